@@ -7,7 +7,6 @@ import json
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
-from unittest.mock import patch
 
 import pytest
 from django.contrib.auth.models import User
@@ -16,8 +15,7 @@ from django.db import connection
 from django.test import Client, override_settings
 from django.urls import reverse
 
-from chroniker import monitors
-from chroniker.exceptions import ClaimRefused, MonitorError
+from chroniker.exceptions import ClaimRefused
 from chroniker.job_commands import policy
 from chroniker.models import Job, LogChunk, Run, Status
 from chroniker.scheduler.manual_runs import run_now
@@ -32,10 +30,6 @@ pytestmark = pytest.mark.django_db(transaction=True)
 
 NO_RAW = override_settings(CHRONIKER_DISABLE_RAW_COMMAND=True)
 ADD = "admin:chroniker_job_add"
-#: The arguments of check_monitor without a source of records.
-EMPTY_QUERY: dict[str, Any] = {
-    "function": None, "model": None, "query": None, "filter": [], "exclude": [], "imports": "", "show": 10,
-}  # fmt: skip
 
 
 def refused(job: Job) -> str:
@@ -48,9 +42,6 @@ def refused(job: Job) -> str:
     assert not LogChunk.objects.exists()
     assert User.objects.exists()  # "flush" has not run
     return run.reason
-
-
-# -- the doors ---------------------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("name", ["flush", "shell", "dbshell", "cron", "cronserver", "run_job", "runserver", "test"])
@@ -151,9 +142,6 @@ def test_the_list_of_allowed_commands_is_checked_at_execution_too() -> None:
         assert "is not allowed (CHRONIKER_COMMANDS)" in refused(job)
 
 
-# -- other ways to code, while raw commands are off -----------------------------------------------------------------
-
-
 @pytest.fixture
 def side_effect(tmp_path: Path) -> Callable[[], bool]:
     """A module that creates a file when it is imported, and a function that checks this."""
@@ -198,29 +186,6 @@ def test_similar_words_are_accepted() -> None:
     assert the_run(job).status == Status.SUCCEEDED
 
 
-@pytest.mark.parametrize("args", ["--query 1", "--imports os --query 'os.getpid()'"])
-def test_python_in_a_monitor(args: str, admin: Client, manage: Manage) -> None:
-    with NO_RAW:
-        sent = {"name": "x", "command": "check_monitor", "args": args, "cron": "* * * * *"}
-        page = admin.post(reverse(ADD), {**admin_pages.open_form(admin), **sent})
-        assert "which CHRONIKER_DISABLE_RAW_COMMAND forbids" in admin_pages.errors(page)["args"][0]
-    job = a_job_of_new_year(command="check_monitor", args=args)
-    done = manage.having(CHRONIKER_DISABLE_RAW_COMMAND=True).in_process("run_job", job.name)
-    assert done.returncode == 2 and "which CHRONIKER_DISABLE_RAW_COMMAND forbids" in done.stderr
-
-
-@pytest.mark.parametrize(
-    "template", ["{% include 'x' %}", "{% load static %}", "{{ job.delete }}", "{{ settings.SECRET_KEY }}"]
-)
-def test_a_monitor_s_template_sees_plain_values_and_loads_nothing(template: str) -> None:
-    job = a_job(monitor_url=template)
-    with override_settings(SECRET_KEY="the key"):
-        assert (
-            monitors.template_error(template, monitors.template_values(job))
-            or monitors.render(template, monitors.template_values(job)) == ""
-        )
-
-
 @pytest.mark.parametrize("name", ["PATH", "LD_PRELOAD", "PYTHONPATH", "OPENSSL_CONF", "GCONV_PATH", "BASH_ENV", "path"])
 def test_variables_that_decide_which_code_runs(name: str) -> None:
     with NO_RAW:
@@ -253,24 +218,3 @@ def test_dangerous_commands_of_popular_packages_are_denied(name: str, monkeypatc
     """Interactive commands, endless commands, commands that destroy data, and commands that run other commands."""
     monkeypatch.setattr(policy, "get_commands", lambda: {name: "some_app"})
     assert "CHRONIKER_COMMANDS_DENIED" in str(policy.denial_reason(name))
-
-
-@pytest.mark.parametrize("path", ["tests.settings.no_such_function", "os.getcwd", "shop.monitors.late"])
-def test_a_monitor_calls_and_imports_no_function_while_raw_commands_are_off(path: str, tmp_path: Path) -> None:
-    imported: list[str] = []
-    options = {**EMPTY_QUERY, "function": path}
-    with NO_RAW, patch("chroniker.monitors.arguments.import_string", imported.append):
-        with pytest.raises(MonitorError, match="CHRONIKER_MONITOR_FUNCTIONS"):
-            monitors.record_source(options)
-        assert "CHRONIKER_MONITOR_FUNCTIONS" in monitors.argument_error([path])
-    assert imported == []
-
-
-def test_a_setting_allows_functions_of_monitors() -> None:
-    options = {**EMPTY_QUERY, "function": "os.getpid"}
-    with NO_RAW, override_settings(CHRONIKER_MONITOR_FUNCTIONS=["os.getp*"]):
-        label, fetch = monitors.record_source(options)
-        assert label == "os.getpid" and isinstance(fetch(), int)
-    other, refused_path = override_settings(CHRONIKER_MONITOR_FUNCTIONS=["shop.*"]), "CHRONIKER_MONITOR_FUNCTIONS"
-    with other, pytest.raises(MonitorError, match=refused_path):
-        monitors.record_source(options)

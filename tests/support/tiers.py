@@ -16,6 +16,8 @@ EVERY_DATABASE = (
     "tests/integration/admin/test_job_list.py",
     "tests/integration/admin/test_schedule_history.py",
     "tests/integration/chroniker_celery/test_runs_on_workers.py",
+    "tests/integration/declared/test_declared_channels_and_tags.py",
+    "tests/integration/declared/test_declared_dependencies.py",
     "tests/integration/declared/test_syncing.py",
     "tests/integration/eligibility/",
     "tests/integration/executors/test_executors.py",

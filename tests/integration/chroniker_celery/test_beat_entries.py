@@ -3,66 +3,30 @@
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
 import redis
 import time_machine
-from celery import Celery
-from celery.beat import PersistentScheduler
 from celery.schedules import crontab, schedule
-from django.db import ProgrammingError
 from django.test import Client
 from django.urls import reverse
 from kombu.exceptions import EncodeError
 from kombu.exceptions import OperationalError as BrokerDown
 
 from chroniker.clock.database_clock import database_now
-from chroniker_celery import beat_entries, beat_sender
-from chroniker_celery.beat import Scheduler
+from chroniker_celery import beat_entries
 from chroniker_celery.beat_entries import ORIGIN
-from chroniker_celery.beat_sender import RETRY_SECONDS, EntrySender
+from chroniker_celery.beat_sender import RETRY_SECONDS
 from chroniker_celery.models import BeatEntry, key_of
+from tests.integration.chroniker_celery.beats import DAY, HOUR, SECOND, ABeat, entry
 from tests.support.brokers import Broker
 from tests.support.celery_processes import CeleryBeat
 from tests.support.factories import a_job
 from tests.support.processes import wait_until, with_settings
 
 pytestmark = [pytest.mark.celery, pytest.mark.django_db(transaction=True)]
-
-DAY, HOUR, SECOND = dt.timedelta(days=1), dt.timedelta(hours=1), dt.timedelta(seconds=1)
-
-
-class ABeat(Scheduler):
-    """A beat of this process, which records what it would send."""
-
-    def __init__(
-        self, entries: dict[str, Any], *, fails_with: Exception | None = None, expires: int = 0, **kwargs: Any
-    ) -> None:
-        app = Celery("entries", broker="memory://", set_as_current=False)
-        app.conf.update(beat_schedule=entries, timezone="UTC", result_backend="django-db", result_expires=expires)
-        super().__init__(app, **kwargs)
-        self.sent: list[str] = []
-        self.fails_with = fails_with
-
-    def send_task(self, name: str, *args: Any, **kwargs: Any) -> None:
-        if self.fails_with is not None:
-            raise self.fails_with
-        self.sent.append(name)
-
-    def send_what_is_due(self) -> list[str]:
-        """The tasks that it sends before it would sleep."""
-        for _ in range(100):
-            if self._sender.send_next() > 0:
-                break
-        sent, self.sent = self.sent, []
-        return sent
-
-
-def entry(every: Any, task: str = "shop.report") -> dict[str, Any]:
-    return {"task": task, "schedule": every}
 
 
 def served(name: str, ago: dt.timedelta) -> None:
@@ -200,51 +164,6 @@ def test_names_that_differ_only_by_case_or_are_long_are_different_entries() -> N
     names = ("report", "Report", "r" * 300 + "a", "r" * 300 + "b")
     ABeat({name: entry(HOUR) for name in names}).send_what_is_due()
     assert BeatEntry.objects.count() == 4
-
-
-def test_celerys_default_entries_are_there() -> None:
-    beat = ABeat({"hourly": entry(HOUR)}, expires=3600)
-    assert set(beat.schedule) == {"hourly", "celery.backend_cleanup"}
-
-
-def test_a_beat_continues_from_the_file_of_celerys_own_beat(tmp_path: Path) -> None:
-    path, entries = str(tmp_path / "celerybeat-schedule"), {"daily": entry(DAY), "hourly": entry(HOUR)}
-    app = Celery("entries", broker="memory://", set_as_current=False)
-    app.conf.update(beat_schedule=entries, timezone="UTC")
-    theirs = PersistentScheduler(app, schedule_filename=path)
-    theirs.schedule["daily"].last_run_at = database_now() - 25 * HOUR
-    theirs.close()
-    assert ABeat(entries, schedule_filename=path).send_what_is_due() == ["shop.report"]
-    assert ABeat(entries, schedule_filename=path).send_what_is_due() == []
-
-
-def test_without_a_readable_file_an_entry_counts_from_now(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
-    (tmp_path / "broken").write_bytes(b"no database")
-    assert ABeat({"daily": entry(DAY)}, schedule_filename=str(tmp_path / "absent")).send_what_is_due() == []
-    assert not caplog.records
-    BeatEntry.objects.all().delete()
-    assert ABeat({"daily": entry(DAY)}, schedule_filename=str(tmp_path / "broken")).send_what_is_due() == []
-    assert "cannot be read" in caplog.text
-
-
-def test_a_missing_table_is_logged_once(monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture) -> None:
-    def missing(*_: Any) -> None:
-        raise ProgrammingError("no such table: chroniker_celery_beatentry")
-
-    monkeypatch.setattr(beat_entries, "read_rows", missing)
-    beat = ABeat({"daily": entry(DAY)})
-    assert [beat._sender.send_next() for _ in range(3)] == [beat_sender.DATABASE_RETRY_SECONDS] * 3
-    assert caplog.text.count("wait for the database") == 1
-    monkeypatch.undo()
-    assert beat.send_what_is_due() == []
-
-
-def test_nothing_is_read_while_nothing_is_due(django_assert_num_queries: Callable[[int], Any]) -> None:
-    beat = ABeat({"daily": entry(DAY), "hourly": entry(HOUR)})
-    beat.send_what_is_due()
-    with django_assert_num_queries(0):
-        assert beat._sender.send_next() > 0
-        assert EntrySender(Scheduler(beat.app, lazy=True), "").send_next() > 0
 
 
 def test_the_admin_lists_the_entries_and_deletes_old_ones(admin_client: Client) -> None:

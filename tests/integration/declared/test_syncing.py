@@ -8,24 +8,12 @@ from django.test.utils import CaptureQueriesContext
 
 from chroniker.declared.loading import load_declared_jobs
 from chroniker.declared.sync import sync
-from chroniker.models import Group, Job, JobDependency, Tag
-from tests.support.channels import a_channel
+from chroniker.models import Group, Job
+from tests.integration.declared.synced_jobs import NIGHT, row, the_job
 from tests.support.declared_app import Shop
 from tests.support.factories import a_booked_job, a_dependency, a_job
 
 pytestmark = pytest.mark.django_db
-
-NIGHT = 'night = chroniker.job(name="night", command="noop", cron="0 3 * * *"{})'
-
-
-def the_job(name: str = "night") -> Job:
-    return Job.objects.get(name=name)
-
-
-def row(text: str, name: str = "night") -> list[str]:
-    """The cells of this job's line in a printed table."""
-    [line] = [line for line in text.splitlines() if line.startswith(name + " ")]
-    return [cell.strip() for cell in line.split("  ") if cell.strip()]
 
 
 def test_a_declared_job_is_created(shop: Shop) -> None:
@@ -153,72 +141,6 @@ def test_a_moved_declaration_keeps_its_job(shop: Shop) -> None:
     assert (the_job().pk, the_job().managed_by) == (pk, f"{shop.name}.jobs.nightly")
 
 
-def test_dependencies_keep_their_conditions(shop: Shop) -> None:
-    by_hand = a_job(name="by hand")
-    source = """
-        night = chroniker.job(name="night", command="noop", cron="0 3 * * *", after={})
-        early = chroniker.job(name="early", command="noop", cron="0 2 * * *")
-        """
-    shop.jobs(source.format(["early", "by hand"]))
-    shop.sync()
-    assert {each.dependee.name for each in JobDependency.objects.filter(dependent=the_job())} == {"early", "by hand"}
-    JobDependency.objects.update(wait_for_success=False)
-    shop.jobs(source.format(["early"]))
-    assert row(shop.sync()) == ["night", "updated", "waits for early"]
-    left = JobDependency.objects.get()
-    assert (left.dependee, left.wait_for_success) == (the_job("early"), False)
-    shop.jobs(source.format([]))
-    assert row(shop.sync())[2] == "waits for none"
-    assert not JobDependency.objects.exists() and Job.objects.filter(pk=by_hand.pk).exists()
-
-
-def test_a_dependency_on_a_missing_job_is_refused(shop: Shop) -> None:
-    shop.jobs(
-        """
-        night = chroniker.job(name="night", command="noop", cron="0 3 * * *", after=["early"])
-        late = chroniker.job(name="late", command="noop", cron="0 4 * * *", after=["night"])
-        """
-    )
-    output = shop.sync()
-    assert row(output) == ["night", "refused", "it depends on “early”, which does not exist"]
-    assert row(output, "late")[1] == "refused"
-    assert not Job.objects.exists()
-
-
-def test_a_cycle_with_existing_dependencies_is_refused(shop: Shop) -> None:
-    shop.jobs(NIGHT.format(""))
-    shop.sync()
-    by_hand = a_job(name="by hand")
-    a_dependency(by_hand, the_job())
-    shop.jobs(NIGHT.format(', after=["by hand"]'))
-    output = row(shop.sync())
-    assert output[1] == "refused" and "“night” → “by hand”" in output[2]
-    assert not JobDependency.objects.filter(dependent=the_job()).exists()
-
-
-def test_an_existing_cycle_is_left_alone(shop: Shop) -> None:
-    one, two = a_job(name="one"), a_job(name="two")
-    a_dependency(one, two)
-    a_dependency(two, one)
-    shop.jobs(NIGHT.format(', after=["one"]'))
-    assert row(shop.sync())[1] == "created"
-
-
-def test_groups_are_created_and_calendars_must_exist(shop: Shop) -> None:
-    from chroniker.models import Calendar
-
-    shop.jobs(NIGHT.format(', group="reports", calendar="holidays"'))
-    assert row(shop.sync()) == ["night", "refused", "there is no calendar “holidays”; add it in the admin"]
-    assert not Group.objects.exists()
-    holidays = Calendar.objects.create(name="holidays")
-    shop.sync()
-    assert (the_job().group, the_job().calendar) == (Group.objects.get(name="reports"), holidays)
-    shop.jobs(NIGHT.format(', group="others", calendar=None'))
-    assert row(shop.sync())[2] == "group: 'others'; calendar: None"
-    assert (the_job().group, the_job().calendar) == (Group.objects.get(name="others"), None)
-    assert shop.sync() == "Jobs declared in code: 1 unchanged.\n"
-
-
 @pytest.mark.parametrize("word", ["--dry-run", "--check"])
 def test_dry_run_and_check_print_the_changes(shop: Shop, word: str) -> None:
     shop.jobs(NIGHT.format(', group="reports"'))
@@ -264,75 +186,3 @@ def test_the_number_of_statements_is_constant(shop: Shop) -> None:
                 assert len(sync(declared, by="a test")) == many
             counts.append(len(captured))
     assert counts[:2] == counts[2:]
-
-
-def channels_of(name: str = "night") -> set[str]:
-    return set(the_job(name).channels.values_list("name", flat=True))
-
-
-def test_declared_channels_are_set_and_changed(shop: Shop) -> None:
-    for name in ("ops", "chat"):
-        a_channel(name=name)
-    shop.jobs(NIGHT.format(', channels=["ops"]'))
-    shop.sync()
-    assert channels_of() == {"ops"}
-    assert shop.sync() == "Jobs declared in code: 1 unchanged.\n"
-    shop.jobs(NIGHT.format(', channels=["ops", "chat"]'))
-    assert row(shop.sync()) == ["night", "updated", "channels: ops, chat"]
-    assert channels_of() == {"ops", "chat"}
-    shop.jobs(NIGHT.format(", channels=[]"))
-    shop.sync()
-    assert channels_of() == set()
-
-
-def test_channels_that_are_not_declared_belong_to_people(shop: Shop) -> None:
-    shop.jobs(NIGHT.format(""))
-    shop.sync()
-    the_job().channels.add(a_channel(name="ops"))
-    shop.sync()
-    assert channels_of() == {"ops"}
-
-
-def test_a_channel_that_does_not_exist_is_refused(shop: Shop) -> None:
-    shop.jobs(NIGHT.format(', channels=["opps"]'))
-    assert "there is no channel “opps”; add it in the admin" in shop.sync()
-    assert not Job.objects.exists()
-
-
-def tags_of(name: str = "night") -> list[str]:
-    return [tag.name for tag in the_job(name).tags.all()]
-
-
-def test_declared_tags_are_created_set_and_changed(shop: Shop) -> None:
-    shop.jobs(NIGHT.format(', tags=["Nightly", "etl"]'))
-    shop.sync()
-    assert tags_of() == ["etl", "nightly"]
-    assert shop.sync() == "Jobs declared in code: 1 unchanged.\n"
-    shop.jobs(NIGHT.format(', tags=["etl", "orders"]'))
-    assert row(shop.sync()) == ["night", "updated", "tags: etl orders"]
-    assert tags_of() == ["etl", "orders"]
-    shop.jobs(NIGHT.format(", tags=[]"))
-    assert row(shop.sync()) == ["night", "updated", "tags: none"]
-    assert tags_of() == []
-
-
-def test_tags_that_are_not_declared_belong_to_people(shop: Shop) -> None:
-    shop.jobs(NIGHT.format(""))
-    shop.sync()
-    the_job("night").tags.set(Tag.objects.ensure(["mine"]))
-    shop.sync()
-    assert tags_of() == ["mine"]
-
-
-@pytest.mark.parametrize(
-    ("tags", "error"),
-    [
-        ('["a/b"]', "“a/b” is no tag."),
-        ('"etl"', 'must be a list of names, like ["nightly"]'),
-        ("[f't{n}' for n in range(21)]", "A job has at most 20 tags."),
-    ],
-)
-def test_invalid_tags_are_a_problem_of_the_declaration(shop: Shop, tags: str, error: str) -> None:
-    shop.jobs(NIGHT.format(f", tags={tags}"))
-    _found, problems = load_declared_jobs()
-    assert [problem.field for problem in problems] == ["tags"] and error in problems[0].message

@@ -1,3 +1,5 @@
+"""Lines of a crontab become jobs."""
+
 from __future__ import annotations
 
 import datetime as dt
@@ -15,36 +17,13 @@ from django.core.management import CommandError, call_command
 
 from chroniker.importing.crontab.cron_simulation import cron_instants
 from chroniker.importing.crontab.crontab_parser import entries
-from chroniker.importing.crontab.manage_line import as_manage_line
-from chroniker.importing.crontab.redirections import without_log_redirections
-from chroniker.importing.crontab.shell_words import is_plain
 from chroniker.models import Job
 from chroniker.schedule import preview
+from tests.integration.importing.crontabs import imported, printed
 from tests.support.factories import a_job
 from tests.unit.schedule.samples import CHANGES, a_fixed_expression_near_midnight, an_expression, cron
 
 pytestmark = pytest.mark.django_db
-
-
-@pytest.fixture
-def manage_py(tmp_path: Path) -> Path:
-    path = tmp_path / "shop" / "manage.py"
-    path.parent.mkdir()
-    path.touch()
-    return path
-
-
-def printed(text: str, tmp_path: Path, *words: str, zone: str = "UTC") -> str:
-    path = tmp_path / "crontab"
-    path.write_text(text)
-    out = io.StringIO()
-    call_command("import_crontab", str(path), "--timezone", zone, *words, stdout=out)
-    return out.getvalue()
-
-
-def imported(text: str, tmp_path: Path, *words: str) -> Job:
-    printed(text, tmp_path, *words)
-    return Job.objects.get()
 
 
 def test_a_line_becomes_a_raw_command_without_a_shell(tmp_path: Path) -> None:
@@ -75,15 +54,6 @@ def test_shell_syntax_runs_in_a_shell(command: str, tmp_path: Path) -> None:
     text = printed(f"0 3 * * * {command}\n", tmp_path)
     assert shlex.split(Job.objects.get().raw_command) == ["sh", "-c", command]
     assert "It needs a shell" in text
-
-
-@pytest.mark.parametrize(
-    "command", ["echo 'a | b' \"two  words\"", "/bin/true", "tar -czf a.tar.gz --exclude='*~' b#c"]
-)
-def test_plain_words_run_without_a_shell(command: str) -> None:
-    assert is_plain(command)
-    shell = subprocess.run(["sh", "-c", f"printf '%s\\n' {command}"], capture_output=True, text=True, check=True)
-    assert shell.stdout.splitlines() == shlex.split(command)
 
 
 def test_the_shell_of_the_crontab_is_used(tmp_path: Path) -> None:
@@ -152,57 +122,6 @@ def test_system_lines_name_a_user(tmp_path: Path) -> None:
     assert "It ran as nosuchuser;" in report
 
 
-@pytest.mark.parametrize(
-    ("line", "args", "environment"),
-    [
-        ("cd {dir} && python manage.py noop >> /var/log/shop.log 2>&1", "", ""),
-        ("cd '{dir}' && ./manage.py noop", "", ""),
-        ("{dir}/manage.py noop --verbosity 2 > /dev/null", "--verbosity 2", ""),
-        ("/venv/bin/python3.11 -u {dir}/manage.py noop 'two words'", "'two words'", ""),
-        ("LEVEL=3 NAME='a b' python {dir}/manage.py noop --settings=tests.settings", "", "LEVEL=3\nNAME=a b"),
-        ("DJANGO_SETTINGS_MODULE=tests.settings python {dir}/manage.py noop", "", ""),
-    ],
-)
-def test_lines_that_run_manage_py_become_management_commands(
-    line: str, args: str, environment: str, tmp_path: Path, manage_py: Path
-) -> None:
-    text = f"0 3 * * * {line.format(dir=manage_py.parent)}\n"
-    job = imported(text, tmp_path, "--manage-py", str(manage_py))
-    assert (job.command, job.args, job.raw_command) == ("noop", args, "")
-    assert job.environment == environment
-    assert job.name == f"noop {args}".strip()
-    assert job.working_directory == (str(manage_py.parent) if line.startswith("cd") else "")
-
-
-@pytest.mark.parametrize(
-    "line",
-    [
-        "python /elsewhere/manage.py noop",
-        "{dir}/manage.py noop | mail -s done ann",
-        "{dir}/manage.py noop && {dir}/manage.py fails",
-        "{dir}/manage.py noop --settings=other.settings",
-        "{dir}/manage.py noop $(date)",
-        "{dir}/manage.py",
-        "flock -s /tmp/l {dir}/manage.py noop",
-        "timeout soon {dir}/manage.py noop",
-        "cd {dir} || exit; ./manage.py noop",
-        ". /etc/profile && {dir}/manage.py noop",
-        "bash -lxc '{dir}/manage.py noop'",
-        "env -i {dir}/manage.py noop",
-        "poetry install {dir}/manage.py noop",
-        "python -m {dir}/manage.py noop",
-        "{dir}/manage.py dumpdata > /srv/shop.json",
-    ],
-)
-def test_other_lines_do_not_become_management_commands(line: str, manage_py: Path) -> None:
-    assert as_manage_line(line.format(dir=manage_py.parent), "/", {manage_py.resolve()}) is None
-
-
-def test_redirected_output_is_reported(tmp_path: Path, manage_py: Path) -> None:
-    report = printed(f"@daily {manage_py} noop >> /var/log/a.log 2>&1\n", tmp_path, "--manage-py", str(manage_py))
-    assert "Its output went to /var/log/a.log; here it is kept with each run." in report
-
-
 def test_raw_commands_are_refused_while_disabled(tmp_path: Path, manage_py: Path, settings: Any) -> None:
     settings.CHRONIKER_DISABLE_RAW_COMMAND = True
     report = printed(f"@daily /bin/a\n@daily {manage_py} noop\n", tmp_path, "--manage-py", str(manage_py))
@@ -246,80 +165,6 @@ def test_a_missing_file_is_refused() -> None:
 
 def test_comments_and_blank_lines_are_ignored() -> None:
     assert list(entries("# a\n\n   # b\nX=1\n", system=False)) == []
-
-
-@pytest.mark.parametrize(
-    ("line", "note"),
-    [
-        ("cd {dir}; python manage.py noop", ""),
-        (". {dir}/.venv/bin/activate && python {dir}/manage.py noop", "/.venv”; here it runs in the environment"),
-        ("cd {dir} && source .venv/bin/activate && python manage.py noop", "It ran in the environment “.venv”"),
-        ("poetry run python {dir}/manage.py noop", "It ran in the environment “poetry”"),
-        ("uv run --frozen {dir}/manage.py noop", "It ran in the environment “uv”"),
-        ("nice -n 15 {dir}/manage.py noop", "the priority of “nice 15”"),
-        ("nice {dir}/manage.py noop", "the priority of “nice 10”"),
-        ("ionice -c3 nice -19 {dir}/manage.py noop", "another I/O priority"),
-        ("python -W ignore {dir}/manage.py noop", "the option “-W ignore”"),
-        ("python -u -X dev -Wignore {dir}/manage.py noop", "the option “-X dev”"),
-        ("bash -lc 'cd {dir} && python manage.py noop'", "It ran in a login shell"),
-        ("/bin/sh -c 'exit 0; {dir}/manage.py noop' x", None),
-        ("nohup /usr/bin/env python {dir}/manage.py noop >/tmp/x.out 2>&1", "Its output went to /tmp/x.out"),
-    ],
-)
-def test_known_prefixes_are_removed_and_reported(line: str, note: str | None, tmp_path: Path, manage_py: Path) -> None:
-    text = f"0 3 * * * {line.format(dir=manage_py.parent)}\n"
-    report = printed(text, tmp_path, "--manage-py", str(manage_py))
-    job = Job.objects.get()
-    if note is None:
-        assert job.command == ""
-        return
-    assert (job.command, job.args, job.raw_command) == ("noop", "", "")
-    assert note in report
-
-
-def test_prefixes_that_set_limits_become_fields_of_the_job(tmp_path: Path, manage_py: Path) -> None:
-    line = f"A=1 flock -n /run/shop.lock -c 'env B=\"two words\" timeout -k 5 2m {manage_py} noop --verbosity 0'"
-    report = printed(f"0 3 * * * {line}\n", tmp_path, "--manage-py", str(manage_py))
-    job = Job.objects.get()
-    assert (job.command, job.args, job.timeout_seconds, job.overlap) == ("noop", "--verbosity 0", 120, "SKIP")
-    assert job.environment == "A=1\nB=two words"
-    assert "The lock /run/shop.lock (flock) became the overlap rule" in report
-    assert "“timeout 2m” became the job's timeout." in report
-
-
-def test_a_waiting_lock_becomes_the_overlap_rule_wait(tmp_path: Path, manage_py: Path) -> None:
-    text = f"0 3 * * * flock -w 10 /run/l {manage_py} noop\n"
-    assert imported(text, tmp_path, "--manage-py", str(manage_py)).overlap == "WAIT"
-
-
-@pytest.mark.parametrize(
-    ("command", "rest", "files"),
-    [
-        ("a >> /var/log/a.log 2>&1", "a", ("/var/log/a.log",)),
-        ("a > /dev/null 2>&1", "a", ()),
-        ("a &> out", "a", ("out",)),
-        ("a 2>&1", "a", ()),
-        ("a > /tmp/a.log 2> /tmp/a.err", "a", ("/tmp/a.log", "/tmp/a.err")),
-        ("a > result.json", "a > result.json", ()),
-        ("a > result.json 2>> errors.log", "a > result.json 2>> errors.log", ()),
-        ("a 2> errors < /dev/null", "a", ("errors",)),
-    ],
-)
-def test_redirections_to_logs_are_removed(command: str, rest: str, files: tuple[str, ...]) -> None:
-    found = without_log_redirections(command)
-    assert (found.command, found.files) == (rest, files)
-
-
-def test_a_raw_command_keeps_its_output_with_its_runs(tmp_path: Path) -> None:
-    report = printed("@daily /bin/a b >> /var/log/a.log 2>&1\n", tmp_path)
-    assert Job.objects.get().raw_command == "/bin/a b"
-    assert "Its output went to /var/log/a.log; here it is kept with each run." in report
-
-
-def test_a_raw_command_that_writes_a_file_is_reported(tmp_path: Path) -> None:
-    report = printed("@daily pg_dump shop > /backup/shop.sql\n", tmp_path)
-    assert shlex.split(Job.objects.get().raw_command)[-1] == "pg_dump shop > /backup/shop.sql"
-    assert "It redirects output itself; that output is not kept with the runs." in report
 
 
 def test_cron_tz_needs_the_kind_of_cron(tmp_path: Path) -> None:
