@@ -74,17 +74,10 @@ def create(
         server = stack.enter_context(DATABASES[database](may_err=may_err)) if database in DATABASES else None
         post = Broker(SERVERS[broker](), BROKER_OPTIONS if broker == "redis" else {})
         stack.enter_context(post.server)
-        os.environ |= _environ(directory, post, configuration, start_deadline) | {
-            "TEST_DATABASE": database,
-            "CHRONIKER_TEST_WITHOUT": without,
-        }
-        if server is None:
-            os.environ["CHRONIKER_TEST_DB_NAME"] = str(directory / "db.sqlite3")
-        checker_proxy = stack.enter_context(FaultProxy(server.port)) if server is not None else None
-        if checker_proxy is not None:
-            os.environ["CHRONIKER_TEST_DB_PORT"] = str(checker_proxy.port)
+        os.environ |= _environ(directory, post, configuration, start_deadline)
+        os.environ |= {"TEST_DATABASE": database, "CHRONIKER_TEST_WITHOUT": without}
+        checker_proxy = _way_of_the_checker(directory, server, stack)
         _migrate()
-        administrator.create_actor_account()
         environment = Environment(
             directory,
             server,
@@ -95,16 +88,30 @@ def create(
             lease=max(LEASE, configuration.longest_lease),
             by_lease=configuration.by_lease and server is not None,
         )
-        if configuration.pooler and server is not None:
-            environment.pooler_proxy = stack.enter_context(FaultProxy(server.port))
-            pooler = stack.enter_context(PgBouncerServer(environment.pooler_proxy.port, pool_size=POOL_SIZE))
-            environment.database_port = pooler.port
-        environment.failpoints.mkdir()
+        if configuration.pooler:
+            _start_pooler(environment, stack)
         stack.callback(environment.stop_database)
         if may_err:
             _give_clocks(environment)
         _start_processes(environment, configuration, stack, DIALOGUES.get(database))
         yield environment
+
+
+def _way_of_the_checker(directory: Path, server: Server | None, stack: ExitStack) -> FaultProxy | None:
+    """How this process reaches the database: a file, or a proxy before the server."""
+    if server is None:
+        os.environ["CHRONIKER_TEST_DB_NAME"] = str(directory / "db.sqlite3")
+        return None
+    proxy = stack.enter_context(FaultProxy(server.port))
+    os.environ["CHRONIKER_TEST_DB_PORT"] = str(proxy.port)
+    return proxy
+
+
+def _start_pooler(environment: Environment, stack: ExitStack) -> None:
+    if environment.database is not None:
+        environment.pooler_proxy = stack.enter_context(FaultProxy(environment.database.port))
+        pooler = stack.enter_context(PgBouncerServer(environment.pooler_proxy.port, pool_size=POOL_SIZE))
+        environment.database_port = pooler.port
 
 
 def _environ(directory: Path, post: Broker, configuration: Configuration, start_deadline: float) -> dict[str, str]:
@@ -133,6 +140,7 @@ def _migrate() -> None:
 
     connection.creation.create_test_db(verbosity=0, autoclobber=True)
     os.environ["CHRONIKER_TEST_DB_NAME"] = str(connection.settings_dict["NAME"])
+    administrator.create_actor_account()
 
 
 def _give_clocks(environment: Environment) -> None:
@@ -150,6 +158,7 @@ def _start_processes(
     stack: ExitStack,
     dialogue: Callable[[], Dialogue] | None,
 ) -> None:
+    environment.failpoints.mkdir()
     for spec in configuration.layout:
         separate = spec == PROCESS_WITH_OWN_NETWORK and environment.database is not None and OwnNetwork.available()
         network = stack.enter_context(OwnNetwork()) if separate else None

@@ -7,8 +7,9 @@ from collections.abc import Callable, Sequence
 from functools import partial
 from typing import Any, Self
 
+from tests.simulation.conditions import INFINITY
 from tests.simulation.processes import Process, Thread
-from tests.simulation.world import INFINITY, active
+from tests.simulation.world import active
 
 CAPACITY = 64 * 1024
 _numbers = itertools.count(10_000)

@@ -9,8 +9,9 @@ from chroniker.eligibility import pauses
 from chroniker.models import Activation, Host, Job, Lease
 from tests.simulation import faults, features, people, site
 from tests.simulation.actors import start_scheduler, start_worker
+from tests.simulation.conditions import Fault
 from tests.simulation.processes import Process
-from tests.simulation.world import Fault, World
+from tests.simulation.world import World
 
 LOCK_FILE_SHARE = 0.2  #: of the histories, in which lock files decide, on one host
 WARM_UP = 12.0  #: seconds without faults at the beginning

@@ -8,8 +8,9 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from tests.simulation.conditions import Fault
 from tests.simulation.random_history import Options, RandomHistory
-from tests.simulation.world import Fault, World
+from tests.simulation.world import World
 
 MOST_TRIES = 80
 #: Events that say little about how a violation came about.

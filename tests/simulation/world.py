@@ -15,11 +15,11 @@ import traceback
 from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, TypeAlias
+from typing import TYPE_CHECKING, Any
 
 import greenlet
 
+from tests.simulation.conditions import INFINITY, Conditions, Fault
 from tests.simulation.processes import Host, Killed, Process, Thread
 
 if TYPE_CHECKING:
@@ -27,25 +27,10 @@ if TYPE_CHECKING:
     from tests.simulation.checker.promises import Promises
     from tests.simulation.checker.witness import Witness
 
-INFINITY = float("inf")
-#: Its kind, and the number of the opportunity for this kind.
-Fault: TypeAlias = tuple[str, int]
 MOST_EVENTS = 40_000  #: a history with more has a loop in which no time passes
 
 
-@dataclass
-class Interruption:
-    """What happens once to one process at its ``place``-th statement from now: a delay, a fault, or its death."""
-
-    process: Process
-    place: int
-    seconds: float = 0.0
-    fault: str = (
-        ""  #: "kill", "fail": before the statement; "lose answer", "slow answer", "late answer, then cut": after it
-    )
-
-
-class World:
+class World(Conditions):
     def __init__(self, seed: int, verbose: bool = False) -> None:
         self.seed, self.rng, self.verbose = seed, random.Random(seed), verbose
         self.now = 0.0
@@ -62,32 +47,13 @@ class World:
         self.counts: dict[str, int] = {}
         self.events = self.statements = 0
         self.database_offset = self.offset_before = 0.0
-        self.database_server = "cluster:00000001"
         self.transaction: Thread | None = None  #: the holder of the database's one write lock
         self.waiting: list[Thread] = []
-        self.row_locks = False  #: a database in which transactions go on beside each other
         self.transactions: set[Thread] = set()  #: of that one, the threads that are in a transaction
-        self.interruption: Interruption | None = None
-        self.following: Interruption | None = None  #: comes after it, counted from then on
         self.faults: dict[str, float] = {}  #: by kind, the probability
         self.opportunities: Counter[str] = Counter()
         self.fired: list[Fault] = []
-        self.only: frozenset[Fault] | None = None  #: these faults happen and no others; None: as drawn
-        self.period = 5.0  #: seconds between two ticks when nothing is due
-        self.schedulers_run = True  #: a scheduler that died is started again
-        self.command_seconds: float | None = None  #: how long commands take; None: drawn
-        self.command_code = 0  #: the exit status of commands whose time is not drawn
-        self.keepers_serve_again = False  #: processes of workers live on after a run, and with them their keepers
-        self.child_seconds: float | None = None  #: how long a process lives that each command starts; None: drawn
-        self.children_are_ours = True  #: False: they belong to another user, and cannot be killed
-        self.kill_seconds: float | None = None  #: how long it takes to kill a tree; None: some milliseconds
-        self.shortest_lease: float | None = None  #: for the checker; None: it is not one
-        self.start_deadline: float | None = None  #: for the checker
-        self.jumped_at = -INFINITY  #: when the database's clock jumped last
-        self.copies = 0  #: how often the database was replaced by a copy of it
-        self.installation = ""  #: the name of the present one in the settings of all hosts; empty: it has none
         self.written: set[str] = set()  #: tables that were written since the last commit
-        self.author: Thread | None = None  #: whose commit is checked
         self.witness: Witness
         self.promises: Promises
         self.broker: Broker

@@ -5,6 +5,7 @@ from __future__ import annotations
 import shlex
 import subprocess
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -157,3 +158,10 @@ def test_plain_words_run_without_a_shell(command: str) -> None:
     assert is_plain(command)
     shell = subprocess.run(["sh", "-c", f"printf '%s\\n' {command}"], capture_output=True, text=True, check=True)
     assert shell.stdout.splitlines() == shlex.split(command)
+
+
+def test_raw_commands_are_refused_while_disabled(tmp_path: Path, manage_py: Path, settings: Any) -> None:
+    settings.CHRONIKER_DISABLE_RAW_COMMAND = True
+    report = printed(f"@daily /bin/a\n@daily {manage_py} noop\n", tmp_path, "--manage-py", str(manage_py))
+    assert Job.objects.get().name == "noop"
+    assert "not imported: Raw commands are disabled here" in report

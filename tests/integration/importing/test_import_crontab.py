@@ -9,7 +9,6 @@ import shlex
 import subprocess
 from pathlib import Path
 from random import Random
-from typing import Any
 from zoneinfo import ZoneInfo
 
 import pytest
@@ -120,13 +119,6 @@ def test_system_lines_name_a_user(tmp_path: Path) -> None:
     report = printed("17 * * * * nosuchuser  /bin/a b\n@weekly nosuchuser /bin/c\n", tmp_path, "--system")
     assert set(Job.objects.values_list("raw_command", "working_directory")) == {("/bin/a b", ""), ("/bin/c", "")}
     assert "It ran as nosuchuser;" in report
-
-
-def test_raw_commands_are_refused_while_disabled(tmp_path: Path, manage_py: Path, settings: Any) -> None:
-    settings.CHRONIKER_DISABLE_RAW_COMMAND = True
-    report = printed(f"@daily /bin/a\n@daily {manage_py} noop\n", tmp_path, "--manage-py", str(manage_py))
-    assert Job.objects.get().name == "noop"
-    assert "not imported: Raw commands are disabled here" in report
 
 
 def test_a_second_run_changes_nothing(tmp_path: Path) -> None:

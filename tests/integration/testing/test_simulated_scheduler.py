@@ -9,7 +9,6 @@ from zoneinfo import ZoneInfo
 
 import pytest
 from django.core import mail
-from django.db import transaction
 
 import chroniker
 from chroniker import signals
@@ -17,9 +16,9 @@ from chroniker.clock.database_clock import database_now
 from chroniker.conf import settings
 from chroniker.models import Group, Overlap, Run, Status, Trigger
 from chroniker.outbox import sender_thread
-from chroniker.testing import Scheduler, scheduler, simulated_scheduler
+from chroniker.testing import Scheduler, scheduler
 from tests.support.ended_runs import a_subscriber
-from tests.support.factories import a_booked_job, a_dependency, a_job
+from tests.support.factories import a_dependency, a_job
 
 pytestmark = [pytest.mark.django_db, pytest.mark.every_database]
 
@@ -195,41 +194,12 @@ def test_signals_and_mails_are_sent(finished: list[Any]) -> None:
     assert [message.subject for message in mail.outbox] == ["Error: load (failed)"]
 
 
-def test_a_loop_of_retries_is_an_error(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(simulated_scheduler, "MOST_ENDS", 5)
-    a_job(name="hasty", cron="0 3 * * *", retry_on_lost=True, retry_backoff_seconds=0)
-    with scheduler(START) as simulated, pytest.raises(RuntimeError, match="without a back-off"):
-        simulated.ends("hasty", Status.LOST)
-        simulated.advance(hours=4)
-
-
 def test_the_clock_is_the_database_s_again_afterwards() -> None:
     with scheduler(START) as simulated:
         simulated.advance(seconds=1.5)
         assert database_now() == simulated.now == START + dt.timedelta(seconds=1.5)
     assert abs(database_now() - dt.datetime.now(dt.UTC)) < dt.timedelta(days=1)
     assert settings.lease < dt.timedelta(days=1)
-
-
-def test_wrong_calls_say_what_is_wrong() -> None:
-    a_job(name="known")
-    with pytest.raises(ValueError, match="has no time zone"), scheduler(START.replace(tzinfo=None)):
-        pass
-    with scheduler(START) as simulated:
-        simulated.advance(hours=1)
-        with pytest.raises(ValueError, match="cannot go back"):
-            simulated.advance_to(START)
-        with pytest.raises(LookupError, match="no job “unknown”"):
-            simulated.ends("unknown", Status.FAILED)
-        with pytest.raises(ValueError, match="ends with one of"):
-            simulated.ends("known", Status.SKIPPED)
-        with pytest.raises(ValueError, match="at most 14 days"):
-            simulated.ends("known", after=dt.timedelta(days=15))
-    a_booked_job(name="booked now")
-    with pytest.raises(ValueError, match="was scheduled until"), scheduler(START):
-        pass
-    with transaction.atomic(), pytest.raises(RuntimeError, match=r"leave transaction\.atomic"), scheduler(START):
-        pass
 
 
 @pytest.mark.parametrize(("seconds", "made"), [(20, 12), (50, 0)])

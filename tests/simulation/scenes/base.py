@@ -15,8 +15,9 @@ from chroniker.scheduler import tick
 from tests.simulation import site
 from tests.simulation.actors import start_scheduler
 from tests.simulation.checker.rows import true_time
+from tests.simulation.conditions import Interruption
 from tests.simulation.processes import Host, Process
-from tests.simulation.world import Interruption, World
+from tests.simulation.world import World
 
 INSTANT = 20.0  #: true time of the instant that the scenes are about
 EVERY_20 = "*/20 * * * * *"

@@ -8,10 +8,10 @@ from typing import ClassVar
 
 from chroniker.scheduler import tick
 from tests.simulation import faults
+from tests.simulation.conditions import Interruption
 from tests.simulation.processes import Host
 from tests.simulation.scenes.base import Scene
 from tests.simulation.scenes.runs import OneRun
-from tests.simulation.world import Interruption
 
 OFTEN = "*/4 * * * * *"
 

@@ -10,7 +10,8 @@ from tests.simulation.actors import start_scheduler, start_worker
 from tests.simulation.checker.rows import rows
 from tests.simulation.scenes.base import INSTANT
 from tests.simulation.scenes.clocks import Busy, Stopped
-from tests.simulation.scenes.runs import DoubledMessage, FinishAgainstExpiry, OneRun, SupervisorDies
+from tests.simulation.scenes.run_ends import FinishAgainstExpiry
+from tests.simulation.scenes.runs import DoubledMessage, OneRun, SupervisorDies
 
 LOCK_FILES = {"CHRONIKER_LOCK_TIMEOUT": 10, "CHRONIKER_CHECK_LOCK_FILE": True}
 WITHOUT_GUARDS = "a process survives without guards"

@@ -1,23 +1,15 @@
-"""Scenes about one run: its start, its renewals, its end, and the tick that expires it."""
+"""Scenes about one run: its messages, its start, its renewals, and the tick that expires it."""
 
 from __future__ import annotations
 
 from typing import ClassVar
-from uuid import UUID
 
-from django.db import connection, transaction
-
-from chroniker.command_api.fence import Fence
-from chroniker.exceptions import LeaseLost
-from chroniker.models import Group, Job, Run
-from chroniker.scheduler import stopping, tick
+from chroniker.scheduler import tick
 from tests.simulation.checker.rows import rows, true_time
-from tests.simulation.command import Command
 from tests.simulation.processes import Process
 from tests.simulation.scenes.base import INSTANT, NEVER, Scene
 
 FORMAT = "%Y-%m-%d %H:%M:%S.%f"
-EFFECT, EFFECTS = "an effect", "SELECT 1 FROM chroniker_group WHERE name = ?"
 WITH_SUPERVISOR = "another process acted while the supervisor was under way"
 
 
@@ -114,28 +106,6 @@ class SupervisorDies(OneRun):
             self.finish(until=self.world.now + 20)
 
 
-class FinishAgainstExpiry(OneRun):
-    """The supervisor is delayed beyond its lease at each of its statements; a tick expires the run meanwhile."""
-
-    has_other = True
-    delay = 16.0
-    situation = "run lost"
-
-    def play(self) -> None:
-        self.claim()
-        worker = self.deliver()
-        self.interrupt(worker)
-        self.world.run(until=self.world.now + 12.5)
-        self.interrupt_other(self.process(self.b, "expiring tick", tick.tick, self.world.now))
-        self.world.run(until=self.world.now + 1.5)
-        self.note_if_under_way(worker, WITH_SUPERVISOR)
-        self.world.run(until=self.world.now + 4)
-        with self.undisturbed():
-            self.world.broker.held = None
-            self.start_schedulers()
-            self.finish(until=self.world.now + 10)
-
-
 class RenewalAgainstExpiry(OneRun):
     """The supervisor is delayed beyond its lease at each of its statements; no tick expires the run meanwhile."""
 
@@ -157,49 +127,6 @@ class RenewalAgainstExpiry(OneRun):
             self.finish(until=self.world.now + 10)
 
 
-class StopAgainstFinish(OneRun):
-    """A person stops the run while its supervisor is delayed at each of its statements."""
-
-    has_other = True
-
-    def play(self) -> None:
-        self.claim()
-        worker = self.deliver()
-        self.interrupt(worker)
-
-        def stop() -> None:
-            run = Run.objects.order_by("token").first()
-            assert run is not None
-            stopping.stop(run.pk, "a person")
-            self.note_if_under_way(worker, WITH_SUPERVISOR)
-
-        self.interrupt_other(self.process(self.b, "a person", stop, self.world.now + 3.2))
-        self.world.run(until=self.world.now + 8)
-        with self.undisturbed():
-            self.world.broker.held = None
-            self.start_schedulers()
-            self.finish(until=self.world.now + 15)
-
-
-class StopAgainstStart(OneRun):
-    """A person stops a queued run, and is delayed at each statement; its message comes meanwhile."""
-
-    def play(self) -> None:
-        self.claim()
-        run = UUID(self.run_id())
-        person = self.process(self.b, "a person", lambda: stopping.stop(run, "a person"), self.world.now)
-        self.interrupt(person)
-        self.world.run(until=self.world.now + 1)
-        self.interrupt_other(self.deliver())
-        self.world.run(until=self.world.now + 0.9)
-        self.note_if_under_way(person, WITH_SUPERVISOR)
-        self.world.run(until=self.world.now + 4)
-        with self.undisturbed():
-            self.world.broker.held = None
-            self.start_schedulers()
-            self.finish(until=self.world.now + 15)
-
-
 class LostMessage(OneRun):
     """The message is lost at the broker; the claim is dispatched again and starts within its deadline."""
 
@@ -217,51 +144,6 @@ class LostMessage(OneRun):
         for status, started_at in rows("SELECT status, started_at FROM chroniker_run"):
             if started_at is None:
                 self.world.violated("dispatched again", f"the run never began, and is {status}")
-
-
-class FenceAgainstExpiry(OneRun):
-    """A command's transaction has read already, and is delayed at each of its statements; a tick expires its run.
-
-    Where the database has isolation levels, the transaction is at REPEATABLE READ.
-    """
-
-    delay = 16.0
-    situation = "run lost"
-    names: ClassVar[tuple[str, ...]] = ("a", "b", "c")
-
-    def play(self) -> None:
-        self.claim()
-        worker = self.deliver()
-        self.world.run(until=self.world.now + 1)
-        ((self.token,),) = rows("SELECT token FROM chroniker_run")
-        self.check, self.world.after_commit = self.world.after_commit, self._look
-        worker.host.unreachable_until = self.world.now + 30
-        other, third = (host for host in self.world.hosts.values() if host is not worker.host)
-        self.interrupt(self.process(other, "the command", self._effect, self.world.now))
-        self.world.run(until=self.world.now + 13)
-        self.process(third, "expiring tick", tick.tick, self.world.now)
-        self.world.run(until=self.world.now + 10)
-
-    def _effect(self) -> None:
-        fence = Fence()
-        fence.run_id, fence.token = UUID(self.run_id()), self.token
-        try:
-            with transaction.atomic():
-                if connection.vendor == "postgresql":
-                    with connection.cursor() as cursor:
-                        cursor.execute("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ")
-                Run.objects.count()
-                with fence:
-                    Group.objects.create(name=EFFECT)
-        except LeaseLost:
-            self.world.note("the fence refuses")
-
-    def _look(self) -> None:
-        self.check()
-        if not self.world.counts.get("the effect was committed") and rows(EFFECTS, EFFECT):
-            self.world.note("the effect was committed")
-            if rows("SELECT 1 FROM chroniker_run WHERE finished_at IS NOT NULL"):
-                self.world.violated("fence", "an effect was committed after its run was closed")
 
 
 class ForgedMessage(OneRun):
@@ -302,26 +184,6 @@ class ForgedMessage(OneRun):
         found = [tuple(row) for row in rows("SELECT host, status FROM chroniker_run")]
         if found != [("a", "SUCCEEDED")]:
             self.world.violated("forged messages", f"the runs are {found}")
-
-
-class Timeout(OneRun):
-    """A command runs for longer than its job allows; at even places it ignores SIGTERM."""
-
-    places = 4
-    situation = "tree begins"
-
-    def play(self) -> None:
-        self.world.command_seconds = 80.0
-        self.claim()
-        Job.objects.update(timeout_seconds=3)
-        self.deliver()
-        self.world.run(until=self.world.now + 1)
-        for process in self.world.processes.values():
-            if isinstance(process, Command):
-                process.obeys_sigterm = bool(self.place % 2)
-        self.world.broker.held = None
-        self.start_schedulers()
-        self.finish(until=self.world.now + 20)
 
 
 class LateRecord(OneRun):

@@ -1,0 +1,205 @@
+"""Safeguards of bookings and claims, and of what they wait for."""
+
+from __future__ import annotations
+
+from tests.simulation.removals.replacement import Replacement
+
+REPLACEMENTS = {
+    "entry-is-sent-by-each-beat": Replacement(
+        "../chroniker_celery/beat_entries.py",
+        "filter(pk=row.pk, served_until=row.served_until)",
+        "filter(pk=row.pk)",
+        "beat-entry",
+    ),
+    "claim-does-not-compare": Replacement(
+        "lifecycle/claim.py",
+        "if revisions.get(plan.job_id) == plan.state.revision]",
+        "if plan.job_id in revisions]",
+        "edit,two-ticks",
+    ),
+    "group-not-locked": Replacement(
+        "lifecycle/admission.py",
+        "taken = groups.open_jobs([pk for pk, limit in limits.items() if limit])",
+        "taken: dict[int, int] = {}",
+        "group-limit",
+    ),
+    "dependency-is-not-checked-again": Replacement(
+        "lifecycle/claim.py",
+        'allowed |= Q(~dependencies.blocked(Scope[name]), AnyOf("pk", scoped))',
+        'allowed |= Q(AnyOf("pk", scoped))',
+        "dependency",
+    ),
+    "zone-rules-are-not-compared": Replacement(
+        "eligibility/due.py",
+        "filter(booked_zone_rules__lt=zone_rules_version())",
+        "none()",
+        "zone-rules",
+    ),
+    "claim-keeps-the-newer-zone-rules": Replacement(
+        "lifecycle/planned_rows.py", "    state.booked_zone_rules = zone_rules_version()\n", "", "zone-rules"
+    ),
+    "error-of-one-host-suspends": Replacement(
+        "lifecycle/booking.py",
+        "    return unknown_zone or isinstance(error, (OSError, MemoryError, ImportError))\n",
+        "    return False\n",
+        "zone-missing",
+    ),
+    "edit-is-dated-by-its-host": Replacement(
+        "models/job.py",
+        "        if is_edit:\n            self.edited_at = FromNow()",
+        "        if is_edit:\n            self.edited_at = timezone.now()",
+        "edit-by-slow-clock",
+    ),
+    "held-job-is-claimed": Replacement(
+        "eligibility/claim_kinds.py",
+        "            found &= Q(held_at__isnull=True)\n",
+        "            pass\n",
+        "hold",
+    ),
+    "retry-is-overtaken": Replacement(
+        "eligibility/claim_kinds.py",
+        "return found & ~retry_comes_first() if self.waits_for_retry else found",
+        "return found",
+        "retry-first",
+    ),
+    "retry-of-the-latest-run": Replacement(
+        "eligibility/due.py", 'slot="", chain=OuterRef("retry_of"))', 'slot="")', "retry-first"
+    ),
+    "run-by-hand-drops-a-retry": Replacement(
+        "lifecycle/planned_rows.py",
+        "elif trigger == Trigger.SCHEDULE and after.retry_origin == Trigger.SCHEDULE and not keeps_retries(job):",
+        "else:",
+        "retry-first",
+    ),
+    "each-covers-all": Replacement(
+        "lifecycle/plan.py", " and job.catch_up != CatchUp.EACH:  # several", ":  # several", "catch-up-each"
+    ),
+    "latest-covers-all": Replacement(
+        "lifecycle/plan.py",
+        "        first = until\n",
+        "        first = before + dt.timedelta(microseconds=1)\n",
+        "catch-up-latest",
+    ),
+    "replaced-retry-activates-nothing": Replacement(
+        "lifecycle/claim.py",
+        "        activations.record_ends([], [plan.after for plan in admitted], checked_at)\n",
+        "",
+        "trigger-by-replaced-retry",
+    ),
+    "activation-is-not-taken": Replacement(
+        "lifecycle/claim.py", "        activations.take(admitted, checked_at)\n", "        pass\n", "trigger"
+    ),
+    "pause-is-not-checked-again": Replacement(
+        "lifecycle/claim.py", "filter(allowed, ~pauses.switched_off(), job", "filter(allowed, job", "pause"
+    ),
+    "switch-is-not-checked-again": Replacement(
+        "lifecycle/claim.py", "~pauses.switched_off(), job__enabled=True)", "~pauses.switched_off())", "disable"
+    ),
+    "group-row-is-not-locked": Replacement(
+        "lifecycle/admission.py",
+        "dict(locked(Group.objects.filter(pk__in=ids), skip=skip).values_list",
+        "dict(Group.objects.filter(pk__in=ids).values_list",
+        "group-limit",
+        postgres=True,
+    ),
+    "dependees-are-not-locked": Replacement(
+        "lifecycle/claim.py",
+        "    ids = {plan.job_id for plan in plans} | {edge.dependee for edge in edges}\n",
+        "    ids = {plan.job_id for plan in plans}\n",
+        "dependency",
+        ("lifecycle/claim.py", "edge.has_state and edge.dependee not in revisions}", "False}"),
+        postgres=True,
+    ),
+    "cursor-is-not-moved": Replacement(
+        "lifecycle/claim.py",
+        "        backfills.write([plan.backfill for plan in admitted if plan.backfill])\n",
+        "",
+        "backfill",
+    ),
+    "backfill-run-counts-as-overlap": Replacement(
+        "eligibility/due.py",
+        "leases.exclude(run__origin=Trigger.BACKFILL) if kind.while_open else leases",
+        "leases",
+        "backfill-in-the-way",
+    ),
+    "backfill-run-is-replaced": Replacement(
+        "eligibility/due.py", "        run__origin=Trigger.SCHEDULE,\n", "", "backfill-in-the-way"
+    ),
+    "resumption-ends-no-alert": Replacement(
+        "lifecycle/holds.py", "    alert_episodes.write(changes, now)\n", "", "alerts"
+    ),
+    "revision-is-not-counted": Replacement(
+        "lifecycle/bulk.py", "        state.revision += 1\n", "        pass\n", "edit"
+    ),
+    "key-is-ignored": Replacement(
+        "scheduler/events.py", "return _first_with_key(row) or row", "return row", "trigger-by-two-programs"
+    ),
+    "readiness-has-no-end": Replacement(
+        "scheduler/claiming.py",
+        "until = dependencies.ready_until(ids, now) if kind.dependencies is Scope.ALL else {}",
+        "until: dict[int, dt.datetime] = {}",
+        "dependency-on-turn",
+    ),
+    "turn-is-not-waited-for": Replacement(
+        "eligibility/dependencies.py",
+        "return unfinished | unsuccessful | unaccounted",
+        "return unfinished | unsuccessful",
+        "dependency-on-unknown-turn",
+    ),
+    "success-is-not-waited-for": Replacement(
+        "eligibility/dependencies.py",
+        "return unfinished | unsuccessful | unaccounted",
+        "return unfinished | unaccounted",
+        "dependency-on-success",
+    ),
+    "retry-is-not-waited-for": Replacement(
+        "eligibility/dependencies.py",
+        "(Q(is_open) | Q(dependee__state__retry_at__isnull=False))",
+        "Q(is_open)",
+        "dependency-on-retry",
+    ),
+    "dependency-within-a-batch-is-ignored": Replacement(
+        "lifecycle/admission.py",
+        "if waits_for.get(plan.job_id, set()) & opened and plan.opened:",
+        "if False:",
+        "dependency-in-one-batch",
+    ),
+    "claim-believes-a-clock-that-jumped": Replacement(
+        "lifecycle/claim.py",
+        "    if reading.suspended_because:\n        raise",
+        "    if False:\n        raise",
+        "jump-during-tick",
+    ),
+    "pause-of-a-group-is-not-checked-again": Replacement(
+        "lifecycle/claim.py", "rows = states.filter(job__group__paused_at__isnull=True)", "rows = states", "pause-group"
+    ),
+    "limit-is-not-read-again": Replacement(
+        "lifecycle/admission.py",
+        "return {pk: found.get(pk, 0) for pk in ids}",
+        "return {plan.job.group.pk: plan.job.group.limit for plan in plans if plan.job.group}",
+        "lower-limit",
+    ),
+    "flag-is-not-lowered": Replacement(
+        "lifecycle/claim.py", "    Job.objects.filter(pk__in=ids).update(force_run=False)\n", "", "force-run"
+    ),
+    "edit-counts-from-before-the-last-run": Replacement(
+        "lifecycle/booking.py", "    edit = max(edit, state.covered_until)\n", "", "edit"
+    ),
+    "open-job-is-deleted": Replacement(
+        "lifecycle/deletion.py", "Job.objects.filter(~is_open, deletion", "Job.objects.filter(deletion", "delete"
+    ),
+    "edited-job-is-not-locked": Replacement(
+        "lifecycle/booking.py",
+        "with_groups(locked(Job.objects.filter(pk__in=states), skip=True))",
+        "with_groups(Job.objects.filter(pk__in=states))",
+        "edit-during-booking",
+        postgres=True,
+    ),
+    "claimed-job-is-deleted": Replacement(
+        "lifecycle/deletion.py",
+        '    free = set(job_ids) - (set(states.values_list("pk", flat=True)) - mine)\n',
+        "    free = set(job_ids) | mine\n",
+        "delete",
+        postgres=True,
+    ),
+}
