@@ -1,3 +1,3 @@
 import pytest
 
-pytest.register_assert_rewrite("tests.integration.executors.contract")
+pytest.register_assert_rewrite("tests.integration.executors.accepting_contract", "tests.integration.executors.contract")

@@ -8,7 +8,8 @@ import pytest
 
 from chroniker.executors import Executor
 from chroniker.models import Status
-from tests.integration.executors.contract import ExecutorContract, a_claim
+from tests.integration.executors.accepting_contract import a_claim
+from tests.integration.executors.contract import ExecutorContract
 from tests.support.brokers import Broker
 from tests.support.celery_processes import CeleryWorker
 

@@ -6,7 +6,8 @@ from chroniker.executors import Executor, HostedExecutor
 from chroniker.executors.local import LocalExecutor
 from chroniker.models import EventKind, RunEvent
 from chroniker.scheduler import stopping
-from tests.integration.executors.contract import AcceptingContract, ExecutorContract, a_claim, reread
+from tests.integration.executors.accepting_contract import AcceptingContract, a_claim, reread
+from tests.integration.executors.contract import ExecutorContract
 from tests.support.processes import wait_until
 
 
