@@ -14,6 +14,7 @@ FIRST_BROKER = "redis"
 EVERY_DATABASE = (
     "tests/faults/test_each_process_is_killed.py",
     "tests/integration/admin/test_job_list.py",
+    "tests/integration/admin/test_schedule_calendar.py",
     "tests/integration/admin/test_schedule_history.py",
     "tests/integration/chroniker_celery/test_runs_on_workers.py",
     "tests/integration/declared/test_declared_channels_and_tags.py",

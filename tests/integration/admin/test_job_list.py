@@ -201,38 +201,6 @@ def test_a_job_without_a_schedule_says_so_once(admin: Client) -> None:
     assert row.words == "no schedule: by hand, or by a trigger" and row.reason == ""
 
 
-def test_an_action_for_the_selected_jobs_goes_back_to_the_list_as_it_was(admin: Client) -> None:
-    job, other = a_booked_job(name="one"), a_booked_job(name="two")
-    address = f"{LIST}?show=all&q=one&o=name"
-    sent = {"action": "disable", "index": "0", "select_across": "0", "_selected_action": [str(job.pk)]}
-    page: Any = admin.post(address, sent)
-    assert "Disable 1 job?" in page.content.decode()
-    assert [effect.overview.job for effect in page.context_data["effects"]] == [job]
-    answer = admin.post(address, {"action": "disable", "confirmed": "1", "_selected_action": [str(job.pk)]})
-    assert answer["Location"] == address
-    assert [Job.objects.get(pk=each.pk).enabled for each in (job, other)] == [False, True]
-
-
-def test_the_question_says_what_happens_to_each_job(admin: Client) -> None:
-    idle, off, open_ = a_booked_job(name="a"), a_booked_job(name="b", enabled=False), a_booked_job(name="c")
-    started(run_now(open_, by="a test"))
-    ids = [str(job.pk) for job in (idle, off, open_)]
-
-    def effects(action: str) -> list[str]:
-        page: Any = admin.post(LIST, {"action": action, "index": "0", "_selected_action": ids})
-        return [effect.text for effect in page.context_data["effects"]]
-
-    assert effects("run_now") == [
-        "Runs at once: default", "Is left out. It is disabled.", "Is left out. It is running."
-    ]  # fmt: skip
-    assert [text.partition(",")[0] for text in effects("stop")] == [
-        "Is left as it is: it has no open run", "Is left as it is: it has no open run", "Run 1 is stopped"
-    ]  # fmt: skip
-    first, second, third = effects("disable")
-    assert first.startswith("Is not started any more; the next run was due at")
-    assert second == "Is disabled already" and third.endswith("Its open run continues")
-
-
 def test_an_empty_list_and_an_empty_filter_have_texts(admin: Client) -> None:
     assert "No jobs yet." in admin.get(LIST).content.decode()
     a_booked_job()

@@ -4,26 +4,18 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from django.contrib.admin.models import LogEntry
-from django.contrib.messages import get_messages
 from django.test import Client, override_settings
 from django.urls import reverse
 
 from chroniker import lifecycle
-from chroniker.clock.database_clock import database_now
 from chroniker.lifecycle import Outcome
 from chroniker.models import Job, Run, Status
 from chroniker.scheduler.manual_runs import run_now
+from tests.integration.admin.pressed_buttons import history, messages_of
 from tests.support.factories import a_booked_job, a_dependency, started, state_of
 
 if TYPE_CHECKING:
     from chroniker.executors.dummy import DummyExecutor
-
-LIST = "/admin/chroniker/job/"
-
-
-def messages_of(response: Any) -> str:
-    return " ".join(str(message) for message in get_messages(response.wsgi_request))
 
 
 def linked(run: Run, message: str) -> str:
@@ -34,17 +26,6 @@ def linked(run: Run, message: str) -> str:
 def press(client: Client, button: str, job: Job) -> str:
     client.cookies.pop("messages", None)
     return messages_of(client.post(reverse(f"admin:chroniker_job_{button}", args=[job.pk])))
-
-
-def act(client: Client, action: str, *jobs: Job, **more: str) -> str:
-    client.cookies.pop("messages", None)
-    selected = [str(job.pk) for job in jobs]
-    chosen = {"action": action, "_selected_action": selected, "confirmed": str(len(selected)), **more}
-    return messages_of(client.post(LIST, chosen))
-
-
-def history() -> list[str]:
-    return list(LogEntry.objects.order_by("pk").values_list("change_message", flat=True))
 
 
 def test_run_claims_and_dispatches_within_the_request_and_leaves_the_schedule_alone(
@@ -160,103 +141,3 @@ def test_a_get_after_a_login_redirects_to_the_job_and_starts_nothing(admin: Clie
 def test_run_and_stop_of_a_missing_job_are_not_found(admin: Client) -> None:
     assert admin.post("/admin/chroniker/job/4711/run/").status_code == 404
     assert admin.post("/admin/chroniker/job/4711/stop/").status_code == 404
-
-
-def test_jobs_are_enabled_and_disabled_in_bulk_and_booked(
-    admin: Client, django_capture_on_commit_callbacks: Any
-) -> None:
-    on, off = [a_booked_job(), a_booked_job()], a_booked_job(enabled=False)
-    with django_capture_on_commit_callbacks(execute=True):
-        assert act(admin, "disable", *on, off).startswith("2 jobs were disabled.")
-    assert not Job.objects.filter(enabled=True).exists()
-    assert not Job.objects.exclude(edited_at=None).exists()
-    assert [state_of(job).next_run for job in on] == [None, None]
-    with django_capture_on_commit_callbacks(execute=True):
-        assert act(admin, "enable", off) == "1 job was enabled."
-    assert state_of(off).next_run is not None
-    assert history() == ["Disabled."] * 2 + ["Enabled."]
-
-
-def test_jobs_are_run_in_bulk_and_the_refusals_are_named(admin: Client) -> None:
-    free, off = [a_booked_job() for _ in range(2)], [a_booked_job(name=f"off {n}", enabled=False) for n in range(7)]
-    shown = act(admin, "run_now", *free, *off)
-    assert "2 runs were queued." in shown
-    assert "7 jobs were not started." in shown
-    assert "“off 4”: It is disabled." in shown and "and 2 more" in shown
-    assert Run.objects.count() == 2
-    assert history() == ["Started manually."] * 2
-
-
-def test_jobs_are_stopped_in_bulk(admin: Client) -> None:
-    running, idle = a_booked_job(), a_booked_job()
-    run = run_now(running, by="a test")
-    assert act(admin, "stop", running, idle) == "Stop of 1 job requested. 1 job has no open run."
-    run.refresh_from_db()
-    assert run.status == Status.STOPPED
-
-
-def test_one_action_runs_at_most_a_hundred_jobs(admin: Client) -> None:
-    now = database_now()
-    Job.objects.bulk_create([Job(name=f"job {n}", command="noop", cron="* * * * *", edited_at=now) for n in range(101)])
-    shown = act(admin, "run_now", *Job.objects.all()[:1], select_across="1")
-    assert "101 jobs are selected, but at most 100" in shown
-    assert not Run.objects.exists()
-
-
-TITLES = {"disable": "Disable", "run_now": "Run", "stop": "Stop"}
-
-
-@pytest.mark.parametrize("action", TITLES)
-def test_a_bulk_action_asks_first_with_number_and_names(admin: Client, action: str) -> None:
-    jobs = [a_booked_job(name=f"<job {n}>") for n in range(2)]
-    open_run = run_now(a_booked_job(), by="a test")
-    selected = [str(job.pk) for job in (*jobs, open_run.job)]
-    page = admin.post(LIST, {"action": action, "_selected_action": selected})
-    html = page.content.decode()
-    assert f"{TITLES[action]} 3 jobs" in html and "&lt;job 0&gt;" in html and "&lt;job 1&gt;" in html
-    assert Run.objects.count() == 1 and Job.objects.filter(enabled=True).count() == 3 and history() == []
-    sent = {"action": action, "confirmed": "3", "_selected_action": selected}
-    for name, value in sent.items():
-        assert f'name="{name}" value="{value if isinstance(value, str) else value[0]}"' in html
-    assert admin.post(LIST, sent).status_code == 302
-    open_run.refresh_from_db()
-    done = {
-        "disable": not Job.objects.filter(enabled=True).exists(),
-        "run_now": Run.objects.count() == 3,
-        "stop": open_run.status == Status.STOPPED,
-    }
-    assert done[action]
-
-
-def test_a_bulk_action_asks_again_if_the_number_of_jobs_has_changed(admin: Client) -> None:
-    now = database_now()
-    Job.objects.bulk_create([Job(name=f"job {n}", command="noop", cron="* * * * *", edited_at=now) for n in range(105)])
-    select_all = {"action": "disable", "_selected_action": str(Job.objects.first().pk), "select_across": "1"}  # type: ignore[union-attr]
-    html = admin.post(LIST, select_all).content.decode()
-    assert "Disable 105 jobs?" in html and "and 5 more jobs" in html and 'name="select_across"' in html
-    Job.objects.filter(name="job 7").delete()
-    again = admin.post(LIST, {**select_all, "confirmed": "105"}).content.decode()
-    assert "Disable 104 jobs?" in again and "has changed" in again
-    assert not Job.objects.filter(enabled=False).exists()
-    admin.post(LIST, {**select_all, "confirmed": "104"})
-    assert not Job.objects.filter(enabled=True).exists()
-
-
-def test_bulk_actions_need_their_permission(staff: Callable[..., Client]) -> None:
-    job = a_booked_job()
-    offered = {
-        ("view_job",): set(),
-        ("view_job", "run_job"): {"run_now"},
-        ("view_job", "stop_job"): {"stop"},
-        ("change_job",): {"enable", "disable"},
-    }
-    for rights, expected in offered.items():
-        client = staff(*rights)
-        page = client.get(LIST).content.decode()
-        everything = ("enable", "disable", "run_now", "stop", "delete_selected")
-        assert {action for action in everything if f'value="{action}"' in page} == expected
-        for action in set(everything) - expected:
-            act(client, action, job)
-    job.refresh_from_db()
-    assert job.enabled
-    assert not Run.objects.exists()

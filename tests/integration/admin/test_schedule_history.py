@@ -15,32 +15,9 @@ from django.urls import reverse
 
 from chroniker import lifecycle
 from chroniker.clock.database_clock import database_now
-from chroniker.models import Job, JobState, Run, RunHour, Status, Trigger
-from chroniker.schedule import next_after
+from chroniker.models import Job, Run, Status, Trigger
 from chroniker.wording.formats import NOTHING
-from tests.support.factories import a_booked_job
-
-MINUTE = dt.timedelta(minutes=1)
-DAY = dt.timedelta(days=1)
-
-
-def address(job: Job, **query: str) -> str:
-    return reverse("admin:chroniker_job_schedule", args=[job.pk], query=query)
-
-
-def page(client: Client, job: Job, **query: str) -> Any:
-    response = client.get(address(job, **query))
-    assert response.status_code == 200
-    return response
-
-
-def rows(client: Client, job: Job, **query: str) -> list[list[str]]:
-    """The texts of the table: scheduled time, result, run, started, delay, reason."""
-    html = page(client, job, **query).content.decode()
-    found = re.findall(r"<tr data-row>(.*?)</tr>", html, re.DOTALL)
-    return [
-        [" ".join(re.sub(r"<.*?>", " ", cell).split()) for cell in re.split(r"</t[hd]>", row)[:-1]] for row in found
-    ]
+from tests.integration.admin.schedule_histories import MINUTE, a_history, address, page, rows
 
 
 def answer(client: Client, job: Job, date: str, time: str) -> str:
@@ -50,25 +27,6 @@ def answer(client: Client, job: Job, date: str, time: str) -> str:
 
 def answer_at(client: Client, job: Job, moment: dt.datetime) -> str:
     return answer(client, job, f"{moment:%Y-%m-%d}", f"{moment:%H:%M}")
-
-
-def a_history(*ends: Status, step: int = 5, **fields: Any) -> tuple[Job, dt.datetime]:
-    """A job of every five minutes whose latest scheduled times ended with these results."""
-    width = step * MINUTE
-    now = database_now().replace(second=0, microsecond=0)
-    since = now - (now.minute % step) * MINUTE - (len(ends) + 1) * width
-    job = a_booked_job(since=since, **{"cron": f"*/{step} * * * *", **fields})
-    for token, end in enumerate(ends, 1):
-        instant = since + token * width
-        ran = end != Status.SKIPPED
-        Run.objects.create(
-            job=job, token=token, status=end, trigger=Trigger.SCHEDULE, scheduled_for=instant, covered_until=instant,
-            claimed_at=instant, started_at=instant + dt.timedelta(seconds=3) if ran else None, host="worker-1",
-            finished_at=instant + dt.timedelta(seconds=9), code="" if ran else "OVERLAP",
-        )  # fmt: skip
-        following = {"next_instant": next_after(job.spec, instant), "next_run": next_after(job.spec, instant)}
-        JobState.objects.filter(pk=job.pk).update(last_token=token, covered_until=instant, **following)
-    return job, since
 
 
 def test_each_scheduled_time_is_a_row_with_result_run_start_and_reason(admin: Client) -> None:
@@ -165,30 +123,6 @@ def test_only_those_that_did_not_succeed(admin: Client) -> None:
     job, _since = a_history(Status.FAILED, Status.SUCCEEDED, Status.SKIPPED, Status.SUCCEEDED)
     assert [row[1] for row in rows(admin, job, only="bad")][-2:] == ["Skipped", "Failed"]
     assert "Succeeded" not in {row[1] for row in rows(admin, job, only="bad")}
-
-
-def test_the_calendar_has_a_cell_for_each_scheduled_time(admin: Client) -> None:
-    job, since = a_history(Status.SUCCEEDED, Status.FAILED, Status.SKIPPED)
-    context = page(admin, job, d=f"{since + 10 * MINUTE:%Y-%m-%d}", t=f"{since + 10 * MINUTE:%H:%M}").context_data
-    cells = [cell for row in context["picture"].rows for cell in row["cells"]]
-    assert [cell["tone"] for cell in cells][:3] == ["good", "bad", "idle"]
-    assert cells[1]["cross"] and not cells[0]["cross"] and context["picture"].pick
-    assert reverse("admin:chroniker_run_change", args=[Run.objects.get(token=2).pk]) == cells[1]["url"]
-    assert "1 failed" in context["picture_summary"]
-    assert len(context["picture"].rows) == 14
-    pick, picture = context["picture"].pick, context["picture"]
-    assert float(picture.start_at) == pytest.approx(float(pick["x"]) / float(picture.width), abs=0.002)
-    assert page(admin, job).content.decode().count("data-start-at") == 1
-
-
-def test_a_job_with_too_many_scheduled_times_is_shown_by_hours(admin: Client) -> None:
-    job, _since = a_history(Status.SUCCEEDED, Status.FAILED, step=1)
-    hour = database_now().replace(minute=0, second=0, microsecond=0) - DAY
-    RunHour.objects.create(job=job, hour=hour, succeeded=58, failed=2)
-    context = page(admin, job).context_data
-    (cell,) = [cell for row in context["picture"].rows for cell in row["cells"]]
-    assert cell["tone"] == "bad" and "58 succeeded, 2 failed" in cell["say"]
-    assert [row[1] for row in rows(admin, job)][-2:] == ["Failed", "Succeeded"]
 
 
 @pytest.mark.parametrize(

@@ -1,65 +1,25 @@
 from __future__ import annotations
 
-import json
-import os
 import re
-import sys
-from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 import pytest
-from django.conf import settings as django_settings
-from django.core.checks import CheckMessage, run_checks
-from django.db import connections
-from django.test import override_settings
+from django.core.checks import CheckMessage
 
 import chroniker
-from chroniker.checks import CHECKS, TAG
-from chroniker.checks.databases import SQLITE_OPTIONS, missing_options
+from chroniker.checks import CHECKS
 from chroniker.checks.names import OUTDATED
 from chroniker.checks.values import RULES
 from chroniker.conf import DEFAULTS
-from chroniker.executors import Executor, executors
+from chroniker.executors import Executor
+from tests.unit.checks.check_messages import ids, only, problems
 
 LOCAL = {"BACKEND": "chroniker.executors.local.LocalExecutor"}
-SQLITE: dict[str, Any] = json.loads("{" + SQLITE_OPTIONS + "}")["OPTIONS"]
 
 
 class ComplainingExecutor(Executor):
     def check(self) -> list[CheckMessage]:
         return [CheckMessage(30, "I am not well.", hint="Rest.", id="someone.W001")]
-
-
-def problems(**settings: Any) -> list[CheckMessage]:
-    with override_settings(**settings):
-        return run_checks(tags=[TAG], databases=[])  # Django 6.1 would add all databases
-
-
-def ids(**settings: Any) -> list[str]:
-    return [str(message.id) for message in problems(**settings)]
-
-
-def only(**settings: Any) -> CheckMessage:
-    [message] = problems(**settings)
-    return message
-
-
-def be_of_kind(vendor: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(connections["default"], "vendor", vendor)
-
-
-@pytest.fixture
-def private(tmp_path: Path) -> Path:
-    path = tmp_path / "run"
-    path.mkdir(mode=0o700)
-    return path
-
-
-@pytest.fixture(autouse=True)
-def no_executor_left() -> Iterator[None]:
-    yield
-    executors.close()
 
 
 def test_valid_settings_have_no_message() -> None:
@@ -211,52 +171,6 @@ def test_settings_kept_from_django_chroniker_are_accepted() -> None:
     assert problems(CHRONIKER_LOCK_TIMEOUT=90, CHRONIKER_DISABLE_RAW_COMMAND=True) == []
 
 
-def test_a_relative_runtime_directory_is_refused() -> None:
-    assert only(CHRONIKER_RUNTIME_DIR="run/chroniker").id == "chroniker.E009"
-
-
-def test_a_file_as_runtime_directory_is_refused(tmp_path: Path) -> None:
-    (tmp_path / "file").touch()
-    assert only(CHRONIKER_RUNTIME_DIR=tmp_path / "file").id == "chroniker.E009"
-
-
-def test_a_path_too_long_for_sockets_is_refused_only_where_sockets_are_used(
-    private: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    path = private / ("long" * 30)
-    path.mkdir(mode=0o700)
-    monkeypatch.setattr(sys, "platform", "linux")
-    assert problems(CHRONIKER_RUNTIME_DIR=path) == []
-    monkeypatch.setattr(sys, "platform", "darwin")
-    assert only(CHRONIKER_RUNTIME_DIR=path).id == "chroniker.E009"
-
-
-def test_a_missing_runtime_directory_is_accepted_if_it_can_be_created(private: Path) -> None:
-    assert problems(CHRONIKER_RUNTIME_DIR=private / "new" / "newer") == []
-
-
-def test_a_runtime_directory_writable_by_others_is_refused(private: Path) -> None:
-    private.chmod(0o770)
-    message = only(CHRONIKER_RUNTIME_DIR=private)
-    assert message.id == "chroniker.E010"
-    assert "0770" in message.msg
-
-
-def test_a_runtime_directory_of_another_user_is_refused(private: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(os, "geteuid", lambda: private.stat().st_uid + 1)
-    assert only(CHRONIKER_RUNTIME_DIR=private).id == "chroniker.E010"
-
-
-def test_root_may_check_a_runtime_directory_of_another_user(private: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(os, "geteuid", lambda: 0)
-    assert problems(CHRONIKER_RUNTIME_DIR=private) == []
-
-
-def test_a_runtime_directory_that_cannot_be_written_is_refused(private: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(os, "access", lambda path, mode: False)
-    assert only(CHRONIKER_RUNTIME_DIR=private).id == "chroniker.E010"
-
-
 def test_an_installed_django_chroniker_is_an_error(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     info = tmp_path / "django_chroniker-1.0.23.dist-info"
     info.mkdir()
@@ -265,55 +179,3 @@ def test_an_installed_django_chroniker_is_an_error(tmp_path: Path, monkeypatch: 
     message = only()
     assert message.id == "chroniker.E011"
     assert "1.0.23" in message.msg
-
-
-def test_the_message_for_sqlite_shows_the_missing_options(monkeypatch: pytest.MonkeyPatch) -> None:
-    be_of_kind("sqlite", monkeypatch)
-    monkeypatch.setitem(connections["default"].settings_dict, "OPTIONS", {})
-    message = only(CHRONIKER_CHECK_LOCK_FILE=True)
-    assert message.id == "chroniker.W003"
-    assert message.hint and SQLITE_OPTIONS in message.hint
-
-
-def test_sqlite_without_lock_files_is_a_warning(monkeypatch: pytest.MonkeyPatch) -> None:
-    be_of_kind("sqlite", monkeypatch)
-    monkeypatch.setitem(connections["default"].settings_dict, "OPTIONS", SQLITE)
-    assert only(CHRONIKER_CHECK_LOCK_FILE=False).id == "chroniker.W005"
-
-
-@pytest.mark.parametrize("vendor", ["postgresql", "mysql"])
-def test_lock_files_with_a_database_server_are_a_warning(vendor: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    be_of_kind(vendor, monkeypatch)
-    assert only(CHRONIKER_CHECK_LOCK_FILE=True).id == "chroniker.W004"
-    assert problems(CHRONIKER_CHECK_LOCK_FILE=False) == []
-
-
-def test_the_options_in_the_hint_pass_the_check() -> None:
-    assert missing_options(SQLITE) == []
-
-
-@pytest.mark.parametrize(
-    ("options", "missing"),
-    [
-        ({}, 3),
-        ({"timeout": 20}, 2),
-        ({"timeout": 5, "transaction_mode": "IMMEDIATE", "init_command": "pragma journal_mode = wal"}, 1),
-        ({"transaction_mode": "immediate", "init_command": "PRAGMA journal_mode=WAL; PRAGMA busy_timeout=10000"}, 0),
-        ({"timeout": "20", "transaction_mode": None, "init_command": None}, 3),
-        ({"timeout": 20, "transaction_mode": "EXCLUSIVE", "init_command": "PRAGMA journal_mode='wal'"}, 0),
-    ],
-)
-def test_missing_sqlite_options_are_found(options: dict[str, Any], missing: int) -> None:
-    assert len(missing_options(options)) == missing
-
-
-def test_an_unsupported_database_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
-    be_of_kind("oracle", monkeypatch)
-    message = only()
-    assert message.id == "chroniker.E008"
-    assert "oracle" in message.msg
-
-
-def test_no_check_connects_to_the_database() -> None:
-    """pytest-django refuses connections here."""
-    assert not django_settings.DEBUG and problems() == []
