@@ -163,7 +163,7 @@ def test_the_single_keys_open_pages_and_can_be_switched_off(open_page: Callable[
     page = open_page(pages["graph"])
     page.keyboard.press("g")
     page.keyboard.press("f")
-    expect(page).to_have_url(re.compile(f"{re.escape(pages['fleet'])}$"))
+    page.wait_for_url(re.compile(f"{re.escape(pages['fleet'])}$"))  # until it is loaded: its script hears the next key
     page.keyboard.press("?")
     dialog = page.get_by_role("dialog")
     expect(dialog).to_be_visible()
