@@ -15,7 +15,7 @@ from chroniker.eligibility.hosts import SKEW_SECONDS, suspension_reason
 from chroniker.eligibility.liveness import WRITTEN_EVERY, WaitingQueue
 from chroniker.insights import health_facts
 from chroniker.insights.health_facts import Facts
-from chroniker.models import HostService, Ticker
+from chroniker.models import Host, HostService, Ticker
 from chroniker.wording.formats import coarse_duration, count, relative, short_duration, short_time
 
 Level = Literal["good", "warn", "bad", "unknown"]
@@ -80,7 +80,9 @@ def tick(facts: Facts, now: dt.datetime) -> Cell:
         "period": short_duration(best.period),
     }
     if age <= late_after(best, 2):
-        return _draining(facts, now) or Cell("good", relative(min(best.last_at, now), now), where)
+        if host := draining_host(facts, now):
+            return Cell("warn", _("draining"), str(draining.message(host)), host.draining_since)
+        return Cell("good", relative(min(best.last_at, now), now), where)
     level: Level = "bad" if age > late_after(best, 3) else "warn"
     headline = _("nothing ticks") if level == "bad" else _("late")
     text = _("The last tick was %(ago)s (%(where)s). Start celery beat or manage.py cronserver.")
@@ -88,14 +90,11 @@ def tick(facts: Facts, now: dt.datetime) -> Cell:
     return Cell(level, headline, text % words, best.last_at, _no_tick() if level == "bad" else "")
 
 
-def _draining(facts: Facts, now: dt.datetime) -> Cell | None:
-    """If all hosts that tick are draining: then no run is claimed."""
+def draining_host(facts: Facts, now: dt.datetime) -> Host | None:
+    """One of the hosts that tick, if all of them are draining: then no run is claimed."""
     known = {host.name: host for host in facts.hosts if host.draining_since is not None}
     ticking = {ticker.host for ticker in facts.tickers if now - ticker.last_at <= late_after(ticker, 2)}
-    if not ticking <= known.keys():
-        return None
-    host = known[min(ticking)]
-    return Cell("warn", _("draining"), str(draining.message(host)), host.draining_since)
+    return known[min(ticking)] if ticking and ticking <= known.keys() else None
 
 
 def _no_tick() -> str:

@@ -13,7 +13,7 @@ def send(channel: Channel) -> str:
     """Send a test in this process. Returns the error; empty: it was delivered.
 
     Each request takes at most 20 s after the host's name was resolved; PagerDuty gets two. A delivered test makes
-    the messages due that waited for the channel. The error of another one is recorded like that of any message.
+    the messages due that waited for the channel. The error of a failed test is recorded as that of a message is.
     """
     try:
         channel_delivery.send_test(channel)

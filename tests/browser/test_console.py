@@ -172,4 +172,5 @@ def test_the_single_keys_open_pages_and_can_be_switched_off(open_page: Callable[
     expect(dialog).to_be_hidden()
     page.keyboard.press("g")
     page.keyboard.press("n")
+    page.wait_for_timeout(300)  # the keys would have begun to open a page by then
     expect(page).to_have_url(re.compile(f"{re.escape(pages['fleet'])}$"))

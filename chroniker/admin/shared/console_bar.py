@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 from django.http import HttpRequest
@@ -12,7 +13,7 @@ from django.utils.translation import gettext_lazy as _
 
 from chroniker.admin.shared.live_page import live_address
 from chroniker.admin.shared.pulse import pause_notice, pulse_cells
-from chroniker.admin.shared.site_links import admin_url, use_site_of
+from chroniker.admin.shared.site_links import admin_url, has_permission, use_site_of
 from chroniker.insights.attention import attention_count
 
 
@@ -86,10 +87,5 @@ def page_url(request: HttpRequest, name: str) -> str:
 
 
 def permission_test(request: HttpRequest) -> Callable[[str], bool]:
-    """Whether the user has a permission of this app, by its short name. The right to change includes to view."""
-
-    def may(name: str) -> bool:
-        also = name.replace("view_", "change_")
-        return request.user.has_perm(f"chroniker.{name}") or request.user.has_perm(f"chroniker.{also}")
-
-    return may
+    """``has_permission`` of the user who requests this."""
+    return partial(has_permission, request.user)

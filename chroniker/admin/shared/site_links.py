@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
 #: The name of the site that answers the current request. Every view of this app sets it, so it is never out of date.
 _current_site: ContextVar[str | None] = ContextVar("chroniker_admin_site", default=None)
-#: Who asks. Set as the site is.
+#: The user of the current request. Set by every view, as the site is.
 _current_user: ContextVar[Any] = ContextVar("chroniker_admin_user", default=None)
 
 
@@ -40,11 +40,18 @@ def admin_url(view: str, *args: object) -> str:
 
 
 def viewable_url(view: str, *args: object) -> str:
-    """As ``admin_url``, for a page that shows a model; empty also if the user may not view this model."""
+    """As ``admin_url``, for a page that shows a model; empty also if the user may not view this model.
+
+    ``view``: as in "chroniker_job_status"; its second word is the model.
+    """
     user, model = _current_user.get(), view.split("_")[1]
-    if user is None or not any(user.has_perm(f"chroniker.{right}_{model}") for right in ("view", "change")):
-        return ""
-    return admin_url(view, *args)
+    return admin_url(view, *args) if user is not None and has_permission(user, f"view_{model}") else ""
+
+
+def has_permission(user: Any, name: str) -> bool:
+    """Whether the user has a permission of this app, by its short name. The right to change includes to view."""
+    also = name.replace("view_", "change_")
+    return bool(user.has_perm(f"chroniker.{name}") or user.has_perm(f"chroniker.{also}"))
 
 
 class RowUrls:

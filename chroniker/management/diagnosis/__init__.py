@@ -54,7 +54,7 @@ def _failed(about: str, error: Exception) -> Finding:
     if missing := what_is_missing(error):
         return Finding(Level.ERROR, about, f"{missing} {text}", MIGRATE)
     if "unsupported startup parameter" in text:
-        advice = "Remove “options” from OPTIONS in DATABASES: PgBouncer refuses it. Set such limits on the server."
+        advice = "PgBouncer refuses this parameter. Remove it from OPTIONS in DATABASES; set such limits on the server."
     elif isinstance(error, Error):
         advice = "Start the database server, or correct DATABASES; then run doctor again."
     else:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 
-from django.db.models import Min
+from django.db.models import Exists, Min, OuterRef
 
 from chroniker.checks.jobs import check_jobs
 from chroniker.clock.database_clock import database_now
@@ -89,7 +89,7 @@ def health() -> Findings:
     facts = health_facts.read(now)
     tick, mails = figures_of_health.tick(facts, now), figures_of_health.mails(facts, now)
     levels = {"warn": Level.WARNING, "bad": Level.ERROR}
-    if tick.level in levels and tick.detail not in draining.messages():  # those are findings about hosts
+    if tick.level in levels and not figures_of_health.draining_host(facts, now):  # that is a finding about hosts
         text = f"{tick.headline.capitalize()}. {tick.detail}"
         yield levels[tick.level], text, "If one of them runs, read its log, and compare its DATABASES with those here."
     if mails.level in levels:
@@ -156,11 +156,11 @@ def _old_runs() -> Findings:
     enabled = Job.objects.filter(enabled=True)
     if enabled.filter(command="cron_clean").exists():
         return
-    growing = enabled.filter(maximum_log_entries=0, state__last_token__gt=MANY_RUNS).order_by("name")[:MAX_NAMED]
-    for job in growing:
-        if Run.objects.filter(job=job).order_by("token")[MANY_RUNS:].exists():
-            text = f"“{job.name}” keeps all its runs: more than {MANY_RUNS:,} are stored, and no job deletes old ones."
-            yield Level.WARNING, text, "Set “runs kept” of this job, or add a job with the command cron_clean days 30."
+    has_many = Exists(Run.objects.filter(job=OuterRef("pk")).order_by("token")[MANY_RUNS:])
+    growing = enabled.filter(has_many, maximum_log_entries=0, state__last_token__gt=MANY_RUNS).order_by("name")
+    for name in growing.values_list("name", flat=True)[:MAX_NAMED]:
+        text = f"“{name}” keeps all its runs: more than {MANY_RUNS:,} are stored, and no job deletes old ones."
+        yield Level.WARNING, text, "Set “runs kept” of this job, or add a job with the command cron_clean days 30."
 
 
 def reliability() -> Findings:

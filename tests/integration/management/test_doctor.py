@@ -58,6 +58,7 @@ def test_a_paused_group_is_named() -> None:
     [
         ("connection refused", "Start the database server"),
         ("FATAL: unsupported startup parameter: options", "PgBouncer"),
+        ("FATAL: unsupported startup parameter in options: statement_timeout", "PgBouncer"),
     ],
 )
 def test_an_unusable_database_is_an_error_and_checks_that_need_it_are_left_out(

@@ -9,6 +9,7 @@ import pytest
 from chroniker.clock.database_clock import database_now
 from chroniker.eligibility import hosts, pauses
 from chroniker.management.diagnosis import Level, scheduling
+from chroniker.management.diagnosis.finding import MAX_NAMED
 from chroniker.models import JobState, Outbox, Run, Status
 from chroniker.scheduler import manual_runs
 from tests.integration.management.doctor_findings import doctor, findings
@@ -76,6 +77,9 @@ def test_a_job_that_keeps_all_its_runs_is_reported(monkeypatch: pytest.MonkeyPat
     for limit in (0, 2):
         job = a_job_of_new_year(name=f"keeps {limit}", maximum_log_entries=limit)
         ended(job, Status.SUCCEEDED), ended(job, Status.SUCCEEDED)
+    for n in range(MAX_NAMED):  # they had many runs, which somebody deleted
+        job = a_job_of_new_year(name=f"emptied {n}", maximum_log_entries=0)
+        JobState.objects.filter(job=job).update(last_token=9)
     [(about, text)] = findings(Level.WARNING)
     assert about == "jobs" and text.startswith("“keeps 0” keeps all its runs: more than 1 are stored")
     a_job_of_new_year(name="clean", command="cron_clean", args="days 30")
