@@ -4,21 +4,38 @@ from __future__ import annotations
 
 import datetime as dt
 import itertools
+import time
 from typing import Any
 from uuid import UUID, uuid4
 
 from chroniker import lifecycle
+from chroniker.clock import simulated_time
 from chroniker.clock.database_clock import database_now
 from chroniker.models import Job, JobDependency, JobState, Run
 
 _numbers = itertools.count(1)
 LONG_AGO = dt.timedelta(days=1)
+EVERY_MINUTE = "* * * * *"
+SECONDS_LEFT_OF_A_MINUTE = 4
 
 
 def a_job(**fields: Any) -> Job:
-    """A job as saved by a form; by default every minute, and not booked yet."""
-    values = {"name": f"job {next(_numbers)}", "command": "noop", "cron": "* * * * *", "timezone": "UTC", **fields}
+    """A job as saved by a form; by default every minute, and not booked yet.
+
+    With the default schedule the next minute begins ``SECONDS_LEFT_OF_A_MINUTE`` later, or after that: a test that ends
+    within this time sees no scheduled time that it has not made.
+    """
+    values = {"name": f"job {next(_numbers)}", "command": "noop", "cron": EVERY_MINUTE, "timezone": "UTC", **fields}
+    if values["cron"] == EVERY_MINUTE:
+        _let_a_minute_begin_that_is_near()
     return Job.objects.create(**values)
+
+
+def _let_a_minute_begin_that_is_near() -> None:
+    now = dt.datetime.now(dt.UTC)
+    left = 60 - now.second - now.microsecond / 1_000_000
+    if simulated_time.moment() is None and left < SECONDS_LEFT_OF_A_MINUTE:
+        time.sleep(left + 0.01)
 
 
 def a_booked_job(*, since: dt.datetime | None = None, **fields: Any) -> Job:
@@ -33,8 +50,13 @@ def a_booked_job(*, since: dt.datetime | None = None, **fields: Any) -> Job:
 
 def a_due_job(*, minutes: int = 1, **fields: Any) -> Job:
     """A job with one missed scheduled time for each of the last ``minutes``."""
-    now = database_now()
-    return a_booked_job(since=now.replace(second=0, microsecond=0) - dt.timedelta(minutes=minutes, seconds=1), **fields)
+    return a_booked_job(since=minutes_ago(minutes), **fields)
+
+
+def minutes_ago(minutes: int) -> dt.datetime:
+    """Just before that minute began."""
+    _let_a_minute_begin_that_is_near()
+    return database_now().replace(second=0, microsecond=0) - dt.timedelta(minutes=minutes, seconds=1)
 
 
 def state_of(job: Job) -> JobState:

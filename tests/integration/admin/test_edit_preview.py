@@ -117,7 +117,7 @@ def test_saving_skips_what_the_preview_says(admin: Client) -> None:
     admin.post(url(job), form)
     lifecycle.book([job.pk], database_now())
     skipped = Run.objects.get(job=job, status=Status.SKIPPED)
-    assert skipped.scheduled_for is not None and f"({skipped.scheduled_for:%H:%M:%S} …" in shown
+    assert skipped.scheduled_for is not None and f"{skipped.scheduled_for:%H:%M:%S} …" in shown
     assert skipped.reason == "The schedule was changed."
 
 

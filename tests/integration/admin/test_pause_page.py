@@ -45,7 +45,7 @@ def test_nothing_runs(admin: Client) -> None:
 
 def test_one_run_that_probably_ends(admin: Client) -> None:
     a_running_job("short", minutes=1, usual=600)
-    assert re.fullmatch(r"1 run is active. It probably ends in [89] min, at \d\d:\d\d.", open_work(admin))
+    assert re.fullmatch(r"1 run is active. It probably ends in [89] min, at (\w+ )?\d\d:\d\d.", open_work(admin))
 
 
 def test_the_last_one_is_named_and_unknown_ends_and_queued_runs_are_counted(admin: Client) -> None:

@@ -2,14 +2,11 @@
 
 from __future__ import annotations
 
-import datetime as dt
 from typing import Any
 
-from chroniker.clock.database_clock import database_now
 from chroniker.models import CatchUp, Job, Run
-from tests.support.factories import a_booked_job
+from tests.support.factories import a_booked_job, minutes_ago
 
-MINUTE, DAY = dt.timedelta(minutes=1), dt.timedelta(days=1)
 WEEK = 7 * 86_400
 
 
@@ -17,11 +14,6 @@ def each(minutes: int = 6, **fields: Any) -> Job:
     """A job with a backlog, of which each scheduled time gets a run."""
     values = {"catch_up": CatchUp.EACH, "misfire_grace_seconds": WEEK, "retry_backoff_seconds": 0, **fields}
     return a_booked_job(**{"since": minutes_ago(minutes), **values})
-
-
-def minutes_ago(minutes: int) -> dt.datetime:
-    """Just before that minute began."""
-    return database_now().replace(second=0, microsecond=0) - minutes * MINUTE - dt.timedelta(seconds=1)
 
 
 def ranges(job: Job) -> list[tuple[Any, Any, str, str]]:

@@ -12,9 +12,9 @@ from chroniker.models import CatchUp, Group, JobState, Status, Trigger
 from chroniker.reasons import Code
 from chroniker.scheduler.manual_runs import run_now
 from chroniker.scheduler.tick import claim_after_run, tick
-from tests.integration.lifecycle.backlogs import each, minutes_ago, ranges
+from tests.integration.lifecycle.backlogs import each, ranges
 from tests.integration.lifecycle.steps import claimed, ended
-from tests.support.factories import a_booked_job, a_dependency, a_due_job, state_of
+from tests.support.factories import a_booked_job, a_dependency, a_due_job, minutes_ago, state_of
 
 MINUTE, DAY = dt.timedelta(minutes=1), dt.timedelta(days=1)
 

@@ -56,8 +56,9 @@ def test_why_not_says_that_nothing_ticks_instead_of_what_the_next_tick_does(
     prepare: Callable[[], Job], text: str
 ) -> None:
     ticker, job = a_ticker(4 * MINUTE), prepare()
-    [found] = explanations.why_not([JobState.objects.select_related("job").get(pk=job.pk)], database_now()).values()
-    assert found == text.format(short_time(ticker.last_at))
+    now = database_now()
+    [found] = explanations.why_not([JobState.objects.select_related("job").get(pk=job.pk)], now).values()
+    assert found == text.format(short_time(ticker.last_at, now))
 
 
 def test_why_not_says_that_no_worker_consumes_the_queue() -> None:
