@@ -65,7 +65,7 @@ def test_a_failing_job_says_how_often_and_with_which_error(admin: Client) -> Non
     Run.objects.filter(pk=run.pk).update(error_line="KeyError: 'price'")
     JobState.objects.filter(pk=job.pk).update(failures=3, failing_since=database_now(), last_status=Status.FAILED)
     sentence = shown(admin, job)["sentence"]
-    assert re.fullmatch(r"3 failures in a row since \d\d:\d\d: KeyError: 'price'", str(sentence.text))
+    assert re.fullmatch(r"3 failures in a row since (\w+ )?\d\d:\d\d: KeyError: 'price'", str(sentence.text))
     assert sentence.tone == "bad"
 
 
