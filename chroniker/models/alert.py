@@ -74,7 +74,27 @@ class Alert(models.Model):
         constraints = (models.UniqueConstraint(fields=["scope", "kind", "key"], name="chroniker_alert_once"),)
 
     def __str__(self) -> str:
-        return f"{self.kind} of {self.scope}"
+        return gettext("Alert: %(headline)s") % {"headline": self.headline}
+
+    @property
+    def headline(self) -> str:
+        """What is wrong with which job, without times: “nightly import” is late."""
+        is_known = self.kind in AlertKind.values
+        label = str(AlertKind(self.kind).label) if is_known else self.kind
+        if self.job_id is None:
+            return label
+        name = self._job_name
+        if not name:
+            return gettext("job %(id)d, which was deleted: %(kind)s") % {"id": self.job_id, "kind": label}
+        return (_headline(self.kind) if is_known else gettext("%(job)s: %(kind)s")) % {"job": name, "kind": label}
+
+    @property
+    def _job_name(self) -> str:
+        """Empty if the job was deleted past the models."""
+        try:
+            return self.job.name if self.job is not None else ""
+        except Job.DoesNotExist:
+            return ""
 
     @property
     def event(self) -> str:
@@ -115,6 +135,19 @@ def _in_words(name: str, value: Any, moment: Callable[[dt.datetime], str]) -> st
         without = [Code.LAST_LINE]  # output may contain secrets
         return as_sentence(render(because.code or "", because.args, because.text, without=without))
     return as_sentence(str(value)) if name == "error" else str(value)
+
+
+def _headline(kind: str) -> str:
+    return {
+        AlertKind.LATE: gettext("“%(job)s” is late"),
+        AlertKind.SLOW: gettext("a run of “%(job)s” is slow"),
+        AlertKind.OVERDUE: gettext("“%(job)s” is overdue"),
+        AlertKind.FAILING: gettext("“%(job)s” is failing"),
+        AlertKind.MISSED: gettext("“%(job)s” has missed scheduled times"),
+        AlertKind.HELD: gettext("“%(job)s” is on hold"),
+        AlertKind.SET_ASIDE: gettext("the schedule of “%(job)s” has an error"),
+        AlertKind.BACKFILL: gettext("a backfill of “%(job)s” has failed"),
+    }[AlertKind(kind)]
 
 
 def _sentence(kind: str, args: dict[str, Any], words: dict[str, str]) -> str:

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from django.db import models
+from django.utils.translation import gettext, ngettext
 from django.utils.translation import gettext_lazy as _
 
 from chroniker.models.alert import Alert
 from chroniker.models.base import DecidingManager, uuid7
+from chroniker.models.message_events import DIGEST, RECOVERED
 from chroniker.models.run import Run
 
 
@@ -45,6 +47,25 @@ class Outbox(models.Model):
         indexes = (models.Index(fields=["is_urgent", "send_at"], name="chroniker_outbox_urgent"),)
 
     def __str__(self) -> str:
-        if self.run_id:
-            return f"{self.channel} about run {self.run_id}"
-        return f"{self.channel} about {f'alert {self.alert_id}' if self.alert_id else 'an alarm'}"
+        """For titles: “Message about run 12 of “nightly import””. The recipient is not part of it."""
+        if self.run is not None:
+            return gettext("Message about run %(token)d of “%(job)s”") % {
+                "token": self.run.token,
+                "job": self.run.job.name,
+            }
+        if self.alert is not None:
+            text = gettext("Message about an alert: %(headline)s")
+            if self.event == RECOVERED:
+                text = gettext("Message about the end of an alert: %(headline)s")
+            return text % {"headline": self.alert.headline}
+        body = self.payload.get("body", self.payload)
+        data = body.get("data", body)  # a mail has the texts alone
+        if self.event == DIGEST:
+            n = int(data.get("count", 0))
+            return ngettext("Message about %(n)d alert", "Message about %(n)d alerts", n) % {"n": n}
+        title = str(data.get("title", ""))
+        return (
+            gettext("Message about the scheduler: %(title)s") % {"title": title}
+            if title
+            else gettext("Message about the scheduler")
+        )

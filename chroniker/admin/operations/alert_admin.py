@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from django.contrib import admin
@@ -59,7 +60,6 @@ class AlertAdmin(SiteLinks, AlertModelAdmin):
     list_display = ("what", "about", "since", "reported", "mute")
     list_display_links = None
     list_filter = (OpenFilter, "kind")
-    list_select_related = ("job",)
     list_per_page = 50
     list_max_show_all = 0
     ordering = ("-raised_at", "-pk")
@@ -87,11 +87,12 @@ class AlertAdmin(SiteLinks, AlertModelAdmin):
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Alert]:
         """With the database's time in each row."""
-        return super().get_queryset(request).annotate(now=FromNow())
+        return super().get_queryset(request).select_related("job").annotate(now=FromNow())
 
     @admin.display(description=_("alert"), ordering="kind")
     def what(self, alert: Alert) -> SafeString:
-        text = masked(alert.text, alert.job.secrets) if alert.job else alert.text
+        text = alert.text_with(partial(short_time, now=alert.__dict__["now"]))
+        text = masked(text, alert.job.secrets) if alert.job else text
         return list_cell("", badge(alert_code(alert.kind)), text)
 
     @admin.display(description=_("job"), ordering="job__name")

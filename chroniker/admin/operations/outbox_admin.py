@@ -61,7 +61,6 @@ class DeliveryFilter(admin.SimpleListFilter):
 class OutboxAdmin(SiteLinks, OutboxModelAdmin):
     list_display = ("message", "about", "state", "tries", "problem")
     list_filter = (DeliveryFilter,)
-    list_select_related = ("run__job", "alert__job")
     list_per_page = 50
     list_max_show_all = 0
     ordering = ("-pk",)
@@ -93,7 +92,7 @@ class OutboxAdmin(SiteLinks, OutboxModelAdmin):
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Outbox]:
         """With the database's time in each row."""
-        return super().get_queryset(request).annotate(now=FromNow())
+        return super().get_queryset(request).select_related("run__job", "alert__job").annotate(now=FromNow())
 
     def get_search_results(self, request: HttpRequest, queryset: QuerySet[Outbox], search_term: str) -> Any:
         term = search_term.strip()

@@ -94,6 +94,10 @@ def test_send_again_sends_the_messages_and_is_logged(admin: Client, messages: di
         assert message.send_at and message.send_at <= database_now()
     assert LogEntry.objects.count() == 2
     assert {entry.get_change_message() for entry in LogEntry.objects.all()} == {"Sending again was requested."}
+    title = "Message about run 1 of “nightly”"
+    assert {entry.object_repr for entry in LogEntry.objects.all()} == {title}
+    shown = admin.get(reverse("admin:chroniker_outbox_change", args=[messages["over"].pk])).content.decode()
+    assert f"<title>{title} |" in shown
 
 
 def test_send_again_needs_more_than_the_right_to_view(

@@ -6,8 +6,9 @@ import pytest
 from django.db import IntegrityError, transaction
 
 from chroniker.clock.database_clock import database_now
-from chroniker.models import Alert, AlertKind, Job, Run
+from chroniker.models import Alert, AlertKind, Job, Outbox, Run
 from chroniker.models.alert import scope_of
+from chroniker.models.message_events import DIGEST, RECOVERED
 from tests.support.factories import a_job
 
 pytestmark = pytest.mark.django_db
@@ -36,6 +37,39 @@ def test_an_alert_outlives_its_run_but_not_its_job() -> None:
     assert alert.run_id == run.pk
     job.delete()
     assert not Alert.objects.exists()
+
+
+@pytest.mark.parametrize("kind", AlertKind)
+def test_the_title_of_an_alert_is_a_sentence_about_its_job(kind: AlertKind) -> None:
+    alert = an_alert(a_job(name="nightly import"), kind=kind)
+    title = str(alert)
+    assert title.startswith("Alert: ") and "“nightly import”" in title
+    assert scope_of(alert.job_id or 0) not in title and "_" not in title
+
+
+def test_the_title_says_what_is_wrong() -> None:
+    job = a_job(name="nightly import")
+    assert str(Alert(job=job, kind=AlertKind.LATE)) == "Alert: “nightly import” is late"
+    assert str(Alert(job=job, kind=AlertKind.BACKFILL)) == "Alert: a backfill of “nightly import” has failed"
+    assert str(Alert(job=job, kind="other")) == "Alert: nightly import: other"  # of another version
+    assert str(Alert(kind=AlertKind.OVERDUE)) == "Alert: overdue"
+    assert str(Alert(job_id=99, kind=AlertKind.LATE)) == "Alert: job 99, which was deleted: late"
+
+
+def test_the_title_of_a_message_says_what_it_is_about() -> None:
+    job = a_job(name="nightly import")
+    alert = Alert(job=job, kind=AlertKind.LATE)
+    about = "an alert: “nightly import” is late"
+    assert str(Outbox(alert=alert, event="alert.late")) == f"Message about {about}"
+    assert str(Outbox(alert=alert, event=RECOVERED)) == f"Message about the end of {about}"
+    assert str(Outbox(run=Run(job=job, token=12))) == "Message about run 12 of “nightly import”"
+    many = {"to": "chat", "body": {"data": {"count": 12, "alerts": []}}}
+    assert str(Outbox(event=DIGEST, payload=many)) == "Message about 12 alerts"
+    silent = "Message about the scheduler: Nothing ticks."
+    for payload in ({"to": "a@b.example", "title": "Nothing ticks."}, {"data": {"title": "Nothing ticks."}}):
+        assert str(Outbox(event="scheduler.silent", payload=payload)) == silent
+        assert str(Outbox(event="scheduler.silent", payload={"to": "chat", "body": payload})) == silent
+    assert str(Outbox(payload={})) == "Message about the scheduler"
 
 
 def test_the_text_names_what_was_expected() -> None:
