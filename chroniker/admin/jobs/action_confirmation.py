@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from django.contrib.admin.helpers import ACTION_CHECKBOX_NAME
-from django.db.models import QuerySet
+from django.db.models import Q, QuerySet
 from django.http import HttpRequest, HttpResponse
 from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
@@ -30,12 +30,13 @@ TEMPLATE = "chroniker/console/jobs/confirm.html"
 
 @dataclass(frozen=True, slots=True)
 class Effect:
-    """What will happen to one job."""
+    """What will happen to one job. ``is_left_out``: nothing, for the reason in the text."""
 
     overview: JobStatus
     text: str
     tone: str = ""
     usual: str = NOTHING
+    is_left_out: bool = False
 
     @property
     def url(self) -> str:
@@ -44,13 +45,17 @@ class Effect:
 
 @dataclass(frozen=True, slots=True)
 class Question:
-    """The question on the page. ``action`` is the name of the admin action that the answer starts."""
+    """The question on the page. ``action`` is the name of the admin action that the answer starts.
+
+    ``affects``: the jobs that it changes, of those that the page does not list.
+    """
 
     action: str
     title: Callable[[int], str]
     note: Callable[[], str]
     button: Callable[[int], str]
     effects: Callable[[Sequence[JobStatus]], list[Effect]]
+    affects: Q = field(default_factory=Q)
 
 
 def _run_effects(overviews: Sequence[JobStatus]) -> list[Effect]:
@@ -61,7 +66,7 @@ def _run_effects(overviews: Sequence[JobStatus]) -> list[Effect]:
 def _run_effect(overview: JobStatus, reason: str | None) -> Effect:
     usual = short_duration(overview.state.p50)
     if reason is not None:
-        return Effect(overview, _("Is left out. %(reason)s") % {"reason": reason}, "wait", usual)
+        return Effect(overview, _("Is left out. %(reason)s") % {"reason": reason}, "wait", usual, is_left_out=True)
     return Effect(overview, _("Runs at once: %(where)s") % {"where": placement(overview.job)}, usual=usual)
 
 
@@ -71,7 +76,7 @@ def _stop_effects(overviews: Sequence[JobStatus]) -> list[Effect]:
 
 def _stop_effect(overview: JobStatus) -> Effect:
     if overview.lease is None:
-        return Effect(overview, _("Is left as it is: it has no open run"), "idle")
+        return Effect(overview, _("Is left as it is: it has no open run"), "idle", is_left_out=True)
     run = overview.lease.run
     if run.status != Status.RUNNING:
         return Effect(overview, _("Run %(token)d is cancelled before it starts") % {"token": run.token}, "wait")
@@ -86,7 +91,7 @@ def _disable_effects(overviews: Sequence[JobStatus]) -> list[Effect]:
 
 def _disable_effect(overview: JobStatus) -> Effect:
     if not overview.job.enabled:
-        return Effect(overview, _("Is disabled already"), "idle")
+        return Effect(overview, _("Is disabled already"), "idle", is_left_out=True)
     text = _("Is not started any more")
     if overview.next_run is not None:
         text = _("Is not started any more; the next run was due at %(time)s") % {
@@ -103,6 +108,7 @@ DISABLE = Question(
     lambda: _("Nothing starts these jobs until they are enabled again. The log notes it with your name."),
     lambda n: ngettext("Disable %(n)s job", "Disable %(n)s jobs", n) % {"n": count(n)},
     _disable_effects,
+    Q(enabled=True),
 )
 RUN = Question(
     "run_now",
@@ -130,7 +136,7 @@ CHECK = Question(
 def unconfirmed(
     model_admin: ModelAdmin[Any], request: HttpRequest, jobs: QuerySet[Any], question: Question
 ) -> HttpResponse | None:
-    """The page that asks; ``None`` if the person has confirmed the action for this number of jobs.
+    """The page that asks; ``None`` if the person has confirmed the action for this number of selected jobs.
 
     The number is compared because "select all" selects again when the answer arrives: if it differs, the page asks
     again.
@@ -142,15 +148,20 @@ def unconfirmed(
     listed = list(chosen.order_by("name")[:MOST_LISTED])
     overviews = list(fetch_job_status(listed).values())
     of_list = admin_url(f"chroniker_{model_admin.opts.model_name}_changelist")
+    effects = question.effects(overviews)
+    affected = sum(not effect.is_left_out for effect in effects)
+    if number > len(listed):
+        affected += chosen.exclude(pk__in=[job.pk for job in listed]).filter(question.affects).count()
     context = {
-        "title": question.title(number),
-        "note": question.note(),
-        "button": question.button(number),
+        "title": question.title(affected) if affected else _("Nothing to do"),
+        "note": question.note() if affected else "",
+        "left_out": number - affected,
+        "button": question.button(affected) if affected else "",
         "question": question,
         "opts": model_admin.opts,
         "count": number,
         "number_changed": "confirmed" in request.POST,
-        "effects": question.effects(overviews),
+        "effects": effects,
         "jobs": listed,
         "unlisted": number - len(listed),
         "checkbox_name": ACTION_CHECKBOX_NAME,

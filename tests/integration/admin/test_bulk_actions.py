@@ -69,7 +69,10 @@ def test_a_bulk_action_asks_first_with_number_and_names(admin: Client, action: s
     selected = [str(job.pk) for job in (*jobs, open_run.job)]
     page = admin.post(LIST, {"action": action, "_selected_action": selected})
     html = page.content.decode()
-    assert f"{TITLES[action]} 3 jobs" in html and "&lt;job 0&gt;" in html and "&lt;job 1&gt;" in html
+    affected = {"disable": "3 jobs", "run_now": "2 jobs", "stop": "1 job"}
+    assert (
+        f"{TITLES[action]} {affected[action]}</button>" in html and "&lt;job 0&gt;" in html and "&lt;job 1&gt;" in html
+    )
     assert Run.objects.count() == 1 and Job.objects.filter(enabled=True).count() == 3 and history() == []
     sent = {"action": action, "confirmed": "3", "_selected_action": selected}
     for name, value in sent.items():
@@ -96,6 +99,37 @@ def test_a_bulk_action_asks_again_if_the_number_of_jobs_has_changed(admin: Clien
     assert not Job.objects.filter(enabled=False).exists()
     admin.post(LIST, {**select_all, "confirmed": "104"})
     assert not Job.objects.filter(enabled=True).exists()
+
+
+@pytest.mark.parametrize("action", TITLES)
+def test_the_question_counts_only_the_jobs_that_it_is_about(admin: Client, action: str) -> None:
+    free, off, open_ = a_booked_job(), a_booked_job(enabled=False), a_booked_job()
+    started(run_now(open_, by="a test"))
+    selected = [str(job.pk) for job in (free, off, open_)]
+    page: Any = admin.post(LIST, {"action": action, "_selected_action": selected})
+    html, left_out = page.content.decode(), sum(effect.is_left_out for effect in page.context_data["effects"])
+    assert left_out == {"disable": 1, "run_now": 2, "stop": 2}[action]
+    text = "1 selected job is left out" if left_out == 1 else f"{left_out} selected jobs are left out"
+    assert f"{text}; the table says why." in html
+    number = "2 jobs" if action == "disable" else "1 job"
+    assert f"{TITLES[action]} {number}" in page.context_data["title"] and f"{TITLES[action]} {number}</button>" in html
+
+
+def test_a_question_without_an_effect_offers_no_button(admin: Client) -> None:
+    job = a_booked_job(enabled=False)
+    html = admin.post(LIST, {"action": "run_now", "_selected_action": [str(job.pk)]}).content.decode()
+    assert "Nothing to do" in html and "It is disabled." in html and 'class="btn first"' not in html
+
+
+def test_jobs_that_the_question_does_not_list_are_counted_too(admin: Client) -> None:
+    now = database_now()
+    jobs = [
+        Job(name=f"job {n:03}", command="noop", cron="* * * * *", edited_at=now, enabled=n < 103) for n in range(105)
+    ]
+    Job.objects.bulk_create(jobs)
+    sent = {"action": "disable", "_selected_action": str(Job.objects.all()[0].pk), "select_across": "1"}
+    html = admin.post(LIST, sent).content.decode()
+    assert "Disable 103 jobs</button>" in html and "2 selected jobs are left out" in html
 
 
 def test_bulk_actions_need_their_permission(staff: Callable[..., Client]) -> None:
