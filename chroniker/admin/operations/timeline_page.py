@@ -56,6 +56,7 @@ def timeline_view(job_admin: Any, request: HttpRequest) -> HttpResponse:
         **_collisions(found),
         "rows": [_row(row, lane.title, found) for lane in found.lanes for row in lane.rows],
         "left_out": _left_out(found),
+        "nothing_ran": may("view_run") and not any(_has_runs(row) for lane in found.lanes for row in lane.rows),
     }
     return render(job_admin.admin_site, request, "chroniker/console/timeline/page.html", "timeline", context, FRAGMENTS)
 
@@ -123,6 +124,10 @@ def _row(row: JobRow, lane: str, found: Timeline) -> dict[str, Any]:
         "expected": _("many") if is_band else count(len(expected)),
         "usual": short_duration(row.usual),
     }
+
+
+def _has_runs(row: JobRow) -> bool:
+    return any(bar.code != "expected" for bar in row.bars) or any(not band.is_expected for band in row.bands)
 
 
 def _left_out(found: Timeline) -> list[str]:

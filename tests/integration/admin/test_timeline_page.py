@@ -30,6 +30,15 @@ def context(client: Client, **query: str) -> dict[str, Any]:
     return found
 
 
+def test_on_the_first_day_the_page_says_that_nothing_ran_and_shows_what_is_expected(admin: Client) -> None:
+    job = a_booked_job(name="first")
+    text = "Nothing ran yet in this time."
+    shown = admin.get(ADDRESS).content.decode()
+    assert text in shown and "first" in shown and "expected" in shown
+    a_past_run(job, 1)
+    assert text not in admin.get(ADDRESS).content.decode()
+
+
 def a_past_run(job: Job, hours_ago: float, status: Status = Status.SUCCEEDED, **fields: Any) -> Run:
     begin = database_now() - hours_ago * HOUR
     token = JobState.objects.get(pk=job.pk).last_token + 1
