@@ -75,6 +75,11 @@ def short_duration(length: dt.timedelta | float | None) -> str:
 
 
 @register.filter
+def command_words(line: str) -> SafeString:
+    return badges.command_words(line)
+
+
+@register.filter
 def grouped(number: int | None) -> str:
     """“1,980”."""
     return formats.count(number)

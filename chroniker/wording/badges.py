@@ -1,11 +1,12 @@
-"""HTML of states and times, for template tags and for the columns of lists."""
+"""HTML of states, times and command lines, for template tags and for the columns of lists."""
 
 from __future__ import annotations
 
 import datetime as dt
+import re
 from functools import lru_cache
 
-from django.utils.html import format_html
+from django.utils.html import format_html, format_html_join
 from django.utils.safestring import SafeString
 from django.utils.translation import get_language
 
@@ -57,6 +58,16 @@ def time_html(value: dt.datetime | None, text: str, attribute: str = "") -> str 
 def relative_html(value: dt.datetime | None, now: dt.datetime | None = None) -> str | SafeString:
     """“2 s ago”. A script keeps the number up to date."""
     return time_html(value, formats.relative(value, now), "data-rel")
+
+
+def command_words(line: str) -> SafeString:
+    """A command line whose words with hyphens stay whole: browsers break a line after the “--” of an option.
+
+    A word that is longer than the line still wraps.
+    """
+    parts = re.split(r"(\s+)", line)
+    words = [format_html('<span class="ops-word">{}</span>', part) if "-" in part else part for part in parts]
+    return format_html_join("", "{}", ((word,) for word in words))
 
 
 def list_cell(label: str, content: object, note: object = "") -> SafeString:

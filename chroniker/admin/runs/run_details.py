@@ -16,6 +16,7 @@ from chroniker.insights.run_story import RunStory
 from chroniker.job_commands import hand_over
 from chroniker.job_commands.secret_masking import masked
 from chroniker.models import OPEN, Run, Status, Trigger
+from chroniker.wording.badges import command_words
 from chroniker.wording.exit_status import exit_status
 from chroniker.wording.formats import NOTHING, count, exact_time, short_duration, times
 
@@ -130,7 +131,7 @@ def _command(run: Run) -> SafeString | str:
         text = f"manage.py {job.command} {job.args if run.args is None else run.args}".rstrip()
     else:
         text = job.raw_command
-    shown = format_html("<code>{}</code>", masked(text, job.secrets))
+    shown = format_html("<code>{}</code>", command_words(masked(text, job.secrets)))
     notes = []
     if run.args is not None:
         notes.append(_("arguments for this run only"))

@@ -65,7 +65,7 @@ def preview(admin: Client, **fields: str) -> str:
 
 def test_the_form_previews_the_line_for_the_next_scheduled_time(admin: Client) -> None:
     html = preview(admin, command="env_dump", args='--flag {{ scheduled_for|date:"H:i" }} {{ run_id }}')
-    assert "manage.py env_dump --flag 03:00 &#x27;…&#x27;" in html
+    assert 'manage.py env_dump <span class="ops-word">--flag</span> 03:00 &#x27;…&#x27;' in html
     assert 'data-part="line"' not in preview(admin, command="env_dump", args="--flag")
 
 
