@@ -55,6 +55,13 @@
     document.addEventListener("ops:replaced", event => prepare(event.target));
     prepare(document);
 
+    /* On a narrow screen the links of the pages scroll: the current one is in view. */
+    const current = document.querySelector(".ops-pages [aria-current]");
+    if (current) {
+        const list = current.closest(".ops-pages"), left = current.getBoundingClientRect().left - list.getBoundingClientRect().left;
+        list.scrollLeft += left - (list.clientWidth - current.offsetWidth) / 2;
+    }
+
     /* A button with `data-confirm` asks first; without this script it acts at once. */
     document.addEventListener("click", event => {
         const button = event.target.closest("[data-confirm]");
