@@ -119,11 +119,15 @@ def explain(
         if suspended and state in pending:
             more.append(suspended)
         if n := activations.get(state.pk, 0):
-            more.append(ngettext("%(n)d activation waits for it.", "%(n)d activations wait for it.", n) % {"n": n})
+            more.append(activations_text(n))
         if more:
             text = " ".join([found[state.pk].text, *more])
             found[state.pk] = replace(found[state.pk], text=text, n_waiting=activations.get(state.pk, 0))
     return _with_unserved_queues(found, leases, now, seen)
+
+
+def activations_text(n: int) -> str:
+    return ngettext("%(n)d activation waits for it.", "%(n)d activations wait for it.", n) % {"n": n}
 
 
 def _with_silence(found: dict[int, Explanation], now: dt.datetime, seen: Seen | None) -> dict[int, Explanation]:

@@ -108,9 +108,10 @@ class JobStatus:
 
     @property
     def is_self_explanatory(self) -> bool:
-        """Whether condition and next run need no explanation: it runs, or its next run is in the future."""
+        """Whether condition and next run need no explanation: it runs, or its next run is in the future, and no
+        activation waits."""
         if self.lease is not None:
-            return self.lease.run.status == Status.RUNNING
+            return self.lease.run.status == Status.RUNNING and not self.n_waiting
         if self.unserved and self.job.enabled:
             return False
         waits = self.state.next_run is not None and self.state.next_run > self.now

@@ -12,6 +12,7 @@ from django.utils.translation import ngettext
 
 from chroniker.admin.jobs.job_head import due_text
 from chroniker.admin.shared.site_links import admin_url
+from chroniker.eligibility.explanations import activations_text
 from chroniker.insights.durations import estimate
 from chroniker.insights.health import health
 from chroniker.insights.job_status import JobStatus
@@ -59,7 +60,8 @@ def _running(overview: JobStatus, number: SafeString) -> tuple[str | SafeString,
     text = format_html(_("Run {run} has been running for {time} on {host}"), **words)
     parts = _progress(overview)
     text = format_html("{}: {}.", text, parts) if parts else format_html("{}.", text)
-    notes = [_slow(overview, took), _meanwhile(overview)]
+    waiting = activations_text(overview.n_waiting) if overview.n_waiting else ""
+    notes = [_slow(overview, took), _meanwhile(overview), waiting]
     if run.stop_requested_at is not None:
         notes.insert(0, _("A stop was requested by %(name)s.") % {"name": run.stop_requester})
     return text, " ".join(filter(None, notes))

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import io
 from typing import Any
 
 import pytest
+from django.core.management import call_command
 from django.test import Client
 from django.urls import reverse
 
@@ -14,6 +16,7 @@ from chroniker.executors.database_report import DatabaseReport
 from chroniker.lifecycle import Outcome
 from chroniker.management.console import describe
 from chroniker.models import Activation, Job, JobTrigger, Run, Status, TriggerOn
+from chroniker.scheduler.events import trigger
 from chroniker.scheduler.manual_runs import run_now
 from chroniker.scheduler.tick import tick
 from tests.support.factories import a_booked_job, a_dependency, started
@@ -91,3 +94,14 @@ def test_the_page_of_a_job_lists_what_it_starts_and_what_starts_it(admin_client:
     assert "<h3>Starts</h3>" in text and "when it ended, with any result" in text
     text = admin_client.get(reverse("admin:chroniker_job_status", args=[report.pk])).content.decode()
     assert "<h3>Started by the end of</h3>" in text
+
+
+def test_a_running_target_says_how_many_activations_wait(admin_client: Client) -> None:
+    report = a_booked_job(name="report", cron="0 0 1 1 *")
+    started(run_now(report, by="ann"))
+    trigger(report)
+    text = admin_client.get(reverse("admin:chroniker_job_status", args=[report.pk])).content.decode()
+    assert "1 activation waits for it." in text
+    out = io.StringIO()
+    call_command("jobs", "--name", "report", stdout=out)
+    assert out.getvalue().rstrip().endswith("It is running. 1 activation waits for it.")
