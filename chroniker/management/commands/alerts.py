@@ -3,12 +3,14 @@ from __future__ import annotations
 import datetime as dt
 import json as json_module
 import re
+import shlex
 from typing import Any
 
 from django.core.management.base import CommandError, CommandParser
 from django.db.models import QuerySet
 
 from chroniker.clock.database_clock import database_now
+from chroniker.escaping import one_line
 from chroniker.job_commands.secret_masking import masked
 from chroniker.management.console import (
     CHECKS,
@@ -19,9 +21,10 @@ from chroniker.management.console import (
     moment,
     row_limit,
 )
+from chroniker.management.diagnosis.finding import MAX_NAMED, some
 from chroniker.management.table import table
 from chroniker.management.terminal import ConsoleCommand
-from chroniker.models import Alert, Group, Job
+from chroniker.models import Alert, AlertMute, Group, Job
 from chroniker.models.audit import command_actor
 from chroniker.scheduler import requests
 
@@ -77,7 +80,7 @@ class Command(ConsoleCommand):
 
     def unmute(self, job: Job | None, group: Group | None) -> None:
         if not requests.unmute_alerts(command_actor("alerts"), job=job, group=group):
-            self.stdout.write("There was no mute.")
+            self.stdout.write(_no_mute(job, group))
             raise SystemExit(1)
         self.stdout.write("The mute has ended; the next tick reports what is open.")
 
@@ -97,6 +100,21 @@ def _chosen(job: Job | None, group: Group | None, only_open: bool) -> QuerySet[A
     if group is not None:
         alerts = alerts.filter(job__group=group)
     return alerts.filter(ended_at=None) if only_open else alerts
+
+
+def _no_mute(job: Job | None, group: Group | None) -> str:
+    """Names the mutes that hold for others: who ends the mute of all jobs often means that of one job."""
+    of = f"the job “{job.name}”" if job else f"the group “{group.name}”" if group else "all jobs"
+    rows = AlertMute.objects.filter(ends_at__gt=database_now()).select_related("job", "group")
+    others = [f"{_option(row)} (until {local(row.ends_at)})" for row in rows[: MAX_NAMED + 1]]
+    return f"There was no mute of {of}." + (f" Other mutes: {some(others)}." if others else "")
+
+
+def _option(mute: AlertMute) -> str:
+    """The options of this command that name what it mutes."""
+    if mute.job is not None:
+        return f"--job {shlex.quote(one_line(mute.job.name))}"
+    return f"--group {shlex.quote(one_line(mute.group.name))}" if mute.group is not None else "all jobs"
 
 
 def _end(time: str, begin: dt.datetime) -> dt.datetime:

@@ -61,6 +61,25 @@ def test_a_job_is_muted_and_the_audit_names_the_command() -> None:
         run("--job", "report", "--unmute")
 
 
+def test_what_has_no_mute_is_named_together_with_the_mutes_that_there_are() -> None:
+    a_job(name="nightly report")
+    Group.objects.create(name="night")
+    run("--job", "nightly report", "--mute", "2126-03-29T02:00")
+    run("--group", "night", "--mute", "2126-03-29T04:00")
+    out = io.StringIO()
+    with pytest.raises(SystemExit):
+        call_command("alerts", "--unmute", stdout=out)
+    assert out.getvalue() == (
+        "There was no mute of all jobs. Other mutes: --group night (until 2126-03-29 04:00:00), "
+        "--job 'nightly report' (until 2126-03-29 02:00:00).\n"
+    )
+    run("--group", "night", "--unmute")
+    out = io.StringIO()
+    with pytest.raises(SystemExit):
+        call_command("alerts", "--group", "night", "--unmute", stdout=out)
+    assert out.getvalue().startswith("There was no mute of the group “night”. Other mutes: --job")
+
+
 def test_a_maintenance_window_of_all_jobs() -> None:
     assert "Muted from" in run("--mute", "1d", "--from", "2126-03-29T02:00")
     mute = AlertMute.objects.get()
