@@ -7,6 +7,7 @@ from typing import Any
 
 from celery import Celery
 from django.apps import apps
+from django.conf import settings
 from django.core.checks import CheckMessage, Error, Warning
 from kombu.utils.imports import symbol_by_name
 
@@ -75,7 +76,8 @@ def check_app(app: Celery) -> Iterator[CheckMessage]:
     if str(conf.worker_pool) in GREEN_POOLS:
         yield Error(GREEN, hint='Set CELERY_WORKER_POOL to "prefork", "threads" or "solo".', id="chroniker_celery.E002")
     yield from _broker(app)
-    yield from _prefetch(app)
+    if broker_kind(app):  # without one it is not the project's app, whose other settings are not known then
+        yield from _prefetch(app)
     yield from _beat(app)
 
 
@@ -85,12 +87,17 @@ def broker_kind(app: Celery) -> str:
     return str(url if isinstance(url, str) else url[0]).partition(":")[0] if url else ""
 
 
+def _has_url() -> bool:
+    return bool(getattr(settings, "CELERY_BROKER_URL", ""))
+
+
 def _broker(app: Celery) -> Iterator[CheckMessage]:
     kind = broker_kind(app)
     if not kind:
         # Celery's default is a RabbitMQ on this host. An app without configuration has the same default.
+        url = "CELERY_BROKER_URL is set, and this app does not read it:" if _has_url() else "Set CELERY_BROKER_URL, and"
         hint = (
-            "Set CELERY_BROKER_URL, and import the project's Celery app in its package's __init__.py, "
+            f"{url} import the project's Celery app in its package's __init__.py, "
             'or name it in the executor\'s OPTIONS: {"app": "project.celery:app"}.'
         )
         yield Error(f"The Celery app {app.main!r} has no broker.", hint=hint, id="chroniker_celery.E003")
@@ -106,6 +113,8 @@ def _broker(app: Celery) -> Iterator[CheckMessage]:
 
 def check_results(app: Celery) -> Iterator[CheckMessage]:
     """W001 and W002, for an executor whose workers store results."""
+    if not broker_kind(app):  # not the project's app, see ``check_app``
+        return
     backend = app.conf.result_backend
     if not backend or backend == "disabled":
         hint = (

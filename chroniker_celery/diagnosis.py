@@ -14,6 +14,8 @@ from chroniker_celery.queues import queue_names
 
 #: Seconds to wait for workers. Later answers are not counted.
 ANSWER_SECONDS = 2.0
+#: Workers that a finding names.
+MOST_NAMED = 5
 #: A queue with this argument has its own limit in place of the server's ``consumer_timeout``.
 CONSUMER_TIMEOUT = "x-consumer-timeout"
 
@@ -59,12 +61,13 @@ def _not_consumed(answers: Any, names: Collection[str]) -> Iterator[CheckMessage
 
 
 def _unknown_runs(answers: Any) -> Iterator[CheckMessage]:
-    count = sum(int(each.get("count", 0)) for answer in answers or () for each in answer.values())
-    if count:
+    counts = {worker: int(each.get("count", 0)) for answer in answers or () for worker, each in answer.items()}
+    dropped = [f"{worker}: {count}" for worker, count in sorted(counts.items()) if count]
+    if dropped:
         yield Warning(
-            f"Workers dropped {count} messages for runs that are not in their database.",
+            f"Workers dropped messages for runs that are not in their database since their start ({_few(dropped)}).",
             hint="Give each project that uses this broker its own database number, virtual host or queue, and all "
-            "processes of a project the same DATABASES. Messages for deleted runs count too.",
+            "processes of a project the same DATABASES; restart these workers. Messages for deleted runs count too.",
             id="chroniker_celery.W007",
         )
 
@@ -90,6 +93,10 @@ def _rabbitmq_version(link: Any) -> str:
 
 def _public(app: Any) -> str:
     return str(app.connection_for_write().as_uri())  # without the password
+
+
+def _few(words: list[str]) -> str:
+    return ", ".join(words[:MOST_NAMED]) + (" and others" if len(words) > MOST_NAMED else "")
 
 
 def _list(names: Collection[str]) -> str:

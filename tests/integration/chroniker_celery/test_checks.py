@@ -9,7 +9,7 @@ from celery import Celery
 from django.test import override_settings
 
 from chroniker.exceptions import ExecutorError
-from chroniker_celery.checks import CHECKS
+from chroniker_celery.checks import CHECKS, check_app, check_results
 from chroniker_celery.executor import CeleryExecutor
 
 pytestmark = pytest.mark.celery
@@ -123,6 +123,18 @@ def test_entries_need_the_scheduler_of_this_project(
 
 def test_enabled_prefetching_is_not_reported_on_rabbitmq(monkeypatch: pytest.MonkeyPatch) -> None:
     assert ids(monkeypatch, broker_url="amqp://localhost:1//", worker_disable_prefetch=False) == set()
+
+
+@pytest.mark.parametrize(
+    ("url", "beginning"),
+    [("", "Set CELERY_BROKER_URL, and import"), ("redis://localhost:1", "CELERY_BROKER_URL is set, and this app")],
+)
+def test_an_app_that_is_not_the_project_s_is_reported_alone(url: str, beginning: str) -> None:
+    """Celery's current app, where the project's ``__init__.py`` does not import its own."""
+    bare = Celery("default", set_as_current=False, fixups=[])
+    with override_settings(CELERY_BROKER_URL=url):
+        [found] = [*check_app(bare), *check_results(bare)]
+    assert found.id == "chroniker_celery.E003" and str(found.hint).startswith(beginning)
 
 
 def test_every_check_id_is_documented() -> None:

@@ -46,6 +46,8 @@ def test_messages_for_unknown_runs_are_logged_and_reported(env: dict[str, str], 
         publish(app, [RunMessage(unknown, 1)], timeout=TIMEOUT)
         wait_until(lambda: f"Run {unknown} is not in this database" in worker.log)
         wait_until(lambda: found(broker, "") == ["chroniker_celery.W007"], what="the report")
+        [report] = [each.msg for each in executors["default"].diagnose([""]) if each.id == "chroniker_celery.W007"]
+        assert re.search(r"since their start \(\S+@\S+: 1\)", report)
 
 
 def test_the_delivery_limit_of_rabbitmq_is_reported_unless_the_queue_has_its_own(
