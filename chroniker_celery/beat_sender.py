@@ -12,6 +12,7 @@ from django.db import Error
 from kombu.exceptions import OperationalError
 
 from chroniker.escaping import one_line
+from chroniker.process.deferred_signals import deferred_signals
 from chroniker.scheduler.database_errors import explain
 from chroniker.scheduler.kept_connection import KeptConnection
 from chroniker_celery import beat_entries
@@ -36,8 +37,8 @@ class EntrySender:
     moves that time forward sends the entry. An entry from which a job was made is passed over. The database is read
     only when an entry is due.
 
-    Limits: a beat that dies between the UPDATE and the message loses that message. A message that the broker has stored
-    but not confirmed may be sent twice.
+    Limits: a beat that is killed between the UPDATE and the message loses that message. A message that the broker has
+    stored but not confirmed may be sent twice.
     """
 
     def __init__(self, scheduler: Scheduler, schedule_file: str) -> None:
@@ -93,7 +94,8 @@ class EntrySender:
         wait = _seconds_until_due(entry)
         if wait:  # another beat sent it, or the database's clock is behind its estimate
             return wait
-        return self._take(entry, row, now)
+        with deferred_signals():  # Celery's beat would end between the UPDATE and the message
+            return self._take(entry, row, now)
 
     def _take(self, entry: Entry, row: BeatEntry, now: dt.datetime) -> float:
         is_job = beat_entries.is_job(entry.name)

@@ -24,6 +24,8 @@ from tests.support.servers import PostgresServer, RedisServer
 
 PAGE, SCALE_PAGE = ROOT / "docs" / "performance.md", ROOT / "docs" / "scale.md"
 BEGIN, END = "<!-- measured: {} -->", "<!-- end: {} -->"
+#: A benchmark and the servers that it waits for take turns: they keep about one core busy.
+OWN_LOAD = 1.0
 ONLY_COMMANDS_THAT_DO_NOTHING = ("--megabytes", "0", "--asleep", "0")
 #: What is run, in this order: at most 15 minutes on two idle cores.
 DAILY = (
@@ -133,7 +135,7 @@ def _machine() -> str:
 
 
 def _warning() -> str:
-    if load() < (os.cpu_count() or 1) / 2:
+    if load() - OWN_LOAD < (os.cpu_count() or 1) / 2:
         return ""
     return (
         " **The machine was busy**: the times are too long, and only counts, ratios and processor times mean something."

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+import signal
 from typing import Any
 
 from celery import Celery
@@ -23,8 +24,11 @@ class ABeat(Scheduler):
         super().__init__(app, **kwargs)
         self.sent: list[str] = []
         self.fails_with = fails_with
+        self.signal_before_sending: signal.Signals | None = None
 
     def send_task(self, name: str, *args: Any, **kwargs: Any) -> None:
+        if self.signal_before_sending is not None:
+            signal.raise_signal(self.signal_before_sending)
         if self.fails_with is not None:
             raise self.fails_with
         self.sent.append(name)

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import datetime as dt
+import signal
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -102,6 +104,22 @@ def test_an_entry_that_the_broker_refuses_is_due_again_for_any_beat(caplog: pyte
     assert "The entry 'hourly' of beat_schedule was not sent" in caplog.text
     assert 0 < broken._sender.send_next() <= RETRY_SECONDS
     assert other.send_what_is_due() == ["shop.report"]
+
+
+def test_a_beat_that_is_told_to_end_sends_the_entry_that_it_has_taken() -> None:
+    """Celery's beat ends where it is when SIGTERM arrives, also between the UPDATE and the message."""
+    beat = ABeat({"hourly": entry(HOUR)})
+    beat.send_what_is_due()
+    served("hourly", 2 * HOUR)
+    beat._sender._wake_at.clear()
+    beat.signal_before_sending = signal.SIGTERM
+    before = signal.signal(signal.SIGTERM, lambda number, frame: sys.exit())
+    try:
+        with pytest.raises(SystemExit):
+            beat.send_what_is_due()
+    finally:
+        signal.signal(signal.SIGTERM, before)
+    assert beat.sent == ["shop.report"]
 
 
 def test_an_entry_that_cannot_be_sent_at_all_waits_for_its_next_time(caplog: pytest.LogCaptureFixture) -> None:
