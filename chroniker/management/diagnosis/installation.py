@@ -6,6 +6,7 @@ from django.core.checks import ERROR
 from django.db import connections, transaction
 from django.db.migrations.executor import MigrationExecutor
 
+from chroniker.checks.databases import check_databases
 from chroniker.checks.executors import check_executors
 from chroniker.checks.host import check_host
 from chroniker.checks.migrations import check_migrations
@@ -25,6 +26,7 @@ def database() -> Findings:
         Host.objects.filter(pk=-1).update(last_seen=now)  # no such row; a read-only database refuses it all the same
     vendor = connections[settings.database].vendor
     yield Level.OK, f"{vendor} answers and is writable; its clock is {local(now)}.", ""
+    yield from from_messages(check_databases())
 
 
 def migrations() -> Findings:

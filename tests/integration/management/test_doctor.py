@@ -16,6 +16,7 @@ from django.db.migrations.recorder import MigrationRecorder
 from django.db.utils import OperationalError
 from django.test import override_settings
 
+from chroniker.checks import databases
 from chroniker.clock.database_clock import database_now
 from chroniker.eligibility import pauses
 from chroniker.management import diagnosis
@@ -44,6 +45,13 @@ def test_each_finding_is_one_object_with_advice() -> None:
     [finding] = [each for each in map(json.loads, out.splitlines()) if each["level"] == "WARNING"]
     assert status == 1 and finding.keys() == {"level", "about", "text", "advice"}
     assert finding["about"] == "pauses" and "maintenance" in finding["text"] and "manage.py resume" in finding["advice"]
+
+
+@pytest.mark.database("sqlite")
+def test_missing_options_of_sqlite_are_reported(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(databases, "missing_options", lambda options: ["journal_mode WAL"])
+    [(about, text)] = findings(Level.WARNING)
+    assert about == "database" and "database is locked" in text and "(chroniker.W003)" in text
 
 
 def test_a_paused_group_is_named() -> None:
