@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import datetime as dt
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 import pytest
 
-from chroniker.models import Job
+from chroniker.clock.database_clock import database_now
+from chroniker.models import Calendar, Job
 from tests.support.factories import a_booked_job
 
 if TYPE_CHECKING:
@@ -55,3 +57,11 @@ def test_a_filter_below_a_list_is_shown_completely(open_page: Callable[..., Page
     page = open_page("/admin/chroniker/alert/", width=WIDTH)
     box = page.locator("#changelist-filter")
     assert is_within(box.get_by_role("link", name="backfill failed"), box)
+
+
+def test_the_times_of_a_blackout_are_in_view(open_page: Callable[..., Page], job: Job) -> None:
+    now, calendar = database_now(), Calendar.objects.create(name="holidays")
+    calendar.blackouts.create(name="Christmas", starts_at=now, ends_at=now + dt.timedelta(days=1))
+    page = open_page(f"/admin/chroniker/calendar/{calendar.pk}/change/", width=WIDTH)
+    for name in ("starts_at_0", "starts_at_1", "ends_at_0", "ends_at_1"):
+        assert is_within(page.locator(f"#id_blackouts-0-{name}"), page.locator("#blackouts-group"))

@@ -19,16 +19,17 @@ from chroniker.wording.badges import list_cell
 
 if TYPE_CHECKING:
     CalendarModelAdmin = admin.ModelAdmin[Calendar]
-    TabularInline = admin.TabularInline[Blackout, Calendar]
+    StackedInline = admin.StackedInline[Blackout, Calendar]
 else:
     CalendarModelAdmin = admin.ModelAdmin
-    TabularInline = admin.TabularInline
+    StackedInline = admin.StackedInline
 
 
-class BlackoutInline(TabularInline):
+class BlackoutInline(StackedInline):
     model = Blackout
     formset: type[Any] = NamedInputs
     extra = 1
+    fields = ("name", ("starts_at", "ends_at"))  # a table would hide the times on a narrow page
 
 
 @admin.register(Calendar)

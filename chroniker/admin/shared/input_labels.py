@@ -15,7 +15,7 @@ else:
 
 
 class NamedInputs(InlineFormSet):
-    """A table within a form whose inputs have names: the admin does not connect them to the column heads."""
+    """Rows within a form whose inputs have names: the admin does not connect them to their heads and labels."""
 
     def add_fields(self, form: Any, index: int | None) -> None:
         super().add_fields(form, index)
