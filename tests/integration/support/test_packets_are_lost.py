@@ -12,7 +12,8 @@ import pytest
 from tests.support.processes import wait_until
 from tests.support.servers import OwnNetwork, Way
 
-pytestmark = pytest.mark.namespaces
+# Nightly: where a link appears, Chromium aborts the requests of tests that run at the same time (ERR_NETWORK_CHANGED).
+pytestmark = [pytest.mark.namespaces, pytest.mark.nightly]
 
 TALK = """
 import socket, sys
