@@ -29,7 +29,7 @@ class BlackoutInline(StackedInline):
     model = Blackout
     formset: type[Any] = NamedInputs
     extra = 1
-    fields = ("name", ("starts_at", "ends_at"))  # a table would hide the times on a narrow page
+    fields = ("name", ("starts_at", "ends_at"), "repeats")  # a table would hide the times on a narrow page
 
 
 @admin.register(Calendar)
