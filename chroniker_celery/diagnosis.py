@@ -8,14 +8,13 @@ from typing import Any
 from celery import Celery
 from django.core.checks import CheckMessage, Error, Warning
 
+from chroniker.management.diagnosis.finding import some
 from chroniker_celery import publish
 from chroniker_celery.broker_connection import new_connection
 from chroniker_celery.queues import queue_names
 
 #: Seconds to wait for workers. Later answers are not counted.
 ANSWER_SECONDS = 2.0
-#: Workers that a finding names.
-MOST_NAMED = 5
 #: A queue with this argument has its own limit in place of the server's ``consumer_timeout``.
 CONSUMER_TIMEOUT = "x-consumer-timeout"
 
@@ -65,7 +64,7 @@ def _unknown_runs(answers: Any) -> Iterator[CheckMessage]:
     dropped = [f"{worker}: {count}" for worker, count in sorted(counts.items()) if count]
     if dropped:
         yield Warning(
-            f"Workers dropped messages for runs that are not in their database since their start ({_few(dropped)}).",
+            f"Workers dropped messages for runs that are not in their database since their start ({some(dropped)}).",
             hint="Give each project that uses this broker its own database number, virtual host or queue, and all "
             "processes of a project the same DATABASES; restart these workers. Messages for deleted runs count too.",
             id="chroniker_celery.W007",
@@ -93,10 +92,6 @@ def _rabbitmq_version(link: Any) -> str:
 
 def _public(app: Any) -> str:
     return str(app.connection_for_write().as_uri())  # without the password
-
-
-def _few(words: list[str]) -> str:
-    return ", ".join(words[:MOST_NAMED]) + (" and others" if len(words) > MOST_NAMED else "")
 
 
 def _list(names: Collection[str]) -> str:

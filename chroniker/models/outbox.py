@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from django.db import models
 from django.utils.translation import gettext, ngettext
 from django.utils.translation import gettext_lazy as _
@@ -46,6 +48,11 @@ class Outbox(models.Model):
         )
         indexes = (models.Index(fields=["is_urgent", "send_at"], name="chroniker_outbox_urgent"),)
 
+    @property
+    def body(self) -> dict[str, Any]:
+        """What the message says. A webhook's payload has it beside the address, a mail's is nothing else."""
+        return dict(self.payload.get("body") or self.payload)
+
     def __str__(self) -> str:
         """For titles: “Message about run 12 of “nightly import””. The recipient is not part of it."""
         if self.run is not None:
@@ -58,8 +65,7 @@ class Outbox(models.Model):
             if self.event == RECOVERED:
                 text = gettext("Message about the end of an alert: %(headline)s")
             return text % {"headline": self.alert.headline}
-        body = self.payload.get("body", self.payload)
-        data = body.get("data", body)  # a mail has the texts alone
+        data = self.body.get("data", self.body)  # a mail has the texts alone
         if self.event == DIGEST:
             n = int(data.get("count", 0))
             return ngettext("Message about %(n)d alert", "Message about %(n)d alerts", n) % {"n": n}

@@ -59,7 +59,7 @@ class Notice:
 
 def of_message(message: Outbox) -> Notice:
     """The notice of this message, whose run and alert were read with it."""
-    body: dict[str, Any] = dict(message.payload.get("body") or message.payload)
+    body = message.body
     event = message.event or str(body.get("type", ""))
     if message.run is not None:
         return _of_run(message, message.run, event, body)

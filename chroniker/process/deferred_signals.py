@@ -9,6 +9,7 @@ from contextlib import contextmanager
 from types import FrameType
 from typing import Any
 
+#: They end a process in good order.
 SIGNALS = (signal.SIGTERM, signal.SIGINT)
 
 

@@ -9,7 +9,7 @@ import threading
 from types import FrameType, TracebackType
 from typing import Any, Self
 
-SIGNALS = (signal.SIGTERM, signal.SIGINT)
+from chroniker.process.deferred_signals import SIGNALS
 
 
 class ShutdownSignals:

@@ -25,8 +25,8 @@ _test_with_jobs = ""
 def a_job(**fields: Any) -> Job:
     """A job as saved by a form; by default every minute, and not booked yet.
 
-    A test makes its first job with the default schedule when ``SECONDS_LEFT_OF_A_MINUTE`` are left: within this time it
-    sees no scheduled time that it has not made.
+    A test makes its first job with the default schedule when at least ``SECONDS_LEFT_OF_A_MINUTE`` are left. If it ends
+    within this time, no minute begins meanwhile.
     """
     values = {"name": f"job {next(_numbers)}", "command": "noop", "cron": EVERY_MINUTE, "timezone": "UTC", **fields}
     if values["cron"] == EVERY_MINUTE:
@@ -35,7 +35,7 @@ def a_job(**fields: Any) -> Job:
 
 
 def _let_a_minute_begin_that_is_near() -> None:
-    """Once in a test: the jobs that it has made already would become due."""
+    """Only before the first job of a test: the jobs that exist would become due during the wait."""
     global _test_with_jobs
     test, _space, _phase = os.environ.get("PYTEST_CURRENT_TEST", "").rpartition(" ")
     now = dt.datetime.now(dt.UTC)

@@ -47,7 +47,7 @@ class Effect:
 class Question:
     """The question on the page. ``action`` is the name of the admin action that the answer starts.
 
-    ``affects``: the jobs that it changes, of those that the page does not list.
+    ``affects``: the jobs that it changes, of those that the page does not list. Only *disable* takes so many.
     """
 
     action: str

@@ -103,7 +103,7 @@ def _chosen(job: Job | None, group: Group | None, only_open: bool) -> QuerySet[A
 
 
 def _no_mute(job: Job | None, group: Group | None) -> str:
-    """Names the mutes that hold for others: who ends the mute of all jobs often means that of one job."""
+    """Names the other mutes: a person who ends the mute of all jobs often means the mute of one job."""
     of = f"the job “{job.name}”" if job else f"the group “{group.name}”" if group else "all jobs"
     rows = AlertMute.objects.filter(ends_at__gt=database_now()).select_related("job", "group")
     others = [f"{_option(row)} (until {local(row.ends_at)})" for row in rows[: MAX_NAMED + 1]]

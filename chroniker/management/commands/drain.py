@@ -15,6 +15,7 @@ from chroniker.management.console import CHECKS, database_errors_explained, desc
 from chroniker.management.terminal import ConsoleCommand
 from chroniker.models import Run
 from chroniker.models.audit import command_actor
+from chroniker.process.deferred_signals import SIGNALS
 from chroniker.scheduler import dispatch, requests
 
 #: Runs that are printed.
@@ -93,7 +94,7 @@ class Command(ConsoleCommand):
             nonlocal ended
             ended = True
 
-        before = {number: signal.signal(number, end) for number in (signal.SIGTERM, signal.SIGINT)}
+        before = {number: signal.signal(number, end) for number in SIGNALS}
         until = float("inf") if timeout is None else time.monotonic() + timeout
         empty = 0
         try:

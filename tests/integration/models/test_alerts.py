@@ -70,6 +70,7 @@ def test_the_title_of_a_message_says_what_it_is_about() -> None:
         assert str(Outbox(event="scheduler.silent", payload=payload)) == silent
         assert str(Outbox(event="scheduler.silent", payload={"to": "chat", "body": payload})) == silent
     assert str(Outbox(payload={})) == "Message about the scheduler"
+    assert str(Outbox(payload={"body": None})) == "Message about the scheduler"
 
 
 def test_the_text_names_what_was_expected() -> None:
