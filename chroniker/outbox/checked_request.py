@@ -100,6 +100,7 @@ def _connection(parts: SplitResult) -> Iterator[http.client.HTTPConnection]:
         yield connection
     finally:
         timer.cancel()
+        timer.join()  # else its thread would outlive the request by a moment
         connection.close()
 
 

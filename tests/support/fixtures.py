@@ -12,11 +12,12 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from django.test import Client, override_settings
 
+from chroniker.process.startup_threads import startup_threads
 from tests.support import ROOT, message_servers
 from tests.support.brokers import Broker, start_broker
 from tests.support.declared_app import Shop
 from tests.support.manage import Manage
-from tests.support.processes import with_settings
+from tests.support.processes import wait_until, with_settings
 from tests.support.servers import MariaDBServer, PostgresServer, RabbitMQServer, RedisServer, Server
 
 if TYPE_CHECKING:
@@ -41,6 +42,14 @@ def _no_connection_is_kept() -> Iterator[None]:
     from chroniker.executors import report_connections
 
     report_connections.close_idle()
+
+
+@pytest.fixture(autouse=True)
+def _no_thread_is_left() -> Iterator[None]:
+    """The next test would see a thread of this one: the check W013 names it, and a fork server refuses to fork."""
+    before = set(startup_threads())
+    yield
+    wait_until(lambda: set(startup_threads()) <= before, what="the threads of the test have ended")
 
 
 def _running(server: type[Server]) -> Iterator[Server]:

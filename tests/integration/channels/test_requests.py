@@ -7,6 +7,7 @@ import socket
 import ssl
 import subprocess
 import threading
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -143,6 +144,22 @@ def test_a_server_that_never_ends_its_answer_is_left(monkeypatch: pytest.MonkeyP
     monkeypatch.setattr(checked_request, "LONGEST", 0.3)
     with a_slow_server() as port, pytest.raises(NotDelivered):
         post(HttpRequest(f"http://{HOST}:{port}/", b""))
+
+
+@pytest.mark.usefixtures("_local")
+def test_no_thread_outlives_a_request(web_server: WebServer, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A process with another thread cannot fork safely: the next run would wait for a start of Django."""
+    timers = list[threading.Timer]()
+
+    class EndsLate(threading.Timer):
+        def run(self) -> None:
+            timers.append(self)
+            super().run()
+            time.sleep(0.2)
+
+    monkeypatch.setattr(threading, "Timer", EndsLate)
+    post(HttpRequest(web_server.url, b"{}"))
+    assert [each.is_alive() for each in timers] == [False]
 
 
 def test_all_attempts_to_connect_together_have_one_time_limit(monkeypatch: pytest.MonkeyPatch) -> None:
