@@ -21,7 +21,7 @@ from chroniker.models.light_rows import loaded
 from chroniker.models.schedule_fields import SPEC_FIELDS
 
 #: Jobs with a next run, past runs, expected runs for the collisions, and hourly counts that are read or computed.
-MOST_JOBS, MOST_RUNS, MOST_EXPECTED = 2000, 2000, 5000
+MOST_JOBS, MOST_RUNS, MOST_EXPECTED = 1000, 1000, 2500
 #: Rows and bars of one picture.
 MOST_ROWS, MOST_BARS = 60, 2000
 #: A job that runs more often than this part of the time is drawn as one band.
@@ -46,7 +46,7 @@ class Timeline:
     collisions: list[PoolCollision] = field(default_factory=list)
     collisions_until: dt.datetime | None = None  #: later ones were not computed; None: all were
     slots: dict[str, int | None] = field(default_factory=dict)  #: by worker
-    is_cut: bool = False  #: there are more jobs with a next run than were read
+    cut_at: int | None = None  #: more jobs have a next run, but only so many were read; None: all were
 
 
 def timeline(now: dt.datetime, span: dt.timedelta, by: str, *, with_runs: bool = True) -> Timeline:
@@ -85,7 +85,7 @@ def timeline(now: dt.datetime, span: dt.timedelta, by: str, *, with_runs: bool =
         collisions=collisions,
         collisions_until=found.until,
         slots={service.worker or service.host.name: service.slots for service in services},
-        is_cut=is_cut,
+        cut_at=MOST_JOBS if is_cut else None,
     )
 
 

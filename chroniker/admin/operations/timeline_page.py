@@ -142,8 +142,9 @@ def _left_out(found: Timeline) -> list[str]:
     if found.single_since is not None:
         since = short_time(found.single_since, found.now)
         texts.append(_("Runs before %(time)s are shown by hours.") % {"time": since})
-    if found.is_cut:
-        texts.append(_("Only the 2,000 jobs with the soonest next runs are expected here."))
+    if found.cut_at is not None:
+        text = _("Only the %(n)s jobs with the soonest next runs are expected here.")
+        texts.append(text % {"n": count(found.cut_at)})
     if found.collisions_until is not None:
         until = short_time(found.collisions_until, found.now)
         texts.append(_("Collisions are computed until %(time)s.") % {"time": until})
