@@ -60,6 +60,15 @@ class Command(Process):
         return self.seconds * rng.random(), self.seconds + rng.uniform(0, 60)
 
     def _work(self) -> None:
+        try:
+            self._print_lines()
+        except BrokenPipeError:  # the process that reads has died
+            self.exit_code = 1
+        else:
+            self.exit_code = self.code
+        self.kill()
+
+    def _print_lines(self) -> None:
         world, left = self.world, self.seconds
         while left > 0:
             if self.child_seconds and left <= self.child_at:
@@ -71,8 +80,6 @@ class Command(Process):
             if self.out.has_room:
                 self.out.send(b"%06d\n" % self.lines)
                 self.lines += 1
-        self.exit_code = self.code
-        self.kill()
 
     def terminate(self) -> None:
         """SIGTERM."""

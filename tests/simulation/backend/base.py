@@ -42,7 +42,8 @@ class DatabaseWrapper(base.DatabaseWrapper):
         return statements.raw()
 
     def _set_autocommit(self, autocommit: bool) -> None:
-        statements.raw().isolation_level = None
+        if statements.raw().isolation_level is not None:  # to set it commits the transaction of another thread
+            statements.raw().isolation_level = None
 
     def create_cursor(self, name: Any = None) -> Any:
         return self.connection.cursor(factory=Cursor)
