@@ -20,8 +20,8 @@ def light_states(
     State and job have the columns that are named, by ``attname``. Do not use others: each takes a statement.
     """
     names = [*columns, *(f"job__{name}" for name in job_columns), *more]
-    of_job, others = len(columns), len(columns) + len(job_columns)
+    of_job, others, using = len(columns), len(columns) + len(job_columns), settings.database
     for row in states.values_list(*names)[:most]:
-        state = loaded(JobState, columns, row[:of_job], settings.database)
-        state._state.fields_cache["job"] = loaded(Job, job_columns, row[of_job:others], settings.database)
+        state = loaded(JobState, columns, row[:of_job], using)
+        state._state.fields_cache["job"] = loaded(Job, job_columns, row[of_job:others], using)
         yield state, row[others:]
