@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import datetime as dt
-import time
 from collections.abc import Iterable
 from typing import Any, TypeAlias
 
@@ -12,6 +11,7 @@ from django.db import router
 
 from chroniker.clock.database_clock import database_now
 from chroniker.models import Job
+from chroniker.process.kernel import host_clock
 from chroniker_celery.beat_file import last_runs
 from chroniker_celery.models import BeatEntry, key_of
 
@@ -38,16 +38,16 @@ class DatabaseClock:
 
     def __init__(self) -> None:
         self._moment = dt.datetime.now(dt.UTC)
-        self._read_at = time.monotonic()
+        self._read_at = host_clock.monotonic()
 
     def read(self) -> dt.datetime:
         self._moment = database_now(database())
-        self._read_at = time.monotonic()
+        self._read_at = host_clock.monotonic()
         return self._moment
 
     def now(self) -> dt.datetime:
         """Without a statement. ``read`` must have succeeded before."""
-        return self._moment + dt.timedelta(seconds=time.monotonic() - self._read_at)
+        return self._moment + dt.timedelta(seconds=host_clock.monotonic() - self._read_at)
 
 
 def read_rows(entries: Iterable[Entry], now: dt.datetime, schedule_file: str) -> dict[str, BeatEntry]:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import datetime as dt
 import logging
-import time
 from typing import Any
 
 from celery.beat import Scheduler
@@ -13,6 +12,7 @@ from kombu.exceptions import OperationalError
 
 from chroniker.escaping import one_line
 from chroniker.process.deferred_signals import deferred_signals
+from chroniker.process.kernel import host_clock
 from chroniker.scheduler.database_errors import explain
 from chroniker.scheduler.kept_connection import KeptConnection
 from chroniker_celery import beat_entries
@@ -58,7 +58,7 @@ class EntrySender:
             if self._wake_at.keys() != entries.keys():
                 self._prepare(entries)
             name = min(self._wake_at, key=self._wake_at.__getitem__)
-            left = self._wake_at[name] - time.monotonic()
+            left = self._wake_at[name] - host_clock.monotonic()
             if left > 0:
                 return left
             wait = self._send_if_due(entries[name])
@@ -67,7 +67,7 @@ class EntrySender:
         finally:
             self._connection.release()
         self._failing = False
-        self._wake_at[name] = time.monotonic() + wait
+        self._wake_at[name] = host_clock.monotonic() + wait
         return 0.0
 
     def _prepare(self, entries: dict[str, Entry]) -> None:
@@ -75,7 +75,7 @@ class EntrySender:
         for name, entry in entries.items():
             entry.schedule.nowfun = entry.schedule.nowfun or self._now
             self._remember(entry, rows[key_of(name)].served_until)
-        self._wake_at = dict.fromkeys(entries, time.monotonic())
+        self._wake_at = dict.fromkeys(entries, host_clock.monotonic())
 
     def _now(self) -> dt.datetime:
         return self._clock.now().astimezone(self._scheduler.app.timezone)
@@ -106,7 +106,7 @@ class EntrySender:
             self._log_job(entry)
         elif not self._send(entry):
             beat_entries.give_back(row, until)
-            retry_at = time.monotonic() + RETRY_SECONDS  # all wait: each try may block the ticks of jobs
+            retry_at = host_clock.monotonic() + RETRY_SECONDS  # all wait: each try may block the ticks of jobs
             self._wake_at = {name: max(wake_at, retry_at) for name, wake_at in self._wake_at.items()}
             return RETRY_SECONDS
         self._remember(entry, until)

@@ -14,7 +14,6 @@ import dataclasses
 import datetime as dt
 import logging
 import math
-import time
 from contextlib import nullcontext
 from dataclasses import dataclass
 from typing import Any
@@ -27,7 +26,7 @@ from chroniker.clock import clock_state
 from chroniker.clock.clock_state import ClockState
 from chroniker.clock.database_clock import FromNow, Server, database_now, database_now_and_server
 from chroniker.conf import settings
-from chroniker.process.kernel import boot_clock
+from chroniker.process.kernel import boot_clock, host_clock
 from chroniker.reasons import NO_REASON, Reason
 
 logger = logging.getLogger(__name__)
@@ -62,7 +61,7 @@ class ClockJumped(Exception):
 
 
 def read_host_clocks() -> HostClocks:
-    return HostClocks(boot_clock(), time.time())
+    return HostClocks(boot_clock(), host_clock.wall())
 
 
 def read_clock() -> ClockReading:

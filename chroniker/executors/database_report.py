@@ -5,7 +5,7 @@ from __future__ import annotations
 import datetime as dt
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from uuid import UUID, uuid4
+from uuid import UUID
 
 from django.db import IntegrityError, connections, transaction
 from django.utils.translation import gettext as _
@@ -17,7 +17,8 @@ from chroniker.executors import output_rows, report_connections
 from chroniker.executors.statement_limit import statement_limit
 from chroniker.job_commands import environment, placeholders, policy
 from chroniker.models import EventKind, Job, LogChunk, Run, Status
-from chroniker.process.kernel import clock
+from chroniker.models.base import random_id
+from chroniker.process.kernel import host_clock
 from chroniker.process.run_spec import Renewal, RunOutcome, RunSpec
 from chroniker.process.run_variables import CurrentRun
 from chroniker.reasons import NO_REASON, Code, Reason
@@ -42,8 +43,8 @@ class DatabaseReport:
         """To be called when the run is received. ``worker``: this worker's name; ``queue``: where it got the run."""
         self.run_id = run_id
         self.token = token
-        self._worker, self._queue, self._received = worker, queue, clock.monotonic()
-        self.nonce = uuid4()
+        self._worker, self._queue, self._received = worker, queue, host_clock.monotonic()
+        self.nonce = random_id()
         self.fail_on_stderr = False
         self.status: Status | None = None  #: that the run was closed with
         self.job: Job | None = None  #: as it was at the start
@@ -68,7 +69,7 @@ class DatabaseReport:
                 return None
 
     def _acquire(self, pid: int) -> lifecycle.Started | None:
-        waited = dt.timedelta(seconds=clock.monotonic() - self._received)
+        waited = dt.timedelta(seconds=host_clock.monotonic() - self._received)
         by = {"host": settings.hostname, "worker": self._worker, "queue": self._queue}
         return lifecycle.start(self.run_id, self.token, self.nonce, pid=pid, waited=waited, **by)
 

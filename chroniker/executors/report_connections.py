@@ -17,7 +17,7 @@ from django.db import Error, InterfaceError, OperationalError, connections
 from django.db.backends.base.base import BaseDatabaseWrapper
 
 from chroniker.conf import settings
-from chroniker.process.kernel import clock
+from chroniker.process.kernel import host_clock
 
 R = TypeVar("R")
 
@@ -54,7 +54,7 @@ class _Idle:
 
     def put(self, connection: BaseDatabaseWrapper) -> None:
         with self._changed:
-            self._connections.append((clock.monotonic(), connection))
+            self._connections.append((host_clock.monotonic(), connection))
             if self._closer is None:
                 self._closer = threading.Thread(target=self._close_old, name="chroniker-connections", daemon=True)
                 self._closer.start()
@@ -78,7 +78,7 @@ class _Idle:
                 if not self._connections:
                     self._closer = None
                     return
-                left = self._connections[0][0] + idle_seconds() - clock.monotonic()
+                left = self._connections[0][0] + idle_seconds() - host_clock.monotonic()
                 if left > 0:
                     self._changed.wait(left)
                     continue

@@ -11,7 +11,7 @@ from __future__ import annotations
 import datetime as dt
 from collections import defaultdict
 from collections.abc import Collection, Iterable, Sequence
-from uuid import UUID, uuid4
+from uuid import UUID
 
 from django.db.models import Case, Count, Exists, F, JSONField, OuterRef, Q, QuerySet, Subquery, Value, When
 
@@ -23,6 +23,7 @@ from chroniker.lifecycle import job_health
 from chroniker.lifecycle.alert_conditions import Change
 from chroniker.lifecycle.planned_rows import Plan
 from chroniker.models import EVERY_HOST, OPEN, AlertKind, Host, Lease, Run, Status, Trigger
+from chroniker.models.base import random_id
 from chroniker.reasons import NO_REASON, Code, Reason
 
 #: A parent's reason names at most this many hosts and counts the others. The run's page lists all.
@@ -58,7 +59,7 @@ def _add_children(plan: Plan, live: Sequence[Host], now: dt.datetime) -> None:
         parent.reason_args = {"executor": job.executor, "seconds": f"{settings.host_timeout.total_seconds():g}"}
         plan.missed = plan.missed or parent  # subscribers to missed runs get a message about it
         return
-    parent.status, parent.started_at, parent.nonce = Status.RUNNING, now, uuid4()
+    parent.status, parent.started_at, parent.nonce = Status.RUNNING, now, random_id()
     for host in live:
         plan.after.last_token += 1
         child = Run(

@@ -5,23 +5,28 @@ from __future__ import annotations
 import datetime as dt
 import os
 import sys
-import time
 import uuid
 from typing import TypeVar
 
 from django.db import models
 
 from chroniker.conf import settings
+from chroniker.process.kernel import host_clock
 
 M = TypeVar("M", bound=models.Model)
 
 
 def uuid7() -> uuid.UUID:
     """RFC 9562, version 7: 48 bits of Unix milliseconds, then random bits. New rows land at the end of the index."""
-    millis = time.time_ns() // 1_000_000
+    millis = int(host_clock.wall() * 1000)
     value = millis << 80 | int.from_bytes(os.urandom(10), "big")
     value = value & ~(0xF << 76) | 0x7 << 76
     return uuid.UUID(int=value & ~(0b11 << 62) | 0b10 << 62)
+
+
+def random_id() -> uuid.UUID:
+    """RFC 9562, version 4: 122 random bits. For a nonce, which nobody can guess."""
+    return uuid.UUID(bytes=os.urandom(16), version=4)
 
 
 def moment_of(value: uuid.UUID) -> dt.datetime:

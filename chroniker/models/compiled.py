@@ -10,7 +10,6 @@ import copy
 import datetime as dt
 import functools
 import json
-import time
 from collections.abc import Callable, Collection, Mapping, Sequence
 from types import SimpleNamespace
 from typing import Any, NamedTuple, TypeVar
@@ -27,6 +26,7 @@ from django.db.models.sql.compiler import SQLCompiler
 from chroniker.clock import jump_detection, simulated_time
 from chroniker.conf import settings
 from chroniker.models import installation
+from chroniker.process.kernel import host_clock
 
 #: A query is compiled again after this time, which limits what a forgotten input could do.
 COMPILED_FOR_SECONDS = 60
@@ -167,7 +167,7 @@ def _environment() -> tuple[Any, ...]:
         (settings.database, settings.select_for_update, settings.installation, settings.hostname),
         (installation.known_identity(), jump_detection.known_server()),
         simulated_time.moment() is None,
-        time.monotonic() // COMPILED_FOR_SECONDS,
+        host_clock.monotonic() // COMPILED_FOR_SECONDS,
     )
 
 

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import functools
 import random
-import time
 from collections.abc import Callable
 from typing import ParamSpec, TypeVar
 
 from django.db import IntegrityError, OperationalError, connections
 
 from chroniker.conf import settings
+from chroniker.process.kernel import host_clock
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -46,7 +46,7 @@ def repeated_after_conflict(step: Callable[P, R]) -> Callable[P, R]:
             except OperationalError as error:
                 if attempt == tries or not _asks_for_another_try(error):
                     raise
-            time.sleep(random.uniform(0, 0.02 * 2**attempt))  # nosec B311  # jitter, not a secret
+            host_clock.sleep(random.uniform(0, 0.02 * 2**attempt))  # nosec B311  # jitter, not a secret
         raise AssertionError("unreachable")
 
     return wrapper

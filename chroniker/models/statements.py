@@ -7,7 +7,6 @@ settings that tests change. ``compiled`` is the same for querysets.
 from __future__ import annotations
 
 import functools
-import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any, TypeVar
 
@@ -21,6 +20,7 @@ from chroniker.conf import settings
 from chroniker.models import prepared
 from chroniker.models.compiled import COMPILED_FOR_SECONDS, Given
 from chroniker.models.prepared import Prepared
+from chroniker.process.kernel import host_clock
 
 R = TypeVar("R")
 Values = Mapping[str, Any]
@@ -109,5 +109,5 @@ def _inputs() -> tuple[Any, ...]:
         (settings.database, settings.hostname, settings.installation),
         (settings.lease, settings.release, settings.check_lock_file),
         simulated_time.moment() is None,
-        time.monotonic() // COMPILED_FOR_SECONDS,
+        host_clock.monotonic() // COMPILED_FOR_SECONDS,
     )

@@ -16,7 +16,7 @@ from typing import NamedTuple
 from chroniker.process import run_marker
 from chroniker.process.command_start import python_words
 from chroniker.process.keeper_protocol import KEEPER, LOCK, Descriptors, KeeperConnection
-from chroniker.process.kernel import LINUX, clock
+from chroniker.process.kernel import LINUX, host_clock
 from chroniker.process.run_spec import RUN_ID
 
 log = logging.getLogger(__name__)
@@ -148,7 +148,7 @@ class ForkServer:
         with self._lock:
             if self._process is None or (status := self._process.poll()) is None:
                 return
-            if status >= 0 or clock.monotonic() - self._started_at < _RESTART_SECONDS:
+            if status >= 0 or host_clock.monotonic() - self._started_at < _RESTART_SECONDS:
                 self._process = None
                 self.forget()
                 return
@@ -184,7 +184,7 @@ class ForkServer:
     def _start_process(self) -> None:
         assert self._far is not None
         self._process = start_python("fork_server", [self._far.fileno()])
-        self._started_at = clock.monotonic()
+        self._started_at = host_clock.monotonic()
 
 
 def _leave_to_owner(server: ForkServer | None) -> None:

@@ -14,7 +14,7 @@ from typing import Any
 from chroniker.process import progress
 from chroniker.process.fork_server_client import ForkServer, IdleKeeper, start_python
 from chroniker.process.keeper_protocol import NAME_BYTES, Descriptors, KeeperConnection
-from chroniker.process.kernel import clock
+from chroniker.process.kernel import host_clock
 from chroniker.process.run_spec import RunSpec
 
 _READY_TIMEOUT = 20.0  #: a fork server that is still loading Django answers when it is done
@@ -50,8 +50,8 @@ class KeeperClient:
         """Wait for the keeper's first message. False: none came; after `close`, the keeper will not start the run."""
         poll = select.poll()
         poll.register(self.wire, select.POLLIN)
-        until = clock.monotonic() + _READY_TIMEOUT
-        while not self.pid and not self.wire.closed and clock.monotonic() < until:
+        until = host_clock.monotonic() + _READY_TIMEOUT
+        while not self.pid and not self.wire.closed and host_clock.monotonic() < until:
             # Checked before the read, so that a last message is still read.
             gone = fork_server is not None and fork_server.is_gone
             poll.poll(100)
@@ -68,7 +68,7 @@ class KeeperClient:
         """Move the keeper's deadline; it acknowledges."""
         self.wire.send(deadline=deadline)
         if self._unanswered is None:
-            self._unanswered = clock.monotonic()  # stands still while the machine is suspended
+            self._unanswered = host_clock.monotonic()  # stands still while the machine is suspended
 
     def stop(self) -> None:
         """SIGTERM, then after the grace of the run SIGKILL."""
@@ -106,15 +106,15 @@ class KeeperClient:
         """Seconds since the keeper was first seen dead; 0 while it lives."""
         if self._pidfd < 0 or self.alive_pid:
             return 0.0
-        self._dead_since = self._dead_since or clock.monotonic()
-        return clock.monotonic() - self._dead_since
+        self._dead_since = self._dead_since or host_clock.monotonic()
+        return host_clock.monotonic() - self._dead_since
 
     @property
     def silent_for(self) -> float:
         """Seconds since the oldest message without an acknowledgement; 0 if there is none."""
         if self._unanswered is None or self.killing:
             return 0.0
-        return clock.monotonic() - self._unanswered
+        return host_clock.monotonic() - self._unanswered
 
     def wake(self) -> None:
         """Continue a stopped keeper."""

@@ -17,14 +17,13 @@ import select
 import signal
 import socket
 import sys
-import time
 from dataclasses import dataclass
 
 from chroniker.process import process_tree
 from chroniker.process.command_main import CommandProcess
 from chroniker.process.keeper_process import ignore_signals, keep
 from chroniker.process.keeper_protocol import KEEPER, LOCK, NAME_BYTES, Descriptors
-from chroniker.process.kernel import become_subreaper, open_descriptors
+from chroniker.process.kernel import become_subreaper, host_clock, open_descriptors
 from chroniker.process.process_tree import ChildWakeup
 
 _LOOK_SECONDS = 1.0
@@ -111,9 +110,9 @@ class KeeperParent:
 
     def _wake_keepers(self) -> None:
         """Continue stopped keepers, once a second: a stopped keeper cannot kill its tree in time."""
-        if time.monotonic() - self._looked_at < _LOOK_SECONDS:
+        if host_clock.monotonic() - self._looked_at < _LOOK_SECONDS:
             return
-        self._looked_at = time.monotonic()
+        self._looked_at = host_clock.monotonic()
         for pid in self._keepers:
             if process_tree.state(pid) == "T":
                 process_tree.send(pid, signal.SIGCONT)

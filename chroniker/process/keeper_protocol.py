@@ -11,7 +11,7 @@ import socket
 from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
-from chroniker.process.kernel import clock
+from chroniker.process.kernel import host_clock
 
 _SEND_TIMEOUT = 5.0
 Message = Mapping[str, Any]
@@ -52,7 +52,7 @@ class KeeperConnection:
     def send(self, **message: Any) -> bool:
         """Send one message; False when the other side has closed or has not read for seconds."""
         data = memoryview(json.dumps(message).encode() + b"\n")
-        until = clock.monotonic() + _SEND_TIMEOUT
+        until = host_clock.monotonic() + _SEND_TIMEOUT
         while data:
             try:
                 data = data[self._socket.send(data) :]
@@ -74,7 +74,7 @@ class KeeperConnection:
     def _writable(self, until: float) -> bool:
         poll = select.poll()  # not select(): a worker may have more than 1024 files open
         poll.register(self._socket, select.POLLOUT)
-        return bool(poll.poll(max(0.0, until - clock.monotonic()) * 1000))
+        return bool(poll.poll(max(0.0, until - host_clock.monotonic()) * 1000))
 
     def receive(self) -> list[Message]:
         """All messages that have arrived. Sets `closed` when the other side has closed."""

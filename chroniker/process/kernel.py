@@ -21,7 +21,7 @@ _LIBC = ctypes.CDLL(None, use_errno=True) if LINUX else None
 
 
 class Clock:
-    """The clocks of this machine. There is one instance, `clock`; a simulation replaces its methods."""
+    """The clocks of this machine. There is one instance, `host_clock`; a simulation replaces its methods."""
 
     def boot(self) -> float:
         """Seconds since this machine started, including suspended time where the system counts it.
@@ -42,12 +42,12 @@ class Clock:
         time.sleep(seconds)
 
 
-clock = Clock()
+host_clock = Clock()
 
 
 def boot_clock() -> float:
-    """Short for `clock.boot()`."""
-    return clock.boot()
+    """Short for `host_clock.boot()`."""
+    return host_clock.boot()
 
 
 @functools.cache

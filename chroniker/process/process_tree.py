@@ -10,13 +10,12 @@ from __future__ import annotations
 import os
 import resource
 import signal
-import time
 from collections.abc import Collection, Iterator
 from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
-from chroniker.process.kernel import LINUX, read_file
+from chroniker.process.kernel import LINUX, host_clock, read_file
 
 _WALK_LIMIT = 10_000  # a fork bomb: kill the listed processes, then list again
 _NAMES_KEPT = 20
@@ -201,18 +200,18 @@ def kill_below(tally: Tally, *, spare: Collection[int] = (), group: int = 0) -> 
         return _kill_group(tally, group)
     killed = Killed()
     known: set[int] = set()
-    until = time.monotonic() + _NOT_OURS_TIMEOUT
+    until = host_clock.monotonic() + _NOT_OURS_TIMEOUT
     for turn in range(1 << 62):
         more = tally.reap()
         roots = [pid for pid in children(os.getpid()) if pid not in spare]
         if not roots and (spare or not more):  # (the list may miss a child that is just being forked)
             return killed
         refused = _kill_once(roots, known, killed)
-        if refused and len(refused) >= len(roots) and time.monotonic() > until:
+        if refused and len(refused) >= len(roots) and host_clock.monotonic() > until:
             killed.survivors = [Survivor.of(pid) for pid in refused[:_NAMES_KEPT]]
             return killed
         if turn > 3:
-            time.sleep(0.0003 if turn < 300 else 0.02)
+            host_clock.sleep(0.0003 if turn < 300 else 0.02)
     raise AssertionError("unreachable")
 
 
@@ -234,7 +233,7 @@ def _kill_group(tally: Tally, group: int) -> Killed:
         killed.count, killed.names = 1, [f"process {group}"]
     while group and tally.reap() and tally.status is None:
         _send_group(group, signal.SIGKILL)
-        time.sleep(0.005)
+        host_clock.sleep(0.005)
     if group:
         _send_group(group, signal.SIGKILL)
     return killed

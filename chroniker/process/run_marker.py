@@ -9,12 +9,11 @@ from __future__ import annotations
 import ctypes
 import os
 import signal
-import time
 from collections.abc import Iterator
 from uuid import UUID
 
 from chroniker.process import process_tree
-from chroniker.process.kernel import LINUX, read_file
+from chroniker.process.kernel import LINUX, host_clock, read_file
 from chroniker.process.run_spec import RUN_ID
 
 #: As long as any run's id. Keepers and fork servers start with it, so that their forks can write theirs over it.
@@ -71,7 +70,7 @@ def kill_marked_processes(run_id: UUID, keeper: int = 0) -> list[process_tree.Su
 
     For a run whose keeper is dead or no longer works.
     """
-    until = time.monotonic() + _SWEEP_TIMEOUT
+    until = host_clock.monotonic() + _SWEEP_TIMEOUT
     if keeper:
         _sweep_below(keeper, until)
     quiet = 0
@@ -87,9 +86,9 @@ def kill_marked_processes(run_id: UUID, keeper: int = 0) -> list[process_tree.Su
         for pid in dying:
             process_tree.send(pid, signal.SIGKILL)
         quiet = 0 if found or dying else quiet + 1
-        if time.monotonic() > until:
+        if host_clock.monotonic() > until:
             return list(dying.values())
-        time.sleep(0.002)
+        host_clock.sleep(0.002)
     return []
 
 
@@ -101,7 +100,7 @@ def _sweep_below(keeper: int, until: float) -> None:
     """
     process_tree.send(keeper, signal.SIGSTOP)
     dead: set[int] = set()
-    while time.monotonic() < until:
+    while host_clock.monotonic() < until:
         seen = process_tree.stop_walk([pid for pid in reversed(process_tree.children(keeper)) if pid not in dead])
         if not seen:
             break

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import datetime as dt
 import logging
-import time
 from collections.abc import Callable, Collection, Iterator, Sequence
 from dataclasses import dataclass
 
@@ -19,6 +18,7 @@ from chroniker.eligibility.dependencies import Scope
 from chroniker.lifecycle import plan
 from chroniker.models import EVERY_HOST, Activation, JobState, Run
 from chroniker.models.job import fetch_closed_times
+from chroniker.process.kernel import host_clock
 from chroniker.reasons import Code, Reason
 from chroniker.scheduler import dispatch, retention
 from chroniker.scheduler.backfill_batches import with_open_backfills
@@ -83,8 +83,8 @@ def _in_blackout(state: JobState, now: dt.datetime) -> bool:
 def _claim_kind(
     kind: ClaimKind, result: TickResult, clock: Clock, only: Collection[int] | None, groups: bool
 ) -> Iterator[list[Run]]:
-    began, lost_batches = time.monotonic(), 0
-    while lost_batches < MOST_LOST_BATCHES and time.monotonic() - began < TIME_BOX.total_seconds():
+    began, lost_batches = host_clock.monotonic(), 0
+    while lost_batches < MOST_LOST_BATCHES and host_clock.monotonic() - began < TIME_BOX.total_seconds():
         now = clock()
         found = due.read(kind, now, only, groups=groups, limit=settings.batch_size + 1)  # one more: whether to go on
         states = found[: settings.batch_size]

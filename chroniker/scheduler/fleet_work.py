@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import datetime as dt
 import logging
-import time
 from collections.abc import Callable, Collection
 from dataclasses import dataclass
 from typing import Any
@@ -38,6 +37,7 @@ from chroniker.models import (
 from chroniker.models.base import moment_of
 from chroniker.models.conflicts import repeated_after_conflict
 from chroniker.outbox import heartbeat_url
+from chroniker.process.kernel import host_clock
 from chroniker.scheduler import guarantees
 
 logger = logging.getLogger(__name__)
@@ -69,8 +69,8 @@ class Work:
 def count_runs(now: dt.datetime) -> None:
     """Add the closed runs to the hourly counts, portion by portion. What is left is counted next time."""
     del now
-    began = time.monotonic()
-    while lifecycle.count_closed_runs() and time.monotonic() - began < TIME_BOX.total_seconds():
+    began = host_clock.monotonic()
+    while lifecycle.count_closed_runs() and host_clock.monotonic() - began < TIME_BOX.total_seconds():
         pass
 
 
@@ -110,8 +110,8 @@ def _delete_old_messages(before: dt.datetime) -> None:
 
 
 def _delete_in_portions(old: QuerySet[Any]) -> None:
-    began = time.monotonic()
-    while time.monotonic() - began < TIME_BOX.total_seconds():
+    began = host_clock.monotonic()
+    while host_clock.monotonic() - began < TIME_BOX.total_seconds():
         ids = list(old.values_list("pk", flat=True)[:PORTION])  # first: MariaDB has no LIMIT inside
         old.model._default_manager.filter(pk__in=ids).delete()
         if len(ids) < PORTION:

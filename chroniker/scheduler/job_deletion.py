@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-import time
 from collections.abc import Sequence
 
 from django.db import IntegrityError
@@ -12,6 +11,7 @@ from chroniker import lifecycle
 from chroniker.clock.database_clock import FromNow
 from chroniker.lifecycle import jobs_to_delete
 from chroniker.models import FINAL, Job, Run
+from chroniker.process.kernel import host_clock
 from chroniker.scheduler import retention
 
 logger = logging.getLogger(__name__)
@@ -36,7 +36,7 @@ def delete_closed_jobs() -> int:
     continues. Jobs that rows of the project's own tables refer to are tried again by later ticks.
     """
     ids = list(jobs_to_delete().order_by("deletion_requested_at").values_list("pk", flat=True)[:MOST])
-    began, removed = time.monotonic(), 0
+    began, removed = host_clock.monotonic(), 0
     for job_id in ids:
         try:
             if _delete_runs(job_id, until=began + retention.TIME_BOX.total_seconds()):
@@ -50,6 +50,6 @@ def _delete_runs(job_id: int, until: float) -> bool:
     """Delete the job's runs. ``False``: some are left because the time was over."""
     runs = Run.objects.filter(job=job_id, parent=None, status__in=FINAL).order_by("token")
     while portion := list(runs.values_list("pk", flat=True)[: retention.PORTION]):
-        if time.monotonic() > until or not retention.delete(portion):
+        if host_clock.monotonic() > until or not retention.delete(portion):
             return False
     return True

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import time
 from typing import Any
 
 from django.db import connections
 
 from chroniker.conf import settings
+from chroniker.process.kernel import host_clock
 
 #: A connection is opened again after this time, so that a process follows a change of the server's address.
 KEPT_SECONDS = 60.0
@@ -33,5 +33,5 @@ class KeptConnection:
         if connection.errors_occurred or connection.settings_dict["OPTIONS"].get("pool"):
             return False
         if connection.connection is not self._raw:
-            self._raw, self._since = connection.connection, time.monotonic()
-        return time.monotonic() - self._since < KEPT_SECONDS
+            self._raw, self._since = connection.connection, host_clock.monotonic()
+        return host_clock.monotonic() - self._since < KEPT_SECONDS

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import datetime as dt
 import logging
-import time
 from collections.abc import Callable, Collection
 from types import TracebackType
 from typing import Self
@@ -19,6 +18,7 @@ from chroniker.eligibility.hosts import WorkerReport
 from chroniker.escaping import one_line
 from chroniker.exceptions import ExecutorError
 from chroniker.executors import HostedExecutor, executors
+from chroniker.process.kernel import host_clock
 from chroniker.scheduler import stopping, tick, tick_result
 from chroniker.scheduler.shutdown_signals import ShutdownSignals
 from chroniker.worker import run_lock
@@ -124,8 +124,8 @@ class LocalRuns:
         self._give_back()
         if self.busy and self._shutdown and self._drain != 0:
             self._log(f"Waiting for {len(self.running)} runs to end; to stop them, send the signal again.")
-        end = float("inf") if self._drain is None else time.monotonic() + self._drain
-        while self.busy and self._shutdown.count < 2 and time.monotonic() < end:
+        end = float("inf") if self._drain is None else host_clock.monotonic() + self._drain
+        while self.busy and self._shutdown.count < 2 and host_clock.monotonic() < end:
             self.wait(POLL_SECONDS)
         if not self._stops and self._shutdown.count < 2:
             for executor in self._open:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-import time
 from collections.abc import Callable, Collection
 
 from django.db import Error
@@ -11,6 +10,7 @@ from django.db import Error
 from chroniker.conf import settings
 from chroniker.eligibility import hosts
 from chroniker.process.alive_file import EVERY_SECONDS, AliveFile
+from chroniker.process.kernel import host_clock
 from chroniker.scheduler import dispatch, tick, tick_result
 from chroniker.scheduler.database_errors import explain
 from chroniker.scheduler.kept_connection import KeptConnection
@@ -54,8 +54,8 @@ class Ticker:
         while not shutdown:
             self.touch()
             pause = self._try(self.step)
-            until = time.monotonic() + pause
-            while not shutdown and (left := until - time.monotonic()) > 0:
+            until = host_clock.monotonic() + pause
+            while not shutdown and (left := until - host_clock.monotonic()) > 0:
                 self.touch()
                 runs.wait(min(left, EVERY_SECONDS))
                 if self._heartbeat_is_due and self._unusable_since is None:
@@ -102,9 +102,9 @@ class Ticker:
         return min(self._period, max(0.0, (moment - result.clock()).total_seconds()))
 
     def _timed_tick(self) -> tuple[tick_result.TickResult, float]:
-        began = time.monotonic()
+        began = host_clock.monotonic()
         result = tick.tick(self._only)
-        return result, time.monotonic() - began
+        return result, host_clock.monotonic() - began
 
     def close(self) -> None:
         """Record the passes that are not recorded yet, and the end of this worker. Errors are logged."""
@@ -118,7 +118,7 @@ class Ticker:
 
     @property
     def _heartbeat_is_due(self) -> bool:
-        return time.monotonic() - self._heartbeat_at >= hosts.HEARTBEAT_SECONDS
+        return host_clock.monotonic() - self._heartbeat_at >= hosts.HEARTBEAT_SECONDS
 
     def _send_heartbeat(self) -> float:
         """Record this host's heartbeat if it is due; also between ticks, or this host would not count as live.
@@ -130,7 +130,7 @@ class Ticker:
             self._has_begun = True
         if self._heartbeat_is_due:
             hosts.record_heartbeat(self._reports())
-            self._heartbeat_at = time.monotonic()
+            self._heartbeat_at = host_clock.monotonic()
         if self._record is not None and self._watch.is_due:
             self._watch.look()
         return 0.0
@@ -138,7 +138,7 @@ class Ticker:
     def _back_off(self, error: Error) -> float:
         """The database cannot be used: log it once, and return the back-off before the next try."""
         if self._unusable_since is None:
-            self._unusable_since, self._tries = time.monotonic(), 0
+            self._unusable_since, self._tries = host_clock.monotonic(), 0
             logger.warning("The database cannot be used; trying again until it can. %s", explain(error))
         pause = min(2.0**self._tries, LONGEST_BACKOFF_SECONDS)
         self._tries += 1
@@ -146,5 +146,7 @@ class Ticker:
 
     def _log_recovery(self) -> None:
         if self._unusable_since is not None:
-            logger.warning("The database can be used again, after %.0f s.", time.monotonic() - self._unusable_since)
+            logger.warning(
+                "The database can be used again, after %.0f s.", host_clock.monotonic() - self._unusable_since
+            )
             self._unusable_since = None

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import datetime as dt
 import functools
-import time
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
@@ -21,6 +20,7 @@ from chroniker.eligibility import due
 from chroniker.eligibility.claim_kinds import TICK_KINDS
 from chroniker.models import Run, installation
 from chroniker.models.statements import Statement
+from chroniker.process.kernel import host_clock
 from chroniker.scheduler import fleet_work
 from chroniker.scheduler.claiming import Search
 from chroniker.scheduler.questions import first_after, moments, not_due, questions
@@ -117,7 +117,7 @@ def _what_it_depends_on() -> tuple[Any, ...]:
         tuple(fleet_work.wanted()),
         due.own_zone_rules(),
         installation.known_identity(),
-        time.monotonic() // COMPILED_FOR_SECONDS,
+        host_clock.monotonic() // COMPILED_FOR_SECONDS,
     )
 
 

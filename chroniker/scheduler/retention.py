@@ -11,7 +11,6 @@ import datetime as dt
 import functools
 import logging
 import operator
-import time
 from collections import defaultdict
 from collections.abc import Collection, Iterator, Sequence
 from uuid import UUID
@@ -25,6 +24,7 @@ from chroniker.escaping import one_line
 from chroniker.executors import executors
 from chroniker.lifecycle.transactions import transactional
 from chroniker.models import FINAL, OPEN, Backfill, JobState, LogChunk, Outbox, Run, RunEvent, Trigger
+from chroniker.process.kernel import host_clock
 
 logger = logging.getLogger(__name__)
 
@@ -62,9 +62,9 @@ def trim(job_ids: Collection[int]) -> int:
     surplus (the maximum was lowered) is deleted after later claims. Limit: the surplus of a job that is never claimed
     again stays.
     """
-    ids, began, deleted = sorted(set(job_ids)), time.monotonic(), 0
+    ids, began, deleted = sorted(set(job_ids)), host_clock.monotonic(), 0
     for start in range(0, len(ids), JOBS):
-        if time.monotonic() - began > TIME_BOX.total_seconds():
+        if host_clock.monotonic() - began > TIME_BOX.total_seconds():
             break
         try:
             deleted += delete(_surplus(ids[start : start + JOBS]))

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import datetime as dt
-import time
 from collections.abc import Collection, Iterator
 from contextlib import suppress
 
@@ -13,6 +12,7 @@ from chroniker.clock.jump_detection import PassClock
 from chroniker.conf import settings
 from chroniker.eligibility import draining, due, hosts, pauses
 from chroniker.models import JobDependency, JobTrigger, Run, installation
+from chroniker.process.kernel import host_clock
 from chroniker.scheduler import dispatch, fleet_work, job_deletion, pending_work, retention
 from chroniker.scheduler.claiming import EVERYTHING, TIME_BOX, Clock, Search, claim_due
 from chroniker.scheduler.pending_work import PendingWork
@@ -111,8 +111,8 @@ def look_at_alerts(clock: Clock, work: PendingWork) -> bool:
     """
     if work.alert_changes:
         lifecycle.mark_changed()
-    began, reported, more = time.monotonic(), False, work.alerts or work.alert_changes
-    while more and time.monotonic() - began < TIME_BOX.total_seconds():
+    began, reported, more = host_clock.monotonic(), False, work.alerts or work.alert_changes
+    while more and host_clock.monotonic() - began < TIME_BOX.total_seconds():
         looked_at, found = lifecycle.look_at_alerts(clock(), JOBS_OF_ONE_LOOK)
         reported, more = reported or found, looked_at >= JOBS_OF_ONE_LOOK
     return reported
@@ -182,8 +182,8 @@ def expire() -> list[Run]:
 
 def book_edited(now: dt.datetime) -> int:
     """Step 3. Batch by batch until only locked jobs are left."""
-    booked, began = 0, time.monotonic()
-    while time.monotonic() - began < TIME_BOX.total_seconds():
+    booked, began = 0, host_clock.monotonic()
+    while host_clock.monotonic() - began < TIME_BOX.total_seconds():
         ids = due.to_book(now, settings.batch_size)
         count = lifecycle.book(ids, now) if ids else 0
         booked += count

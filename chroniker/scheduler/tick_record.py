@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import datetime as dt
 import os
-import time
 
 from django.db import connections
 
@@ -15,6 +14,7 @@ from chroniker.lifecycle.bulk import add
 from chroniker.models import Ticker, TickMinute
 from chroniker.models.base import installed_version
 from chroniker.models.conflicts import repeated_after_conflict
+from chroniker.process.kernel import host_clock
 
 #: The row of a ticker is written at most this often.
 EVERY_SECONDS = 10.0
@@ -42,7 +42,7 @@ class TickRecord:
         self._count(ended, seconds, claimed)
         if over is not None:
             _add(over)
-        elif time.monotonic() - self._written_at >= EVERY_SECONDS:
+        elif host_clock.monotonic() - self._written_at >= EVERY_SECONDS:
             self._write(ended, seconds)
 
     def close(self) -> None:
@@ -54,7 +54,7 @@ class TickRecord:
         mine.update(ended_at=FromNow())
 
     def _count(self, ended: dt.datetime, seconds: float, claimed: int) -> None:
-        now = time.monotonic()
+        now = host_clock.monotonic()
         if self._minute is None:
             self._minute = TickMinute(host=settings.hostname, minute=_minute_of(ended))
         gap = seconds if self._ended_at is None else now - self._ended_at
@@ -71,7 +71,7 @@ class TickRecord:
         _store(row)
         if row.is_paused:
             lifecycle.record_settings_pause()
-        self._written_at = time.monotonic()
+        self._written_at = host_clock.monotonic()
 
 
 def _minute_of(moment: dt.datetime) -> dt.datetime:

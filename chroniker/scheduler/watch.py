@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import datetime as dt
 import logging
-import time
 
 from django.db import Error
 from django.utils import timezone
@@ -26,6 +25,7 @@ from chroniker.lifecycle import alarms
 from chroniker.lifecycle.alarms import AlarmText
 from chroniker.models import Ticker, installation
 from chroniker.outbox.admin_links import fleet_link
+from chroniker.process.kernel import host_clock
 from chroniker.wording.formats import coarse_duration, full_time, short_duration
 
 logger = logging.getLogger(__name__)
@@ -50,7 +50,7 @@ class Watch:
 
     @property
     def is_due(self) -> bool:
-        return time.monotonic() - self._looked_at >= interval()
+        return host_clock.monotonic() - self._looked_at >= interval()
 
     def look(self) -> None:
         """Raise and end alarms. About five statements. A database error is logged, and the next look tries again."""
@@ -61,8 +61,8 @@ class Watch:
             logger.warning("The scheduler could not be watched: %s", one_line(error))
 
     def _look(self) -> None:
-        has_paused = time.monotonic() - self._looked_at > 3 * interval()
-        self._looked_at = time.monotonic()
+        has_paused = host_clock.monotonic() - self._looked_at > 3 * interval()
+        self._looked_at = host_clock.monotonic()
         now = database_now()
         if jump_detection.suspended_because() or installation.copied().exists():
             self._since = None

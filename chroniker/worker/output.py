@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
-from chroniker.process.kernel import clock
+from chroniker.process.kernel import host_clock
 
 REMARKS, STDOUT, STDERR = 0, 1, 2
 CHUNK = 64 * 1024  #: characters at most in one chunk
@@ -43,7 +43,7 @@ class Numbering:
 
     def chunk(self, text: str) -> Chunk:
         first_line, self._line = self._line, self._line + text.count("\n")
-        return Chunk(self.stream, next(self._numbers), text, datetime.fromtimestamp(clock.wall(), UTC), first_line)
+        return Chunk(self.stream, next(self._numbers), text, datetime.fromtimestamp(host_clock.wall(), UTC), first_line)
 
 
 class Allowance:
@@ -139,7 +139,7 @@ class OutputStream:
         if text:
             self._parts.append(text.replace(_NUL, _VISIBLE_NUL))
             self._length += len(text)
-            self._waiting_since = self._waiting_since or clock.monotonic()
+            self._waiting_since = self._waiting_since or host_clock.monotonic()
 
     def _cut_full(self) -> list[Chunk]:
         if self._length < CHUNK:
@@ -152,7 +152,7 @@ class OutputStream:
     def _keep(self, text: str) -> None:
         self._parts = [text] if text else []
         self._length = len(text)
-        self._waiting_since = clock.monotonic() if text else None
+        self._waiting_since = host_clock.monotonic() if text else None
 
     def _cut_tail(self) -> None:
         del self._tail[: max(len(self._tail) - self._allowance.tail, 0)]

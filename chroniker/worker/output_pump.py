@@ -8,7 +8,7 @@ import selectors
 from functools import partial
 
 from chroniker.process.keeper_client import KeeperClient
-from chroniker.process.kernel import clock
+from chroniker.process.kernel import host_clock
 from chroniker.process.run_spec import RunSpec
 from chroniker.worker.output import STDERR, STDOUT, Allowance, Numbering, OutputStream
 from chroniker.worker.reporter import Reporter
@@ -66,7 +66,7 @@ class OutputPump:
 
     def flush(self) -> None:
         """Pass on text that has waited long enough."""
-        now = clock.monotonic()
+        now = host_clock.monotonic()
         for stream in self._streams.values():
             if stream.flush_at is not None and stream.flush_at <= now:
                 self._reporter.put(stream.flush())
@@ -89,12 +89,12 @@ class OutputPump:
         A pipe that a process outside the tree holds open is read for one more second.
         """
         self._reading = False  # the selector no longer calls `_read`
-        until = clock.monotonic() + _OUTSIDE_TIMEOUT
+        until = host_clock.monotonic() + _OUTSIDE_TIMEOUT
         left = _LAST_WORDS
         poll = select.poll()
         for pipe in self._open:
             poll.register(pipe, select.POLLIN)
-        while self._open and left > 0 and clock.monotonic() < until:
+        while self._open and left > 0 and host_clock.monotonic() < until:
             for pipe, _ in poll.poll(50):
                 left -= self._read(pipe)
                 if pipe not in self._open:

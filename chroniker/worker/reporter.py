@@ -16,7 +16,7 @@ from django.db.utils import DataError
 
 from chroniker import logs
 from chroniker.process import progress
-from chroniker.process.kernel import clock
+from chroniker.process.kernel import host_clock
 from chroniker.process.run_spec import RunOutcome, RunSpec
 from chroniker.worker import report_timing as timing
 from chroniker.worker.output import Chunk, Numbering
@@ -120,7 +120,7 @@ class Reporter:
     def finish(self, outcome: RunOutcome, *, drain_first: bool) -> None:
         """Report the outcome; `drain_first`: after the waiting output, unless that takes too long."""
         with self._changed:
-            self._state.finish(outcome, clock.monotonic(), drain_first=drain_first)
+            self._state.finish(outcome, host_clock.monotonic(), drain_first=drain_first)
             self._changed.notify()
 
     def wait(self) -> bool | None:
@@ -177,7 +177,7 @@ class Reporter:
 
     def _moment(self) -> Moment:
         shown = progress.read(self._shared_progress) if self._shared_progress >= 0 else None
-        return Moment(clock.boot(), clock.monotonic(), shown)
+        return Moment(host_clock.boot(), host_clock.monotonic(), shown)
 
     def _carry_out(self, action: Call) -> None:
         try:

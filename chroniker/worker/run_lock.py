@@ -14,7 +14,7 @@ from pathlib import Path
 from uuid import UUID
 
 from chroniker.process import run_marker
-from chroniker.process.kernel import clock
+from chroniker.process.kernel import host_clock
 from chroniker.process.runtime_dir import prepare
 
 _SUFFIX = ".lock"
@@ -34,16 +34,16 @@ class RunLock:
         """Take the lock. None: another process of this host holds it. Raises OSError if the file cannot be used."""
         prepare(runtime_dir)
         path = _path(runtime_dir, run_id)
-        until = clock.monotonic() + _TIMEOUT
+        until = host_clock.monotonic() + _TIMEOUT
         while True:
             descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
             if _lock(descriptor, fcntl.LOCK_EX) and _is_still(path, descriptor):
                 os.utime(descriptor)  # a sweeper that has seen this file before looks at it again
                 return cls(path, descriptor)
             os.close(descriptor)
-            if clock.monotonic() > until:
+            if host_clock.monotonic() > until:
                 return None
-            clock.sleep(0.01)
+            host_clock.sleep(0.01)
 
     def __enter__(self) -> RunLock:
         return self
@@ -84,7 +84,7 @@ def sweep_leftovers(
         run_id, taken_at = _run_of(path), _taken_at(path)
         if run_id is None or taken_at is None or (known or {}).get(run_id) == taken_at:
             continue
-        age = clock.wall() - taken_at
+        age = host_clock.wall() - taken_at
         if age < minimum_age or is_held(runtime_dir, run_id):
             continue
         run_marker.kill_marked_processes(run_id)

@@ -10,7 +10,7 @@ from uuid import UUID
 
 from chroniker.process import run_marker
 from chroniker.process.fork_server_client import ForkServer
-from chroniker.process.kernel import clock
+from chroniker.process.kernel import host_clock
 from chroniker.process.process_tree import Survivor
 from chroniker.worker import run_lock
 
@@ -55,13 +55,13 @@ class RemainsSweeper(threading.Thread):
         self._swept: dict[UUID, float] = {}  #: when their locks were taken
 
     def run(self) -> None:
-        sweep_at = clock.monotonic() + self._every
+        sweep_at = host_clock.monotonic() + self._every
         while not self._ended.wait(min(self._every, _REVIVE_SECONDS)):
             try:
                 if self._fork_server is not None:
                     self._fork_server.revive()
-                if clock.monotonic() >= sweep_at:
-                    sweep_at = clock.monotonic() + self._every
+                if host_clock.monotonic() >= sweep_at:
+                    sweep_at = host_clock.monotonic() + self._every
                     self.sweep()
             except OSError as error:  # the directory is not ours (each run reports that), or no memory
                 log.debug("the search for remaining processes failed: %s", error)

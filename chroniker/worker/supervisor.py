@@ -16,7 +16,7 @@ from functools import partial
 from chroniker import logs
 from chroniker.process import progress
 from chroniker.process.keeper_client import KeeperClient
-from chroniker.process.kernel import clock
+from chroniker.process.kernel import host_clock
 from chroniker.process.process_tree import Survivor
 from chroniker.process.run_spec import RunOutcome, RunSpec
 from chroniker.reasons import Code, Reason
@@ -141,7 +141,7 @@ class Supervision:
                     key.data()
                 self._pump.flush()
                 self._pump.balance()
-                for each in self._control.instructions(self.reporter, clock.boot(), clock.monotonic()):
+                for each in self._control.instructions(self.reporter, host_clock.boot(), host_clock.monotonic()):
                     self._instruct(each)
                 self._look_after_keeper()
         if self.keeper.ended is None and not self._replaced:
@@ -156,9 +156,9 @@ class Supervision:
         """Kill the tree, in any state of the loop; waits for its end, and passes on the output."""
         log.warning("run %s: killed, because its worker ends (%s)", self._spec.run_id, type(error).__name__)
         self.keeper.kill()
-        until = clock.monotonic() + run_control.KILL_TIMEOUT
-        while not self.keeper.is_over and clock.monotonic() < until:
-            clock.sleep(0.01)
+        until = host_clock.monotonic() + run_control.KILL_TIMEOUT
+        while not self.keeper.is_over and host_clock.monotonic() < until:
+            host_clock.sleep(0.01)
             self.keeper.read()
         if self.keeper.ended is None:
             self._worker.machine.kill_marked(self._spec.run_id, self.keeper.alive_pid)
@@ -184,8 +184,8 @@ class Supervision:
 
     def _longest_wait(self) -> float:
         waits = (
-            self._pump.flush_at - clock.monotonic(),
-            self._control.seconds_to_next(self.reporter, clock.boot()),
+            self._pump.flush_at - host_clock.monotonic(),
+            self._control.seconds_to_next(self.reporter, host_clock.boot()),
             _LONGEST_WAIT,
         )
         return max(min(waits), 0.0)
@@ -203,7 +203,7 @@ class Supervision:
     def _look_after_keeper(self) -> None:
         silent = self.keeper.silent_for
         fault = self._control.keeper_fault(
-            silent_for=silent, dead_for=self.keeper.dead_for, monotonic=clock.monotonic()
+            silent_for=silent, dead_for=self.keeper.dead_for, monotonic=host_clock.monotonic()
         )
         if fault:
             self._replace_keeper(fault)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Sequence
 
-from chroniker.process.kernel import clock
+from chroniker.process.kernel import host_clock
 from chroniker.process.process_tree import Survivor
 from chroniker.process.run_spec import RunSpec
 from chroniker.worker.report_interface import Report
@@ -26,15 +26,15 @@ def hold_slot(report: Report, spec: RunSpec, survivors: Sequence[Survivor], noti
         return
     names = ", ".join(each.name for each in survivors)
     log.error("run %s: these processes could not be killed; its job waits until they end: %s", spec.run_id, names)
-    renew_at = clock.boot() + spec.heartbeat
+    renew_at = host_clock.boot() + spec.heartbeat
     while any(each.is_alive for each in survivors):
         if notice is not None and notice.announced:
             return
-        if clock.boot() >= renew_at:
-            renew_at = clock.boot() + spec.heartbeat
+        if host_clock.boot() >= renew_at:
+            renew_at = host_clock.boot() + spec.heartbeat
             if not _renewed(report):
                 return
-        clock.sleep(_POLL_SECONDS)
+        host_clock.sleep(_POLL_SECONDS)
     try:
         report.release()
     except Exception as error:  # the lease expires by itself

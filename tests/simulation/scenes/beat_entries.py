@@ -5,9 +5,9 @@ from __future__ import annotations
 import datetime as dt
 from typing import Any
 
+from chroniker.process.kernel import host_clock
 from tests.simulation.checker.rows import rows
 from tests.simulation.scenes.base import Scene
-from tests.simulation.seams import VirtualTime
 
 EVERY = 5.0
 END = 30.0
@@ -29,16 +29,15 @@ class EntryOnce(Scene):
     def _beat(self) -> None:
         sender = self._sender()
         while self.world.now < END:
-            VirtualTime.sleep(max(sender.send_next(), 0.01))
+            host_clock.sleep(max(sender.send_next(), 0.01))
 
     def _sender(self) -> Any:
         from celery import Celery
         from celery.beat import ScheduleEntry
         from celery.schedules import schedule
 
-        from chroniker_celery import beat_entries, beat_sender
+        from chroniker_celery import beat_sender
 
-        vars(beat_entries)["time"] = vars(beat_sender)["time"] = VirtualTime
         app = Celery("simulation", set_as_current=False)
         every = schedule(run_every=dt.timedelta(seconds=EVERY), app=app)
         entry = ScheduleEntry("entry", "task", schedule=every, app=app)
