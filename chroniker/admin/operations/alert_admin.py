@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from django.contrib import admin
 from django.contrib.admin.views.main import ChangeList
 from django.db import transaction
-from django.db.models import QuerySet
+from django.db.models import Exists, OuterRef, QuerySet
 from django.http import HttpRequest
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
@@ -24,7 +24,7 @@ from chroniker.clock.database_clock import FromNow, database_now
 from chroniker.conf import settings
 from chroniker.job_commands.secret_masking import masked
 from chroniker.lifecycle.alert_mutes import look_at_unreported
-from chroniker.models import Alert, AlertMute
+from chroniker.models import Alert, AlertMute, Outbox
 from chroniker.wording.badges import badge, list_cell, relative_html, time_html
 from chroniker.wording.formats import NOTHING, short_time
 
@@ -86,8 +86,9 @@ class AlertAdmin(SiteLinks, AlertModelAdmin):
         return self.list_display if permission_test(request)("add_alertmute") else self.list_display[:-1]
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Alert]:
-        """With the database's time in each row."""
-        return super().get_queryset(request).select_related("job").annotate(now=FromNow())
+        """With the database's time in each row, and whether a channel got a message; the first one stays as long."""
+        is_told = Exists(Outbox.objects.filter(alert=OuterRef("pk")))
+        return super().get_queryset(request).select_related("job").annotate(now=FromNow(), is_told=is_told)
 
     @admin.display(description=_("alert"), ordering="kind")
     def what(self, alert: Alert) -> SafeString:
@@ -117,6 +118,8 @@ class AlertAdmin(SiteLinks, AlertModelAdmin):
     def reported(self, alert: Alert) -> SafeString:
         if alert.reported_at is None:
             return list_cell(gettext("Reported"), badge("paused", gettext("Muted")))
+        if not alert.__dict__["is_told"]:
+            return list_cell(gettext("Reported"), gettext("To nobody"), gettext("No channel takes it."))
         return list_cell(
             gettext("Reported"), time_html(alert.reported_at, short_time(alert.reported_at, alert.__dict__["now"]))
         )

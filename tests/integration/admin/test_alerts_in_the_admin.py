@@ -12,7 +12,7 @@ from django.test import Client
 from chroniker.clock.database_clock import database_now
 from chroniker.insights import health_facts
 from chroniker.insights.attention import attention, attention_count
-from chroniker.models import Alert, AlertKind, AlertMute, Group, Job, JobState
+from chroniker.models import Alert, AlertKind, AlertMute, Group, Job, JobState, Outbox
 from chroniker.models.alert import scope_of
 from chroniker.wording.formats import short_time
 from tests.support.admin_pages import fields
@@ -64,6 +64,18 @@ def test_the_page_of_an_alert_has_a_sentence_as_its_title_and_short_times(admin_
     title = "Alert: “report” is late"
     assert f"<title>{title} |" in page(admin_client, f"{ALERTS}{alert.pk}/change/")
     assert f"&rsaquo; {title}" in page(admin_client, f"{ALERTS}{alert.pk}/change/")
+
+
+def test_an_alert_that_no_channel_takes_is_reported_to_nobody(admin_client: Client) -> None:
+    alert = an_alert(a_booked_job(), reported_at=database_now() - dt.timedelta(days=300))
+    told = short_time(alert.reported_at)
+    for address in (ALERTS, f"{ALERTS}{alert.pk}/change/"):
+        shown = page(admin_client, address)
+        assert "To nobody" in shown and "No channel takes it." in shown and told not in shown
+    Outbox.objects.create(alert=alert, channel="channel:1", event=alert.event)
+    for address in (ALERTS, f"{ALERTS}{alert.pk}/change/"):
+        shown = page(admin_client, address)
+        assert "To nobody" not in shown and told in shown
 
 
 def test_a_mute_is_added_from_an_alert_and_is_in_the_log(admin_client: Client) -> None:
