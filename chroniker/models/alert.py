@@ -14,7 +14,7 @@ from chroniker.models.base import DecidingManager, uuid7
 from chroniker.models.job import Job
 from chroniker.models.run import Run
 from chroniker.reasons import Code, Reason, render
-from chroniker.wording.formats import as_sentence, count, full_time, short_duration
+from chroniker.wording.formats import as_sentence, count, short_duration, zoned_time
 
 
 class AlertKind(models.TextChoices):
@@ -103,8 +103,8 @@ class Alert(models.Model):
 
     @property
     def text(self) -> str:
-        """One sentence or two, in the active language: what was expected, what happened, and why."""
-        return self.text_with(full_time)
+        """For messages: one sentence or two, in the active language: what was expected, what happened, and why."""
+        return self.text_with(zoned_time)
 
     def text_with(self, moment: Callable[[dt.datetime], str]) -> str:
         """The same with times in another form: a message is read later, a page now."""

@@ -21,6 +21,7 @@ from chroniker.models import Outbox, Run, Status, Stream, Trigger
 from chroniker.outbox.admin_links import absolute, link
 from chroniker.outbox.channels import ADDRESS, ERRORS
 from chroniker.outbox.output_tail import last_lines, tail
+from chroniker.wording.formats import zoned_time
 
 #: Seconds to wait for a mail server where the project sets no ``EMAIL_TIMEOUT``. Django's default is no limit.
 TIMEOUT = 10.0
@@ -73,6 +74,7 @@ def context(run: Run) -> dict[str, Any]:
         "run": run,
         "outcome": _("missed") if run.is_missed else str(Status(run.status).label),
         "trigger": str(Trigger(run.trigger).label),
+        "times": {name: zoned_time(getattr(run, name)) for name in _TIMES},
         "duration": _duration(run),
         "url": link(run),
         "runbook": absolute(run.job.runbook),
@@ -80,6 +82,7 @@ def context(run: Run) -> dict[str, Any]:
     }
 
 
+_TIMES = ("scheduled_for", "covered_until", "started_at", "finished_at")
 _STREAMS = {"stdout": Stream.STDOUT, "stderr": Stream.STDERR, "remarks": Stream.REMARK}
 
 

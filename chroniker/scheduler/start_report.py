@@ -8,13 +8,13 @@ from contextlib import suppress
 
 import django
 from django.db import Error, connections
-from django.utils import timezone
 
 from chroniker.conf import settings
 from chroniker.eligibility import pauses
 from chroniker.escaping import one_line
 from chroniker.models import Job, JobState
 from chroniker.models.base import installed_version
+from chroniker.wording.formats import zoned_time
 
 
 def lines() -> list[str]:
@@ -61,6 +61,4 @@ def _jobs() -> str:
     first = booked.order_by("next_run").first()
     if first is None or first.next_run is None:
         return f"{enabled} enabled; none has a next run yet"
-    return (
-        f"{enabled} enabled; the next is “{first.job.name}”, {timezone.localtime(first.next_run):%Y-%m-%d %H:%M:%S %Z}"
-    )
+    return f"{enabled} enabled; the next is “{first.job.name}”, {zoned_time(first.next_run)}"

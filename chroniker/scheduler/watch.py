@@ -10,7 +10,6 @@ import datetime as dt
 import logging
 
 from django.db import Error
-from django.utils import timezone
 from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 
@@ -26,7 +25,7 @@ from chroniker.lifecycle.alarms import AlarmText
 from chroniker.models import Ticker, installation
 from chroniker.outbox.admin_links import fleet_link
 from chroniker.process.kernel import host_clock
-from chroniker.wording.formats import coarse_duration, full_time, short_duration
+from chroniker.wording.formats import coarse_duration, short_duration, zoned_time
 
 logger = logging.getLogger(__name__)
 
@@ -102,7 +101,7 @@ class Watch:
 
 def _tick_text(last: Ticker, now: dt.datetime) -> AlarmText:
     words = {
-        "since": f"{full_time(last.last_at)} {timezone.localtime(last.last_at):%Z}",
+        "since": zoned_time(last.last_at),
         "length": coarse_duration(now - last.last_at),
         "kind": last.kind,
         "host": last.host,

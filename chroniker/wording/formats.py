@@ -28,8 +28,13 @@ def exact_time(value: dt.datetime | None, now: dt.datetime | None = None) -> str
 
 
 def full_time(value: dt.datetime | None) -> str:
-    """“2026-11-28 09:41:12”, the same in every language; for tooltips and texts that leave the page."""
+    """“2026-11-28 09:41:12”, the same in every language; for tooltips and lists."""
     return f"{timezone.localtime(value):%Y-%m-%d %H:%M:%S}" if value else NOTHING
+
+
+def zoned_time(value: dt.datetime | None) -> str:
+    """“2026-11-28 09:41:12 CET”; for mails, other messages and logs, whose readers may live in another time zone."""
+    return f"{timezone.localtime(value):%Y-%m-%d %H:%M:%S %Z}" if value else NOTHING
 
 
 def _time(value: dt.datetime | None, now: dt.datetime | None, clock: str) -> str:

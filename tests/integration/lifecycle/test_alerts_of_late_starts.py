@@ -43,7 +43,9 @@ def test_a_queued_run_is_late_until_it_starts(clock: AlertClock) -> None:
     clock.tick(seconds=160)
     assert clock.reported == ["alert.late nightly"]
     text = Alert.objects.get().text
-    assert text.startswith("It was scheduled for 2026-03-02 00:01:00 and had not started by 2026-03-02 00:02:40.")
+    assert text.startswith(
+        "It was scheduled for 2026-03-02 00:01:00 UTC and had not started by 2026-03-02 00:02:40 UTC."
+    )
     assert "no executor has taken it" in text or "queued since" in text
     started(run)
     clock.tick(seconds=161)
@@ -67,7 +69,7 @@ def test_a_request_that_waits_is_late_until_its_run_starts(clock: AlertClock) ->
     assert clock.tick(seconds=110).claimed == []
     assert clock.reported == ["alert.late nightly"]
     assert Alert.objects.get().text.startswith(
-        "A run was requested at 2026-03-02 00:00:10 and had not started by 2026-03-02 00:01:50."
+        "A run was requested at 2026-03-02 00:00:10 UTC and had not started by 2026-03-02 00:01:50 UTC."
     )
     finish(blocking)
     (run,) = clock.tick(seconds=120).claimed

@@ -56,9 +56,9 @@ def test_a_channel_gets_exactly_the_messages_of_the_specification(clock: AlertCl
     assert sent(channel) == posted(web_server)
     assert sent(other) == [] and not Alert.objects.filter(ended_at=None).exists()
     alerts = [json.loads(each.body)["data"]["alert"] for each in web_server.posts]
-    assert alerts[0]["text"].startswith("It failed 3 times in a row since 2026-03-02 00:10:00.")
+    assert alerts[0]["text"].startswith("It failed 3 times in a row since 2026-03-02 00:10:00 UTC.")
     assert alerts[1]["text"].startswith(
-        "It was scheduled for 2026-03-02 00:50:00 and had not started by 2026-03-02 00:52"
+        "It was scheduled for 2026-03-02 00:50:00 UTC and had not started by 2026-03-02 00:52"
     )
     assert sorted(each["kind"] for each in alerts[2:]) == ["failing", "late"]
     assert (
@@ -98,7 +98,7 @@ def test_an_hour_without_the_mail_server_is_one_mail_per_alert_afterwards(
     make_due()
     assert outbox.send_due() == 1 and outbox.send_due() == 0
     [mail] = mail_server.mails
-    assert mail["To"] == "ops@example.com" and "had not started by 2026-03-02 01:00:10" in mail.get_content()
+    assert mail["To"] == "ops@example.com" and "had not started by 2026-03-02 01:00:10 UTC" in mail.get_content()
 
 
 @override_settings(CHRONIKER_BATCH_SIZE=10)

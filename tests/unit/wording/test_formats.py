@@ -45,6 +45,12 @@ def test_a_time_has_the_parts_that_are_not_obvious(ago: dt.timedelta, text: str)
     assert formats.short_time(NOW - ago, NOW) == text
 
 
+def test_a_time_in_a_message_names_its_zone() -> None:
+    assert formats.zoned_time(NOW) == "2026-11-25 09:41:12 CET"
+    assert formats.zoned_time(NOW - dt.timedelta(days=120)) == "2026-07-28 10:41:12 CEST"
+    assert formats.zoned_time(None) == formats.NOTHING
+
+
 def test_a_time_relative_to_now_has_one_unit() -> None:
     assert formats.relative(NOW - dt.timedelta(seconds=2.9), NOW) == "2 s ago"
     assert formats.relative(NOW + dt.timedelta(minutes=3, seconds=40), NOW) == "in 3 min"
