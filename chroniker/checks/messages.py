@@ -18,7 +18,7 @@ EXAMPLE = '[{"URL": "https://example.com/hook", "SECRET": "whsec_…", "EVENTS":
 
 def check_messages(**kwargs: Any) -> list[CheckMessage]:
     """E030, E031, E032."""
-    return [*_callback(), *_webhooks(), *_subjects()]
+    return [*_callback(), *_webhooks(), *_invalid_mail_subjects()]
 
 
 def _callback() -> list[CheckMessage]:
@@ -53,7 +53,7 @@ def _shape(message: str) -> CheckMessage:
     return Error(message, hint=f"Write it like {EXAMPLE}.", id="chroniker.E031")
 
 
-def _subjects() -> list[CheckMessage]:
+def _invalid_mail_subjects() -> list[CheckMessage]:
     found: list[CheckMessage] = []
     for name, text in (
         ("CHRONIKER_EMAIL_SUBJECT_ERROR", settings.email_subject_error),

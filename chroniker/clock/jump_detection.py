@@ -4,8 +4,9 @@ A lease ends by the database's clock; its holder counts by the host's boot clock
 disagree, a lease that looks expired may still be held. So after a host has detected a jump, nothing expires and
 nothing starts there for one lease: within that time every holder has renewed its lease, or has killed its command.
 
-The state is a file of the host, because each tick from a crontab is a new process. *Limits:* a host without that file
-(just booted, or a new container) detects nothing; jumps smaller than the drift allowance are not detected.
+``clock_state`` compares a reading with the state. This is a file of the host, because each tick from a crontab is a new
+process. *Limits:* a host without that file (just booted, or a new container) detects nothing; jumps smaller than the
+drift allowance are not detected.
 """
 
 from __future__ import annotations

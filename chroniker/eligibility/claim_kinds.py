@@ -1,7 +1,7 @@
 """The table of claim kinds: which jobs have a claim of each kind pending, and what such a claim needs.
 
 Ticks, ``cron --dry-run``, and the reasons why a job does not run all read this table. ``eligibility.due`` searches by
-it; ``lifecycle.plan`` computes what a claim of a kind writes.
+it; ``lifecycle.claim_plan`` computes what a claim of a kind writes.
 """
 
 from __future__ import annotations

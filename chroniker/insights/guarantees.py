@@ -81,10 +81,10 @@ def tested(now: dt.datetime) -> dict[Guarantee, Measured]:
         for name in ("tests", "violations")
     }
     found = {row["guarantee"]: row for row in rows.annotate(**sums, first=Min("hour"), last=Max("hour"))}
-    return {each: _tested(found.get(each.value), now) for each in Guarantee}
+    return {each: _measured_by_tests(found.get(each.value), now) for each in Guarantee}
 
 
-def _tested(row: Mapping[str, Any] | None, now: dt.datetime) -> Measured:
+def _measured_by_tests(row: Mapping[str, Any] | None, now: dt.datetime) -> Measured:
     if row is None:
         return Measured((None, None, None), None, False)
     counts = [row[f"violations_{n}"] if row[f"tests_{n}"] else None for n in range(len(SPANS))]

@@ -74,11 +74,11 @@ class JobStatus:
         ):
             return Condition.DUE
         if self.state.next_run is None:
-            return Condition.NEW if self.job.edited_at else self._without_instants
+            return Condition.NEW if self.job.edited_at else self._condition_without_next_run
         return Condition.IDLE
 
     @property
-    def _without_instants(self) -> Condition:
+    def _condition_without_next_run(self) -> Condition:
         return Condition.MANUAL if self.job.frequency == Frequency.MANUAL else Condition.OVER
 
     @property

@@ -19,7 +19,7 @@ from chroniker.lifecycle import alert_episodes, alert_mutes, host_runs
 from chroniker.lifecycle.alert_conditions import Change, changes_of, is_open
 from chroniker.lifecycle.alert_messages import AlertEvent, announce
 from chroniker.lifecycle.bulk import write_states
-from chroniker.lifecycle.plan import in_blackout
+from chroniker.lifecycle.claim_plan import in_blackout
 from chroniker.lifecycle.timed_alerts import Situation, add_time_changes
 from chroniker.lifecycle.transactions import locked, transactional
 from chroniker.models import (

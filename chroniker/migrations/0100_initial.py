@@ -624,7 +624,7 @@ class Migration(migrations.Migration):
                     "monitor_error_template",
                     models.TextField(
                         blank=True,
-                        help_text="What check_monitor writes when records need attention. It may show {{ count }}, {{ records }}, {{ url }}, {{ description }}, {{ job.name }} and {{ stderr }}, its own text. Leave empty to use its own text.",
+                        help_text="The text that check_monitor writes when records need attention. It may contain {{ count }}, {{ records }}, {{ url }}, {{ description }}, {{ job.name }} and {{ stderr }}, the standard text. Empty: the standard text.",
                         verbose_name="monitor error template",
                     ),
                 ),

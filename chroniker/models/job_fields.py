@@ -89,8 +89,9 @@ class MonitorFields(models.Model):
         _("monitor error template"),
         blank=True,
         help_text=_(
-            "What check_monitor writes when records need attention. It may show {{ count }}, {{ records }}, {{ url }}, "
-            "{{ description }}, {{ job.name }} and {{ stderr }}, its own text. Leave empty to use its own text."
+            "The text that check_monitor writes when records need attention. It may contain {{ count }}, "
+            "{{ records }}, {{ url }}, {{ description }}, {{ job.name }} and {{ stderr }}, the standard text. "
+            "Empty: the standard text."
         ),
     )
     monitor_description = models.TextField(

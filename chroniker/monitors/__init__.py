@@ -3,7 +3,7 @@
 Does not belong here: the report of the count to the run (``command_api``), and pages (``admin.monitors``).
 """
 
-from chroniker.monitors.arguments import add_arguments, argument_error, record_source
+from chroniker.monitors.arguments import add_arguments, argument_error, source_of_records
 from chroniker.monitors.findings import RecordCount, count_records
 from chroniker.monitors.templates import render, render_url, template_error, template_values
 
@@ -12,9 +12,9 @@ __all__ = [
     "add_arguments",
     "argument_error",
     "count_records",
-    "record_source",
     "render",
     "render_url",
+    "source_of_records",
     "template_error",
     "template_values",
 ]

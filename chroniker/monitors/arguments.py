@@ -46,7 +46,7 @@ def add_arguments(parser: CommandParser) -> None:
     parser.add_argument("--verbose", nargs="?", help=SUPPRESS)  # jobs of django-chroniker may have it
 
 
-def record_source(options: dict[str, Any]) -> tuple[str, FetchRecords]:
+def source_of_records(options: dict[str, Any]) -> tuple[str, FetchRecords]:
     """A label for the records, and a function that returns them. Raises ``MonitorError``; runs no query."""
     function, model, query = options["function"], options["model"], options["query"]
     if sum(map(bool, (function, model, query))) != 1:
@@ -71,7 +71,7 @@ def argument_error(words: Sequence[str]) -> str:
     """Why ``check_monitor`` would refuse these arguments; empty if it accepts them. For the form."""
     parser = _ParserOnly().create_parser("manage.py", "check_monitor")
     try:
-        record_source(vars(parser.parse_args(list(words))))
+        source_of_records(vars(parser.parse_args(list(words))))
     except (MonitorError, CommandError) as error:
         return str(error)
     except SystemExit:

@@ -17,7 +17,7 @@ from chroniker.escaping import one_line
 from chroniker.exceptions import Outdated, Undeliverable
 from chroniker.models import FailingChannel, Outbox, installation
 from chroniker.models.compiled import fetch
-from chroniker.outbox import callback, channel_delivery, failing_channels, mail, webhook
+from chroniker.outbox import callback, channel_delivery, failing_channels, mail, settings_webhook
 from chroniker.outbox.channels import ADDRESS, CALLBACK, CHANNEL, MAIL, WEBHOOK
 from chroniker.outbox.checked_request import NotDelivered
 from chroniker.outbox.failing_channels import MOST_ATTEMPTS, Failing, backoff
@@ -39,7 +39,7 @@ LOOK_AGAIN = 1.0
 CHANNELS: Mapping[str, Callable[[Outbox], Callable[[], None]]] = {
     MAIL: mail.prepared,
     ADDRESS: mail.prepared,
-    WEBHOOK: webhook.prepared,
+    WEBHOOK: settings_webhook.prepared,
     CALLBACK: callback.prepared,
     CHANNEL: channel_delivery.prepared,
 }

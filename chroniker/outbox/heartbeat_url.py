@@ -8,7 +8,7 @@ from urllib.error import HTTPError
 from urllib.parse import urlsplit
 
 from chroniker.conf import settings
-from chroniker.outbox.webhook import opener
+from chroniker.outbox.settings_webhook import opener
 
 logger = logging.getLogger(__name__)
 

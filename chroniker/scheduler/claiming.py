@@ -15,7 +15,7 @@ from chroniker.conf import settings
 from chroniker.eligibility import dependencies, due, waiting_activations
 from chroniker.eligibility.claim_kinds import BACKFILL, TICK_KINDS, ClaimKind
 from chroniker.eligibility.dependencies import Scope
-from chroniker.lifecycle import plan
+from chroniker.lifecycle import claim_plan
 from chroniker.models import EVERY_HOST, Activation, JobState, Run
 from chroniker.models.job import fetch_closed_times
 from chroniker.process.kernel import host_clock
@@ -74,7 +74,7 @@ def stop_replaced(now: dt.datetime, only: Collection[int] | None) -> bool:
 
 def _in_blackout(state: JobState, now: dt.datetime) -> bool:
     try:
-        return plan.in_blackout(state, now)
+        return claim_plan.in_blackout(state, now)
     except Exception:  # an error of one schedule concerns this job alone; its plan is computed next, and suspends it
         logger.exception("Cannot compute whether a blackout holds job %s.", state.pk)
         return False
@@ -150,7 +150,7 @@ def _make_plans(
             if kind.covers_instants and state.booked_fingerprint != state.job.spec.fingerprint():
                 changed.append(state.pk)
             else:
-                plans.append(plan.make(kind, state, now, until.get(state.job_id), waiting.get(state.job_id, ())))
+                plans.append(claim_plan.make(kind, state, now, until.get(state.job_id), waiting.get(state.job_id, ())))
         except Exception as error:  # an error of one schedule concerns this job alone
             if lifecycle.is_host_local(error):
                 logger.error("This host cannot compute the schedule of job %s, other hosts may: %s", state.pk, error)

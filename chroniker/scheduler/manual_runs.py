@@ -14,7 +14,7 @@ from chroniker.eligibility import explanations
 from chroniker.exceptions import ClaimRefused, CommandRefused
 from chroniker.executors.base import a_person_waits
 from chroniker.job_commands import options
-from chroniker.lifecycle import plan
+from chroniker.lifecycle import claim_plan
 from chroniker.models import Job, JobState, Run
 from chroniker.scheduler import dispatch, retention
 
@@ -35,7 +35,7 @@ def run_now(job: Job, by: str, args: str | None = None, instant: dt.datetime | N
     state = JobState.objects.select_related("job__group").get(pk=job.pk)
     _refuse_if_not_free(state)
     now = _trusted_now()
-    drawn = plan.by_hand(state, now, args, asked_by=by, instant=instant)
+    drawn = claim_plan.by_hand(state, now, args, asked_by=by, instant=instant)
     dispatch.expect([drawn])
     try:
         claimed = lifecycle.claim([drawn], now, wait=True)

@@ -1,4 +1,4 @@
-"""Delete old runs, a bounded number of rows at a time.
+"""Delete old runs, a bounded number of rows at a time: by their number after each claim, by age by ``cron_clean``.
 
 Always kept: open runs, runs with an unsent message, the attempt that a pending retry repeats, and the newest closed run
 of each slot, so that the last result stays known. A run's children, output, events and messages are deleted with it.

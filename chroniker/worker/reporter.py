@@ -1,6 +1,6 @@
 """The thread that reports one run to the database, so that the supervisor's loop never waits for a database.
 
-`RunReport` decides what to report, and when.
+`RunReport` decides what to report, and when. The command's progress is read from shared memory for each report.
 """
 
 from __future__ import annotations

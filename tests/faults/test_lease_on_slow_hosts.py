@@ -14,7 +14,7 @@ import chroniker
 from chroniker import lifecycle
 from chroniker.clock.database_clock import FromNow, database_now
 from chroniker.exceptions import LeaseLost
-from chroniker.lifecycle import plan
+from chroniker.lifecycle import claim_plan
 from chroniker.models import OPEN, Job, JobState, Lease, LogChunk, Run, RunEvent, Status
 from chroniker.scheduler.tick import expire, tick
 from tests.faults.conftest import LEASE
@@ -102,7 +102,7 @@ def running(settings_of_all: dict[str, object], monkeypatch: pytest.MonkeyPatch)
     """A run that this very process executes, as its environment says."""
     job = a_booked_job(cron="0 3 1 1 *")
     state = JobState.objects.select_related("job").get(pk=job.pk)
-    (run,) = lifecycle.claim([plan.by_hand(state, database_now())], database_now())
+    (run,) = lifecycle.claim([claim_plan.by_hand(state, database_now())], database_now())
     assert lifecycle.start(run.pk, run.token, UUID(int=7), host="here", pid=os.getpid())
     monkeypatch.setenv("CHRONIKER_RUN_ID", str(run.pk))
     monkeypatch.setenv("CHRONIKER_RUN_TOKEN", str(run.token))

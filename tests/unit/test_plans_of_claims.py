@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from chroniker.lifecycle import plan
+from chroniker.lifecycle import claim_plan
 from chroniker.models import CatchUp, Job, JobState, Run, Status
 from chroniker.schedule import ClosedTime, next_after
 from tests.unit.schedule.samples import CHANGES, utc
@@ -35,7 +35,7 @@ class Timeline:
         state, found = JobState(job=self.job, covered_until=self.begin, next_instant=first, next_run=first), list[Run]()
         for now in self.ticks:
             if state.next_run is not None and state.next_run <= now:
-                drawn = plan.scheduled(state, now)
+                drawn = claim_plan.scheduled(state, now)
                 found += drawn.runs
                 drawn.after.job = self.job
                 state = drawn.after

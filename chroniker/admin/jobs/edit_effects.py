@@ -78,7 +78,9 @@ def _dependants(dependants: Sequence[Dependant]) -> Iterator[Effect]:
     if stuck:
         text = ngettext("%(n)d dependant would wait for ever.", "%(n)d dependants would wait for ever.", len(stuck))
         why = _("They wait for a success of this job, and nothing would start it: %(names)s.")
-        yield Effect("bad", "fail", text % {"n": len(stuck)}, why % {"names": _named(each.name for each in stuck)})
+        yield Effect(
+            "bad", "fail", text % {"n": len(stuck)}, why % {"names": _first_names(each.name for each in stuck)}
+        )
     for each in stale[:MOST_NAMED]:
         text = _("%(name)s would use an older result at %(n)d of its next %(all)d scheduled times.")
         why = _("This job has no scheduled time since the one before.")
@@ -86,10 +88,10 @@ def _dependants(dependants: Sequence[Dependant]) -> Iterator[Effect]:
     if fine:
         text = ngettext("%(n)d dependant still gets its turn.", "%(n)d dependants still get their turn.", fine)
         names = (each.name for each in dependants if not each.waits_for_ever and not each.stale)
-        yield Effect("good", "ok", text % {"n": fine}, _named(names))
+        yield Effect("good", "ok", text % {"n": fine}, _first_names(names))
 
 
-def _named(names: Iterator[str]) -> str:
+def _first_names(names: Iterator[str]) -> str:
     listed = list(names)
     shown = ", ".join(listed[:MOST_NAMED])
     more = len(listed) - MOST_NAMED

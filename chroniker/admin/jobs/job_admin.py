@@ -66,7 +66,7 @@ class JobAdmin(SiteLinks, ChangedValues, AuditedHistory, BulkActions, Cloning, D
     actions = (*BulkActions.actions, "delete_selected")
     form = JobForm
     inlines = (DependencyInline, StartsInline, StartedByInline)
-    list_display = ("name", "command")
+    list_display = ("name", "command")  # in the pop-up of a field; the list itself is `list_page`
     list_max_show_all = 100
     search_fields = ("name", "command", "raw_command", "args")
     search_help_text = _("Name, command or arguments")

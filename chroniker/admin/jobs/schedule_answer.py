@@ -135,12 +135,12 @@ def _ran(entry: Entry, run: Run, words: dict[str, str]) -> str:
         "n": str(run.attempt),
     }
     if run.status == Status.RUNNING:
-        return _("It runs now: the run due at %(time)s started %(delay)s later on %(where)s.") % words
-    first = _("The run due at %(time)s started %(delay)s later on %(where)s")
+        return _("It runs now: the run due at %(time)s started on %(where)s, %(delay)s after that time.") % words
+    first = _("The run due at %(time)s started on %(where)s, %(delay)s after that time")
     if entry.is_merged:
         first = _("%(time)s was merged with later times up to %(until)s into one run, which started on %(where)s")
     elif run is not entry.run:
-        first = _("The run due at %(time)s was repeated. Attempt %(n)s started %(delay)s after that time on %(where)s")
+        first = _("The run due at %(time)s was repeated. Attempt %(n)s started on %(where)s, %(delay)s after that time")
     return f"{_yes_or_no(run)} {first % words} {_ending(run) % words}"
 
 

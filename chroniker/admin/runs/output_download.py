@@ -9,8 +9,8 @@ from django.core.handlers.asgi import ASGIRequest
 from django.http import HttpRequest, StreamingHttpResponse
 from django.utils import timezone
 from django.utils.text import slugify
-from django.utils.translation import gettext as _
 
+from chroniker.admin.runs.output_lines import missing_chunks
 from chroniker.insights.output.ansi import plain
 from chroniker.insights.output.pages import pages
 from chroniker.insights.output.views import lines_of
@@ -53,7 +53,7 @@ def _all(run: Run) -> Iterator[str]:
                     f"{'' if at_line_start else chr(10)}--- {_WORDS[stream]}, {full_time(piece.written_at)} ---\n"
                 )
             if piece.missing > 0:
-                parts.append(_("--- %(n)d output chunks are missing here ---\n") % {"n": piece.missing})
+                parts.append(f"--- {missing_chunks(piece.missing)} ---\n")
             parts.append(piece.text)
             at_line_start = piece.text.endswith("\n")
         yield "".join(parts)

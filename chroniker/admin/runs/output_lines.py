@@ -73,7 +73,7 @@ def html(lines: list[Line]) -> SafeString:
     found: list[str] = []
     for line in lines:
         if line.missing:
-            found.append(_missing(line.missing))
+            found.append(format_html('<div class="ops-cut">{}</div>', missing_chunks(line.missing)))
         text, styles[line.stream] = _text(line, styles[line.stream])
         found.append(_line(line, text))
     return mark_safe("".join(found))  # nosec B308 B703  # what the command wrote is escaped
@@ -108,9 +108,9 @@ def _more(characters: int) -> SafeString:
     return format_html(' <span class="a2">{}</span>', text % {"n": count(characters)})
 
 
-def _missing(chunks: int) -> SafeString:
-    text = ngettext("%(n)d output chunk is missing here", "%(n)d output chunks are missing here", chunks)
-    return format_html('<div class="ops-cut">{}</div>', text % {"n": chunks})
+def missing_chunks(n: int) -> str:
+    text = ngettext("%(n)d output chunk is missing here", "%(n)d output chunks are missing here", n)
+    return text % {"n": n}
 
 
 def amount(view: View) -> str:

@@ -1,4 +1,4 @@
-"""The bar of every page: links to the pages of the console that the user may open."""
+"""The bar of every page: links to the pages that the user may open, and the scheduler's health (``pulse``)."""
 
 from __future__ import annotations
 

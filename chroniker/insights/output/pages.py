@@ -136,7 +136,7 @@ def page_after(run_id: UUID, cursor: Cursor) -> Page:
     for head in reach.chosen:
         after = after.moved(head.stream, head.seq)
     more = any(after[stream] < window.end for stream, window in windows.items())
-    return _page(run_id, reach, cursor, after, cursor != Cursor(), more)
+    return _fetched_page(run_id, reach, cursor, after, cursor != Cursor(), more)
 
 
 def page_before(run_id: UUID, cursor: Cursor) -> Page:
@@ -174,7 +174,7 @@ def _backwards(run_id: UUID, windows: dict[Stream, _Window], cursor: Cursor, *, 
         before = before.moved(head.stream, head.seq - 1)
     reach.chosen.reverse()
     more = any(before[stream] >= window.end for stream, window in windows.items())
-    return _page(run_id, reach, before, cursor, more, more_after)
+    return _fetched_page(run_id, reach, before, cursor, more, more_after)
 
 
 def _windows_before(run_id: UUID, conditions: dict[Stream, Q]) -> dict[Stream, _Window]:
@@ -210,8 +210,10 @@ def _in_ranges(run_id: UUID, ranges: dict[Stream, tuple[int, int]]) -> QuerySet[
     return LogChunk.objects.filter(reduce(or_, branches)) if branches else LogChunk.objects.none()
 
 
-def _page(run_id: UUID, reach: _Reach, before: Cursor, after: Cursor, more_before: bool, more_after: bool) -> Page:
-    """Fetch the texts of these chunks only, so that a page costs its own size, however long the output is."""
+def _fetched_page(
+    run_id: UUID, reach: _Reach, before: Cursor, after: Cursor, more_before: bool, more_after: bool
+) -> Page:
+    """Fetch the texts of `reach.chosen` only, so that a page costs its own size, however long the output is."""
     ranges = {stream: (max(before[stream], 0), after[stream]) for stream in Stream if after[stream] >= 0}
     rows = _in_ranges(run_id, ranges).values_list("stream", "seq", "written_at", "first_line", "text")
     found = {row[:2]: Piece(Stream(row[0]), *row[1:]) for row in rows}

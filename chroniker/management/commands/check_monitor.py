@@ -33,7 +33,7 @@ class Command(ConsoleCommand):
 
     def handle(self, *, show: int, verbosity: int, **options: Any) -> None:
         try:
-            label, fetch = monitors.record_source({"show": show, **options})
+            label, fetch = monitors.source_of_records({"show": show, **options})
             found = monitors.count_records(fetch(), show=show if verbosity else 0, source=label)
         except (MonitorError, FieldError) as error:
             raise CommandError(str(error), returncode=INVALID_ARGUMENTS) from error

@@ -17,7 +17,7 @@ from chroniker import lifecycle
 from chroniker.clock.database_clock import database_now
 from chroniker.eligibility import due
 from chroniker.eligibility.claim_kinds import RETRY
-from chroniker.lifecycle import Outcome, plan
+from chroniker.lifecycle import Outcome, claim_plan
 from chroniker.lifecycle.claim import claim
 from chroniker.models import Activation, AuditEntry, Job, JobState, JobTrigger, Run, Status, Trigger
 from chroniker.scheduler.tick import tick
@@ -81,7 +81,7 @@ def test_a_claim_that_was_planned_before_the_cancellation_is_not_written() -> No
     job, _run = a_failed_job(hold_on_failure=True)
     lifecycle.hasten_retry(job.pk)
     now = database_now() + dt.timedelta(seconds=1)
-    plans = [plan.make(RETRY, state, now) for state in due.find(RETRY, now)]
+    plans = [claim_plan.make(RETRY, state, now) for state in due.find(RETRY, now)]
     assert len(plans) == 1
     lifecycle.cancel_retry(job.pk)
     assert claim(plans, now) == []

@@ -41,7 +41,7 @@ def test_each_scheduled_time_is_a_row_with_result_run_start_and_reason(admin: Cl
 def test_whether_it_ran_at_a_time_has_an_answer(admin: Client) -> None:
     job, since = a_history(Status.SUCCEEDED, Status.SKIPPED, Status.LOST, Status.FAILED)
     answers = [answer_at(admin, job, since + n * 5 * MINUTE) for n in range(1, 6)]
-    assert answers[0].startswith("Yes. The run due at ") and "started 3 s later on worker-1" in answers[0]
+    assert answers[0].startswith("Yes. The run due at ") and "started on worker-1, 3 s after that time" in answers[0]
     assert "and succeeded after 6 s." in answers[0] and "After it: " in answers[0]
     assert answers[1].startswith("No: ") and "was skipped. The job was still running." in answers[1]
     assert answers[2].startswith("Perhaps.") and "The command may have finished." in answers[2]

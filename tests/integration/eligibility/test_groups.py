@@ -16,7 +16,7 @@ from chroniker.clock.database_clock import database_now
 from chroniker.eligibility import due, explanations
 from chroniker.eligibility.claim_kinds import SCHEDULED
 from chroniker.exceptions import ClaimRefused
-from chroniker.lifecycle import Outcome, plan
+from chroniker.lifecycle import Outcome, claim_plan
 from chroniker.management import dry_run
 from chroniker.models import Group, Job, Lease, Run, Status, installation
 from chroniker.scheduler.manual_runs import run_now
@@ -101,7 +101,7 @@ def test_a_manual_run_is_refused_while_the_group_is_full(group: Group) -> None:
 def test_a_group_that_fills_between_query_and_claim_gets_no_further_run(group: Group) -> None:
     members(group, 4, 3, 2)
     now = database_now()
-    plans = [plan.scheduled(state, now) for state in due.find(SCHEDULED, now)]
+    plans = [claim_plan.scheduled(state, now) for state in due.find(SCHEDULED, now)]
     assert len(lifecycle.claim(plans[2:], now)) == 1
     assert [run.job_id for run in lifecycle.claim(plans[:2], now)] == [plans[0].state.pk]
 

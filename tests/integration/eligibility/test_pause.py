@@ -21,7 +21,7 @@ from chroniker.clock.database_clock import database_now
 from chroniker.eligibility import due, explanations, pauses
 from chroniker.eligibility.claim_kinds import SCHEDULED
 from chroniker.exceptions import ClaimRefused
-from chroniker.lifecycle import Outcome, plan
+from chroniker.lifecycle import Outcome, claim_plan
 from chroniker.models import Group, Job, Run, Status, Switch, installation
 from chroniker.scheduler.manual_runs import run_now
 from chroniker.scheduler.tick import claim_after_run, tick
@@ -92,7 +92,7 @@ def test_a_pause_between_query_and_claim_prevents_the_claim(of_group: bool) -> N
     group = Group.objects.create(name="reports")
     a_due_job(group=group)
     now = database_now()
-    plans = [plan.scheduled(state, now) for state in due.find(SCHEDULED, now)]
+    plans = [claim_plan.scheduled(state, now) for state in due.find(SCHEDULED, now)]
     assert len(plans) == 1
     pauses.pause("a test", group=group if of_group else None)
     assert lifecycle.claim(plans, now) == []

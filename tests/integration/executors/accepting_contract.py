@@ -17,7 +17,7 @@ from django.test import override_settings
 from chroniker import lifecycle
 from chroniker.clock.database_clock import database_now
 from chroniker.executors import Executor, HostedExecutor, executors
-from chroniker.lifecycle import plan
+from chroniker.lifecycle import claim_plan
 from chroniker.models import JobState, Run, Status
 from chroniker.scheduler import dispatch, tick
 from tests.support import ROOT
@@ -32,7 +32,7 @@ def a_claim(**fields: Any) -> Run:
     job = a_booked_job(cron="0 0 1 1 *", **fields)
     state = JobState.objects.select_related("job").get(pk=job.pk)
     now = database_now()
-    [run] = lifecycle.claim([plan.by_hand(state, now)], now, wait=True)
+    [run] = lifecycle.claim([claim_plan.by_hand(state, now)], now, wait=True)
     return run
 
 

@@ -17,7 +17,7 @@ from typing import ClassVar
 from chroniker import lifecycle
 from chroniker.clock.database_clock import database_now
 from chroniker.executors import Executor, HostedExecutor, executors
-from chroniker.lifecycle import plan
+from chroniker.lifecycle import claim_plan
 from chroniker.models import OPEN, EventKind, Job, JobState, Lease, LogChunk, Run, RunEvent, Status, Stream
 from chroniker.process.run_variables import VARIABLES
 from chroniker.scheduler import stopping
@@ -68,7 +68,7 @@ class ExecutorContract(AcceptingContract):
         job = a_due_job(name="two words --and more", minutes=6, command="env_dump")
         JobState.objects.filter(pk=job.pk).update(last_success_until=LONG_AGO)
         state, now = JobState.objects.select_related("job").get(pk=job.pk), database_now()
-        [run] = lifecycle.claim([plan.scheduled(state, now)], now, wait=True)
+        [run] = lifecycle.claim([claim_plan.scheduled(state, now)], now, wait=True)
         executor.dispatch([run])
         self.wait_for_end(executor, run)
         wait_until(lambda: self.stdout(run).endswith("}"), what="its output")

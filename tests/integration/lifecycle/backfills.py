@@ -9,7 +9,7 @@ from chroniker import lifecycle
 from chroniker.clock.database_clock import database_now
 from chroniker.eligibility import due
 from chroniker.eligibility.claim_kinds import BACKFILL
-from chroniker.lifecycle import plan
+from chroniker.lifecycle import claim_plan
 from chroniker.models import Backfill, Job, Status
 from chroniker.models.backfill import frozen
 from chroniker.scheduler.backfill_batches import with_open_backfills
@@ -45,4 +45,4 @@ def tick_until_ended(row: Backfill, status: Status = Status.SUCCEEDED) -> bool:
 def planned() -> list[lifecycle.Plan]:
     now = database_now()
     states = with_open_backfills(list(due.find(BACKFILL, now)), now)
-    return [plan.make(BACKFILL, state, now) for state in states]
+    return [claim_plan.make(BACKFILL, state, now) for state in states]

@@ -11,7 +11,7 @@ from chroniker.clock.database_clock import database_now
 from chroniker.eligibility import due, waiting_activations
 from chroniker.eligibility.claim_kinds import EVENT
 from chroniker.insights.job_status import fetch_job_status
-from chroniker.lifecycle import plan
+from chroniker.lifecycle import claim_plan
 from chroniker.models import (
     EVERY_HOST,
     Activation,
@@ -193,7 +193,7 @@ def test_two_claims_of_one_activation_give_one_run() -> None:
     for _claimer in range(2):
         states = list(due.find(EVENT, now))
         found = waiting_activations.read(states)
-        plans.append([plan.make(EVENT, state, now, waiting=found[state.pk]) for state in states])
+        plans.append([claim_plan.make(EVENT, state, now, waiting=found[state.pk]) for state in states])
     assert len(lifecycle.claim(plans[0], now)) == 1
     Lease.objects.all().delete()
     assert lifecycle.claim(plans[1], now) == []

@@ -10,7 +10,7 @@ from chroniker import lifecycle
 from chroniker.clock.database_clock import database_now
 from chroniker.eligibility import due, waiting_activations
 from chroniker.eligibility.claim_kinds import EVENT
-from chroniker.lifecycle import activations, plan
+from chroniker.lifecycle import activations, claim_plan
 from chroniker.models import Activation, Job, JobTrigger, Status, Trigger, TriggerOn
 from chroniker.reasons import Code
 from chroniker.scheduler import fleet_work, pending_work
@@ -132,7 +132,7 @@ def test_discarding_ends_what_waits_and_refuses_a_planned_claim() -> None:
     now = database_now()
     states = list(due.find(EVENT, now))
     found = waiting_activations.read(states)
-    planned = [plan.make(EVENT, state, now, waiting=found[state.pk]) for state in states]
+    planned = [claim_plan.make(EVENT, state, now, waiting=found[state.pk]) for state in states]
     assert lifecycle.pass_waiting([target.pk], Code.DISCARDED) == 3
     assert lifecycle.claim(planned, now) == []
     assert set(Activation.objects.values_list("outcome", "code")) == {("PASSED", "DISCARDED")}

@@ -13,7 +13,7 @@ from chroniker import lifecycle
 from chroniker.clock.database_clock import database_now
 from chroniker.eligibility.backfill_instants import Answer, is_wanted
 from chroniker.exceptions import BackfillRefused
-from chroniker.lifecycle import plan
+from chroniker.lifecycle import claim_plan
 from chroniker.models import Blackout, Calendar, Job, JobState, Run, Status, Trigger, Which
 from chroniker.scheduler import backfilling
 from chroniker.scheduler.tick import tick
@@ -120,7 +120,9 @@ def test_runs_for_no_scheduled_time_do_not_count_as_done() -> None:
     fields = {"job": job, "status": Status.SUCCEEDED, "claimed_at": last, "started_at": last, "finished_at": last}
     event = {"origin": Trigger.EVENT, "trigger": Trigger.EVENT}
     Run.objects.create(token=101, **fields, **event, instant=first, instant_until=last)
-    click = plan.by_hand(JobState.objects.select_related("job").get(pk=job.pk), first + dt.timedelta(microseconds=7))
+    click = claim_plan.by_hand(
+        JobState.objects.select_related("job").get(pk=job.pk), first + dt.timedelta(microseconds=7)
+    )
     [run] = click.runs
     values = {name: getattr(run, name) for name in ("token", "origin", "trigger", "instant", "instant_until")}
     Run.objects.create(**{**fields, **values})

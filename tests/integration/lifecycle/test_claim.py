@@ -11,7 +11,7 @@ from chroniker import lifecycle
 from chroniker.clock.database_clock import database_now
 from chroniker.eligibility import due
 from chroniker.eligibility.claim_kinds import SCHEDULED
-from chroniker.lifecycle import Outcome, plan
+from chroniker.lifecycle import Outcome, claim_plan
 from chroniker.models import Job, JobState, Lease, Run, Status, Trigger
 from chroniker.schedule import next_after
 from chroniker.scheduler.manual_runs import run_now
@@ -57,8 +57,8 @@ def test_successive_claims_cover_the_timeline_without_gap_or_overlap() -> None:
 def test_a_plan_made_before_a_concurrent_claim_writes_nothing() -> None:
     a_due_job()
     now = database_now()
-    stale = [plan.scheduled(state, now) for state in due.find(SCHEDULED, now)]
-    assert len(lifecycle.claim([plan.scheduled(state, now) for state in due.find(SCHEDULED, now)], now)) == 1
+    stale = [claim_plan.scheduled(state, now) for state in due.find(SCHEDULED, now)]
+    assert len(lifecycle.claim([claim_plan.scheduled(state, now) for state in due.find(SCHEDULED, now)], now)) == 1
     assert lifecycle.claim(stale, now) == []
     assert Run.objects.count() == 1
 

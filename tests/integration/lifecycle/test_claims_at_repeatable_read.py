@@ -14,7 +14,7 @@ from chroniker import lifecycle
 from chroniker.clock.database_clock import database_now
 from chroniker.eligibility import due
 from chroniker.eligibility.claim_kinds import SCHEDULED
-from chroniker.lifecycle import plan
+from chroniker.lifecycle import claim_plan
 from chroniker.models import Group, Job, Run
 from chroniker.scheduler.manual_runs import run_now
 from tests.support.factories import a_booked_job, a_dependency, a_due_job
@@ -61,7 +61,7 @@ def test_a_dependee_that_starts_while_the_claim_takes_its_locks_is_noticed(monke
         return lock_unchanged(*args, **named)
 
     now = database_now()
-    found = plan.make(SCHEDULED, due.find(SCHEDULED, now, [dependent.pk]).get(), now)
+    found = claim_plan.make(SCHEDULED, due.find(SCHEDULED, now, [dependent.pk]).get(), now)
     monkeypatch.setattr(claim, "_lock_unchanged", lock_after_the_start)
     assert lifecycle.claim([found], now) == []
     assert [run.job_id for run in started] == [dependee.pk]

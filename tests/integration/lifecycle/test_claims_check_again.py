@@ -14,7 +14,7 @@ from chroniker import lifecycle
 from chroniker.clock.database_clock import database_now
 from chroniker.eligibility import due
 from chroniker.eligibility.claim_kinds import RETRY, SCHEDULED
-from chroniker.lifecycle import Outcome, plan
+from chroniker.lifecycle import Outcome, claim_plan
 from chroniker.models import Job, JobState, Run, Status
 from chroniker.scheduler.manual_runs import run_now
 from chroniker.scheduler.stopping import stop
@@ -29,7 +29,7 @@ WRITES_OF_STATES = re.compile('UPDATE "chroniker_jobstate"|INSERT INTO "chronike
 def drawn(job: Job, now: dt.datetime) -> lifecycle.Plan:
     """The plan of a claim that a tick has made and not written yet."""
     state = due.find(SCHEDULED, now, [job.pk]).get()
-    return plan.make(SCHEDULED, state, now)
+    return claim_plan.make(SCHEDULED, state, now)
 
 
 def test_a_plan_made_before_an_edit_was_booked_is_not_written() -> None:
@@ -56,7 +56,7 @@ def test_a_job_whose_dependee_starts_after_the_query_is_not_claimed(kind: object
     JobState.objects.filter(pk=dependent.pk).update(retry_at=database_now() if kind is RETRY else None)
     now = database_now()
     state = due.find(kind, now, [dependent.pk]).get()  # type: ignore[arg-type]
-    found = plan.make(kind, state, now)  # type: ignore[arg-type]
+    found = claim_plan.make(kind, state, now)  # type: ignore[arg-type]
     run = run_now(dependee, "ann")
     assert lifecycle.claim([found], now) == []
     stop(run.pk, "ann")

@@ -12,7 +12,7 @@ from chroniker import lifecycle
 from chroniker.clock.database_clock import database_now
 from chroniker.eligibility import due, explanations, hosts
 from chroniker.eligibility.claim_kinds import SCHEDULED
-from chroniker.lifecycle import Outcome, plan
+from chroniker.lifecycle import Outcome, claim_plan
 from chroniker.lifecycle.job_health import LOST_ATTEMPTS
 from chroniker.models import EVERY_HOST, Host, HostService, Job, JobState, Lease, Overlap, Run, Status, Trigger
 from chroniker.scheduler import pending_work
@@ -161,7 +161,7 @@ def test_a_claim_that_was_planned_before_the_hold_is_not_written() -> None:
     """The revision that the claim compares under its lock."""
     job = a_holding_job()
     now = database_now()
-    stale = [plan.scheduled(state, now) for state in due.find(SCHEDULED, now) if state.pk == job.pk]
+    stale = [claim_plan.scheduled(state, now) for state in due.find(SCHEDULED, now) if state.pk == job.pk]
     ended(claimed(job), Status.FAILED)
     assert lifecycle.claim(stale, now) == []
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from chroniker import lifecycle
 from chroniker.clock.database_clock import database_now
-from chroniker.lifecycle import plan
+from chroniker.lifecycle import claim_plan
 from chroniker.models import Job, Run
 from chroniker.scheduler import retention
 from tests.support.factories import state_of
@@ -16,7 +16,7 @@ def tokens(job: Job) -> list[int]:
 
 
 def claim(job: Job) -> Run:
-    [run] = lifecycle.claim([plan.by_hand(state_of(job), database_now())], database_now())
+    [run] = lifecycle.claim([claim_plan.by_hand(state_of(job), database_now())], database_now())
     return run
 
 

@@ -72,10 +72,10 @@ REPLACEMENTS = {
         "retry-first",
     ),
     "each-covers-all": Replacement(
-        "lifecycle/plan.py", " and job.catch_up != CatchUp.EACH:  # several", ":  # several", "catch-up-each"
+        "lifecycle/claim_plan.py", " and job.catch_up != CatchUp.EACH:  # several", ":  # several", "catch-up-each"
     ),
     "latest-covers-all": Replacement(
-        "lifecycle/plan.py",
+        "lifecycle/claim_plan.py",
         "        first = until\n",
         "        first = before + dt.timedelta(microseconds=1)\n",
         "catch-up-latest",

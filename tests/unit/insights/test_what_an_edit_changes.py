@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from chroniker.insights.crowding import ExpectedRun, collisions
 from chroniker.insights.self_overlap import OverlapForecast, forecast
 from chroniker.insights.timetable import Change, Timetable, changed_times, stale_times
-from chroniker.lifecycle import Plan, plan
+from chroniker.lifecycle import Plan, claim_plan
 from chroniker.models import CatchUp, Job, JobState, Overlap, Status
 from chroniker.schedule import ClosedTime, Spec, next_after
 from tests.unit.schedule.samples import CHANGES, cron, utc
@@ -129,10 +129,10 @@ class Life:
         if due is None or due > now or due > end:
             return
         if self.ends is not None and self.job.overlap == Overlap.SKIP:
-            self._apply(plan.overlapped(self.state, now), now)
+            self._apply(claim_plan.overlapped(self.state, now), now)
         elif self.ends is None or self.job.overlap == Overlap.REPLACE:
             self.found["stopped"] += self.ends is not None
-            self._apply(plan.scheduled(self.state, now), now)
+            self._apply(claim_plan.scheduled(self.state, now), now)
 
     def _apply(self, drawn: Plan, now: dt.datetime) -> None:
         for run in drawn.runs:

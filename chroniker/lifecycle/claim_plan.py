@@ -1,4 +1,7 @@
-"""The plan of a claim: the rows it writes for one job, computed before its transaction. Pure."""
+"""The plan of a claim: the rows it writes for one job, computed before its transaction. Pure.
+
+Decides which scheduled times run, which are joined, and which are skipped: by a blackout, too late, or by a later one.
+"""
 
 from __future__ import annotations
 
