@@ -9,8 +9,9 @@ from typing import TYPE_CHECKING
 import pytest
 
 from chroniker.clock.database_clock import database_now
-from chroniker.models import Calendar, Job
-from tests.support.factories import a_booked_job
+from chroniker.models import Calendar, Job, Run
+from chroniker.scheduler.manual_runs import run_now
+from tests.support.factories import a_booked_job, started
 
 if TYPE_CHECKING:
     from playwright.sync_api import Locator, Page
@@ -57,6 +58,26 @@ def test_a_filter_below_a_list_is_shown_completely(open_page: Callable[..., Page
     page = open_page("/admin/chroniker/alert/", width=WIDTH)
     box = page.locator("#changelist-filter")
     assert is_within(box.get_by_role("link", name="backfill failed"), box)
+
+
+def test_the_buttons_of_the_form_take_two_lines(open_page: Callable[..., Page], job: Job) -> None:
+    page = open_page(f"/admin/chroniker/job/{job.pk}/change/", width=WIDTH)
+    buttons = [each for each in page.locator(".ops-submit :is(input, a, button)").all() if each.is_visible()]
+    assert [each.text_content() or each.get_attribute("value") for each in buttons] == [
+        "Save", "Save and add another", "Save and continue editing", "Delete", "Undo changes",
+    ]  # fmt: skip
+    assert len({round(each.evaluate("element => element.offsetTop")) for each in buttons}) == 2
+    assert all(is_within(each, page.locator(".ops-submit")) for each in buttons)
+
+
+def test_the_bar_of_times_of_an_open_run_begins_with_what_goes_on(open_page: Callable[..., Page], job: Job) -> None:
+    run = run_now(job, "somebody")
+    started(run)
+    Run.objects.update(scheduled_for=database_now() - dt.timedelta(hours=1))  # the first part is longer than the page
+    page = open_page(f"/admin/chroniker/run/{run.pk}/change/", width=WIDTH)
+    shown = page.get_by_role("region", name="Times as a bar")
+    part = shown.locator("g text", has_text="running")
+    assert is_within(part, shown)
 
 
 def test_the_times_of_a_blackout_are_in_view(open_page: Callable[..., Page], job: Job) -> None:

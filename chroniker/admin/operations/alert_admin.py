@@ -69,7 +69,7 @@ class AlertAdmin(SiteLinks, AlertModelAdmin):
     show_full_result_count = False
     show_facets = admin.ShowFacets.NEVER
     when_empty = _("No open alerts. What needs attention is listed here from when it is noticed until it has ended.")
-    fields = ("what", "about", "since", "reported", "key")
+    fields = ("what", "about", "since", "reported")
     readonly_fields = ("what", "about", "since", "reported")
 
     def has_add_permission(self, request: HttpRequest) -> bool:

@@ -18,7 +18,10 @@ from chroniker.wording.states import state
 
 
 def bar(story: RunStory) -> dict[str, Any]:
-    """For the template ``times.html``. Empty for a skipped or imported run, which has one moment only."""
+    """For the template ``times.html``. Empty for a skipped or imported run, which has one moment only.
+
+    ``start_at``: the part of its width that a narrow page shows first: what goes on, or the begin of an ended run.
+    """
     moments = _moments(story)
     texts = [_text(story, begin, end) for begin, end in pairwise(moments)]
     end = _end(story, moments[-1]) if moments else ""
@@ -32,6 +35,7 @@ def bar(story: RunStory) -> dict[str, Any]:
         "text": ", ".join(part["text"] for part in shown),
         "caption": _caption(story, parts),
         "width": time_bar.WIDTH,
+        "start_at": f"{shown[-1]['part'].x / time_bar.WIDTH:.3f}" if story.run.status in OPEN else "0",
     }
 
 
