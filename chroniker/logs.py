@@ -42,12 +42,12 @@ _current: ContextVar[RunOfRecords | None] = ContextVar("chroniker_run_of_records
 @contextmanager
 def about_run(run_id: UUID) -> Iterator[RunOfRecords]:
     """Records of this thread are about this run."""
-    with shared(RunOfRecords(str(run_id))) as run:
+    with share_run(RunOfRecords(str(run_id))) as run:
         yield run
 
 
 @contextmanager
-def shared(run: RunOfRecords) -> Iterator[RunOfRecords]:
+def share_run(run: RunOfRecords) -> Iterator[RunOfRecords]:
     """The same for another thread that works for the run."""
     token = _current.set(run)
     try:
@@ -56,7 +56,7 @@ def shared(run: RunOfRecords) -> Iterator[RunOfRecords]:
         _current.reset(token)
 
 
-def current() -> RunOfRecords:
+def current_run() -> RunOfRecords:
     """The run that this thread works for, or that this process is part of; else one with empty values."""
     run = _current.get()
     if run is None:
@@ -74,7 +74,7 @@ class RunFilter(logging.Filter):
     """
 
     def filter(self, record: logging.LogRecord) -> bool:
-        run = current()
+        run = current_run()
         job = one_line(run.job)
         record.chroniker_run, record.chroniker_token = run.run, run.token
         record.chroniker_job_id, record.chroniker_job = run.job_id, job

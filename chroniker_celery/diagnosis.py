@@ -8,7 +8,7 @@ from typing import Any
 from celery import Celery
 from django.core.checks import CheckMessage, Error, Warning
 
-from chroniker.management.diagnosis.finding import some
+from chroniker.management.diagnosis.finding import join_first_names
 from chroniker_celery import publish
 from chroniker_celery.broker_connection import new_connection
 from chroniker_celery.queues import queue_names
@@ -64,7 +64,8 @@ def _unknown_runs(answers: Any) -> Iterator[CheckMessage]:
     dropped = [f"{worker}: {count}" for worker, count in sorted(counts.items()) if count]
     if dropped:
         yield Warning(
-            f"Workers dropped messages for runs that are not in their database since their start ({some(dropped)}).",
+            "Workers dropped messages for runs that are not in their database since their start "
+            f"({join_first_names(dropped)}).",
             hint="Give each project that uses this broker its own database number, virtual host or queue, and all "
             "processes of a project the same DATABASES; restart these workers. Messages for deleted runs count too.",
             id="chroniker_celery.W007",

@@ -33,7 +33,7 @@ def check_databases(**kwargs: Any) -> list[CheckMessage]:
                 id="chroniker.E008",
             )
         ]
-    return _sqlite(alias) if vendor == "sqlite" else _server(alias)
+    return _check_sqlite(alias) if vendor == "sqlite" else _check_lock_file_on_server(alias)
 
 
 def check_server(databases: Sequence[str] | None = None, **kwargs: Any) -> list[CheckMessage]:
@@ -56,7 +56,7 @@ def check_server(databases: Sequence[str] | None = None, **kwargs: Any) -> list[
     ]
 
 
-def _sqlite(alias: str) -> list[CheckMessage]:
+def _check_sqlite(alias: str) -> list[CheckMessage]:
     found: list[CheckMessage] = []
     if missing := missing_options(connections[alias].settings_dict.get("OPTIONS") or {}):
         found.append(
@@ -91,7 +91,7 @@ def missing_options(options: Mapping[str, Any]) -> list[str]:
     return [what for what, there in present.items() if not there]
 
 
-def _server(alias: str) -> list[CheckMessage]:
+def _check_lock_file_on_server(alias: str) -> list[CheckMessage]:
     if getattr(django_settings, "CHRONIKER_CHECK_LOCK_FILE", None) is not True:  # a value of a wrong type is E006
         return []
     return [

@@ -21,17 +21,17 @@ def check_executors(**kwargs: Any) -> list[CheckMessage]:
     """E002, E003, E004, and each executor's own checks."""
     configured: object = settings.executors
     if not isinstance(configured, Mapping):
-        return [_shape(f"CHRONIKER_EXECUTORS is {configured!r}.")]
+        return [_shape_error(f"CHRONIKER_EXECUTORS is {configured!r}.")]
     found: list[CheckMessage] = []
     if "default" not in configured:
         hint = f"Add it: new jobs use it. Example: {EXAMPLE}"
         found.append(Error('CHRONIKER_EXECUTORS has no alias "default".', hint=hint, id="chroniker.E003"))
     for alias, config in configured.items():
-        found += [_shape(problem) for problem in _shape_errors(alias, config)] or _own(alias, config)
+        found += [_shape_error(problem) for problem in _shape_errors(alias, config)] or _check_executor(alias, config)
     return found
 
 
-def _shape(message: str) -> Error:
+def _shape_error(message: str) -> Error:
     return Error(message, hint=f"Write it like {EXAMPLE}.", id="chroniker.E002")
 
 
@@ -49,7 +49,7 @@ def _shape_errors(alias: object, config: object) -> list[str]:
     return problems
 
 
-def _own(alias: str, config: Mapping[str, Any]) -> list[CheckMessage]:
+def _check_executor(alias: str, config: Mapping[str, Any]) -> list[CheckMessage]:
     path = config["BACKEND"]
     try:
         backend = import_string(path)

@@ -13,10 +13,10 @@ ORIGINAL = "django-chroniker"
 
 def check_installation(**kwargs: Any) -> list[CheckMessage]:
     """E001, E011."""
-    return [*_time_zones(), *_original()]
+    return [*_check_time_zones(), *_check_original_absent()]
 
 
-def _time_zones() -> list[CheckMessage]:
+def _check_time_zones() -> list[CheckMessage]:
     if settings.USE_TZ:
         return []
     return [
@@ -28,7 +28,7 @@ def _time_zones() -> list[CheckMessage]:
     ]
 
 
-def _original() -> list[CheckMessage]:
+def _check_original_absent() -> list[CheckMessage]:
     try:
         version = metadata.version(ORIGINAL)
     except metadata.PackageNotFoundError:

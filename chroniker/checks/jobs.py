@@ -24,17 +24,17 @@ def check_jobs(*, databases: Sequence[str] | None = None, **kwargs: Any) -> list
     if settings.database not in (databases or ()) or not isinstance(settings.executors, Mapping):
         return []
     try:
-        return [*_executors(), *_commands(), *_targets()]
+        return [*_check_executors(), *_check_commands(), *_check_required_hosts()]
     except DatabaseError:  # migrate runs these checks before the tables exist
         return []
 
 
-def _executors() -> list[CheckMessage]:
+def _check_executors() -> list[CheckMessage]:
     jobs = Job.objects.filter(enabled=True).exclude(executor__in=list(settings.executors))
     known = ", ".join(sorted(map(str, settings.executors)))
     return [
         Warning(
-            f"CHRONIKER_EXECUTORS has no executor “{alias}”, which {_named(jobs.filter(executor=alias))} use.",
+            f"CHRONIKER_EXECUTORS has no executor “{alias}”, which {_join_job_names(jobs.filter(executor=alias))} use.",
             hint=f"Add it, or edit these jobs. Their runs wait until then. Known executors: {known}.",
             id="chroniker.W006",
         )
@@ -42,35 +42,37 @@ def _executors() -> list[CheckMessage]:
     ]
 
 
-def _commands() -> list[CheckMessage]:
+def _check_commands() -> list[CheckMessage]:
     enabled = Job.objects.filter(enabled=True)
     used = enabled.exclude(command="").order_by("command").values_list("command", flat=True).distinct()[:MAX_COMMANDS]
-    found = [message for name in used if (message := _command(name))]
-    return [*found, *_raw_commands()][:MAX_NAMED]
+    found = [message for name in used if (message := _check_command(name))]
+    return [*found, *_check_raw_commands()][:MAX_NAMED]
 
 
-def _command(name: str) -> CheckMessage | None:
+def _check_command(name: str) -> CheckMessage | None:
     try:
         policy.management_argv(name, "")
     except CommandRefused as refusal:
-        return _rejected(str(refusal), Job.objects.filter(enabled=True, command=name))
+        return _rejected_warning(str(refusal), Job.objects.filter(enabled=True, command=name))
     return None
 
 
-def _raw_commands() -> list[CheckMessage]:
+def _check_raw_commands() -> list[CheckMessage]:
     raw = Job.objects.filter(enabled=True).exclude(raw_command="")
     if settings.raw_commands_allowed or not raw.exists():
         return []
-    return [_rejected("Raw commands are disabled (CHRONIKER_DISABLE_RAW_COMMAND).", raw)]
+    return [_rejected_warning("Raw commands are disabled (CHRONIKER_DISABLE_RAW_COMMAND).", raw)]
 
 
-def _rejected(reason: str, jobs: QuerySet[Job]) -> CheckMessage:
+def _rejected_warning(reason: str, jobs: QuerySet[Job]) -> CheckMessage:
     return Warning(
-        f"Every run of {_named(jobs)} will fail. {reason}", hint="Edit or disable these jobs.", id="chroniker.W007"
+        f"Every run of {_join_job_names(jobs)} will fail. {reason}",
+        hint="Edit or disable these jobs.",
+        id="chroniker.W007",
     )
 
 
-def _targets() -> list[CheckMessage]:
+def _check_required_hosts() -> list[CheckMessage]:
     """Required hosts of enabled jobs that are not live, each with its jobs."""
     with_host = Job.objects.filter(enabled=True).exclude(hostname="")
     targets = with_host.order_by("hostname", "executor").values_list("hostname", "executor").distinct()[:MAX_TARGETS]
@@ -78,7 +80,7 @@ def _targets() -> list[CheckMessage]:
     missing = hosts.jobs_without_live_host(jobs)
     return [
         Warning(
-            f"{_named(with_host.filter(hostname=job.hostname, executor=job.executor))}: {missing[job.pk]}",
+            f"{_join_job_names(with_host.filter(hostname=job.hostname, executor=job.executor))}: {missing[job.pk]}",
             hint="Start a worker, cron or cronserver there, or edit these jobs; until then they wait or are skipped.",
             id="chroniker.W010",
         )
@@ -86,7 +88,7 @@ def _targets() -> list[CheckMessage]:
     ]
 
 
-def _named(jobs: QuerySet[Job]) -> str:
+def _join_job_names(jobs: QuerySet[Job]) -> str:
     names = list(jobs.order_by("name").values_list("name", flat=True)[: MAX_NAMED + 1])
     more = " and others" if len(names) > MAX_NAMED else ""
     return ", ".join(f"“{name}”" for name in names[:MAX_NAMED]) + more

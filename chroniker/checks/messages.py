@@ -18,10 +18,10 @@ EXAMPLE = '[{"URL": "https://example.com/hook", "SECRET": "whsec_…", "EVENTS":
 
 def check_messages(**kwargs: Any) -> list[CheckMessage]:
     """E030, E031, E032."""
-    return [*_callback(), *_webhooks(), *_invalid_mail_subjects()]
+    return [*_check_callback(), *_check_webhooks(), *_check_mail_subjects()]
 
 
-def _callback() -> list[CheckMessage]:
+def _check_callback() -> list[CheckMessage]:
     path = settings.job_error_callback
     if path is None or path == "":
         return []
@@ -35,25 +35,27 @@ def _callback() -> list[CheckMessage]:
     return []
 
 
-def _webhooks() -> list[CheckMessage]:
+def _check_webhooks() -> list[CheckMessage]:
     entries: object = settings.webhooks
     if not isinstance(entries, list | tuple):
-        return [_shape(f"CHRONIKER_WEBHOOKS is of the type {type(entries).__name__}, not a list.")]
+        return [_shape_error(f"CHRONIKER_WEBHOOKS is of the type {type(entries).__name__}, not a list.")]
     read = [webhook(entry) for entry in entries]
     # The entries contain secrets and are not shown.
-    found = [_shape(f"CHRONIKER_WEBHOOKS[{n}] {said}.") for n, said in enumerate(read) if isinstance(said, str)]
+    found = [_shape_error(f"CHRONIKER_WEBHOOKS[{n}] {said}.") for n, said in enumerate(read) if isinstance(said, str)]
     urls = Counter(hook.url for hook in read if not isinstance(hook, str))
     found += [
-        _shape("CHRONIKER_WEBHOOKS names one URL twice; it gets each message once.") for n in urls.values() if n > 1
+        _shape_error("CHRONIKER_WEBHOOKS names one URL twice; it gets each message once.")
+        for n in urls.values()
+        if n > 1
     ]
     return found
 
 
-def _shape(message: str) -> CheckMessage:
+def _shape_error(message: str) -> CheckMessage:
     return Error(message, hint=f"Write it like {EXAMPLE}.", id="chroniker.E031")
 
 
-def _invalid_mail_subjects() -> list[CheckMessage]:
+def _check_mail_subjects() -> list[CheckMessage]:
     found: list[CheckMessage] = []
     for name, text in (
         ("CHRONIKER_EMAIL_SUBJECT_ERROR", settings.email_subject_error),

@@ -19,7 +19,7 @@ def check_project_setup(**kwargs: Any) -> list[CheckMessage]:
     """E013, W012."""
     path: object = settings.command_setup  # may be of a wrong type
     if path is None:
-        return _needed()
+        return _check_setup_is_set()
     if not isinstance(path, str):
         return []  # E006
     module, _colon, name = path.partition(":")
@@ -32,7 +32,7 @@ def check_project_setup(**kwargs: Any) -> list[CheckMessage]:
     return []
 
 
-def _needed() -> list[CheckMessage]:
+def _check_setup_is_set() -> list[CheckMessage]:
     if "DJANGO_CONFIGURATION" in os.environ:
         cause, example = "django-configurations loads the settings", "configurations:setup"
     elif _made_by_configure():

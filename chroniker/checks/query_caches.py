@@ -14,12 +14,12 @@ CONSEQUENCE = "The scheduler would decide by old rows: jobs start late, and page
 
 def check_query_caches(**kwargs: Any) -> list[CheckMessage]:
     """E014."""
-    return [*_cacheops(), *_cachalot()]
+    return [*_check_cacheops(), *_check_cachalot()]
 
 
-def _cacheops() -> Iterable[CheckMessage]:
-    profiles = {str(key).lower(): value for key, value in (_setting("CACHEOPS") or {}).items()}
-    if not apps.is_installed("cacheops") or not _setting("CACHEOPS_ENABLED", True):
+def _check_cacheops() -> Iterable[CheckMessage]:
+    profiles = {str(key).lower(): value for key, value in (_read_setting("CACHEOPS") or {}).items()}
+    if not apps.is_installed("cacheops") or not _read_setting("CACHEOPS_ENABLED", True):
         return
     models = [model._meta.model_name for model in apps.get_app_config("chroniker").get_models()]
     if any(_is_cached(profiles, str(name)) for name in models):
@@ -35,12 +35,12 @@ def _is_cached(profiles: Mapping[str, Any], model: str) -> bool:
     for key in (f"chroniker.{model}", "chroniker.*", "*.*"):
         if key in profiles:
             profile = profiles[key]
-            return profile is not None and bool({**(_setting("CACHEOPS_DEFAULTS") or {}), **profile}.get("ops"))
+            return profile is not None and bool({**(_read_setting("CACHEOPS_DEFAULTS") or {}), **profile}.get("ops"))
     return False
 
 
-def _cachalot() -> Iterable[CheckMessage]:
-    if not apps.is_installed("cachalot") or not _setting("CACHALOT_ENABLED", True):
+def _check_cachalot() -> Iterable[CheckMessage]:
+    if not apps.is_installed("cachalot") or not _read_setting("CACHALOT_ENABLED", True):
         return
     tables = {model._meta.db_table for model in apps.get_app_config("chroniker").get_models()}
     only = _tables("CACHALOT_ONLY_CACHABLE_TABLES", "CACHALOT_ONLY_CACHABLE_APPS")
@@ -56,12 +56,12 @@ def _cachalot() -> Iterable[CheckMessage]:
 def _tables(tables: str, labels: str) -> set[str]:
     of_apps = {
         model._meta.db_table
-        for label in _setting(labels) or ()
+        for label in _read_setting(labels) or ()
         if apps.is_installed(label) or label in apps.app_configs
         for model in apps.all_models[label].values()
     }
-    return {*(_setting(tables) or ()), *of_apps}
+    return {*(_read_setting(tables) or ()), *of_apps}
 
 
-def _setting(name: str, default: Any = None) -> Any:
+def _read_setting(name: str, default: Any = None) -> Any:
     return getattr(django_settings, name, default)

@@ -29,10 +29,10 @@ def check_row_locks(**kwargs: Any) -> list[CheckMessage]:
                 id="chroniker.W008",
             )
         ]
-    return [] if chosen else [_off()]
+    return [] if chosen else [_locks_off_warning()]
 
 
-def _off() -> Warning:
+def _locks_off_warning() -> Warning:
     return Warning(
         f"{NAME} is False. Claims still lock their rows, or two ticks could claim one run; only SKIP LOCKED is left "
         "out, so that ticks wait for each other instead of sharing the work.",

@@ -24,15 +24,15 @@ def check_runtime_dir(**kwargs: Any) -> list[CheckMessage]:
     if given is not None and not isinstance(given, str | os.PathLike):
         return []  # E006
     directory = settings.runtime_dir
-    if problem := _unusable(directory):
+    if problem := _why_unusable(directory):
         hint = "Give CHRONIKER_RUNTIME_DIR an absolute path, such as /run/chroniker."
         return [Error(f"The runtime directory {directory} {problem}.", hint=hint, id="chroniker.E009")]
-    if problem := _not_ours(directory, default=given is None):
+    if problem := _why_not_ours(directory, default=given is None):
         return [Error(f"The runtime directory {directory} {problem}.", hint=HINT, id="chroniker.E010")]
     return []
 
 
-def _unusable(directory: Path) -> str:
+def _why_unusable(directory: Path) -> str:
     if not directory.is_absolute():
         return "is not an absolute path"
     if sys.platform != "linux" and len(os.fsencode(directory)) > LONGEST_PATH:
@@ -42,7 +42,7 @@ def _unusable(directory: Path) -> str:
     return ""
 
 
-def _not_ours(directory: Path, *, default: bool) -> str:
+def _why_not_ours(directory: Path, *, default: bool) -> str:
     existing = next(path for path in (directory, *directory.parents) if path.exists())
     if not os.access(existing, os.W_OK | os.X_OK):
         return "is not writable" if existing == directory else f"cannot be made: {existing} is not writable"

@@ -8,16 +8,16 @@ from chroniker.declared.loading import DeclaredJob, find_cycle
 from chroniker.declared.stored_jobs import StoredJobs
 
 
-def refusals(declared: Sequence[DeclaredJob], stored: StoredJobs, *, adopt: bool) -> dict[str, str]:
+def find_refusals(declared: Sequence[DeclaredJob], stored: StoredJobs, *, adopt: bool) -> dict[str, str]:
     """The names of refused jobs, each with the reason."""
-    refused = {one.name: reason for one in declared if (reason := _refusal(one, stored, adopt))}
+    refused = {one.name: reason for one in declared if (reason := _why_refused(one, stored, adopt))}
     _refuse_missing_dependees(declared, stored, refused)
     _refuse_cycles(declared, stored, refused)
     _refuse_missing_dependees(declared, stored, refused)
     return refused
 
 
-def _refusal(one: DeclaredJob, stored: StoredJobs, adopt: bool) -> str:
+def _why_refused(one: DeclaredJob, stored: StoredJobs, adopt: bool) -> str:
     job = stored.jobs.get(one.name)
     if job is not None and not job.managed_by and not adopt:
         return "a job with this name was created by hand; --adopt takes it over"
@@ -40,7 +40,7 @@ def _refuse_missing_dependees(declared: Sequence[DeclaredJob], stored: StoredJob
                 refused.setdefault(one.name, f"it depends on “{missing[0]}”, which does not exist")
 
 
-def _before(one: DeclaredJob, stored: StoredJobs) -> set[str]:
+def _names_before(one: DeclaredJob, stored: StoredJobs) -> set[str]:
     """The jobs that it comes after: as declared, else as stored."""
     after = stored.edges.get(one.name, ()) if one.after is None else one.after
     triggered_by = stored.triggers.get(one.name, ()) if one.triggered_by is None else one.triggered_by
@@ -50,7 +50,7 @@ def _before(one: DeclaredJob, stored: StoredJobs) -> set[str]:
 def _refuse_cycles(declared: Sequence[DeclaredJob], stored: StoredJobs, refused: dict[str, str]) -> None:
     """Refuse declared dependencies and triggers that form a cycle, also with those that were created by hand."""
     edges: dict[str, Collection[str]] = {name: stored.before(name) for name in {*stored.edges, *stored.triggers}}
-    declared_edges = {one.name: _before(one, stored) for one in declared if one.name not in refused}
+    declared_edges = {one.name: _names_before(one, stored) for one in declared if one.name not in refused}
     edges |= declared_edges
     while found := find_cycle(edges):
         path = " → ".join(f"“{name}”" for name in found)

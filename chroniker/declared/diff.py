@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any
 
-from chroniker.declared.conflicts import refusals
+from chroniker.declared.conflicts import find_refusals
 from chroniker.declared.loading import DeclaredJob
 from chroniker.declared.stored_jobs import StoredJobs
 from chroniker.models import Group, Job
@@ -53,7 +53,7 @@ class SyncPlan:
     def create(self, one: DeclaredJob) -> None:
         job = one.job
         for name, value in one.related.items():
-            setattr(job, name, self._related(name, value))
+            setattr(job, name, self._row_named(name, value))
         if one.after:
             self.edges[job.name] = one.after
         if one.triggered_by:
@@ -68,16 +68,16 @@ class SyncPlan:
     def update(self, one: DeclaredJob) -> None:
         job = self.stored.jobs[one.name]
         kind = ChangeKind.UPDATED if job.managed_by else ChangeKind.TAKEN_OVER
-        details = self._set(job, "managed_by", one.where)
+        details = self._set_field(job, "managed_by", one.where)
         if job.enabled_when_removed is not None:
             kind = ChangeKind.RETURNED
             if job.enabled_when_removed:
-                details |= self._set(job, "enabled", True)
-            details |= self._set(job, "enabled_when_removed", None)
+                details |= self._set_field(job, "enabled", True)
+            details |= self._set_field(job, "enabled_when_removed", None)
         for name in sorted(one.fields):
-            details |= self._set(job, name, getattr(one.job, name))
+            details |= self._set_field(job, name, getattr(one.job, name))
         for name, value in one.related.items():
-            details |= self._relate(job, name, value)
+            details |= self._set_relation(job, name, value)
         fields = set(details)
         if one.after is not None and set(one.after) != self.stored.edges.get(job.name, {}).keys():
             self.edges[job.name] = one.after
@@ -107,7 +107,7 @@ class SyncPlan:
         self.updated.append((job, {"enabled", "enabled_when_removed"}))
         self.changes.append(Change(job.name, ChangeKind.REMOVED, f"{verb}; no longer declared in {job.managed_by}"))
 
-    def _set(self, job: Job, name: str, value: Any) -> dict[str, str]:
+    def _set_field(self, job: Job, name: str, value: Any) -> dict[str, str]:
         old = getattr(job, name)
         if old == value:
             return {}
@@ -116,15 +116,15 @@ class SyncPlan:
             return {name: f"{name}: changed"}
         return {name: f"{name}: {reprlib.repr(old)} → {reprlib.repr(value)}"}
 
-    def _relate(self, job: Job, name: str, value: str | None) -> dict[str, str]:
-        related = self._related(name, value)
+    def _set_relation(self, job: Job, name: str, value: str | None) -> dict[str, str]:
+        related = self._row_named(name, value)
         is_new = related is not None and related.pk is None
         if not is_new and getattr(job, f"{name}_id") == (related and related.pk):
             return {}
         setattr(job, name, related)
         return {name: f"{name}: {value!r}"}
 
-    def _related(self, name: str, value: str | None) -> Any:
+    def _row_named(self, name: str, value: str | None) -> Any:
         """The row with this name. A missing group is created; calendars were validated before."""
         if value is None:
             return None
@@ -138,7 +138,7 @@ class SyncPlan:
 def plan_changes(declared: Sequence[DeclaredJob], stored: StoredJobs, *, adopt: bool) -> SyncPlan:
     """``adopt``: take over jobs that were created by hand."""
     plan = SyncPlan(stored)
-    refused = refusals(declared, stored, adopt=adopt)
+    refused = find_refusals(declared, stored, adopt=adopt)
     for one in declared:
         if one.name in refused:
             plan.changes.append(Change(one.name, ChangeKind.REFUSED, refused[one.name]))

@@ -71,7 +71,9 @@ def discover() -> DiscoveryResult:
             found.problems.append(Problem(name, "", f"it cannot be imported: {type(error).__name__}: {error}"))
             continue
         if module is not None:
-            for located in _in_command(module, command) if command else _in_jobs(module):
+            for located in (
+                _declarations_in_command(module, command) if command else _declarations_in_jobs_module(module)
+            ):
                 first.setdefault(id(located.declaration), located)
     found.located = list(first.values())
     return found
@@ -98,13 +100,13 @@ def _may_declare(spec: ModuleSpec) -> bool:
     return WORD in source.read_bytes()
 
 
-def _in_command(module: ModuleType, command: str) -> list[LocatedDeclaration]:
+def _declarations_in_command(module: ModuleType, command: str) -> list[LocatedDeclaration]:
     cls = getattr(module, "Command", None)
     declarations = declarations_on(cls) if isinstance(cls, type) else ()
     return [LocatedDeclaration(each, f"{module.__name__}.Command", command) for each in declarations]
 
 
-def _in_jobs(module: ModuleType) -> list[LocatedDeclaration]:
+def _declarations_in_jobs_module(module: ModuleType) -> list[LocatedDeclaration]:
     """Declarations in variables of the module, directly or in a list."""
     found = []
     for name, value in vars(module).items():

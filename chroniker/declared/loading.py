@@ -62,13 +62,13 @@ def load_declared_jobs() -> tuple[list[DeclaredJob], list[Problem]]:
     declared, problems = [], list(found.problems)
     places: dict[str, LocatedDeclaration] = {}
     for located in found.located:
-        one, errors = _load(located)
+        one, errors = _load_declaration(located)
         if one is not None and (first := places.setdefault(one.name, located)) is not located:
             errors = [Problem(str(located), "name", f"“{one.name}” is also declared in {first}. Use different names.")]
         problems += errors
         if one is not None and not errors:
             declared.append(one)
-    return declared, [*problems, *_cycles(declared, places)]
+    return declared, [*problems, *_find_cycles(declared, places)]
 
 
 def decided_fields(job: Job) -> frozenset[str]:
@@ -98,13 +98,13 @@ def find_cycle(after: Mapping[str, Collection[str]]) -> list[str]:
     return []
 
 
-def _cycles(declared: list[DeclaredJob], places: Mapping[str, LocatedDeclaration]) -> Iterator[Problem]:
+def _find_cycles(declared: list[DeclaredJob], places: Mapping[str, LocatedDeclaration]) -> Iterator[Problem]:
     if found := find_cycle({one.name: one.comes_after for one in declared}):
         path = " → ".join(f"“{name}”" for name in found)
         yield Problem(str(places[found[0]]), "after", f"the dependencies form a cycle: {path}.")
 
 
-def _load(located: LocatedDeclaration) -> tuple[DeclaredJob | None, list[Problem]]:
+def _load_declaration(located: LocatedDeclaration) -> tuple[DeclaredJob | None, list[Problem]]:
     fields = dict(located.declaration.fields)
     errors = dict(_field_errors(located, fields))
     names = {name: fields.pop(name, None) for name in LISTS}

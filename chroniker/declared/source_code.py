@@ -22,21 +22,21 @@ def decorator(job: Job, after: Sequence[str] = (), triggered_by: Mapping[str, st
     """``@job(…)`` for the class of the job's management command. Empty for a raw command, which has no class."""
     if not job.command:
         return ""
-    call = _call("@job", _fields(job, after, triggered_by, without=("command",)))
+    call = _call_source("@job", _fields(job, after, triggered_by, without=("command",)))
     command = f"class Command(BaseCommand): ...  # the command “{_comment(job.command)}”"
     return f"{_imports(call)}\n{_remark(job)}{call}\n{command}\n"
 
 
 def module(job: Job, after: Sequence[str] = (), triggered_by: Mapping[str, str] = NONE) -> str:
     """The source of a ``jobs`` module that declares this job."""
-    call = _call("job", _fields(job, after, triggered_by))
+    call = _call_source("job", _fields(job, after, triggered_by))
     return f"{_imports(call)}\n{_remark(job)}declared = {call}\n"
 
 
 def module_of_all(jobs: Iterable[tuple[Job, Sequence[str], Mapping[str, str]]]) -> str:
     """The source of a ``jobs`` module that declares all these jobs, each with the names of the jobs it waits for, and
     of those that start it."""
-    calls = [(_remark(each[0]), _call("job", _fields(*each))) for each in jobs]
+    calls = [(_remark(each[0]), _call_source("job", _fields(*each))) for each in jobs]
     named = "\n".join(f"{remark}job_{number} = {call}\n" for number, (remark, call) in enumerate(calls, start=1))
     return f"{_imports(named)}\n{named}"
 
@@ -55,7 +55,7 @@ def _fields(
         else:
             value = getattr(job, field.name)
             if field.name in ALWAYS or value != field.get_default():
-                yield field.name, _in_zone(value, job.timezone)
+                yield field.name, _convert_to_zone(value, job.timezone)
     if after:
         yield "after", list(after)
     if triggered_by:
@@ -66,7 +66,7 @@ def _fields(
         yield "tags", tags
 
 
-def _in_zone(value: Any, zone: str) -> Any:
+def _convert_to_zone(value: Any, zone: str) -> Any:
     """A time in the time zone of the job; in UTC where that zone is unknown, or has that local time twice.
 
     Python takes a repeated local time for unequal to any time of another zone, so each sync would find a change.
@@ -80,7 +80,7 @@ def _in_zone(value: Any, zone: str) -> Any:
     return local if local.replace(fold=1 - local.fold).utcoffset() == local.utcoffset() else value.astimezone(dt.UTC)
 
 
-def _call(function: str, fields: Iterator[tuple[str, Any]]) -> str:
+def _call_source(function: str, fields: Iterator[tuple[str, Any]]) -> str:
     lines = [f"{INDENT}{name}={_literal(value)},\n" for name, value in fields]
     return f"{function}(\n{''.join(lines)})"
 

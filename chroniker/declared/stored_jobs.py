@@ -41,9 +41,9 @@ def read_stored_jobs(declared: Sequence[DeclaredJob], *, lock: bool) -> StoredJo
         stored.calendars = {calendar.name: calendar for calendar in Calendar.objects.all()}
     if any(one.channels is not None for one in declared):
         stored.channels = dict(Channel.objects.values_list("name", "pk"))
-        stored.job_channels = _linked("channels", names)
+        stored.job_channels = _linked_names("channels", names)
     if any(one.tags is not None for one in declared):
-        stored.job_tags = _linked("tags", names)
+        stored.job_tags = _linked_names("tags", names)
     if any(one.after is not None or one.triggered_by is not None for one in declared):
         dependencies = JobDependency.objects.values_list("dependent__name", "dependee__name", "pk")
         for dependent, dependee, pk in dependencies:
@@ -53,7 +53,7 @@ def read_stored_jobs(declared: Sequence[DeclaredJob], *, lock: bool) -> StoredJo
     return stored
 
 
-def _linked(field: str, names: Collection[str]) -> dict[str, set[str]]:
+def _linked_names(field: str, names: Collection[str]) -> dict[str, set[str]]:
     """The names of the rows that the jobs with these names have in this field, by the name of the job."""
     found: dict[str, set[str]] = {}
     rows = Job.objects.filter(name__in=names, **{f"{field}__isnull": False})

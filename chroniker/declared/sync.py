@@ -33,7 +33,7 @@ def sync(declared: Sequence[DeclaredJob], *, by: str, adopt: bool = False) -> li
     _create_groups(plan.new_groups)
     if plan.created:
         Job.objects.bulk_create(plan.created)
-    _update(plan)
+    _update_jobs(plan)
     if plan.edges:
         _write_dependencies(plan)
     if plan.triggers:
@@ -43,11 +43,11 @@ def sync(declared: Sequence[DeclaredJob], *, by: str, adopt: bool = False) -> li
     if plan.tags:
         names = {name for each in plan.tags.values() for name in each}
         _write_links("tags", plan.tags, {tag.name: tag.pk for tag in Tag.objects.ensure(names)})
-    _record(by, plan.changes)
+    _record_in_audit(by, plan.changes)
     return plan.changes
 
 
-def _record(by: str, changes: Sequence[Change]) -> None:
+def _record_in_audit(by: str, changes: Sequence[Change]) -> None:
     made = {each.name: each for each in changes if each.kind not in (ChangeKind.REFUSED, ChangeKind.UNCHANGED)}
     if made:
         jobs = [(job, made[job.name]) for job in Job.objects.filter(name__in=made).only("name")]
@@ -64,7 +64,7 @@ def _create_groups(groups: list[Group]) -> None:
         group.pk = ids[group.name]
 
 
-def _update(plan: SyncPlan) -> None:
+def _update_jobs(plan: SyncPlan) -> None:
     """In two groups, so that only jobs with a changed schedule or ``enabled`` are booked again."""
     booked = [(job, fields) for job, fields in plan.updated if fields & BOOKED_FIELDS]
     others = [(job, fields) for job, fields in plan.updated if not fields & BOOKED_FIELDS]

@@ -60,7 +60,7 @@ def _table(candidate: Candidate, now: dt.datetime) -> Iterator[str]:
 def _rows(candidate: Candidate, now: dt.datetime) -> Iterator[str]:
     if not candidate.instants_there and not candidate.job.enabled:  # it runs neither there nor here
         return
-    there, here = map(_shown, candidate.instants_there), map(_shown, _instants_here(candidate, now))
+    there, here = map(_time_text, candidate.instants_there), map(_time_text, _instants_here(candidate, now))
     for number, (left, right) in enumerate(zip_longest(there, here, fillvalue=NONE), start=1):
         mark = "" if left == right else "  " + _("differs")
         yield f"  {number:>4}  {left:<25}  {right:<25}{mark}".rstrip()
@@ -73,5 +73,5 @@ def _instants_here(candidate: Candidate, now: dt.datetime) -> list[dt.datetime]:
         return []
 
 
-def _shown(moment: dt.datetime) -> str:
+def _time_text(moment: dt.datetime) -> str:
     return timezone.localtime(moment).replace(microsecond=0).isoformat(" ")

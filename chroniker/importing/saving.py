@@ -64,20 +64,20 @@ def save_candidates(
 def _match_existing(candidates: Sequence[Candidate]) -> None:
     here = list(Job.objects.only("name", "origin"))
     imported = {job.origin: job.pk for job in here if job.origin}
-    taken = {_comparable(job.name) for job in here}
+    taken = {_comparison_key(job.name) for job in here}
     known = Job.objects.in_bulk([imported[each.origin] for each in candidates if each.origin in imported])
     for candidate in candidates:
         if candidate.origin in imported:
             candidate.job = known[imported[candidate.origin]]
             candidate.outcome = Outcome.ALREADY
-        elif not candidate.refusal and _comparable(candidate.job.name) in taken:
+        elif not candidate.refusal and _comparison_key(candidate.job.name) in taken:
             candidate.refusal = _("Another job already has this name. Rename one of the two.")
         elif not candidate.refusal:
             candidate.outcome = Outcome.WOULD_BE
-            taken.add(_comparable(candidate.job.name))
+            taken.add(_comparison_key(candidate.job.name))
 
 
-def _comparable(name: str) -> str:
+def _comparison_key(name: str) -> str:
     """As the unique key of the database compares it. MariaDB and MySQL ignore case and trailing spaces."""
     return name.casefold().rstrip() if connections[settings.database].vendor == "mysql" else name
 

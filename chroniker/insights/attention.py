@@ -14,7 +14,7 @@ from django.utils.translation import ngettext
 from chroniker.insights import health, health_facts, jobs_in_trouble
 from chroniker.insights.health_facts import Facts
 from chroniker.models import Job, JobState, Run, Status
-from chroniker.wording.formats import as_sentence, coarse_duration, count, relative, short_time
+from chroniker.wording.formats import as_sentence, coarse_duration, format_count, relative, short_time
 
 #: Items that are read of each kind; the page shows fewer, and says that there are more.
 MOST = health_facts.MOST_NEEDING
@@ -50,46 +50,48 @@ class Attention:
 def attention(now: dt.datetime) -> Attention:
     """Six statements besides those of the health: failing jobs with their last runs, lost runs, overdue jobs, alerts,
     schedule errors."""
-    facts = health_facts.cached(now)
+    facts = health_facts.cached_facts(now)
     by_kind = [
-        *(_no_tick(facts, now) if facts else ()),
-        *_failing(now),
-        *_lost(now),
-        *(_overdue(facts, now) if facts else ()),
-        *(_no_worker(facts, now) if facts else ()),
-        *_alerts(),
-        *_schedule_errors(),
-        *(_mails(facts, now) if facts else ()),
+        *(_no_tick_items(facts, now) if facts else ()),
+        *_failing_job_items(now),
+        *_lost_run_items(now),
+        *(_overdue_job_items(facts, now) if facts else ()),
+        *(_no_worker_items(facts, now) if facts else ()),
+        *_alert_items(),
+        *_schedule_error_items(),
+        *(_late_message_items(facts, now) if facts else ()),
     ]
     return Attention(by_kind, facts is not None)
 
 
 def attention_count(now: dt.datetime) -> int:
     """The number of items of ``attention``, by what the health has read."""
-    facts = health_facts.cached(now)
+    facts = health_facts.cached_facts(now)
     if facts is None:
         return 0
-    others = (_no_tick(facts, now), _no_worker(facts, now), _mails(facts, now))
+    others = (_no_tick_items(facts, now), _no_worker_items(facts, now), _late_message_items(facts, now))
     return facts.needing + sum(len(list(items)) for items in others)
 
 
-def _no_tick(facts: Facts, now: dt.datetime) -> Iterator[Item]:
+def _no_tick_items(facts: Facts, now: dt.datetime) -> Iterator[Item]:
     cell = health.tick(facts, now)
     if cell.level == "bad":
         yield Item("no_tick", None, cell.since, None, _("Nothing ticks."), cell.detail)
 
 
-def _failing(now: dt.datetime) -> Iterator[Item]:
+def _failing_job_items(now: dt.datetime) -> Iterator[Item]:
     """Enabled jobs whose last chains of attempts ended badly, those that fail for longest first."""
-    states = list(jobs_in_trouble.failing().select_related("job").order_by("failing_since", "pk")[:MOST])
+    states = list(jobs_in_trouble.failing_states().select_related("job").order_by("failing_since", "pk")[:MOST])
     runs = _last_failures(states)
     for state in states:
         run = runs.get(state.pk)
-        words = {"n": count(state.failures), "since": short_time(state.failing_since, now)}
+        words = {"n": format_count(state.failures), "since": short_time(state.failing_since, now)}
         what = (
             ngettext("Failed once, %(since)s.", "Failed %(n)s times in a row since %(since)s.", state.failures) % words
         )
-        why = " ".join(filter(None, [as_sentence(run.reason_without_output) if run else "", _next(state, now)]))
+        why = " ".join(
+            filter(None, [as_sentence(run.reason_without_output) if run else "", _next_run_sentence(state, now)])
+        )
         kind = "failing"
         if state.held_at is not None:
             held = {"token": state.held_by_run, "since": short_time(state.held_at, now)}
@@ -110,7 +112,7 @@ def _last_failures(states: list[JobState]) -> dict[int, Run]:
     return {run.job_id: run for run in bad.order_by("token")}
 
 
-def _next(state: JobState, now: dt.datetime) -> str:
+def _next_run_sentence(state: JobState, now: dt.datetime) -> str:
     if state.held_at is not None:
         return _("Its scheduled times wait until it is resumed.")
     if state.retry_at is not None:
@@ -124,30 +126,36 @@ def _next(state: JobState, now: dt.datetime) -> str:
     return _("Next run %(time)s.") % {"time": relative(state.next_run, now)}
 
 
-def _lost(now: dt.datetime) -> Iterator[Item]:
+def _lost_run_items(now: dt.datetime) -> Iterator[Item]:
     """Runs lost in the last 24 hours that no success of their job has followed. Failing jobs are listed as such."""
-    rows = jobs_in_trouble.lost(now - jobs_in_trouble.LOST_WITHIN).select_related("job__state").order_by("-claimed_at")
+    rows = (
+        jobs_in_trouble.lost_runs(now - jobs_in_trouble.LOST_WITHIN)
+        .select_related("job__state")
+        .order_by("-claimed_at")
+    )
     seen: set[int] = set()
     for run in rows[:MOST]:
         if run.job_id not in seen:
             seen.add(run.job_id)
             what = _("Lost %(time)s.") % {"time": relative(run.finished_at, now)}
-            why = " ".join(filter(None, [as_sentence(run.reason_without_output), _next(run.job.state, now)]))
+            why = " ".join(
+                filter(None, [as_sentence(run.reason_without_output), _next_run_sentence(run.job.state, now)])
+            )
             yield Item("lost", run.job, run.finished_at, run.pk, what, why, run.error_line)
 
 
-def _overdue(facts: Facts, now: dt.datetime) -> Iterator[Item]:
-    for state in health_facts.overdue(now - health_facts.overdue_after(facts.tickers))[:MOST]:
+def _overdue_job_items(facts: Facts, now: dt.datetime) -> Iterator[Item]:
+    for state in health_facts.overdue_states(now - health_facts.overdue_after(facts.tickers))[:MOST]:
         assert state.next_run is not None
         what = _("Due since %(time)s.") % {"time": short_time(state.next_run, now)}
         yield Item("overdue", state.job, state.next_run, None, what, health.tick(facts, now).detail)
 
 
-def _no_worker(facts: Facts, now: dt.datetime) -> Iterator[Item]:
+def _no_worker_items(facts: Facts, now: dt.datetime) -> Iterator[Item]:
     for queue in health.queues_without_worker(facts, now)[:MOST]:
         words = {
             "queue": queue.name or queue.executor,
-            "n": count(queue.queued),
+            "n": format_count(queue.queued),
             "time": coarse_duration(now - queue.oldest),
         }
         what = _("No worker consumes the queue “%(queue)s”.") % words
@@ -159,21 +167,21 @@ def _no_worker(facts: Facts, now: dt.datetime) -> Iterator[Item]:
         yield Item("no_worker", None, queue.oldest, None, what, text % words)
 
 
-def _alerts() -> Iterator[Item]:
-    for alert in jobs_in_trouble.alerted().select_related("job").order_by("raised_at", "pk")[:MOST]:
+def _alert_items() -> Iterator[Item]:
+    for alert in jobs_in_trouble.open_alerts().select_related("job").order_by("raised_at", "pk")[:MOST]:
         yield Item(f"alert_{alert.kind}", alert.job, alert.raised_at, alert.run_id, alert.text_with(short_time))
 
 
-def _schedule_errors() -> Iterator[Item]:
+def _schedule_error_items() -> Iterator[Item]:
     for state in (
-        jobs_in_trouble.with_schedule_error().select_related("job").order_by("schedule_error_since", "pk")[:MOST]
+        jobs_in_trouble.states_with_schedule_error().select_related("job").order_by("schedule_error_since", "pk")[:MOST]
     ):
         what = _("Its schedule cannot be computed.")
         why = _("%(error)s Edit the schedule to resume.") % {"error": f"{state.schedule_error.rstrip('.')}."}
         yield Item("schedule_error", state.job, state.schedule_error_since, None, what, why)
 
 
-def _mails(facts: Facts, now: dt.datetime) -> Iterator[Item]:
+def _late_message_items(facts: Facts, now: dt.datetime) -> Iterator[Item]:
     cell = health.mails(facts, now)
     if cell.level in ("warn", "bad"):
         yield Item("mails", None, cell.since, None, _("Messages: %(late)s.") % {"late": cell.headline}, cell.detail)

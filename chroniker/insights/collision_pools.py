@@ -8,7 +8,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from chroniker.insights.crowding import Collision, ExpectedRun, collisions, usual_length
-from chroniker.insights.timeline_runs import PastRun
+from chroniker.insights.timeline_runs import TimelineRun
 from chroniker.models import Group, HostService, JobState, Run
 
 Queue = tuple[str, str]  #: executor and queue; the queue is empty for an executor without queues
@@ -37,7 +37,7 @@ def pool_collisions(
     expected: Sequence[ExpectedRun],
     states: Iterable[JobState],
     open_runs: Sequence[Run],
-    past: Iterable[PastRun],
+    past: Iterable[TimelineRun],
     services: Iterable[HostService],
     now: dt.datetime,
 ) -> list[PoolCollision]:
@@ -47,7 +47,7 @@ def pool_collisions(
     """
     jobs = {state.job_id: state.job for state in states}
     queues: dict[int, Queue] = {pk: (job.executor, job.queue) for pk, job in jobs.items()}
-    latest_last: list[Run | PastRun] = [*reversed([*past]), *reversed(open_runs)]
+    latest_last: list[Run | TimelineRun] = [*reversed([*past]), *reversed(open_runs)]
     queues |= {run.job_id: (run.executor, run.queue) for run in latest_last if run.executor}
     by_queue: dict[Queue, list[ExpectedRun]] = defaultdict(list)
     by_group: dict[int, list[ExpectedRun]] = defaultdict(list)
@@ -62,17 +62,17 @@ def pool_collisions(
     found = [
         PoolCollision(each, queue=queue)
         for queue, runs in by_queue.items()
-        for each in collisions(runs, slots.get(queue) or 0, _running(open_runs, now, queue=queue))
+        for each in collisions(runs, slots.get(queue) or 0, _ends_of_open_runs(open_runs, now, queue=queue))
     ]
     found += [
         PoolCollision(each, group=group.name)
         for pk, group in groups.items()
-        for each in collisions(by_group[pk], group.limit or 0, _running(open_runs, now, group=pk))
+        for each in collisions(by_group[pk], group.limit or 0, _ends_of_open_runs(open_runs, now, group=pk))
     ]
     return sorted(found, key=lambda each: each.collision.start)
 
 
-def _running(
+def _ends_of_open_runs(
     open_runs: Iterable[Run], now: dt.datetime, *, queue: Queue | None = None, group: int | None = None
 ) -> list[tuple[dt.datetime, str]]:
     """The expected end and the name of the open runs of a pool. One that is late is expected to end now."""

@@ -78,14 +78,16 @@ def collisions(
             while len(slots) >= capacity:
                 begin = heappop(slots)[0]
             if not found or this_minute > found[-1].end:
-                found.append(_collision(this_minute, begin, capacity, busy, [each.name for each in minute]))
-            _add(found[-1], run, begin)
+                found.append(_new_collision(this_minute, begin, capacity, busy, [each.name for each in minute]))
+            _add_waiting_run(found[-1], run, begin)
         minute.append(run)
         heappush(slots, (begin + run.length, run.name))
     return found
 
 
-def _collision(start: dt.datetime, end: dt.datetime, capacity: int, busy: Sequence[str], names: list[str]) -> Collision:
+def _new_collision(
+    start: dt.datetime, end: dt.datetime, capacity: int, busy: Sequence[str], names: list[str]
+) -> Collision:
     """A new one. ``busy``: the jobs that hold a slot; ``names``: those of them that started within its first minute."""
     still = list(busy)
     for name in names:
@@ -94,7 +96,7 @@ def _collision(start: dt.datetime, end: dt.datetime, capacity: int, busy: Sequen
     return Collision(start, end, capacity, names, still)
 
 
-def _add(collision: Collision, run: ExpectedRun, begin: dt.datetime) -> None:
+def _add_waiting_run(collision: Collision, run: ExpectedRun, begin: dt.datetime) -> None:
     """Add a run that waits until ``begin``."""
     collision.names.append(run.name)
     collision.end = max(collision.end, begin)

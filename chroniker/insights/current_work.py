@@ -65,7 +65,9 @@ def current_work(now: dt.datetime, held: Pause | None = None) -> CurrentWork:
     leases = list(
         Lease.objects.filter(slot="").select_related("run", "job__state", "job__group").order_by("pk")[:MOST_OPEN]
     )
-    running = sorted((_running(lease, now) for lease in leases if lease.run.status == Status.RUNNING), key=_started)
+    running = sorted(
+        (_running_run(lease, now) for lease in leases if lease.run.status == Status.RUNNING), key=_start_time
+    )
     queued = [lease for lease in leases if lease.run.status == Status.CLAIMED]
     open_jobs = Lease.objects.filter(slot="").values("job")
     overdue = JobState.objects.filter(next_run__lte=now, job__enabled=True).exclude(pk__in=open_jobs)
@@ -74,7 +76,7 @@ def current_work(now: dt.datetime, held: Pause | None = None) -> CurrentWork:
     later = JobState.objects.filter(next_run__gt=now, job__enabled=True).order_by()
     return CurrentWork(
         running=running[:SHOWN],
-        waiting=_waiting(queued[:SHOWN], states[:SHOWN], now, held)[:SHOWN],
+        waiting=_waiting_jobs(queued[:SHOWN], states[:SHOWN], now, held)[:SHOWN],
         n_running=len(running),
         n_queued=len(queued),
         n_due=n_due,
@@ -96,17 +98,17 @@ def open_work(now: dt.datetime, group: Group | None = None) -> OpenWork:
     """``group``: of its jobs alone. One statement."""
     leases = Lease.objects.filter(slot="").select_related("run", "job__state").order_by("pk")
     rows = list((leases if group is None else leases.filter(job__group=group))[:MOST_OPEN])
-    running = [_running(lease, now) for lease in rows if lease.run.status == Status.RUNNING]
+    running = [_running_run(lease, now) for lease in rows if lease.run.status == Status.RUNNING]
     known = [(each.ends_at, each) for each in running if each.ends_at is not None and each.ends_at > now]
     last = max(known, key=lambda pair: pair[0])[1] if known else None
     return OpenWork(len(running), len(rows) - len(running), len(running) - len(known), last)
 
 
-def _started(each: RunningRun) -> dt.datetime:
+def _start_time(each: RunningRun) -> dt.datetime:
     return each.run.started_at or each.run.claimed_at
 
 
-def _running(lease: Lease, now: dt.datetime) -> RunningRun:
+def _running_run(lease: Lease, now: dt.datetime) -> RunningRun:
     state = getattr(lease.job, "state", None)
     usual = dt.timedelta(seconds=state.p50) if state is not None and state.p50 is not None else None
     found = estimate(
@@ -115,14 +117,14 @@ def _running(lease: Lease, now: dt.datetime) -> RunningRun:
     return RunningRun(lease.run, lease, usual, found)
 
 
-def _waiting(
+def _waiting_jobs(
     leases: Sequence[Lease], states: Sequence[JobState], now: dt.datetime, held: Pause | None
 ) -> list[WaitingJob]:
     queued = [WaitingJob(lease.job, "queued", lease.run.claimed_at, lease.run.reason, lease.run) for lease in leases]
     if not states:
         return queued
     pauses = {state.pk: held for state in states} if held else None
-    found = explanations.explain(states, now, pauses, leases={}, seen=health_facts.cached(now))
+    found = explanations.explain(states, now, pauses, leases={}, seen=health_facts.cached_facts(now))
     overdue_before = now - health_facts.cached_overdue_after(now)
     return queued + [_waiting_job(state, found[state.pk], overdue_before) for state in states]
 

@@ -46,21 +46,21 @@ def day_counts(now: dt.datetime) -> DayCounts:
     found = {row.start: row for row in RunTotal.objects.filter(start__gte=starts[0], start__lte=last)}
     rows = [found.get(start) or RunTotal(start=start) for start in starts]
     return DayCounts(
-        parts=[HalfHour(row.start, row.succeeded, bad(row)) for row in rows],
-        delay_p95=percentile([sum(getattr(row, name) for row in rows) for name in DELAYS], 0.95),
+        parts=[HalfHour(row.start, row.succeeded, count_bad_ends(row)) for row in rows],
+        delay_p95=percentile_of_buckets([sum(getattr(row, name) for row in rows) for name in DELAYS], 0.95),
         stopped=sum(row.stopped for row in rows),
         skipped=sum(row.skipped for row in rows),
         succeeded=sum(row.succeeded for row in rows),
-        bad=sum(map(bad, rows)),
+        bad=sum(map(count_bad_ends, rows)),
     )
 
 
-def bad(row: RunTotal) -> int:
+def count_bad_ends(row: RunTotal) -> int:
     """Failed, timed out or lost."""
     return sum(getattr(row, name) for name in BAD)
 
 
-def percentile(counts: Sequence[int], share: float) -> float | None:
+def percentile_of_buckets(counts: Sequence[int], share: float) -> float | None:
     """The delay in seconds that this share of the runs does not exceed, by the buckets; interpolated within one."""
     wanted = sum(counts) * share
     if not wanted:

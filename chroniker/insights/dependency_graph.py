@@ -47,7 +47,7 @@ def chains(job_ids: Collection[int] | None = None) -> list[Chain]:
         waits_for.setdefault(dependent, set()).add(dependee)
         followers.setdefault(dependee, set()).add(dependent)
     if job_ids is None:
-        members = list(connected(waits_for, followers))
+        members = list(connected_parts(waits_for, followers))
     else:
         members = [reachable(job_id, followers) for job_id in job_ids]
     all_ids = set().union(*members)
@@ -69,7 +69,7 @@ def reachable(start: int, *edges: Edges) -> set[int]:
     return found
 
 
-def connected(waits_for: Edges, followers: Edges) -> Iterator[set[int]]:
+def connected_parts(waits_for: Edges, followers: Edges) -> Iterator[set[int]]:
     """The connected parts of the graph, without jobs that have no dependency."""
     seen: set[int] = set()
     for start in sorted({*waits_for, *followers}):
@@ -81,30 +81,30 @@ def connected(waits_for: Edges, followers: Edges) -> Iterator[set[int]]:
 def _chain(members: Sequence[Job], waits_for: Edges, expected: Mapping[int, float]) -> Chain:
     jobs = {job.pk: job for job in members}
     before = {pk: [other for other in jobs if other in waits_for.get(pk, ())] for pk in jobs}
-    ends = _ends(before, expected)
+    ends = _end_seconds(before, expected)
     links = [
         Link(jobs[pk], [jobs[other] for other in before[pk]], expected.get(pk), end - expected.get(pk, 0.0))
         for pk, end in ends.items()
     ]
-    path = [jobs[pk] for pk in _longest(ends, before)]
+    path = [jobs[pk] for pk in _path_to_last_end(ends, before)]
     return Chain(links, path, max(ends.values(), default=0.0), [job for pk, job in jobs.items() if pk not in ends])
 
 
 def critical_path(before: Mapping[int, Sequence[int]], expected: Mapping[int, float]) -> tuple[list[int], float]:
     """The longest path and its duration. ``before``: for each job, in a fixed order, the jobs it waits for."""
-    ends = _ends(before, expected)
-    return _longest(ends, before), max(ends.values(), default=0.0)
+    ends = _end_seconds(before, expected)
+    return _path_to_last_end(ends, before), max(ends.values(), default=0.0)
 
 
-def _ends(before: Mapping[int, Sequence[int]], expected: Mapping[int, float]) -> dict[int, float]:
+def _end_seconds(before: Mapping[int, Sequence[int]], expected: Mapping[int, float]) -> dict[int, float]:
     """When each job ends if it starts as soon as it may, in topological order."""
     ends: dict[int, float] = {}
-    for pk in _in_order(before):
+    for pk in _sort_by_dependency(before):
         ends[pk] = max((ends[other] for other in before[pk]), default=0.0) + expected.get(pk, 0.0)
     return ends
 
 
-def _in_order(before: Mapping[int, Sequence[int]]) -> list[int]:
+def _sort_by_dependency(before: Mapping[int, Sequence[int]]) -> list[int]:
     """Topological order. Jobs in a cycle, and jobs that wait for one, are left out."""
     left = {pk: len(others) for pk, others in before.items()}
     after: dict[int, list[int]] = {}
@@ -120,7 +120,7 @@ def _in_order(before: Mapping[int, Sequence[int]]) -> list[int]:
     return ready
 
 
-def _longest(ends: Mapping[int, float], before: Mapping[int, Sequence[int]]) -> list[int]:
+def _path_to_last_end(ends: Mapping[int, float], before: Mapping[int, Sequence[int]]) -> list[int]:
     """The critical path: backwards from the job that ends last, each time to the dependency that ends last."""
     if not ends:
         return []
@@ -130,7 +130,7 @@ def _longest(ends: Mapping[int, float], before: Mapping[int, Sequence[int]]) -> 
     return path[::-1]
 
 
-def in_words(seconds: float | None) -> str:
+def duration_in_words(seconds: float | None) -> str:
     if seconds is None:
         return "unknown"
     return f"{seconds:.1f} s" if seconds < 60 else str(dt.timedelta(seconds=round(seconds)))

@@ -73,8 +73,8 @@ def estimate(
     if started_at is None:
         return Estimate()
     rate = _rate((now - started_at).total_seconds(), done)
-    by_rate = _moment(now, max(total - (done or 0), 0) / rate) if rate and total and total > 0 else None
-    by_past = None if expected is None else _moment(started_at, expected.total_seconds())
+    by_rate = _add_seconds(now, max(total - (done or 0), 0) / rate) if rate and total and total > 0 else None
+    by_past = None if expected is None else _add_seconds(started_at, expected.total_seconds())
     return Estimate(rate, by_rate, by_past)
 
 
@@ -82,5 +82,5 @@ def _rate(seconds: float, done: int | None) -> float | None:
     return done / seconds if done and done > 0 and seconds > 0 else None
 
 
-def _moment(start: dt.datetime, seconds: float) -> dt.datetime | None:
+def _add_seconds(start: dt.datetime, seconds: float) -> dt.datetime | None:
     return start + dt.timedelta(seconds=seconds) if seconds <= FARTHEST.total_seconds() else None

@@ -33,19 +33,24 @@ def crowded_minutes(
         own = ExpectedRun(start, edited.pk or 0, edited.name, usual_length(own_seconds))
         group = edited.group
         if group is not None and group.limit is not None:
-            runs = [*_runs(start, [state for state in states if state.job.group_id == group.pk]), own]
+            runs = [*_expected_runs(start, [state for state in states if state.job.group_id == group.pk]), own]
             found += [PoolCollision(each, group=group.name) for each in collisions(runs, group.limit)[:1]]
         if slots:
-            runs = [*_runs(start, [state for state in states if queues.get(state.pk, _own(state.job)) == queue]), own]
+            runs = [
+                *_expected_runs(
+                    start, [state for state in states if queues.get(state.pk, _queue_of_job(state.job)) == queue]
+                ),
+                own,
+            ]
             found += [PoolCollision(each, queue=queue) for each in collisions(runs, slots)[:1]]
     return found
 
 
-def _runs(start: dt.datetime, states: Sequence[JobState]) -> list[ExpectedRun]:
+def _expected_runs(start: dt.datetime, states: Sequence[JobState]) -> list[ExpectedRun]:
     return [ExpectedRun(start, state.pk, state.job.name, usual_length(state.p50)) for state in states]
 
 
-def _own(job: Job) -> Queue:
+def _queue_of_job(job: Job) -> Queue:
     return job.executor, job.queue
 
 
@@ -58,12 +63,12 @@ def _queues_and_slots(
     """
     slots = slots_by_queue(live_services()[:MOST_WORKERS])
     if not any(slots.values()):
-        return _own(edited), {}, None
+        return _queue_of_job(edited), {}, None
     ids = {state.pk for states in starting for state in states}
     # One search in the index for each job: a join may read all runs of these jobs.
     latest = Run.objects.filter(job=OuterRef("pk"), token=OuterRef("last_token"), parent=None)
     columns = {f"latest_{name}": Subquery(latest.values(name)[:1]) for name in ("executor", "queue")}
     names = JobState.objects.filter(AnyOf("pk", [*ids, edited.pk or 0])).annotate(**columns).values_list("pk", *columns)
     queues = {pk: (executor, queue) for pk, executor, queue in names if executor}
-    queue = queues.get(edited.pk or 0, _own(edited))
+    queue = queues.get(edited.pk or 0, _queue_of_job(edited))
     return queue, queues, slots.get(queue)

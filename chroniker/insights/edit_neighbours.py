@@ -38,13 +38,13 @@ class Dependant:
     examined: int
 
 
-def others_until(job_id: int | None, last: dt.datetime) -> list[JobState]:
+def other_jobs_until(job_id: int | None, last: dt.datetime) -> list[JobState]:
     """The other enabled jobs whose next run comes before ``last``, the earliest first. One statement."""
     states = JobState.objects.filter(next_run__lt=last, job__enabled=True).exclude(pk=job_id)
     return [state for state, _more in light_states(states.order_by("next_run"), MOST_OTHERS, _STATE, _JOB)]
 
 
-def same_minute(
+def jobs_in_same_minute(
     times: Collection[ChangedTime], offset: dt.timedelta, others: Sequence[JobState], now: dt.datetime
 ) -> dict[dt.datetime, list[JobState]]:
     """For each scheduled time of the next day that runs: the other jobs that start in the same minute.
@@ -63,12 +63,12 @@ def same_minute(
             found[row.instant] = [
                 state
                 for number, ((table, delay), states) in enumerate(alike.items())
-                for state in _starting(table, delay, states, low, is_computed=number < MOST_SCHEDULES)
+                for state in _jobs_starting_within(table, delay, states, low, is_computed=number < MOST_SCHEDULES)
             ]
     return found
 
 
-def _starting(
+def _jobs_starting_within(
     table: Timetable, delay: dt.timedelta, states: list[JobState], low: dt.datetime, *, is_computed: bool
 ) -> list[JobState]:
     """Those of these jobs of one schedule that start in the minute that begins with ``low``."""
@@ -89,7 +89,7 @@ def dependants(job_id: int, state: JobState, after: Timetable, now: dt.datetime,
             edge.dependent_id,
             edge.dependent.name,
             waits_for_ever(edge, state, after, now, will_run=will_run),
-            *_stale(after, edge.dependent, now),
+            *_count_stale_times(after, edge.dependent, now),
         )
         for edge in edges.order_by("dependent__name")[:MOST_DEPENDANTS]
     ]
@@ -110,7 +110,7 @@ def _open_instants(table: Timetable, now: dt.datetime) -> Iterator[dt.datetime]:
     return (instant for instant in islice(table.instants(now), MOST_BLACKOUTS) if not table.blackout(instant))
 
 
-def _stale(after: Timetable, dependant: Job, now: dt.datetime) -> tuple[int, int]:
+def _count_stale_times(after: Timetable, dependant: Job, now: dt.datetime) -> tuple[int, int]:
     """Blackouts of the dependant are not considered."""
     stale, examined = stale_times(after, timetable_of(dependant, ()), now, DEPENDANT_TIMES)
     return len(stale), examined

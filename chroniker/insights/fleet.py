@@ -79,7 +79,7 @@ class Fleet:
 
 def fleet(now: dt.datetime) -> Fleet:
     """Two statements besides those of the health."""
-    facts = health_facts.cached(now)
+    facts = health_facts.cached_facts(now)
     if facts is None:
         return Fleet(is_known=False)
     services = sorted(facts.services, key=lambda each: (each.host.name, each.executor, each.worker))
@@ -102,14 +102,14 @@ def is_alive(service: HostService, now: dt.datetime) -> bool:
 
 
 def _workers(services: Sequence[HostService], alive: Sequence[HostService], now: dt.datetime) -> list[Worker]:
-    newest = max((_version(service.version) for service in alive if service.version), default=())
+    newest = max((_version_key(service.version) for service in alive if service.version), default=())
     return [
-        Worker(service, is_alive(service, now), bool(service.version) and _version(service.version) < newest)
+        Worker(service, is_alive(service, now), bool(service.version) and _version_key(service.version) < newest)
         for service in services
     ]
 
 
-def _version(text: str) -> tuple[tuple[int, str], ...]:
+def _version_key(text: str) -> tuple[tuple[int, str], ...]:
     """For comparisons: numbers by value, other parts by their letters and before any number."""
     return tuple((int(part), "") if part.isdecimal() else (-1, part) for part in text.split("."))
 
@@ -124,7 +124,7 @@ def _queues(alive: Iterable[HostService], now: dt.datetime) -> list[Queue]:
     queued = list(rows.values_list("run__executor", "run__queue", "run__claimed_at")[:MOST_QUEUED])
     counts = Counter((executor, name) for executor, name, _claimed in queued)
     oldest = {(executor, name): claimed for executor, name, claimed in reversed(queued)}
-    waits = _waits(now)
+    waits = _queue_waits(now)
     return [
         Queue(
             executor=executor,
@@ -132,21 +132,21 @@ def _queues(alive: Iterable[HostService], now: dt.datetime) -> list[Queue]:
             queued=counts[executor, name],
             oldest=oldest.get((executor, name)),
             workers=len(consumers[executor, name]),
-            slots=_total(service.slots for service in consumers[executor, name]),
-            busy=_total(service.busy for service in consumers[executor, name]),
+            slots=_sum_or_none(service.slots for service in consumers[executor, name]),
+            busy=_sum_or_none(service.busy for service in consumers[executor, name]),
             wait_p95=waits.get((executor, name)),
         )
         for executor, name in sorted({*consumers, *counts})
     ]
 
 
-def _total(numbers: Iterable[int | None]) -> int | None:
+def _sum_or_none(numbers: Iterable[int | None]) -> int | None:
     """``None`` if any of them is unknown."""
     found = list(numbers)
     return sum(number or 0 for number in found) if found and None not in found else None
 
 
-def _waits(now: dt.datetime) -> dict[tuple[str, str], float]:
+def _queue_waits(now: dt.datetime) -> dict[tuple[str, str], float]:
     """By executor and queue: 95 of 100 of the latest runs waited no longer between claim and worker."""
     rows = Run.objects.filter(claimed_at__gt=now - RECENTLY, claimed_at__lte=now).order_by("-claimed_at")
     found: dict[tuple[str, str], list[float]] = defaultdict(list)

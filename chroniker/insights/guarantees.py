@@ -14,7 +14,7 @@ from django.db.models import Count, Max, Min, Q, Sum
 from django.utils import timezone
 
 from chroniker import reasons
-from chroniker.insights.day_counts import DELAYS, bad, percentile
+from chroniker.insights.day_counts import DELAYS, count_bad_ends, percentile_of_buckets
 from chroniker.models import EventKind, Guarantee, GuaranteeHour, Outbox, RunEvent, RunHour, RunTotal
 
 DAY = dt.timedelta(days=1)
@@ -62,7 +62,7 @@ class Delays:
     buckets: list[int] = field(default_factory=list)
 
     def percentile(self, share: float) -> float | None:
-        return percentile(self.buckets, share)
+        return percentile_of_buckets(self.buckets, share)
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,7 +72,7 @@ class DayOfRuns:
     bad: int
 
 
-def tested(now: dt.datetime) -> dict[Guarantee, Measured]:
+def fetch_test_results(now: dt.datetime) -> dict[Guarantee, Measured]:
     """What the regular tests found. One statement."""
     rows = GuaranteeHour.objects.filter(hour__gt=now - SPANS[-1]).order_by().values("guarantee")
     sums = {
@@ -98,13 +98,13 @@ def counted_events(now: dt.datetime) -> dict[str, Measured]:
     counts = [Count("pk", filter=Q(at__gt=now - span)) for span in SPANS]
     found = {kind: numbers for kind, *numbers in rows.annotate(a=counts[0], b=counts[1], c=counts[2])}
     return {
-        "late_reports": _summed(found.get(kind) for kind in LATE_REPORTS),
-        "deliveries": _summed([found.get(EventKind.REFUSED_DELIVERY)]),
-        "output": _summed([found.get(EventKind.NOTE)]),
+        "late_reports": _measured_from_counts(found.get(kind) for kind in LATE_REPORTS),
+        "deliveries": _measured_from_counts([found.get(EventKind.REFUSED_DELIVERY)]),
+        "output": _measured_from_counts([found.get(EventKind.NOTE)]),
     }
 
 
-def _summed(rows: Iterable[list[int] | None]) -> Measured:
+def _measured_from_counts(rows: Iterable[list[int] | None]) -> Measured:
     known = [row for row in rows if row]
     first, second, third = (sum(row[n] for row in known) for n in range(len(SPANS)))
     return Measured((first, second, third))
@@ -135,8 +135,8 @@ def delays_and_days(now: dt.datetime) -> tuple[Delays, list[DayOfRuns]]:
     buckets, ends = [0] * len(DELAYS), {day: [0, 0] for day in days}
     for row in RunTotal.objects.filter(start__gte=since):
         day = ends.setdefault(timezone.localdate(row.start), [0, 0])
-        day[0] += row.succeeded + bad(row) + row.stopped
-        day[1] += bad(row)
+        day[0] += row.succeeded + count_bad_ends(row) + row.stopped
+        day[1] += count_bad_ends(row)
         if row.start > now - DAY:
             buckets = [total + getattr(row, name) for total, name in zip(buckets, DELAYS, strict=True)]
     return Delays(buckets), [DayOfRuns(day, *ends[day]) for day in days]

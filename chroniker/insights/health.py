@@ -16,7 +16,7 @@ from chroniker.eligibility.liveness import WRITTEN_EVERY, WaitingQueue
 from chroniker.insights import health_facts
 from chroniker.insights.health_facts import Facts
 from chroniker.models import Host, HostService, Ticker
-from chroniker.wording.formats import coarse_duration, count, relative, short_duration, short_time
+from chroniker.wording.formats import coarse_duration, format_count, relative, short_duration, short_time
 
 Level = Literal["good", "warn", "bad", "unknown"]
 LEVELS: tuple[Level, ...] = ("good", "unknown", "warn", "bad")
@@ -55,7 +55,7 @@ def _severity(cell: Cell) -> int:
 
 def health(now: dt.datetime) -> Health:
     """Five statements; none if they were executed less than 3 s ago. Never raises: all is unknown then."""
-    facts = health_facts.cached(now)
+    facts = health_facts.cached_facts(now)
     if facts is None:
         unknown = Cell("unknown", _("unknown"), _("The health could not be read in time."), now)
         return Health(unknown, unknown, unknown, unknown, unknown)
@@ -71,7 +71,7 @@ def tick(facts: Facts, now: dt.datetime) -> Cell:
     """By the freshest of all processes that tick: one is enough."""
     if not facts.tickers:
         text = _("No process has ticked yet. Start celery beat or manage.py cronserver.")
-        return Cell("bad", _("nothing ticks"), text, alarm=_no_tick())
+        return Cell("bad", _("nothing ticks"), text, alarm=_no_tick_sentence())
     best = min(facts.tickers, key=lambda ticker: now - ticker.last_at - late_after(ticker, 2))
     age = now - best.last_at
     where = _("%(kind)s on %(host)s, every %(period)s") % {
@@ -87,7 +87,7 @@ def tick(facts: Facts, now: dt.datetime) -> Cell:
     headline = _("nothing ticks") if level == "bad" else _("late")
     text = _("The last tick was %(ago)s (%(where)s). Start celery beat or manage.py cronserver.")
     words = {"ago": relative(best.last_at, now), "where": where}
-    return Cell(level, headline, text % words, best.last_at, _no_tick() if level == "bad" else "")
+    return Cell(level, headline, text % words, best.last_at, _no_tick_sentence() if level == "bad" else "")
 
 
 def draining_host(facts: Facts, now: dt.datetime) -> Host | None:
@@ -97,41 +97,43 @@ def draining_host(facts: Facts, now: dt.datetime) -> Host | None:
     return known[min(ticking)] if ticking and ticking <= known.keys() else None
 
 
-def _no_tick() -> str:
+def _no_tick_sentence() -> str:
     return _("Nothing ticks, so no run starts.")
 
 
 def workers(facts: Facts, now: dt.datetime) -> Cell:
-    live, silent = _split(facts.services, now)
+    live, silent = _split_live_and_silent(facts.services, now)
     if live:
         text = ngettext("%(n)d alive", "%(n)d alive", len(live)) % {"n": len(live)}
         lost = [service for service in silent if service.worker not in {each.worker for each in live}]
         if lost:
-            words = {"worker": _name(lost[0]), "ago": relative(lost[0].last_seen, now)}
+            words = {"worker": _worker_name(lost[0]), "ago": relative(lost[0].last_seen, now)}
             return Cell("warn", text, _("%(worker)s was last seen %(ago)s.") % words, lost[0].last_seen)
-        return Cell("good", text, _slots(live))
+        return Cell("good", text, _slots_text(live))
     if silent:
-        words = {"worker": _name(silent[0]), "ago": relative(silent[0].last_seen, now)}
+        words = {"worker": _worker_name(silent[0]), "ago": relative(silent[0].last_seen, now)}
         return Cell("bad", _("none alive"), _("%(worker)s was last seen %(ago)s.") % words, silent[0].last_seen)
     return Cell("bad", _("none alive"), _("No worker was seen in the last 24 hours."))
 
 
-def _split(services: list[HostService], now: dt.datetime) -> tuple[list[HostService], list[HostService]]:
+def _split_live_and_silent(
+    services: list[HostService], now: dt.datetime
+) -> tuple[list[HostService], list[HostService]]:
     """Live and silent workers, each with the latest heartbeat first."""
     live = [service for service in services if now - service.last_seen <= settings.host_timeout]
     return live, [service for service in services if now - service.last_seen > settings.host_timeout]
 
 
-def _name(service: HostService) -> str:
+def _worker_name(service: HostService) -> str:
     return service.worker or f"{service.executor}@{service.host.name}"
 
 
-def _slots(live: list[HostService]) -> str:
+def _slots_text(live: list[HostService]) -> str:
     known = [service for service in live if service.slots is not None and service.busy is not None]
     if not known:
         return ""
     busy, slots = sum(service.busy or 0 for service in known), sum(service.slots or 0 for service in known)
-    return _("%(busy)s of %(slots)s slots busy") % {"busy": count(busy), "slots": count(slots)}
+    return _("%(busy)s of %(slots)s slots busy") % {"busy": format_count(busy), "slots": format_count(slots)}
 
 
 def queues_without_worker(facts: Facts, now: dt.datetime) -> list[WaitingQueue]:
@@ -148,7 +150,7 @@ def backlog(facts: Facts, now: dt.datetime) -> Cell:
             "No worker consumes the queue “%(queue)s”; %(n)s runs wait.",
             worst.queued,
         )
-        words = {"queue": worst.name or worst.executor, "n": count(worst.queued)}
+        words = {"queue": worst.name or worst.executor, "n": format_count(worst.queued)}
         return Cell("bad", _("no worker"), text % words, worst.oldest, _("Runs wait for a worker."))
     if facts.overdue_since is not None:
         level: Level = "bad" if now - facts.overdue_since > VERY_LATE else "warn"
@@ -159,7 +161,7 @@ def backlog(facts: Facts, now: dt.datetime) -> Cell:
     if not queued:
         return Cell("good", _("nothing waits"))
     oldest = min(queue.oldest for queue in facts.queues)
-    words = {"n": count(queued), "time": coarse_duration(now - oldest)}
+    words = {"n": format_count(queued), "time": coarse_duration(now - oldest)}
     detail = _("The oldest queued run waits for %(time)s.") % words
     if now - oldest > WAITING:
         return Cell("warn", _("%(n)s queued") % words, detail, oldest)
@@ -190,7 +192,7 @@ def mails(facts: Facts, now: dt.datetime) -> Cell:
         return Cell("good", _("none waits"))
     first = facts.late_messages[0]
     n = len(facts.late_messages)
-    words = {"n": f"{n}+" if n >= health_facts.MOST_MESSAGES else count(n), "error": first.error}
+    words = {"n": f"{n}+" if n >= health_facts.MOST_MESSAGES else format_count(n), "error": first.error}
     level: Level = "bad" if now - first.since > VERY_LATE else "warn"
     detail = _("Not sent: %(error)s") % words if first.error else _("They wait to be sent.")
     return Cell(level, _("%(n)s late") % words, detail, first.since)

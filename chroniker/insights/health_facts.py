@@ -61,7 +61,7 @@ _lock = threading.Lock()
 _cached: tuple[float, Facts | None] | None = None
 
 
-def cached(now: dt.datetime) -> Facts | None:
+def cached_facts(now: dt.datetime) -> Facts | None:
     """The facts, read at most every 3 s. ``None``: they could not be read, or not in time."""
     global _cached
     with _lock:
@@ -95,7 +95,7 @@ def read(now: dt.datetime) -> Facts:
     tickers = liveness.tickers()
     hosts, services = _hosts_and_services(now)
     services.sort(key=lambda service: service.last_seen, reverse=True)
-    overdue_since, needing = _jobs(tickers, now)
+    overdue_since, needing = _overdue_since_and_count(tickers, now)
     return Facts(tickers, hosts, services, liveness.waiting_queues(), overdue_since, _late_messages(now), needing)
 
 
@@ -116,23 +116,23 @@ def _hosts_and_services(now: dt.datetime) -> tuple[list[Host], list[HostService]
     return list(hosts.values()), services
 
 
-def _jobs(tickers: Sequence[Ticker], now: dt.datetime) -> tuple[dt.datetime | None, int]:
+def _overdue_since_and_count(tickers: Sequence[Ticker], now: dt.datetime) -> tuple[dt.datetime | None, int]:
     """Since when a job is overdue, and how many jobs need a person. One statement."""
     since = {"late_since": now - overdue_after(tickers), "lost_since": now - jobs_in_trouble.LOST_WITHIN}
-    for overdue_since, *counts in fetch(_in_trouble, **since):
+    for overdue_since, *counts in fetch(_trouble_counts, **since):
         return overdue_since, sum(counts)
     return None, 0  # there is no job
 
 
-def _in_trouble(late_since: dt.datetime, lost_since: dt.datetime) -> QuerySet[Job, Any]:
+def _trouble_counts(late_since: dt.datetime, lost_since: dt.datetime) -> QuerySet[Job, Any]:
     """One row: when the first overdue job was due, and the number of jobs in trouble of each kind."""
-    late = overdue(late_since)
+    late = overdue_states(late_since)
     counts = {
-        "n_failing": CountUpTo(jobs_in_trouble.failing(), MOST_NEEDING),
-        "n_lost": CountUpTo(jobs_in_trouble.lost(lost_since), MOST_NEEDING, of="job"),
+        "n_failing": CountUpTo(jobs_in_trouble.failing_states(), MOST_NEEDING),
+        "n_lost": CountUpTo(jobs_in_trouble.lost_runs(lost_since), MOST_NEEDING, of="job"),
         "n_late": CountUpTo(late, MOST_NEEDING),
-        "n_alerted": CountUpTo(jobs_in_trouble.alerted(), MOST_NEEDING),
-        "n_broken": CountUpTo(jobs_in_trouble.with_schedule_error(), MOST_NEEDING),
+        "n_alerted": CountUpTo(jobs_in_trouble.open_alerts(), MOST_NEEDING),
+        "n_broken": CountUpTo(jobs_in_trouble.states_with_schedule_error(), MOST_NEEDING),
     }
     rows = Job.objects.annotate(since=Subquery(late.values("next_run")[:1]), **counts).order_by("pk")
     return rows.values_list("since", *counts)[:1]
@@ -145,11 +145,11 @@ def overdue_after(tickers: Sequence[Ticker]) -> dt.timedelta:
 
 def cached_overdue_after(now: dt.datetime) -> dt.timedelta:
     """The same by the cached facts. The minimum if they cannot be read."""
-    facts = cached(now)
+    facts = cached_facts(now)
     return overdue_after(facts.tickers if facts else ())
 
 
-def overdue(before: dt.datetime) -> QuerySet[JobState]:
+def overdue_states(before: dt.datetime) -> QuerySet[JobState]:
     """Jobs that a tick should have claimed before this moment, the longest waiting first. A pause, a group, a
     dependency or a run of its own that holds a job back makes it no longer overdue."""
     if settings.paused:

@@ -74,28 +74,28 @@ class Conditions:
 
     @cached_property
     def attention(self) -> Q:
-        return _any_of(self._in_trouble, self._queued.filter(run__claimed_at__lt=self.stuck_before))
+        return _jobs_of_any_condition(self._in_trouble, self._queued.filter(run__claimed_at__lt=self.stuck_before))
 
     @cached_property
     def running(self) -> Q:
-        return Q(pk__in=_jobs_of(_open_runs().filter(run__status=Status.RUNNING)))
+        return Q(pk__in=_job_ids_of(_open_runs().filter(run__status=Status.RUNNING)))
 
     @cached_property
     def waiting(self) -> Q:
-        return _any_of(self._pending, self._queued)
+        return _jobs_of_any_condition(self._pending, self._queued)
 
     @cached_property
     def overdue(self) -> Q:
         # DISTINCT: else PostgreSQL joins its tables with all jobs, in the order in which they are written.
-        return Q(pk__in=_jobs_of(self._overdue).distinct())
+        return Q(pk__in=_job_ids_of(self._overdue).distinct())
 
     @cached_property
     def failing(self) -> Q:
-        return _any_of([JobState.objects.filter(failing_since__isnull=False)])
+        return _jobs_of_any_condition([JobState.objects.filter(failing_since__isnull=False)])
 
     @cached_property
     def held(self) -> Q:
-        return _any_of([JobState.objects.filter(held_at__isnull=False)])
+        return _jobs_of_any_condition([JobState.objects.filter(held_at__isnull=False)])
 
     @cached_property
     def never(self) -> Q:
@@ -115,7 +115,7 @@ class Conditions:
     @cached_property
     def active(self) -> Q:
         """Those of the first two bands: they need attention, run, or wait."""
-        return _any_of([*self._in_trouble, *self._pending], _open_runs())
+        return _jobs_of_any_condition([*self._in_trouble, *self._pending], _open_runs())
 
     @property
     def _in_trouble(self) -> tuple[QuerySet[JobState], ...]:
@@ -157,19 +157,19 @@ def jobs_without_state() -> QuerySet[Any]:
     return Job.objects.filter(edited_at__isnull=False, state=None).order_by().values("pk")
 
 
-def _any_of(states: Iterable[QuerySet[JobState]], leases: QuerySet[Lease] | None = None) -> Q:
+def _jobs_of_any_condition(states: Iterable[QuerySet[JobState]], leases: QuerySet[Lease] | None = None) -> Q:
     """The enabled jobs of any of these states, and the jobs of these leases. As one union, which uses their indexes."""
-    parts = [_jobs_of(each) for each in states]
+    parts = [_job_ids_of(each) for each in states]
     if leases is None:
         return Q(pk__in=parts[0].union(*parts[1:]) if len(parts) > 1 else parts[0], enabled=True)
-    return Q(pk__in=parts[0].union(*parts[1:], _jobs_of(leases))) & (Q(enabled=True) | Q(pk__in=_jobs_of(leases)))
+    return Q(pk__in=parts[0].union(*parts[1:], _job_ids_of(leases))) & (Q(enabled=True) | Q(pk__in=_job_ids_of(leases)))
 
 
-def _jobs_of(rows: QuerySet[Any]) -> QuerySet[Any]:
+def _job_ids_of(rows: QuerySet[Any]) -> QuerySet[Any]:
     return rows.order_by().values_list("job", flat=True)
 
 
-def matching(chosen: JobFilter, conditions: Conditions) -> QuerySet[Job]:
+def matching_jobs(chosen: JobFilter, conditions: Conditions) -> QuerySet[Job]:
     found = Job.objects.filter(conditions.shown(chosen.show))
     equal = {
         "group__name": chosen.group, "queue": chosen.queue, "executor": chosen.executor, "command": chosen.command,
@@ -177,28 +177,28 @@ def matching(chosen: JobFilter, conditions: Conditions) -> QuerySet[Job]:
     }  # fmt: skip
     found = found.filter(**{name: value for name, value in equal.items() if value})
     if chosen.host:
-        found = found.filter(pk__in=_ran_on(chosen.host, conditions.now - RAN_WITHIN))
-    return found.filter(_search(found, chosen.search.split())) if chosen.search else found
+        found = found.filter(pk__in=_job_ids_on_host(chosen.host, conditions.now - RAN_WITHIN))
+    return found.filter(_search_condition(found, chosen.search.split())) if chosen.search else found
 
 
-def _ran_on(host: str, since: Any) -> set[int]:
+def _job_ids_on_host(host: str, since: Any) -> set[int]:
     """The jobs that ran there lately, by its newest runs, or that may run nowhere else. Two statements."""
     runs = Run.objects.filter(host=host, claimed_at__gt=since).order_by("-claimed_at")
     bound = Job.objects.filter(hostname=host).order_by()
     return {*runs.values_list("job", flat=True)[:MOST_RUNS], *bound.values_list("pk", flat=True)[:MOST_RUNS]}
 
 
-def _search(jobs: QuerySet[Job], words: Sequence[str]) -> Q:
+def _search_condition(jobs: QuerySet[Job], words: Sequence[str]) -> Q:
     """The jobs that contain all words. Few ones are read at once, so that the parts of the list do not search all jobs
     again. At most one statement."""
     condition = Q()
     for word in words:
-        condition &= _contains(word)
+        condition &= _word_condition(word)
     ids = list(jobs.filter(condition).order_by("name").values_list("pk", flat=True)[: MOST_COUNTED + 1])
     return condition if len(ids) > MOST_COUNTED else Q(pk__in=ids)
 
 
-def _contains(word: str) -> Q:
+def _word_condition(word: str) -> Q:
     condition = Q()
     for field in ("name", "command", "raw_command", "args", "owner"):
         condition |= Q(**{f"{field}__icontains": word})
@@ -208,11 +208,11 @@ def _contains(word: str) -> Q:
 def counts(conditions: Conditions) -> dict[str, int]:
     """By the names of ``SHOWS``. One statement."""
     moments = {name: getattr(conditions, name) for name in ("now", "overdue_before", "stuck_before")}
-    rows = fetch(_counts, conditions.is_paused, conditions.closed_groups, **moments)
+    rows = fetch(_counts_row, conditions.is_paused, conditions.closed_groups, **moments)
     return dict(zip(SHOWS, rows[0], strict=True)) if rows else dict.fromkeys(SHOWS, 0)
 
 
-def _counts(is_paused: bool, closed_groups: tuple[int, ...], **moments: Moment) -> QuerySet[Job, Any]:
+def _counts_row(is_paused: bool, closed_groups: tuple[int, ...], **moments: Moment) -> QuerySet[Job, Any]:
     """One row; none without jobs."""
     conditions = Conditions(**moments, is_paused=is_paused, closed_groups=closed_groups)
     numbers = {f"n_{name}": CountUpTo(Job.objects.filter(conditions.shown(name)), MOST_COUNTED + 1) for name in SHOWS}
@@ -240,6 +240,6 @@ def choices(now: dt.datetime) -> Choices:
         *((Job, name) for name in ("queue", "executor", "command", "owner")),
         (Tag, "name"),
     ]
-    facts = health_facts.cached(now)
+    facts = health_facts.cached_facts(now)
     found = [*distinct_values(columns), [host.name for host in facts.hosts] if facts else []]
     return Choices(*(sorted(values, key=str.casefold) for values in found))

@@ -11,7 +11,7 @@ from typing import Any
 from django.db.models import Q, Value
 
 from chroniker.eligibility import due
-from chroniker.insights.dependency_graph import connected, critical_path, reachable
+from chroniker.insights.dependency_graph import connected_parts, critical_path, reachable
 from chroniker.insights.job_nodes import Node, nodes
 from chroniker.models import Job, JobDependency, JobTrigger
 
@@ -69,15 +69,15 @@ class JobGraph:
 
 def read(now: dt.datetime, choice: Choice) -> JobGraph:
     """Read the graph. Five statements; with a chosen job in a graph of more than ``MOST_LINKS`` links, nine."""
-    rows = _rows(MOST_LINKS + 1)
+    rows = _fetch_link_rows(MOST_LINKS + 1)
     everything = {pk for row in rows for pk in row[:2]}
     if is_large := len(rows) > MOST_LINKS:
-        rows = rows if choice.job_id is None else _surroundings(choice.job_id)
+        rows = rows if choice.job_id is None else _fetch_links_around(choice.job_id)
     blocking = due.blocking_dependencies(now, MOST_LINKS)
     links = [Link(row[1], row[0], row[2], row[3], row[4], not row[9] and row[:2] in blocking, row[9]) for row in rows]
     groups = _groups(rows)
-    chosen = _chosen(links, choice, groups)
-    ids = _few(chosen, choice)
+    chosen = _choose_links(links, choice, groups)
+    ids = _limit_jobs(chosen, choice)
     shown = [link for link in chosen if link.dependee in ids and link.dependent in ids]
     holders = Counter(dependee for _dependent, dependee in blocking)
     first = [pk for pk, _count in holders.most_common(2)]
@@ -87,7 +87,7 @@ def read(now: dt.datetime, choice: Choice) -> JobGraph:
     return JobGraph(
         nodes={pk: found[pk] for part in parts for pk in part},
         links=shown,
-        paths=[path for part in parts if (path := _path(part, shown, found)) and len(path.jobs) > 1],
+        paths=[path for part in parts if (path := _critical_path_of(part, shown, found)) and len(path.jobs) > 1],
         dependent_jobs=len(everything),
         other_jobs=max(jobs - len(everything), 0),
         holders=holders,
@@ -99,7 +99,7 @@ def read(now: dt.datetime, choice: Choice) -> JobGraph:
     )
 
 
-def _rows(most: int, near: Collection[int] | None = None) -> list[Any]:
+def _fetch_link_rows(most: int, near: Collection[int] | None = None) -> list[Any]:
     """Rows: the later job, the earlier one, the conditions success, end and turn, group and group name of both, and the
     result of a trigger. ``near``: only those of these jobs. At most ``most`` dependencies, and triggers.
 
@@ -108,22 +108,22 @@ def _rows(most: int, near: Collection[int] | None = None) -> list[Any]:
     conditions = ("wait_for_success", "wait_for_completion", "wait_for_next_run")
     no = Value(False)
     return [
-        *_links(JobDependency.objects, "dependent", "dependee", conditions, Value(""), near)[:most],
-        *_links(JobTrigger.objects, "target", "source", (no, no, no), "on", near)[:most],
+        *_link_rows(JobDependency.objects, "dependent", "dependee", conditions, Value(""), near)[:most],
+        *_link_rows(JobTrigger.objects, "target", "source", (no, no, no), "on", near)[:most],
     ]
 
 
-def _links(rows: Any, late: str, early: str, conditions: Any, on: Any, near: Collection[int] | None) -> Any:
+def _link_rows(rows: Any, late: str, early: str, conditions: Any, on: Any, near: Collection[int] | None) -> Any:
     if near is not None:
         rows = rows.filter(Q(**{f"{late}__in": near}) | Q(**{f"{early}__in": near}))
     groups = (f"{late}__group", f"{late}__group__name", f"{early}__group", f"{early}__group__name")
     return rows.order_by("pk").values_list(late, early, *conditions, *groups, on)
 
 
-def _surroundings(job_id: int) -> list[Any]:
+def _fetch_links_around(job_id: int) -> list[Any]:
     """The links of a job and of its neighbours. Four statements."""
-    near = _rows(MOST_NODES, [job_id])
-    return _rows(MOST_LINKS, {job_id, *(pk for row in near for pk in row[:2])})
+    near = _fetch_link_rows(MOST_NODES, [job_id])
+    return _fetch_link_rows(MOST_LINKS, {job_id, *(pk for row in near for pk in row[:2])})
 
 
 def _groups(rows: Iterable[Any]) -> dict[int, tuple[str, set[int]]]:
@@ -136,7 +136,7 @@ def _groups(rows: Iterable[Any]) -> dict[int, tuple[str, set[int]]]:
     return dict(sorted(found.items(), key=lambda item: item[1][0]))
 
 
-def _chosen(links: list[Link], choice: Choice, groups: Mapping[int, tuple[str, set[int]]]) -> list[Link]:
+def _choose_links(links: list[Link], choice: Choice, groups: Mapping[int, tuple[str, set[int]]]) -> list[Link]:
     if choice.only_held:
         return [link for link in links if link.holds]
     if choice.group_id is not None:
@@ -145,7 +145,7 @@ def _chosen(links: list[Link], choice: Choice, groups: Mapping[int, tuple[str, s
     return links
 
 
-def _near(links: Iterable[Link]) -> dict[int, set[int]]:
+def _neighbours(links: Iterable[Link]) -> dict[int, set[int]]:
     near: dict[int, set[int]] = {}
     for link in links:
         near.setdefault(link.dependee, set()).add(link.dependent)
@@ -153,21 +153,21 @@ def _near(links: Iterable[Link]) -> dict[int, set[int]]:
     return near
 
 
-def _few(links: list[Link], choice: Choice) -> set[int]:
+def _limit_jobs(links: list[Link], choice: Choice) -> set[int]:
     """All jobs of these links, or at most ``MOST_NODES`` of them: one connected part, or the nearest to one job."""
-    near = _near(links)
+    near = _neighbours(links)
     if choice.job_id is not None:
         part = reachable(choice.job_id, near) if choice.job_id in near else set()
-        return part if len(part) <= MOST_NODES else _nearest(choice.job_id, near)
+        return part if len(part) <= MOST_NODES else _nearest_jobs(choice.job_id, near)
     if len(near) <= MOST_NODES:
         return set(near)
     held = {link.dependent for link in links if link.holds}
-    part = max(connected(near, near), key=lambda part: (bool(part & held), len(part)))
+    part = max(connected_parts(near, near), key=lambda part: (bool(part & held), len(part)))
     middle = max(part & held or part, key=lambda pk: (len(near[pk]), -pk))
-    return part if len(part) <= MOST_NODES else _nearest(middle, near)
+    return part if len(part) <= MOST_NODES else _nearest_jobs(middle, near)
 
 
-def _nearest(start: int, near: Mapping[int, Collection[int]]) -> set[int]:
+def _nearest_jobs(start: int, near: Mapping[int, Collection[int]]) -> set[int]:
     """The jobs with the shortest distance from ``start``."""
     found = dict.fromkeys([start])
     waiting = [start]
@@ -181,12 +181,12 @@ def _nearest(start: int, near: Mapping[int, Collection[int]]) -> set[int]:
 
 def _parts(links: list[Link], nodes: Mapping[int, Node]) -> list[list[int]]:
     """The connected parts, the largest first, each ordered by name. A job that was deleted meanwhile is left out."""
-    near = _near(link for link in links if link.dependee in nodes and link.dependent in nodes)
-    parts = [sorted(part, key=lambda pk: (nodes[pk].name, pk)) for part in connected(near, near)]
+    near = _neighbours(link for link in links if link.dependee in nodes and link.dependent in nodes)
+    parts = [sorted(part, key=lambda pk: (nodes[pk].name, pk)) for part in connected_parts(near, near)]
     return sorted(parts, key=lambda part: (-len(part), nodes[part[0]].name))
 
 
-def _path(part: list[int], links: list[Link], nodes: Mapping[int, Node]) -> CriticalPath:
+def _critical_path_of(part: list[int], links: list[Link], nodes: Mapping[int, Node]) -> CriticalPath:
     before: dict[int, list[int]] = {pk: [] for pk in part}
     for link in links:
         if link.dependent in before and link.dependee in before:

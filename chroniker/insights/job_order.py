@@ -10,7 +10,7 @@ from typing import Any
 
 from django.db.models import Case, IntegerField, Q, QuerySet, Value, When
 
-from chroniker.insights.job_filters import ACTIVE, Conditions, JobFilter, jobs_without_state, matching
+from chroniker.insights.job_filters import ACTIVE, Conditions, JobFilter, jobs_without_state, matching_jobs
 from chroniker.models import Job, JobState
 
 #: Rows of one page.
@@ -28,7 +28,7 @@ class Segment:
     keys: tuple[str, ...]
 
     def page(self, after: Sequence[Any] | None, limit: int) -> list[Job]:
-        rows = self.jobs if after is None else self.jobs.filter(_after(self.keys, after))
+        rows = self.jobs if after is None else self.jobs.filter(_after_condition(self.keys, after))
         return list(rows.order_by(*self.keys).select_related("group", "state")[:limit])
 
 
@@ -46,7 +46,7 @@ def page(chosen: JobFilter, conditions: Conditions, order: str, cursor: str) -> 
     An invalid cursor gives the first page.
     """
     segments = _segments(chosen, conditions, order)
-    number, after = _decode(cursor, segments)
+    number, after = _decode_cursor(cursor, segments)
     jobs: list[Job] = []
     while number < len(segments):
         rows = segments[number].page(after, ROWS + 1 - len(jobs))
@@ -55,13 +55,13 @@ def page(chosen: JobFilter, conditions: Conditions, order: str, cursor: str) -> 
             last = jobs[ROWS - 1]
             in_this = len(jobs) - len(rows) < ROWS
             at = number if in_this else number - 1
-            return JobPage(jobs[:ROWS], _encode(at, [_value(last, key) for key in segments[at].keys]))
+            return JobPage(jobs[:ROWS], _encode_cursor(at, [_key_value(last, key) for key in segments[at].keys]))
         number, after = number + 1, None
     return JobPage(jobs, "")
 
 
 def _segments(chosen: JobFilter, conditions: Conditions, order: str) -> list[Segment]:
-    found = matching(chosen, conditions)
+    found = matching_jobs(chosen, conditions)
     planned = Q(enabled=True, state__next_run__isnull=False)
     if order == "attention":
         band = Case(When(conditions.attention, then=Value(0)), default=Value(1), output_field=IntegerField())
@@ -71,29 +71,29 @@ def _segments(chosen: JobFilter, conditions: Conditions, order: str) -> list[Seg
             return [first]
         quiet = found.exclude(conditions.active)
         later = quiet.filter(planned, state__next_run__gt=conditions.now)
-        return [first, Segment(later, ("state__next_run", "pk")), _unplanned(quiet, conditions)]
+        return [first, Segment(later, ("state__next_run", "pk")), _segment_without_next_run(quiet, conditions)]
     if order == "next":
-        return [Segment(found.filter(planned), ("state__next_run", "pk")), _unplanned(found, conditions)]
+        return [Segment(found.filter(planned), ("state__next_run", "pk")), _segment_without_next_run(found, conditions)]
     if order == "name":
         return [Segment(found, ("name",))]
     key = KEYS[order]
-    return [Segment(found.filter(**{f"{key}__isnull": False}), (f"-{key}", "-pk")), _without(found, key)]
+    return [Segment(found.filter(**{f"{key}__isnull": False}), (f"-{key}", "-pk")), _segment_without_value(found, key)]
 
 
-def _unplanned(found: QuerySet[Job], conditions: Conditions) -> Segment:
+def _segment_without_next_run(found: QuerySet[Job], conditions: Conditions) -> Segment:
     """Jobs without a next run; disabled jobs last."""
     off = Case(When(enabled=False, then=Value(1)), default=Value(0), output_field=IntegerField())
     return Segment(found.filter(conditions.unplanned).annotate(off=off), ("off", "name"))
 
 
-def _without(found: QuerySet[Job], key: str) -> Segment:
+def _segment_without_value(found: QuerySet[Job], key: str) -> Segment:
     """Jobs whose state has no such value, and jobs without a state."""
     field = key.removeprefix("state__")
     empty = JobState.objects.filter(**{f"{field}__isnull": True}).order_by().values("pk")
     return Segment(found.filter(Q(pk__in=empty.union(jobs_without_state()))), ("name",))
 
 
-def _after(keys: Sequence[str], values: Sequence[Any]) -> Q:
+def _after_condition(keys: Sequence[str], values: Sequence[Any]) -> Q:
     """The rows behind these values, in the order of the keys. The first condition is the one that an index serves."""
     condition, equal = Q(), Q()
     for key, value in zip(keys, values, strict=True):
@@ -104,30 +104,30 @@ def _after(keys: Sequence[str], values: Sequence[Any]) -> Q:
     return Q(**{f"{field}__{lookup}": values[0]}) & condition
 
 
-def _value(job: Job, key: str) -> Any:
+def _key_value(job: Job, key: str) -> Any:
     value: Any = job
     for name in key.removeprefix("-").split("__"):
         value = getattr(value, name)
     return value.isoformat() if isinstance(value, dt.datetime) else value
 
 
-def _encode(segment: int, values: list[Any]) -> str:
+def _encode_cursor(segment: int, values: list[Any]) -> str:
     return json.dumps([segment, *values])
 
 
-def _decode(cursor: str, segments: Sequence[Segment]) -> tuple[int, list[Any] | None]:
+def _decode_cursor(cursor: str, segments: Sequence[Segment]) -> tuple[int, list[Any] | None]:
     """The segment and the values of its keys. Whatever a user types gives a page."""
     try:
         number, *values = json.loads(cursor)
         keys = segments[number].keys if type(number) is int and number >= 0 else ()
         if keys and len(values) == len(keys):
-            return number, [_checked(key, value) for key, value in zip(keys, values, strict=True)]
+            return number, [_convert_key_value(key, value) for key, value in zip(keys, values, strict=True)]
     except (ValueError, TypeError, IndexError, RecursionError):
         pass
     return 0, None
 
 
-def _checked(key: str, value: Any) -> Any:
+def _convert_key_value(key: str, value: Any) -> Any:
     """A value of the key's type. Raises ``ValueError``."""
     field = key.removeprefix("-")
     if field == "name":

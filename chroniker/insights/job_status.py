@@ -58,7 +58,7 @@ class JobStatus:
     @property
     def condition(self) -> Condition:
         if self.lease is not None:
-            return _of_open(self.lease)
+            return _condition_of_lease(self.lease)
         if not self.job.enabled:
             return Condition.DISABLED
         if self.state.schedule_error:
@@ -129,7 +129,7 @@ class JobStatus:
         return Status(self.state.last_status) if ended else None
 
 
-def _of_open(lease: Lease) -> Condition:
+def _condition_of_lease(lease: Lease) -> Condition:
     if lease.run.status != Status.RUNNING:
         return Condition.QUEUED
     return Condition.STOPPING if lease.run.stop_requested_at is not None else Condition.RUNNING
@@ -150,7 +150,7 @@ def fetch_job_status(
     held = pauses.pauses_for(jobs)
     missing = hosts.jobs_without_live_host(jobs)
     reasons = explanations.explain(list(states.values()), now, held, missing, leases, seen)
-    expected = _expected(states, leases)
+    expected = _usual_durations(states, leases)
     overdue_after = _overdue_after(states, now)
     return {
         job.pk: JobStatus(
@@ -190,7 +190,7 @@ def _overdue_after(states: dict[int, JobState], now: dt.datetime) -> dt.timedelt
     return health_facts.cached_overdue_after(now) if may_be else soonest
 
 
-def _expected(states: dict[int, JobState], leases: dict[int, Lease]) -> dict[int, dt.timedelta]:
+def _usual_durations(states: dict[int, JobState], leases: dict[int, Lease]) -> dict[int, dt.timedelta]:
     """The usual durations of the jobs that run. A statement only for those without a stored median."""
     running = [pk for pk, lease in leases.items() if lease.run.status == Status.RUNNING]
     stored = {pk: dt.timedelta(seconds=usual) for pk in running if (usual := states[pk].p50) is not None}

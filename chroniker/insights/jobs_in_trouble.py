@@ -14,21 +14,21 @@ ALERTED = (AlertKind.LATE, AlertKind.SLOW, AlertKind.OVERDUE, AlertKind.MISSED, 
 LOST_WITHIN = dt.timedelta(days=1)
 
 
-def failing() -> QuerySet[JobState]:
+def failing_states() -> QuerySet[JobState]:
     """Enabled jobs whose last chains of attempts ended badly."""
     return JobState.objects.filter(failing_since__isnull=False, job__enabled=True)
 
 
-def with_schedule_error() -> QuerySet[JobState]:
+def states_with_schedule_error() -> QuerySet[JobState]:
     return JobState.objects.filter(schedule_error_since__isnull=False, job__enabled=True)
 
 
-def alerted() -> QuerySet[Alert]:
+def open_alerts() -> QuerySet[Alert]:
     """Open alerts about time and backfills: late, slow, overdue, missed, backfill failed."""
     return Alert.objects.filter(ended_at__isnull=True, kind__in=ALERTED)
 
 
-def lost(since: dt.datetime) -> QuerySet[Run]:
+def lost_runs(since: dt.datetime) -> QuerySet[Run]:
     """Runs lost since this moment that no success of their job has followed; without those of failing jobs."""
     found = Run.objects.filter(status=Status.LOST, claimed_at__gt=since, slot="", job__state__failing_since=None)
     return found.exclude(job__state__last_success_at__gt=F("finished_at"))

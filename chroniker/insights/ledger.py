@@ -85,7 +85,7 @@ def page(job: Job, state: JobState, now: dt.datetime, until: dt.datetime | None 
     runs = list(ranges.order_by("-scheduled_for")[: size + 1])
     walk = _Walk(job, state, bound)
     found = list(islice(walk.entries(runs, is_all=len(runs) <= size), size + 1))
-    return Page(_with_other_runs(job.pk, found[:size]), more=len(found) > size)
+    return Page(_add_other_runs(job.pk, found[:size]), more=len(found) > size)
 
 
 def window(job: Job, state: JobState, now: dt.datetime, low: dt.datetime, high: dt.datetime, *, rows: int) -> Page:
@@ -98,25 +98,25 @@ def window(job: Job, state: JobState, now: dt.datetime, low: dt.datetime, high: 
     ranges = Run.objects.filter(job=job.pk, slot="", scheduled_for__lte=bound).order_by("-scheduled_for")
     across = ranges.filter(scheduled_for__lt=low).values("scheduled_for")[:1]
     last_row = ranges.values("scheduled_for")[rows : rows + 1]
-    first = Least(_or(across, low), _or(last_row, _BEGINNING))
+    first = Least(_instant_or_default(across, low), _instant_or_default(last_row, _BEGINNING))
     runs = list(ranges.filter(scheduled_for__gte=first)[: MOST_RUNS + 1])
     walk = _Walk(job, state, bound)
     found: list[Entry] = []
     # If there is a run before `low`, one was read; with more than `rows` of them the loop ends at the oldest.
-    is_all = len(runs) <= rows or (len(runs) <= MOST_RUNS and not any(_first(run) < low for run in runs[-1:]))
+    is_all = len(runs) <= rows or (len(runs) <= MOST_RUNS and not any(_first_instant(run) < low for run in runs[-1:]))
     for entry in walk.entries(runs, is_all=is_all):
         if len(found) == MOST_RUNS or (entry.instant < low and len(found) >= rows):
-            return Page(_with_other_runs(job.pk, found, MOST_RUNS), more=True)
+            return Page(_add_other_runs(job.pk, found, MOST_RUNS), more=True)
         found.append(entry)
-    return Page(_with_other_runs(job.pk, found, MOST_RUNS), more=False)
+    return Page(_add_other_runs(job.pk, found, MOST_RUNS), more=False)
 
 
-def _first(run: Run) -> dt.datetime:
+def _first_instant(run: Run) -> dt.datetime:
     assert run.scheduled_for is not None
     return run.scheduled_for
 
 
-def _or(instants: models.QuerySet[Run, Any], otherwise: dt.datetime) -> Coalesce:
+def _instant_or_default(instants: models.QuerySet[Run, Any], otherwise: dt.datetime) -> Coalesce:
     """SQL expression: the one instant of this query, or ``otherwise`` if it has none."""
     return Coalesce(models.Subquery(instants), models.Value(otherwise, output_field=models.DateTimeField()))
 
@@ -138,38 +138,38 @@ class _Walk:
         accounted = self.state.covered_until
         if accounted is None:
             return
-        yield from self._pending(accounted)
+        yield from self._pending_entries(accounted)
         upper = min(self.bound, accounted)
         for run in runs:
             assert run.scheduled_for is not None and run.covered_until is not None
-            yield from self._no_record(run.covered_until, upper)
-            for instant, certain in self._covered(run.scheduled_for, run.covered_until):
+            yield from self._no_record_entries(run.covered_until, upper)
+            for instant, certain in self._covered_instants(run.scheduled_for, run.covered_until):
                 yield Entry(instant, run, certain=certain)
             upper = run.scheduled_for - TICK
         if is_all and self.state.fingerprint_since is not None:
-            yield from self._no_record(self.state.fingerprint_since, upper)
+            yield from self._no_record_entries(self.state.fingerprint_since, upper)
 
-    def _pending(self, accounted: dt.datetime) -> Iterator[Entry]:
+    def _pending_entries(self, accounted: dt.datetime) -> Iterator[Entry]:
         """Due instants that no tick has claimed yet."""
         without = NoRun.DUE if self.job.enabled else NoRun.DISABLED
-        instant = self._latest(self.bound)
+        instant = self._latest_instant(self.bound)
         while instant is not None and instant > accounted:
             yield Entry(instant, without=without, certain=self.is_same)
-            instant = self._latest(instant - TICK)
+            instant = self._latest_instant(instant - TICK)
 
-    def _covered(self, first: dt.datetime, last: dt.datetime) -> Iterator[tuple[dt.datetime, bool]]:
+    def _covered_instants(self, first: dt.datetime, last: dt.datetime) -> Iterator[tuple[dt.datetime, bool]]:
         certain, latest = self._is_certain(first), min(last, self.bound)
         # If an edit closed the range, its end is the time of the edit, not an instant: instants are whole seconds.
         if not certain and first < last == latest and not last.microsecond:
             yield last, True
             latest = last - TICK
-        instant = self._latest(latest)
+        instant = self._latest_instant(latest)
         while instant is not None and instant > first:
             yield instant, certain
-            instant = self._latest(instant - TICK)
+            instant = self._latest_instant(instant - TICK)
         yield first, True
 
-    def _no_record(self, low: dt.datetime, high: dt.datetime) -> Iterator[Entry]:
+    def _no_record_entries(self, low: dt.datetime, high: dt.datetime) -> Iterator[Entry]:
         """One entry for all instants after ``low``, up to ``high``; none where the schedule of that time is unknown.
 
         Such gaps exist only where old runs were deleted: the runs of a job cover its timeline without gaps.
@@ -179,21 +179,21 @@ class _Walk:
             return
         first = next_after(self.job.spec, max(low, since))
         if first is not None and first <= high:
-            yield Entry(self._latest(high) or first, without=NoRun.NO_RECORD, first=first)
+            yield Entry(self._latest_instant(high) or first, without=NoRun.NO_RECORD, first=first)
 
     def _is_certain(self, instant: dt.datetime) -> bool:
         since = self.state.fingerprint_since
         return self.is_same and since is not None and instant > since
 
-    def _latest(self, moment: dt.datetime) -> dt.datetime | None:
+    def _latest_instant(self, moment: dt.datetime) -> dt.datetime | None:
         return latest_until(self.job.spec, moment) if self.computable else None
 
 
-def _with_other_runs(job_id: int, entries: Sequence[Entry], most: int = MOST_ATTEMPTS) -> list[Entry]:
-    return _with_backfills(job_id, _with_retries(job_id, entries, most))
+def _add_other_runs(job_id: int, entries: Sequence[Entry], most: int = MOST_ATTEMPTS) -> list[Entry]:
+    return _add_backfills(job_id, _add_retries(job_id, entries, most))
 
 
-def _with_backfills(job_id: int, entries: Sequence[Entry]) -> list[Entry]:
+def _add_backfills(job_id: int, entries: Sequence[Entry]) -> list[Entry]:
     """Add the last run of a backfill to each entry that did not succeed. One statement; none if all succeeded."""
     open_ends = [entry for entry in entries if entry.verdict != Status.SUCCEEDED]
     if not open_ends:
@@ -205,7 +205,7 @@ def _with_backfills(job_id: int, entries: Sequence[Entry]) -> list[Entry]:
     return [replace(entry, backfill_run=latest.get(entry.instant)) if id(entry) in bad else entry for entry in entries]
 
 
-def _with_retries(job_id: int, entries: Sequence[Entry], most: int = MOST_ATTEMPTS) -> list[Entry]:
+def _add_retries(job_id: int, entries: Sequence[Entry], most: int = MOST_ATTEMPTS) -> list[Entry]:
     """Add the last retry to each entry: of the chain that began with its run."""
     runs = {entry.run.pk: entry.run for entry in entries if entry.run}
     failed = [run.token for run in runs.values() if run.status in BAD]

@@ -64,14 +64,14 @@ def _starts(state: JobState, until: dt.datetime) -> Iterator[dt.datetime]:
         return
     shift = state.next_run - state.next_instant  # by the job's jitter
     at: dt.datetime | None = state.next_instant
-    following = _after(state.job, state.next_instant)
+    following = _next_start(state.job, state.next_instant)
     step = following - state.next_instant if following is not None else None
     while at is not None and at + shift < until:
         yield at + shift
-        at = at + step if step is not None and step < OFTEN else _after(state.job, at)
+        at = at + step if step is not None and step < OFTEN else _next_start(state.job, at)
 
 
-def _after(job: Job, at: dt.datetime) -> dt.datetime | None:
+def _next_start(job: Job, at: dt.datetime) -> dt.datetime | None:
     try:
         return next_after(job.spec, at)
     except ScheduleError:

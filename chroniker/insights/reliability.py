@@ -53,7 +53,7 @@ class Overlaps:
         return sum(each.is_now for each in self.found)
 
 
-def counts(now: dt.datetime) -> dict[EventKind, Counts]:
+def count_events(now: dt.datetime) -> dict[EventKind, Counts]:
     """Count the events of the last week. One statement, by the index on (kind, at)."""
     hour, day = (Count("at", filter=Q(at__gt=now - span)) for span in (HOUR, DAY))
     events = RunEvent.objects.filter(kind__in=COUNTED, at__gt=now - WEEK).order_by().values_list("kind")
@@ -61,21 +61,21 @@ def counts(now: dt.datetime) -> dict[EventKind, Counts]:
     return {kind: rows.get(kind, Counts()) for kind in COUNTED}
 
 
-def overlaps(now: dt.datetime, *, everything: bool = False) -> Overlaps:
+def find_overlaps(now: dt.datetime, *, everything: bool = False) -> Overlaps:
     """Overlaps among the newest ``MOST_COMPARED`` runs of the last week and the open runs.
 
     Three statements, and one more if there is an overlap. ``everything``: among all runs, which sorts them all.
     """
     if everything:
-        return _overlaps(Run.objects.all(), now, None)
+        return _overlaps_of_runs(Run.objects.all(), now, None)
     by_age = Run.objects.order_by("-claimed_at").values_list("claimed_at", flat=True)
     since = max([now - WEEK, *by_age[MOST_COMPARED : MOST_COMPARED + 1]])
     older = list(Lease.objects.filter(run__claimed_at__lte=since).values_list("pk", flat=True)[:MOST_OPEN])
     recent = Q(claimed_at__gt=since)
-    return _overlaps(Run.objects.filter(recent | Q(pk__in=older) if older else recent), now, since)
+    return _overlaps_of_runs(Run.objects.filter(recent | Q(pk__in=older) if older else recent), now, since)
 
 
-def _overlaps(runs: QuerySet[Run], now: dt.datetime, since: dt.datetime | None) -> Overlaps:
+def _overlaps_of_runs(runs: QuerySet[Run], now: dt.datetime, since: dt.datetime | None) -> Overlaps:
     """Find overlaps of half-open intervals: a run overlaps if it starts before the latest end of all earlier runs."""
     # The cast: MariaDB converts a datetime to text if the other argument is text.
     end = Coalesce("finished_at", Cast(Value(now), DateTimeField()))

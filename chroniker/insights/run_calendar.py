@@ -72,7 +72,7 @@ def _midnight(date: dt.date, zone: ZoneInfo) -> dt.datetime:
     return max(local.replace(fold=fold).astimezone(dt.UTC) for fold in (0, 1))
 
 
-def fill(days: Sequence[CalendarDay], cells: Iterable[CalendarCell]) -> None:
+def fill_days(days: Sequence[CalendarDay], cells: Iterable[CalendarCell]) -> None:
     """Put each cell into its day; cells outside the days are left out."""
     for cell in sorted(cells, key=lambda each: each.start):
         day = next((day for day in days if day.start <= cell.start < day.end), None)

@@ -27,7 +27,7 @@ class RunCounts:
         return self.succeeded + self.bad
 
 
-def of_job(job_id: int, now: dt.datetime, days: int) -> RunCounts:
+def counts_of_job(job_id: int, now: dt.datetime, days: int) -> RunCounts:
     """The runs of the last ``days`` days. One statement."""
     rows = RunHour.objects.filter(job=job_id, hour__gt=now - dt.timedelta(days=days))
     found = rows.aggregate(**{name: Sum(name) for name in (*COUNTED, *DELAYS)})

@@ -154,11 +154,13 @@ def _columns(runs: QuerySet[Run], first: int, width: int) -> list[Mark]:
 def _durations(marks: list[Mark], state: JobState, since: dt.datetime | None) -> Durations:
     is_columns = any(mark.is_column for mark in marks)
     taken = sorted(mark.seconds for mark in marks if mark.status == Status.SUCCEEDED)
-    p50, p95 = (state.p50, state.p95) if is_columns else (percentile(taken, 50), percentile(taken, 95))
+    p50, p95 = (
+        (state.p50, state.p95) if is_columns else (percentile_of_values(taken, 50), percentile_of_values(taken, 95))
+    )
     runs, bad = sum(mark.runs for mark in marks), sum(mark.bad for mark in marks)
     return Durations(marks, p50, p95, runs, bad, is_columns, since)
 
 
-def percentile(ordered: Sequence[float], percent: int) -> float | None:
+def percentile_of_values(ordered: Sequence[float], percent: int) -> float | None:
     """The smallest of these values that ``percent`` of 100 do not exceed."""
     return ordered[max(math.ceil(len(ordered) * percent / 100) - 1, 0)] if ordered else None

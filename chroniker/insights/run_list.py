@@ -77,25 +77,25 @@ class Filters:
         return not any((self.text, self.status, self.trigger, self.host, self.since, self.job))
 
 
-def jobs_named(text: str) -> list[int]:
+def job_ids_by_name_part(text: str) -> list[int]:
     """The first jobs whose name contains ``text``. One statement."""
     found = Job.objects.filter(name__icontains=text).order_by("name")
     return list(found.values_list("pk", flat=True)[:MOST_JOBS])
 
 
-def older(filters: Filters, limit: int, before: Key | None = None, top: Key | None = None) -> list[Run]:
+def fetch_older_runs(filters: Filters, limit: int, before: Key | None = None, top: Key | None = None) -> list[Run]:
     """Runs, newest first: those after ``before`` in the list, and none newer than ``top``.
 
     One statement for each requested status, so that each follows an index; without a status, one.
 
     Each has its job, and the database's time as ``now``.
     """
-    found = [run for status in filters.statuses or ("",) for run in _older(filters, status, limit, before, top)]
+    found = [run for status in filters.statuses or ("",) for run in _older_runs(filters, status, limit, before, top)]
     return sorted(found, key=lambda run: (run.claimed_at, run.pk), reverse=True)[:limit]
 
 
-def _older(filters: Filters, status: str, limit: int, before: Key | None, top: Key | None) -> QuerySet[Run]:
-    runs = _matching(filters).select_related("job").annotate(now=FromNow())
+def _older_runs(filters: Filters, status: str, limit: int, before: Key | None, top: Key | None) -> QuerySet[Run]:
+    runs = _matching_runs(filters).select_related("job").annotate(now=FromNow())
     if top is not None:
         runs = runs.filter(claimed_at__lte=top.claimed_at).exclude(claimed_at=top.claimed_at, pk__gt=top.pk)
     if before is not None:
@@ -106,21 +106,21 @@ def _older(filters: Filters, status: str, limit: int, before: Key | None, top: K
 
 def count_newer(filters: Filters, top: Key) -> int:
     """How many matching runs are newer than ``top``; at most ``MOST_NEW``. One statement."""
-    runs = _matching(filters)
+    runs = _matching_runs(filters)
     runs = runs.filter(status__in=filters.statuses) if filters.statuses else runs
     runs = runs.filter(claimed_at__gte=top.claimed_at).exclude(claimed_at=top.claimed_at, pk__lte=top.pk)
     return runs.order_by()[:MOST_NEW].count()
 
 
-def _matching(filters: Filters) -> QuerySet[Run]:
+def _matching_runs(filters: Filters) -> QuerySet[Run]:
     """Each filter is a condition on an index; a run's id is looked up by the primary key alone."""
     if filters.run_id is not None:
         return Run.objects.filter(pk=filters.run_id)
     runs = Run.objects.all()
     if filters.job is not None:
-        runs = _of_jobs(runs, [filters.job])
+        runs = _newest_runs_of_jobs(runs, [filters.job])
     if filters.text:
-        runs = _of_jobs(runs, filters.jobs)
+        runs = _newest_runs_of_jobs(runs, filters.jobs)
     if filters.trigger:
         runs = runs.filter(trigger=filters.trigger)
     if filters.host:
@@ -128,6 +128,6 @@ def _matching(filters: Filters) -> QuerySet[Run]:
     return runs.filter(claimed_at__gte=filters.since) if filters.since else runs
 
 
-def _of_jobs(runs: QuerySet[Run], jobs: list[int]) -> QuerySet[Run]:
+def _newest_runs_of_jobs(runs: QuerySet[Run], jobs: list[int]) -> QuerySet[Run]:
     """The newest runs of these jobs, along the index of tokens: not all runs between them by time."""
     return runs.filter(job__in=jobs, token__gt=F("job__state__last_token") - NEWEST)

@@ -105,12 +105,12 @@ def fetch_story(run_id: UUID) -> RunStory | None:
         state=getattr(run.job, "state", None) or JobState(job=run.job),
         previous=_neighbour(extra["previous_pk"], extra["previous_token"]),
         next=_neighbour(extra["next_pk"], extra["next_token"]),
-        attempts=_attempts(run),
+        attempts=_fetch_attempts(run),
         events=list(run.events.order_by("-pk")[:MOST_EVENTS])[::-1],
         messages=list(run.messages.order_by("pk")[:MOST_MESSAGES]),
         hosts=list(run.children.order_by("required_host")) if run.required_host == EVERY_HOST else [],
-        workers=_workers(run) if run.status == Status.CLAIMED else [],
-        same_error=_same_error(run, now) if run.status in BAD and run.error_line else 0,
+        workers=_fetch_workers(run) if run.status == Status.CLAIMED else [],
+        same_error=_count_same_error(run, now) if run.status in BAD and run.error_line else 0,
     )
 
 
@@ -118,7 +118,7 @@ def _neighbour(pk: UUID | None, token: int | None) -> Neighbour | None:
     return None if pk is None or token is None else Neighbour(pk, token)
 
 
-def _attempts(run: Run) -> list[Run]:
+def _fetch_attempts(run: Run) -> list[Run]:
     """Looks among the next runs of the job only: a job may have very many later ones."""
     if run.chain is None:
         return [run]
@@ -127,12 +127,12 @@ def _attempts(run: Run) -> list[Run]:
     return list(chain.order_by("token")) or [run]
 
 
-def _workers(run: Run) -> list[HostService]:
+def _fetch_workers(run: Run) -> list[HostService]:
     alive = HostService.objects.filter(executor=run.executor, last_seen__gt=FromNow(-settings.host_timeout))
     return list(alive.select_related("host").order_by("host__name", "worker"))
 
 
-def _same_error(run: Run, now: dt.datetime) -> int:
+def _count_same_error(run: Run, now: dt.datetime) -> int:
     others = Run.objects.filter(job=run.job_id, token__gt=run.token - MOST_EARLIER).exclude(pk=run.pk)
     return others.filter(
         token__lt=run.token + MOST_LATER,

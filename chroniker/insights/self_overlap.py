@@ -37,14 +37,14 @@ def forecast(
         later = (high - low < length for low, high in itertools.pairwise(starts))
         return OverlapForecast(runs=len(starts), stopped=sum(later))
     if policy == Overlap.SKIP:
-        return _skipping(starts, length)
+        return _forecast_skip(starts, length)
     if catch_up == CatchUp.EACH:
-        return _queueing(starts, length)
-    found = _waiting(starts, length)
+        return _forecast_queue(starts, length)
+    found = _forecast_wait(starts, length)
     return OverlapForecast(runs=found.runs, skipped=found.merged) if catch_up == CatchUp.LATEST else found
 
 
-def _queueing(starts: Sequence[dt.datetime], length: dt.timedelta) -> OverlapForecast:
+def _forecast_queue(starts: Sequence[dt.datetime], length: dt.timedelta) -> OverlapForecast:
     """Each has a run of its own, in order. A misfire grace, which may skip some of a long queue, is not considered."""
     late, free = 0, starts[0] if starts else None
     for start in starts:
@@ -54,7 +54,7 @@ def _queueing(starts: Sequence[dt.datetime], length: dt.timedelta) -> OverlapFor
     return OverlapForecast(runs=len(starts), late=late)
 
 
-def _skipping(starts: Sequence[dt.datetime], length: dt.timedelta) -> OverlapForecast:
+def _forecast_skip(starts: Sequence[dt.datetime], length: dt.timedelta) -> OverlapForecast:
     runs = skipped = position = 0
     while position < len(starts):
         runs += 1
@@ -64,7 +64,7 @@ def _skipping(starts: Sequence[dt.datetime], length: dt.timedelta) -> OverlapFor
     return OverlapForecast(runs=runs, skipped=skipped)
 
 
-def _waiting(starts: Sequence[dt.datetime], length: dt.timedelta) -> OverlapForecast:
+def _forecast_wait(starts: Sequence[dt.datetime], length: dt.timedelta) -> OverlapForecast:
     """A run starts when the one before has ended, and covers all times that have come until then."""
     runs = merged = position = 0
     free = starts[0] if starts else None

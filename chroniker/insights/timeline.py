@@ -15,7 +15,7 @@ from chroniker.insights.collision_pools import PoolCollision, pool_collisions
 from chroniker.insights.expected_runs import Starts, expectation
 from chroniker.insights.light_states import light_states
 from chroniker.insights.timeline_rows import Lane, Rows, arrange
-from chroniker.insights.timeline_runs import PastRun, latest_runs, open_runs, past_runs
+from chroniker.insights.timeline_runs import TimelineRun, latest_runs_of_frequent_jobs, open_runs, past_runs
 from chroniker.models import Group, HostService, JobState, RunHour
 from chroniker.models.light_rows import loaded
 from chroniker.models.schedule_fields import SPEC_FIELDS
@@ -58,14 +58,14 @@ def timeline(now: dt.datetime, span: dt.timedelta, by: str, *, with_runs: bool =
     states = list(_states(high, MOST_JOBS + 1))
     is_cut, states = len(states) > MOST_JOBS, states[:MOST_JOBS]
     starts = Starts(high)
-    frequent = _frequent(states, starts, span / FREQUENT)
+    frequent = _frequent_job_ids(states, starts, span / FREQUENT)
     running = list(open_runs()[:MOST_RUNS])
     past = past_runs(low, frequent, MOST_RUNS + 1) if with_runs else []
-    single_since = _single_since(past, low)
+    single_since = _single_runs_since(past, low)
     rows = Rows(low, now, high, single_since, by)
     rows.add_runs([run for run in past[:MOST_RUNS] if run.finished_at is not None])
     rows.add_open(running if with_runs else [])
-    rows.use_lanes(latest_runs(frequent) if with_runs and by == "worker" else ())
+    rows.use_lanes(latest_runs_of_frequent_jobs(frequent) if with_runs and by == "worker" else ())
     rows.add_expected(states, frequent, starts)
     shown = rows.busiest(MOST_ROWS)
     hours = _hours(rows.job_ids(shown), low) if with_runs else []
@@ -101,13 +101,13 @@ def _states(high: dt.datetime, most: int) -> Iterator[JobState]:
         yield state
 
 
-def _frequent(states: Iterable[JobState], starts: Starts, often: dt.timedelta) -> set[int]:
+def _frequent_job_ids(states: Iterable[JobState], starts: Starts, often: dt.timedelta) -> set[int]:
     """Jobs that run so often, and so shortly, that single bars would touch each other."""
     short = [state for state in states if (state.p50 or 0) < often.total_seconds() / 4]
     return {state.job_id for state in short if (interval := starts.interval(state)) is not None and interval < often}
 
 
-def _single_since(past: Sequence[PastRun], low: dt.datetime) -> dt.datetime | None:
+def _single_runs_since(past: Sequence[TimelineRun], low: dt.datetime) -> dt.datetime | None:
     """The moment from which on every run was read; None if that is the begin of the picture."""
     if len(past) > MOST_RUNS:
         return past[MOST_RUNS - 1].claimed_at

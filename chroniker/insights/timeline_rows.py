@@ -11,7 +11,7 @@ from typing import NamedTuple
 from chroniker.insights.collision_pools import expected_end
 from chroniker.insights.crowding import usual_length, usual_seconds
 from chroniker.insights.expected_runs import Starts
-from chroniker.insights.timeline_runs import GroupLabel, JobLabel, PastRun
+from chroniker.insights.timeline_runs import GroupLabel, JobLabel, TimelineRun
 from chroniker.models import Group, Job, JobState, Run, RunHour, Status
 
 #: Expected runs of one row; a job that is expected more often is a band.
@@ -27,7 +27,7 @@ class Bar(NamedTuple):  # a picture has thousands: a frozen dataclass takes thre
     start: dt.datetime
     end: dt.datetime
     code: str
-    run: Run | PastRun | None = None
+    run: Run | TimelineRun | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,7 +79,7 @@ class Lane:
 
 
 @dataclass(frozen=True, slots=True)
-class Arranged:
+class ArrangedLanes:
     lanes: list[Lane]
     bars_left_out: int
 
@@ -100,7 +100,7 @@ class Rows:
     def count(self) -> int:
         return len(self._found)
 
-    def add_runs(self, runs: Iterable[PastRun]) -> None:
+    def add_runs(self, runs: Iterable[TimelineRun]) -> None:
         """Closed runs, newest first."""
         for run in runs:
             row = self._row(run.job, self._lane_of(run))
@@ -116,7 +116,7 @@ class Rows:
             end = max(self.now, min(expected_end(run, self.now), self.high)) if run.started_at else self.now
             row.bars.append(Bar(start, end, "running" if run.status == Status.RUNNING else "queued", run))
 
-    def use_lanes(self, runs: Iterable[PastRun]) -> None:
+    def use_lanes(self, runs: Iterable[TimelineRun]) -> None:
         """The lanes of jobs none of whose runs was added, by these runs, the newest first."""
         for run in runs:
             self._lane_of(run)
@@ -161,7 +161,7 @@ class Rows:
     def _row(self, job: Job | JobLabel, lane: str) -> JobRow:
         return self._found.setdefault((lane, job.pk), JobRow(job.pk, job.name, lane))
 
-    def _lane_of(self, run: Run | PastRun) -> str:
+    def _lane_of(self, run: Run | TimelineRun) -> str:
         lane = (run.worker or run.host) if self.by == "worker" else self._lane_of_job(run.job)
         self._last_lane.setdefault(run.job_id, lane)
         return lane
@@ -173,7 +173,7 @@ class Rows:
         return job.group.name
 
 
-def arrange(shown: Sequence[JobRow], rows: Rows, most_bars: int) -> Arranged:
+def arrange(shown: Sequence[JobRow], rows: Rows, most_bars: int) -> ArrangedLanes:
     """The lanes by title, each with its rows by name. Of too many bars, those of the least busy rows are left out."""
     left, omitted = most_bars, 0
     lanes: dict[str, Lane] = {}
@@ -188,7 +188,7 @@ def arrange(shown: Sequence[JobRow], rows: Rows, most_bars: int) -> Arranged:
     for lane in lanes.values():
         lane.rows.sort(key=lambda row: row.name)
         lane.busy = busy_line(lane.rows, rows.low, rows.high)
-    return Arranged([lanes[title] for title in sorted(lanes, key=lambda title: (title == "", title))], omitted)
+    return ArrangedLanes([lanes[title] for title in sorted(lanes, key=lambda title: (title == "", title))], omitted)
 
 
 def busy_line(rows: Iterable[JobRow], low: dt.datetime, high: dt.datetime) -> list[float]:
@@ -197,13 +197,13 @@ def busy_line(rows: Iterable[JobRow], low: dt.datetime, high: dt.datetime) -> li
     seconds: Counter[int] = Counter()
     for row in rows:
         for bar in row.bars:
-            _spread(seconds, bar.start, bar.end, (bar.end - bar.start).total_seconds(), low, step)
+            _add_evenly(seconds, bar.start, bar.end, (bar.end - bar.start).total_seconds(), low, step)
         for band in row.bands:
-            _spread(seconds, band.start, band.end, band.seconds, low, step)
+            _add_evenly(seconds, band.start, band.end, band.seconds, low, step)
     return [seconds[part] / step.total_seconds() for part in range(POINTS)]
 
 
-def _spread(
+def _add_evenly(
     seconds: Counter[int], start: dt.datetime, end: dt.datetime, total: float, low: dt.datetime, step: dt.timedelta
 ) -> None:
     """Add ``total`` seconds, evenly from ``start`` to ``end``, to the parts of the time."""

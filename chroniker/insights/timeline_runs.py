@@ -36,7 +36,7 @@ class JobLabel:
     group: GroupLabel | None
 
 
-class PastRun(NamedTuple):  # a picture has thousands: a frozen dataclass takes three times as long
+class TimelineRun(NamedTuple):  # a picture has thousands: a frozen dataclass takes three times as long
     """A run that has ended, or another run of which no more is needed."""
 
     pk: UUID
@@ -61,7 +61,7 @@ def open_runs() -> QuerySet[Run]:
     return Run.objects.filter(pk__in=open_ids).select_related("job__group", "job__state").order_by("claimed_at")
 
 
-def past_runs(low: dt.datetime, frequent: Collection[int], most: int) -> list[PastRun]:
+def past_runs(low: dt.datetime, frequent: Collection[int], most: int) -> list[TimelineRun]:
     """The newest runs, without skipped ones and without successes of frequent jobs.
 
     Only the newest ``MOST_SEARCHED`` runs of any kind are searched, so that the statement stays bounded.
@@ -73,16 +73,16 @@ def past_runs(low: dt.datetime, frequent: Collection[int], most: int) -> list[Pa
     runs = runs.filter(claimed_at__gte=searched).annotate(searched_since=bound)
     if frequent:
         runs = runs.exclude(Q(status=Status.SUCCEEDED) & Q(job__in=sorted(frequent)[:MOST_FREQUENT]))
-    return list(_light(runs.order_by("-claimed_at")[:most]))
+    return list(_read_light_runs(runs.order_by("-claimed_at")[:most]))
 
 
-def latest_runs(frequent: Collection[int]) -> list[PastRun]:
+def latest_runs_of_frequent_jobs(frequent: Collection[int]) -> list[TimelineRun]:
     """The newest runs of frequent jobs, newest first: their successes are not among the past runs."""
     runs = Run.objects.filter(job__in=sorted(frequent)[:MOST_FREQUENT], token__gt=F("job__state__last_token") - 3)
-    return list(_light(runs.filter(parent=None, started_at__isnull=False).order_by("-token")))
+    return list(_read_light_runs(runs.filter(parent=None, started_at__isnull=False).order_by("-token")))
 
 
-def _light(runs: QuerySet[Run]) -> Iterator[PastRun]:
+def _read_light_runs(runs: QuerySet[Run]) -> Iterator[TimelineRun]:
     annotated = ["searched_since"] if "searched_since" in runs.query.annotations else []
     jobs: dict[int, JobLabel] = {}
     groups: dict[int, GroupLabel] = {}
@@ -90,4 +90,4 @@ def _light(runs: QuerySet[Run]) -> Iterator[PastRun]:
         if job_id not in jobs:
             group = None if group_id is None else groups.setdefault(group_id, GroupLabel(group_id, group_name, limit))
             jobs[job_id] = JobLabel(job_id, name, group)
-        yield PastRun(values[0], jobs[job_id], *values[1:])
+        yield TimelineRun(values[0], jobs[job_id], *values[1:])

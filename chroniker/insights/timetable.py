@@ -90,7 +90,7 @@ class ChangedTime:
 def changed_times(before: Timetable | None, after: Timetable, now: dt.datetime, most: int) -> list[ChangedTime]:
     """The next ``most`` scheduled times of both timetables, merged. ``before``: None for a new job."""
     tables = [(table, table is after) for table in (before, after) if table is not None]
-    merged = merge(*(_marked(table, now, is_after) for table, is_after in tables))
+    merged = merge(*(_instants_with_side(table, now, is_after) for table, is_after in tables))
     found = []
     for instant, marks in islice(groupby(merged, key=lambda pair: pair[0]), most):
         sides = {is_after for _instant, is_after in marks}
@@ -101,7 +101,7 @@ def changed_times(before: Timetable | None, after: Timetable, now: dt.datetime, 
     return found
 
 
-def _marked(table: Timetable, now: dt.datetime, is_after: bool) -> Iterator[tuple[dt.datetime, bool]]:
+def _instants_with_side(table: Timetable, now: dt.datetime, is_after: bool) -> Iterator[tuple[dt.datetime, bool]]:
     return ((instant, is_after) for instant in table.instants(now))
 
 

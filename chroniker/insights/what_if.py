@@ -19,8 +19,8 @@ from chroniker.insights.edit_crowding import crowded_minutes
 from chroniker.insights.edit_neighbours import (
     Dependant,
     dependants,
-    others_until,
-    same_minute,
+    jobs_in_same_minute,
+    other_jobs_until,
     timetable_of,
 )
 from chroniker.insights.self_overlap import OverlapForecast, forecast
@@ -91,10 +91,10 @@ def what_if(edited: Job, saved: Job | None = None) -> WhatIf:
     closed = closed_times({job.calendar_id for job in (saved, edited) if job is not None and job.calendar_id})
     before = timetable_of(saved, closed.get(saved.calendar_id or 0, ())) if saved is not None else None
     after = timetable_of(edited, closed.get(edited.calendar_id or 0, ()))
-    state = _state(saved)
+    state = _state_or_empty(saved)
     times = changed_times(before, after, now, TIMES)
     last = max((row.instant + after.offset for row in times), default=now) + _MINUTE
-    starting = same_minute(times, after.offset, others_until(edited.pk, min(last, now + DAY)), now)
+    starting = jobs_in_same_minute(times, after.offset, other_jobs_until(edited.pk, min(last, now + DAY)), now)
     usual, slow = (_own_overlap(edited, seconds, before, after, now) for seconds in (state.p50, state.p95))
     found = WhatIf(
         now=now,
@@ -106,21 +106,21 @@ def what_if(edited: Job, saved: Job | None = None) -> WhatIf:
         slow=slow,
         crowded=crowded_minutes(edited, state.p50, after.offset, starting),
     )
-    return found if saved is None else _with_saved(found, saved, edited, state, after)
+    return found if saved is None else _add_effects_on_saved(found, saved, edited, state, after)
 
 
-def _with_saved(found: WhatIf, saved: Job, edited: Job, state: JobState, after: Timetable) -> WhatIf:
+def _add_effects_on_saved(found: WhatIf, saved: Job, edited: Job, state: JobState, after: Timetable) -> WhatIf:
     """Add the effects on what the saved job has pending, and on the jobs that wait for it."""
     will_run = (edited.enabled and saved.force_run) or saved.__dict__["is_open"]
     return replace(
         found,
-        skipped=_skipped(saved, edited, state, found.now),
+        skipped=_skipped_by_save(saved, edited, state, found.now),
         drops_retry=state.retry_at is not None and not edited.enabled,
         dependants=dependants(saved.pk, state, after, found.now, will_run=will_run),
     )
 
 
-def _state(saved: Job | None) -> JobState:
+def _state_or_empty(saved: Job | None) -> JobState:
     """Its state; an empty one for a job that was never booked."""
     state: JobState | None = getattr(saved, "state", None)
     return state if state is not None else JobState()
@@ -129,7 +129,7 @@ def _state(saved: Job | None) -> JobState:
 # -- the save itself -----------------------------------------------------------------------------------------
 
 
-def _skipped(saved: Job, edited: Job, state: JobState, now: dt.datetime) -> SkippedBySave | None:
+def _skipped_by_save(saved: Job, edited: Job, state: JobState, now: dt.datetime) -> SkippedBySave | None:
     """What the booking of this edit would record, computed by the booking itself."""
     job = copy.copy(edited)
     job.edited_at = now

@@ -86,7 +86,7 @@ def shutdown_grace() -> float | None:
 
 
 @contextmanager
-def database_errors_explained() -> Iterator[None]:
+def explain_database_errors() -> Iterator[None]:
     """Report an unusable database without a traceback. ``--traceback`` still shows it."""
     try:
         yield
@@ -96,20 +96,20 @@ def database_errors_explained() -> Iterator[None]:
         raise CommandError(f"The database cannot be used: {text}{question}") from error
 
 
-def describe(run: Run) -> str:
+def describe_run(run: Run) -> str:
     """Job, number and trigger of a run. Not its id: a run in a preview has none."""
     if run.parent_id is not None:
         return one_line(f"“{run.job.name}”: run {run.token}, on {run.required_host}")
     why = {
-        Trigger.SCHEDULE: f"for {local(run.scheduled_for)}",
+        Trigger.SCHEDULE: f"for {local_time_text(run.scheduled_for)}",
         Trigger.RETRY: f"attempt {run.attempt}",
         Trigger.EVENT: "by an event" if run.cause is None else "by a trigger",
-        Trigger.BACKFILL: f"backfill for {local(run.instant)}",
+        Trigger.BACKFILL: f"backfill for {local_time_text(run.instant)}",
     }
     return one_line(f"“{run.job.name}”: run {run.token}, {why.get(Trigger(run.trigger), 'by hand')}")
 
 
-def moment(text: str | None, *, fold: int = 0) -> dt.datetime | None:
+def parse_moment(text: str | None, *, fold: int = 0) -> dt.datetime | None:
     """In the project's time zone, unless the text has an offset."""
     if text is None:
         return None
@@ -138,7 +138,7 @@ def row_limit(text: str) -> int:
     return min(int(text), 2**31)  # databases refuse numbers beyond 64 bits
 
 
-def local(moment: Any) -> str:
+def local_time_text(moment: Any) -> str:
     return f"{timezone.localtime(moment):%Y-%m-%d %H:%M:%S}" if moment else "no time"
 
 
@@ -151,7 +151,7 @@ _ENDED = {
 }
 
 
-def result(run: Run) -> str:
+def result_text(run: Run) -> str:
     """Status, duration and reason of a closed run: “failed after 1.2 s: it exited with status 3”."""
     duration = ""
     if run.started_at is not None and run.finished_at is not None:
@@ -182,9 +182,9 @@ class TickPrinter:
             self.print("this host is draining: nothing is claimed; see manage.py drain --undo")
         self._draining = result.draining
         for run in result.claimed if not self._is_quiet else ():
-            self.print(f"claimed {describe(run)} ({run.pk})")
+            self.print(f"claimed {describe_run(run)} ({run.pk})")
         for run in result.lost if self._verbosity >= 2 else ():
-            self.print(f"lost {describe(run)} ({run.pk}): {run.reason}")
+            self.print(f"lost {describe_run(run)} ({run.pk}): {run.reason}")
 
     def started(self, name: str, does: str) -> None:
         """Print what this command will do, and the lines of ``start_report``."""
@@ -202,7 +202,7 @@ class TickPrinter:
         except Error:  # only this line is lost; the supervisor reports the result
             return
         if run is not None and not (self._is_quiet and run.status == Status.SUCCEEDED):
-            self.print(f"{describe(run)} {result(run)} ({run.pk})")
+            self.print(f"{describe_run(run)} {result_text(run)} ({run.pk})")
 
     def print(self, text: str) -> None:
         if self._verbosity >= 1:

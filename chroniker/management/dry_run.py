@@ -15,7 +15,7 @@ from chroniker.conf import settings
 from chroniker.eligibility import explanations, pauses
 from chroniker.eligibility.claim_kinds import any_pending
 from chroniker.lifecycle.transactions import transactional
-from chroniker.management.console import describe
+from chroniker.management.console import describe_run
 from chroniker.models import Job, JobState, Run, Status
 from chroniker.scheduler import tick
 from chroniker.scheduler.stopping import stop_flagged
@@ -31,17 +31,17 @@ class Forecast:
     reasons: list[tuple[str, str]] = field(default_factory=list)  #: the job's name, and why it would not be claimed
 
 
-def by_schedule(jobs: Sequence[Job] | None) -> list[str]:
+def forecast_by_schedule(jobs: Sequence[Job] | None) -> list[str]:
     """The claims of the next tick (of these jobs, or of all), and the reasons for the other due jobs."""
     return list(_lines(forecast([job.pk for job in jobs] if jobs is not None else None)))
 
 
-def by_hand(jobs: Sequence[Job]) -> list[str]:
+def forecast_by_hand(jobs: Sequence[Job]) -> list[str]:
     """The jobs of these that could be run by hand now, and the reasons for the others."""
-    return [_run_now(job) for job in jobs]
+    return [_run_now_line(job) for job in jobs]
 
 
-def _run_now(job: Job) -> str:
+def _run_now_line(job: Job) -> str:
     state = JobState.objects.select_related("job").filter(pk=job.pk).first()
     reason = explanations.reason_cannot_run_now(state) if state else pauses.pauses_for([job]).get(job.pk)
     return f"would refuse “{job.name}”: {reason}" if reason else f"would claim “{job.name}”: by hand"
@@ -85,12 +85,12 @@ def _candidates(only: list[int] | None, now: dt.datetime) -> QuerySet[JobState]:
 
 def _lines(found: Forecast) -> Iterator[str]:
     for run in found.result.lost:
-        yield f"would close {describe(run)} as lost: {run.reason}"
+        yield f"would close {describe_run(run)} as lost: {run.reason}"
     for job, error in found.result.schedule_errors:
         yield f"would suspend the schedule of “{job.name}”: {error}"
     for run in found.skipped:
-        yield f"would skip {describe(run)}: {run.reason}"
+        yield f"would skip {describe_run(run)}: {run.reason}"
     for run in found.result.claimed:
-        yield f"would claim {describe(run)}"
+        yield f"would claim {describe_run(run)}"
     for name, reason in found.reasons:
         yield f"would not claim “{name}”: {reason}"

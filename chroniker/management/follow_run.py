@@ -10,7 +10,7 @@ from django.db import Error, close_old_connections
 from django.db.models import QuerySet
 
 from chroniker.escaping import one_line
-from chroniker.management.console import result
+from chroniker.management.console import result_text
 from chroniker.models import OPEN, LogChunk, Run, Status, Stream
 from chroniker.scheduler.local_runs import POLL_SECONDS, LocalRuns
 from chroniker.scheduler.shutdown_signals import ShutdownSignals
@@ -34,7 +34,7 @@ class Follower:
         """Until the run has ended, or a signal ends this process."""
         while not shutdown and (runs.busy if here else self._is_open()):
             runs.wait(POLL_SECONDS)
-            self._show()
+            self._print_new_output()
 
     def _is_open(self) -> bool:
         try:
@@ -43,7 +43,7 @@ class Follower:
             logger.debug("The run's state is unknown: %s", error)
             return True
 
-    def _show(self) -> None:
+    def _print_new_output(self) -> None:
         """Print new output. One supervisor inserts all of it, so keys are in order."""
         try:
             while chunks := list(self._next_chunks()):
@@ -63,18 +63,18 @@ class Follower:
 
     def conclude(self, *, waited: bool) -> int:
         """Print the result of the run, or its state. Returns the exit status for this process."""
-        self._show()
+        self._print_new_output()
         run = Run.objects.select_related("job").filter(pk=self._run_id).first()
         if run is None:
             self._stderr.write(f"Run {self._run_id} was deleted.")
             return 1
         if run.status in OPEN:
-            return self._unended(run, waited)
+            return self._report_open_run(run, waited)
         stream = self._stdout if run.status == Status.SUCCEEDED else self._stderr
-        stream.write(f"Run {run.token} of “{one_line(run.job.name)}” {result(run)}.")
+        stream.write(f"Run {run.token} of “{one_line(run.job.name)}” {result_text(run)}.")
         return exit_status(run)
 
-    def _unended(self, run: Run, waited: bool) -> int:
+    def _report_open_run(self, run: Run, waited: bool) -> int:
         if run.status == Status.CLAIMED and run.dispatched_at is None:
             why = f" {one_line(run.reason)}" if run.reason else ""
             self._stderr.write(f"Run {run.pk} is claimed, but not dispatched; the next ticks try again.{why}")

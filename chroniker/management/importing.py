@@ -14,7 +14,7 @@ from django.core.management.base import CommandParser
 from chroniker.escaping import one_line
 from chroniker.exceptions import ImportRefused
 from chroniker.importing import Candidate, report
-from chroniker.management.console import CHECKS, database_errors_explained
+from chroniker.management.console import CHECKS, explain_database_errors
 from chroniker.management.terminal import ConsoleCommand
 from chroniker.models.audit import command_actor
 
@@ -46,9 +46,9 @@ class ImportCommand(ConsoleCommand):
 
 
 @contextmanager
-def refusals_explained() -> Iterator[None]:
+def explain_refusals() -> Iterator[None]:
     """Turns an unusable file or an unreachable database into an error message without a traceback."""
-    with database_errors_explained():
+    with explain_database_errors():
         try:
             yield
         except ImportRefused as refusal:

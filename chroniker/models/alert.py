@@ -14,7 +14,7 @@ from chroniker.models.base import DecidingManager, uuid7
 from chroniker.models.job import Job
 from chroniker.models.run import Run
 from chroniker.reasons import Code, Reason, render
-from chroniker.wording.formats import as_sentence, count, short_duration, zoned_time
+from chroniker.wording.formats import as_sentence, format_count, short_duration, zoned_time
 
 
 class AlertKind(models.TextChoices):
@@ -153,7 +153,7 @@ def _headline(kind: str) -> str:
 def _sentence(kind: str, args: dict[str, Any], words: dict[str, str]) -> str:
     if kind == AlertKind.FAILING:
         text = ngettext("It failed once, %(since)s.", "It failed %(n)s times in a row since %(since)s.", args["n"])
-        return text % {**words, "n": count(args["n"])}
+        return text % {**words, "n": format_count(args["n"])}
     if kind == AlertKind.BACKFILL:
         return _of_backfill(args, words)
     if kind == AlertKind.LATE and "instant" not in args:
@@ -185,5 +185,5 @@ def _of_backfill(args: dict[str, Any], words: dict[str, str]) -> str:
             "The backfill from %(instant)s to %(until)s has ended: %(n)s runs failed.",
             args["n"],
         )
-        words = {**words, "n": count(args["n"])}
+        words = {**words, "n": format_count(args["n"])}
     return text % words

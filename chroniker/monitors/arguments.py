@@ -63,8 +63,8 @@ def source_of_records(options: dict[str, Any]) -> tuple[str, FetchRecords]:
         records = filtered_records(model, options["filter"], options["exclude"])
         return model, lambda: records
     if function:
-        return function, _function(function)
-    return "--query", _expression(options["imports"], query)
+        return function, _import_function(function)
+    return "--query", _function_of_expression(options["imports"], query)
 
 
 def argument_error(words: Sequence[str]) -> str:
@@ -86,7 +86,7 @@ class _ParserOnly(BaseCommand):
         add_arguments(parser)
 
 
-def _function(path: str) -> FetchRecords:
+def _import_function(path: str) -> FetchRecords:
     """Checks the path before the import: importing a module runs its code."""
     if not any(fnmatchcase(path, pattern) for pattern in settings.monitor_functions):
         raise MonitorError(
@@ -103,7 +103,7 @@ def _function(path: str) -> FetchRecords:
     return lambda: found()
 
 
-def _expression(imports: str, query: str) -> FetchRecords:
+def _function_of_expression(imports: str, query: str) -> FetchRecords:
     """The options of django-chroniker. They run arbitrary Python code, so they need raw commands."""
     if not settings.raw_commands_allowed:
         raise MonitorError(
@@ -116,13 +116,13 @@ def _expression(imports: str, query: str) -> FetchRecords:
     def evaluate() -> object:
         names: dict[str, Any] = {}
         for item in filter(None, imports.strip().split("|")):
-            _import(item, names)
+            _import_item(item, names)
         return eval(query, names)  # nosec B307  # refused above while raw commands are disabled
 
     return evaluate
 
 
-def _import(item: str, names: dict[str, Any]) -> None:
+def _import_item(item: str, names: dict[str, Any]) -> None:
     module, *rest = (word.strip() for word in item.split(","))
     if not module or len(rest) > 2:
         raise MonitorError(

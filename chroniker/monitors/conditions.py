@@ -48,7 +48,7 @@ def find_model(text: str) -> Model:
     except (LookupError, ValueError):
         known = [model._meta.label for model in apps.get_models()]
         message = _("There is no model “%(text)s”.") % {"text": text}
-        raise MonitorError(message + _nearest(text, known)) from None
+        raise MonitorError(message + _suggestion(text, known)) from None
 
 
 def parse_condition(model: Model, text: str) -> Q:
@@ -60,7 +60,7 @@ def parse_condition(model: Model, text: str) -> Q:
             "“%(text)s” is not a condition: write FIELD=VALUE or FIELD__LOOKUP=VALUE, for example created__lt=now-7d."
         )
         raise MonitorError(message % {"text": text})
-    target = _resolved(model, path)
+    target = _resolve_path(model, path)
     try:
         if "{%" in value:
             value = render(value, {})
@@ -70,34 +70,34 @@ def parse_condition(model: Model, text: str) -> Q:
 
 
 @dataclass(frozen=True, slots=True)
-class _Target:
+class _ResolvedPath:
     field: Field  #: the field that is compared with the value, after relations and transforms
     lookup: str
 
 
-def _resolved(model: Model, path: str) -> _Target:
+def _resolve_path(model: Model, path: str) -> _ResolvedPath:
     """Follow the path: fields through relations, then transforms (``date``, ``year``), then the lookup."""
     parts = path.split("__")
     at: Model | None = model
     found: Any = None
-    while parts and at is not None and (step := _field(at, parts[0])) is not None:
+    while parts and at is not None and (step := _find_field(at, parts[0])) is not None:
         found, at = step, step.related_model
         del parts[0]
     if found is None:
-        raise MonitorError(_no_field(model, parts[0]))
-    target = _target(found)
+        raise MonitorError(_no_field_message(model, parts[0]))
+    target = _value_field(found)
     for place, part in enumerate(parts):
         if place == len(parts) - 1 and target.get_lookup(part) is not None:
-            return _Target(target, part)
+            return _ResolvedPath(target, part)
         transform = target.get_transform(part)
         if transform is None:
-            raise MonitorError(_no_lookup(path, part, target, at))
+            raise MonitorError(_no_lookup_message(path, part, target, at))
         output = getattr(transform, "output_field", None)
         target = output if isinstance(output, models.Field) else target
-    return _Target(target, "exact")
+    return _ResolvedPath(target, "exact")
 
 
-def _field(model: Model, name: str) -> Any:
+def _find_field(model: Model, name: str) -> Any:
     if name == "pk":
         return model._meta.pk
     try:
@@ -106,7 +106,7 @@ def _field(model: Model, name: str) -> Any:
         return None
 
 
-def _target(field: Any) -> Field:
+def _value_field(field: Any) -> Field:
     """The field with the values. For a relation, this is the key that it refers to."""
     while getattr(field, "is_relation", False):
         if field.related_model is None:
@@ -117,23 +117,23 @@ def _target(field: Any) -> Field:
     return result
 
 
-def _no_field(model: Model, name: str) -> str:
+def _no_field_message(model: Model, name: str) -> str:
     known = _names(model)
     message = _("%(model)s has no field “%(name)s”.") % {"model": model._meta.label, "name": name}
-    return f"{message}{_nearest(name, known)} " + _("Its fields: %(known)s.") % {"known": ", ".join(known)}
+    return f"{message}{_suggestion(name, known)} " + _("Its fields: %(known)s.") % {"known": ", ".join(known)}
 
 
-def _no_lookup(path: str, part: str, field: Field, related: Model | None) -> str:
+def _no_lookup_message(path: str, part: str, field: Field, related: Model | None) -> str:
     lookups = sorted(field.get_lookups())
     known = [*_names(related), *lookups] if related else lookups
     message = _("“%(path)s”: there is no “%(part)s”.") % {"path": path, "part": part}
-    return f"{message}{_nearest(part, known)} " + _("Possible: %(known)s.") % {"known": ", ".join(known)}
+    return f"{message}{_suggestion(part, known)} " + _("Possible: %(known)s.") % {"known": ", ".join(known)}
 
 
 def _names(model: Model) -> list[str]:
     return sorted(field.name for field in model._meta.get_fields())
 
 
-def _nearest(text: str, known: Iterable[str]) -> str:
+def _suggestion(text: str, known: Iterable[str]) -> str:
     near = difflib.get_close_matches(text, list(known), n=1)
     return _(" Did you mean “%(near)s”?") % {"near": near[0]} if near else ""

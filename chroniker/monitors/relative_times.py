@@ -16,7 +16,7 @@ _RELATIVE = re.compile(r"(now|today)\s*([+-].*)?", re.IGNORECASE | re.DOTALL)
 _UNITS = {"": "days", "w": "weeks", "d": "days", "h": "hours", "m": "minutes", "s": "seconds"}
 
 
-def shift(offset: str | int, since: dt.datetime | None = None) -> dt.datetime:
+def add_offset(offset: str | int, since: dt.datetime | None = None) -> dt.datetime:
     """``since`` (default: now) plus the offset, in the current time zone. Raises ``MonitorError``.
 
     Weeks and days are calendar days: the time of day stays the same if the clock changes. Hours, minutes and seconds
@@ -39,7 +39,7 @@ def parse_relative_time(text: str) -> dt.datetime | None:
     since = timezone.localtime()
     if found[1].lower() == "today":
         since = since.replace(hour=0, minute=0, second=0, microsecond=0)
-    return shift(found[2] or "0", since)
+    return add_offset(found[2] or "0", since)
 
 
 def _parse_offset(text: str) -> tuple[dt.timedelta, dt.timedelta]:

@@ -7,7 +7,7 @@ from django.template.defaultfilters import date
 from django.utils.translation import gettext as _
 
 from chroniker.exceptions import MonitorError
-from chroniker.monitors.relative_times import shift
+from chroniker.monitors.relative_times import add_offset
 
 register = template.Library()
 #: A variable may be the format, and each of its characters may become a word.
@@ -20,6 +20,6 @@ def now_offset(format_string: str, offset: str | int = 0) -> str:
     if len(format_string) > MAX_FORMAT:
         raise template.TemplateSyntaxError(_("The format has more than %(max)d characters.") % {"max": MAX_FORMAT})
     try:
-        return date(shift(offset), format_string)
+        return date(add_offset(offset), format_string)
     except MonitorError as error:
         raise template.TemplateSyntaxError(str(error)) from None

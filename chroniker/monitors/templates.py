@@ -60,7 +60,7 @@ def render(template: str, values: Mapping[str, Any]) -> str:
         message = _("The template has %(n)d characters; at most %(max)d are allowed.")
         raise MonitorError(message % {"n": len(template), "max": MAX_TEMPLATE})
     # Not escaped: the text goes into logs and mails, and a page escapes it.
-    context = Context({name: _limited(value) for name, value in values.items()}, autoescape=False)
+    context = Context({name: _limit_value(value) for name, value in values.items()}, autoescape=False)
     try:
         compiled = _engine().from_string(template)
         limit_nodes(compiled.nodelist)
@@ -71,12 +71,12 @@ def render(template: str, values: Mapping[str, Any]) -> str:
     return text + ""  # an ordinary string instead of a SafeString
 
 
-def _limited(value: Any) -> Any:
+def _limit_value(value: Any) -> Any:
     if isinstance(value, str):
         return value[:MAX_VALUE]
     if isinstance(value, dict):
-        return {name: _limited(each) for name, each in value.items()}
-    return [_limited(each) for each in value] if isinstance(value, list) else value
+        return {name: _limit_value(each) for name, each in value.items()}
+    return [_limit_value(each) for each in value] if isinstance(value, list) else value
 
 
 def render_url(template: str, values: Mapping[str, Any]) -> str:

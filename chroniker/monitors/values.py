@@ -31,7 +31,7 @@ else:
 def to_field_value(field: Field, lookup: str, text: str) -> Any:
     """The value. Raises ``MonitorError`` with a valid form."""
     if lookup == "isnull":
-        return _boolean(text)
+        return _parse_boolean(text)
     if lookup in ("in", "has_keys", "has_any_keys"):
         return [_convert(field, lookup, each.strip()) for each in text.split(",")]
     if lookup == "range":
@@ -45,13 +45,13 @@ def to_field_value(field: Field, lookup: str, text: str) -> Any:
 
 def _convert(field: Field, lookup: str, text: str) -> Any:
     if isinstance(field, models.JSONField):
-        return text if lookup.startswith("has_") else _json(text)
+        return text if lookup.startswith("has_") else _parse_json(text)
     if lookup in TEXT_LOOKUPS:
         return text
     if isinstance(field, models.DateField):
-        return _moment(field, text)
+        return _parse_time(field, text)
     if isinstance(field, models.BooleanField):
-        return _boolean(text)
+        return _parse_boolean(text)
     try:
         value = field.to_python(text)
     except ValidationError as error:
@@ -69,8 +69,8 @@ def _check_choices(field: Field, value: Any) -> None:
         raise MonitorError(_("“%(value)s” is not one of its choices: %(known)s.") % {"value": value, "known": known})
 
 
-def _moment(field: Field, text: str) -> dt.date:
-    moment = parse_relative_time(text) or _absolute(text)
+def _parse_time(field: Field, text: str) -> dt.date:
+    moment = parse_relative_time(text) or _parse_absolute_time(text)
     if moment is None:
         message = _("“%(text)s” is not a date: write 2026-11-24, “2026-11-24 09:30”, now, today, now-7d or now-2h30m.")
         raise MonitorError(message % {"text": text})
@@ -79,7 +79,7 @@ def _moment(field: Field, text: str) -> dt.date:
     return timezone.localtime(moment).date()
 
 
-def _absolute(text: str) -> dt.datetime | None:
+def _parse_absolute_time(text: str) -> dt.datetime | None:
     try:
         moment = parse_datetime(text)
         day = parse_date(text) if moment is None else None
@@ -92,14 +92,14 @@ def _absolute(text: str) -> dt.datetime | None:
     return timezone.make_aware(moment) if timezone.is_naive(moment) else moment
 
 
-def _boolean(text: str) -> bool:
+def _parse_boolean(text: str) -> bool:
     word = text.strip().lower()
     if word in TRUE + FALSE:
         return word in TRUE
     raise MonitorError(_("“%(text)s” is neither true nor false: write true or false.") % {"text": text})
 
 
-def _json(text: str) -> Any:
+def _parse_json(text: str) -> Any:
     try:
         return json.loads(text)
     except ValueError:

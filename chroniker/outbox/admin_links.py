@@ -13,38 +13,38 @@ from chroniker.models import Run
 
 def link(run: Run) -> str:
     """The URL of the run's page in the admin; empty where the site's host is not configured."""
-    return _page("admin:chroniker_run_change", run.pk)
+    return _page_url("admin:chroniker_run_change", run.pk)
 
 
 def job_link(job_id: int) -> str:
     """The URL of the page Status of a job; empty likewise."""
-    return _page("admin:chroniker_job_status", job_id)
+    return _page_url("admin:chroniker_job_status", job_id)
 
 
 def now_link() -> str:
     """The URL of the start page; empty likewise."""
-    return _page("admin:chroniker_job_now")
+    return _page_url("admin:chroniker_job_now")
 
 
 def fleet_link() -> str:
     """The URL of the page Fleet; empty likewise."""
-    return _page("admin:chroniker_host_changelist")
+    return _page_url("admin:chroniker_host_changelist")
 
 
-def _page(name: str, *args: object) -> str:
-    base = _base()
+def _page_url(name: str, *args: object) -> str:
+    base = _base_url()
     try:
         return base and base.rstrip("/") + reverse(name, args=args)
     except (NoReverseMatch, ImproperlyConfigured):  # no pages, no admin, or its admin has another name
         return ""
 
 
-def absolute(path: str) -> str:
+def absolute_url(path: str) -> str:
     """``path`` with scheme and host; unchanged if it has a host, or if no host is configured."""
-    return _base().rstrip("/") + path if path.startswith("/") else path
+    return _base_url().rstrip("/") + path if path.startswith("/") else path
 
 
-def _base() -> str:
+def _base_url() -> str:
     if settings.base_url:
         return settings.base_url
     if not apps.is_installed("django.contrib.sites"):

@@ -16,7 +16,7 @@ from chroniker.outbox.output_tail import tail
 MOST = 100_000
 
 
-def prepared(message: Outbox) -> Callable[[], None]:
+def prepare_sending(message: Outbox) -> Callable[[], None]:
     """The call with the job and the last output of the run. An exception of it counts as a failed attempt.
 
     If the run has nothing on stderr (it was lost or missed, say), ``stderr`` is its status and reason.

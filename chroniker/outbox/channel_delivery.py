@@ -42,7 +42,7 @@ REQUESTS: Mapping[str, Callable[[Notice, Endpoint], HttpRequest]] = {
 }
 
 
-def prepared(message: Outbox) -> Callable[[], None]:
+def prepare_sending(message: Outbox) -> Callable[[], None]:
     """The function that sends it, and raises ``NotDelivered`` or an error of the mail backend.
 
     Raises ``Undeliverable`` if that can never succeed.
@@ -52,21 +52,21 @@ def prepared(message: Outbox) -> Callable[[], None]:
         raise Undeliverable(_("The channel was deleted."))
     if channel.is_check_in:
         check_in_order.refuse_outdated(message)
-    return _prepared(channel, notice.of_message(message))
+    return _prepare_for_channel(channel, notice.notice_of_message(message))
 
 
 def send_test(channel: Channel) -> None:
     """Send a message that says it is a test. PagerDuty: an incident, which is closed at once."""
-    found = notice.of_test(channel.name)
-    _prepared(channel, found)()
+    found = notice.notice_of_test(channel.name)
+    _prepare_for_channel(channel, found)()
     if channel.kind == ChannelKind.PAGERDUTY:
-        _prepared(channel, notice.ended(found))()
+        _prepare_for_channel(channel, notice.as_end(found))()
 
 
-def _prepared(channel: Channel, found: Notice) -> Callable[[], None]:
+def _prepare_for_channel(channel: Channel, found: Notice) -> Callable[[], None]:
     with translation.override(django_settings.LANGUAGE_CODE):
         if channel.kind == ChannelKind.MAIL:
-            return channel_mail.prepared(resolve(channel.target), found, with_output=channel.send_output)
+            return channel_mail.prepare_sending(resolve(channel.target), found, with_output=channel.send_output)
         if channel.kind not in REQUESTS:
             raise Undeliverable(_("There is no kind of channel “%(kind)s”.") % {"kind": channel.kind})
         return partial(_post, REQUESTS[channel.kind](found, _endpoint(channel, found)))
@@ -84,11 +84,11 @@ def _endpoint(channel: Channel, found: Notice) -> Endpoint:
             web_target(channel.kind, target)
         except ValidationError as error:
             raise Undeliverable(" ".join(error.messages)) from None
-    output = _output(found.run) if channel.send_output and found.run else ""
+    output = _output_text(found.run) if channel.send_output and found.run else ""
     return Endpoint(target, resolve(channel.secret), channel.template, site(), output)
 
 
-def _output(run: Run) -> str:
+def _output_text(run: Run) -> str:
     streams = (Stream.STDOUT, Stream.STDERR)
     texts = [last_lines(tail(run.pk, stream, MOST_CHARACTERS), MOST_LINES) for stream in streams]
     return masked("\n".join(filter(None, texts)), run.job.secrets)

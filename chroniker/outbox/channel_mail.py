@@ -17,7 +17,7 @@ from chroniker.outbox import mail
 from chroniker.outbox.notice import Notice
 
 
-def prepared(target: str, notice: Notice, *, with_output: bool) -> Callable[[], None]:
+def prepare_sending(target: str, notice: Notice, *, with_output: bool) -> Callable[[], None]:
     """The function that sends one mail to all recipients. Raises ``Undeliverable`` if there is none."""
     try:
         to = _addresses(recipients(target), notice.owner)
@@ -44,7 +44,7 @@ def _addresses(parts: Sequence[str], owner: str) -> list[str]:
     """Each address once. Users are read for each attempt: they leave, and their addresses change."""
     names = [part.removeprefix("user:") for part in parts if part.startswith("user:")]
     found = [part for part in parts if part != "owner" and not part.startswith("user:")]
-    found += _of_users(names) if names else []
+    found += _addresses_of_users(names) if names else []
     if "owner" in parts and _is_address(owner):
         found.append(owner)
     if not found:
@@ -52,7 +52,7 @@ def _addresses(parts: Sequence[str], owner: str) -> list[str]:
     return list(dict.fromkeys(found))
 
 
-def _of_users(names: Sequence[str]) -> list[str]:
+def _addresses_of_users(names: Sequence[str]) -> list[str]:
     model = get_user_model()
     users: Any = model._default_manager.filter(**{f"{model.USERNAME_FIELD}__in": names})
     email = model.get_email_field_name()

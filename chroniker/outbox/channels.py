@@ -43,7 +43,7 @@ class Webhook:
 def webhooks() -> list[Webhook]:
     """The configured webhooks. Malformed entries are left out: a system check reports them, and runs still close."""
     found = settings.webhooks
-    return [hook for entry in found if not isinstance(hook := webhook(entry), str)] if _listed(found) else []
+    return [hook for entry in found if not isinstance(hook := webhook(entry), str)] if _is_collection(found) else []
 
 
 def webhook(entry: Any) -> Webhook | str:
@@ -57,10 +57,10 @@ def webhook(entry: Any) -> Webhook | str:
         return "has a URL that is not http:// or https:// and a host"
     if not isinstance(secret, str) or (key := signing_key(secret)) is None:
         return f'has a SECRET that is not text, is empty, or has no base64 after "{SECRET_PREFIX}"'
-    if not _listed(events) or not set(events) <= set(ALL_EVENTS):
+    if not _is_collection(events) or not set(events) <= set(ALL_EVENTS):
         return f"has EVENTS that are not a list of some of {', '.join(ALL_EVENTS)}"
     return Webhook(url, key, frozenset(events or ALL_EVENTS))
 
 
-def _listed(value: Any) -> bool:
+def _is_collection(value: Any) -> bool:
     return isinstance(value, list | tuple | set | frozenset)

@@ -58,7 +58,7 @@ def post(request: HttpRequest) -> None:
     """
     parts = urlsplit(request.url)
     try:
-        status, wait = _answer(request, parts)
+        status, wait = _request_status(request, parts)
     except (OSError, http.client.HTTPException, ValueError):  # of the resolver, the network, TLS, or the server
         raise NotDelivered(
             _("The server could not be reached, or channels may not send to its address (CHRONIKER_CHANNEL_HOSTS).")
@@ -67,7 +67,7 @@ def post(request: HttpRequest) -> None:
         raise NotDelivered(_("The server answered %(status)s.") % {"status": status}, status=status, wait=wait)
 
 
-def _answer(request: HttpRequest, parts: SplitResult) -> tuple[int, int]:
+def _request_status(request: HttpRequest, parts: SplitResult) -> tuple[int, int]:
     headers = {"User-Agent": "django-chroniker-celery", **request.headers}
     path = (parts.path or "/") + (f"?{parts.query}" if parts.query else "")
     with _connection(parts) as connection:

@@ -37,11 +37,11 @@ LOOK_AGAIN = 1.0
 
 #: For each kind of channel: a function that prepares a message. It returns one that sends it without the database.
 CHANNELS: Mapping[str, Callable[[Outbox], Callable[[], None]]] = {
-    MAIL: mail.prepared,
-    ADDRESS: mail.prepared,
-    WEBHOOK: settings_webhook.prepared,
-    CALLBACK: callback.prepared,
-    CHANNEL: channel_delivery.prepared,
+    MAIL: mail.prepare_sending,
+    ADDRESS: mail.prepare_sending,
+    WEBHOOK: settings_webhook.prepare_sending,
+    CALLBACK: callback.prepare_sending,
+    CHANNEL: channel_delivery.prepare_sending,
 }
 #: Channels that lead to one server each. They are deferred as a whole when they fail.
 SERVERS = frozenset({WEBHOOK, CHANNEL})
@@ -51,10 +51,10 @@ MAILS = frozenset({MAIL, ADDRESS})
 
 def is_due() -> bool:
     """Whether a message is due. One read of an index without sent messages."""
-    return bool(fetch(_any_due))
+    return bool(fetch(_first_due))
 
 
-def _any_due() -> QuerySet[Outbox, Any]:
+def _first_due() -> QuerySet[Outbox, Any]:
     rows = Outbox.objects.filter(~installation.is_copied(), send_at__lte=StatementNow())
     return rows.order_by("send_at").values_list("pk")[:1]
 
@@ -97,41 +97,41 @@ class _Pass:
         """Begin all messages that may begin now; returns whether any did."""
         before = len(self.under_way)
         while time.monotonic() < self.until and len(self.under_way) < MOST:
-            if (message := self._next()) is None:
+            if (message := self._next_message()) is None:
                 break
             if message.channel not in self.failing.deferred and _take(message):
-                self._begin(message)
+                self._begin_message(message)
         return len(self.under_way) > before
 
-    def _next(self) -> Outbox | None:
+    def _next_message(self) -> Outbox | None:
         """The next message for a server that has none under way."""
         for server, waiting in list(self.waiting.items()):
-            if server in self.under_way or (self._has_failed(server) and self._most_failing()):
+            if server in self.under_way or (self._has_failed(server) and self._has_too_many_failing()):
                 continue
             if waiting:
                 return waiting.popleft()
             del self.waiting[server]
             self.has_more = True
-        return self._next() if self._fetch() else None
+        return self._next_message() if self._fetch_batch() else None
 
     def _has_failed(self, channel: str) -> bool:
         return channel in self.failing.known
 
-    def _most_failing(self) -> bool:
+    def _has_too_many_failing(self) -> bool:
         return sum(map(self._has_failed, self.under_way)) >= MOST_FAILING
 
-    def _fetch(self) -> bool:
+    def _fetch_batch(self) -> bool:
         """Read a batch of messages for other servers; returns whether there was any."""
         if not self.has_more:
             return False
-        batch = _due(self.waiting, with_failing=len(self.waiting) < MOST_WAITING)
+        batch = _fetch_due(self.waiting, with_failing=len(self.waiting) < MOST_WAITING)
         self.has_more, self.looked_at = bool(batch), time.monotonic()
         for message in batch:
             self.waiting.setdefault(_server(message), deque()).append(message)
         self.failing.replace({message.channel for message in batch})
         return bool(batch)
 
-    def _begin(self, message: Outbox) -> None:
+    def _begin_message(self, message: Outbox) -> None:
         kind = message.channel.partition(":")[0]
         try:
             if kind not in CHANNELS:
@@ -148,9 +148,9 @@ class _Pass:
         """Record the result: of the message, and of its channel."""
         channel = message.channel
         if error is not None:
-            _failed(message, error)
+            _record_message_failure(message, error)
             if channel.partition(":")[0] in SERVERS:
-                _channel_failed(channel, error, self.failing)
+                _record_channel_failure(channel, error, self.failing)
             return
         Outbox.objects.filter(pk=message.pk).update(sent_at=database_now(), send_at=None, error="")
         if channel in self.failing.known:
@@ -171,7 +171,7 @@ def send_again(ids: Collection[int]) -> int:
     return Outbox.objects.filter(pk__in=ids).update(send_at=database_now(), sent_at=None, attempts=0)
 
 
-def _due(without: Collection[str] = (), *, with_failing: bool = True) -> list[Outbox]:
+def _fetch_due(without: Collection[str] = (), *, with_failing: bool = True) -> list[Outbox]:
     """A batch, without messages for these servers. Each of it is taken, postponed or deleted before the next batch."""
     others = Q()
     for server in without:
@@ -198,14 +198,16 @@ def _take(message: Outbox) -> bool:
     return bool(due.update(attempts=message.attempts, send_at=now + LEASE))
 
 
-def _channel_failed(channel: str, error: BaseException, failing: Failing) -> None:
+def _record_channel_failure(channel: str, error: BaseException, failing: Failing) -> None:
     """Defer the channel, unless the error is about this one message."""
     if isinstance(error, Outdated):
         return
     if _is_about_message(error):
-        failing_channels.record_refusal(channel, _text(error))
+        failing_channels.record_refusal(channel, _error_text(error))
     else:
-        failing_channels.record_failure(channel, _text(error), error.wait if isinstance(error, NotDelivered) else 0)
+        failing_channels.record_failure(
+            channel, _error_text(error), error.wait if isinstance(error, NotDelivered) else 0
+        )
         failing.deferred.add(channel)
     failing.known.add(channel)
 
@@ -214,16 +216,16 @@ def _is_about_message(error: BaseException) -> bool:
     return isinstance(error, Undeliverable) or (isinstance(error, NotDelivered) and error.is_about_message)
 
 
-def _text(error: BaseException) -> str:
+def _error_text(error: BaseException) -> str:
     """The error without what an address or a server may give away: channels report the status alone."""
     plain = isinstance(error, Undeliverable | NotDelivered)
     text = str(error) if plain else f"{type(error).__name__}: {error}"
     return text.replace("\0", "\N{SYMBOL FOR NULL}")[:LONGEST_ERROR]
 
 
-def _failed(message: Outbox, error: BaseException) -> None:
+def _record_message_failure(message: Outbox, error: BaseException) -> None:
     """Record the error, unless the message was reserved again or sent meanwhile."""
-    text = _text(error)
+    text = _error_text(error)
     over = isinstance(error, Undeliverable) or message.attempts >= MOST_ATTEMPTS
     last = ", the last" if over else ""
     logger.warning("%s: attempt %d failed%s. %s", one_line(message), message.attempts, last, one_line(text))

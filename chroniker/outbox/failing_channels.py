@@ -47,7 +47,7 @@ def read(channels: Collection[str]) -> Failing:
     for channel, until in found.items():
         now = now or database_now()
         if now < until <= now + LONGEST_BACKOFF:  # a time farther away is a jump of the clock
-            _waiting(channel).update(send_at=until)
+            _waiting_messages(channel).update(send_at=until)
             failing.deferred.add(channel)
     return failing
 
@@ -58,22 +58,22 @@ def record_failure(channel: str, error: str, wait: int) -> None:
     ``wait``: seconds that the server requested.
     """
     now = database_now()
-    row = _row(channel, now)
+    row = _row_of_channel(channel, now)
     row.update(failures=F("failures") + 1, error=error[:LONGEST_ERROR])
     failures = row.values_list("failures", flat=True).first() or 1
     until = now + max(backoff(failures), dt.timedelta(seconds=wait))
     row.update(deferred_until=until)
-    waiting = _waiting(channel)
+    waiting = _waiting_messages(channel)
     waiting.filter(attempts__gte=MOST_ATTEMPTS - 1).update(send_at=None, attempts=F("attempts") + 1, error=error)
     waiting.update(send_at=until, attempts=F("attempts") + 1, error=error)
 
 
 def record_refusal(channel: str, error: str) -> None:
     """One message, or a test, cannot be sent: remember that for ``doctor``. The channel is not deferred."""
-    _row(channel, database_now()).update(error=error[:LONGEST_ERROR])
+    _row_of_channel(channel, database_now()).update(error=error[:LONGEST_ERROR])
 
 
-def _row(channel: str, now: dt.datetime) -> QuerySet[FailingChannel]:
+def _row_of_channel(channel: str, now: dt.datetime) -> QuerySet[FailingChannel]:
     FailingChannel.objects.get_or_create(channel=channel, defaults={"since": now, "deferred_until": now})
     return FailingChannel.objects.filter(channel=channel)
 
@@ -98,6 +98,6 @@ def record_success(channel: str) -> None:
     FailingChannel.objects.filter(channel=channel).delete()
 
 
-def _waiting(channel: str) -> QuerySet[Outbox]:
+def _waiting_messages(channel: str) -> QuerySet[Outbox]:
     """Its messages that are due. Those that another sender has reserved are not."""
     return Outbox.objects.filter(Q(sent_at=None), channel=channel, send_at__lte=database_now())

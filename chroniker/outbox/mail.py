@@ -18,7 +18,7 @@ from chroniker.conf import settings
 from chroniker.exceptions import Undeliverable
 from chroniker.job_commands.secret_masking import masked
 from chroniker.models import Outbox, Run, Status, Stream, Trigger
-from chroniker.outbox.admin_links import absolute, link
+from chroniker.outbox.admin_links import absolute_url, link
 from chroniker.outbox.channels import ADDRESS, ERRORS
 from chroniker.outbox.output_tail import last_lines, tail
 from chroniker.wording.formats import zoned_time
@@ -30,12 +30,12 @@ MOST_CHARACTERS, MOST_LINES = 8000, 50
 LONGEST_SUBJECT = 200
 
 
-def prepared(message: Outbox) -> Callable[[], None]:
+def prepare_sending(message: Outbox) -> Callable[[], None]:
     """The function that sends it with the project's mail backend, and raises the errors of the backend."""
     kind, _colon, user_id = message.channel.partition(":")
     address = str(message.payload["to"]) if kind == ADDRESS else _address(user_id)
     if message.run is None:
-        return partial(post, _line(str(message.payload["title"])), str(message.payload["text"]), [address])
+        return partial(post, _subject_line(str(message.payload["title"])), str(message.payload["text"]), [address])
     words = context(message.run)
     return partial(post, subject(words), run_text(words), [address])
 
@@ -51,10 +51,10 @@ def subject(words: dict[str, Any]) -> str:
     error = words["run"].status in ERRORS
     template = settings.email_subject_error if error else settings.email_subject_success
     text = engine().from_string(template).render(Context(words, autoescape=False))
-    return _line(masked(text, words["job"].secrets))
+    return _subject_line(masked(text, words["job"].secrets))
 
 
-def _line(text: str) -> str:
+def _subject_line(text: str) -> str:
     line = " ".join("".join(each if each.isprintable() else " " for each in text).split())
     return line[:LONGEST_SUBJECT]
 
@@ -77,8 +77,8 @@ def context(run: Run) -> dict[str, Any]:
         "times": {name: zoned_time(getattr(run, name)) for name in _TIMES},
         "duration": _duration(run),
         "url": link(run),
-        "runbook": absolute(run.job.runbook),
-        "output": [(name, text) for name, stream in _STREAMS.items() if (text := _end(run, stream))],
+        "runbook": absolute_url(run.job.runbook),
+        "output": [(name, text) for name, stream in _STREAMS.items() if (text := _output_end(run, stream))],
     }
 
 
@@ -86,7 +86,7 @@ _TIMES = ("scheduled_for", "covered_until", "started_at", "finished_at")
 _STREAMS = {"stdout": Stream.STDOUT, "stderr": Stream.STDERR, "remarks": Stream.REMARK}
 
 
-def _end(run: Run, stream: Stream) -> str:
+def _output_end(run: Run, stream: Stream) -> str:
     return last_lines(tail(run.pk, stream, MOST_CHARACTERS), MOST_LINES)
 
 

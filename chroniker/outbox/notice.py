@@ -57,37 +57,37 @@ class Notice:
         return str(self.body.get("timestamp") or "")
 
 
-def of_message(message: Outbox) -> Notice:
+def notice_of_message(message: Outbox) -> Notice:
     """The notice of this message, whose run and alert were read with it."""
     body = message.body
     event = message.event or str(body.get("type", ""))
     if message.run is not None:
-        return _of_run(message, message.run, event, body)
+        return _notice_of_run(message, message.run, event, body)
     if message.alert is not None:
-        return _of_alert(message, event, body)
+        return _notice_of_alert(message, event, body)
     if event == DIGEST:
-        return _of_digest(message, body)
-    return _of_alarm(message, event, body)
+        return _notice_of_digest(message, body)
+    return _notice_of_alarm(message, event, body)
 
 
-def of_test(channel: str) -> Notice:
+def notice_of_test(channel: str) -> Notice:
     """The message of the button “Send a test”."""
     title = _("Test of the channel “%(name)s”") % {"name": channel}
     body = {"type": TEST, "timestamp": None, "data": {"text": title}}
     return Notice("test", TEST, title, _("A person has sent this from chroniker."), body, "test")
 
 
-def ended(found: Notice) -> Notice:
+def as_end(found: Notice) -> Notice:
     """The notice of a test again, as an end."""
     return replace(found, event=RECOVERED)
 
 
 def site_host() -> str:
     """The host of the pages of this installation; empty if it is not configured."""
-    return urlsplit(admin_links.absolute("/")).hostname or ""
+    return urlsplit(admin_links.absolute_url("/")).hostname or ""
 
 
-def _of_run(message: Outbox, run: Run, event: str, body: dict[str, Any]) -> Notice:
+def _notice_of_run(message: Outbox, run: Run, event: str, body: dict[str, Any]) -> Notice:
     status = next((each for each, name in RUN_EVENTS.items() if name == event), "RUNNING")
     words = {"job": run.job.name, "token": run.token, "status": str(Status(status).label)}
     reason = masked(run.error_line or run.reason, run.job.secrets)
@@ -102,13 +102,13 @@ def _of_run(message: Outbox, run: Run, event: str, body: dict[str, Any]) -> Noti
         job_id=run.job_id,
         job=run.job.name,
         owner=run.job.owner,
-        runbook=admin_links.absolute(run.job.runbook),
+        runbook=admin_links.absolute_url(run.job.runbook),
         url=admin_links.link(run),
         run=run,
     )
 
 
-def _of_alert(message: Outbox, event: str, body: dict[str, Any]) -> Notice:
+def _notice_of_alert(message: Outbox, event: str, body: dict[str, Any]) -> Notice:
     data = body.get("data", {})
     alert, job = data.get("alert", {}), data.get("job") or {}
     kind, job_id = str(alert.get("kind", "")), job.get("id")
@@ -116,7 +116,7 @@ def _of_alert(message: Outbox, event: str, body: dict[str, Any]) -> Notice:
     return Notice(
         message_id=str(message.message_id),
         event=event,
-        title=_title(str(job.get("name", "")), kind, is_end=event == RECOVERED),
+        title=_alert_title(str(job.get("name", "")), kind, is_end=event == RECOVERED),
         text=str(alert.get("text", "")),
         body={**body, "data": {**data, "url": url}},
         subject=f"{job_id or 'fleet'}/{kind}",
@@ -124,21 +124,21 @@ def _of_alert(message: Outbox, event: str, body: dict[str, Any]) -> Notice:
         job_id=job_id,
         job=str(job.get("name", "")),
         owner=str(job.get("owner", "")),
-        runbook=admin_links.absolute(str(job.get("runbook_url", ""))),
+        runbook=admin_links.absolute_url(str(job.get("runbook_url", ""))),
         url=url,
     )
 
 
-def _title(job: str, kind: str, *, is_end: bool) -> str:
+def _alert_title(job: str, kind: str, *, is_end: bool) -> str:
     label = str(AlertKind(kind).label) if kind in AlertKind.values else kind
     words = {"job": job, "kind": label}
     return _one_line((_("%(job)s: no longer “%(kind)s”") if is_end else _("%(job)s: %(kind)s")) % words)
 
 
-def _of_digest(message: Outbox, body: dict[str, Any]) -> Notice:
+def _notice_of_digest(message: Outbox, body: dict[str, Any]) -> Notice:
     data = body.get("data", {})
     count, named = int(data.get("count", 0)), data.get("alerts", [])
-    lines = [_title_of(each) for each in named]
+    lines = [_title_of_entry(each) for each in named]
     if count > len(lines):
         lines.append(ngettext("and %(n)d more", "and %(n)d more", count - len(lines)) % {"n": count - len(lines)})
     title = ngettext("%(n)d alert", "%(n)d alerts", count) % {"n": count}
@@ -147,12 +147,12 @@ def _of_digest(message: Outbox, body: dict[str, Any]) -> Notice:
     return Notice(str(message.message_id), DIGEST, title, "\n".join(lines), body, "digest", url=url)
 
 
-def _title_of(entry: Mapping[str, Any]) -> str:
+def _title_of_entry(entry: Mapping[str, Any]) -> str:
     job, alert = entry.get("job") or {}, entry.get("alert") or {}
-    return _title(str(job.get("name", "")), str(alert.get("kind", "")), is_end=entry.get("type") == RECOVERED)
+    return _alert_title(str(job.get("name", "")), str(alert.get("kind", "")), is_end=entry.get("type") == RECOVERED)
 
 
-def _of_alarm(message: Outbox, event: str, body: dict[str, Any]) -> Notice:
+def _notice_of_alarm(message: Outbox, event: str, body: dict[str, Any]) -> Notice:
     data = body.get("data", body)  # a mail has the texts alone
     return Notice(
         message_id=str(message.message_id),

@@ -13,7 +13,7 @@ from chroniker.exceptions import Undeliverable
 from chroniker.models import Outbox
 from chroniker.outbox.channels import webhooks
 from chroniker.outbox.checked_request import NotDelivered
-from chroniker.outbox.kinds.standard_webhook import signed
+from chroniker.outbox.kinds.standard_webhook import signature_headers
 
 if TYPE_CHECKING:
     from urllib import request
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 TIMEOUT = 10.0
 
 
-def prepared(message: Outbox) -> Callable[[], None]:
+def prepare_sending(message: Outbox) -> Callable[[], None]:
     """The function that sends the message. An answer of 2xx is success; any other, also a redirect, is a failure."""
     from urllib import request  # late: every process of the project loads this module
 
@@ -33,7 +33,7 @@ def prepared(message: Outbox) -> Callable[[], None]:
     headers = {
         "Content-Type": "application/json",
         "User-Agent": "django-chroniker-celery",
-        **signed(hook.key, str(message.message_id), int(time.time()), body),
+        **signature_headers(hook.key, str(message.message_id), int(time.time()), body),
     }
     return partial(_post, request.Request(hook.url, body, headers, method="POST"))
 

@@ -82,7 +82,7 @@ def command_words(line: str) -> SafeString:
 @register.filter
 def grouped(number: int | None) -> str:
     """“1,980”."""
-    return formats.count(number)
+    return formats.format_count(number)
 
 
 @register.inclusion_tag("chroniker/console/bar.html", takes_context=True, name="console_bar")

@@ -27,14 +27,14 @@ def committing(using: str) -> Iterator[None]:
     if not connection.in_atomic_block:
         yield
         return
-    if not _only_of_the_test(connection):
+    if not _is_only_in_test_blocks(connection):
         raise RuntimeError("A transaction is open: leave transaction.atomic() before using chroniker.testing.")
     earlier = list(connection.run_on_commit)
     real_on_commit, real_savepoint_commit = connection.on_commit, connection.savepoint_commit
 
     def run_callbacks() -> None:
-        while _only_of_the_test(connection) and (entry := _take_new(connection, earlier)):
-            _call(*entry[1:])
+        while _is_only_in_test_blocks(connection) and (entry := _take_new(connection, earlier)):
+            _run_callback(*entry[1:])
 
     def on_commit(func: Callable[[], object], robust: bool = False) -> None:
         real_on_commit(func, robust)
@@ -51,7 +51,7 @@ def committing(using: str) -> Iterator[None]:
         yield
 
 
-def _call(func: Callable[[], object], robust: bool) -> None:
+def _run_callback(func: Callable[[], object], robust: bool) -> None:
     """As Django does: an error of a robust callback is logged."""
     try:
         func()
@@ -61,7 +61,7 @@ def _call(func: Callable[[], object], robust: bool) -> None:
         logger.exception("A callback of on_commit failed.")
 
 
-def _only_of_the_test(connection: Any) -> bool:
+def _is_only_in_test_blocks(connection: Any) -> bool:
     return all(block._from_testcase for block in connection.atomic_blocks)
 
 

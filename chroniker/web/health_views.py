@@ -33,7 +33,7 @@ _migrations: tuple[float, bool] | None = None
 @require_safe
 def live(request: HttpRequest, **prefix: object) -> HttpResponse:
     """The process answers. Reads nothing."""
-    return _answer({})
+    return _failures_response({})
 
 
 @never_cache
@@ -43,26 +43,28 @@ def ready(request: HttpRequest, **prefix: object) -> HttpResponse:
     try:
         with statement_limit(settings.database, LIMIT_SECONDS), connections[settings.database].cursor() as cursor:
             cursor.execute("SELECT 1")
-        return _answer({} if _migrations_are_applied() else {"migrations": "missing"})
+        return _failures_response({} if _migrations_are_applied() else {"migrations": "missing"})
     except Exception:  # of any driver: whatever it is, the database cannot be used
-        return _answer({"database": "failing"})
+        return _failures_response({"database": "failing"})
 
 
 @never_cache
 @require_safe
 def scheduler(request: HttpRequest, **prefix: object) -> HttpResponse:
     """Something ticks, each queue has a worker, and no job is due for long. Read at most every 3 s per process."""
-    facts = health_facts.cached(timezone.now())
+    facts = health_facts.cached_facts(timezone.now())
     if facts is None:
-        return _answer({"database": "failing"})
+        return _failures_response({"database": "failing"})
     try:
         copied = installation.copied().exists()
     except Exception:  # of any driver
-        return _answer({"database": "failing"})
-    return _answer({"installation": "copied"} if copied else scheduler_health.failures(facts, timezone.now()))
+        return _failures_response({"database": "failing"})
+    return _failures_response(
+        {"installation": "copied"} if copied else scheduler_health.failures(facts, timezone.now())
+    )
 
 
-def _answer(failures: dict[str, str]) -> HttpResponse:
+def _failures_response(failures: dict[str, str]) -> HttpResponse:
     if failures:
         return JsonResponse({"status": "failing", "checks": failures}, status=503)
     return JsonResponse({"status": "ok"})

@@ -22,9 +22,9 @@ def metrics(request: HttpRequest, **prefix: object) -> HttpResponse:
     """All metrics, or 503 without any: never a part of them."""
     if not settings.metrics_public:
         if not settings.metrics_token:
-            return _message("Set CHRONIKER_METRICS_TOKEN, or CHRONIKER_METRICS_PUBLIC = True.", 403)
+            return _text_response("Set CHRONIKER_METRICS_TOKEN, or CHRONIKER_METRICS_PUBLIC = True.", 403)
         if not _has_token(request):
-            refused = _message('Send the token as "Authorization: Bearer …".', 401)
+            refused = _text_response('Send the token as "Authorization: Bearer …".', 401)
             refused.headers["WWW-Authenticate"] = 'Bearer realm="metrics"'
             return refused
     from chroniker.insights.metrics import exposition, scrape  # late: also workers and commands load this module
@@ -34,7 +34,7 @@ def metrics(request: HttpRequest, **prefix: object) -> HttpResponse:
         text = scrape.text(openmetrics=openmetrics)
     except Exception as error:  # of any driver
         logger.warning("The metrics could not be read: %s: %s", type(error).__name__, error)
-        return _message("The database cannot be used.", 503)
+        return _text_response("The database cannot be used.", 503)
     return HttpResponse(text, content_type=exposition.OPEN_METRICS if openmetrics else exposition.PLAIN)
 
 
@@ -51,5 +51,5 @@ def _prefers_openmetrics(request: HttpRequest) -> bool:
     )
 
 
-def _message(text: str, status: int) -> HttpResponse:
+def _text_response(text: str, status: int) -> HttpResponse:
     return HttpResponse(f"{text}\n", status=status, content_type="text/plain; charset=utf-8")

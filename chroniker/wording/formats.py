@@ -19,12 +19,12 @@ _WEEK = dt.timedelta(days=6)
 
 def short_time(value: dt.datetime | None, now: dt.datetime | None = None) -> str:
     """“09:41” today, “Wed 09:41” within six days, otherwise “10 Dec 04:00”; another year is added."""
-    return _time(value, now, "%H:%M")
+    return _format_time(value, now, "%H:%M")
 
 
 def exact_time(value: dt.datetime | None, now: dt.datetime | None = None) -> str:
     """Like ``short_time``, with seconds."""
-    return _time(value, now, "%H:%M:%S")
+    return _format_time(value, now, "%H:%M:%S")
 
 
 def full_time(value: dt.datetime | None) -> str:
@@ -37,7 +37,7 @@ def zoned_time(value: dt.datetime | None) -> str:
     return f"{timezone.localtime(value):%Y-%m-%d %H:%M:%S %Z}" if value else NOTHING
 
 
-def _time(value: dt.datetime | None, now: dt.datetime | None, clock: str) -> str:
+def _format_time(value: dt.datetime | None, now: dt.datetime | None, clock: str) -> str:
     if value is None:
         return NOTHING
     zone = timezone.get_current_timezone()
@@ -74,16 +74,16 @@ def short_duration(length: dt.timedelta | float | None) -> str:
 
 def _long_duration(seconds: int) -> str:
     if seconds < 600:
-        return _pair(seconds, 60, _("%(n)d min"), _("%(n)d s"))
+        return _two_units(seconds, 60, _("%(n)d min"), _("%(n)d s"))
     minutes = round(seconds / 60)
     if minutes < 60:
         return _("%(n)d min") % {"n": minutes}
     if minutes < 24 * 60:
-        return _pair(minutes, 60, _("%(n)d h"), _("%(n)d min"))
-    return _pair(round(minutes / 60), 24, _("%(n)d d"), _("%(n)d h"))
+        return _two_units(minutes, 60, _("%(n)d h"), _("%(n)d min"))
+    return _two_units(round(minutes / 60), 24, _("%(n)d d"), _("%(n)d h"))
 
 
-def _pair(value: int, size: int, large: str, small: str) -> str:
+def _two_units(value: int, size: int, large: str, small: str) -> str:
     """Two units; the small one is left out when it is zero."""
     whole, rest = divmod(value, size)
     return large % {"n": whole} + (f" {small % {'n': rest}}" if rest else "")
@@ -111,7 +111,7 @@ def relative(value: dt.datetime | None, now: dt.datetime | None = None) -> str:
     return _("%(time)s ago") % {"time": coarse_duration(-length)}
 
 
-def count(number: int | None) -> str:
+def format_count(number: int | None) -> str:
     """“1,980”, with the language's separator."""
     return NOTHING if number is None else number_format(number, force_grouping=True)
 
@@ -140,7 +140,7 @@ def rate_in_words(rate: float) -> str:
     return _("%(n).3g per day") % {"n": rate * 86400}
 
 
-def times(number: int) -> str:
+def times_in_words(number: int) -> str:
     """“once”, “3 times”."""
     return ngettext("once", "%(n)d times", number) % {"n": number}
 

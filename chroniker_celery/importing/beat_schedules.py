@@ -37,9 +37,9 @@ class ConvertedSchedule:
 def convert_schedule(task: Task, beat: Beat, now: dt.datetime) -> ConvertedSchedule:
     """Raises ``ImportRefused`` for a schedule without an equivalent."""
     if task.crontab in beat.crontabs:
-        return _of_crontab(beat.crontabs[task.crontab], task, now)
+        return _convert_crontab(beat.crontabs[task.crontab], task, now)
     if task.interval in beat.intervals:
-        return _of_interval(beat.intervals[task.interval], task, now)
+        return _convert_interval(beat.intervals[task.interval], task, now)
     if task.clocked in beat.clocked:
         moment = beat.clocked[task.clocked].clocked_time
         fields = {"frequency": Frequency.ONCE, "run_at": moment, "timezone": "UTC"}
@@ -49,7 +49,7 @@ def convert_schedule(task: Task, beat: Beat, now: dt.datetime) -> ConvertedSched
     raise ImportRefused(_("It has no schedule."))
 
 
-def _of_crontab(row: Crontab, task: Task, now: dt.datetime) -> ConvertedSchedule:
+def _convert_crontab(row: Crontab, task: Task, now: dt.datetime) -> ConvertedSchedule:
     parts = [row.minute, row.hour, row.day_of_month, row.month_of_year, row.day_of_week]
     minute, hour, day, month, weekday = ("".join(part.split()) or "*" for part in parts)
     text = f"{minute} {hour} {day} {month} {weekday}"
@@ -62,9 +62,9 @@ def _of_crontab(row: Crontab, task: Task, now: dt.datetime) -> ConvertedSchedule
         ) from error
     # Celery requires both days to match, cron one of them. A recurrence rule requires both.
     both = "*" not in (day, weekday)
-    fields = {"cron": text} if not both and _is_cron(text) else _conditions(theirs)
+    fields = {"cron": text} if not both and _is_cron(text) else _rule_conditions(theirs)
     bounds = {"timezone": row.timezone, "starts_at": task.start_time}
-    instants = _due(theirs, zone, max(now, task.start_time or now))
+    instants = _next_instants(theirs, zone, max(now, task.start_time or now))
     return ConvertedSchedule(f"crontab {text} ({row.timezone})", {**fields, **bounds}, instants)
 
 
@@ -76,7 +76,7 @@ def _is_cron(text: str) -> bool:
     return len(text) <= MAX_CRON
 
 
-def _conditions(theirs: Any) -> dict[str, Any]:
+def _rule_conditions(theirs: Any) -> dict[str, Any]:
     """The same instants as a daily recurrence rule with conditions."""
     wanted = {
         "bymonth": (theirs.month_of_year, 12),
@@ -94,7 +94,7 @@ def _numbers(values: set[int]) -> str:
     return ",".join(map(str, sorted(values)))
 
 
-def _due(theirs: Any, zone: ZoneInfo, now: dt.datetime) -> list[dt.datetime]:
+def _next_instants(theirs: Any, zone: ZoneInfo, now: dt.datetime) -> list[dt.datetime]:
     theirs.tz = zone
     last = now.astimezone(zone)
     found: list[dt.datetime] = []
@@ -108,7 +108,7 @@ def _due(theirs: Any, zone: ZoneInfo, now: dt.datetime) -> list[dt.datetime]:
     return found
 
 
-def _of_interval(row: Interval, task: Task, now: dt.datetime) -> ConvertedSchedule:
+def _convert_interval(row: Interval, task: Task, now: dt.datetime) -> ConvertedSchedule:
     every, period = row.every, row.period
     if period == "microseconds" and every % 1_000_000 == 0:
         every, period = every // 1_000_000, "seconds"

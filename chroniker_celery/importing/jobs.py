@@ -46,7 +46,7 @@ def candidate(task: Task, beat: Beat, options: ImportOptions, origin: str) -> Ca
     found = Candidate(origin, job, f"{rule.there}, task {task.task}", differences=notes)
     found.instants_there = instants if task.enabled else []
     if task.one_off:
-        _once(task, job, found)
+        _set_single_run(task, job, found)
     if task.enabled and task.expires and task.expires <= options.now:
         job.enabled = False
         notes.append(_("It has expired there: it is disabled here."))
@@ -72,7 +72,7 @@ def _job(task: Task, rule: ConvertedSchedule, args: str) -> Job:
     return job
 
 
-def _once(task: Task, job: Job, candidate: Candidate) -> None:
+def _set_single_run(task: Task, job: Job, candidate: Candidate) -> None:
     """A one-off task runs once, at its next instant."""
     candidate.instants_there = candidate.instants_there[:1]
     if task.total_run_count:
@@ -89,10 +89,10 @@ def _arguments(task: Task, options: ImportOptions) -> tuple[str, list[str]]:
     """The arguments of the job's command, and notes about them."""
     words, notes = [task.task], []
     for option, text, kind in (("--args", task.args, list), ("--kwargs", task.kwargs, dict)):
-        if value := _json(option, text, kind):
+        if value := _parse_json(option, text, kind):
             words += [option, json.dumps(value, ensure_ascii=False)]
     routed: dict[str, str | int | None] = {"--exchange": task.exchange, "--routing-key": task.routing_key}
-    headers = _json("headers", task.headers or "{}", dict)
+    headers = _parse_json("headers", task.headers or "{}", dict)
     is_known = task.task in options.known
     if options.send or not is_known or headers or any(routed.values()):
         words.append("--send")
@@ -105,7 +105,7 @@ def _arguments(task: Task, options: ImportOptions) -> tuple[str, list[str]]:
     return shlex.join(words), notes
 
 
-def _json(what: str, text: str, kind: type) -> object:
+def _parse_json(what: str, text: str, kind: type) -> object:
     try:
         value = json.loads(text or "null") or kind()
     except ValueError as error:

@@ -116,10 +116,10 @@ def _json(value: Any, kind: type) -> str:
 def _add_schedule(theirs: Any, task: Task, beat: Beat) -> None:
     """The schedule as a row of its table. Raises ``ImportRefused`` for a class of the project."""
     if type(theirs) is crontab:
-        beat.crontabs[1] = _crontab(theirs)
+        beat.crontabs[1] = _crontab_row(theirs)
         task.crontab = 1
     elif type(theirs) is schedule:
-        beat.intervals[1] = _interval(theirs)
+        beat.intervals[1] = _interval_row(theirs)
         task.interval = 1
     elif isinstance(theirs, solar):
         beat.solar[1] = Solar(event=theirs.event)
@@ -128,16 +128,16 @@ def _add_schedule(theirs: Any, task: Task, beat: Beat) -> None:
         raise ImportRefused(_("A schedule of the type %(type)s has no equivalent.") % {"type": type(theirs).__name__})
 
 
-def _crontab(theirs: Any) -> Crontab:
+def _crontab_row(theirs: Any) -> Crontab:
     names = ("minute", "hour", "day_of_month", "month_of_year", "day_of_week")
-    return Crontab(timezone=str(theirs.tz), **{name: _field(getattr(theirs, f"_orig_{name}")) for name in names})
+    return Crontab(timezone=str(theirs.tz), **{name: _cron_field(getattr(theirs, f"_orig_{name}")) for name in names})
 
 
-def _field(value: Any) -> str:
+def _cron_field(value: Any) -> str:
     return str(value) if isinstance(value, str | int) else ",".join(str(each) for each in sorted(value))
 
 
-def _interval(theirs: Any) -> Interval:
+def _interval_row(theirs: Any) -> Interval:
     every: dt.timedelta = theirs.run_every
     if every % SECOND:
         return Interval(every=every // dt.timedelta(microseconds=1), period="microseconds")

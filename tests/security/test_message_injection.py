@@ -14,7 +14,7 @@ from chroniker.lifecycle import Outcome, finish
 from chroniker.models import Job, Outbox, Run, Status
 from chroniker.outbox.channels import webhooks
 from chroniker.outbox.delivery import send_due
-from chroniker.outbox.kinds.standard_webhook import signed
+from chroniker.outbox.kinds.standard_webhook import signature_headers
 from chroniker.reasons import Reason
 from chroniker.scheduler.manual_runs import run_now
 from tests.support.factories import a_booked_job, started
@@ -101,13 +101,15 @@ def test_a_receiver_detects_a_forged_message(web_server: WebServer, dummy: Any) 
     (post,) = web_server.posts
     stamp = int(post.headers["webhook-timestamp"])
     signature = post.headers["webhook-signature"]
-    assert signed(b"a secret", post.headers["webhook-id"], stamp, post.body)["webhook-signature"] == signature
+    assert (
+        signature_headers(b"a secret", post.headers["webhook-id"], stamp, post.body)["webhook-signature"] == signature
+    )
     for key, run_id, when, body in (
         (b"another", post.headers["webhook-id"], stamp, post.body),
         (b"a secret", "0", stamp, post.body),
         (b"a secret", post.headers["webhook-id"], stamp + 1, post.body),
         (b"a secret", post.headers["webhook-id"], stamp, post.body.replace(b"failed", b"succeeded")),
     ):
-        assert signed(key, run_id, when, body)["webhook-signature"] != signature
+        assert signature_headers(key, run_id, when, body)["webhook-signature"] != signature
     assert json.loads(post.body)["data"]["job"]["name"] == INJECTED
     assert "a secret" not in str(list(Outbox.objects.values())) + str(list(Job.objects.values()))

@@ -93,7 +93,7 @@ class ChannelForm(ChannelModelForm):
         return {"target": channel.shown_target, "secret": shown_secret(values.get("secret") or "")}
 
     def clean_target(self) -> str:
-        return self._kept("target")
+        return self._restore_if_masked("target")
 
     def clean_secret(self) -> str:
         """A key that is sent with each message is not kept for another address: its owner would read a masked key."""
@@ -101,9 +101,9 @@ class ChannelForm(ChannelModelForm):
         is_masked = bool(self.instance.pk) and self.cleaned_data["secret"] == MASK
         if is_masked and new[0] == ChannelKind.PAGERDUTY and new != (self.instance.kind, self._stored["target"]):
             raise forms.ValidationError(_("Write the integration key again, because it goes to another address."))
-        return self._kept("secret")
+        return self._restore_if_masked("secret")
 
-    def _kept(self, name: str) -> str:
+    def _restore_if_masked(self, name: str) -> str:
         value: str = self.cleaned_data[name]
         return self._stored[name] if self.instance.pk and value and value == self.initial.get(name) else value
 

@@ -12,7 +12,7 @@ from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 
 from chroniker.admin.graph.layering import Edge
-from chroniker.admin.graph.placement import BOX_HEIGHT, BOX_WIDTH, Point, picture
+from chroniker.admin.graph.placement import BOX_HEIGHT, BOX_WIDTH, Point, place_graph
 from chroniker.admin.shared.site_links import job_url
 from chroniker.insights.job_graph import JobGraph, Link
 from chroniker.insights.job_nodes import Node
@@ -70,7 +70,7 @@ def draw(graph: JobGraph, now: dt.datetime) -> dict[str, Any]:
     critical = {edge for path in graph.paths for edge in zip(path.jobs, path.jobs[1:], strict=False)}
     on_path = {pk for edge in critical for pk in edge}
     edges = tuple((link.dependee, link.dependent) for link in graph.links)
-    plan = picture(tuple(graph.nodes), tuple(dict.fromkeys(edges)))  # a job may wait for one that starts it
+    plan = place_graph(tuple(graph.nodes), tuple(dict.fromkeys(edges)))  # a job may wait for one that starts it
     in_columns = sorted(graph.nodes.values(), key=lambda node: plan.boxes[node.pk])
     curves = [_curve(link, plan.routes[edge], edge, critical) for link, edge in zip(graph.links, edges, strict=True)]
     return {
@@ -89,29 +89,29 @@ def _curve(link: Link, points: Sequence[Point], edge: Edge, critical: Collection
     *_rest, (x, y) = points
     way = 1 if points[0][0] < x else -1
     end = (x - way * TIP, y)
-    return Curve(_path([*points[:-1], end]), end, link.holds, style(link), edge in critical)
+    return Curve(_svg_path([*points[:-1], end]), end, link.holds, line_style(link), edge in critical)
 
 
-def style(link: Link) -> str:
+def line_style(link: Link) -> str:
     """A trigger, or the strictest condition of a dependency."""
     if link.on:
         return "trigger"
     return "success" if link.success else "end" if link.end else "turn" if link.turn else "none"
 
 
-def _path(points: Sequence[Point]) -> str:
+def _svg_path(points: Sequence[Point]) -> str:
     """A curve from each even point to the next, and a level line from each odd one."""
     (x, y), *others = points
-    parts = [f"M{_n(x)} {_n(y)}"]
+    parts = [f"M{_number_text(x)} {_number_text(y)}"]
     for number, (to_x, to_y) in enumerate(others):
-        middle = _n((x + to_x) / 2)
-        curve = f"C{middle} {_n(y)} {middle} {_n(to_y)} {_n(to_x)} {_n(to_y)}"
-        parts.append(f"H{_n(to_x)}" if number % 2 or y == to_y else curve)
+        middle = _number_text((x + to_x) / 2)
+        curve = f"C{middle} {_number_text(y)} {middle} {_number_text(to_y)} {_number_text(to_x)} {_number_text(to_y)}"
+        parts.append(f"H{_number_text(to_x)}" if number % 2 or y == to_y else curve)
         x, y = to_x, to_y
     return "".join(parts)
 
 
-def _n(number: float) -> str:
+def _number_text(number: float) -> str:
     return f"{number:g}"
 
 
@@ -121,8 +121,8 @@ def _box(node: Node, place: Point, critical: bool, now: dt.datetime) -> Box:
     return Box(
         url=job_url(node.pk),
         label=f"{node.name}: {text}",
-        name=shortened(node.name),
-        text=shortened(text),
+        name=shorten_name(node.name),
+        text=shorten_name(text),
         tone=shown.tone,
         shape=shown.shape,
         x=place[0],
@@ -148,7 +148,7 @@ def detail(node: Node, now: dt.datetime) -> str:
     return short_time(node.next_run, now) if node.next_run is not None else ""
 
 
-def shortened(text: str) -> str:
+def shorten_name(text: str) -> str:
     """The text cut to the width of ``NAME_LETTERS`` Latin letters. East Asian letters have twice the width."""
     used = 0
     for number, letter in enumerate(text):
@@ -158,7 +158,7 @@ def shortened(text: str) -> str:
     return text
 
 
-def rule(link: Link) -> str:
+def rule_text(link: Link) -> str:
     """What must become of the dependee before the dependent may start, or when it starts it."""
     if link.on:
         starts = {
@@ -173,10 +173,10 @@ def rule(link: Link) -> str:
         "turn": _("must have run up to the same time before"),
         "none": _("is named, without a condition, by"),
     }
-    return words[style(link)]
+    return words[line_style(link)]
 
 
-def table(graph: JobGraph) -> Iterable[dict[str, Any]]:
+def table_rows(graph: JobGraph) -> Iterable[dict[str, Any]]:
     """The rows below the picture, in the order of the picture."""
     order = {pk: number for number, pk in enumerate(graph.nodes)}
     for link in sorted(graph.links, key=lambda link: (not link.holds, order[link.dependee], order[link.dependent])):
@@ -184,8 +184,8 @@ def table(graph: JobGraph) -> Iterable[dict[str, Any]]:
         yield {
             "job": low.name,
             "url": job_url(low.pk),
-            "rule": rule(link),
-            "also_turn": link.turn and style(link) != "turn",
+            "rule": rule_text(link),
+            "also_turn": link.turn and line_style(link) != "turn",
             "dependent": high.name,
             "dependent_url": job_url(high.pk),
             "holds": link.holds,

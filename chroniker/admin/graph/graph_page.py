@@ -13,7 +13,7 @@ from django.utils.translation import gettext as _
 
 from chroniker.admin.graph import drawing
 from chroniker.admin.shared.console_page import render
-from chroniker.admin.shared.query_values import text
+from chroniker.admin.shared.query_values import read_text
 from chroniker.admin.shared.site_links import job_url
 from chroniker.clock.database_clock import database_now
 from chroniker.insights import job_graph
@@ -36,29 +36,29 @@ def graph_view(job_admin: Any, request: HttpRequest) -> HttpResponse:
     if not job_admin.has_view_or_change_permission(request):
         raise PermissionDenied
     now = database_now()
-    choice, around = _choice(request)
+    choice, around = _read_choice(request)
     graph = job_graph.read(now, choice)
     context = {
         "title": _("Graph"),
         "graph": graph,
-        "holders": [_holder(graph, pk, count) for pk, count in graph.holders.most_common(1)],
+        "holders": [_holder_row(graph, pk, count) for pk, count in graph.holders.most_common(1)],
         "chips": _chips(graph, choice),
         "around": around,
         "query": request.GET.get("q", ""),
         "sought": around.name if around else request.GET.get("q", ""),
         "picture": drawing.draw(graph, now),
-        "paths": [_path(graph, path) for path in graph.paths[:MOST_PATHS]],
-        "rows": list(drawing.table(graph)),
+        "paths": [_critical_path_row(graph, path) for path in graph.paths[:MOST_PATHS]],
+        "rows": list(drawing.table_rows(graph)),
     }
     return render(job_admin.admin_site, request, "chroniker/console/graph.html", "graph", context, FRAGMENTS)
 
 
-def _choice(request: HttpRequest) -> tuple[Choice, Job | None]:
+def _read_choice(request: HttpRequest) -> tuple[Choice, Job | None]:
     """The choice of the query, and the chosen job."""
-    job_id, group_id = (_number(request.GET.get(name, "")) for name in ("job", "group"))
+    job_id, group_id = (_parse_number(request.GET.get(name, "")) for name in ("job", "group"))
     jobs = Job.objects.only("name")
     job = None
-    if name := text(request.GET, "q").strip():
+    if name := read_text(request.GET, "q").strip():
         ends = ("dependencies", "dependents", "starts", "started_by")
         is_linked = reduce(or_, [Q(**{f"{end}__isnull": False}) for end in ends])
         linked = jobs.filter(is_linked, name__icontains=name)
@@ -68,11 +68,11 @@ def _choice(request: HttpRequest) -> tuple[Choice, Job | None]:
     return Choice(job.pk if job else None, group_id, request.GET.get("held") == "1"), job
 
 
-def _number(text: str) -> int | None:
+def _parse_number(text: str) -> int | None:
     return int(text) if text.isascii() and text.isdigit() and len(text) < 19 else None
 
 
-def _holder(graph: JobGraph, pk: int, count: int) -> dict[str, Any]:
+def _holder_row(graph: JobGraph, pk: int, count: int) -> dict[str, Any]:
     url = job_url(pk)
     return {"name": graph.holder_names.get(pk, ""), "url": url, "count": count}
 
@@ -89,6 +89,6 @@ def _chips(graph: JobGraph, choice: Choice) -> list[dict[str, Any]]:
     return chips
 
 
-def _path(graph: JobGraph, path: job_graph.CriticalPath) -> dict[str, Any]:
+def _critical_path_row(graph: JobGraph, path: job_graph.CriticalPath) -> dict[str, Any]:
     jobs = [(graph.nodes[pk].name, job_url(pk)) for pk in path.jobs]
     return {"jobs": jobs, "seconds": path.seconds, "complete": path.complete}

@@ -45,7 +45,7 @@ def components(nodes: Sequence[int], edges: Collection[Edge]) -> list[list[int]]
     return list(parts.values())
 
 
-def layered(nodes: Sequence[int], edges: Sequence[Edge]) -> Layers:
+def assign_layers(nodes: Sequence[int], edges: Sequence[Edge]) -> Layers:
     """Assign each node the length of the longest path to it, and order the layers."""
     backward = closing_edges(nodes, edges)
     forward = {edge: edge[::-1] if edge in backward else edge for edge in edges}
@@ -65,7 +65,7 @@ def layered(nodes: Sequence[int], edges: Sequence[Edge]) -> Layers:
             after.setdefault(one, []).append(other)
             before.setdefault(other, []).append(one)
         chains[edge] = chain[::-1] if edge in backward else chain
-    return Layers(_untangled(order, before, after), before, after, chains, frozenset(backward))
+    return Layers(_reduce_crossings(order, before, after), before, after, chains, frozenset(backward))
 
 
 def closing_edges(nodes: Sequence[int], edges: Sequence[Edge]) -> set[Edge]:
@@ -109,16 +109,16 @@ def longest_paths(nodes: Sequence[int], edges: Sequence[Edge]) -> dict[int, int]
     return length
 
 
-def _untangled(
+def _reduce_crossings(
     order: list[list[Slot]], before: Mapping[Slot, Sequence[Slot]], after: Mapping[Slot, Sequence[Slot]]
 ) -> list[list[Slot]]:
     """Sort each layer by the barycentre of its neighbours. The given ordering is kept if none has fewer crossings."""
-    best, fewest = order, crossings(order, after)
+    best, fewest = order, count_crossings(order, after)
     for _ in range(ROUNDS):
         forwards = _sweep(order, before)
         order = _sweep(forwards[::-1], after)[::-1]
         for each in (forwards, order):
-            if (count := crossings(each, after)) < fewest:
+            if (count := count_crossings(each, after)) < fewest:
                 best, fewest = each, count
     return best
 
@@ -139,7 +139,7 @@ def _sweep(order: Sequence[Sequence[Slot]], near: Mapping[Slot, Sequence[Slot]])
     return swept
 
 
-def crossings(order: Sequence[Sequence[Slot]], after: Mapping[Slot, Sequence[Slot]]) -> int:
+def count_crossings(order: Sequence[Sequence[Slot]], after: Mapping[Slot, Sequence[Slot]]) -> int:
     """The number of pairs of edges that cross between neighbouring layers."""
     total = 0
     for layer, following in itertools.pairwise(order):

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from functools import lru_cache
 from statistics import median
 
-from chroniker.admin.graph.layering import Edge, Layers, Slot, components, layered
+from chroniker.admin.graph.layering import Edge, Layers, Slot, assign_layers, components
 
 BOX_WIDTH, BOX_HEIGHT = 172, 42
 #: From the left edge of a column to that of the next. Edges change their height only between columns.
@@ -38,7 +38,7 @@ class Picture:
 
 
 @lru_cache(maxsize=64)
-def picture(nodes: tuple[int, ...], edges: tuple[Edge, ...]) -> Picture:
+def place_graph(nodes: tuple[int, ...], edges: tuple[Edge, ...]) -> Picture:
     """Place each connected part below the one before it. Equal arguments give an equal picture."""
     boxes: dict[int, Point] = {}
     routes: dict[Edge, Sequence[Point]] = {}
@@ -46,43 +46,45 @@ def picture(nodes: tuple[int, ...], edges: tuple[Edge, ...]) -> Picture:
     bottom = right = 0.0
     for members in components(nodes, edges):
         inside = set(members)
-        layers = layered(members, [edge for edge in edges if edge[0] in inside])
+        layers = assign_layers(members, [edge for edge in edges if edge[0] in inside])
         heights = _heights(layers)
-        top = bottom + (COMPONENT_GAP if bottom else MARGIN) - min(heights[slot] - _half(slot) for slot in heights)
+        top = (
+            bottom + (COMPONENT_GAP if bottom else MARGIN) - min(heights[slot] - _half_height(slot) for slot in heights)
+        )
         column = {slot: number for number, layer in enumerate(layers.order) for slot in layer}
         place = {slot: (MARGIN + column[slot] * COLUMN, round(top + height, 1)) for slot, height in heights.items()}
         boxes |= {node: place[node] for node in members}
         routes |= {edge: _route(chain, place, layers) for edge, chain in layers.chains.items()}
         backward |= layers.reversed
-        bottom = max(place[slot][1] + _half(slot) for slot in place)
+        bottom = max(place[slot][1] + _half_height(slot) for slot in place)
         right = max(right, MARGIN + (len(layers.order) - 1) * COLUMN + BOX_WIDTH)
     return Picture(round(right + MARGIN), round(bottom + MARGIN), boxes, routes, backward)
 
 
-def _half(slot: Slot) -> float:
+def _half_height(slot: Slot) -> float:
     return BOX_HEIGHT / 2 if isinstance(slot, int) else 0.0
 
 
 def _distance(upper: Slot, lower: Slot) -> float:
     """The smallest distance between the middles of two slots of a layer."""
     gap = ROW_GAP if isinstance(upper, int) and isinstance(lower, int) else PASSING_GAP
-    return _half(upper) + gap + _half(lower)
+    return _half_height(upper) + gap + _half_height(lower)
 
 
 def _heights(layers: Layers) -> dict[Slot, float]:
     """The height of each slot's middle. The order and the smallest distances within a layer are kept."""
     height: dict[Slot, float] = {}
     for layer in layers.order:
-        height |= dict(zip(layer, _spread(layer, [0.0] * len(layer)), strict=True))
+        height |= dict(zip(layer, _separate_slots(layer, [0.0] * len(layer)), strict=True))
     for number in range(PASSES):
         near = layers.after if number % 2 else layers.before
         for layer in reversed(layers.order) if number % 2 else layers.order:
             wanted = [median(height[other] for other in near.get(slot, [slot])) for slot in layer]
-            height |= dict(zip(layer, _spread(layer, wanted), strict=True))
+            height |= dict(zip(layer, _separate_slots(layer, wanted), strict=True))
     return height
 
 
-def _spread(layer: Sequence[Slot], wanted: Sequence[float]) -> list[float]:
+def _separate_slots(layer: Sequence[Slot], wanted: Sequence[float]) -> list[float]:
     """The heights nearest to those wanted (least squares) that keep order and distances.
 
     Slots that would be too close form a block, which is placed at the mean of what its members want.
@@ -109,11 +111,11 @@ def _route(chain: Sequence[Slot], place: Mapping[Slot, Point], layers: Layers) -
         left, height = place[slot]
         sides = [(left, height), (left + BOX_WIDTH, height)]
         points += sides[::-1] if back else sides
-    height = target[1] + _port(chain, place, layers)
+    height = target[1] + _edge_end_offset(chain, place, layers)
     return [*points, (target[0] + (BOX_WIDTH if back else 0), height)]
 
 
-def _port(chain: Sequence[Slot], place: Mapping[Slot, Point], layers: Layers) -> float:
+def _edge_end_offset(chain: Sequence[Slot], place: Mapping[Slot, Point], layers: Layers) -> float:
     """How far from the middle of its target's side the edge ends, so that edges to one box end beside each other."""
     near = (layers.after if place[chain[0]][0] > place[chain[-1]][0] else layers.before)[chain[-1]]
     ordered = sorted(set(near), key=lambda slot: place[slot][1])

@@ -18,7 +18,7 @@ from chroniker.admin.shared.site_links import admin_url
 from chroniker.eligibility import explanations
 from chroniker.insights.job_status import JobStatus, fetch_job_status
 from chroniker.models import Job, Status
-from chroniker.wording.formats import NOTHING, count, short_duration, short_time
+from chroniker.wording.formats import NOTHING, format_count, short_duration, short_time
 
 if TYPE_CHECKING:
     from django.contrib.admin import ModelAdmin
@@ -104,36 +104,36 @@ def _disable_effect(overview: JobStatus) -> Effect:
 
 DISABLE = Question(
     "disable",
-    lambda n: ngettext("Disable %(n)s job?", "Disable %(n)s jobs?", n) % {"n": count(n)},
+    lambda n: ngettext("Disable %(n)s job?", "Disable %(n)s jobs?", n) % {"n": format_count(n)},
     lambda: _("Nothing starts these jobs until they are enabled again. The log notes it with your name."),
-    lambda n: ngettext("Disable %(n)s job", "Disable %(n)s jobs", n) % {"n": count(n)},
+    lambda n: ngettext("Disable %(n)s job", "Disable %(n)s jobs", n) % {"n": format_count(n)},
     _disable_effects,
     Q(enabled=True),
 )
 RUN = Question(
     "run_now",
-    lambda n: ngettext("Run %(n)s job now?", "Run %(n)s jobs now?", n) % {"n": count(n)},
+    lambda n: ngettext("Run %(n)s job now?", "Run %(n)s jobs now?", n) % {"n": format_count(n)},
     lambda: _("Their schedules stay as they are. The log notes it with your name."),
-    lambda n: ngettext("Run %(n)s job", "Run %(n)s jobs", n) % {"n": count(n)},
+    lambda n: ngettext("Run %(n)s job", "Run %(n)s jobs", n) % {"n": format_count(n)},
     _run_effects,
 )
 STOP = Question(
     "stop",
-    lambda n: ngettext("Stop %(n)s job?", "Stop %(n)s jobs?", n) % {"n": count(n)},
+    lambda n: ngettext("Stop %(n)s job?", "Stop %(n)s jobs?", n) % {"n": format_count(n)},
     lambda: _("Their schedules stay as they are. The log notes it with your name."),
-    lambda n: ngettext("Stop %(n)s job", "Stop %(n)s jobs", n) % {"n": count(n)},
+    lambda n: ngettext("Stop %(n)s job", "Stop %(n)s jobs", n) % {"n": format_count(n)},
     _stop_effects,
 )
 CHECK = Question(
     "check_now",
-    lambda n: ngettext("Check %(n)s monitor now?", "Check %(n)s monitors now?", n) % {"n": count(n)},
+    lambda n: ngettext("Check %(n)s monitor now?", "Check %(n)s monitors now?", n) % {"n": format_count(n)},
     lambda: _("One run of each monitor is started, in addition to its schedule."),
-    lambda n: ngettext("Check %(n)s monitor", "Check %(n)s monitors", n) % {"n": count(n)},
+    lambda n: ngettext("Check %(n)s monitor", "Check %(n)s monitors", n) % {"n": format_count(n)},
     _run_effects,
 )
 
 
-def unconfirmed(
+def confirmation_page(
     model_admin: ModelAdmin[Any], request: HttpRequest, jobs: QuerySet[Any], question: Question
 ) -> HttpResponse | None:
     """The page that asks; ``None`` if the person has confirmed the action for this number of selected jobs.
@@ -166,12 +166,12 @@ def unconfirmed(
         "unlisted": number - len(listed),
         "checkbox_name": ACTION_CHECKBOX_NAME,
         "next": request.POST.get("next", ""),
-        "back": _back(request, of_list, listed),
+        "back": _cancel_url(request, of_list, listed),
     }
     return render(model_admin.admin_site, request, TEMPLATE, "jobs", context)
 
 
-def _back(request: HttpRequest, of_list: str, listed: Sequence[Job]) -> str:
+def _cancel_url(request: HttpRequest, of_list: str, listed: Sequence[Job]) -> str:
     """Where “Cancel” leads: to the list as it was, or to the page of the job."""
     if request.path == of_list:
         return request.get_full_path()

@@ -16,7 +16,7 @@ from django.utils.translation import gettext_lazy
 
 from chroniker import lifecycle
 from chroniker.admin.jobs import job_head
-from chroniker.admin.jobs.form_times import times_in
+from chroniker.admin.jobs.form_times import use_time_zone
 from chroniker.admin.shared.console_page import render
 from chroniker.admin.shared.run_and_stop import log
 from chroniker.admin.shared.site_links import admin_url, redirect_to
@@ -25,7 +25,7 @@ from chroniker.exceptions import BackfillRefused
 from chroniker.models import Backfill, Job, OnFailure, Which
 from chroniker.scheduler import backfilling
 from chroniker.scheduler.backfilling import Preview, Wish
-from chroniker.wording.formats import count, exact_time, full_time, short_duration
+from chroniker.wording.formats import exact_time, format_count, full_time, short_duration
 
 #: Scheduled times of a preview, and backfills of a job, that the page shows.
 MOST_TIMES, MOST_BACKFILLS = 200, 20
@@ -90,12 +90,12 @@ def backfill_view(job_admin: Any, request: HttpRequest, object_id: int) -> HttpR
         raise PermissionDenied
     overview = job_head.overview_or_404(object_id)
     job = overview.job
-    with times_in(job.timezone):
+    with use_time_zone(job.timezone):
         if request.method == "POST" and ("cancel" in request.POST or "cancel_and_stop" in request.POST):
             return _cancel(job_admin, request, job)
         if request.method == "POST" and "retry_now" in request.POST:
             return _retry_now(request, job)
-        form, found = _form(job_admin, request, job), None
+        form, found = _make_form(job_admin, request, job), None
         if request.method == "POST" and form.is_valid():
             try:
                 if "preview" not in request.POST:
@@ -110,13 +110,13 @@ def backfill_view(job_admin: Any, request: HttpRequest, object_id: int) -> HttpR
             "form": form,
             "zone": job.timezone,
             "rows": backfill_rows(job),
-            **(_preview(found, form.wish(job)) if found is not None else {}),
+            **(_preview_context(found, form.wish(job)) if found is not None else {}),
         }
         template = "chroniker/console/backfill/page.html"
         return render(job_admin.admin_site, request, template, "jobs", context, FRAGMENTS)
 
 
-def _form(job_admin: Any, request: HttpRequest, job: Job) -> BackfillForm:
+def _make_form(job_admin: Any, request: HttpRequest, job: Job) -> BackfillForm:
     """``?from=…&until=…``: the range that it begins with."""
     given = {"first": request.GET.get("from"), "last": request.GET.get("until")}
     form = BackfillForm(request.POST if request.method == "POST" else None, initial=given)
@@ -136,7 +136,7 @@ def _cancel(job_admin: Any, request: HttpRequest, job: Job) -> HttpResponse:
     stops = "cancel_and_stop" in request.POST
     if stops and not job_admin.has_stop_permission(request):
         raise PermissionDenied
-    pk = _named(request, "cancel_and_stop" if stops else "cancel", job)
+    pk = _find_backfill(request, "cancel_and_stop" if stops else "cancel", job)
     if backfilling.cancel(pk, request.user.get_username(), stop_run=stops):
         log(request, [job], _("Backfill cancelled."))
         messages.success(request, _("The backfill was cancelled; no further run of it starts."))
@@ -146,7 +146,7 @@ def _cancel(job_admin: Any, request: HttpRequest, job: Job) -> HttpResponse:
 
 
 def _retry_now(request: HttpRequest, job: Job) -> HttpResponse:
-    pk = _named(request, "retry_now", job)
+    pk = _find_backfill(request, "retry_now", job)
     with transaction.atomic(using=settings.database):
         changed = lifecycle.hasten_backfill(pk)
         if changed:
@@ -158,7 +158,7 @@ def _retry_now(request: HttpRequest, job: Job) -> HttpResponse:
     return redirect_to("chroniker_job_backfill", job.pk)
 
 
-def _named(request: HttpRequest, button: str, job: Job) -> UUID:
+def _find_backfill(request: HttpRequest, button: str, job: Job) -> UUID:
     """The backfill of this job that the button names."""
     try:
         pk = UUID(request.POST[button])
@@ -169,15 +169,15 @@ def _named(request: HttpRequest, button: str, job: Job) -> UUID:
     return pk
 
 
-def _preview(found: Preview, wish: Wish) -> dict[str, Any]:
+def _preview_context(found: Preview, wish: Wish) -> dict[str, Any]:
     length = short_duration(found.seconds) if found.seconds else ""
     return {
         "preview": [
             (full_time(each.instant), each.answer.label, wish.wants(each)) for each in found.decided[:MOST_TIMES]
         ],
         "preview_more": max(0, len(found.decided) - MOST_TIMES),
-        "preview_planned": count(found.planned),
-        "preview_total": count(len(found.decided)),
+        "preview_planned": format_count(found.planned),
+        "preview_total": format_count(len(found.decided)),
         "preview_length": length,
     }
 
@@ -190,8 +190,9 @@ def backfill_rows(job: Job) -> list[BackfillRow]:
             row,
             STATES[row.condition],
             _("%(first)s to %(last)s") % {"first": exact_time(row.first), "last": exact_time(row.last)},
-            _("%(made)s of %(planned)s") % {"made": count(row.made), "planned": count(row.planned)},
-            _("%(good)s succeeded, %(bad)s failed") % {"good": count(row.succeeded), "bad": count(row.failed)},
+            _("%(made)s of %(planned)s") % {"made": format_count(row.made), "planned": format_count(row.planned)},
+            _("%(good)s succeeded, %(bad)s failed")
+            % {"good": format_count(row.succeeded), "bad": format_count(row.failed)},
             row.is_open,
             row.is_open and row.attempt > 0,
         )

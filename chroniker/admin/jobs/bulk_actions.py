@@ -14,7 +14,7 @@ from django.utils.translation import gettext_lazy, ngettext
 
 from chroniker import lifecycle
 from chroniker.admin.jobs import action_confirmation
-from chroniker.admin.jobs.action_confirmation import Question, unconfirmed
+from chroniker.admin.jobs.action_confirmation import Question, confirmation_page
 from chroniker.admin.shared import run_and_stop
 from chroniker.clock import jump_detection
 from chroniker.conf import settings
@@ -50,15 +50,15 @@ class BulkActions(Base):
 
     @admin.action(description=gettext_lazy("Enable selected jobs"), permissions=["change"])
     def enable(self, request: HttpRequest, jobs: QuerySet[Job]) -> None:
-        changed = self.switch(request, jobs, on=True)
+        changed = self.set_enabled(request, jobs, on=True)
         text = ngettext("%(n)d job was enabled.", "%(n)d jobs were enabled.", changed)
         self.message_user(request, text % {"n": changed}, messages.SUCCESS if changed else messages.INFO)
 
     @admin.action(description=gettext_lazy("Disable selected jobs"), permissions=["change"])
     def disable(self, request: HttpRequest, jobs: QuerySet[Job]) -> HttpResponse | None:
-        if page := unconfirmed(self, request, jobs, action_confirmation.DISABLE):
+        if page := confirmation_page(self, request, jobs, action_confirmation.DISABLE):
             return page
-        changed = self.switch(request, jobs, on=False)
+        changed = self.set_enabled(request, jobs, on=False)
         text = ngettext(
             "%(n)d job was disabled. If it has an open run, the run continues.",
             "%(n)d jobs were disabled. Open runs continue.",
@@ -69,22 +69,22 @@ class BulkActions(Base):
 
     @admin.action(description=gettext_lazy("Run selected jobs now"), permissions=["run"])
     def run_now(self, request: HttpRequest, jobs: QuerySet[Job]) -> HttpResponse | None:
-        return self.run_confirmed(request, jobs, action_confirmation.RUN)
+        return self.run_if_confirmed(request, jobs, action_confirmation.RUN)
 
     @admin.action(description=gettext_lazy("Stop selected jobs"), permissions=["stop"])
     def stop(self, request: HttpRequest, jobs: QuerySet[Job]) -> HttpResponse | None:
-        if self._too_many(request, jobs):
+        if self._refuse_if_too_many(request, jobs):
             return None
-        if page := unconfirmed(self, request, jobs, action_confirmation.STOP):
+        if page := confirmation_page(self, request, jobs, action_confirmation.STOP):
             return page
         run_and_stop.stop_jobs(request, jobs)
         return None
 
-    def run_confirmed(self, request: HttpRequest, jobs: QuerySet[Job], question: Question) -> HttpResponse | None:
+    def run_if_confirmed(self, request: HttpRequest, jobs: QuerySet[Job], question: Question) -> HttpResponse | None:
         """Run these jobs now, once the person has confirmed; until then the page that asks."""
-        if self._too_many(request, jobs):
+        if self._refuse_if_too_many(request, jobs):
             return None
-        if page := unconfirmed(self, request, jobs, question):
+        if page := confirmation_page(self, request, jobs, question):
             return page
         # Also for a proxy of the model: log entries belong to the job, whose page shows them.
         run_and_stop.run_jobs(request, Job.objects.filter(pk__in=jobs.order_by().values("pk")))
@@ -100,7 +100,7 @@ class BulkActions(Base):
     def has_stop_permission(self, request: HttpRequest) -> bool:
         return request.user.has_perm("chroniker.stop_job")
 
-    def switch(self, request: HttpRequest, jobs: QuerySet[Job], *, on: bool) -> int:
+    def set_enabled(self, request: HttpRequest, jobs: QuerySet[Job], *, on: bool) -> int:
         """Set ``enabled``; the number of jobs that changed, as counted by the update itself."""
         chosen = Job.objects.filter(pk__in=jobs.order_by().values("pk"))
         others = list(chosen.exclude(enabled=on).only("name").order_by("pk"))
@@ -114,7 +114,7 @@ class BulkActions(Base):
             book_soon(ids)
         return changed
 
-    def _too_many(self, request: HttpRequest, jobs: QuerySet[Job]) -> bool:
+    def _refuse_if_too_many(self, request: HttpRequest, jobs: QuerySet[Job]) -> bool:
         count = jobs.count()
         if count <= MOST_AT_ONCE:
             return False

@@ -64,12 +64,14 @@ def picture(
     counts = Counter(cell.mark for day in days for cell in day.cells)
     return Picture(
         names=NAMES,
-        width=_px(total),
-        height=_px(TOP + len(days) * ROW),
-        hours=[{"x": _px(LEFT + hour * HOUR_WIDTH), "text": f"{hour:02}"} for hour in range(0, 25, 3)],
+        width=_pixels(total),
+        height=_pixels(TOP + len(days) * ROW),
+        hours=[{"x": _pixels(LEFT + hour * HOUR_WIDTH), "text": f"{hour:02}"} for hour in range(0, 25, 3)],
         rows=[_row(day, n, width, zone, now, secrets) for n, day in enumerate(days)],
         counts=[(mark, counts[mark]) for mark in Mark if counts[mark]],
-        pick=_pick(days.index(marked[0]), marked[0], width, requested) if marked and requested else None,
+        pick=_requested_time_frame(days.index(marked[0]), marked[0], width, requested)
+        if marked and requested
+        else None,
         start_at=f"{_first_x(days, requested if marked else None, now) / total:.3f}",
     )
 
@@ -94,14 +96,14 @@ def _row(day: CalendarDay, number: int, width: float, zone: ZoneInfo, now: dt.da
     future = max(now.replace(second=0, microsecond=0), day.start)
     return {
         "label": format_date(day.date, "D j M"),
-        "label_y": _px(top + 13),
+        "label_y": _pixels(top + 13),
         "is_today": day.start <= now < day.end,
         "note": _clock_note(day),
         "cells": [_cell(cell, day, top, width, zone, secrets) for cell in day.cells],
         "to_come": {
-            "x": _px(_x(future, day) + 0.5),
-            "y": _px(top + 1.5),
-            "width": _px(max(_x(day.end, day) - _x(future, day) - 1, 0)),
+            "x": _pixels(_x(future, day) + 0.5),
+            "y": _pixels(top + 1.5),
+            "width": _pixels(max(_x(day.end, day) - _x(future, day) - 1, 0)),
         }
         if now < day.end and day.start < day.end
         else None,
@@ -125,17 +127,17 @@ def _cell(cell: CalendarCell, day: CalendarDay, top: int, width: float, zone: Zo
     return {
         "class": shape,
         "tone": tone,
-        "x": _px(x + framed * 0.5),
-        "y": _px(top + (6 if thin else framed * 0.5)),
-        "width": _px(max(width - framed, 1)),
-        "height": _px(6 if thin else 18 - framed),
-        "cross": f"M{_px(x + width / 2 - 2)} {top + 6.5}l4 5m0-5l-4 5" if cell.mark == Mark.FAILED else "",
-        "say": masked(_say(cell, zone), secrets),
-        "url": _url(cell),
+        "x": _pixels(x + framed * 0.5),
+        "y": _pixels(top + (6 if thin else framed * 0.5)),
+        "width": _pixels(max(width - framed, 1)),
+        "height": _pixels(6 if thin else 18 - framed),
+        "cross": f"M{_pixels(x + width / 2 - 2)} {top + 6.5}l4 5m0-5l-4 5" if cell.mark == Mark.FAILED else "",
+        "say": masked(_cell_text(cell, zone), secrets),
+        "url": _cell_url(cell),
     }
 
 
-def _say(cell: CalendarCell, zone: ZoneInfo) -> str:
+def _cell_text(cell: CalendarCell, zone: ZoneInfo) -> str:
     with timezone.override(zone):
         local = timezone.localtime(cell.start)
         at = format_date(local, "D j M, H:i" if not local.second else "D j M, H:i:s")
@@ -150,13 +152,18 @@ def _say(cell: CalendarCell, zone: ZoneInfo) -> str:
     return f"{text}. {reason}" if reason else text
 
 
-def _url(cell: CalendarCell) -> str:
+def _cell_url(cell: CalendarCell) -> str:
     run = cell.entry.last_attempt if cell.entry is not None else None
     return admin_url("chroniker_run_change", run.pk) if run is not None else ""
 
 
-def _pick(number: int, day: CalendarDay, width: float, requested: dt.datetime) -> dict[str, str]:
-    return {"x": _px(_x(requested, day)), "y": _px(TOP + number * ROW - 1), "width": _px(width), "height": "20"}
+def _requested_time_frame(number: int, day: CalendarDay, width: float, requested: dt.datetime) -> dict[str, str]:
+    return {
+        "x": _pixels(_x(requested, day)),
+        "y": _pixels(TOP + number * ROW - 1),
+        "width": _pixels(width),
+        "height": "20",
+    }
 
 
 def _x(moment: dt.datetime, day: CalendarDay) -> float:
@@ -164,7 +171,7 @@ def _x(moment: dt.datetime, day: CalendarDay) -> float:
     return LEFT + (moment - day.start) / HOUR * HOUR_WIDTH
 
 
-def _px(value: float) -> str:
+def _pixels(value: float) -> str:
     return f"{value:.1f}".removesuffix(".0")
 
 

@@ -28,7 +28,7 @@ from chroniker.schedule import Frequency
 def context(job_admin: Any, request: HttpRequest, overview: JobStatus) -> dict[str, Any]:
     """For the template."""
     return {
-        "causes": [_row(each) for each in job_causes.latest(overview.job.pk)],
+        "causes": [_row(each) for each in job_causes.latest_causes(overview.job.pk)],
         "n_waiting": overview.n_waiting,
         "may_discard": overview.n_waiting and job_admin.has_change_permission(request),
         "has_schedule": overview.job.frequency != Frequency.MANUAL,
@@ -39,7 +39,7 @@ def _row(cause: Cause) -> dict[str, Any]:
     row = cause.activation
     return {
         "made_at": row.made_at,
-        "cause": _cause(cause),
+        "cause": _cause_text(cause),
         "cause_url": admin_url("chroniker_run_change", row.cause) if cause.cause_token is not None else "",
         "state": {"": "waiting", Activation.Outcome.RUN: "ok", Activation.Outcome.REFUSED: "failed"}.get(
             row.outcome, "skipped"
@@ -51,7 +51,7 @@ def _row(cause: Cause) -> dict[str, Any]:
     }
 
 
-def _cause(cause: Cause) -> str:
+def _cause_text(cause: Cause) -> str:
     """The run that ended, or who requested it."""
     row = cause.activation
     if row.cause is None:
@@ -68,11 +68,11 @@ def discard_view(job_admin: Any, request: HttpRequest, object_id: int) -> HttpRe
         raise PermissionDenied
     job = get_object_or_404(Job, pk=object_id)
     if request.method == "POST":
-        _discard(request, job)
+        _discard_activations(request, job)
     return back_to_job(job_admin, request, job)
 
 
-def _discard(request: HttpRequest, job: Job) -> None:
+def _discard_activations(request: HttpRequest, job: Job) -> None:
     with transaction.atomic(using=settings.database):
         count = lifecycle.pass_waiting([job.pk], Code.DISCARDED)
         if count:

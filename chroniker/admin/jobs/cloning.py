@@ -28,7 +28,7 @@ COPIED_OF_DEPENDENCY = ("dependee", "wait_for_completion", "wait_for_success", "
 
 class Cloning(Base):
     def get_changeform_initial_data(self, request: HttpRequest) -> dict[str, Any]:
-        if (source := self.cloned(request)) is None:
+        if (source := self.job_to_clone(request)) is None:
             return {str(key): value for key, value in super().get_changeform_initial_data(request).items()}
         values = model_to_dict(source)
         return {**{name: value for name, value in values.items() if name not in NOT_COPIED}, "enabled": False}
@@ -36,21 +36,23 @@ class Cloning(Base):
     def get_formsets_with_inlines(self, request: HttpRequest, obj: Any = None) -> Iterator[Any]:
         """With enough empty rows for the copied dependencies."""
         for formset, inline in super().get_formsets_with_inlines(request, obj):
-            formset.extra = max(formset.extra, len(self._dependencies(request, inline)))  # a class of this request
+            formset.extra = max(
+                formset.extra, len(self._initial_dependencies(request, inline))
+            )  # a class of this request
             yield formset, inline
 
     def get_formset_kwargs(self, request: HttpRequest, obj: Any, inline: Any, prefix: str) -> dict[str, Any]:
         kwargs: dict[str, Any] = super().get_formset_kwargs(request, obj, inline, prefix)
-        if found := self._dependencies(request, inline):
+        if found := self._initial_dependencies(request, inline):
             kwargs["initial"] = found
         return kwargs
 
-    def _dependencies(self, request: HttpRequest, inline: Any) -> list[dict[str, Any]]:
+    def _initial_dependencies(self, request: HttpRequest, inline: Any) -> list[dict[str, Any]]:
         """The rows to fill in when the form is shown first. A submitted form is taken as it is."""
-        source = self.cloned(request) if request.method == "GET" and inline.model is JobDependency else None
+        source = self.job_to_clone(request) if request.method == "GET" and inline.model is JobDependency else None
         return [] if source is None else list(source.dependencies.order_by("pk").values(*COPIED_OF_DEPENDENCY))
 
-    def cloned(self, request: HttpRequest) -> Job | None:
+    def job_to_clone(self, request: HttpRequest) -> Job | None:
         """The job to clone; ``None`` without the parameter. Raises ``PermissionDenied`` or ``Http404``."""
         key = request.GET.get(PARAMETER)
         if key is None or request.resolver_match is None or request.resolver_match.kwargs.get("object_id"):

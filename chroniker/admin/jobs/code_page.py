@@ -31,11 +31,11 @@ def code_view(job_admin: Any, request: HttpRequest, object_id: int) -> HttpRespo
         raise PermissionDenied
     overview = job_head.overview_or_404(object_id)
     job = overview.job
-    after, triggered_by = _after(job), _triggered_by([job.pk])[job.pk]
+    after, triggered_by = _dependee_names(job), _trigger_sources([job.pk])[job.pk]
     module = source_code.module(job, after, triggered_by)
     shown = masked(module, job.secrets)
     if "download" in request.GET:
-        return _file(job, shown)
+        return _job_file_response(job, shown)
     context = {
         **job_head.head_context(job_admin, request, overview, "code"),
         "title": _("Export as code"),
@@ -52,7 +52,7 @@ def list_code_view(job_admin: Any, request: HttpRequest) -> HttpResponse:
     """The source of a ``jobs`` module with the jobs that the list shows with this query, at most ``MOST_JOBS``."""
     if not job_admin.has_view_or_change_permission(request):
         raise PermissionDenied
-    shown = job_filters.matching(job_filter(request), job_filters.conditions_at(database_now()))
+    shown = job_filters.matching_jobs(job_filter(request), job_filters.conditions_at(database_now()))
     jobs = list(
         shown.select_related("group", "calendar")
         .prefetch_related("channels", "tags")
@@ -62,20 +62,20 @@ def list_code_view(job_admin: Any, request: HttpRequest) -> HttpResponse:
     edges = JobDependency.objects.filter(dependent__in=[job.pk for job in jobs[:MOST_JOBS]])
     for pk, name in edges.order_by("dependee__name").values_list("dependent", "dependee__name"):
         after[pk].append(name)
-    triggered_by = _triggered_by([job.pk for job in jobs[:MOST_JOBS]])
+    triggered_by = _trigger_sources([job.pk for job in jobs[:MOST_JOBS]])
     source = source_code.module_of_all((job, after[job.pk], triggered_by[job.pk]) for job in jobs[:MOST_JOBS])
     for secrets in dict.fromkeys(job.secrets for job in jobs):
         source = masked(source, secrets)
     cut = f"# Only the first {MOST_JOBS} jobs by name. Use a filter for the others.\n" if len(jobs) > MOST_JOBS else ""
-    return _download("jobs", cut + source)
+    return _python_file_response("jobs", cut + source)
 
 
-def _after(job: Job) -> list[str]:
+def _dependee_names(job: Job) -> list[str]:
     names = JobDependency.objects.filter(dependent=job).order_by("dependee__name")
     return list(names.values_list("dependee__name", flat=True))
 
 
-def _triggered_by(job_ids: Collection[int]) -> dict[int, dict[str, str]]:
+def _trigger_sources(job_ids: Collection[int]) -> dict[int, dict[str, str]]:
     """By target: the jobs that start it, and on which result. One statement."""
     found: dict[int, dict[str, str]] = defaultdict(dict)
     rows = JobTrigger.objects.filter(target__in=job_ids).order_by("source__name")
@@ -84,13 +84,13 @@ def _triggered_by(job_ids: Collection[int]) -> dict[int, dict[str, str]]:
     return found
 
 
-def _file(job: Job, source: str) -> HttpResponse:
+def _job_file_response(job: Job, source: str) -> HttpResponse:
     """A file whose name is letters and digits, whatever the job's name is."""
     stem = re.sub(r"[^A-Za-z0-9]+", "_", job.name).strip("_").lower()[:60] or f"job_{job.pk}"
-    return _download(stem, source)
+    return _python_file_response(stem, source)
 
 
-def _download(stem: str, source: str) -> HttpResponse:
+def _python_file_response(stem: str, source: str) -> HttpResponse:
     response = HttpResponse(source, content_type="text/plain; charset=utf-8")
     response["Content-Disposition"] = f'attachment; filename="{stem}.py"'
     response["X-Content-Type-Options"] = "nosniff"

@@ -33,7 +33,9 @@ class CommandInput(forms.TextInput):
         list_id = f"{name}-offers"
         own = {"list": list_id, "autocomplete": "off", "spellcheck": "false"}
         field = super().render(name, value, {**(attrs or {}), **own}, renderer)
-        rows = ((offer.name, offer.app, offer.help, _label(offer)) for offer in catalogue.available_commands())
+        rows = (
+            (offer.name, offer.app, offer.help, _suggestion_text(offer)) for offer in catalogue.available_commands()
+        )
         options = format_html_join("", '<option value="{}" data-app="{}" data-help="{}">{}</option>', rows)
         return format_html(
             '<span class="chroniker-choice" data-none="{}" data-label="{}" data-what-runs="{}">{}'
@@ -47,7 +49,7 @@ class CommandInput(forms.TextInput):
         )
 
 
-def _label(offer: catalogue.AvailableCommand) -> str:
+def _suggestion_text(offer: catalogue.AvailableCommand) -> str:
     return f"{offer.app}: {offer.help}" if offer.help else offer.app
 
 
@@ -83,10 +85,10 @@ def description(name: str) -> dict[str, Any]:
     except (CommandRefused, CommandUnreadable) as problem:
         return {"error": str(problem)}
     picked = [asdict(offer) for offer in pickers.offers(name)]
-    return {"help": found.help, "options": [_option(option) for option in found.options], "offers": picked}
+    return {"help": found.help, "options": [_option_values(option) for option in found.options], "offers": picked}
 
 
-def _option(option: options.Option) -> dict[str, Any]:
+def _option_values(option: options.Option) -> dict[str, Any]:
     notes = [_("required")] if option.required else []
     if option.default:
         notes.append(_("default: %(value)s") % {"value": option.default})

@@ -27,13 +27,13 @@ def cron_fields(spec: Spec) -> list[CronField]:
         return []
     texts = parse_fields(spec.cron)
     return [
-        CronField(text, f"{FIELDS[position].name}: {_values(position, text)}")
+        CronField(text, f"{FIELDS[position].name}: {_values_in_words(position, text)}")
         for position, text in enumerate(texts)
         if position or text != "0"
     ]
 
 
-def _values(position: int, text: str) -> str:
+def _values_in_words(position: int, text: str) -> str:
     if text in ("*", "?"):
         return _("each")
     try:

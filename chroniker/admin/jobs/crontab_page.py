@@ -99,19 +99,19 @@ def crontab_view(job_admin: Any, request: HttpRequest) -> HttpResponse:
         save_candidates(found, by=None, dry_run=is_preview, disabled=form.cleaned_data["disabled"])
         jobs = [each.job for each in found if each.outcome is Outcome.IMPORTED]
         if jobs:
-            return _imported(request, jobs, len(found))
+            return _report_import(request, jobs, len(found))
         if not found:
             form.add_error("text", _("There is no line with a command."))
     context = {
         "title": _("Import from a crontab"),
         "form": form,
-        "lines": [line(each, now) for each in found],
+        "lines": [preview_line(each, now) for each in found],
         "importable": sum(each.outcome is Outcome.WOULD_BE for each in found),
     }
     return render(job_admin.admin_site, request, "chroniker/console/jobs/import_crontab.html", "jobs", context)
 
 
-def _imported(request: HttpRequest, jobs: Sequence[Job], lines: int) -> HttpResponse:
+def _report_import(request: HttpRequest, jobs: Sequence[Job], lines: int) -> HttpResponse:
     LogEntry.objects.log_actions(request.user.pk, jobs, ADDITION, _("Imported from a crontab."))  # type: ignore[arg-type]
     book_soon([job.pk for job in jobs])
     text = ngettext(
@@ -123,7 +123,7 @@ def _imported(request: HttpRequest, jobs: Sequence[Job], lines: int) -> HttpResp
     return redirect_to("chroniker_job_changelist")
 
 
-def line(candidate: Candidate, now: dt.datetime) -> Line:
+def preview_line(candidate: Candidate, now: dt.datetime) -> Line:
     """``now``: the time that its next times in cron were computed for."""
     code, outcome = OUTCOMES[candidate.outcome]
     job, there = candidate.job, candidate.instants_there

@@ -46,7 +46,7 @@ def delete(request: HttpRequest, jobs: Sequence[Job]) -> list[Job]:
     ids = [job.pk for job in jobs]
     with transaction.atomic(using=settings.database):
         list(locked(JobState.objects.filter(pk__in=ids), skip=False))
-        if names := list(declared(ids)):
+        if names := list(declaration_places(ids)):
             text = _("Nothing was deleted. These jobs are declared in code and would be created again: %(names)s.")
             raise DeletionRefused(text % {"names": ", ".join(f"“{name}”" for name in names)})
         job_deletion.request_deletion(ids)
@@ -60,14 +60,14 @@ def delete(request: HttpRequest, jobs: Sequence[Job]) -> list[Job]:
     return waiting
 
 
-def with_open_runs(job_ids: Sequence[int]) -> list[str]:
+def names_with_open_run(job_ids: Sequence[int]) -> list[str]:
     names = Job.objects.filter(pk__in=Lease.objects.filter(job__in=job_ids).values("job")).values_list(
         "name", flat=True
     )
     return list(names.order_by("name"))
 
 
-def declared(job_ids: Sequence[int]) -> dict[str, str]:
+def declaration_places(job_ids: Sequence[int]) -> dict[str, str]:
     """Name -> place of declaration, for those that code declares: the next ``sync_jobs`` would create them again."""
     jobs = Job.objects.filter(pk__in=job_ids, enabled_when_removed=None).exclude(managed_by="")
     return dict(jobs.order_by("name").values_list("name", "managed_by"))
@@ -78,11 +78,11 @@ def consequences(jobs: Sequence[Job]) -> tuple[list[str], dict[str, int], list[s
     ids = [job.pk for job in jobs]
     counted = Run.objects.filter(job__in=ids).order_by().values_list("job").annotate(Count("pk"))
     runs = dict(counted)
-    lines = [_line(job, runs.get(job.pk, 0)) for job in jobs[:MOST_LISTED]]
+    lines = [_job_and_runs_text(job, runs.get(job.pk, 0)) for job in jobs[:MOST_LISTED]]
     open_ = _(
         "“%(name)s” has an open run: the job is disabled, the run is stopped, and the job is deleted when the run ends"
     )
-    lines += [open_ % {"name": name} for name in with_open_runs(ids)[:MOST_LISTED]]
+    lines += [open_ % {"name": name} for name in names_with_open_run(ids)[:MOST_LISTED]]
     waiting = (
         JobDependency.objects.filter(dependee__in=ids)
         .exclude(dependent__in=ids)
@@ -100,12 +100,12 @@ def consequences(jobs: Sequence[Job]) -> tuple[list[str], dict[str, int], list[s
     against = [
         _("the declaration of “%(name)s” in %(where)s (remove it first; the job is then disabled and can be deleted)")
         % {"name": name, "where": where}
-        for name, where in declared(ids).items()
+        for name, where in declaration_places(ids).items()
     ]
     return lines, numbers, against
 
 
-def _line(job: Job, runs: int) -> str:
+def _job_and_runs_text(job: Job, runs: int) -> str:
     text = ngettext("%(job)s, with %(n)d run and its output", "%(job)s, with %(n)d runs and their output", runs)
     return text % {"job": job, "n": runs}
 
@@ -137,7 +137,7 @@ class Deletion(Base):
     def response_delete(self, request: HttpRequest, obj_display: str, obj_id: int) -> HttpResponse:
         if not Job.objects.filter(pk=obj_id).exists():
             return super().response_delete(request, obj_display, obj_id)
-        messages.warning(request, _waiting([obj_display]))
+        messages.warning(request, _deleted_later_text([obj_display]))
         return redirect_to("chroniker_job_change", obj_id)
 
     @admin.action(description=gettext_lazy("Delete selected jobs"), permissions=["delete"])
@@ -154,11 +154,11 @@ class Deletion(Base):
             text = ngettext("%(n)d job was deleted.", "%(n)d jobs were deleted.", gone)
             messages.success(request, text % {"n": gone})
         if waiting:
-            messages.warning(request, _waiting([job.name for job in waiting]))
+            messages.warning(request, _deleted_later_text([job.name for job in waiting]))
         return None
 
 
-def _waiting(names: Sequence[str]) -> str:
+def _deleted_later_text(names: Sequence[str]) -> str:
     text = ngettext(
         "%(names)s was disabled and its run is being stopped. The job will be deleted when the run ends.",
         "%(names)s were disabled and their runs are being stopped. Each job will be deleted when its run ends.",

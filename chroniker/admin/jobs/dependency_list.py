@@ -19,8 +19,8 @@ CONDITIONS = ("wait_for_completion", "wait_for_success", "wait_for_next_run")
 
 def context(job: Job) -> dict[str, Any]:
     """For the template. Two statements."""
-    found = _read(JobDependency.objects.filter(Q(dependent=job) | Q(dependee=job)), "dependee", "dependent")
-    triggers = _read(JobTrigger.objects.filter(Q(source=job) | Q(target=job)), "source", "target")
+    found = _fetch_links(JobDependency.objects.filter(Q(dependent=job) | Q(dependee=job)), "dependee", "dependent")
+    triggers = _fetch_links(JobTrigger.objects.filter(Q(source=job) | Q(target=job)), "source", "target")
     return {
         "waits_for": _rows((each.dependee, each, "dependee") for each in found if each.dependent_id == job.pk),
         "waited_for_by": _rows((each.dependent, each, "dependent") for each in found if each.dependee_id == job.pk),
@@ -29,7 +29,7 @@ def context(job: Job) -> dict[str, Any]:
     }
 
 
-def _read(rows: QuerySet[Any], early: str, late: str) -> list[Any]:
+def _fetch_links(rows: QuerySet[Any], early: str, late: str) -> list[Any]:
     """With the jobs at both ends, and whether each has an open run."""
     is_open = {f"{end}_is_open": Exists(Lease.objects.filter(job=OuterRef(end), slot="")) for end in (early, late)}
     found = rows.annotate(**is_open).select_related(f"{early}__state", f"{late}__state")
@@ -41,8 +41,8 @@ def _rows(found: Iterable[tuple[Job, Any, str]]) -> list[dict[str, str]]:
         {
             "name": job.name,
             "url": admin_url("chroniker_job_status", job.pk),
-            "conditions": _conditions(link),
-            "code": (code := _code(job, is_open=link.__dict__[f"{end}_is_open"])),
+            "conditions": _conditions_in_words(link),
+            "code": (code := _state_code(job, is_open=link.__dict__[f"{end}_is_open"])),
             "word": str(state(code).word) if code else "",
         }
         for job, link, end in found
@@ -53,7 +53,7 @@ def _rows(found: Iterable[tuple[Job, Any, str]]) -> list[dict[str, str]]:
     return rows
 
 
-def _code(job: Job, *, is_open: bool) -> str:
+def _state_code(job: Job, *, is_open: bool) -> str:
     """The code of the state of a neighbour; empty if it has not run yet."""
     if is_open:
         return "running"
@@ -67,7 +67,7 @@ def _code(job: Job, *, is_open: bool) -> str:
     return str(found.last_status).lower()
 
 
-def _conditions(link: JobDependency | JobTrigger) -> str:
+def _conditions_in_words(link: JobDependency | JobTrigger) -> str:
     """For example “until it has ended, until it succeeded”; of a trigger “when it succeeded”."""
     if isinstance(link, JobTrigger):
         return _("when %(result)s") % {"result": TriggerOn(link.on).label}

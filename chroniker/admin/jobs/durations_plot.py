@@ -16,7 +16,7 @@ from django.utils.translation import pgettext
 from chroniker.admin.shared.site_links import admin_url
 from chroniker.insights.run_durations import Durations, Mark
 from chroniker.models import Status
-from chroniker.wording.formats import count, short_duration, short_time
+from chroniker.wording.formats import format_count, short_duration, short_time
 from chroniker.wording.states import state
 
 WIDTH, HEIGHT = 694, 190
@@ -79,7 +79,7 @@ def plot(found: Durations, timeout: float | None, now: dt.datetime) -> dict[str,
         "view_box": f"0 0 {WIDTH} {HEIGHT}",
         "marks": [_mark(mark, scale, now) for mark in found.marks],
         "lines": _all_lines(found, timeout, scale),
-        "dates": list(_dates(scale)),
+        "dates": list(_date_lines(scale)),
         "label": label(found),
         "left": LEFT,
         "right": RIGHT,
@@ -92,7 +92,7 @@ def plot(found: Durations, timeout: float | None, now: dt.datetime) -> dict[str,
 
 def label(found: Durations) -> str:
     """The picture in words."""
-    words = {"n": count(found.runs), "bad": count(found.bad), "p50": short_duration(found.p50),
+    words = {"n": format_count(found.runs), "bad": format_count(found.bad), "p50": short_duration(found.p50),
              "p95": short_duration(found.p95)}  # fmt: skip
     if found.p50 is None:
         return _("Durations of %(n)s runs; %(bad)s failed, timed out or were lost") % words
@@ -115,23 +115,23 @@ def _scale(found: Durations, timeout: float | None, now: dt.datetime) -> Scale:
 
 def _all_lines(found: Durations, timeout: float | None, scale: Scale) -> list[Line]:
     """Rules whose label would touch another one have no label."""
-    lines = list(_lines(found, timeout, scale))
+    lines = list(_reference_lines(found, timeout, scale))
     taken = [float(line.label_y) for line in lines if line.kind != "timeout"]
     rules = [
         replace(rule, label="") if any(abs(float(rule.label_y) - y) < LABEL_HEIGHT for y in taken) else rule
-        for rule in _rules(scale)
+        for rule in _scale_lines(scale)
     ]
     return [*rules, *lines]
 
 
-def _rules(scale: Scale) -> Iterator[Line]:
+def _scale_lines(scale: Scale) -> Iterator[Line]:
     step = next((step for step in STEPS if scale.top / step <= 4.5), math.ceil(scale.top / 86400 / 4) * 86400)
     for number in range(math.floor(scale.top / step) + 1):
         y = scale.y(number * step)
         yield Line(f"{y:.1f}", short_duration(number * step) if number else "0", f"{y + 4:.1f}", "rule")
 
 
-def _lines(found: Durations, timeout: float | None, scale: Scale) -> Iterator[Line]:
+def _reference_lines(found: Durations, timeout: float | None, scale: Scale) -> Iterator[Line]:
     if timeout is not None and timeout <= scale.top:
         y = scale.y(timeout)
         yield Line(f"{y:.1f}", _("timeout"), f"{y + 13:.1f}", "timeout")
@@ -143,7 +143,7 @@ def _lines(found: Durations, timeout: float | None, scale: Scale) -> Iterator[Li
     yield Line(f"{high:.1f}", f"p95 {short_duration(found.p95)}", f"{high + 4 - shift:.1f}", "p95")
 
 
-def _dates(scale: Scale) -> Iterator[dict[str, str]]:
+def _date_lines(scale: Scale) -> Iterator[dict[str, str]]:
     """Lines at midnights, or at full hours or minutes of a short range; at most seven."""
     length = scale.last - scale.first
     step = next(step for step in DATE_STEPS if length / step <= 7)
@@ -163,28 +163,28 @@ def _mark(mark: Mark, scale: Scale, now: dt.datetime) -> PlotMark:
     if mark.is_column:
         low, high = scale.y(mark.low), scale.y(mark.high)
         path = f"M{x:.1f} {low:.1f}V{min(high, low - 1):.1f}"
-        bad = _cross(x, BOTTOM - 3, 2) if mark.bad else ""
-        return PlotMark("column", "good", path, f"{x:.1f}", f"{y:.1f}", _say_column(mark, now), "", bad)
+        bad = _cross_path(x, BOTTOM - 3, 2) if mark.bad else ""
+        return PlotMark("column", "good", path, f"{x:.1f}", f"{y:.1f}", _column_text(mark, now), "", bad)
     shapes = {Status.SUCCEEDED: "dot", Status.TIMED_OUT: "triangle", Status.STOPPED: "square"}
     shape = shapes.get(Status(mark.status), "cross")
-    paths = {"cross": _cross(x, y, 3), "triangle": f"M{x:.1f} {y - 4:.1f}l4 7h-8z",
+    paths = {"cross": _cross_path(x, y, 3), "triangle": f"M{x:.1f} {y - 4:.1f}l4 7h-8z",
              "square": f"M{x - 3:.1f} {y - 3:.1f}h6v6h-6z"}  # fmt: skip
     url = admin_url("chroniker_run_change", mark.pk) if mark.bad else ""
     tone = state(mark.status).tone
-    return PlotMark(shape, tone, paths.get(shape, ""), f"{x:.1f}", f"{y:.1f}", _say(mark, now), url)
+    return PlotMark(shape, tone, paths.get(shape, ""), f"{x:.1f}", f"{y:.1f}", _mark_text(mark, now), url)
 
 
-def _cross(x: float, y: float, r: int) -> str:
+def _cross_path(x: float, y: float, r: int) -> str:
     return f"M{x - r:.1f} {y - r:.1f}l{2 * r} {2 * r}m0-{2 * r}l-{2 * r} {2 * r}"
 
 
-def _say(mark: Mark, now: dt.datetime) -> str:
+def _mark_text(mark: Mark, now: dt.datetime) -> str:
     words = {"token": mark.token, "time": short_time(mark.started_at, now), "took": short_duration(mark.seconds),
              "status": Status(mark.status).label}  # fmt: skip
     return _("run %(token)d, %(time)s: %(status)s after %(took)s") % words
 
 
-def _say_column(mark: Mark, now: dt.datetime) -> str:
+def _column_text(mark: Mark, now: dt.datetime) -> str:
     words = {"first": mark.token, "last": mark.last_token, "time": short_time(mark.started_at, now),
              "low": short_duration(mark.low), "middle": short_duration(mark.seconds),
              "high": short_duration(mark.high), "bad": mark.bad, "n": mark.runs}  # fmt: skip

@@ -17,7 +17,7 @@ from chroniker.insights.self_overlap import OverlapForecast
 from chroniker.insights.what_if import OwnOverlap, SkippedBySave, WhatIf
 from chroniker.models import Job
 from chroniker.reasons import Code
-from chroniker.wording.formats import count, exact_time, short_duration, short_time
+from chroniker.wording.formats import exact_time, format_count, short_duration, short_time
 
 #: Names that one sentence lists; of the others it gives the number.
 MOST_NAMED = 5
@@ -38,26 +38,26 @@ class Effect:
 def effects(found: WhatIf, edited: Job) -> list[Effect]:
     """The worst first; the number of runs a day last."""
     listed = [
-        *_of_the_save(found),
-        *_dependants(found.dependants),
-        *_overlap(found, edited),
-        *_crowded(found.crowded),
-        *_rate(found),
+        *_save_effects(found),
+        *_dependant_effects(found.dependants),
+        *_overlap_effects(found, edited),
+        *_crowding_effects(found.crowded),
+        *_runs_a_day_effects(found),
     ]
     order = ("bad", "wait", "good", "idle")
     return sorted(listed, key=lambda effect: order.index(effect.tone))
 
 
-def _of_the_save(found: WhatIf) -> Iterator[Effect]:
+def _save_effects(found: WhatIf) -> Iterator[Effect]:
     if found.skipped is not None:
-        yield _skipped(found.skipped, found.now)
+        yield _skipped_effect(found.skipped, found.now)
     if found.drops_retry:
         yield Effect("wait", "late", _("The pending retry is dropped."), _("The job is disabled."))
 
 
-def _skipped(skipped: SkippedBySave, now: dt.datetime) -> Effect:
+def _skipped_effect(skipped: SkippedBySave, now: dt.datetime) -> Effect:
     number = skipped.count
-    words = {"n": f"{count(number)}{'+' * skipped.has_more}", "first": exact_time(skipped.first, now)}
+    words = {"n": f"{format_count(number)}{'+' * skipped.has_more}", "first": exact_time(skipped.first, now)}
     words["last"] = exact_time(skipped.last, now)
     text = ngettext(
         "%(n)s scheduled time that is due and has not run (%(first)s) will be skipped.",
@@ -71,7 +71,7 @@ def _skipped(skipped: SkippedBySave, now: dt.datetime) -> Effect:
 # -- dependants ----------------------------------------------------------------------------------------------
 
 
-def _dependants(dependants: Sequence[Dependant]) -> Iterator[Effect]:
+def _dependant_effects(dependants: Sequence[Dependant]) -> Iterator[Effect]:
     stuck = [each for each in dependants if each.waits_for_ever]
     stale = [each for each in dependants if each.stale and not each.waits_for_ever]
     fine = len(dependants) - len(stuck) - len(stale)
@@ -101,7 +101,7 @@ def _first_names(names: Iterator[str]) -> str:
 # -- the job against itself ----------------------------------------------------------------------------------
 
 
-def _overlap(found: WhatIf, edited: Job) -> Iterator[Effect]:
+def _overlap_effects(found: WhatIf, edited: Job) -> Iterator[Effect]:
     usual, slow = found.usual, found.slow
     if usual is None or slow is None:
         if not found.is_new:
@@ -111,18 +111,18 @@ def _overlap(found: WhatIf, edited: Job) -> Iterator[Effect]:
     why = _("Half of its runs take up to %(usual)s, 95 of 100 up to %(slow)s.")
     why %= {"usual": short_duration(usual.length), "slow": short_duration(slow.length)}
     if usual.after.affected:
-        yield Effect("wait", "late", _affected(usual), why)
+        yield Effect("wait", "late", _overlap_sentence(usual), why)
     elif slow.after.affected:
         more = _("The slowest would still run when the next one is due.")
-        yield Effect("wait", "late", _affected(slow), f"{why} {more}")
+        yield Effect("wait", "late", _overlap_sentence(slow), f"{why} {more}")
     elif usual.after.runs:
         yield Effect("good", "ok", _("No run should still run when the next one is due."), why)
 
 
-def _affected(overlap: OwnOverlap) -> str:
+def _overlap_sentence(overlap: OwnOverlap) -> str:
     after: OverlapForecast = overlap.after
     number, total = after.affected, after.affected + after.runs - after.stopped - after.late
-    words = {"n": count(number), "all": count(total)}
+    words = {"n": format_count(number), "all": format_count(total)}
     if after.skipped:
         text = ngettext(
             "Up to %(n)s of %(all)s scheduled times of a day will be skipped.",
@@ -153,16 +153,16 @@ def _affected(overlap: OwnOverlap) -> str:
 # -- other jobs ----------------------------------------------------------------------------------------------
 
 
-def _crowded(crowded: Sequence[PoolCollision]) -> Iterator[Effect]:
+def _crowding_effects(crowded: Sequence[PoolCollision]) -> Iterator[Effect]:
     """The first minute that is crowded in the group, and the first one in the queue."""
     of_group, of_queue = ([each for each in crowded if bool(each.group) == is_group] for is_group in (True, False))
     for pool in (*of_group[:1], *of_queue[:1]):
         text = _("%(time)s gets crowded.") % {"time": short_time(pool.collision.start)}
-        why = f"{_pool(pool)} {short_duration(pool.collision.longest_wait)}."
+        why = f"{_pool_sentence(pool)} {short_duration(pool.collision.longest_wait)}."
         yield Effect("wait", "late", text, why, admin_url("chroniker_job_timeline"), _("Timeline"))
 
 
-def _pool(pool: PoolCollision) -> str:
+def _pool_sentence(pool: PoolCollision) -> str:
     words = {"n": pool.collision.jobs, "limit": pool.collision.capacity}
     if pool.queue is None:
         text = _(
@@ -176,10 +176,10 @@ def _pool(pool: PoolCollision) -> str:
     return text % {**words, "queue": pool.queue[1] or pool.queue[0]}
 
 
-def _rate(found: WhatIf) -> Iterator[Effect]:
+def _runs_a_day_effects(found: WhatIf) -> Iterator[Effect]:
     before, after = found.runs_a_day
-    text = _runs(after) if found.is_new or before == after else _("%(after)s instead of %(before)s")
-    text %= {"after": _runs(after), "before": _runs(before)}
+    text = _runs_a_day_in_words(after) if found.is_new or before == after else _("%(after)s instead of %(before)s")
+    text %= {"after": _runs_a_day_in_words(after), "before": _runs_a_day_in_words(before)}
     if found.usual is not None and (before or after):
         work = [short_duration(found.usual.length * rate) for rate in (before, after)]
         more = (
@@ -191,11 +191,11 @@ def _rate(found: WhatIf) -> Iterator[Effect]:
     yield Effect("idle", "idle", f"{text}.")
 
 
-def _runs(a_day: float) -> str:
+def _runs_a_day_in_words(a_day: float) -> str:
     """“144 runs a day”, “a run every 7 days”."""
     if a_day == 0:
         return _("no runs")
     if a_day < 1:
         return _("a run every %(n)s days") % {"n": number_format(round(1 / a_day, 1), use_l10n=True)}
     number = round(a_day)
-    return ngettext("%(n)s run a day", "%(n)s runs a day", number) % {"n": count(number)}
+    return ngettext("%(n)s run a day", "%(n)s runs a day", number) % {"n": format_count(number)}

@@ -21,7 +21,7 @@ from django.utils.translation import gettext as _
 from chroniker import schedule
 from chroniker.admin.jobs.cron_fields import cron_fields
 from chroniker.admin.jobs.edit_effects import effects
-from chroniker.admin.jobs.form_times import times_in
+from chroniker.admin.jobs.form_times import use_time_zone
 from chroniker.admin.jobs.line_preview import line_preview
 from chroniker.admin.shared.json_view import json_view
 from chroniker.exceptions import ScheduleError
@@ -80,21 +80,21 @@ def preview_context(saved: Job | None, data: Mapping[str, Any] | None = None) ->
     edited = copy.copy(saved) if saved is not None else Job()
     if data is not None:
         form = ScheduleForm(data)
-        with times_in(str(data.get("timezone", edited.timezone))):
+        with use_time_zone(str(data.get("timezone", edited.timezone))):
             is_valid = form.is_valid()
         if not is_valid:
             field, errors = next(iter(form.errors.items()))
             return {"error": f"{form.fields[field].label}: {errors[0]}", "error_field": field}
-        _apply(edited, saved, form.cleaned_data, data)
+        _apply_form(edited, saved, form.cleaned_data, data)
     try:
         schedule.validate(edited.spec)
     except ScheduleError as error:
         return {"error": str(error), "error_field": error.field}
-    with times_in(edited.timezone):
+    with use_time_zone(edited.timezone):
         return _context(what_if(edited, saved), edited, saved)
 
 
-def _apply(edited: Job, saved: Job | None, cleaned: Mapping[str, Any], data: Mapping[str, Any]) -> None:
+def _apply_form(edited: Job, saved: Job | None, cleaned: Mapping[str, Any], data: Mapping[str, Any]) -> None:
     for name, value in cleaned.items():
         setattr(edited, name, value)
     if saved is None or not {"has_enabled", "_preview"}.isdisjoint(data):
@@ -103,19 +103,19 @@ def _apply(edited: Job, saved: Job | None, cleaned: Mapping[str, Any], data: Map
         if name in data:
             setattr(edited, name, str(data[name]))
     if "calendar" in data:
-        edited.calendar_id = _id(data["calendar"])
-    if "group" in data and _id(data["group"]) != edited.group_id:
-        number = _id(data["group"])
+        edited.calendar_id = _parse_id(data["calendar"])
+    if "group" in data and _parse_id(data["group"]) != edited.group_id:
+        number = _parse_id(data["group"])
         edited.group = Group.objects.filter(pk=number).first() if number is not None else None
 
 
-def _id(text: Any) -> int | None:
+def _parse_id(text: Any) -> int | None:
     return int(text) if str(text).isdecimal() and len(str(text)) <= MOST_DIGITS else None
 
 
 def _context(found: WhatIf, edited: Job, saved: Job | None) -> dict[str, Any]:
     words = describe(edited.spec)
-    before = _words_of(saved)
+    before = _schedule_in_words(saved)
     is_changed = saved is not None and any(row.change != Change.UNCHANGED for row in found.times)
     first = next((row.instant for row in found.times if row.runs_after), None)
     seconds = any(row.instant.second for row in found.times)
@@ -127,11 +127,11 @@ def _context(found: WhatIf, edited: Job, saved: Job | None) -> dict[str, Any]:
         "words": words,
         "words_before": before if before != words else "",
         "is_changed": is_changed or (before != "" and before != words),
-        "next": _shown(first, found.now, seconds) if first is not None else "",
+        "next": _local_time_text(first, found.now, seconds) if first is not None else "",
         "rows": [_row(row, found, seconds) for row in found.times],
         "effects": effects(found, edited),
         "remarks": [
-            *_none_left(found, edited),
+            *_why_no_times(found, edited),
             *schedule.warnings(edited.spec),
             *schedule.dst_notes(edited.spec, found.now),
             *line.warnings,
@@ -141,7 +141,7 @@ def _context(found: WhatIf, edited: Job, saved: Job | None) -> dict[str, Any]:
     }
 
 
-def _words_of(saved: Job | None) -> str:
+def _schedule_in_words(saved: Job | None) -> str:
     if saved is None:
         return ""
     try:
@@ -150,7 +150,7 @@ def _words_of(saved: Job | None) -> str:
         return _("an invalid schedule")
 
 
-def _shown(instant: dt.datetime, now: dt.datetime, seconds: bool) -> str:
+def _local_time_text(instant: dt.datetime, now: dt.datetime, seconds: bool) -> str:
     """With the UTC offset where it differs from that of now: it shows a clock change."""
     text = exact_time(instant, now) if seconds else short_time(instant, now)
     offset = timezone.localtime(instant).utcoffset()
@@ -160,7 +160,7 @@ def _shown(instant: dt.datetime, now: dt.datetime, seconds: bool) -> str:
 def _row(row: ChangedTime, found: WhatIf, seconds: bool) -> dict[str, Any]:
     word = "" if found.is_new else str(row.change.label)
     return {
-        "time": _shown(row.instant, found.now, seconds),
+        "time": _local_time_text(row.instant, found.now, seconds),
         "before": row.runs_before,
         "after": row.runs_after,
         "change": row.change,
@@ -169,7 +169,7 @@ def _row(row: ChangedTime, found: WhatIf, seconds: bool) -> dict[str, Any]:
     }
 
 
-def _none_left(found: WhatIf, edited: Job) -> list[str]:
+def _why_no_times(found: WhatIf, edited: Job) -> list[str]:
     if any(row.runs_after for row in found.times):
         return []
     if not edited.enabled:

@@ -25,7 +25,7 @@ TIMES = ("run_at", "starts_at", "ends_at")
 
 
 @contextmanager
-def times_in(zone_name: str) -> Iterator[None]:
+def use_time_zone(zone_name: str) -> Iterator[None]:
     """Parse and show times in this zone; in the current one if there is no such zone."""
     try:
         tz = zone(zone_name)
@@ -42,7 +42,7 @@ class TimesInJobZone(JobModelForm):
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         zone_name = str(self.initial.get("timezone") or self.instance.timezone)
-        with times_in(zone_name):
+        with use_time_zone(zone_name):
             for name in TIMES:
                 value = self.initial.get(name)
                 if isinstance(value, dt.datetime) and timezone.is_aware(value):
@@ -56,7 +56,7 @@ class TimesInJobZone(JobModelForm):
         return str(self.data.get(name) if "timezone" in self.fields and name in self.data else self.instance.timezone)
 
     def full_clean(self) -> None:
-        with times_in(self._posted_zone):
+        with use_time_zone(self._posted_zone):
             super().full_clean()
 
     @cached_property

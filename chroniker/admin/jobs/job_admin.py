@@ -18,7 +18,7 @@ from chroniker.admin.jobs.cloning import Cloning
 from chroniker.admin.jobs.declared_fields import DeclaredFields
 from chroniker.admin.jobs.deletion import Deletion
 from chroniker.admin.jobs.dependency_inline import DependencyInline
-from chroniker.admin.jobs.form_times import times_in
+from chroniker.admin.jobs.form_times import use_time_zone
 from chroniker.admin.jobs.job_form import JobForm
 from chroniker.admin.jobs.trigger_inlines import StartedByInline, StartsInline
 from chroniker.admin.shared.audit_rows import AuditedHistory
@@ -110,7 +110,7 @@ class JobAdmin(SiteLinks, ChangedValues, AuditedHistory, BulkActions, Cloning, D
     ) -> HttpResponse:
         job: Job | None = kwargs.get("obj")
         context |= job_page.edit_context(self, request, job)
-        if job is None and (source := self.cloned(request)):
+        if job is None and (source := self.job_to_clone(request)):
             context["title"] = gettext("Clone “%(job)s”") % {"job": source}
         return super().render_change_form(request, context, *args, **kwargs)
 
@@ -123,7 +123,7 @@ class JobAdmin(SiteLinks, ChangedValues, AuditedHistory, BulkActions, Cloning, D
         book_soon([obj.pk])
 
     def construct_change_message(self, request: HttpRequest, form: Any, formsets: Any, add: bool = False) -> Any:
-        with times_in(form.instance.timezone):
+        with use_time_zone(form.instance.timezone):
             return super().construct_change_message(request, form, formsets, add)
 
     def get_urls(self) -> list[URLPattern]:

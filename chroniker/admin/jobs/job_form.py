@@ -47,11 +47,11 @@ class SuggestionInput(forms.TextInput):
     def render(self, name: str, value: Any, attrs: dict[str, Any] | None = None, renderer: Any = None) -> SafeString:
         list_id = f"{name}-suggestions"
         field = super().render(name, value, {**(attrs or {}), "list": list_id, "autocomplete": "off"}, renderer)
-        return format_html('{}<datalist id="{}">{}</datalist>', field, list_id, _options(self.suggestions))
+        return format_html('{}<datalist id="{}">{}</datalist>', field, list_id, _option_elements(self.suggestions))
 
 
 @lru_cache(maxsize=16)
-def _options(suggestions: Sequence[tuple[str, str]]) -> SafeString:
+def _option_elements(suggestions: Sequence[tuple[str, str]]) -> SafeString:
     """There are hundreds of time zones."""
     return format_html_join("", '<option value="{}">{}</option>', suggestions)
 

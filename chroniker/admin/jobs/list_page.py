@@ -13,9 +13,9 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy, pgettext_lazy
 
 from chroniker.admin.jobs.job_head import rights
-from chroniker.admin.jobs.list_rows import Shared, bands, job_rows
+from chroniker.admin.jobs.list_rows import SharedValues, bands, job_rows
 from chroniker.admin.shared.console_page import render
-from chroniker.admin.shared.query_values import text
+from chroniker.admin.shared.query_values import read_text
 from chroniker.admin.shared.site_links import admin_url
 from chroniker.clock.database_clock import database_now
 from chroniker.insights import health_facts, job_filters, job_order
@@ -24,7 +24,7 @@ from chroniker.insights.job_filters import MOST_COUNTED, SHOWS, JobFilter, condi
 from chroniker.insights.job_status import fetch_job_status
 from chroniker.insights.latest_runs import latest_runs
 from chroniker.models import Job
-from chroniker.wording.formats import count
+from chroniker.wording.formats import format_count
 
 TEMPLATE = "chroniker/console/jobs/list.html"
 FRAGMENTS = {"jobs-chips": "chroniker/console/jobs/chips.html", "jobs-table": "chroniker/console/jobs/table.html"}
@@ -60,14 +60,14 @@ def list_page(job_admin: Any, request: HttpRequest) -> HttpResponse:
     """
     if not job_admin.has_view_or_change_permission(request):
         raise PermissionDenied
-    chosen, order, now = job_filter(request), _order(request), database_now()
+    chosen, order, now = job_filter(request), _read_order(request), database_now()
     conditions, cursor = conditions_at(now), request.GET.get("after", "")
     page = job_order.page(chosen, conditions, order, cursor)
     prefetch_related_objects(page.jobs, Prefetch("tags", to_attr="shown_tags"))  # a list: no manager for each row
     may = rights(job_admin, request)
-    overviews = fetch_job_status(page.jobs, now, health_facts.cached(now)).values()
+    overviews = fetch_job_status(page.jobs, now, health_facts.cached_facts(now)).values()
     past = latest_runs([each.state for each in overviews]) if may.view_runs else {}
-    rows = job_rows(overviews, past, Shared(may, health(now).tick))
+    rows = job_rows(overviews, past, SharedValues(may, health(now).tick))
     counts = job_filters.counts(conditions)
     context = {
         "title": _("Jobs"),
@@ -85,23 +85,23 @@ def list_page(job_admin: Any, request: HttpRequest) -> HttpResponse:
         "orders": list(ORDERS.items()),
         "jobs": page.jobs,
         "bands": bands(rows, banded=order == "attention", is_whole=not (page.cursor or cursor)),
-        "next_page": _query(request, after=page.cursor) if page.cursor else "",
-        "first_page": _query(request, after="") if cursor else "",
+        "next_page": _changed_query(request, after=page.cursor) if page.cursor else "",
+        "first_page": _changed_query(request, after="") if cursor else "",
         "here": request.get_full_path(),
-        **_exchange(request),
+        **_export_and_import(request),
     }
     return render(job_admin.admin_site, request, TEMPLATE, "jobs", context, FRAGMENTS)
 
 
-def _order(request: HttpRequest) -> str:
+def _read_order(request: HttpRequest) -> str:
     order = request.GET.get("o", "")
     return order if order in ORDERS else "attention"
 
 
-def _exchange(request: HttpRequest) -> dict[str, Any]:
+def _export_and_import(request: HttpRequest) -> dict[str, Any]:
     """The address that exports the shown jobs, and the commands that import jobs."""
     return {
-        "code_url": f"{admin_url('chroniker_job_list_code')}{_query(request, after='', o='')}",
+        "code_url": f"{admin_url('chroniker_job_list_code')}{_changed_query(request, after='', o='')}",
         "import_commands": IMPORTS if apps.is_installed("chroniker_celery") else IMPORTS[:2],
     }
 
@@ -109,10 +109,10 @@ def _exchange(request: HttpRequest) -> dict[str, Any]:
 def job_filter(request: HttpRequest) -> JobFilter:
     """The filter in the query."""
     texts = {
-        name: text(request.GET, name) for name in ("group", "queue", "executor", "command", "owner", "tag", "host")
+        name: read_text(request.GET, name) for name in ("group", "queue", "executor", "command", "owner", "tag", "host")
     }
     texts["tag"] = texts["tag"].lower()  # as each tag is
-    show, search = request.GET.get("show", ""), text(request.GET, "q").strip()
+    show, search = request.GET.get("show", ""), read_text(request.GET, "q").strip()
     return JobFilter(show=show if show in SHOWS else "all", search=search, **texts)
 
 
@@ -121,8 +121,8 @@ def _chips(request: HttpRequest, shown: str, counts: dict[str, int]) -> list[dic
         {
             "title": title,
             "code": code,
-            "count": count(counts[name]) if counts[name] <= MOST_COUNTED else f"{count(MOST_COUNTED)}+",
-            "url": _query(request, show=name if name != "all" else "", after=""),
+            "count": format_count(counts[name]) if counts[name] <= MOST_COUNTED else f"{format_count(MOST_COUNTED)}+",
+            "url": _changed_query(request, show=name if name != "all" else "", after=""),
             "is_current": name == shown,
         }
         for name, (title, code) in CHIPS.items()
@@ -149,7 +149,7 @@ def _selects(chosen: JobFilter, now: Any) -> list[dict[str, Any]]:
     ]
 
 
-def _query(request: HttpRequest, **changed: str) -> str:
+def _changed_query(request: HttpRequest, **changed: str) -> str:
     """The query of this page with other values; an empty value removes the parameter."""
     pairs = {**request.GET.dict(), **changed}
     return f"?{urlencode({name: value for name, value in pairs.items() if value})}"

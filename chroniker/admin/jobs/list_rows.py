@@ -26,7 +26,7 @@ from chroniker.job_commands.secret_masking import masked
 from chroniker.models import OPEN, Job, Status
 from chroniker.models.alert import open_kinds
 from chroniker.schedule import describe
-from chroniker.wording.formats import NOTHING, count, short_duration
+from chroniker.wording.formats import NOTHING, format_count, short_duration
 from chroniker.wording.states import state
 
 #: A lower share of successes is coloured.
@@ -76,7 +76,7 @@ class JobRow:
 
 
 @dataclass(frozen=True, slots=True)
-class Shared:
+class SharedValues:
     """What all rows of a page have in common. Texts are looked up once for all."""
 
     may: Any
@@ -87,20 +87,22 @@ class Shared:
     success: str = field(default_factory=lambda: _("%(n)d %%"))
 
 
-def job_rows(overviews: Iterable[JobStatus], past: Mapping[int, Sequence[PastRun]], shared: Shared) -> list[JobRow]:
+def job_rows(
+    overviews: Iterable[JobStatus], past: Mapping[int, Sequence[PastRun]], shared: SharedValues
+) -> list[JobRow]:
     return [_row(overview, past.get(overview.job.pk, ()), shared) for overview in overviews]
 
 
-def _row(overview: JobStatus, runs: Sequence[PastRun], shared: Shared) -> JobRow:
+def _row(overview: JobStatus, runs: Sequence[PastRun], shared: SharedValues) -> JobRow:
     job, code = overview.job, overview.state_code
     good, ended = succeeded_and_ended(runs)
-    took, usual, took_tone = _took(overview, runs)
+    took, usual, took_tone = _duration_cells(overview, runs)
     reason, tone = _reason(overview, code, runs, shared.tick)
     return JobRow(
         overview=overview,
         code=code,
-        band=_band(overview, code),
-        words=_schedule(job),
+        band=_band_of_row(overview, code),
+        words=_schedule_in_words(job),
         note=hand_over.note(job.command, job.args),
         reason=masked(reason, job.secrets),
         reason_tone=tone,
@@ -120,14 +122,14 @@ def _row(overview: JobStatus, runs: Sequence[PastRun], shared: Shared) -> JobRow
     )
 
 
-def _schedule(job: Job) -> str:
+def _schedule_in_words(job: Job) -> str:
     """In words; the time zone only if it is not that of the page."""
     words = describe(job.spec)
     zone = timezone.get_current_timezone_name()
     return words.removesuffix(f" ({zone})") if job.timezone == zone else words
 
 
-def _band(overview: JobStatus, code: str) -> str:
+def _band_of_row(overview: JobStatus, code: str) -> str:
     """As ``job_filters.Conditions`` decides, so that a row is in the band in which it is listed."""
     lease = overview.lease
     is_on, is_broken = overview.job.enabled, overview.state.failing_since or overview.state.schedule_error_since
@@ -178,14 +180,18 @@ def _progress(overview: JobStatus) -> Progress | None:
     usual = _("usually %(time)s") % {"time": short_duration(overview.expected)} if overview.expected else ""
     if total:
         share = min(100 * done // total, 100)
-        return Progress(share, _("%(done)s of %(total)s") % {"done": count(done), "total": count(total)}, left or usual)
+        return Progress(
+            share,
+            _("%(done)s of %(total)s") % {"done": format_count(done), "total": format_count(total)},
+            left or usual,
+        )
     if overview.expected and lease.run.started_at:
         share = min(int(100 * ((overview.now - lease.run.started_at) / overview.expected)), 99)
         return Progress(share, "", usual)
     return None
 
 
-def _took(overview: JobStatus, runs: Sequence[PastRun]) -> tuple[str, str, str]:
+def _duration_cells(overview: JobStatus, runs: Sequence[PastRun]) -> tuple[str, str, str]:
     """The last duration, the usual one, and a tone if the last one reached the timeout."""
     last = next((run for run in reversed(runs) if run.seconds is not None), None)
     usual = _("usually %(time)s") % {"time": short_duration(overview.state.p50)} if overview.state.p50 else ""

@@ -19,14 +19,14 @@ from chroniker.models import Job
 
 
 def hasten_view(job_admin: Any, request: HttpRequest, object_id: int) -> HttpResponse:
-    return _change(job_admin, request, object_id, cancels=False)
+    return _change_retry(job_admin, request, object_id, cancels=False)
 
 
 def cancel_view(job_admin: Any, request: HttpRequest, object_id: int) -> HttpResponse:
-    return _change(job_admin, request, object_id, cancels=True)
+    return _change_retry(job_admin, request, object_id, cancels=True)
 
 
-def _change(job_admin: Any, request: HttpRequest, object_id: int, *, cancels: bool) -> HttpResponse:
+def _change_retry(job_admin: Any, request: HttpRequest, object_id: int, *, cancels: bool) -> HttpResponse:
     if not job_admin.has_run_permission(request):
         raise PermissionDenied
     job = get_object_or_404(Job, pk=object_id)

@@ -51,7 +51,7 @@ class RowLinks:
 
 def first_action(overview: JobStatus, may: Any, urls: RowUrls) -> RowAction | None:
     """``None``: the user may do none of them."""
-    code = _code(overview, may)
+    code = _action_code(overview, may)
     if not code:
         return None
     view, title, label, question = ACTIONS[code]
@@ -59,7 +59,7 @@ def first_action(overview: JobStatus, may: Any, urls: RowUrls) -> RowAction | No
     return RowAction(code, str(title), label % {"job": job.name}, urls.url(view, job.pk), str(question))
 
 
-def _code(overview: JobStatus, may: Any) -> str:
+def _action_code(overview: JobStatus, may: Any) -> str:
     if overview.lease is not None:
         return "stop" if may.stop else ""
     if not overview.job.enabled:

@@ -24,7 +24,7 @@ def runs_view(job_admin: Any, request: HttpRequest, object_id: int) -> HttpRespo
     if not (may_view_job and request.user.has_perm("chroniker.view_run")):
         raise PermissionDenied
     overview = job_head.overview_or_404(object_id)
-    status, before = _status(request), _before(request)
+    status, before = _read_status(request), _read_token(request)
     runs = Run.objects.filter(job=object_id, parent=None, **status)
     if before is not None:
         runs = runs.filter(token__lt=before)
@@ -42,11 +42,11 @@ def runs_view(job_admin: Any, request: HttpRequest, object_id: int) -> HttpRespo
     return render(job_admin.admin_site, request, TEMPLATE, "jobs", context, fragments)
 
 
-def _status(request: HttpRequest) -> dict[str, str]:
+def _read_status(request: HttpRequest) -> dict[str, str]:
     status = request.GET.get("status", "")
     return {"status": status} if status in Status.values else {}
 
 
-def _before(request: HttpRequest) -> int | None:
+def _read_token(request: HttpRequest) -> int | None:
     text = request.GET.get("before", "")
     return int(text) if text.isdecimal() and len(text) < 19 else None

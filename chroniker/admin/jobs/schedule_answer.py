@@ -62,21 +62,21 @@ def answer(asked: Question, entries: Sequence[Entry], overview: JobStatus, *, is
     for low, high in asked.spans:
         for position, entry in enumerate(entries):
             if low <= entry.instant <= high:
-                found = _with_backfill(_of_entry(entry, overview), entry, overview.now)
-                return _with_neighbours(found, entries, position, overview.now)
+                found = _add_backfill(_answer_for_entry(entry, overview), entry, overview.now)
+                return _add_neighbours(found, entries, position, overview.now)
     low, high = asked.spans[0]
     if low > overview.now:
-        return Answer("idle", _("That time is in the future."), _next(overview, low))
+        return Answer("idle", _("That time is in the future."), _next_time_sentence(overview, low))
     within = [entry for entry in entries if entry.first is not None and entry.first <= high and low <= entry.instant]
     if within:
         return Answer("wait", _("Unknown: the runs of that time were deleted."))
     older = next((entry for entry in entries if entry.instant < low), None)
     if older is None and is_all:
         return Answer("idle", _("The history of this job does not reach back to that time."))
-    return Answer("idle", _("Nothing was due then."), _next(overview, low))
+    return Answer("idle", _("Nothing was due then."), _next_time_sentence(overview, low))
 
 
-def _next(overview: JobStatus, low: dt.datetime) -> str:
+def _next_time_sentence(overview: JobStatus, low: dt.datetime) -> str:
     with suppress(ScheduleError):
         following = next_after(overview.job.spec, low - _TICK)
         if following is not None:
@@ -86,7 +86,7 @@ def _next(overview: JobStatus, low: dt.datetime) -> str:
     return ""
 
 
-def _of_entry(entry: Entry, overview: JobStatus) -> Answer:
+def _answer_for_entry(entry: Entry, overview: JobStatus) -> Answer:
     words = {"time": short_time(entry.instant, overview.now)}
     run = entry.last_attempt
     if run is None:
@@ -101,11 +101,11 @@ def _of_entry(entry: Entry, overview: JobStatus) -> Answer:
         text = _("No: %(time)s was skipped. %(why)s") % {**words, "why": reason}
         return Answer("idle", text, instant=entry.instant)
     note = "" if run.status == Status.SUCCEEDED else reason
-    text = _ran(entry, run, words) if run.started_at is not None else _not_started(run) % words
+    text = _started_sentence(entry, run, words) if run.started_at is not None else _not_started_sentence(run) % words
     return Answer(state(run.status).tone, text, note, [run], entry.instant)
 
 
-def _with_backfill(found: Answer, entry: Entry, now: dt.datetime) -> Answer:
+def _add_backfill(found: Answer, entry: Entry, now: dt.datetime) -> Answer:
     """Add the backfill run for this time."""
     run = entry.backfill_run
     if run is None:
@@ -116,7 +116,7 @@ def _with_backfill(found: Answer, entry: Entry, now: dt.datetime) -> Answer:
     return replace(found, note=f"{found.note} {note}".strip(), runs=[*found.runs, run])
 
 
-def _not_started(run: Run) -> str:
+def _not_started_sentence(run: Run) -> str:
     if run.status == Status.CLAIMED:
         return _("Not yet: the run due at %(time)s is queued.")
     if run.status == Status.STOPPED:
@@ -124,7 +124,7 @@ def _not_started(run: Run) -> str:
     return _("No: the run due at %(time)s was lost before it started.")
 
 
-def _ran(entry: Entry, run: Run, words: dict[str, str]) -> str:
+def _started_sentence(entry: Entry, run: Run, words: dict[str, str]) -> str:
     """A run that has started: when, where, and how it ended."""
     assert run.started_at is not None
     words |= {
@@ -141,7 +141,7 @@ def _ran(entry: Entry, run: Run, words: dict[str, str]) -> str:
         first = _("%(time)s was merged with later times up to %(until)s into one run, which started on %(where)s")
     elif run is not entry.run:
         first = _("The run due at %(time)s was repeated. Attempt %(n)s started on %(where)s, %(delay)s after that time")
-    return f"{_yes_or_no(run)} {first % words} {_ending(run) % words}"
+    return f"{_yes_or_no(run)} {first % words} {_end_of_sentence(run) % words}"
 
 
 def _yes_or_no(run: Run) -> str:
@@ -150,7 +150,7 @@ def _yes_or_no(run: Run) -> str:
     return _("Perhaps.") if run.status == Status.LOST else _("Yes, but it did not succeed.")
 
 
-def _ending(run: Run) -> str:
+def _end_of_sentence(run: Run) -> str:
     return {
         Status.SUCCEEDED: _("and succeeded after %(length)s."),
         Status.FAILED: _("and failed after %(length)s."),
@@ -159,7 +159,7 @@ def _ending(run: Run) -> str:
     }.get(Status(run.status), _("and was lost after %(length)s. The command may have finished."))
 
 
-def _with_neighbours(found: Answer, entries: Sequence[Entry], position: int, now: dt.datetime) -> Answer:
+def _add_neighbours(found: Answer, entries: Sequence[Entry], position: int, now: dt.datetime) -> Answer:
     """Add the scheduled times before and after, and a doubt where the schedule has changed since."""
     notes = [found.note] if found.note else []
     for text, place in (

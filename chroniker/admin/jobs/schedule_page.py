@@ -27,7 +27,7 @@ from chroniker.admin.shared.site_links import admin_url
 from chroniker.exceptions import ScheduleError
 from chroniker.insights import ledger
 from chroniker.insights.job_status import JobStatus
-from chroniker.insights.run_calendar import CalendarDay, calendar_days, cells_of_entries, cells_of_hours, fill
+from chroniker.insights.run_calendar import CalendarDay, calendar_days, cells_of_entries, cells_of_hours, fill_days
 from chroniker.insights.timetable import DAY, Timetable
 from chroniker.models import Job, RunHour, Status
 from chroniker.schedule.zones import zone as zone_named
@@ -45,7 +45,7 @@ FRAGMENTS = {
 
 
 @dataclass(frozen=True, slots=True)
-class Wanted:
+class PageParameters:
     """The parameters of the page, as far as they are valid."""
 
     query: QueryDict
@@ -73,7 +73,7 @@ def schedule_view(job_admin: Any, request: HttpRequest, object_id: int) -> HttpR
             "zone": timezone.get_current_timezone_name(),
             "job_zone": timezone.get_current_timezone(),
             **causes.context(job_admin, request, overview),
-            **_history(request, overview),
+            **_history_context(request, overview),
         }
     template = "chroniker/console/schedule/page.html"
     return render(job_admin.admin_site, request, template, "jobs", context, FRAGMENTS)
@@ -86,17 +86,17 @@ def _zone(job: Job) -> ZoneInfo:
     return ZoneInfo(timezone.get_default_timezone_name())
 
 
-def _wanted(query: QueryDict, zone: ZoneInfo, today: dt.date) -> Wanted:
-    date, time = _parsed(parse_date, query.get("d", "")), _parsed(parse_time, query.get("t", ""))
+def _read_parameters(query: QueryDict, zone: ZoneInfo, today: dt.date) -> PageParameters:
+    date, time = _parse_or_none(parse_date, query.get("d", "")), _parse_or_none(parse_time, query.get("t", ""))
     asked = None
     if date is not None and time is not None and date.year in YEARS:
         exact = query.get("t", "").count(":") > 1
         asked = question(date, time.replace(microsecond=0, tzinfo=None), zone, to_the_second=exact)
-    last = _parsed(parse_date, query.get("to", ""))
+    last = _parse_or_none(parse_date, query.get("to", ""))
     if last is None and asked is not None and asked.date <= today - dt.timedelta(days=DAYS):
         last = asked.date + dt.timedelta(days=AFTER)
-    before = _parsed(parse_datetime, query.get("before", ""))
-    return Wanted(
+    before = _parse_or_none(parse_datetime, query.get("before", ""))
+    return PageParameters(
         query,
         asked,
         last if last is not None and dt.date(1971, 1, 1) < last < today else today,
@@ -105,28 +105,28 @@ def _wanted(query: QueryDict, zone: ZoneInfo, today: dt.date) -> Wanted:
     )
 
 
-def _parsed(parse: Any, text: str) -> Any:
+def _parse_or_none(parse: Any, text: str) -> Any:
     """The value, or ``None``, also for one that cannot be a date or time."""
     with suppress(ValueError, OverflowError):
         return parse(text)
     return None
 
 
-def _history(request: HttpRequest, overview: JobStatus) -> dict[str, Any]:
+def _history_context(request: HttpRequest, overview: JobStatus) -> dict[str, Any]:
     zone = _zone(overview.job)
     today = overview.now.astimezone(zone).date()
-    wanted = _wanted(request.GET, zone, today)
+    wanted = _read_parameters(request.GET, zone, today)
     days = calendar_days(zone, wanted.last, DAYS)
     low, high = days[0].start, days[-1].end
     is_dense = _is_dense(overview.job, overview.now)
     if is_dense:
-        until = _until(wanted, high)
+        until = _newest_moment(wanted, high)
         page = ledger.page(overview.job, overview.state, overview.now, until, size=ROWS * 2)
         hours = RunHour.objects.filter(job=overview.job.pk, hour__gte=low, hour__lt=high).order_by("hour")
-        fill(days, cells_of_hours(hours))
+        fill_days(days, cells_of_hours(hours))
     else:
         page = ledger.window(overview.job, overview.state, overview.now, low, high - ledger.TICK, rows=ROWS)
-        fill(days, cells_of_entries(page.entries))
+        fill_days(days, cells_of_entries(page.entries))
     found = answer(wanted.asked, page.entries, overview, is_all=not page.more) if wanted.asked else None
     drawn = picture(days, zone, overview.now, found.instant if found else None, secrets=overview.job.secrets)
     return {
@@ -145,7 +145,7 @@ def _history(request: HttpRequest, overview: JobStatus) -> dict[str, Any]:
     }
 
 
-def _until(wanted: Wanted, high: dt.datetime) -> dt.datetime:
+def _newest_moment(wanted: PageParameters, high: dt.datetime) -> dt.datetime:
     """The newest moment of the rows of a job that is shown by hours: the question, the cursor, or the last day."""
     spans = wanted.asked.spans if wanted.asked is not None and wanted.before is None else []
     moments = [high, *([wanted.before] if wanted.before else []), *(last + DAY / 24 for _first, last in spans[-1:])]
@@ -159,7 +159,7 @@ def _is_dense(job: Job, now: dt.datetime) -> bool:
     return False
 
 
-def _links(wanted: Wanted, days: Sequence[CalendarDay], today: dt.date) -> dict[str, str]:
+def _links(wanted: PageParameters, days: Sequence[CalendarDay], today: dt.date) -> dict[str, str]:
     earlier, later = (wanted.last + dt.timedelta(days=step) for step in (-DAYS, DAYS))
     is_newest = wanted.last >= today
     return {
@@ -168,7 +168,7 @@ def _links(wanted: Wanted, days: Sequence[CalendarDay], today: dt.date) -> dict[
     }
 
 
-def _rows(wanted: Wanted, page: ledger.Page, overview: JobStatus) -> dict[str, Any]:
+def _rows(wanted: PageParameters, page: ledger.Page, overview: JobStatus) -> dict[str, Any]:
     """The rows of the table, and the link to older ones: further down in what was read, or in earlier days."""
     before = wanted.before
     entries = [entry for entry in page.entries if before is None or entry.instant < before]

@@ -36,7 +36,7 @@ def history_rows(
     entries: Sequence[Entry], overview: JobStatus, most: int, *, only_bad: bool
 ) -> tuple[list[HistoryRow], dt.datetime | None]:
     """At most ``most`` rows, newest first, and the oldest moment that they cover if there are more."""
-    groups = _groups([entry for entry in entries if not only_bad or entry.verdict != Status.SUCCEEDED])
+    groups = _group_by_run([entry for entry in entries if not only_bad or entry.verdict != Status.SUCCEEDED])
     shown = list(islice(groups, most))
     more = next(groups, None) is not None
     oldest = shown[-1][-1] if shown else None
@@ -44,7 +44,7 @@ def history_rows(
     return [_row(group, overview) for group in shown], rest
 
 
-def _groups(entries: Sequence[Entry]) -> Iterator[list[Entry]]:
+def _group_by_run(entries: Sequence[Entry]) -> Iterator[list[Entry]]:
     """Scheduled times that one run covers stay together."""
     numbered = enumerate(entries)
     for _key, group in groupby(numbered, key=lambda pair: pair[1].run.pk if pair[1].run is not None else pair[0]):
@@ -53,7 +53,7 @@ def _groups(entries: Sequence[Entry]) -> Iterator[list[Entry]]:
 
 def _row(group: Sequence[Entry], overview: JobStatus) -> HistoryRow:
     newest, oldest = group[0], group[-1]
-    row = HistoryRow(_when(oldest.first or oldest.instant, newest.instant, overview.now), _state(newest))
+    row = HistoryRow(_times_text(oldest.first or oldest.instant, newest.instant, overview.now), _state_code(newest))
     if newest.run is not None:
         _add_run(row, newest.run, newest.retry, oldest.instant)
     row.reason = _reason(group, overview)
@@ -79,14 +79,14 @@ def _add_backfill(row: HistoryRow, group: Sequence[Entry]) -> None:
     row.reason = f"{row.reason} {text}".strip()
 
 
-def _when(first: dt.datetime, last: dt.datetime, now: dt.datetime) -> str:
+def _times_text(first: dt.datetime, last: dt.datetime, now: dt.datetime) -> str:
     show = exact_time if first.second or last.second else short_time
     if first == last:
         return show(last, now)
     return _("%(first)s to %(last)s") % {"first": show(first, now), "last": show(last, now)}
 
 
-def _state(entry: Entry) -> str:
+def _state_code(entry: Entry) -> str:
     if isinstance(entry.verdict, NoRun):
         return {NoRun.DUE: "due", NoRun.DISABLED: "disabled"}.get(entry.verdict, "no_record")
     return str(entry.verdict)

@@ -19,7 +19,7 @@ from chroniker.insights.run_counts import RunCounts
 from chroniker.job_commands import environment, hand_over
 from chroniker.job_commands.secret_masking import masked
 from chroniker.models import DELAY_BOUNDS, EVERY_HOST, CatchUp, Job, Overlap
-from chroniker.wording.formats import NOTHING, count, percent, relative, short_duration, short_time
+from chroniker.wording.formats import NOTHING, format_count, percent, relative, short_duration, short_time
 
 #: Subscribers that the page names.
 MOST_NAMED = 5
@@ -35,32 +35,34 @@ class Fact:
     is_code: bool = False
 
 
-def glance(overview: JobStatus, counts: RunCounts | None) -> list[Fact]:
+def facts_at_a_glance(overview: JobStatus, counts: RunCounts | None) -> list[Fact]:
     """``counts``: of the last ``DAYS`` days, if the user may view runs."""
     now, last = overview.now, overview.state.last_success_at
     facts = [
-        _moment(_("Next run"), overview.next_run, now),
-        _moment(_("Last success"), last, now),
+        _time_fact(_("Next run"), overview.next_run, now),
+        _time_fact(_("Last success"), last, now),
     ]
     if counts is None:
         return facts
-    total = {"done": count(counts.succeeded), "all": count(counts.finished)}
+    total = {"done": format_count(counts.succeeded), "all": format_count(counts.finished)}
     note = _("%(done)s of %(all)s") % total if counts.finished else ""
     rate = percent(counts.succeeded, counts.finished)
     return [
         *facts,
         Fact(_("Success, 30 days"), rate, note),
         Fact(
-            _("Start delay, p95"), _delay(counts.delay_95), _("due to started") if counts.delay_95 is not None else ""
+            _("Start delay, p95"),
+            _delay_text(counts.delay_95),
+            _("due to started") if counts.delay_95 is not None else "",
         ),
     ]
 
 
-def _moment(label: str, value: dt.datetime | None, now: dt.datetime) -> Fact:
+def _time_fact(label: str, value: dt.datetime | None, now: dt.datetime) -> Fact:
     return Fact(label, short_time(value, now), relative(value, now) if value else "")
 
 
-def _delay(seconds: float | None) -> str:
+def _delay_text(seconds: float | None) -> str:
     if seconds is None:
         return NOTHING
     if seconds == float("inf"):
@@ -80,12 +82,14 @@ def facts(job: Job) -> list[Fact]:
         Fact(_("Timeout"), short_duration(job.timeout_seconds) if job.timeout_seconds else _("none")),
         Fact(_("Retries"), _retries(job)),
         Fact(_("After a failure"), _("held") if job.hold_on_failure else _("continues")),
-        Fact(_("Notified on failure"), _notified(job)),
+        Fact(_("Notified on failure"), _subscriber_names(job)),
         *([Fact(_("Owner"), job.owner)] if job.owner else []),
         *([Fact(_("Tags"), tags)] if (tags := _tags(job)) else []),
         *([Fact(_("Runbook"), format_html('<a href="{0}">{0}</a>', job.runbook))] if job.runbook else []),
     ]
-    found += [Fact(label, masked(value, job.secrets), is_code=True) for label, value in _surroundings(job) if value]
+    found += [
+        Fact(label, masked(value, job.secrets), is_code=True) for label, value in _environment_facts(job) if value
+    ]
     if job.calendar_id is not None:
         found.append(Fact(_("Blackouts"), str(job.calendar)))
     return found
@@ -109,7 +113,7 @@ def _retries(job: Job) -> str:
     return ngettext("%(n)d, after %(delay)s", "%(n)d, the first after %(delay)s", job.max_retries) % words
 
 
-def _surroundings(job: Job) -> list[tuple[str, str]]:
+def _environment_facts(job: Job) -> list[tuple[str, str]]:
     return [
         (_("Environment"), job.environment.strip()),
         (_("Secrets"), _secret_names(job.secrets)),
@@ -126,7 +130,7 @@ def _secret_names(lines: str) -> str:
         return _("(cannot be read)") if lines.strip() else ""
 
 
-def _notified(job: Job) -> str:
+def _subscriber_names(job: Job) -> str:
     if not job.email_errors_to_subscribers:
         return _("nobody")
     field = get_user_model().USERNAME_FIELD

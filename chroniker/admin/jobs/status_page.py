@@ -53,30 +53,33 @@ def status_view(job_admin: Any, request: HttpRequest, object_id: int) -> HttpRes
         **job_head.head_context(job_admin, request, overview, "status"),
         "facts": status_facts.facts(overview.job),
         **dependency_list.context(overview.job),
-        **_history(request, overview),
+        **_runs_context(request, overview),
         "live_seconds": 1 if overview.lease is not None and overview.lease.run.started_at else 5,
     }
     return render(job_admin.admin_site, request, TEMPLATE, "jobs", context, FRAGMENTS)
 
 
-def _history(request: HttpRequest, overview: JobStatus) -> dict[str, Any]:
+def _runs_context(request: HttpRequest, overview: JobStatus) -> dict[str, Any]:
     """What comes from runs, if the user may view them."""
     if not request.user.has_perm("chroniker.view_run"):
-        return {"sentence": sentence(overview, None, links_runs=False), "glance": status_facts.glance(overview, None)}
+        return {
+            "sentence": sentence(overview, None, links_runs=False),
+            "glance": status_facts.facts_at_a_glance(overview, None),
+        }
     job, now = overview.job, overview.now
     recent = list(Run.objects.filter(job=job.pk, parent=None).order_by("-token")[:RECENT])
     closed = next((run for run in recent if run.status not in OPEN), None)
-    counts = run_counts.of_job(job.pk, now, status_facts.DAYS)
+    counts = run_counts.counts_of_job(job.pk, now, status_facts.DAYS)
     return {
         "sentence": sentence(overview, closed, links_runs=True),
-        "glance": status_facts.glance(overview, counts),
+        "glance": status_facts.facts_at_a_glance(overview, counts),
         "recent": [run_row(run, overview) for run in recent],
         "runs_url": admin_url("chroniker_job_runs", job.pk),
-        **_durations(request, overview),
+        **_durations_context(request, overview),
     }
 
 
-def _durations(request: HttpRequest, overview: JobStatus) -> dict[str, Any]:
+def _durations_context(request: HttpRequest, overview: JobStatus) -> dict[str, Any]:
     chosen = next((each for each in RANGES if each.name == request.GET.get("range")), DEFAULT_RANGE)
     now = overview.now
     found = run_durations.read(overview.state, now - chosen.length if chosen.length else None)

@@ -19,7 +19,7 @@ from chroniker.insights.job_status import JobStatus
 from chroniker.job_commands.secret_masking import masked
 from chroniker.models import Overlap, Run
 from chroniker.schedule import Frequency
-from chroniker.wording.formats import count, relative, short_duration, short_time
+from chroniker.wording.formats import format_count, relative, short_duration, short_time
 from chroniker.wording.states import state
 
 
@@ -33,47 +33,54 @@ class Sentence:
 def sentence(overview: JobStatus, last: Run | None, *, links_runs: bool) -> Sentence:
     """``last``: the latest closed run, if the user may view runs. ``links_runs``: the same right."""
     code = overview.state_code
-    writers = {"running": _running, "stopping": _running, "queued": _queued}
+    writers = {"running": _running_sentence, "stopping": _running_sentence, "queued": _queued_sentence}
     if overview.lease is not None:
-        text, note = writers.get(code, _queued)(overview, _number(overview.lease.run, is_linked=links_runs))
+        text, note = writers.get(code, _queued_sentence)(
+            overview, _run_number(overview.lease.run, is_linked=links_runs)
+        )
     elif code == "failing":
-        text, note = _failing(overview, last), _next(overview)
+        text, note = _failures_sentence(overview, last), _next_run_sentence(overview)
     elif code in ("scheduled", "idle"):
-        text, note = _on_schedule(overview), _next(overview)
+        text, note = _last_success_sentence(overview), _next_run_sentence(overview)
     elif code == "on_hold":
-        text, note = _held(overview, last), _("Its scheduled times wait. Resume it, or run it: a success resumes it.")
+        text, note = (
+            _hold_sentence(overview, last),
+            _("Its scheduled times wait. Resume it, or run it: a success resumes it."),
+        )
     elif code == "schedule_error":
         text, note = overview.why, _("Fix the schedule and save the job: then it is scheduled again.")
     elif code in ("due", "overdue") and not overview.job.force_run:
-        text, note = due_text(overview, health(overview.now).tick), _latest(overview)
+        text, note = due_text(overview, health(overview.now).tick), _latest_run_sentence(overview)
     else:
-        text, note = overview.why, _latest(overview)
+        text, note = overview.why, _latest_run_sentence(overview)
     tone = state(code).tone
     return Sentence(text, note, "good" if code == "idle" and overview.state.last_success_at else tone)
 
 
-def _running(overview: JobStatus, number: SafeString) -> tuple[str | SafeString, str]:
+def _running_sentence(overview: JobStatus, number: SafeString) -> tuple[str | SafeString, str]:
     assert overview.lease is not None
     run, now = overview.lease.run, overview.now
     took = now - (run.started_at or run.claimed_at)
     words = {"run": number, "time": short_duration(took), "host": run.host}
     text = format_html(_("Run {run} has been running for {time} on {host}"), **words)
-    parts = _progress(overview)
+    parts = _progress_text(overview)
     text = format_html("{}: {}.", text, parts) if parts else format_html("{}.", text)
     waiting = activations_text(overview.n_waiting) if overview.n_waiting else ""
-    notes = [_slow(overview, took), _meanwhile(overview), waiting]
+    notes = [_slow_sentence(overview, took), _next_time_while_open(overview), waiting]
     if run.stop_requested_at is not None:
         notes.insert(0, _("A stop was requested by %(name)s.") % {"name": run.stop_requester})
     return text, " ".join(filter(None, notes))
 
 
-def _progress(overview: JobStatus) -> str:
+def _progress_text(overview: JobStatus) -> str:
     """“11,692 of 14,800, about 3 min left (09:44)”."""
     lease = overview.lease
     assert lease is not None
     total, done = lease.total_parts, lease.total_parts_complete
     found = estimate(lease.run.started_at, overview.now, total=total, done=done, expected=overview.expected)
-    parts = [_("%(done)s of %(total)s") % {"done": count(done or 0), "total": count(total)}] if total else []
+    parts = (
+        [_("%(done)s of %(total)s") % {"done": format_count(done or 0), "total": format_count(total)}] if total else []
+    )
     end = found.by_rate or found.by_past
     if end is not None and end > overview.now:
         words = {"left": short_duration(end - overview.now), "time": short_time(end, overview.now)}
@@ -81,12 +88,12 @@ def _progress(overview: JobStatus) -> str:
     return ", ".join(parts)
 
 
-def _slow(overview: JobStatus, took: dt.timedelta) -> str:
+def _slow_sentence(overview: JobStatus, took: dt.timedelta) -> str:
     p95 = overview.state.p95
     return _("It is slower than 95 of 100 successful runs.") if p95 and took.total_seconds() > p95 else ""
 
 
-def _meanwhile(overview: JobStatus) -> str:
+def _next_time_while_open(overview: JobStatus) -> str:
     """What becomes of the next scheduled time, should this run still be open."""
     due = overview.next_run
     if due is None:
@@ -99,14 +106,14 @@ def _meanwhile(overview: JobStatus) -> str:
     return _("The next run is due at %(time)s; if this one still runs then, that one waits.") % words
 
 
-def _queued(overview: JobStatus, number: SafeString) -> tuple[str | SafeString, str]:
+def _queued_sentence(overview: JobStatus, number: SafeString) -> tuple[str | SafeString, str]:
     assert overview.lease is not None
     run = overview.lease.run
     words = {"run": number, "time": short_duration(overview.now - run.claimed_at)}
     return format_html(_("Run {run} has been queued for {time}."), **words), overview.why
 
 
-def _failing(overview: JobStatus, last: Run | None) -> str:
+def _failures_sentence(overview: JobStatus, last: Run | None) -> str:
     n = overview.state.failures
     text = ngettext("The last run failed", "%(n)d failures in a row", n) % {"n": n}
     if n > 1 and overview.state.failing_since is not None:
@@ -117,7 +124,7 @@ def _failing(overview: JobStatus, last: Run | None) -> str:
     return f"{text}: {error}" if error else f"{text}."
 
 
-def _held(overview: JobStatus, last: Run | None) -> str:
+def _hold_sentence(overview: JobStatus, last: Run | None) -> str:
     error = failure_line(last, overview.job.secrets) if last and last.token == overview.state.held_by_run else ""
     return f"{overview.why.rstrip('.')}: {error}" if error else overview.why
 
@@ -127,14 +134,14 @@ def failure_line(run: Run, secrets: str) -> str:
     return masked(run.error_line or run.reason, secrets)
 
 
-def _on_schedule(overview: JobStatus) -> str:
+def _last_success_sentence(overview: JobStatus) -> str:
     if (at := overview.state.last_success_at) is None:
-        return _("It has not run yet.") if overview.state.last_finished_at is None else _latest(overview)
+        return _("It has not run yet.") if overview.state.last_finished_at is None else _latest_run_sentence(overview)
     words = {"time": short_time(at, overview.now), "ago": relative(at, overview.now)}
     return _("The last run succeeded at %(time)s, %(ago)s.") % words
 
 
-def _latest(overview: JobStatus) -> str:
+def _latest_run_sentence(overview: JobStatus) -> str:
     status = overview.last_status
     if status is None:
         return _("It has not run yet.")
@@ -142,7 +149,7 @@ def _latest(overview: JobStatus) -> str:
     return _("The latest run ended at %(time)s: %(status)s.") % words
 
 
-def _next(overview: JobStatus) -> str:
+def _next_run_sentence(overview: JobStatus) -> str:
     if overview.pause is not None:
         return str(overview.pause)
     if overview.job.frequency == Frequency.MANUAL:
@@ -153,6 +160,6 @@ def _next(overview: JobStatus) -> str:
     return _("Next run: %(time)s, %(in)s.") % words
 
 
-def _number(run: Run, *, is_linked: bool) -> SafeString:
+def _run_number(run: Run, *, is_linked: bool) -> SafeString:
     url = admin_url("chroniker_run_change", run.pk) if is_linked else ""
     return format_html('<a href="{}">{}</a>', url, run.token) if url else format_html("{}", run.token)

@@ -18,28 +18,30 @@ from chroniker.models import Job
 
 
 def enable_view(job_admin: Any, request: HttpRequest, object_id: int) -> HttpResponse:
-    return _switch(job_admin, request, object_id, on=True)
+    return _set_enabled(job_admin, request, object_id, on=True)
 
 
 def disable_view(job_admin: Any, request: HttpRequest, object_id: int) -> HttpResponse:
-    return _switch(job_admin, request, object_id, on=False)
+    return _set_enabled(job_admin, request, object_id, on=False)
 
 
-def _switch(job_admin: Any, request: HttpRequest, object_id: int, *, on: bool) -> HttpResponse:
+def _set_enabled(job_admin: Any, request: HttpRequest, object_id: int, *, on: bool) -> HttpResponse:
     if not job_admin.has_change_permission(request):
         raise PermissionDenied
     job = get_object_or_404(Job, pk=object_id)
     if request.method != "POST":
         return back_to_job(job_admin, request, job)
     chosen = Job.objects.filter(pk=object_id)
-    if not on and (page := action_confirmation.unconfirmed(job_admin, request, chosen, action_confirmation.DISABLE)):
+    if not on and (
+        page := action_confirmation.confirmation_page(job_admin, request, chosen, action_confirmation.DISABLE)
+    ):
         return page
-    changed = job_admin.switch(request, chosen, on=on)
-    _show(request, job, changed=bool(changed), on=on)
+    changed = job_admin.set_enabled(request, chosen, on=on)
+    _show_result(request, job, changed=bool(changed), on=on)
     return back_to_job(job_admin, request, job)
 
 
-def _show(request: HttpRequest, job: Job, *, changed: bool, on: bool) -> None:
+def _show_result(request: HttpRequest, job: Job, *, changed: bool, on: bool) -> None:
     texts = {
         (True, True): _("{job} was enabled."),
         (True, False): _("{job} was disabled. If it has an open run, the run continues."),

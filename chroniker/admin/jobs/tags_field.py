@@ -22,19 +22,19 @@ class TagsField(forms.CharField):
         super().__init__(required=False, widget=forms.TextInput(attrs), **{**words, **kwargs})
 
     def prepare_value(self, value: Any) -> Any:
-        return " ".join(_names(value))
+        return " ".join(_tag_names(value))
 
     def clean(self, value: Any) -> tuple[str, ...]:
         return split_tags(super().clean(value) or "")
 
     def has_changed(self, initial: Any, data: Any) -> bool:
         try:
-            return set(split_tags(data or "")) != set(_names(initial))
+            return set(split_tags(data or "")) != set(_tag_names(initial))
         except ValidationError:
             return True
 
 
-def _names(value: Any) -> list[str]:
+def _tag_names(value: Any) -> list[str]:
     """Of tags, of names, or of a text that a user typed."""
     if value is None or isinstance(value, str):
         return (value or "").split()

@@ -33,7 +33,7 @@ def _picker(picker: Picker, args: str) -> dict[str, Any]:
     return {
         "command": picker.command,
         "label": str(picker.label),
-        "call": _call(picker, args),
+        "call": _split_arguments(picker, args),
         "texts": {
             "name": str(picker.label),
             "args": _("Positional arguments"),
@@ -47,7 +47,7 @@ def _picker(picker: Picker, args: str) -> dict[str, Any]:
     }
 
 
-def _call(picker: Picker, args: str) -> dict[str, str] | None:
+def _split_arguments(picker: Picker, args: str) -> dict[str, str] | None:
     """``None``: the script must not take these arguments apart."""
     if not args.strip():
         return {"name": "", "args": "", "kwargs": "", "others": ""}

@@ -93,7 +93,7 @@ class MonitorAdmin(SiteLinks, MonitorColumns, BulkActions, JobModelAdmin):
 
     @admin.action(description=_("Check selected monitors now"), permissions=["run"])
     def check_now(self, request: HttpRequest, chosen: QuerySet[Job]) -> HttpResponse | None:
-        return self.run_confirmed(request, chosen, CHECK)
+        return self.run_if_confirmed(request, chosen, CHECK)
 
     # -- pages for editing: those of the job ---------------------------------------------------------------------
 

@@ -61,7 +61,7 @@ class MonitorStatus:
 
 def monitor_statuses(jobs: Sequence[Job]) -> dict[int, MonitorStatus]:
     """By job id. A constant number of statements."""
-    facts, counts = fetch_job_status(jobs), found([job.pk for job in jobs])
+    facts, counts = fetch_job_status(jobs), reported_counts([job.pk for job in jobs])
     return {job.pk: _status(job, facts[job.pk], counts) for job in jobs}
 
 
@@ -73,7 +73,7 @@ def _status(job: Job, status: JobStatus, counts: Mapping[int, int | None]) -> Mo
     return MonitorStatus(status, counts.get(job.pk), url, wrong)
 
 
-def found(job_ids: Sequence[int]) -> dict[int, int | None]:
+def reported_counts(job_ids: Sequence[int]) -> dict[int, int | None]:
     """The number that the latest ended run of each job reported; for a run on every host, the sum of its hosts."""
     ended = Run.objects.filter(job=OuterRef("pk"), slot="", status__in=[*REPORTED, Status.LOST]).order_by("-token")
     latest = Job.objects.filter(pk__in=job_ids).order_by("pk").values_list(Subquery(ended.values("pk")[:1]), flat=True)

@@ -165,15 +165,15 @@ class AlertMuteAdmin(SiteLinks, ChangedValues, MuteModelAdmin):
     def save_model(self, request: HttpRequest, obj: AlertMute, form: Any, change: bool) -> None:
         obj.muted_by = obj.muted_by or request.user.get_username()[:150]
         super().save_model(request, obj, form, change)
-        _report_what_is_open()
+        _report_open_alerts()
 
     def delete_model(self, request: HttpRequest, obj: AlertMute) -> None:
         super().delete_model(request, obj)
-        _report_what_is_open()
+        _report_open_alerts()
 
     def delete_queryset(self, request: HttpRequest, queryset: QuerySet[AlertMute]) -> None:
         super().delete_queryset(request, queryset)
-        _report_what_is_open()
+        _report_open_alerts()
 
     @admin.display(description=_("mute"), ordering="job__name")
     def scope(self, mute: AlertMute) -> str:
@@ -190,6 +190,6 @@ class AlertMuteAdmin(SiteLinks, ChangedValues, MuteModelAdmin):
         return list_cell(gettext("Reason"), mute.reason or NOTHING, mute.muted_by)
 
 
-def _report_what_is_open() -> None:
+def _report_open_alerts() -> None:
     """After the commit: a mute that was made shorter may have ended."""
     transaction.on_commit(look_at_unreported, using=settings.database)

@@ -52,39 +52,39 @@ def _row(item: Item, may: Callable[[str], bool]) -> dict[str, Any]:
     url = job_url(job.pk) if job else ""
     return {
         "kind": item.kind,
-        "code": _code(item.kind),
+        "code": _state_code(item.kind),
         "name": job.name if job else "",
         "url": url,
         "what": masked(item.what, job.secrets) if job else item.what,
-        "why": " ".join(filter(None, [item.why, _owner(item)])),
+        "why": " ".join(filter(None, [item.why, _owner_text(item)])),
         "error": masked(item.error, job.secrets) if job and may("view_run") else "",
         "buttons": [button for button in _buttons(item, may) if button.url],
     }
 
 
-def _code(kind: str) -> str:
+def _state_code(kind: str) -> str:
     return CODES.get(kind) or alert_code(kind.removeprefix(ALERT))
 
 
-def _owner(item: Item) -> str:
+def _owner_text(item: Item) -> str:
     return _("Owner: %(owner)s.") % {"owner": item.job.owner} if item.job is not None and item.job.owner else ""
 
 
 def _buttons(item: Item, may: Callable[[str], bool]) -> list[Button]:
-    buttons = _actions(item, may)
+    buttons = _action_buttons(item, may)
     if item.job is not None and item.job.runbook:
         buttons.append(Button(_("Runbook"), item.job.runbook, _("Runbook of %(job)s") % {"job": item.job}))
     return buttons
 
 
-def _actions(item: Item, may: Callable[[str], bool]) -> list[Button]:
+def _action_buttons(item: Item, may: Callable[[str], bool]) -> list[Button]:
     if item.kind == "held" and item.job is not None:
-        return [_resume(item.job, may), *_of_run(item, may)][:MOST_BUTTONS]
+        return [_resume_button(item.job, may), *_run_buttons(item, may)][:MOST_BUTTONS]
     if item.kind.startswith(ALERT) and item.job is not None:
         words = {"job": item.job}
         return [Button(_("Mute"), mute_url(item.job.pk, may), _("Mute the alerts of %(job)s") % words)]
     if item.kind in ("failing", "lost"):
-        return _of_run(item, may)
+        return _run_buttons(item, may)
     if item.kind == "schedule_error" and item.job is not None:
         url = admin_url("chroniker_job_change", item.job.pk) if may("change_job") else ""
         return [Button(_("Edit"), url, _("Edit %(job)s") % {"job": item.job})]
@@ -96,12 +96,12 @@ def _actions(item: Item, may: Callable[[str], bool]) -> list[Button]:
     return [Button(_("How to check"), fleet and f"{fleet}#ticks")] if item.kind == "no_tick" else []
 
 
-def _resume(job: Job, may: Callable[[str], bool]) -> Button:
+def _resume_button(job: Job, may: Callable[[str], bool]) -> Button:
     url = admin_url("chroniker_job_resume", job.pk) if may("change_job") else ""
     return Button(_("Resume"), url, _("Resume %(job)s") % {"job": job}, posts=True)
 
 
-def _of_run(item: Item, may: Callable[[str], bool]) -> list[Button]:
+def _run_buttons(item: Item, may: Callable[[str], bool]) -> list[Button]:
     if item.run_id is None:
         return []
     again = admin_url("chroniker_run_again", item.run_id) if may("run_job") else ""

@@ -43,13 +43,13 @@ def fleet_page(site: AdminSite, request: HttpRequest) -> HttpResponse:
         "silent": len(found.workers) - len(found.alive),
         "wrong_clocks": [host.name for host in hosts if abs(host.clock_skew_seconds or 0) > SKEW_SECONDS],
         "history": history,
-        "ticker": _newest(found.tickers),
+        "ticker": _newest_ticker(found.tickers),
         "is_ticking": is_ticking(found.tickers, now),
         "ticks": tick_picture(history),
         "tick_starts": [history.minutes[index].start for index in (0, 15, 30, 45)],
         "stats": _tick_stats(history),
         "workers": [_worker_row(worker) for worker in found.workers],
-        "slots": _slots(found.alive),
+        "slots": _slots_text(found.alive),
         "queues": [_queue_row(queue, runs) for queue in found.queues],
         "hosts": [_host_row(each, now) for each in found.hosts],
         "tick_hosts": sorted({ticker.host for ticker in found.tickers if is_ticking([ticker], now)}),
@@ -57,7 +57,7 @@ def fleet_page(site: AdminSite, request: HttpRequest) -> HttpResponse:
     return render(site, request, "chroniker/console/fleet/page.html", "fleet", context, FRAGMENTS)
 
 
-def _newest(tickers: Sequence[Ticker]) -> Ticker | None:
+def _newest_ticker(tickers: Sequence[Ticker]) -> Ticker | None:
     return tickers[0] if tickers else None
 
 
@@ -89,7 +89,7 @@ def _worker_row(worker: Worker) -> dict[str, Any]:
     }
 
 
-def _slots(alive: Sequence[Worker]) -> str:
+def _slots_text(alive: Sequence[Worker]) -> str:
     """“11 of 16 slots busy”, of the workers that report their slots."""
     known = [worker.service for worker in alive if worker.service.slots is not None]
     if not known:

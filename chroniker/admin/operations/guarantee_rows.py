@@ -11,7 +11,7 @@ from django.utils.translation import gettext_lazy, ngettext
 
 from chroniker.insights.guarantees import LateMessages, Measured
 from chroniker.models import Guarantee
-from chroniker.wording.formats import NOTHING, count
+from chroniker.wording.formats import NOTHING, format_count
 
 NAMES: dict[str, tuple[Any, Any]] = {
     Guarantee.ONE_INSTANCE: (Guarantee.ONE_INSTANCE.label, gettext_lazy("Runs of one job at the same time")),
@@ -51,7 +51,10 @@ class Row:
     @property
     def counts(self) -> list[tuple[str, str]]:
         spans = (_("24 h"), _("7 days"), _("30 days"))
-        return [(span, NOTHING if n is None else count(n)) for span, n in zip(spans, self.measured.counts, strict=True)]
+        return [
+            (span, NOTHING if n is None else format_count(n))
+            for span, n in zip(spans, self.measured.counts, strict=True)
+        ]
 
     @property
     def code(self) -> str:
@@ -74,7 +77,9 @@ def _row(key: str, measured: Measured, late: LateMessages) -> Row:
 def _result(key: str, measured: Measured, late: LateMessages) -> tuple[str, Any]:
     """Held means: measured, and zero."""
     if key == "messages" and late.count:
-        return "broken", ngettext("Late: %(n)s message", "Late: %(n)s messages", late.count) % {"n": count(late.count)}
+        return "broken", ngettext("Late: %(n)s message", "Late: %(n)s messages", late.count) % {
+            "n": format_count(late.count)
+        }
     if key in REFUSALS:
         return ("events", _("Held, see events")) if measured.worst else ("held", _("Held"))
     if measured.worst:

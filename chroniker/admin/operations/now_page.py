@@ -23,7 +23,7 @@ from chroniker.insights.first_steps import first_steps
 from chroniker.insights.next_hour import NextHour, next_hour
 from chroniker.insights.run_list import ANY_BAD
 from chroniker.models import Run
-from chroniker.wording.formats import count, percent, relative, short_duration, short_time
+from chroniker.wording.formats import format_count, percent, relative, short_duration, short_time
 
 #: The id of an element, and the template of its content.
 FRAGMENTS = {
@@ -55,9 +55,9 @@ def now_view(job_admin: Any, request: HttpRequest) -> HttpResponse:
         "pause_url": admin_url("chroniker_job_pause") if may("pause_jobs") else "",
         "add_url": admin_url("chroniker_job_add") if may("add_job") else "",
         "runs_url": admin_url("chroniker_run_changelist") if may("view_run") else "",
-        **_attention(attention(now), may),
-        **_day(day_counts(now), may),
-        **_hour(next_hour(now), now),
+        **_attention_context(attention(now), may),
+        **_day_context(day_counts(now), may),
+        **_hour_context(next_hour(now), now),
     }
     return render(job_admin.admin_site, request, "chroniker/console/now/page.html", "now", context, FRAGMENTS)
 
@@ -71,8 +71,8 @@ def _running_row(each: RunningRun, now: dt.datetime, may: Any) -> dict[str, Any]
         "url": _run_url(run.pk, may) or job_url(each.lease.job_id),
         "done": done,
         "total": total if done is not None else None,
-        "progress": _progress(done, total),
-        "end": _end(each, now),
+        "progress": _progress_text(done, total),
+        "end": _end_text(each, now),
         "started": run.started_at,
         "where": run.worker or run.host,
         "stopping": run.stop_requested_at is not None,
@@ -80,15 +80,15 @@ def _running_row(each: RunningRun, now: dt.datetime, may: Any) -> dict[str, Any]
     }
 
 
-def _progress(done: int | None, total: int | None) -> str:
+def _progress_text(done: int | None, total: int | None) -> str:
     if done is None or not total:
         return _("no progress reported")
     if total == 100:
         return _("%(n)d %%") % {"n": done}
-    return _("%(done)s of %(total)s") % {"done": count(done), "total": count(total)}
+    return _("%(done)s of %(total)s") % {"done": format_count(done), "total": format_count(total)}
 
 
-def _end(each: RunningRun, now: dt.datetime) -> str:
+def _end_text(each: RunningRun, now: dt.datetime) -> str:
     """“3 min left, 09:44”; without progress “usually 88 s”."""
     if each.estimate.by_rate is not None and each.estimate.by_rate > now:
         left = relative(each.estimate.by_rate, now)
@@ -118,7 +118,7 @@ def _run_url(pk: Any, may: Any) -> str:
     return admin_url("chroniker_run_change", pk) if may("view_run") else ""
 
 
-def _attention(found: Attention, may: Any) -> dict[str, Any]:
+def _attention_context(found: Attention, may: Any) -> dict[str, Any]:
     kinds = {item.kind for item in found.items}
     return {
         "attention": attention_rows(found.items, may),
@@ -130,7 +130,7 @@ def _attention(found: Attention, may: Any) -> dict[str, Any]:
     }
 
 
-def _day(found: DayCounts, may: Any) -> dict[str, Any]:
+def _day_context(found: DayCounts, may: Any) -> dict[str, Any]:
     delay = found.delay_p95
     runs = admin_url("chroniker_run_changelist") if may("view_run") else ""
     bad = urlencode({"status": ANY_BAD, "from": found.parts[0].start.isoformat(timespec="minutes")})
@@ -146,7 +146,7 @@ def _day(found: DayCounts, may: Any) -> dict[str, Any]:
     }
 
 
-def _hour(found: NextHour, now: dt.datetime) -> dict[str, Any]:
+def _hour_context(found: NextHour, now: dt.datetime) -> dict[str, Any]:
     listed = [{"name": each.job.name, "url": job_url(each.job.pk), "at": each.at} for each in found.listed]
     return {
         "hour": found,

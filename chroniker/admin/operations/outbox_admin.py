@@ -25,7 +25,7 @@ from chroniker.models import Job, Outbox
 from chroniker.outbox import notice
 from chroniker.outbox.channels import ADDRESS, CHANNEL, MAIL
 from chroniker.wording.badges import badge, list_cell, relative_html, time_html
-from chroniker.wording.formats import NOTHING, count, exact_time
+from chroniker.wording.formats import NOTHING, exact_time, format_count
 
 if TYPE_CHECKING:
     from django.contrib.auth.models import User
@@ -128,7 +128,7 @@ class OutboxAdmin(SiteLinks, OutboxModelAdmin):
     def about(self, message: Outbox) -> SafeString:
         run = message.run
         if run is None:
-            return list_cell(_("Alert"), notice.of_message(message).title)
+            return list_cell(_("Alert"), notice.notice_of_message(message).title)
         name, url = f"{run.job.name} #{run.token}", viewable_url("chroniker_run_change", run.pk)
         return list_cell(_("Run"), format_html('<a href="{}">{}</a>', url, name) if url else name)
 
@@ -146,7 +146,7 @@ class OutboxAdmin(SiteLinks, OutboxModelAdmin):
 
     @admin.display(description=gettext_lazy("attempts"), ordering="attempts")
     def tries(self, message: Outbox) -> SafeString:
-        return list_cell(_("Attempts"), count(message.attempts))
+        return list_cell(_("Attempts"), format_count(message.attempts))
 
     @admin.display(description=gettext_lazy("error"), ordering="error")
     def problem(self, message: Outbox) -> SafeString:

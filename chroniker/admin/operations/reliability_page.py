@@ -58,7 +58,7 @@ def reliability_context(now: dt.datetime) -> dict[str, Any]:
     """For the templates. Six statements."""
     events = guarantees.counted_events(now)
     late, messages = guarantees.late_messages(now)
-    tested = {str(each.value): measured for each, measured in guarantees.tested(now).items()}
+    tested = {str(each.value): measured for each, measured in guarantees.fetch_test_results(now).items()}
     found = guarantee_rows.rows({**tested, **events, "messages": messages}, late)
     delays, days = guarantees.delays_and_days(now)
     return {
@@ -68,22 +68,22 @@ def reliability_context(now: dt.datetime) -> dict[str, Any]:
         "late": late,
         "most_attempts": MOST_ATTEMPTS,
         "messages_url": admin_url("chroniker_outbox_changelist"),
-        "events": [_event(event) for event in guarantees.latest_events(now)],
+        "events": [_event_row(event) for event in guarantees.latest_events(now)],
         "delay_bars": delay_bars(delays),
         "delays": delays,
-        "percentiles": [(f"p{share}", _delay(delays.percentile(share / 100))) for share in (50, 95, 99)],
+        "percentiles": [(f"p{share}", _delay_text(delays.percentile(share / 100))) for share in (50, 95, 99)],
         "slowest": [(name, job_url(pk)) for pk, name in guarantees.slowest_starts(now)],
         "failures": failure_bars(days),
     }
 
 
-def _delay(seconds: float | None) -> str:
+def _delay_text(seconds: float | None) -> str:
     if seconds is not None and math.isinf(seconds):
         return _("over %(time)s") % {"time": short_duration(DELAY_BOUNDS[-1])}
     return short_duration(seconds)
 
 
-def _event(event: RunEvent) -> dict[str, Any]:
+def _event_row(event: RunEvent) -> dict[str, Any]:
     return {
         "at": event.at,
         "kind": EventKind(event.kind).label,

@@ -10,7 +10,7 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy, pgettext
 
 from chroniker.insights.guarantees import DayOfRuns, Delays
-from chroniker.wording.formats import count, percent
+from chroniker.wording.formats import format_count, percent
 
 #: One label and tone for each bucket of ``RunHour``.
 BUCKETS = (
@@ -34,7 +34,7 @@ def delay_bars(delays: Delays) -> list[dict[str, Any]]:
     for number, ((label, tone), runs) in enumerate(zip(BUCKETS, delays.buckets, strict=True)):
         width = max(round(BAR * runs / most), 2) if runs else 0
         bars.append(
-            {"label": label, "tone": tone, "width": width, "runs": count(runs), "y": 2 + ROW * number,
+            {"label": label, "tone": tone, "width": width, "runs": format_count(runs), "y": 2 + ROW * number,
              "text_y": 14 + ROW * number, "text_x": 88 + width}
         )  # fmt: skip
     return bars
@@ -51,16 +51,16 @@ def failure_bars(days: Sequence[DayOfRuns]) -> dict[str, Any]:
         bars.append(
             {"x": round(step * number, 1), "inner": round(step * number + 1, 1), "step": round(step, 1),
              "width": round(step - 2, 1), "y": HEIGHT + 6 - height, "height": height, "tone": _tone(share),
-             "say": _say(day)}
+             "say": _failed_share_text(day)}
         )  # fmt: skip
     runs, bad = sum(day.runs for day in days), sum(day.bad for day in days)
     return {
         "bars": bars,
         "upper": round(HEIGHT + 6 - HEIGHT * UPPER / top, 1),
         "share": percent(bad, runs) if runs else "",
-        "runs": count(runs),
-        "first": _day(days[0]) if days else "",
-        "middle": _day(days[len(days) // 2]) if days else "",
+        "runs": format_count(runs),
+        "first": _date_text(days[0]) if days else "",
+        "middle": _date_text(days[len(days) // 2]) if days else "",
     }
 
 
@@ -68,11 +68,15 @@ def _tone(share: float) -> str:
     return "bad" if share > UPPER else "wait" if share > RAISED else "idle"
 
 
-def _day(day: DayOfRuns) -> str:
+def _date_text(day: DayOfRuns) -> str:
     # Translators: a date as in “10 Dec”, in the letters of Django's date format.
     return format_date(day.day, pgettext("date format", "j M"))
 
 
-def _say(day: DayOfRuns) -> str:
-    words = {"day": format_date(day.day, "D") + " " + _day(day), "share": percent(day.bad, day.runs), "runs": day.runs}
+def _failed_share_text(day: DayOfRuns) -> str:
+    words = {
+        "day": format_date(day.day, "D") + " " + _date_text(day),
+        "share": percent(day.bad, day.runs),
+        "runs": day.runs,
+    }
     return _("%(day)s: %(share)s of %(runs)d runs failed") % words if day.runs else _("%(day)s: no runs") % words

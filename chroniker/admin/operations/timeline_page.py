@@ -20,7 +20,7 @@ from chroniker.clock.database_clock import database_now
 from chroniker.insights.collision_pools import PoolCollision
 from chroniker.insights.timeline import Timeline, timeline
 from chroniker.insights.timeline_rows import JobRow
-from chroniker.wording.formats import NOTHING, count, short_duration, short_time
+from chroniker.wording.formats import NOTHING, format_count, short_duration, short_time
 
 #: By the value of the parameter: the title of the choice, and the time of the picture.
 BY = {"worker": gettext_lazy("By worker"), "job": gettext_lazy("By job"), "group": gettext_lazy("By group")}
@@ -53,9 +53,9 @@ def timeline_view(job_admin: Any, request: HttpRequest) -> HttpResponse:
         "choices": _choices(str(by), str(key)),
         "picture_title": {"worker": _("Workers"), "job": _("Jobs"), "group": _("Groups")}[str(by)],
         "hours": SPANS[str(key)][1] // dt.timedelta(hours=2),
-        **_collisions(found),
+        **_collisions_context(found),
         "rows": [_row(row, lane.title, found) for lane in found.lanes for row in lane.rows],
-        "left_out": _left_out(found),
+        "left_out": _left_out_notes(found),
         "nothing_ran": may("view_run") and not any(_has_runs(row) for lane in found.lanes for row in lane.rows),
     }
     return render(job_admin.admin_site, request, "chroniker/console/timeline/page.html", "timeline", context, FRAGMENTS)
@@ -69,29 +69,29 @@ def _choices(by: str, span: str) -> list[dict[str, Any]]:
     ]
 
 
-def _collisions(found: Timeline) -> dict[str, Any]:
+def _collisions_context(found: Timeline) -> dict[str, Any]:
     """Collisions of the same jobs are one row."""
     alike: dict[str, list[PoolCollision]] = {}
     for each in found.collisions:
-        alike.setdefault(_what(each), []).append(each)
-    rows = [_collision(what, group, found) for what, group in alike.items()]
+        alike.setdefault(_pool_and_jobs_text(each), []).append(each)
+    rows = [_collision_row(what, group, found) for what, group in alike.items()]
     return {"collisions": rows[:MOST_COLLISIONS], "more_collisions": max(len(rows) - MOST_COLLISIONS, 0)}
 
 
-def _collision(what: str, alike: Sequence[PoolCollision], found: Timeline) -> dict[str, Any]:
+def _collision_row(what: str, alike: Sequence[PoolCollision], found: Timeline) -> dict[str, Any]:
     first = alike[0].collision
     start, end = short_time(first.start, found.now), short_time(first.end, found.now)
     return {
         "when": start if start == end else _("%(start)s to %(end)s") % {"start": start, "end": end},
         "more": len(alike) - 1,
         "what": what,
-        "jobs": count(max(each.collision.jobs for each in alike)),
-        "places": count(first.capacity),
+        "jobs": format_count(max(each.collision.jobs for each in alike)),
+        "places": format_count(first.capacity),
         "wait": short_duration(max(each.collision.longest_wait for each in alike)),
     }
 
 
-def _what(each: PoolCollision) -> str:
+def _pool_and_jobs_text(each: PoolCollision) -> str:
     """“Group “Imports”, limit 1: a, b (still runs) and 5 more”."""
     still = [_("%(name)s (still runs)") % {"name": name} for name in each.collision.still_running]
     names = sorted({*each.collision.names, *still})
@@ -116,12 +116,12 @@ def _row(row: JobRow, lane: str, found: Timeline) -> dict[str, Any]:
         "name": row.name,
         "url": admin_url("chroniker_job_status", row.job_id),
         "lane": lane or NOTHING,
-        "succeeded": count(past),
-        "failed": count(bad),
+        "succeeded": format_count(past),
+        "failed": format_count(bad),
         "is_bad": bad > 0,
         "running": short_time(running[0], found.now) if running else "",
         "next": short_time(expected[0], found.now) if expected else _("many") if is_band else NOTHING,
-        "expected": _("many") if is_band else count(len(expected)),
+        "expected": _("many") if is_band else format_count(len(expected)),
         "usual": short_duration(row.usual),
     }
 
@@ -130,21 +130,21 @@ def _has_runs(row: JobRow) -> bool:
     return any(bar.code != "expected" for bar in row.bars) or any(not band.is_expected for band in row.bands)
 
 
-def _left_out(found: Timeline) -> list[str]:
+def _left_out_notes(found: Timeline) -> list[str]:
     """What the picture does not show."""
     texts = []
     if found.rows_left_out:
         text = ngettext("%(n)s less busy row is left out.", "%(n)s less busy rows are left out.", found.rows_left_out)
-        texts.append(text % {"n": count(found.rows_left_out)})
+        texts.append(text % {"n": format_count(found.rows_left_out)})
     if found.bars_left_out:
         text = ngettext("%(n)s bar is left out.", "%(n)s bars are left out.", found.bars_left_out)
-        texts.append(text % {"n": count(found.bars_left_out)})
+        texts.append(text % {"n": format_count(found.bars_left_out)})
     if found.single_since is not None:
         since = short_time(found.single_since, found.now)
         texts.append(_("Runs before %(time)s are shown by hours.") % {"time": since})
     if found.cut_at is not None:
         text = _("Only the %(n)s jobs with the soonest next runs are expected here.")
-        texts.append(text % {"n": count(found.cut_at)})
+        texts.append(text % {"n": format_count(found.cut_at)})
     if found.collisions_until is not None:
         until = short_time(found.collisions_until, found.now)
         texts.append(_("Collisions are computed until %(time)s.") % {"time": until})

@@ -51,18 +51,18 @@ def picture(found: Timeline, slots: dict[str, int | None], by: str) -> TimelineP
     lanes, lines = list(drawn.lanes(slots, by)), list(drawn.lines())
     return TimelinePicture(
         names=NAMES,
-        width=_px(WIDTH + 10),
-        height=_px(drawn.bottom),
+        width=_pixels(WIDTH + 10),
+        height=_pixels(drawn.bottom),
         lines=lines,
-        now_x=_px(drawn.x(found.now)),
+        now_x=_pixels(drawn.x(found.now)),
         now_text=_("now %(time)s") % {"time": f"{timezone.localtime(found.now):%H:%M}"},
-        now_text_x=_px(_now_text_x(drawn.x(found.now), [float(line["text_x"]) for line in lines if line["day"]])),
-        start_at=_px(drawn.x(found.now) / WIDTH),
+        now_text_x=_pixels(_now_text_x(drawn.x(found.now), [float(line["text_x"]) for line in lines if line["day"]])),
+        start_at=_pixels(drawn.x(found.now) / WIDTH),
         lanes=lanes,
         collisions=[
             {
-                "x": _px(drawn.x(each.collision.start)),
-                "width": _px(max(drawn.x(each.collision.end) - drawn.x(each.collision.start), 4)),
+                "x": _pixels(drawn.x(each.collision.start)),
+                "width": _pixels(max(drawn.x(each.collision.end) - drawn.x(each.collision.start), 4)),
             }
             for each in found.collisions
         ],
@@ -100,42 +100,44 @@ class _Drawing:
                 day = format_date(local, "D j M") if is_midnight else ""
                 x = self.x(moment)
                 rule = "axis" if is_midnight else "rule"
-                yield {"x": _px(x), "text_x": _px(x + 3), "text": f"{local:%H:%M}", "day": day, "class": rule}
+                yield {"x": _pixels(x), "text_x": _pixels(x + 3), "text": f"{local:%H:%M}", "day": day, "class": rule}
             moment += dt.timedelta(minutes=30)
 
     def lanes(self, slots: dict[str, int | None], by: str) -> Iterator[dict[str, Any]]:
         for lane in self.found.lanes:
             head = None
             if by != "job":
-                head = self._head(lane, slots, by)
+                head = self._lane_head(lane, slots, by)
             yield {"head": head, "rows": [self._row(row, by) for row in lane.rows]}
             self.bottom += 6 if by != "job" else 0
 
-    def _head(self, lane: Lane, slots: dict[str, int | None], by: str) -> dict[str, str]:
+    def _lane_head(self, lane: Lane, slots: dict[str, int | None], by: str) -> dict[str, str]:
         top = self._next_row()
         places = lane.limit if by == "group" else slots.get(lane.title)
         text = _("limit %(n)d") if by == "group" else ngettext("%(n)d slot", "%(n)d slots", places or 0)
         most = max(places or 0, *lane.busy, 1)
         step = WIDTH / len(lane.busy)
-        points = (f"{_px((n + 0.5) * step)} {_px(top + 18 - 16 * busy / most)}" for n, busy in enumerate(lane.busy))
+        points = (
+            f"{_pixels((n + 0.5) * step)} {_pixels(top + 18 - 16 * busy / most)}" for n, busy in enumerate(lane.busy)
+        )
         none = _("no group") if by == "group" else _("not run yet")
         return {
-            "title": _shortened(lane.title or none),
-            "y": _px(top),
-            "text_y": _px(top + 14),
+            "title": _shorten_name(lane.title or none),
+            "y": _pixels(top),
+            "text_y": _pixels(top + 14),
             "places": text % {"n": places} if places else "",
             "line": "M" + " L".join(points),
         }
 
     def _row(self, row: JobRow, by: str) -> dict[str, Any]:
         top = self._next_row()
-        drawn = [self._band(band, row, top) for band in _joined(row.bands)]
+        drawn = [self._band(band, row, top) for band in _join_bands(row.bands)]
         drawn += [self._bar(bar, row, top) for bar in row.bars]
         return {
-            "title": _shortened(row.name),
+            "title": _shorten_name(row.name),
             "name": row.name,
             "x": "6" if by == "job" else "14",
-            "text_y": _px(top + 14),
+            "text_y": _pixels(top + 14),
             "url": admin_url("chroniker_job_status", row.job_id),
             "shapes": drawn,
         }
@@ -152,15 +154,15 @@ class _Drawing:
         return {
             "class": "hollow" if is_expected else "f",
             "tone": "busy" if is_expected else state(bar.code).tone,
-            "x": _px(x),
-            "y": _px(top + (3 if is_bad else 5 + is_expected * 0.5)),
-            "width": _px(max(self.x(bar.end) - x, NARROWEST)),
+            "x": _pixels(x),
+            "y": _pixels(top + (3 if is_bad else 5 + is_expected * 0.5)),
+            "width": _pixels(max(self.x(bar.end) - x, NARROWEST)),
             "height": "15" if is_bad else "11",
-            "say": self._say(bar, row),
+            "say": self._bar_text(bar, row),
             "url": admin_url("chroniker_run_change", bar.run.pk) if is_linked and bar.run is not None else "",
         }
 
-    def _say(self, bar: Bar, row: JobRow) -> str:
+    def _bar_text(self, bar: Bar, row: JobRow) -> str:
         words = {"name": row.name, "time": short_time(bar.start, self.found.now)}
         words |= {"length": short_duration(bar.end - bar.start), "state": str(state(bar.code).word).lower()}
         if bar.code == "expected":
@@ -177,9 +179,9 @@ class _Drawing:
         return {
             "class": shape,
             "tone": tone,
-            "x": _px(x),
-            "y": _px(top + 6 + band.is_expected * 0.5),
-            "width": _px(max(self.x(band.end) - x, 1)),
+            "x": _pixels(x),
+            "y": _pixels(top + 6 + band.is_expected * 0.5),
+            "width": _pixels(max(self.x(band.end) - x, 1)),
             "height": "9" if not band.is_expected else "8",
             "say": self._band_label(band, row),
             "url": "",
@@ -198,7 +200,7 @@ class _Drawing:
         return _("%(name)s, from %(time)s: %(n)s runs, %(share)s succeeded") % words
 
 
-def _joined(bands: list[Band]) -> list[Band]:
+def _join_bands(bands: list[Band]) -> list[Band]:
     """Bands that touch each other and agree become one: an hour with failures stays apart."""
     joined: list[Band] = []
     for band in sorted(bands, key=lambda each: each.start):
@@ -216,9 +218,9 @@ def _joined(bands: list[Band]) -> list[Band]:
     return joined
 
 
-def _shortened(name: str) -> str:
+def _shorten_name(name: str) -> str:
     return name if len(name) <= LETTERS else f"{name[: LETTERS - 1]}…"
 
 
-def _px(value: float) -> str:
+def _pixels(value: float) -> str:
     return f"{value:.1f}".removesuffix(".0")

@@ -11,7 +11,7 @@ from django.utils import timezone
 from django.utils.text import slugify
 
 from chroniker.admin.runs.output_lines import missing_chunks
-from chroniker.insights.output.ansi import plain
+from chroniker.insights.output.ansi import visible_text
 from chroniker.insights.output.pages import pages
 from chroniker.insights.output.views import lines_of
 from chroniker.models import Run, Stream
@@ -28,21 +28,27 @@ def download(request: HttpRequest, run: Run) -> StreamingHttpResponse:
     """
     only = {word: stream for stream, word in _WORDS.items()}.get(request.GET.get("stream", ""))
     with_times = "times" in request.GET
-    text = _with_times(run, only) if with_times else _all(run) if only is None else _one(run, only)
+    text = (
+        _lines_with_times(run, only)
+        if with_times
+        else _text_of_all_streams(run)
+        if only is None
+        else _text_of_stream(run, only)
+    )
     name = f"{slugify(run.job.name) or 'job'}-{run.token}{f'-{_WORDS[only]}' if only is not None else ''}.txt"
     return StreamingHttpResponse(
-        _asynchronous(text) if isinstance(request, ASGIRequest) else text,
+        _to_async_iterator(text) if isinstance(request, ASGIRequest) else text,
         content_type="text/plain; charset=utf-8",
         headers={"Content-Disposition": f'attachment; filename="{name}"', "X-Content-Type-Options": "nosniff"},
     )
 
 
-def _one(run: Run, only: Stream) -> Iterator[str]:
+def _text_of_stream(run: Run, only: Stream) -> Iterator[str]:
     for page in pages(run.pk):
         yield "".join(piece.text for piece in page.pieces if piece.stream == only)
 
 
-def _all(run: Run) -> Iterator[str]:
+def _text_of_all_streams(run: Run) -> Iterator[str]:
     stream, at_line_start = None, True
     for page in pages(run.pk):
         parts = []
@@ -59,21 +65,21 @@ def _all(run: Run) -> Iterator[str]:
         yield "".join(parts)
 
 
-def _with_times(run: Run, only: Stream | None) -> Iterator[str]:
+def _lines_with_times(run: Run, only: Stream | None) -> Iterator[str]:
     for page in pages(run.pk):
         yield "".join(
             f"{timezone.localtime(line.written_at).isoformat(timespec='milliseconds')} {_WORDS[line.stream]} "
-            f"{plain(line.text)}\n"
+            f"{visible_text(line.text)}\n"
             for line in lines_of(run.pk, page)
             if only in (None, line.stream)
         )
 
 
-async def _asynchronous(text: Iterator[str]) -> AsyncIterator[str]:
+async def _to_async_iterator(text: Iterator[str]) -> AsyncIterator[str]:
     """Under ASGI Django would collect a synchronous iterator before it sends the first byte."""
-    while (part := await sync_to_async(_next)(text)) is not None:
+    while (part := await sync_to_async(_next_or_none)(text)) is not None:
         yield part
 
 
-def _next(text: Iterator[str]) -> str | None:
+def _next_or_none(text: Iterator[str]) -> str | None:
     return next(text, None)

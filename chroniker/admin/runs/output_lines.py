@@ -18,7 +18,7 @@ from chroniker.insights.output.pages import Cursor
 from chroniker.insights.output.search import search
 from chroniker.insights.output.views import Place, View
 from chroniker.models import Stream
-from chroniker.wording.formats import count
+from chroniker.wording.formats import format_count
 
 #: Characters of one line that are shown; a longer line is in the download.
 LONGEST = 10_000
@@ -63,7 +63,7 @@ def attributes(view: View) -> dict[str, Any]:
         "after": str(view.after),
         "more_before": view.more_before,
         "more_after": view.more_after,
-        "amount": amount(view),
+        "amount": line_count_text(view),
     }
 
 
@@ -74,12 +74,12 @@ def html(lines: list[Line]) -> SafeString:
     for line in lines:
         if line.missing:
             found.append(format_html('<div class="ops-cut">{}</div>', missing_chunks(line.missing)))
-        text, styles[line.stream] = _text(line, styles[line.stream])
-        found.append(_line(line, text))
+        text, styles[line.stream] = _text_html(line, styles[line.stream])
+        found.append(_line_html(line, text))
     return mark_safe("".join(found))  # nosec B308 B703  # what the command wrote is escaped
 
 
-def _line(line: Line, text: str) -> str:
+def _line_html(line: Line, text: str) -> str:
     moment = f"{timezone.localtime(line.written_at):%H:%M:%S.%f}"[:-3]
     ends = " data-open" if line.is_open else ""
     return (
@@ -89,7 +89,7 @@ def _line(line: Line, text: str) -> str:
     )
 
 
-def _text(line: Line, style: ansi.Style) -> tuple[str, ansi.Style]:
+def _text_html(line: Line, style: ansi.Style) -> tuple[str, ansi.Style]:
     segments, style = ansi.segments(line.text, style)
     left, found = LONGEST, ["… " if line.is_cut else ""]
     for classes, text in segments:
@@ -97,15 +97,15 @@ def _text(line: Line, style: ansi.Style) -> tuple[str, ansi.Style]:
         found.append(f'<span class="{classes}">{shown}</span>' if classes and shown else shown)
         left -= len(text)
     if left < 0:
-        found.append(_more(-left))
+        found.append(_more_link(-left))
     return "".join(found), style
 
 
-def _more(characters: int) -> SafeString:
+def _more_link(characters: int) -> SafeString:
     text = ngettext(
         "… %(n)s more character is in the download", "… %(n)s more characters are in the download", characters
     )
-    return format_html(' <span class="a2">{}</span>', text % {"n": count(characters)})
+    return format_html(' <span class="a2">{}</span>', text % {"n": format_count(characters)})
 
 
 def missing_chunks(n: int) -> str:
@@ -113,9 +113,9 @@ def missing_chunks(n: int) -> str:
     return text % {"n": n}
 
 
-def amount(view: View) -> str:
+def line_count_text(view: View) -> str:
     """“1,215 lines”; empty if the view does not reach the end, since nothing counts the lines then."""
     last = view.lines[-1].number if view.lines else 0
     if view.more_after or not last:
         return ""
-    return ngettext("%(n)s line", "%(n)s lines", last) % {"n": count(last)}
+    return ngettext("%(n)s line", "%(n)s lines", last) % {"n": format_count(last)}

@@ -39,10 +39,10 @@ def _cause(story: RunStory) -> str:
         if run.required_host and not any(run.required_host == worker.host.name for worker in story.workers):
             return _("no worker on the host “%(host)s” is alive") % words
         return _("no worker consumes the queue “%(queue)s”") % words
-    return _busy(story.consumers)
+    return _busy_workers_text(story.consumers)
 
 
-def _busy(workers: list[HostService]) -> str:
+def _busy_workers_text(workers: list[HostService]) -> str:
     n = len(workers)
     slots = [worker.slots for worker in workers if worker.slots]
     busy = sum(worker.busy or 0 for worker in workers)

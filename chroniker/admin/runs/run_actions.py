@@ -21,31 +21,31 @@ def stop_view(run_admin: Any, request: HttpRequest, object_id: UUID) -> HttpResp
     """GET asks, POST requests the stop."""
     if not request.user.has_perm("chroniker.stop_job"):
         raise PermissionDenied
-    run = _run(object_id)
+    run = _run_or_404(object_id)
     if request.method == "POST":
         run_and_stop.stop_run(request, run)
     elif run.status in OPEN:
-        return _question(run_admin, request, run)
-    return _to_run(run_admin, request, run)
+        return _stop_question_page(run_admin, request, run)
+    return _redirect_to_run(run_admin, request, run)
 
 
 def again_view(run_admin: Any, request: HttpRequest, object_id: UUID) -> HttpResponse:
     """POST runs the job once more with the arguments of this run, and goes to the new run."""
     if not request.user.has_perm("chroniker.run_job"):
         raise PermissionDenied
-    run = _run(object_id)
+    run = _run_or_404(object_id)
     if request.method == "POST":
         run = run_and_stop.run_job(request, run.job, run.args) or run
-    return _to_run(run_admin, request, run)
+    return _redirect_to_run(run_admin, request, run)
 
 
 def download_view(run_admin: Any, request: HttpRequest, object_id: UUID) -> HttpResponse:
     if not run_admin.has_view_permission(request):
         raise PermissionDenied
-    return download(request, _run(object_id))  # type: ignore[return-value]
+    return download(request, _run_or_404(object_id))  # type: ignore[return-value]
 
 
-def _question(run_admin: Any, request: HttpRequest, run: Run) -> HttpResponse:
+def _stop_question_page(run_admin: Any, request: HttpRequest, run: Run) -> HttpResponse:
     words, url = {"token": run.token, "job": run.job.name}, viewable_url("chroniker_run_change", run.pk)
     context = {
         "title": _("Stop run %(token)d?") % words if run.started_at else _("Cancel run %(token)d?") % words,
@@ -56,12 +56,12 @@ def _question(run_admin: Any, request: HttpRequest, run: Run) -> HttpResponse:
     return render(run_admin.admin_site, request, "chroniker/console/run/stop.html", "runs", context)
 
 
-def _to_run(run_admin: Any, request: HttpRequest, run: Run) -> HttpResponse:
+def _redirect_to_run(run_admin: Any, request: HttpRequest, run: Run) -> HttpResponse:
     """To the run's page, also after a GET: after a login the person has to press the button again."""
     if run_admin.has_view_permission(request):
         return redirect_to("chroniker_run_change", run.pk)
     return redirect_to("index")
 
 
-def _run(pk: UUID) -> Run:
+def _run_or_404(pk: UUID) -> Run:
     return get_object_or_404(Run.objects.select_related("job"), pk=pk)

@@ -10,7 +10,7 @@ from django.utils.html import format_html, format_html_join
 from django.utils.safestring import SafeString
 from django.utils.translation import gettext as _
 
-from chroniker.admin.runs.run_sentence import covers, took
+from chroniker.admin.runs.run_sentence import covered_times_text, duration_text
 from chroniker.admin.shared.site_links import admin_url, job_url
 from chroniker.insights.run_story import RunStory
 from chroniker.job_commands import hand_over
@@ -18,7 +18,7 @@ from chroniker.job_commands.secret_masking import masked
 from chroniker.models import OPEN, Run, Status, Trigger
 from chroniker.wording.badges import command_words
 from chroniker.wording.exit_status import exit_status
-from chroniker.wording.formats import NOTHING, count, exact_time, short_duration, times
+from chroniker.wording.formats import NOTHING, exact_time, format_count, short_duration, times_in_words
 
 
 class Row(NamedTuple):
@@ -36,13 +36,22 @@ def attempt_rows(story: RunStory) -> list[Row]:
     if len(story.attempts) < 2 and not story.run.job.max_retries:
         return []
     return [
-        Row(each, str(each.attempt), _url(each) if each.pk != story.run.pk else "", took(each), _why(each, story))
+        Row(
+            each,
+            str(each.attempt),
+            _url(each) if each.pk != story.run.pk else "",
+            duration_text(each),
+            _reason_text(each, story),
+        )
         for each in story.attempts
     ]
 
 
 def host_rows(story: RunStory) -> list[Row]:
-    return [Row(each, each.required_host, _url(each), took(each), _why(each, story)) for each in story.hosts]
+    return [
+        Row(each, each.required_host, _url(each), duration_text(each), _reason_text(each, story))
+        for each in story.hosts
+    ]
 
 
 def details(story: RunStory, may: Callable[[str], bool], result_url: str | None) -> list[tuple[str, SafeString | str]]:
@@ -50,23 +59,23 @@ def details(story: RunStory, may: Callable[[str], bool], result_url: str | None)
     run = story.run
     found = [
         (_("Job"), _job(run, is_linked=may("view_job"))),
-        (_("Started by"), _origin(run)),
-        (_("After"), _cause(run)),
-        (_("Scheduled time"), _is_for(run)),
+        (_("Started by"), _origin_text(run)),
+        (_("After"), _cause_link(run)),
+        (_("Scheduled time"), _instants_text(run)),
         (_("Command"), _command(run)),
         (_("Result"), hand_over.note(run.job.command, run.job.args if run.args is None else run.args)),
-        (_("Queue, worker"), _where(run, is_linked=may("view_host"))),
+        (_("Queue, worker"), _place_and_process(run, is_linked=may("view_host"))),
         (_("For host"), _("every live host") if run.required_host == "*" else run.required_host),
         (_("Part of"), _parent(run)),
         (_("Celery task"), format_html('<a href="{}"><code>{}</code></a>', result_url, run.pk) if result_url else ""),
         (_("ID"), "" if result_url else format_html("<code>{}</code>", run.pk)),
-        (_("Sent"), _sent(run)),
+        (_("Sent"), _dispatch_text(run)),
         (_("Release"), run.release),
-        (_("Lease"), _lease(story)),
-        (_("Memory, CPU"), _measured(run)),
-        (_("Needs attention"), "" if run.attention_count is None else count(run.attention_count)),
+        (_("Lease"), _lease_text(story)),
+        (_("Memory, CPU"), _resources_text(run)),
+        (_("Needs attention"), "" if run.attention_count is None else format_count(run.attention_count)),
         (_("Messages"), _messages(story, is_linked=may("view_outbox"))),
-        (_("Stop requested"), _stop(run)),
+        (_("Stop requested"), _stop_text(run)),
     ]
     return [(label, value) for label, value in found if value]
 
@@ -75,7 +84,7 @@ def _url(run: Run) -> str:
     return admin_url("chroniker_run_change", run.pk)
 
 
-def _why(run: Run, story: RunStory) -> str:
+def _reason_text(run: Run, story: RunStory) -> str:
     """The reason; of a run that ended badly without one, the exit status."""
     ended_well = run.status in (Status.SUCCEEDED, *OPEN)
     return masked(run.reason or ("" if ended_well else exit_status(run.exit_code)), story.run.job.secrets)
@@ -87,11 +96,11 @@ def _job(run: Run, *, is_linked: bool) -> SafeString:
     return format_html(_("{job}, run {token}"), job=name, token=str(run.token))
 
 
-def _origin(run: Run) -> str:
+def _origin_text(run: Run) -> str:
     """“schedule, due 08:30:00”, “a person: admin”, “retry, attempt 2”."""
     if run.trigger == Trigger.SCHEDULE and run.scheduled_for is not None:
         text = _("schedule, due %(time)s") % {"time": exact_time(run.scheduled_for)}
-        return f"{text} {covers(run)}".rstrip()
+        return f"{text} {covered_times_text(run)}".rstrip()
     if run.trigger == Trigger.RETRY:
         return _("retry, attempt %(n)d") % {"n": run.attempt}
     if run.trigger == Trigger.BACKFILL:
@@ -101,7 +110,7 @@ def _origin(run: Run) -> str:
     return f"{word}: {run.asked_by}" if run.asked_by else word
 
 
-def _cause(run: Run) -> SafeString | str:
+def _cause_link(run: Run) -> SafeString | str:
     """The run whose end triggered it, or the first attempt of its chain. Its name is gone with its row."""
     if run.cause is None:
         return ""
@@ -113,7 +122,7 @@ def _cause(run: Run) -> SafeString | str:
     return format_html('<a href="{}">{}</a>', url, text) if url else text
 
 
-def _is_for(run: Run) -> str:
+def _instants_text(run: Run) -> str:
     """The scheduled times of a run that covers none, such as a retry. Empty: the same as its origin."""
     if run.instant is None or run.instant_until is None or run.scheduled_for is not None:
         return ""
@@ -140,7 +149,7 @@ def _command(run: Run) -> SafeString | str:
     return format_html("{} <small>{}</small>", shown, ", ".join(notes)) if notes else shown
 
 
-def _where(run: Run, *, is_linked: bool) -> SafeString | str:
+def _place_and_process(run: Run, *, is_linked: bool) -> SafeString | str:
     fleet = admin_url("chroniker_host_changelist") if is_linked else ""
     names = [name for name in (run.queue, run.worker or run.host) if name]
     linked = (
@@ -159,23 +168,23 @@ def _parent(run: Run) -> SafeString | str:
     return format_html('<a href="{}">{}</a>', url, text) if url else text
 
 
-def _sent(run: Run) -> str:
+def _dispatch_text(run: Run) -> str:
     if run.dispatched_at is None:
         return ""
-    words = {"time": exact_time(run.dispatched_at), "times": times(run.dispatch_count)}
+    words = {"time": exact_time(run.dispatched_at), "times": times_in_words(run.dispatch_count)}
     return _("%(time)s, %(times)s") % words if run.dispatch_count > 1 else words["time"]
 
 
-def _lease(story: RunStory) -> str:
+def _lease_text(story: RunStory) -> str:
     if story.lease is None or story.lease.nonce is None:
         return ""
     return _("held until %(time)s, unless it is renewed") % {"time": exact_time(story.lease.expires_at, story.now)}
 
 
-def _measured(run: Run) -> str:
+def _resources_text(run: Run) -> str:
     found = []
     if run.max_rss_kb is not None:
-        found.append(_("%(n)s MB at most") % {"n": count(round(run.max_rss_kb / 1024))})
+        found.append(_("%(n)s MB at most") % {"n": format_count(round(run.max_rss_kb / 1024))})
     if run.cpu_seconds is not None:
         found.append(_("%(time)s of CPU") % {"time": short_duration(run.cpu_seconds)})
     return ", ".join(found)
@@ -192,7 +201,7 @@ def _messages(story: RunStory, *, is_linked: bool) -> SafeString | str:
     return format_html('<a href="{}?q={}">{}</a>', url, story.run.pk, text) if url else text
 
 
-def _stop(run: Run) -> str:
+def _stop_text(run: Run) -> str:
     if run.stop_requested_at is None:
         return ""
     return _("by %(who)s at %(time)s") % {"who": run.stop_requester, "time": exact_time(run.stop_requested_at)}

@@ -18,7 +18,7 @@ from chroniker.wording.formats import exact_time
 
 def event_rows(story: RunStory) -> list[dict[str, Any]]:
     """In the order of their times."""
-    found = [*_moments(story.run), *_recorded(story), *_sent(story), *_retry(story)]
+    found = [*_moments(story.run), *_recorded_events(story), *_sent_messages(story), *_booked_retry(story)]
     found.sort(key=lambda each: each[0])
     return [{"at": f"{timezone.localtime(at):%H:%M:%S.%f}"[:-5], "moment": at, "text": text} for at, text in found]
 
@@ -38,25 +38,25 @@ def _moments(run: Run) -> Iterator[tuple[dt.datetime, str]]:
         yield run.finished_at, _("ended, %(exit)s") % words if words["exit"] else _("closed")
 
 
-def _recorded(story: RunStory) -> Iterator[tuple[dt.datetime, str]]:
+def _recorded_events(story: RunStory) -> Iterator[tuple[dt.datetime, str]]:
     for event in story.events:
-        yield event.at, masked(_text(event), story.run.job.secrets)
+        yield event.at, masked(_event_text(event), story.run.job.secrets)
 
 
-def _text(event: RunEvent) -> str:
+def _event_text(event: RunEvent) -> str:
     kind = str(EventKind(event.kind).label) if event.kind in EventKind else event.kind
     if event.kind == EventKind.NOTE and event.description:
         return event.description
     return f"{kind}: {event.description}" if event.description else kind
 
 
-def _sent(story: RunStory) -> Iterator[tuple[dt.datetime, str]]:
+def _sent_messages(story: RunStory) -> Iterator[tuple[dt.datetime, str]]:
     for message in story.messages:
         if message.sent_at is not None:
             yield message.sent_at, _("message sent: %(channel)s") % {"channel": message.channel.partition(":")[0]}
 
 
-def _retry(story: RunStory) -> Iterator[tuple[dt.datetime, str]]:
+def _booked_retry(story: RunStory) -> Iterator[tuple[dt.datetime, str]]:
     run, booked = story.run, story.state.retry_at
     if run.finished_at is not None and story.is_last_of_job and booked is not None:
         yield run.finished_at, _("retry booked for %(time)s") % {"time": exact_time(booked, story.now)}

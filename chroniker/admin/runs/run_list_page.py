@@ -16,9 +16,17 @@ from django.utils.translation import gettext as _
 from chroniker.admin.shared import run_cells
 from chroniker.admin.shared.console_page import render
 from chroniker.admin.shared.live_page import PARAMETER, live_etag
-from chroniker.admin.shared.query_values import is_usable, text
+from chroniker.admin.shared.query_values import is_usable, read_text
 from chroniker.admin.shared.site_links import admin_url
-from chroniker.insights.run_list import ANY_BAD, MOST_NEW, Filters, Key, count_newer, jobs_named, older
+from chroniker.insights.run_list import (
+    ANY_BAD,
+    MOST_NEW,
+    Filters,
+    Key,
+    count_newer,
+    fetch_older_runs,
+    job_ids_by_name_part,
+)
 from chroniker.job_commands.secret_masking import masked
 from chroniker.models import OPEN, Host, Run, Status, Trigger
 
@@ -48,10 +56,10 @@ def list_view(run_admin: Any, request: HttpRequest) -> HttpResponse:
     """``?before=KEY``: the runs after it. ``?top=KEY``, in a refresh: the rows that the page has, not newer ones."""
     if not run_admin.has_view_permission(request):
         raise PermissionDenied
-    filters = _filters(request)
-    before, top = _key(request, "before"), _key(request, "top")
-    found = older(filters, ROWS + 1, before, top)
-    shown, may = found[:ROWS], _may(request)
+    filters = _read_filters(request)
+    before, top = _read_key(request, "before"), _read_key(request, "top")
+    found = fetch_older_runs(filters, ROWS + 1, before, top)
+    shown, may = found[:ROWS], _permissions(request)
     now = shown[0].__dict__["now"] if shown else timezone.now()
     newest = top or before or (Key.of(shown[0]) if shown else None)
     is_refresh = live_etag(request) is not None
@@ -59,42 +67,42 @@ def list_view(run_admin: Any, request: HttpRequest) -> HttpResponse:
         "title": _("Runs"),
         "now": now,
         "rows": [_row(run, now, may) for run in shown],
-        "older": _query(request, before=Key.of(shown[-1])) if len(found) > ROWS else "",
-        "newest": _query(request) if before else "",
+        "older": _query_from_key(request, before=Key.of(shown[-1])) if len(found) > ROWS else "",
+        "newest": _query_from_key(request) if before else "",
         "n_new": count_newer(filters, newest) if is_refresh and newest and not before else 0,
         "most_new": MOST_NEW,
-        "new_url": _query(request),
+        "new_url": _query_from_key(request),
         "is_filtered": not filters.is_empty,
         "filters": filters,
         **_choices(filters, shown),
     }
     if not before and newest is not None:
-        context["live_url"] = f"{request.path}{_query(request, top=newest)}&{PARAMETER}="
+        context["live_url"] = f"{request.path}{_query_from_key(request, top=newest)}&{PARAMETER}="
     return render(run_admin.admin_site, request, TEMPLATE, "runs", context, FRAGMENTS)
 
 
-def _filters(request: HttpRequest) -> Filters:
+def _read_filters(request: HttpRequest) -> Filters:
     """Values that do not exist are no filter."""
     query = request.GET
-    sought, job = text(query, "q").strip(), query.get("job", "")
+    sought, job = read_text(query, "q").strip(), query.get("job", "")
     found = Filters(
         text=sought,
-        status=_one_of(query.get("status", ""), [ANY_BAD, *Status.values]),
-        trigger=_one_of(query.get("trigger", ""), Trigger.values),
-        host=text(query, "host"),
-        since=_moment(query.get("from", "")),
+        status=_value_if_known(query.get("status", ""), [ANY_BAD, *Status.values]),
+        trigger=_value_if_known(query.get("trigger", ""), Trigger.values),
+        host=read_text(query, "host"),
+        since=_parse_time(query.get("from", "")),
         job=int(job) if job.isdecimal() and len(job) < 19 else None,
     )
     if sought and found.run_id is None:
-        found.jobs.extend(jobs_named(sought))
+        found.jobs.extend(job_ids_by_name_part(sought))
     return found
 
 
-def _one_of(value: str, values: list[str]) -> str:
+def _value_if_known(value: str, values: list[str]) -> str:
     return value if value in values else ""
 
 
-def _moment(value: str) -> dt.datetime | None:
+def _parse_time(value: str) -> dt.datetime | None:
     try:
         moment = parse_datetime(value)
         moment = timezone.make_aware(moment) if moment is not None and moment.tzinfo is None else moment
@@ -103,7 +111,7 @@ def _moment(value: str) -> dt.datetime | None:
     return moment if moment is not None and is_usable(moment) else None
 
 
-def _key(request: HttpRequest, name: str) -> Key | None:
+def _read_key(request: HttpRequest, name: str) -> Key | None:
     try:
         key = Key.parse(request.GET.get(name, ""))
     except ValueError:
@@ -111,13 +119,13 @@ def _key(request: HttpRequest, name: str) -> Key | None:
     return key if is_usable(key.claimed_at) else None
 
 
-def _query(request: HttpRequest, **keys: Key) -> str:
+def _query_from_key(request: HttpRequest, **keys: Key) -> str:
     """The present filters, with another place in the list."""
     filters = {name: value for name, value in request.GET.dict().items() if value and name not in ("before", "top")}
     return f"?{urlencode({**filters, **{name: str(key) for name, key in keys.items()}})}"
 
 
-def _may(request: HttpRequest) -> dict[str, bool]:
+def _permissions(request: HttpRequest) -> dict[str, bool]:
     return {name: request.user.has_perm(f"chroniker.{name}_job") for name in ("run", "stop")}
 
 
@@ -128,8 +136,8 @@ def _row(run: Run, now: dt.datetime, may: dict[str, bool]) -> Row:
         code=run_cells.state_code(run),
         name=f"{run.job.name} · {run.token}",
         url=admin_url("chroniker_run_change", run.pk),
-        took=run_cells.took(run, now),
-        delay=run_cells.delay(run),
+        took=run_cells.duration_text(run, now),
+        delay=run_cells.delay_text(run),
         started_by=run_cells.started_by(run, run.job),
         reason=masked(run_cells.reason(run), run.job.secrets),
         is_open=is_open,

@@ -25,7 +25,7 @@ from chroniker.admin.shared.site_links import admin_url, job_url
 from chroniker.insights.run_story import RunStory, fetch_story
 from chroniker.models import EVERY_HOST, OPEN, Run, Status
 from chroniker.reasons import Code
-from chroniker.wording.formats import count, exact_time, percent, rate_in_words, relative, short_duration
+from chroniker.wording.formats import exact_time, format_count, percent, rate_in_words, relative, short_duration
 
 #: Output in the pipes is stored after the outcome: the page looks for it this long.
 DRAINS = dt.timedelta(minutes=2)
@@ -54,18 +54,18 @@ FRAGMENTS = {
 def run_view(run_admin: Any, request: HttpRequest, object_id: str) -> HttpResponse:
     if request.method not in ("GET", "HEAD") or not run_admin.has_view_permission(request):
         raise PermissionDenied  # nobody edits a run
-    story = _story(object_id)
-    context = {**_context(run_admin, request, story), **_output(request, story)}
-    context["live_seconds"] = _live_seconds(story)
+    story = _story_or_404(object_id)
+    context = {**_context(run_admin, request, story), **_output_context(request, story)}
+    context["live_seconds"] = _refresh_seconds(story)
     template, more = "chroniker/console/run/page.html", _new_lines(request, story.run)
     return render(run_admin.admin_site, request, template, "runs", context, FRAGMENTS, more)
 
 
-def _live_seconds(story: RunStory) -> int:
+def _refresh_seconds(story: RunStory) -> int:
     """Seconds between two refreshes."""
     if story.run.status == Status.RUNNING:
         return 1
-    return 5 if story.run.status in OPEN or _drains(story) else 60
+    return 5 if story.run.status in OPEN or _may_get_output(story) else 60
 
 
 def _new_lines(request: HttpRequest, run: Run) -> dict[str, Any] | None:
@@ -88,7 +88,7 @@ def output_view(run_admin: Any, request: HttpRequest, object_id: UUID) -> dict[s
     return {**output_lines.answer(run.pk, request.GET), "open": run.status in OPEN}
 
 
-def _story(object_id: str) -> RunStory:
+def _story_or_404(object_id: str) -> RunStory:
     try:
         story = fetch_story(UUID(unquote(object_id)))
     except ValueError:
@@ -106,15 +106,15 @@ def _context(run_admin: Any, request: HttpRequest, story: RunStory) -> dict[str,
         "run": run,
         "now": story.now,
         "state_code": _state_code(run),
-        "lead": _lead(run),
+        "lead": _time_line(run),
         "say": sentence(story),
         "bar_of_time": run_times.bar(story),
-        "progress": _progress(story),
+        "progress": _progress_context(story),
         "attempts": run_details.attempt_rows(story),
         "hosts": run_details.host_rows(story),
         "events": run_events.event_rows(story),
         "details": run_details.details(story, may, _result_url(request, run)),
-        **_actions(request, story),
+        **_action_urls(request, story),
     }
 
 
@@ -123,14 +123,14 @@ def _state_code(run: Run) -> str:
     return "stopping" if is_stopping else str(run.status)
 
 
-def _lead(run: Run) -> str:
+def _time_line(run: Run) -> str:
     """“Tue 24 Nov, due 08:30:00”."""
     moment = localtime(run.scheduled_for or run.claimed_at)
     words = {"day": date_format(moment, "D j N Y"), "time": f"{moment:%H:%M:%S}"}
     return (_("%(day)s, due %(time)s") if run.scheduled_for else _("%(day)s, claimed %(time)s")) % words
 
 
-def _actions(request: HttpRequest, story: RunStory) -> dict[str, Any]:
+def _action_urls(request: HttpRequest, story: RunStory) -> dict[str, Any]:
     """The addresses behind the buttons; empty where the user may not, or where it makes no sense."""
     run, user = story.run, request.user
     is_open, may_run = run.status in OPEN, user.has_perm("chroniker.run_job")
@@ -151,7 +151,7 @@ def _actions(request: HttpRequest, story: RunStory) -> dict[str, Any]:
     }
 
 
-def _progress(story: RunStory) -> dict[str, Any] | None:
+def _progress_context(story: RunStory) -> dict[str, Any] | None:
     """“11,692 of 14,800 (79 %), 17.4 per second”, and the estimated end. ``None``: nothing was reported."""
     run, held = story.run, story.lease or story.run
     total, done = held.total_parts, held.total_parts_complete
@@ -159,7 +159,7 @@ def _progress(story: RunStory) -> dict[str, Any] | None:
         return None
     done = min(done or 0, total)
     guess = run_estimate(story)
-    words = {"done": count(done), "total": count(total), "percent": percent(done, total)}
+    words = {"done": format_count(done), "total": format_count(total), "percent": percent(done, total)}
     text = (
         _("%(done)s of %(total)s hosts")
         if run.required_host == EVERY_HOST
@@ -176,15 +176,15 @@ def _progress(story: RunStory) -> dict[str, Any] | None:
     return {"done": done, "total": total, "text": ", ".join(texts), "note": ", ".join(notes)}
 
 
-def _output(request: HttpRequest, story: RunStory) -> dict[str, Any]:
+def _output_context(request: HttpRequest, story: RunStory) -> dict[str, Any]:
     """The last lines, or those that the address asks for. A refresh does not read them."""
     run = story.run
     found = {
         "output_url": admin_url("chroniker_run_output", run.pk),
         "log_url": admin_url("chroniker_run_log", run.pk),
-        "output_grows": run.status in OPEN or _drains(story),
-        "missing": _missing(story),
-        "output_hint": _hint(run),
+        "output_grows": run.status in OPEN or _may_get_output(story),
+        "missing": _missing_output_text(story),
+        "output_hint": _no_output_text(run),
     }
     if live_etag(request) is not None:
         return found
@@ -192,15 +192,15 @@ def _output(request: HttpRequest, story: RunStory) -> dict[str, Any]:
         view, target = output_lines.view_of(run.pk, request.GET, FIRST_LINES)
     except ValueError:
         raise BadRequest("after and before must be places, at a number.") from None
-    html, amount = output_lines.html(view.lines), output_lines.amount(view)
+    html, amount = output_lines.html(view.lines), output_lines.line_count_text(view)
     return {**found, "view": view, "lines": html, "amount": amount, "target": target}
 
 
-def _drains(story: RunStory) -> bool:
+def _may_get_output(story: RunStory) -> bool:
     return story.run.finished_at is not None and story.now - story.run.finished_at < DRAINS
 
 
-def _hint(run: Run) -> str:
+def _no_output_text(run: Run) -> str:
     """In place of the lines."""
     if run.status == Status.CLAIMED:
         return _("No output: it has not started yet. This page shows it as soon as it does.")
@@ -211,7 +211,7 @@ def _hint(run: Run) -> str:
     return _("It wrote nothing.") if run.started_at is not None else _("It did not start, so there is no output.")
 
 
-def _missing(story: RunStory) -> str:
+def _missing_output_text(story: RunStory) -> str:
     """Whether all output is stored, as far as known; empty while the run is open."""
     if story.run.status in OPEN or story.run.started_at is None:
         return ""

@@ -18,7 +18,7 @@ from chroniker.job_commands.secret_masking import masked
 from chroniker.models import EVERY_HOST, Run, Status
 from chroniker.reasons import Code
 from chroniker.wording.exit_status import exit_status
-from chroniker.wording.formats import NOTHING, count, exact_time, short_duration, short_time
+from chroniker.wording.formats import NOTHING, exact_time, format_count, short_duration, short_time
 from chroniker.wording.states import state
 
 #: Reasons that the exit status says already.
@@ -39,10 +39,12 @@ def sentence(story: RunStory) -> Sentence:
     status = Status(story.run.status)
     if status == Status.CLAIMED:
         cause = queued_cause(story)
-        return Sentence(cause.text, [*cause.notes, *_stop(story.run)], tone)
+        return Sentence(cause.text, [*cause.notes, *_stop_notes(story.run)], tone)
     if status == Status.RUNNING:
-        return Sentence(_running(story), [*_pace(story), *_stop(story.run)], tone)
-    return Sentence(_ended(story), [*_chain(story), *_same_error(story), *_usual(story)], tone)
+        return Sentence(_open_sentence(story), [*_time_limit_notes(story), *_stop_notes(story.run)], tone)
+    return Sentence(
+        _end_sentence(story), [*_attempt_notes(story), *_same_error_notes(story), *_usual_duration_notes(story)], tone
+    )
 
 
 def run_estimate(story: RunStory) -> Estimate:
@@ -63,13 +65,13 @@ def error_line(run: Run) -> str:
     return masked(run.error_line, run.job.secrets)
 
 
-def took(run: Run) -> str:
+def duration_text(run: Run) -> str:
     if run.started_at is None or run.finished_at is None:
         return ""
     return short_duration(run.finished_at - run.started_at)
 
 
-def _running(story: RunStory) -> str:
+def _open_sentence(story: RunStory) -> str:
     run = story.run
     words = {"time": short_duration(story.now - (run.started_at or story.now)), "host": run.host or NOTHING}
     if run.required_host == EVERY_HOST:
@@ -82,7 +84,7 @@ def _running(story: RunStory) -> str:
     return _("It has been running for %(time)s on %(host)s, and needs about %(left)s more.") % words
 
 
-def _pace(story: RunStory) -> list[str]:
+def _time_limit_notes(story: RunStory) -> list[str]:
     run, found = story.run, []
     since = run.started_at or story.now
     if story.state.p95 and (story.now - since).total_seconds() > story.state.p95:
@@ -94,30 +96,30 @@ def _pace(story: RunStory) -> list[str]:
     return found
 
 
-def _stop(run: Run) -> list[str]:
+def _stop_notes(run: Run) -> list[str]:
     if run.stop_requested_at is None:
         return []
     words = {"who": run.stop_requester, "time": exact_time(run.stop_requested_at)}
     return [_("Stop requested by %(who)s at %(time)s.") % words]
 
 
-def _ended(story: RunStory) -> SafeString | str:
+def _end_sentence(story: RunStory) -> SafeString | str:
     run = story.run
-    words = {"time": took(run), "host": run.host or NOTHING, "reason": reason(run), "who": run.stop_requester}
+    words = {"time": duration_text(run), "host": run.host or NOTHING, "reason": reason(run), "who": run.stop_requester}
     if run.status == Status.SKIPPED:
         return _("It did not run. %(reason)s") % words
     if run.status == Status.LOST:
         return _("It was lost. %(reason)s") % {"reason": words["reason"][:1].upper() + words["reason"][1:]}
     if run.status == Status.STOPPED:
-        return _stopped(run, words)
+        return _stopped_sentence(run, words)
     if run.status == Status.TIMED_OUT:
         return _("It was stopped after %(time)s on %(host)s: it ran longer than its limit.") % words
     if run.status == Status.SUCCEEDED:
         return _("It succeeded after %(time)s on %(host)s.") % words if run.started_at else _("It succeeded.")
-    return _failed(run, words)
+    return _failed_sentence(run, words)
 
 
-def _stopped(run: Run, words: dict[str, str]) -> str:
+def _stopped_sentence(run: Run, words: dict[str, str]) -> str:
     if run.started_at is None:
         return (
             _("%(who)s cancelled it before it started.") % words if words["who"] else _("Cancelled before it started.")
@@ -127,7 +129,7 @@ def _stopped(run: Run, words: dict[str, str]) -> str:
     return _("Stopped after %(time)s on %(host)s: %(reason)s") % words
 
 
-def _failed(run: Run, words: dict[str, str]) -> SafeString | str:
+def _failed_sentence(run: Run, words: dict[str, str]) -> SafeString | str:
     if not run.started_at:
         return _("It failed: %(reason)s") % words
     words["exit"] = exit_status(run.exit_code)
@@ -139,7 +141,7 @@ def _failed(run: Run, words: dict[str, str]) -> SafeString | str:
     return format_html("{}: <code>{}</code>", text.rstrip("."), line) if line else f"{text.rstrip('.')}."
 
 
-def _chain(story: RunStory) -> list[SafeString | str]:
+def _attempt_notes(story: RunStory) -> list[SafeString | str]:
     """“Attempt 1 of 2. The retry, run 1478, failed too.”"""
     run, job = story.run, story.run.job
     if run.status in (Status.SKIPPED, Status.SUCCEEDED) and run.attempt == 1:
@@ -149,13 +151,13 @@ def _chain(story: RunStory) -> list[SafeString | str]:
         words = {"n": run.attempt, "all": max(job.max_retries + 1, run.attempt)}
         found.append(_("Attempt %(n)d of %(all)d.") % words)
     if (retry := story.retry) is not None:
-        found.append(_retry(retry))
+        found.append(_retry_note(retry))
     elif story.is_last_of_job and story.state.retry_at is not None:
         found.append(_("A retry is booked for %(time)s.") % {"time": exact_time(story.state.retry_at, story.now)})
     return found
 
 
-def _retry(retry: Run) -> SafeString:
+def _retry_note(retry: Run) -> SafeString:
     texts = {
         Status.SUCCEEDED: _("The retry, {run}, succeeded."),
         Status.FAILED: _("The retry, {run}, failed too."),
@@ -173,23 +175,23 @@ def run_link(run: Run) -> SafeString:
     return format_html('<a href="{}">{}</a>', url, text) if url else format_html("{}", text)
 
 
-def _same_error(story: RunStory) -> list[str]:
+def _same_error_notes(story: RunStory) -> list[str]:
     if not story.same_error:
         return []
     text = ngettext(
         "The same error ended %(n)s other run in 7 days.", "The same error ended %(n)s other runs in 7 days.",
         story.same_error,
     )  # fmt: skip
-    return [text % {"n": count(story.same_error)}]
+    return [text % {"n": format_count(story.same_error)}]
 
 
-def _usual(story: RunStory) -> list[str]:
+def _usual_duration_notes(story: RunStory) -> list[str]:
     if story.state.p50 is None or story.run.status not in (Status.SUCCEEDED, Status.TIMED_OUT):
         return []
     return [_("Usually a run takes %(time)s.") % {"time": short_duration(story.state.p50)}]
 
 
-def covers(run: Run) -> str:
+def covered_times_text(run: Run) -> str:
     """“and all scheduled times until 09:41”; empty for a single one."""
     if run.covered_until is None or run.covered_until == run.scheduled_for:
         return ""

@@ -23,8 +23,8 @@ def bar(story: RunStory) -> dict[str, Any]:
     ``start_at``: the part of its width that a narrow page shows first: what goes on, or the begin of an ended run.
     """
     moments = _moments(story)
-    texts = [_text(story, begin, end) for begin, end in pairwise(moments)]
-    end = _end(story, moments[-1]) if moments else ""
+    texts = [_part_text(story, begin, end) for begin, end in pairwise(moments)]
+    end = _end_label(story, moments[-1]) if moments else ""
     parts = [_part(part, text) for part, text in zip(time_bar.parts(moments, texts, end), texts, strict=True)]
     if not parts:
         return {}
@@ -48,13 +48,15 @@ def _moments(story: RunStory) -> list[time_bar.Moment]:
     if run.scheduled_for is not None and run.scheduled_for <= run.claimed_at:
         found.append(_moment(run.scheduled_for, _("%(time)s due"), _("tick delay"), "wait"))
     known = run.taken_at is not None
-    found.append(_moment(run.claimed_at, _("%(time)s claimed") if not found else _("claimed"), *_queue(run, known)))
+    found.append(
+        _moment(run.claimed_at, _("%(time)s claimed") if not found else _("claimed"), *_gap_after_claim(run, known))
+    )
     if run.taken_at is not None:
         found.append(_moment(run.taken_at, _("taken"), _("start-up"), "busy"))
     if run.started_at is not None:
         tone = state(run.status).tone
         found.append(_moment(run.started_at, _("%(time)s started"), _("running"), tone))
-    found += _ends(story, now)
+    found += _end_moments(story, now)
     return found
 
 
@@ -62,14 +64,14 @@ def _moment(at: dt.datetime, label: str, gap: str, tone: str) -> time_bar.Moment
     return time_bar.Moment(at, label % {"time": exact_time(at)} if "%(" in label else label, gap, tone)
 
 
-def _queue(run: Run, known: bool) -> tuple[str, str]:
+def _gap_after_claim(run: Run, known: bool) -> tuple[str, str]:
     """The gap that begins with the claim."""
     if run.status == Status.CLAIMED:
         return _("queue"), "wait"
     return (_("queue") if known or run.started_at is None else _("queue and start-up")), "idle"
 
 
-def _ends(story: RunStory, now: dt.datetime) -> list[time_bar.Moment]:
+def _end_moments(story: RunStory, now: dt.datetime) -> list[time_bar.Moment]:
     run = story.run
     if run.finished_at is not None:
         return [time_bar.Moment(run.finished_at, "")]
@@ -84,7 +86,7 @@ def _ends(story: RunStory, now: dt.datetime) -> list[time_bar.Moment]:
     return found
 
 
-def _text(story: RunStory, begin: time_bar.Moment, end: time_bar.Moment) -> str:
+def _part_text(story: RunStory, begin: time_bar.Moment, end: time_bar.Moment) -> str:
     """“tick delay 1.1 s”; empty for a part that lies ahead."""
     if begin.is_future:
         return ""
@@ -99,7 +101,7 @@ def _part(part: time_bar.Part, text: str) -> dict[str, Any]:
     return {"part": part, "text": text, "said": said, "is_future": part.is_future, "label": part.label}
 
 
-def _end(story: RunStory, last: time_bar.Moment) -> str:
+def _end_label(story: RunStory, last: time_bar.Moment) -> str:
     run, words = story.run, {"time": exact_time(last.at), "exit": exit_status(story.run.exit_code)}
     if run.finished_at is not None:
         return _("%(time)s ended, %(exit)s") % words if words["exit"] else _("%(time)s ended") % words

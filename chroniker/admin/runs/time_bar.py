@@ -59,7 +59,7 @@ def parts(moments: Sequence[Moment], texts: Sequence[str] = (), end_label: str =
     labels[-1:] = [f"{label} {end_label}" for label in labels[-1:]]
     characters = [max(map(len, pair)) for pair in zip_longest(labels, texts, fillvalue="")]
     least = [max(LEAST, round(20 + CHARACTER * number)) for number in characters]
-    widths = shares(lengths, WIDTH, least)
+    widths = divide_width(lengths, WIDTH, least)
     scale = WIDTH / (sum(lengths) or 1.0)
     found, x = [], 0
     for (begin, end), length, width in zip(gaps, lengths, widths, strict=True):
@@ -71,7 +71,7 @@ def parts(moments: Sequence[Moment], texts: Sequence[str] = (), end_label: str =
     return found
 
 
-def shares(lengths: Sequence[float], width: int, least: Sequence[int]) -> list[int]:
+def divide_width(lengths: Sequence[float], width: int, least: Sequence[int]) -> list[int]:
     """Divide ``width`` by these lengths, each with its least width: what that costs is taken from the others.
 
     If the least widths need more than there is, they are cut in proportion.

@@ -60,7 +60,9 @@ class GroupAdmin(SiteLinks, ChangedValues, AuditedHistory, GroupModelAdmin):
         members = Job.objects.filter(group=OuterRef("pk")).order_by().values("group").annotate(n=Count("*"))
         leases = Lease.objects.filter(job__group=OuterRef("pk"), slot="").order_by()
         running = leases.values("job__group").annotate(n=Count("pk"))
-        return super().get_queryset(request).annotate(n_members=_number(members), n_running=_number(running))
+        return (
+            super().get_queryset(request).annotate(n_members=_count_or_zero(members), n_running=_count_or_zero(running))
+        )
 
     @admin.display(description=_("jobs"))
     def members(self, group: Group) -> str | SafeString:
@@ -105,5 +107,5 @@ class GroupAdmin(SiteLinks, ChangedValues, AuditedHistory, GroupModelAdmin):
         return super().render_change_form(request, context, *args, **kwargs)
 
 
-def _number(counts: QuerySet[Any, Any]) -> Coalesce:
+def _count_or_zero(counts: QuerySet[Any, Any]) -> Coalesce:
     return Coalesce(Subquery(counts.values("n")), 0, output_field=IntegerField())

@@ -34,7 +34,7 @@ class ChangedValues:
         changed = [entry["changed"] for entry in message if "changed" in entry]
         with translation.override(django_settings.LANGUAGE_CODE):
             for entry, (each, names) in zip(changed, _changed_forms(form, formsets, add), strict=True):
-                entry["fields"] = [_change(each, name) for name in names]
+                entry["fields"] = [_change_text(each, name) for name in names]
         return message
 
 
@@ -48,19 +48,19 @@ def _changed_forms(form: Any, formsets: Any, add: bool) -> Iterable[tuple[Any, l
             yield by_row[id(row)], names
 
 
-def _change(form: Any, name: str) -> str:
+def _change_text(form: Any, name: str) -> str:
     """The label alone for values that look the same, such as two values of a secret."""
     field = form.fields.get(name)
     label = str((field and field.label) or name)
-    old = _shown(form, name, form.initial.get(name))
-    new = _shown(form, name, form.cleaned_data.get(name))
+    old = _shown_text(form, name, form.initial.get(name))
+    new = _shown_text(form, name, form.cleaned_data.get(name))
     if old == new:
         return label
     return _("%(field)s from “%(old)s” to “%(new)s”") % {"field": label, "old": old, "new": new}
 
 
-def _shown(form: Any, name: str, value: Any) -> str:
-    text = _text(form.fields.get(name), value)
+def _shown_text(form: Any, name: str, value: Any) -> str:
+    text = _value_text(form.fields.get(name), value)
     if name in NAMES_ONLY:
         text = names_only(text)
     for secret_lines in (form.initial.get("secrets"), getattr(form.instance, "secrets", "")):
@@ -68,17 +68,17 @@ def _shown(form: Any, name: str, value: Any) -> str:
     return f"{text[: LONGEST - 1]}…" if len(text) > LONGEST else text
 
 
-def _text(field: forms.Field | None, value: Any) -> str:
+def _value_text(field: forms.Field | None, value: Any) -> str:
     if isinstance(value, bool):
         return _("Yes") if value else _("No")
     if isinstance(value, dt.datetime):
         return full_time(value) if timezone.is_aware(value) else f"{value:%Y-%m-%d %H:%M:%S}"
     if hasattr(value, "__iter__") and not isinstance(value, str):
-        return ", ".join(_text(None, each) for each in value) or NOTHING
+        return ", ".join(_value_text(None, each) for each in value) or NOTHING
     if value is None or value == "":
         return NOTHING
     if isinstance(field, forms.ModelChoiceField):
-        return _row(field, value)
+        return _row_name(field, value)
     if isinstance(field, forms.ChoiceField):
         choices: Any = field.choices
         labels = {str(key): label for key, label in choices}
@@ -86,7 +86,7 @@ def _text(field: forms.Field | None, value: Any) -> str:
     return str(value)
 
 
-def _row(field: Any, value: Any) -> str:
+def _row_name(field: Any, value: Any) -> str:
     """The row that a choice names. A row that cannot be chosen any more is named by its key."""
     if isinstance(value, Model):
         return str(value)

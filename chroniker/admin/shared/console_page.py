@@ -55,7 +55,7 @@ def render(
         "live_url": live_address(request.path, request.GET) if fragments else "",
         **context,
     }
-    full["console_trail"] = _trail(admin_site, request, name, full)
+    full["console_trail"] = _breadcrumbs(admin_site, request, name, full)
     etag = live_etag(request)
     response: HttpResponse
     if fragments and etag is not None:
@@ -75,7 +75,9 @@ def pulse_view(job_admin: Any, request: HttpRequest) -> HttpResponse:
     return response
 
 
-def _trail(admin_site: AdminSite, request: HttpRequest, name: str, context: Mapping[str, Any]) -> list[dict[str, Any]]:
+def _breadcrumbs(
+    admin_site: AdminSite, request: HttpRequest, name: str, context: Mapping[str, Any]
+) -> list[dict[str, Any]]:
     """The app, the page of the bar unless this is it, and what the page itself gives: links where the user may go."""
     start = page_url(request, "now")
     if not start and admin_site.get_app_list(request, "chroniker"):

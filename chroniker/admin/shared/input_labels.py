@@ -27,10 +27,10 @@ def name_inputs(form: forms.BaseForm, names: Iterable[str]) -> None:
     for name in names:
         if name in form.fields:
             field = form.fields[name]
-            _name(field.widget, str(field.label or name))
+            _set_label(field.widget, str(field.label or name))
 
 
-def _name(widget: Any, label: str) -> None:
+def _set_label(widget: Any, label: str) -> None:
     if isinstance(widget, forms.SplitDateTimeWidget):
         for part, word in zip(widget.widgets, (_("date"), _("time")), strict=True):
             part.attrs["aria-label"] = f"{label}, {word}"

@@ -13,7 +13,7 @@ YEARS = range(1970, 9000)
 LONGEST = 200
 
 
-def text(query: QueryDict, name: str) -> str:
+def read_text(query: QueryDict, name: str) -> str:
     """The text, cut, and without the character that PostgreSQL refuses; empty without the parameter."""
     return query.get(name, "")[:LONGEST].replace("\0", "")
 

@@ -53,15 +53,15 @@ def _show_state(request: HttpRequest, run: Run) -> None:
     before_commit = transaction.get_connection(settings.database).in_atomic_block
     if run.status == Status.CLAIMED and run.dispatched_at is None and not before_commit:
         text = _("{run} of “{job}” is queued, but no executor has accepted it yet. {reason}")
-        messages.warning(request, format_html(text, run=_linked(request, run), job=run.job, reason=run.reason))
+        messages.warning(request, format_html(text, run=_run_link(request, run), job=run.job, reason=run.reason))
         return
     texts = {Status.CLAIMED: _("{run} of “{job}” is queued."), Status.RUNNING: _("{run} of “{job}” is running.")}
     text = texts.get(Status(run.status), _("{run} of “{job}” has ended: {status}."))
     status = Status(run.status).label
-    messages.success(request, format_html(text, run=_linked(request, run), job=run.job, status=status))
+    messages.success(request, format_html(text, run=_run_link(request, run), job=run.job, status=status))
 
 
-def _linked(request: HttpRequest, run: Run) -> SafeString:
+def _run_link(request: HttpRequest, run: Run) -> SafeString:
     """“Run 12”, as a link for people who may open its page."""
     text = _("Run %(token)d") % {"token": run.token}
     url = admin_url("chroniker_run_change", run.pk) if request.user.has_perm("chroniker.view_run") else ""
@@ -84,7 +84,7 @@ def run_jobs(request: HttpRequest, jobs: Iterable[Job]) -> None:
         messages.success(request, text % {"n": len(started)})
     if refused:
         text = ngettext("%(n)d job was not started.", "%(n)d jobs were not started.", len(refused))
-        messages.warning(request, f"{text % {'n': len(refused)}} {_named(refused)}")
+        messages.warning(request, f"{text % {'n': len(refused)}} {_join_first_texts(refused)}")
 
 
 def stop_run(request: HttpRequest, run: Run) -> None:
@@ -93,7 +93,7 @@ def stop_run(request: HttpRequest, run: Run) -> None:
     run.refresh_from_db()
     if requested:
         log(request, [run.job], _("Stop of run %(token)d requested.") % {"token": run.token})
-    words = {"run": _linked(request, run), "job": run.job, "status": Status(run.status).label}
+    words = {"run": _run_link(request, run), "job": run.job, "status": Status(run.status).label}
     if run.status in OPEN:
         messages.success(request, format_html(_("{run} of “{job}”: stop requested."), **words))
     elif requested and run.status == Status.STOPPED and run.started_at is None:
@@ -147,7 +147,7 @@ def log(request: HttpRequest, jobs: list[Job], message: str) -> None:
         LogEntry.objects.log_actions(user.pk, jobs, CHANGE, message)
 
 
-def _named(texts: list[str]) -> str:
+def _join_first_texts(texts: list[str]) -> str:
     more = len(texts) - MOST_NAMED
     rest = [_("and %(n)d more") % {"n": more}] if more > 0 else []
     return " ".join([*texts[:MOST_NAMED], *rest])

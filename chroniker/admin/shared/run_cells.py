@@ -17,11 +17,11 @@ def state_code(run: Run) -> str:
     return "stopping" if is_stopping else str(run.status)
 
 
-def took(run: Run, now: dt.datetime) -> str:
+def duration_text(run: Run, now: dt.datetime) -> str:
     return short_duration((run.finished_at or now) - run.started_at) if run.started_at else NOTHING
 
 
-def delay(run: Run) -> str:
+def delay_text(run: Run) -> str:
     """From the scheduled time, else from the claim, to the start."""
     return short_duration(run.started_at - (run.scheduled_for or run.claimed_at)) if run.started_at else NOTHING
 

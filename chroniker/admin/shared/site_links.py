@@ -111,11 +111,11 @@ class SiteLinks:
     def urls(self) -> list[URLPattern]:
         patterns = self.get_urls()
         for pattern in patterns:
-            pattern.callback = _within(self.admin_site.name, pattern.callback)
+            pattern.callback = _bind_site(self.admin_site.name, pattern.callback)
         return patterns
 
 
-def _within(site: str, view: Callable[..., Any]) -> Callable[..., Any]:
+def _bind_site(site: str, view: Callable[..., Any]) -> Callable[..., Any]:
     @wraps(view)
     def within(request: HttpRequest, *args: Any, **kwargs: Any) -> Any:
         _current_site.set(site)

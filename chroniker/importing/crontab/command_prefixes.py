@@ -11,7 +11,7 @@ from pathlib import Path
 
 from django.utils.translation import gettext as _
 
-from chroniker.importing.crontab.redirections import without_log_redirections
+from chroniker.importing.crontab.redirections import remove_log_redirections
 from chroniker.importing.crontab.shell_words import ASSIGNMENT, WORD, is_plain, unquoted
 from chroniker.models import Overlap
 
@@ -47,9 +47,9 @@ def unwrap(line: str, home: str) -> Unwrapped | None:
     """None if a shell is needed for anything but the known prefixes."""
     found = Unwrapped()
     for _level in range(MAX_NESTING):
-        redirected = without_log_redirections(line)
+        redirected = remove_log_redirections(line)
         found.files += redirected.files
-        body = _without_statements(redirected.command, home, found)
+        body = _remove_statements(redirected.command, home, found)
         if body is None or not is_plain(body):
             return None
         words: list[str] | None = shlex.split(body)
@@ -65,7 +65,7 @@ def unwrap(line: str, home: str) -> Unwrapped | None:
     return None
 
 
-def _without_statements(body: str, home: str, found: Unwrapped) -> str | None:
+def _remove_statements(body: str, home: str, found: Unwrapped) -> str | None:
     """Without ``cd DIR &&``, ``. venv/bin/activate &&``, ``export A=b;`` and ``A=b`` at its beginning."""
     while True:
         if match := CD.match(body):
@@ -107,14 +107,14 @@ def _note_environment(name: str, found: Unwrapped) -> None:
     )
 
 
-def _env(words: list[str], found: Unwrapped) -> list[str] | None:
+def _remove_env(words: list[str], found: Unwrapped) -> list[str] | None:
     while words and ASSIGNMENT.match(words[0]):
         found.variables.append(words[0])
         words = words[1:]
     return None if words and words[0].startswith("-") else words
 
 
-def _nice(words: list[str], found: Unwrapped) -> list[str] | None:
+def _remove_nice(words: list[str], found: Unwrapped) -> list[str] | None:
     level = "10"
     if words and words[0] in ("-n", "--adjustment"):
         level, words = words[1] if len(words) > 1 else "", words[2:]
@@ -126,14 +126,14 @@ def _nice(words: list[str], found: Unwrapped) -> list[str] | None:
     return words
 
 
-def _ionice(words: list[str], found: Unwrapped) -> list[str] | None:
-    rest = _without_options(words, flags=("-t",), with_value=("-c", "-n", "--class", "--classdata"))
+def _remove_ionice(words: list[str], found: Unwrapped) -> list[str] | None:
+    rest = _remove_options(words, flags=("-t",), with_value=("-c", "-n", "--class", "--classdata"))
     found.notes.append(_("It ran with another I/O priority (ionice); here with the priority of the worker."))
     return rest
 
 
-def _timeout(words: list[str], found: Unwrapped) -> list[str] | None:
-    rest = _without_options(
+def _remove_timeout(words: list[str], found: Unwrapped) -> list[str] | None:
+    rest = _remove_options(
         words,
         flags=("-f", "-p", "-v", "--foreground", "--preserve-status", "--verbose"),
         with_value=("-s", "-k", "--signal", "--kill-after"),
@@ -146,8 +146,8 @@ def _timeout(words: list[str], found: Unwrapped) -> list[str] | None:
     return rest[1:]
 
 
-def _flock(words: list[str], found: Unwrapped) -> list[str] | None:
-    options = words[: len(words) - len(_without_options(words, FLOCK_FLAGS, FLOCK_VALUES) or words)]
+def _remove_flock(words: list[str], found: Unwrapped) -> list[str] | None:
+    options = words[: len(words) - len(_remove_options(words, FLOCK_FLAGS, FLOCK_VALUES) or words)]
     rest = words[len(options) :]
     if len(rest) < 2 or rest[0].startswith("-"):
         return None
@@ -168,23 +168,23 @@ FLOCK_FLAGS = ("-n", "--nb", "--nonblock", "-x", "-e", "--exclusive", "-o", "--c
 FLOCK_VALUES = ("-w", "--wait", "--timeout", "-E", "--conflict-exit-code")
 
 
-def _tool_run(tool: str) -> Callable[[list[str], Unwrapped], list[str] | None]:
+def _remover_of_tool_run(tool: str) -> Callable[[list[str], Unwrapped], list[str] | None]:
     def remove(words: list[str], found: Unwrapped) -> list[str] | None:
         if not words or words[0] != "run":
             return None
-        rest = _without_options(words[1:], flags=("--no-sync", "--frozen", "--locked", "-q", "--quiet", "-n"))
+        rest = _remove_options(words[1:], flags=("--no-sync", "--frozen", "--locked", "-q", "--quiet", "-n"))
         _note_environment(tool, found)
         return rest
 
     return remove
 
 
-def _transparent(words: list[str], found: Unwrapped) -> list[str] | None:
+def _remove_wrapper(words: list[str], found: Unwrapped) -> list[str] | None:
     """A command that runs another one, with no effect here."""
     return words
 
 
-def _without_options(words: list[str], flags: tuple[str, ...], with_value: tuple[str, ...] = ()) -> list[str] | None:
+def _remove_options(words: list[str], flags: tuple[str, ...], with_value: tuple[str, ...] = ()) -> list[str] | None:
     """The words after the options. None for an unknown option."""
     while words and words[0].startswith("-"):
         name, equals, _value = words[0].partition("=")
@@ -203,13 +203,13 @@ def _without_options(words: list[str], flags: tuple[str, ...], with_value: tuple
 
 #: Removes the prefix from the words after its name. None: it is used in a way that is not known.
 WRAPPERS: dict[str, Callable[[list[str], Unwrapped], list[str] | None]] = {
-    "env": _env,
-    "nice": _nice,
-    "ionice": _ionice,
-    "timeout": _timeout,
-    "flock": _flock,
-    "nohup": _transparent,
-    "setsid": _transparent,
-    "chronic": _transparent,
-    **{tool: _tool_run(tool) for tool in ("poetry", "pipenv", "uv", "pdm", "hatch", "rye")},
+    "env": _remove_env,
+    "nice": _remove_nice,
+    "ionice": _remove_ionice,
+    "timeout": _remove_timeout,
+    "flock": _remove_flock,
+    "nohup": _remove_wrapper,
+    "setsid": _remove_wrapper,
+    "chronic": _remove_wrapper,
+    **{tool: _remover_of_tool_run(tool) for tool in ("poetry", "pipenv", "uv", "pdm", "hatch", "rye")},
 }

@@ -69,7 +69,7 @@ def cron_instants(expression: str, zone: ZoneInfo, now: dt.datetime, n: int) -> 
 def _runs_on(line: CronLine, day: dt.date, zone: ZoneInfo) -> Iterator[dt.datetime]:
     for hour, minute in product(line.hours, line.minutes):
         wall = dt.datetime.combine(day, dt.time(hour, minute))
-        existing = sorted({moment for moment in _readings(wall, zone) if _local_time(moment, zone) == wall})
+        existing = sorted({moment for moment in _both_moments(wall, zone) if _local_time(moment, zone) == wall})
         if line.has_star:
             yield from existing
         elif existing:
@@ -78,7 +78,7 @@ def _runs_on(line: CronLine, day: dt.date, zone: ZoneInfo) -> Iterator[dt.dateti
             yield end
 
 
-def _readings(wall: dt.datetime, zone: ZoneInfo) -> tuple[dt.datetime, dt.datetime]:
+def _both_moments(wall: dt.datetime, zone: ZoneInfo) -> tuple[dt.datetime, dt.datetime]:
     first, second = (wall.replace(tzinfo=zone, fold=fold).astimezone(dt.UTC) for fold in (0, 1))
     return first, second
 
@@ -89,7 +89,7 @@ def _local_time(moment: dt.datetime, zone: ZoneInfo) -> dt.datetime:
 
 def _end_of_gap(wall: dt.datetime, zone: ZoneInfo) -> dt.datetime | None:
     """The first minute after the gap that contains ``wall``. None if the gap is too long for cron."""
-    after, before = _readings(wall, zone)  # in a gap, fold 0 is read with the offset before the gap
+    after, before = _both_moments(wall, zone)  # in a gap, fold 0 is read with the offset before the gap
     if after - before > LONGEST_GAP:
         return None
     offset = before.astimezone(zone).utcoffset()
@@ -104,9 +104,11 @@ def _parse(expression: str) -> CronLine | None:
     if len(fields) != 5:
         return None
     try:
-        minutes, hours, days = (_values(fields[n], *limits) for n, limits in enumerate(((0, 59), (0, 23), (1, 31))))
-        months = _values(fields[3], 1, 12, MONTHS, first=1)
-        weekdays = frozenset(day % 7 for day in _values(fields[4], 0, 7, WEEKDAYS))
+        minutes, hours, days = (
+            _parse_field(fields[n], *limits) for n, limits in enumerate(((0, 59), (0, 23), (1, 31)))
+        )
+        months = _parse_field(fields[3], 1, 12, MONTHS, first=1)
+        weekdays = frozenset(day % 7 for day in _parse_field(fields[4], 0, 7, WEEKDAYS))
     except ValueError:
         return None
     return CronLine(
@@ -120,7 +122,7 @@ def _parse(expression: str) -> CronLine | None:
     )
 
 
-def _values(field: str, low: int, high: int, names: tuple[str, ...] = (), first: int = 0) -> frozenset[int]:
+def _parse_field(field: str, low: int, high: int, names: tuple[str, ...] = (), first: int = 0) -> frozenset[int]:
     found: set[int] = set()
     for part in field.split(","):
         span, slash, step = part.partition("/")
@@ -128,8 +130,8 @@ def _values(field: str, low: int, high: int, names: tuple[str, ...] = (), first:
         if span == "*":
             begin, last = low, high
         else:
-            begin = _value(start, names, first)
-            last = _value(end, names, first) if dash else begin
+            begin = _parse_value(start, names, first)
+            last = _parse_value(end, names, first) if dash else begin
             if slash and not dash:
                 raise ValueError(part)  # cron has steps of ranges only
         if not low <= begin <= last <= high or (slash and int(step) < 1):
@@ -138,5 +140,5 @@ def _values(field: str, low: int, high: int, names: tuple[str, ...] = (), first:
     return frozenset(found)
 
 
-def _value(word: str, names: tuple[str, ...], first: int) -> int:
+def _parse_value(word: str, names: tuple[str, ...], first: int) -> int:
     return names.index(word) + first if word in names else int(word)

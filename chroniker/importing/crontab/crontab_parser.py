@@ -45,7 +45,7 @@ def entries(text: str, *, system: bool) -> Iterator[Entry]:
             words = stripped.lstrip("#").strip()
             comment = [*comment, words] if _is_description(words) else []
         elif match := ASSIGNMENT.match(line):
-            variables[match["name"]] = _unquoted(match["value"])
+            variables[match["name"]] = _remove_quotes(match["value"])
             comment = []
         else:
             if stripped:
@@ -77,6 +77,6 @@ def _split_at_percent(text: str) -> list[str]:
     return [part.replace("\\%", "%") for part in re.split(r"(?<!\\)%", text)]
 
 
-def _unquoted(value: str) -> str:
+def _remove_quotes(value: str) -> str:
     quoted = len(value) >= 2 and value[0] == value[-1] and value[0] in "\"'"
     return value[1:-1] if quoted else value

@@ -20,8 +20,8 @@ from chroniker.conf import settings
 from chroniker.importing.candidate import Candidate
 from chroniker.importing.crontab.cron_simulation import cron_instants
 from chroniker.importing.crontab.crontab_parser import Entry
-from chroniker.importing.crontab.manage_line import ManageLine, as_manage_line
-from chroniker.importing.crontab.redirections import without_log_redirections
+from chroniker.importing.crontab.manage_line import ManageLine, parse_manage_line
+from chroniker.importing.crontab.redirections import remove_log_redirections
 from chroniker.importing.crontab.shell_words import is_plain, with_input
 from chroniker.importing.report import INSTANTS
 from chroniker.models import Job
@@ -75,7 +75,7 @@ def _candidate(entry: Entry, options: ImportOptions) -> Candidate:
     there = f"{entry.schedule} {entry.user} {entry.command}".replace("  ", " ").strip()
     candidate = Candidate(_origin(entry), job, there, differences=notes)
     candidate.refusal = _refusal(entry, job, options)
-    candidate.instants_there = _instants_there(entry, job, options) if not candidate.refusal else []
+    candidate.instants_there = _instants_in_cron(entry, job, options) if not candidate.refusal else []
     if mail := entry.variables.get("MAILTO"):
         notes.append(_("Cron sent the output by mail to %(mail)s: add subscribers to the job.") % {"mail": mail})
     if entry.user and entry.user != _current_user():
@@ -92,7 +92,7 @@ def _job(entry: Entry, options: ImportOptions, notes: list[str]) -> Job:
     home = _home(entry)
     job = Job(cron=entry.cron, timezone=_zone(entry, options, notes), working_directory=home)
     variables = {name: value for name, value in entry.variables.items() if name not in CRON_VARIABLES}
-    line = as_manage_line(entry.command, home, options.manage) if not entry.stdin else None
+    line = parse_manage_line(entry.command, home, options.manage) if not entry.stdin else None
     if line is not None:
         _set_management_command(job, line, notes)
         variables |= dict(each.split("=", 1) for each in line.variables)
@@ -124,7 +124,7 @@ def _set_management_command(job: Job, line: ManageLine, notes: list[str]) -> Non
 
 
 def _set_raw_command(job: Job, entry: Entry, notes: list[str]) -> None:
-    redirected = without_log_redirections(entry.command)
+    redirected = remove_log_redirections(entry.command)
     command = redirected.command.strip() or entry.command
     _note_files(redirected.files, notes)
     if not entry.stdin and is_plain(command):
@@ -154,7 +154,7 @@ def _refusal(entry: Entry, job: Job, options: ImportOptions) -> str:
     return ""
 
 
-def _instants_there(entry: Entry, job: Job, options: ImportOptions) -> list[dt.datetime]:
+def _instants_in_cron(entry: Entry, job: Job, options: ImportOptions) -> list[dt.datetime]:
     try:
         zone = ZoneInfo(job.timezone)
     except (KeyError, ValueError, OSError):

@@ -31,25 +31,25 @@ class ManageLine:
         return self.prefixes.directory
 
 
-def as_manage_line(line: str, home: str, own: Collection[Path]) -> ManageLine | None:
+def parse_manage_line(line: str, home: str, own: Collection[Path]) -> ManageLine | None:
     """A line like ``[PREFIXES] [python] …/manage.py COMMAND …``; otherwise None.
 
     The file must be one of ``own``, and nothing else in the line may need a shell. See ``command_prefixes`` for the
     prefixes.
     """
     found = unwrap(line, home)
-    words = _without_python(found) if found is not None else None
+    words = _remove_python(found) if found is not None else None
     if found is None or words is None or len(words) < 2 or words[1].startswith("-"):
         return None
     if Path(found.directory or home, words[0]).resolve() not in own:
         return None
-    variables, args = _without_own_settings(found.variables), _without_own_settings(words[2:])
+    variables, args = _remove_own_settings(found.variables), _remove_own_settings(words[2:])
     if variables is None or args is None:
         return None
     return ManageLine(words[1], tuple(args), tuple(variables), found)
 
 
-def _without_python(found: Unwrapped) -> list[str] | None:
+def _remove_python(found: Unwrapped) -> list[str] | None:
     """The words from manage.py on. Options of Python that matter are noted."""
     words = found.words
     if not PYTHON.match(Path(words[0]).name):
@@ -67,7 +67,7 @@ def _without_python(found: Unwrapped) -> list[str] | None:
     return words
 
 
-def _without_own_settings(words: Sequence[str]) -> list[str] | None:
+def _remove_own_settings(words: Sequence[str]) -> list[str] | None:
     """Without the settings module, if it is the one of this process. None: it is another project's."""
     kept = []
     for word in words:

@@ -23,7 +23,7 @@ class Redirected:
     "Where the output went, without /dev/null."
 
 
-def without_log_redirections(command: str) -> Redirected:
+def remove_log_redirections(command: str) -> Redirected:
     """The command without the redirections at its end, if they write a log.
 
     A file that receives standard output alone (``dumpdata > shop.json``) is taken for the result of the command, unless

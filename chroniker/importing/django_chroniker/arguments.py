@@ -31,13 +31,13 @@ def to_command_line(command: str, text: str, *, like_a_shell: bool) -> tuple[str
             words.append(_option(name, value))
             notes.append(_("The command has no option “%(name)s” (%(word)s).") % {"name": name, "word": word})
         else:
-            words += _words(actions[name] if actions else None, name, value)
+            words += _words_of_argument(actions[name] if actions else None, name, value)
             if actions and actions[name].nargs == 0 and value.lower() in OFF:
                 notes.append(_("“%(word)s” switched the option on there; here it switches it off.") % {"word": word})
     return shlex.join(words), notes
 
 
-def _words(action: argparse.Action | None, name: str, value: str) -> list[str]:
+def _words_of_argument(action: argparse.Action | None, name: str, value: str) -> list[str]:
     if action is None:
         return [_option(name, value)]
     if not action.option_strings:

@@ -44,7 +44,7 @@ class ImportOptions:
     catch_up: bool = True
 
 
-def zone_there(moment: dt.datetime | None) -> ZoneInfo:
+def zone_of_original(moment: dt.datetime | None) -> ZoneInfo:
     """django-chroniker computed in UTC with USE_TZ, independent of TIME_ZONE, and in local time without."""
     is_naive = moment is not None and moment.tzinfo is None
     return ZoneInfo(timezone.get_default_timezone_name()) if is_naive else UTC
@@ -64,12 +64,12 @@ def candidates(old_jobs: list[OldJob], options: ImportOptions, log_counts: dict[
 
 
 def _candidate(old: OldJob, name: str, options: ImportOptions, log_count: int) -> Candidate:
-    zone = zone_there(old.next_run)
+    zone = zone_of_original(old.next_run)
     next_run = old.next_run.replace(tzinfo=zone) if old.next_run and old.next_run.tzinfo is None else old.next_run
     rule = OldRule.read(old.frequency, old.params)
     args, argument_notes = to_command_line(old.command, old.args, like_a_shell=old.jitter_seconds is not None)
     job = _job(old, name, rule, _JobValues(args, next_run, options.zone or zone.key))
-    candidate = Candidate(f"django-chroniker:{name}", job, _schedule_there(old, next_run))
+    candidate = Candidate(f"django-chroniker:{name}", job, _original_schedule_text(old, next_run))
     candidate.history = _history(old, log_count)
     candidate.differences = [*rule.notes(), *argument_notes, *_notes(old, zone, options)]
     if next_run is not None:
@@ -92,7 +92,7 @@ def _add_next_run(
     if is_overdue and options.catch_up:
         candidate.due_since = next_run
         candidate.differences.append(_("It is overdue there: the next tick runs it here once."))
-    candidate.instants_there = _instants(job, rule, next_run, options.now, zone_there(old.next_run))
+    candidate.instants_there = _instants(job, rule, next_run, options.now, zone_of_original(old.next_run))
     if not is_overdue and not options.zone and candidate.instants_there and not _is_instant(job, next_run):
         candidate.differences.append(_("Its next run there does not match its rule: that run is left out here."))
 
@@ -161,7 +161,7 @@ def _history(old: OldJob, log_count: int) -> ImportedHistory:
     return ImportedHistory(log_count, statuses[old.last_run_successful], last_run)
 
 
-def _schedule_there(old: OldJob, next_run: dt.datetime | None) -> str:
+def _original_schedule_text(old: OldJob, next_run: dt.datetime | None) -> str:
     rule = " ".join(filter(None, [old.frequency, (old.params or "").strip()]))
     if not old.enabled:
         return _("%(rule)s, disabled") % {"rule": rule}

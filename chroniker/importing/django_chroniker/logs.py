@@ -35,7 +35,7 @@ def import_logs_of_job(source: Source, old: OldJob, job: Job) -> Iterator[int]:
     """
     heads = source.heads(old.pk)
     heads = heads[len(heads) - count_kept(old, len(heads)) :]
-    done = _history(job).aggregate(last=Max("token"))["last"] or 0
+    done = _imported_runs(job).aggregate(last=Max("token"))["last"] or 0
     for batch in _batches(list(enumerate(heads, start=1))[done:]):
         logs = {log.pk: log for log in source.fetch([pk for _token, (pk, _size) in batch])}
         pairs = [(_run(job, token, logs[pk]), logs[pk]) for token, (pk, _size) in batch]
@@ -43,7 +43,7 @@ def import_logs_of_job(source: Source, old: OldJob, job: Job) -> Iterator[int]:
         yield lifecycle.record_history(job.pk, [run for run, _log in pairs], chunks)
 
 
-def _history(job: Job) -> QuerySet[Run]:
+def _imported_runs(job: Job) -> QuerySet[Run]:
     """The imported runs: those of the schedule without an instant. Children of runs on every host have a slot."""
     return Run.objects.filter(job=job, trigger=Trigger.SCHEDULE, scheduled_for=None, slot="")
 
@@ -61,7 +61,7 @@ def _batches(numbered: Sequence[tuple[int, Head]]) -> Iterator[list[tuple[int, H
 
 
 def _run(job: Job, token: int, log: OldLog) -> Run:
-    start = _aware(log.run_start_datetime)
+    start = _make_aware(log.run_start_datetime)
     return Run(
         id=uuid.uuid4(),
         job=job,
@@ -70,7 +70,7 @@ def _run(job: Job, token: int, log: OldLog) -> Run:
         trigger=Trigger.SCHEDULE,
         claimed_at=start,
         started_at=start,
-        finished_at=max(_aware(log.run_end_datetime or log.run_start_datetime), start),
+        finished_at=max(_make_aware(log.run_end_datetime or log.run_start_datetime), start),
         host=(log.hostname or "")[:200],
         **Reason.of(Code.IMPORTED).columns(),
     )
@@ -91,5 +91,5 @@ def _chunks(run: Run, log: OldLog) -> Iterator[LogChunk]:
             yield LogChunk(run=run, stream=stream, seq=seq, text=text[start : start + CHUNK], written_at=written_at)
 
 
-def _aware(moment: dt.datetime) -> dt.datetime:
+def _make_aware(moment: dt.datetime) -> dt.datetime:
     return timezone.make_aware(moment) if moment.tzinfo is None else moment

@@ -25,17 +25,21 @@ def text(samples: Samples, *, openmetrics: bool = False) -> str:
 def _lines(family: Family, samples: Samples, openmetrics: bool) -> Iterator[str]:
     # In OpenMetrics a counter is called without the suffix that its samples have.
     name = family.full_name.removesuffix("_total") if openmetrics else family.full_name
-    meaning = _escaped(family.help) if openmetrics else _escaped(family.help).replace('\\"', '"')
+    meaning = _escape(family.help) if openmetrics else _escape(family.help).replace('\\"', '"')
     yield f"# HELP {name} {meaning}"
     yield f"# TYPE {name} {family.kind}"
     for values, number in samples[family.name]:
-        labels = ",".join(f'{label}="{_escaped(value)}"' for label, value in zip(family.labels, values, strict=True))
-        yield f"{family.full_name}{{{labels}}} {_number(number)}" if labels else f"{family.full_name} {_number(number)}"
+        labels = ",".join(f'{label}="{_escape(value)}"' for label, value in zip(family.labels, values, strict=True))
+        yield (
+            f"{family.full_name}{{{labels}}} {_number_text(number)}"
+            if labels
+            else f"{family.full_name} {_number_text(number)}"
+        )
 
 
-def _escaped(value: str) -> str:
+def _escape(value: str) -> str:
     return value.replace("\\", "\\\\").replace('"', '\\"').replace("\n", "\\n")
 
 
-def _number(value: float) -> str:
+def _number_text(value: float) -> str:
     return str(int(value)) if float(value).is_integer() else repr(float(value))

@@ -27,7 +27,7 @@ _OPEN_STATES = {Status.CLAIMED: "queued", Status.RUNNING: "running"}
 def read(now: dt.datetime) -> Samples:
     return {
         **_jobs(),
-        **_due(now),
+        **_due_jobs(now),
         **_closed_runs(),
         **_open_runs(now),
         **_tickers(now),
@@ -49,9 +49,9 @@ def _jobs() -> Samples:
     return {"jobs": [((name,), counted.get(number, 0)) for number, name in enumerate(STATES)]}
 
 
-def _due(now: dt.datetime) -> Samples:
+def _due_jobs(now: dt.datetime) -> Samples:
     """Jobs that a tick would claim now: no pause, group, dependency or open run holds them back."""
-    found = health_facts.overdue(now).order_by().aggregate(n=Count("pk"), since=Min("next_run"))
+    found = health_facts.overdue_states(now).order_by().aggregate(n=Count("pk"), since=Min("next_run"))
     return {"due_jobs": [((), found["n"])], "due_oldest_seconds": [((), _age(found["since"], now))]}
 
 
@@ -96,11 +96,11 @@ def _hosts(now: dt.datetime) -> Samples:
     rows = list(seen.values_list("name", "last_seen", "clock_skew_seconds")[:MOST_HOSTS])
     return {
         "host_seen_timestamp_seconds": [((name,), last_seen.timestamp()) for name, last_seen, _skew in rows],
-        "host_clock_skew_seconds": _with_value((name, skew) for name, _seen, skew in rows),
+        "host_clock_skew_seconds": _samples_with_value((name, skew) for name, _seen, skew in rows),
     }
 
 
-def _with_value(rows: Iterable[tuple[str, float | None]]) -> list[tuple[tuple[str, ...], float]]:
+def _samples_with_value(rows: Iterable[tuple[str, float | None]]) -> list[tuple[tuple[str, ...], float]]:
     return [((name,), value) for name, value in rows if value is not None]
 
 

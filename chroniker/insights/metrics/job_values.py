@@ -32,7 +32,7 @@ def read(now: dt.datetime, most: int) -> tuple[Samples, int]:
     due = _due_since([row["pk"] for row in rows], now)
     found: dict[str, list[tuple[tuple[str, ...], float]]] = defaultdict(list)
     for row in rows:
-        _add(found, row, _lateness(row, due.get(row["pk"]), now))
+        _add_values(found, row, _lateness(row, due.get(row["pk"]), now))
     found["backfill_remaining"] += _backfills(most)
     return found, len(rows)
 
@@ -46,7 +46,7 @@ def _backfills(most: int) -> list[tuple[tuple[str, ...], float]]:
 
 def _due_since(ids: Collection[int], now: dt.datetime) -> dict[int, dt.datetime | None]:
     """Jobs that a tick would claim now."""
-    return dict(health_facts.overdue(now).filter(pk__in=ids).order_by().values_list("pk", "next_run"))
+    return dict(health_facts.overdue_states(now).filter(pk__in=ids).order_by().values_list("pk", "next_run"))
 
 
 def _lateness(row: dict[str, Any], due: dt.datetime | None, now: dt.datetime) -> float:
@@ -55,7 +55,7 @@ def _lateness(row: dict[str, Any], due: dt.datetime | None, now: dt.datetime) ->
     return max(0.0, (now - due).total_seconds()) if due else 0.0
 
 
-def _add(found: dict[str, list[tuple[tuple[str, ...], float]]], row: dict[str, Any], lateness: float) -> None:
+def _add_values(found: dict[str, list[tuple[tuple[str, ...], float]]], row: dict[str, Any], lateness: float) -> None:
     job, state = row["name"], {name: row[f"state__{name}"] for name in _STATE}
     for outcome in OUTCOMES:
         found["job_runs_total"].append(((job, outcome), state[f"n_{outcome}"] or 0))

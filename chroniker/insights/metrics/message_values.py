@@ -29,7 +29,7 @@ _NO_TIME = Cast(Value(None), DateTimeField())
 
 
 def read(now: dt.datetime) -> Samples:
-    first, *others = _parts(now)
+    first, *others = _counting_queries(now)
     rows: dict[str, dict[str, tuple[int, dt.datetime | None]]] = defaultdict(dict)
     for what, kind, number, since in first.union(*others, all=True):
         rows[what][kind] = number, since
@@ -53,30 +53,35 @@ def _age(since: dt.datetime | None, now: dt.datetime) -> float:
     return max(0.0, (now - since).total_seconds()) if since else 0.0
 
 
-def _parts(now: dt.datetime) -> list[QuerySet[Any, Any]]:
+def _counting_queries(now: dt.datetime) -> list[QuerySet[Any, Any]]:
     """Each by an index: of messages that are not sent, open alarms, the events of a day, and the few groups."""
     unsent = Outbox.objects.filter(sent_at=None)
     alarms = Alarm.objects.filter(raised_at__isnull=False)
     return [
-        _count(
-            "outbox_pending", unsent.filter(send_at__isnull=False), _by_beginning("channel", _CHANNELS), Min("send_at")
+        _counting_query(
+            "outbox_pending",
+            unsent.filter(send_at__isnull=False),
+            _label_by_prefix("channel", _CHANNELS),
+            Min("send_at"),
         ),
-        _count("outbox_given_up", unsent.filter(send_at=None), _by_beginning("channel", _CHANNELS)),
-        _count("alerts_open", alarms, _by_beginning("subject", {kind: kind for kind in ALARM_EVENTS})),
-        _count("alerts_open", Alert.objects.filter(ended_at=None), F("kind")),
-        _count("activations_waiting", Activation.objects.filter(ended_at=None), Value("", CharField())),
-        _count("events_day", RunEvent.objects.filter(at__gt=now - DAY, kind__in=EventKind.values), F("kind")),
-        _count("paused", Switch.objects.filter(pauses.switched_off(), pk=pauses.ALL), Value("all", CharField())),
-        _count("paused", Group.objects.filter(paused_at__isnull=False), Value("group", CharField())),
+        _counting_query("outbox_given_up", unsent.filter(send_at=None), _label_by_prefix("channel", _CHANNELS)),
+        _counting_query("alerts_open", alarms, _label_by_prefix("subject", {kind: kind for kind in ALARM_EVENTS})),
+        _counting_query("alerts_open", Alert.objects.filter(ended_at=None), F("kind")),
+        _counting_query("activations_waiting", Activation.objects.filter(ended_at=None), Value("", CharField())),
+        _counting_query("events_day", RunEvent.objects.filter(at__gt=now - DAY, kind__in=EventKind.values), F("kind")),
+        _counting_query(
+            "paused", Switch.objects.filter(pauses.switched_off(), pk=pauses.ALL), Value("all", CharField())
+        ),
+        _counting_query("paused", Group.objects.filter(paused_at__isnull=False), Value("group", CharField())),
     ]
 
 
-def _count(what: str, rows: QuerySet[Any], of: Any, since: Any = _NO_TIME) -> QuerySet[Any, Any]:
+def _counting_query(what: str, rows: QuerySet[Any], of: Any, since: Any = _NO_TIME) -> QuerySet[Any, Any]:
     named = rows.order_by().annotate(what=Value(what, CharField()), of=of).values("what", "of")
     counted: QuerySet[Any, Any] = named.annotate(n=Count("pk"), since=since).values_list("what", "of", "n", "since")
     return counted
 
 
-def _by_beginning(column: str, known: Mapping[str, str]) -> Case:
+def _label_by_prefix(column: str, known: Mapping[str, str]) -> Case:
     cases = [When(**{f"{column}__startswith": beginning}, then=Value(kind)) for beginning, kind in known.items()]
     return Case(*cases, default=Value(""), output_field=CharField())

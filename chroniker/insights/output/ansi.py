@@ -45,7 +45,7 @@ class Style(NamedTuple):
 PLAIN = Style()
 
 
-def plain(line: str) -> str:
+def visible_text(line: str) -> str:
     """The visible text of one line: the state after its last carriage return, without escapes and controls."""
     return without_escapes(_last_state(line)[1])
 
@@ -58,12 +58,12 @@ def without_escapes(text: str) -> str:
 def segments(line: str, style: Style = PLAIN) -> tuple[list[tuple[str, str]], Style]:
     """The visible text of one line as (classes, text), and the style after it.
 
-    Joined, the texts are ``plain(line)``. Neighbours differ in their classes, and no text is empty.
+    Joined, the texts are ``visible_text(line)``. Neighbours differ in their classes, and no text is empty.
     """
     hidden, shown = _last_state(line)
     style = style_after(hidden, style)
     found: list[tuple[str, str]] = []
-    for text, following in _styled(shown, style):
+    for text, following in _split_by_style(shown, style):
         if text and found and found[-1][0] == style.classes:
             found[-1] = (style.classes, found[-1][1] + text)
         elif text:
@@ -75,7 +75,7 @@ def segments(line: str, style: Style = PLAIN) -> tuple[list[tuple[str, str]], St
 def style_after(text: str, style: Style = PLAIN) -> Style:
     """The style that is in force after ``text``, which may have several lines."""
     for match in _COLOUR.finditer(text):
-        style = _changed(style, match[1])
+        style = _apply_sequence(style, match[1])
     return style
 
 
@@ -85,34 +85,34 @@ def _last_state(line: str) -> tuple[str, str]:
     return hidden, shown
 
 
-def _styled(text: str, style: Style) -> Iterator[tuple[str, Style]]:
+def _split_by_style(text: str, style: Style) -> Iterator[tuple[str, Style]]:
     """Visible pieces of text, each with the style that follows it."""
     at = 0
     for match in _INVISIBLE.finditer(text):
         if colour := _COLOUR.fullmatch(match[0]):
-            style = _changed(style, colour[1])
+            style = _apply_sequence(style, colour[1])
         yield text[at : match.start()], style
         at = match.end()
     yield text[at:], style
 
 
-def _changed(style: Style, parameters: str) -> Style:
+def _apply_sequence(style: Style, parameters: str) -> Style:
     """The style after one sequence “ESC [ … m”. Unknown codes change nothing."""
     codes = [int(code or 0) for code in re.split("[;:]", parameters)] if len(parameters) < 100 else []
     while codes:
         code = codes.pop(0)
         if code in (38, 48):
-            colour = _extended(codes)
+            colour = _take_colour(codes)
             if colour is not None and code == 38:
                 style = style._replace(foreground=colour)
             elif colour is not None:
                 style = style._replace(background=colour + 10)
         else:
-            style = _simple(style, code)
+            style = _apply_code(style, code)
     return style
 
 
-def _simple(style: Style, code: int) -> Style:
+def _apply_code(style: Style, code: int) -> Style:
     if code == 0:
         return PLAIN
     if 30 <= code <= 37 or 90 <= code <= 97 or code == 39:
@@ -126,30 +126,30 @@ def _simple(style: Style, code: int) -> Style:
     return style._replace(bold=style.bold or code == 1, dim=style.dim or code == 2)
 
 
-def _extended(codes: list[int]) -> int | None:
+def _take_colour(codes: list[int]) -> int | None:
     """The code (30-37, 90-97) nearest to the colour “5;N” or “2;R;G;B” at the head of ``codes``, which it removes."""
     kind = codes.pop(0) if codes else None
     if kind == 5 and codes:
-        return _of_256(codes.pop(0))
+        return _code_of_256_colours(codes.pop(0))
     if kind == 2 and len(codes) >= 3:
         red, green, blue = codes[:3]
         del codes[:3]
-        return _nearest((red, green, blue))
+        return _nearest_code((red, green, blue))
     codes.clear()
     return None
 
 
-def _of_256(number: int) -> int:
+def _code_of_256_colours(number: int) -> int:
     if number < 16:
         return number + 30 if number < 8 else number + 82
     if number < 232:
         red, rest = divmod(number - 16, 36)
-        return _nearest((_STEPS[red], _STEPS[rest // 6], _STEPS[rest % 6]))
+        return _nearest_code((_STEPS[red], _STEPS[rest // 6], _STEPS[rest % 6]))
     grey = 8 + 10 * min(number - 232, 23)
-    return _nearest((grey, grey, grey))
+    return _nearest_code((grey, grey, grey))
 
 
-def _nearest(colour: tuple[int, int, int]) -> int:
+def _nearest_code(colour: tuple[int, int, int]) -> int:
     def distance(index: int) -> int:
         return sum((mine - theirs) ** 2 for mine, theirs in zip(colour, _PALETTE[index], strict=True))
 

@@ -41,10 +41,10 @@ def chunk_starts(run_id: UUID) -> Iterator[Start]:
     Chunks without a line number need one more statement, which counts the line ends in their text.
     """
     streams = _chunks(run_id)
-    before = {stream: _ends_before(run_id, stream, chunks) for stream, chunks in streams.items()}
+    before = {stream: _count_line_ends_before(run_id, stream, chunks) for stream, chunks in streams.items()}
     ends = {stream: 0 for stream in Stream}
     consumed = {stream: 0 for stream in Stream}
-    last = _ends_in_last(run_id, streams)
+    last = _count_line_ends_in_last(run_id, streams)
     cursor = Cursor()
     for chunk in heapq.merge(*streams.values(), key=lambda chunk: chunk[:2]):
         stream = Stream(chunk.stream)
@@ -64,7 +64,7 @@ def _chunks(run_id: UUID) -> dict[Stream, list[_Chunk]]:
     return found
 
 
-def _ends_before(run_id: UUID, stream: Stream, chunks: list[_Chunk]) -> list[int]:
+def _count_line_ends_before(run_id: UUID, stream: Stream, chunks: list[_Chunk]) -> list[int]:
     """The number of line ends of the stream before each of its chunks."""
     known = [chunk.first_line - 1 for chunk in chunks if chunk.first_line is not None]
     if len(known) == len(chunks):
@@ -77,7 +77,7 @@ def _ends_before(run_id: UUID, stream: Stream, chunks: list[_Chunk]) -> list[int
     return found
 
 
-def _ends_in_last(run_id: UUID, streams: dict[Stream, list[_Chunk]]) -> dict[Stream, int]:
+def _count_line_ends_in_last(run_id: UUID, streams: dict[Stream, list[_Chunk]]) -> dict[Stream, int]:
     """The number of line ends in the last chunk of each stream."""
     ends = {stream: 0 for stream in Stream}
     last = [Q(run=run_id, stream=stream, seq=chunks[-1].seq) for stream, chunks in streams.items() if chunks]

@@ -39,10 +39,10 @@ def ends_before(page: Page) -> dict[Stream, int | None]:
     first: dict[Stream, Piece] = {}
     for piece in page.pieces:
         first.setdefault(piece.stream, piece)
-    return {stream: _ends_before(page, stream, first.get(stream)) for stream in Stream}
+    return {stream: _line_ends_before(page, stream, first.get(stream)) for stream in Stream}
 
 
-def _ends_before(page: Page, stream: Stream, first: Piece | None) -> int | None:
+def _line_ends_before(page: Page, stream: Stream, first: Piece | None) -> int | None:
     previous = page.previous.get(stream)
     if previous is not None and previous.first_line is not None:
         return previous.first_line - 1 + previous.text.count("\n")
@@ -61,7 +61,7 @@ class _Reader:
     def read(self, piece: Piece) -> list[Line]:
         began, found = self._began[piece.stream], []
         if piece.missing:
-            began.lose(piece.missing)
+            began.drop_after_lost_chunks(piece.missing)
         if piece.first_line is not None:
             self._counts[piece.stream] = piece.first_line - 1
         *ended, rest = piece.text.split("\n")
@@ -99,6 +99,6 @@ class _Beginning:
         self.text, self.missing, self.is_cut = "", 0, False
         self.written_at = None
 
-    def lose(self, chunks: int) -> None:
+    def drop_after_lost_chunks(self, chunks: int) -> None:
         """Chunks are lost here: the beginning does not belong to the text that follows."""
         self.text, self.missing, self.is_cut = "", self.missing + chunks, True

@@ -108,7 +108,7 @@ class _Reach:
         The page ends where a stream has more chunks than were read: later chunks of other streams come after them.
         """
         size = 0
-        for head in self._merged(backwards=backwards):
+        for head in self._merge_streams(backwards=backwards):
             size += head.length
             if self.chosen and size > BUDGET:
                 return
@@ -117,7 +117,7 @@ class _Reach:
             if head.seq == (window.low if backwards else window.high) != window.end:
                 return
 
-    def _merged(self, *, backwards: bool) -> Iterator[Head]:
+    def _merge_streams(self, *, backwards: bool) -> Iterator[Head]:
         streams = [
             sorted((head for head in self.heads if head.stream == stream), reverse=backwards) for stream in Stream
         ]
@@ -128,21 +128,23 @@ def page_after(run_id: UUID, cursor: Cursor) -> Page:
     """The page that follows ``cursor``. Three statements."""
     windows = {
         stream: _Window(near, min(near + MOST - 1, end), end)
-        for stream, near, end in _ends(run_id, {stream: Q(seq__gt=cursor[stream]) for stream in Stream}, "seq")
+        for stream, near, end in _first_and_last_numbers(
+            run_id, {stream: Q(seq__gt=cursor[stream]) for stream in Stream}, "seq"
+        )
     }
-    reach = _Reach(windows, _heads(run_id, windows))
+    reach = _Reach(windows, _fetch_heads(run_id, windows))
     reach.choose(backwards=False)
     after = cursor
     for head in reach.chosen:
         after = after.moved(head.stream, head.seq)
     more = any(after[stream] < window.end for stream, window in windows.items())
-    return _fetched_page(run_id, reach, cursor, after, cursor != Cursor(), more)
+    return _fetch_page(run_id, reach, cursor, after, cursor != Cursor(), more)
 
 
 def page_before(run_id: UUID, cursor: Cursor) -> Page:
     """The page that ends at ``cursor``. Three statements."""
     windows = _windows_before(run_id, {stream: Q(seq__lte=cursor[stream]) for stream in Stream})
-    return _backwards(run_id, windows, cursor, more_after=True)
+    return _page_backwards(run_id, windows, cursor, more_after=True)
 
 
 def last_page(run_id: UUID) -> Page:
@@ -151,7 +153,7 @@ def last_page(run_id: UUID) -> Page:
     end = Cursor()
     for stream, window in windows.items():
         end = end.moved(stream, window.high)
-    return _backwards(run_id, windows, end, more_after=False)
+    return _page_backwards(run_id, windows, end, more_after=False)
 
 
 def pages(run_id: UUID) -> Iterator[Page]:
@@ -166,23 +168,23 @@ def chunks_of(run_id: UUID, stream: int) -> QuerySet[LogChunk]:
     return LogChunk.objects.filter(run=run_id, stream=stream)
 
 
-def _backwards(run_id: UUID, windows: dict[Stream, _Window], cursor: Cursor, *, more_after: bool) -> Page:
-    reach = _Reach(windows, _heads(run_id, windows))
+def _page_backwards(run_id: UUID, windows: dict[Stream, _Window], cursor: Cursor, *, more_after: bool) -> Page:
+    reach = _Reach(windows, _fetch_heads(run_id, windows))
     reach.choose(backwards=True)
     before = cursor
     for head in reach.chosen:
         before = before.moved(head.stream, head.seq - 1)
     reach.chosen.reverse()
     more = any(before[stream] >= window.end for stream, window in windows.items())
-    return _fetched_page(run_id, reach, before, cursor, more, more_after)
+    return _fetch_page(run_id, reach, before, cursor, more, more_after)
 
 
 def _windows_before(run_id: UUID, conditions: dict[Stream, Q]) -> dict[Stream, _Window]:
-    found = _ends(run_id, conditions, "-seq")
+    found = _first_and_last_numbers(run_id, conditions, "-seq")
     return {stream: _Window(max(near - MOST + 1, end), near, end) for stream, near, end in found}
 
 
-def _ends(run_id: UUID, conditions: dict[Stream, Q], order: str) -> list[tuple[Stream, int, int]]:
+def _first_and_last_numbers(run_id: UUID, conditions: dict[Stream, Q], order: str) -> list[tuple[Stream, int, int]]:
     """For each stream that has such chunks: the number of the first one in this order, and of the last one."""
     opposite = order.removeprefix("-") if order.startswith("-") else f"-{order}"
     columns: dict[str, Any] = {}
@@ -198,27 +200,27 @@ def _ends(run_id: UUID, conditions: dict[Stream, Q], order: str) -> list[tuple[S
     ]
 
 
-def _heads(run_id: UUID, windows: dict[Stream, _Window]) -> list[Head]:
+def _fetch_heads(run_id: UUID, windows: dict[Stream, _Window]) -> list[Head]:
     ranges = {stream: (window.low, window.high) for stream, window in windows.items()}
-    rows = _in_ranges(run_id, ranges).values_list("stream", "seq", "written_at", "first_line", Length("text"))
+    rows = _chunks_in_ranges(run_id, ranges).values_list("stream", "seq", "written_at", "first_line", Length("text"))
     return [Head(*row) for row in rows]
 
 
-def _in_ranges(run_id: UUID, ranges: dict[Stream, tuple[int, int]]) -> QuerySet[LogChunk]:
+def _chunks_in_ranges(run_id: UUID, ranges: dict[Stream, tuple[int, int]]) -> QuerySet[LogChunk]:
     """The chunks with these numbers. Each branch names the run, so that each can use the index."""
     branches = [Q(run=run_id, stream=stream, seq__range=both) for stream, both in ranges.items()]
     return LogChunk.objects.filter(reduce(or_, branches)) if branches else LogChunk.objects.none()
 
 
-def _fetched_page(
+def _fetch_page(
     run_id: UUID, reach: _Reach, before: Cursor, after: Cursor, more_before: bool, more_after: bool
 ) -> Page:
     """Fetch the texts of `reach.chosen` only, so that a page costs its own size, however long the output is."""
     ranges = {stream: (max(before[stream], 0), after[stream]) for stream in Stream if after[stream] >= 0}
-    rows = _in_ranges(run_id, ranges).values_list("stream", "seq", "written_at", "first_line", "text")
+    rows = _chunks_in_ranges(run_id, ranges).values_list("stream", "seq", "written_at", "first_line", "text")
     found = {row[:2]: Piece(Stream(row[0]), *row[1:]) for row in rows}
     previous = {
-        stream: _with_beginning(run_id, found[at]) for stream in Stream if (at := (stream, before[stream])) in found
+        stream: _add_beginning(run_id, found[at]) for stream in Stream if (at := (stream, before[stream])) in found
     }
     last = {stream: before[stream] for stream in Stream}
     pieces = []
@@ -229,7 +231,7 @@ def _fetched_page(
     return Page(pieces, before, after, more_before, more_after, previous)
 
 
-def _with_beginning(run_id: UUID, piece: Piece) -> Piece:
+def _add_beginning(run_id: UUID, piece: Piece) -> Piece:
     """Join earlier chunks to a piece without a line end, as far as the limits allow. None or two statements."""
     if "\n" in piece.text or piece.seq == 0 or len(piece.text) > BEGINNING:
         return piece

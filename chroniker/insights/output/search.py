@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from uuid import UUID
 
-from chroniker.insights.output.ansi import plain, without_escapes
+from chroniker.insights.output.ansi import visible_text, without_escapes
 from chroniker.insights.output.pages import Cursor, Page, page_after
 from chroniker.insights.output.views import lines_of
 
@@ -29,7 +29,7 @@ def search(run_id: UUID, text: str, cursor: Cursor) -> Matches:
         page = page_after(run_id, cursor)
         if _may_match(page, wanted):
             found = lines_of(run_id, page)
-            numbers += [line.number for line in found if wanted in plain(line.text).casefold()]
+            numbers += [line.number for line in found if wanted in visible_text(line.text).casefold()]
         read += sum(piece.text.count("\n") or 1 for piece in page.pieces)
         cursor = page.after
         if not page.more_after:

@@ -62,7 +62,7 @@ def view_before(run_id: UUID, place: Place, limit: int = LINES) -> View:
     """The lines that end at ``place``. Empty at the beginning of the output."""
     if place.skip:
         last, page, found = _page_at(run_id, Place(place.cursor, place.skip - 1))
-        return _end_of(found[: last.skip + 1], last.cursor, place, limit, page.more_before)
+        return _view_of_last_lines(found[: last.skip + 1], last.cursor, place, limit, page.more_before)
     page = page_before(run_id, place.cursor)
     found = lines_of(run_id, page)
     for _page in range(LONGEST):
@@ -70,7 +70,7 @@ def view_before(run_id: UUID, place: Place, limit: int = LINES) -> View:
             break
         page = page_before(run_id, page.before)
         found = lines_of(run_id, page)
-    return _end_of(found, page.before, place, limit, page.more_before)
+    return _view_of_last_lines(found, page.before, place, limit, page.more_before)
 
 
 def _page_at(run_id: UUID, place: Place) -> tuple[Place, Page, list[Line]]:
@@ -89,7 +89,7 @@ def _page_at(run_id: UUID, place: Place) -> tuple[Place, Page, list[Line]]:
 def last_view(run_id: UUID, limit: int = LINES) -> View:
     """The last lines, also those without an end."""
     page = last_page(run_id)
-    view = _end_of(lines_of(run_id, page), page.before, Place(page.after), limit, page.more_before)
+    view = _view_of_last_lines(lines_of(run_id, page), page.before, Place(page.after), limit, page.more_before)
     return replace(view, more_after=False)
 
 
@@ -118,7 +118,7 @@ def first_error(run_id: UUID) -> int | None:
     return next((start.ends + 1 for start in chunk_starts(run_id) if start.stream == Stream.STDERR), None)
 
 
-def _end_of(found: list[Line], start: Cursor, end: Place, limit: int, more_before: bool) -> View:
+def _view_of_last_lines(found: list[Line], start: Cursor, end: Place, limit: int, more_before: bool) -> View:
     cut = max(0, len(found) - limit)
     return View(found[cut:], Place(start, cut), end, more_before or cut > 0, more_after=True)
 
@@ -127,11 +127,11 @@ def lines_of(run_id: UUID, page: Page) -> list[Line]:
     """The lines of a page. Another statement if its chunks do not store line numbers."""
     known = ends_before(page)
     missing = [stream for stream, count in known.items() if count is None]
-    counted = _count(run_id, page.before, missing) if missing else {}
+    counted = _count_line_ends(run_id, page.before, missing) if missing else {}
     return lines(page, {stream: counted.get(stream, count or 0) for stream, count in known.items()})
 
 
-def _count(run_id: UUID, cursor: Cursor, streams: list[Stream]) -> dict[Stream, int]:
+def _count_line_ends(run_id: UUID, cursor: Cursor, streams: list[Stream]) -> dict[Stream, int]:
     """The line ends before ``cursor``, counted in the text: for chunks without a line number, which are few."""
     found = {}
     for stream in streams:

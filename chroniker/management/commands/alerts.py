@@ -14,14 +14,14 @@ from chroniker.escaping import one_line
 from chroniker.job_commands.secret_masking import masked
 from chroniker.management.console import (
     CHECKS,
-    database_errors_explained,
+    explain_database_errors,
     group_named,
     job_named,
-    local,
-    moment,
+    local_time_text,
+    parse_moment,
     row_limit,
 )
-from chroniker.management.diagnosis.finding import MAX_NAMED, some
+from chroniker.management.diagnosis.finding import MAX_NAMED, join_first_names
 from chroniker.management.table import table
 from chroniker.management.terminal import ConsoleCommand
 from chroniker.models import Alert, AlertMute, Group, Job
@@ -58,7 +58,7 @@ class Command(ConsoleCommand):
         parser.add_argument("--reason", default="", metavar="TEXT", help="with --mute: shown beside the mute")
 
     def handle(self, *, job: str | None, group: str | None, mute: str | None, unmute: bool, **options: Any) -> None:
-        with database_errors_explained():
+        with explain_database_errors():
             one = job_named(job) if job is not None else None
             some = group_named(group) if group is not None else None
             if mute is not None:
@@ -66,21 +66,23 @@ class Command(ConsoleCommand):
             elif unmute:
                 self.unmute(one, some)
             else:
-                self.show(_chosen(one, some, options["open"]), options["limit"], options["json"])
+                self.show(_chosen_alerts(one, some, options["open"]), options["limit"], options["json"])
 
     def mute(self, time: str, job: Job | None, group: Group | None, since: str | None, reason: str) -> None:
-        begin = moment(since) or database_now()
-        end = _end(time, begin)
+        begin = parse_moment(since) or database_now()
+        end = _parse_end(time, begin)
         if end <= max(begin, database_now()):
-            raise CommandError(f"The end, {local(end)}, is not after both the beginning and the present time.")
+            raise CommandError(
+                f"The end, {local_time_text(end)}, is not after both the beginning and the present time."
+            )
         by = command_actor("alerts")
         requests.mute_alerts(by, end, job=job, group=group, since=begin if since else None, reason=reason)
-        begins = f"from {local(begin)} " if since else ""
-        self.stdout.write(f"Muted {begins}until {local(end)}. What is still open then is reported.")
+        begins = f"from {local_time_text(begin)} " if since else ""
+        self.stdout.write(f"Muted {begins}until {local_time_text(end)}. What is still open then is reported.")
 
     def unmute(self, job: Job | None, group: Group | None) -> None:
         if not requests.unmute_alerts(command_actor("alerts"), job=job, group=group):
-            self.stdout.write(_no_mute(job, group))
+            self.stdout.write(_no_mute_message(job, group))
             raise SystemExit(1)
         self.stdout.write("The mute has ended; the next tick reports what is open.")
 
@@ -93,7 +95,7 @@ class Command(ConsoleCommand):
             self.stdout.write("\n".join(table([row(alert) for alert in found], HEAD)) or "No alerts.")
 
 
-def _chosen(job: Job | None, group: Group | None, only_open: bool) -> QuerySet[Alert]:
+def _chosen_alerts(job: Job | None, group: Group | None, only_open: bool) -> QuerySet[Alert]:
     alerts = Alert.objects.select_related("job").order_by("-raised_at", "-pk")
     if job is not None:
         alerts = alerts.filter(job=job)
@@ -102,28 +104,28 @@ def _chosen(job: Job | None, group: Group | None, only_open: bool) -> QuerySet[A
     return alerts.filter(ended_at=None) if only_open else alerts
 
 
-def _no_mute(job: Job | None, group: Group | None) -> str:
+def _no_mute_message(job: Job | None, group: Group | None) -> str:
     """Names the other mutes: a person who ends the mute of all jobs often means the mute of one job."""
     of = f"the job “{job.name}”" if job else f"the group “{group.name}”" if group else "all jobs"
     rows = AlertMute.objects.filter(ends_at__gt=database_now()).select_related("job", "group")
-    others = [f"{_option(row)} (until {local(row.ends_at)})" for row in rows[: MAX_NAMED + 1]]
-    return f"There was no mute of {of}." + (f" Other mutes: {some(others)}." if others else "")
+    others = [f"{_mute_options(row)} (until {local_time_text(row.ends_at)})" for row in rows[: MAX_NAMED + 1]]
+    return f"There was no mute of {of}." + (f" Other mutes: {join_first_names(others)}." if others else "")
 
 
-def _option(mute: AlertMute) -> str:
+def _mute_options(mute: AlertMute) -> str:
     """The options of this command that name what it mutes."""
     if mute.job is not None:
         return f"--job {shlex.quote(one_line(mute.job.name))}"
     return f"--group {shlex.quote(one_line(mute.group.name))}" if mute.group is not None else "all jobs"
 
 
-def _end(time: str, begin: dt.datetime) -> dt.datetime:
+def _parse_end(time: str, begin: dt.datetime) -> dt.datetime:
     if length := re.fullmatch(r"(\d{1,5})([mhd])", time):
         try:
             return begin + dt.timedelta(**{UNITS[length[2]]: int(length[1])})
         except OverflowError:
             raise CommandError("The end is after the year 9999.") from None
-    return moment(time) or begin
+    return parse_moment(time) or begin
 
 
 def text_of(alert: Alert) -> str:
@@ -131,9 +133,15 @@ def text_of(alert: Alert) -> str:
 
 
 def row(alert: Alert) -> tuple[str, ...]:
-    ended = local(alert.ended_at) if alert.ended_at else "-" if alert.reported_at else "- (muted)"
+    ended = local_time_text(alert.ended_at) if alert.ended_at else "-" if alert.reported_at else "- (muted)"
     name = alert.job.name if alert.job else "-"
-    return (name, str(alert.get_kind_display()), local(alert.raised_at), ended, " ".join(text_of(alert).split()))
+    return (
+        name,
+        str(alert.get_kind_display()),
+        local_time_text(alert.raised_at),
+        ended,
+        " ".join(text_of(alert).split()),
+    )
 
 
 def as_json(alert: Alert) -> str:

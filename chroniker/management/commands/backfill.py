@@ -8,7 +8,14 @@ from django.core.management.base import CommandError, CommandParser
 
 from chroniker.escaping import one_line
 from chroniker.exceptions import BackfillRefused
-from chroniker.management.console import CHECKS, POLL_SECONDS, database_errors_explained, job_named, local, moment
+from chroniker.management.console import (
+    CHECKS,
+    POLL_SECONDS,
+    explain_database_errors,
+    job_named,
+    local_time_text,
+    parse_moment,
+)
 from chroniker.management.table import table
 from chroniker.management.terminal import ConsoleCommand
 from chroniker.models import OPEN, Backfill, OnFailure, Run, Which
@@ -21,7 +28,7 @@ CHOICES = {each.value.lower().replace("_", "-"): each for each in Which}
 HEAD = ("backfill", "job", "from", "until", "which", "progress", "failed", "requested by")
 
 
-def named(text: str) -> Backfill:
+def find_backfill(text: str) -> Backfill:
     try:
         return Backfill.objects.select_related("job").get(pk=UUID(text))
     except (ValueError, Backfill.DoesNotExist):
@@ -63,7 +70,7 @@ class Command(ConsoleCommand):
         parser.add_argument("--stop-run", action="store_true", help="with --cancel: stop its open run, too")
 
     def handle(self, **options: Any) -> None:
-        with database_errors_explained():
+        with explain_database_errors():
             if options["cancel"] is not None:
                 self.cancel(options["cancel"], options["stop_run"])
             elif options["retry_now"] is not None:
@@ -74,7 +81,7 @@ class Command(ConsoleCommand):
                 self.request(options)
 
     def request(self, options: dict[str, Any]) -> None:
-        first, last = moment(options["first"], fold=0), moment(options["last"], fold=1)
+        first, last = parse_moment(options["first"], fold=0), parse_moment(options["last"], fold=1)
         if not options["job"] or first is None or last is None:
             raise CommandError("Name a job, and the range with --from and --until.")
         wish = Wish(
@@ -100,7 +107,7 @@ class Command(ConsoleCommand):
 
     def write_preview(self, wish: Wish, found: Preview) -> None:
         rows = [
-            (local(each.instant), str(each.answer.label), "would run" if wish.wants(each) else "-")
+            (local_time_text(each.instant), str(each.answer.label), "would run" if wish.wants(each) else "-")
             for each in found.decided
         ]
         self.stdout.write("\n".join(table(rows, ("scheduled time", "record", "backfill"))))
@@ -114,8 +121,8 @@ class Command(ConsoleCommand):
             (
                 str(row.pk),
                 one_line(row.job.name),
-                local(row.first),
-                local(row.last),
+                local_time_text(row.first),
+                local_time_text(row.last),
                 str(Which(row.which).label),
                 f"{row.made} of {row.planned}, {row.condition_label}",
                 str(row.failed),
@@ -126,13 +133,13 @@ class Command(ConsoleCommand):
         self.stdout.write("\n".join(table(lines, HEAD)) if lines else "No backfills.")
 
     def retry_now(self, text: str) -> None:
-        changed = requests.hasten_backfill(named(text), command_actor("backfill"))
+        changed = requests.hasten_backfill(find_backfill(text), command_actor("backfill"))
         self.stdout.write("Its retry is due now." if changed else "It has no pending retry that is not yet due.")
         if not changed:
             raise SystemExit(1)
 
     def cancel(self, text: str, stop_run: bool) -> None:
-        was_open = requests.cancel_backfill(named(text).pk, command_actor("backfill"), stop_run=stop_run)
+        was_open = requests.cancel_backfill(find_backfill(text).pk, command_actor("backfill"), stop_run=stop_run)
         self.stdout.write("Cancelled." if was_open else "It has ended already.")
         if not was_open:
             raise SystemExit(1)

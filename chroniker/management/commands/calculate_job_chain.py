@@ -7,8 +7,8 @@ from typing import Any
 from django.core.management.base import CommandParser
 
 from chroniker.escaping import one_line
-from chroniker.insights.dependency_graph import Chain, chains, in_words
-from chroniker.management.console import CHECKS, database_errors_explained, jobs_named
+from chroniker.insights.dependency_graph import Chain, chains, duration_in_words
+from chroniker.management.console import CHECKS, explain_database_errors, jobs_named
 from chroniker.management.table import table
 from chroniker.management.terminal import ConsoleCommand
 from chroniker.models import Job
@@ -34,7 +34,7 @@ class Command(ConsoleCommand):
         parser.add_argument("--json", action="store_true", help="one JSON object per line, for each chain")
 
     def handle(self, *, jobs: list[str], json: bool, **options: Any) -> None:
-        with database_errors_explained():
+        with explain_database_errors():
             found = chains([job.pk for job in jobs_named(jobs)] if jobs else None)
         for number, chain in enumerate(found):
             if json:
@@ -51,15 +51,15 @@ def in_lines(chain: Chain) -> str:
         (
             "*" if link.job.pk in critical else "",
             link.job.name + ("" if link.job.enabled else " (disabled)"),
-            in_words(link.seconds),
-            in_words(link.starts_after),
+            duration_in_words(link.seconds),
+            duration_in_words(link.starts_after),
             ", ".join(job.name for job in link.waits_for),
         )
         for link in chain.links
     ]
     lines = list(table(rows, HEAD))
     if chain.critical_path:
-        total = in_words(chain.seconds) + ("" if chain.is_complete else " or more: some durations are unknown")
+        total = duration_in_words(chain.seconds) + ("" if chain.is_complete else " or more: some durations are unknown")
         lines += [f"Critical path: {_names(chain.critical_path, ' → ')}", f"Total: {total}"]
     if chain.circles:
         names = _names(chain.circles, ", ")

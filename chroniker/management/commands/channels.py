@@ -5,7 +5,7 @@ from typing import Any
 
 from django.core.management.base import CommandError, CommandParser
 
-from chroniker.management.console import CHECKS, database_errors_explained, local
+from chroniker.management.console import CHECKS, explain_database_errors, local_time_text
 from chroniker.management.table import table
 from chroniker.management.terminal import ConsoleCommand
 from chroniker.models import Channel, FailingChannel
@@ -27,7 +27,7 @@ class Command(ConsoleCommand):
         parser.add_argument("--json", action="store_true", help="one JSON object per line, for programs")
 
     def handle(self, *, test: str | None, json: bool, **options: Any) -> None:
-        with database_errors_explained():
+        with explain_database_errors():
             if test is not None:
                 self._test(test)
                 return
@@ -51,7 +51,7 @@ class Command(ConsoleCommand):
 
 def _row(channel: Channel, failing: FailingChannel | None) -> tuple[str, ...]:
     events = ", ".join(channel.events) or ("start and end of runs" if channel.is_check_in else "alerts and alarms")
-    state = "no failure" if failing is None else f"has failed since {local(failing.since)}: {failing.error}"
+    state = "no failure" if failing is None else f"has failed since {local_time_text(failing.since)}: {failing.error}"
     return channel.name, channel.kind, channel.shown_target, events, "yes" if channel.is_default else "", state
 
 

@@ -13,7 +13,7 @@ from chroniker.exceptions import MonitorError
 from chroniker.management.terminal import ConsoleCommand
 from chroniker.models import Job
 from chroniker.monitors import RecordCount
-from chroniker.outbox.admin_links import absolute
+from chroniker.outbox.admin_links import absolute_url
 
 #: Exit statuses: records were found; the arguments are invalid.
 NEEDS_ATTENTION, INVALID_ARGUMENTS = 1, 2
@@ -64,7 +64,7 @@ def template_values(job: Job, found: RecordCount, plain: str) -> dict[str, Any]:
     """The variables of the error template. ``stderr`` is the name in django-chroniker."""
     known = monitors.template_values(job)
     try:
-        url = absolute(monitors.render_url(job.monitor_url, known))
+        url = absolute_url(monitors.render_url(job.monitor_url, known))
     except MonitorError as error:
         url = str(error)
     return {**known, "count": found.count, "records": found.shown, "url": url, "stderr": plain}

@@ -5,7 +5,7 @@ from typing import Any
 
 from django.core.management.base import CommandError, CommandParser
 
-from chroniker.management.console import CHECKS, database_errors_explained
+from chroniker.management.console import CHECKS, explain_database_errors
 from chroniker.management.terminal import ConsoleCommand
 from chroniker.models import installation
 from chroniker.models.audit import command_actor
@@ -46,7 +46,7 @@ class Command(ConsoleCommand):
         )
 
     def handle(self, *, interactive: bool, moved: bool, **options: Any) -> None:
-        with database_errors_explained():
+        with explain_database_errors():
             if not installation.copied().exists():
                 raise CommandError("This database is no copy; there is nothing to adopt.")
             found = adoption.waiting()

@@ -17,7 +17,7 @@ from chroniker.management.console import (
     CHECKS,
     TickPrinter,
     add_quiet,
-    database_errors_explained,
+    explain_database_errors,
     jobs_named,
     shutdown_grace,
     wait_for_messages,
@@ -64,7 +64,7 @@ class Command(ConsoleCommand):
     ) -> None:
         if force_run and not jobs:
             raise CommandError("--force-run needs --jobs NAME-OR-ID …")
-        with database_errors_explained():
+        with explain_database_errors():
             named = jobs_named(jobs) if jobs else None
             if dry_run:
                 self.preview(named, force_run)
@@ -72,7 +72,7 @@ class Command(ConsoleCommand):
                 self.tick(named, force_run, TickPrinter(self.stdout.write, verbosity, is_quiet=quiet))
 
     def preview(self, jobs: list[Job] | None, force_run: bool) -> None:
-        for line in dry_run.by_hand(jobs or []) if force_run else dry_run.by_schedule(jobs):
+        for line in dry_run.forecast_by_hand(jobs or []) if force_run else dry_run.forecast_by_schedule(jobs):
             self.stdout.write(one_line(line))
 
     def tick(self, jobs: list[Job] | None, force_run: bool, printer: TickPrinter) -> None:

@@ -8,7 +8,7 @@ from typing import Any
 from django.core.management.base import CommandError, CommandParser
 
 from chroniker.clock.database_clock import database_now
-from chroniker.management.console import CHECKS, database_errors_explained, local
+from chroniker.management.console import CHECKS, explain_database_errors, local_time_text
 from chroniker.management.terminal import ConsoleCommand
 from chroniker.models import Job
 from chroniker.models.audit import command_actor
@@ -34,17 +34,17 @@ class Command(ConsoleCommand):
         parser.add_argument("--dry-run", action="store_true", help="print how many would be deleted; delete nothing")
 
     def handle(self, *, unit: str, amount: int, dry_run: bool, verbosity: int, **options: Any) -> None:
-        with database_errors_explained():
-            moment = _ago(unit, amount)
+        with explain_database_errors():
+            moment = _time_ago(unit, amount)
             total = retention.ended_before(moment).count()
             if dry_run:
-                self.stdout.write(f"would delete {total} runs that ended before {local(moment)}")
+                self.stdout.write(f"would delete {total} runs that ended before {local_time_text(moment)}")
                 return
             deleted = self.delete(moment, total, print_progress=verbosity >= 1)
-            requests.record_deletion(command_actor("cron_clean"), deleted, local(moment))
+            requests.record_deletion(command_actor("cron_clean"), deleted, local_time_text(moment))
             results = retention.forget_deleted(moment)
         if verbosity >= 1:
-            self.stdout.write(f"deleted {deleted} runs that had ended before {local(moment)}")
+            self.stdout.write(f"deleted {deleted} runs that had ended before {local_time_text(moment)}")
         if verbosity >= 1 and results:
             self.stdout.write(f"deleted {results} results of runs that no longer exist")
 
@@ -62,7 +62,7 @@ class Command(ConsoleCommand):
         return deleted
 
 
-def _ago(unit: str, amount: int) -> dt.datetime:
+def _time_ago(unit: str, amount: int) -> dt.datetime:
     if amount < 0:
         raise CommandError(f"{amount} {unit} ago is in the future: give 0 or more.")
     try:

@@ -11,7 +11,7 @@ from django.db.models import QuerySet
 from chroniker.conf import settings
 from chroniker.eligibility import draining, pauses
 from chroniker.escaping import one_line
-from chroniker.management.console import CHECKS, database_errors_explained, describe, local
+from chroniker.management.console import CHECKS, describe_run, explain_database_errors, local_time_text
 from chroniker.management.terminal import ConsoleCommand
 from chroniker.models import Run
 from chroniker.models.audit import command_actor
@@ -48,7 +48,7 @@ class Command(ConsoleCommand):
         if undo and timeout is not None:
             raise CommandError("--undo waits for nothing; leave out --timeout.", returncode=2)
         try:
-            with database_errors_explained():
+            with explain_database_errors():
                 left = self._undo(fleet) if undo else self._drain(fleet, timeout)
         except CommandError as error:
             raise CommandError(str(error), returncode=2) from error
@@ -78,8 +78,8 @@ class Command(ConsoleCommand):
         self._wait(runs, timeout)
         left = list(runs.all()[: MOST_PRINTED + 1])
         for run in left[:MOST_PRINTED]:
-            state, since = "running" if run.started_at else "queued", local(run.started_at or run.claimed_at)
-            self.stdout.write(one_line(f"left: {describe(run)}, {state} since {since} ({run.pk})"))
+            state, since = "running" if run.started_at else "queued", local_time_text(run.started_at or run.claimed_at)
+            self.stdout.write(one_line(f"left: {describe_run(run)}, {state} since {since} ({run.pk})"))
         if len(left) > MOST_PRINTED:
             self.stdout.write("left: more runs; see manage.py jobs --state running queued")
         self.stdout.write("Runs are left." if left else "No run is left.")

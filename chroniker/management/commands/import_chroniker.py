@@ -9,7 +9,7 @@ from chroniker.importing.candidate import Candidate
 from chroniker.importing.django_chroniker.importer import import_jobs, import_logs, omission_notes
 from chroniker.importing.django_chroniker.jobs import ImportOptions
 from chroniker.importing.django_chroniker.source import Dump, Source, Tables
-from chroniker.management.importing import ImportCommand, refusals_explained, zone
+from chroniker.management.importing import ImportCommand, explain_refusals, zone
 
 
 class Command(ImportCommand):
@@ -32,7 +32,7 @@ class Command(ImportCommand):
         parser.add_argument("--no-catch-up", action="store_true", help="an overdue job waits for its next instant")
 
     def handle(self, *, file: str | None, dry_run: bool, disabled: bool, no_logs: bool, **options: Any) -> None:
-        with refusals_explained():
+        with explain_refusals():
             source: Source = Dump(file) if file else Tables()
             import_options = ImportOptions(now := database_now(), options["timezone"], not options["no_catch_up"])
             found = import_jobs(source, import_options, by=self.by, dry_run=dry_run, disabled=disabled)

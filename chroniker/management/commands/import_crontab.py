@@ -12,7 +12,7 @@ from chroniker.importing import Outcome, save_candidates
 from chroniker.importing.crontab.crontab_parser import entries
 from chroniker.importing.crontab.jobs import Cron, ImportOptions, candidates
 from chroniker.importing.crontab.this_machine import machine_zone, own_manage_files
-from chroniker.management.importing import ImportCommand, refusals_explained, zone
+from chroniker.management.importing import ImportCommand, explain_refusals, zone
 
 
 class Command(ImportCommand):
@@ -43,7 +43,7 @@ class Command(ImportCommand):
         )
 
     def handle(self, *, file: str, system: bool, dry_run: bool, disabled: bool, **options: Any) -> None:
-        with refusals_explained():
+        with explain_refusals():
             import_options = ImportOptions(
                 database_now(),
                 options["timezone"] or machine_zone(),

@@ -10,7 +10,7 @@ from django.db.models import QuerySet
 
 from chroniker.insights.job_status import Condition, JobStatus, fetch_job_status
 from chroniker.job_commands import hand_over
-from chroniker.management.console import CHECKS, database_errors_explained, group_named, local
+from chroniker.management.console import CHECKS, explain_database_errors, group_named, local_time_text
 from chroniker.management.table import table
 from chroniker.management.terminal import ConsoleCommand
 from chroniker.models import Job
@@ -46,7 +46,7 @@ class Command(ConsoleCommand):
         json: bool,
         **options: Any,
     ) -> None:
-        with database_errors_explained():
+        with explain_database_errors():
             jobs = Job.objects.order_by("name")
             if name is not None:
                 jobs = jobs.filter(name__icontains=name)
@@ -72,10 +72,10 @@ def statuses(jobs: QuerySet[Job]) -> Iterator[JobStatus]:
 
 
 def row(facts: JobStatus) -> tuple[str, ...]:
-    ended = f"{facts.last_status.label}, {local(facts.state.last_finished_at)}" if facts.last_status else "-"
+    ended = f"{facts.last_status.label}, {local_time_text(facts.state.last_finished_at)}" if facts.last_status else "-"
     if note := hand_over.note(facts.job.command, facts.job.args):
         ended += f" ({note})"
-    next_run = local(facts.next_run) if facts.next_run else "-"
+    next_run = local_time_text(facts.next_run) if facts.next_run else "-"
     why = "" if facts.is_self_explanatory else " ".join(facts.why.split())
     return (str(facts.job.pk), facts.job.name, str(facts.condition.label), next_run, ended, why)
 

@@ -10,7 +10,14 @@ from django.core.management.base import CommandParser
 from chroniker.clock.database_clock import database_now
 from chroniker.insights import ledger
 from chroniker.insights.ledger import Entry
-from chroniker.management.console import CHECKS, database_errors_explained, job_named, local, moment, row_limit
+from chroniker.management.console import (
+    CHECKS,
+    explain_database_errors,
+    job_named,
+    local_time_text,
+    parse_moment,
+    row_limit,
+)
 from chroniker.management.table import table
 from chroniker.management.terminal import ConsoleCommand
 from chroniker.models import Job, JobState, Run, Status
@@ -40,8 +47,8 @@ class Command(ConsoleCommand):
 
     def handle(self, *, job: str, since: str | None, until: str | None, limit: int, json: bool, **options: Any) -> None:
         # Where the clock repeats an hour, "from" is its first occurrence and "until" the second.
-        low, high = moment(since, fold=0), moment(until, fold=1)
-        with database_errors_explained():
+        low, high = parse_moment(since, fold=0), parse_moment(until, fold=1)
+        with explain_database_errors():
             found = instants(job_named(job), low, high, limit)
             if json:
                 for entry in found:
@@ -69,9 +76,13 @@ def instants(job: Job, low: dt.datetime | None, high: dt.datetime | None, limit:
 
 def row(entry: Entry) -> tuple[str, ...]:
     run, stretch = entry.retry or entry.run, entry.first and entry.first != entry.instant
-    instant = f"{local(entry.first)} to {local(entry.instant)}" if stretch else local(entry.instant)
+    instant = (
+        f"{local_time_text(entry.first)} to {local_time_text(entry.instant)}"
+        if stretch
+        else local_time_text(entry.instant)
+    )
     token = f"#{run.token}" if run else "-"
-    started = local(run.started_at) if run and run.started_at else "-"
+    started = local_time_text(run.started_at) if run and run.started_at else "-"
     reason = " ".join(run.reason.split()) if run else ""
     if (later := entry.backfill_run) is not None:
         reason = f"{reason} Backfill run {later.token}: {Status(later.status).label}.".strip()

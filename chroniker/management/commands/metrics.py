@@ -9,7 +9,7 @@ from typing import Any
 from django.core.management.base import CommandError, CommandParser
 
 from chroniker.insights.metrics import scrape
-from chroniker.management.console import CHECKS, database_errors_explained
+from chroniker.management.console import CHECKS, explain_database_errors
 from chroniker.management.terminal import ConsoleCommand
 
 
@@ -25,7 +25,7 @@ class Command(ConsoleCommand):
 
     def handle(self, *, output: Path | None, **options: Any) -> None:
         scrape.forget()
-        with database_errors_explained():
+        with explain_database_errors():
             text = scrape.text()
         if output is None:
             self.stdout.write(text)

@@ -6,7 +6,7 @@ from django.core.management.base import CommandParser
 
 from chroniker.eligibility import pauses
 from chroniker.escaping import one_line
-from chroniker.management.console import CHECKS, database_errors_explained, group_named
+from chroniker.management.console import CHECKS, explain_database_errors, group_named
 from chroniker.management.terminal import ConsoleCommand
 from chroniker.models.audit import command_actor
 from chroniker.scheduler import requests
@@ -24,7 +24,7 @@ class Command(ConsoleCommand):
         parser.add_argument("--reason", default="", help="shown beside the pause")
 
     def handle(self, *, group: str | None, reason: str, **options: Any) -> None:
-        with database_errors_explained():
+        with explain_database_errors():
             found = group_named(group) if group is not None else None
             requests.pause(command_actor("pause"), reason, found)
             pause = pauses.group_pauses([found.pk]).get(found.pk) if found else pauses.global_pause()

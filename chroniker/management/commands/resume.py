@@ -7,7 +7,7 @@ from django.core.management.base import CommandError, CommandParser
 from chroniker.conf import settings
 from chroniker.eligibility import pauses
 from chroniker.escaping import one_line
-from chroniker.management.console import CHECKS, database_errors_explained, group_named, jobs_named
+from chroniker.management.console import CHECKS, explain_database_errors, group_named, jobs_named
 from chroniker.management.terminal import ConsoleCommand
 from chroniker.models.audit import command_actor
 from chroniker.scheduler import requests
@@ -39,7 +39,7 @@ class Command(ConsoleCommand):
             self.end_pause(group)
 
     def resume_jobs(self, names: list[str]) -> None:
-        with database_errors_explained():
+        with explain_database_errors():
             found = jobs_named(names)
             held = [requests.resume_job(job, command_actor("resume")) for job in found]
         for job, was_held in zip(found, held, strict=True):
@@ -49,7 +49,7 @@ class Command(ConsoleCommand):
             raise SystemExit(1)
 
     def end_pause(self, group: str | None) -> None:
-        with database_errors_explained():
+        with explain_database_errors():
             found = group_named(group) if group is not None else None
             lifted = requests.resume(command_actor("resume"), found)
             left = [str(pause) for pause in pauses.group_pauses().values()]

@@ -5,7 +5,7 @@ from typing import Any
 from django.core.management.base import CommandParser
 
 from chroniker.escaping import one_line
-from chroniker.management.console import CHECKS, database_errors_explained, job_named, jobs_named, local
+from chroniker.management.console import CHECKS, explain_database_errors, job_named, jobs_named, local_time_text
 from chroniker.management.table import table
 from chroniker.management.terminal import ConsoleCommand
 from chroniker.models import JobState, Status
@@ -33,7 +33,7 @@ class Command(ConsoleCommand):
         )
 
     def handle(self, *, jobs: list[str], cancel: list[str], now: list[str], **options: Any) -> None:
-        with database_errors_explained():
+        with explain_database_errors():
             if not cancel and not now:
                 self.write_list(jobs)
                 return
@@ -59,7 +59,7 @@ class Command(ConsoleCommand):
         rows = [
             (
                 one_line(state.job.name),
-                local(state.retry_at),
+                local_time_text(state.retry_at),
                 f"{state.retry_attempt + 1} of {max(state.job.max_retries, state.retry_attempt) + 1}",
                 str(Status(state.retry_status).label) if state.retry_status else "-",
             )

@@ -11,7 +11,7 @@ from chroniker.escaping import one_line
 from chroniker.exceptions import ClaimRefused, CommandRefused, ExecutorError
 from chroniker.executors import HostedExecutor, executors
 from chroniker.insights.planned_start import start_by_hand
-from chroniker.management.console import CHECKS, database_errors_explained, job_named, moment
+from chroniker.management.console import CHECKS, explain_database_errors, job_named, parse_moment
 from chroniker.management.follow_run import Follower
 from chroniker.management.terminal import ConsoleCommand
 from chroniker.models import EVERY_HOST, Job
@@ -65,8 +65,8 @@ class Command(ConsoleCommand):
     def handle(
         self, *, job: str, wait: bool, line: str | None, instant: str | None, only_print: bool, **options: Any
     ) -> None:
-        asked = moment(instant)
-        with database_errors_explained():
+        asked = parse_moment(instant)
+        with explain_database_errors():
             if only_print:
                 return self.print_start(job_named(job), line, asked)
             status = self.run(job_named(job), wait, line, asked)

@@ -6,7 +6,7 @@ from uuid import UUID
 from django.core.management.base import CommandError, CommandParser
 
 from chroniker.escaping import one_line
-from chroniker.management.console import CHECKS, database_errors_explained, jobs_named, local
+from chroniker.management.console import CHECKS, explain_database_errors, jobs_named, local_time_text
 from chroniker.management.terminal import ConsoleCommand
 from chroniker.models import EVERY_HOST, OPEN, Job, Lease, Run, Status
 from chroniker.models.audit import command_actor
@@ -28,7 +28,7 @@ class Command(ConsoleCommand):
     def handle(self, *, jobs: list[str], run: list[str], **options: Any) -> None:
         if not jobs and not run:
             raise CommandError("Give NAME-OR-ID of a job, or --run ID.")
-        with database_errors_explained():
+        with explain_database_errors():
             named, runs = jobs_named(jobs), [run_of(text) for text in run]
             stopped = [self.stop_job(job) for job in named] + [self.stop_run(each) for each in runs]
         if not all(stopped):
@@ -45,19 +45,20 @@ class Command(ConsoleCommand):
         since = run.stop_requested_at
         if not requests.stop(run.pk, command_actor("stop_job")):
             run.refresh_from_db(fields=["status", "finished_at"])
-            self.stderr.write(f"{_name(run)} is not running: it {_ended(run)}.")
+            self.stderr.write(f"{_run_name(run)} is not running: it {_ended_message(run)}.")
             return False
         run.refresh_from_db(fields=["status", "started_at", "finished_at"])
         if run.status not in OPEN:
             before = run.status == Status.STOPPED and run.started_at is None
-            self.stdout.write(f"{_name(run)} {'was stopped before it started' if before else _ended(run)}.")
+            self.stdout.write(f"{_run_name(run)} {'was stopped before it started' if before else _ended_message(run)}.")
         elif since is not None:
             self.stdout.write(
-                f"{_name(run)} has been stopping since {local(since)}; requested by {one_line(run.stop_requester)}."
+                f"{_run_name(run)} has been stopping since {local_time_text(since)}; "
+                f"requested by {one_line(run.stop_requester)}."
             )
         else:
             where = "every host" if run.required_host == EVERY_HOST else one_line(run.host)
-            self.stdout.write(f"{_name(run)} runs on {where}; a stop was requested.")
+            self.stdout.write(f"{_run_name(run)} runs on {where}; a stop was requested.")
         return True
 
 
@@ -73,9 +74,9 @@ def run_of(text: str) -> Run:
     return run
 
 
-def _name(run: Run) -> str:
+def _run_name(run: Run) -> str:
     return f"Run {run.token} of “{one_line(run.job.name)}”"
 
 
-def _ended(run: Run) -> str:
-    return f"ended as {Status(run.status).label}, {local(run.finished_at)}"
+def _ended_message(run: Run) -> str:
+    return f"ended as {Status(run.status).label}, {local_time_text(run.finished_at)}"

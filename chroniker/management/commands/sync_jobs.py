@@ -8,7 +8,7 @@ from django.core.management.base import CommandError, CommandParser
 from chroniker.declared.diff import Change, ChangeKind
 from chroniker.declared.loading import load_declared_jobs
 from chroniker.declared.sync import plan_sync, sync
-from chroniker.management.console import CHECKS, database_errors_explained
+from chroniker.management.console import CHECKS, explain_database_errors
 from chroniker.management.table import table
 from chroniker.management.terminal import ConsoleCommand
 from chroniker.models.audit import command_actor
@@ -34,7 +34,7 @@ class Command(ConsoleCommand):
         declared, problems = load_declared_jobs()
         if problems:
             raise CommandError("\n".join(["Nothing was changed.", *map(str, problems)]))
-        with database_errors_explained():
+        with explain_database_errors():
             if dry_run or check:
                 changes = plan_sync(declared, adopt=adopt)
             else:

@@ -8,7 +8,7 @@ from django.core.management.base import CommandError, CommandParser
 
 from chroniker.escaping import one_line
 from chroniker.exceptions import EventRefused
-from chroniker.management.console import CHECKS, database_errors_explained, job_named, moment
+from chroniker.management.console import CHECKS, explain_database_errors, job_named, parse_moment
 from chroniker.management.terminal import ConsoleCommand
 from chroniker.models import Activation, Job
 from chroniker.models.audit import command_actor
@@ -42,8 +42,8 @@ class Command(ConsoleCommand):
         super().run_from_argv(argv)
 
     def handle(self, *, job: str, key: str | None, instant: str | None, **options: Any) -> None:
-        scheduled_for = moment(instant)
-        with database_errors_explained():
+        scheduled_for = parse_moment(instant)
+        with explain_database_errors():
             found = job_named(job)
             self.report(found, self.request(found, key, scheduled_for))
 

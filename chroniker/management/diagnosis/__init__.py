@@ -49,7 +49,7 @@ def examine(seconds: float) -> Iterator[Finding]:
             usable = False
 
 
-def _failed(about: str, error: Exception) -> Finding:
+def _failed_check(about: str, error: Exception) -> Finding:
     text = f"{type(error).__name__}: {one_line(str(error).strip())}"
     if missing := what_is_missing(error):
         return Finding(Level.ERROR, about, f"{missing} {text}", MIGRATE)
@@ -70,7 +70,7 @@ def _with_time_limit(about: str, check: Callable[[], Findings], seconds: float) 
         try:
             found.extend(Finding(level, about, text, advice) for level, text, advice in check())
         except Exception as error:  # any exception of a driver is a finding
-            found.append(_failed(about, error))
+            found.append(_failed_check(about, error))
         finally:
             connections.close_all()
 

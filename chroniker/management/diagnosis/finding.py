@@ -38,5 +38,5 @@ def from_messages(messages: Iterable[CheckMessage], prefix: str = "") -> Finding
             yield level, f"{prefix}{message.msg} ({message.id})", message.hint or ""
 
 
-def some(names: Sequence[str]) -> str:
+def join_first_names(names: Sequence[str]) -> str:
     return ", ".join(names[:MAX_NAMED]) + (" and others" if len(names) > MAX_NAMED else "")

@@ -14,7 +14,7 @@ from chroniker.checks.runtime_dir import check_runtime_dir
 from chroniker.clock.database_clock import database_now
 from chroniker.conf import settings
 from chroniker.executors import executors as configured
-from chroniker.management.console import local
+from chroniker.management.console import local_time_text
 from chroniker.management.diagnosis.finding import Findings, Level, from_messages
 from chroniker.models import Host, Job
 from chroniker.scheduler.database_errors import APPS, MIGRATE
@@ -25,7 +25,7 @@ def database() -> Findings:
     with transaction.atomic(using=settings.database):
         Host.objects.filter(pk=-1).update(last_seen=now)  # no such row; a read-only database refuses it all the same
     vendor = connections[settings.database].vendor
-    yield Level.OK, f"{vendor} answers and is writable; its clock is {local(now)}.", ""
+    yield Level.OK, f"{vendor} answers and is writable; its clock is {local_time_text(now)}.", ""
     yield from from_messages(check_databases())
 
 

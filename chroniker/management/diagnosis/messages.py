@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from chroniker.lifecycle.alarms import has_recipients
-from chroniker.management.console import local
+from chroniker.management.console import local_time_text
 from chroniker.management.diagnosis.finding import MAX_NAMED, Findings, Level
 from chroniker.models import Channel, FailingChannel
 from chroniker.outbox.channels import CHANNEL, webhooks
@@ -14,7 +14,7 @@ def channels() -> Findings:
     names |= {hook.channel: f"“{hook.channel.rpartition(':')[0]}” of CHRONIKER_WEBHOOKS" for hook in webhooks()}
     failing = [row for row in FailingChannel.objects.order_by("since") if row.channel in names]
     for row in failing[:MAX_NAMED]:
-        text = f"The channel {names[row.channel]} has failed since {local(row.since)}: {row.error}"
+        text = f"The channel {names[row.channel]} has failed since {local_time_text(row.since)}: {row.error}"
         advice = "Correct it, then send a test on its page, or with manage.py channels --test NAME."
         yield Level.WARNING, text, advice if row.channel.startswith(CHANNEL) else "Correct the setting, or the server."
     if not has_recipients():

@@ -15,8 +15,8 @@ from chroniker.eligibility import pauses as active_pauses
 from chroniker.insights import health as figures_of_health
 from chroniker.insights import health_facts
 from chroniker.insights import reliability as figures
-from chroniker.management.console import local
-from chroniker.management.diagnosis.finding import MAX_NAMED, Findings, Level, from_messages, some
+from chroniker.management.console import local_time_text
+from chroniker.management.diagnosis.finding import MAX_NAMED, Findings, Level, from_messages, join_first_names
 from chroniker.models import Host, HostService, Job, JobState, Lease, Run, Status, Ticker
 
 #: Hosts that have been silent for longer are not reported.
@@ -50,12 +50,12 @@ def hosts() -> Findings:
     known = list(Host.objects.filter(last_seen__gt=now - FORGOTTEN).order_by("-last_seen"))
     live = [host for host in known if now - host.last_seen <= host_list.SILENT]
     if not live:
-        yield _no_live_host(known)
+        yield _no_live_host_texts(known)
     else:
-        yield Level.OK, f"{len(live)} alive: {some([host.name for host in live])}.", ""
-        left = _shut_down()
+        yield Level.OK, f"{len(live)} alive: {join_first_names([host.name for host in live])}.", ""
+        left = _hosts_shut_down()
         for host in [host for host in known[len(live) :] if host.name not in left][:MAX_NAMED]:
-            text = f"“{host.name}” has been silent since {local(host.last_seen)}."
+            text = f"“{host.name}” has been silent since {local_time_text(host.last_seen)}."
             yield Level.WARNING, text, "Start its processes again; ignore this if the host was taken out of service."
     for text in host_list.suspension_messages()[:MAX_NAMED]:
         advice = "Wait until then. If nobody set the clock or promoted a standby, look at the database server's clock."
@@ -68,7 +68,7 @@ def hosts() -> Findings:
             yield Level.WARNING, text, "Synchronize it with NTP. Jobs are on time, but times in its logs are wrong."
 
 
-def _shut_down() -> set[str]:
+def _hosts_shut_down() -> set[str]:
     """Names of hosts on which all workers have shut down, or, where none worked, all processes that ticked."""
     workers = HostService.objects.values_list("host__name", flat=True)
     tickers = Ticker.objects.values_list("host", flat=True)
@@ -77,8 +77,8 @@ def _shut_down() -> set[str]:
     return ended - set(workers.filter(ended_at=None))
 
 
-def _no_live_host(known: list[Host]) -> tuple[Level, str, str]:
-    last = f"The last one was “{known[0].name}”, {local(known[0].last_seen)}." if known else "None is known."
+def _no_live_host_texts(known: list[Host]) -> tuple[Level, str, str]:
+    last = f"The last one was “{known[0].name}”, {local_time_text(known[0].last_seen)}." if known else "None is known."
     text = f"No host was seen in the last {host_list.SILENT.seconds // 60} minutes. {last}"
     return Level.ERROR, text, "Start celery beat and a worker; or cronserver; or put cron into a crontab."
 
@@ -100,7 +100,7 @@ def health() -> Findings:
     for queue in figures_of_health.queues_without_worker(facts, now)[:MAX_NAMED]:
         runs = "1 run waits" if queue.queued == 1 else f"{queue.queued} runs wait, the oldest"
         text = f"No worker consumes the queue “{queue.name or queue.executor}”, in which {runs}"
-        yield Level.ERROR, f"{text} since {local(queue.oldest)}.", "Start a worker that consumes this queue."
+        yield Level.ERROR, f"{text} since {local_time_text(queue.oldest)}.", "Start a worker that consumes this queue."
     if tick.level == mails.level == "good":
         yield Level.OK, f"The last tick was {tick.headline}: {tick.detail}.", ""
 
@@ -110,7 +110,7 @@ def backlog() -> Findings:
     if active_pauses.global_pause() is not None:
         yield Level.OK, "Not checked while all jobs are paused.", ""
         return
-    late = health_facts.overdue(now - health_facts.cached_overdue_after(now)).order_by()
+    late = health_facts.overdue_states(now - health_facts.cached_overdue_after(now)).order_by()
     count, oldest = late[:MAX_COUNTED].count(), late.aggregate(oldest=Min("next_run"))["oldest"]
     if not oldest:
         yield Level.OK, "No job is overdue.", ""
@@ -118,7 +118,7 @@ def backlog() -> Findings:
     level = Level.ERROR if now - oldest > figures_of_health.VERY_LATE else Level.WARNING
     advice = "Start celery beat or cronserver; if they run (see “hosts”), read their log, and start more of them. "
     advice += "If a host has vanished, end the database sessions that are idle in a transaction: they lock jobs."
-    yield level, f"Jobs that are due and not claimed: {count}, the oldest since {local(oldest)}.", advice
+    yield level, f"Jobs that are due and not claimed: {count}, the oldest since {local_time_text(oldest)}.", advice
 
 
 def queued_runs() -> Findings:
@@ -133,7 +133,7 @@ def queued_runs() -> Findings:
     yield (
         Level.WARNING,
         f"Claimed runs that have not started: {waiting[:MAX_COUNTED].count()}, the oldest (of “{run.job.name}”) since "
-        f"{local(run.claimed_at)}.{reason}",
+        f"{local_time_text(run.claimed_at)}.{reason}",
         "Start workers that consume their queues, and cronserver for local runs; or stop the runs.",
     )
 
@@ -165,13 +165,13 @@ def _old_runs() -> Findings:
 
 def reliability() -> Findings:
     now = database_now()
-    overlaps, counts = figures.overlaps(now), figures.counts(now)
+    overlaps, counts = figures.find_overlaps(now), figures.count_events(now)
     for each in overlaps.found[:MAX_NAMED]:
-        until = "is still open" if each.is_now else f"ended {local(each.until)}"
+        until = "is still open" if each.is_now else f"ended {local_time_text(each.until)}"
         yield (
             Level.WARNING,
-            f"Two runs of “{each.run.job.name}” overlapped: run {each.run.token} started {local(each.run.started_at)}; "
-            f"another one {until}.",
+            f"Two runs of “{each.run.job.name}” overlapped: run {each.run.token} started "
+            f"{local_time_text(each.run.started_at)}; another one {until}.",
             "Look at what both runs wrote. If the database was not restored or failed over, report this.",
         )
     if not overlaps.found:

@@ -16,37 +16,43 @@ LONGEST = 3000
 
 def slack(notice: Notice, endpoint: Endpoint) -> HttpRequest:
     """``{"text": …}``. Slack reads three characters as markup; as entities they are plain text."""
-    lines = [_escaped(notice.title)]
+    lines = [_escape_markup(notice.title)]
     if notice.text:
-        lines.append(_escaped(notice.text[:LONGEST]))
+        lines.append(_escape_markup(notice.text[:LONGEST]))
     if notice.owner:
-        lines.append(_escaped(_("Owner: %(owner)s") % {"owner": notice.owner}))
+        lines.append(_escape_markup(_("Owner: %(owner)s") % {"owner": notice.owner}))
     links = [(notice.runbook, _("Runbook")), (notice.url, _("Open"))]
-    if shown := " | ".join(f"<{_in_link(url)}|{label}>" for url, label in links if url.startswith("http")):
+    if shown := " | ".join(f"<{_escape_link(url)}|{label}>" for url, label in links if url.startswith("http")):
         lines.append(shown)
     return json_request(endpoint.target, {"text": "\n".join(lines)})
 
 
-def _escaped(text: str) -> str:
+def _escape_markup(text: str) -> str:
     return text.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
 
 
-def _in_link(url: str) -> str:
-    return _escaped(url).replace("|", "%7C")
+def _escape_link(url: str) -> str:
+    return _escape_markup(url).replace("|", "%7C")
 
 
 def teams(notice: Notice, endpoint: Endpoint) -> HttpRequest:
     """A message with one adaptive card."""
     blocks: list[dict[str, Any]] = [
-        {"type": "TextBlock", "text": _plain(notice.title), "weight": "Bolder", "size": "Medium", "wrap": True}
+        {
+            "type": "TextBlock",
+            "text": _remove_markdown(notice.title),
+            "weight": "Bolder",
+            "size": "Medium",
+            "wrap": True,
+        }
     ]
     blocks += [
-        {"type": "TextBlock", "text": _plain(line), "wrap": True, "spacing": "Small"}
+        {"type": "TextBlock", "text": _remove_markdown(line), "wrap": True, "spacing": "Small"}
         for line in notice.text[:LONGEST].splitlines()
         if line.strip()
     ]
     if notice.owner:
-        blocks.append({"type": "FactSet", "facts": [{"title": _("Owner"), "value": _plain(notice.owner)}]})
+        blocks.append({"type": "FactSet", "facts": [{"title": _("Owner"), "value": _remove_markdown(notice.owner)}]})
     card: dict[str, Any] = {
         "$schema": "http://adaptivecards.io/schemas/adaptive-card.json",
         "type": "AdaptiveCard",
@@ -62,7 +68,7 @@ def teams(notice: Notice, endpoint: Endpoint) -> HttpRequest:
     return json_request(endpoint.target, {"type": "message", "attachments": [attachment]})
 
 
-def _plain(text: str) -> str:
+def _remove_markdown(text: str) -> str:
     """Without Markdown: a name of a job must not become a link."""
     for character in "\\[]*_":
         text = text.replace(character, f"\\{character}")

@@ -24,7 +24,7 @@ def ping(notice: Notice, endpoint: Endpoint) -> HttpRequest:
     queries = [parts.query] if parts.query else []
     if notice.run is not None:
         queries.append(f"rid={notice.run.pk}")
-    path = parts.path.rstrip("/") + _suffix(notice)
+    path = parts.path.rstrip("/") + _url_suffix(notice)
     url = parts._replace(path=path or "/", query="&".join(queries), fragment="").geturl()
     body = "\n".join(filter(None, [notice.text, endpoint.output]))
     return HttpRequest(
@@ -32,7 +32,7 @@ def ping(notice: Notice, endpoint: Endpoint) -> HttpRequest:
     )
 
 
-def _suffix(notice: Notice) -> str:
+def _url_suffix(notice: Notice) -> str:
     if notice.event == TEST:
         return "/log"
     if notice.event == STARTED:

@@ -22,11 +22,11 @@ def webhook(notice: Notice, endpoint: Endpoint) -> HttpRequest:
         key = signing_key(endpoint.secret)
         if key is None:
             raise Undeliverable("The secret has no base64 after “whsec_”.")
-        headers |= signed(key, notice.message_id, int(time.time()), body)
+        headers |= signature_headers(key, notice.message_id, int(time.time()), body)
     return HttpRequest(endpoint.target, body, headers)
 
 
-def signed(key: bytes, message_id: str, timestamp: int, body: bytes) -> dict[str, str]:
+def signature_headers(key: bytes, message_id: str, timestamp: int, body: bytes) -> dict[str, str]:
     """Headers for the receiver: id (to drop repeats), time, and signature (to verify the sender)."""
     digest = hmac.new(key, f"{message_id}.{timestamp}.".encode() + body, hashlib.sha256).digest()
     return {

@@ -6,7 +6,7 @@ from django.core.management.base import CommandError, CommandParser
 
 from chroniker.clock.database_clock import database_now
 from chroniker.importing import Outcome, save_candidates
-from chroniker.management.importing import ImportCommand, refusals_explained
+from chroniker.management.importing import ImportCommand, explain_refusals
 from chroniker_celery.importing import jobs, settings_entries
 from chroniker_celery.importing.beat_tables import read_file, read_tables
 from chroniker_celery.importing.celery_app import app_named, load_tasks, project_app
@@ -41,7 +41,7 @@ class Command(ImportCommand):
     def handle(self, *, file: str | None, schedule: str | None, **options: Any) -> None:
         if file and schedule is not None:
             raise CommandError("Give a FILE or --schedule, not both.")
-        with refusals_explained():
+        with explain_refusals():
             app = app_named(schedule) if schedule else project_app()
             load_tasks(app)
             import_options = ImportOptions(database_now(), set(app.tasks), options["send"])

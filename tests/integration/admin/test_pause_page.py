@@ -95,7 +95,7 @@ def test_a_request_that_may_change_the_pause_reads_it_each_time(method: str, see
             pauses.pause("anna")
         return HttpResponse()
 
-    site_links._within("admin", view)(getattr(RequestFactory(), method)("/"))
+    site_links._bind_site("admin", view)(getattr(RequestFactory(), method)("/"))
     assert found == seen
 
 
@@ -113,7 +113,7 @@ def test_a_reason_is_the_same_with_and_without_facts_that_the_page_has_read() ->
     Run.objects.update(claimed_at=now - dt.timedelta(minutes=10), executor="default", queue="gpu", dispatched_at=now)
     states = list(JobState.objects.filter(pk__in=[due.pk, queued.pk]).select_related("job__group"))
     health_facts.forget()
-    seen = health_facts.cached(now)
+    seen = health_facts.cached_facts(now)
     assert seen is not None
     by_page, by_statements = (explanations.explain(states, now, seen=each) for each in (seen, None))
     assert by_page == by_statements

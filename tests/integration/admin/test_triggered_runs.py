@@ -14,7 +14,7 @@ from chroniker import lifecycle
 from chroniker.admin.shared.run_cells import started_by
 from chroniker.executors.database_report import DatabaseReport
 from chroniker.lifecycle import Outcome
-from chroniker.management.console import describe
+from chroniker.management.console import describe_run
 from chroniker.models import Activation, Job, JobTrigger, Run, Status, TriggerOn
 from chroniker.scheduler.events import trigger
 from chroniker.scheduler.manual_runs import run_now
@@ -67,10 +67,10 @@ def test_a_run_without_a_cause_has_no_such_variables() -> None:
 def test_tables_and_commands_name_the_trigger_or_the_requester() -> None:
     _cause, run = a_triggered_run()
     assert started_by(run, run.job) == "trigger"
-    assert describe(run) == "“report”: run 1, by a trigger"
+    assert describe_run(run) == "“report”: run 1, by a trigger"
     run.asked_by, run.cause = "shop", None
     assert started_by(run, run.job) == "shop"
-    assert describe(run) == "“report”: run 1, by an event"
+    assert describe_run(run) == "“report”: run 1, by an event"
     assert Activation.objects.get().cause is not None
 
 

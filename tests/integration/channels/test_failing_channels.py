@@ -137,7 +137,7 @@ def test_messages_for_many_failing_servers_are_read_in_portions(monkeypatch: pyt
     failing = [f"channel:{n}" for n in range(60)]
     FailingChannel.objects.bulk_create(FailingChannel(channel=each, since=now, deferred_until=now) for each in failing)
     Outbox.objects.bulk_create(Outbox(channel=each, payload={}, send_at=now) for each in [*failing, "channel:works"])
-    read = delivery._due
+    read = delivery._fetch_due
 
     def due(without: Collection[str], *, with_failing: bool) -> list[Outbox]:
         waiting.append(len(without))
@@ -147,7 +147,7 @@ def test_messages_for_many_failing_servers_are_read_in_portions(monkeypatch: pyt
         begun.append(message.channel)
         return lambda: None
 
-    monkeypatch.setattr(delivery, "_due", due)
+    monkeypatch.setattr(delivery, "_fetch_due", due)
     monkeypatch.setattr(delivery, "BATCH", 10)
     monkeypatch.setattr(delivery, "MOST_WAITING", 20)
     monkeypatch.setattr(delivery, "CHANNELS", {"channel": prepared})

@@ -116,7 +116,7 @@ def test_every_page_shows_why_a_job_waits(group: Group, admin: Client) -> None:
 
 def test_a_dry_run_respects_the_group_limit(group: Group) -> None:
     members(group, 4, 3, 2, 1)
-    lines = dry_run.by_schedule(None)
+    lines = dry_run.forecast_by_schedule(None)
     assert [line.startswith("would claim") for line in lines] == [True, True, False, False]
     assert lines[3] == (
         "would not claim “reports 3”: It is due, but its group “reports” is full (2 of 2: reports 0, reports 1)."

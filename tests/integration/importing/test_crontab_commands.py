@@ -9,8 +9,8 @@ from typing import Any
 
 import pytest
 
-from chroniker.importing.crontab.manage_line import as_manage_line
-from chroniker.importing.crontab.redirections import without_log_redirections
+from chroniker.importing.crontab.manage_line import parse_manage_line
+from chroniker.importing.crontab.redirections import remove_log_redirections
 from chroniker.importing.crontab.shell_words import is_plain
 from chroniker.models import Job
 from tests.integration.importing.crontabs import imported, printed
@@ -69,7 +69,7 @@ def test_lines_that_run_manage_py_become_management_commands(
     ],
 )
 def test_other_lines_do_not_become_management_commands(line: str, manage_py: Path) -> None:
-    assert as_manage_line(line.format(dir=manage_py.parent), "/", {manage_py.resolve()}) is None
+    assert parse_manage_line(line.format(dir=manage_py.parent), "/", {manage_py.resolve()}) is None
 
 
 def test_redirected_output_is_reported(tmp_path: Path, manage_py: Path) -> None:
@@ -135,7 +135,7 @@ def test_a_waiting_lock_becomes_the_overlap_rule_wait(tmp_path: Path, manage_py:
     ],
 )
 def test_redirections_to_logs_are_removed(command: str, rest: str, files: tuple[str, ...]) -> None:
-    found = without_log_redirections(command)
+    found = remove_log_redirections(command)
     assert (found.command, found.files) == (rest, files)
 
 

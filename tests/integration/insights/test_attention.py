@@ -138,7 +138,7 @@ def test_the_number_of_statements_does_not_depend_on_the_number_of_jobs() -> Non
             a_due_job(minutes=5)
         health_facts.forget()
         now = database_now()
-        health_facts.cached(now)
+        health_facts.cached_facts(now)
         with CaptureQueriesContext(connection) as captured:
             attention(now)
         return len(captured)

@@ -104,7 +104,7 @@ def test_the_choices_are_those_in_use() -> None:
     a_booked_job(queue="a", command="check")
     now = database_now()
     health_facts.forget()
-    health_facts.cached(now)
+    health_facts.cached_facts(now)
     with CaptureQueriesContext(connection) as captured:
         found = job_filters.choices(now)
     assert (found.groups, found.queues, found.commands) == (["night"], ["a", "b"], ["check", "noop"])

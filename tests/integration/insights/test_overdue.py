@@ -38,12 +38,12 @@ def overdue_in(job: Job) -> set[str]:
     """The places that show the job as overdue."""
     health_facts.forget()
     now = database_now()
-    facts = health_facts.cached(now)
+    facts = health_facts.cached_facts(now)
     assert facts is not None
     status = fetch_job_status([Job.objects.get(pk=job.pk)], now)[job.pk]
     found = {
         "state": status.state_code == "overdue",
-        "filter": job_filters.matching(JobFilter(show="overdue"), conditions_at(now)).filter(pk=job.pk).exists(),
+        "filter": job_filters.matching_jobs(JobFilter(show="overdue"), conditions_at(now)).filter(pk=job.pk).exists(),
         "start page": ("overdue", job.pk) in [(each.code, each.job.pk) for each in current_work(now).waiting],
         "attention": ("overdue", job) in [(item.kind, item.job) for item in attention(now).items],
         "health": facts.overdue_since is not None,

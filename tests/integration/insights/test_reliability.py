@@ -42,7 +42,7 @@ def a_run(
 
 
 def overlapping_tokens(**options: Any) -> list[int]:
-    return [each.run.token for each in reliability.overlaps(database_now(), **options).found]
+    return [each.run.token for each in reliability.find_overlaps(database_now(), **options).found]
 
 
 def test_successive_runs_do_not_overlap() -> None:
@@ -70,7 +70,7 @@ def test_overlapping_runs_are_found_even_if_they_are_not_neighbours() -> None:
     job = a_booked_job()
     a_run(job, 1, 30, 5), a_run(job, 2, 20, 18), a_run(job, 3, 10, 8), a_run(job, 4, 4, 3)
     assert overlapping_tokens() == [3, 2]
-    (third, second) = reliability.overlaps(database_now()).found
+    (third, second) = reliability.find_overlaps(database_now()).found
     first = Run.objects.get(job=job, token=1)
     assert third.until == second.until == first.finished_at
     assert not third.is_now
@@ -85,14 +85,14 @@ def test_each_slot_is_evaluated_separately() -> None:
 def test_two_open_runs_are_a_current_overlap() -> None:
     job = a_booked_job()
     a_run(job, 1, 30, None), a_run(job, 2, 10, None)
-    found = reliability.overlaps(database_now())
+    found = reliability.find_overlaps(database_now())
     assert found.now == 1 and [each.run.token for each in found.found] == [2]
 
 
 def test_an_open_run_and_an_ended_run_are_not_a_current_overlap() -> None:
     job = a_booked_job()
     a_run(job, 1, 30, 5), a_run(job, 2, 10, None)
-    found = reliability.overlaps(database_now())
+    found = reliability.find_overlaps(database_now())
     assert found.now == 0 and [each.run.token for each in found.found] == [2]
 
 
@@ -121,7 +121,7 @@ def test_events_are_counted_by_kind_and_age() -> None:
         for age in minutes:
             RunEvent.objects.create(run=run, kind=kind, at=now - age * MINUTE)
     RunEvent.objects.create(run=run, kind=EventKind.LATE_REPORT, at=now - 8 * DAY)
-    assert reliability.counts(now) == {
+    assert reliability.count_events(now) == {
         EventKind.REFUSED_DELIVERY: Counts(1, 2, 3),
         EventKind.LATE_REPORT: Counts(),
         EventKind.LATE_OUTCOME: Counts(),
@@ -134,6 +134,6 @@ def test_the_figures_need_a_constant_number_of_statements() -> None:
     for token in range(1, 30):
         a_run(job, token, 100 - token, 100 - token - 0.5)
     with CaptureQueriesContext(connection) as captured:
-        reliability.counts(now := database_now())
-        reliability.overlaps(now)
+        reliability.count_events(now := database_now())
+        reliability.find_overlaps(now)
     assert len(captured) == 5  # with the one that asks for the time

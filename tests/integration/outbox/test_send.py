@@ -30,7 +30,7 @@ def a_message() -> Outbox:
 
 
 def test_a_message_claimed_by_another_sender_is_not_sent(mail_server: MailServer) -> None:
-    [seen] = delivery._due() if (message := a_message()) else []
+    [seen] = delivery._fetch_due() if (message := a_message()) else []
     assert delivery._take(message)
     assert not delivery._take(seen), "it was due when this sender looked, and is the other's now"
     assert outbox.send_due() == 0 and not mail_server.mails
@@ -50,7 +50,7 @@ def test_a_late_report_of_a_sender_does_not_undo_a_sent_message(mail_server: Mai
     assert delivery._take(late)
     make_due()
     assert outbox.send_due() == 1
-    delivery._failed(late, RuntimeError("no answer"))
+    delivery._record_message_failure(late, RuntimeError("no answer"))
     message = Outbox.objects.get()
     assert message.sent_at and message.send_at is None and message.error == ""
 
@@ -122,7 +122,7 @@ def test_a_message_of_an_unknown_channel_is_abandoned() -> None:
 def test_messages_are_deleted_with_their_job(mail_server: MailServer) -> None:
     message = a_message()
     assert message.run is not None
-    assert delivery._due() and Job.objects.filter(pk=message.run.job_id).delete()
+    assert delivery._fetch_due() and Job.objects.filter(pk=message.run.job_id).delete()
     assert not delivery._take(message) and outbox.send_due() == 0
 
 

@@ -7,8 +7,15 @@ from itertools import combinations, pairwise
 from hypothesis import given
 from hypothesis import strategies as st
 
-from chroniker.admin.graph.layering import Edge, closing_edges, components, crossings, layered, longest_paths
-from chroniker.admin.graph.placement import BOX_HEIGHT, BOX_WIDTH, COLUMN, MARGIN, Picture, picture
+from chroniker.admin.graph.layering import (
+    Edge,
+    assign_layers,
+    closing_edges,
+    components,
+    count_crossings,
+    longest_paths,
+)
+from chroniker.admin.graph.placement import BOX_HEIGHT, BOX_WIDTH, COLUMN, MARGIN, Picture, place_graph
 
 NODES = tuple(range(12))
 ANY_EDGE = st.tuples(st.sampled_from(NODES), st.sampled_from(NODES)).filter(lambda edge: edge[0] != edge[1])
@@ -22,7 +29,7 @@ def column(drawn: Picture, node: int) -> float:
 
 @given(ANY_EDGES)
 def test_each_node_has_a_box_and_no_boxes_overlap(edges: tuple[Edge, ...]) -> None:
-    drawn = picture(NODES, edges)
+    drawn = place_graph(NODES, edges)
     assert drawn.boxes.keys() == set(NODES) and drawn.routes.keys() == set(edges)
     for (x, y), (other_x, other_y) in combinations(drawn.boxes.values(), 2):
         assert x != other_x or abs(y - other_y) > BOX_HEIGHT
@@ -32,14 +39,14 @@ def test_each_node_has_a_box_and_no_boxes_overlap(edges: tuple[Edge, ...]) -> No
 
 @given(ANY_EDGES)
 def test_edges_lead_to_the_right_unless_they_close_a_cycle(edges: tuple[Edge, ...]) -> None:
-    drawn = picture(NODES, edges)
+    drawn = place_graph(NODES, edges)
     for source, target in edges:
         assert (column(drawn, source) > column(drawn, target)) == ((source, target) in drawn.reversed)
 
 
 @given(ANY_EDGES)
 def test_no_edge_passes_through_a_box(edges: tuple[Edge, ...]) -> None:
-    drawn = picture(NODES, edges)
+    drawn = place_graph(NODES, edges)
     for route in drawn.routes.values():
         passing = route[1:-1]
         for (x, y), (other_x, other_y) in zip(passing[::2], passing[1::2], strict=True):
@@ -50,7 +57,7 @@ def test_no_edge_passes_through_a_box(edges: tuple[Edge, ...]) -> None:
 
 @given(ANY_EDGES)
 def test_an_edge_begins_and_ends_at_its_boxes(edges: tuple[Edge, ...]) -> None:
-    drawn = picture(NODES, edges)
+    drawn = place_graph(NODES, edges)
     for (source, target), route in drawn.routes.items():
         sides = (0, BOX_WIDTH) if (source, target) in drawn.reversed else (BOX_WIDTH, 0)
         for node, side, (x, y) in zip((source, target), sides, (route[0], route[-1]), strict=True):
@@ -59,7 +66,7 @@ def test_an_edge_begins_and_ends_at_its_boxes(edges: tuple[Edge, ...]) -> None:
 
 @given(WITHOUT_CYCLES)
 def test_the_column_is_the_longest_path(edges: tuple[Edge, ...]) -> None:
-    drawn = picture(NODES, edges)
+    drawn = place_graph(NODES, edges)
     assert not drawn.reversed
     for node in NODES:
         assert column(drawn, node) == max((column(drawn, low) + 1 for low, high in edges if high == node), default=0)
@@ -75,27 +82,27 @@ def test_without_the_closing_edges_there_is_no_cycle(edges: tuple[Edge, ...]) ->
 
 @given(ANY_EDGES)
 def test_the_ordering_never_crosses_more_edges_than_the_given_order(edges: tuple[Edge, ...]) -> None:
-    found = layered(NODES, edges)
+    found = assign_layers(NODES, edges)
     given_order = [
         sorted(layer, key=lambda slot: (1, edges.index(slot[:2])) if isinstance(slot, tuple) else (0, slot))
         for layer in found.order
     ]
-    assert crossings(found.order, found.after) <= crossings(given_order, found.after)
+    assert count_crossings(found.order, found.after) <= count_crossings(given_order, found.after)
 
 
 @given(ANY_EDGES)
 def test_crossings_are_counted_as_by_comparing_all_pairs(edges: tuple[Edge, ...]) -> None:
-    found = layered(NODES, edges)
+    found = assign_layers(NODES, edges)
     expected = 0
     for layer, following in pairwise(found.order):
         ends = [(a, following.index(other)) for a, slot in enumerate(layer) for other in found.after.get(slot, ())]
         expected += sum((a - c) * (b - d) < 0 for (a, b), (c, d) in combinations(ends, 2))
-    assert crossings(found.order, found.after) == expected
+    assert count_crossings(found.order, found.after) == expected
 
 
 @given(ANY_EDGES)
 def test_parts_are_drawn_below_each_other(edges: tuple[Edge, ...]) -> None:
-    drawn = picture(NODES, edges)
+    drawn = place_graph(NODES, edges)
     bottom = 0.0
     for members in components(NODES, edges):
         heights = [drawn.boxes[node][1] for node in members]
@@ -105,7 +112,7 @@ def test_parts_are_drawn_below_each_other(edges: tuple[Edge, ...]) -> None:
 
 def test_a_chain_is_drawn_on_one_level_and_equal_input_gives_an_equal_picture() -> None:
     edges = tuple((node, node + 1) for node in range(4))
-    drawn = picture(NODES[:5], edges)
+    drawn = place_graph(NODES[:5], edges)
     assert len({y for _x, y in drawn.boxes.values()}) == 1
-    picture.cache_clear()
-    assert picture(NODES[:5], edges) == drawn
+    place_graph.cache_clear()
+    assert place_graph(NODES[:5], edges) == drawn

@@ -8,27 +8,27 @@ import itertools
 from hypothesis import given
 from hypothesis import strategies as st
 
-from chroniker.admin.runs.time_bar import CHARACTER, GAP, LEAST, WIDTH, Moment, parts, shares
+from chroniker.admin.runs.time_bar import CHARACTER, GAP, LEAST, WIDTH, Moment, divide_width, parts
 
 LENGTHS = st.lists(st.floats(0, 1e7), min_size=1, max_size=6)
 
 
 @given(LENGTHS, st.integers(1, 140))
 def test_shares_fill_the_width_and_none_is_too_narrow(lengths: list[float], least: int) -> None:
-    found = shares(lengths, 860, [least] * len(lengths))
+    found = divide_width(lengths, 860, [least] * len(lengths))
     assert sum(found) == 860
     assert min(found) >= least
 
 
 @given(LENGTHS)
 def test_a_longer_part_is_not_drawn_narrower(lengths: list[float]) -> None:
-    found = shares(lengths, 860, [100] * len(lengths))
+    found = divide_width(lengths, 860, [100] * len(lengths))
     ordered = sorted(zip(lengths, found, strict=True))
     assert all(first[1] <= second[1] + 1 for first, second in itertools.pairwise(ordered))
 
 
 def test_texts_that_do_not_fit_together_are_cut_in_proportion() -> None:
-    assert shares([1, 1], 100, [300, 100]) == [75, 25]
+    assert divide_width([1, 1], 100, [300, 100]) == [75, 25]
 
 
 def test_parts_follow_each_other_and_say_that_they_are_widened() -> None:

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from chroniker.insights.output.ansi import PLAIN, Style, plain, segments, style_after
+from chroniker.insights.output.ansi import PLAIN, Style, segments, style_after, visible_text
 
 #: Text with many escape sequences, complete and broken ones, and all kinds of control characters.
 PIECES = st.one_of(
@@ -28,15 +28,15 @@ CLASSES = re.compile(r"a(1|2|4|3[0-7]|9[0-7]|4[0-7]|10[0-7])")
 @given(LINES)
 def test_the_segments_are_the_visible_text(line: str) -> None:
     found, _style = segments(line)
-    assert "".join(text for _classes, text in found) == plain(line)
+    assert "".join(text for _classes, text in found) == visible_text(line)
     assert all(text for _classes, text in found)
     assert all(first[0] != second[0] for first, second in itertools.pairwise(found))
 
 
 @given(LINES)
 def test_nothing_invisible_is_left(line: str) -> None:
-    assert not re.search(r"[\x00-\x08\x0a-\x1f\x7f-\x9f]", plain(line))
-    assert plain(plain(line)) == plain(line)
+    assert not re.search(r"[\x00-\x08\x0a-\x1f\x7f-\x9f]", visible_text(line))
+    assert visible_text(visible_text(line)) == visible_text(line)
 
 
 @given(LINES)

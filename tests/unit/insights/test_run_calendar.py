@@ -16,7 +16,7 @@ from chroniker.insights.run_calendar import (
     calendar_days,
     cells_of_entries,
     cells_of_hours,
-    fill,
+    fill_days,
     mark_of,
 )
 from chroniker.models import Run, RunHour, Status
@@ -52,7 +52,7 @@ def test_a_day_with_a_clock_change_has_23_or_25_hours() -> None:
 def test_a_cell_is_in_the_day_that_contains_it() -> None:
     days = calendar_days(ZoneInfo("Asia/Tokyo"), dt.date(2026, 11, 3), 2)
     moments = [utc(2026, 11, 1, 14, 59), utc(2026, 11, 1, 15), utc(2026, 11, 2, 14, 59), utc(2026, 11, 3, 15)]
-    fill(days, [CalendarCell(each, Mark.SUCCEEDED) for each in reversed(moments)])
+    fill_days(days, [CalendarCell(each, Mark.SUCCEEDED) for each in reversed(moments)])
     assert [[cell.start for cell in day.cells] for day in days] == [[moments[1], moments[2]], []]
 
 

@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from chroniker.insights.collision_pools import pool_collisions, slots_by_queue
 from chroniker.insights.expected_runs import Starts, expectation
 from chroniker.insights.timeline_rows import POINTS, Band, Bar, JobRow, Rows, arrange, busy_line
-from chroniker.insights.timeline_runs import JobLabel, PastRun
+from chroniker.insights.timeline_runs import JobLabel, TimelineRun
 from chroniker.models import Group, HostService, Job, JobState, Run, RunHour, Status
 from chroniker.schedule import jitter, next_after
 from tests.unit.schedule.samples import utc
@@ -123,10 +123,10 @@ def test_the_line_of_busy_slots_is_the_number_of_runs_in_each_second(bars: list[
     assert [round(busy, 6) for busy in busy_line([row], low, high)] == [round(each, 6) for each in expected]
 
 
-def closed(pk: int, minutes_ago: int, *, job: Job, worker: str = "a", status: str = Status.SUCCEEDED) -> PastRun:
+def closed(pk: int, minutes_ago: int, *, job: Job, worker: str = "a", status: str = Status.SUCCEEDED) -> TimelineRun:
     end = NOW - minutes_ago * MINUTE
     label = JobLabel(job.pk, job.name, None)
-    return PastRun(UUID(int=pk), label, status, end - MINUTE, end - MINUTE, end, worker, worker, "", "")
+    return TimelineRun(UUID(int=pk), label, status, end - MINUTE, end - MINUTE, end, worker, worker, "", "")
 
 
 def test_runs_stand_in_the_lane_of_their_worker_and_expected_ones_in_that_of_the_latest() -> None:

@@ -10,7 +10,7 @@ from django.test import override_settings
 from django.utils import timezone
 
 from chroniker.exceptions import MonitorError
-from chroniker.monitors.relative_times import parse_relative_time, shift
+from chroniker.monitors.relative_times import add_offset, parse_relative_time
 
 PARIS = ZoneInfo("Europe/Paris")
 NOON = dt.datetime(2026, 3, 30, 12, tzinfo=PARIS)  # a day and a half after the clocks went forward
@@ -30,13 +30,13 @@ NOON = dt.datetime(2026, 3, 30, 12, tzinfo=PARIS)  # a day and a half after the 
 )
 def test_days_are_calendar_days_and_hours_are_real_time(offset: str | int, moment: dt.datetime) -> None:
     with timezone.override(PARIS):
-        assert shift(offset, NOON) == moment
+        assert add_offset(offset, NOON) == moment
 
 
 @pytest.mark.parametrize("offset", ["", "soon", "7x", "--7", "1.5d", "-", "7 d", "-999999w"])
 def test_invalid_offsets_are_refused_with_an_example(offset: str) -> None:
     with pytest.raises(MonitorError, match=r"-2w, -7d|outside the calendar"):
-        shift(offset)
+        add_offset(offset)
 
 
 def test_now_and_today() -> None:
