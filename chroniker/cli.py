@@ -42,7 +42,7 @@ def main(words: Sequence[str] | None = None) -> NoReturn:
     try:
         start = plan(arguments, os.environ)
         if arguments.log_file is not None:
-            _write_to(arguments.log_file)
+            _redirect_output(arguments.log_file)
         os.chdir(start.directory)
         os.execve(start.argv[0], start.argv, start.environment)  # nosec B606  # the caller's own Python
     except (CannotStart, OSError) as problem:
@@ -82,8 +82,8 @@ def parser() -> argparse.ArgumentParser:
 
 def plan(arguments: argparse.Namespace, environ: Mapping[str, str]) -> Start:
     """Find out what to start. Reads files, changes nothing. Raises ``CannotStart``."""
-    python = _python(arguments.virtualenv)
-    environment = {**environ, **_activated(python, environ)}
+    python = _find_python(arguments.virtualenv)
+    environment = {**environ, **_activation_variables(python, environ)}
     directory = Path(arguments.project).absolute() if arguments.project else Path.cwd()
     if not directory.is_dir():
         raise CannotStart(f"The project's directory {directory} does not exist (-p).")
@@ -104,7 +104,7 @@ def plan(arguments: argparse.Namespace, environ: Mapping[str, str]) -> Start:
     return Start(argv + (["--jobs", *jobs] if jobs else []), directory, environment)
 
 
-def _python(virtualenv: str | None) -> Path:
+def _find_python(virtualenv: str | None) -> Path:
     """The Python of the virtual environment. ``virtualenv`` may also be a script in its ``bin`` directory."""
     if virtualenv is None:
         if importlib.util.find_spec("django") is None:
@@ -121,7 +121,7 @@ def _python(virtualenv: str | None) -> Path:
     return python
 
 
-def _activated(python: Path, environ: Mapping[str, str]) -> dict[str, str]:
+def _activation_variables(python: Path, environ: Mapping[str, str]) -> dict[str, str]:
     """The variables that activating the environment sets: raw commands find its programs first."""
     root = python.parent.parent
     if not (root / "pyvenv.cfg").is_file():
@@ -145,7 +145,7 @@ def _ids_or_name(word: str) -> list[str]:
     return [part for part in parts if part] if all(part.isdecimal() or not part for part in parts) else [word]
 
 
-def _write_to(log_file: str) -> None:
+def _redirect_output(log_file: str) -> None:
     sys.stdout.flush()
     descriptor = os.open(log_file, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o644)
     os.dup2(descriptor, 1)

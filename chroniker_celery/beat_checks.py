@@ -33,7 +33,7 @@ def check_entries(*, databases: Sequence[str] | None = None, **kwargs: Any) -> l
         app = project_app()
         with suppress(Exception):  # of the project's modules: workers report it
             load_tasks(app)  # entries may be added there, or when the app is finalized
-        names = double_entries(app)
+        names = entries_with_job(app)
     except (DatabaseError, ExecutorError):  # migrate runs this before the tables exist; another check reports the app
         return []
     if not names:
@@ -47,7 +47,7 @@ def check_entries(*, databases: Sequence[str] | None = None, **kwargs: Any) -> l
     return [Warning(message, hint=hint, id="chroniker_celery.W008")]
 
 
-def double_entries(app: Celery) -> list[str]:
+def entries_with_job(app: Celery) -> list[str]:
     """Names of the entries from which a job was made, whether it is enabled or not."""
     from chroniker_celery.beat_entries import ORIGIN  # late: every process registers this check
 

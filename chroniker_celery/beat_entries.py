@@ -27,7 +27,7 @@ def database() -> str:
     return router.db_for_write(BeatEntry)
 
 
-def is_job(name: str) -> bool:
+def has_job(name: str) -> bool:
     """Whether a job was made from this entry. It need not be enabled."""
     return Job.objects.filter(origin=f"{ORIGIN}{name}").exists()
 
@@ -61,7 +61,7 @@ def read_rows(entries: Iterable[Entry], now: dt.datetime, schedule_file: str) ->
     if wanted.keys() - here.keys():
         sent = last_runs(schedule_file)
         missing = [
-            BeatEntry(key=key, served_until=min(sent.get(entry.name, now), now), **_shown(entry))
+            BeatEntry(key=key, served_until=min(sent.get(entry.name, now), now), **_shown_columns(entry))
             for key, entry in wanted.items()
             if key not in here
         ]
@@ -69,7 +69,7 @@ def read_rows(entries: Iterable[Entry], now: dt.datetime, schedule_file: str) ->
         BeatEntry.objects.using(database()).bulk_create(missing, batch_size=100, ignore_conflicts=True)
         here = BeatEntry.objects.using(database()).in_bulk(field_name="key")
     rows = {key: here[key] for key in wanted}
-    _update_shown([(rows[key], _shown(entry)) for key, entry in wanted.items()])
+    _update_shown([(rows[key], _shown_columns(entry)) for key, entry in wanted.items()])
     return rows
 
 
@@ -91,7 +91,7 @@ def last_times(names: Iterable[str]) -> dict[str, dt.datetime]:
     return {keys[key]: row.served_until for key, row in rows.items() if key in keys}
 
 
-def _shown(entry: Entry) -> dict[str, str]:
+def _shown_columns(entry: Entry) -> dict[str, str]:
     texts = {"name": entry.name, "task": entry.task, "schedule": entry.schedule}
     return {field: str(text)[:200] for field, text in texts.items()}
 
@@ -99,7 +99,7 @@ def _shown(entry: Entry) -> dict[str, str]:
 def read_row(entry: Entry, now: dt.datetime) -> BeatEntry:
     """The entry's row as it is now. A row that somebody deleted is added again, and counts from ``now``."""
     row, _created = BeatEntry.objects.using(database()).get_or_create(
-        key=key_of(entry.name), defaults={"served_until": now, **_shown(entry)}
+        key=key_of(entry.name), defaults={"served_until": now, **_shown_columns(entry)}
     )
     return row
 
@@ -116,7 +116,7 @@ def give_back(row: BeatEntry, until: dt.datetime) -> bool:
     return mine.update(served_until=row.served_until, sent_at=row.sent_at) == 1
 
 
-def served(entry: Entry, last: dt.datetime, now: dt.datetime) -> dt.datetime:
+def served_until(entry: Entry, last: dt.datetime, now: dt.datetime) -> dt.datetime:
     """Until when an entry that is due is accounted for when it is sent at ``now``.
 
     An interval keeps its rhythm from ``last``, however late each message is. Several missed times are sent once.

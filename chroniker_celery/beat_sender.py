@@ -98,8 +98,8 @@ class EntrySender:
             return self._take(entry, row, now)
 
     def _take(self, entry: Entry, row: BeatEntry, now: dt.datetime) -> float:
-        is_job = beat_entries.is_job(entry.name)
-        until = beat_entries.served(entry, row.served_until, now)
+        is_job = beat_entries.has_job(entry.name)
+        until = beat_entries.served_until(entry, row.served_until, now)
         if not beat_entries.take(row, until, row.sent_at if is_job else now):
             return SHORTEST_WAIT  # another beat sends it
         if is_job:

@@ -28,13 +28,13 @@ KEPT_SECONDS = 60.0
 _KEPT_DRIVERS = frozenset({"redis"})
 
 
-class _Kept(NamedTuple):
+class _KeptConnection(NamedTuple):
     link: Connection
     opened_at: float
 
 
 #: By process, app, URL and timeout; a fork uses none of its parent's. A connection in use is not here.
-_idle: dict[tuple[int, Celery, str, float], _Kept] = {}
+_idle: dict[tuple[int, Celery, str, float], _KeptConnection] = {}
 
 
 @contextmanager
@@ -43,7 +43,7 @@ def new_connection(app: Celery, timeout: float) -> Iterator[Connection]:
 
     Raises the transport's exception after one more attempt for each of the app's brokers, or after ``timeout``.
     """
-    with _collected_after_error(app.connection_for_write(connect_timeout=timeout)) as link:
+    with _collect_after_error(app.connection_for_write(connect_timeout=timeout)) as link:
         _establish(link, timeout)
         yield link
     link.release()
@@ -61,8 +61,8 @@ def kept_connection(app: Celery, timeout: float) -> Iterator[Connection]:
         kept.link.release()
         kept = None
     if kept is None:
-        kept = _Kept(app.connection_for_write(connect_timeout=timeout), time.monotonic())
-    with _collected_after_error(kept.link) as link:
+        kept = _KeptConnection(app.connection_for_write(connect_timeout=timeout), time.monotonic())
+    with _collect_after_error(kept.link) as link:
         if not link.connected:
             _establish(link, timeout)
         yield link
@@ -71,7 +71,7 @@ def kept_connection(app: Celery, timeout: float) -> Iterator[Connection]:
 
 
 @contextmanager
-def _collected_after_error(link: Connection) -> Iterator[Connection]:
+def _collect_after_error(link: Connection) -> Iterator[Connection]:
     try:
         yield link
     except BaseException:

@@ -59,7 +59,7 @@ def check_options(alias: str, options: Mapping[str, Any]) -> Iterator[CheckMessa
         yield Error(f"{where}['results'] is {stored!r}.", hint="Give True or False.", id="chroniker_celery.E004")
 
 
-def no_app(error: Exception) -> CheckMessage:
+def no_app_message(error: Exception) -> CheckMessage:
     hint = 'Write it like "project.celery:app", or leave it out to use the current app.'
     return Error(str(error), hint=hint, id="chroniker_celery.E004")
 
@@ -75,10 +75,10 @@ def check_app(app: Celery) -> Iterator[CheckMessage]:
         yield Error(EAGER, hint=hint, id="chroniker_celery.E001")
     if str(conf.worker_pool) in GREEN_POOLS:
         yield Error(GREEN, hint='Set CELERY_WORKER_POOL to "prefork", "threads" or "solo".', id="chroniker_celery.E002")
-    yield from _broker(app)
+    yield from _check_broker(app)
     if broker_kind(app):  # without one it is not the project's app, whose other settings are not known then
-        yield from _prefetch(app)
-    yield from _beat(app)
+        yield from _check_prefetch(app)
+    yield from _check_beat(app)
 
 
 def broker_kind(app: Celery) -> str:
@@ -91,7 +91,7 @@ def _has_url() -> bool:
     return bool(getattr(settings, "CELERY_BROKER_URL", ""))
 
 
-def _broker(app: Celery) -> Iterator[CheckMessage]:
+def _check_broker(app: Celery) -> Iterator[CheckMessage]:
     kind = broker_kind(app)
     if not kind:
         # Celery's default is a RabbitMQ on this host. An app without configuration has the same default.
@@ -128,7 +128,7 @@ def check_results(app: Celery) -> Iterator[CheckMessage]:
         yield Warning(message, hint=hint, id="chroniker_celery.W002")
 
 
-def _prefetch(app: Celery) -> Iterator[CheckMessage]:
+def _check_prefetch(app: Celery) -> Iterator[CheckMessage]:
     conf = app.conf
     if conf.worker_prefetch_multiplier != 1:
         message = f"worker_prefetch_multiplier is {conf.worker_prefetch_multiplier}: a busy worker reserves more runs."
@@ -143,7 +143,7 @@ def _prefetch(app: Celery) -> Iterator[CheckMessage]:
         yield Warning(message, hint=hint, id="chroniker_celery.W005")
 
 
-def _beat(app: Celery) -> Iterator[CheckMessage]:
+def _check_beat(app: Celery) -> Iterator[CheckMessage]:
     """W009, for a project with entries."""
     named = app.conf.beat_scheduler
     if not app.conf.beat_schedule or is_ours(named):

@@ -30,7 +30,7 @@ logger = logging.getLogger(__name__)
 
 def execute(request: Context, words: tuple[Any, ...], named: dict[str, Any]) -> dict[str, Any]:
     """See the task. Raises ``Ignore`` for a refused delivery, and ``RunFailed`` for a run that did not succeed."""
-    run_id, token = _delivered(str(request.id), words, named)
+    run_id, token = _read_message(str(request.id), words, named)
     _refuse_if_unfit(run_id)
     sentry.name_run(str(request.shadow or ""), str(run_id))
     delivery = request.delivery_info or {}
@@ -56,7 +56,7 @@ def execute(request: Context, words: tuple[Any, ...], named: dict[str, Any]) -> 
     return _conclude(report, ending)
 
 
-def _delivered(task_id: str, words: tuple[Any, ...], named: dict[str, Any]) -> tuple[UUID, int]:
+def _read_message(task_id: str, words: tuple[Any, ...], named: dict[str, Any]) -> tuple[UUID, int]:
     """Run and token. A message that this project did not send must not write a result over that of a run."""
     if named or len(words) != 2 or words[0] != task_id or type(words[1]) is not int:
         _refuse(task_id)
@@ -89,7 +89,7 @@ def _conclude(report: DatabaseReport, ending: RunOutcome | None) -> dict[str, An
         "token": report.token,
     }
     try:
-        outcome |= report_connections.repeated_once(partial(_claim_after, report, outcome))
+        outcome |= report_connections.try_twice(partial(_read_outcome_and_claim, report, outcome))
     except Exception as error:  # the run's end is recorded already; the next tick claims these jobs
         logger.warning(
             "Jobs that wait for run %s were not checked: %s: %s", report.run_id, type(error).__name__, one_line(error)
@@ -100,7 +100,7 @@ def _conclude(report: DatabaseReport, ending: RunOutcome | None) -> dict[str, An
     raise RunFailed(message, outcome)
 
 
-def _claim_after(report: DatabaseReport, reported: dict[str, Any]) -> dict[str, Any]:
+def _read_outcome_and_claim(report: DatabaseReport, reported: dict[str, Any]) -> dict[str, Any]:
     """What the run's row shows of its outcome. Claims the jobs that waited for its end."""
     if report.status == Status.SUCCEEDED and report.job is not None:
         tick.claim_after_run(report.job.pk)  # the row shows nothing else

@@ -32,16 +32,16 @@ def diagnose(app: Celery, default_queue: str, queues: Collection[str], *, timeou
             rabbitmq = _rabbitmq_version(link)
     except Exception as error:  # any transport's exception
         hint = "Start it, or correct CELERY_BROKER_URL for this host. Claimed runs wait until it is back."
-        message = f"The broker {_public(app)} cannot be reached: {type(error).__name__}: {error}"
+        message = f"The broker {_broker_url(app)} cannot be reached: {type(error).__name__}: {error}"
         return [Error(message, hint=hint, id="chroniker_celery.E006")]
     names = queue_names(app, default_queue, queues)
-    found = list(_consumer_timeout(app, names, rabbitmq))
+    found = list(_check_consumer_timeout(app, names, rabbitmq))
     if not answers:
-        return [*found, _no_worker()]
-    return [*found, *_not_consumed(answers, names), *_unknown_runs(unknown)]
+        return [*found, _no_worker_message()]
+    return [*found, *_check_consumed(answers, names), *_check_unknown_runs(unknown)]
 
 
-def _no_worker() -> CheckMessage:
+def _no_worker_message() -> CheckMessage:
     hint = (
         "Start one: celery -A PROJECT worker. A worker with the solo pool does not answer while it executes a run; "
         "if all workers are of this kind and busy, nothing is wrong."
@@ -49,17 +49,18 @@ def _no_worker() -> CheckMessage:
     return Error(f"No worker answered within {ANSWER_SECONDS:g} s.", hint=hint, id="chroniker_celery.E007")
 
 
-def _not_consumed(answers: Any, names: Collection[str]) -> Iterator[CheckMessage]:
+def _check_consumed(answers: Any, names: Collection[str]) -> Iterator[CheckMessage]:
     consumed = {queue["name"] for consumers in answers.values() for queue in consumers or ()}
     for queue in sorted(set(names) - consumed):
         yield Warning(
-            f"Jobs use the queue {queue!r}, but no worker that answered consumes it; consumed: {_list(consumed)}.",
+            f"Jobs use the queue {queue!r}, but no worker that answered consumes it; "
+            f"consumed: {_join_names(consumed)}.",
             hint=f"Start a worker with --queues {queue}, or edit these jobs. Their runs wait until the start deadline.",
             id="chroniker_celery.W004",
         )
 
 
-def _unknown_runs(answers: Any) -> Iterator[CheckMessage]:
+def _check_unknown_runs(answers: Any) -> Iterator[CheckMessage]:
     counts = {worker: int(each.get("count", 0)) for answer in answers or () for worker, each in answer.items()}
     dropped = [f"{worker}: {count}" for worker, count in sorted(counts.items()) if count]
     if dropped:
@@ -72,7 +73,7 @@ def _unknown_runs(answers: Any) -> Iterator[CheckMessage]:
         )
 
 
-def _consumer_timeout(app: Celery, names: Collection[str], version: str) -> Iterator[CheckMessage]:
+def _check_consumer_timeout(app: Celery, names: Collection[str], version: str) -> Iterator[CheckMessage]:
     queues = [app.amqp.queues.get(name) for name in sorted(names)]
     if not version or all(queue and CONSUMER_TIMEOUT in (queue.queue_arguments or {}) for queue in queues):
         return
@@ -91,9 +92,9 @@ def _rabbitmq_version(link: Any) -> str:
     return str(properties.get("version", "")) if properties.get("product") == "RabbitMQ" else ""
 
 
-def _public(app: Any) -> str:
+def _broker_url(app: Any) -> str:
     return str(app.connection_for_write().as_uri())  # without the password
 
 
-def _list(names: Collection[str]) -> str:
+def _join_names(names: Collection[str]) -> str:
     return ", ".join(sorted(names)) or "none"

@@ -117,7 +117,7 @@ class CeleryExecutor(Executor):
         try:
             app = self.app
         except ExecutorError as error:
-            return [*checks.check_options(self.alias, self.options), checks.no_app(error)]
+            return [*checks.check_options(self.alias, self.options), checks.no_app_message(error)]
         found = [*checks.check_options(self.alias, self.options), *checks.check_app(app)]
         return [*found, *checks.check_results(app)] if self.stores_results else found
 

@@ -50,7 +50,7 @@ def publish(app: Celery, messages: Sequence[RunMessage], *, timeout: float) -> d
     """
     with kept_connection(app, timeout) as link:
         producer: Producer = app.amqp.Producer(link, auto_declare=False)
-        routed = list(_routed(app, link, producer, messages))
+        routed = list(_group_by_route(app, link, producer, messages))
         with producer.batch():
             for options, group in routed:
                 _send(app, producer, options, group)
@@ -63,7 +63,7 @@ def _queue_name(options: dict[str, Any]) -> str:
     return str(getattr(options.get("queue"), "name", ""))
 
 
-def _routed(
+def _group_by_route(
     app: Celery, link: Connection, producer: Producer, messages: Sequence[RunMessage]
 ) -> Iterator[tuple[dict[str, Any], list[RunMessage]]]:
     """Messages grouped by queue, priority and host, each group with Celery's publish options."""
@@ -73,7 +73,7 @@ def _routed(
     refused: tuple[type[Exception], ...] = (QueueNotFound, *link.channel_errors)
     for (queue, priority, host), group in groups.items():
         try:
-            options = _route(app, queue_of_host(app, host) if host else queue, priority, group[0])
+            options = _publish_options(app, queue_of_host(app, host) if host else queue, priority, group[0])
             if options.get("queue") is not None:
                 producer.maybe_declare(options["queue"])
         except refused as error:
@@ -83,7 +83,7 @@ def _routed(
             yield options, group
 
 
-def _route(app: Celery, queue: Any, priority: int | None, message: RunMessage) -> dict[str, Any]:
+def _publish_options(app: Celery, queue: Any, priority: int | None, message: RunMessage) -> dict[str, Any]:
     wanted: dict[str, Any] = {"queue": queue} if queue else {}
     if priority is None:
         priority = app.conf.task_default_priority

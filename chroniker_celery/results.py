@@ -48,20 +48,20 @@ class Results:
         return getattr(self._backend, name)
 
     def mark_as_done(self, task_id: str, *args: Any, **kwargs: Any) -> None:
-        self._mark("mark_as_done", task_id, *args, **kwargs)
+        self._store_result("mark_as_done", task_id, *args, **kwargs)
 
     def mark_as_failure(self, task_id: str, *args: Any, **kwargs: Any) -> None:
-        self._mark("mark_as_failure", task_id, *args, **kwargs)
+        self._store_result("mark_as_failure", task_id, *args, **kwargs)
 
-    def _mark(self, method: str, task_id: str, *args: Any, **kwargs: Any) -> None:
+    def _store_result(self, method: str, task_id: str, *args: Any, **kwargs: Any) -> None:
         try:
-            backend = _with_few_retries(self._backend)
+            backend = _copy_with_few_retries(self._backend)
             if is_in_database := _is_in_database(backend):
-                _insert_first(backend)
+                _use_insert_first(backend)
             store = partial(getattr(backend, method), task_id, *args, **kwargs)
             # The parent of a pool stores results of lost processes: it keeps no connection, because it forks.
             if is_in_database and report_connections.has_idle():
-                report_connections.repeated_once(partial(_without_wait, store))
+                report_connections.try_twice(partial(_store_without_wait, store))
             else:
                 store()
         except Exception as error:  # any backend's exception
@@ -70,13 +70,13 @@ class Results:
             )
 
 
-def _without_wait(store: Callable[[], Any]) -> None:
+def _store_without_wait(store: Callable[[], Any]) -> None:
     """Do not wait for the disk: the run's own record has its outcome, and that commit has waited."""
     with asynchronous_commit(settings.database):
         store()
 
 
-def _with_few_retries(backend: Any) -> Any:
+def _copy_with_few_retries(backend: Any) -> Any:
     """A copy of the backend that retries a few times only. It shares the connections; other tasks keep the original."""
     copied = object.__new__(type(backend))  # not copy(): a backend's copy opens new connections
     vars(copied).update(vars(backend))
@@ -98,7 +98,7 @@ class _InsertFirst(QuerySet[Any]):
         return super().get_or_create(defaults, **key)
 
 
-def _insert_first(backend: Any) -> None:
+def _use_insert_first(backend: Any) -> None:
     """Let this copy of the backend store a new result by one INSERT, without a search and a transaction before."""
     from django_celery_results.models import TaskResult  # an optional package
 

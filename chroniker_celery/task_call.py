@@ -28,9 +28,11 @@ AnyTask: TypeAlias = Any
 def add_arguments(parser: CommandParser) -> None:
     parser.add_argument("name", help="the task's name: shop.tasks.report")
     # Django keeps "args" for itself.
-    parser.add_argument("--args", dest="values", type=values, default=[], metavar="JSON", help="""a list: '["a", 1]'""")
     parser.add_argument(
-        "--kwargs", dest="pairs", type=pairs, default={}, metavar="JSON", help="""an object: '{"full": true}'"""
+        "--args", dest="values", type=parse_list, default=[], metavar="JSON", help="""a list: '["a", 1]'"""
+    )
+    parser.add_argument(
+        "--kwargs", dest="pairs", type=parse_object, default={}, metavar="JSON", help="""an object: '{"full": true}'"""
     )
     parser.add_argument(
         "--retry-inline", action="store_true", help="self.retry() repeats at once in this run, without the job's policy"
@@ -39,24 +41,24 @@ def add_arguments(parser: CommandParser) -> None:
     parser.add_argument("--queue")
     parser.add_argument("--exchange")
     parser.add_argument("--routing-key")
-    parser.add_argument("--headers", type=pairs, metavar="JSON")
+    parser.add_argument("--headers", type=parse_object, metavar="JSON")
     parser.add_argument("--priority", type=int)
     parser.add_argument("--expires", type=float, metavar="SECONDS")
 
 
-def values(text: str) -> list[Any]:
+def parse_list(text: str) -> list[Any]:
     """A list in JSON."""
-    found: list[Any] = _of_kind(text, list, _("a list, like %(example)s") % {"example": '["a", 1]'})
+    found: list[Any] = _parse_json(text, list, _("a list, like %(example)s") % {"example": '["a", 1]'})
     return found
 
 
-def pairs(text: str) -> dict[str, Any]:
+def parse_object(text: str) -> dict[str, Any]:
     """An object in JSON."""
-    found: dict[str, Any] = _of_kind(text, dict, _("an object, like %(example)s") % {"example": '{"full": true}'})
+    found: dict[str, Any] = _parse_json(text, dict, _("an object, like %(example)s") % {"example": '{"full": true}'})
     return found
 
 
-def _of_kind(text: str, kind: type, wanted: str) -> Any:
+def _parse_json(text: str, kind: type, wanted: str) -> Any:
     if len(text) > MAX_JSON:
         message = _("%(n)d characters; at most %(max)d are allowed.")
         raise ArgumentTypeError(message % {"n": len(text), "max": MAX_JSON})

@@ -41,7 +41,7 @@ def _first_line(task: AnyTask) -> str:
     return text.partition("\n")[0].strip()[:MAX_HELP]
 
 
-def read(words: Sequence[str]) -> Call | None:
+def read_call(words: Sequence[str]) -> Call | None:
     """The words of a job of ``run_celery_task``. ``None`` if they do not begin with the task, or end in an option."""
     if not words or words[0].startswith("-"):
         return None
@@ -64,5 +64,5 @@ PICKER = Picker(
     _("Celery task"),
     _("With --send the task is handed over to other workers: what becomes of it is not tracked."),
     offers,
-    read,
+    read_call,
 )

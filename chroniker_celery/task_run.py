@@ -27,7 +27,7 @@ def run(task: AnyTask, args: list[Any], kwargs: dict[str, Any], *, retry_inline:
     variables of the run as ``headers``. ``self.retry()`` ends the run as failed, and the retry policy of its job
     decides; with ``retry_inline`` Celery repeats the task at once, in this run.
     """
-    with _own_retry(task, retry_inline):
+    with _report_retries(task, retry_inline):
         result = task.apply(args, kwargs, throw=False, **_request(os.environ))
     if isinstance(result.result, Retry):
         raise CommandError(_("The task asked for a retry: %(error)s") % {"error": result.result})
@@ -43,7 +43,7 @@ def _request(environment: Mapping[str, str]) -> dict[str, Any]:
 
 
 @contextmanager
-def _own_retry(task: AnyTask, retry_inline: bool) -> Iterator[None]:
+def _report_retries(task: AnyTask, retry_inline: bool) -> Iterator[None]:
     """Within the block the task's ``retry`` only reports. Also ``autoretry_for`` calls it, by this object."""
     if retry_inline:
         yield

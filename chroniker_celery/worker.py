@@ -158,7 +158,7 @@ class HostHeartbeat(threading.Thread):
                 recorded_at = time.monotonic()
                 self._record(hosts.record_heartbeat)
             self._look()
-            if self._ended.wait(watch.interval()):
+            if self._ended.wait(watch.look_interval()):
                 self._record(hosts.record_shutdown)
                 return
 

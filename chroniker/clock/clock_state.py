@@ -70,20 +70,20 @@ def next_state(memory: ClockState | None, seen: Observation) -> ClockState:
     low, high = seen.now - seen.before, seen.now - seen.after
     if memory is None:
         return ClockState(boot_id(), seen.after, low, high, seen.server)
-    tolerated = allowed(abs(seen.after - memory.seen))
+    tolerated = allowed_drift(abs(seen.after - memory.seen))
     forward, back = low - memory.high, memory.low - high
     if seen.after <= memory.seen:  # another process has read the clock later, and stored it first
         if max(forward, back) <= tolerated or memory.until > seen.before:
             return memory
-        return _quieted(memory, seen, Code.CLOCK_BOTH)
+        return _suspended_state(memory, seen, Code.CLOCK_BOTH)
     known = dataclasses.replace(memory, server=memory.server if seen.server is None else seen.server)
     new = dataclasses.replace(known, seen=seen.after, low=low, high=high)
     if forward > tolerated:
-        return _quieted(new, seen, Code.CLOCK_AHEAD, forward)
+        return _suspended_state(new, seen, Code.CLOCK_AHEAD, forward)
     if back > tolerated:
-        return _quieted(new, seen, Code.CLOCK_BACK, back)
+        return _suspended_state(new, seen, Code.CLOCK_BACK, back)
     if memory.server and seen.server and memory.server != seen.server:
-        return _quieted(new, seen, Code.OTHER_SERVER)
+        return _suspended_state(new, seen, Code.OTHER_SERVER)
     if high - low > max(SHARP_SECONDS, memory.high - memory.low):
         return known if known != memory else memory
     if known == memory and seen.after - memory.seen < WRITE_SECONDS:
@@ -91,13 +91,13 @@ def next_state(memory: ClockState | None, seen: Observation) -> ClockState:
     return new
 
 
-def allowed(elapsed: float) -> float:
+def allowed_drift(elapsed: float) -> float:
     """The tolerated drift between the clocks: too small for a lease to end before its holder's deadline."""
     drift = settings.drift_allowance.total_seconds()
     return max(drift, min(drift + elapsed * DRIFT_RATE, settings.lease_margin.total_seconds()))
 
 
-def _quieted(memory: ClockState, seen: Observation, code: Code, jumped: float = 0.0) -> ClockState:
+def _suspended_state(memory: ClockState, seen: Observation, code: Code, jumped: float = 0.0) -> ClockState:
     """Suspended for one lease plus the drift allowance, counted from now: the process may have slept for longer than
     that between the reading and its evaluation."""
     until = seen.before + _quiet_seconds()
@@ -111,18 +111,18 @@ def _quiet_seconds() -> float:
 def read() -> ClockState | None:
     """The stored state for the deciding database, if it was stored since this host booted."""
     if simulated_time.moment() is not None:
-        return _agrees_with_everything()
+        return _state_in_simulated_time()
     path = _path()
     try:
         found = path.stat(follow_symlinks=False)
-        memory = _loaded(path, found.st_ino, found.st_mtime_ns)
+        memory = _load_state(path, found.st_ino, found.st_mtime_ns)
     except (OSError, ValueError, TypeError):  # no file, or one of another version or user
         return None
     return memory if memory.boot == boot_id() and memory.seen <= boot_clock() else None
 
 
 @functools.lru_cache(maxsize=1)
-def _loaded(path: Path, inode: int, written_at: int) -> ClockState:
+def _load_state(path: Path, inode: int, written_at: int) -> ClockState:
     """The content of this file, which each write replaces by another: a pass reads it more than ten times."""
     descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NOFOLLOW)
     with os.fdopen(descriptor, "rb") as file:
@@ -131,7 +131,7 @@ def _loaded(path: Path, inode: int, written_at: int) -> ClockState:
         return ClockState(**json.load(file))
 
 
-def _agrees_with_everything() -> ClockState:
+def _state_in_simulated_time() -> ClockState:
     """The state in simulated time: no reading differs from it."""
     return ClockState(boot_id(), boot_clock(), low=-math.inf, high=math.inf, server="")
 

@@ -68,7 +68,7 @@ def _later_sql(vendor: str) -> str:
 def _clock_sql(real: dict[str, str], simulated: dict[str, str], vendor: str) -> str:
     if simulated_time.moment() is None:
         return _sql(real, vendor)
-    return _sql(simulated, vendor).format(moment=simulated_time.literal())
+    return _sql(simulated, vendor).format(moment=simulated_time.time_literal())
 
 
 def database_now(using: str | None = None) -> dt.datetime:
@@ -77,7 +77,7 @@ def database_now(using: str | None = None) -> dt.datetime:
     with connection.cursor() as cursor:
         cursor.execute(f"SELECT {_now_sql(connection.vendor)}", [])
         (value,) = cursor.fetchone()
-    return aware(value)
+    return to_aware(value)
 
 
 def database_now_and_server(using: str | None = None) -> tuple[dt.datetime, str]:
@@ -86,10 +86,10 @@ def database_now_and_server(using: str | None = None) -> tuple[dt.datetime, str]
     with connection.cursor() as cursor:
         cursor.execute(f"SELECT {_now_sql(connection.vendor)}, {_server_sql(connection)}", [])
         value, server = cursor.fetchone()
-    return aware(value), str(server)
+    return to_aware(value), str(server)
 
 
-def aware(value: Any) -> dt.datetime:
+def to_aware(value: Any) -> dt.datetime:
     """A time as a driver returns it."""
     moment: dt.datetime = dt.datetime.fromisoformat(value) if isinstance(value, str) else value
     return moment.replace(tzinfo=dt.UTC) if moment.tzinfo is None else moment.astimezone(dt.UTC)
@@ -139,7 +139,7 @@ class StatementNow(FromNow):
 
 
 def clock_columns(using: str, *, with_server: bool) -> str:
-    """SQL of the columns "now" (to be read with ``aware``) and "server", for a statement of the caller's."""
+    """SQL of the columns "now" (to be read with ``to_aware``) and "server", for a statement of the caller's."""
     connection = connections[using]
     server = _server_sql(connection) if with_server else "''"
     return f"{_now_sql(connection.vendor)}, {server}"

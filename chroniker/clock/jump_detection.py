@@ -111,7 +111,7 @@ class TrustedClock:
 
         A reading that waits long is outside them, even if it can be trusted.
         """
-        allowed = clock_state.allowed(abs(before.boot - self.memory.seen))
+        allowed = clock_state.allowed_drift(abs(before.boot - self.memory.seen))
         lowest, highest = self.memory.low + before.boot - allowed, self.memory.high + before.boot + allowed
         return dt.datetime.fromtimestamp(lowest, dt.UTC), dt.datetime.fromtimestamp(highest, dt.UTC)
 

@@ -28,14 +28,14 @@ def set_moment(moment: dt.datetime) -> None:
     _moment = moment.astimezone(dt.UTC)
 
 
-def literal() -> str:
-    """The simulated time as the content of an SQL literal, or its placeholder within ``left_open``."""
+def time_literal() -> str:
+    """The simulated time as the content of an SQL literal, or its placeholder within ``leave_time_open``."""
     return _PLACEHOLDER if _is_left_open.get() else f"{_moment:%Y-%m-%d %H:%M:%S.%f}"
 
 
 @contextmanager
-def left_open() -> Iterator[None]:
-    """What is compiled within this block contains a placeholder: ``filled_in`` has to be used at each execution."""
+def leave_time_open() -> Iterator[None]:
+    """What is compiled within this block contains a placeholder: ``fill_in_time`` has to be used at each execution."""
     token = _is_left_open.set(True)
     try:
         yield
@@ -43,13 +43,13 @@ def left_open() -> Iterator[None]:
         _is_left_open.reset(token)
 
 
-def filled_in(sql: str) -> str:
-    """A statement that was compiled within ``left_open``, with the simulated time of now."""
-    return sql if _moment is None else sql.replace(_PLACEHOLDER, literal())
+def fill_in_time(sql: str) -> str:
+    """A statement that was compiled within ``leave_time_open``, with the simulated time of now."""
+    return sql if _moment is None else sql.replace(_PLACEHOLDER, time_literal())
 
 
 @contextmanager
-def simulated() -> Iterator[None]:
+def simulate_time() -> Iterator[None]:
     """Within this block ``set_moment`` may be called; afterwards the clock is the one before."""
     global _moment
     before = _moment

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from django.db.models import Q
 
 from chroniker.declared.loading import DeclaredJob
-from chroniker.lifecycle.transactions import locked
+from chroniker.lifecycle.transactions import lock_rows
 from chroniker.models import Calendar, Channel, Group, Job, JobDependency, JobTrigger
 
 
@@ -34,7 +34,7 @@ def read_stored_jobs(declared: Sequence[DeclaredJob], *, lock: bool) -> StoredJo
     """``lock``: lock the jobs until the end of the transaction, so that concurrent syncs wait for each other."""
     names = {name for one in declared for name in (one.name, *one.comes_after)}
     jobs = Job.objects.filter(Q(name__in=names) | ~Q(managed_by="")).order_by("pk")
-    stored = StoredJobs({job.name: job for job in (locked(jobs, skip=False) if lock else jobs)})
+    stored = StoredJobs({job.name: job for job in (lock_rows(jobs, skip=False) if lock else jobs)})
     if any("group" in one.related for one in declared):
         stored.groups = {group.name: group for group in Group.objects.all()}
     if any("calendar" in one.related for one in declared):

@@ -44,7 +44,7 @@ class Window(NamedTuple):
     instants: list[dt.datetime]
 
 
-class Decided(NamedTuple):
+class DecidedInstant(NamedTuple):
     instant: dt.datetime
     answer: Answer
 
@@ -53,7 +53,7 @@ class Decided(NamedTuple):
 class Candidates:
     """The next instants of a backfill with their answers. All instants until ``until`` are decided."""
 
-    decided: Sequence[Decided]
+    decided: Sequence[DecidedInstant]
     until: dt.datetime
     is_last: bool  #: there is no further instant
 
@@ -67,7 +67,7 @@ def is_wanted(which: str, answer: Answer, *, include_unknown: bool) -> bool:
     return answer is Answer.NOT_RUN or (which == Which.NOT_SUCCEEDED and answer is Answer.NOT_SUCCEEDED)
 
 
-def following(
+def instants_after(
     spec: Spec, closed: list[ClosedTime], after: dt.datetime, last: dt.datetime, limit: int
 ) -> tuple[list[dt.datetime], dt.datetime, bool]:
     """The instants after this moment until ``last``, outside blackouts; the last one that was looked at; and whether
@@ -83,7 +83,7 @@ def following(
     return found, after, instant is None or instant > last
 
 
-def answers(windows: Sequence[Window]) -> dict[int, list[Answer]]:
+def read_answers(windows: Sequence[Window]) -> dict[int, list[Answer]]:
     """By job: the result by the stored runs of each instant of its window, or of the first of them.
 
     A run of the schedule, and its retries, answer for all instants that they are for; a run of a backfill, or one by
@@ -93,7 +93,7 @@ def answers(windows: Sequence[Window]) -> dict[int, list[Answer]]:
     of_any = Q(pk__in=[])
     for window in windows:
         if window.instants:
-            of_any |= _are_for(window.job_id, window.instants[0], window.instants[-1])
+            of_any |= _runs_between(window.job_id, window.instants[0], window.instants[-1])
     columns = ("job", "instant", "instant_until", "status", "started_at")
     origins = [Trigger.SCHEDULE, Trigger.MANUAL, Trigger.BACKFILL]
     runs = Run.objects.filter(of_any, slot="", origin__in=origins).order_by("job", "instant")
@@ -109,18 +109,18 @@ def answers(windows: Sequence[Window]) -> dict[int, list[Answer]]:
             continue
         if is_cut and window.job_id == rows[-1][0]:
             instants = instants[: bisect_left(instants, rows[-1][1])]
-        found[window.job_id] = _best(instants, by_job[window.job_id])
+        found[window.job_id] = _best_answers(instants, by_job[window.job_id])
     return found
 
 
-def _are_for(job_id: int, low: dt.datetime, high: dt.datetime) -> Q:
+def _runs_between(job_id: int, low: dt.datetime, high: dt.datetime) -> Q:
     """The runs that are for an instant from ``low`` to ``high``: from the run that covers ``low`` on."""
     covering = Run.objects.filter(job=job_id, slot="", scheduled_for__lte=low).order_by("-scheduled_for")
     begin = Coalesce(Subquery(covering.values("scheduled_for")[:1]), Value(low, output_field=DateTimeField()))
     return Q(job=job_id, instant__gte=begin, instant__lte=high, instant_until__gte=low)
 
 
-def _best(
+def _best_answers(
     instants: list[dt.datetime], runs: Sequence[tuple[dt.datetime, dt.datetime, str, dt.datetime | None]]
 ) -> list[Answer]:
     ranks = [0] * len(instants)
@@ -132,7 +132,7 @@ def _best(
     return [_RANK[rank] for rank in ranks]
 
 
-def candidates(
+def find_candidates(
     backfills: Sequence[tuple[Backfill, list[ClosedTime]]],
 ) -> tuple[dict[int, Candidates], dict[int, Exception]]:
     """By job: the next instants of its backfill, with their answers; and the errors of schedules.
@@ -144,14 +144,14 @@ def candidates(
     for backfill, closed in backfills:
         after = backfill.first - TICK if backfill.cursor is None else backfill.cursor
         try:
-            found[backfill.job_id] = following(backfill.schedule, closed, after, backfill.last, limit)
+            found[backfill.job_id] = instants_after(backfill.schedule, closed, after, backfill.last, limit)
         except Exception as error:  # an error of one schedule concerns this backfill alone
             errors[backfill.job_id] = error
     windows = [Window(job_id, instants) for job_id, (instants, _until, _is_last) in found.items() if instants]
-    known = answers(windows) if windows else {}
+    known = read_answers(windows) if windows else {}
     result = {}
     for job_id, (instants, until, is_last) in found.items():
-        decided = [Decided(*each) for each in zip(instants, known.get(job_id, []), strict=False)]
+        decided = [DecidedInstant(*each) for each in zip(instants, known.get(job_id, []), strict=False)]
         if len(decided) == len(instants):
             result[job_id] = Candidates(decided, until, is_last)
         elif decided:

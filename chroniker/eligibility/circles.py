@@ -18,33 +18,33 @@ from chroniker.models import JobDependency, JobTrigger
 Pair = tuple[int, int]
 
 
-def of_dependencies(dependent_id: int, dependee_ids: Iterable[int]) -> list[int] | None:
+def circle_of_dependencies(dependent_id: int, dependee_ids: Iterable[int]) -> list[int] | None:
     """If ``dependent_id`` waits for these jobs."""
-    stored = [*_dependencies().exclude(dependent=dependent_id), *_triggers()]
-    return _circle(dependent_id, dependee_ids, stored)
+    stored = [*_dependency_pairs().exclude(dependent=dependent_id), *_trigger_pairs()]
+    return _find_circle(dependent_id, dependee_ids, stored)
 
 
-def of_sources(target_id: int, source_ids: Iterable[int]) -> list[int] | None:
+def circle_of_sources(target_id: int, source_ids: Iterable[int]) -> list[int] | None:
     """If these jobs start ``target_id``."""
-    stored = [*_dependencies(), *_triggers().exclude(target=target_id)]
-    return _circle(target_id, source_ids, stored)
+    stored = [*_dependency_pairs(), *_trigger_pairs().exclude(target=target_id)]
+    return _find_circle(target_id, source_ids, stored)
 
 
-def of_targets(source_id: int, target_ids: Iterable[int]) -> list[int] | None:
+def circle_of_targets(source_id: int, target_ids: Iterable[int]) -> list[int] | None:
     """If ``source_id`` starts these jobs. The circle is in the order in which they start."""
-    stored = [*_dependencies(), *_triggers().exclude(source=source_id)]
-    return _circle(source_id, target_ids, [(before, after) for after, before in stored])
+    stored = [*_dependency_pairs(), *_trigger_pairs().exclude(source=source_id)]
+    return _find_circle(source_id, target_ids, [(before, after) for after, before in stored])
 
 
-def _dependencies() -> QuerySet[Any, Pair]:
+def _dependency_pairs() -> QuerySet[Any, Pair]:
     return JobDependency.objects.values_list("dependent", "dependee")
 
 
-def _triggers() -> QuerySet[Any, Pair]:
+def _trigger_pairs() -> QuerySet[Any, Pair]:
     return JobTrigger.objects.values_list("target", "source")
 
 
-def _circle(start: int, first: Iterable[int], stored: Iterable[Pair]) -> list[int] | None:
+def _find_circle(start: int, first: Iterable[int], stored: Iterable[Pair]) -> list[int] | None:
     edges: dict[int, list[int]] = {}
     for here, there in stored:
         edges.setdefault(here, []).append(there)

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from django.db.models import Expression, Q
 
 from chroniker.eligibility.dependencies import Scope
-from chroniker.eligibility.waiting_activations import waiting
+from chroniker.eligibility.waiting_activations import all_waiting
 from chroniker.models import CatchUp, Job, JobState, Overlap, Trigger
 
 
@@ -37,7 +37,7 @@ class ClaimKind:
         due = Q(**{f"{self.due_field}__lte": now}) if self.due_field else Q()
         found = flagged & due & (Q(job__overlap=Overlap.SKIP) if self.while_open else Q())
         if self.by_activation:
-            found &= Q(pk__in=waiting().values("target"), retry_at__isnull=True)
+            found &= Q(pk__in=all_waiting().values("target"), retry_at__isnull=True)
         if self.covers_instants or self.by_activation:
             found &= Q(held_at__isnull=True)
         if self.comes_last:
@@ -84,7 +84,7 @@ OVERLAPPED = ClaimKind("overlapped", "next_run", Scope.NONE, covers_instants=Tru
 FORCED = ClaimKind("forced", "", Scope.CURRENT, by_flag=True)
 SCHEDULED = ClaimKind("scheduled", "next_run", Scope.ALL, covers_instants=True, waits_for_retry=True)
 RETRY = ClaimKind("retry", "retry_at", Scope.CURRENT)
-#: What a retry takes over from the attempt before it in its chain: ``failed_…`` of the state that ``due.find`` returns.
+#: What a retry takes over from the attempt before it in its chain: ``failed_…`` of the state from ``due.find_due``.
 RETRY_INHERITS = ("args", "chain", "origin", "cause", "depth", "instant", "instant_until", "interval_start")
 #: A trigger fired, or a program requested a run. A claim of another kind takes no activation.
 EVENT = ClaimKind("event", "", Scope.CURRENT, by_activation=True)

@@ -40,7 +40,7 @@ class Wait:
     turn_only: bool = False
 
 
-def blocked(scope: Scope = Scope.ALL) -> Exists:
+def is_blocked(scope: Scope = Scope.ALL) -> Exists:
     """SQL condition on JobState: some dependee is not ready, as far as ``scope`` asks.
 
     The dependent's instant is ``next_instant``. A dependee with a schedule error blocks those who wait for its turn,
@@ -48,11 +48,11 @@ def blocked(scope: Scope = Scope.ALL) -> Exists:
     """
     if scope is Scope.NONE:
         return Exists(JobDependency.objects.none())
-    unready = _unready(scope, OuterRef("next_instant"))
+    unready = _is_not_ready(scope, OuterRef("next_instant"))
     return Exists(JobDependency.objects.filter(unready, dependent=OuterRef("pk")))
 
 
-def _unready(scope: Scope, instant: OuterRef | F) -> Q:
+def _is_not_ready(scope: Scope, instant: OuterRef | F) -> Q:
     # A run of a backfill is for the past: it holds no other job back.
     is_open = Exists(Lease.objects.filter(job=OuterRef("dependee"), slot="").exclude(run__origin=Trigger.BACKFILL))
     unfinished = Q(wait_for_completion=True) & (Q(is_open) | Q(dependee__state__retry_at__isnull=False))
@@ -67,9 +67,9 @@ def _unready(scope: Scope, instant: OuterRef | F) -> Q:
     return unfinished | unsuccessful | unaccounted
 
 
-def blocking(scope: Scope, dependents: QuerySet[JobState]) -> QuerySet[JobDependency]:
+def unfulfilled(scope: Scope, dependents: QuerySet[JobState]) -> QuerySet[JobDependency]:
     """The dependencies that ``scope`` asks for and that are not fulfilled, of these jobs."""
-    unready = _unready(scope, F("dependent__state__next_instant"))
+    unready = _is_not_ready(scope, F("dependent__state__next_instant"))
     return JobDependency.objects.filter(unready, dependent__in=dependents.values("pk"))
 
 
@@ -77,11 +77,11 @@ def edges_from(job_ids: Collection[int]) -> list[Edge]:
     """The dependencies of these jobs. One statement, none for no jobs."""
     if not job_ids:
         return []
-    rows = fetch(_edges, job_ids=list(job_ids))
+    rows = fetch(_edge_rows, job_ids=list(job_ids))
     return [Edge(low, high, completion, state is not None) for low, high, completion, state in rows]
 
 
-def _edges(job_ids: Collection[int]) -> QuerySet[JobDependency, Any]:
+def _edge_rows(job_ids: Collection[int]) -> QuerySet[JobDependency, Any]:
     rows = JobDependency.objects.filter(AnyOf("dependent", job_ids)).order_by("dependent", "dependee")
     return rows.values_list("dependent", "dependee", "wait_for_completion", "dependee__state")
 
@@ -98,10 +98,12 @@ def _ends_of_readiness(job_ids: Collection[int], now: dt.datetime) -> QuerySet[J
     return rows.annotate(Min("dependee__state__next_instant")).order_by("dependent")
 
 
-def reasons(job_ids: Collection[int]) -> dict[int, list[Wait]]:
+def reasons_to_wait(job_ids: Collection[int]) -> dict[int, list[Wait]]:
     """For people: what each job waits for right now. One statement, however many jobs."""
     unready = (
-        JobDependency.objects.filter(_unready(Scope.ALL, F("dependent__state__next_instant")), dependent__in=job_ids)
+        JobDependency.objects.filter(
+            _is_not_ready(Scope.ALL, F("dependent__state__next_instant")), dependent__in=job_ids
+        )
         .annotate(
             is_running=Exists(
                 Lease.objects.filter(job=OuterRef("dependee"), slot="").exclude(run__origin=Trigger.BACKFILL)
@@ -115,11 +117,11 @@ def reasons(job_ids: Collection[int]) -> dict[int, list[Wait]]:
     )
     found: dict[int, list[Wait]] = {}
     for dependency in unready:
-        found.setdefault(dependency.dependent_id, []).append(_wait(dependency))
+        found.setdefault(dependency.dependent_id, []).append(_make_wait(dependency))
     return found
 
 
-def _wait(dependency: JobDependency) -> Wait:
+def _make_wait(dependency: JobDependency) -> Wait:
     row = dependency.__dict__
     name = {"name": row["dependee_name"]}
     if dependency.wait_for_completion and row["is_running"] and row["hostname"] == EVERY_HOST:

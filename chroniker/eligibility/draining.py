@@ -52,13 +52,13 @@ def draining_here() -> QuerySet[Host]:
     return Host.objects.filter(name=settings.hostname, draining_since__isnull=False)
 
 
-def messages() -> list[str]:
+def drain_messages() -> list[str]:
     """For people: which hosts are draining, since when and by whom. One statement."""
     hosts = Host.objects.filter(draining_since__isnull=False).order_by("name")
-    return [str(message(host)) for host in hosts]
+    return [str(drain_message(host)) for host in hosts]
 
 
-def message(host: Host) -> str:
+def drain_message(host: Host) -> str:
     """For people: since when this host, which is draining, claims and starts nothing, and who requested it."""
     words = {"host": host.name, "time": full_time(host.draining_since), "who": host.draining_by}
     return _("The host “%(host)s” has been draining since %(time)s (%(who)s): it claims and starts nothing.") % words

@@ -20,7 +20,7 @@ from chroniker.eligibility.claim_kinds import (
     ClaimKind,
     any_pending,
 )
-from chroniker.eligibility.waiting_activations import waiting
+from chroniker.eligibility.waiting_activations import all_waiting
 from chroniker.models import Group, Job, JobDependency, JobState, JobTrigger, Lease, Outbox, Overlap, Run, Trigger
 from chroniker.models.compiled import AnyOf, Given, fetch
 from chroniker.models.light_rows import COLUMNS, states_of
@@ -30,7 +30,7 @@ from chroniker.schedule.zones import zone_rules_version
 # Each kind is searched for apart: "next_run <= now OR force_run" would lose the index on a large table.
 
 
-def find(
+def find_due(
     kind: ClaimKind, now: dt.datetime, only: Collection[int] | None = None, *, groups: bool = True
 ) -> QuerySet[JobState]:
     """Jobs for which a claim of this kind is pending and nothing blocks it, the longest waiting first.
@@ -38,7 +38,7 @@ def find(
     Each state carries its job and group. ``only``: among these jobs. ``groups``: whether any group may be paused or
     full. The pause over all jobs is not part of it: a tick reads that once, and each claim once more under its locks.
     """
-    return _find(kind, now, only, _closed_groups(kind, now) if groups else [])
+    return _due_states(kind, now, only, _closed_groups(kind, now) if groups else [])
 
 
 def _closed_groups(kind: ClaimKind, now: dt.datetime) -> list[int]:
@@ -49,7 +49,7 @@ def _closed_groups(kind: ClaimKind, now: dt.datetime) -> list[int]:
     return [*closed_groups, *groups_with_urgent_work(now)] if kind is BACKFILL else closed_groups
 
 
-def _find(
+def _due_states(
     kind: ClaimKind, now: dt.datetime, only: Collection[int] | Given | None, closed_groups: Collection[int] | Given
 ) -> QuerySet[JobState]:
     leases = Lease.objects.filter(job=OuterRef("pk"), slot="")
@@ -60,33 +60,35 @@ def _find(
     if only is not None:
         states = states.filter(AnyOf("pk", only))
     states = states.filter(has_open_run if kind.while_open else ~has_open_run)
-    states = states.filter(group_limits.outside(closed_groups), ~dependencies.blocked(kind.dependencies))
+    states = states.filter(group_limits.is_outside(closed_groups), ~dependencies.is_blocked(kind.dependencies))
     if kind is RETRY:
-        states = states.annotate(**{f"failed_{name}": _of_latest_attempt(name) for name in claim_kinds.RETRY_INHERITS})
+        states = states.annotate(
+            **{f"failed_{name}": _column_of_latest_attempt(name) for name in claim_kinds.RETRY_INHERITS}
+        )
     return states.order_by(*filter(None, [kind.due_field]), "pk")
 
 
-def read(
+def read_due(
     kind: ClaimKind, now: dt.datetime, only: Collection[int] | None = None, *, groups: bool = True, limit: int
 ) -> list[JobState]:
-    """The first ``limit`` rows of ``find``, each with its job and group, without the columns that no claim needs.
+    """The first ``limit`` rows of ``find_due``, each with its job and group, without the columns that no claim needs.
 
     One statement; more where ``groups`` is true.
     """
     given = {} if only is None else {"only": list(only)}
     if groups and (closed_groups := _closed_groups(kind, now)):
         given["closed_groups"] = closed_groups
-    return states_of(fetch(_to_claim, kind, limit, now=now, **given), _failed_columns(kind))
+    return states_of(fetch(_due_rows, kind, limit, now=now, **given), _failed_columns(kind))
 
 
-def _to_claim(
+def _due_rows(
     kind: ClaimKind,
     limit: int,
     now: dt.datetime,
     only: Collection[int] | Given | None = None,
     closed_groups: Collection[int] | Given = (),
 ) -> QuerySet[JobState, Any]:
-    return _find(kind, now, only, closed_groups).values_list(*COLUMNS, *_failed_columns(kind))[:limit]
+    return _due_states(kind, now, only, closed_groups).values_list(*COLUMNS, *_failed_columns(kind))[:limit]
 
 
 def _failed_columns(kind: ClaimKind) -> list[str]:
@@ -95,17 +97,17 @@ def _failed_columns(kind: ClaimKind) -> list[str]:
 
 def groups_with_urgent_work(now: dt.datetime) -> list[int]:
     """The groups with a limit of which another job is due. A backfill leaves it the place."""
-    return [pk for (pk,) in fetch(_with_urgent_work, now=now)]
+    return [pk for (pk,) in fetch(_rows_of_urgent_groups, now=now)]
 
 
-def _with_urgent_work(now: dt.datetime) -> QuerySet[Group, Any]:
+def _rows_of_urgent_groups(now: dt.datetime) -> QuerySet[Group, Any]:
     has_open_run = Exists(Lease.objects.filter(job=OuterRef("pk"), slot=""))
     urgent = JobState.objects.filter(any_pending(now, URGENT_KINDS), ~has_open_run, job__group=OuterRef("pk"))
     waiting = Exists(urgent.filter(job__enabled=True))
     return Group.objects.filter(waiting, limit__isnull=False).order_by("pk").values_list("pk")
 
 
-def _of_latest_attempt(name: str) -> Subquery:
+def _column_of_latest_attempt(name: str) -> Subquery:
     """A column of the attempt that failed: the last one of the retry's chain."""
     attempts = Run.objects.filter(job=OuterRef("pk"), slot="", chain=OuterRef("retry_of"))
     return Subquery(attempts.order_by("-token").values(name)[:1])
@@ -117,7 +119,7 @@ def blocking_dependencies(now: dt.datetime, limit: int) -> set[tuple[int, int]]:
     for kind in START_KINDS:
         has_open_run = Exists(Lease.objects.filter(job=OuterRef("pk"), slot=""))
         waiting = JobState.objects.filter(kind.pending(now), ~has_open_run, job__enabled=True)
-        pairs.append(dependencies.blocking(kind.dependencies, waiting).values_list("dependent", "dependee"))
+        pairs.append(dependencies.unfulfilled(kind.dependencies, waiting).values_list("dependent", "dependee"))
     return set(pairs[0].union(*pairs[1:])[:limit])
 
 
@@ -127,13 +129,13 @@ def look_after_run(job_id: int) -> tuple[bool, bool]:
 
     One statement. It finds more than what may start: dependents may go on waiting.
     """
-    row = _look().fetch({"job": job_id})
+    row = _make_look().fetch({"job": job_id})
     assert row is not None
     return bool(row[0]), bool(row[1])
 
 
 @compiled_once
-def _look() -> Statement:
+def _make_look() -> Statement:
     job = parameter("job")
     with_limit = Job.objects.filter(pk=job, group__limit__isnull=False).values("group")
     others = [
@@ -167,13 +169,13 @@ def pending_jobs_in_group_of(job_id: int, limit: int) -> list[int]:
     return list(others.values_list("pk", flat=True)[:limit])
 
 
-def to_replace(now: dt.datetime, only: Collection[int] | None = None) -> QuerySet[Lease]:
+def leases_to_replace(now: dt.datetime, only: Collection[int] | None = None) -> QuerySet[Lease]:
     """Leases of runs that are in the way of their job's next instant, by the policy "replace", and not yet stopped.
 
     Only runs of the schedule, and their retries, are replaced.
     """
     leases = Lease.objects.filter(
-        group_limits.outside(group_limits.paused_ids()),
+        group_limits.is_outside(group_limits.paused_ids()),
         job__in=JobState.objects.filter(SCHEDULED.pending(now)).values("pk"),
         job__enabled=True,
         job__overlap=Overlap.REPLACE,
@@ -184,13 +186,13 @@ def to_replace(now: dt.datetime, only: Collection[int] | None = None) -> QuerySe
     return leases if only is None else leases.filter(job__in=only)
 
 
-def to_book(now: dt.datetime, limit: int, only: Collection[int] | None = None) -> list[int]:
+def jobs_to_book(now: dt.datetime, limit: int, only: Collection[int] | None = None) -> list[int]:
     """Jobs to be booked again, at most ``limit``: edited ones, those that were disabled by a write past the model or
     while an activation was inserted, and those that were booked by older rules of time zones."""
     edited = Job.objects.filter(edited_at__isnull=False).order_by("edited_at", "pk")
     disabled = JobState.objects.filter(next_run__lte=now, job__enabled=False).order_by("next_run", "pk")
     ids: list[int] = []
-    passed = Job.objects.filter(enabled=False, pk__in=waiting().values("target")).order_by("pk")
+    passed = Job.objects.filter(enabled=False, pk__in=all_waiting().values("target")).order_by("pk")
     for rows in (edited, disabled, passed, booked_by_older_zone_rules().order_by("booked_zone_rules", "pk")):
         if only is not None:
             rows = rows.filter(pk__in=only)

@@ -45,7 +45,7 @@ def reasons_cannot_run_now(states: Collection[JobState]) -> dict[int, str | None
     why = jump_detection.suspended_because()
     # A run for one host waits for it; one for every host would have no child.
     missing = hosts.jobs_without_live_host([state.job for state in states if state.job.hostname == EVERY_HOST])
-    waits = dependencies.reasons(ids)
+    waits = dependencies.reasons_to_wait(ids)
     full = group_limits.full_groups(state.job.group_id for state in states if state.job.group_id is not None)
 
     def reason(state: JobState) -> str | None:
@@ -102,7 +102,7 @@ def explain(
     if leases is None:
         open_runs = Lease.objects.filter(job__in=[state.pk for state in states], slot="").select_related("run")
         leases = {lease.job_id: lease for lease in open_runs}
-    activations = waiting_activations.counts([state.pk for state in states])
+    activations = waiting_activations.count_by_job([state.pk for state in states])
     for state in states:
         state.__dict__["n_waiting"] = activations.get(state.pk, 0)
     pending = [state for state in states if state.pk not in leases and state.job.enabled and pending_kinds(state, now)]
@@ -111,7 +111,7 @@ def explain(
     missing = hosts.jobs_without_live_host([state.job for state in states]) if missing is None else missing
     suspended = " ".join(hosts.suspension_messages()) if pending else ""
     found = {it.pk: _why_not(it, leases.get(it.pk), waits.get(it.pk, []), held.get(it.pk), now) for it in states}
-    found = _with_silence(found, now, seen)
+    found = _mention_silence(found, now, seen)
     for state in states:
         lease, more = leases.get(state.pk), []
         if state.pk in missing and (state.job.enabled if lease is None else lease.run.status == Status.CLAIMED):
@@ -123,14 +123,14 @@ def explain(
         if more:
             text = " ".join([found[state.pk].text, *more])
             found[state.pk] = replace(found[state.pk], text=text, n_waiting=activations.get(state.pk, 0))
-    return _with_unserved_queues(found, leases, now, seen)
+    return _mention_unserved_queues(found, leases, now, seen)
 
 
 def activations_text(n: int) -> str:
     return ngettext("%(n)d activation waits for it.", "%(n)d activations wait for it.", n) % {"n": n}
 
 
-def _with_silence(found: dict[int, Explanation], now: dt.datetime, seen: Seen | None) -> dict[int, Explanation]:
+def _mention_silence(found: dict[int, Explanation], now: dt.datetime, seen: Seen | None) -> dict[int, Explanation]:
     """Say so where a job waits for a tick and nothing ticks. One statement for such jobs; none with ``seen``."""
     waiting = {pk: each for pk, each in found.items() if each.without_tick}
     tickers = (liveness.tickers() if seen is None else seen.tickers) if waiting else []
@@ -141,7 +141,7 @@ def _with_silence(found: dict[int, Explanation], now: dt.datetime, seen: Seen | 
     return found | {pk: replace(each, text=each.without_tick % words) for pk, each in waiting.items()}
 
 
-def _with_unserved_queues(
+def _mention_unserved_queues(
     found: dict[int, Explanation], leases: dict[int, Lease], now: dt.datetime, seen: Seen | None
 ) -> dict[int, Explanation]:
     """Say so where a queued run waits for a worker of a queue that has none. Two statements for such runs; none with
@@ -162,7 +162,7 @@ def _waits(states: Collection[JobState], now: dt.datetime) -> dict[int, list[Wai
     """
     if not states:
         return {}
-    waits = dependencies.reasons([state.pk for state in states])
+    waits = dependencies.reasons_to_wait([state.pk for state in states])
     full = group_limits.full_groups(state.job.group_id for state in states if state.job.group_id is not None)
     for state in states:
         if state.job.group_id in full:

@@ -17,7 +17,7 @@ MOST_NAMED = 5
 
 def paused_ids() -> list[int]:
     """The groups that are paused. One statement."""
-    return [pk for (pk,) in fetch(_paused)]
+    return [pk for (pk,) in fetch(_paused_rows)]
 
 
 def closed_ids() -> list[int]:
@@ -26,10 +26,10 @@ def closed_ids() -> list[int]:
     Jobs of full groups are left out of what is due: else a backlog of theirs would fill batch after batch in which
     nothing can be claimed.
     """
-    return [pk for (pk,) in fetch(_closed)]
+    return [pk for (pk,) in fetch(_closed_rows)]
 
 
-def outside(ids: Collection[int] | Given) -> Q:
+def is_outside(ids: Collection[int] | Given) -> Q:
     """Condition on JobState or Lease: the job has no group, or one that is none of these.
 
     Groups are few, so a statement of their own reads them at once. As a join in the search for due jobs they mislead
@@ -38,11 +38,11 @@ def outside(ids: Collection[int] | Given) -> Q:
     return Q(job__group=None) | ~Q(AnyOf("job__group", ids)) if ids else Q()
 
 
-def _paused() -> QuerySet[Group, Any]:
+def _paused_rows() -> QuerySet[Group, Any]:
     return Group.objects.filter(paused_at__isnull=False).order_by("pk").values_list("pk")
 
 
-def _closed() -> QuerySet[Group, Any]:
+def _closed_rows() -> QuerySet[Group, Any]:
     return closed_groups().order_by("pk").values_list("pk")
 
 
@@ -81,10 +81,10 @@ def full_groups(group_ids: Iterable[int]) -> dict[int, str]:
     leases = Lease.objects.filter(slot="", job__group__in=groups).order_by("job__name")
     for pk, name in leases.values_list("job__group", "job__name"):
         names.setdefault(pk, []).append(name)
-    return {group.pk: text for group in groups if (text := _in_words(group, names.get(group.pk, [])))}
+    return {group.pk: text for group in groups if (text := _full_group_text(group, names.get(group.pk, [])))}
 
 
-def _in_words(group: Group, running: list[str]) -> str:
+def _full_group_text(group: Group, running: list[str]) -> str:
     if group.limit is None or len(running) < group.limit:
         return ""
     shown = ", ".join(running[:MOST_NAMED])

@@ -58,13 +58,13 @@ def record_heartbeat(serves: Iterable[str | WorkerReport] = (), *, name: str = "
     host, _created = Host.objects.update_or_create(
         name=name or settings.hostname, defaults={"last_seen": reading.now, **_clock_columns(reading)}
     )
-    services = [_service(each, host, reading.now) for each in serves]
+    services = [_make_service(each, host, reading.now) for each in serves]
     targeted = connections[settings.database].features.supports_update_conflicts_with_target
     unique = ["host", "executor", "worker"] if targeted else None
     HostService.objects.bulk_create(services, update_conflicts=True, update_fields=_REPORTED, unique_fields=unique)
 
 
-def _service(report: str | WorkerReport, host: Host, now: dt.datetime) -> HostService:
+def _make_service(report: str | WorkerReport, host: Host, now: dt.datetime) -> HostService:
     if isinstance(report, str):
         report = WorkerReport(report)
     row = HostService(host=host, executor=report.executor, worker=report.worker, last_seen=now)

@@ -48,12 +48,12 @@ class Pause:
         return f"{said} {_as_a_sentence(self.reason)}".strip()
 
 
-#: Within ``read_once``: what was read, or nothing yet.
+#: Within ``read_pause_once``: what was read, or nothing yet.
 _read: ContextVar[list[Pause | None] | None] = ContextVar("chroniker_pause", default=None)
 
 
 @contextmanager
-def read_once() -> Iterator[None]:
+def read_pause_once() -> Iterator[None]:
     """``global_pause`` reads at most once within this block, for a page that only reads. All its parts agree then."""
     token = _read.set([])
     try:
@@ -80,7 +80,7 @@ def _global_pause() -> Pause | None:
     row = rows.first()
     if row is not None and row.is_copy:
         return Pause(since=row.copied_since, is_copy=True)
-    return _of(row)
+    return _make_pause(row)
 
 
 def copy_message() -> str:
@@ -92,7 +92,7 @@ def copy_message() -> str:
     )
 
 
-def switched_off() -> Exists:
+def is_switched_off() -> Exists:
     """SQL condition: all jobs are paused, or this database is a copy. A claim checks it again under its locks."""
     return Exists(Switch.objects.filter(Q(paused_at__isnull=False) | installation.is_copied(), pk=ALL))
 
@@ -103,7 +103,7 @@ def group_pauses(group_ids: Iterable[int] | None = None) -> dict[int, Pause]:
     if group_ids is not None:
         ids = set(group_ids)
         groups = groups.filter(pk__in=ids) if ids else groups.none()
-    return {group.pk: pause for group in groups if (pause := _of(group, group.name))}
+    return {group.pk: pause for group in groups if (pause := _make_pause(group, group.name))}
 
 
 def pauses_for(jobs: Iterable[Job]) -> dict[int, Pause]:
@@ -116,7 +116,7 @@ def pauses_for(jobs: Iterable[Job]) -> dict[int, Pause]:
         return {job.pk: everything for job in jobs}
     carried = {job.group.pk: job.group for job in jobs if job._state.fields_cache.get("group") and job.group}
     groups = group_pauses({job.group_id for job in jobs if job.group_id is not None} - carried.keys())
-    groups |= {pk: found for pk, group in carried.items() if (found := _of(group, group.name))}
+    groups |= {pk: found for pk, group in carried.items() if (found := _make_pause(group, group.name))}
     return {job.pk: groups[job.group_id] for job in jobs if job.group_id in groups}
 
 
@@ -144,7 +144,7 @@ def _as_a_sentence(reason: str) -> str:
     return reason if not reason or reason[-1] in ".!?…" else f"{reason}."
 
 
-def _of(row: Switch | Group | None, name: str = "") -> Pause | None:
+def _make_pause(row: Switch | Group | None, name: str = "") -> Pause | None:
     if row is None or row.paused_at is None:
         return None
     return Pause(name, row.paused_at, row.paused_by, row.paused_reason)

@@ -19,14 +19,14 @@ MOST_READ = 100
 MOST_READ_AT_ONCE = 50_000
 
 
-def waiting() -> QuerySet[Activation]:
+def all_waiting() -> QuerySet[Activation]:
     """By the index on (ended_at, target)."""
     return Activation.objects.filter(ended_at__isnull=True)
 
 
 def is_full(target: Any) -> QuerySet[Activation]:
     """A row, if no further activation may wait for this target."""
-    return waiting().filter(target=target).order_by("pk")[MOST_WAITING - 1 : MOST_WAITING]
+    return all_waiting().filter(target=target).order_by("pk")[MOST_WAITING - 1 : MOST_WAITING]
 
 
 def to_look_at(now: dt.datetime | Expression) -> QuerySet[Activation]:
@@ -34,22 +34,22 @@ def to_look_at(now: dt.datetime | Expression) -> QuerySet[Activation]:
     return Activation.objects.filter(late_at__lte=now, target__state__isnull=False)
 
 
-def oldest(job_ids: Collection[int]) -> dict[int, Activation]:
+def oldest_by_job(job_ids: Collection[int]) -> dict[int, Activation]:
     """The oldest that waits for each of these jobs. Two statements; none for no jobs."""
     if not job_ids:
         return {}
-    first = waiting().filter(target=OuterRef("pk")).order_by("made_at", "pk").values("pk")[:1]
+    first = all_waiting().filter(target=OuterRef("pk")).order_by("made_at", "pk").values("pk")[:1]
     ids = Job.objects.filter(pk__in=job_ids).annotate(first=Subquery(first)).values_list("first", flat=True)
     return {row.target_id: row for row in Activation.objects.filter(pk__in=[pk for pk in ids if pk is not None])}
 
 
-def counts(job_ids: Collection[int]) -> dict[int, int]:
+def count_by_job(job_ids: Collection[int]) -> dict[int, int]:
     """How many wait for each of these jobs. One statement."""
-    rows = waiting().filter(target__in=job_ids).order_by().values("target").annotate(n=Count("pk"))
+    rows = all_waiting().filter(target__in=job_ids).order_by().values("target").annotate(n=Count("pk"))
     return {row["target"]: row["n"] for row in rows}
 
 
-def read(states: Iterable[JobState]) -> dict[int, list[Activation]]:
+def read_by_job(states: Iterable[JobState]) -> dict[int, list[Activation]]:
     """The waiting activations of these jobs, the oldest first. Each state carries its job. At most two statements.
 
     A job is missing if none waits for it, or if too many wait for the jobs before it.
@@ -60,13 +60,16 @@ def read(states: Iterable[JobState]) -> dict[int, list[Activation]]:
     oldest = F("made_at").asc(), F("pk").asc()
     place = Window(RowNumber(), partition_by=F("target"), order_by=oldest)
     found: dict[int, list[Activation]] = {}
-    for ids, rows in ((each, waiting().annotate(place=place).filter(place__lte=MOST_READ)), (several, waiting())):
+    for ids, rows in (
+        (each, all_waiting().annotate(place=place).filter(place__lte=MOST_READ)),
+        (several, all_waiting()),
+    ):
         if ids:
-            _add(found, rows.filter(target__in=ids).order_by("target", *oldest))
+            _add_by_target(found, rows.filter(target__in=ids).order_by("target", *oldest))
     return found
 
 
-def _add(found: dict[int, list[Activation]], rows: QuerySet[Activation]) -> None:
+def _add_by_target(found: dict[int, list[Activation]], rows: QuerySet[Activation]) -> None:
     """Add these rows by target; without the last target, if not all of its rows are read."""
     read = list(rows[: MOST_READ_AT_ONCE + 1])
     for activation in read:

@@ -141,7 +141,7 @@ class DatabaseReport:
         The connection is borrowed for one report: long runs must not hold connections that the tick needs.
         """
         with (
-            report_connections.borrowed(),
+            report_connections.borrow_connection(),
             statement_limit(settings.database, settings.heartbeat.total_seconds() * share),
         ):
             yield

@@ -34,8 +34,8 @@ class InlineExecutor(HostedExecutor):
         spec = report.start(os.getpid())
         if spec is None:
             return
-        with _environment(spec), progress.collected() as read_progress:
-            code, texts = _raw(spec) if spec.raw else _management(spec)
+        with _applied_environment(spec), progress.collect_progress() as read_progress:
+            code, texts = _run_raw_command(spec) if spec.raw else _run_management_command(spec)
             parts = read_progress()
         now = datetime.now(UTC)
         kept = [(1, texts[0], spec.log_stdout), (2, texts[1], spec.log_stderr)]
@@ -57,7 +57,7 @@ def _last_line(text: str) -> str:
 
 
 @contextlib.contextmanager
-def _environment(spec: RunSpec) -> Iterator[None]:
+def _applied_environment(spec: RunSpec) -> Iterator[None]:
     """Set the variables and the directory of the run, for the whole process."""
     before = dict(os.environ)
     os.environ.update(spec.env)
@@ -71,7 +71,7 @@ def _environment(spec: RunSpec) -> Iterator[None]:
         os.environ.update(before)
 
 
-def _management(spec: RunSpec) -> tuple[int, tuple[str, str]]:
+def _run_management_command(spec: RunSpec) -> tuple[int, tuple[str, str]]:
     out, err = io.StringIO(), io.StringIO()
     code = 0
     with contextlib.redirect_stdout(out), contextlib.redirect_stderr(err):
@@ -88,7 +88,7 @@ def _management(spec: RunSpec) -> tuple[int, tuple[str, str]]:
     return code, (out.getvalue(), err.getvalue())
 
 
-def _raw(spec: RunSpec) -> tuple[int, tuple[str, str]]:
+def _run_raw_command(spec: RunSpec) -> tuple[int, tuple[str, str]]:
     done = subprocess.run(  # nosec B603  # the job's command, if raw commands are allowed
         spec.argv, capture_output=True, text=True, errors="replace", check=False
     )

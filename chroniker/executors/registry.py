@@ -63,9 +63,9 @@ class Executors:
 executors = Executors()
 
 
-def _forget(*, setting: str, **kwargs: object) -> None:
+def _forget_executors(*, setting: str, **kwargs: object) -> None:
     if setting == "CHRONIKER_EXECUTORS":
         executors.close()
 
 
-setting_changed.connect(_forget)
+setting_changed.connect(_forget_executors)

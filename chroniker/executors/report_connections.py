@@ -28,7 +28,7 @@ IDLE_SECONDS, MOST_IDLE_SECONDS, IDLE_HEARTBEATS = 10.0, 30.0, 1.5
 KEPT_VENDORS = ("postgresql", "mysql")
 
 
-class _Idle:
+class _IdleConnections:
     """The idle connections of this process, each with the time of its last use; the latest used is last."""
 
     def __init__(self) -> None:
@@ -86,7 +86,7 @@ class _Idle:
             _close(connection)
 
 
-_idle = _Idle()
+_idle = _IdleConnections()
 if hasattr(os, "register_at_fork"):
     os.register_at_fork(after_in_child=_idle.forget_after_fork)
 
@@ -105,7 +105,7 @@ def idle_seconds() -> float:
 
 
 @contextmanager
-def borrowed() -> Iterator[None]:
+def borrow_connection() -> Iterator[None]:
     """Within this block, the current thread uses a kept connection to the deciding database, or opens one to keep.
 
     A connection that this thread has open already stays in use. After an error, nothing is kept: the server may have
@@ -135,16 +135,16 @@ def borrowed() -> Iterator[None]:
         connections[alias] = own
 
 
-def repeated_once(step: Callable[[], R]) -> R:
+def try_twice(step: Callable[[], R]) -> R:
     """Call ``step`` with a kept connection; after an error of the connection, once more with a new one."""
     try:
-        with borrowed():
+        with borrow_connection():
             return step()
     except (InterfaceError, OperationalError):
         own = connections[settings.database]
         if not own.in_atomic_block:
             _close(own)
-        with borrowed():
+        with borrow_connection():
             return step()
 
 

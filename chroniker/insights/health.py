@@ -81,7 +81,7 @@ def tick(facts: Facts, now: dt.datetime) -> Cell:
     }
     if age <= late_after(best, 2):
         if host := draining_host(facts, now):
-            return Cell("warn", _("draining"), str(draining.message(host)), host.draining_since)
+            return Cell("warn", _("draining"), str(draining.drain_message(host)), host.draining_since)
         return Cell("good", relative(min(best.last_at, now), now), where)
     level: Level = "bad" if age > late_after(best, 3) else "warn"
     headline = _("nothing ticks") if level == "bad" else _("late")

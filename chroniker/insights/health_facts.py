@@ -155,7 +155,7 @@ def overdue_states(before: dt.datetime) -> QuerySet[JobState]:
     if settings.paused:
         return JobState.objects.none()
     held = Q(job__group__in=groups.closed_groups())
-    return due.find(SCHEDULED, before, groups=False).filter(Q(job__group=None) | ~held, ~pauses.switched_off())
+    return due.find_due(SCHEDULED, before, groups=False).filter(Q(job__group=None) | ~held, ~pauses.is_switched_off())
 
 
 def _late_messages(now: dt.datetime) -> list[LateMessage]:

@@ -137,7 +137,8 @@ class Conditions:
     def _overdue(self) -> QuerySet[JobState]:
         if self.is_paused:
             return JobState.objects.none()
-        return due.find(SCHEDULED, self.overdue_before, groups=False).filter(group_limits.outside(self.closed_groups))  # type: ignore[arg-type]
+        overdue = due.find_due(SCHEDULED, self.overdue_before, groups=False)  # type: ignore[arg-type]
+        return overdue.filter(group_limits.is_outside(self.closed_groups))
 
 
 def conditions_at(now: dt.datetime) -> Conditions:

@@ -9,7 +9,7 @@ from django.db.models import QuerySet
 
 from chroniker.conf import settings
 from chroniker.models import Job, JobState
-from chroniker.models.light_rows import loaded
+from chroniker.models.light_rows import loaded_row
 
 
 def light_states(
@@ -22,6 +22,6 @@ def light_states(
     names = [*columns, *(f"job__{name}" for name in job_columns), *more]
     of_job, others, using = len(columns), len(columns) + len(job_columns), settings.database
     for row in states.values_list(*names)[:most]:
-        state = loaded(JobState, columns, row[:of_job], using)
-        state._state.fields_cache["job"] = loaded(Job, job_columns, row[of_job:others], using)
+        state = loaded_row(JobState, columns, row[:of_job], using)
+        state._state.fields_cache["job"] = loaded_row(Job, job_columns, row[of_job:others], using)
         yield state, row[others:]

@@ -17,7 +17,7 @@ from chroniker.insights.light_states import light_states
 from chroniker.insights.timeline_rows import Lane, Rows, arrange
 from chroniker.insights.timeline_runs import TimelineRun, latest_runs_of_frequent_jobs, open_runs, past_runs
 from chroniker.models import Group, HostService, JobState, RunHour
-from chroniker.models.light_rows import loaded
+from chroniker.models.light_rows import loaded_row
 from chroniker.models.schedule_fields import SPEC_FIELDS
 
 #: Jobs with a next run, past runs, expected runs for the collisions, and hourly counts that are read or computed.
@@ -96,7 +96,7 @@ def _states(high: dt.datetime, most: int) -> Iterator[JobState]:
     for state, of_group in light_states(states, most, _STATE, _JOB, [f"job__group__{name}" for name in _GROUP]):
         job = state.job
         if job.group_id is not None and job.group_id not in groups:
-            groups[job.group_id] = loaded(Group, _GROUP, of_group, settings.database)
+            groups[job.group_id] = loaded_row(Group, _GROUP, of_group, settings.database)
         job._state.fields_cache["group"] = groups.get(job.group_id or 0)
         yield state
 

@@ -67,11 +67,11 @@ def _help_in(source: Path) -> str:
         return ""  # not a Python file: its help is shown after it is selected
     for node in module.body:
         if isinstance(node, ast.ClassDef) and node.name == "Command":
-            return next(filter(None, (_text(statement, module) for statement in node.body)), "")
+            return next(filter(None, (_help_text(statement, module) for statement in node.body)), "")
     return ""
 
 
-def _text(statement: ast.stmt, module: ast.Module) -> str:
+def _help_text(statement: ast.stmt, module: ast.Module) -> str:
     """The text of ``help = …``: a literal, a translated literal, or the docstring of the module."""
     if isinstance(statement, ast.Assign):
         targets, value = statement.targets, statement.value

@@ -48,7 +48,7 @@ def parse_variables(text: str) -> dict[str, str]:
     """Parse ``NAME=value`` lines. Raises ``CommandRefused`` with the number of an invalid line."""
     found: dict[str, str] = {}
     number_of_placeholders = 0
-    for number, name, value in _lines(text, _("Write NAME=value.")):
+    for number, name, value in _split_lines(text, _("Write NAME=value.")):
         _refuse_repeated(number, name, found)
         try:
             number_of_placeholders += len(placeholders.extract(value)[1])
@@ -68,7 +68,7 @@ def parse_secrets(text: str) -> dict[str, SecretSource]:
     """
     form = _("Write NAME=setting:SETTING or NAME=env:VARIABLE; the value itself is not stored here.")
     found: dict[str, SecretSource] = {}
-    for number, name, value in _lines(text, form):
+    for number, name, value in _split_lines(text, form):
         kind, colon, where = value.strip().partition(":")
         if kind not in ("setting", "env") or not colon or not _NAME.match(where):
             raise _refusal(number, _("the source of “%(name)s” is missing.") % {"name": name}, form)
@@ -102,7 +102,7 @@ def resolve_environment(environment: str, secret_lines: str, values: Values = pl
 
     Raises ``CommandRefused`` for a missing secret or value.
     """
-    found = {name: _value(name, source) for name, source in parse_secrets(secret_lines).items()}
+    found = {name: _read_secret(name, source) for name, source in parse_secrets(secret_lines).items()}
     variables = {name: placeholders.fill(value, values) for name, value in parse_variables(environment).items()}
     return {**variables, **found}
 
@@ -116,7 +116,7 @@ def resolve_directory(text: str) -> str | None:
     return path
 
 
-def _value(name: str, source: SecretSource) -> str:
+def _read_secret(name: str, source: SecretSource) -> str:
     names = {"name": name, "source": source.name, "host": settings.hostname}
     if source.kind == "env":
         value: object = os.environ.get(source.name)
@@ -131,7 +131,7 @@ def _value(name: str, source: SecretSource) -> str:
     return value
 
 
-def _lines(text: str, form: str) -> Iterator[tuple[int, str, str]]:
+def _split_lines(text: str, form: str) -> Iterator[tuple[int, str, str]]:
     """Number, name and value of each line, without empty lines and comments."""
     if len(text) > MAX_LENGTH:
         message = _("The variables have %(n)d characters; at most %(max)d are allowed.")

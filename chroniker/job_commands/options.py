@@ -129,21 +129,21 @@ def _literals(code: CodeType) -> Iterator[str]:
 
 def _option(action: argparse.Action, parser: CommandParser) -> Option:
     return Option(
-        names=", ".join(action.option_strings) + _values(action),
-        help=_help(action, parser),
+        names=", ".join(action.option_strings) + _values_text(action),
+        help=_help_text(action, parser),
         required=action.required and bool(action.option_strings),
-        default=_default(action),
+        default=_default_text(action),
         common=bool(_EVERY_COMMANDS.intersection(action.option_strings)),
     )
 
 
-def _default(action: argparse.Action) -> str:
+def _default_text(action: argparse.Action) -> str:
     value = action.default
     is_trivial = value is None or isinstance(value, bool) or value in ("", argparse.SUPPRESS, [])
     return "" if is_trivial or action.nargs == 0 else str(value)
 
 
-def _values(action: argparse.Action) -> str:
+def _values_text(action: argparse.Action) -> str:
     """“ PARTS”, “file [file …]”."""
     if action.nargs == 0:
         return ""
@@ -161,7 +161,7 @@ def _values(action: argparse.Action) -> str:
     return f" {text}" if action.option_strings else text
 
 
-def _help(action: argparse.Action, parser: CommandParser) -> str:
+def _help_text(action: argparse.Action, parser: CommandParser) -> str:
     text = str(action.help or "")
     try:
         return text % {**vars(action), "prog": parser.prog}
@@ -171,7 +171,7 @@ def _help(action: argparse.Action, parser: CommandParser) -> str:
 
 def _make_inert(parser: argparse.ArgumentParser) -> None:
     """Replace everything in the parser that has side effects."""
-    vars(parser).update(error=_raise_invalid, exit=_end)
+    vars(parser).update(error=_raise_invalid, exit=_raise_ends)
     for action in parser._actions:
         if isinstance(action, argparse._SubParsersAction):
             for each in set(action.choices.values()):
@@ -189,7 +189,7 @@ def _raise_invalid(message: str) -> NoReturn:
     raise _Invalid(message)
 
 
-def _end(*args: Any, **kwargs: Any) -> NoReturn:
+def _raise_ends(*args: Any, **kwargs: Any) -> NoReturn:
     raise _Ends
 
 

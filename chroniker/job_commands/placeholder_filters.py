@@ -39,7 +39,7 @@ class Filter:
             raise CommandRefused(text % {"filter": f"{self.name}:“{self.value}”"}) from None
 
 
-def read(text: str, position: int, name: str, *, is_time: bool) -> tuple[tuple[Filter, ...], int]:
+def read_filters(text: str, position: int, name: str, *, is_time: bool) -> tuple[tuple[Filter, ...], int]:
     """The filters of the placeholder ``name`` from this position on, and the position after them.
 
     Raises ``CommandRefused``, with a correct form, for a filter that is unknown, has a wrong value or cannot follow.
@@ -49,14 +49,14 @@ def read(text: str, position: int, name: str, *, is_time: bool) -> tuple[tuple[F
         each = Filter(one["name"], one["value"] or "")
         if found and found[-1].name == "default":
             raise CommandRefused(_("In {{ %(name)s }} the filter “default” must be the last one.") % {"name": name})
-        _check(each, name, has_value=one["value"] is not None, is_time=is_time)
+        _check_filter(each, name, has_value=one["value"] is not None, is_time=is_time)
         is_time = is_time and each.name in _TO_TIME
         found.append(each)
         position = one.end()
     return tuple(found), position
 
 
-def _check(each: Filter, name: str, *, has_value: bool, is_time: bool) -> None:
+def _check_filter(each: Filter, name: str, *, has_value: bool, is_time: bool) -> None:
     words = {"name": name, "filter": each.name}
     if each.name not in FILTERS:
         known = ", ".join(FILTERS)
@@ -79,7 +79,7 @@ def _shift_problem(value: str) -> str:
     if shift is None:
         return _("“%(value)s” is no shift; write a number and w, d, h, m or s, such as -1d.") % {"value": value[:40]}
     with suppress(OverflowError):
-        if abs(_length(shift)) <= LONGEST_SHIFT:
+        if abs(_to_timedelta(shift)) <= LONGEST_SHIFT:
             return ""
     return _("the shift “%(value)s” is longer than 3,660 days.") % {"value": value}
 
@@ -100,17 +100,17 @@ def _zone_problem(value: str) -> str:
     return ""
 
 
-def _length(shift: re.Match[str]) -> dt.timedelta:
+def _to_timedelta(shift: re.Match[str]) -> dt.timedelta:
     return dt.timedelta(**{_UNITS[shift["unit"]]: int(shift["number"])})
 
 
-def _shift(moment: dt.datetime, value: str) -> dt.datetime:
+def _shift_moment(moment: dt.datetime, value: str) -> dt.datetime:
     """Weeks and days keep the wall-clock time; hours, minutes and seconds are real time."""
     shift = _SHIFT.match(value)
     assert shift is not None
     if shift["unit"] in "wd":
-        return _at_wall(moment.replace(tzinfo=None) + _length(shift), moment.tzinfo)
-    return (moment.astimezone(dt.UTC) + _length(shift)).astimezone(moment.tzinfo)
+        return _at_wall(moment.replace(tzinfo=None) + _to_timedelta(shift), moment.tzinfo)
+    return (moment.astimezone(dt.UTC) + _to_timedelta(shift)).astimezone(moment.tzinfo)
 
 
 def _at_wall(wall: dt.datetime, place: dt.tzinfo | None) -> dt.datetime:
@@ -126,7 +126,7 @@ def _start_of(moment: dt.datetime, value: str) -> dt.datetime:
     )
 
 
-def _date(moment: dt.datetime, value: str) -> str:
+def _format_date(moment: dt.datetime, value: str) -> str:
     with translation.override("en"):  # a file has the same name, whatever the language of the worker
         return dateformat.format(moment, value)
 
@@ -140,11 +140,11 @@ _STARTS: dict[str, Callable[[dt.datetime], dt.datetime]] = {
 }
 _TO_TIME: dict[str, Callable[[dt.datetime, str], dt.datetime]] = {
     "zone": lambda moment, value: moment.astimezone(zone(value)),
-    "shift": _shift,
+    "shift": _shift_moment,
     "start_of": _start_of,
 }
 _TO_TEXT: dict[str, Callable[[dt.datetime, str], str]] = {
-    "date": _date,
+    "date": _format_date,
     "iso": lambda moment, value: moment.isoformat(),
     "epoch": lambda moment, value: str(int(moment.timestamp())),
 }

@@ -69,7 +69,9 @@ def extract(text: str) -> tuple[str, list[Placeholder]]:
         if begin["name"] is None:
             parts.append(_LITERAL)
             continue
-        filters, position = placeholder_filters.read(text, position, begin["name"], is_time=begin["name"] in TIMES)
+        filters, position = placeholder_filters.read_filters(
+            text, position, begin["name"], is_time=begin["name"] in TIMES
+        )
         end = _END.match(text, position)
         if end is None:
             raise _unreadable(text[begin.start() : position + 20])
@@ -88,7 +90,7 @@ def has_mark(word: str) -> bool:
     return _MARKS.search(word) is not None
 
 
-def put(word: str, found: Sequence[Placeholder], values: Values) -> str:
+def put_values(word: str, found: Sequence[Placeholder], values: Values) -> str:
     """This word of a cut text with the values of its placeholders. Raises ``CommandRefused`` if it is too long."""
     if not found:
         return word
@@ -102,7 +104,7 @@ def put(word: str, found: Sequence[Placeholder], values: Values) -> str:
 def fill(text: str, values: Values) -> str:
     """A text that is not split into words, with its values."""
     marked, found = extract(text)
-    return put(marked, found, values)
+    return put_values(marked, found, values)
 
 
 def escape(text: str) -> str:

@@ -44,7 +44,7 @@ def management_argv(command: str, args: str, values: Values = SAMPLE) -> tuple[s
     if reason := denial_reason(command):
         raise CommandRefused(reason)
     marked, found = placeholders.extract(args)
-    argv = [placeholders.put(word, found, values) for word in split_words(marked, _("The argument line"))]
+    argv = [placeholders.put_values(word, found, values) for word in split_words(marked, _("The argument line"))]
     if not settings.raw_commands_allowed and (option := _code_option(argv)):
         message = _(
             "“%(option)s” can change which code runs; it is refused while raw commands are disabled (%(switch)s)."
@@ -93,7 +93,7 @@ def raw_argv(raw_command: str, values: Values = SAMPLE) -> tuple[str, ...]:
         raise CommandRefused(_("The raw command is empty."))
     if found and placeholders.has_mark(argv[0]):
         raise CommandRefused(_("The program cannot contain a placeholder; only its arguments can."))
-    return tuple(placeholders.put(word, found, values) for word in argv)
+    return tuple(placeholders.put_values(word, found, values) for word in argv)
 
 
 #: Characters of a command line that is stored with its run. MariaDB refuses statements of 16 MB.
@@ -105,12 +105,12 @@ def planned_argv(command: str, raw_command: str, args: str) -> list[str] | None:
     too long, or are known only when the run starts."""
     if len(args) + len(raw_command) > LONGEST_RECORDED:  # long texts are not split, and not kept in the cache
         return None
-    words = _words(command, raw_command, args)
+    words = _split_command(command, raw_command, args)
     return None if words is None else recorded_argv(words)
 
 
 @functools.lru_cache(maxsize=4096)
-def _words(command: str, raw_command: str, args: str) -> tuple[str, ...] | None:
+def _split_command(command: str, raw_command: str, args: str) -> tuple[str, ...] | None:
     try:
         marked, found = placeholders.extract(raw_command or args)
         words = shlex.split(marked)

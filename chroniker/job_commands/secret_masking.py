@@ -14,7 +14,7 @@ MASK = "••••••"
 SHORTEST = 4
 
 
-def masked(text: str, secret_lines: str) -> str:
+def mask_secrets(text: str, secret_lines: str) -> str:
     """The text with each secret's value replaced.
 
     Limit: it knows the values that this process can read. A variable that only the worker has stays as it is.
@@ -26,12 +26,12 @@ def masked(text: str, secret_lines: str) -> str:
     return text
 
 
-def names_only(lines: str) -> str:
+def mask_values(lines: str) -> str:
     """``NAME=value`` lines with every value replaced. A line without a name is replaced as a whole."""
-    return "\n".join(_name_only(line) for line in lines.splitlines())
+    return "\n".join(_mask_value(line) for line in lines.splitlines())
 
 
-def _name_only(line: str) -> str:
+def _mask_value(line: str) -> str:
     name, equals, value = line.partition("=")
     if not line.strip() or (equals and not value):
         return line
@@ -44,11 +44,11 @@ def secret_values(secret_lines: str) -> list[str]:
         sources = parse_secrets(secret_lines).values()
     except CommandRefused:  # written by older code, or without the model's validation
         return []
-    values = {value for source in sources if isinstance(value := _value(source), str)}
+    values = {value for source in sources if isinstance(value := _read_secret(source), str)}
     return sorted((value for value in values if len(value) >= SHORTEST), key=len, reverse=True)
 
 
-def _value(source: SecretSource) -> object:
+def _read_secret(source: SecretSource) -> object:
     if source.kind == "env":
         return os.environ.get(source.name)
     return getattr(django_settings, source.name, None)

@@ -8,7 +8,7 @@ Belongs here: every change of a run's state, a lease or a job state, and the eve
 rules whether a job may run (``eligibility``), handing runs to executors (``executors``), and loops (``scheduler``).
 """
 
-from chroniker.lifecycle.activations import pass_waiting
+from chroniker.lifecycle.activations import pass_over_waiting
 from chroniker.lifecycle.adoption import adopt_jobs, stop_claims
 from chroniker.lifecycle.alert_mutes import mute, unmute
 from chroniker.lifecycle.alert_watch import (
@@ -42,7 +42,7 @@ from chroniker.lifecycle.planned_rows import Plan
 from chroniker.lifecycle.renewal import renew
 from chroniker.lifecycle.start import Started, correct_argv, start
 from chroniker.lifecycle.stop import request_stop, request_stops
-from chroniker.lifecycle.transactions import wait_for
+from chroniker.lifecycle.transactions import wait_for_states
 
 __all__ = [
     "Outcome",
@@ -73,7 +73,7 @@ __all__ = [
     "mark_changed",
     "mute",
     "note",
-    "pass_waiting",
+    "pass_over_waiting",
     "record_dispatched",
     "record_history",
     "record_monitor_count",
@@ -90,5 +90,5 @@ __all__ = [
     "suspend_schedule",
     "take_for_dispatch",
     "unmute",
-    "wait_for",
+    "wait_for_states",
 ]

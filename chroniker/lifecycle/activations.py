@@ -14,10 +14,10 @@ from uuid import UUID
 from django.db.models import Case, Exists, OuterRef, Q, UUIDField, Value, When
 
 from chroniker.clock.database_clock import database_now
-from chroniker.eligibility.waiting_activations import is_full, waiting
+from chroniker.eligibility.waiting_activations import all_waiting, is_full
 from chroniker.lifecycle.bulk import write_states
 from chroniker.lifecycle.planned_rows import Plan
-from chroniker.lifecycle.transactions import locked, transactional
+from chroniker.lifecycle.transactions import lock_rows, transactional
 from chroniker.models import BAD, Activation, Job, JobState, JobTrigger, Run, Status, Trigger, TriggerOn
 from chroniker.models.alert_fields import rules_of
 from chroniker.reasons import Code
@@ -64,11 +64,16 @@ def _insert(ended: Sequence[Run], now: dt.datetime) -> None:
     rows = JobTrigger.objects.filter(source__in={run.job_id for run in ended}).select_related("target__group")
     for trigger in rows.annotate(is_full=Exists(is_full(OuterRef("target")))).order_by("pk"):
         triggers[trigger.source_id].append(trigger)
-    made = [_activation(run, trigger, now) for run in ended for trigger in triggers[run.job_id] if _fires(run, trigger)]
+    made = [
+        _activation(run, trigger, now)
+        for run in ended
+        for trigger in triggers[run.job_id]
+        if _fires_trigger(run, trigger)
+    ]
     Activation.objects.bulk_create(made)
 
 
-def _fires(run: Run, trigger: JobTrigger) -> bool:
+def _fires_trigger(run: Run, trigger: JobTrigger) -> bool:
     results = {
         TriggerOn.SUCCEEDED: (Status.SUCCEEDED,),
         TriggerOn.FAILED: BAD,
@@ -88,11 +93,11 @@ def _activation(run: Run, trigger: Any, now: dt.datetime) -> Activation:
         made_at=now,
     )
     if row.depth > MOST_DEEP:
-        end(row, REFUSED, Code.TOO_DEEP)
+        end_before_insert(row, REFUSED, Code.TOO_DEEP)
     elif not trigger.target.enabled:
-        end(row, PASSED, Code.DISABLED)
+        end_before_insert(row, PASSED, Code.DISABLED)
     elif trigger.is_full:
-        end(row, REFUSED, Code.TOO_MANY)
+        end_before_insert(row, REFUSED, Code.TOO_MANY)
     else:
         look_when_late(row, trigger.target)
     return row
@@ -104,12 +109,12 @@ def look_when_late(activation: Activation, target: Job) -> None:
     activation.late_at = activation.made_at + limit if limit is not None else None
 
 
-def end(activation: Activation, outcome: Activation.Outcome, code: Code) -> None:
+def end_before_insert(activation: Activation, outcome: Activation.Outcome, code: Code) -> None:
     """Of a row that is not inserted yet: it never waits."""
     activation.ended_at, activation.outcome, activation.code = activation.made_at, outcome, code
 
 
-def take(plans: Sequence[Plan], now: dt.datetime) -> None:
+def end_activations_of(plans: Sequence[Plan], now: dt.datetime) -> None:
     """End the activations of these plans, under the locks of their targets: a run was claimed for them, or they were
     passed over. One statement for each outcome and code (of at most ``PORTION`` rows); none where no plan has any."""
     # The parent of a run on every host; the skipped run where no host was live.
@@ -118,35 +123,35 @@ def take(plans: Sequence[Plan], now: dt.datetime) -> None:
         ids = [pk for plan in plans for pk in plan.taken]
         whose = [When(target=target, then=Value(run_id, UUIDField())) for target, run_id in runs.items()]
         claimed = Case(*whose, output_field=UUIDField())
-        _end(ids, now, outcome=Activation.Outcome.RUN, run=claimed)
+        _end_waiting(ids, now, outcome=Activation.Outcome.RUN, run=claimed)
     by_code: dict[Code, list[UUID]] = defaultdict(list)
     for plan in plans:
         for pk, code in plan.passed:
             by_code[code].append(pk)
     for code, ids in by_code.items():
-        _end(ids, now, outcome=PASSED, code=code)
+        _end_waiting(ids, now, outcome=PASSED, code=code)
 
 
-def pass_all(job_ids: Collection[int], now: dt.datetime, code: Code) -> int:
+def pass_over_all(job_ids: Collection[int], now: dt.datetime, code: Code) -> int:
     """End all that wait for these jobs, whose states the caller has locked and writes; returns how many.
 
     The ids are read first: an UPDATE by the target would wait for the transaction of a program that inserts one.
     """
-    ids = list(waiting().filter(target__in=job_ids).values_list("pk", flat=True)) if job_ids else []
-    return _end(ids, now, outcome=PASSED, code=code) if ids else 0
+    ids = list(all_waiting().filter(target__in=job_ids).values_list("pk", flat=True)) if job_ids else []
+    return _end_waiting(ids, now, outcome=PASSED, code=code) if ids else 0
 
 
-def _end(ids: Sequence[UUID], now: dt.datetime, **values: Any) -> int:
+def _end_waiting(ids: Sequence[UUID], now: dt.datetime, **values: Any) -> int:
     """One statement for each ``PORTION``: databases limit the parameters of a statement."""
     portions = [ids[start : start + PORTION] for start in range(0, len(ids), PORTION)]
-    return sum(waiting().filter(pk__in=portion).update(ended_at=now, **values) for portion in portions)
+    return sum(all_waiting().filter(pk__in=portion).update(ended_at=now, **values) for portion in portions)
 
 
 @transactional
-def pass_waiting(job_ids: Collection[int], code: Code) -> int:
+def pass_over_waiting(job_ids: Collection[int], code: Code) -> int:
     """At the request of a person: end all activations that wait for these jobs; returns how many."""
-    states = list(locked(JobState.objects.filter(pk__in=job_ids), skip=False))
-    count = pass_all([state.pk for state in states], database_now(), code)
+    states = list(lock_rows(JobState.objects.filter(pk__in=job_ids), skip=False))
+    count = pass_over_all([state.pk for state in states], database_now(), code)
     if count:
         write_states(states, ())  # the revision: a claim that was planned before is not written
     return count

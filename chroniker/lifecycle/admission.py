@@ -7,7 +7,7 @@ from collections.abc import Iterable, Sequence
 from chroniker.eligibility import groups
 from chroniker.eligibility.dependencies import Edge
 from chroniker.lifecycle.planned_rows import Plan
-from chroniker.lifecycle.transactions import locked
+from chroniker.lifecycle.transactions import lock_rows
 from chroniker.models import Group
 
 #: By group: its limit under the lock. None: the limit was removed since the plan was drawn.
@@ -24,7 +24,7 @@ def lock_limits(plans: Iterable[Plan], *, skip: bool) -> Limits:
     ids = groups.limited_groups(plan.job for plan in plans if plan.claimed)
     if not ids:
         return {}
-    found: Limits = dict(locked(Group.objects.filter(pk__in=ids), skip=skip).values_list("pk", "limit"))
+    found: Limits = dict(lock_rows(Group.objects.filter(pk__in=ids), skip=skip).values_list("pk", "limit"))
     return {pk: found.get(pk, 0) for pk in ids}
 
 

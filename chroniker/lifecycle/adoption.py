@@ -8,13 +8,13 @@ from collections.abc import Collection
 
 from chroniker.conf import settings
 from chroniker.lifecycle import activations, alert_conditions, alert_episodes, job_health
-from chroniker.lifecycle.backfills import end_open
+from chroniker.lifecycle.backfills import cancel_open_backfills
 from chroniker.lifecycle.booking import BOOKED, closing_run, is_host_local, rebook
 from chroniker.lifecycle.bulk import write_states
 from chroniker.lifecycle.notify import send_run_finished
-from chroniker.lifecycle.planned_rows import next_booking
+from chroniker.lifecycle.planned_rows import set_next_instant
 from chroniker.lifecycle.stop import request_stops
-from chroniker.lifecycle.transactions import locked, transactional
+from chroniker.lifecycle.transactions import lock_rows, transactional
 from chroniker.models import Job, JobState, Run, Status
 from chroniker.reasons import Code, Reason
 from chroniker.schedule import jitter, next_after
@@ -32,8 +32,8 @@ def adopt_jobs(job_ids: Collection[int], now: dt.datetime, *, raise_by: int, ski
     schedule this host cannot compute is left marked as edited: a host that can compute it books its next instant.
     """
     if skip:
-        end_open(job_ids, "chroniker_adopt")
-    states = list(locked(JobState.objects.filter(pk__in=job_ids), skip=False))
+        cancel_open_backfills(job_ids, "chroniker_adopt")
+    states = list(lock_rows(JobState.objects.filter(pk__in=job_ids), skip=False))
     jobs = Job.objects.select_related("group").in_bulk([state.pk for state in states])
     skipped = list[Run]()
     for place, state in enumerate(states):
@@ -41,7 +41,7 @@ def adopt_jobs(job_ids: Collection[int], now: dt.datetime, *, raise_by: int, ski
         state.last_token += raise_by
         state.raised_to = state.last_token
         if skip:
-            states[place], runs = _skip(jobs[state.pk], state, now)
+            states[place], runs = _pass_over(jobs[state.pk], state, now)
             skipped += runs
     Run.objects.bulk_create(skipped)
     send_run_finished(skipped)
@@ -49,13 +49,13 @@ def adopt_jobs(job_ids: Collection[int], now: dt.datetime, *, raise_by: int, ski
     for change in changes:
         alert_conditions.add_state_changes(change)
         change.state.alert_at = now if change.rules.depend_on_time else change.state.alert_at
-    alert_episodes.write(changes, now)
+    alert_episodes.write_changes(changes, now)
     write_states(states, _WRITTEN)
     activations.record_ends([], states, now)
     return len(skipped)
 
 
-def _skip(job: Job, state: JobState, now: dt.datetime) -> tuple[JobState, list[Run]]:
+def _pass_over(job: Job, state: JobState, now: dt.datetime) -> tuple[JobState, list[Run]]:
     """The state after its instants until ``now`` and its retry were passed over, and the runs that record this."""
     runs = list[Run | None]()
     if job.edited_at is not None:  # also the instants of the schedule before the edit
@@ -84,7 +84,7 @@ def _skip_instants(job: Job, state: JobState, now: dt.datetime) -> Run | None:
         instant = None
         Job.objects.filter(pk=job.pk, edited_at=None).update(edited_at=now)
     run = closing_run(job, state, pending, now, now, Reason.of(Code.ADOPTED))
-    next_booking(state, instant, jitter(job.pk, job.jitter_seconds))
+    set_next_instant(state, instant, jitter(job.pk, job.jitter_seconds))
     return run
 
 

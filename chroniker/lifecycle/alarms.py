@@ -17,8 +17,8 @@ from django.db.models import F
 
 from chroniker.clock.database_clock import FromNow
 from chroniker.conf import settings
-from chroniker.lifecycle.alert_messages import wrapped
-from chroniker.lifecycle.recipients import defaults
+from chroniker.lifecycle.alert_messages import make_payload
+from chroniker.lifecycle.recipients import default_recipients
 from chroniker.lifecycle.transactions import transactional
 from chroniker.models import Alarm, Job, Outbox
 from chroniker.models.message_events import ALARM_EVENTS
@@ -43,7 +43,7 @@ def queue_subject(executor: str, queue: str) -> str:
     return f"queue:{executor}:{queue}"[:200]
 
 
-def raised() -> dict[str, Alarm]:
+def raised_alarms() -> dict[str, Alarm]:
     """The alarms that are raised now, by subject. One statement."""
     return {alarm.subject: alarm for alarm in Alarm.objects.filter(raised_at__isnull=False)}
 
@@ -57,7 +57,7 @@ def raise_alarm(subject: str, since: dt.datetime, text: AlarmText, now: dt.datet
         return False
     recipients = _recipients(ALARM_EVENTS[_kind(subject)][0])
     Alarm.objects.filter(subject=subject).update(channels=recipients)
-    _write(recipients, ALARM_EVENTS[_kind(subject)][0], subject, since, text, now)
+    _write_messages(recipients, ALARM_EVENTS[_kind(subject)][0], subject, since, text, now)
     return True
 
 
@@ -67,7 +67,7 @@ def end_alarm(alarm: Alarm, text: AlarmText, now: dt.datetime) -> bool:
     ours = Alarm.objects.filter(subject=alarm.subject, episode=alarm.episode, raised_at__isnull=False)
     if not ours.update(raised_at=None, ended_at=FromNow()):
         return False
-    _write(alarm.channels, ALARM_EVENTS[_kind(alarm.subject)][1], alarm.subject, alarm.since, text, now)
+    _write_messages(alarm.channels, ALARM_EVENTS[_kind(alarm.subject)][1], alarm.subject, alarm.since, text, now)
     return True
 
 
@@ -86,7 +86,7 @@ def _recipients(event: str) -> list[list[str]]:
     addresses = list(dict.fromkeys(settings.alarm_emails))
     mails = [[f"{ADDRESS}:{each}"[:LONGEST_CHANNEL], each] for each in addresses] or list(_subscribers())
     hooks = {hook.channel: hook for hook in webhooks() if event in hook.events}
-    channels = [[channel.key, channel.name] for channel in defaults().of(None, None, event)]
+    channels = [[channel.key, channel.name] for channel in default_recipients().of(None, None, event)]
     return [*mails, *([channel, ""] for channel in hooks), *channels]
 
 
@@ -107,7 +107,7 @@ def _subscribers() -> Iterable[list[str]]:
         yield [f"{MAIL}:{user_id}", str(name)]
 
 
-def _write(
+def _write_messages(
     recipients: Iterable[Iterable[str]],
     event: str,
     subject: str,
@@ -120,7 +120,7 @@ def _write(
     messages = []
     for channel, to in recipients:
         if channel.startswith(f"{CHANNEL}:"):
-            payload = wrapped(to, body)
+            payload = make_payload(to, body)
         else:
             payload = {"to": to, "title": text.title, "text": text.text} if to else body
         messages.append(Outbox(channel=channel, event=event, is_urgent=True, payload=payload, send_at=now))

@@ -97,12 +97,12 @@ def _state_findings(change: Change, run: Run | None) -> Iterator[Finding]:
         yield Finding(AlertKind.SET_ASIDE, iso(state.schedule_error_since), args)
 
 
-def ended_run(change: Change, run: Run) -> None:
+def add_run_end(change: Change, run: Run) -> None:
     """Add the changes by the end of a run: it was slow, or a success ends “missed”. Plans a look where needed."""
     state, seconds, limit = change.state, seconds_of(run), change.rules.run
     was_slow = is_open(state, AlertKind.SLOW)
     if not was_slow and limit is not None and seconds is not None and seconds > limit.total_seconds():
-        change.raised.append(slow(run, limit))
+        change.raised.append(slow_finding(run, limit))
         was_slow = True
     if was_slow:
         change.ended.add(AlertKind.SLOW)
@@ -111,14 +111,14 @@ def ended_run(change: Change, run: Run) -> None:
         change.ended.add(AlertKind.MISSED)
 
 
-def missed(change: Change, run: Run) -> None:
+def add_missed_instants(change: Change, run: Run) -> None:
     """Add that instants were missed, as this skipped run records. Further ones belong to the same episode."""
     if not is_open(change.state, AlertKind.MISSED) and run.scheduled_for and run.covered_until:
         args = {"instant": iso(run.scheduled_for), "until": iso(run.covered_until), "why": _reason(run)}
         change.raised.append(Finding(AlertKind.MISSED, iso(run.scheduled_for), args, run.pk))
 
 
-def ended_backfill(change: Change, backfill: Backfill, run: Run | None = None) -> None:
+def add_backfill_end(change: Change, backfill: Backfill, run: Run | None = None) -> None:
     """Add that this backfill has ended with a failure, or without one, which ends the alert about an earlier one.
 
     ``run``: the one whose failure has ended it. A backfill that a person has cancelled says nothing.
@@ -144,13 +144,17 @@ def next_look(change: Change, run: Run | None, now: dt.datetime) -> dt.datetime 
         return None
     if any(is_open(state, kind) for kind in EXPECTATIONS):
         return now  # something has changed, which may end them
-    moments = [*_waiting(change, run, now), *_running(change, run, now), coming_deadline(change, now)]
+    moments = [
+        *_times_of_lateness(change, run, now),
+        *_times_of_slowness(change, run, now),
+        coming_deadline(change, now),
+    ]
     if state.alerts_open:
         moments.append(state.alert_at)
     return min(filter(None, moments), default=None)
 
 
-def _waiting(change: Change, run: Run | None, now: dt.datetime) -> Iterator[dt.datetime]:
+def _times_of_lateness(change: Change, run: Run | None, now: dt.datetime) -> Iterator[dt.datetime]:
     """When the instants that wait to start become late."""
     if change.rules.start is not None:
         since = [*waiting_since(change, run), queued_since(run)]
@@ -170,7 +174,7 @@ def queued_since(run: Run | None) -> dt.datetime | None:
     return run.claimed_at if run is not None and is_queued else None
 
 
-def _running(change: Change, run: Run | None, now: dt.datetime) -> Iterator[dt.datetime]:
+def _times_of_slowness(change: Change, run: Run | None, now: dt.datetime) -> Iterator[dt.datetime]:
     if change.rules.run is not None and run is not None:
         yield (run.started_at or now) + change.rules.run
 
@@ -184,7 +188,7 @@ def coming_deadline(change: Change, now: dt.datetime) -> dt.datetime | None:
         return None
 
 
-def slow(run: Run, limit: dt.timedelta) -> Finding:
+def slow_finding(run: Run, limit: dt.timedelta) -> Finding:
     args = {"token": run.token, "started": iso(run.started_at), "limit": limit.total_seconds()}
     return Finding(AlertKind.SLOW, str(run.pk), args, run.pk)
 

@@ -22,14 +22,14 @@ from chroniker.models.message_events import RECOVERED
 MARKS = ("alert_at", "alerts_open")
 
 
-def write(changes: Iterable[Change], now: dt.datetime) -> None:
+def write_changes(changes: Iterable[Change], now: dt.datetime) -> None:
     """A constant number of statements, however many changes; none without a change."""
     changes = [change for change in changes if change]
     if not changes:
         return
-    raised = _raise([(change, found) for change in changes for found in change.raised], now)
+    raised = _insert_episodes([(change, found) for change in changes for found in change.raised], now)
     announce_all([AlertEvent(alert, alert.event) for alert in raised if alert.reported_at is not None])
-    ended = _end([change for change in changes if change.ended], now)
+    ended = _end_episodes([change for change in changes if change.ended], now)
     announce_all([AlertEvent(alert, RECOVERED) for alert in ended])
 
 
@@ -38,7 +38,7 @@ def announce_all(events: Sequence[AlertEvent]) -> None:
         announce(events)
 
 
-def _raise(found: Sequence[tuple[Change, Finding]], now: dt.datetime) -> list[Alert]:
+def _insert_episodes(found: Sequence[tuple[Change, Finding]], now: dt.datetime) -> list[Alert]:
     """Insert new episodes; returns these. One that ended without a message is opened again."""
     if not found:
         return []
@@ -47,7 +47,7 @@ def _raise(found: Sequence[tuple[Change, Finding]], now: dt.datetime) -> list[Al
     Alert.objects.bulk_create(new, ignore_conflicts=True)
     ours = set(Alert.objects.filter(pk__in=[alert.pk for alert in new]).values_list("pk", flat=True))
     if others := [alert for alert in new if alert.pk not in ours]:
-        _go_on(others)
+        _continue_episodes(others)
     for change, finding in found:
         change.state.alerts_open |= finding.kind.bit
         look_again(change, now, muted_until.get(change.job.pk))
@@ -74,7 +74,7 @@ def look_again(change: Change, now: dt.datetime, muted_until: dt.datetime | None
     change.state.alert_at = min(filter(None, moments), default=None)
 
 
-def _go_on(alerts: Sequence[Alert]) -> None:
+def _continue_episodes(alerts: Sequence[Alert]) -> None:
     """These episodes have a row already: of another process, or one that has ended."""
     same = Q()
     for alert in alerts:
@@ -82,7 +82,7 @@ def _go_on(alerts: Sequence[Alert]) -> None:
     Alert.objects.filter(same, ended_at__isnull=False).update(ended_at=None)
 
 
-def _end(changes: Sequence[Change], now: dt.datetime) -> list[Alert]:
+def _end_episodes(changes: Sequence[Change], now: dt.datetime) -> list[Alert]:
     """End the open episodes of these kinds; returns those whose end is to be reported."""
     if not changes:
         return []

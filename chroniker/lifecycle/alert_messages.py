@@ -13,7 +13,7 @@ from django.db.models import Max
 from django.utils import translation
 
 from chroniker.clock.database_clock import database_now
-from chroniker.job_commands.secret_masking import masked
+from chroniker.job_commands.secret_masking import mask_secrets
 from chroniker.lifecycle.recipients import Recipients, recipients
 from chroniker.models import Alert, Channel, ChannelKind, Job, Outbox
 from chroniker.models.base import uuid7
@@ -52,9 +52,9 @@ def announce(events: Sequence[AlertEvent]) -> None:
     if not events or not (hooks or Channel.objects.exists()):
         return
     now = database_now()
-    jobs = _jobs(events)
+    jobs = _load_jobs(events)
     found = recipients(jobs.keys(), {job.group_id for job in jobs.values()})
-    earlier = _earlier([each.alert for each in events])
+    earlier = _last_sequence_numbers([each.alert for each in events])
     by_addressee: dict[_Addressee, list[AlertEvent]] = defaultdict(list)
     for each in events:
         informed = {channel for channel, _event in earlier[each.alert.pk]}
@@ -62,20 +62,22 @@ def announce(events: Sequence[AlertEvent]) -> None:
             if each.event != RECOVERED or addressee.key in informed:
                 by_addressee[addressee].append(each)
     with translation.override(django_settings.LANGUAGE_CODE):
-        bodies = {(each.alert.pk, each.event): body(each, jobs.get(each.alert.job_id or 0), now) for each in events}
+        bodies = {
+            (each.alert.pk, each.event): alert_body(each, jobs.get(each.alert.job_id or 0), now) for each in events
+        }
     messages = []
     for addressee, own in by_addressee.items():
         messages += _messages(addressee, own, bodies, earlier, now)
     Outbox.objects.bulk_create(messages)
 
 
-def _jobs(events: Sequence[AlertEvent]) -> dict[int, Job]:
+def _load_jobs(events: Sequence[AlertEvent]) -> dict[int, Job]:
     ids = {each.alert.job_id for each in events if each.alert.job_id is not None}
     rows = Job.objects.filter(pk__in=ids).only("name", "group_id", "owner", "runbook_url", "secrets")
     return {job.pk: job for job in rows.prefetch_related("tags")}
 
 
-def _earlier(alerts: Sequence[Alert]) -> dict[Any, dict[tuple[str, str], int]]:
+def _last_sequence_numbers(alerts: Sequence[Alert]) -> dict[Any, dict[tuple[str, str], int]]:
     """By alert: the last sequence number of each channel and event."""
     found: dict[Any, dict[tuple[str, str], int]] = defaultdict(dict)
     rows = Outbox.objects.filter(alert__in=alerts).order_by().values_list("alert_id", "channel", "event")
@@ -107,49 +109,49 @@ def _messages(
             alert=each.alert, channel=addressee.key, event=each.event, sequence=last + 1, is_urgent=True, send_at=now
         )
         if digest is None:
-            message.payload = wrapped(addressee.name, bodies[each.alert.pk, each.event])
+            message.payload = make_payload(addressee.name, bodies[each.alert.pk, each.event])
         else:  # for the record: who gets the message that it has ended
             message.send_at, message.sent_at, message.digest = None, now, digest.message_id
-            message.payload = wrapped(addressee.name, {})
+            message.payload = make_payload(addressee.name, {})
         messages.append(message)
     return messages
 
 
 def _digest(addressee: _Addressee, bodies: Sequence[dict[str, Any]], now: dt.datetime) -> Outbox:
     named = [{"type": each["type"], **each["data"]} for each in bodies[:MOST_NAMED]]
-    body = {"type": DIGEST, "timestamp": _text(now), "data": {"count": len(bodies), "alerts": named}}
-    payload = wrapped(addressee.name, body)
+    body = {"type": DIGEST, "timestamp": _iso_text(now), "data": {"count": len(bodies), "alerts": named}}
+    payload = make_payload(addressee.name, body)
     return Outbox(channel=addressee.key, event=DIGEST, message_id=uuid7(), is_urgent=True, send_at=now, payload=payload)
 
 
-def wrapped(to: str, body: dict[str, Any]) -> dict[str, Any]:
+def make_payload(to: str, body: dict[str, Any]) -> dict[str, Any]:
     """The payload of a message for a channel, whose name is ``to``. A webhook of the settings has the body alone."""
     return {"to": to, "body": body} if to else body
 
 
-def body(each: AlertEvent, job: Job | None, now: dt.datetime) -> dict[str, Any]:
+def alert_body(each: AlertEvent, job: Job | None, now: dt.datetime) -> dict[str, Any]:
     """The body of a webhook's message. Fixed now, so that every attempt sends the same body."""
     alert = each.alert
     return {
         "type": each.event,
-        "timestamp": _text(now),
+        "timestamp": _iso_text(now),
         "data": {
             "alert": {
                 "id": str(alert.pk),
                 "kind": alert.kind,
                 "key": alert.key,
-                "raised_at": _text(alert.raised_at),
-                "ended_at": _text(alert.ended_at),
-                "text": masked(alert.text, job.secrets) if job else alert.text,
+                "raised_at": _iso_text(alert.raised_at),
+                "ended_at": _iso_text(alert.ended_at),
+                "text": mask_secrets(alert.text, job.secrets) if job else alert.text,
             },
-            "job": _about(job) if job else None,
+            "job": _job_facts(job) if job else None,
             "run": str(alert.run_id) if alert.run_id else None,
             "scheduled_for": alert.args.get("instant"),
         },
     }
 
 
-def _about(job: Job) -> dict[str, Any]:
+def _job_facts(job: Job) -> dict[str, Any]:
     return {
         "id": job.pk,
         "name": job.name,
@@ -159,6 +161,6 @@ def _about(job: Job) -> dict[str, Any]:
     }
 
 
-def _text(moment: Any) -> str | None:
+def _iso_text(moment: Any) -> str | None:
     """Empty for one that only the database knows: an expression that was just written."""
     return moment.astimezone(dt.UTC).isoformat() if isinstance(moment, dt.datetime) else None

@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from django.db.models import Q, QuerySet
 
 from chroniker.clock.database_clock import FromNow
-from chroniker.lifecycle.transactions import locked, transactional
+from chroniker.lifecycle.transactions import lock_rows, transactional
 from chroniker.models import Alert, AlertMute, Group, Job, JobState
 
 #: Jobs that one transaction marks.
@@ -17,7 +17,7 @@ PORTION = 500
 SOON = dt.timedelta(seconds=1)
 
 
-def active(now: dt.datetime) -> QuerySet[AlertMute]:
+def active_mutes(now: dt.datetime) -> QuerySet[AlertMute]:
     return AlertMute.objects.filter(starts_at__lte=now, ends_at__gt=now)
 
 
@@ -28,7 +28,7 @@ def muted_until(jobs: Mapping[int, Job], now: dt.datetime) -> dict[int, dt.datet
     groups = {job.group_id for job in jobs.values() if job.group_id is not None}
     wanted = Q(job__in=list(jobs)) | Q(group__in=groups) | Q(job=None, group=None)
     until: dict[int, dt.datetime] = {}
-    for mute in active(now).filter(wanted):
+    for mute in active_mutes(now).filter(wanted):
         for pk, job in jobs.items():
             if mute.job_id == pk or (mute.job_id is None and mute.group_id in (None, job.group_id)):
                 until[pk] = max(until.get(pk, mute.ends_at), mute.ends_at)
@@ -54,14 +54,14 @@ def mute(
 
 def unmute(mutes: QuerySet[AlertMute]) -> int:
     """End these mutes now, and let the next tick report what is still open; returns how many were ended or removed."""
-    ended = _end(list(mutes.values_list("pk", flat=True)))
+    ended = _end_mutes(list(mutes.values_list("pk", flat=True)))
     if ended:
         look_at_unreported()
     return ended
 
 
 @transactional
-def _end(ids: list[int]) -> int:
+def _end_mutes(ids: list[int]) -> int:
     planned = AlertMute.objects.filter(pk__in=ids, starts_at__gt=FromNow()).delete()[0]
     return planned + AlertMute.objects.filter(pk__in=ids, ends_at__gt=FromNow()).update(ends_at=FromNow())
 
@@ -78,5 +78,5 @@ def look_at_unreported() -> None:
 def look_soon(job_ids: list[int]) -> None:
     """Let the next tick look at the alerts of these jobs."""
     rows = JobState.objects.filter(pk__in=job_ids)
-    ids = list(locked(rows, skip=False).values_list("pk", flat=True))
+    ids = list(lock_rows(rows, skip=False).values_list("pk", flat=True))
     JobState.objects.filter(pk__in=ids).update(alert_at=FromNow(-SOON))

@@ -19,9 +19,9 @@ from chroniker.lifecycle import alert_episodes, alert_mutes, host_runs
 from chroniker.lifecycle.alert_conditions import Change, changes_of, is_open
 from chroniker.lifecycle.alert_messages import AlertEvent, announce
 from chroniker.lifecycle.bulk import write_states
-from chroniker.lifecycle.claim_plan import in_blackout
+from chroniker.lifecycle.claim_plan import is_in_blackout
 from chroniker.lifecycle.timed_alerts import Situation, add_time_changes
-from chroniker.lifecycle.transactions import locked, transactional
+from chroniker.lifecycle.transactions import lock_rows, transactional
 from chroniker.models import (
     EVERY_HOST,
     Activation,
@@ -51,14 +51,14 @@ def look_at_alerts(now: dt.datetime, limit: int) -> tuple[int, bool]:
     ids = list(rows.values_list("pk", flat=True)[:limit])
     requests = waiting_activations.to_look_at(now).order_by("late_at", "pk")
     waited = dict(requests.values_list("pk", "target")[:limit])
-    return _look(ids, waited, now) if ids or waited else (0, False)
+    return _look_at_jobs(ids, waited, now) if ids or waited else (0, False)
 
 
 @transactional
-def _look(job_ids: Collection[int], waited: dict[UUID, int], now: dt.datetime) -> tuple[int, bool]:
+def _look_at_jobs(job_ids: Collection[int], waited: dict[UUID, int], now: dt.datetime) -> tuple[int, bool]:
     """``waited``: activations whose time to look has come, each with its job."""
     due = Q(pk__in=job_ids, alert_at__lte=now) | Q(pk__in=set(waited.values()))
-    states = list(locked(JobState.objects.filter(due), skip=True))
+    states = list(lock_rows(JobState.objects.filter(due), skip=True))
     jobs = Job.objects.select_related("group").in_bulk([state.pk for state in states])
     fetch_closed_times(jobs.values())
     for state in states:
@@ -66,14 +66,14 @@ def _look(job_ids: Collection[int], waited: dict[UUID, int], now: dt.datetime) -
     changes = changes_of((state, state.job) for state in states)
     alerts = _open_alerts(states)
     looked_at = {state.pk for state in states}
-    requests = waiting_activations.oldest([each.job.pk for each in changes if each.rules.start is not None])
+    requests = waiting_activations.oldest_by_job([each.job.pk for each in changes if each.rules.start is not None])
     situations = _situations(changes, alerts, requests, now)
     for change in changes:
         add_time_changes(change, situations[change.job.pk], now)
-    _explain(changes, now)
+    _add_reasons_of_lateness(changes, now)
     _name_hosts(changes, situations)
     reported = any(changes)
-    alert_episodes.write(changes, now)
+    alert_episodes.write_changes(changes, now)
     reported |= _report_again(changes, alerts, now)
     write_states(states, alert_episodes.MARKS)
     _look_again_at(requests, {change.job.pk: change for change in changes}, now)
@@ -133,12 +133,12 @@ def _situations(
 
 def _is_in_blackout(state: JobState, now: dt.datetime) -> bool:
     try:
-        return bool(state.job.closed_times) and state.next_instant is not None and in_blackout(state, now)
+        return bool(state.job.closed_times) and state.next_instant is not None and is_in_blackout(state, now)
     except Exception:  # an error of one schedule concerns this job alone; a claim reports it
         return False
 
 
-def _explain(changes: Sequence[Change], now: dt.datetime) -> None:
+def _add_reasons_of_lateness(changes: Sequence[Change], now: dt.datetime) -> None:
     """Add the known reasons why jobs are late. A constant number of statements; none without such jobs."""
     late = {change.job.pk: found for change in changes for found in change.raised if found.kind == AlertKind.LATE}
     if late:
@@ -162,7 +162,7 @@ def _name_hosts(changes: Sequence[Change], situations: Mapping[int, Situation]) 
     for child in of_slow if slow else ():
         children[child.parent_id].append(child)
     for run, found in slow:
-        found.args["why"] = host_runs.outcome(run, children[run.pk])[1].to_text()
+        found.args["why"] = host_runs.parent_outcome(run, children[run.pk])[1].to_text()
 
 
 def _report_again(changes: Sequence[Change], alerts: dict[int, list[Alert]], now: dt.datetime) -> bool:
@@ -186,7 +186,7 @@ def _report_again(changes: Sequence[Change], alerts: dict[int, list[Alert]], now
     return bool(due)
 
 
-def changed() -> list[QuerySet[Any]]:
+def changed_rows() -> list[QuerySet[Any]]:
     """The switch and the groups of which something changed that the alerts of their jobs depend on.
 
     A pause by the settings has ended if a process without it reads the mark of that pause.
@@ -200,19 +200,19 @@ def changed() -> list[QuerySet[Any]]:
 
 
 def mark_changed() -> None:
-    """Let the ticks look at the jobs of ``changed``: in portions, each a transaction."""
+    """Let the ticks look at the jobs of ``changed_rows``: in portions, each a transaction."""
     if Switch.objects.filter(pk=ALL).exclude(paused_by_settings_at=None).update(paused_by_settings_at=None):
         begin_lateness_again()
-    switches, groups = changed()
+    switches, groups = changed_rows()
     for revision in list(switches.values_list("alert_revision", flat=True)):
-        _mark(None)
+        _mark_jobs(None)
         Switch.objects.filter(pk=ALL).update(alert_settings=settings_digest(), alert_revision_seen=revision)
     for pk, revision in list(groups.values_list("pk", "alert_revision")):
-        _mark(pk)
+        _mark_jobs(pk)
         Group.objects.filter(pk=pk).update(alert_revision_seen=revision)
 
 
-def _mark(group_id: int | None) -> None:
+def _mark_jobs(group_id: int | None) -> None:
     jobs = Job.objects.filter(enabled=True) if group_id is None else Job.objects.filter(enabled=True, group=group_id)
     after = 0
     while ids := list(jobs.filter(pk__gt=after).order_by("pk").values_list("pk", flat=True)[:PORTION]):

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 from chroniker.eligibility.backfill_instants import Candidates, is_wanted
 from chroniker.eligibility.claim_kinds import BACKFILL
-from chroniker.lifecycle.planned_rows import Plan, add_run, begin, instant_before
+from chroniker.lifecycle.planned_rows import Plan, add_run, begin_plan, instant_before
 from chroniker.models import Backfill, JobState, Status, Trigger
 
 
@@ -20,7 +20,7 @@ class OpenBackfill:
     candidates: Candidates | None  #: none is needed for a retry
 
 
-def next_run(state: JobState, now: dt.datetime) -> Plan:
+def plan_backfill_run(state: JobState, now: dt.datetime) -> Plan:
     """One run for the next instant, which covers no instants. ``state`` carries its backfill as ``open_backfill``.
 
     A run that would probably not end before the job's next run of the schedule is not claimed: the plan looks again at
@@ -28,23 +28,24 @@ def next_run(state: JobState, now: dt.datetime) -> Plan:
     it moves the cursor behind them.
     """
     found: OpenBackfill = state.__dict__["open_backfill"]
-    plan = begin(BACKFILL, state)
+    plan = begin_plan(BACKFILL, state)
     plan.backfill = row = copy.copy(found.row)
-    if not fits(state, now):
+    if not ends_before_next_run(state, now):
         plan.after.backfill_at = state.next_run
     elif row.attempt:
         _add_attempt(plan, row, now)
     elif found.candidates is not None:
-        _look(plan, row, found.candidates, now)
+        _plan_wanted_instant(plan, row, found.candidates, now)
     return plan
 
 
-def fits(state: JobState, now: dt.datetime) -> bool:
+def ends_before_next_run(state: JobState, now: dt.datetime) -> bool:
     """Whether a run of the usual duration ends before the next run of the schedule."""
     return state.next_run is None or now + dt.timedelta(seconds=state.p50 or 0) < state.next_run
 
 
-def _look(plan: Plan, row: Backfill, candidates: Candidates, now: dt.datetime) -> None:
+def _plan_wanted_instant(plan: Plan, row: Backfill, candidates: Candidates, now: dt.datetime) -> None:
+    """Add a run for the first candidate that gets one, or record that there is none."""
     for instant, answer in candidates.decided:
         if is_wanted(row.which, answer, include_unknown=row.include_unknown):
             row.cursor, row.chain, row.made = instant, plan.after.last_token + 1, row.made + 1

@@ -13,7 +13,7 @@ from chroniker.exceptions import BackfillRefused
 from chroniker.lifecycle import alert_conditions, alert_episodes, job_health
 from chroniker.lifecycle.bulk import write_states
 from chroniker.lifecycle.planned_rows import Plan
-from chroniker.lifecycle.transactions import locked, transactional
+from chroniker.lifecycle.transactions import lock_rows, transactional
 from chroniker.models import BAD, Backfill, JobState, OnFailure, Run, Status
 
 #: What a claim, or the end of a run, may change in a backfill.
@@ -23,7 +23,7 @@ _WRITTEN = ("cursor", "attempt", "chain", "made", "succeeded", "failed", "finish
 @transactional
 def add(backfill: Backfill) -> Backfill:
     """Store this backfill, and make its first run due. Raises ``BackfillRefused`` if the job has an open one."""
-    state = locked(JobState.objects.filter(pk=backfill.job_id), skip=False).get()
+    state = lock_rows(JobState.objects.filter(pk=backfill.job_id), skip=False).get()
     open_one = Backfill.objects.filter(job=backfill.job_id, finished_at=None).first()
     if open_one is not None:
         raise BackfillRefused(_("The job has an open backfill already: %(id)s.") % {"id": open_one.pk})
@@ -38,7 +38,7 @@ def add(backfill: Backfill) -> Backfill:
 def cancel_backfill(backfill_id: UUID, by: str) -> bool:
     """Claim no further run of this backfill; returns whether it was open. Its open run continues."""
     job_id = Backfill.objects.filter(pk=backfill_id).values_list("job", flat=True).first()
-    return bool(end_open([job_id], by, only=backfill_id)) if job_id is not None else False
+    return bool(cancel_open_backfills([job_id], by, only=backfill_id)) if job_id is not None else False
 
 
 @transactional
@@ -46,17 +46,17 @@ def hasten_backfill(backfill_id: UUID) -> bool:
     """Make the pending retry of this backfill due now; returns whether one was pending that was not yet due."""
     pending = Backfill.objects.filter(pk=backfill_id, finished_at=None, attempt__gt=0)
     later = JobState.objects.filter(pk__in=pending.values("job"), backfill_at__gt=FromNow())
-    ids = list(locked(later, skip=False).values_list("pk", flat=True))
+    ids = list(lock_rows(later, skip=False).values_list("pk", flat=True))
     return bool(ids) and bool(JobState.objects.filter(pk__in=ids).update(backfill_at=FromNow()))
 
 
-def end_open(job_ids: Collection[int], by: str, only: UUID | None = None) -> int:
+def cancel_open_backfills(job_ids: Collection[int], by: str, only: UUID | None = None) -> int:
     """Cancel the open backfills of these jobs, within the caller's transaction; returns how many."""
-    states = list(locked(JobState.objects.filter(pk__in=job_ids), skip=False))
+    states = list(lock_rows(JobState.objects.filter(pk__in=job_ids), skip=False))
     rows = Backfill.objects.filter(job__in=[state.pk for state in states], finished_at=None)
     if only is not None:
         rows = rows.filter(pk=only)
-    ended = {row.job_id: row for row in locked(rows, skip=False)}
+    ended = {row.job_id: row for row in lock_rows(rows, skip=False)}
     now = database_now()
     Backfill.objects.filter(pk__in=[row.pk for row in ended.values()]).update(
         cancelled_at=now, cancelled_by=by[:150], finished_at=now
@@ -72,23 +72,23 @@ def end_open(job_ids: Collection[int], by: str, only: UUID | None = None) -> int
 def fail_backfill(backfill_id: UUID, error: str) -> None:
     """End this backfill: its scheduled times cannot be computed on any host. Nothing happens if it was deleted."""
     job = Backfill.objects.filter(pk=backfill_id).values("job")
-    for state in locked(JobState.objects.filter(pk__in=job), skip=False):
+    for state in lock_rows(JobState.objects.filter(pk__in=job), skip=False):
         now = database_now()
         if Backfill.objects.filter(pk=backfill_id, finished_at=None).update(finished_at=now, error=error):
             row = Backfill.objects.select_related("job__group").get(pk=backfill_id)
             [change] = alert_conditions.changes_of([(state, row.job)])
-            alert_conditions.ended_backfill(change, row)
-            alert_episodes.write([change], now)
+            alert_conditions.add_backfill_end(change, row)
+            alert_episodes.write_changes([change], now)
             state.backfill_at = None
             write_states([state], ("backfill_at", *alert_episodes.MARKS))
 
 
-def still_open(plans: list[Plan]) -> list[Plan]:
+def keep_unmoved(plans: list[Plan]) -> list[Plan]:
     """Leave out the plans whose backfill has ended or moved since. Locks the rows; no statement without a backfill."""
     ids = [plan.backfill.pk for plan in plans if plan.backfill is not None]
     if not ids:
         return plans
-    rows = {row.pk: row for row in locked(Backfill.objects.filter(pk__in=ids, finished_at=None), skip=False)}
+    rows = {row.pk: row for row in lock_rows(Backfill.objects.filter(pk__in=ids, finished_at=None), skip=False)}
     return [plan for plan in plans if plan.backfill is None or _is_unmoved(plan, rows.get(plan.backfill.pk))]
 
 
@@ -97,10 +97,10 @@ def _is_unmoved(plan: Plan, row: Backfill | None) -> bool:
     return row is not None and (row.cursor, row.attempt) == (drawn_from.cursor, drawn_from.attempt)
 
 
-def of_runs(runs: Sequence[Run]) -> dict[UUID | None, Backfill]:
+def lock_backfills_of(runs: Sequence[Run]) -> dict[UUID | None, Backfill]:
     """The backfills that these runs are part of, locked. No statement without one."""
     ids = {run.backfill for run in runs if run.backfill is not None}
-    return {row.pk: row for row in locked(Backfill.objects.filter(pk__in=ids), skip=False)} if ids else {}
+    return {row.pk: row for row in lock_rows(Backfill.objects.filter(pk__in=ids), skip=False)} if ids else {}
 
 
 def record_end(
@@ -125,7 +125,7 @@ def record_end(
         backfill.finished_at, backfill.stopped_by_run, state.backfill_at = now, run.token, None
 
 
-def write(backfills: Sequence[Backfill]) -> None:
+def write_backfills(backfills: Sequence[Backfill]) -> None:
     """Write the rows that a claim or the end of runs has changed. The caller has locked them. One statement."""
     if backfills:
         Backfill.objects.bulk_update(backfills, _WRITTEN)

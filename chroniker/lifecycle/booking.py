@@ -12,8 +12,8 @@ from chroniker.exceptions import ScheduleError
 from chroniker.lifecycle import activations, alert_conditions, alert_episodes, job_health
 from chroniker.lifecycle.bulk import write_states
 from chroniker.lifecycle.notify import send_run_finished
-from chroniker.lifecycle.planned_rows import next_booking
-from chroniker.lifecycle.transactions import locked, transactional
+from chroniker.lifecycle.planned_rows import set_next_instant
+from chroniker.lifecycle.transactions import lock_rows, transactional
 from chroniker.models import AlertKind, Group, Job, JobState, Run, Status, Trigger
 from chroniker.reasons import Code, Reason
 from chroniker.schedule import Frequency, jitter, next_after
@@ -62,9 +62,9 @@ def _add_missing_states(job_ids: Collection[int]) -> None:
 
 @transactional
 def _book(job_ids: Collection[int], now: dt.datetime) -> int:
-    states = {state.pk: state for state in locked(JobState.objects.filter(pk__in=job_ids), skip=True)}
+    states = {state.pk: state for state in lock_rows(JobState.objects.filter(pk__in=job_ids), skip=True)}
     # Lock the jobs before they are read: an edit that commits later sets ``edited_at`` again.
-    jobs = with_groups(locked(Job.objects.filter(pk__in=states), skip=True))
+    jobs = load_groups(lock_rows(Job.objects.filter(pk__in=states), skip=True))
     skipped, booked, failed, edited = list[Run](), list[Job](), list[JobState](), set[int]()
     for job in jobs:
         before = copy.copy(states[job.pk])
@@ -74,7 +74,7 @@ def _book(job_ids: Collection[int], now: dt.datetime) -> int:
             if not is_host_local(error):
                 raise
             states[job.pk] = before
-            failed += _with_error(before, error, now)
+            failed += _record_error(before, error, now)
             continue
         booked.append(job)
         edited |= {job.pk} if before.booked_fingerprint != states[job.pk].booked_fingerprint else set()
@@ -84,12 +84,12 @@ def _book(job_ids: Collection[int], now: dt.datetime) -> int:
     _write_alerts([(states[job.pk], job) for job in booked], edited, now)
     write_states([*(states[job.pk] for job in booked), *failed], BOOKED)
     activations.record_ends([], [states[job.pk] for job in booked], now)
-    activations.pass_all([job.pk for job in booked if not job.enabled], now, Code.DISABLED)
+    activations.pass_over_all([job.pk for job in booked if not job.enabled], now, Code.DISABLED)
     Job.objects.filter(pk__in=[job.pk for job in booked]).update(edited_at=None)
     return len(booked)
 
 
-def with_groups(jobs: Iterable[Job]) -> list[Job]:
+def load_groups(jobs: Iterable[Job]) -> list[Job]:
     """These jobs with their groups, which are not locked. One statement; none if no job has a group."""
     jobs = list(jobs)
     ids = {job.group_id for job in jobs if job.group_id is not None}
@@ -109,7 +109,7 @@ def _write_alerts(booked: Sequence[tuple[JobState, Job]], edited: Collection[int
             change.ended.add(AlertKind.MISSED)
         is_watched = change.job.enabled and (change.rules.depend_on_time or change.state.alerts_open)
         change.state.alert_at = now if is_watched else None
-    alert_episodes.write(changes, now)
+    alert_episodes.write_changes(changes, now)
 
 
 def is_host_local(error: Exception) -> bool:
@@ -121,7 +121,7 @@ def is_host_local(error: Exception) -> bool:
     return unknown_zone or isinstance(error, (OSError, MemoryError, ImportError))
 
 
-def _with_error(state: JobState, error: Exception, now: dt.datetime) -> list[JobState]:
+def _record_error(state: JobState, error: Exception, now: dt.datetime) -> list[JobState]:
     """Record that this host cannot book the job. It stays marked as edited: each host tries again with each tick."""
     text = f"{settings.hostname}: {error}"
     if text == state.schedule_error:
@@ -137,7 +137,7 @@ def rebook(job: Job, state: JobState, now: dt.datetime) -> Run | None:
     """
     edit = min(job.edited_at or now, now)
     if is_new := state.covered_until is None:
-        state.covered_until = edit = _beginning(job, edit)
+        state.covered_until = edit = _timeline_start(job, edit)
     edit = max(edit, state.covered_until)
     fingerprint = job.spec.fingerprint() if job.enabled else ""
     was_off, was_suspended = not state.booked_fingerprint, bool(state.schedule_error) and state.next_instant is None
@@ -157,7 +157,7 @@ def rebook(job: Job, state: JobState, now: dt.datetime) -> Run | None:
             because = Reason.of(Code.EDITED if job.enabled else Code.DISABLED)
             run = closing_run(job, state, state.next_instant, edit, now, because)
         instant = next_after(job.spec, state.covered_until) if job.enabled else None
-        next_booking(state, instant, jitter(job.pk, job.jitter_seconds))
+        set_next_instant(state, instant, jitter(job.pk, job.jitter_seconds))
     except Exception as error:  # an error of one schedule concerns this job alone
         if is_host_local(error):
             raise
@@ -167,7 +167,7 @@ def rebook(job: Job, state: JobState, now: dt.datetime) -> Run | None:
     return run
 
 
-def _beginning(job: Job, edit: dt.datetime) -> dt.datetime:
+def _timeline_start(job: Job, edit: dt.datetime) -> dt.datetime:
     """The begin of a new job's timeline: when it was saved. A ONCE job that was saved too late still runs once."""
     if job.frequency == Frequency.ONCE and job.run_at is not None and job.enabled:
         return min(edit, job.run_at - dt.timedelta(seconds=1))
@@ -208,10 +208,10 @@ def suspend_schedule(found: JobState, error: Exception) -> None:
 
     Nothing is written if the state was changed since ``found`` was read: the error may be that of an older schedule.
     """
-    for state in locked(JobState.objects.filter(pk=found.pk, revision=found.revision), skip=True):
+    for state in lock_rows(JobState.objects.filter(pk=found.pk, revision=found.revision), skip=True):
         now = database_now()
         _store_error(state, error, now)
-        _write_alerts([(state, job) for job in with_groups(Job.objects.filter(pk=state.pk))], (), now)
+        _write_alerts([(state, job) for job in load_groups(Job.objects.filter(pk=state.pk))], (), now)
         write_states([state], BOOKED)
 
 

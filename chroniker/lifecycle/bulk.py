@@ -33,45 +33,45 @@ _TEXTS: dict[str, Callable[[Any], str]] = {
 ENABLED = True
 
 
-def _by_columns(connection: BaseDatabaseWrapper) -> bool:
+def _can_send_columns(connection: BaseDatabaseWrapper) -> bool:
     return ENABLED and connection.vendor == "postgresql"
 
 
-def insert(model: type[M], rows: Sequence[M]) -> None:
+def insert_rows(model: type[M], rows: Sequence[M]) -> None:
     """Insert these rows. A value that all rows share is sent once."""
     connection = connections[settings.database]
-    if not _by_columns(connection):
+    if not _can_send_columns(connection):
         model._default_manager.bulk_create(rows)
     elif rows:
-        common, varying = _split(_columns(rows, model._meta.concrete_fields))
-        statement = _insertion(connection, model, common, varying)
+        common, varying = _split_common(_values_by_column(rows, model._meta.concrete_fields))
+        statement = _insert_sql(connection, model, common, varying)
         with connection.cursor() as cursor:
-            cursor.execute(statement, [*_single(common), *_arrays_of(varying)])
+            cursor.execute(statement, [*_single_values(common), *_array_values(varying)])
         for row in rows:
             row._state.adding, row._state.db = False, connection.alias
 
 
-def _insertion(connection: BaseDatabaseWrapper, model: type[Model], common: Columns, varying: Columns) -> str:
+def _insert_sql(connection: BaseDatabaseWrapper, model: type[Model], common: Columns, varying: Columns) -> str:
     table = connection.ops.quote_name(model._meta.db_table)
-    names = ", ".join(_names(connection, {**common, **varying}))
-    selected = [f"%s::{name}" for name in _types(connection, common)]
+    names = ", ".join(_quoted_names(connection, {**common, **varying}))
+    selected = [f"%s::{name}" for name in _column_types(connection, common)]
     if not varying:  # a single row
         return f"INSERT INTO {table} ({names}) SELECT {', '.join(selected)}"
     selected.append("varying.*")
-    rows = _arrays(connection, varying)
+    rows = _arrays_sql(connection, varying)
     return f"INSERT INTO {table} ({names}) SELECT {', '.join(selected)} FROM {rows} AS varying"  # nosec B608  # names
 
 
-def _update(
+def _update_sql(
     connection: BaseDatabaseWrapper, model: type[Model], key: Columns, common: Columns, varying: Columns
 ) -> str:
     table = connection.ops.quote_name(model._meta.db_table)
-    kinds = zip(_names(connection, common), _types(connection, common), strict=True)
+    kinds = zip(_quoted_names(connection, common), _column_types(connection, common), strict=True)
     changes = [f"{name} = %s::{kind}" for name, kind in kinds]
-    changes += [f"{name} = new.{name}" for name in _names(connection, varying)]
+    changes += [f"{name} = new.{name}" for name in _quoted_names(connection, varying)]
     arrays = {**key, **varying}
-    (key_name,) = _names(connection, key)
-    new = f"{_arrays(connection, arrays)} AS new ({', '.join(_names(connection, arrays))})"
+    (key_name,) = _quoted_names(connection, key)
+    new = f"{_arrays_sql(connection, arrays)} AS new ({', '.join(_quoted_names(connection, arrays))})"
     return f"UPDATE {table} SET {', '.join(changes)} FROM {new} WHERE {table}.{key_name} = new.{key_name}"  # nosec B608
 
 
@@ -81,41 +81,41 @@ def write_states(states: Sequence[JobState], fields: Sequence[str]) -> None:
     fields = [*fields, "revision"]
     for state in states:
         state.revision += 1
-    if not _by_columns(connection):
+    if not _can_send_columns(connection):
         targeted = connection.features.supports_update_conflicts_with_target
         unique = ["job"] if targeted else None
         JobState.objects.bulk_create(states, update_conflicts=True, update_fields=fields, unique_fields=unique)
     elif states:
         meta = JobState._meta
-        common, varying = _split(_columns(states, [meta.get_field(name) for name in fields]))
-        key = _columns(states, [meta.pk])
-        statement = _update(connection, JobState, key, common, varying)
+        common, varying = _split_common(_values_by_column(states, [meta.get_field(name) for name in fields]))
+        key = _values_by_column(states, [meta.pk])
+        statement = _update_sql(connection, JobState, key, common, varying)
         with connection.cursor() as cursor:
-            cursor.execute(statement, [*_single(common), *_arrays_of({**key, **varying})])
+            cursor.execute(statement, [*_single_values(common), *_array_values({**key, **varying})])
 
 
-def _columns(rows: Sequence[Model], fields: Sequence[Any]) -> Columns:
+def _values_by_column(rows: Sequence[Model], fields: Sequence[Any]) -> Columns:
     values = [row.__dict__ for row in rows]
     return {field: [row[field.attname] for row in values] for field in fields}
 
 
-def _split(columns: Columns) -> tuple[Columns, Columns]:
+def _split_common(columns: Columns) -> tuple[Columns, Columns]:
     """The columns in which all rows have the same value, and the others."""
     common = {field: values[:1] for field, values in columns.items() if values.count(values[0]) == len(values)}
     return common, {field: values for field, values in columns.items() if field not in common}
 
 
-def _single(columns: Columns) -> Iterator[Any]:
+def _single_values(columns: Columns) -> Iterator[Any]:
     """The first value of each column for the driver, which converts all types except JSON."""
     connection = connections[settings.database]
     for field, values in columns.items():
         yield field.get_db_prep_save(values[0], connection) if isinstance(field, JSONField) else values[0]
 
 
-def _arrays_of(columns: Columns) -> Iterator[Any]:
+def _array_values(columns: Columns) -> Iterator[Any]:
     """All values of each column for the driver. Arrays of the frequent types as text: the driver is slow with lists."""
     connection = connections[settings.database]
-    for (field, values), kind in zip(columns.items(), _types(connection, columns), strict=True):
+    for (field, values), kind in zip(columns.items(), _column_types(connection, columns), strict=True):
         if (text := _TEXTS.get(kind)) is not None:
             yield f"{{{','.join(['NULL' if value is None else text(value) for value in values])}}}"
         else:
@@ -123,20 +123,20 @@ def _arrays_of(columns: Columns) -> Iterator[Any]:
             yield [field.get_db_prep_save(value, connection) for value in values] if is_json else values
 
 
-def _names(connection: BaseDatabaseWrapper, columns: Columns) -> list[str]:
+def _quoted_names(connection: BaseDatabaseWrapper, columns: Columns) -> list[str]:
     return [connection.ops.quote_name(str(field.column)) for field in columns]
 
 
-def _types(connection: BaseDatabaseWrapper, columns: Columns) -> list[str]:
+def _column_types(connection: BaseDatabaseWrapper, columns: Columns) -> list[str]:
     """The types without lengths: a cast to "varchar(10)" would silently truncate a text that the column refuses."""
     return [str(field.db_type(connection)).partition("(")[0] for field in columns]
 
 
-def _arrays(connection: BaseDatabaseWrapper, columns: Columns) -> str:
-    return f"unnest({', '.join(f'%s::{name}[]' for name in _types(connection, columns))})"
+def _arrays_sql(connection: BaseDatabaseWrapper, columns: Columns) -> str:
+    return f"unnest({', '.join(f'%s::{name}[]' for name in _column_types(connection, columns))})"
 
 
-def add(rows: Sequence[Model], *, key: Sequence[str], largest: Collection[str]) -> None:
+def add_numbers(rows: Sequence[Model], *, key: Sequence[str], largest: Collection[str]) -> None:
     """Insert these rows, or add their numbers to the rows with the same key. Of the columns in ``largest``, the larger
     number is kept. One statement; SQLite, which takes fewer parameters, may need more."""
     connection = connections[settings.database]
@@ -152,10 +152,12 @@ def add(rows: Sequence[Model], *, key: Sequence[str], largest: Collection[str]) 
         values = [field.get_db_prep_save(getattr(row, field.attname), connection) for row in part for field in fields]
         sql = f"INSERT INTO {quote(meta.db_table)} ({columns}) VALUES {', '.join([place] * len(part))} "  # nosec B608
         with connection.cursor() as cursor:
-            cursor.execute(sql + _addition(connection, type(rows[0]), key, largest), values)
+            cursor.execute(sql + _conflict_sql(connection, type(rows[0]), key, largest), values)
 
 
-def _addition(connection: BaseDatabaseWrapper, model: type[Model], key: Sequence[str], largest: Collection[str]) -> str:
+def _conflict_sql(
+    connection: BaseDatabaseWrapper, model: type[Model], key: Sequence[str], largest: Collection[str]
+) -> str:
     """What to do with a row whose key exists already."""
     meta, quote = model._meta, connection.ops.quote_name
     targeted = connection.vendor != "mysql"

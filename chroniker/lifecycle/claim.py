@@ -16,15 +16,15 @@ from chroniker.eligibility.claim_kinds import MANUAL
 from chroniker.eligibility.dependencies import Edge, Scope
 from chroniker.lifecycle import activations, alert_conditions, alert_episodes, backfills, host_runs, job_health
 from chroniker.lifecycle.admission import admit, count_free, lock_limits
-from chroniker.lifecycle.bulk import insert, write_states
+from chroniker.lifecycle.bulk import insert_rows, write_states
 from chroniker.lifecycle.dispatch_state import FirstDelays, record_in_advance
 from chroniker.lifecycle.events import note_requests
 from chroniker.lifecycle.notify import enqueue, send_run_finished
 from chroniker.lifecycle.planned_rows import Plan
-from chroniker.lifecycle.transactions import locked, send_after_commit, transactional
+from chroniker.lifecycle.transactions import lock_rows, send_after_commit, transactional
 from chroniker.models import EVERY_HOST, Job, JobState, Lease, Run, Status
 from chroniker.models.compiled import AnyOf, fetch
-from chroniker.models.light_rows import unsaved
+from chroniker.models.light_rows import unsaved_row
 from chroniker.signals import run_claimed
 
 #: What a claim changes in the state.
@@ -75,7 +75,7 @@ def claim(plans: Sequence[Plan], now: dt.datetime, *, wait: bool = False) -> lis
 @transactional
 def _claim(plans: Sequence[Plan], edges: Sequence[Edge], now: dt.datetime, wait: bool) -> list[Run]:
     limits = lock_limits(plans, skip=not wait) if any(plan.job.group for plan in plans) else {}
-    unchanged = backfills.still_open(_lock_unchanged(plans, edges, skip=not wait))
+    unchanged = backfills.keep_unmoved(_lock_unchanged(plans, edges, skip=not wait))
     admitted, checked_at = _still_eligible(unchanged, now)
     if limits or edges:
         admitted = admit(admitted, edges, count_free(limits))
@@ -84,8 +84,8 @@ def _claim(plans: Sequence[Plan], edges: Sequence[Edge], now: dt.datetime, wait:
         _insert(admitted, checked_at)
         _write_alerts(admitted, checked_at)
         write_states([plan.after for plan in admitted], BOOKING)
-        backfills.write([plan.backfill for plan in admitted if plan.backfill])
-        activations.take(admitted, checked_at)
+        backfills.write_backfills([plan.backfill for plan in admitted if plan.backfill])
+        activations.end_activations_of(admitted, checked_at)
         activations.record_ends([], [plan.after for plan in admitted], checked_at)
     return [run for plan in admitted for run in plan.opened]
 
@@ -105,7 +105,7 @@ def _lock_unchanged(plans: Sequence[Plan], edges: Sequence[Edge], *, skip: bool)
 
 
 def _revisions(skip: bool, ids: Collection[int]) -> QuerySet[JobState, Any]:
-    return locked(JobState.objects.filter(AnyOf("pk", ids)), skip=skip).values_list("pk", "revision")
+    return lock_rows(JobState.objects.filter(AnyOf("pk", ids)), skip=skip).values_list("pk", "revision")
 
 
 def _still_eligible(plans: Sequence[Plan], now: dt.datetime) -> tuple[list[Plan], dt.datetime]:
@@ -120,7 +120,7 @@ def _still_eligible(plans: Sequence[Plan], now: dt.datetime) -> tuple[list[Plan]
     for plan in plans:
         ids.setdefault(plan.kind.dependencies, []).append(plan.job_id)
     before = jump_detection.read_host_clocks()
-    rows = fetch(_eligible, **{scope.name: scoped for scope, scoped in ids.items()})
+    rows = fetch(_eligible_states, **{scope.name: scoped for scope, scoped in ids.items()})
     found = {pk: (now, server) for pk, now, server in rows}
     if not found:
         return [], now
@@ -131,12 +131,12 @@ def _still_eligible(plans: Sequence[Plan], now: dt.datetime) -> tuple[list[Plan]
     return [plan for plan in plans if plan.job_id in found], max(now, checked_at)
 
 
-def _eligible(**ids: Collection[int]) -> QuerySet[JobState, Any]:
+def _eligible_states(**ids: Collection[int]) -> QuerySet[JobState, Any]:
     """``ids``: the jobs to check by the name of each scope of their dependencies."""
     allowed = Q(pk__in=[])
     for name, scoped in ids.items():
-        allowed |= Q(~dependencies.blocked(Scope[name]), AnyOf("pk", scoped))
-    states = JobState.objects.filter(allowed, ~pauses.switched_off(), job__enabled=True)
+        allowed |= Q(~dependencies.is_blocked(Scope[name]), AnyOf("pk", scoped))
+    states = JobState.objects.filter(allowed, ~pauses.is_switched_off(), job__enabled=True)
     rows = states.filter(job__group__paused_at__isnull=True)
     return rows.annotate(now=FromNow(), server=jump_detection.server_column()).values_list("pk", "now", "server")
 
@@ -146,7 +146,7 @@ def _lower_flags(plans: list[Plan], *, skip: bool) -> list[Plan]:
     by_flag = [plan.job_id for plan in plans if plan.kind.by_flag]
     if not by_flag:
         return plans
-    ids = set(locked(Job.objects.filter(pk__in=by_flag, force_run=True), skip=skip).values_list("pk", flat=True))
+    ids = set(lock_rows(Job.objects.filter(pk__in=by_flag, force_run=True), skip=skip).values_list("pk", flat=True))
     Job.objects.filter(pk__in=ids).update(force_run=False)
     return [plan for plan in plans if plan.job_id in ids or not plan.kind.by_flag]
 
@@ -161,11 +161,11 @@ def _insert(plans: Sequence[Plan], now: dt.datetime) -> None:
             run.redispatch_at = redispatch_at if run.status == Status.CLAIMED else None
         if plan.sent_to is not None and plan.claimed:
             record_in_advance(plan.claimed, plan.sent_to, now, delays.of(plan.job))
-    insert(Run, runs)
+    insert_rows(Run, runs)
     note_requests([plan.opened[0] for plan in plans if plan.kind is MANUAL and plan.opened], now)
     enqueue([plan.missed for plan in plans if plan.missed], now)
     send_run_finished(run for run in runs if run.status == Status.SKIPPED)
-    insert(Lease, [_lease(run, plan, now) for plan in plans for run in plan.opened])
+    insert_rows(Lease, [_lease(run, plan, now) for plan in plans for run in plan.opened])
 
 
 def _write_alerts(plans: Sequence[Plan], now: dt.datetime) -> None:
@@ -174,15 +174,15 @@ def _write_alerts(plans: Sequence[Plan], now: dt.datetime) -> None:
     for plan, change in zip(plans, changes, strict=True):
         alert_conditions.add_state_changes(change)
         if plan.missed is not None:
-            alert_conditions.missed(change, plan.missed)
+            alert_conditions.add_missed_instants(change, plan.missed)
         if plan.backfill is not None:
-            alert_conditions.ended_backfill(change, plan.backfill)
+            alert_conditions.add_backfill_end(change, plan.backfill)
         opened = plan.opened[0] if plan.opened else None
         moments = [alert_conditions.next_look(change, opened, now)]
         if opened is None:  # another run may be open
             moments.append(plan.state.alert_at)
         plan.after.alert_at = min(filter(None, moments), default=None)
-    alert_episodes.write(changes, now)
+    alert_episodes.write_changes(changes, now)
 
 
 def _move_times(run: Run, now: dt.datetime) -> None:
@@ -193,7 +193,7 @@ def _move_times(run: Run, now: dt.datetime) -> None:
 
 
 def _lease(run: Run, plan: Plan, now: dt.datetime) -> Lease:
-    lease = unsaved(Lease, run_id=run.pk, job_id=run.job_id, slot=run.slot, token=run.token)
+    lease = unsaved_row(Lease, run_id=run.pk, job_id=run.job_id, slot=run.slot, token=run.token)
     lease.expires_at = now + plan.start_deadline
     if run.required_host == EVERY_HOST:  # its progress: how many hosts have reported
         lease.total_parts, lease.total_parts_complete = len(plan.opened) - 1, 0

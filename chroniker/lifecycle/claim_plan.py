@@ -19,8 +19,8 @@ from chroniker.eligibility.claim_kinds import (
     ClaimKind,
 )
 from chroniker.lifecycle import backfill_plan
-from chroniker.lifecycle.event_plan import event
-from chroniker.lifecycle.planned_rows import Plan, add_run, begin, instant_before, next_booking
+from chroniker.lifecycle.event_plan import plan_event
+from chroniker.lifecycle.planned_rows import Plan, add_run, begin_plan, instant_before, set_next_instant
 from chroniker.models import Activation, CatchUp, JobState, Status, Trigger
 from chroniker.reasons import Code, Reason
 from chroniker.schedule import ClosedTime, closed_at, closed_until, jitter, last_open, latest_until, next_after
@@ -28,28 +28,28 @@ from chroniker.schedule import ClosedTime, closed_at, closed_until, jitter, last
 ASKED_BY_LENGTH = 150
 
 
-def make(
+def make_plan(
     kind: ClaimKind,
     state: JobState,
     now: dt.datetime,
     ready_until: dt.datetime | None = None,
     waiting: Sequence[Activation] = (),
 ) -> Plan:
-    """The plan of a claim of this kind. ``ready_until``: as for ``scheduled``; ``waiting``: as for ``event``."""
+    """The plan of a claim of this kind. ``ready_until``: see ``plan_scheduled``; ``waiting``: see ``plan_event``."""
     if kind is OVERLAPPED:
-        return overlapped(state, now)
+        return plan_overlapped(state, now)
     if kind is SCHEDULED:
-        return scheduled(state, now, ready_until)
+        return plan_scheduled(state, now, ready_until)
     if kind is RETRY:
-        return retry(state, now)
+        return plan_retry(state, now)
     if kind is EVENT:
-        return event(state, now, waiting)
+        return plan_event(state, now, waiting)
     if kind is BACKFILL:
-        return backfill_plan.next_run(state, now)
-    return by_hand(state, now, kind=kind)
+        return backfill_plan.plan_backfill_run(state, now)
+    return plan_by_hand(state, now, kind=kind)
 
 
-def scheduled(state: JobState, now: dt.datetime, ready_until: dt.datetime | None = None) -> Plan:
+def plan_scheduled(state: JobState, now: dt.datetime, ready_until: dt.datetime | None = None) -> Plan:
     """Cover the instants that are due (and, for a dependent, ready): skip those in blackouts and those that are too
     late, and run for the rest, as the job's catch-up says: once for all of them, for the first, or for the last.
 
@@ -57,7 +57,7 @@ def scheduled(state: JobState, now: dt.datetime, ready_until: dt.datetime | None
     all instants from its first to the last one outside blackouts, including those in blackouts between the two.
     Instants in a blackout after the last one are skipped by a later claim.
     """
-    job, plan = state.job, begin(SCHEDULED, state)
+    job, plan = state.job, begin_plan(SCHEDULED, state)
     assert state.next_instant is not None
     spec, closed, offset = plan.spec, job.closed_times, jitter(job.pk, job.jitter_seconds)
     bound = now - offset
@@ -69,7 +69,7 @@ def scheduled(state: JobState, now: dt.datetime, ready_until: dt.datetime | None
         first = _skip_missed(plan, now, closed, first, min(limit, bound), bound)
     is_closed = bool(closed) and first is not None and closed_at(closed, first, spec.timezone) is not None
     if first is None or (plan.runs and first > bound) or is_closed:
-        next_booking(plan.after, first, offset)
+        set_next_instant(plan.after, first, offset)
         return plan
     following, until = next_after(spec, first), first
     if following is not None and following <= bound and job.catch_up != CatchUp.EACH:  # several instants wait
@@ -79,7 +79,7 @@ def scheduled(state: JobState, now: dt.datetime, ready_until: dt.datetime | None
         add_run(plan, now, Status.SKIPPED, Trigger.SCHEDULE, first, before, Reason.of(Code.CATCH_UP))
         first = until
     add_run(plan, now, Status.CLAIMED, Trigger.SCHEDULE, first, until)
-    next_booking(plan.after, following, offset)
+    set_next_instant(plan.after, following, offset)
     return plan
 
 
@@ -119,9 +119,9 @@ def _skip_missed(
     return _skip_closed(plan, now, closed, following, bound)
 
 
-def overlapped(state: JobState, now: dt.datetime) -> Plan:
+def plan_overlapped(state: JobState, now: dt.datetime) -> Plan:
     """Record the instants that came while the job was running as skipped."""
-    job, plan = state.job, begin(OVERLAPPED, state)
+    job, plan = state.job, begin_plan(OVERLAPPED, state)
     assert state.next_instant is not None
     offset = jitter(job.pk, job.jitter_seconds)
     bound = now - offset
@@ -130,20 +130,20 @@ def overlapped(state: JobState, now: dt.datetime) -> Plan:
         until = latest_until(job.spec, bound) or first
         add_run(plan, now, Status.SKIPPED, Trigger.SCHEDULE, first, until, Reason.of(Code.OVERLAP))
         first = next_after(job.spec, until)
-    next_booking(plan.after, first, offset)
+    set_next_instant(plan.after, first, offset)
     return plan
 
 
-def in_blackout(state: JobState, now: dt.datetime) -> bool:
+def is_in_blackout(state: JobState, now: dt.datetime) -> bool:
     """Whether all due instants lie in blackouts, so that nothing may run."""
     if state.next_instant is None or not (closed := state.job.closed_times):
         return False
     bound = now - jitter(state.pk, state.job.jitter_seconds)
-    first = _skip_closed(begin(SCHEDULED, state), now, closed, state.next_instant, bound)
+    first = _skip_closed(begin_plan(SCHEDULED, state), now, closed, state.next_instant, bound)
     return first is None or first > bound
 
 
-def by_hand(
+def plan_by_hand(
     state: JobState,
     now: dt.datetime,
     args: str | None = None,
@@ -156,7 +156,7 @@ def by_hand(
 
     ``instant``: what the run is for, instead of now. Its interval is that of the schedule as it is now.
     """
-    plan = begin(kind, state)
+    plan = begin_plan(kind, state)
     add_run(plan, now, Status.CLAIMED, Trigger.MANUAL, args=args)
     run = plan.runs[-1]
     run.asked_by = asked_by[:ASKED_BY_LENGTH]
@@ -166,10 +166,12 @@ def by_hand(
     return plan
 
 
-def retry(state: JobState, now: dt.datetime) -> Plan:
+def plan_retry(state: JobState, now: dt.datetime) -> Plan:
     """The next attempt of a chain, for the instants and with the arguments of the one before. Covers no instants."""
-    plan = begin(RETRY, state)
-    failed = {name: state.__dict__.get(f"failed_{name}") for name in RETRY_INHERITS}  # as ``due.find`` has read them
+    plan = begin_plan(RETRY, state)
+    failed = {
+        name: state.__dict__.get(f"failed_{name}") for name in RETRY_INHERITS
+    }  # as ``due.find_due`` has read them
     add_run(plan, now, Status.CLAIMED, Trigger.RETRY, args=failed["args"])
     run = plan.runs[-1]
     for name, value in failed.items():

@@ -7,7 +7,7 @@ import logging
 
 from chroniker.clock.database_clock import FromNow
 from chroniker.conf import settings
-from chroniker.lifecycle.transactions import locked, transactional
+from chroniker.lifecycle.transactions import lock_rows, transactional
 from chroniker.models import EVERY_HOST, Lease, Run, Status
 
 logger = logging.getLogger(__name__)
@@ -21,15 +21,15 @@ def restart_after_clock_jump() -> None:
     starts are suspended. Each host that detects the jump does this in each tick until the suspension ends, and once
     after it: a transaction that was open during the jump may commit after the first time.
     """
-    for length in _lengths():
-        _cut_held(length)
+    for length in _lease_lengths():
+        _shorten_leases(length)
     claims = Lease.objects.filter(run__status=Status.CLAIMED).order_by()
     for seconds in claims.values_list("job__start_deadline_seconds", flat=True).distinct():
-        _begin_deadline(seconds)
+        _restart_deadlines(seconds)
     _offer_again()
 
 
-def _lengths() -> list[float]:
+def _lease_lengths() -> list[float]:
     """The lengths of the held leases, by their holders' settings. They should be one, and this process's own."""
     held = Lease.objects.filter(nonce__isnull=False, seconds__isnull=False).order_by("seconds")
     lengths = list(held.values_list("seconds", flat=True).distinct())
@@ -40,19 +40,20 @@ def _lengths() -> list[float]:
 
 
 @transactional
-def _cut_held(seconds: float) -> None:
+def _shorten_leases(seconds: float) -> None:
+    """Leases of this length that end too far in the future by the new time."""
     length = dt.timedelta(seconds=seconds)
     held = Lease.objects.filter(nonce__isnull=False, seconds=seconds)
     beyond = held.filter(expires_at__gt=FromNow(length + settings.drift_allowance))
-    ids = list(locked(beyond, skip=False).values_list("pk", flat=True))
+    ids = list(lock_rows(beyond, skip=False).values_list("pk", flat=True))
     Lease.objects.filter(pk__in=ids).update(expires_at=FromNow(length))
 
 
 @transactional
-def _begin_deadline(seconds: int | None) -> None:
+def _restart_deadlines(seconds: int | None) -> None:
     claims = Run.objects.filter(status=Status.CLAIMED, job__start_deadline_seconds=seconds)
     leases = Lease.objects.filter(pk__in=list(claims.values_list("pk", flat=True)))
-    ids = list(locked(leases, skip=False).values_list("pk", flat=True))
+    ids = list(lock_rows(leases, skip=False).values_list("pk", flat=True))
     # A host that has not detected the jump may have started one meanwhile: that lease has a nonce.
     Lease.objects.filter(pk__in=ids, nonce=None).update(expires_at=FromNow(settings.start_deadline_of(seconds)))
 
@@ -62,5 +63,5 @@ def _offer_again() -> None:
     """Claims whose next message is too far in the future by the new time. One message too many does no harm."""
     ahead = Run.objects.filter(status=Status.CLAIMED, redispatch_at__gt=FromNow(settings.redispatch))
     claims = ahead.exclude(required_host=EVERY_HOST)
-    ids = list(locked(claims, skip=False).values_list("pk", flat=True))
+    ids = list(lock_rows(claims, skip=False).values_list("pk", flat=True))
     Run.objects.filter(pk__in=ids, status=Status.CLAIMED).update(redispatch_at=FromNow(settings.redispatch))

@@ -25,7 +25,7 @@ from chroniker.lifecycle.bulk import write_states
 from chroniker.lifecycle.events import note, note_lost
 from chroniker.lifecycle.notify import RECIPIENTS, annotate_recipients, enqueue, send_run_finished
 from chroniker.lifecycle.pending_retries import retry_at
-from chroniker.lifecycle.transactions import locked, transactional
+from chroniker.lifecycle.transactions import lock_rows, transactional
 from chroniker.models import EVERY_HOST, OPEN, Backfill, EventKind, JobState, Lease, Run, Status, Trigger
 from chroniker.models.compiled import fetch_models
 from chroniker.models.statements import Statement, compiled_once, parameter, parameters
@@ -76,16 +76,16 @@ def finish(run_id: UUID, token: int, nonce: UUID, outcome: Outcome) -> bool:
 @transactional
 def _finish(run_id: UUID, token: int, nonce: UUID, outcome: Outcome) -> tuple[bool, list[Run]]:
     if one_statement.is_available() and not outcome.survivors:
-        values = {**_closed(outcome), "run": run_id, "token": token, "nonce": nonce}
+        values = {**_columns_of_outcome(outcome), "run": run_id, "token": token, "nonce": nonce}
         if (closed := one_statement.close(_statement(), values, RECIPIENTS)) is not None:
-            closed_run = closed.run if closed.is_fresh else _read(run_id).get()
+            closed_run = closed.run if closed.is_fresh else _run_with_recipients(run_id).get()
             return True, _conclude_one([closed.state], closed_run, outcome)
-    found = fetch_models(_read, run_id=run_id)
+    found = fetch_models(_run_with_recipients, run_id=run_id)
     if not found:
         return False, []  # its job was deleted meanwhile
     (run,) = found
-    states = list(locked(JobState.objects.filter(pk=run.job_id), skip=False))
-    moved = _of_holder(run_id, token, nonce).update(**_closed(outcome))
+    states = list(lock_rows(JobState.objects.filter(pk=run.job_id), skip=False))
+    moved = _run_of_holder(run_id, token, nonce).update(**_columns_of_outcome(outcome))
     job = run.job
     run.refresh_from_db()
     run.job = job
@@ -99,12 +99,12 @@ def _finish(run_id: UUID, token: int, nonce: UUID, outcome: Outcome) -> tuple[bo
     return True, []
 
 
-def _read(run_id: UUID) -> QuerySet[Run]:
+def _run_with_recipients(run_id: UUID) -> QuerySet[Run]:
     rows: QuerySet[Run] = annotate_recipients(Run.objects.filter(pk=run_id).select_related("job__group"))
     return rows
 
 
-def _of_holder(run_id: UUID, token: int, nonce: UUID) -> QuerySet[Run]:
+def _run_of_holder(run_id: UUID, token: int, nonce: UUID) -> QuerySet[Run]:
     return Run.objects.filter(pk=run_id, token=token, nonce=nonce, status=Status.RUNNING)
 
 
@@ -112,13 +112,13 @@ def _of_holder(run_id: UUID, token: int, nonce: UUID) -> QuerySet[Run]:
 def _statement() -> Statement:
     run_id = parameter("run")
     run = Run.objects.filter(pk=run_id)
-    state = locked(JobState.objects.filter(pk__in=run.values("job")), skip=False)
-    mine = _of_holder(run_id, parameter("token"), parameter("nonce"))
-    values = parameters(Run, _closed(Outcome(Status.SUCCEEDED)))
-    return one_statement.close_of(run_id, state, mine, values, annotate_recipients(run))
+    state = lock_rows(JobState.objects.filter(pk__in=run.values("job")), skip=False)
+    mine = _run_of_holder(run_id, parameter("token"), parameter("nonce"))
+    values = parameters(Run, _columns_of_outcome(Outcome(Status.SUCCEEDED)))
+    return one_statement.make_close(run_id, state, mine, values, annotate_recipients(run))
 
 
-def _closed(outcome: Outcome) -> dict[str, Any]:
+def _columns_of_outcome(outcome: Outcome) -> dict[str, Any]:
     """The columns of a run that ends with this outcome."""
     total, done = outcome.progress or (None, None)
     return {
@@ -164,9 +164,9 @@ def release(run_id: UUID, token: int, nonce: UUID) -> None:
 def _cancel(run_ids: Collection[UUID]) -> list[Run]:
     runs = Run.objects.filter(pk__in=run_ids)
     job_ids = list(runs.values_list("job_id", flat=True))
-    states = list(locked(JobState.objects.filter(pk__in=job_ids), skip=False))
+    states = list(lock_rows(JobState.objects.filter(pk__in=job_ids), skip=False))
     stoppable = runs.filter(status=Status.CLAIMED, stop_requested_at__isnull=False)
-    ids = list(locked(stoppable, skip=False).values_list("pk", flat=True))
+    ids = list(lock_rows(stoppable, skip=False).values_list("pk", flat=True))
     if not ids:
         return []  # they have started meanwhile: their supervisors stop them
     Run.objects.filter(pk__in=ids, status=Status.CLAIMED).update(
@@ -209,7 +209,7 @@ def _settle(states: Sequence[JobState], runs: Sequence[Run], at_once: bool) -> N
     lost = host_runs.lost_children(parents) if parents else set()
     # A child's end is settled with its parent.
     ended, settled = list[Run](), [run for run in runs if run.slot == "" and run.job_id in by_job]
-    backfill_of = backfills.of_runs(settled)
+    backfill_of = backfills.lock_backfills_of(settled)
     for run in settled:
         state = by_job[run.job_id]
         if run.origin == Trigger.BACKFILL:
@@ -225,7 +225,7 @@ def _settle(states: Sequence[JobState], runs: Sequence[Run], at_once: bool) -> N
         ended += [] if goes_on else [run]
     _write_alerts(by_job, settled, backfill_of, now)
     write_states([by_job[run.job_id] for run in settled], CLOSED)
-    backfills.write(list(backfill_of.values()))
+    backfills.write_backfills(list(backfill_of.values()))
     activations.record_ends(ended, [by_job[run.job_id] for run in settled], now)
     if any(run.status == Status.LOST for run in runs):
         note_lost(runs, now)
@@ -239,12 +239,12 @@ def _write_alerts(
     found = alert_conditions.changes_of({run.job_id: (states[run.job_id], run.job) for run in runs}.values())
     changes = {change.job.pk: change for change in found}
     for run in runs:
-        alert_conditions.ended_run(changes[run.job_id], run)
+        alert_conditions.add_run_end(changes[run.job_id], run)
         if (backfill := backfill_of.get(run.backfill)) is not None and backfill.stopped_by_run == run.token:
-            alert_conditions.ended_backfill(changes[run.job_id], backfill, run)
+            alert_conditions.add_backfill_end(changes[run.job_id], backfill, run)
     host_runs.name_slow_hosts(found, runs)
     last = {run.job_id: run for run in runs if run.origin != Trigger.BACKFILL}
     for pk, change in changes.items():
         alert_conditions.add_state_changes(change, last.get(pk))
         change.state.alert_at = alert_conditions.next_look(change, None, now)
-    alert_episodes.write(found, now)
+    alert_episodes.write_changes(found, now)

@@ -6,7 +6,7 @@ from collections.abc import Collection
 
 from django.db.models import Exists, OuterRef, QuerySet
 
-from chroniker.lifecycle.transactions import locked, transactional
+from chroniker.lifecycle.transactions import lock_rows, transactional
 from chroniker.models import Job, JobState, Lease
 
 
@@ -24,9 +24,9 @@ def delete_jobs(job_ids: Collection[int], *, wait: bool = False) -> list[int]:
     a job that another transaction has locked is left out.
     """
     states = JobState.objects.filter(pk__in=job_ids)
-    mine = set(locked(states, skip=not wait).values_list("pk", flat=True))
+    mine = set(lock_rows(states, skip=not wait).values_list("pk", flat=True))
     # A job whose state is locked may be claimed just now. One without a state was never booked, and cannot be.
     free = set(job_ids) - (set(states.values_list("pk", flat=True)) - mine)
-    ids = list(locked(jobs_to_delete().filter(pk__in=free), skip=not wait).values_list("pk", flat=True))
+    ids = list(lock_rows(jobs_to_delete().filter(pk__in=free), skip=not wait).values_list("pk", flat=True))
     Job.objects.filter(pk__in=ids).delete()
     return ids

@@ -12,7 +12,7 @@ from django.db.models import Case, CharField, DateTimeField, F, Field, QuerySet,
 
 from chroniker.clock.database_clock import FromNow
 from chroniker.conf import settings
-from chroniker.lifecycle.transactions import locked, transactional
+from chroniker.lifecycle.transactions import lock_rows, transactional
 from chroniker.models import Job, Run, Status
 from chroniker.reasons import NO_REASON, Code, Reason
 
@@ -34,9 +34,9 @@ def record_dispatched(runs: Collection[Run], now: dt.datetime) -> None:
     now = max([now, *(run.claimed_at for run in runs)])
     _open_claims([run.pk for run in runs]).update(
         dispatched_at=now,
-        redispatch_at=_by_run({run.pk: now + _wait(run) for run in runs}, DateTimeField()),
+        redispatch_at=_case_by_run({run.pk: now + _next_delay(run) for run in runs}, DateTimeField()),
         dispatch_count=F("dispatch_count") + 1,
-        queue=_by_run({run.pk: run.queue for run in runs}, CharField()),
+        queue=_case_by_run({run.pk: run.queue for run in runs}, CharField()),
         **NO_REASON.columns(),
     )
 
@@ -50,7 +50,7 @@ class FirstDelays:
     def of(self, job: Job) -> dt.timedelta:
         own = job.start_deadline_seconds
         if own not in self._found:
-            self._found[own] = _delay(own, 0)
+            self._found[own] = _delay_after(own, 0)
         return self._found[own]
 
 
@@ -65,10 +65,10 @@ def record_in_advance(run: Run, queue: str, now: dt.datetime, delay: dt.timedelt
 @transactional
 def correct_queues(runs: Collection[Run]) -> None:
     """The messages of these runs were sent to other queues than was recorded in advance."""
-    _open_claims([run.pk for run in runs]).update(queue=_by_run({run.pk: run.queue for run in runs}, CharField()))
+    _open_claims([run.pk for run in runs]).update(queue=_case_by_run({run.pk: run.queue for run in runs}, CharField()))
 
 
-def _by_run(values: Mapping[UUID, Any], field: Field[Any, Any]) -> Case:
+def _case_by_run(values: Mapping[UUID, Any], field: Field[Any, Any]) -> Case:
     """SQL expression: the value of each run. Runs with the most frequent value are not listed."""
     groups = defaultdict(list)
     for run_id, value in values.items():
@@ -78,11 +78,11 @@ def _by_run(values: Mapping[UUID, Any], field: Field[Any, Any]) -> Case:
     return Case(*cases, default=Value(usual, field), output_field=field)
 
 
-def _wait(run: Run) -> dt.timedelta:
-    return _delay(run.job.start_deadline_seconds, run.dispatch_count)
+def _next_delay(run: Run) -> dt.timedelta:
+    return _delay_after(run.job.start_deadline_seconds, run.dispatch_count)
 
 
-def _delay(start_deadline_seconds: int | None, dispatches: int) -> dt.timedelta:
+def _delay_after(start_deadline_seconds: int | None, dispatches: int) -> dt.timedelta:
     """The delay after the next dispatch, if there were so many before."""
     longest, shortest = (
         min(settings.start_deadline_of(start_deadline_seconds) / CHANCES, LONGEST_WAIT),
@@ -99,7 +99,7 @@ def take_for_dispatch(run_ids: Collection[UUID], now: dt.datetime) -> set[UUID]:
     the caller dies before it sends, the claims are due again after ``CHRONIKER_REDISPATCH_SECONDS``.
     """
     waiting = _open_claims(run_ids).filter(redispatch_at__lte=now)
-    mine = set(locked(waiting, skip=True).values_list("pk", flat=True))
+    mine = set(lock_rows(waiting, skip=True).values_list("pk", flat=True))
     _open_claims(mine).update(redispatch_at=now + settings.redispatch)
     return mine
 
@@ -116,7 +116,7 @@ def record_not_accepted(run_ids: Collection[UUID], now: dt.datetime, error: str 
 
 
 @transactional
-def postponed(run_id: UUID, token: int, seconds: float, why: Reason) -> None:
+def record_postponed(run_id: UUID, token: int, seconds: float, why: Reason) -> None:
     """Record that a worker may not start this run now: its message is consumed, so redispatch after ``seconds``."""
     later = FromNow(dt.timedelta(seconds=seconds))
     _open_claims([run_id]).filter(token=token).update(redispatch_at=later, **why.columns())

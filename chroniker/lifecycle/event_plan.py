@@ -8,23 +8,23 @@ from collections.abc import Sequence
 
 from chroniker.eligibility.claim_kinds import EVENT
 from chroniker.job_commands import placeholders
-from chroniker.lifecycle.planned_rows import Plan, add_run, begin, instant_before
+from chroniker.lifecycle.planned_rows import Plan, add_run, begin_plan, instant_before
 from chroniker.models import Activation, CatchUp, JobState, Status, Trigger
 from chroniker.reasons import Code
 
 
-def event(state: JobState, now: dt.datetime, waiting: Sequence[Activation]) -> Plan:
+def plan_event(state: JobState, now: dt.datetime, waiting: Sequence[Activation]) -> Plan:
     """One run for the oldest activations: for all of them, the first, or the last, by the job's catch-up.
 
     ``waiting``: the oldest first. Those that waited longer than the misfire grace are passed over. An activation with
     arguments is never merged with others, and never passed over for a later one: it gets a run of its own, in its turn.
     The schedule stays where it is.
     """
-    plan, grace = begin(EVENT, state), state.job.misfire_grace_seconds
+    plan, grace = begin_plan(EVENT, state), state.job.misfire_grace_seconds
     since = None if grace is None else now - dt.timedelta(seconds=grace)
     recent = [each for each in waiting if since is None or each.made_at >= since]
     plan.passed = [(each.pk, Code.TOO_OLD) for each in waiting if since is not None and each.made_at < since]
-    block = _block(recent, state.job.catch_up)
+    block = _first_block(recent, state.job.catch_up)
     if state.job.catch_up == CatchUp.LATEST:
         plan.passed += [(each.pk, Code.LATER) for each in block[:-1]]
         block = block[-1:]
@@ -33,7 +33,7 @@ def event(state: JobState, now: dt.datetime, waiting: Sequence[Activation]) -> P
     return plan
 
 
-def _block(waiting: Sequence[Activation], catch_up: str) -> list[Activation]:
+def _first_block(waiting: Sequence[Activation], catch_up: str) -> list[Activation]:
     """The first activations that may become one run."""
     if catch_up == CatchUp.EACH or (waiting and waiting[0].args is not None):
         return list(waiting[:1])
@@ -44,7 +44,7 @@ def _block(waiting: Sequence[Activation], catch_up: str) -> list[Activation]:
 def _add_run(plan: Plan, now: dt.datetime, block: Sequence[Activation]) -> None:
     """The run is for the instants of all, and names the cause of the last one."""
     last = block[-1]
-    add_run(plan, now, Status.CLAIMED, Trigger.EVENT, args=None if last.args is None else line_of(last.args))
+    add_run(plan, now, Status.CLAIMED, Trigger.EVENT, args=None if last.args is None else to_argument_line(last.args))
     run = plan.runs[-1]
     run.cause, run.asked_by, run.depth = last.cause, last.asked_by, max(each.depth for each in block)
     run.instant, run.instant_until = min(each.instant for each in block), max(each.instant for each in block)
@@ -52,6 +52,6 @@ def _add_run(plan: Plan, now: dt.datetime, block: Sequence[Activation]) -> None:
     plan.taken = [each.pk for each in block]
 
 
-def line_of(words: Sequence[str]) -> str:
+def to_argument_line(words: Sequence[str]) -> str:
     """A line of arguments that is split into exactly these words, and has no placeholders."""
     return placeholders.escape(shlex.join(words))

@@ -42,7 +42,7 @@ def note_lost(ended: Iterable[Run], now: dt.datetime) -> None:
     """
     lost = [run for run in ended if run.status == Status.LOST]
     if lost:
-        RunEvent.objects.bulk_create([_lost(run, now) for run in lost])
+        RunEvent.objects.bulk_create([_make_lost_event(run, now) for run in lost])
 
 
 def note_output_missing(lost: Iterable[Run], now: dt.datetime) -> None:
@@ -53,6 +53,6 @@ def note_output_missing(lost: Iterable[Run], now: dt.datetime) -> None:
     RunEvent.objects.bulk_create(events)
 
 
-def _lost(run: Run, now: dt.datetime) -> RunEvent:
+def _make_lost_event(run: Run, now: dt.datetime) -> RunEvent:
     args, text = run.reason_parameters, run.reason_text
     return RunEvent(run_id=run.pk, at=now, kind=EventKind.LOST, code=run.code, args=args, text=text)

@@ -15,7 +15,7 @@ from chroniker.lifecycle import host_runs
 from chroniker.lifecycle.close import conclude
 from chroniker.lifecycle.events import note_output_missing
 from chroniker.lifecycle.notify import annotate_recipients, send_run_finished
-from chroniker.lifecycle.transactions import locked, transactional
+from chroniker.lifecycle.transactions import lock_rows, transactional
 from chroniker.models import EVERY_HOST, OPEN, JobState, Lease, Run, Status
 from chroniker.reasons import Code, Reason
 
@@ -48,19 +48,19 @@ def expire(limit: int, here: HostProcesses | None = None) -> list[Run]:
         running = list(leased.filter(status=Status.RUNNING, host=here.host).values_list("pk", flat=True))
         held = {run_id: here.is_held(run_id) for run_id in running}
         dead = [run_id for run_id in running if held[run_id] is False][:limit]
-        lost = _expire(_without_processes(dead, here), None) if dead else []
+        lost = _expire(_kill_processes_of(dead, here), None) if dead else []
         overdue &= ~Q(pk__in=[run_id for run_id in running if held[run_id]])
     ids = list(Lease.objects.filter(overdue).order_by("expires_at").values_list("pk", flat=True)[:limit])
     if ids:
-        lost += _expire(ids if here is None else _without_processes(ids, here), overdue)
+        lost += _expire(ids if here is None else _kill_processes_of(ids, here), overdue)
     if ids := list(host_runs.children_of_dead_hosts().values_list("pk", flat=True)[:limit]):
         lost += _expire(ids, Q(nonce=None), Code.HOST_GONE)
     send_run_finished(lost)
     return lost
 
 
-def _without_processes(run_ids: list[UUID], here: HostProcesses) -> list[UUID]:
-    """These runs, without those that have processes on this host which cannot be killed.
+def _kill_processes_of(run_ids: list[UUID], here: HostProcesses) -> list[UUID]:
+    """Kill what is left of these runs on this host; returns them without those of which a process cannot be killed.
 
     A run whose lock is held has a keeper: that kills the processes by its own deadline. None is killed because of a
     jump of the database's clock: then these runs are not closed either.
@@ -75,12 +75,12 @@ def _without_processes(run_ids: list[UUID], here: HostProcesses) -> list[UUID]:
 @transactional
 def _expire(run_ids: Collection[UUID], still: Q | None, not_taken: Code = Code.NOT_TAKEN) -> list[Run]:
     job_ids = list(Run.objects.filter(pk__in=run_ids).values_list("job_id", flat=True))
-    states = list(locked(JobState.objects.filter(pk__in=job_ids), skip=True))
+    states = list(lock_rows(JobState.objects.filter(pk__in=job_ids), skip=True))
     held = Run.objects.filter(pk__in=run_ids, job_id__in=[state.pk for state in states])
-    mine = list(locked(held, skip=True).values_list("pk", flat=True))
+    mine = list(lock_rows(held, skip=True).values_list("pk", flat=True))
     # Compare the time again while locking the leases to remove: a lease may have been renewed in between.
     leases = Lease.objects.filter(pk__in=mine)
-    ids = set(locked(leases.filter(still) if still else leases, skip=True).values_list("pk", flat=True))
+    ids = set(lock_rows(leases.filter(still) if still else leases, skip=True).values_list("pk", flat=True))
     # After the locks, which may have taken their time. A tick has looked before; the clock may have jumped since.
     if not ids or jump_detection.read_clock().suspended_because:
         return []

@@ -8,14 +8,14 @@ from chroniker.clock.database_clock import database_now
 from chroniker.lifecycle import alert_conditions, alert_episodes
 from chroniker.lifecycle.bulk import write_states
 from chroniker.lifecycle.job_health import HOLD, lift_hold
-from chroniker.lifecycle.transactions import locked, transactional
+from chroniker.lifecycle.transactions import lock_rows, transactional
 from chroniker.models import Job, JobState
 
 
 @transactional
 def resume_jobs(job_ids: Collection[int]) -> list[int]:
     """Lift the hold of these jobs. Returns those that were held: their scheduled times are due again."""
-    held = list(locked(JobState.objects.filter(pk__in=job_ids, held_at__isnull=False), skip=False))
+    held = list(lock_rows(JobState.objects.filter(pk__in=job_ids, held_at__isnull=False), skip=False))
     now = database_now()
     jobs = Job.objects.select_related("group").in_bulk([state.pk for state in held])
     for state in held:
@@ -25,6 +25,6 @@ def resume_jobs(job_ids: Collection[int]) -> list[int]:
     for change in changes:
         alert_conditions.add_state_changes(change)
         change.state.alert_at = now if change.rules.depend_on_time else change.state.alert_at
-    alert_episodes.write(changes, now)
+    alert_episodes.write_changes(changes, now)
     write_states(held, (*HOLD, "resumed_at", *alert_episodes.MARKS))
     return [state.pk for state in held]

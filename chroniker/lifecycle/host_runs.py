@@ -93,7 +93,7 @@ def close_finished_parents(ids: Collection[UUID]) -> set[UUID]:
     parents = list(Run.objects.filter(~is_open, pk__in=ids, required_host=EVERY_HOST, status=Status.RUNNING))
     closed = {parent.pk for parent in parents}
     if closed:
-        _close(parents)
+        _close_parents(parents)
     if waiting := set(ids) - closed:
         # Ids first: MySQL cannot read a table in the statement that writes it.
         still = _open_children().order_by().values("parent").annotate(count=Count("pk")).values("count")
@@ -105,11 +105,11 @@ def _open_children() -> QuerySet[Run]:
     return Run.objects.filter(parent=OuterRef("pk"), status__in=OPEN)
 
 
-def _close(parents: Sequence[Run]) -> None:
+def _close_parents(parents: Sequence[Run]) -> None:
     children = defaultdict(list)
     for child in Run.objects.filter(parent__in=[parent.pk for parent in parents]).order_by("required_host"):
         children[child.parent_id].append(child)
-    outcomes = {parent.pk: outcome(parent, children[parent.pk]) for parent in parents}
+    outcomes = {parent.pk: parent_outcome(parent, children[parent.pk]) for parent in parents}
     reasons = {pk: because.columns() for pk, (_status, because) in outcomes.items()}
     counts = {parent.pk: len(children[parent.pk]) for parent in parents}
     Run.objects.filter(pk__in=outcomes, status=Status.RUNNING).update(
@@ -126,7 +126,7 @@ def _close(parents: Sequence[Run]) -> None:
     Lease.objects.filter(pk__in=outcomes).delete()
 
 
-def outcome(parent: Run, children: Sequence[Run]) -> tuple[Status, Reason]:
+def parent_outcome(parent: Run, children: Sequence[Run]) -> tuple[Status, Reason]:
     """SUCCEEDED if all children succeeded; else the reason names the hosts with another result."""
     others = [child for child in children if child.status != Status.SUCCEEDED]
     if children and not others:

@@ -7,9 +7,9 @@ from bisect import bisect_right
 from collections.abc import Iterable, Mapping
 from uuid import UUID
 
-from chroniker.lifecycle.bulk import add
+from chroniker.lifecycle.bulk import add_numbers
 from chroniker.lifecycle.job_health import seconds_of
-from chroniker.lifecycle.transactions import locked, transactional
+from chroniker.lifecycle.transactions import lock_rows, transactional
 from chroniker.models import DELAY_BOUNDS, CountedRuns, Run, RunCount, RunHour, RunTotal, Status, Trigger
 from chroniker.schedule import jitter
 
@@ -40,11 +40,11 @@ def count_closed_runs() -> int:
     ids = list(waiting.order_by("uncounted_since").values_list("pk", flat=True)[:PORTION])
     if not ids:
         return 0
-    runs = list(locked(waiting.filter(pk__in=ids).only(*_READ), skip=True))
+    runs = list(lock_rows(waiting.filter(pk__in=ids).only(*_READ), skip=True))
     hours, totals, outcomes = _sums(runs, _jitters(ids))
-    add([hours[key] for key in sorted(hours)], key=("job", "hour"), largest=("seconds_max", "late_hour"))
-    add([totals[key] for key in sorted(totals)], key=("start",), largest=("seconds_max",))
-    add([outcomes[key] for key in sorted(outcomes)], key=("outcome",), largest=())
+    add_numbers([hours[key] for key in sorted(hours)], key=("job", "hour"), largest=("seconds_max", "late_hour"))
+    add_numbers([totals[key] for key in sorted(totals)], key=("start",), largest=("seconds_max",))
+    add_numbers([outcomes[key] for key in sorted(outcomes)], key=("outcome",), largest=())
     Run.objects.filter(pk__in=[run.pk for run in runs]).update(uncounted_since=None)
     return len(runs)
 
@@ -65,7 +65,7 @@ def _sums(
             bucket = _bucket(run, jitters.get(run.job_id, 0))
             row.late_hour = hour if bucket is not None and bucket >= LATE else row.late_hour
             for counts in (row, totals.setdefault(start, RunTotal(start=start))):
-                _count(counts, run, bucket)
+                _count_run(counts, run, bucket)
             name = _COUNTERS[Status(run.status)]
             outcome = outcomes.setdefault(name, RunCount(outcome=name))
             outcome.runs += 1
@@ -88,7 +88,7 @@ def _bucket(run: Run, jitter_seconds: int) -> int | None:
     return bisect_right(DELAY_BOUNDS, (run.started_at - since).total_seconds())
 
 
-def _count(row: CountedRuns, run: Run, bucket: int | None) -> None:
+def _count_run(row: CountedRuns, run: Run, bucket: int | None) -> None:
     names = [_COUNTERS[Status(run.status)]]
     if (seconds := seconds_of(run)) is not None:
         row.seconds_sum += seconds

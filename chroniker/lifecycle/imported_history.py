@@ -7,7 +7,7 @@ from collections.abc import Iterable, Sequence
 
 from chroniker.lifecycle import job_health
 from chroniker.lifecycle.bulk import write_states
-from chroniker.lifecycle.transactions import locked, transactional
+from chroniker.lifecycle.transactions import lock_rows, transactional
 from chroniker.models import JobState, LogChunk, Run, Status
 
 
@@ -24,7 +24,7 @@ def record_history(job_id: int, runs: Sequence[Run], chunks: Iterable[LogChunk])
     """Insert closed runs with their output; returns how many. Leaves out runs whose token exists already or was not
     reserved, so that a repeated import is harmless. The job's counters and usual duration include the new ones; the
     failures in a row do not: they count chains of attempts, which the other scheduler did not record."""
-    state = locked(JobState.objects.filter(pk=job_id), skip=False).first()
+    state = lock_rows(JobState.objects.filter(pk=job_id), skip=False).first()
     taken = set(Run.objects.filter(job=job_id, token__in=[run.token for run in runs]).values_list("token", flat=True))
     new = [run for run in runs if state and run.token <= state.last_token and run.token not in taken]
     ids = {run.pk for run in new}
@@ -33,7 +33,7 @@ def record_history(job_id: int, runs: Sequence[Run], chunks: Iterable[LogChunk])
     if state and new:
         for run in new:
             job_health.count_end(state, run)
-        job_health.use_recent(state, _recent_seconds(job_id))
+        job_health.set_recent_durations(state, _recent_seconds(job_id))
         write_states([state], job_health.RESULT)
     return len(new)
 

@@ -83,7 +83,7 @@ def seconds_of(run: Run) -> float | None:
     return max(0.0, (run.finished_at - run.started_at).total_seconds())
 
 
-def use_recent(state: JobState, seconds: list[float]) -> None:
+def set_recent_durations(state: JobState, seconds: list[float]) -> None:
     """Take these durations of successes, the newest last, as the usual ones."""
     if seconds:
         state.recent_seconds = [round(each, 3) for each in seconds[-RECENT:]]
@@ -102,7 +102,7 @@ def _record_success(state: JobState, run: Run) -> None:
 
 def _record_duration(state: JobState, run: Run) -> None:
     if (seconds := seconds_of(run)) is not None:
-        use_recent(state, [*state.recent_seconds, seconds])
+        set_recent_durations(state, [*state.recent_seconds, seconds])
 
 
 def record_done(state: JobState, run: Run) -> None:

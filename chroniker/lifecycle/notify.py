@@ -11,8 +11,8 @@ from django.contrib.auth import get_user_model
 from django.db.models import Exists, OuterRef
 
 from chroniker.conf import settings
-from chroniker.job_commands.secret_masking import masked
-from chroniker.lifecycle.alert_messages import wrapped
+from chroniker.job_commands.secret_masking import mask_secrets
+from chroniker.lifecycle.alert_messages import make_payload
 from chroniker.lifecycle.recipients import Recipients, has_run_channels, recipients
 from chroniker.lifecycle.transactions import send_after_commit
 from chroniker.models import Job, JobTrigger, Outbox, Run, Status
@@ -47,8 +47,12 @@ def enqueue(runs: Sequence[Run], now: dt.datetime) -> None:
     """
     reported = [run for run in runs if run.slot == "" and run.status in RUN_EVENTS]
     hooks = webhooks() if reported and settings.webhooks else []
-    messages = [*_mails(reported, now), *_posts(reported, hooks, now), *_callbacks(reported, now)]
-    messages += _to_channels(reported, now)
+    messages = [
+        *_mail_messages(reported, now),
+        *_webhook_messages(reported, hooks, now),
+        *_callback_messages(reported, now),
+    ]
+    messages += _messages_to_channels(reported, now)
     if messages:
         Outbox.objects.bulk_create(messages)
 
@@ -59,7 +63,7 @@ def enqueue_start(run: Run, now: dt.datetime) -> None:
     Outbox.objects.bulk_create(_channel_messages(run, found, STARTED, now))
 
 
-def _to_channels(runs: Sequence[Run], now: dt.datetime) -> list[Outbox]:
+def _messages_to_channels(runs: Sequence[Run], now: dt.datetime) -> list[Outbox]:
     wanted = [run for run in runs if run.__dict__.get("channelled", True)]
     if not wanted:
         return []
@@ -69,8 +73,8 @@ def _to_channels(runs: Sequence[Run], now: dt.datetime) -> list[Outbox]:
 
 def _channel_messages(run: Run, found: Recipients, event: str, now: dt.datetime) -> list[Outbox]:
     channels = found.of(run.job_id, run.job.group_id, event)
-    text = body(run, event) if channels else {}
-    return [_message(run, each.key, event, now, wrapped(each.name, text)) for each in channels]
+    text = run_body(run, event) if channels else {}
+    return [_message(run, each.key, event, now, make_payload(each.name, text)) for each in channels]
 
 
 def send_run_finished(runs: Iterable[Run]) -> None:
@@ -88,7 +92,7 @@ def send_run_finished(runs: Iterable[Run]) -> None:
         )
 
 
-def _mails(runs: Sequence[Run], now: dt.datetime) -> list[Outbox]:
+def _mail_messages(runs: Sequence[Run], now: dt.datetime) -> list[Outbox]:
     wanted = [run for run in runs if _wants_mail(run)]
     users = _subscribers({run.job_id for run in wanted}) if wanted else {}
     return [
@@ -122,17 +126,17 @@ def _subscribers(job_ids: Iterable[int]) -> dict[int, list[tuple[Any, str]]]:
     return found
 
 
-def _posts(runs: Sequence[Run], hooks: Sequence[Webhook], now: dt.datetime) -> list[Outbox]:
+def _webhook_messages(runs: Sequence[Run], hooks: Sequence[Webhook], now: dt.datetime) -> list[Outbox]:
     by_channel = {hook.channel: hook for hook in hooks}  # a URL that is configured twice gets one message
     return [
-        _message(run, channel, RUN_EVENTS[run.status], now, body(run, RUN_EVENTS[run.status]))
+        _message(run, channel, RUN_EVENTS[run.status], now, run_body(run, RUN_EVENTS[run.status]))
         for channel, hook in by_channel.items()
         for run in runs
         if RUN_EVENTS[run.status] in hook.events
     ]
 
 
-def _callbacks(runs: Sequence[Run], now: dt.datetime) -> list[Outbox]:
+def _callback_messages(runs: Sequence[Run], now: dt.datetime) -> list[Outbox]:
     wanted = [run for run in runs if settings.job_error_callback and run.status in ERRORS]
     return [_message(run, CALLBACK, RUN_EVENTS[run.status], now) for run in wanted]
 
@@ -142,30 +146,30 @@ def _message(run: Run, channel: str, event: str, now: dt.datetime, payload: dict
     return Outbox(run_id=run.pk, channel=channel, event=event, payload=payload or {}, send_at=send_at)
 
 
-def body(run: Run, event: str) -> dict[str, Any]:
+def run_body(run: Run, event: str) -> dict[str, Any]:
     """The body of a webhook's message. Fixed when the run is closed, so that every attempt sends the same body."""
     return {
         "type": event,
-        "timestamp": _text(run.finished_at or run.started_at),
+        "timestamp": _iso_text(run.finished_at or run.started_at),
         "data": {
             "job": {"id": run.job_id, "name": run.job.name},
             "run": str(run.pk),
             "token": run.token,
             "status": run.status,
             "code": run.code,
-            "reason": masked(run.reason, run.job.secrets),
+            "reason": mask_secrets(run.reason, run.job.secrets),
             "trigger": run.trigger,
             "attempt": run.attempt,
             "exit_code": run.exit_code,
             "host": run.host,
-            "scheduled_for": _text(run.scheduled_for),
-            "covered_until": _text(run.covered_until),
-            "claimed_at": _text(run.claimed_at),
-            "started_at": _text(run.started_at),
-            "finished_at": _text(run.finished_at),
+            "scheduled_for": _iso_text(run.scheduled_for),
+            "covered_until": _iso_text(run.covered_until),
+            "claimed_at": _iso_text(run.claimed_at),
+            "started_at": _iso_text(run.started_at),
+            "finished_at": _iso_text(run.finished_at),
         },
     }
 
 
-def _text(moment: dt.datetime | None) -> str | None:
+def _iso_text(moment: dt.datetime | None) -> str | None:
     return moment.astimezone(dt.UTC).isoformat() if moment else None

@@ -55,12 +55,12 @@ class ClosedRun:
     is_fresh: bool
 
 
-def start_of(
+def make_start(
     claim: QuerySet[Run], values: Values, lease: QuerySet[Lease], lease_values: Values, *, with_server: bool
 ) -> Statement:
     """Update the run if it is in ``claim``, and then its lease."""
-    moved, moved_params = _update(claim, values)
-    held, held_params = _update(lease, lease_values)
+    moved, moved_params = _make_update(claim, values)
+    held, held_params = _make_update(lease, lease_values)
     return Statement(
         f"WITH moved AS ({moved} RETURNING {_columns(Run, _table(Run))}), "  # nosec B608
         f"held AS ({held} AND EXISTS (SELECT FROM moved) RETURNING 1) "
@@ -78,14 +78,14 @@ def start(statement: Statement, values: Values) -> StartedRun | None:
     if row is None:
         return None
     now, server, last_success_until, alerts_open, *rest = row
-    run, job = _instances(rest, Run, Job)
+    run, job = _make_instances(rest, Run, Job)
     run.job = job
     return StartedRun(run, last_success_until, alerts_open, now, server)
 
 
-def renewal_of(lease: QuerySet[Lease], values: Values, *, with_server: bool) -> Statement:
+def make_renewal(lease: QuerySet[Lease], values: Values, *, with_server: bool) -> Statement:
     """Update the lease."""
-    renewed, params = _update(lease, values)
+    renewed, params = _make_update(lease, values)
     stop = ", ".join(f"run.{_name(Run, name)}" for name in ("stop_requested_at", "stop_requested_by"))
     return Statement(
         f"WITH renewed AS ({renewed} RETURNING {_name(Lease, 'run')} AS run_id) "  # nosec B608
@@ -101,12 +101,12 @@ def renew(statement: Statement, values: Values) -> tuple[dt.datetime | None, str
     return None if row is None else (row[0], row[1], row[2], row[3])
 
 
-def close_of(
+def make_close(
     run_id: Any, state: QuerySet[JobState], run: QuerySet[Run], values: Values, facts: QuerySet[Run]
 ) -> Statement:
     """Lock the state of the run's job, update the run, and delete its lease. ``facts``: annotations of the run."""
     locked, locked_params = select(state)
-    moved, moved_params = _update(run, values)
+    moved, moved_params = _make_update(run, values)
     names = facts.query.annotations
     known, known_params = select(facts.values_list(*names))
     key, version, own = _name(JobState, "job"), _name(JobState, "revision"), _name(Run, "job")
@@ -130,14 +130,14 @@ def close(statement: Statement, values: Values, facts: Sequence[str]) -> ClosedR
     if row is None:
         return None
     is_fresh, known, columns = row[0], row[1 : 1 + len(facts)], row[1 + len(facts) :]
-    state, run, job, group = _instances(columns, JobState, Run, Job, Group)
+    state, run, job, group = _make_instances(columns, JobState, Run, Job, Group)
     run.job, job.group = job, None if group.pk is None else group
     for name, value in zip(facts, known, strict=True):
         setattr(run, name, value)
     return ClosedRun(run, state, is_fresh)
 
 
-def _update(rows: QuerySet[Any], values: Values) -> Statement:
+def _make_update(rows: QuerySet[Any], values: Values) -> Statement:
     """The statement of ``rows.update(**values)``; its WHERE stands last.
 
     Conditions on columns of other tables have to be subqueries of their own: a join would move all conditions into a
@@ -151,7 +151,7 @@ def _update(rows: QuerySet[Any], values: Values) -> Statement:
     return Statement(sql, params)
 
 
-def _instances(values: Sequence[Any], *models: type[Model]) -> list[Any]:
+def _make_instances(values: Sequence[Any], *models: type[Model]) -> list[Any]:
     """Model instances of the values of all their columns, one model after the other."""
     alias, made, start = settings.database, [], 0
     for model in models:
@@ -173,13 +173,16 @@ def _fields(model: type[Model], alias: str) -> tuple[list[str], list[tuple[int, 
 
 
 def _columns(model: type[Model], alias: str) -> str:
+    """SQL of all columns of ``alias``, as ``_make_instances`` reads them."""
     quote = connections[settings.database].ops.quote_name
     return ", ".join(f"{alias}.{quote(str(field.column))}" for field in model._meta.concrete_fields)
 
 
 def _table(model: type[Model]) -> str:
+    """SQL of the name of its table."""
     return connections[settings.database].ops.quote_name(model._meta.db_table)
 
 
 def _name(model: type[Model], field: str) -> str:
+    """SQL of the name of the column."""
     return connections[settings.database].ops.quote_name(str(model._meta.get_field(field).column))  # type: ignore[union-attr]

@@ -8,7 +8,7 @@ from chroniker.clock.database_clock import FromNow, database_now
 from chroniker.eligibility.claim_kinds import HOLDING
 from chroniker.lifecycle import activations, alert_conditions, alert_episodes, job_health
 from chroniker.lifecycle.bulk import write_states
-from chroniker.lifecycle.transactions import locked, transactional
+from chroniker.lifecycle.transactions import lock_rows, transactional
 from chroniker.models import Job, JobState, Run, Status, Trigger
 
 LONGEST_BACKOFF = dt.timedelta(days=1)
@@ -39,7 +39,7 @@ def cancel_retry(job_id: int) -> int | None:
 
     The chain ends as its last attempt did: with its failure, hold, alerts and triggers, in this transaction.
     """
-    state = locked(JobState.objects.filter(pk=job_id, retry_at__isnull=False), skip=False).first()
+    state = lock_rows(JobState.objects.filter(pk=job_id, retry_at__isnull=False), skip=False).first()
     if state is None:
         return None
     now, chain = database_now(), state.retry_of
@@ -49,7 +49,7 @@ def cancel_retry(job_id: int) -> int | None:
     for change in changes:
         alert_conditions.add_state_changes(change)
         change.state.alert_at = now if change.rules.depend_on_time else change.state.alert_at
-    alert_episodes.write(changes, now)
+    alert_episodes.write_changes(changes, now)
     columns = (*job_health.RETRY, *job_health.HOLD, *job_health.CHAIN, *alert_episodes.MARKS)
     write_states([state], columns)
     activations.record_ends([], [state], now)

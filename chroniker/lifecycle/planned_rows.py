@@ -14,7 +14,7 @@ from chroniker.exceptions import ScheduleError
 from chroniker.job_commands import policy
 from chroniker.lifecycle import job_health
 from chroniker.models import OPEN, Backfill, Job, JobState, Run, Status, Trigger
-from chroniker.models.light_rows import unsaved
+from chroniker.models.light_rows import unsaved_row
 from chroniker.reasons import NO_REASON, Code, Reason
 from chroniker.schedule import Spec, latest_until
 from chroniker.schedule.zones import zone_rules_version
@@ -73,7 +73,7 @@ class Plan:
         return self.runs[-1] if self.runs and self.runs[-1].status == Status.CLAIMED else None
 
 
-def next_booking(state: JobState, instant: dt.datetime | None, offset: dt.timedelta) -> None:
+def set_next_instant(state: JobState, instant: dt.datetime | None, offset: dt.timedelta) -> None:
     """Book this instant. This host's rules of time zones gave it: a host with newer ones books the job again."""
     state.booked_zone_rules = zone_rules_version()
     state.next_instant = instant
@@ -87,10 +87,10 @@ def instant_before(spec: Spec, instant: dt.datetime) -> dt.datetime | None:
     return None
 
 
-def begin(kind: ClaimKind, state: JobState) -> Plan:
+def begin_plan(kind: ClaimKind, state: JobState) -> Plan:
     values, job = state.__dict__, state.job
     job_id = values["job_id"]
-    after = unsaved(JobState, job_id=job_id, **{name: values[name] for name in _COPIED})
+    after = unsaved_row(JobState, job_id=job_id, **{name: values[name] for name in _COPIED})
     return Plan(kind, state, after, job, job_id, job.spec, settings.start_deadline_of(job.start_deadline_seconds))
 
 
@@ -111,7 +111,7 @@ def add_run(
     if until is not None:
         after.covered_until = after.last_instant = until
     plan.runs.append(
-        unsaved(
+        unsaved_row(
             Run,
             job_id=plan.job_id,
             token=after.last_token,
@@ -124,18 +124,18 @@ def add_run(
             instant_until=until or now,
             interval_start=interval_start,
             claimed_at=now,
-            **(_skipped(plan, now) if status == Status.SKIPPED else _to_execute(plan, now, trigger, args)),
+            **(_prepare_skipped(plan, now) if status == Status.SKIPPED else _prepare_claimed(plan, now, trigger, args)),
             **because.columns(),
         )
     )
 
 
-def _skipped(plan: Plan, now: dt.datetime) -> dict[str, Any]:
+def _prepare_skipped(plan: Plan, now: dt.datetime) -> dict[str, Any]:
     plan.after.n_skipped += 1
     return {"attempt": 0, "finished_at": now, "uncounted_since": now}
 
 
-def _to_execute(plan: Plan, now: dt.datetime, trigger: Trigger, args: str | None) -> dict[str, Any]:
+def _prepare_claimed(plan: Plan, now: dt.datetime, trigger: Trigger, args: str | None) -> dict[str, Any]:
     """The columns of a claimed run about its attempt, and about where and what it executes, as the job is now."""
     job, after = plan.job, plan.after
     attempt = 1

@@ -41,7 +41,7 @@ class Recipients:
         return [channel for channel in self.channels.values() if channel.is_default]
 
 
-def defaults() -> Recipients:
+def default_recipients() -> Recipients:
     """The default channels alone. One statement."""
     return Recipients({channel.pk: channel for channel in Channel.objects.filter(is_default=True)})
 
@@ -54,12 +54,12 @@ def recipients(job_ids: Collection[int], group_ids: Iterable[int | None]) -> Rec
     groups = {group_id for group_id in group_ids if group_id is not None}
     return Recipients(
         channels,
-        _links(Job.channels.through._default_manager.filter(job__in=job_ids), "job_id"),
-        _links(Group.channels.through._default_manager.filter(group__in=groups), "group_id") if groups else {},
+        _read_links(Job.channels.through._default_manager.filter(job__in=job_ids), "job_id"),
+        _read_links(Group.channels.through._default_manager.filter(group__in=groups), "group_id") if groups else {},
     )
 
 
-def _links(rows: Any, owner: str) -> Links:
+def _read_links(rows: Any, owner: str) -> Links:
     found: dict[int, list[int]] = defaultdict(list)
     for owner_id, channel_id in rows.order_by("pk").values_list(owner, "channel_id"):
         found[owner_id].append(channel_id)

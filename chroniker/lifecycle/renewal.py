@@ -32,14 +32,14 @@ def renew(run_id: UUID, token: int, nonce: UUID, progress: tuple[int, int] | Non
         parts = {} if progress is None else {"total_parts": progress[0], "total_parts_complete": progress[1]}
         found = one_statement.renew(statement, {"run": run_id, "token": token, "nonce": nonce, **parts})
         if found is not None:
-            return _renewed(*found, before)
-    values = _extended(progress)
+            return _make_answer(*found, before)
+    values = _columns_if_renewed(progress)
     lease, valid = _leases(run_id, token, nonce)
     if not valid.update(**values) and not (_only_looks_expired(lease) and lease.update(**values)):
         return Renewal(held=False)
     before = jump_detection.read_host_clocks()
     answers = Run.objects.filter(pk=run_id).annotate(now=FromNow(), server=jump_detection.server_column())
-    return _renewed(*answers.values_list("stop_requested_at", "stop_requested_by", "now", "server").get(), before)
+    return _make_answer(*answers.values_list("stop_requested_at", "stop_requested_by", "now", "server").get(), before)
 
 
 def _leases(run_id: UUID, token: int, nonce: UUID) -> tuple[QuerySet[Lease], QuerySet[Lease]]:
@@ -48,7 +48,7 @@ def _leases(run_id: UUID, token: int, nonce: UUID) -> tuple[QuerySet[Lease], Que
     return lease, lease if settings.check_lock_file else lease.filter(expires_at__gt=FromNow())
 
 
-def _extended(progress: tuple[int, int] | None) -> dict[str, Any]:
+def _columns_if_renewed(progress: tuple[int, int] | None) -> dict[str, Any]:
     values: dict[str, Any] = {"expires_at": FromNow(settings.lease)}
     if progress is not None:
         values |= {"total_parts": progress[0], "total_parts_complete": progress[1]}
@@ -58,11 +58,11 @@ def _extended(progress: tuple[int, int] | None) -> dict[str, Any]:
 @compiled_once
 def _statement(with_progress: bool, with_server: bool) -> Statement:
     _lease, valid = _leases(parameter("run"), parameter("token"), parameter("nonce"))
-    values = parameters(Lease, _extended((0, 0) if with_progress else None))
-    return one_statement.renewal_of(valid, values, with_server=with_server)
+    values = parameters(Lease, _columns_if_renewed((0, 0) if with_progress else None))
+    return one_statement.make_renewal(valid, values, with_server=with_server)
 
 
-def _renewed(stop_at: dt.datetime | None, by: str, now: dt.datetime, server: str, before: HostClocks) -> Renewal:
+def _make_answer(stop_at: dt.datetime | None, by: str, now: dt.datetime, server: str, before: HostClocks) -> Renewal:
     hosts.record_clock_skew(jump_detection.evaluate(now, server or None, before))
     return Renewal(held=True, stop=None if stop_at is None else by)
 

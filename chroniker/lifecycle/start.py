@@ -17,7 +17,7 @@ from chroniker.conf import settings
 from chroniker.eligibility import draining, hosts
 from chroniker.lifecycle import one_statement
 from chroniker.lifecycle.alert_mutes import look_soon
-from chroniker.lifecycle.dispatch_state import postponed
+from chroniker.lifecycle.dispatch_state import record_postponed
 from chroniker.lifecycle.events import note
 from chroniker.lifecycle.notify import enqueue_start
 from chroniker.lifecycle.recipients import has_run_channels
@@ -82,11 +82,11 @@ def start(
     except _TooLate:
         started = None
     except _Postponed as why:
-        postponed(run_id, token, why.seconds, why.reason)
+        record_postponed(run_id, token, why.seconds, why.reason)
         return None
     except jump_detection.ClockJumped as refusal:
         hosts.record_suspension(refusal.reading, name=taker.host)
-        postponed(run_id, token, refusal.reading.seconds, refusal.reading.suspended_because)
+        record_postponed(run_id, token, refusal.reading.seconds, refusal.reading.suspended_because)
         return None
     if started is None:
         _record_refusal(run_id, token, taker)
@@ -102,7 +102,7 @@ def _claim_of(run_id: UUID, token: int, taker: Taker) -> QuerySet[Run]:
     return Run.objects.filter(pk=run_id, token=token, status=Status.CLAIMED, required_host__in=["", taker.host])
 
 
-def _running(nonce: UUID, taker: Taker) -> dict[str, Any]:
+def _run_columns(nonce: UUID, taker: Taker) -> dict[str, Any]:
     return {
         "status": Status.RUNNING,
         "taken_at": taker.taken_at,
@@ -119,7 +119,7 @@ def _running(nonce: UUID, taker: Taker) -> dict[str, Any]:
     }
 
 
-def _lease_for(nonce: UUID) -> dict[str, Any]:
+def _lease_columns(nonce: UUID) -> dict[str, Any]:
     return {"nonce": nonce, "expires_at": FromNow(settings.lease), "seconds": settings.lease.total_seconds()}
 
 
@@ -142,7 +142,7 @@ def _start_in_one_statement(run_id: UUID, token: int, nonce: UUID, taker: Taker)
         return None
     jump_detection.evaluate(found.now, found.server or None, before)
     run, stop = found.run, found.run.stop_requested_at is not None
-    return Started(run, run.job, stop, None, found.last_success_until, _is_late(found.alerts_open))
+    return Started(run, run.job, stop, None, found.last_success_until, _has_late_alert(found.alerts_open))
 
 
 @compiled_once
@@ -156,18 +156,20 @@ def _statement(with_server: bool) -> Statement:
         Exists(lease.filter(expires_at__gt=FromNow())),
         ~Exists(draining.draining_here()),
         ~installation.is_copied(),
-        ~Exists(Run.objects.filter(_is_pinged(), pk=run_id, slot="")),
+        ~Exists(Run.objects.filter(_may_need_start_message(), pk=run_id, slot="")),
         *jump_detection.is_within(parameter("lowest"), parameter("highest"), server),
     )
-    return one_statement.start_of(claim, _running(nonce, taker), lease, _lease_for(nonce), with_server=with_server)
+    return one_statement.make_start(
+        claim, _run_columns(nonce, taker), lease, _lease_columns(nonce), with_server=with_server
+    )
 
 
 @transactional
 def _start(run_id: UUID, token: int, nonce: UUID, taker: Taker) -> Started | None:
-    moved = _claim_of(run_id, token, taker).update(**_running(nonce, taker))
+    moved = _claim_of(run_id, token, taker).update(**_run_columns(nonce, taker))
     before = jump_detection.read_host_clocks()
     # A repeated start, which updated no row, finds its own nonce; any other caller finds nothing.
-    found = fetch_models(_started, run_id=run_id, token=token, nonce=nonce)
+    found = fetch_models(_read_started_run, run_id=run_id, token=token, nonce=nonce)
     if not found:
         return None
     (run,) = found
@@ -177,19 +179,19 @@ def _start(run_id: UUID, token: int, nonce: UUID, taker: Taker) -> Started | Non
     if reading.suspended_because:
         # The lease may have been taken from a holder that still executes the job.
         raise jump_detection.ClockJumped(reading)
-    if not Lease.objects.filter(pk=run_id, expires_at__gt=FromNow()).update(**_lease_for(nonce)):
+    if not Lease.objects.filter(pk=run_id, expires_at__gt=FromNow()).update(**_lease_columns(nonce)):
         raise _TooLate
     if moved and run.pinged and run.slot == "":
         enqueue_start(run, run.now)
-    is_late = _is_late(run.alerts_open)
+    is_late = _has_late_alert(run.alerts_open)
     return Started(run, run.job, run.stop_requested_at is not None, run.cause_job, run.last_success, is_late)
 
 
-def _is_late(alerts_open: int | None) -> bool:
+def _has_late_alert(alerts_open: int | None) -> bool:
     return bool((alerts_open or 0) & AlertKind.LATE.bit)
 
 
-def _started(run_id: UUID, token: int, nonce: UUID) -> Any:
+def _read_started_run(run_id: UUID, token: int, nonce: UUID) -> Any:
     """The started run with its job, and what a start has to know, in one statement."""
     runs = Run.objects.filter(pk=run_id, token=token, nonce=nonce, status=Status.RUNNING)
     return runs.select_related("job").annotate(
@@ -200,11 +202,11 @@ def _started(run_id: UUID, token: int, nonce: UUID) -> Any:
         alerts_open=F("job__state__alerts_open"),
         draining=Exists(draining.draining_here()),
         copied=installation.is_copied(),
-        pinged=_is_pinged(),
+        pinged=_may_need_start_message(),
     )
 
 
-def _is_pinged() -> Exists:
+def _may_need_start_message() -> Exists:
     """Condition for a query of runs: a message about the start may be wanted."""
     return has_run_channels("job", "job__group", check_ins_only=True)
 

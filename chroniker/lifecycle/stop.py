@@ -9,7 +9,7 @@ from uuid import UUID
 from chroniker.clock.database_clock import FromNow
 from chroniker.lifecycle.close import cancel
 from chroniker.lifecycle.events import note_all
-from chroniker.lifecycle.transactions import locked, transactional
+from chroniker.lifecycle.transactions import lock_rows, transactional
 from chroniker.models import OPEN, EventKind, Run
 from chroniker.reasons import Reason
 
@@ -39,8 +39,8 @@ def request_stops(run_ids: Collection[UUID], by: str) -> bool:
 def _request(run_ids: Collection[UUID], by: str) -> list[UUID]:
     """Write the request to these runs and their children; returns their ids. Children first, as closing locks them."""
     candidates = Run.objects.filter(status__in=OPEN, stop_requested_at=None)
-    children = list(locked(candidates.filter(parent__in=run_ids), skip=False).values_list("pk", flat=True))
-    own = list(locked(candidates.filter(pk__in=run_ids), skip=False).values_list("pk", flat=True))
+    children = list(lock_rows(candidates.filter(parent__in=run_ids), skip=False).values_list("pk", flat=True))
+    own = list(lock_rows(candidates.filter(pk__in=run_ids), skip=False).values_list("pk", flat=True))
     if not children and not own:
         return []
     values: Any = {"stop_requested_at": FromNow(), "stop_requested_by": by[:150]}

@@ -14,7 +14,7 @@ from chroniker.lifecycle.alert_conditions import (
     is_open,
     iso,
     queued_since,
-    slow,
+    slow_finding,
     waiting_since,
 )
 from chroniker.models import AlertKind, JobState, Run, Status
@@ -52,7 +52,7 @@ def add_time_changes(change: Change, seen: Situation, now: dt.datetime) -> None:
     change.state.alert_at = min(filter(None, moments), default=None)
 
 
-def _settle(change: Change, kind: AlertKind, wanted: Finding | None, *, paused: bool = False) -> None:
+def _raise_or_end(change: Change, kind: AlertKind, wanted: Finding | None, *, paused: bool = False) -> None:
     if wanted is not None and not is_open(change.state, kind):
         change.raised.append(wanted)
     elif wanted is None and is_open(change.state, kind):
@@ -65,21 +65,21 @@ def _look_for_lateness(change: Change, seen: Situation, now: dt.datetime) -> dt.
     state, limit, wanted, moments = change.state, change.rules.start, None, list[dt.datetime]()
     paused = seen.paused or state.held_at is not None
     if limit is None or paused:
-        _settle(change, AlertKind.LATE, None, paused=paused)
+        _raise_or_end(change, AlertKind.LATE, None, paused=paused)
         return None
-    for since, is_request in _waiting(change, seen):
+    for since, is_request in _waiting_since(change, seen):
         moments.append(since + limit)
         if moments[-1] <= now:
             moments[-1] = now + AGAIN
             if wanted is None and (is_request or not seen.in_blackout):
-                wanted = _late(since, limit, seen.run, is_request=is_request)
+                wanted = _late_finding(since, limit, seen.run, is_request=is_request)
     is_queued = queued_since(seen.run) is not None  # its activation may have waited for too long before
     if wanted is not None or not (is_queued and is_open(state, AlertKind.LATE)):
-        _settle(change, AlertKind.LATE, wanted)
+        _raise_or_end(change, AlertKind.LATE, wanted)
     return min(moments, default=None)
 
 
-def _waiting(change: Change, seen: Situation) -> Iterator[tuple[dt.datetime, bool]]:
+def _waiting_since(change: Change, seen: Situation) -> Iterator[tuple[dt.datetime, bool]]:
     """Yields the time since which an instant waits, and that of a request, each with whether it is a request."""
     scheduled, queued = min(waiting_since(change, seen.run), default=None), queued_since(seen.run)
     requested = min(filter(None, [seen.requested, queued]), default=None)
@@ -88,7 +88,7 @@ def _waiting(change: Change, seen: Situation) -> Iterator[tuple[dt.datetime, boo
             yield max(filter(None, [since, seen.resumed, change.state.resumed_at])), is_request
 
 
-def _late(since: dt.datetime, limit: dt.timedelta, run: Run | None, *, is_request: bool) -> Finding:
+def _late_finding(since: dt.datetime, limit: dt.timedelta, run: Run | None, *, is_request: bool) -> Finding:
     args = {"since" if is_request else "instant": iso(since), "until": iso(since + limit)}
     key = f"request {iso(since)}" if is_request else iso(since)
     return Finding(AlertKind.LATE, key, args, run.pk if run and run.status == Status.CLAIMED else None)
@@ -99,8 +99,8 @@ def _look_for_slowness(change: Change, seen: Situation, now: dt.datetime) -> dt.
     if limit is not None and run is not None:
         again = (run.started_at or now) + limit
         if again <= now:
-            wanted, again = slow(run, limit), None
-    _settle(change, AlertKind.SLOW, wanted)
+            wanted, again = slow_finding(run, limit), None
+    _raise_or_end(change, AlertKind.SLOW, wanted)
     return again
 
 
@@ -108,15 +108,15 @@ def _look_for_deadline(change: Change, seen: Situation, now: dt.datetime) -> dt.
     wanted, state, paused = None, change.state, seen.paused
     if change.rules.done_by and not paused:
         if is_open(state, AlertKind.OVERDUE) and seen.overdue_for is not None:
-            wanted = None if _is_done(state, seen.overdue_for) else _overdue(seen.overdue_for, now)
-        elif (latest := _deadline(change, now)) and _is_missed(state, latest, seen.resumed):
+            wanted = None if _is_done(state, seen.overdue_for) else _overdue_finding(seen.overdue_for, now)
+        elif (latest := _latest_deadline(change, now)) and _is_missed(state, latest, seen.resumed):
             assert latest.instant is not None
-            wanted = _overdue(latest.instant, latest.at)
-    _settle(change, AlertKind.OVERDUE, wanted, paused=paused)
+            wanted = _overdue_finding(latest.instant, latest.at)
+    _raise_or_end(change, AlertKind.OVERDUE, wanted, paused=paused)
     return None if paused else coming_deadline(change, now)
 
 
-def _deadline(change: Change, now: dt.datetime) -> Deadline | None:
+def _latest_deadline(change: Change, now: dt.datetime) -> Deadline | None:
     job = change.job
     try:
         return latest_deadline(change.rules.done_by, job.spec, job.closed_times, now)
@@ -135,5 +135,5 @@ def _is_done(state: JobState, instant: dt.datetime) -> bool:
     return state.done_until is not None and state.done_until >= instant
 
 
-def _overdue(instant: dt.datetime, deadline: dt.datetime) -> Finding:
+def _overdue_finding(instant: dt.datetime, deadline: dt.datetime) -> Finding:
     return Finding(AlertKind.OVERDUE, iso(deadline), {"instant": iso(instant), "deadline": iso(deadline)})

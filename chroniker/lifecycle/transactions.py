@@ -52,12 +52,12 @@ def _limit_idle_time(connection: BaseDatabaseWrapper) -> None:
 
 
 @transactional
-def wait_for(job_ids: Collection[int]) -> None:
+def wait_for_states(job_ids: Collection[int]) -> None:
     """Wait until no other transaction holds the states of these jobs: their changes are then committed."""
-    list(locked(JobState.objects.filter(pk__in=job_ids), skip=False).values_list("pk", flat=True))
+    list(lock_rows(JobState.objects.filter(pk__in=job_ids), skip=False).values_list("pk", flat=True))
 
 
-def locked(rows: QuerySet[M], *, skip: bool) -> QuerySet[M]:
+def lock_rows(rows: QuerySet[M], *, skip: bool) -> QuerySet[M]:
     """Lock ``rows`` in the order of their keys. ``skip``: leave out rows that another transaction has locked.
 
     Where SKIP LOCKED does not exist or is off (``CHRONIKER_SELECT_FOR_UPDATE``), it waits for those rows too. SQLite

@@ -108,15 +108,16 @@ class Alert(models.Model):
 
     def text_with(self, moment: Callable[[dt.datetime], str]) -> str:
         """The same with times in another form: a message is read later, a page now."""
-        words = {name: _in_words(name, value, moment) for name, value in self.args.items()}
+        words = {name: _parameter_text(name, value, moment) for name, value in self.args.items()}
         try:
-            parts = [_sentence(self.kind, self.args, words), _hosts(self.args), words.get("why", "")]
+            parts = [_sentence(self.kind, self.args, words), _slow_hosts_text(self.args), words.get("why", "")]
             return " ".join(filter(None, parts))
         except (KeyError, TypeError, ValueError):  # of another version
             return " ".join([self.kind, *(f"{name}={value}" for name, value in self.args.items())])
 
 
 def scope_of(job_id: int) -> str:
+    """The part of the unique key of an alert that names its job."""
     return f"job:{job_id}"
 
 
@@ -125,7 +126,7 @@ _TIMES = frozenset({"instant", "until", "since", "started", "deadline"})
 _SECONDS = frozenset({"limit"})
 
 
-def _in_words(name: str, value: Any, moment: Callable[[dt.datetime], str]) -> str:
+def _parameter_text(name: str, value: Any, moment: Callable[[dt.datetime], str]) -> str:
     if name in _TIMES:
         return moment(dt.datetime.fromisoformat(value))
     if name in _SECONDS:
@@ -155,7 +156,7 @@ def _sentence(kind: str, args: dict[str, Any], words: dict[str, str]) -> str:
         text = ngettext("It failed once, %(since)s.", "It failed %(n)s times in a row since %(since)s.", args["n"])
         return text % {**words, "n": format_count(args["n"])}
     if kind == AlertKind.BACKFILL:
-        return _of_backfill(args, words)
+        return _backfill_sentence(args, words)
     if kind == AlertKind.LATE and "instant" not in args:
         return gettext("A run was requested at %(since)s and had not started by %(until)s.") % words
     texts = {
@@ -169,12 +170,12 @@ def _sentence(kind: str, args: dict[str, Any], words: dict[str, str]) -> str:
     return texts[AlertKind(kind)] % words
 
 
-def _hosts(args: dict[str, Any]) -> str:
+def _slow_hosts_text(args: dict[str, Any]) -> str:
     """The slow hosts of a run on every host, each with its duration. Empty for any other alert."""
     return as_sentence(", ".join(f"{host}: {short_duration(seconds)}" for host, seconds in args.get("hosts", ())))
 
 
-def _of_backfill(args: dict[str, Any], words: dict[str, str]) -> str:
+def _backfill_sentence(args: dict[str, Any], words: dict[str, str]) -> str:
     if "error" in args:
         text = gettext("The backfill from %(instant)s to %(until)s has ended: its times cannot be computed. %(error)s")
     elif "token" in args:

@@ -15,7 +15,7 @@ from django.utils.translation import gettext_lazy as _
 
 from chroniker.conf import settings
 from chroniker.exceptions import ScheduleError
-from chroniker.schedule.deadlines import daily
+from chroniker.schedule.deadlines import deadline_schedule
 
 #: A value of the field for a deadline: the job has none, also if its group has one.
 NEVER = "never"
@@ -29,7 +29,7 @@ _SECONDS = [MaxValueValidator(LONGEST)]
 def validate_done_by(text: str) -> None:
     if text != NEVER:
         try:
-            daily(text, "UTC")
+            deadline_schedule(text, "UTC")
         except ScheduleError as error:
             raise ValidationError(str(error)) from error
 
@@ -116,13 +116,13 @@ def rules_of(job: Any, defaults: Mapping[str, Any] | None = None) -> AlertRules:
 
     done_by, failures = value("alert_done_by"), value("alert_failures")
     return AlertRules(
-        _length(value("alert_start_seconds")),
-        _length(value("alert_run_seconds")),
+        _to_timedelta(value("alert_start_seconds")),
+        _to_timedelta(value("alert_run_seconds")),
         "" if done_by in (None, NEVER) else done_by,
         1 if failures is None else failures,
-        _length(value("alert_repeat_seconds")),
+        _to_timedelta(value("alert_repeat_seconds")),
     )
 
 
-def _length(seconds: float | None) -> dt.timedelta | None:
+def _to_timedelta(seconds: float | None) -> dt.timedelta | None:
     return dt.timedelta(seconds=seconds) if seconds else None

@@ -89,7 +89,7 @@ class Backfill(models.Model):
     @property
     def schedule(self) -> Spec:
         """The schedule that gives its instants."""
-        return thawed(self.spec)
+        return schedule_from_json(self.spec)
 
     @property
     def is_open(self) -> bool:
@@ -113,14 +113,14 @@ class Backfill(models.Model):
         return f"backfill {self.pk}"
 
 
-def frozen(spec: Spec) -> dict[str, Any]:
+def schedule_to_json(spec: Spec) -> dict[str, Any]:
     """A schedule as JSON."""
     values = dataclasses.asdict(spec)
     return {name: value.isoformat() if isinstance(value, dt.datetime) else value for name, value in values.items()}
 
 
-def thawed(values: dict[str, Any]) -> Spec:
-    """The inverse of ``frozen``. Names that this version does not know are left out."""
+def schedule_from_json(values: dict[str, Any]) -> Spec:
+    """The inverse of ``schedule_to_json``. Names that this version does not know are left out."""
     known = {field.name for field in dataclasses.fields(Spec)}
     given = {name: value for name, value in values.items() if name in known}
     for name in ("run_at", "starts_at", "ends_at"):

@@ -104,10 +104,10 @@ class Channel(models.Model):
             return event in _CHECK_INS
         if self.kind == ChannelKind.PAGERDUTY and event in ENDS:
             return True
-        return event in (_names(self.events) or TROUBLES)
+        return event in (_event_names(self.events) or TROUBLES)
 
 
-def _names(events: Any) -> Collection[str]:
+def _event_names(events: Any) -> Collection[str]:
     return events if isinstance(events, list) else ()
 
 

@@ -22,7 +22,7 @@ MASK = "••••••"
 SECRET_PREFIX = "whsec_"  # nosec B105
 
 
-def source(text: str) -> tuple[str, str] | None:
+def split_reference(text: str) -> tuple[str, str] | None:
     """Kind and name of ``setting:NAME`` and ``env:NAME``; ``None`` for a value that is written down."""
     kind, colon, name = text.partition(":")
     return (kind, name) if colon and kind in ("setting", "env") else None
@@ -34,7 +34,7 @@ def is_permitted(name: str) -> bool:
 
 def resolve(text: str) -> str:
     """The value, read in this process at each attempt. Raises ``Undeliverable`` if there is none."""
-    found = source(text)
+    found = split_reference(text)
     if found is None:
         return text
     kind, name = found
@@ -48,14 +48,14 @@ def resolve(text: str) -> str:
 
 def shown_target(kind: str, target: str) -> str:
     """For pages and commands: names and mail addresses as they are, of an address only scheme and host."""
-    if source(target) is not None or kind == "MAIL" or not target:
+    if split_reference(target) is not None or kind == "MAIL" or not target:
         return target
     return host_only(target) if is_web_address(target) else MASK
 
 
 def shown_secret(secret: str) -> str:
     """For pages: the name of the setting or variable, else a mask."""
-    return secret if not secret or source(secret) is not None else MASK
+    return secret if not secret or split_reference(secret) is not None else MASK
 
 
 def signing_key(secret: str) -> bytes | None:

@@ -50,14 +50,14 @@ def fill(template: Any, values: Mapping[str, str]) -> Any:
             return [filled(each, depth + 1) for each in part]
         if not isinstance(part, str):
             return part
-        text = _PLACEHOLDER.sub(lambda found: _value(found[1], values), part)[:LONGEST_TEXT][: left[0]]
+        text = _PLACEHOLDER.sub(lambda found: _placeholder_value(found[1], values), part)[:LONGEST_TEXT][: left[0]]
         left[0] -= len(text)
         return text
 
     return filled(template, 1)
 
 
-def _value(name: str, values: Mapping[str, str]) -> str:
+def _placeholder_value(name: str, values: Mapping[str, str]) -> str:
     if name not in values:
         text = _("{{ %(name)s }} is no placeholder; there are: %(names)s.")
         raise ValidationError(text % {"name": name, "names": ", ".join(NAMES)})

@@ -14,7 +14,7 @@ from chroniker.escaping import has_control_characters
 from chroniker.models import channel_target, channel_template
 from chroniker.models.channel_kind import CHECK_IN_KINDS, OUTPUT_KINDS, SECRET_KINDS, SLUG, ChannelKind
 from chroniker.models.message_events import ALL_EVENTS
-from chroniker.models.web_addresses import is_web_address, literal, may_be_contacted
+from chroniker.models.web_addresses import is_web_address, may_be_contacted, parse_address
 
 
 class ChannelValues(Protocol):
@@ -33,7 +33,12 @@ def validate(channel: ChannelValues) -> None:
     errors: dict[str, str | ValidationError] = {}
     if has_control_characters(channel.name):
         errors["name"] = _("A name is one line of text, without control characters.")
-    for field, check in (("target", _target), ("secret", _secret), ("template", _template), ("events", _events)):
+    for field, check in (
+        ("target", _check_target),
+        ("secret", _check_secret),
+        ("template", _check_template),
+        ("events", _check_events),
+    ):
         try:
             check(channel)
         except ValidationError as error:
@@ -47,7 +52,7 @@ def validate(channel: ChannelValues) -> None:
         raise ValidationError(errors)
 
 
-def _target(channel: ChannelValues) -> None:
+def _check_target(channel: ChannelValues) -> None:
     text = channel.target
     if not text:
         if channel.kind != ChannelKind.PAGERDUTY:
@@ -56,14 +61,14 @@ def _target(channel: ChannelValues) -> None:
     if _is_reference(text):
         return
     if channel.kind == ChannelKind.MAIL:
-        recipients(text)
+        split_recipients(text)
     else:
-        web_target(channel.kind, text)
+        check_web_target(channel.kind, text)
 
 
 def _is_reference(text: str) -> bool:
     """Whether it names a setting or a variable that channels may read."""
-    found = channel_target.source(text)
+    found = channel_target.split_reference(text)
     if found is None:
         return False
     if not channel_target.is_permitted(found[1]):
@@ -71,7 +76,7 @@ def _is_reference(text: str) -> bool:
     return True
 
 
-def recipients(text: str) -> list[str]:
+def split_recipients(text: str) -> list[str]:
     """The parts of a mail channel's target: addresses, ``user:NAME`` and ``owner``."""
     parts = [part.strip() for part in text.split(",") if part.strip()]
     for part in parts:
@@ -86,7 +91,7 @@ def recipients(text: str) -> list[str]:
     return parts
 
 
-def web_target(kind: str, url: str) -> None:
+def check_web_target(kind: str, url: str) -> None:
     """Raises ``ValidationError`` if messages of this kind cannot be sent to this address."""
     if not is_web_address(url.replace(SLUG, "slug") if kind == ChannelKind.PING else url):
         raise ValidationError(_("Write an address that begins with https:// or http:// and has a host."))
@@ -97,12 +102,12 @@ def web_target(kind: str, url: str) -> None:
     elif parts.username is not None:
         raise ValidationError(_("Write the address without a user and a password."))
     host = parts.hostname or ""
-    if literal(host) is not None and not may_be_contacted(host, host, settings.channel_hosts):
+    if parse_address(host) is not None and not may_be_contacted(host, host, settings.channel_hosts):
         text = _("This address is in a private network. CHRONIKER_CHANNEL_HOSTS in the settings lists what is allowed.")
         raise ValidationError(text)
 
 
-def _secret(channel: ChannelValues) -> None:
+def _check_secret(channel: ChannelValues) -> None:
     if channel.kind not in SECRET_KINDS:
         if channel.secret:
             raise ValidationError(_("Only webhooks and PagerDuty have a secret."))
@@ -116,7 +121,7 @@ def _secret(channel: ChannelValues) -> None:
         raise ValidationError(_("After whsec_ the key is written in base64."))
 
 
-def _template(channel: ChannelValues) -> None:
+def _check_template(channel: ChannelValues) -> None:
     if channel.kind == ChannelKind.JSON:
         if not channel.template:
             raise ValidationError(_('A template is missing. Write JSON, like {"text": "{{ text }}"}.'))
@@ -125,7 +130,7 @@ def _template(channel: ChannelValues) -> None:
         raise ValidationError(_("Only JSON of your own has a template."))
 
 
-def _events(channel: ChannelValues) -> None:
+def _check_events(channel: ChannelValues) -> None:
     if not isinstance(channel.events, list) or not all(isinstance(each, str) for each in channel.events):
         raise ValidationError(_("Write a list of events."))
     if unknown := sorted(set(channel.events) - set(ALL_EVENTS)):

@@ -75,17 +75,17 @@ def fetch(build: Callable[..., Rows], *inputs: Any, **given: Any) -> list[Any]:
     """The rows of ``build(*inputs, **given)``, which returns a queryset of value lists.
 
     ``inputs`` are hashable and decide the text of the query; ``given`` are times, ids, and lists of ids for ``AnyOf``.
-    What else the text contains has to be in ``_environment``.
+    What else the text contains has to be in ``_query_dependencies``.
     """
-    return _rows(build, inputs, given, _values)
+    return _fetch_rows(build, inputs, given, _execute_for_values)
 
 
 def fetch_models(build: Callable[..., QuerySet[M]], *inputs: Any, **given: Any) -> list[M]:
     """Like ``fetch``, where ``build`` returns a queryset of models; ``select_related`` and annotations are possible."""
-    return _rows(build, inputs, given, _models)
+    return _fetch_rows(build, inputs, given, _execute_for_models)
 
 
-def _rows(
+def _fetch_rows(
     build: Callable[..., Rows],
     inputs: tuple[Any, ...],
     given: Mapping[str, Any],
@@ -95,18 +95,18 @@ def _rows(
     connection = connections[settings.database]
     if not _can_be_compiled(given, connection):
         return list(build(*inputs, **given))
-    query = _query(build, inputs, given)
+    query = _compile_query(build, inputs, given)
     return [] if query is None else execute(query, given, connection)
 
 
-def _values(query: _Query, given: Mapping[str, Any], connection: BaseDatabaseWrapper) -> list[Any]:
+def _execute_for_values(query: _Query, given: Mapping[str, Any], connection: BaseDatabaseWrapper) -> list[Any]:
     with connection.cursor() as cursor:
         cursor.execute(*query.bind(given, connection))
         rows: list[Any] = cursor.fetchall()
     return list(query.compiler.apply_converters(rows, query.converters)) if query.converters else rows
 
 
-def _models(query: _Query, given: Mapping[str, Any], connection: BaseDatabaseWrapper) -> list[Any]:
+def _execute_for_models(query: _Query, given: Mapping[str, Any], connection: BaseDatabaseWrapper) -> list[Any]:
     compiler: Any = copy.copy(query.compiler)
     compiler.connection, bound = connection, query.bind(given, connection)
     compiler.as_sql = lambda: bound
@@ -118,7 +118,7 @@ def _can_be_compiled(given: Mapping[str, Any], connection: BaseDatabaseWrapper) 
     return ENABLED and not (connection.vendor == "mysql" and any(isinstance(each, list) for each in given.values()))
 
 
-def _adapted(value: Any, connection: BaseDatabaseWrapper) -> Any:
+def _adapt_value(value: Any, connection: BaseDatabaseWrapper) -> Any:
     """The value as the driver takes it."""
     if connection.vendor == "postgresql":
         return value
@@ -137,14 +137,14 @@ class _Query(NamedTuple):
 
     def bind(self, given: Mapping[str, Any], connection: BaseDatabaseWrapper) -> tuple[str, list[Any]]:
         """The text and the parameters of one execution."""
-        values = {name: _adapted(value, connection) for name, value in given.items()}
+        values = {name: _adapt_value(value, connection) for name, value in given.items()}
         params = [values[each.name] if isinstance(each, Given) else each for each in self.params]
-        return simulated_time.filled_in(self.sql), params
+        return simulated_time.fill_in_time(self.sql), params
 
 
-def _query(build: Callable[..., Rows], inputs: tuple[Any, ...], given: Mapping[str, Any]) -> _Query | None:
-    with simulated_time.left_open():
-        return _compiled(build, inputs, tuple(given), _environment())
+def _compile_query(build: Callable[..., Rows], inputs: tuple[Any, ...], given: Mapping[str, Any]) -> _Query | None:
+    with simulated_time.leave_time_open():
+        return _compiled(build, inputs, tuple(given), _query_dependencies())
 
 
 @functools.lru_cache(maxsize=64)
@@ -162,7 +162,7 @@ def _compiled(
     return _Query(sql, params, compiler, compiler.get_converters([column[0] for column in compiler.select]))
 
 
-def _environment() -> tuple[Any, ...]:
+def _query_dependencies() -> tuple[Any, ...]:
     return (
         (settings.database, settings.select_for_update, settings.installation, settings.hostname),
         (installation.known_identity(), jump_detection.known_server()),
@@ -171,8 +171,8 @@ def _environment() -> tuple[Any, ...]:
     )
 
 
-def _forget(**kwargs: Any) -> None:
+def _forget_compiled_queries(**kwargs: Any) -> None:
     _compiled.cache_clear()
 
 
-setting_changed.connect(_forget)
+setting_changed.connect(_forget_compiled_queries)

@@ -83,7 +83,7 @@ def _sqlite_identity(name: str) -> str:
         return ""
 
 
-def _differs() -> Q:
+def _has_other_identity() -> Q:
     """The row has the identity of another database than this one. Unknown identities do not differ."""
     server, table = _identity()
     is_known = ~Q(server_identity__in=["", UNKNOWN])
@@ -97,19 +97,19 @@ def _differs() -> Q:
     return is_known & ~Q(server_identity=server) & ~Q(table_identity=table)
 
 
-def copied() -> QuerySet[Switch]:
+def row_of_copy() -> QuerySet[Switch]:
     """The row, if this database is a copy that was not adopted. No row: it is none, or nothing is known."""
     name = settings.installation
     rows = Switch.objects.filter(pk=ALL)
     if name is False:
         return rows.none()
     if name is None:
-        return rows.filter(Q(copied_since__isnull=False) | _differs())
+        return rows.filter(Q(copied_since__isnull=False) | _has_other_identity())
     other_name = ~Q(installation__in=["", name])
-    return rows.filter(Q(copied_since__isnull=False) | other_name | (Q(installation="") & _differs()))
+    return rows.filter(Q(copied_since__isnull=False) | other_name | (Q(installation="") & _has_other_identity()))
 
 
-def recorded() -> QuerySet[Switch]:
+def row_with_identity() -> QuerySet[Switch]:
     """The row, if it has the identity of this database as far as it can be read here, and its name."""
     rows = Switch.objects.filter(pk=ALL, **_known_parts()).exclude(server_identity="")
     return rows if settings.installation in (None, False) else rows.filter(installation=settings.installation)
@@ -117,11 +117,11 @@ def recorded() -> QuerySet[Switch]:
 
 def is_copied() -> Exists:
     """SQL condition: nothing may be claimed, started or sent from here."""
-    return Exists(copied())
+    return Exists(row_of_copy())
 
 
-def record() -> None:
-    """Record the identity of this database, and its name if the row has none. Called where ``copied`` has no row.
+def record_identity() -> None:
+    """Record the identity of this database, and its name if the row has none. Called where ``row_of_copy`` has no row.
 
     A part that has changed is replaced: on MariaDB and MySQL the other part may change later, and both together would
     look like a copy. A part that cannot be read here stays as it is.
@@ -137,7 +137,7 @@ def record() -> None:
 
 def mark_copied() -> None:
     """Record that this is a copy, for processes that cannot read its identity. It stays until ``adopt``."""
-    copied().filter(copied_since=None).update(copied_since=FromNow())
+    row_of_copy().filter(copied_since=None).update(copied_since=FromNow())
 
 
 def adopt() -> None:
@@ -145,7 +145,7 @@ def adopt() -> None:
     Switch.objects.get_or_create(pk=ALL)
     rows, name = Switch.objects.filter(pk=ALL), settings.installation or ""
     rows.update(server_identity=UNKNOWN, table_identity=UNKNOWN, installation=name, copied_since=None)
-    record()
+    record_identity()
 
 
 def _known_parts() -> dict[str, Any]:

@@ -22,7 +22,7 @@ from chroniker.models.channel import Channel
 from chroniker.models.group import Group
 from chroniker.models.job_fields import JobFields
 from chroniker.models.job_validation import validate
-from chroniker.models.querysets import JobQuerySet, read_edit_again, refuse_open
+from chroniker.models.querysets import JobQuerySet, defer_edited_at, refuse_open_runs
 from chroniker.models.schedule_fields import BOOKED_FIELDS
 from chroniker.process import progress
 from chroniker.schedule import ClosedTime
@@ -192,13 +192,13 @@ class Job(JobFields):
             kwargs["update_fields"] = names and {*kwargs["update_fields"], "deletion_requested_at"}
         super().save(*args, **kwargs)
         if is_edit:
-            read_edit_again([self])
+            defer_edited_at([self])
 
     def delete(self, *args: Any, **kwargs: Any) -> tuple[int, dict[str, int]]:
         """Delete the job with all its runs. Raises ``DeletionRefused`` while a run of it is open."""
         using = kwargs.get("using") or settings.database
         with transaction.atomic(using=using):
-            refuse_open([self.pk], using)
+            refuse_open_runs([self.pk], using)
             return super().delete(*args, **kwargs)
 
     def clean(self) -> None:

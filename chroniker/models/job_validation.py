@@ -31,11 +31,11 @@ def validate(job: JobFields) -> None:
     errors: Errors = {}
     if has_control_characters(job.name):
         errors["name"] = _("A name is one line of text, without control characters.")
-    _command(job, errors)
-    _templates(job, errors)
-    _environment(job, errors)
-    _schedule(job, errors)
-    _catch_up(job, errors)
+    _check_command(job, errors)
+    _check_templates(job, errors)
+    _check_environment(job, errors)
+    _check_schedule(job, errors)
+    _check_catch_up(job, errors)
     if job.executor not in settings.executors:
         known = ", ".join(sorted(settings.executors))
         errors["executor"] = _("There is no executor “%(name)s”; there is: %(known)s.") % {
@@ -49,7 +49,7 @@ def validate(job: JobFields) -> None:
         raise ValidationError(errors)
 
 
-def _command(job: JobFields, errors: Errors) -> None:
+def _check_command(job: JobFields, errors: Errors) -> None:
     if bool(job.command) == bool(job.raw_command.strip()):
         both = _("Give a management command or a raw command, not both.")
         errors["command"] = both if job.command else _("Give a management command or a raw command.")
@@ -70,14 +70,14 @@ def _command(job: JobFields, errors: Errors) -> None:
         errors[field] = str(error)
 
 
-def _templates(job: JobFields, errors: Errors) -> None:
+def _check_templates(job: JobFields, errors: Errors) -> None:
     for field in ("monitor_url", "monitor_error_template"):
         template = getattr(job, field)
         if problem := monitors.template_error(template, monitors.template_values(job), is_url=field == "monitor_url"):
             errors[field] = problem
 
 
-def _environment(job: JobFields, errors: Errors) -> None:
+def _check_environment(job: JobFields, errors: Errors) -> None:
     validators: dict[str, Callable[[], object]] = {
         "environment": lambda: environment.parse_variables(job.environment),
         "secrets": lambda: environment.parse_secrets(job.secrets),
@@ -92,7 +92,7 @@ def _environment(job: JobFields, errors: Errors) -> None:
             errors[field] = str(error)
 
 
-def _catch_up(job: JobFields, errors: Errors) -> None:
+def _check_catch_up(job: JobFields, errors: Errors) -> None:
     """One run for each scheduled time: the backlog must be bounded, and no run of it may skip or stop the others."""
     if job.catch_up != CatchUp.EACH:
         return
@@ -105,7 +105,7 @@ def _catch_up(job: JobFields, errors: Errors) -> None:
         errors["overlap"] = text % words
 
 
-def _schedule(job: JobFields, errors: Errors) -> None:
+def _check_schedule(job: JobFields, errors: Errors) -> None:
     try:
         schedule.validate(job.spec)
     except ScheduleError as error:

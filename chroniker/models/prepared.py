@@ -25,7 +25,7 @@ _NOT_THERE = "26000"
 
 
 @dataclass(frozen=True, slots=True)
-class Prepared:
+class PreparedStatement:
     """The text of ``PREPARE``, and the names of its parameters. The name belongs to the text."""
 
     name: str
@@ -59,7 +59,7 @@ class _Sessions:
 _sessions = _Sessions()
 
 
-def prepared(sql: str, params: Sequence[Any], raw: Any) -> Prepared:
+def prepared_statement(sql: str, params: Sequence[Any], raw: Any) -> PreparedStatement:
     """``params`` may be ``Given``; the other values become literals of the text."""
     from psycopg.sql import Literal  # PostgreSQL only
 
@@ -75,10 +75,10 @@ def prepared(sql: str, params: Sequence[Any], raw: Any) -> Prepared:
             text += [Literal(value).as_string(raw), piece]
     whole = "".join(text).replace("%%", "%")
     digest = hashlib.sha256(whole.encode()).hexdigest()[:20]
-    return Prepared(f"chroniker_{digest}", whole, tuple(names))
+    return PreparedStatement(f"chroniker_{digest}", whole, tuple(names))
 
 
-def is_worthwhile(cursor: Any, sql: str) -> bool:
+def is_worth_preparing(cursor: Any, sql: str) -> bool:
     """Count this use of the statement. Whether this connection may prepare it, and sends it often."""
     psycopg = sys.modules.get("psycopg")
     if not _sessions.enabled or psycopg is None or not isinstance(cursor.cursor, psycopg.ClientCursor):
@@ -93,7 +93,7 @@ def is_worthwhile(cursor: Any, sql: str) -> bool:
     return session.is_direct
 
 
-def execute(cursor: Any, statement: Prepared, values: Mapping[str, Any]) -> None:
+def execute(cursor: Any, statement: PreparedStatement, values: Mapping[str, Any]) -> None:
     """Execute it, and prepare it before where needed."""
     session = _sessions.of(cursor.connection)
     if statement.name not in session.names:

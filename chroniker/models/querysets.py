@@ -15,7 +15,7 @@ from chroniker.models.schedule_fields import BOOKED_FIELDS, ScheduleFields
 J = TypeVar("J", bound=ScheduleFields)
 
 
-def refuse_open(job_ids: Collection[int], using: str) -> None:
+def refuse_open_runs(job_ids: Collection[int], using: str) -> None:
     """Lock these jobs' states, so that none is claimed before this transaction ends. Raises if one has an open run."""
     state, lease = apps.get_model("chroniker", "JobState"), apps.get_model("chroniker", "Lease")
     states = state._base_manager.using(using).filter(pk__in=job_ids).order_by("pk")
@@ -39,7 +39,7 @@ class JobQuerySet(models.QuerySet[J]):
     def delete(self) -> tuple[int, dict[str, int]]:
         """As in Django. Raises ``DeletionRefused`` if one of the jobs has an open run."""
         with transaction.atomic(using=self.db):
-            refuse_open(list(self.values_list("pk", flat=True)), self.db)
+            refuse_open_runs(list(self.values_list("pk", flat=True)), self.db)
             return super().delete()
 
     delete.alters_data = True  # type: ignore[attr-defined]
@@ -53,7 +53,7 @@ class JobQuerySet(models.QuerySet[J]):
                 job.edited_at = FromNow()
                 job.deletion_requested_at = None if job.enabled else job.deletion_requested_at
         changed = super().bulk_update(objs, sorted(fields), batch_size)
-        read_edit_again(objs)
+        defer_edited_at(objs)
         return changed
 
     def bulk_create(self, objs: Iterable[J], *args: Any, **kwargs: Any) -> list[J]:
@@ -61,11 +61,11 @@ class JobQuerySet(models.QuerySet[J]):
         for job in objs:
             job.edited_at = FromNow()
         created = super().bulk_create(objs, *args, **kwargs)
-        read_edit_again(objs)
+        defer_edited_at(objs)
         return created
 
 
-def read_edit_again(jobs: Iterable[J]) -> None:
+def defer_edited_at(jobs: Iterable[J]) -> None:
     """Make ``edited_at`` of these jobs a deferred field: the database has set it, and the next use reads it."""
     for job in jobs:
         if job.pk is not None:  # MySQL does not return the ids of rows that were inserted together

@@ -112,12 +112,12 @@ class ScheduleFields(models.Model):
     @property
     def spec(self) -> Spec:
         """The schedule, in the form of ``chroniker.schedule``."""
-        return _spec(*_values_of_spec(self))
+        return _make_spec(*_values_of_spec(self))
 
 
 _values_of_spec = operator.attrgetter(*SPEC_FIELDS)
 
 
 @functools.lru_cache(maxsize=8192)
-def _spec(*values: Any) -> Spec:
+def _make_spec(*values: Any) -> Spec:
     return Spec(*values)

@@ -19,7 +19,7 @@ from chroniker.clock import simulated_time
 from chroniker.conf import settings
 from chroniker.models import prepared
 from chroniker.models.compiled import COMPILED_FOR_SECONDS, Given
-from chroniker.models.prepared import Prepared
+from chroniker.models.prepared import PreparedStatement
 from chroniker.process.kernel import host_clock
 
 R = TypeVar("R")
@@ -52,32 +52,32 @@ class Statement:
 
     def __init__(self, sql: str, params: Sequence[Any]) -> None:
         self.sql, self.params = sql, params
-        self._prepared: Prepared | None = None
+        self._prepared: PreparedStatement | None = None
 
     def __iter__(self) -> Iterator[Any]:
         return iter((self.sql, self.params))
 
     def bind(self, values: Values, connection: BaseDatabaseWrapper) -> list[Any]:
         """The parameters of one execution."""
-        return [_value(each, values, connection) if isinstance(each, Given) else each for each in self.params]
+        return [_driver_value(each, values, connection) if isinstance(each, Given) else each for each in self.params]
 
     def fetch(self, values: Values) -> Sequence[Any] | None:
         """Execute it on the deciding database; returns its first row."""
         connection, is_real = connections[settings.database], simulated_time.moment() is None
         with connection.cursor() as cursor:
-            if is_real and connection.vendor == "postgresql" and prepared.is_worthwhile(cursor, self.sql):
+            if is_real and connection.vendor == "postgresql" and prepared.is_worth_preparing(cursor, self.sql):
                 if self._prepared is None:
-                    self._prepared = prepared.prepared(self.sql, self.params, connection.connection)
+                    self._prepared = prepared.prepared_statement(self.sql, self.params, connection.connection)
                 columns = {each.name: each for each in self.params if isinstance(each, Given)}
-                bound = {name: _value(each, values, connection) for name, each in columns.items()}
+                bound = {name: _driver_value(each, values, connection) for name, each in columns.items()}
                 prepared.execute(cursor, self._prepared, bound)
             else:
-                cursor.execute(simulated_time.filled_in(self.sql), self.bind(values, connection))
+                cursor.execute(simulated_time.fill_in_time(self.sql), self.bind(values, connection))
             row: Sequence[Any] | None = cursor.fetchone()
             return row
 
 
-def _value(each: Given, values: Values, connection: BaseDatabaseWrapper) -> Any:
+def _driver_value(each: Given, values: Values, connection: BaseDatabaseWrapper) -> Any:
     value = values[each.name]
     return each.column.get_db_prep_save(value, connection) if isinstance(each, _Column) else value
 
@@ -96,14 +96,14 @@ def compiled_once(build: Callable[..., R]) -> Callable[..., R]:
 
     @functools.wraps(build)
     def wrapper(*args: Any) -> R:
-        with simulated_time.left_open():
-            return remembered(_inputs(), *args)
+        with simulated_time.leave_time_open():
+            return remembered(_statement_dependencies(), *args)
 
     setting_changed.connect(lambda **kwargs: remembered.cache_clear(), weak=False)
     return wrapper
 
 
-def _inputs() -> tuple[Any, ...]:
+def _statement_dependencies() -> tuple[Any, ...]:
     """The settings that statements contain as constants, or depend on."""
     return (
         (settings.database, settings.hostname, settings.installation),

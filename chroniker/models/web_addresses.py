@@ -28,7 +28,7 @@ def host_only(url: str) -> str:
     return f"{parts.scheme}://{parts.hostname}/…"
 
 
-def literal(host: str) -> Address | None:
+def parse_address(host: str) -> Address | None:
     """The address that this host is; ``None`` for a name."""
     try:
         return ipaddress.ip_address(host.partition("%")[0])
@@ -41,7 +41,7 @@ def may_be_contacted(host: str, address: str, listed: Iterable[str]) -> bool:
     names = [str(entry).lower() for entry in listed]
     if host.lower().rstrip(".") in names:
         return True
-    found = literal(address)
+    found = parse_address(address)
     if found is None:
         return False
     return _is_public(found) or any(found in network for network in map(network_of, names) if network is not None)
@@ -57,7 +57,7 @@ def network_of(text: str) -> ipaddress.IPv4Network | ipaddress.IPv6Network | Non
 
 def _is_public(address: Address) -> bool:
     if isinstance(address, ipaddress.IPv6Address):
-        inner = _inner(address)
+        inner = _embedded_ipv4(address)
         if inner is not None:
             return _is_public(inner)
         # "is_global" is true for these: site-local addresses, and ranges that nobody was given, such as ::127.0.0.1.
@@ -66,7 +66,7 @@ def _is_public(address: Address) -> bool:
     return address.is_global and not address.is_multicast
 
 
-def _inner(address: ipaddress.IPv6Address) -> ipaddress.IPv4Address | None:
+def _embedded_ipv4(address: ipaddress.IPv6Address) -> ipaddress.IPv4Address | None:
     if address in _NAT64:
         return ipaddress.IPv4Address(int(address) & 0xFFFFFFFF)
     teredo = address.teredo and address.teredo[1]

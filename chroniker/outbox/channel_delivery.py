@@ -13,10 +13,10 @@ from django.utils.translation import gettext as _
 
 from chroniker.conf import settings
 from chroniker.exceptions import Undeliverable
-from chroniker.job_commands.secret_masking import masked
+from chroniker.job_commands.secret_masking import mask_secrets
 from chroniker.models import Channel, ChannelKind, Outbox, Run, Stream
 from chroniker.models.channel_target import resolve
-from chroniker.models.channel_validation import web_target
+from chroniker.models.channel_validation import check_web_target
 from chroniker.outbox import channel_mail, check_in_order, notice
 from chroniker.outbox.checked_request import HttpRequest, post
 from chroniker.outbox.kinds.chat import slack, teams
@@ -81,7 +81,7 @@ def _endpoint(channel: Channel, found: Notice) -> Endpoint:
     target = resolve(channel.target)
     if target:
         try:
-            web_target(channel.kind, target)
+            check_web_target(channel.kind, target)
         except ValidationError as error:
             raise Undeliverable(" ".join(error.messages)) from None
     output = _output_text(found.run) if channel.send_output and found.run else ""
@@ -91,7 +91,7 @@ def _endpoint(channel: Channel, found: Notice) -> Endpoint:
 def _output_text(run: Run) -> str:
     streams = (Stream.STDOUT, Stream.STDERR)
     texts = [last_lines(tail(run.pk, stream, MOST_CHARACTERS), MOST_LINES) for stream in streams]
-    return masked("\n".join(filter(None, texts)), run.job.secrets)
+    return mask_secrets("\n".join(filter(None, texts)), run.job.secrets)
 
 
 def site() -> str:

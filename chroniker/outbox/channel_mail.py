@@ -12,7 +12,7 @@ from django.core.validators import validate_email
 from django.utils.translation import gettext as _
 
 from chroniker.exceptions import Undeliverable
-from chroniker.models.channel_validation import recipients
+from chroniker.models.channel_validation import split_recipients
 from chroniker.outbox import mail
 from chroniker.outbox.notice import Notice
 
@@ -20,7 +20,7 @@ from chroniker.outbox.notice import Notice
 def prepare_sending(target: str, notice: Notice, *, with_output: bool) -> Callable[[], None]:
     """The function that sends one mail to all recipients. Raises ``Undeliverable`` if there is none."""
     try:
-        to = _addresses(recipients(target), notice.owner)
+        to = _addresses(split_recipients(target), notice.owner)
     except ValidationError:  # its text repeats a part of the target, which may be the value of a secret setting
         raise Undeliverable(_("A part of the target is no e-mail address, user:NAME or owner.")) from None
     if notice.run is not None:

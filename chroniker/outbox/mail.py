@@ -16,7 +16,7 @@ from django.utils.translation import gettext as _
 
 from chroniker.conf import settings
 from chroniker.exceptions import Undeliverable
-from chroniker.job_commands.secret_masking import masked
+from chroniker.job_commands.secret_masking import mask_secrets
 from chroniker.models import Outbox, Run, Status, Stream, Trigger
 from chroniker.outbox.admin_links import absolute_url, link
 from chroniker.outbox.channels import ADDRESS, ERRORS
@@ -43,7 +43,7 @@ def prepare_sending(message: Outbox) -> Callable[[], None]:
 def run_text(words: dict[str, Any]) -> str:
     """The text of a mail about a run, whose ``context`` is given."""
     text = engine().get_template("chroniker/mail.txt").render(Context(words, autoescape=False))
-    return masked(text, words["job"].secrets)
+    return mask_secrets(text, words["job"].secrets)
 
 
 def subject(words: dict[str, Any]) -> str:
@@ -51,7 +51,7 @@ def subject(words: dict[str, Any]) -> str:
     error = words["run"].status in ERRORS
     template = settings.email_subject_error if error else settings.email_subject_success
     text = engine().from_string(template).render(Context(words, autoescape=False))
-    return _subject_line(masked(text, words["job"].secrets))
+    return _subject_line(mask_secrets(text, words["job"].secrets))
 
 
 def _subject_line(text: str) -> str:

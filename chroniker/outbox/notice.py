@@ -10,7 +10,7 @@ from urllib.parse import urlsplit
 from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 
-from chroniker.job_commands.secret_masking import masked
+from chroniker.job_commands.secret_masking import mask_secrets
 from chroniker.models import AlertKind, Outbox, Run, Status
 from chroniker.models.message_events import DIGEST, ENDS, RECOVERED, RUN_EVENTS
 from chroniker.outbox import admin_links
@@ -90,7 +90,7 @@ def site_host() -> str:
 def _notice_of_run(message: Outbox, run: Run, event: str, body: dict[str, Any]) -> Notice:
     status = next((each for each, name in RUN_EVENTS.items() if name == event), "RUNNING")
     words = {"job": run.job.name, "token": run.token, "status": str(Status(status).label)}
-    reason = masked(run.error_line or run.reason, run.job.secrets)
+    reason = mask_secrets(run.error_line or run.reason, run.job.secrets)
     return Notice(
         message_id=str(message.message_id),
         event=event,

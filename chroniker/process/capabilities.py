@@ -8,7 +8,7 @@ from pathlib import Path
 from chroniker.process.kernel import LINUX, has_subreapers
 
 
-def missing() -> list[str]:
+def missing_features() -> list[str]:
     """The missing features of this kernel, as texts. Empty on systems other than Linux: there less is guaranteed."""
     if not LINUX:
         return []

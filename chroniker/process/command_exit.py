@@ -54,7 +54,7 @@ def status_of_uncaught(error: BaseException) -> int:
     return INTERRUPTED if isinstance(error, KeyboardInterrupt) else 1
 
 
-def leave(status: int) -> NoReturn:
+def end_process(status: int) -> NoReturn:
     """End this process. A failure here is printed, and does not change the command's exit status."""
     try:
         for step in (threading._shutdown, atexit._run_exitfuncs, _finish_objects):  # type: ignore[attr-defined]
@@ -74,13 +74,13 @@ def _finish_objects() -> None:
     objects = gc.get_objects()
     files = [each for each in objects if _is_file(each)]
     for each in objects:
-        if not _is_file(each) and _finalizer(each) is not None:
-            _attempt(_finalizer(each), each)
+        if not _is_file(each) and _find_finalizer(each) is not None:
+            _call_safely(_find_finalizer(each), each)
     files += [file for reference in _files_of_startup if (file := reference()) is not None]
     _flush(files)
     for each in files:
         if type(each).__module__ != "_io":  # a file class in Python, such as GzipFile: only `close` writes its end
-            _attempt(type(each).close, each)
+            _call_safely(type(each).close, each)
     _flush(files)
 
 
@@ -89,7 +89,7 @@ def _flush(files: Iterable[Any]) -> None:
     for kind in (_io.TextIOWrapper, _io._BufferedIOBase):
         for each in files:
             if issubclass(type(each), kind):
-                _attempt(type(each).flush, each)
+                _call_safely(type(each).flush, each)
 
 
 def _is_file(each: object) -> bool:
@@ -97,13 +97,13 @@ def _is_file(each: object) -> bool:
     return issubclass(type(each), _io._IOBase)
 
 
-def _finalizer(each: object) -> Any:
+def _find_finalizer(each: object) -> Any:
     """`__del__` where a class written in Python defines it."""
     found = getattr(type(each), "__del__", None)
     return found if hasattr(found, "__code__") else None
 
 
-def _attempt(step: Any, each: object) -> None:
+def _call_safely(step: Any, each: object) -> None:
     try:
         step(each)
     except ValueError:

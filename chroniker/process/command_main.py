@@ -11,9 +11,9 @@ from contextlib import suppress
 from typing import TYPE_CHECKING, Any, NoReturn
 
 from chroniker.process import progress, run_marker
-from chroniker.process.command_exit import leave, status_of_exit, status_of_uncaught
+from chroniker.process.command_exit import end_process, status_of_exit, status_of_uncaught
 from chroniker.process.command_start import become_new_python, load_setup, needs_new_python
-from chroniker.process.command_streams import fresh_streams
+from chroniker.process.command_streams import reconnect_streams
 from chroniker.process.keeper_protocol import Descriptors
 from chroniker.process.kernel import (
     close_descriptors,
@@ -63,7 +63,7 @@ class CommandProcess:
         signal.signal(signal.SIGPIPE, signal.SIG_IGN)  # Python's default
         gc.enable()
         reseed()
-        leave(run_management_command(spec.argv, keep_logging=fresh_streams()))
+        end_process(run_management_command(spec.argv, keep_logging=reconnect_streams()))
 
 
 def main() -> None:
@@ -71,8 +71,8 @@ def main() -> None:
     title, *argv = sys.argv[1:]
     name_process(PROCESS_NAME)
     set_title(title)
-    fresh_streams()
-    leave(run_management_command(tuple(argv)))
+    reconnect_streams()
+    end_process(run_management_command(tuple(argv)))
 
 
 def reseed() -> None:

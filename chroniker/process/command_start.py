@@ -57,7 +57,7 @@ def watch_environment() -> Iterator[None]:
 
 def needs_new_python(argv: Sequence[str], env: Mapping[str, str]) -> bool:
     """Whether Django reads an option or a variable of the job at its start. Call it before `env` is applied."""
-    if any(_decides(name) for name, value in env.items() if os.environ.get(name) != value):
+    if any(_is_read_at_start(name) for name, value in env.items() if os.environ.get(name) != value):
         return True
     return "django" in sys.modules and _has_option(argv)
 
@@ -67,7 +67,8 @@ def _has_option(argv: Sequence[str]) -> bool:
     return any(word.partition("=")[0] in _OPTIONS for word in options)
 
 
-def _decides(name: str) -> bool:
+def _is_read_at_start(name: str) -> bool:
+    """Whether the start of Django or of a program reads this variable."""
     return _read_all or name in _read_at_start or name.startswith(_READ_BY_PROGRAMS)
 
 

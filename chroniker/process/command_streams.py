@@ -11,7 +11,7 @@ from typing import Any
 _WITHOUT_FILES = {"logging.NullHandler", "django.utils.log.AdminEmailHandler"}
 
 
-def fresh_streams() -> bool:
+def reconnect_streams() -> bool:
     """Connect stdin, stdout and stderr to the real descriptors; the worker may have replaced them.
 
     Returns whether all log handlers are connected, too, so that LOGGING need not be applied again: none of them has a
@@ -19,17 +19,17 @@ def fresh_streams() -> bool:
     """
     old = (sys.stdout, sys.stderr)
     sys.stdin = io.TextIOWrapper(io.BufferedReader(io.FileIO(0, closefd=False)), encoding="utf-8")
-    sys.stdout, sys.stderr = _writer(1), _writer(2)
+    sys.stdout, sys.stderr = _open_writer(1), _open_writer(2)
     vars(sys).update(__stdin__=sys.stdin, __stdout__=sys.stdout, __stderr__=sys.stderr)
-    return all([_is_connected(each, old) for each in _handlers()])
+    return all([_is_connected(each, old) for each in _all_handlers()])
 
 
-def _writer(descriptor: int) -> io.TextIOWrapper:
+def _open_writer(descriptor: int) -> io.TextIOWrapper:
     buffer = io.BufferedWriter(io.FileIO(descriptor, "w", closefd=False))
     return io.TextIOWrapper(buffer, encoding="utf-8", errors="backslashreplace", line_buffering=True)
 
 
-def _handlers() -> list[logging.Handler]:
+def _all_handlers() -> list[logging.Handler]:
     """All that exist. The module keeps weak references to them for its own end."""
     return [found for each in logging._handlerList if (found := each()) is not None]  # type: ignore[attr-defined]
 

@@ -85,7 +85,7 @@ def keep(given: Descriptors, become: Become, shared: frozenset[int] = frozenset(
     """
     wire = None
     try:
-        _withdraw(given, shared)
+        _leave_worker(given, shared)
         wire = KeeperConnection(socket.socket(fileno=given.control), takes_files=True)
         _serve(wire, given, become, parent)
     except BaseException:  # no tree may be left without a keeper
@@ -126,7 +126,7 @@ def await_next(wire: KeeperConnection) -> bool:
     return False
 
 
-def _withdraw(given: Descriptors, shared: frozenset[int]) -> None:
+def _leave_worker(given: Descriptors, shared: frozenset[int]) -> None:
     """Leave the worker's session, signals and files."""
     name_process("chroniker-keep")
     if os.getsid(0) != os.getpid():

@@ -66,7 +66,7 @@ def attach(descriptor: int) -> None:
 
 
 @contextmanager
-def collected() -> Iterator[Callable[[], tuple[int, int] | None]]:
+def collect_progress() -> Iterator[Callable[[], tuple[int, int] | None]]:
     """Within this block this process writes its progress to memory of its own. Yields a function that reads it."""
     global _shared, _looked
     before = _shared, _looked

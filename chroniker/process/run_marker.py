@@ -54,10 +54,10 @@ def find_marked_processes(run_id: UUID) -> Iterator[int]:
     if LINUX:
         pids = sorted((int(name) for name in os.listdir("/proc") if name.isdigit()), reverse=True)  # noqa: PTH208
         entry = _entry(str(run_id))
-        yield from (pid for pid in pids if pid != os.getpid() and _carries(pid, entry))
+        yield from (pid for pid in pids if pid != os.getpid() and _has_marker(pid, entry))
 
 
-def _carries(pid: int, entry: bytes) -> bool:
+def _has_marker(pid: int, entry: bytes) -> bool:
     try:
         environment = b"\0" + read_file(f"/proc/{pid}/environ")
     except OSError:

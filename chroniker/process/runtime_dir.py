@@ -14,11 +14,11 @@ from pathlib import Path
 def prepare(directory: Path) -> None:
     """Create it for this user only, if it does not exist. Raises ``OSError`` when other users can write to it."""
     directory.mkdir(mode=0o700, parents=True, exist_ok=True)
-    if problem := not_ours(directory, os.geteuid()):
+    if problem := ownership_problem(directory, os.geteuid()):
         raise PermissionError(f"The runtime directory {directory} {problem}.")
 
 
-def not_ours(directory: Path, *users: int) -> str:
+def ownership_problem(directory: Path, *users: int) -> str:
     """The problem with a directory that must belong to one of these users; empty if there is none."""
     link = directory.lstat()
     if stat.S_ISLNK(link.st_mode) and link.st_uid not in (0, *users):

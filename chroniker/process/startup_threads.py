@@ -11,10 +11,10 @@ _TOOLS = {"asyncio", "chroniker", "concurrent", "django", "execnet", "pytest", "
 def startup_threads() -> list[str]:
     """All threads except the main one, each with the package that started it: ``x (package sentry_sdk)``."""
     others = [thread for thread in threading.enumerate() if thread is not threading.main_thread()]
-    return [f"{each.name} (package {_package(each)})" for each in others if _package(each) not in _TOOLS]
+    return [f"{each.name} (package {_package_of(each)})" for each in others if _package_of(each) not in _TOOLS]
 
 
-def _package(thread: threading.Thread) -> str:
+def _package_of(thread: threading.Thread) -> str:
     """The package of the function that the thread runs, else of the thread's class."""
     target = getattr(thread, "_target", None)
     if type(thread) is threading.Thread and target is None:

@@ -110,12 +110,12 @@ def _weekly(low: dt.datetime, high: dt.datetime, wall: dt.datetime) -> Pairs:
 def _yearly(low: dt.datetime, high: dt.datetime, wall: dt.datetime) -> Pairs:
     span = high.year - low.year
     for year in range(max(low.year, wall.year - span - 1), wall.year + 2):
-        start, end = _in_year(low, year), _in_year(high, year + span)
+        start, end = _move_to_year(low, year), _move_to_year(high, year + span)
         if start < end:
             yield start, end
 
 
-def _in_year(wall: dt.datetime, year: int) -> dt.datetime:
+def _move_to_year(wall: dt.datetime, year: int) -> dt.datetime:
     try:
         return wall.replace(year=year)
     except ValueError:  # 29 February does not exist in this year

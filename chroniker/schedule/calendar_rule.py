@@ -20,36 +20,36 @@ class CalendarRule(Recurrence):
         self.times = times_of_day(
             params.byhour or (anchor.hour,), params.byminute or (anchor.minute,), params.bysecond or (anchor.second,)
         )
-        self.first_period = self._period(anchor.toordinal())
+        self.first_period = self._period_of(anchor.toordinal())
         length = {Frequency.YEARLY: 366, Frequency.MONTHLY: 31, Frequency.WEEKLY: 7, Frequency.DAILY: 1}
         self.stride = dt.timedelta(days=length[Frequency(frequency)] * params.interval)
 
     def _search(self, wall: dt.datetime, limit: int) -> dt.datetime | None:
         day = first_day(self.days, wall.toordinal(), limit)
         while day is not None:
-            period = self._period(day)
+            period = self._period_of(day)
             if missing := (self.first_period - period) % self.params.interval:
-                next_day = self._start(period + missing)
+                next_day = self._first_day_of(period + missing)
             elif self.params.bysetpos:
-                if found := next((moment for moment in self._selected(period) if moment >= wall), None):
+                if found := next((moment for moment in self._times_of_period(period) if moment >= wall), None):
                     return found
-                next_day = self._start(period + self.params.interval)
+                next_day = self._first_day_of(period + self.params.interval)
             else:
-                if found := self._on_day(day, wall):
+                if found := self._first_time_on(day, wall):
                     return found
                 next_day = day + 1
             day = first_day(self.days, next_day, limit)
         return None
 
-    def _on_day(self, day: int, wall: dt.datetime) -> dt.datetime | None:
+    def _first_time_on(self, day: int, wall: dt.datetime) -> dt.datetime | None:
         earliest = second_of_day(wall) if day == wall.toordinal() else 0
         position = bisect_left(self.times, earliest)
         return moment_of(day, self.times[position]) if position < len(self.times) else None
 
-    def _selected(self, period: int) -> list[dt.datetime]:
+    def _times_of_period(self, period: int) -> list[dt.datetime]:
         """The times of one period that ``bysetpos`` selects."""
-        days, end = [], self._start(period + 1)
-        day = first_day(self.days, self._start(period), end)
+        days, end = [], self._first_day_of(period + 1)
+        day = first_day(self.days, self._first_day_of(period), end)
         while day is not None:
             days.append(day)
             day = first_day(self.days, day + 1, end)
@@ -61,7 +61,7 @@ class CalendarRule(Recurrence):
             if 0 <= position < size
         ]
 
-    def _period(self, day: int) -> int:
+    def _period_of(self, day: int) -> int:
         if self.frequency == Frequency.DAILY:
             return day
         if self.frequency == Frequency.WEEKLY:
@@ -69,7 +69,7 @@ class CalendarRule(Recurrence):
         date = dt.date.fromordinal(day)
         return date.year if self.frequency == Frequency.YEARLY else date.year * 12 + date.month - 1
 
-    def _start(self, period: int) -> int:
+    def _first_day_of(self, period: int) -> int:
         if self.frequency == Frequency.DAILY:
             return period
         if self.frequency == Frequency.WEEKLY:

@@ -54,19 +54,19 @@ class ClockRule(Recurrence):
         if self.never_fires:
             return None
         earliest = absolute_second(wall)
-        at = self._aligned(earliest // self.unit * self.unit)
+        at = self._next_step(earliest // self.unit * self.unit)
         while (day := first_day(self.days, at // DAY_SECONDS, limit)) is not None:
             if at // DAY_SECONDS != day:
-                at = self._aligned(day * DAY_SECONDS)
+                at = self._next_step(day * DAY_SECONDS)
             elif wait := self._seconds_to_allowed_time(at % DAY_SECONDS):
-                at = self._aligned(at + wait)
+                at = self._next_step(at + wait)
             elif (found := next((at + offset for offset in self.offsets if at + offset >= earliest), None)) is not None:
                 return moment_of(found // DAY_SECONDS, found % DAY_SECONDS)
             else:
                 at += self.step
         return None
 
-    def _aligned(self, at: int) -> int:
+    def _next_step(self, at: int) -> int:
         """The first step at or after ``at``."""
         return at + (self.origin - at) % self.step
 

@@ -11,18 +11,18 @@ from chroniker.schedule.spec import Frequency
 
 def cron_words(rule: CronRule) -> str | None:
     """None if the words would be harder to read than the expression."""
-    interval = _interval(rule)
-    time = interval or _times_of_day(rule)
+    interval = _interval_words(rule)
+    time = interval or _time_words(rule)
     if time is None:
         return None
     days = rule.days
     if days.weekdays is None and days.monthdays is None and days.months == EVERY_MONTH:
         return interval or _("%(time)s every day") % {"time": time}
-    day_words = _days(days)
+    day_words = _day_words(days)
     return _("%(time)s %(days)s") % {"time": time, "days": day_words} if day_words else None
 
 
-def _interval(rule: CronRule) -> str | None:
+def _interval_words(rule: CronRule) -> str | None:
     second, minute, hour = rule.fields[:3]
     if minute == hour == "*" and (n := _even_step(second, 60)):
         return phrases.every(Frequency.SECONDLY, n)
@@ -36,7 +36,7 @@ def _interval(rule: CronRule) -> str | None:
     text = phrases.every(Frequency.HOURLY, n)
     if rule.minutes == (0,):
         return text
-    return _("%(every)s at minute %(minutes)s") % {"every": text, "minutes": phrases.listed(rule.minutes)}
+    return _("%(every)s at minute %(minutes)s") % {"every": text, "minutes": phrases.join_words(rule.minutes)}
 
 
 def _even_step(field: str, size: int) -> int | None:
@@ -58,7 +58,7 @@ def _within_hours(text: str, rule: CronRule, last_minute: int) -> str | None:
     return _("%(every)s from %(first)s to %(last)s") % span
 
 
-def _times_of_day(rule: CronRule) -> str | None:
+def _time_words(rule: CronRule) -> str | None:
     hours, minutes = rule.hours, rule.minutes
     if rule.seconds == (0,) and len(minutes) == 1 and len(hours) > 2 and hours == tuple(range(hours[0], hours[-1] + 1)):
         span = {"first": phrases.clock(hours[0], minutes[0]), "last": phrases.clock(hours[-1], minutes[0])}
@@ -66,7 +66,7 @@ def _times_of_day(rule: CronRule) -> str | None:
     return phrases.at_times(hours, minutes, rule.seconds)
 
 
-def _days(days: CronDays) -> str | None:
+def _day_words(days: CronDays) -> str | None:
     months = () if days.months == EVERY_MONTH else days.months
     if days.nearest is not None:
         if days.weekdays is not None or months:
@@ -75,13 +75,13 @@ def _days(days: CronDays) -> str | None:
     if days.weekdays is None and days.monthdays is None:
         return _("every day in %(months)s") % {"months": phrases.months(months)}
     if days.weekdays is not None and days.monthdays is not None:
-        return _either(days) if not months and not days.both else None
+        return _either_day_words(days) if not months and not days.both else None
     if days.monthdays is not None:
         return phrases.on_monthdays(days.monthdays, months) if len(days.monthdays) <= phrases.MAX_LISTED else None
     return phrases.on_weekdays(days.weekdays or (), months)
 
 
-def _either(days: CronDays) -> str | None:
+def _either_day_words(days: CronDays) -> str | None:
     monthdays, weekdays = phrases.on_monthdays(days.monthdays or ()), phrases.on_weekdays(days.weekdays or ())
     if monthdays is None or weekdays is None or len(days.monthdays or ()) > phrases.MAX_LISTED:
         return None

@@ -26,7 +26,7 @@ class Deadline(NamedTuple):
     instant: dt.datetime | None
 
 
-def daily(text: str, timezone: str) -> Spec:
+def deadline_schedule(text: str, timezone: str) -> Spec:
     """The deadlines as a schedule. Raises ``ScheduleError`` for another form of text."""
     form = _FORM.match(text.strip())
     if form is None:
@@ -43,7 +43,7 @@ def daily(text: str, timezone: str) -> Spec:
 
 
 def next_deadline(text: str, timezone: str, after: dt.datetime) -> dt.datetime | None:
-    return next_after(daily(text, timezone), after)
+    return next_after(deadline_schedule(text, timezone), after)
 
 
 def latest_deadline(text: str, spec: Spec, closed: list[ClosedTime], now: dt.datetime) -> Deadline | None:
@@ -51,7 +51,7 @@ def latest_deadline(text: str, spec: Spec, closed: list[ClosedTime], now: dt.dat
 
     An instant at a deadline counts for the next one. Instants in blackouts do not count.
     """
-    days = daily(text, spec.timezone)
+    days = deadline_schedule(text, spec.timezone)
     at = latest_until(days, now)
     if at is None:
         return None

@@ -25,15 +25,15 @@ def describe(spec: Spec) -> str:
         return _("no schedule: by hand, or by a trigger")
     try:
         validate(spec)
-        text = _with_limits(spec, _rule(spec))
+        text = _with_limits(spec, _rule_text(spec))
     except Exception:  # pages must show whatever is stored, even if no form would accept it
-        text = _("“%(rule)s”, which is not a valid schedule") % {"rule": _quoted(spec)}
+        text = _("“%(rule)s”, which is not a valid schedule") % {"rule": _quoted_rule(spec)}
     return _("%(rule)s (%(zone)s)") % {"rule": text, "zone": spec.timezone}
 
 
-def _rule(spec: Spec) -> str:
+def _rule_text(spec: Spec) -> str:
     if spec.frequency == Frequency.ONCE and spec.run_at is not None:
-        return _("once at %(moment)s") % {"moment": _local(spec, spec.run_at)}
+        return _("once at %(moment)s") % {"moment": _local_time_text(spec, spec.run_at)}
     if spec.frequency == Frequency.CRON:
         return cron_words(cron_rule(spec.cron)) or _("by the cron expression “%(cron)s”") % {"cron": spec.cron.strip()}
     start = DEFAULT_ANCHOR if spec.starts_at is None else spec.starts_at.astimezone(zone(spec.timezone))
@@ -47,16 +47,16 @@ def _rule(spec: Spec) -> str:
 
 def _with_limits(spec: Spec, text: str) -> str:
     if spec.starts_at is not None and spec.frequency != Frequency.ONCE:
-        text = _("%(rule)s, from %(moment)s") % {"rule": text, "moment": _local(spec, spec.starts_at)}
+        text = _("%(rule)s, from %(moment)s") % {"rule": text, "moment": _local_time_text(spec, spec.starts_at)}
     if spec.ends_at is not None and spec.frequency != Frequency.ONCE:
-        text = _("%(rule)s, until %(moment)s") % {"rule": text, "moment": _local(spec, spec.ends_at)}
+        text = _("%(rule)s, until %(moment)s") % {"rule": text, "moment": _local_time_text(spec, spec.ends_at)}
     return text
 
 
-def _local(spec: Spec, value: dt.datetime) -> str:
+def _local_time_text(spec: Spec, value: dt.datetime) -> str:
     return phrases.moment(value.astimezone(zone(spec.timezone)))
 
 
-def _quoted(spec: Spec) -> str:
+def _quoted_rule(spec: Spec) -> str:
     parts = [spec.frequency, spec.cron if spec.frequency == Frequency.CRON else spec.params]
     return " ".join(str(part) for part in parts if part)

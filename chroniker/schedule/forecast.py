@@ -10,7 +10,7 @@ from django.utils.translation import gettext as _
 
 from chroniker.schedule import phrases
 from chroniker.schedule.spec import DstFold, DstGap, Spec
-from chroniker.schedule.timeline import Elapsed, OnWall, bounded, next_after
+from chroniker.schedule.timeline import IntervalTimeline, WallClockTimeline, next_after, parse_schedule
 from chroniker.schedule.zones import SECOND, Stretch, stretches, zone
 
 LOOK_AHEAD = dt.timedelta(days=366)
@@ -29,14 +29,14 @@ def preview(spec: Spec, now: dt.datetime, n: int) -> list[dt.datetime]:
 
 def dst_notes(spec: Spec, now: dt.datetime) -> list[str]:
     """One sentence for each clock change within a year that affects this schedule."""
-    timeline, first, last = bounded(spec)
+    timeline, first, last = parse_schedule(spec)
     begin = max(now.astimezone(dt.UTC).replace(tzinfo=None), first)
     notes = []
     for change in _changes(spec, begin, min(begin + LOOK_AHEAD, last)):
-        if isinstance(timeline, OnWall):
+        if isinstance(timeline, WallClockTimeline):
             note = _gap_note(timeline, change) if change.after > change.offset else _fold_note(timeline, change)
         else:
-            note = _shift_note(timeline, change) if isinstance(timeline, Elapsed) else None
+            note = _shift_note(timeline, change) if isinstance(timeline, IntervalTimeline) else None
         if note:
             notes.append(note)
     return notes
@@ -51,7 +51,7 @@ def _changes(spec: Spec, begin: dt.datetime, end: dt.datetime) -> Iterator[Stret
 
 
 @dataclass(frozen=True, slots=True)
-class _Affected:
+class _AffectedTimes:
     """The wall-clock times of a rule from ``low`` to ``high`` (excluded), the edges of a gap or a fold."""
 
     times: list[dt.datetime]
@@ -59,7 +59,7 @@ class _Affected:
     high: dt.datetime
 
     @classmethod
-    def by(cls, timeline: OnWall, low: dt.datetime, high: dt.datetime) -> _Affected | None:
+    def by(cls, timeline: WallClockTimeline, low: dt.datetime, high: dt.datetime) -> _AffectedTimes | None:
         times: list[dt.datetime] = []
         wall = timeline.rule.at_or_after(low)
         while wall is not None and wall < high and len(times) <= MAX_TIMES_SHOWN:
@@ -83,8 +83,8 @@ class _Affected:
         return phrases.clock(wall.hour, wall.minute, wall.second) if one_day else phrases.moment(wall)
 
 
-def _gap_note(timeline: OnWall, change: Stretch) -> str | None:
-    affected = _Affected.by(timeline, change.end + change.offset, change.end + change.after)
+def _gap_note(timeline: WallClockTimeline, change: Stretch) -> str | None:
+    affected = _AffectedTimes.by(timeline, change.end + change.offset, change.end + change.after)
     if affected is None:
         return None
     if timeline.rule.by_interval:
@@ -100,7 +100,7 @@ def _gap_note(timeline: OnWall, change: Stretch) -> str | None:
     return text % {**texts, "jump": _("On %(date)s the clock jumps from %(low)s to %(high)s") % texts}
 
 
-def _keeps_its_interval(timeline: OnWall, affected: _Affected) -> bool:
+def _keeps_its_interval(timeline: WallClockTimeline, affected: _AffectedTimes) -> bool:
     """Whether the real time between the runs before and after the gap is not longer than usual."""
     rule = timeline.rule
     previous, following = rule.before(affected.low), rule.at_or_after(affected.high)
@@ -110,8 +110,8 @@ def _keeps_its_interval(timeline: OnWall, affected: _Affected) -> bool:
     return (affected.low - previous) + (following - affected.high) <= usual
 
 
-def _fold_note(timeline: OnWall, change: Stretch) -> str | None:
-    affected = _Affected.by(timeline, change.end + change.after, change.end + change.offset)
+def _fold_note(timeline: WallClockTimeline, change: Stretch) -> str | None:
+    affected = _AffectedTimes.by(timeline, change.end + change.after, change.end + change.offset)
     if affected is None:
         return None
     texts = {
@@ -126,7 +126,7 @@ def _fold_note(timeline: OnWall, change: Stretch) -> str | None:
     return text % {**values, "twice": _("On %(date)s the clock shows %(low)s to %(high)s twice") % values}
 
 
-def _shift_note(timeline: Elapsed, change: Stretch) -> str | None:
+def _shift_note(timeline: IntervalTimeline, change: Stretch) -> str | None:
     """If the clock change is not a multiple of the interval, the wall-clock times of the schedule shift."""
     if not (change.after - change.offset) % timeline.step:
         return None

@@ -15,7 +15,7 @@ from chroniker.schedule.spec import Frequency
 MAX_LISTED = 6
 
 
-def listed(words: Iterable[object]) -> str:
+def join_words(words: Iterable[object]) -> str:
     """“a”, “a and b”, “a, b and c”."""
     *rest, last = [str(word) for word in words]
     return _("%(rest)s and %(last)s") % {"rest": ", ".join(rest), "last": last} if rest else last
@@ -27,7 +27,7 @@ def weekday(day: int) -> str:
 
 
 def months(numbers: Sequence[int]) -> str:
-    return listed(MONTHS[number] for number in numbers)
+    return join_words(MONTHS[number] for number in numbers)
 
 
 def clock(hour: int, minute: int, second: int = 0) -> str:
@@ -38,7 +38,7 @@ def at_times(hours: Sequence[int], minutes: Sequence[int], seconds: Sequence[int
     if len(hours) * len(minutes) * len(seconds) > MAX_LISTED:
         return None
     times = [clock(hour, minute, second) for hour in hours for minute in minutes for second in seconds]
-    return _("at %(times)s") % {"times": listed(times)}
+    return _("at %(times)s") % {"times": join_words(times)}
 
 
 def moment(value: dt.datetime) -> str:
@@ -61,14 +61,14 @@ def every(frequency: str, n: int) -> str:
 def on_monthdays(days: Sequence[int], of_months: Sequence[int] = ()) -> str | None:
     """-1 is the last day."""
     if len(of_months) == 1 and all(day > 0 for day in days):
-        return _("on %(days)s %(month)s") % {"days": listed(days), "month": months(of_months)}
+        return _("on %(days)s %(month)s") % {"days": join_words(days), "month": months(of_months)}
     if any(day < -1 for day in days):
         return None
     positive = [day for day in sorted(days) if day > 0]
-    parts = [_("day %(days)s of the month") % {"days": listed(positive)}] if positive else []
+    parts = [_("day %(days)s of the month") % {"days": join_words(positive)}] if positive else []
     if -1 in days:
         parts.append(_("the last day of the month"))
-    text = _("on %(days)s") % {"days": listed(parts)}
+    text = _("on %(days)s") % {"days": join_words(parts)}
     return _in_months(text, of_months)
 
 
@@ -78,7 +78,7 @@ def on_weekdays(days: Sequence[tuple[int, int]], of_months: Sequence[int] = ()) 
     counted = [_nth_weekday(day, nth) for day, nth in sorted(days, key=lambda pair: pair[1] % 100) if nth]
     if None in counted or (plain and counted):
         return None
-    named = listed(counted) if counted else _weekday_span(plain)
+    named = join_words(counted) if counted else _weekday_span(plain)
     return _in_months(_("on %(days)s") % {"days": named}, of_months)
 
 
@@ -103,7 +103,7 @@ def _weekday_span(days: Sequence[int]) -> str:
     first, last = days[0], days[-1]
     if len(days) > 2 and list(days) == list(range(first, last + 1)):
         return _("%(first)s to %(last)s") % {"first": weekday(first), "last": weekday(last)}
-    return listed(weekday(day) for day in days)
+    return join_words(weekday(day) for day in days)
 
 
 def _in_months(text: str, of_months: Sequence[int]) -> str:

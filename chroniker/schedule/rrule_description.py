@@ -30,7 +30,7 @@ def _subdaily_words(every: str, params: Params) -> str | None:
         return None
     if not params.byhour:
         return every
-    return _("%(every)s in the hours %(hours)s") % {"every": every, "hours": phrases.listed(params.byhour)}
+    return _("%(every)s in the hours %(hours)s") % {"every": every, "hours": phrases.join_words(params.byhour)}
 
 
 def _day_words(frequency: str, params: Params, start: dt.datetime) -> str | None:
@@ -42,12 +42,12 @@ def _day_words(frequency: str, params: Params, start: dt.datetime) -> str | None
         return _monthday_words(frequency, params)
     every, months = phrases.every(frequency, params.interval), params.bymonth
     if frequency == Frequency.YEARLY:
-        return _joined(every, phrases.on_monthdays((start.day,), months or (start.month,)))
+        return _join_phrases(every, phrases.on_monthdays((start.day,), months or (start.month,)))
     if frequency == Frequency.MONTHLY:
-        return None if months else _joined(every, phrases.on_monthdays((start.day,)))
+        return None if months else _join_phrases(every, phrases.on_monthdays((start.day,)))
     if frequency == Frequency.WEEKLY:
-        return _joined(every, phrases.on_weekdays(((start.weekday(), 0),), months))
-    return _joined(every, _("in %(months)s") % {"months": phrases.months(months)}) if months else every
+        return _join_phrases(every, phrases.on_weekdays(((start.weekday(), 0),), months))
+    return _join_phrases(every, _("in %(months)s") % {"months": phrases.months(months)}) if months else every
 
 
 def _weekday_words(frequency: str, params: Params) -> str | None:
@@ -55,9 +55,11 @@ def _weekday_words(frequency: str, params: Params) -> str | None:
     counted = any(nth for _day, nth in params.byweekday)
     if frequency == Frequency.WEEKLY or (frequency == Frequency.MONTHLY and counted and not params.bymonth):
         every = phrases.every(frequency, params.interval)
-        return _joined(every, phrases.on_weekdays(params.byweekday, params.bymonth))
+        return _join_phrases(every, phrases.on_weekdays(params.byweekday, params.bymonth))
     if counted and frequency == Frequency.YEARLY and params.bymonth:
-        return _joined(phrases.every(frequency, params.interval), phrases.on_weekdays(params.byweekday, params.bymonth))
+        return _join_phrases(
+            phrases.every(frequency, params.interval), phrases.on_weekdays(params.byweekday, params.bymonth)
+        )
     if counted or params.interval > 1:
         return None
     words = phrases.every_weekday([day for day, _nth in params.byweekday])
@@ -73,11 +75,11 @@ def _monthday_words(frequency: str, params: Params) -> str | None:
     if params.bymonth:
         named = phrases.on_monthdays(params.bymonthday, params.bymonth)
         is_yearly = frequency == Frequency.YEARLY or params.interval == 1
-        return _joined(phrases.every(Frequency.YEARLY, params.interval), named) if is_yearly else None
+        return _join_phrases(phrases.every(Frequency.YEARLY, params.interval), named) if is_yearly else None
     if frequency != Frequency.MONTHLY and params.interval > 1:
         return None
-    return _joined(phrases.every(Frequency.MONTHLY, params.interval), phrases.on_monthdays(params.bymonthday))
+    return _join_phrases(phrases.every(Frequency.MONTHLY, params.interval), phrases.on_monthdays(params.bymonthday))
 
 
-def _joined(every: str, days: str | None) -> str | None:
+def _join_phrases(every: str, days: str | None) -> str | None:
     return _("%(every)s %(days)s") % {"every": every, "days": days} if days else None

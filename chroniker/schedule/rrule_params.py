@@ -87,16 +87,16 @@ def parse(frequency: str, text: str) -> Params:
     for pair in re.split(r"[;\n]", text):
         if not pair.strip():
             continue
-        key, values = _pair(pair)
+        key, values = _split_parameter(pair)
         if key in found:
             raise _error(
                 _("“%(key)s” is given twice: write its values with commas, as in “byhour:7,8,9”.") % {"key": key}
             )
-        found[key] = _value(frequency, key, values)
+        found[key] = _parse_values(frequency, key, values)
     return Params(**found)  # type: ignore[arg-type]  # _value gives each key its type
 
 
-def _pair(text: str) -> tuple[str, list[str]]:
+def _split_parameter(text: str) -> tuple[str, list[str]]:
     key, colon, values = (part.strip().lower() for part in text.partition(":"))
     if not colon or not values:
         raise _error(_("“%(text)s” is not a parameter: write “interval:15;byhour:7,8,9”.") % {"text": text.strip()})
@@ -129,19 +129,19 @@ def _unknown_key_message(key: str) -> str:
     return _("“%(key)s” is not a parameter: %(hint)s") % {"key": key, "hint": hint}
 
 
-def _value(frequency: str, key: str, values: list[str]) -> object:
+def _parse_values(frequency: str, key: str, values: list[str]) -> object:
     if key in KEYS:
-        return tuple(sorted({_signed_number(key, value) for value in values}))
+        return tuple(sorted({_parse_signed_number(key, value) for value in values}))
     if key == "byweekday":
-        return tuple(sorted({_weekday(frequency, key, value) for value in values}))
+        return tuple(sorted({_parse_weekday(frequency, key, value) for value in values}))
     if len(values) > 1:
         raise _error(_("“%(key)s” takes one value, not “%(value)s”.") % {"key": key, "value": ",".join(values)})
     if key == "wkst":
-        return _weekday(Frequency.WEEKLY, key, values[0])[0]
-    return _positive_number(key, values[0], MAX_COUNT if key == "count" else MAX_INTERVAL)
+        return _parse_weekday(Frequency.WEEKLY, key, values[0])[0]
+    return _parse_positive_number(key, values[0], MAX_COUNT if key == "count" else MAX_INTERVAL)
 
 
-def _signed_number(key: str, text: str) -> int:
+def _parse_signed_number(key: str, text: str) -> int:
     rule = KEYS[key]
     number = int(text) if re.fullmatch(r"[+-]?\d{1,3}", text, re.ASCII) else None
     if number is None or not rule.low <= (abs(number) if rule.negative else number) <= rule.high:
@@ -157,7 +157,7 @@ def _signed_number(key: str, text: str) -> int:
     return number
 
 
-def _positive_number(key: str, text: str, high: int) -> int:
+def _parse_positive_number(key: str, text: str, high: int) -> int:
     number = int(text) if re.fullmatch(r"\d{1,9}", text, re.ASCII) else 0
     if not 1 <= number <= high:
         raise _error(
@@ -167,7 +167,7 @@ def _positive_number(key: str, text: str, high: int) -> int:
     return number
 
 
-def _weekday(frequency: str, key: str, text: str) -> Weekday:
+def _parse_weekday(frequency: str, key: str, text: str) -> Weekday:
     match = WEEKDAY.match(text)
     day = _day_number(match["name"]) if match else None
     if match is None or day is None or (match["first"] and match["nth"]):

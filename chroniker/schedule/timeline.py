@@ -32,7 +32,7 @@ class Timeline(Protocol):
 
 
 @dataclass(frozen=True, slots=True)
-class OnWall:
+class WallClockTimeline:
     """A rule in wall-clock time, converted to UTC."""
 
     rule: dst.WallRule
@@ -47,7 +47,7 @@ class OnWall:
 
 
 @dataclass(frozen=True, slots=True)
-class Elapsed:
+class IntervalTimeline:
     """Fires at a fixed interval of real time from the anchor, whatever the wall clock shows."""
 
     anchor: dt.datetime
@@ -68,7 +68,7 @@ class Elapsed:
 
 
 @dataclass(frozen=True, slots=True)
-class Once:
+class OnceTimeline:
     at: dt.datetime
 
     def after(self, moment: dt.datetime) -> dt.datetime | None:
@@ -79,7 +79,7 @@ class Once:
 
 
 @dataclass(frozen=True, slots=True)
-class Never:
+class EmptyTimeline:
     """No instants: something else than a schedule starts the job."""
 
     def after(self, moment: dt.datetime) -> dt.datetime | None:
@@ -94,7 +94,7 @@ def validate(spec: Spec) -> None:
 
     A schedule whose last instant has passed is valid. A schedule that can never fire is not, unless it is MANUAL.
     """
-    span = bounded(spec)
+    span = parse_schedule(spec)
     if span.first > span.last:
         raise ScheduleError("ends_at", _("The end is before the start, so the schedule never fires."))
 
@@ -105,7 +105,7 @@ def next_after(spec: Spec, instant: dt.datetime) -> dt.datetime | None:
     Raises ``ScheduleError`` if the schedule is not valid. Instants more than a hundred years ahead are not found. No
     instant is earlier than 1970.
     """
-    span = bounded(spec)
+    span = parse_schedule(spec)
     found = span.timeline.after(max(_to_naive_utc(instant), span.first - dst.TICK))
     return found.replace(tzinfo=dt.UTC) if found is not None and found <= span.last else None
 
@@ -115,23 +115,23 @@ def latest_until(spec: Spec, instant: dt.datetime) -> dt.datetime | None:
 
     The cost does not depend on the age of the schedule. Finds the same instants as ``next_after``.
     """
-    span = bounded(spec)
+    span = parse_schedule(spec)
     found = span.timeline.until(min(_to_naive_utc(instant), span.last))
     return found.replace(tzinfo=dt.UTC) if found is not None and found >= span.first else None
 
 
-class Bounded(NamedTuple):
+class ParsedSchedule(NamedTuple):
     timeline: Timeline
     first: dt.datetime
     last: dt.datetime
 
 
 @lru_cache(maxsize=8192)
-def bounded(spec: Spec) -> Bounded:
+def parse_schedule(spec: Spec) -> ParsedSchedule:
     """The parsed schedule and its limits. Raises ``ScheduleError`` if it is not valid."""
     first = _start(spec) or dst.BEGINNING
     last = dst.END - dst.TICK if spec.ends_at is None else _checked_moment("ends_at", spec.ends_at)
-    return Bounded(timeline_of(spec), first, last)
+    return ParsedSchedule(timeline_of(spec), first, last)
 
 
 def timeline_of(spec: Spec) -> Timeline:
@@ -140,16 +140,16 @@ def timeline_of(spec: Spec) -> Timeline:
     if spec.frequency == Frequency.ONCE:
         if spec.run_at is None:
             raise ScheduleError("run_at", _("A schedule that runs once needs the date and time of its run."))
-        return Once(_checked_moment("run_at", spec.run_at))
+        return OnceTimeline(_checked_moment("run_at", spec.run_at))
     if spec.frequency == Frequency.MANUAL:
-        return Never()
+        return EmptyTimeline()
     if spec.frequency == Frequency.CRON:
         rule: dst.WallRule = cron_rule(spec.cron)
-        return OnWall(rule, tz, dst.REAL_TIME if rule.by_interval else policy)
+        return WallClockTimeline(rule, tz, dst.REAL_TIME if rule.by_interval else policy)
     if spec.frequency not in Frequency.values:
         message = _("“%(name)s” is not a frequency. Choose one of %(known)s.")
         raise ScheduleError("frequency", message % {"name": spec.frequency, "known": ", ".join(Frequency.values)})
-    return _recurring(str(spec.frequency), spec.params, tz, _start(spec), policy)
+    return _recurring_timeline(str(spec.frequency), spec.params, tz, _start(spec), policy)
 
 
 @lru_cache(maxsize=64)
@@ -163,13 +163,15 @@ def _policy(gap: str, fold: str) -> dst.Policy:
 
 
 @lru_cache(maxsize=4096)
-def _recurring(frequency: str, text: str, tz: ZoneInfo, start: dt.datetime | None, policy: dst.Policy) -> Timeline:
+def _recurring_timeline(
+    frequency: str, text: str, tz: ZoneInfo, start: dt.datetime | None, policy: dst.Policy
+) -> Timeline:
     params = _params(frequency, text)
     if params.count is not None and start is None:
         raise ScheduleError("starts_at", _("“count” needs a start date to count from."))
     if frequency in UNIT_SECONDS and params.only_counts:
         step = dt.timedelta(seconds=UNIT_SECONDS[Frequency(frequency)] * params.interval)
-        return Elapsed(start or DEFAULT_ANCHOR - offset_at(tz, DEFAULT_ANCHOR), step, params.count)
+        return IntervalTimeline(start or DEFAULT_ANCHOR - offset_at(tz, DEFAULT_ANCHOR), step, params.count)
     anchor = DEFAULT_ANCHOR if start is None else start + offset_at(tz, start)
     rule = (ClockRule if frequency in UNIT_SECONDS else CalendarRule)(frequency, params, anchor)
     rule.stop_after_count()
@@ -179,7 +181,7 @@ def _recurring(frequency: str, text: str, tz: ZoneInfo, start: dt.datetime | Non
             _("“%(text)s” never fires, counted from its start. Write it for example as “interval:2;byhour:7,8”.")
             % {"text": text},
         )
-    return OnWall(rule, tz, dst.REAL_TIME if rule.by_interval else policy)
+    return WallClockTimeline(rule, tz, dst.REAL_TIME if rule.by_interval else policy)
 
 
 @lru_cache(maxsize=4096)

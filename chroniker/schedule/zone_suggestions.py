@@ -86,12 +86,15 @@ def unknown_zone_message(name: object) -> str:
         }
     if match := FIXED_OFFSET.fullmatch(text):
         return _fixed_offset_message(quoted["name"], match)
-    if example := _find(text.lower(), ABBREVIATIONS):
+    if example := _zone_of_word(text.lower(), ABBREVIATIONS):
         return _("“%(name)s” is an abbreviation, not a time zone; write the region, for example “%(example)s”.") % {
             **quoted,
             "example": example,
         }
-    return _("There is no time zone “%(name)s”; write it like “%(example)s”.") % {**quoted, "example": _nearest(text)}
+    return _("There is no time zone “%(name)s”; write it like “%(example)s”.") % {
+        **quoted,
+        "example": _nearest_zone(text),
+    }
 
 
 def _fixed_offset_message(name: str, match: re.Match[str]) -> str:
@@ -112,19 +115,19 @@ def is_known_zone(name: str) -> bool:
     return name.lower() in _known_zones()
 
 
-def _nearest(text: str) -> str:
+def _nearest_zone(text: str) -> str:
     known = _known_zones()
     if text.lower() in known:
         return known[text.lower()]
     city = re.sub(r"[\s-]+", "_", text.rpartition("/")[2].lower())
     by_city = {lower.rpartition("/")[2]: name for lower, name in known.items() if "/" in lower}
-    if found := _find(city, CITIES) or by_city.get(city):
+    if found := _zone_of_word(city, CITIES) or by_city.get(city):
         return found
     near = difflib.get_close_matches(text.lower(), known, n=1)
     return known[near[0]] if near else DEFAULT_EXAMPLE
 
 
-def _find(word: str, table: dict[str, str]) -> str | None:
+def _zone_of_word(word: str, table: dict[str, str]) -> str | None:
     return next((name for name, words in table.items() if word in words.split()), None) if word else None
 
 

@@ -33,10 +33,10 @@ class Choices:
     discard_messages: bool = True
 
 
-def waiting() -> Waiting:
+def count_waiting() -> Waiting:
     """Three statements."""
     now = database_now()
-    requested = Q(pk__in=waiting_activations.waiting().values("target"))
+    requested = Q(pk__in=waiting_activations.all_waiting().values("target"))
     requested |= Q(pk__in=Backfill.objects.filter(finished_at=None).values("job"))
     due = JobState.objects.filter(requested | Q(next_run__lte=now) | Q(retry_at__isnull=False), job__enabled=True)
     queued = Run.objects.filter(status=Status.CLAIMED, children=None)
@@ -56,7 +56,7 @@ def adopt(by: str, choices: Choices) -> None:
         lifecycle.adopt_jobs(portion, now, raise_by=RAISE_BY, skip=choices.skip_missed)
     if choices.skip_missed:  # after all jobs: a retry that was cancelled above may have started another job
         for portion in portions:
-            lifecycle.pass_waiting(portion, Code.ADOPTED)
+            lifecycle.pass_over_waiting(portion, Code.ADOPTED)
     installation.adopt()
     details = ", ".join(name for name in choices.__slots__ if getattr(choices, name))
     AuditEntry.objects.record(by, Action.ADOPTED, [Switch(pk=pauses.ALL)], details=details)

@@ -23,19 +23,19 @@ def with_open_backfills(states: Sequence[JobState], now: dt.datetime) -> list[Jo
     """
     by_job = {row.job_id: row for row in Backfill.objects.filter(job__in=[s.pk for s in states], finished_at=None)}
     states = [state for state in states if state.pk in by_job]
-    look = [s for s in states if not by_job[s.pk].attempt and backfill_plan.fits(s, now)]
+    look = [s for s in states if not by_job[s.pk].attempt and backfill_plan.ends_before_next_run(s, now)]
     fetch_closed_times(state.job for state in look)
-    found, errors = backfill_instants.candidates([(by_job[state.pk], state.job.closed_times) for state in look])
+    found, errors = backfill_instants.find_candidates([(by_job[state.pk], state.job.closed_times) for state in look])
     for state in look:
         if (error := errors.get(state.pk)) is not None:
-            _report(by_job[state.pk], error)
+            _report_error(by_job[state.pk], error)
     undecided = {state.pk for state in look} - found.keys()
     for state in states:
         state.__dict__["open_backfill"] = OpenBackfill(by_job[state.pk], found.get(state.pk))
     return [state for state in states if state.pk not in undecided]
 
 
-def _report(backfill: Backfill, error: Exception) -> None:
+def _report_error(backfill: Backfill, error: Exception) -> None:
     if lifecycle.is_host_local(error):
         logger.error("This host cannot compute backfill %s, other hosts may: %s", backfill.pk, error)
         return

@@ -12,10 +12,10 @@ from django.utils.translation import gettext as _
 from chroniker import lifecycle
 from chroniker.clock.database_clock import database_now
 from chroniker.eligibility import backfill_instants
-from chroniker.eligibility.backfill_instants import MOST_LOOKED_AT, TICK, Decided, Window, is_wanted
+from chroniker.eligibility.backfill_instants import MOST_LOOKED_AT, TICK, DecidedInstant, Window, is_wanted
 from chroniker.exceptions import BackfillRefused, ClaimRefused, ScheduleError
 from chroniker.models import OPEN, Backfill, Job, JobState, OnFailure, Run, Which
-from chroniker.models.backfill import frozen
+from chroniker.models.backfill import schedule_to_json
 from chroniker.schedule import Frequency
 from chroniker.scheduler import manual_runs, stopping
 
@@ -38,7 +38,7 @@ class Wish:
     args: str | None = None
     note: str = ""
 
-    def wants(self, each: Decided) -> bool:
+    def wants(self, each: DecidedInstant) -> bool:
         return is_wanted(self.which, each.answer, include_unknown=self.include_unknown)
 
 
@@ -46,7 +46,7 @@ class Wish:
 class Preview:
     """Each instant of the range with its result by the stored runs, and how many get a run."""
 
-    decided: list[Decided]
+    decided: list[DecidedInstant]
     planned: int
     usual_seconds: float | None  #: of one run
 
@@ -60,7 +60,7 @@ def preview(wish: Wish) -> Preview:
     """What the backfill would run now. Raises ``BackfillRefused`` with the reason if it cannot be made."""
     state = _booked_state(wish.job)
     _refuse_arguments(wish)
-    decided = _decided(wish.job, _instants(wish, state))
+    decided = _decide_instants(wish.job, _instants(wish, state))
     planned = sum(wish.wants(each) for each in decided)
     most = wish.job.maximum_log_entries
     if 0 < most < planned:
@@ -75,7 +75,9 @@ def request(wish: Wish, by: str) -> Backfill:
     """Make the backfill; ticks claim its runs. Raises ``BackfillRefused`` like ``preview``, and if one is open."""
     expected = preview(wish)
     if not expected.planned:
-        raise BackfillRefused(_("Nothing to run: no scheduled time of the range needs a run. %(hint)s") % _hint(wish))
+        raise BackfillRefused(
+            _("Nothing to run: no scheduled time of the range needs a run. %(hint)s") % _hint_about_unknown(wish)
+        )
     return lifecycle.add_backfill(
         Backfill(
             job=wish.job,
@@ -86,7 +88,7 @@ def request(wish: Wish, by: str) -> Backfill:
             on_failure=wish.on_failure,
             args=wish.args,
             note=wish.note[:500],
-            spec=frozen(wish.job.spec),
+            spec=schedule_to_json(wish.job.spec),
             planned=expected.planned,
             asked_by=by[:150],
         )
@@ -135,7 +137,7 @@ def _instants(wish: Wish, state: JobState) -> list[dt.datetime]:
     if wish.last > database_now():
         raise BackfillRefused(_("The range ends in the future; a backfill is for the past."))
     try:
-        found, until, is_all = backfill_instants.following(
+        found, until, is_all = backfill_instants.instants_after(
             wish.job.spec, wish.job.closed_times, wish.first - TICK, wish.last, MOST_INSTANTS
         )
     except ScheduleError as error:
@@ -153,17 +155,17 @@ def _instants(wish: Wish, state: JobState) -> list[dt.datetime]:
     return found
 
 
-def _decided(job: Job, instants: list[dt.datetime]) -> list[Decided]:
+def _decide_instants(job: Job, instants: list[dt.datetime]) -> list[DecidedInstant]:
     """With one statement for each ``MOST_LOOKED_AT`` instants, or for as many as one statement can decide."""
-    decided: list[Decided] = []
+    decided: list[DecidedInstant] = []
     while len(decided) < len(instants):
         window = Window(job.pk, instants[len(decided) : len(decided) + MOST_LOOKED_AT])
-        given = backfill_instants.answers([window])[job.pk]
-        decided += [Decided(*each) for each in zip(window.instants, given, strict=False)]
+        given = backfill_instants.read_answers([window])[job.pk]
+        decided += [DecidedInstant(*each) for each in zip(window.instants, given, strict=False)]
     return decided
 
 
-def _hint(wish: Wish) -> dict[str, str]:
+def _hint_about_unknown(wish: Wish) -> dict[str, str]:
     if wish.include_unknown or wish.which == Which.ALL:
         return {"hint": ""}
     return {"hint": _("Those without a record are left out unless you include them.")}

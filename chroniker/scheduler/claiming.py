@@ -63,18 +63,18 @@ def stop_replaced(now: dt.datetime, only: Collection[int] | None) -> bool:
 
     Returns whether there were any.
     """
-    leases = list(due.to_replace(now, only).select_related("job__state")[: settings.batch_size])
+    leases = list(due.leases_to_replace(now, only).select_related("job__state")[: settings.batch_size])
     fetch_closed_times(lease.job for lease in leases)
     for lease in leases:
         lease.job.state.job = lease.job
-    replaced = [lease for lease in leases if not lease.job.closed_times or not _in_blackout(lease.job.state, now)]
+    replaced = [lease for lease in leases if not lease.job.closed_times or not _is_in_blackout(lease.job.state, now)]
     stop_all([lease.run_id for lease in replaced], Reason.of(Code.REPLACE).to_text())
     return bool(leases)
 
 
-def _in_blackout(state: JobState, now: dt.datetime) -> bool:
+def _is_in_blackout(state: JobState, now: dt.datetime) -> bool:
     try:
-        return claim_plan.in_blackout(state, now)
+        return claim_plan.is_in_blackout(state, now)
     except Exception:  # an error of one schedule concerns this job alone; its plan is computed next, and suspends it
         logger.exception("Cannot compute whether a blackout holds job %s.", state.pk)
         return False
@@ -86,15 +86,17 @@ def _claim_kind(
     began, lost_batches = host_clock.monotonic(), 0
     while lost_batches < MOST_LOST_BATCHES and host_clock.monotonic() - began < TIME_BOX.total_seconds():
         now = clock()
-        found = due.read(kind, now, only, groups=groups, limit=settings.batch_size + 1)  # one more: whether to go on
+        found = due.read_due(
+            kind, now, only, groups=groups, limit=settings.batch_size + 1
+        )  # one more: whether to go on
         states = found[: settings.batch_size]
         if not states:
             return
         plans = _make_plans(kind, states, now, result)
-        dispatch.expect(plans)
+        dispatch.set_queues_in_advance(plans)
         claimed = _claim(plans, now)
         result.messages |= any(plan.missed for plan in plans)
-        _record(result, states, claimed)
+        _record_batch(result, states, claimed)
         yield claimed
         if len(found) == len(states):
             return
@@ -118,7 +120,7 @@ def _claim(plans: list[lifecycle.Plan], now: dt.datetime) -> list[Run]:
     return [run for plan in plans for run in _claim([plan], now)]
 
 
-def _record(result: TickResult, states: Sequence[JobState], claimed: Sequence[Run]) -> None:
+def _record_batch(result: TickResult, states: Sequence[JobState], claimed: Sequence[Run]) -> None:
     result.claimed += claimed
     # Tokens number the runs of a job, so this costs no statement.
     before = {state.job_id: state.last_token for state in states}
@@ -140,7 +142,7 @@ def _make_plans(
         fetch_closed_times(state.job for state in states)
     waiting: dict[int, list[Activation]] = {}
     if kind.by_activation:
-        waiting = waiting_activations.read(states)
+        waiting = waiting_activations.read_by_job(states)
         states = [state for state in states if state.pk in waiting]
     if kind is BACKFILL:
         states = with_open_backfills(states, now)
@@ -150,7 +152,9 @@ def _make_plans(
             if kind.covers_instants and state.booked_fingerprint != state.job.spec.fingerprint():
                 changed.append(state.pk)
             else:
-                plans.append(claim_plan.make(kind, state, now, until.get(state.job_id), waiting.get(state.job_id, ())))
+                plans.append(
+                    claim_plan.make_plan(kind, state, now, until.get(state.job_id), waiting.get(state.job_id, ()))
+                )
         except Exception as error:  # an error of one schedule concerns this job alone
             if lifecycle.is_host_local(error):
                 logger.error("This host cannot compute the schedule of job %s, other hosts may: %s", state.pk, error)

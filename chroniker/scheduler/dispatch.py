@@ -24,7 +24,7 @@ logger = logging.getLogger(__name__)
 _BEFORE_ALL_CLAIMS = dt.datetime(2000, 1, 1, tzinfo=dt.UTC)
 
 
-def expect(plans: Iterable[lifecycle.Plan]) -> None:
+def set_queues_in_advance(plans: Iterable[lifecycle.Plan]) -> None:
     """Let the claims of these plans record their dispatch in advance, where the executor knows the queue."""
     queues: dict[tuple[str, str, str], str | None] = {}
     for plan in plans:
@@ -46,7 +46,7 @@ def _queue_for(job: Job) -> str | None:
 def dispatch(runs: Sequence[Run], now: dt.datetime, *, is_new: bool = False) -> int:
     """Hand claimed runs to their executors; returns how many they accepted. Later ticks offer the others again.
 
-    ``is_new``: they come from claims of this pass, which may have recorded the dispatch in advance (``expect``).
+    ``is_new``: they come from claims of this pass; their dispatch may be recorded already (``set_queues_in_advance``).
     """
     by_alias = defaultdict(list)
     for run in runs:
@@ -62,7 +62,7 @@ def dispatch(runs: Sequence[Run], now: dt.datetime, *, is_new: bool = False) -> 
             logger.warning("Executor %r accepted none of %d runs: %s", alias, len(group), one_line(error))
             lifecycle.record_not_accepted(ids, now, error=f"{type(error).__name__}: {error}", is_new=is_new)
             continue
-        _record(group, accepted, now, is_new=is_new)
+        _record_dispatch(group, accepted, now, is_new=is_new)
         accepted = set(accepted)
         mine = set(ids)
         if isinstance(executor, HostedExecutor) and (left := mine - {run.pk for run in executor.for_here(group)}):
@@ -74,7 +74,7 @@ def dispatch(runs: Sequence[Run], now: dt.datetime, *, is_new: bool = False) -> 
     return taken
 
 
-def _record(group: Sequence[Run], accepted: Collection[UUID], now: dt.datetime, *, is_new: bool) -> None:
+def _record_dispatch(group: Sequence[Run], accepted: Collection[UUID], now: dt.datetime, *, is_new: bool) -> None:
     """Record the dispatch of the accepted runs, as far as their claims have not."""
     expected = {run.pk: run.queue for run in group if is_new and run.dispatch_count}
     if isinstance(accepted, Mapping):
@@ -137,7 +137,7 @@ def dispatch_claims_left_for_this_host(now: dt.datetime, contested: Collection[i
     if not here:
         return 0
     if contested:
-        lifecycle.wait_for(contested)
+        lifecycle.wait_for_states(contested)
     return dispatch(list(claims_left_for_this_host(here)[: settings.batch_size]), now)
 
 

@@ -16,8 +16,8 @@ from chroniker.exceptions import CommandRefused, EventRefused, ExecutorError
 from chroniker.executors import executors
 from chroniker.executors.base import a_person_waits
 from chroniker.job_commands import options
-from chroniker.lifecycle.activations import PASSED, end, look_when_late
-from chroniker.lifecycle.event_plan import line_of
+from chroniker.lifecycle.activations import PASSED, end_before_insert, look_when_late
+from chroniker.lifecycle.event_plan import to_argument_line
 from chroniker.models import Activation, Job
 from chroniker.reasons import Code, Reason
 from chroniker.scheduler.tick import claim_waiting
@@ -44,7 +44,7 @@ def trigger(
     arguments that are no list of texts. Nothing is written then.
     """
     _check_connection(job)
-    _check(job, key, instant, args)
+    _check_arguments(job, key, instant, args)
     now = database_now()
     row = Activation(
         target_id=job.pk,
@@ -59,7 +59,7 @@ def trigger(
         raise EventRefused(_("The job was deleted."))
     look_when_late(row, target)
     if not target.enabled:
-        end(row, PASSED, Code.DISABLED)
+        end_before_insert(row, PASSED, Code.DISABLED)
     elif is_full(job.pk).exists():
         if (first := _first_with_key(row)) is not None:
             return first
@@ -81,7 +81,7 @@ def _check_connection(job: Job) -> None:
         raise EventRefused(text % {"ours": ours, "theirs": others[0] if others else job._state.db})
 
 
-def _check(job: Job, key: str | None, instant: dt.datetime | None, args: Sequence[str] | None) -> None:
+def _check_arguments(job: Job, key: str | None, instant: dt.datetime | None, args: Sequence[str] | None) -> None:
     if instant is not None and instant.utcoffset() is None:
         raise ValueError(f"{instant} has no time zone")
     if key is not None and not (0 < len(key) <= LONGEST_KEY and key.isprintable()):
@@ -96,7 +96,7 @@ def _check(job: Job, key: str | None, instant: dt.datetime | None, args: Sequenc
     if any("\0" in word for word in args):
         raise EventRefused(_("An argument contains the character NUL."))
     try:
-        problem = options.argument_error(job.command, line_of(args))
+        problem = options.argument_error(job.command, to_argument_line(args))
     except CommandRefused as refusal:
         raise EventRefused(str(refusal)) from refusal
     if problem:

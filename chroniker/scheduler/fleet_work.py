@@ -140,19 +140,19 @@ WORK = {
 }
 
 
-def not_due(name: str, now: dt.datetime | Expression) -> QuerySet[FleetWork]:
+def row_if_not_due(name: str, now: dt.datetime | Expression) -> QuerySet[FleetWork]:
     """The row of this work, unless the work is due. A time farther away than one period is a jump of the clock."""
     every = WORK[name].every
     latest = StatementNow(every) if isinstance(now, Expression) else now + every
     return FleetWork.objects.filter(name=name, due_at__gt=now, due_at__lte=latest)
 
 
-def wanted() -> dict[str, Work]:
+def wanted_work() -> dict[str, Work]:
     """The work that the settings ask for, by name."""
     return {name: work for name, work in WORK.items() if work.is_wanted()}
 
 
-def do(names: Collection[str], now: dt.datetime) -> None:
+def do_work(names: Collection[str], now: dt.datetime) -> None:
     """Do the work with these names that no other tick has taken. A database error is logged; the tick continues."""
     for name in names:
         try:

@@ -51,8 +51,8 @@ def measure(now: dt.datetime) -> None:
     window = Q(claimed_at__gt=since, claimed_at__lte=until)
     again = [UUID(pk) for pk in progress.open_runs] if progress else []
     found = {
-        Guarantee.ONE_INSTANCE: _record_overlaps(_overlapping(window | Q(pk__in=again), now)),
-        Guarantee.ONE_RECORD: _recorded_twice(window).count(),
+        Guarantee.ONE_INSTANCE: _record_overlaps(_overlapping_runs(window | Q(pk__in=again), now)),
+        Guarantee.ONE_RECORD: _runs_recorded_twice(window).count(),
         Guarantee.CLAIMS_END: Lease.objects.filter(expires_at__lt=now - CLOSING_TIME).count(),
         Guarantee.GROUP_LIMIT: _groups_above_limit().count(),
     }
@@ -62,12 +62,12 @@ def measure(now: dt.datetime) -> None:
     GuaranteeProgress.objects.update_or_create(pk=ONLY, defaults=values, create_defaults={**values, "since": since})
 
 
-def _overlapping(which: Q, now: dt.datetime) -> QuerySet[Run]:
+def _overlapping_runs(which: Q, now: dt.datetime) -> QuerySet[Run]:
     """Runs that started before an earlier run of their job and slot had ended, and are not recorded yet."""
     # The cast: MariaDB converts a datetime to text if the other argument is text.
     end = Coalesce("finished_at", Cast(Value(now), DateTimeField()))
     earlier = Run.objects.annotate(end=end).filter(
-        _before(),
+        _is_compared(),
         slot=OuterRef("slot"),
         started_at__lt=OuterRef("end"),
         end__gt=OuterRef("started_at"),
@@ -76,7 +76,7 @@ def _overlapping(which: Q, now: dt.datetime) -> QuerySet[Run]:
     return Run.objects.annotate(end=end).filter(which, Exists(earlier), ~Exists(recorded), started_at__isnull=False)
 
 
-def _before() -> Q:
+def _is_compared() -> Q:
     """The ``COMPARED`` runs of the same job before the outer run."""
     return Q(job=OuterRef("job"), token__lt=OuterRef("token"), token__gte=OuterRef("token") - COMPARED)
 
@@ -88,9 +88,9 @@ def _record_overlaps(runs: QuerySet[Run]) -> int:
     return len(ids)
 
 
-def _recorded_twice(which: Q) -> QuerySet[Run]:
+def _runs_recorded_twice(which: Q) -> QuerySet[Run]:
     """Runs and skipped ranges that begin within the range of an earlier one of their job and slot."""
-    earlier = Run.objects.filter(_before(), slot=OuterRef("slot"), covered_until__gte=OuterRef("scheduled_for"))
+    earlier = Run.objects.filter(_is_compared(), slot=OuterRef("slot"), covered_until__gte=OuterRef("scheduled_for"))
     return Run.objects.filter(which, Exists(earlier), scheduled_for__isnull=False, parent=None)
 
 

@@ -50,6 +50,6 @@ def _delete_runs(job_id: int, until: float) -> bool:
     """Delete the job's runs. ``False``: some are left because the time was over."""
     runs = Run.objects.filter(job=job_id, parent=None, status__in=FINAL).order_by("token")
     while portion := list(runs.values_list("pk", flat=True)[: retention.PORTION]):
-        if host_clock.monotonic() > until or not retention.delete(portion):
+        if host_clock.monotonic() > until or not retention.delete_runs(portion):
             return False
     return True

@@ -53,13 +53,13 @@ class Ticker:
         self._reports = runs.reports
         while not shutdown:
             self.touch()
-            pause = self._try(self.step)
+            pause = self._call_and_back_off(self.step)
             until = host_clock.monotonic() + pause
             while not shutdown and (left := until - host_clock.monotonic()) > 0:
                 self.touch()
                 runs.wait(min(left, EVERY_SECONDS))
                 if self._heartbeat_is_due and self._unusable_since is None:
-                    self._try(self._send_heartbeat)
+                    self._call_and_back_off(self._send_heartbeat)
         self.close()
 
     def touch(self) -> None:
@@ -71,7 +71,7 @@ class Ticker:
         if self._alive is not None:
             self._alive.remove()
 
-    def _try(self, part: Callable[[], float]) -> float:
+    def _call_and_back_off(self, part: Callable[[], float]) -> float:
         try:
             pause = part()
         except Error as error:

@@ -35,8 +35,8 @@ def run_now(job: Job, by: str, args: str | None = None, instant: dt.datetime | N
     state = JobState.objects.select_related("job__group").get(pk=job.pk)
     _refuse_if_not_free(state)
     now = _trusted_now()
-    drawn = claim_plan.by_hand(state, now, args, asked_by=by, instant=instant)
-    dispatch.expect([drawn])
+    drawn = claim_plan.plan_by_hand(state, now, args, asked_by=by, instant=instant)
+    dispatch.set_queues_in_advance([drawn])
     try:
         claimed = lifecycle.claim([drawn], now, wait=True)
     except jump_detection.ClockJumped as jump:

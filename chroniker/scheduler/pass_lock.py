@@ -45,7 +45,7 @@ class PassLock:
     def _take(self, descriptor: int) -> bool:
         # Polling, not a blocking lock: a signal must be able to end the wait.
         logged = False
-        while not (taken := _try(descriptor)) and not self._shutdown:
+        while not (taken := _try_to_lock(descriptor)) and not self._shutdown:
             if not logged:
                 self._log("Waiting for the pass of another cron on this host (CHRONIKER_USE_PID).")
                 logged = True
@@ -71,7 +71,7 @@ def lock_path() -> Path:
     return settings.runtime_dir / f"cron-{settings.database_digest}.pass"
 
 
-def _try(descriptor: int) -> bool:
+def _try_to_lock(descriptor: int) -> bool:
     try:
         fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError:

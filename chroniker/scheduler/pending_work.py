@@ -13,7 +13,7 @@ from django.db import connections
 from django.db.models import Exists, Expression, Subquery
 
 from chroniker.clock import jump_detection, simulated_time
-from chroniker.clock.database_clock import StatementNow, aware, clock_columns
+from chroniker.clock.database_clock import StatementNow, clock_columns, to_aware
 from chroniker.clock.jump_detection import ClockReading
 from chroniker.conf import settings
 from chroniker.eligibility import due
@@ -23,7 +23,7 @@ from chroniker.models.statements import Statement
 from chroniker.process.kernel import host_clock
 from chroniker.scheduler import fleet_work
 from chroniker.scheduler.claiming import Search
-from chroniker.scheduler.questions import first_after, moments, not_due, questions
+from chroniker.scheduler.questions import due_times, first_after, question_not_due, questions
 
 #: A statement is compiled again after this time: Django needs longer for it than the database for the answer.
 COMPILED_FOR_SECONDS = 60
@@ -65,56 +65,56 @@ class PendingWork:
         return alerts or self.claims or self.expiry or self.redispatch or self.claims_for_this_host or self.stops
 
 
-def find(now: dt.datetime | None = None) -> PendingWork:
+def find_pending_work(now: dt.datetime | None = None) -> PendingWork:
     """One statement, from the second pass of a host on. ``now``: instead of the database's time, for tests."""
     if jump_detection.known_server() is None:
         jump_detection.read_clock()
     before = jump_detection.read_host_clocks()
-    clock, server, upcoming, found = _ask(now)
+    clock, server, upcoming, found = _ask_database(now)
     reading = jump_detection.evaluate(clock, server or None, before)
     kinds = tuple(kind for kind in TICK_KINDS if found.pop(kind.name))
     search = Search(kinds, replaced=found.pop("replaced"), groups=found.pop("groups"))
     regular = []
-    for name in fleet_work.wanted():
-        is_waiting, is_not_due = found.pop(name, True), found.pop(not_due(name))
+    for name in fleet_work.wanted_work():
+        is_waiting, is_not_due = found.pop(name, True), found.pop(question_not_due(name))
         if is_waiting and not is_not_due:
             regular.append(name)
     return PendingWork(reading, upcoming, search=search, fleet_work=regular, **found)
 
 
 class _Questions(NamedTuple):
-    """``names`` are those of the columns after the clock's two and those of ``moments``."""
+    """``names`` are those of the columns after the clock's two and those of ``due_times``."""
 
     statement: Statement
     names: tuple[str, ...]
     n_moments: int
 
 
-def _ask(now: dt.datetime | None) -> tuple[dt.datetime, str, dt.datetime | None, dict[str, bool]]:
+def _ask_database(now: dt.datetime | None) -> tuple[dt.datetime, str, dt.datetime | None, dict[str, bool]]:
     """The database's clock, the server, the next moment, and the answer to each question."""
     if now is None:
-        with simulated_time.left_open():
-            asked = _remembered(*_what_it_depends_on())
+        with simulated_time.leave_time_open():
+            asked = _remembered(*_statement_dependencies())
     else:
         asked = _compiled(now)
     row = asked.statement.fetch({})
     assert row is not None
     clock, server, *answers = row
-    upcoming = [aware(each) for each in answers[: asked.n_moments] if each is not None]
+    upcoming = [to_aware(each) for each in answers[: asked.n_moments] if each is not None]
     found = dict.fromkeys(asked.names, False)
     for name, answer in zip(asked.names, answers[asked.n_moments :], strict=True):
         found[name] |= bool(answer)
-    return aware(clock), str(server), min(upcoming, default=None), found
+    return to_aware(clock), str(server), min(upcoming, default=None), found
 
 
-def _what_it_depends_on() -> tuple[Any, ...]:
+def _statement_dependencies() -> tuple[Any, ...]:
     """Everything that the text and the parameters of the statement contain. The statement is built again when one of
     these changes; and from time to time, in case one is missing here."""
     return (
         (settings.database, settings.hostname, settings.installation),
         (settings.drift_allowance, settings.check_lock_file),
-        _clock(),
-        tuple(fleet_work.wanted()),
+        _clock_sql(),
+        tuple(fleet_work.wanted_work()),
         due.own_zone_rules(),
         installation.known_identity(),
         host_clock.monotonic() // COMPILED_FOR_SECONDS,
@@ -127,16 +127,16 @@ def _remembered(*inputs: Any) -> _Questions:
     return _compiled(StatementNow())
 
 
-def _clock() -> str:
+def _clock_sql() -> str:
     return clock_columns(settings.database, with_server=bool(jump_detection.known_server()))
 
 
 def _compiled(now: dt.datetime | Expression) -> _Questions:
     connection = connections[settings.database]
     compiler = Run.objects.all().query.get_compiler(connection=connection)
-    times = [Subquery(first_after(rows, column, now)) for rows, column in moments()]
+    times = [Subquery(first_after(rows, column, now)) for rows, column in due_times()]
     searches = [(name, Exists(rows.order_by())) for name, each in questions(now).items() for rows in each]
-    columns = [_clock()]
+    columns = [_clock_sql()]
     params: list[Any] = []
     for expression in [*times, *(exists for _name, exists in searches)]:
         sql, values = expression.as_sql(compiler, connection)
@@ -147,8 +147,8 @@ def _compiled(now: dt.datetime | Expression) -> _Questions:
     return _Questions(statement, names, len(times))
 
 
-def _forget(**kwargs: Any) -> None:
+def _forget_statement(**kwargs: Any) -> None:
     _remembered.cache_clear()
 
 
-setting_changed.connect(_forget)
+setting_changed.connect(_forget_statement)

@@ -15,7 +15,7 @@ from chroniker.clock.database_clock import StatementNow
 from chroniker.conf import settings
 from chroniker.eligibility import draining, due, pauses
 from chroniker.eligibility.claim_kinds import OVERLAPPED, SCHEDULED, START_KINDS
-from chroniker.eligibility.waiting_activations import to_look_at, waiting
+from chroniker.eligibility.waiting_activations import all_waiting, to_look_at
 from chroniker.executors import executors
 from chroniker.lifecycle import alert_watch
 from chroniker.models import Group, Job, JobState, Lease, Outbox, Overlap, Status, Switch, installation
@@ -31,7 +31,7 @@ def questions(now: dt.datetime | Expression) -> Questions:
     due_now = JobState.objects.filter(SCHEDULED.pending(now))
     is_open = Exists(Lease.objects.filter(job=OuterRef("pk"), slot=""))
     return {
-        "expiry": _expiry(),
+        "expiry": _rows_to_expire(),
         "redispatch": [dispatch.claims_to_redispatch(now, here)],
         "claims_for_this_host": [dispatch.claims_left_for_this_host(here)],
         "stops": [Job.objects.filter(force_stop__in=[True])],
@@ -39,25 +39,25 @@ def questions(now: dt.datetime | Expression) -> Questions:
             Job.objects.filter(edited_at__isnull=False),
             JobState.objects.filter(next_run__lte=now, job__enabled=False),
             due.booked_by_older_zone_rules(),
-            waiting().filter(target__enabled=False),
+            all_waiting().filter(target__enabled=False),
         ],
         **{kind.name: [JobState.objects.filter(kind.pending(now), job__enabled=True)] for kind in START_KINDS},
         OVERLAPPED.name: [JobState.objects.filter(OVERLAPPED.pending(now), is_open)],
         "replaced": [due_now.filter(job__overlap=Overlap.REPLACE)],
         "groups": [Group.objects.filter(Q(paused_at__isnull=False) | Q(limit__isnull=False))],
         "alerts": [JobState.objects.filter(alert_at__lte=now), to_look_at(now)],
-        "alert_changes": alert_watch.changed(),
+        "alert_changes": alert_watch.changed_rows(),
         "messages": [Outbox.objects.filter(send_at__lte=now)],
         "deletions": [Job.objects.filter(deletion_requested_at__isnull=False, enabled=False)],
-        "copied": [installation.copied()],
-        "recorded": [installation.recorded()],
+        "copied": [installation.row_of_copy()],
+        "recorded": [installation.row_with_identity()],
         "draining": [draining.draining_here()],
         "paused": [Switch.objects.filter(pk=pauses.ALL, paused_at__isnull=False)],
         **_fleet_work(now),
     }
 
 
-def _expiry() -> list[QuerySet[Any]]:
+def _rows_to_expire() -> list[QuerySet[Any]]:
     overdue = Lease.objects.filter(expires_at__lt=StatementNow(-settings.drift_allowance))
     rows: list[QuerySet[Any]] = [overdue, Lease.objects.exclude(slot="").filter(nonce=None)]
     if settings.check_lock_file:
@@ -67,19 +67,19 @@ def _expiry() -> list[QuerySet[Any]]:
 
 def _fleet_work(now: dt.datetime | Expression) -> dict[str, list[QuerySet[Any]]]:
     rows: dict[str, list[QuerySet[Any]]] = {}
-    for name, work in fleet_work.wanted().items():
-        rows[not_due(name)] = [fleet_work.not_due(name, now)]
+    for name, work in fleet_work.wanted_work().items():
+        rows[question_not_due(name)] = [fleet_work.row_if_not_due(name, now)]
         if work.waiting is not None:
             rows[name] = [work.waiting()]
     return rows
 
 
-def not_due(name: str) -> str:
+def question_not_due(name: str) -> str:
     """The question whether this regular work of the fleet has to wait: a row that is missing does not."""
     return f"{name}: not due"
 
 
-def moments() -> list[tuple[QuerySet[Any], str]]:
+def due_times() -> list[tuple[QuerySet[Any], str]]:
     """The times at which something becomes due, each with its column, which has an index. ``loop`` wakes at the next.
 
     Jobs that were disabled past the model count: the pass at that time books them.
@@ -95,12 +95,12 @@ def first_after(rows: QuerySet[Any], column: str, now: dt.datetime | Expression)
 
 
 def next_moment(after: dt.datetime) -> dt.datetime | None:
-    """The first time after ``after`` at which something of ``moments`` is due. One statement for each."""
+    """The first time after ``after`` at which something of ``due_times`` is due. One statement for each."""
     here = tuple(executors.here())
-    found = [row[0] for number in range(len(moments())) for row in fetch(_first_of, number, here, after=after)]
+    found = [row[0] for number in range(len(due_times())) for row in fetch(_first_time, number, here, after=after)]
     return min(found, default=None)
 
 
-def _first_of(number: int, here: Collection[str], after: dt.datetime) -> QuerySet[Any, Any]:
+def _first_time(number: int, here: Collection[str], after: dt.datetime) -> QuerySet[Any, Any]:
     del here  # part of the text
-    return first_after(*moments()[number], after).values_list(moments()[number][1])
+    return first_after(*due_times()[number], after).values_list(due_times()[number][1])

@@ -67,7 +67,7 @@ def trim(job_ids: Collection[int]) -> int:
         if host_clock.monotonic() - began > TIME_BOX.total_seconds():
             break
         try:
-            deleted += delete(_surplus(ids[start : start + JOBS]))
+            deleted += delete_runs(_surplus(ids[start : start + JOBS]))
         except IntegrityError as error:  # a table of the project refers to runs; the tick continues
             logger.warning("Old runs could not be deleted: %s", str(error).strip())
     return deleted
@@ -84,14 +84,14 @@ def _surplus(job_ids: Sequence[int]) -> list[UUID]:
     cuts = list(longer.annotate(cut=cut, counts_apart=has_backfills).values_list("pk", "cut", "counts_apart"))
     older = [Q(job=job_id, token__lte=cut) for job_id, cut, counts_apart in cuts if not counts_apart]
     if apart := [job_id for job_id, _cut, counts_apart in cuts if counts_apart]:
-        older.append(Q(pk__in=_surplus_apart(apart)))
+        older.append(Q(pk__in=_surplus_with_backfills(apart)))
     if not older:
         return []
-    runs = deletable().filter(functools.reduce(operator.or_, older))
+    runs = deletable_runs().filter(functools.reduce(operator.or_, older))
     return list(runs.order_by("job", "token").values_list("pk", flat=True)[:PORTION])
 
 
-def _surplus_apart(job_ids: Sequence[int]) -> list[UUID]:
+def _surplus_with_backfills(job_ids: Sequence[int]) -> list[UUID]:
     """The surplus of jobs with backfills, whose runs are counted apart: they must not push out the schedule's history.
 
     One statement, which reads all runs of these jobs.
@@ -103,27 +103,27 @@ def _surplus_apart(job_ids: Sequence[int]) -> list[UUID]:
     return list(surplus.values_list("pk", flat=True)[:PORTION])
 
 
-def ended_before(moment: dt.datetime) -> QuerySet[Run]:
+def deletable_before(moment: dt.datetime) -> QuerySet[Run]:
     """The deletable runs that had ended by ``moment``. The first condition has the index."""
-    return deletable().filter(claimed_at__lt=moment, finished_at__lt=moment)
+    return deletable_runs().filter(claimed_at__lt=moment, finished_at__lt=moment)
 
 
 def delete_before(moment: dt.datetime) -> Iterator[int]:
-    """Delete ``ended_before``, oldest first; yields the total of deleted runs after each portion, without children."""
+    """Delete ``deletable_before``, oldest first; yields after each portion how many runs in all, without children."""
     deleted, after = 0, None
     while True:
-        runs = ended_before(moment)
+        runs = deletable_before(moment)
         if after is not None:  # do not read the kept runs again for each portion
             runs = runs.filter(claimed_at__gte=after)
         portion = list(runs.order_by("claimed_at").values_list("pk", "claimed_at")[:PORTION])
         if not portion:
             return
-        deleted += delete([pk for pk, _claimed_at in portion])
+        deleted += delete_runs([pk for pk, _claimed_at in portion])
         after = portion[-1][1]
         yield deleted
 
 
-def deletable() -> QuerySet[Run]:
+def deletable_runs() -> QuerySet[Run]:
     """Closed top-level runs, except the newest closed run of each slot, parents of such a run, attempts with a pending
     retry, and runs that the hourly counts do not contain yet."""
     later = Exists(
@@ -136,7 +136,7 @@ def deletable() -> QuerySet[Run]:
     return Run.objects.filter(later, ~needed, status__in=FINAL, parent=None, uncounted_since=None)
 
 
-def delete(run_ids: Sequence[UUID]) -> int:
+def delete_runs(run_ids: Sequence[UUID]) -> int:
     """Delete these closed runs with all their rows; returns how many, children not counted.
 
     Their output is deleted first, in separate transactions. If the process dies in between, the runs stay with part of
@@ -147,7 +147,7 @@ def delete(run_ids: Sequence[UUID]) -> int:
     children = Run.objects.filter(parent__in=run_ids).values_list("pk", "parent")
     parents = {pk: parent for pk, parent in children if parent is not None}
     family = [*run_ids, *parents]
-    _forget(family)
+    _forget_in_executors(family)
     _delete_rows(LogChunk, family)
     _delete_rows(RunEvent, family)
     deleted = 0
@@ -157,7 +157,7 @@ def delete(run_ids: Sequence[UUID]) -> int:
     return deleted
 
 
-def _forget(run_ids: Sequence[UUID]) -> None:
+def _forget_in_executors(run_ids: Sequence[UUID]) -> None:
     """Let the executors delete what they have stored about these runs. An error is logged: the runs are deleted."""
     by_alias = defaultdict(list)
     for pk, alias in Run.objects.filter(pk__in=run_ids).values_list("pk", "executor"):

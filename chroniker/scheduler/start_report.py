@@ -19,9 +19,9 @@ from chroniker.wording.formats import zoned_time
 
 def lines() -> list[str]:
     """Three lines, and one for a pause of all jobs; only two while the database cannot be used. Without passwords."""
-    found = [versions(), f"database: {_database()}; executors: {_executors()}"]
+    found = [versions(), f"database: {_database_line()}; executors: {_executors_line()}"]
     with suppress(Error):  # the first tick reports it
-        found.append(f"jobs: {_jobs()}")
+        found.append(f"jobs: {_jobs_line()}")
         pause = pauses.global_pause()
         if pause is not None and not pause.is_copy:  # each tick reports a copy
             found.append(str(pause))
@@ -38,22 +38,22 @@ def versions() -> str:
 def worker_lines(worker: str, queues: Collection[str], slots: int, aliases: Collection[str]) -> list[str]:
     """Lines for the start of a worker: what it executes, where, and as which host."""
     work = f"executors: {', '.join(aliases) or 'none'}; queues: {', '.join(queues) or 'none'}; slots: {slots}"
-    database = f"database: {_database()}; runtime directory: {settings.runtime_dir}"
+    database = f"database: {_database_line()}; runtime directory: {settings.runtime_dir}"
     return [one_line(line) for line in (versions(), database, f"worker: {worker}; {work}")]
 
 
-def _database() -> str:
+def _database_line() -> str:
     connection = connections[settings.database]
     name, host = connection.settings_dict["NAME"], connection.settings_dict["HOST"]
     return f"{connection.display_name} “{name}”{f' on {host}' if host else ''}"
 
 
-def _executors() -> str:
+def _executors_line() -> str:
     backends = {alias: str(config.get("BACKEND", "")) for alias, config in settings.executors.items()}
     return ", ".join(f"{alias} ({backend.rpartition('.')[2]})" for alias, backend in backends.items())
 
 
-def _jobs() -> str:
+def _jobs_line() -> str:
     enabled = Job.objects.filter(enabled=True).count()
     if not enabled:
         return "none is enabled"

@@ -42,8 +42,8 @@ def tick(only: Collection[int] | None = None, now: dt.datetime | None = None) ->
     One statement reads the clock and says which steps have work, so that an idle pass costs no other. A pass with work
     costs a constant number of statements, plus a constant number for each batch of due jobs. ``now`` is for tests. The
     database's clock is read once for the pass and judged; each claim and expiry judges it again in its transaction."""
-    work = pending_work.find(now)
-    result = _begin(work, PassClock(work.reading, now))
+    work = pending_work.find_pending_work(now)
+    result = _begin_pass(work, PassClock(work.reading, now))
     if work.copied:
         installation.mark_copied()
         return result
@@ -60,13 +60,13 @@ def tick(only: Collection[int] | None = None, now: dt.datetime | None = None) ->
         outbox.send_soon()
     if result.over_maximum:
         retention.trim(result.over_maximum)
-    fleet_work.do(() if result.suspended_because else work.fleet_work, work.reading.now)
+    fleet_work.do_work(() if result.suspended_because else work.fleet_work, work.reading.now)
     if (work.deletions or result.lost) and not result.suspended_because:  # a lost run may have been the last one
         job_deletion.delete_closed_jobs()
     return result
 
 
-def _begin(work: PendingWork, clock: PassClock) -> TickResult:
+def _begin_pass(work: PendingWork, clock: PassClock) -> TickResult:
     result = TickResult(began=clock(), clock=clock, copied=work.copied)
     result.next_moment, result.next_moment_is_known = work.next_moment, not work.changes_times
     return result
@@ -75,7 +75,7 @@ def _begin(work: PendingWork, clock: PassClock) -> TickResult:
 def _prepare(work: PendingWork) -> None:
     """What only the first pass needs, and the first one after a jump of the clock."""
     if not work.recorded:
-        installation.record()
+        installation.record_identity()
     if jump_detection.is_unsettled():
         lifecycle.restart_after_clock_jump()
         if not work.reading.suspended_because:
@@ -184,7 +184,7 @@ def book_edited(now: dt.datetime) -> int:
     """Step 3. Batch by batch until only locked jobs are left."""
     booked, began = 0, host_clock.monotonic()
     while host_clock.monotonic() - began < TIME_BOX.total_seconds():
-        ids = due.to_book(now, settings.batch_size)
+        ids = due.jobs_to_book(now, settings.batch_size)
         count = lifecycle.book(ids, now) if ids else 0
         booked += count
         if not count:

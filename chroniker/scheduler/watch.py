@@ -30,7 +30,7 @@ from chroniker.wording.formats import coarse_duration, short_duration, zoned_tim
 logger = logging.getLogger(__name__)
 
 
-def interval() -> float:
+def look_interval() -> float:
     """Seconds between two looks. A silent scheduler is reported within its timeout and one interval."""
     return min(hosts.HEARTBEAT_SECONDS, settings.tick_timeout.total_seconds() / 2.5)
 
@@ -49,7 +49,7 @@ class Watch:
 
     @property
     def is_due(self) -> bool:
-        return host_clock.monotonic() - self._looked_at >= interval()
+        return host_clock.monotonic() - self._looked_at >= look_interval()
 
     def look(self) -> None:
         """Raise and end alarms. About five statements. A database error is logged, and the next look tries again."""
@@ -60,16 +60,16 @@ class Watch:
             logger.warning("The scheduler could not be watched: %s", one_line(error))
 
     def _look(self) -> None:
-        has_paused = host_clock.monotonic() - self._looked_at > 3 * interval()
+        has_paused = host_clock.monotonic() - self._looked_at > 3 * look_interval()
         self._looked_at = host_clock.monotonic()
         now = database_now()
-        if jump_detection.suspended_because() or installation.copied().exists():
+        if jump_detection.suspended_because() or installation.row_of_copy().exists():
             self._since = None
             return
         if self._waits_first and (self._since is None or has_paused):
             self._since = now
-        found = self._troubles(now)
-        open_alarms = alarms.raised()
+        found = self._find_troubles(now)
+        open_alarms = alarms.raised_alarms()
         for subject, (since, text) in found.items():
             if subject not in open_alarms and alarms.raise_alarm(subject, since, text, now):
                 logger.error("%s", one_line(" ".join(f"{text.title} {text.text}".split())))
@@ -81,7 +81,7 @@ class Watch:
         if found or open_alarms:
             outbox.send_soon()  # nothing else does, if nothing ticks
 
-    def _troubles(self, now: dt.datetime) -> dict[str, tuple[dt.datetime, AlarmText]]:
+    def _find_troubles(self, now: dt.datetime) -> dict[str, tuple[dt.datetime, AlarmText]]:
         """By subject: since when, and what to say. Three statements."""
         found = {}
         if last := liveness.silent_ticker(liveness.tickers(), now, self._since):

@@ -121,7 +121,7 @@ def scheduler(start: dt.datetime) -> Iterator[Scheduler]:
     with (
         override_settings(**replaced),
         mock.patch.dict(fleet_work.WORK, clear=True),  # statistics of the console, which would take most of the time
-        simulated_time.simulated(),
+        simulated_time.simulate_time(),
         committing(settings.database),
     ):
         simulated_time.set_moment(start)

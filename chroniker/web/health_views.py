@@ -56,7 +56,7 @@ def scheduler(request: HttpRequest, **prefix: object) -> HttpResponse:
     if facts is None:
         return _failures_response({"database": "failing"})
     try:
-        copied = installation.copied().exists()
+        copied = installation.row_of_copy().exists()
     except Exception:  # of any driver
         return _failures_response({"database": "failing"})
     return _failures_response(

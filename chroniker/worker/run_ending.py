@@ -50,7 +50,7 @@ def outcome(spec: RunSpec, seen: Observations) -> RunOutcome:
     return RunOutcome(
         how=seen.how,
         exit_code=seen.keeper.get("exit_code"),
-        reason=Reason.joined(*_reasons(spec, seen)),
+        reason=Reason.joined(*_find_reasons(spec, seen)),
         wrote_stderr=seen.wrote_stderr,
         progress=seen.progress,
         survivors=tuple(seen.survivors),
@@ -60,7 +60,7 @@ def outcome(spec: RunSpec, seen: Observations) -> RunOutcome:
     )
 
 
-def _reasons(spec: RunSpec, seen: Observations) -> Iterator[Reason]:
+def _find_reasons(spec: RunSpec, seen: Observations) -> Iterator[Reason]:
     match seen.how:
         case "timed_out":
             yield Reason.of(Code.TIMEOUT, seconds=spec.timeout or 0)
@@ -69,13 +69,13 @@ def _reasons(spec: RunSpec, seen: Observations) -> Iterator[Reason]:
         case "interrupted":
             yield Reason.of(Code.WORKER_SHUTDOWN, host=seen.host)
     if seen.how == "lost":
-        yield because(seen.lost or Code.LEASE_LATE)
+        yield reason_of_code(seen.lost or Code.LEASE_LATE)
     else:
-        yield of_exit(exit_code := seen.keeper.get("exit_code"))
+        yield reason_of_exit(exit_code := seen.keeper.get("exit_code"))
         if seen.how == "exited" and exit_code and seen.last_stderr_line:
             yield Reason.of(Code.LAST_LINE, line=seen.last_stderr_line)
     if seen.replaced:
-        yield because(seen.replaced)
+        yield reason_of_code(seen.replaced)
     if seen.survivors:
         yield Reason.of(Code.SURVIVORS, names=[each.name for each in seen.survivors])
 
@@ -90,12 +90,12 @@ def remarks(spec: RunSpec, seen: Observations) -> Iterator[str]:
         rest = f"SIGKILL to those left after {spec.grace:g} seconds: {listed}" if killed else "all ended"
         yield f"{_STOPPED[how]}: SIGTERM to the whole tree; {rest}."
     elif how == "lost":
-        yield f"Killed: {in_english(because(seen.lost or Code.LEASE_LATE))}. The end may be missing."
+        yield f"Killed: {in_english(reason_of_code(seen.lost or Code.LEASE_LATE))}. The end may be missing."
     if seen.replaced:
-        yield f"{in_english(because(seen.replaced)).capitalize()}. {seen.keeper_error}".strip()
+        yield f"{in_english(reason_of_code(seen.replaced)).capitalize()}. {seen.keeper_error}".strip()
 
 
-def because(why: str) -> Reason:
+def reason_of_code(why: str) -> Reason:
     """The reason for one of the codes above; for any other text, that text."""
     return Reason.of(Code(why)) if why in Code.values else Reason.of(Code.OTHER, text=why)
 
@@ -106,7 +106,7 @@ def in_english(reason: Reason) -> str:
         return str(reason)
 
 
-def of_exit(exit_code: int | None) -> Reason:
+def reason_of_exit(exit_code: int | None) -> Reason:
     """The reason for an exit status. Negative: the signal that killed it; ``None``: unknown."""
     if exit_code is None:
         return Reason.of(Code.EXIT_UNKNOWN)

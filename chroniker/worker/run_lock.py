@@ -37,7 +37,7 @@ class RunLock:
         until = host_clock.monotonic() + _TIMEOUT
         while True:
             descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
-            if _lock(descriptor, fcntl.LOCK_EX) and _is_still(path, descriptor):
+            if _lock(descriptor, fcntl.LOCK_EX) and _names_file(path, descriptor):
                 os.utime(descriptor)  # a sweeper that has seen this file before looks at it again
                 return cls(path, descriptor)
             os.close(descriptor)
@@ -81,7 +81,7 @@ def sweep_leftovers(
     """
     swept = {}
     for path in sorted(runtime_dir.glob(f"*{_SUFFIX}")):
-        run_id, taken_at = _run_of(path), _taken_at(path)
+        run_id, taken_at = _run_id_from(path), _taken_at(path)
         if run_id is None or taken_at is None or (known or {}).get(run_id) == taken_at:
             continue
         age = host_clock.wall() - taken_at
@@ -95,7 +95,7 @@ def sweep_leftovers(
     return swept
 
 
-def _run_of(path: Path) -> UUID | None:
+def _run_id_from(path: Path) -> UUID | None:
     try:
         return UUID(path.stem)
     except ValueError:
@@ -122,7 +122,7 @@ def _lock(descriptor: int, kind: int) -> bool:
     return True
 
 
-def _is_still(path: Path, descriptor: int) -> bool:
+def _names_file(path: Path, descriptor: int) -> bool:
     """Whether the path still names the opened file: the previous owner may have removed it."""
     try:
         return os.path.samestat(path.stat(), os.fstat(descriptor))

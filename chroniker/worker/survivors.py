@@ -32,7 +32,7 @@ def hold_slot(report: Report, spec: RunSpec, survivors: Sequence[Survivor], noti
             return
         if host_clock.boot() >= renew_at:
             renew_at = host_clock.boot() + spec.heartbeat
-            if not _renewed(report):
+            if not _renew_lease(report):
                 return
         host_clock.sleep(_POLL_SECONDS)
     try:
@@ -43,7 +43,7 @@ def hold_slot(report: Report, spec: RunSpec, survivors: Sequence[Survivor], noti
         report.close()
 
 
-def _renewed(report: Report) -> bool:
+def _renew_lease(report: Report) -> bool:
     """Whether the lease may still be held."""
     try:
         return report.renew(None).held

@@ -96,7 +96,7 @@ def unique_lease() -> None:
 
         return insert_beside
 
-    replace("chroniker.lifecycle.claim", "insert", make)
+    replace("chroniker.lifecycle.claim", "insert_rows", make)
 
 
 def redispatch() -> None:

@@ -12,7 +12,7 @@ import pytest
 from chroniker import lifecycle
 from chroniker.clock.database_clock import database_now
 from chroniker.models import Backfill, Run, Status, Trigger, Which
-from chroniker.models.backfill import frozen
+from chroniker.models.backfill import schedule_to_json
 from tests.faults import failpoints
 from tests.support.factories import a_booked_job
 from tests.support.processes import ManagementCommand, wait_until
@@ -26,7 +26,7 @@ def a_backfill_of_three_instants(**job_fields: Any) -> Backfill:
     """They are past, and far from the next time of the schedule."""
     job = a_booked_job(cron="0 3 1 1 *", **job_fields)
     now = database_now().replace(second=30, microsecond=0)
-    spec = {**frozen(job.spec), "cron": "* * * * *"}
+    spec = {**schedule_to_json(job.spec), "cron": "* * * * *"}
     row = Backfill(job=job, first=now - 4 * MINUTE, last=now - MINUTE, which=Which.ALL, spec=spec, planned=3)
     return lifecycle.add_backfill(row)
 

@@ -71,7 +71,7 @@ def _trigger(world: World, job_id: int) -> None:
 
 
 def _discard(world: World, job_id: int) -> None:
-    lifecycle.pass_waiting([job_id], Code.DISCARDED)
+    lifecycle.pass_over_waiting([job_id], Code.DISCARDED)
 
 
 def _backfill(world: World, job_id: int) -> None:

@@ -148,7 +148,7 @@ def _replace_zones() -> None:
     from chroniker.exceptions import ScheduleError
     from chroniker.schedule import timeline, zones
 
-    real_zone, real_bounded = zones.zone, timeline.bounded
+    real_zone, real_bounded = zones.zone, timeline.parse_schedule
 
     def zone(name: str) -> Any:
         known = active().process.host.zones if is_inside() else {}

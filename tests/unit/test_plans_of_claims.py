@@ -35,7 +35,7 @@ class Timeline:
         state, found = JobState(job=self.job, covered_until=self.begin, next_instant=first, next_run=first), list[Run]()
         for now in self.ticks:
             if state.next_run is not None and state.next_run <= now:
-                drawn = claim_plan.scheduled(state, now)
+                drawn = claim_plan.plan_scheduled(state, now)
                 found += drawn.runs
                 drawn.after.job = self.job
                 state = drawn.after

@@ -17,7 +17,7 @@ from django.utils.translation import ngettext
 
 from chroniker.admin.shared.site_links import admin_url
 from chroniker.insights.run_calendar import HOUR, CalendarCell, CalendarDay, Mark
-from chroniker.job_commands.secret_masking import masked
+from chroniker.job_commands.secret_masking import mask_secrets
 
 #: Pixels: the names of the days, the begin of the cells, an hour, a row, and the cells' least and greatest width.
 NAMES, LEFT, HOUR_WIDTH, TOP, ROW, NARROWEST, WIDEST = 86, 8.0, 41.5, 16, 21, 3.0, 14.0
@@ -132,7 +132,7 @@ def _cell(cell: CalendarCell, day: CalendarDay, top: int, width: float, zone: Zo
         "width": _pixels(max(width - framed, 1)),
         "height": _pixels(6 if thin else 18 - framed),
         "cross": f"M{_pixels(x + width / 2 - 2)} {top + 6.5}l4 5m0-5l-4 5" if cell.mark == Mark.FAILED else "",
-        "say": masked(_cell_text(cell, zone), secrets),
+        "say": mask_secrets(_cell_text(cell, zone), secrets),
         "url": _cell_url(cell),
     }
 

@@ -18,7 +18,7 @@ from chroniker.admin.shared.site_links import admin_url
 from chroniker.clock.database_clock import database_now
 from chroniker.declared import source_code
 from chroniker.insights import job_filters
-from chroniker.job_commands.secret_masking import masked
+from chroniker.job_commands.secret_masking import mask_secrets
 from chroniker.models import Job, JobDependency, JobTrigger
 
 TEMPLATE = "chroniker/console/job/code.html"
@@ -33,7 +33,7 @@ def code_view(job_admin: Any, request: HttpRequest, object_id: int) -> HttpRespo
     job = overview.job
     after, triggered_by = _dependee_names(job), _trigger_sources([job.pk])[job.pk]
     module = source_code.module(job, after, triggered_by)
-    shown = masked(module, job.secrets)
+    shown = mask_secrets(module, job.secrets)
     if "download" in request.GET:
         return _job_file_response(job, shown)
     context = {
@@ -41,7 +41,7 @@ def code_view(job_admin: Any, request: HttpRequest, object_id: int) -> HttpRespo
         "title": _("Export as code"),
         "console_trail": [(job.name, admin_url("chroniker_job_status", job.pk))],
         "module": shown,
-        "decorator": masked(source_code.decorator(job, after, triggered_by), job.secrets),
+        "decorator": mask_secrets(source_code.decorator(job, after, triggered_by), job.secrets),
         "is_masked": shown != module,
         "has_conditions": bool(after),
     }
@@ -65,7 +65,7 @@ def list_code_view(job_admin: Any, request: HttpRequest) -> HttpResponse:
     triggered_by = _trigger_sources([job.pk for job in jobs[:MOST_JOBS]])
     source = source_code.module_of_all((job, after[job.pk], triggered_by[job.pk]) for job in jobs[:MOST_JOBS])
     for secrets in dict.fromkeys(job.secrets for job in jobs):
-        source = masked(source, secrets)
+        source = mask_secrets(source, secrets)
     cut = f"# Only the first {MOST_JOBS} jobs by name. Use a filter for the others.\n" if len(jobs) > MOST_JOBS else ""
     return _python_file_response("jobs", cut + source)
 

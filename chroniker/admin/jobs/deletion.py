@@ -20,7 +20,7 @@ from chroniker.admin.shared import run_and_stop
 from chroniker.admin.shared.site_links import redirect_to
 from chroniker.conf import settings
 from chroniker.exceptions import ChronikerError
-from chroniker.lifecycle.transactions import locked
+from chroniker.lifecycle.transactions import lock_rows
 from chroniker.models import Job, JobDependency, JobState, Lease, Run
 from chroniker.scheduler import job_deletion, stopping
 
@@ -45,7 +45,7 @@ def delete(request: HttpRequest, jobs: Sequence[Job]) -> list[Job]:
     """
     ids = [job.pk for job in jobs]
     with transaction.atomic(using=settings.database):
-        list(locked(JobState.objects.filter(pk__in=ids), skip=False))
+        list(lock_rows(JobState.objects.filter(pk__in=ids), skip=False))
         if names := list(declaration_places(ids)):
             text = _("Nothing was deleted. These jobs are declared in code and would be created again: %(names)s.")
             raise DeletionRefused(text % {"names": ", ".join(f"“{name}”" for name in names)})

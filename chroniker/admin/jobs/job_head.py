@@ -14,7 +14,7 @@ from chroniker.admin.shared.site_links import admin_url
 from chroniker.clock.database_clock import StatementNow
 from chroniker.insights.health import Cell
 from chroniker.insights.job_status import JobStatus, fetch_job_status
-from chroniker.job_commands.secret_masking import masked
+from chroniker.job_commands.secret_masking import mask_secrets
 from chroniker.models import Job
 from chroniker.schedule import describe
 from chroniker.wording.formats import short_time
@@ -89,7 +89,7 @@ def head_context(job_admin: Any, request: HttpRequest, overview: JobStatus, tab:
 def command_line(job: Job) -> str:
     """The command as it is started, without the values of secrets."""
     words = job.raw_command.strip() if job.raw_command else f"manage.py {job.command} {job.args}".strip()
-    return masked(words, job.secrets)
+    return mask_secrets(words, job.secrets)
 
 
 def due_text(overview: JobStatus, tick: Cell) -> str:

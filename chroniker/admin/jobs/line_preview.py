@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from chroniker.exceptions import CommandRefused
 from chroniker.insights.planned_start import next_start
 from chroniker.job_commands import placeholders
-from chroniker.job_commands.secret_masking import masked
+from chroniker.job_commands.secret_masking import mask_secrets
 from chroniker.models import Job, JobState
 
 
@@ -33,4 +33,4 @@ def line_preview(job: Job, state: JobState | None, instant: dt.datetime | None) 
     except CommandRefused as refusal:
         return LinePreview(problem=str(refusal), warnings=warnings)
     program = "" if job.raw_command else "manage.py "
-    return LinePreview(masked(program + shlex.join(argv), job.secrets), warnings=warnings)
+    return LinePreview(mask_secrets(program + shlex.join(argv), job.secrets), warnings=warnings)

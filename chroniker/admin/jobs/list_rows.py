@@ -22,7 +22,7 @@ from chroniker.insights.job_status import JobStatus
 from chroniker.insights.jobs_in_trouble import ALERTED
 from chroniker.insights.latest_runs import PastRun, succeeded_and_ended
 from chroniker.job_commands import hand_over
-from chroniker.job_commands.secret_masking import masked
+from chroniker.job_commands.secret_masking import mask_secrets
 from chroniker.models import OPEN, Job, Status
 from chroniker.models.alert import open_kinds
 from chroniker.schedule import describe
@@ -104,7 +104,7 @@ def _row(overview: JobStatus, runs: Sequence[PastRun], shared: SharedValues) -> 
         band=_band_of_row(overview, code),
         words=_schedule_in_words(job),
         note=hand_over.note(job.command, job.args),
-        reason=masked(reason, job.secrets),
+        reason=mask_secrets(reason, job.secrets),
         reason_tone=tone,
         progress=_progress(overview),
         spark=sparkline(runs),

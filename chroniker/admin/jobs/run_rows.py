@@ -9,7 +9,7 @@ from django.utils.translation import gettext as _
 from chroniker.admin.shared import run_cells
 from chroniker.admin.shared.site_links import admin_url
 from chroniker.insights.job_status import JobStatus
-from chroniker.job_commands.secret_masking import masked
+from chroniker.job_commands.secret_masking import mask_secrets
 from chroniker.models import OPEN, Run, Status
 
 
@@ -34,7 +34,7 @@ def run_row(run: Run, overview: JobStatus) -> RunRow:
         took=run_cells.duration_text(run, overview.now),
         delay=run_cells.delay_text(run),
         started_by=run_cells.started_by(run, overview.job),
-        reason=masked(_reason(run, overview), overview.job.secrets),
+        reason=mask_secrets(_reason(run, overview), overview.job.secrets),
         is_open=run.status in OPEN,
         again_url="" if run.status in OPEN else admin_url("chroniker_run_again", run.pk),
     )

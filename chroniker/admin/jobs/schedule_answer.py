@@ -13,7 +13,7 @@ from django.utils.translation import gettext as _
 from chroniker.exceptions import ScheduleError
 from chroniker.insights.job_status import JobStatus
 from chroniker.insights.ledger import Entry, NoRun
-from chroniker.job_commands.secret_masking import masked
+from chroniker.job_commands.secret_masking import mask_secrets
 from chroniker.models import Run, Status
 from chroniker.schedule import next_after
 from chroniker.wording.formats import exact_time, short_duration, short_time
@@ -96,7 +96,7 @@ def _answer_for_entry(entry: Entry, overview: JobStatus) -> Answer:
             NoRun.NO_RECORD: (_("Unknown: the run of %(time)s was deleted."), "wait", ""),
         }[NoRun(entry.verdict)]
         return Answer(tone, text % words, note, instant=entry.instant)
-    reason = masked(run.reason, overview.job.secrets)
+    reason = mask_secrets(run.reason, overview.job.secrets)
     if run.status == Status.SKIPPED:
         text = _("No: %(time)s was skipped. %(why)s") % {**words, "why": reason}
         return Answer("idle", text, instant=entry.instant)

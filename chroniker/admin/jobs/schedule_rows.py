@@ -14,7 +14,7 @@ from django.utils.translation import ngettext
 from chroniker.admin.shared.site_links import admin_url
 from chroniker.insights.job_status import JobStatus
 from chroniker.insights.ledger import Entry, NoRun
-from chroniker.job_commands.secret_masking import masked
+from chroniker.job_commands.secret_masking import mask_secrets
 from chroniker.models import Run, Status
 from chroniker.wording.formats import NOTHING, exact_time, short_duration, short_time
 
@@ -122,4 +122,4 @@ def _reason(group: Sequence[Entry], overview: JobStatus) -> str:
         texts.append(_("Attempt %(n)d; the first attempt: %(status)s.") % words)
     if entry.last_attempt.status != Status.SUCCEEDED:
         texts.append(entry.last_attempt.reason)
-    return masked(" ".join(filter(None, texts)), overview.job.secrets)
+    return mask_secrets(" ".join(filter(None, texts)), overview.job.secrets)

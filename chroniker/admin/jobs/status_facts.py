@@ -17,7 +17,7 @@ from chroniker.exceptions import CommandRefused
 from chroniker.insights.job_status import JobStatus
 from chroniker.insights.run_counts import RunCounts
 from chroniker.job_commands import environment, hand_over
-from chroniker.job_commands.secret_masking import masked
+from chroniker.job_commands.secret_masking import mask_secrets
 from chroniker.models import DELAY_BOUNDS, EVERY_HOST, CatchUp, Job, Overlap
 from chroniker.wording.formats import NOTHING, format_count, percent, relative, short_duration, short_time
 
@@ -88,7 +88,7 @@ def facts(job: Job) -> list[Fact]:
         *([Fact(_("Runbook"), format_html('<a href="{0}">{0}</a>', job.runbook))] if job.runbook else []),
     ]
     found += [
-        Fact(label, masked(value, job.secrets), is_code=True) for label, value in _environment_facts(job) if value
+        Fact(label, mask_secrets(value, job.secrets), is_code=True) for label, value in _environment_facts(job) if value
     ]
     if job.calendar_id is not None:
         found.append(Fact(_("Blackouts"), str(job.calendar)))

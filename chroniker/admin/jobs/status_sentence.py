@@ -16,7 +16,7 @@ from chroniker.eligibility.explanations import activations_text
 from chroniker.insights.durations import estimate
 from chroniker.insights.health import health
 from chroniker.insights.job_status import JobStatus
-from chroniker.job_commands.secret_masking import masked
+from chroniker.job_commands.secret_masking import mask_secrets
 from chroniker.models import Overlap, Run
 from chroniker.schedule import Frequency
 from chroniker.wording.formats import format_count, relative, short_duration, short_time
@@ -131,7 +131,7 @@ def _hold_sentence(overview: JobStatus, last: Run | None) -> str:
 
 def failure_line(run: Run, secrets: str) -> str:
     """The error line of a run, else its reason; without the values of secrets."""
-    return masked(run.error_line or run.reason, secrets)
+    return mask_secrets(run.error_line or run.reason, secrets)
 
 
 def _last_success_sentence(overview: JobStatus) -> str:

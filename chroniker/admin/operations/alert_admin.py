@@ -22,7 +22,7 @@ from chroniker.admin.shared.filters import FirstRows
 from chroniker.admin.shared.site_links import SiteLinks, viewable_url
 from chroniker.clock.database_clock import FromNow, database_now
 from chroniker.conf import settings
-from chroniker.job_commands.secret_masking import masked
+from chroniker.job_commands.secret_masking import mask_secrets
 from chroniker.lifecycle.alert_mutes import look_at_unreported
 from chroniker.models import Alert, AlertMute, Outbox
 from chroniker.wording.badges import badge, list_cell, relative_html, time_html
@@ -93,7 +93,7 @@ class AlertAdmin(SiteLinks, AlertModelAdmin):
     @admin.display(description=_("alert"), ordering="kind")
     def what(self, alert: Alert) -> SafeString:
         text = alert.text_with(partial(short_time, now=alert.__dict__["now"]))
-        text = masked(text, alert.job.secrets) if alert.job else text
+        text = mask_secrets(text, alert.job.secrets) if alert.job else text
         return list_cell("", badge(alert_code(alert.kind)), text)
 
     @admin.display(description=_("job"), ordering="job__name")

@@ -11,7 +11,7 @@ from django.utils.translation import gettext as _
 from chroniker.admin.shared.alert_cells import alert_code, mute_url
 from chroniker.admin.shared.site_links import admin_url, job_url
 from chroniker.insights.attention import Item
-from chroniker.job_commands.secret_masking import masked
+from chroniker.job_commands.secret_masking import mask_secrets
 from chroniker.models import Job
 
 #: Rows of the page. The rest is a number with a link.
@@ -55,9 +55,9 @@ def _row(item: Item, may: Callable[[str], bool]) -> dict[str, Any]:
         "code": _state_code(item.kind),
         "name": job.name if job else "",
         "url": url,
-        "what": masked(item.what, job.secrets) if job else item.what,
+        "what": mask_secrets(item.what, job.secrets) if job else item.what,
         "why": " ".join(filter(None, [item.why, _owner_text(item)])),
-        "error": masked(item.error, job.secrets) if job and may("view_run") else "",
+        "error": mask_secrets(item.error, job.secrets) if job and may("view_run") else "",
         "buttons": [button for button in _buttons(item, may) if button.url],
     }
 

@@ -10,7 +10,7 @@ from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 
 from chroniker.insights.run_story import RunStory
-from chroniker.job_commands.secret_masking import masked
+from chroniker.job_commands.secret_masking import mask_secrets
 from chroniker.models import HostService
 from chroniker.wording.formats import exact_time, short_duration
 
@@ -30,7 +30,7 @@ def queued_cause(story: RunStory) -> QueuedCause:
 def _cause(story: RunStory) -> str:
     run = story.run
     if run.dispatched_at is None:
-        why = masked(run.reason, run.job.secrets).rstrip(".")
+        why = mask_secrets(run.reason, run.job.secrets).rstrip(".")
         return why[:1].lower() + why[1:] if why else _("it was not handed to its executor yet; the next tick does it")
     words = {"queue": run.queue, "executor": run.executor, "host": run.required_host}
     if not story.workers:

@@ -14,7 +14,7 @@ from chroniker.admin.runs.run_sentence import covered_times_text, duration_text
 from chroniker.admin.shared.site_links import admin_url, job_url
 from chroniker.insights.run_story import RunStory
 from chroniker.job_commands import hand_over
-from chroniker.job_commands.secret_masking import masked
+from chroniker.job_commands.secret_masking import mask_secrets
 from chroniker.models import OPEN, Run, Status, Trigger
 from chroniker.wording.badges import command_words
 from chroniker.wording.exit_status import exit_status
@@ -87,7 +87,7 @@ def _url(run: Run) -> str:
 def _reason_text(run: Run, story: RunStory) -> str:
     """The reason; of a run that ended badly without one, the exit status."""
     ended_well = run.status in (Status.SUCCEEDED, *OPEN)
-    return masked(run.reason or ("" if ended_well else exit_status(run.exit_code)), story.run.job.secrets)
+    return mask_secrets(run.reason or ("" if ended_well else exit_status(run.exit_code)), story.run.job.secrets)
 
 
 def _job(run: Run, *, is_linked: bool) -> SafeString:
@@ -140,7 +140,7 @@ def _command(run: Run) -> SafeString | str:
         text = f"manage.py {job.command} {job.args if run.args is None else run.args}".rstrip()
     else:
         text = job.raw_command
-    shown = format_html("<code>{}</code>", command_words(masked(text, job.secrets)))
+    shown = format_html("<code>{}</code>", command_words(mask_secrets(text, job.secrets)))
     notes = []
     if run.args is not None:
         notes.append(_("arguments for this run only"))

@@ -10,7 +10,7 @@ from django.utils import timezone
 from django.utils.translation import gettext as _
 
 from chroniker.insights.run_story import RunStory
-from chroniker.job_commands.secret_masking import masked
+from chroniker.job_commands.secret_masking import mask_secrets
 from chroniker.models import EventKind, Run, RunEvent, Status
 from chroniker.wording.exit_status import exit_status
 from chroniker.wording.formats import exact_time
@@ -40,7 +40,7 @@ def _moments(run: Run) -> Iterator[tuple[dt.datetime, str]]:
 
 def _recorded_events(story: RunStory) -> Iterator[tuple[dt.datetime, str]]:
     for event in story.events:
-        yield event.at, masked(_event_text(event), story.run.job.secrets)
+        yield event.at, mask_secrets(_event_text(event), story.run.job.secrets)
 
 
 def _event_text(event: RunEvent) -> str:

@@ -27,7 +27,7 @@ from chroniker.insights.run_list import (
     fetch_older_runs,
     job_ids_by_name_part,
 )
-from chroniker.job_commands.secret_masking import masked
+from chroniker.job_commands.secret_masking import mask_secrets
 from chroniker.models import OPEN, Host, Run, Status, Trigger
 
 ROWS = 50
@@ -139,7 +139,7 @@ def _row(run: Run, now: dt.datetime, may: dict[str, bool]) -> Row:
         took=run_cells.duration_text(run, now),
         delay=run_cells.delay_text(run),
         started_by=run_cells.started_by(run, run.job),
-        reason=masked(run_cells.reason(run), run.job.secrets),
+        reason=mask_secrets(run_cells.reason(run), run.job.secrets),
         is_open=is_open,
         stop_url=admin_url("chroniker_run_stop", run.pk) if is_open and may["stop"] else "",
         again_url=admin_url("chroniker_run_again", run.pk) if not is_open and may["run"] else "",

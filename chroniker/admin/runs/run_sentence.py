@@ -14,7 +14,7 @@ from chroniker.admin.runs.queued_cause import queued_cause
 from chroniker.admin.shared.site_links import admin_url
 from chroniker.insights.durations import Estimate, estimate
 from chroniker.insights.run_story import RunStory
-from chroniker.job_commands.secret_masking import masked
+from chroniker.job_commands.secret_masking import mask_secrets
 from chroniker.models import EVERY_HOST, Run, Status
 from chroniker.reasons import Code
 from chroniker.wording.exit_status import exit_status
@@ -58,11 +58,11 @@ def run_estimate(story: RunStory) -> Estimate:
 
 def reason(run: Run) -> str:
     """The stored reason, without the values of secrets."""
-    return masked(run.reason, run.job.secrets)
+    return mask_secrets(run.reason, run.job.secrets)
 
 
 def error_line(run: Run) -> str:
-    return masked(run.error_line, run.job.secrets)
+    return mask_secrets(run.error_line, run.job.secrets)
 
 
 def duration_text(run: Run) -> str:

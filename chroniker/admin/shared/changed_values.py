@@ -14,7 +14,7 @@ from django.http import HttpRequest
 from django.utils import timezone, translation
 from django.utils.translation import gettext as _
 
-from chroniker.job_commands.secret_masking import masked, names_only
+from chroniker.job_commands.secret_masking import mask_secrets, mask_values
 from chroniker.wording.formats import NOTHING, full_time
 
 #: A longer value is cut.
@@ -62,9 +62,9 @@ def _change_text(form: Any, name: str) -> str:
 def _shown_text(form: Any, name: str, value: Any) -> str:
     text = _value_text(form.fields.get(name), value)
     if name in NAMES_ONLY:
-        text = names_only(text)
+        text = mask_values(text)
     for secret_lines in (form.initial.get("secrets"), getattr(form.instance, "secrets", "")):
-        text = masked(text, secret_lines or "")
+        text = mask_secrets(text, secret_lines or "")
     return f"{text[: LONGEST - 1]}…" if len(text) > LONGEST else text
 
 

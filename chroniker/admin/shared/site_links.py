@@ -124,7 +124,7 @@ def _bind_site(site: str, view: Callable[..., Any]) -> Callable[..., Any]:
         live_page.take_parameter(request)
         if request.method not in ("GET", "HEAD"):  # it may change the pause, and show it
             return view(request, *args, **kwargs)
-        with pauses.read_once():
+        with pauses.read_pause_once():
             return view(request, *args, **kwargs)
 
     return within

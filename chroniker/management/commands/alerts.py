@@ -11,7 +11,7 @@ from django.db.models import QuerySet
 
 from chroniker.clock.database_clock import database_now
 from chroniker.escaping import one_line
-from chroniker.job_commands.secret_masking import masked
+from chroniker.job_commands.secret_masking import mask_secrets
 from chroniker.management.console import (
     CHECKS,
     explain_database_errors,
@@ -129,7 +129,7 @@ def _parse_end(time: str, begin: dt.datetime) -> dt.datetime:
 
 
 def text_of(alert: Alert) -> str:
-    return masked(alert.text, alert.job.secrets) if alert.job else alert.text
+    return mask_secrets(alert.text, alert.job.secrets) if alert.job else alert.text
 
 
 def row(alert: Alert) -> tuple[str, ...]:

@@ -47,9 +47,9 @@ class Command(ConsoleCommand):
 
     def handle(self, *, interactive: bool, moved: bool, **options: Any) -> None:
         with explain_database_errors():
-            if not installation.copied().exists():
+            if not installation.row_of_copy().exists():
                 raise CommandError("This database is no copy; there is nothing to adopt.")
-            found = adoption.waiting()
+            found = adoption.count_waiting()
             answers = {
                 name: options[name]
                 or (choices[1] if moved else self._answer(about, getattr(found, name), choices, interactive))

@@ -36,7 +36,7 @@ class Command(ConsoleCommand):
     def handle(self, *, unit: str, amount: int, dry_run: bool, verbosity: int, **options: Any) -> None:
         with explain_database_errors():
             moment = _time_ago(unit, amount)
-            total = retention.ended_before(moment).count()
+            total = retention.deletable_before(moment).count()
             if dry_run:
                 self.stdout.write(f"would delete {total} runs that ended before {local_time_text(moment)}")
                 return

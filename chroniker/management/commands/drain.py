@@ -73,7 +73,7 @@ class Command(ConsoleCommand):
         else:
             dispatch.stop_or_continue_consuming(requests.drain(by), stop=True)
             for host in draining.draining_here():
-                self.stdout.write(one_line(draining.message(host)))
+                self.stdout.write(one_line(draining.drain_message(host)))
         runs = draining.open_runs("" if fleet else settings.hostname)
         self._wait(runs, timeout)
         left = list(runs.all()[: MOST_PRINTED + 1])

@@ -60,7 +60,7 @@ def hosts() -> Findings:
     for text in host_list.suspension_messages()[:MAX_NAMED]:
         advice = "Wait until then. If nobody set the clock or promoted a standby, look at the database server's clock."
         yield Level.WARNING, text, advice
-    for text in draining.messages()[:MAX_NAMED]:
+    for text in draining.drain_messages()[:MAX_NAMED]:
         yield Level.WARNING, text, "Shut it down, start its processes again, or run manage.py drain --undo there."
     for host in live:
         if abs(host.clock_skew_seconds or 0) > host_list.SKEW_SECONDS:

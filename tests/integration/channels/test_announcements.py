@@ -146,7 +146,7 @@ def test_alarms_about_the_scheduler_go_to_the_default_channels() -> None:
     now = database_now()
     assert alarms.has_recipients()
     assert alarms.raise_alarm(alarms.TICK, now, alarms.AlarmText("Nothing ticks.", "Start it."), now)
-    [alarm] = alarms.raised().values()
+    [alarm] = alarms.raised_alarms().values()
     assert alarms.end_alarm(alarm, alarms.AlarmText("It ticks again.", ""), now)
     assert sent_to() == ["ops", "ops"]
     assert [each.payload["body"]["type"] for each in Outbox.objects.order_by("pk")] == [

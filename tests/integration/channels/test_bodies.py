@@ -119,7 +119,7 @@ def test_alarms_about_the_scheduler_open_and_close_an_incident(web_server: WebSe
     now = database_now()
     assert alarms.raise_alarm(alarms.TICK, now, alarms.AlarmText("Nothing ticks.", "Start it."), now)
     outbox.send_due()
-    [alarm] = alarms.raised().values()
+    [alarm] = alarms.raised_alarms().values()
     assert alarms.end_alarm(alarm, alarms.AlarmText("It ticks again.", ""), now)
     outbox.send_due()
     first, second = [json.loads(each.body) for each in web_server.posts if each.path == "/p"]

@@ -44,7 +44,7 @@ def test_the_results_of_runs_are_deleted_with_them() -> None:
     Run.objects.bulk_create(runs)
     others = uuid.uuid4()
     TaskResult.objects.bulk_create([TaskResult(task_id=str(pk)) for pk in (*(run.pk for run in runs), others)])
-    assert retention.delete([run.pk for run in runs]) == 42
+    assert retention.delete_runs([run.pk for run in runs]) == 42
     left = set(TaskResult.objects.values_list("task_id", flat=True))
     assert left == {str(others), str(runs[-1].pk)}
 

@@ -45,7 +45,7 @@ def test_a_worker_that_keeps_connections_stores_a_result_without_waiting_for_the
     monkeypatch.setattr(QuerySet, "create", seen_create)
     task_id = str(uuid4())
     connection.close()  # as in a worker: only a kept connection is open
-    with report_connections.borrowed(), connections["default"].cursor() as cursor:
+    with report_connections.borrow_connection(), connections["default"].cursor() as cursor:
         cursor.execute("SELECT 1")
     try:
         app.tasks[execute.name].backend.mark_as_done(task_id, {"status": "succeeded"})

@@ -101,7 +101,7 @@ def test_a_manual_run_is_refused_while_the_group_is_full(group: Group) -> None:
 def test_a_group_that_fills_between_query_and_claim_gets_no_further_run(group: Group) -> None:
     members(group, 4, 3, 2)
     now = database_now()
-    plans = [claim_plan.scheduled(state, now) for state in due.find(SCHEDULED, now)]
+    plans = [claim_plan.plan_scheduled(state, now) for state in due.find_due(SCHEDULED, now)]
     assert len(lifecycle.claim(plans[2:], now)) == 1
     assert [run.job_id for run in lifecycle.claim(plans[:2], now)] == [plans[0].state.pk]
 
@@ -156,7 +156,7 @@ def statements(jobs: int, group: Group | None) -> int:
 
 
 def test_group_limits_need_three_statements_per_batch_and_none_without_groups() -> None:
-    installation.record()  # the first tick would
+    installation.record_identity()  # the first tick would
     without = statements(3, None)
     wide = Group.objects.create(name="wide", limit=100)
     assert statements(2, wide) == statements(9, wide) == without + 3

@@ -92,7 +92,7 @@ def test_a_pause_between_query_and_claim_prevents_the_claim(of_group: bool) -> N
     group = Group.objects.create(name="reports")
     a_due_job(group=group)
     now = database_now()
-    plans = [claim_plan.scheduled(state, now) for state in due.find(SCHEDULED, now)]
+    plans = [claim_plan.plan_scheduled(state, now) for state in due.find_due(SCHEDULED, now)]
     assert len(plans) == 1
     pauses.pause("a test", group=group if of_group else None)
     assert lifecycle.claim(plans, now) == []
@@ -135,7 +135,7 @@ def test_pausing_an_unknown_group_does_not_pause_all_jobs() -> None:
 def test_the_switch_is_read_within_other_statements() -> None:
     for _each in range(3):
         a_due_job()
-    installation.record()
+    installation.record_identity()
     with CaptureQueriesContext(connection) as queries:
         tick()
     alone = [query for query in queries if 'FROM "chroniker_switch"' in query["sql"].replace("`", '"')]

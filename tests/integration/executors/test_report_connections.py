@@ -16,7 +16,7 @@ from django.test import override_settings
 from chroniker.conf import settings
 from chroniker.executors import report_connections
 from chroniker.executors.database_report import DatabaseReport
-from chroniker.executors.report_connections import borrowed, close_idle, has_idle, repeated_once
+from chroniker.executors.report_connections import borrow_connection, close_idle, has_idle, try_twice
 from tests.support.processes import wait_until
 
 # Connections to a file are not kept.
@@ -65,7 +65,7 @@ def session() -> int:
 
 
 def borrowed_session() -> int:
-    with borrowed():
+    with borrow_connection():
         return session()
 
 
@@ -100,7 +100,7 @@ def test_reports_of_two_runs_use_the_same_connection() -> None:
 
 def test_two_reports_at_the_same_moment_use_two_connections() -> None:
     def outer() -> tuple[int, int]:
-        with borrowed():
+        with borrow_connection():
             return session(), in_a_thread(borrowed_session)
 
     first, second = in_a_thread(outer)
@@ -116,11 +116,11 @@ def test_a_connection_that_the_server_has_closed_is_not_used() -> None:
 
 def test_after_an_error_no_connection_is_kept() -> None:
     def fail() -> None:
-        with borrowed(), connection.cursor() as cursor:
+        with borrow_connection(), connection.cursor() as cursor:
             cursor.execute("SELECT no_such_column")
 
     def two_at_once() -> None:
-        with borrowed():
+        with borrow_connection():
             session()
             in_a_thread(borrowed_session)
 
@@ -132,7 +132,7 @@ def test_after_an_error_no_connection_is_kept() -> None:
 
 def test_a_connection_in_an_open_transaction_is_not_kept() -> None:
     def leave_open() -> None:
-        with borrowed():
+        with borrow_connection():
             transaction.set_autocommit(False)
             session()
 
@@ -192,9 +192,9 @@ def test_a_step_is_tried_twice(errors: int) -> None:
         return len(calls)
 
     if errors == 1:
-        assert in_a_thread(partial(repeated_once, step)) == 2
+        assert in_a_thread(partial(try_twice, step)) == 2
     else:
         with pytest.raises(OperationalError):
-            in_a_thread(partial(repeated_once, step))
+            in_a_thread(partial(try_twice, step))
     assert len(calls) == 2
     assert calls[0] != calls[1]

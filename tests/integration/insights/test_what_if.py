@@ -98,7 +98,7 @@ def test_a_dependant_waits_for_ever_if_nothing_is_left_that_ends_its_wait(
         (shown,) = shown_for(job, **fields).dependants
         edited(job, **fields).save(update_fields=[*fields]) if fields else None
         lifecycle.book([job.pk], database_now() + MINUTE / 60)
-        later = JobState.objects.filter(dependencies.blocked(), pk=other.pk)
+        later = JobState.objects.filter(dependencies.is_blocked(), pk=other.pk)
         state, is_flagged = state_of(job), Job.objects.get(pk=job.pk).force_run
         has_run = Lease.objects.filter(job=job.pk).exists()
         something_runs = state.next_run is not None or state.retry_at is not None or is_flagged or has_run

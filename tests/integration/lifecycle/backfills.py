@@ -11,7 +11,7 @@ from chroniker.eligibility import due
 from chroniker.eligibility.claim_kinds import BACKFILL
 from chroniker.lifecycle import claim_plan
 from chroniker.models import Backfill, Job, Status
-from chroniker.models.backfill import frozen
+from chroniker.models.backfill import schedule_to_json
 from chroniker.scheduler.backfill_batches import with_open_backfills
 from chroniker.scheduler.tick import tick
 from tests.integration.lifecycle.steps import ended
@@ -31,7 +31,7 @@ def daily(days: int = 5, **fields: Any) -> Job:
 
 def a_backfill(job: Job, **fields: Any) -> Backfill:
     now = database_now()
-    values = {"first": now - 30 * DAY, "last": now, "spec": frozen(job.spec), "planned": 0, **fields}
+    values = {"first": now - 30 * DAY, "last": now, "spec": schedule_to_json(job.spec), "planned": 0, **fields}
     return lifecycle.add_backfill(Backfill(job=job, **values))
 
 
@@ -44,5 +44,5 @@ def tick_until_ended(row: Backfill, status: Status = Status.SUCCEEDED) -> bool:
 
 def planned() -> list[lifecycle.Plan]:
     now = database_now()
-    states = with_open_backfills(list(due.find(BACKFILL, now)), now)
-    return [claim_plan.make(BACKFILL, state, now) for state in states]
+    states = with_open_backfills(list(due.find_due(BACKFILL, now)), now)
+    return [claim_plan.make_plan(BACKFILL, state, now) for state in states]

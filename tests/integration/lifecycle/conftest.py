@@ -28,7 +28,7 @@ def clock(monkeypatch: pytest.MonkeyPatch) -> Iterator[AlertClock]:
 
     clock = AlertClock()
     record_events(monkeypatch, clock)
-    with simulated_time.simulated(), override_settings(CHRONIKER_LOCK_TIMEOUT=86_400):
+    with simulated_time.simulate_time(), override_settings(CHRONIKER_LOCK_TIMEOUT=86_400):
         simulated_time.set_moment(START)
         yield clock
 

@@ -33,7 +33,7 @@ from chroniker.models import (
     TriggerOn,
     Which,
 )
-from chroniker.models.backfill import frozen
+from chroniker.models.backfill import schedule_to_json
 from chroniker.reasons import Code
 from chroniker.scheduler import tick
 from tests.support.factories import a_booked_job
@@ -148,7 +148,7 @@ class SchedulerSteps(RuleBasedStateMachine):
 
     @rule(number=pick)
     def a_user_discards_what_waits(self, number: int) -> None:
-        lifecycle.pass_waiting([self.jobs[number % JOBS].pk], Code.DISCARDED)
+        lifecycle.pass_over_waiting([self.jobs[number % JOBS].pk], Code.DISCARDED)
 
     @rule(
         number=pick,
@@ -161,7 +161,7 @@ class SchedulerSteps(RuleBasedStateMachine):
         assert state.covered_until is not None
         first = state.covered_until - dt.timedelta(seconds=seconds)
         row = Backfill(job=state.job, first=first, last=state.covered_until, which=which, on_failure=after)
-        row.spec, row.planned, row.include_unknown = frozen(state.job.spec), 0, True
+        row.spec, row.planned, row.include_unknown = schedule_to_json(state.job.spec), 0, True
         with suppress(BackfillRefused):
             lifecycle.add_backfill(row)
 

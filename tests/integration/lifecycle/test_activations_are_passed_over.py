@@ -41,10 +41,10 @@ def test_disabling_a_target_passes_over_what_waits_for_it() -> None:
 def test_what_was_inserted_while_its_target_was_being_disabled_is_passed_over() -> None:
     target = a_target(enabled=False)
     an_activation(target)
-    assert pending_work.find().edits
+    assert pending_work.find_pending_work().edits
     tick()
     assert Activation.objects.get().code == Code.DISABLED
-    assert not pending_work.find().edits
+    assert not pending_work.find_pending_work().edits
 
 
 def test_two_jobs_that_start_each_other_end_at_the_limit(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -130,10 +130,10 @@ def test_discarding_ends_what_waits_and_refuses_a_planned_claim() -> None:
     target = a_target()
     activated(target, 3)
     now = database_now()
-    states = list(due.find(EVENT, now))
-    found = waiting_activations.read(states)
-    planned = [claim_plan.make(EVENT, state, now, waiting=found[state.pk]) for state in states]
-    assert lifecycle.pass_waiting([target.pk], Code.DISCARDED) == 3
+    states = list(due.find_due(EVENT, now))
+    found = waiting_activations.read_by_job(states)
+    planned = [claim_plan.make_plan(EVENT, state, now, waiting=found[state.pk]) for state in states]
+    assert lifecycle.pass_over_waiting([target.pk], Code.DISCARDED) == 3
     assert lifecycle.claim(planned, now) == []
     assert set(Activation.objects.values_list("outcome", "code")) == {("PASSED", "DISCARDED")}
 
@@ -142,7 +142,7 @@ def test_too_many_activations_for_one_statement_are_ended_by_several(monkeypatch
     monkeypatch.setattr(activations, "PORTION", 2)
     target = a_target()
     activated(target, 5)
-    assert lifecycle.pass_waiting([target.pk], Code.DISCARDED) == 5
+    assert lifecycle.pass_over_waiting([target.pk], Code.DISCARDED) == 5
     activated(target, 5)
     [run] = tick().claimed
     assert Activation.objects.filter(run=run.pk).count() == 5

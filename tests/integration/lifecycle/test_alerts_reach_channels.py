@@ -28,7 +28,7 @@ pytestmark = [pytest.mark.django_db, pytest.mark.every_database]
 
 @pytest.fixture
 def clock() -> Iterator[AlertClock]:
-    with simulated_time.simulated(), override_settings(CHRONIKER_LOCK_TIMEOUT=86_400, **LOCAL):
+    with simulated_time.simulate_time(), override_settings(CHRONIKER_LOCK_TIMEOUT=86_400, **LOCAL):
         simulated_time.set_moment(START)
         yield AlertClock()
 
@@ -110,7 +110,7 @@ def test_a_thousand_late_jobs_are_one_message(clock: AlertClock) -> None:
     for first in range(0, 1000, 250):
         lifecycle.book([job.pk for job in rows[first : first + 250]], START)
     now = clock.at(minutes=61)
-    assert look_at_alerts(lambda: now, pending_work.find(now))
+    assert look_at_alerts(lambda: now, pending_work.find_pending_work(now))
     [message] = Outbox.objects.filter(channel=channel.key).exclude(send_at=None)
     assert message.event == "alert.digest" and message.payload["body"]["data"]["count"] == 1000
 

@@ -9,7 +9,7 @@ import pytest
 from chroniker import lifecycle
 from chroniker.clock.database_clock import database_now
 from chroniker.models import Alert, AlertKind, Channel, Job, Lease, OnFailure, Outbox, Run, Status, Trigger, conflicts
-from chroniker.models.backfill import frozen
+from chroniker.models.backfill import schedule_to_json
 from chroniker.scheduler.tick import expire, tick
 from chroniker.wording.formats import full_time
 from tests.integration.lifecycle.backfills import a_backfill, daily, tick_until_ended
@@ -120,7 +120,7 @@ def test_a_lost_run_is_not_retried_without_end() -> None:
 
 def test_a_schedule_that_cannot_be_computed_ends_the_backfill_and_not_the_schedule() -> None:
     job = daily(2)
-    row = a_backfill(job, spec={**frozen(job.spec), "cron": "nonsense"})
+    row = a_backfill(job, spec={**schedule_to_json(job.spec), "cron": "nonsense"})
     tick()
     row.refresh_from_db()
     assert not row.is_open and "nonsense" in row.error

@@ -37,7 +37,7 @@ def record_minute() -> None:
 
 
 def do_regular_work() -> None:
-    fleet_work.do(["deletion"], database_now())
+    fleet_work.do_work(["deletion"], database_now())
 
 
 @pytest.mark.parametrize(

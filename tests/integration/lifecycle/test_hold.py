@@ -161,7 +161,7 @@ def test_a_claim_that_was_planned_before_the_hold_is_not_written() -> None:
     """The revision that the claim compares under its lock."""
     job = a_holding_job()
     now = database_now()
-    stale = [claim_plan.scheduled(state, now) for state in due.find(SCHEDULED, now) if state.pk == job.pk]
+    stale = [claim_plan.plan_scheduled(state, now) for state in due.find_due(SCHEDULED, now) if state.pk == job.pk]
     ended(claimed(job), Status.FAILED)
     assert lifecycle.claim(stale, now) == []
 
@@ -183,7 +183,7 @@ def test_a_held_job_does_not_stop_its_run_by_hand() -> None:
 
 def test_a_held_job_is_no_work_for_a_tick() -> None:
     a_held_job()
-    work = pending_work.find()
+    work = pending_work.find_pending_work()
     assert not work.search.kinds
     assert not work.search.replaced
 
@@ -241,6 +241,6 @@ def test_a_held_job_that_was_disabled_past_the_model_is_booked() -> None:
     job = a_held_job()
     with connection.cursor() as cursor:
         cursor.execute("UPDATE chroniker_job SET enabled = %s WHERE id = %s", [False, job.pk])
-    assert pending_work.find().edits
+    assert pending_work.find_pending_work().edits
     tick()
     assert state_of(job).next_run is None

@@ -15,7 +15,7 @@ from chroniker.lifecycle import Outcome, bulk, hourly_counts
 from chroniker.models import EVERY_HOST, FleetWork, Job, Lease, Run, RunHour, RunTotal, Status, Trigger
 from chroniker.scheduler import fleet_work
 from chroniker.scheduler.manual_runs import run_now
-from chroniker.scheduler.retention import deletable
+from chroniker.scheduler.retention import deletable_runs
 from chroniker.scheduler.tick import tick
 from tests.support.factories import a_booked_job, a_due_job, a_job, started
 
@@ -146,9 +146,9 @@ def test_a_run_that_is_not_counted_yet_is_not_deleted() -> None:
     job = a_booked_job(cron=NEVER)
     ended(job)
     ended(job)
-    assert not deletable().exists()
+    assert not deletable_runs().exists()
     lifecycle.count_closed_runs()
-    assert deletable().count() == 1
+    assert deletable_runs().count() == 1
 
 
 @pytest.mark.django_db
@@ -214,11 +214,11 @@ def test_nothing_is_counted_twice_after_a_failure_between_the_addition_and_the_r
     closed_runs(a_job(), 5)
 
     def fails_afterwards(*args: Any, **named: Any) -> None:
-        bulk.add(*args, **named)
+        bulk.add_numbers(*args, **named)
         raise RuntimeError("the process ends")
 
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(hourly_counts, "add", fails_afterwards)
+        patch.setattr(hourly_counts, "add_numbers", fails_afterwards)
         with pytest.raises(RuntimeError):
             lifecycle.count_closed_runs()
     assert total() == 0

@@ -69,7 +69,7 @@ def test_an_edited_group_and_changed_settings_are_noticed(clock: AlertClock) -> 
         assert state_of(job).alert_at == START + dt.timedelta(days=1, seconds=300)
     clock.tick(seconds=4)
     assert state_of(job).alert_at is None
-    assert not alert_watch.changed()[0].exists() and not alert_watch.changed()[1].exists()
+    assert not alert_watch.changed_rows()[0].exists() and not alert_watch.changed_rows()[1].exists()
 
 
 def test_a_thousand_late_jobs_cost_a_constant_number_of_statements(clock: AlertClock) -> None:

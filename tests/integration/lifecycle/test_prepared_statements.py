@@ -74,11 +74,13 @@ def test_a_session_that_lacks_the_statement_ends_preparing(job: Job, sessions: p
 
 
 def test_the_questions_of_a_tick_are_prepared(job: Job) -> None:
-    pending_work.find()  # it learns which server this is
-    assert [pending_work.find().stops for _each in range(prepared.THRESHOLD)] == [False] * prepared.THRESHOLD
+    pending_work.find_pending_work()  # it learns which server this is
+    assert [pending_work.find_pending_work().stops for _each in range(prepared.THRESHOLD)] == [
+        False
+    ] * prepared.THRESHOLD
     assert len(names()) == 1
     Job.objects.filter(pk=job.pk).update(force_stop=True)
-    assert pending_work.find().stops
+    assert pending_work.find_pending_work().stops
 
 
 @pytest.fixture

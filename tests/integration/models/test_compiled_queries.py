@@ -59,7 +59,7 @@ def test_the_simulated_time_is_that_of_each_use(enabled: bool, monkeypatch: pyte
     monkeypatch.setattr(compiled, "ENABLED", enabled)
     a_job()
     before = fetch(a_moment)[0][0]
-    with simulated_time.simulated():
+    with simulated_time.simulate_time():
         for day in (1, 2):
             moment = dt.datetime(2024, 2, day, 12, 30, tzinfo=dt.UTC)
             simulated_time.set_moment(moment)

@@ -105,7 +105,7 @@ def test_adopting_passes_over_the_activations_that_wait(copied: None) -> None:
         last_token=1, retry_at=now, retry_attempt=1, retry_of=1, retry_origin="MANUAL", retry_status="FAILED"
     )
     JobTrigger.objects.create(source=source, target=target, on="ENDED")
-    assert adoption.waiting().missed == 2
+    assert adoption.count_waiting().missed == 2
     adopt("--noinput")
     ended = list(Activation.objects.order_by("made_at").values_list("cause", "outcome", "code"))
     assert ended == [(None, "PASSED", "ADOPTED"), (failed.pk, "PASSED", "ADOPTED")]
@@ -201,7 +201,7 @@ def test_without_a_terminal_it_asks_for_options(copied: None, monkeypatch: pytes
         "Jobs with due scheduled times, retries, activations or backfills: 1. This is no terminal: give --noinput, or "
         "an option for each answer."
     )
-    assert installation.copied().exists()
+    assert installation.row_of_copy().exists()
 
 
 def test_it_asks_on_a_terminal(copied: None, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -225,4 +225,4 @@ def test_it_asks_on_a_terminal(copied: None, monkeypatch: pytest.MonkeyPatch) ->
 def test_without_anything_that_waits_it_asks_nothing(copied: None, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("sys.stdin", io.StringIO())
     assert adopt().startswith("Adopted.")
-    assert not installation.copied().exists()
+    assert not installation.row_of_copy().exists()

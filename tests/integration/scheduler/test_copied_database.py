@@ -130,7 +130,7 @@ def test_a_process_that_cannot_read_the_identity_keeps_the_recorded_one(
     before = Switch.objects.get().server_identity
     monkeypatch.setattr(installation, "_identity", lambda: ("", ""))
     tick()
-    installation.record()
+    installation.record_identity()
     assert Switch.objects.get().server_identity == before
 
 
@@ -207,7 +207,7 @@ def restored_elsewhere(directory: Path) -> str:
 def restored(manage: Manage, tmp_path: Path) -> Iterator[Manage]:
     """``manage.py`` of a project on a restored dump of this test's database, in which one job was due."""
     first = manage("cron")
-    assert first.returncode == 0 and installation.recorded().exists(), first
+    assert first.returncode == 0 and installation.row_with_identity().exists(), first
     a_due_job(name="nightly", raw_command="true", minutes=70, cron="0 * * * *")
     name = restored_elsewhere(tmp_path)
     yield Manage({**manage.env, "CHRONIKER_TEST_DB_NAME": name}, tmp_path)

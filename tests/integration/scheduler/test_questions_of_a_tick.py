@@ -38,10 +38,10 @@ def test_each_question_has_a_case_here() -> None:
 def test_work_of_each_kind_makes_its_question_true(key: tuple[str, int]) -> None:
     name, number = key
     assert not questions(database_now())[name][number].exists()
-    _clock, _server, _upcoming, before = pending_work._ask(None)
+    _clock, _server, _upcoming, before = pending_work._ask_database(None)
     WORK[key]()
     assert questions(database_now())[name][number].exists()
-    _clock, _server, _upcoming, answers = pending_work._ask(None)
+    _clock, _server, _upcoming, answers = pending_work._ask_database(None)
     assert answers[name]
     assert not before[name]
 
@@ -50,26 +50,26 @@ def test_the_answers_follow_settings_that_tests_change() -> None:
     a_running_run()
     do_regular_work()
     with override_settings(CHRONIKER_CHECK_LOCK_FILE=False):
-        assert not pending_work.find().expiry
+        assert not pending_work.find_pending_work().expiry
     with override_settings(CHRONIKER_CHECK_LOCK_FILE=True):
-        assert pending_work.find().expiry
+        assert pending_work.find_pending_work().expiry
     with override_settings(CHRONIKER_CHECK_LOCK_FILE=False, CHRONIKER_HOSTNAME="web1"):
         draining.drain("a test")
-        assert pending_work.find().draining
+        assert pending_work.find_pending_work().draining
 
 
 def test_the_statement_is_compiled_again_when_the_regular_work_changes() -> None:
-    assert "guarantees" in pending_work.find().fleet_work
+    assert "guarantees" in pending_work.find_pending_work().fleet_work
     with mock.patch.dict(fleet_work.WORK, clear=True):
-        assert pending_work.find().fleet_work == []
-    assert "guarantees" in pending_work.find().fleet_work
+        assert pending_work.find_pending_work().fleet_work == []
+    assert "guarantees" in pending_work.find_pending_work().fleet_work
 
 
 def test_the_next_moment_is_the_first_of_instants_retries_and_redispatches() -> None:
     now = database_now().replace(microsecond=0)
     states = JobState.objects.filter(pk=a_booked_job(**RARE).pk)
     states.update(next_run=None)
-    assert pending_work.find().next_moment is None
+    assert pending_work.find_pending_work().next_moment is None
     changes: list[tuple[int, Callable[[dt.datetime], object]]] = [
         (900, lambda at: states.update(next_run=at)),
         (600, lambda at: states.update(retry_at=at)),
@@ -80,7 +80,7 @@ def test_the_next_moment_is_the_first_of_instants_retries_and_redispatches() -> 
     for seconds, change in changes:
         at = now + dt.timedelta(seconds=seconds)
         change(at)
-        assert pending_work.find().next_moment == next_moment(now) == at
+        assert pending_work.find_pending_work().next_moment == next_moment(now) == at
 
 
 def test_an_idle_step_of_the_loop_needs_one_statement() -> None:

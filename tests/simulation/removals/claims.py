@@ -25,7 +25,7 @@ REPLACEMENTS = {
     ),
     "dependency-is-not-checked-again": Replacement(
         "lifecycle/claim.py",
-        'allowed |= Q(~dependencies.blocked(Scope[name]), AnyOf("pk", scoped))',
+        'allowed |= Q(~dependencies.is_blocked(Scope[name]), AnyOf("pk", scoped))',
         'allowed |= Q(AnyOf("pk", scoped))',
         "dependency",
     ),
@@ -87,17 +87,20 @@ REPLACEMENTS = {
         "trigger-by-replaced-retry",
     ),
     "activation-is-not-taken": Replacement(
-        "lifecycle/claim.py", "        activations.take(admitted, checked_at)\n", "        pass\n", "trigger"
+        "lifecycle/claim.py",
+        "        activations.end_activations_of(admitted, checked_at)\n",
+        "        pass\n",
+        "trigger",
     ),
     "pause-is-not-checked-again": Replacement(
-        "lifecycle/claim.py", "filter(allowed, ~pauses.switched_off(), job", "filter(allowed, job", "pause"
+        "lifecycle/claim.py", "filter(allowed, ~pauses.is_switched_off(), job", "filter(allowed, job", "pause"
     ),
     "switch-is-not-checked-again": Replacement(
-        "lifecycle/claim.py", "~pauses.switched_off(), job__enabled=True)", "~pauses.switched_off())", "disable"
+        "lifecycle/claim.py", "~pauses.is_switched_off(), job__enabled=True)", "~pauses.is_switched_off())", "disable"
     ),
     "group-row-is-not-locked": Replacement(
         "lifecycle/admission.py",
-        "dict(locked(Group.objects.filter(pk__in=ids), skip=skip).values_list",
+        "dict(lock_rows(Group.objects.filter(pk__in=ids), skip=skip).values_list",
         "dict(Group.objects.filter(pk__in=ids).values_list",
         "group-limit",
         postgres=True,
@@ -112,7 +115,7 @@ REPLACEMENTS = {
     ),
     "cursor-is-not-moved": Replacement(
         "lifecycle/claim.py",
-        "        backfills.write([plan.backfill for plan in admitted if plan.backfill])\n",
+        "        backfills.write_backfills([plan.backfill for plan in admitted if plan.backfill])\n",
         "",
         "backfill",
     ),
@@ -126,7 +129,7 @@ REPLACEMENTS = {
         "eligibility/due.py", "        run__origin=Trigger.SCHEDULE,\n", "", "backfill-in-the-way"
     ),
     "resumption-ends-no-alert": Replacement(
-        "lifecycle/holds.py", "    alert_episodes.write(changes, now)\n", "", "alerts"
+        "lifecycle/holds.py", "    alert_episodes.write_changes(changes, now)\n", "", "alerts"
     ),
     "revision-is-not-counted": Replacement(
         "lifecycle/bulk.py", "        state.revision += 1\n", "        pass\n", "edit"
@@ -190,8 +193,8 @@ REPLACEMENTS = {
     ),
     "edited-job-is-not-locked": Replacement(
         "lifecycle/booking.py",
-        "with_groups(locked(Job.objects.filter(pk__in=states), skip=True))",
-        "with_groups(Job.objects.filter(pk__in=states))",
+        "load_groups(lock_rows(Job.objects.filter(pk__in=states), skip=True))",
+        "load_groups(Job.objects.filter(pk__in=states))",
         "edit-during-booking",
         postgres=True,
     ),

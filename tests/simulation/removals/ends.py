@@ -147,8 +147,8 @@ REPLACEMENTS = {
     ),
     "time-is-not-compared-again": Replacement(
         "lifecycle/expiry.py",
-        "locked(leases.filter(still) if still else leases, skip=True)",
-        "locked(leases, skip=True)",
+        "lock_rows(leases.filter(still) if still else leases, skip=True)",
+        "lock_rows(leases, skip=True)",
         "renewal-after-jump",
     ),
     "unknown-lock-counts-as-free": Replacement(
@@ -162,19 +162,19 @@ REPLACEMENTS = {
     ),
     "state-is-not-locked-at-an-end": Replacement(
         "lifecycle/close.py",
-        '    state = locked(JobState.objects.filter(pk__in=run.values("job")), skip=False)\n',
+        '    state = lock_rows(JobState.objects.filter(pk__in=run.values("job")), skip=False)\n',
         '    state = JobState.objects.filter(pk__in=run.values("job"))\n',
         "last-child",
         (
             "lifecycle/close.py",
-            "    states = list(locked(JobState.objects.filter(pk=run.job_id), skip=False))\n    moved",
+            "    states = list(lock_rows(JobState.objects.filter(pk=run.job_id), skip=False))\n    moved",
             "    states = list(JobState.objects.filter(pk=run.job_id))\n    moved",
         ),
         postgres=True,
     ),
     "cancelled-run-is-not-locked": Replacement(
         "lifecycle/close.py",
-        "ids = list(locked(stoppable, skip=False).values_list",
+        "ids = list(lock_rows(stoppable, skip=False).values_list",
         "ids = list(stoppable.values_list",
         "stop-against-start",
         postgres=True,

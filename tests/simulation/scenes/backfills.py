@@ -7,7 +7,7 @@ from typing import Any, ClassVar
 
 from chroniker import lifecycle
 from chroniker.models import Backfill, Job
-from chroniker.models.backfill import frozen
+from chroniker.models.backfill import schedule_to_json
 from chroniker.scheduler import tick
 from tests.simulation.checker.rows import rows, to_datetime, true_time
 from tests.simulation.scenes.base import INSTANT, Scene
@@ -35,7 +35,9 @@ class Backfilling(Scene):
     def request(self) -> None:
         now = true_time(self.world)
         for job in Job.objects.filter(pk__in=[job.pk for job in self.jobs]):
-            row = Backfill(job=job, first=now - dt.timedelta(seconds=BEGIN), last=now, planned=3, spec=frozen(job.spec))
+            row = Backfill(
+                job=job, first=now - dt.timedelta(seconds=BEGIN), last=now, planned=3, spec=schedule_to_json(job.spec)
+            )
             lifecycle.add_backfill(row)
 
 

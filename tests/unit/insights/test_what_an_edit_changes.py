@@ -129,10 +129,10 @@ class Life:
         if due is None or due > now or due > end:
             return
         if self.ends is not None and self.job.overlap == Overlap.SKIP:
-            self._apply(claim_plan.overlapped(self.state, now), now)
+            self._apply(claim_plan.plan_overlapped(self.state, now), now)
         elif self.ends is None or self.job.overlap == Overlap.REPLACE:
             self.found["stopped"] += self.ends is not None
-            self._apply(claim_plan.scheduled(self.state, now), now)
+            self._apply(claim_plan.plan_scheduled(self.state, now), now)
 
     def _apply(self, drawn: Plan, now: dt.datetime) -> None:
         for run in drawn.runs:

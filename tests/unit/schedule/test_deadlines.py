@@ -8,7 +8,7 @@ import pytest
 
 from chroniker.exceptions import ScheduleError
 from chroniker.schedule import ClosedTime, Spec
-from chroniker.schedule.deadlines import Deadline, daily, latest_deadline, next_deadline
+from chroniker.schedule.deadlines import Deadline, deadline_schedule, latest_deadline, next_deadline
 
 NIGHTLY = Spec("CRON", cron="0 3 * * *", timezone="Europe/Paris")
 
@@ -47,5 +47,5 @@ def test_instants_in_blackouts_are_not_expected() -> None:
 @pytest.mark.parametrize("text", ["", "6", "24:00", "06:60", "06:00 someday", "06:00 mon fri", "six", "06:00 9"])
 def test_other_texts_are_refused(text: str) -> None:
     with pytest.raises(ScheduleError) as refused:
-        daily(text, "UTC")
+        deadline_schedule(text, "UTC")
     assert refused.value.field == "alert_done_by"

@@ -45,12 +45,12 @@ def times_around(seed: int) -> list[tuple[dt.datetime | None, dt.datetime | None
 def test_threads_that_share_rules_get_correct_results() -> None:
     alone = [times_around(seed) for seed in range(8)]
     cron_rule.cache_clear()
-    timeline.bounded.cache_clear()
+    timeline.parse_schedule.cache_clear()
     with ThreadPoolExecutor(8) as pool:
         assert list(pool.map(times_around, range(8))) == alone
 
 
 def test_the_caches_are_bounded() -> None:
-    for cache in (cron_rule, timeline.bounded, timeline._recurring, timeline._params):
+    for cache in (cron_rule, timeline.parse_schedule, timeline._recurring_timeline, timeline._params):
         size = cache.cache_info().maxsize
         assert size is not None and size <= 10_000

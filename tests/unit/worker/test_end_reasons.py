@@ -18,11 +18,11 @@ from chroniker.worker import run_ending
     ],
 )
 def test_an_exit_status_is_described_in_words(exit_code: int | None, words: str) -> None:
-    assert str(run_ending.of_exit(exit_code)) == words
+    assert str(run_ending.reason_of_exit(exit_code)) == words
 
 
 def test_reasons_are_in_the_language_of_the_reader() -> None:
-    reason = run_ending.because(Code.LEASE_LATE)
+    reason = run_ending.reason_of_code(Code.LEASE_LATE)
     english = str(reason)
     with override("de"):
         assert str(reason) != english
@@ -30,17 +30,19 @@ def test_reasons_are_in_the_language_of_the_reader() -> None:
 
 def test_the_log_is_in_english() -> None:
     with override("de"):
-        assert run_ending.in_english(run_ending.of_exit(3)) == "it exited with status 3"
+        assert run_ending.in_english(run_ending.reason_of_exit(3)) == "it exited with status 3"
 
 
 def test_a_text_without_a_code_is_kept() -> None:
     with override("de"):
-        assert str(run_ending.because("the report failed: OSError()")) == "the report failed: OSError()"
+        assert str(run_ending.reason_of_code("the report failed: OSError()")) == "the report failed: OSError()"
 
 
 def test_a_reason_of_several_parts_keeps_the_code_of_the_first() -> None:
     reason = Reason.joined(
-        Reason.of(Code.TIMEOUT, seconds=5.0), run_ending.of_exit(-9), Reason.of(Code.SURVIVORS, names=["sleep (12)"])
+        Reason.of(Code.TIMEOUT, seconds=5.0),
+        run_ending.reason_of_exit(-9),
+        Reason.of(Code.SURVIVORS, names=["sleep (12)"]),
     )
     assert reason.code == Code.TIMEOUT
     assert str(reason) == (
