@@ -93,8 +93,8 @@ def what_if(edited: Job, saved: Job | None = None) -> WhatIf:
     after = timetable_of(edited, closed.get(edited.calendar_id or 0, ()))
     state = _state_or_empty(saved)
     times = changed_times(before, after, now, TIMES)
-    last = max((row.instant + after.offset for row in times), default=now) + _MINUTE
-    starting = jobs_in_same_minute(times, after.offset, other_jobs_until(edited.pk, min(last, now + DAY)), now)
+    last = min(max((row.instant + after.offset for row in times), default=now), now + DAY)
+    starting = jobs_in_same_minute(times, after.offset, other_jobs_until(edited.pk, last + _MINUTE), now)
     usual, slow = (_own_overlap(edited, seconds, before, after, now) for seconds in (state.p50, state.p95))
     found = WhatIf(
         now=now,

@@ -10,6 +10,7 @@ from django.db import transaction
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from chroniker.clock import simulated_time
 from chroniker.clock.database_clock import database_now
 from chroniker.models import Group, Host, HostService, Job, JobState
 from chroniker.models.calendar import Blackout, Calendar
@@ -31,6 +32,23 @@ def test_jobs_of_the_same_minute_are_counted_by_their_schedules() -> None:
     found = shown_for(job)
     counted = {instant.minute: number for instant, number in found.same_minute.items()}
     assert counted == {0: 2, 10: 0, 20: 0, 30: 1, 40: 0, 50: 0}
+
+
+def test_a_job_counts_that_starts_a_day_later_in_the_same_minute() -> None:
+    """The last time that is shown is less than a day away, and the other job starts some seconds after that day."""
+    now = dt.datetime(2026, 11, 30, 3, 30, 20, tzinfo=dt.UTC)
+    with simulated_time.simulate_time():
+        simulated_time.set_moment(now)
+        job = a_booked_job(cron="0 0 1 1 *")
+        other = a_booked_job(cron="30 3 * * *", jitter_seconds=59)
+        while jitter(other.pk, 59) < dt.timedelta(seconds=25):
+            other = a_booked_job(cron="30 3 * * *", jitter_seconds=59)
+        Job.objects.exclude(pk__in=[job.pk, other.pk]).update(enabled=False)
+        JobState.objects.filter(pk=other.pk).update(
+            next_run=now.replace(day=1, month=12, second=0) + jitter(other.pk, 59)
+        )
+        shown = shown_for(job, cron="30 3 * * *")
+    assert next(iter(shown.same_minute.values())) == 1
 
 
 def test_a_group_beyond_its_limit_is_a_collision() -> None:

@@ -75,5 +75,5 @@ def test_the_title_of_a_message_says_what_it_is_about() -> None:
 
 def test_the_text_names_what_was_expected() -> None:
     alert = Alert(kind=AlertKind.FAILING, args={"n": 3, "since": "2026-11-28T03:00:00+00:00", "why": "exit status 3"})
-    assert alert.text == "It failed 3 times in a row since 2026-11-28 03:00:00. Exit status 3."
+    assert alert.text == "It failed 3 times in a row since 2026-11-28 03:00:00 UTC. Exit status 3."
     assert Alert(kind=AlertKind.SLOW, args={"token": 7}).text == "slow token=7"

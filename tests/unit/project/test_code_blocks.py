@@ -9,6 +9,7 @@ import configparser
 import json
 import re
 import shlex
+from collections.abc import Iterator
 from typing import Any
 from unittest.mock import MagicMock
 
@@ -49,7 +50,21 @@ def test_each_block_has_a_known_language_or_an_excuse(block: Block) -> None:
     assert block.excuse or block.language in LANGUAGES, f"{block}: add a language, or <!-- not tested: reason -->"
 
 
+@pytest.fixture
+def _same_celery_app() -> Iterator[None]:
+    """A block may create an app, which becomes the current one of the process."""
+    if not installed.CELERY:
+        yield
+        return
+    from celery import current_app
+
+    before = current_app._get_current_object()  # type: ignore[attr-defined]
+    yield
+    before.set_current()
+
+
 @pytest.mark.django_db
+@pytest.mark.usefixtures("_same_celery_app")
 @pytest.mark.parametrize("block", of("python"), ids=str)
 def test_python_in_the_documentation_runs(block: Block, monkeypatch: pytest.MonkeyPatch) -> None:
     import os
