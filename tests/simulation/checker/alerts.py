@@ -94,7 +94,8 @@ class Alerts:
         if messages["alert.recovered"]:
             self.recovered.add(alert.pk)
         must_tell = alert.reported_at is not None and is_enabled and alert.kind not in SILENT and self._has_channel
-        if must_tell and messages["alert.recovered"] != 1:
+        is_repeated = messages["alert.recovered"] > 1 and not self._is_by_a_wrong_clock(alert)
+        if must_tell and (is_repeated or not messages["alert.recovered"]):
             self.world.violated("alerts", f"{alert.kind} of job {alert.job} ended with {dict(messages)}")
 
     def _messages(self, alert: Alert) -> list[str]:
