@@ -17,7 +17,7 @@ from chroniker.insights import health_facts
 from chroniker.insights.capped_counts import CountUpTo
 from chroniker.insights.distinct_values import distinct_values
 from chroniker.models import Group, Job, JobState, Lease, Run, Status, Tag
-from chroniker.models.compiled import Given, fetch
+from chroniker.models.compiled import AnyOf, Given, fetch
 
 Moment = dt.datetime | Given  #: a query that is compiled once is given it later
 #: Numbers above this one are not counted.
@@ -178,7 +178,7 @@ def matching_jobs(chosen: JobFilter, conditions: Conditions) -> QuerySet[Job]:
     }  # fmt: skip
     found = found.filter(**{name: value for name, value in equal.items() if value})
     if chosen.host:
-        found = found.filter(pk__in=_job_ids_on_host(chosen.host, conditions.now - RAN_WITHIN))
+        found = found.filter(AnyOf("pk", _job_ids_on_host(chosen.host, conditions.now - RAN_WITHIN)))
     return found.filter(_search_condition(found, chosen.search.split())) if chosen.search else found
 
 
@@ -196,7 +196,7 @@ def _search_condition(jobs: QuerySet[Job], words: Sequence[str]) -> Q:
     for word in words:
         condition &= _word_condition(word)
     ids = list(jobs.filter(condition).order_by("name").values_list("pk", flat=True)[: MOST_COUNTED + 1])
-    return condition if len(ids) > MOST_COUNTED else Q(pk__in=ids)
+    return condition if len(ids) > MOST_COUNTED else Q(AnyOf("pk", ids))
 
 
 def _word_condition(word: str) -> Q:
