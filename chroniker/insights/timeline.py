@@ -21,7 +21,7 @@ from chroniker.models.light_rows import loaded_row
 from chroniker.models.schedule_fields import SPEC_FIELDS
 
 #: Jobs with a next run, past runs, expected runs for the collisions, and hourly counts that are read or computed.
-MOST_JOBS, MOST_RUNS, MOST_EXPECTED = 1000, 1000, 2500
+MOST_JOBS, MOST_RUNS, MOST_EXPECTED = 1000, 1000, 5000
 #: Rows and bars of one picture.
 MOST_ROWS, MOST_BARS = 60, 2000
 #: A job that runs more often than this part of the time is drawn as one band.
