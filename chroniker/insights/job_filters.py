@@ -196,7 +196,7 @@ def _search_condition(jobs: QuerySet[Job], words: Sequence[str]) -> Q:
     for word in words:
         condition &= _word_condition(word)
     ids = list(jobs.filter(condition).order_by("name").values_list("pk", flat=True)[: MOST_COUNTED + 1])
-    return condition if len(ids) > MOST_COUNTED else Q(AnyOf("pk", ids))
+    return condition if len(ids) > MOST_COUNTED else Q(pk__in=ids)
 
 
 def _word_condition(word: str) -> Q:
