@@ -100,7 +100,7 @@ def _connection(parts: SplitResult) -> Iterator[http.client.HTTPConnection]:
         yield connection
     finally:
         timer.cancel()
-        timer.join()  # else its thread would outlive the request by a moment
+        timer.join()  # else its thread would live for a moment after the request, and the check W013 could name it
         connection.close()
 
 

@@ -35,7 +35,7 @@ class Clock:
         return time.monotonic()
 
     def wall(self) -> float:
-        """Seconds since 1970; can be set. For display only: nothing is decided by it."""
+        """Seconds since 1970; can be set. For texts, and for the time within ids: nothing is decided by it."""
         return time.time()
 
     def sleep(self, seconds: float) -> None:

@@ -14,7 +14,7 @@ from typing import NamedTuple
 
 from chroniker.schedule.spec import Spec
 from chroniker.schedule.timeline import latest_until, next_after
-from chroniker.schedule.zones import zone
+from chroniker.schedule.zones import to_wall, zone
 
 WEEK = dt.timedelta(days=7)
 TICK = dt.timedelta(microseconds=1)
@@ -93,7 +93,7 @@ def _occurrences(time: ClosedTime, instant: dt.datetime, timezone: str) -> Itera
         yield time.starts_at, time.ends_at
         return
     tz = zone(timezone)
-    low, high, wall = (_to_wall(moment, tz) for moment in (time.starts_at, time.ends_at, instant))
+    low, high, wall = (to_wall(tz, moment) for moment in (time.starts_at, time.ends_at, instant))
     for start, end in (_weekly if time.repeats == "WEEKLY" else _yearly)(low, high, wall):
         yield min(_utc_candidates(start, tz)), max(_utc_candidates(end, tz))
 
@@ -120,10 +120,6 @@ def _move_to_year(wall: dt.datetime, year: int) -> dt.datetime:
         return wall.replace(year=year)
     except ValueError:  # 29 February does not exist in this year
         return dt.datetime(year, 3, 1)
-
-
-def _to_wall(moment: dt.datetime, tz: dt.tzinfo) -> dt.datetime:
-    return moment.astimezone(tz).replace(tzinfo=None, fold=0)
 
 
 def _utc_candidates(wall: dt.datetime, tz: dt.tzinfo) -> list[dt.datetime]:

@@ -54,7 +54,8 @@ def offset_at(tz: dt.tzinfo, moment: dt.datetime) -> dt.timedelta:
 
 
 def to_wall(tz: dt.tzinfo, moment: dt.datetime) -> dt.datetime:
-    return moment.replace(tzinfo=dt.UTC).astimezone(tz).replace(tzinfo=None, fold=0)
+    """What a clock on a wall of this zone shows at this moment, which is aware."""
+    return moment.astimezone(tz).replace(tzinfo=None, fold=0)
 
 
 @lru_cache(maxsize=4096)

@@ -46,7 +46,7 @@ def _no_connection_is_kept() -> Iterator[None]:
 
 @pytest.fixture(autouse=True)
 def _no_thread_is_left() -> Iterator[None]:
-    """The next test would see a thread of this one: the check W013 names it, and a fork server refuses to fork."""
+    """The next test would see a thread of this one: the check W013 names every thread of the process."""
     before = set(startup_threads())
     yield
     wait_until(lambda: set(startup_threads()) <= before, what="the threads of the test have ended")

@@ -148,7 +148,7 @@ def test_a_server_that_never_ends_its_answer_is_left(monkeypatch: pytest.MonkeyP
 
 @pytest.mark.usefixtures("_local")
 def test_no_thread_outlives_a_request(web_server: WebServer, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A process with another thread cannot fork safely: the next run would wait for a start of Django."""
+    """The check W013 of the same process would name it as a thread that the project started."""
     timers = list[threading.Timer]()
 
     class EndsLate(threading.Timer):

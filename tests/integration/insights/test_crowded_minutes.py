@@ -44,9 +44,8 @@ def test_a_job_counts_that_starts_a_day_later_in_the_same_minute() -> None:
         while jitter(other.pk, 59) < dt.timedelta(seconds=25):
             other = a_booked_job(cron="30 3 * * *", jitter_seconds=59)
         Job.objects.exclude(pk__in=[job.pk, other.pk]).update(enabled=False)
-        JobState.objects.filter(pk=other.pk).update(
-            next_run=now.replace(day=1, month=12, second=0) + jitter(other.pk, 59)
-        )
+        tomorrow = dt.datetime(2026, 12, 1, 3, 30, tzinfo=dt.UTC)
+        JobState.objects.filter(pk=other.pk).update(next_run=tomorrow + jitter(other.pk, 59))
         shown = shown_for(job, cron="30 3 * * *")
     assert next(iter(shown.same_minute.values())) == 1
 

@@ -90,7 +90,7 @@ def test_wildcards_fire_whenever_the_clock_shows_their_time(change: tuple[str, d
         expected = []
         for n in range(24 * 60):
             moment = begin + n * MINUTE
-            wall = to_wall(zone(zone_name), moment)
+            wall = to_wall(zone(zone_name), moment.replace(tzinfo=dt.UTC))
             if wall.hour in hours and wall.minute in minutes:
                 expected.append(moment.replace(tzinfo=dt.UTC))
         start = (begin - MINUTE).replace(tzinfo=dt.UTC)

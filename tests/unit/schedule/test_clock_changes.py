@@ -141,7 +141,9 @@ def test_the_policy_decides_how_often_a_daily_time_fires(change: tuple[str, dt.d
 
 @cache
 def clock_of_three_days(zone_name: str, begin: dt.datetime) -> list[dt.datetime]:
-    return [to_wall(zone(zone_name), begin + dt.timedelta(minutes=n)) for n in range(3 * 24 * 60)]
+    return [
+        to_wall(zone(zone_name), begin.replace(tzinfo=dt.UTC) + dt.timedelta(minutes=n)) for n in range(3 * 24 * 60)
+    ]
 
 
 def left_out(shown: list[dt.datetime]) -> list[tuple[dt.datetime, dt.datetime]]:
