@@ -30,6 +30,18 @@ from chroniker.schedule.zones import zone_rules_version
 # Each kind is searched for apart: "next_run <= now OR force_run" would lose the index on a large table.
 
 
+class ExistsBySubplan(Exists):
+    """EXISTS that PostgreSQL does not make a join of: it looks each row up in a hash table, or in an index.
+
+    Leases come and go too fast for the statistics. If these say that there are none, a join compares each due job with
+    each lease: 25 ms for 500 of each.
+    """
+
+    def as_postgresql(self, compiler: Any, connection: Any, **context: Any) -> tuple[str, Any]:
+        sql, params = super().as_sql(compiler, connection, **context)
+        return f"({sql} IS TRUE)", params
+
+
 def find_due(
     kind: ClaimKind, now: dt.datetime, only: Collection[int] | None = None, *, groups: bool = True
 ) -> QuerySet[JobState]:
@@ -54,7 +66,7 @@ def _due_states(
 ) -> QuerySet[JobState]:
     leases = Lease.objects.filter(job=OuterRef("pk"), slot="")
     # During a run of a backfill the instants wait, with each overlap policy.
-    has_open_run = Exists(leases.exclude(run__origin=Trigger.BACKFILL) if kind.while_open else leases)
+    has_open_run = ExistsBySubplan(leases.exclude(run__origin=Trigger.BACKFILL) if kind.while_open else leases)
     states = JobState.objects.filter(kind.pending(now), job__enabled=True).select_related("job__group")
     states = states.defer("recent_seconds")
     if only is not None:
