@@ -10,6 +10,7 @@ import copy
 import datetime as dt
 import functools
 import json
+import sys
 from collections.abc import Callable, Collection, Mapping, Sequence
 from types import SimpleNamespace
 from typing import Any, NamedTuple, TypeVar
@@ -101,9 +102,24 @@ def _fetch_rows(
 
 def _execute_for_values(query: _Query, given: Mapping[str, Any], connection: BaseDatabaseWrapper) -> list[Any]:
     with connection.cursor() as cursor:
+        _read_times_fast(cursor, connection)
         cursor.execute(*query.bind(given, connection))
         rows: list[Any] = cursor.fetchall()
     return list(query.compiler.apply_converters(rows, query.converters)) if query.converters else rows
+
+
+def _read_times_fast(cursor: Any, connection: BaseDatabaseWrapper) -> None:
+    """Let the driver convert times itself. Django replaces that by a function in Python, fifteen times as slow.
+
+    Both give the same values where the zone of the connection is UTC, Django's default.
+    """
+    psycopg = sys.modules.get("psycopg")
+    if psycopg is None or connection.timezone is not dt.UTC or not hasattr(cursor.cursor, "adapters"):
+        return
+    column_type = psycopg.adapters.types["timestamptz"].oid
+    cursor.cursor.adapters.register_loader(
+        "timestamptz", psycopg.adapters.get_loader(column_type, psycopg.pq.Format.TEXT)
+    )
 
 
 def _execute_for_models(query: _Query, given: Mapping[str, Any], connection: BaseDatabaseWrapper) -> list[Any]:

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Collection
+from collections.abc import Collection, Iterator
 from typing import Any
 from uuid import UUID, uuid4
 
 import pytest
+from django.db import connection
 from django.db.models import Exists, OuterRef, QuerySet
 from django.db.models.functions import TruncDay
 from django.test import override_settings
@@ -88,3 +89,33 @@ def test_models_are_those_of_the_queryset(enabled: bool, monkeypatch: pytest.Mon
         assert found._state.fields_cache["job"].__dict__.keys() == expected._state.fields_cache["job"].__dict__.keys()
         assert fetch_models(a_run, run=run.pk, since=since + dt.timedelta(microseconds=1)) == []
         assert fetch_models(a_run, run=uuid4(), since=since) == []
+
+
+def times_of_jobs() -> QuerySet[JobState, Any]:
+    return JobState.objects.order_by("pk").values_list("next_run", "next_instant", "retry_at")
+
+
+@pytest.fixture(params=[None, "Asia/Kathmandu"])
+def zone_of_the_connection(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    if connection.vendor == "postgresql":
+        monkeypatch.setitem(connection.settings_dict, "TIME_ZONE", request.param)
+    _follow_zone()
+    yield
+    monkeypatch.undo()
+    _follow_zone()
+
+
+def _follow_zone() -> None:
+    for name in ("timezone", "timezone_name"):
+        connection.__dict__.pop(name, None)
+    if connection.vendor == "postgresql":
+        connection.ensure_timezone()
+
+
+@pytest.mark.usefixtures("zone_of_the_connection")
+def test_times_are_those_of_django() -> None:
+    for moment in (dt.datetime(1969, 12, 31, 23, 59, 59, 1, dt.UTC), dt.datetime(8999, 6, 1, 12, tzinfo=dt.UTC)):
+        JobState.objects.filter(pk=a_due_job().pk).update(next_instant=moment)
+    found, expected = fetch(times_of_jobs), list(times_of_jobs())
+    assert list(map(tuple, found)) == expected
+    assert [list(map(str, row)) for row in found] == [list(map(str, row)) for row in expected]
