@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import hashlib
 import socket
 from collections.abc import Mapping, Sequence
@@ -136,8 +137,7 @@ class Settings(MonitoringSettings):
     def database_digest(self) -> str:
         """Part of file names in the runtime directory, which projects of one user may share."""
         database = connections[self.database].settings_dict
-        identity = "\0".join(str(database.get(key)) for key in ("ENGINE", "HOST", "PORT", "NAME"))
-        return hashlib.sha256(identity.encode()).hexdigest()[:16]
+        return _digest("\0".join(str(database.get(key)) for key in ("ENGINE", "HOST", "PORT", "NAME")))
 
     @property
     def raw_commands_allowed(self) -> bool:
@@ -226,3 +226,8 @@ class Settings(MonitoringSettings):
 
 
 settings = Settings()
+
+
+@functools.lru_cache(maxsize=16)
+def _digest(text: str) -> str:
+    return hashlib.sha256(text.encode()).hexdigest()[:16]

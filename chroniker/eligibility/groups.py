@@ -60,8 +60,12 @@ def limited_groups(jobs: Iterable[Job]) -> set[int]:
 
 def open_jobs(group_ids: Collection[int]) -> dict[int, int]:
     """The number of claimed or running jobs of each group; a group with none is left out."""
-    leases = Lease.objects.filter(slot="", job__group__in=group_ids).order_by()
-    return dict(leases.values_list("job__group").annotate(Count("pk")))
+    return dict(fetch(_open_jobs_by_group, ids=list(group_ids))) if group_ids else {}
+
+
+def _open_jobs_by_group(ids: Collection[int] | Given) -> QuerySet[Lease, Any]:
+    leases = Lease.objects.filter(AnyOf("job__group", ids), slot="").order_by()
+    return leases.values_list("job__group").annotate(Count("pk"))
 
 
 def free_places(jobs: Iterable[Job]) -> dict[int, int]:

@@ -7,6 +7,7 @@ module hands whole columns to the driver instead.
 from __future__ import annotations
 
 import datetime as dt
+import functools
 from collections.abc import Callable, Collection, Iterator, Sequence
 from typing import Any, TypeVar
 
@@ -128,8 +129,13 @@ def _quoted_names(connection: BaseDatabaseWrapper, columns: Columns) -> list[str
 
 
 def _column_types(connection: BaseDatabaseWrapper, columns: Columns) -> list[str]:
-    """The types without lengths: a cast to "varchar(10)" would silently truncate a text that the column refuses."""
-    return [str(field.db_type(connection)).partition("(")[0] for field in columns]
+    return [_column_type(field, connection.alias) for field in columns]
+
+
+@functools.lru_cache(maxsize=256)
+def _column_type(field: Field[Any, Any], alias: str) -> str:
+    """The type without a length: a cast to "varchar(10)" would silently truncate a text that the column refuses."""
+    return str(field.db_type(connections[alias])).partition("(")[0]
 
 
 def _arrays_sql(connection: BaseDatabaseWrapper, columns: Columns) -> str:
