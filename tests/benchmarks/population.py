@@ -15,6 +15,7 @@ from chroniker.lifecycle.claim import BOOKING
 from chroniker.models import FINAL, Job, JobDependency, JobState, Lease, Run, Status, Trigger
 from chroniker.schedule import latest_until, next_after
 from chroniker.schedule.zones import zone_rules_version
+from chroniker.scheduler.pending_work import find_pending_work
 from tests.support import many_rows
 
 #: The number of jobs created through the ORM; the database copies them to create more.
@@ -140,7 +141,11 @@ class Stage:
         self._touched: list[JobState] = []
 
     def set(self) -> list[JobState]:
-        """Reset the jobs of the last measurement and make as many other jobs due. Returns their states."""
+        """Reset the jobs of the last measurement and make as many other jobs due. Returns their states.
+
+        The new statistics make the session forget its plans and what it knows of the tables. A process that ticks
+        meets that once a minute; one statement more repeats it before the measurement.
+        """
         self.clear()
         ids = self._random.sample(self._eligible, self.due)
         states = list(JobState.objects.filter(pk__in=ids).select_related("job"))
@@ -150,6 +155,7 @@ class Stage:
             state.next_instant = state.next_run = latest_until(state.job.spec, now)
         write_states(states, BOOKING)
         tidy()
+        find_pending_work(None)
         return states
 
     def clear(self) -> None:
