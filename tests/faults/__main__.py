@@ -51,7 +51,7 @@ def main() -> int:
             return MUTATION_NOT_CALLED
         report = _report(options, result, versions.of_all(environment), round(time.monotonic() - began))
         if options.keep:
-            history.write(environment, report, options.keep)
+            history.write(environment, report, log.history, options.keep)
     show(report, as_json=options.json)
     return 0 if result.findings.clean or options.scenario in NOT_PROMISED else 1
 

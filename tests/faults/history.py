@@ -1,19 +1,23 @@
-"""Writes the history of a trial to a directory: its report (with the seed), the witness file, all tables, all logs."""
+"""Writes the history of a trial to a directory: report (with the seed), faults, witness file, all tables, all logs."""
 
 from __future__ import annotations
 
 import json
 import shutil
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
 from tests.faults.environment import Environment
+from tests.faults.trial import InjectedFault
 
 
-def write(environment: Environment, report: Mapping[str, Any], directory: Path) -> None:
+def write(
+    environment: Environment, report: Mapping[str, Any], faults: Iterable[InjectedFault], directory: Path
+) -> None:
     directory.mkdir(parents=True, exist_ok=True)
     (directory / "report.json").write_text(json.dumps(report, indent=1))
+    (directory / "faults.jsonl").write_text("".join(f"{json.dumps(fault._asdict())}\n" for fault in faults))
     for path in [*environment.directory.glob("*.log"), environment.witness]:
         if path.exists():
             shutil.copy(path, directory)

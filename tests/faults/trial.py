@@ -9,7 +9,7 @@ import time
 from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
-from typing import TypeVar
+from typing import NamedTuple, TypeVar
 
 from tests.faults import failpoints
 from tests.faults.checker import Bounds, Case, Findings, check
@@ -42,6 +42,14 @@ class TrialResult:
     unreached: list[str] = field(default_factory=list)
 
 
+class InjectedFault(NamedTuple):
+    """Its beginning and end by the clock of the witness file, ``time.monotonic``."""
+
+    began: float
+    ended: float
+    what: str
+
+
 @dataclass
 class FaultLog:
     """Faults as they happen; now and then a line to stderr."""
@@ -50,9 +58,11 @@ class FaultLog:
     done: Counter[str] = field(default_factory=Counter)
     latest: list[str] = field(default_factory=list)
     logged_at: float = 0.0
+    history: list[InjectedFault] = field(default_factory=list)
 
-    def note(self, what: str) -> None:
+    def note(self, what: str, began: float) -> None:
         self.done[what] += 1
+        self.history.append(InjectedFault(began, time.monotonic(), what))
         self.latest.append(what)
         if (now := time.monotonic() - self.began) - self.logged_at > LOG_INTERVAL:
             self.logged_at = now
@@ -120,14 +130,14 @@ def _inject(environment: Environment, rng: random.Random, faults: Sequence[Fault
     from django.db import connections
 
     while faults and not environment.over.wait(rng.uniform(*PAUSE)):
-        fault = rng.choice(faults)
+        fault, began = rng.choice(faults), time.monotonic()
         try:
             what = fault(environment, rng)
         except Exception as error:  # it met another fault
             what = f"{fault.__name__} came to nothing: {type(error).__name__}"
         finally:
             connections.close_all()  # one of them may restart the database
-        log.note(what)
+        log.note(what, began)
 
 
 def _keep_running(environment: Environment, number: int, calm: threading.Event) -> None:
