@@ -5,13 +5,14 @@ from __future__ import annotations
 import ast
 import json
 import sqlite3
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from tests.faults import checker
-from tests.faults.checker import VIOLATIONS, Bounds, Case, Findings
+from tests.faults.checker import VIOLATIONS, Bounds, Case, Findings, Pause
 
 BOUNDS = Bounds(lease=6, start_deadline=60, period=5, away=10)
 
@@ -113,7 +114,9 @@ VIOLATING_CHANGES: list[tuple[str, str, list[Mark]]] = [
 ]
 
 
-def check_history(path: Path, change: str = "", more: list[Mark] | None = None) -> Findings:
+def check_history(
+    path: Path, change: str = "", more: list[Mark] | None = None, pauses: Sequence[Pause] = ()
+) -> Findings:
     witness = path / "witness"
     marks = [{"run": run, "event": event, "monotonic": at} for run, event, at in [*MARKS, *(more or [])]]
     if more and more[0][:2] == ("b", "begin"):
@@ -125,7 +128,7 @@ def check_history(path: Path, change: str = "", more: list[Mark] | None = None) 
     def query(statement: str) -> list[Any]:
         return database.execute(statement).fetchall()
 
-    return checker.check(Case(witness, BOUNDS, chatty_lines=2), query)
+    return checker.check(Case(witness, BOUNDS, chatty_lines=2, pauses=pauses), query)
 
 
 def test_where_nothing_is_wrong_every_goal_is_met(tmp_path: Path) -> None:
@@ -173,6 +176,32 @@ def test_the_exposure_counts_leases_that_expired_beside_a_live_tree(tmp_path: Pa
     assert figures["expired_tree_alive_at_expiry"] == 0
     assert figures["overlap_rate_per_execution_below"] == 1.0
     assert check_history(tmp_path, change, [("c", "alive", 8.5)]).figures["expired_tree_alive_at_expiry"] == 1
+
+
+NO_GROUP = "UPDATE chroniker_job SET group_id = NULL;"
+
+
+@pytest.mark.parametrize(("at", "pauses"), [(12.05, [(2.1, 12.0)]), (12.05, [(0.5, 1.5), (2.1, 12.0)])])
+def test_a_command_that_its_keeper_kills_just_after_a_pause_is_counted_apart(
+    at: float, pauses: list[Pause], tmp_path: Path
+) -> None:
+    findings = check_history(tmp_path, NO_GROUP, [("a", "alive", at)], pauses)
+    assert findings.clean, findings.violations
+    assert findings.figures["overlapping_after_a_pause"] == 1
+
+
+@pytest.mark.parametrize(
+    ("more", "pauses"),
+    [
+        ([("a", "alive", 12.05)], []),
+        ([("a", "alive", 12.2)], [(2.1, 12.0)]),  # too long after it
+        ([("a", "alive", 11.0)], [(2.1, 12.0)]),  # during it
+        ([("a", "alive", 3.0), ("a", "alive", 12.05)], [(2.1, 12.0)]),  # another worker's command
+        ([("a", "alive", 12.05), ("a", "alive", 12.15)], [(2.1, 12.0)]),
+    ],
+)
+def test_any_other_mark_beside_a_newer_run_is_an_overlap(more: list[Mark], pauses: list[Pause], tmp_path: Path) -> None:
+    assert set(check_history(tmp_path, NO_GROUP, more, pauses).violations) == {"overlapping"}
 
 
 def test_a_lost_run_is_retried_within_the_bound_after_its_back_off(tmp_path: Path) -> None:

@@ -12,9 +12,9 @@ from dataclasses import dataclass, field
 from typing import NamedTuple, TypeVar
 
 from tests.faults import failpoints
-from tests.faults.checker import Bounds, Case, Findings, check
+from tests.faults.checker import Bounds, Case, Findings, Pause, check
 from tests.faults.environment import LEASE, Environment, Fault
-from tests.faults.injection import SCENARIOS
+from tests.faults.injection import SCENARIOS, WORKER_PAUSED
 
 T = TypeVar("T")
 
@@ -60,14 +60,17 @@ class FaultLog:
     logged_at: float = 0.0
     history: list[InjectedFault] = field(default_factory=list)
 
-    def note(self, what: str, began: float) -> None:
-        self.done[what] += 1
-        self.history.append(InjectedFault(began, time.monotonic(), what))
-        self.latest.append(what)
+    def note(self, fault: InjectedFault) -> None:
+        self.done[fault.what] += 1
+        self.history.append(fault)
+        self.latest.append(fault.what)
         if (now := time.monotonic() - self.began) - self.logged_at > LOG_INTERVAL:
             self.logged_at = now
             self.say(f"{sum(self.done.values())} faults so far; the latest: {'; '.join(self.latest[-3:])}")
             self.latest.clear()
+
+    def pauses(self) -> list[Pause]:
+        return [(each.began, each.ended) for each in self.history if each.what == WORKER_PAUSED]
 
     def say(self, text: str) -> None:
         print(f"{time.monotonic() - self.began:6.0f} s  {text}", file=sys.stderr, flush=True)
@@ -93,7 +96,8 @@ def run(environment: Environment, scenario: str, minutes: float, seed: int, jobs
             scenario not in DATABASE_CLOCK_CHANGES,
         )
         _wait_until_closed(bounds.of_all + workload.LONGEST)
-        findings = check(Case(environment.witness, bounds, CHATTY_LINES, time.time() - time.monotonic()), tables.query)
+        start = time.time() - time.monotonic()
+        findings = check(Case(environment.witness, bounds, CHATTY_LINES, start, log.pauses()), tables.query)
     finally:
         calm.set()
         for thread in restarters:
@@ -135,9 +139,8 @@ def _inject(environment: Environment, rng: random.Random, faults: Sequence[Fault
             what = fault(environment, rng)
         except Exception as error:  # it met another fault
             what = f"{fault.__name__} came to nothing: {type(error).__name__}"
-        finally:
-            connections.close_all()  # one of them may restart the database
-        log.note(what, began)
+        log.note(InjectedFault(began, time.monotonic(), what))
+        connections.close_all()  # one of them may restart the database
 
 
 def _keep_running(environment: Environment, number: int, calm: threading.Event) -> None:

@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from tests.faults.checker import ends, executions, exposure, fences, output, timelines, triggers
 from tests.faults.checker.ends import Bounds
+from tests.faults.checker.executions import Pause
 from tests.faults.checker.findings import Findings, Query
 
-__all__ = ["VIOLATIONS", "Bounds", "Case", "Findings", "check"]
+__all__ = ["VIOLATIONS", "Bounds", "Case", "Findings", "Pause", "check"]
 
 #: Every figure that must be 0, with what it counts.
 VIOLATIONS = {
@@ -33,18 +35,19 @@ VIOLATIONS = {
 
 @dataclass(frozen=True)
 class Case:
-    """The input of the checker: the witness file, the bounds, and how many lines a chatty job writes."""
+    """The input of the checker: the witness file, the bounds, how many lines a chatty job writes, and the pauses."""
 
     witness: Path
     bounds: Bounds
     chatty_lines: int
     monotonic_start: float = 0.0  # Unix time at which the machine's monotonic clock was 0
+    pauses: Sequence[Pause] = ()
 
 
 def check(case: Case, query: Query) -> Findings:
     """``query`` sends a statement of SQL to the database and returns its rows."""
     findings = Findings(tuple(VIOLATIONS))
-    marks = executions.read(case.witness)
+    marks = executions.read(case.witness, case.pauses)
     statuses = Counter(status for (status,) in query("SELECT status FROM chroniker_run"))
     findings.figures |= {"executions": len(marks), "runs": sum(statuses.values())}
     findings.figures |= {f"runs_{status.lower()}": count for status, count in sorted(statuses.items())}

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import statistics
 from collections import defaultdict
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeAlias
@@ -14,28 +15,43 @@ from tests.faults.checker.findings import Findings, Query, run_key
 
 #: By run: its job and slot.
 Runs: TypeAlias = dict[str, tuple[Any, ...]]
+#: When a worker and all below it were stopped, and continued.
+Pause: TypeAlias = tuple[float, float]
+
+#: After a pause a command runs until its keeper notices the deadline: a documented limit. Seconds.
+UNTIL_THE_KEEPER_NOTICES = 0.1
+#: Seconds that the signals of a pause may need to reach all processes.
+STOPPING = 0.5
 
 
 @dataclass
 class Execution:
-    """One process tree, as the witness saw it. ``written``: lines of output that had left it for certain."""
+    """One process tree, as the witness saw it. ``written``: lines of output that had left it for certain.
+
+    ``seen``: its last mark, apart from ``seen_after_pause``: the last one just after its worker had been paused.
+    """
 
     run: str
     began: float
     seen: float
+    seen_after_pause: float = 0.0
     begins: int = 0
     ended: bool = False
     written: int = 0
     code: str = ""  # the directory of the scheduler's code that executed it
 
 
-def read(witness: Path) -> list[Execution]:
+def read(witness: Path, pauses: Sequence[Pause] = ()) -> list[Execution]:
     found: dict[str, Execution] = {}
     for line in witness.read_text().splitlines() if witness.exists() else []:
         mark = json.loads(line)
         run, at, event = run_key(mark["run"]), mark["monotonic"], mark["event"]
         execution = found.setdefault(run, Execution(run, at, at))
-        execution.began, execution.seen = min(execution.began, at), max(execution.seen, at)
+        execution.began = min(execution.began, at)
+        if any(_resumed(execution.seen, at, pause) for pause in pauses):
+            execution.seen_after_pause = max(execution.seen_after_pause, at)
+        else:
+            execution.seen = max(execution.seen, at)
         if event.startswith("begin"):
             execution.begins += 1
             execution.code = event.partition(" ")[2]
@@ -45,6 +61,12 @@ def read(witness: Path) -> list[Execution]:
     return list(found.values())
 
 
+def _resumed(before: float, at: float, pause: Pause) -> bool:
+    """Whether a process with marks at these times was stopped between them, and has only just continued."""
+    stopped, continued = pause
+    return before <= stopped + STOPPING and continued - STOPPING <= at <= continued + UNTIL_THE_KEEPER_NOTICES
+
+
 def check(findings: Findings, executions: list[Execution], query: Query, bounds: Bounds) -> None:
     runs = {run_key(pk): (job, slot) for pk, job, slot in query("SELECT id, job_id, slot FROM chroniker_run")}
     beyond = [f"{each.run} began {each.begins} times" for each in executions if each.begins > 1]
@@ -52,6 +74,7 @@ def check(findings: Findings, executions: list[Execution], query: Query, bounds:
     findings.count("executed_beyond_runs", beyond)
     findings.figures["releases"] = len({each.code for each in executions})
     findings.count("overlapping", _overlaps(executions, runs))
+    findings.figures["overlapping_after_a_pause"] = _count_overlaps_after_a_pause(executions, runs)
     _groups(findings, executions, runs, query)
     _recovery(findings, executions, runs, query, bounds)
 
@@ -65,6 +88,14 @@ def _overlaps(executions: list[Execution], runs: Runs) -> list[str]:
                 found.append(f"{each.run} began {latest.seen - each.began:.3f} s before the end of {latest.run}")
             latest = each if latest is None or each.seen > latest.seen else latest
     return found
+
+
+def _count_overlaps_after_a_pause(executions: list[Execution], runs: Runs) -> int:
+    return sum(
+        any(each.began < other.began < each.seen_after_pause for other in those)
+        for those in _by_slot(executions, runs).values()
+        for each in those
+    )
 
 
 def _by_slot(executions: list[Execution], runs: Runs) -> dict[tuple[Any, ...] | None, list[Execution]]:

@@ -23,6 +23,7 @@ def scenarios() -> dict[str, tuple[Fault, ...]]:
 
 
 SCENARIOS = scenarios()
+WORKER_PAUSED = processes.WORKER_PAUSED
 START_DEADLINES = messages.START_DEADLINES
 #: Their findings are measured only, and are no violations: see docs/reliability.md.
 NOT_PROMISED = failover.NOT_PROMISED

@@ -15,6 +15,7 @@ from tests.faults.environment import LEASE, Environment, Fault
 
 POOL_CHILD = "pool child"
 COMMAND = "chroniker-run"
+WORKER_PAUSED = "SIGSTOP and SIGCONT to a worker and all below it"
 #: As the kernel keeps them: 15 bytes.
 PRODUCT_PROCESSES = ("chroniker-fork", "chroniker-cold", "chroniker-keep", COMMAND)
 
@@ -104,7 +105,7 @@ def stop_all_of_a_worker(environment: Environment, rng: random.Random) -> str:
     time.sleep(LEASE * rng.uniform(1.2, 2.0))
     for pid in parts:
         _send(pid, signal.SIGCONT)
-    return "SIGSTOP and SIGCONT to a worker and all below it"
+    return WORKER_PAUSED
 
 
 def term_actor(environment: Environment, rng: random.Random) -> str:
