@@ -12,7 +12,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from chroniker.default_settings import default_runtime_dir
-from chroniker.process.alive_file import KINDS, ages
+from chroniker.process.alive_file import KINDS, seconds_since_last_loop
 
 VARIABLE = "CHRONIKER_RUNTIME_DIR"
 
@@ -54,7 +54,7 @@ def parser() -> argparse.ArgumentParser:
 
 def problem_with(kind: str, max_age: float, directory: Path) -> str:
     """Empty if one of these processes works."""
-    known = ages(directory, kind)
+    known = seconds_since_last_loop(directory, kind)
     if not known:
         return f"No {kind} has written a file in {directory}. Is that its CHRONIKER_RUNTIME_DIR?"
     name, age = min(known.items(), key=lambda row: row[1])

@@ -41,7 +41,7 @@ def execute(request: Context, words: tuple[Any, ...], named: dict[str, Any]) -> 
         if shutdown.hand_over_unstarted(run_id, token):
             raise Ignore(f"Run {run_id} was sent to another worker.")
         machine = ThisHost(settings.runtime_dir, fork_server.current())
-        ending = supervisor.execute(report, Worker(machine, settings.hostname, shutdown.current()))
+        ending = supervisor.execute_run(report, Worker(machine, settings.hostname, shutdown.current()))
     except Ignore:
         raise
     except Exception:  # whether it started is unknown: the claim is dispatched again, or its lease expires

@@ -15,7 +15,7 @@ from chroniker.conf import settings
 from chroniker.exceptions import ExecutorError
 from chroniker.executors.base import Executor, seconds_a_person_waits
 from chroniker.models import Job, Run
-from chroniker.worker.wake_socket import wake
+from chroniker.worker.wake_socket import wake_supervisor
 from chroniker_celery import checks, diagnosis, publish, results
 from chroniker_celery.queues import HOST_QUEUE
 
@@ -96,7 +96,7 @@ class CeleryExecutor(Executor):
 
     def request_stop(self, run_id: UUID) -> None:
         """Wake the run's supervisor: directly if it is on this host, else by a message to all workers."""
-        if not wake(settings.runtime_dir, run_id):
+        if not wake_supervisor(settings.runtime_dir, run_id):
             publish.wake(self.app, run_id, timeout=min(self.timeout, HINT_TIMEOUT))
 
     def stop_or_continue_consuming(self, worker: str, queues: Sequence[str], *, stop: bool) -> None:

@@ -52,7 +52,7 @@ def _reason(worker: Worker) -> str:
         return GREEN
     if worker.app.conf.task_always_eager:
         return EAGER
-    return "; ".join(capabilities.missing_features())
+    return "; ".join(capabilities.missing_kernel_features())
 
 
 def executors_of(app: Celery) -> list[CeleryExecutor]:

@@ -57,7 +57,7 @@ def is_cold() -> bool:
 
 def hand_over_unstarted(run_id: UUID, token: int) -> bool:
     """Returns whether this worker is shutting down. Then the run, if it is still claimed, is dispatched again."""
-    if _notice is None or not _notice.announced:
+    if _notice is None or not _notice.is_announced:
         return False
     claims = Run.objects.filter(pk=run_id, token=token, status=Status.CLAIMED).select_related("job")
     dispatch.dispatch(list(claims), database_now())

@@ -24,7 +24,7 @@ from chroniker.scheduler import dispatch, start_report, watch
 from chroniker.scheduler.watch import Watch
 from chroniker.worker import run_lock
 from chroniker.worker.run_remains import RemainsSweeper
-from chroniker.worker.wake_socket import wake
+from chroniker.worker.wake_socket import wake_supervisor
 from chroniker_celery import (
     alive,
     delivery,  # noqa: F401  loaded before the pool forks
@@ -128,7 +128,7 @@ class Supervision(bootsteps.StartStopStep):
 def sweep() -> None:
     """Kill what is left of runs whose supervisor and keeper died."""
     try:
-        swept = run_lock.sweep_leftovers(settings.runtime_dir)
+        swept = run_lock.kill_leftover_processes(settings.runtime_dir)
     except OSError as error:  # a directory of another user: each run reports that itself
         logger.error("Leftovers of earlier runs in %s were not checked: %s", settings.runtime_dir, error)
     else:
@@ -210,7 +210,7 @@ def _slots(parent: Worker) -> int:
 def chroniker_wake(state: Any, run_id: str) -> dict[str, str]:
     """Wake the supervisor of a run on this host: it renews its lease and reads whether to stop."""
     try:
-        woken = wake(settings.runtime_dir, UUID(run_id))
+        woken = wake_supervisor(settings.runtime_dir, UUID(run_id))
     except ValueError:
         return {"error": f"{run_id!r} is not the id of a run"}
     return {"ok": "woken" if woken else "not here"}

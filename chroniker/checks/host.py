@@ -6,7 +6,7 @@ from typing import Any
 
 from django.core.checks import CheckMessage, Error, Warning
 
-from chroniker.process.capabilities import missing_features
+from chroniker.process.capabilities import missing_kernel_features
 from chroniker.process.startup_threads import startup_threads
 
 KERNEL_HINT = "Run chroniker on a kernel that has it. Without it processes of a run could stay alive unnoticed."
@@ -20,7 +20,7 @@ def check_host(**kwargs: Any) -> list[CheckMessage]:
     """E015, W013."""
     found: list[CheckMessage] = [
         Error(f"This kernel cannot guard runs: {each}.", hint=KERNEL_HINT, id="chroniker.E015")
-        for each in missing_features()
+        for each in missing_kernel_features()
     ]
     if threads := startup_threads():
         text = f"The project's start-up leaves threads running, so commands cannot be forked: {', '.join(threads)}."

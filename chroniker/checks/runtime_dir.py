@@ -11,7 +11,7 @@ from django.conf import settings as django_settings
 from django.core.checks import CheckMessage, Error
 
 from chroniker.conf import settings
-from chroniker.process.runtime_dir import ownership_problem
+from chroniker.process.runtime_dir import directory_problem
 
 #: Except on Linux, the full path of a socket must fit into 104 bytes, with a final zero byte.
 LONGEST_PATH = 104 - 1 - len(f"/{'0' * 32}.sock")
@@ -50,4 +50,4 @@ def _why_not_ours(directory: Path, *, default: bool) -> str:
         return ""
     # Root may check the directory of another user; the default one is root's own.
     owner = [directory.stat().st_uid] if os.geteuid() == 0 and not default else []
-    return ownership_problem(directory, os.geteuid(), *owner)
+    return directory_problem(directory, os.geteuid(), *owner)

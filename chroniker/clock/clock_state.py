@@ -16,7 +16,7 @@ from pathlib import Path
 from chroniker.clock import simulated_time
 from chroniker.conf import settings
 from chroniker.process.kernel import boot_clock, boot_id
-from chroniker.process.runtime_dir import prepare
+from chroniker.process.runtime_dir import ensure_private
 from chroniker.reasons import NO_REASON, Code, Reason
 
 logger = logging.getLogger(__name__)
@@ -143,7 +143,7 @@ def write(memory: ClockState) -> None:
     path = _path()
     draft = path.with_suffix(f".{os.getpid()}-{threading.get_ident()}")
     try:
-        prepare(path.parent)
+        ensure_private(path.parent)
         descriptor = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600)
         with os.fdopen(descriptor, "w", encoding="utf-8") as file:
             json.dump(dataclasses.asdict(memory), file)

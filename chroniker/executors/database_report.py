@@ -77,7 +77,7 @@ class DatabaseReport:
         with self._limit(_RENEWAL_SHARE):
             return lifecycle.renew(self.run_id, self.token, self.nonce, progress)
 
-    def output(self, chunks: Sequence[Chunk]) -> bool:
+    def store_output(self, chunks: Sequence[Chunk]) -> bool:
         """Store output; a repeated call stores nothing twice. ``False``: the lease was lost; nothing was stored."""
         rows = [
             LogChunk(
@@ -114,12 +114,12 @@ class DatabaseReport:
         with self._limit():
             return self._close(outcome_of(ending, fail_on_stderr=self.fail_on_stderr))
 
-    def release(self) -> None:
+    def release_lease(self) -> None:
         """Free the slot: the processes that survived the run have ended."""
         with self._limit():
             lifecycle.release(self.run_id, self.token, self.nonce)
 
-    def note(self, kind: str, reason: Reason) -> None:
+    def record_event(self, kind: str, reason: Reason) -> None:
         known = EventKind(kind) if kind in EventKind else EventKind.NOTE
         with self._limit():
             lifecycle.note(self.run_id, known, reason=reason)

@@ -39,7 +39,7 @@ class InlineExecutor(HostedExecutor):
             parts = read_progress()
         now = datetime.now(UTC)
         kept = [(1, texts[0], spec.log_stdout), (2, texts[1], spec.log_stderr)]
-        report.output([Chunk(stream, 0, text, now) for stream, text, keep in kept if text and keep])
+        report.store_output([Chunk(stream, 0, text, now) for stream, text, keep in kept if text and keep])
         report.finish(
             RunOutcome(
                 how="exited",

@@ -22,7 +22,7 @@ from chroniker.worker import supervisor
 from chroniker.worker.machine import ThisHost
 from chroniker.worker.shutdown_notice import ShutdownNotice
 from chroniker.worker.supervisor import Worker
-from chroniker.worker.wake_socket import wake
+from chroniker.worker.wake_socket import wake_supervisor
 
 logger = logging.getLogger(__name__)
 
@@ -92,14 +92,14 @@ class LocalExecutor(HostedExecutor):
         try:
             machine = ThisHost(settings.runtime_dir, self._fork_server)
             worker = Worker(machine, settings.hostname, self._shutdown_notice)
-            supervisor.execute(DatabaseReport(run_id, token, worker=self.worker), worker)
+            supervisor.execute_run(DatabaseReport(run_id, token, worker=self.worker), worker)
         except Exception:  # the run ends with its lease; this thread continues with other runs
             logger.exception("The supervisor of run %s failed.", run_id)
         finally:
             connections.close_all()
 
     def request_stop(self, run_id: UUID) -> None:
-        wake(settings.runtime_dir, run_id)
+        wake_supervisor(settings.runtime_dir, run_id)
 
     def check(self) -> list[CheckMessage]:
         workers = self.options.get("workers", 1)

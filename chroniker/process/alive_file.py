@@ -1,4 +1,4 @@
-"""Files by which probes see that a long process still works: each of its loops writes the time. Standard library only.
+"""Files that show probes that a long-running process works: each loop writes the time. Standard library only.
 
 A file is `alive/KIND-PID` in the runtime directory. It holds the boot clock, which cannot be set, and the boot's id, so
 that a file of an earlier start of the machine is old. No database is needed, neither to write nor to read it.
@@ -17,9 +17,9 @@ from chroniker.process.kernel import boot_clock, boot_id
 
 logger = logging.getLogger(__name__)
 
-#: Processes with such a file.
+#: The kinds of processes that write such a file.
 KINDS = ("beat", "cronserver", "worker")
-#: A loop writes its file at most this often, and should turn at least this often.
+#: A loop should run at least once in this time. It writes its file at most twice in this time.
 EVERY_SECONDS = 5.0
 #: Files of processes that were killed are deleted after this time.
 FORGOTTEN_SECONDS = 3600.0
@@ -27,38 +27,38 @@ _FOLDER = "alive"
 
 
 class AliveFile:
-    """The file of this process. It never raises: a full disk must not stop a scheduler."""
+    """The file of this process. No method raises: a full disk must not stop a scheduler."""
 
-    def __init__(self, kind: str, directory: Callable[[], Path]) -> None:
-        """``kind``: of ``KINDS``. ``directory``: gives the runtime directory; called when the file is first written."""
-        self._kind, self._directory = kind, directory
+    def __init__(self, kind: str, get_directory: Callable[[], Path]) -> None:
+        """``kind``: one of ``KINDS``. ``get_directory``: called at the first write; returns the runtime directory."""
+        self._kind, self._get_directory = kind, get_directory
         self._path: Path | None = None
         self._written_at = float("-inf")
         self._has_failed = False
 
     def touch(self) -> None:
-        """Write the time, unless that was done within the last seconds."""
+        """Write the time, unless it was written within the last seconds."""
         now = boot_clock()
         if now - self._written_at < EVERY_SECONDS / 2:
             return
         self._written_at = now
         try:
-            self._write(now)
+            self._write_time(now)
             self._has_failed = False
         except OSError as error:
             if not self._has_failed:
                 logger.warning("Probes will not see that this process works: %s", error)
             self._has_failed = True
 
-    def _write(self, now: float) -> None:
+    def _write_time(self, now: float) -> None:
         if self._path is None:
-            directory = self._directory()
-            runtime_dir.prepare(directory)
+            directory = self._get_directory()
+            runtime_dir.ensure_private(directory)
             path = directory / _FOLDER / f"{self._kind}-{os.getpid()}"
             path.parent.mkdir(mode=0o700, exist_ok=True)
-            _delete_old(path.parent)
+            _delete_old_files(path.parent)
             self._path = path
-        # One write of a text that is always as long: a reader never finds a part of it.
+        # One write, of a text that always has the same length: a reader never sees only a part of it.
         file = os.open(self._path, os.O_WRONLY | os.O_CREAT | os.O_CLOEXEC, 0o600)
         try:
             os.pwrite(file, f"{now:020.3f} {boot_id()}\n".encode(), 0)
@@ -66,14 +66,14 @@ class AliveFile:
             os.close(file)
 
     def remove(self) -> None:
-        """The process ends in order."""
+        """Delete the file, because the process ends normally."""
         if self._path is not None:
             with suppress(OSError):
                 self._path.unlink()
 
 
-def ages(directory: Path, kind: str = "") -> dict[str, float]:
-    """Seconds since the last loop of each process of this kind, or of all, by the name of its file."""
+def seconds_since_last_loop(directory: Path, kind: str = "") -> dict[str, float]:
+    """Seconds since the last loop of each process of this kind (default: of all), by the name of its file."""
     found = {}
     for path in (directory / _FOLDER).glob(f"{kind}-*" if kind else "*"):
         with suppress(OSError, ValueError):
@@ -83,8 +83,8 @@ def ages(directory: Path, kind: str = "") -> dict[str, float]:
     return found
 
 
-def _delete_old(folder: Path) -> None:
-    for name, age in ages(folder.parent).items():
+def _delete_old_files(folder: Path) -> None:
+    for name, age in seconds_since_last_loop(folder.parent).items():
         if age > FORGOTTEN_SECONDS:
             with suppress(OSError):
                 (folder / name).unlink()

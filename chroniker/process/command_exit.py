@@ -28,13 +28,13 @@ _files_of_startup: list[weakref.ref[Any]] = []
 
 
 def remember_open_files() -> None:
-    """Called in the fork server before it forks: its buffered text would otherwise be written by each fork."""
+    """Flush the open files of the fork server, and remember them: else each fork would write their buffered text."""
     files = [each for each in gc.get_objects() if _is_file(each)]
     _flush(files)
     _files_of_startup[:] = [weakref.ref(each) for each in files]
 
 
-def status_of_exit(code: object) -> int:
+def exit_status_of_code(code: object) -> int:
     """The exit status for `sys.exit(code)`. A text is written to stderr."""
     if code is None:
         return 0
@@ -44,7 +44,7 @@ def status_of_exit(code: object) -> int:
     return 1
 
 
-def status_of_uncaught(error: BaseException) -> int:
+def report_uncaught_exception(error: BaseException) -> int:
     """Report the exception by `sys.excepthook`, as Python does: error trackers replace that hook."""
     try:
         sys.excepthook(type(error), error, error.__traceback__)
@@ -57,7 +57,7 @@ def status_of_uncaught(error: BaseException) -> int:
 def end_process(status: int) -> NoReturn:
     """End this process. A failure here is printed, and does not change the command's exit status."""
     try:
-        for step in (threading._shutdown, atexit._run_exitfuncs, _finish_objects):  # type: ignore[attr-defined]
+        for step in (threading._shutdown, atexit._run_exitfuncs, _run_finalizers_and_close_files):  # type: ignore[attr-defined]
             try:
                 step()
             except BaseException:
@@ -69,7 +69,7 @@ def end_process(status: int) -> NoReturn:
         os._exit(status)
 
 
-def _finish_objects() -> None:
+def _run_finalizers_and_close_files() -> None:
     """Run finalizers, then flush files: a finalizer may write to one. Objects of the fork server are left out."""
     objects = gc.get_objects()
     files = [each for each in objects if _is_file(each)]
@@ -98,7 +98,7 @@ def _is_file(each: object) -> bool:
 
 
 def _find_finalizer(each: object) -> Any:
-    """`__del__` where a class written in Python defines it."""
+    """The `__del__` of its class, if that is written in Python; else None."""
     found = getattr(type(each), "__del__", None)
     return found if hasattr(found, "__code__") else None
 

@@ -11,17 +11,17 @@ from contextlib import suppress
 from typing import TYPE_CHECKING, Any, NoReturn
 
 from chroniker.process import progress, run_marker
-from chroniker.process.command_exit import end_process, status_of_exit, status_of_uncaught
-from chroniker.process.command_start import become_new_python, load_setup, needs_new_python
+from chroniker.process.command_exit import end_process, exit_status_of_code, report_uncaught_exception
+from chroniker.process.command_start import exec_new_python, load_project_setup, needs_new_python
 from chroniker.process.command_streams import reconnect_streams
 from chroniker.process.keeper_protocol import Descriptors
 from chroniker.process.kernel import (
-    close_descriptors,
+    close_descriptors_except,
     die_with_parent,
     forbid_new_privileges,
     name_process,
-    offer_to_oom_killer,
-    set_title,
+    raise_oom_score,
+    set_process_title,
 )
 from chroniker.process.run_spec import PROGRESS, RUN_ID, RUN_TOKEN, RunSpec
 from chroniker.process.run_variables import replace_variables
@@ -39,30 +39,30 @@ _NOT_RUNNABLE, _NOT_FOUND = 126, 127  # the exit statuses of a shell
 
 
 class CommandProcess:
-    """Turns a fork of the keeper into the command. `shared`: descriptors of the project's start-up, kept open."""
+    """Turns a fork of the keeper into the command. `shared_descriptors`: of the project's start-up; they stay open."""
 
-    def __init__(self, shared: frozenset[int] = frozenset()) -> None:
-        self._shared = shared
+    def __init__(self, shared_descriptors: frozenset[int] = frozenset()) -> None:
+        self._shared = shared_descriptors
 
-    def become(self, spec: RunSpec, given: Descriptors, keeper: int) -> NoReturn:
+    def run_command(self, spec: RunSpec, descriptors: Descriptors, keeper_pid: int) -> NoReturn:
         """Run the spec's command in this process, and end it."""
-        _leave_the_keeper(keeper)
-        progress.attach(given.progress)
-        _take_streams(given)
-        close_descriptors(self._shared)
+        _reset_process_state(keeper_pid)
+        progress.attach(descriptors.progress)
+        _connect_streams(descriptors)
+        close_descriptors_except(self._shared)
         run_marker.write_marker(spec.run_id)
         title = f"chroniker: {' '.join(['manage.py', *spec.argv])} (job {spec.job_id}, run {spec.run_id})"
-        set_title(title)
+        set_process_title(title)
         new_python = needs_new_python(spec.argv, spec.env)
-        _enter_environment(spec, f"/proc/{keeper}/fd/{given.progress}")
+        _apply_environment(spec, f"/proc/{keeper_pid}/fd/{descriptors.progress}")
         if spec.raw:
-            run_raw(spec.argv)
+            exec_raw_command(spec.argv)
         if new_python:
-            become_new_python(title, spec.argv)
+            exec_new_python(title, spec.argv)
         signal.signal(signal.SIGINT, signal.default_int_handler)
         signal.signal(signal.SIGPIPE, signal.SIG_IGN)  # Python's default
         gc.enable()
-        reseed()
+        reseed_numpy_random()
         end_process(run_management_command(spec.argv, keep_logging=reconnect_streams()))
 
 
@@ -70,25 +70,25 @@ def main() -> None:
     """Run a management command in a new Python. `argv`: process title, command name, arguments."""
     title, *argv = sys.argv[1:]
     name_process(PROCESS_NAME)
-    set_title(title)
+    set_process_title(title)
     reconnect_streams()
     end_process(run_management_command(tuple(argv)))
 
 
-def reseed() -> None:
+def reseed_numpy_random() -> None:
     """Give each fork its own random numbers. Python's own generator reseeds itself after a fork."""
     if numpy_random := sys.modules.get("numpy.random"):
         numpy_random.seed()
 
 
-def _leave_the_keeper(keeper: int) -> None:
+def _reset_process_state(keeper_pid: int) -> None:
     """Become an ordinary process: default signals, its own session, and SIGKILL when the keeper dies."""
     die_with_parent(signal.SIGKILL)
-    if os.getppid() != keeper:  # the keeper died before the line above
+    if os.getppid() != keeper_pid:  # the keeper died before the line above
         os._exit(_NOT_RUNNABLE)
     os.setsid()
     name_process(PROCESS_NAME)
-    offer_to_oom_killer(_OOM_POINTS)
+    raise_oom_score(_OOM_POINTS)
     signal.set_wakeup_fd(-1)
     for number in _SIGNALS:
         with suppress(OSError, ValueError):  # reserved by the C library
@@ -96,13 +96,13 @@ def _leave_the_keeper(keeper: int) -> None:
     signal.pthread_sigmask(signal.SIG_SETMASK, [])
 
 
-def _take_streams(given: Descriptors) -> None:
+def _connect_streams(descriptors: Descriptors) -> None:
     nothing = os.open(os.devnull, os.O_RDONLY)
-    for source, target in ((nothing, 0), (given.out, 1), (given.err, 2)):
+    for source, target in ((nothing, 0), (descriptors.out, 1), (descriptors.err, 2)):
         os.dup2(source, target)
 
 
-def _enter_environment(spec: RunSpec, progress_path: str) -> None:
+def _apply_environment(spec: RunSpec, progress_path: str) -> None:
     os.environ.update(spec.env)
     replace_variables(os.environ, spec.variables)
     os.environ[RUN_ID] = str(spec.run_id)
@@ -120,7 +120,7 @@ def _refuse(what: str, error: OSError, status: int) -> NoReturn:
     os._exit(status)
 
 
-def run_raw(argv: tuple[str, ...]) -> NoReturn:
+def exec_raw_command(argv: tuple[str, ...]) -> NoReturn:
     """Replace this process by a program, searched in PATH. The program cannot gain privileges."""
     forbid_new_privileges()
     try:
@@ -132,34 +132,34 @@ def run_raw(argv: tuple[str, ...]) -> NoReturn:
 
 
 def run_management_command(argv: tuple[str, ...], *, keep_logging: bool = False) -> int:
-    """Like `manage.py`; returns the exit status. `keep_logging`: where Django is set up already, LOGGING applies."""
+    """Like `manage.py`; returns the exit status. `keep_logging`: if Django is set up, do not apply LOGGING again."""
     sys.argv = ["manage.py", *argv]
     try:
-        load_setup()
+        load_project_setup()
         # Imported here: in a cold start Django is loaded by this line. The fork server closed its connections before it
         # forked.
         from django.apps import apps
         from django.core.management import ManagementUtility
 
         if keep_logging and apps.ready:
-            keep_logging_once()
+            skip_next_logging_setup()
 
         class Utility(ManagementUtility):
             def fetch_command(self, subcommand: str) -> BaseCommand:
                 command = super().fetch_command(subcommand)
                 if checked and command.requires_system_checks:
-                    _skip_checks(command)
+                    _skip_system_checks(command)
                 return command
 
         Utility(sys.argv).execute()
     except SystemExit as stop:
-        return status_of_exit(stop.code)
+        return exit_status_of_code(stop.code)
     except BaseException as error:  # any failure of the command
-        return status_of_uncaught(error)
+        return report_uncaught_exception(error)
     return 0
 
 
-def keep_logging_once() -> None:
+def skip_next_logging_setup() -> None:
     """Let Django's next set-up leave the logging as it is. Otherwise it would apply LOGGING a second time.
 
     That would also undo what the project's start-up has changed since the first time.
@@ -177,7 +177,7 @@ def keep_logging_once() -> None:
     log.configure_logging = skip  # type: ignore[assignment]
 
 
-def _skip_checks(command: BaseCommand) -> None:
+def _skip_system_checks(command: BaseCommand) -> None:
     """Make --skip-checks the default. The option itself stays, for commands that are given it."""
     make = command.create_parser
 

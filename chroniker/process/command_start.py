@@ -30,8 +30,8 @@ _read_all = False
 _setup_done = False
 
 
-class _WatchedEnvironment(os._Environ):  # type: ignore[type-arg]
-    """Records the names that are read, also names that do not exist: their absence was read."""
+class _RecordingEnvironment(os._Environ):  # type: ignore[type-arg]
+    """Records the names that are read, also names that do not exist: the start-up may depend on their absence."""
 
     def __getitem__(self, name: str) -> str:
         _read_at_start.add(name)
@@ -45,10 +45,10 @@ class _WatchedEnvironment(os._Environ):  # type: ignore[type-arg]
 
 
 @contextmanager
-def watch_environment() -> Iterator[None]:
+def record_environment_reads() -> Iterator[None]:
     """Record the variables that the project's start-up in the fork server reads."""
     before = type(os.environ)
-    os.environ.__class__ = _WatchedEnvironment
+    os.environ.__class__ = _RecordingEnvironment
     try:
         yield
     finally:
@@ -59,10 +59,10 @@ def needs_new_python(argv: Sequence[str], env: Mapping[str, str]) -> bool:
     """Whether Django reads an option or a variable of the job at its start. Call it before `env` is applied."""
     if any(_is_read_at_start(name) for name, value in env.items() if os.environ.get(name) != value):
         return True
-    return "django" in sys.modules and _has_option(argv)
+    return "django" in sys.modules and _has_settings_option(argv)
 
 
-def _has_option(argv: Sequence[str]) -> bool:
+def _has_settings_option(argv: Sequence[str]) -> bool:
     options = argv[: argv.index("--")] if "--" in argv else argv
     return any(word.partition("=")[0] in _OPTIONS for word in options)
 
@@ -72,19 +72,19 @@ def _is_read_at_start(name: str) -> bool:
     return _read_all or name in _read_at_start or name.startswith(_READ_BY_PROGRAMS)
 
 
-def python_words(module: str, *words: object) -> list[str]:
+def python_command_line(module: str, *words: object) -> list[str]:
     """The command line of a new Python with this one's `sys.path`, which runs `main` of a module of this package."""
     path = json.dumps([str(Path(entry).absolute()) for entry in sys.path])
     return [sys.executable, "-c", PYTHON_PROGRAM.format(module=module), path, *map(str, words)]
 
 
-def become_new_python(title: str, argv: Sequence[str]) -> NoReturn:
+def exec_new_python(title: str, argv: Sequence[str]) -> NoReturn:
     """Run the command in a new Python in this process: same process id, files, limits and parent."""
-    words = python_words("command_main", title, *argv)
+    words = python_command_line("command_main", title, *argv)
     os.execve(words[0], words, dict(os.environ))  # nosec B606  # our own interpreter
 
 
-def load_setup() -> None:
+def load_project_setup() -> None:
     """Import the module, or call the function, that the variable names: ``package.module`` or ``package.module:name``.
 
     Once per process and its forks, before Django is set up. Raises the errors of the import or the call.

@@ -14,14 +14,14 @@ _WITHOUT_FILES = {"logging.NullHandler", "django.utils.log.AdminEmailHandler"}
 def reconnect_streams() -> bool:
     """Connect stdin, stdout and stderr to the real descriptors; the worker may have replaced them.
 
-    Returns whether all log handlers are connected, too, so that LOGGING need not be applied again: none of them has a
-    file or a connection of its own, which a fork must not share.
+    Returns whether all log handlers are connected, too. Then LOGGING need not be applied again: no handler has a file
+    or a connection of its own, which a fork must not share.
     """
     old = (sys.stdout, sys.stderr)
     sys.stdin = io.TextIOWrapper(io.BufferedReader(io.FileIO(0, closefd=False)), encoding="utf-8")
     sys.stdout, sys.stderr = _open_writer(1), _open_writer(2)
     vars(sys).update(__stdin__=sys.stdin, __stdout__=sys.stdout, __stderr__=sys.stderr)
-    return all([_is_connected(each, old) for each in _all_handlers()])
+    return all([_reconnect_handler(each, old) for each in _all_log_handlers()])
 
 
 def _open_writer(descriptor: int) -> io.TextIOWrapper:
@@ -29,12 +29,12 @@ def _open_writer(descriptor: int) -> io.TextIOWrapper:
     return io.TextIOWrapper(buffer, encoding="utf-8", errors="backslashreplace", line_buffering=True)
 
 
-def _all_handlers() -> list[logging.Handler]:
-    """All that exist. The module keeps weak references to them for its own end."""
+def _all_log_handlers() -> list[logging.Handler]:
+    """All handlers that exist. `logging` keeps weak references to them, to close them at exit."""
     return [found for each in logging._handlerList if (found := each()) is not None]  # type: ignore[attr-defined]
 
 
-def _is_connected(handler: logging.Handler, old: tuple[Any, Any]) -> bool:
+def _reconnect_handler(handler: logging.Handler, old: tuple[Any, Any]) -> bool:
     """Connect a handler of an old stream to the new one. False for a handler that may have a file of its own."""
     kind = type(handler)
     if not isinstance(handler, logging.StreamHandler) or handler.stream not in old:

@@ -1,4 +1,4 @@
-"""Lets a short step end before a signal that ends the process."""
+"""Delays signals that end the process until a short step is done."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from contextlib import contextmanager
 from types import FrameType
 from typing import Any
 
-#: They end a process in good order.
+#: Signals that ask a process to end.
 SIGNALS = (signal.SIGTERM, signal.SIGINT)
 
 

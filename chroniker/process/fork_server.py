@@ -16,7 +16,7 @@ from contextlib import suppress
 
 from chroniker.process import command_main
 from chroniker.process.command_exit import remember_open_files
-from chroniker.process.command_start import load_setup, watch_environment
+from chroniker.process.command_start import load_project_setup, record_environment_reads
 from chroniker.process.keeper_parent import KeeperParent
 from chroniker.process.keeper_process import ignore_signals
 from chroniker.process.kernel import name_process
@@ -25,14 +25,14 @@ from chroniker.process.startup_threads import startup_threads
 
 
 def main() -> None:
-    """`argv`: the descriptor of the socket for requests."""
+    """Run the fork server. `argv`: the descriptor of the socket for requests."""
     requests = socket.socket(fileno=int(sys.argv[1]))
     requests.set_inheritable(False)
     os.environ.pop(RUN_ID, None)  # the placeholder was for /proc, see `run_marker`
     name_process("chroniker-fork")
     ignore_signals()
-    with watch_environment():
-        warm_up()
+    with record_environment_reads():
+        preload_django()
     if threading.active_count() > 1:
         names = ", ".join(startup_threads()) or "of unknown origin"
         sys.exit(
@@ -41,16 +41,16 @@ def main() -> None:
         )
     gc.disable()
     gc.collect()
-    skip_signals_at_exit()
+    skip_signal_finalizers_at_exit()
     remember_open_files()
     gc.freeze()  # forks share these pages until their garbage collector writes to them
     KeeperParent(requests).serve()
     os._exit(0)
 
 
-def warm_up() -> None:
+def preload_django() -> None:
     """Load the modules that every command needs, and close the connections that forks must not share."""
-    load_setup()
+    load_project_setup()
     import django
 
     django.setup()
@@ -73,10 +73,10 @@ def warm_up() -> None:
         cache.close()
 
 
-def skip_signals_at_exit() -> None:
-    """Leave out Django's finalizers of signal receivers at the end of each fork: they would only set flags there.
+def skip_signal_finalizers_at_exit() -> None:
+    """Do not run Django's finalizers of signal receivers when a fork ends: they would only set flags there.
 
-    They still apply when such a receiver is deleted. Each would copy pages that the forks share.
+    Each would copy memory pages that the forks share. When a receiver is deleted, its finalizer still runs.
     """
     from django.dispatch import Signal
 

@@ -22,7 +22,7 @@ from chroniker.process.kernel import boot_clock
 from chroniker.process.run_spec import RunSpec
 
 GO_TIMEOUT = 600.0  #: how long a keeper waits for its run; the supervisor's database may be slow
-LINGER = 0.5  #: after the command has ended, its remaining processes may end by themselves
+LINGER = 0.5  #: how long remaining processes may take to end by themselves after the command has ended
 _LONGEST_WAIT = 1.0
 
 
@@ -34,10 +34,10 @@ class Tree(Protocol):
     max_rss_kb: int
 
     def fileno(self) -> int:
-        """Readable after a process of the tree ended."""
+        """A descriptor that is readable after a process of the tree has ended."""
 
     def clear(self) -> None:
-        """Not readable again until the next end."""
+        """Make the descriptor unreadable until the next process ends."""
 
     def start(self, spec: RunSpec) -> int:
         """Start the command; its process id."""
@@ -48,7 +48,7 @@ class Tree(Protocol):
     def signal(self, number: int) -> None:
         """Send a signal to every process of the tree."""
 
-    def kill(self) -> process_tree.Killed:
+    def kill(self) -> process_tree.KillResult:
         """Kill every process of the tree; returns when they are dead, or cannot be killed by this user."""
 
 
@@ -75,18 +75,18 @@ class Keeper:
         self._poll.register(tree, select.POLLIN)
 
     def run(self) -> bool:
-        """Returns whether this process waits for another run."""
+        """Serve one run; returns whether this process waits for another one."""
         self._wire.send(ready=os.getpid())
         spec = self._await_spec()
         if spec is None:
             return False
-        self._start(spec)
-        how = self._watch()
+        self._start_command(spec)
+        how = self._wait_for_end()
         self._wire.send(killing=how)
         killed = self._tree.kill()
         in_order = how == "exited" and not killed.count and not killed.survivors
         waits = in_order and not self._is_last
-        self._wire.send(ended={**self._report(how, killed), "waits": waits})
+        self._wire.send(ended={**self._final_report(how, killed), "waits": waits})
         return waits
 
     def _await_spec(self) -> RunSpec | None:
@@ -105,24 +105,24 @@ class Keeper:
                     return None if self._wire.closed else RunSpec.from_json(message["go"])
         return None
 
-    def _start(self, spec: RunSpec) -> None:
+    def _start_command(self, spec: RunSpec) -> None:
         pid = self._tree.start(spec)
         self._grace = spec.grace
         if spec.timeout is not None:
             self._timeout_at = boot_clock() + spec.timeout
         self._wire.send(started=pid)
 
-    def _watch(self) -> str:
+    def _wait_for_end(self) -> str:
         """Wait until the tree has ended or must be killed; returns the reason."""
         how = ""
         while not how:
             self._poll.poll(self._longest_wait(boot_clock()) * 1000)
             self._tree.clear()
             # Read all messages before comparing a deadline: a renewal may be among them.
-            self._obey([*self._early, *self._wire.receive()], boot_clock())
+            self._handle_messages([*self._early, *self._wire.receive()], boot_clock())
             self._early = []
-            alone = not self._tree.reap()
-            how = self._judge(boot_clock(), alone)
+            tree_is_empty = not self._tree.reap()
+            how = self._check_for_end(boot_clock(), tree_is_empty)
         return how
 
     def _longest_wait(self, now: float) -> float:
@@ -132,7 +132,7 @@ class Keeper:
         nearest = min((moment for moment in moments if moment is not None), default=float("inf"))
         return max(0.0, min(nearest - now + 0.001, _LONGEST_WAIT))
 
-    def _obey(self, messages: Iterable[Message], now: float) -> None:
+    def _handle_messages(self, messages: Iterable[Message], now: float) -> None:
         for message in messages:
             if "deadline" in message:
                 self._deadline = message["deadline"]
@@ -142,7 +142,7 @@ class Keeper:
             elif "kill" in message:
                 self._killed_for = "killed"
 
-    def _judge(self, now: float, alone: bool) -> str:
+    def _check_for_end(self, now: float, tree_is_empty: bool) -> str:
         if self._wire.closed:
             return "orphaned"
         if self._killed_for:
@@ -152,16 +152,16 @@ class Keeper:
         if self._kill_at is not None and now >= self._kill_at:
             return self._terminating
         if self._tree.status is not None:
-            return self._judge_ended(now, alone)
+            return self._check_rest_of_tree(now, tree_is_empty)
         if self._timeout_at is not None and now >= self._timeout_at and not self._terminating:
             self._terminate("timed_out", now)
         return ""
 
-    def _judge_ended(self, now: float, alone: bool) -> str:
-        """The command has ended. The rest of its tree keeps its grace, or LINGER (a pipeline's other processes)."""
+    def _check_rest_of_tree(self, now: float, tree_is_empty: bool) -> str:
+        """The command has ended: the rest of its tree gets the remaining grace, or LINGER. Returns why to kill it."""
         how = self._terminating or "exited"
         self._timeout_at = None  # it was for the command
-        if alone:
+        if tree_is_empty:
             return how
         if self._kill_at is not None:
             return ""
@@ -177,7 +177,7 @@ class Keeper:
             self._tree.signal(number)
         self._wire.send(terminating=why)
 
-    def _report(self, how: str, killed: process_tree.Killed) -> Mapping[str, Any]:
+    def _final_report(self, how: str, killed: process_tree.KillResult) -> Mapping[str, Any]:
         status = self._tree.status
         return {
             "how": how,

@@ -24,14 +24,14 @@ _END_TIMEOUT = 10.0
 class KeeperClient:
     """A keeper, as its supervisor uses it. When this connection closes, or this process dies, the tree is killed.
 
-    Not for two threads at once.
+    Only one thread may use it at a time.
     """
 
-    def __init__(self, wire: KeeperConnection, out: int, err: int, shared_progress: int) -> None:
+    def __init__(self, wire: KeeperConnection, out: int, err: int, progress_descriptor: int) -> None:
         self.wire = wire
         self.out = out
         self.err = err
-        self.progress = shared_progress
+        self.progress = progress_descriptor
         self.pid = 0
         self.terminating = ""  #: why SIGTERM was sent to the tree
         self.killing = False
@@ -53,38 +53,38 @@ class KeeperClient:
         until = host_clock.monotonic() + _READY_TIMEOUT
         while not self.pid and not self.wire.closed and host_clock.monotonic() < until:
             # Checked before the read, so that a last message is still read.
-            gone = fork_server is not None and fork_server.is_gone
+            gone = fork_server is not None and fork_server.has_ended
             poll.poll(100)
-            self.read()
+            self.read_messages()
             if gone:
                 break
         return bool(self.pid)
 
-    def go(self, spec: RunSpec, deadline: float) -> None:
+    def start_command(self, spec: RunSpec, deadline: float) -> None:
         """Start the command."""
         self.wire.send(go=spec.to_json(), deadline=deadline)
 
-    def extend(self, deadline: float) -> None:
+    def extend_deadline(self, deadline: float) -> None:
         """Move the keeper's deadline; it acknowledges."""
         self.wire.send(deadline=deadline)
         if self._unanswered is None:
             self._unanswered = host_clock.monotonic()  # stands still while the machine is suspended
 
     def stop(self) -> None:
-        """SIGTERM, then after the grace of the run SIGKILL."""
+        """Request SIGTERM, and SIGKILL after the grace of the run."""
         self.wire.send(stop=True)
 
     def kill(self) -> None:
-        """SIGKILL, now."""
+        """Request SIGKILL at once."""
         self.wire.send(kill=True)
 
-    def read(self) -> None:
+    def read_messages(self) -> None:
         """Read the keeper's messages."""
         for message in self.wire.receive():
             if "ready" in message:
                 self.pid = message["ready"]
                 if self._pidfd < 0:
-                    self._pidfd = _open_pid(self.pid)
+                    self._pidfd = _open_pidfd(self.pid)
             elif "acknowledged" in message:
                 self._unanswered = None
             elif "terminating" in message:
@@ -97,7 +97,7 @@ class KeeperClient:
                 self.crashed = message["crashed"]
 
     @property
-    def is_over(self) -> bool:
+    def tree_is_dead(self) -> bool:
         """The tree is dead: the keeper reported it, or the keeper and its parent have closed the connection."""
         return self.ended is not None or self.wire.closed
 
@@ -116,7 +116,7 @@ class KeeperClient:
             return 0.0
         return host_clock.monotonic() - self._unanswered
 
-    def wake(self) -> None:
+    def continue_if_stopped(self) -> None:
         """Continue a stopped keeper."""
         if self.alive_pid:
             os.kill(self.pid, signal.SIGCONT)
@@ -130,10 +130,10 @@ class KeeperClient:
         poll.register(self._pidfd, select.POLLIN)
         return 0 if poll.poll(0) else self.pid
 
-    def release(self) -> None:
-        """`close`, but a keeper whose run ended in order stays for a later run of this process."""
+    def close_or_keep_idle(self) -> None:
+        """Keep a keeper whose run ended normally, for a later run of this process; close any other."""
         if self._fork_server is not None and self.ended is not None and self.ended.get("waits") and self.alive_pid:
-            self._fork_server.add_idle(IdleKeeper(self.wire, self.pid, self._pidfd, self._name))
+            self._fork_server.add_idle_keeper(IdleKeeper(self.wire, self.pid, self._pidfd, self._name))
             self._is_handed_on, self._pidfd = True, -1
         self.close()
 
@@ -151,62 +151,62 @@ class KeeperClient:
                 self._cold.wait(_END_TIMEOUT)
 
     @classmethod
-    def begin(cls, fork_server: ForkServer | None, lock: int) -> KeeperClient:
+    def start(cls, fork_server: ForkServer | None, lock: int) -> KeeperClient:
         """Return a ready keeper: from the fork server if it answers, else started cold. Raises OSError on failure.
 
         A keeper runs nothing before it gets its run. One that starts too late, after another was started in its
         place, finds its connection closed and ends.
         """
         if fork_server is not None:
-            if (idle := fork_server.take_idle()) and (again := cls._use_again(idle, lock, fork_server)):
+            if (idle := fork_server.take_idle_keeper()) and (again := cls._reuse_idle_keeper(idle, lock, fork_server)):
                 return again
-            keeper = cls._launch(lock, fork_server)
+            keeper = cls._start_keeper(lock, fork_server)
             if keeper.wait_ready(fork_server):
                 return keeper
             keeper.close()
-        keeper = cls._launch(lock, None)
+        keeper = cls._start_keeper(lock, None)
         if not keeper.wait_ready():
             keeper.close()
             raise OSError("its keeper did not start")
         return keeper
 
     @classmethod
-    def _launch(cls, lock: int, fork_server: ForkServer | None) -> KeeperClient:
+    def _start_keeper(cls, lock: int, fork_server: ForkServer | None) -> KeeperClient:
         near, far = socket.socketpair()
-        keeper = cls._with_pipes(KeeperConnection(near))
+        keeper = cls._create_with_pipes(KeeperConnection(near))
         keeper._name, keeper._fork_server = os.urandom(NAME_BYTES), fork_server
-        with far, keeper._ends_for_the_keeper(lock) as files:
-            given = Descriptors(far.fileno(), *files)
+        with far, keeper._descriptors_for_keeper(lock) as files:
+            descriptors = Descriptors(far.fileno(), *files)
             if fork_server is None:
-                keeper._cold = start_python("keeper_main", given)
+                keeper._cold = start_python("keeper_main", descriptors)
             else:
-                fork_server.launch(keeper._name, given)
+                fork_server.request_keeper(keeper._name, descriptors)
         return keeper
 
     @classmethod
-    def _use_again(cls, idle: IdleKeeper, lock: int, fork_server: ForkServer) -> KeeperClient | None:
-        """Give an idle keeper the files of another run, and its parent the lock, before. None: it does not answer."""
-        keeper = cls._with_pipes(idle.wire)
+    def _reuse_idle_keeper(cls, idle: IdleKeeper, lock: int, fork_server: ForkServer) -> KeeperClient | None:
+        """Give another run's lock to the keeper's parent, then its files to the keeper. None: it does not answer."""
+        keeper = cls._create_with_pipes(idle.wire)
         keeper._name, keeper._fork_server, keeper._pidfd = idle.name, fork_server, idle.pidfd
-        with keeper._ends_for_the_keeper(lock) as files:
-            sent = fork_server.hold(idle.name, lock) and idle.wire.send_files(files, next=True)
+        with keeper._descriptors_for_keeper(lock) as files:
+            sent = fork_server.hold_lock(idle.name, lock) and idle.wire.send_files(files, next=True)
         if sent and keeper.wait_ready():
             return keeper
         keeper.close()
         return None
 
     @classmethod
-    def _with_pipes(cls, wire: KeeperConnection) -> KeeperClient:
+    def _create_with_pipes(cls, wire: KeeperConnection) -> KeeperClient:
         (out, out_end), (err, err_end) = os.pipe(), os.pipe()
         for descriptor in (out, err):
             os.set_blocking(descriptor, False)
-        keeper = cls(wire, out, err, progress.create())
+        keeper = cls(wire, out, err, progress.create_shared_memory())
         keeper._far_pipes = (out_end, err_end)
         return keeper
 
     @contextmanager
-    def _ends_for_the_keeper(self, lock: int) -> Iterator[tuple[int, ...]]:
-        """The files for the keeper, in their order. Its ends of the pipes are closed here afterwards."""
+    def _descriptors_for_keeper(self, lock: int) -> Iterator[tuple[int, ...]]:
+        """Yields the keeper's files, in the order of `Descriptors`; then closes its ends of the pipes here."""
         try:
             yield (*self._far_pipes, self.progress, lock)
         finally:
@@ -215,7 +215,7 @@ class KeeperClient:
             self._far_pipes = ()
 
 
-def _open_pid(pid: int) -> int:
+def _open_pidfd(pid: int) -> int:
     try:
         return os.pidfd_open(pid)
     except (AttributeError, OSError):

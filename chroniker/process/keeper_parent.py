@@ -4,10 +4,10 @@ It is a subreaper, so processes that lose their keeper become its children. It k
 open until all processes of that keeper are dead: then the supervisor sees the end of the connection, and others see a
 free lock.
 
-A keeper serves several runs, one after the other. The parent gets the lock of each before the keeper gets its files. It
-is then held from the moment at which the request was sent: an open file that is under way counts as open.
+A keeper serves several runs, one after the other. The parent gets the lock of each before the keeper gets its files. So
+the lock is held from the moment at which the request is sent: an open file that is being sent counts as open.
 
-The fork server is one for all runs of a worker; a cold start has one for its single run.
+The fork server is the parent for all runs of a worker. A cold start has a parent for its single run.
 """
 
 from __future__ import annotations
@@ -21,9 +21,9 @@ from dataclasses import dataclass
 
 from chroniker.process import process_tree
 from chroniker.process.command_main import CommandProcess
-from chroniker.process.keeper_process import ignore_signals, keep
+from chroniker.process.keeper_process import ignore_signals, run_keeper
 from chroniker.process.keeper_protocol import KEEPER, LOCK, NAME_BYTES, Descriptors
-from chroniker.process.kernel import become_subreaper, host_clock, open_descriptors
+from chroniker.process.kernel import become_subreaper, host_clock, list_open_descriptors
 from chroniker.process.process_tree import ChildWakeup
 
 _LOOK_SECONDS = 1.0
@@ -44,13 +44,15 @@ class KeeperParent:
     Ends when no client and no keeper is left.
     """
 
-    def __init__(self, requests: socket.socket | None = None, own: frozenset[int] = frozenset()) -> None:
-        """`own`: descriptors of this process. All others that are open are the project's; every command gets them."""
+    def __init__(self, requests: socket.socket | None = None, own_descriptors: frozenset[int] = frozenset()) -> None:
+        """`own_descriptors`: of this process. All others that are open are the project's; every command gets them."""
         become_subreaper()
         ignore_signals()
-        own |= {-1 if requests is None else requests.fileno(), 0, 1, 2}
-        self._shared = frozenset(each for each in open_descriptors() if each not in own and _is_open(each))
-        self._own_children = frozenset(process_tree.children(os.getpid()))  # started by the project's start-up
+        own_descriptors |= {-1 if requests is None else requests.fileno(), 0, 1, 2}
+        self._shared = frozenset(
+            each for each in list_open_descriptors() if each not in own_descriptors and _is_open(each)
+        )
+        self._own_children = frozenset(process_tree.child_pids(os.getpid()))  # started by the project's start-up
         self._requests = requests
         self._keepers: dict[int, KeptFiles] = {}
         self._looked_at = 0.0
@@ -63,44 +65,46 @@ class KeeperParent:
     def serve(self) -> None:
         while self._requests is not None or self._keepers:
             ready = dict(self._poll.poll(_LOOK_SECONDS * 1000 if self._keepers else None))
-            self._wake_keepers()
+            self._continue_stopped_keepers()
             if self._child_ended.fileno() in ready:
                 self._child_ended.clear()
-                self._clear_up_after_keepers()
+                self._clean_up_after_ended_keepers()
             if self._requests is not None and self._requests.fileno() in ready:
-                self._answer(self._requests)
+                self._handle_request(self._requests)
 
-    def fork(self, given: Descriptors, name: bytes = b"") -> None:
+    def fork_keeper(self, keeper_files: Descriptors, name: bytes = b"") -> None:
         """Fork a keeper. If that fails its connection closes, and the supervisor starts one cold."""
         parent = os.getpid()
         try:
             pid = os.fork()
         except OSError as error:
             print(f"chroniker: cannot fork a keeper: {error}", file=sys.stderr, flush=True)
-            for descriptor in given:
+            for descriptor in keeper_files:
                 os.close(descriptor)
             return
         if not pid:
-            keep(given, CommandProcess(self._shared).become, self._shared, parent=parent if name else 0)
-        self._keepers[pid] = KeptFiles(name, given.control, given.lock)
-        for descriptor in (given.out, given.err, given.progress):
+            run_keeper(
+                keeper_files, CommandProcess(self._shared).run_command, self._shared, parent_pid=parent if name else 0
+            )
+        self._keepers[pid] = KeptFiles(name, keeper_files.control, keeper_files.lock)
+        for descriptor in (keeper_files.out, keeper_files.err, keeper_files.progress):
             os.close(descriptor)
 
-    def _answer(self, requests: socket.socket) -> None:
+    def _handle_request(self, requests: socket.socket) -> None:
         words, descriptors, *_ = socket.recv_fds(requests, 1 + NAME_BYTES, 16)
         kind, name = words[:1], words[1:]
         if not words:  # the last client has gone
             self._poll.unregister(requests)
             self._requests = None
         elif kind == KEEPER and len(descriptors) == len(Descriptors._fields):
-            self.fork(Descriptors(*descriptors), name)
+            self.fork_keeper(Descriptors(*descriptors), name)
         elif kind == LOCK and len(descriptors) == 1:
-            self._hold(name, descriptors[0])
+            self._hold_lock(name, descriptors[0])
         else:
             for descriptor in descriptors:
                 os.close(descriptor)
 
-    def _hold(self, name: bytes, lock: int) -> None:
+    def _hold_lock(self, name: bytes, lock: int) -> None:
         """Hold the lock of a keeper's next run, in place of that of its last run, whose processes are dead."""
         for kept in self._keepers.values():
             if kept.name == name:
@@ -108,21 +112,23 @@ class KeeperParent:
                 break
         os.close(lock)  # the old one; or the new one, when the keeper and all its processes are dead
 
-    def _wake_keepers(self) -> None:
+    def _continue_stopped_keepers(self) -> None:
         """Continue stopped keepers, once a second: a stopped keeper cannot kill its tree in time."""
         if host_clock.monotonic() - self._looked_at < _LOOK_SECONDS:
             return
         self._looked_at = host_clock.monotonic()
         for pid in self._keepers:
-            if process_tree.state(pid) == "T":
-                process_tree.send(pid, signal.SIGCONT)
+            if process_tree.process_state(pid) == "T":
+                process_tree.send_signal(pid, signal.SIGCONT)
 
-    def _clear_up_after_keepers(self) -> None:
+    def _clean_up_after_ended_keepers(self) -> None:
         """Collect ended keepers. Any other child is a process of a dead keeper: it is killed."""
-        killed = process_tree.kill_below(process_tree.Tally(), spare=self._keepers.keys() | self._own_children)
+        killed = process_tree.kill_descendants(
+            process_tree.EndedChildren(), spare=self._keepers.keys() | self._own_children
+        )
         if killed.count:
             print(f"chroniker: a keeper died; killed its processes: {killed.names}", file=sys.stderr, flush=True)
-        living = process_tree.children(os.getpid())
+        living = process_tree.child_pids(os.getpid())
         for pid in self._keepers.keys() - living:
             gone = self._keepers.pop(pid)
             os.close(gone.lock)

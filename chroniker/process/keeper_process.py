@@ -19,24 +19,24 @@ from typing import NoReturn
 from chroniker.process import process_tree
 from chroniker.process.keeper import Keeper
 from chroniker.process.keeper_protocol import Descriptors, KeeperConnection
-from chroniker.process.kernel import become_subreaper, boot_clock, close_descriptors, name_process
+from chroniker.process.kernel import become_subreaper, boot_clock, close_descriptors_except, name_process
 from chroniker.process.process_tree import ChildWakeup
 from chroniker.process.run_spec import RunSpec
 
 IDLE_SECONDS = 10.0  #: how long a keeper waits for its next run
-RUNS = 100  #: of one process: what it may have accumulated ends with it
+RUNS = 100  #: how many runs one keeper process serves: what it has accumulated ends with it
 
 #: Called in the command's process with the spec, the files and the keeper's pid. Never returns.
-Become = Callable[[RunSpec, Descriptors, int], NoReturn]
+RunCommand = Callable[[RunSpec, Descriptors, int], NoReturn]
 
 
-class CommandTree(process_tree.Tally):
+class CommandTree(process_tree.EndedChildren):
     """The real tree. The keeper must be a subreaper, so that orphaned processes become its children."""
 
-    def __init__(self, given: Descriptors, become: Become, wakeup: ChildWakeup) -> None:
+    def __init__(self, descriptors: Descriptors, run_command: RunCommand, wakeup: ChildWakeup) -> None:
         super().__init__()
-        self._given = given
-        self._become = become
+        self._descriptors = descriptors
+        self._run_command = run_command
         self._wakeup = wakeup  # one for all trees of this process
 
     def fileno(self) -> int:
@@ -51,25 +51,25 @@ class CommandTree(process_tree.Tally):
         pid = os.fork()
         if not pid:
             try:
-                self._become(spec, self._given, keeper)
+                self._run_command(spec, self._descriptors, keeper)
             except BaseException:  # printed to the run's stderr, if it is connected already
                 traceback.print_exc()
             finally:
                 os._exit(71)
         self.command = pid
-        os.close(self._given.out)
-        os.close(self._given.err)
+        os.close(self._descriptors.out)
+        os.close(self._descriptors.err)
         return pid
 
     def signal(self, number: int) -> None:
-        process_tree.signal_below(number, group=self.command)
+        process_tree.signal_descendants(number, group=self.command)
 
-    def kill(self) -> process_tree.Killed:
-        return process_tree.kill_below(self, group=self.command)
+    def kill(self) -> process_tree.KillResult:
+        return process_tree.kill_descendants(self, group=self.command)
 
 
 def ignore_signals() -> None:
-    """No signal that can be ignored ends this process. SIGCHLD stays, to wake it."""
+    """Ignore every signal that can be ignored, except SIGCONT, and SIGCHLD, which wakes this process."""
     for number in signal.valid_signals() - {signal.SIGKILL, signal.SIGSTOP, signal.SIGCHLD, signal.SIGCONT}:
         try:
             signal.signal(number, signal.SIG_IGN)
@@ -78,40 +78,46 @@ def ignore_signals() -> None:
     signal.pthread_sigmask(signal.SIG_SETMASK, [])
 
 
-def keep(given: Descriptors, become: Become, shared: frozenset[int] = frozenset(), *, parent: int = 0) -> NoReturn:
-    """Be the keeper of commands, in a process made for it. `shared` descriptors are the command's and stay open.
+def run_keeper(
+    descriptors: Descriptors,
+    run_command: RunCommand,
+    shared_descriptors: frozenset[int] = frozenset(),
+    *,
+    parent_pid: int = 0,
+) -> NoReturn:
+    """Make this process a keeper. `shared_descriptors` are for the commands and stay open.
 
-    `parent`: its parent's process id, if it holds the lock of each run; 0: the keeper serves only one run.
+    `parent_pid`: the process id of the parent, if it holds the lock of each run; 0: the keeper serves only one run.
     """
     wire = None
     try:
-        _leave_worker(given, shared)
-        wire = KeeperConnection(socket.socket(fileno=given.control), takes_files=True)
-        _serve(wire, given, become, parent)
+        _detach_from_worker(descriptors, shared_descriptors)
+        wire = KeeperConnection(socket.socket(fileno=descriptors.control), takes_files=True)
+        _serve_runs(wire, descriptors, run_command, parent_pid)
     except BaseException:  # no tree may be left without a keeper
-        process_tree.kill_below(process_tree.Tally())
+        process_tree.kill_descendants(process_tree.EndedChildren())
         if wire is not None:
             wire.send(crashed=traceback.format_exc())
         os._exit(70)
     os._exit(0)
 
 
-def _serve(wire: KeeperConnection, given: Descriptors, become: Become, parent: int) -> None:
+def _serve_runs(wire: KeeperConnection, descriptors: Descriptors, run_command: RunCommand, parent_pid: int) -> None:
     wakeup = ChildWakeup()
-    for left in reversed(range(RUNS if parent else 1)):
-        keeper = Keeper(wire, CommandTree(given, become, wakeup), is_last=left == 0)
+    for left in reversed(range(RUNS if parent_pid else 1)):
+        keeper = Keeper(wire, CommandTree(descriptors, run_command, wakeup), is_last=left == 0)
         if not keeper.run():
             return
-        os.close(given.progress)
-        os.close(given.lock)
+        os.close(descriptors.progress)
+        os.close(descriptors.lock)
         # Without its parent nothing would kill the next run's processes if this keeper were killed.
-        if not await_next(wire) or os.getppid() != parent:
+        if not await_next_run(wire) or os.getppid() != parent_pid:
             return
-        given = given.for_next_run(wire.files)
+        descriptors = descriptors.for_next_run(wire.files)
         wire.files = []
 
 
-def await_next(wire: KeeperConnection) -> bool:
+def await_next_run(wire: KeeperConnection) -> bool:
     """Wait for the files of the next run. False: the worker closed the connection, or sent none for some time.
 
     A message that the last run's supervisor sent too late is ignored.
@@ -126,7 +132,7 @@ def await_next(wire: KeeperConnection) -> bool:
     return False
 
 
-def _leave_worker(given: Descriptors, shared: frozenset[int]) -> None:
+def _detach_from_worker(descriptors: Descriptors, shared_descriptors: frozenset[int]) -> None:
     """Leave the worker's session, signals and files."""
     name_process("chroniker-keep")
     if os.getsid(0) != os.getpid():
@@ -137,4 +143,4 @@ def _leave_worker(given: Descriptors, shared: frozenset[int]) -> None:
     for descriptor in (0, 1, 2):
         os.dup2(nothing, descriptor)
     # If a sibling's connection were open here, that sibling would not notice the death of its supervisor.
-    close_descriptors(shared | frozenset(given))
+    close_descriptors_except(shared_descriptors | frozenset(descriptors))

@@ -18,7 +18,7 @@ Message = Mapping[str, Any]
 
 #: Requests to the parent of keepers: one of these bytes, then the name of the keeper.
 KEEPER, LOCK = b"K", b"L"
-NAME_BYTES = 8  #: of a name: random, so that no two keepers of a parent have the same one
+NAME_BYTES = 8  #: length of a keeper's name, which is random: no two keepers of a parent have the same one
 
 
 class Descriptors(NamedTuple):
@@ -36,14 +36,14 @@ class Descriptors(NamedTuple):
 
 
 class KeeperConnection:
-    """One end of the connection. Not for two threads at once."""
+    """One end of the connection. Only one thread may use it at a time."""
 
     def __init__(self, connection: socket.socket, *, takes_files: bool = False) -> None:
         connection.setblocking(False)
         self._socket = connection
         self._rest = b""
         self._takes_files = takes_files
-        self.files: list[int] = []  #: that arrived with messages, if this end takes any
+        self.files: list[int] = []  #: files that arrived with messages, if `takes_files`
         self.closed = False
 
     def fileno(self) -> int:
@@ -57,7 +57,7 @@ class KeeperConnection:
             try:
                 data = data[self._socket.send(data) :]
             except BlockingIOError:
-                if not self._writable(until):
+                if not self._wait_until_writable(until):
                     return False
             except OSError:
                 return False  # the reading side notices by its own end of file
@@ -71,7 +71,7 @@ class KeeperConnection:
         except OSError:
             return False
 
-    def _writable(self, until: float) -> bool:
+    def _wait_until_writable(self, until: float) -> bool:
         poll = select.poll()  # not select(): a worker may have more than 1024 files open
         poll.register(self._socket, select.POLLOUT)
         return bool(poll.poll(max(0.0, until - host_clock.monotonic()) * 1000))

@@ -35,7 +35,7 @@ class Clock:
         return time.monotonic()
 
     def wall(self) -> float:
-        """Seconds since 1970; can be set. For texts, and for the time within ids: nothing is decided by it."""
+        """Seconds since 1970; can be set. For texts, and for the time within ids: no decision uses it."""
         return time.time()
 
     def sleep(self, seconds: float) -> None:
@@ -87,12 +87,12 @@ def forbid_new_privileges() -> bool:
 
 
 def name_process(name: str) -> None:
-    """The name that `ps` and `top` show (15 bytes)."""
+    """Set the name that `ps` and `top` show (15 bytes)."""
     if _LIBC is not None:
         _LIBC.prctl(_SET_NAME, ctypes.c_char_p(name.encode()[:15]), 0, 0, 0)
 
 
-def read_file(path: str) -> bytes:
+def read_proc_file(path: str) -> bytes:
     """The content of a file of /proc. Raises OSError.
 
     Not by `pathlib`: a fork that uses it for the first time copies hundreds of memory pages of its parent.
@@ -107,7 +107,7 @@ def read_file(path: str) -> bytes:
         os.close(descriptor)
 
 
-def set_title(title: str) -> bool:
+def set_process_title(title: str) -> bool:
     """Set the command line that `ps` shows for this process and its forks, cut to the length of the present one.
 
     False where its place in memory is not known.
@@ -115,7 +115,7 @@ def set_title(title: str) -> bool:
     if _LIBC is None:
         return False
     try:
-        stat = read_file("/proc/self/stat")
+        stat = read_proc_file("/proc/self/stat")
     except OSError:
         return False
     start, end = (int(word) for word in stat[stat.rindex(b")") + 2 :].split()[_ARG_START : _ARG_START + 2])
@@ -127,7 +127,7 @@ def set_title(title: str) -> bool:
     return True
 
 
-def offer_to_oom_killer(points: int) -> None:
+def raise_oom_score(points: int) -> None:
     """When memory runs out, the kernel kills this process before the worker that supervises it."""
     with suppress(OSError):  # not Linux, or the value is already higher: only a preference
         descriptor = os.open("/proc/self/oom_score_adj", os.O_WRONLY | os.O_CLOEXEC)
@@ -137,14 +137,14 @@ def offer_to_oom_killer(points: int) -> None:
             os.close(descriptor)
 
 
-def open_descriptors() -> list[int]:
+def list_open_descriptors() -> list[int]:
     """The numbers of this process's open files."""
-    return [int(name) for name in os.listdir("/proc/self/fd" if LINUX else "/dev/fd")]  # noqa: PTH208 - see `read_file`
+    return [int(name) for name in os.listdir("/proc/self/fd" if LINUX else "/dev/fd")]  # noqa: PTH208 - see `read_proc_file`
 
 
-def close_descriptors(keep: frozenset[int]) -> None:
+def close_descriptors_except(keep: frozenset[int]) -> None:
     """Close every descriptor above 2, except those in `keep`."""
-    for descriptor in open_descriptors():
+    for descriptor in list_open_descriptors():
         if descriptor > 2 and descriptor not in keep:
             with suppress(OSError):  # the descriptor with which the list was read
                 os.close(descriptor)

@@ -15,7 +15,7 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
-from chroniker.process.kernel import LINUX, host_clock, read_file
+from chroniker.process.kernel import LINUX, host_clock, read_proc_file
 
 _WALK_LIMIT = 10_000  # a fork bomb: kill the listed processes, then list again
 _NAMES_KEPT = 20
@@ -32,16 +32,16 @@ class Survivor(NamedTuple):
 
     @classmethod
     def of(cls, pid: int) -> Survivor:
-        return cls(pid, _start_time(pid), name_of(pid))
+        return cls(pid, _start_time(pid), process_name(pid))
 
     @property
     def is_alive(self) -> bool:
-        return state(self.pid) not in ("", "Z") and _start_time(self.pid) == self.started
+        return process_state(self.pid) not in ("", "Z") and _start_time(self.pid) == self.started
 
 
 @dataclass(slots=True)
-class Killed:
-    """The result of a kill: the number of processes, the first names, and those of another user, which survived."""
+class KillResult:
+    """The result of a kill: the number of processes, the first names, and the survivors: processes of another user."""
 
     count: int = 0
     names: list[str] = field(default_factory=list)
@@ -49,7 +49,7 @@ class Killed:
 
 
 @dataclass
-class Tally:
+class EndedChildren:
     """Collects ended children: the exit status of the command, and the resources that all of them used."""
 
     command: int = 0
@@ -66,9 +66,9 @@ class Tally:
                 return False
             if not pid:
                 return True
-            self._count(pid, status, usage)
+            self._add(pid, status, usage)
 
-    def _count(self, pid: int, status: int, usage: resource.struct_rusage) -> None:
+    def _add(self, pid: int, status: int, usage: resource.struct_rusage) -> None:
         if pid == self.command:
             self.status = status
         self.cpu_seconds += usage.ru_utime + usage.ru_stime
@@ -89,7 +89,7 @@ class ChildWakeup:
         return self._reading
 
     def clear(self) -> None:
-        """Not readable again until the next child ends."""
+        """Make the descriptor unreadable until the next child ends."""
         try:
             while len(os.read(self._reading, 4096)) == 4096:
                 pass
@@ -97,68 +97,68 @@ class ChildWakeup:
             pass
 
 
-def children(pid: int) -> list[int]:
+def child_pids(pid: int) -> list[int]:
     """The direct children of a process, of all its threads. While it runs, the answer may be out of date."""
     found: list[int] = []
     try:
-        threads = os.listdir(f"/proc/{pid}/task")  # noqa: PTH208 - see `read_file`
+        threads = os.listdir(f"/proc/{pid}/task")  # noqa: PTH208 - see `read_proc_file`
     except OSError:
         return found  # the process has ended, or this is not Linux
     for thread in threads:
         try:
-            found += [int(word) for word in read_file(f"/proc/{pid}/task/{thread}/children").split()]
+            found += [int(word) for word in read_proc_file(f"/proc/{pid}/task/{thread}/children").split()]
         except OSError:
             continue  # the thread, or the whole process, just ended
     return found
 
 
-def descendants(pid: int) -> Iterator[int]:
+def descendant_pids(pid: int) -> Iterator[int]:
     """All processes below a process, parents before their children."""
-    todo = children(pid)
+    todo = child_pids(pid)
     while todo:
         yield todo[0]
-        todo += children(todo.pop(0))
+        todo += child_pids(todo.pop(0))
 
 
-def state(pid: int) -> str:
+def process_state(pid: int) -> str:
     """The state letter of a process: R, S, D, T (stopped), Z (ended, not collected); "" if it does not exist."""
-    return next(iter(_stat(pid)), "")
+    return next(iter(_stat_fields(pid)), "")
 
 
 def _start_time(pid: int) -> str:
-    """In clock ticks since this machine started; "" if the process does not exist."""
-    return next(iter(_stat(pid)[_START_TIME:]), "")
+    """The start time, in clock ticks since this machine started; "" if the process does not exist."""
+    return next(iter(_stat_fields(pid)[_START_TIME:]), "")
 
 
-def _stat(pid: int) -> list[str]:
+def _stat_fields(pid: int) -> list[str]:
     """The fields of /proc/PID/stat after the name; empty if the process does not exist."""
     try:
-        stat = read_file(f"/proc/{pid}/stat")
+        stat = read_proc_file(f"/proc/{pid}/stat")
     except OSError:
         return []
     return stat[stat.rindex(b")") + 2 :].decode().split()
 
 
-def name_of(pid: int) -> str:
+def process_name(pid: int) -> str:
     """The command line of a process, else its name; for messages."""
     try:
-        words = read_file(f"/proc/{pid}/cmdline")[:200]
-        short = read_file(f"/proc/{pid}/comm")
+        words = read_proc_file(f"/proc/{pid}/cmdline")[:200]
+        short = read_proc_file(f"/proc/{pid}/comm")
     except OSError:
         return f"process {pid}"
     return (words.replace(b"\0", b" ").strip() or short.strip()).decode(errors="replace")
 
 
-def signal_below(number: int, *, group: int) -> None:
+def signal_descendants(number: int, *, group: int) -> None:
     """Send a signal to all processes below this one; where trees cannot be read, to the command's process group."""
     if not LINUX:
-        _send_group(group, number)
+        _signal_group(group, number)
         return
-    for each in list(descendants(os.getpid())):
-        send(each, number)
+    for each in list(descendant_pids(os.getpid())):
+        send_signal(each, number)
 
 
-def send(pid: int, number: int) -> bool:
+def send_signal(pid: int, number: int) -> bool:
     """Send a signal; False when the process belongs to another user. A process that has ended counts as reached."""
     try:
         os.kill(pid, number)
@@ -169,12 +169,12 @@ def send(pid: int, number: int) -> bool:
     return True
 
 
-def _send_group(group: int, number: int) -> None:
+def _signal_group(group: int, number: int) -> None:
     with suppress(ProcessLookupError, PermissionError):
         os.killpg(group, number)
 
 
-def stop_walk(roots: list[int]) -> list[int]:
+def stop_trees(roots: list[int]) -> list[int]:
     """SIGSTOP each process, then list its children, and so on downwards. Returns all that were found.
 
     A stopped parent collects no child, so the process ids below it stay valid until the kill.
@@ -184,29 +184,29 @@ def stop_walk(roots: list[int]) -> list[int]:
     while todo and len(seen) < _WALK_LIMIT:
         pid = todo.pop(0)
         seen.append(pid)
-        send(pid, signal.SIGSTOP)
-        todo += children(pid)
+        send_signal(pid, signal.SIGSTOP)
+        todo += child_pids(pid)
     return seen
 
 
-def kill_below(tally: Tally, *, spare: Collection[int] = (), group: int = 0) -> Killed:
+def kill_descendants(tally: EndedChildren, *, spare: Collection[int] = (), group: int = 0) -> KillResult:
     """Kill all processes below this one, except the spared children's trees, until none is left.
 
-    Returns when the tree is dead, or when all that is left belongs to another user and could not be killed for some
-    seconds: those are named. It does not search until no new process appears before it kills: a tree that continues
-    its own stopped members could delay that without end.
+    Returns when the tree is dead, or when only processes of another user are left, which could not be killed for some
+    seconds: the result names them. It kills after each search, not only when a search finds nothing new: a tree that
+    continues its own stopped processes could delay that forever.
     """
     if not LINUX:
         return _kill_group(tally, group)
-    killed = Killed()
+    killed = KillResult()
     known: set[int] = set()
     until = host_clock.monotonic() + _NOT_OURS_TIMEOUT
     for turn in range(1 << 62):
         more = tally.reap()
-        roots = [pid for pid in children(os.getpid()) if pid not in spare]
+        roots = [pid for pid in child_pids(os.getpid()) if pid not in spare]
         if not roots and (spare or not more):  # (the list may miss a child that is just being forked)
             return killed
-        refused = _kill_once(roots, known, killed)
+        refused = _kill_one_round(roots, known, killed)
         if refused and len(refused) >= len(roots) and host_clock.monotonic() > until:
             killed.survivors = [Survivor.of(pid) for pid in refused[:_NAMES_KEPT]]
             return killed
@@ -215,25 +215,25 @@ def kill_below(tally: Tally, *, spare: Collection[int] = (), group: int = 0) -> 
     raise AssertionError("unreachable")
 
 
-def _kill_once(roots: list[int], known: set[int], killed: Killed) -> list[int]:
+def _kill_one_round(roots: list[int], known: set[int], killed: KillResult) -> list[int]:
     """One round: stop, list, kill. Returns those that this user may not kill."""
-    seen = stop_walk(roots)
+    seen = stop_trees(roots)
     for pid in seen:
-        if pid not in known and state(pid) not in ("", "Z"):
+        if pid not in known and process_state(pid) not in ("", "Z"):
             known.add(pid)
             killed.count += 1
             if len(killed.names) < _NAMES_KEPT:
-                killed.names.append(name_of(pid))
-    return [pid for pid in seen if not send(pid, signal.SIGKILL)]
+                killed.names.append(process_name(pid))
+    return [pid for pid in seen if not send_signal(pid, signal.SIGKILL)]
 
 
-def _kill_group(tally: Tally, group: int) -> Killed:
-    killed = Killed()
+def _kill_group(tally: EndedChildren, group: int) -> KillResult:
+    killed = KillResult()
     if group and tally.status is None:
         killed.count, killed.names = 1, [f"process {group}"]
     while group and tally.reap() and tally.status is None:
-        _send_group(group, signal.SIGKILL)
+        _signal_group(group, signal.SIGKILL)
         host_clock.sleep(0.005)
     if group:
-        _send_group(group, signal.SIGKILL)
+        _signal_group(group, signal.SIGKILL)
     return killed

@@ -27,7 +27,7 @@ _shared: mmap.mmap | None = None
 _looked = False
 
 
-def create() -> int:
+def create_shared_memory() -> int:
     """Create shared memory; returns its descriptor, which the caller closes."""
     if hasattr(os, "memfd_create"):
         descriptor = os.memfd_create("chroniker-progress", os.MFD_CLOEXEC | os.MFD_ALLOW_SEALING)
@@ -70,7 +70,7 @@ def collect_progress() -> Iterator[Callable[[], tuple[int, int] | None]]:
     """Within this block this process writes its progress to memory of its own. Yields a function that reads it."""
     global _shared, _looked
     before = _shared, _looked
-    descriptor = create()
+    descriptor = create_shared_memory()
     try:
         attach(descriptor)
         yield lambda: read(descriptor)
@@ -82,7 +82,7 @@ def collect_progress() -> Iterator[Callable[[], tuple[int, int] | None]]:
 def write(total: int, complete: int) -> None:
     """Write the progress of this run. Does nothing outside a run."""
     if not _looked:
-        _attach_by_environment()
+        _attach_from_environment()
     if _shared is None:
         return
     numbers = [min(max(int(number), 0), _LARGEST) for number in (total, complete)]
@@ -90,8 +90,8 @@ def write(total: int, complete: int) -> None:
     _shared[len(_MAGIC) :] = body + zlib.crc32(body).to_bytes(4, "little")
 
 
-def _attach_by_environment() -> None:
-    """Attach by the environment, in programs that a raw command or a child started. The keeper keeps it open."""
+def _attach_from_environment() -> None:
+    """Attach the memory that the environment names, in programs that a raw command or a child started."""
     global _looked
     _looked = True
     path = os.environ.get(PROGRESS)

@@ -13,7 +13,7 @@ from collections.abc import Iterator
 from uuid import UUID
 
 from chroniker.process import process_tree
-from chroniker.process.kernel import LINUX, host_clock, read_file
+from chroniker.process.kernel import LINUX, host_clock, read_proc_file
 from chroniker.process.run_spec import RUN_ID
 
 #: As long as any run's id. Keepers and fork servers start with it, so that their forks can write theirs over it.
@@ -32,9 +32,9 @@ def write_marker(run_id: UUID) -> bool:
     """
     if not LINUX:
         return False
-    old, new = _entry(PLACEHOLDER_ID), _entry(str(run_id))
-    offset = read_file("/proc/self/environ").find(old)
-    stat = read_file("/proc/self/stat")
+    old, new = _environment_entry(PLACEHOLDER_ID), _environment_entry(str(run_id))
+    offset = read_proc_file("/proc/self/environ").find(old)
+    stat = read_proc_file("/proc/self/stat")
     address = int(stat[stat.rindex(b")") + 2 :].split()[_ENV_START]) + offset
     if offset < 0 or ctypes.string_at(address, len(old)) != old:
         return False
@@ -42,7 +42,7 @@ def write_marker(run_id: UUID) -> bool:
     return True
 
 
-def _entry(run_id: str) -> bytes:
+def _environment_entry(run_id: str) -> bytes:
     return f"{RUN_ID}={run_id}\0".encode()
 
 
@@ -53,38 +53,38 @@ def find_marked_processes(run_id: UUID) -> Iterator[int]:
     """
     if LINUX:
         pids = sorted((int(name) for name in os.listdir("/proc") if name.isdigit()), reverse=True)  # noqa: PTH208
-        entry = _entry(str(run_id))
+        entry = _environment_entry(str(run_id))
         yield from (pid for pid in pids if pid != os.getpid() and _has_marker(pid, entry))
 
 
 def _has_marker(pid: int, entry: bytes) -> bool:
     try:
-        environment = b"\0" + read_file(f"/proc/{pid}/environ")
+        environment = b"\0" + read_proc_file(f"/proc/{pid}/environ")
     except OSError:
         return False  # it has ended, or belongs to another user
-    return b"\0" + entry in environment and process_tree.state(pid) not in ("", "Z")
+    return b"\0" + entry in environment and process_tree.process_state(pid) not in ("", "Z")
 
 
-def kill_marked_processes(run_id: UUID, keeper: int = 0) -> list[process_tree.Survivor]:
+def kill_marked_processes(run_id: UUID, keeper_pid: int = 0) -> list[process_tree.Survivor]:
     """Kill the remaining processes of a run, and wait for their end; returns those that live after some seconds.
 
     For a run whose keeper is dead or no longer works.
     """
     until = host_clock.monotonic() + _SWEEP_TIMEOUT
-    if keeper:
-        _sweep_below(keeper, until)
+    if keeper_pid:
+        _kill_tree_of_keeper(keeper_pid, until)
     quiet = 0
     dying: dict[int, process_tree.Survivor] = {}
-    while quiet < _QUIET_SCANS:  # one scan may miss a process that forks all the time; several hardly do
+    while quiet < _QUIET_SCANS:  # one scan may miss a process that forks all the time; several scans hardly miss it
         found = []
         for pid in find_marked_processes(run_id):
-            process_tree.send(pid, signal.SIGSTOP)
+            process_tree.send_signal(pid, signal.SIGSTOP)
             found.append(pid)
-        dying |= {pid: process_tree.Survivor.of(pid) for pid in process_tree.stop_walk(found)}
-        # A process that is ending shows its mark no more, and may hold its files and locks for a moment longer.
+        dying |= {pid: process_tree.Survivor.of(pid) for pid in process_tree.stop_trees(found)}
+        # A process that is ending no longer shows its mark, but may still hold its files and locks for a moment.
         dying = {pid: process for pid, process in dying.items() if process.is_alive}
         for pid in dying:
-            process_tree.send(pid, signal.SIGKILL)
+            process_tree.send_signal(pid, signal.SIGKILL)
         quiet = 0 if found or dying else quiet + 1
         if host_clock.monotonic() > until:
             return list(dying.values())
@@ -92,19 +92,21 @@ def kill_marked_processes(run_id: UUID, keeper: int = 0) -> list[process_tree.Su
     return []
 
 
-def _sweep_below(keeper: int, until: float) -> None:
+def _kill_tree_of_keeper(keeper_pid: int, until: float) -> None:
     """Kill the keeper last: while it lives, even stopped, processes that lose their parent become its children.
 
-    A stopped keeper collects no child, so dead ones stay listed; they are left out. The newest come first: a process
-    that forks and ends all the time is found only there. A new one may have left a child that is not listed yet.
+    A stopped keeper collects no child, so dead children stay listed; they are skipped. The newest children come first:
+    a process that forks and ends all the time is among them. It may have left a child that is not listed yet.
     """
-    process_tree.send(keeper, signal.SIGSTOP)
+    process_tree.send_signal(keeper_pid, signal.SIGSTOP)
     dead: set[int] = set()
     while host_clock.monotonic() < until:
-        seen = process_tree.stop_walk([pid for pid in reversed(process_tree.children(keeper)) if pid not in dead])
+        seen = process_tree.stop_trees(
+            [pid for pid in reversed(process_tree.child_pids(keeper_pid)) if pid not in dead]
+        )
         if not seen:
             break
         for pid in seen:
-            process_tree.send(pid, signal.SIGKILL)
-        dead.update(pid for pid in seen if process_tree.state(pid) in ("", "Z"))
-    process_tree.send(keeper, signal.SIGKILL)
+            process_tree.send_signal(pid, signal.SIGKILL)
+        dead.update(pid for pid in seen if process_tree.process_state(pid) in ("", "Z"))
+    process_tree.send_signal(keeper_pid, signal.SIGKILL)

@@ -13,7 +13,7 @@ from chroniker.process.process_tree import Survivor
 if TYPE_CHECKING:
     from chroniker.reasons import Reason
 
-#: In the command's environment. The first also marks every process of a run, so that a sweep can find it.
+#: Variables in the command's environment. The first also marks every process of a run, so that a sweep can find it.
 RUN_ID, RUN_TOKEN, PROGRESS = "CHRONIKER_RUN_ID", "CHRONIKER_RUN_TOKEN", "CHRONIKER_PROGRESS"
 
 

@@ -31,7 +31,7 @@ class CurrentRun:
     def to_environment(self) -> dict[str, str]:
         """The variables. One without a value is absent."""
         values = {variable: getattr(self, name) for name, variable in VARIABLES.items()}
-        return {variable: _text(value) for variable, value in values.items() if value is not None}
+        return {variable: _variable_text(value) for variable, value in values.items() if value is not None}
 
     @classmethod
     def from_environment(cls, environment: Mapping[str, str]) -> CurrentRun | None:
@@ -75,7 +75,7 @@ def replace_variables(environment: MutableMapping[str, str], variables: Mapping[
     environment.update(variables)
 
 
-def _text(value: object) -> str:
+def _variable_text(value: object) -> str:
     if isinstance(value, dt.datetime):
         return value.astimezone(dt.UTC).isoformat()
-    return str(value).replace("\0", "")  # no variable can hold it
+    return str(value).replace("\0", "")  # a variable cannot contain NUL

@@ -11,21 +11,21 @@ import stat
 from pathlib import Path
 
 
-def prepare(directory: Path) -> None:
+def ensure_private(directory: Path) -> None:
     """Create it for this user only, if it does not exist. Raises ``OSError`` when other users can write to it."""
     directory.mkdir(mode=0o700, parents=True, exist_ok=True)
-    if problem := ownership_problem(directory, os.geteuid()):
+    if problem := directory_problem(directory, os.geteuid()):
         raise PermissionError(f"The runtime directory {directory} {problem}.")
 
 
-def ownership_problem(directory: Path, *users: int) -> str:
-    """The problem with a directory that must belong to one of these users; empty if there is none."""
+def directory_problem(directory: Path, *allowed_users: int) -> str:
+    """Why other users could write to it, or own it; empty if it is safe. A text that follows the directory's name."""
     link = directory.lstat()
-    if stat.S_ISLNK(link.st_mode) and link.st_uid not in (0, *users):
+    if stat.S_ISLNK(link.st_mode) and link.st_uid not in (0, *allowed_users):
         return f"is a link of user {link.st_uid}"
     status = directory.stat()
-    if status.st_uid not in users:
-        return f"belongs to user {status.st_uid}, not to {users[0]}"
+    if status.st_uid not in allowed_users:
+        return f"belongs to user {status.st_uid}, not to {allowed_users[0]}"
     if status.st_mode & (stat.S_IWGRP | stat.S_IWOTH):
         return f"is writable by others (mode {stat.S_IMODE(status.st_mode):04o})"
     return ""

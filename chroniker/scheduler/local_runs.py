@@ -62,7 +62,7 @@ class LocalRuns:
     def __enter__(self) -> Self:
         self._open = [executor for executor in map(_executor, self._aliases or executors) if executor is not None]
         if self._open:
-            run_lock.sweep_leftovers(settings.runtime_dir)
+            run_lock.kill_leftover_processes(settings.runtime_dir)
             self._sweeper.start()
             self._opened_at = database_now()
         for executor in self._open:

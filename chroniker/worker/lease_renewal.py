@@ -6,22 +6,23 @@ from chroniker.process.run_spec import RunSpec
 from chroniker.reasons import Code
 from chroniker.worker import report_timing as timing
 from chroniker.worker.report_actions import Moment, Renew
-from chroniker.worker.report_interface import Renewed
+from chroniker.worker.report_interface import RenewalAnswer
 
 
 class LeaseRenewal:
     """The state of the lease, as the worker knows it.
 
-    `deadline`: until then (boot clock) the lease is certainly held, minus the margin. It counts from a time before the
-    request was sent, so it is never later than the lease in the database. `renewals`: the number of extensions.
-    `lost`: why the lease was lost. `stop`: the person who requested a stop. After `lost` is set, no renewal is sent.
+    `deadline` (boot clock): the lease is certainly held until then; the margin is subtracted already. It counts from a
+    time before the request was sent, so it is never later than the lease in the database. `renewal_count`: the number
+    of extensions. `lost_because`: why the lease was lost; then no renewal is sent. `stop_requested_by`: the person who
+    requested a stop.
     """
 
     def __init__(self) -> None:
         self.deadline = 0.0
-        self.renewals = 0
-        self.lost = ""
-        self.stop = ""
+        self.renewal_count = 0
+        self.lost_because = ""
+        self.stop_requested_by = ""
         self._held_for = self._heartbeat = 0.0
         self._renew_at = self._renewed_at = 0.0
         self._reported_progress: tuple[int, int] | None = None
@@ -33,10 +34,10 @@ class LeaseRenewal:
         self._renew_at = sent_at if renew_first else sent_at + spec.heartbeat
 
     def is_due(self, now: Moment) -> bool:
-        return not self.lost and (now.boot >= self._renew_at or self._has_new_progress(now))
+        return not self.lost_because and (now.boot >= self._renew_at or self._has_new_progress(now))
 
-    def due_in(self, now: Moment) -> float:
-        return float("inf") if self.lost else self._renew_at - now.boot
+    def seconds_until_due(self, now: Moment) -> float:
+        return float("inf") if self.lost_because else self._renew_at - now.boot
 
     def request(self, now: Moment) -> Renew:
         return Renew(now.boot, now.progress or self._reported_progress)
@@ -45,22 +46,22 @@ class LeaseRenewal:
         """Renew as soon as possible, because the supervisor was woken: the answer shows a stop request."""
         self._renew_at = min(self._renew_at, self._renewed_at + timing.WAKE_SECONDS)
 
-    def answered(self, request: Renew, answer: Renewed) -> None:
+    def on_answer(self, request: Renew, answer: RenewalAnswer) -> None:
         self._renewed_at, self._renew_at = request.sent_at, request.sent_at + self._heartbeat
         self._reported_progress = request.progress
         if not answer.held:
-            self.lose(Code.LEASE_UNKNOWN)
+            self.mark_lost(Code.LEASE_UNKNOWN)
             return
         self.deadline = request.sent_at + self._held_for
-        self.renewals += 1
-        self.stop = self.stop or answer.stop or ""
+        self.renewal_count += 1
+        self.stop_requested_by = self.stop_requested_by or answer.stop or ""
 
-    def failed(self, now: Moment) -> None:
+    def on_failure(self, now: Moment) -> None:
         self._renew_at = now.boot + min(timing.RETRY_SECONDS, self._heartbeat / 2)
 
-    def lose(self, why: str) -> None:
-        """The first reason stays."""
-        self.lost = self.lost or why
+    def mark_lost(self, why: str) -> None:
+        """Record why the lease is lost. A later reason does not replace the first."""
+        self.lost_because = self.lost_because or why
 
     def _has_new_progress(self, now: Moment) -> bool:
         """Whether there is progress to report, and the last renewal was long enough ago."""

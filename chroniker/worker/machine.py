@@ -19,20 +19,20 @@ from chroniker.worker.wake_socket import WakeSocket
 class Machine(Protocol):
     """Locks, sockets and processes of one host."""
 
-    def lock(self, run_id: UUID) -> RunLock | None:
-        """The run's file lock; None while another process of this host holds it."""
+    def take_lock(self, run_id: UUID) -> RunLock | None:
+        """Take the run's file lock; None while another process of this host holds it."""
 
-    def wake_socket(self, run_id: UUID) -> WakeSocket:
+    def open_wake_socket(self, run_id: UUID) -> WakeSocket:
         """The socket by which other processes wake this supervisor."""
 
-    def keeper(self, lock: RunLock) -> KeeperClient:
+    def start_keeper(self, lock: RunLock) -> KeeperClient:
         """Start a keeper, which waits for its run. Raises ``OSError`` when it cannot be started."""
 
-    def kill_marked(self, run_id: UUID, keeper: int) -> list[Survivor]:
+    def kill_marked_processes(self, run_id: UUID, keeper: int) -> list[Survivor]:
         """Kill the remaining processes of a run and its keeper; returns the processes that survived."""
 
-    def selector(self) -> selectors.BaseSelector:
-        """For the supervisor's loop."""
+    def create_selector(self) -> selectors.BaseSelector:
+        """Create the selector of the supervisor's loop."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,17 +42,17 @@ class ThisHost:
     runtime_dir: Path
     fork_server: ForkServer | None = None  #: without one every keeper is started cold
 
-    def lock(self, run_id: UUID) -> RunLock | None:
+    def take_lock(self, run_id: UUID) -> RunLock | None:
         return RunLock.take(self.runtime_dir, run_id)
 
-    def wake_socket(self, run_id: UUID) -> WakeSocket:
+    def open_wake_socket(self, run_id: UUID) -> WakeSocket:
         return WakeSocket(self.runtime_dir, run_id)
 
-    def keeper(self, lock: RunLock) -> KeeperClient:
-        return KeeperClient.begin(self.fork_server, lock.descriptor)
+    def start_keeper(self, lock: RunLock) -> KeeperClient:
+        return KeeperClient.start(self.fork_server, lock.descriptor)
 
-    def kill_marked(self, run_id: UUID, keeper: int) -> list[Survivor]:
+    def kill_marked_processes(self, run_id: UUID, keeper: int) -> list[Survivor]:
         return run_marker.kill_marked_processes(run_id, keeper)
 
-    def selector(self) -> selectors.BaseSelector:
+    def create_selector(self) -> selectors.BaseSelector:
         return selectors.DefaultSelector()

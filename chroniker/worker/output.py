@@ -33,20 +33,20 @@ class Chunk:
     first_line: int = 1  #: the number, in its stream, of the line that the text begins in; lines count from 1
 
 
-class Numbering:
-    """Gives the chunks of one stream their numbers, and those of their first lines."""
+class ChunkNumbering:
+    """Numbers the chunks of one stream, and the first line of each chunk."""
 
     def __init__(self, stream: int) -> None:
         self.stream = stream
         self._numbers = itertools.count()
         self._line = 1
 
-    def chunk(self, text: str) -> Chunk:
+    def make_chunk(self, text: str) -> Chunk:
         first_line, self._line = self._line, self._line + text.count("\n")
         return Chunk(self.stream, next(self._numbers), text, datetime.fromtimestamp(host_clock.wall(), UTC), first_line)
 
 
-class Allowance:
+class OutputAllowance:
     """The number of bytes of output that a run may keep, for both streams together.
 
     A quarter of it, at most 128 KiB, is reserved for the end (tail) of each stream; both streams share the rest (head),
@@ -69,14 +69,14 @@ class Allowance:
 class OutputStream:
     """Converts the bytes of one stream to chunks. Keeps at most one chunk, one read and the tail in memory.
 
-    Bytes that are not UTF-8 become U+FFFD, NUL becomes U+2400. Over the allowance the head and the tail are
-    kept, with a remark between them that says how many bytes are missing.
+    Bytes that are not UTF-8 become U+FFFD, NUL becomes U+2400. If the output exceeds the allowance, the
+    head and the tail are kept; a remark between them says how many bytes are missing.
     """
 
-    def __init__(self, stream: int, allowance: Allowance, remarks: Numbering) -> None:
+    def __init__(self, stream: int, allowance: OutputAllowance, remarks: ChunkNumbering) -> None:
         self.received = 0
         self._recent = b""
-        self._numbering = Numbering(stream)
+        self._numbering = ChunkNumbering(stream)
         self._allowance = allowance
         self._remarks = remarks
         self._decoder = codecs.getincrementaldecoder("utf-8")("replace")
@@ -102,7 +102,7 @@ class OutputStream:
         self._tail += data[granted:]
         if len(self._tail) > 2 * self._allowance.tail:  # cut seldom, so that a byte is moved once, not each time
             self._cut_tail()
-        return self._cut_full()
+        return self._cut_full_chunks()
 
     @property
     def last_line(self) -> str:
@@ -114,10 +114,10 @@ class OutputStream:
 
     def flush(self) -> list[Chunk]:
         """The waiting text, as a chunk. An incomplete character stays until the rest of it arrives."""
-        chunks = self._cut_full()
+        chunks = self._cut_full_chunks()
         if self._length:
-            chunks.append(self._numbering.chunk("".join(self._parts)))
-            self._keep("")
+            chunks.append(self._numbering.make_chunk("".join(self._parts)))
+            self._replace_waiting_text("")
         return chunks
 
     def close(self) -> list[Chunk]:
@@ -129,7 +129,7 @@ class OutputStream:
         if missing:
             name = _NAMES[self._numbering.stream]
             limit = "over the limit of this job's log"
-            chunks.append(self._remarks.chunk(f"{missing} bytes of {name} are missing here: {limit}.\n"))
+            chunks.append(self._remarks.make_chunk(f"{missing} bytes of {name} are missing here: {limit}.\n"))
         self._append(self._tail.decode("utf-8", "replace"))
         self._kept += len(self._tail)
         self._tail.clear()
@@ -141,15 +141,15 @@ class OutputStream:
             self._length += len(text)
             self._waiting_since = self._waiting_since or host_clock.monotonic()
 
-    def _cut_full(self) -> list[Chunk]:
+    def _cut_full_chunks(self) -> list[Chunk]:
         if self._length < CHUNK:
             return []
         text = "".join(self._parts)
         whole = len(text) - len(text) % CHUNK
-        self._keep(text[whole:])
-        return [self._numbering.chunk(text[start : start + CHUNK]) for start in range(0, whole, CHUNK)]
+        self._replace_waiting_text(text[whole:])
+        return [self._numbering.make_chunk(text[start : start + CHUNK]) for start in range(0, whole, CHUNK)]
 
-    def _keep(self, text: str) -> None:
+    def _replace_waiting_text(self, text: str) -> None:
         self._parts = [text] if text else []
         self._length = len(text)
         self._waiting_since = host_clock.monotonic() if text else None
@@ -158,20 +158,20 @@ class OutputStream:
         del self._tail[: max(len(self._tail) - self._allowance.tail, 0)]
 
 
-def escape(chunk: Chunk) -> Chunk:
+def escape_chunk(chunk: Chunk) -> Chunk:
     """The same chunk in ASCII, for a database that refuses some of its characters."""
     lines = (line.encode("unicode_escape").decode("ascii") for line in chunk.text.split("\n"))
     return dataclasses.replace(chunk, text="\n".join(lines))
 
 
-def withhold(chunk: Chunk) -> Chunk:
+def replace_refused_chunk(chunk: Chunk) -> Chunk:
     """A replacement for a chunk that the database refuses even in ASCII: it gives the length of the text."""
     note = f"[{len(chunk.text)} characters that the database refused]\n"
     return dataclasses.replace(chunk, text=note)
 
 
 class OutputQueue:
-    """A queue of chunks. A chunk leaves it when it was stored; until then its number stays, so a repeat is harmless.
+    """A queue of chunks. A chunk stays in it, with its number, until it is stored; so a repeated insert is harmless.
 
     It does not lock: the reporter does.
     """
@@ -199,7 +199,7 @@ class OutputQueue:
             self._queue.extend(chunks)
             self.size += size
 
-    def batch(self) -> list[Chunk]:
+    def next_batch(self) -> list[Chunk]:
         """The chunks of the next insert: at least one, and no more than the bound."""
         batch: list[Chunk] = []
         size = 0
@@ -210,23 +210,23 @@ class OutputQueue:
             batch.append(chunk)
         return batch
 
-    def stored(self, batch: Sequence[Chunk]) -> None:
+    def on_stored(self, batch: Sequence[Chunk]) -> None:
         self._bound = min(max(2 * self._bound, 2 * CHUNK), BATCH)
         for _ in batch:
             self.size -= len(self._queue.popleft().text)
 
-    def failed(self) -> None:
+    def on_failure(self) -> None:
         """Use smaller batches: a slow insert may succeed in two parts."""
         self._bound = max(self._bound // 2, CHUNK)
 
-    def refused(self, batch: Sequence[Chunk]) -> None:
-        """The database refused the data: insert single chunks to find it, then write it in ASCII, then replace it."""
+    def on_refusal(self, batch: Sequence[Chunk]) -> None:
+        """The database refused a text: insert single chunks next, to find it; then escape it; then replace it."""
         if len(batch) > 1:
             self._bound = 0
             return
         [chunk] = batch
-        other = escape(chunk)
-        self._queue[0] = withhold(chunk) if other.text == chunk.text else other
+        other = escape_chunk(chunk)
+        self._queue[0] = replace_refused_chunk(chunk) if other.text == chunk.text else other
         self.size += len(self._queue[0].text) - len(chunk.text)
 
     def close(self) -> None:

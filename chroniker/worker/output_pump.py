@@ -10,7 +10,7 @@ from functools import partial
 from chroniker.process.keeper_client import KeeperClient
 from chroniker.process.kernel import host_clock
 from chroniker.process.run_spec import RunSpec
-from chroniker.worker.output import STDERR, STDOUT, Allowance, Numbering, OutputStream
+from chroniker.worker.output import STDERR, STDOUT, ChunkNumbering, OutputAllowance, OutputStream
 from chroniker.worker.reporter import Reporter
 
 BACKLOG = 2 * 1024 * 1024  #: characters that may wait to be stored before the command waits on its pipe
@@ -27,10 +27,10 @@ class OutputPump:
         spec: RunSpec,
         keeper: KeeperClient,
         reporter: Reporter,
-        remarks: Numbering,
+        remarks: ChunkNumbering,
         selector: selectors.BaseSelector,
     ) -> None:
-        allowance = Allowance(spec.log_max_bytes)
+        allowance = OutputAllowance(spec.log_max_bytes)
         self._reporter = reporter
         self._remarks = remarks
         self._selector = selector
@@ -43,7 +43,7 @@ class OutputPump:
         self._logged = {pipe for pipe, logged in wanted if logged}
         self._open = set(self._streams)
         self._reading = False
-        self.balance()
+        self.pause_or_resume_reading()
 
     @property
     def wrote_stderr(self) -> bool:
@@ -51,7 +51,7 @@ class OutputPump:
 
     @property
     def last_stderr_line(self) -> str:
-        """Empty where the job does not log stderr."""
+        """The last line on stderr; empty if the job does not log stderr."""
         return self._err.last_line
 
     @property
@@ -60,18 +60,18 @@ class OutputPump:
         moments = (stream.flush_at for stream in self._streams.values())
         return min((moment for moment in moments if moment is not None), default=float("inf"))
 
-    def remark(self, text: str) -> None:
+    def write_remark(self, text: str) -> None:
         """Write a line of chroniker's own to the run's log."""
-        self._reporter.put([self._remarks.chunk(text + "\n")])
+        self._reporter.queue_output([self._remarks.make_chunk(text + "\n")])
 
     def flush(self) -> None:
         """Pass on text that has waited long enough."""
         now = host_clock.monotonic()
         for stream in self._streams.values():
             if stream.flush_at is not None and stream.flush_at <= now:
-                self._reporter.put(stream.flush())
+                self._reporter.queue_output(stream.flush())
 
-    def balance(self) -> None:
+    def pause_or_resume_reading(self) -> None:
         """Stop reading while too much waits to be stored: the command then waits on its own pipe."""
         waits = self._reporter.backlog
         reading = waits < (BACKLOG if self._reading else BACKLOG // 2)
@@ -83,7 +83,7 @@ class OutputPump:
                 self._selector.unregister(pipe)
         self._reading = reading
 
-    def finish(self) -> None:
+    def read_remaining_output(self) -> None:
         """The tree is dead: read the rest of the pipes, and pass it on.
 
         A pipe that a process outside the tree holds open is read for one more second.
@@ -101,9 +101,9 @@ class OutputPump:
                     poll.unregister(pipe)
         for pipe, stream in self._streams.items():
             if pipe in self._logged:
-                self._reporter.put(stream.close())
+                self._reporter.queue_output(stream.close())
         if self._open:
-            self.remark("A process outside of this run holds its output open; its further output is not stored.")
+            self.write_remark("A process outside of this run holds its output open; its further output is not stored.")
 
     def _read(self, pipe: int) -> int:
         try:
@@ -116,7 +116,7 @@ class OutputPump:
             if self._reading:
                 self._selector.unregister(pipe)
         elif pipe in self._logged:
-            self._reporter.put(stream.feed(data))
+            self._reporter.queue_output(stream.feed(data))
         else:
             stream.received += len(data)
         return len(data)

@@ -19,7 +19,7 @@ from chroniker.process import progress
 from chroniker.process.kernel import host_clock
 from chroniker.process.run_spec import RunOutcome, RunSpec
 from chroniker.worker import report_timing as timing
-from chroniker.worker.output import Chunk, Numbering
+from chroniker.worker.output import Chunk, ChunkNumbering
 from chroniker.worker.report_actions import Call, Done, Finish, Insert, Moment, Renew, Start, Wait
 from chroniker.worker.report_interface import NOTE, Report
 from chroniker.worker.run_report import RunReport
@@ -30,10 +30,10 @@ log = logging.getLogger(__name__)
 class Reporter:
     """Owns the report: only its own thread calls it. After each change it wakes the supervisor's loop.
 
-    Only `start_spec` and `wait` wait for the database. The properties may be read at any time.
+    Only `wait_for_start` and `wait_until_reported` wait for the database. The properties may be read at any time.
     """
 
-    def __init__(self, report: Report, remarks: Numbering) -> None:
+    def __init__(self, report: Report, remarks: ChunkNumbering) -> None:
         self._report = report
         self._about = logs.current_run()
         self._state = RunReport(remarks)
@@ -53,19 +53,19 @@ class Reporter:
         return self._state.lease.deadline
 
     @property
-    def renewals(self) -> int:
+    def renewal_count(self) -> int:
         """The number of extensions of the deadline."""
-        return self._state.lease.renewals
+        return self._state.lease.renewal_count
 
     @property
-    def lost(self) -> str:
+    def lost_because(self) -> str:
         """Why the lease was lost; empty while it is held."""
-        return self._state.lease.lost
+        return self._state.lease.lost_because
 
     @property
-    def stop(self) -> str:
+    def stop_requested_by(self) -> str:
         """The person or program that requested a stop; empty: no request."""
-        return self._state.lease.stop
+        return self._state.lease.stop_requested_by
 
     @property
     def backlog(self) -> int:
@@ -73,10 +73,10 @@ class Reporter:
         return self._state.output.size
 
     def begin(self) -> None:
-        """Start the run; `start_spec` returns the result."""
+        """Start the run; `wait_for_start` returns the result."""
         self._thread.start()
 
-    def start_spec(self) -> RunSpec | None:
+    def wait_for_start(self) -> RunSpec | None:
         """Waits for the start. None: it was refused. Raises the error of the last try when all tries failed."""
         self._began.wait()
         if self._state.error is not None:
@@ -84,22 +84,22 @@ class Reporter:
         return self._state.spec
 
     def fileno(self) -> int:
-        """Readable after a change."""
+        """A descriptor that is readable after a change."""
         return self._near.fileno()
 
-    def clear(self) -> None:
-        """Not readable again until the next change."""
+    def clear_wakeups(self) -> None:
+        """Make the descriptor unreadable until the next change."""
         try:
             while self._near.recv(4096):
                 pass
         except BlockingIOError:
             pass
 
-    def put(self, chunks: Sequence[Chunk]) -> None:
-        """Output to be stored."""
+    def queue_output(self, chunks: Sequence[Chunk]) -> None:
+        """Add output that has to be stored."""
         if chunks:
             with self._changed:
-                self._state.put(chunks)
+                self._state.queue_output(chunks)
                 self._changed.notify()
 
     def watch_progress(self, shared: int) -> None:
@@ -112,18 +112,18 @@ class Reporter:
             self._state.lease.renew_soon()
             self._changed.notify()
 
-    def give_up(self, why: str) -> None:
+    def mark_lease_lost(self, why: str) -> None:
         """The lease is lost and the run is being killed: send no more renewals."""
         with self._changed:
-            self._state.lease.lose(why)
+            self._state.lease.mark_lost(why)
 
-    def finish(self, outcome: RunOutcome, *, drain_first: bool) -> None:
-        """Report the outcome; `drain_first`: after the waiting output, unless that takes too long."""
+    def finish(self, outcome: RunOutcome, *, output_first: bool) -> None:
+        """Report the outcome; `output_first`: after the waiting output, unless that takes too long."""
         with self._changed:
-            self._state.finish(outcome, host_clock.monotonic(), drain_first=drain_first)
+            self._state.finish(outcome, host_clock.monotonic(), output_first=output_first)
             self._changed.notify()
 
-    def wait(self) -> bool | None:
+    def wait_until_reported(self) -> bool | None:
         """Wait until all is reported. True: the run shows its outcome; False: the report came too late.
 
         None: the database did not answer for the length of a lease and half a minute.
@@ -145,25 +145,25 @@ class Reporter:
 
     def _report_run(self) -> None:
         try:
-            while self._step():
+            while self._do_next_action():
                 pass
-            self._note_missing()
+            self._record_missing_output()
         except BaseException as error:  # otherwise the supervisor would wait for an ended thread
             log.exception("run %s: its reporter failed", self._report.run_id)
             self._state.error = error
-            self.give_up(f"the report failed: {error!r}")
+            self.mark_lease_lost(f"the report failed: {error!r}")
         finally:
             if self._shared_progress >= 0:
                 os.close(self._shared_progress)
             self._drop_connection()
             self._began.set()
             self._done.set()
-            self._wake()
+            self._wake_supervisor()
 
-    def _step(self) -> bool:
+    def _do_next_action(self) -> bool:
         """Carry out the next action, or wait. Returns whether there is more to do."""
         with self._changed:
-            action = self._state.next_action(self._moment())
+            action = self._state.next_action(self._read_moment())
             if isinstance(action, Wait):
                 self._changed.wait(action.seconds)
                 return True
@@ -172,45 +172,45 @@ class Reporter:
         self._carry_out(action)
         if self._state.is_started:
             self._began.set()
-        self._wake()
+        self._wake_supervisor()
         return True
 
-    def _moment(self) -> Moment:
+    def _read_moment(self) -> Moment:
         shown = progress.read(self._shared_progress) if self._shared_progress >= 0 else None
         return Moment(host_clock.boot(), host_clock.monotonic(), shown)
 
     def _carry_out(self, action: Call) -> None:
         try:
-            answer = self._call(action)
+            answer = self._send_report(action)
         except Exception as error:  # of any driver; the action is tried again until its own limit
-            self._failed(type(action).__name__.lower(), error)
+            self._log_and_drop_connection(type(action).__name__.lower(), error)
             refused = isinstance(error, (DataError, ValueError))  # the database works, but refuses this text
             with self._changed:
-                self._state.failed(action, error, self._moment(), refused=refused)
+                self._state.on_failure(action, error, self._read_moment(), refused=refused)
         else:
             with self._changed:
-                self._state.answered(action, answer, self._moment())
+                self._state.on_answer(action, answer, self._read_moment())
 
-    def _call(self, action: Call) -> object:
+    def _send_report(self, action: Call) -> object:
         match action:
             case Start():
                 return self._report.start(os.getpid())
             case Renew():
                 return self._report.renew(action.progress)
             case Insert():
-                return self._report.output(action.chunks)
+                return self._report.store_output(action.chunks)
             case Finish():
                 return self._report.finish(action.outcome)
 
-    def _note_missing(self) -> None:
+    def _record_missing_output(self) -> None:
         """Record missing output as an event of the run: events are accepted even without the lease."""
-        if missing := self._state.missing_note:
+        if missing := self._state.missing_output_reason:
             try:
-                self._report.note(NOTE, missing)
+                self._report.record_event(NOTE, missing)
             except Exception as error:
-                self._failed("note", error)
+                self._log_and_drop_connection("note", error)
 
-    def _failed(self, what: str, error: Exception) -> None:
+    def _log_and_drop_connection(self, what: str, error: Exception) -> None:
         """Drop the connection: it may be broken, and the next try opens a new one."""
         log.warning("run %s: %s failed: %r", self._report.run_id, what, error)
         self._drop_connection()
@@ -221,6 +221,6 @@ class Reporter:
         except Exception as error:  # a broken connection may also fail to close
             log.debug("run %s: closing its connection failed: %r", self._report.run_id, error)
 
-    def _wake(self) -> None:
+    def _wake_supervisor(self) -> None:
         with suppress(OSError):  # the socket is full of wake-ups, or the loop has ended
             self._far.send(b"!")

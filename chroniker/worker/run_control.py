@@ -17,11 +17,11 @@ class LeaseView(Protocol):
     @property
     def deadline(self) -> float: ...
     @property
-    def renewals(self) -> int: ...
+    def renewal_count(self) -> int: ...
     @property
-    def lost(self) -> str: ...
+    def lost_because(self) -> str: ...
     @property
-    def stop(self) -> str: ...
+    def stop_requested_by(self) -> str: ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,40 +50,40 @@ class RunControl:
     """The state of one supervision. Times are on the boot clock unless they say otherwise."""
 
     def __init__(self) -> None:
-        self.lost = ""  #: why the lease was lost and the tree killed
+        self.lost_because = ""  #: why the lease was lost and the tree killed
         self.stop_at = float("inf")  #: when the run is stopped because its worker shuts down
         self.interrupted = False  #: it was stopped because its worker shuts down
         self._passed_renewals = 0
         self._stopping = False
         self._kill_sent_at = float("inf")  # monotonic clock
 
-    def instructions(self, lease: LeaseView, now: float, monotonic: float) -> list[Instruction]:
+    def next_instructions(self, lease: LeaseView, now: float, monotonic: float) -> list[Instruction]:
         """The instructions to send to the keeper now. Each is returned once."""
-        if self.lost:
+        if self.lost_because:
             return []
-        if lease.lost or now >= lease.deadline:
-            self.lost = lease.lost or Code.LEASE_LATE
+        if lease.lost_because or now >= lease.deadline:
+            self.lost_because = lease.lost_because or Code.LEASE_LATE
             self._kill_sent_at = monotonic
-            return [Kill(self.lost)]
+            return [Kill(self.lost_because)]
         found: list[Instruction] = []
-        if lease.renewals != self._passed_renewals:
-            self._passed_renewals = lease.renewals
+        if lease.renewal_count != self._passed_renewals:
+            self._passed_renewals = lease.renewal_count
             found.append(Extend(lease.deadline))
-        if not self._stopping and (lease.stop or now >= self.stop_at):
+        if not self._stopping and (lease.stop_requested_by or now >= self.stop_at):
             self._stopping = True
-            self.interrupted = not lease.stop
+            self.interrupted = not lease.stop_requested_by
             found.append(Stop())
         return found
 
-    def seconds_to_next(self, lease: LeaseView, now: float) -> float:
-        """Seconds until the next decision without an event."""
+    def seconds_to_next_decision(self, lease: LeaseView, now: float) -> float:
+        """Seconds until a decision may change although no event arrives."""
         moments = [self.stop_at] if not self._stopping else []
-        if not self.lost:
+        if not self.lost_because:
             moments.append(lease.deadline)
         return min(moments, default=float("inf")) - now
 
     def keeper_fault(self, *, silent_for: float, dead_for: float, monotonic: float) -> str:
-        """Why to replace the keeper by a sweep; empty: it works. Call it after reading the keeper's messages."""
+        """Why the keeper has to be replaced by a sweep; empty: it works. Call it after reading its messages."""
         if silent_for > SILENCE:
             return Code.KEEPER_SILENT
         if monotonic - self._kill_sent_at > KILL_TIMEOUT:

@@ -29,7 +29,7 @@ class Observations:
     host: str
     keeper: Mapping[str, Any]  #: the keeper's last report; empty: none
     keeper_error: str = ""
-    lost: str = ""  #: why the lease was lost and the tree killed
+    lost_because: str = ""  #: why the lease was lost and the tree killed
     replaced: str = ""  #: why the keeper was replaced by a sweep
     survivors: Sequence[Survivor] = ()  #: processes that could not be killed
     stopped_by: str = ""
@@ -41,58 +41,60 @@ class Observations:
     @property
     def how(self) -> str:
         reported: str = self.keeper.get("how", "exited")
-        if self.lost or reported not in _REPORTED:
+        if self.lost_because or reported not in _REPORTED:
             return "lost"
         return "interrupted" if reported == "stopped" and self.interrupted else reported
 
 
-def outcome(spec: RunSpec, seen: Observations) -> RunOutcome:
+def outcome_from(spec: RunSpec, observations: Observations) -> RunOutcome:
     return RunOutcome(
-        how=seen.how,
-        exit_code=seen.keeper.get("exit_code"),
-        reason=Reason.joined(*_find_reasons(spec, seen)),
-        wrote_stderr=seen.wrote_stderr,
-        progress=seen.progress,
-        survivors=tuple(seen.survivors),
-        error_line=seen.last_stderr_line,
-        cpu_seconds=seen.keeper.get("cpu_seconds"),
-        max_rss_kb=seen.keeper.get("max_rss_kb"),
+        how=observations.how,
+        exit_code=observations.keeper.get("exit_code"),
+        reason=Reason.joined(*_find_reasons(spec, observations)),
+        wrote_stderr=observations.wrote_stderr,
+        progress=observations.progress,
+        survivors=tuple(observations.survivors),
+        error_line=observations.last_stderr_line,
+        cpu_seconds=observations.keeper.get("cpu_seconds"),
+        max_rss_kb=observations.keeper.get("max_rss_kb"),
     )
 
 
-def _find_reasons(spec: RunSpec, seen: Observations) -> Iterator[Reason]:
-    match seen.how:
+def _find_reasons(spec: RunSpec, observations: Observations) -> Iterator[Reason]:
+    match observations.how:
         case "timed_out":
             yield Reason.of(Code.TIMEOUT, seconds=spec.timeout or 0)
         case "stopped":
-            yield Reason.of(Code.STOP, who=seen.stopped_by)
+            yield Reason.of(Code.STOP, who=observations.stopped_by)
         case "interrupted":
-            yield Reason.of(Code.WORKER_SHUTDOWN, host=seen.host)
-    if seen.how == "lost":
-        yield reason_of_code(seen.lost or Code.LEASE_LATE)
+            yield Reason.of(Code.WORKER_SHUTDOWN, host=observations.host)
+    if observations.how == "lost":
+        yield reason_of_code(observations.lost_because or Code.LEASE_LATE)
     else:
-        yield reason_of_exit(exit_code := seen.keeper.get("exit_code"))
-        if seen.how == "exited" and exit_code and seen.last_stderr_line:
-            yield Reason.of(Code.LAST_LINE, line=seen.last_stderr_line)
-    if seen.replaced:
-        yield reason_of_code(seen.replaced)
-    if seen.survivors:
-        yield Reason.of(Code.SURVIVORS, names=[each.name for each in seen.survivors])
+        yield reason_of_exit(exit_code := observations.keeper.get("exit_code"))
+        if observations.how == "exited" and exit_code and observations.last_stderr_line:
+            yield Reason.of(Code.LAST_LINE, line=observations.last_stderr_line)
+    if observations.replaced:
+        yield reason_of_code(observations.replaced)
+    if observations.survivors:
+        yield Reason.of(Code.SURVIVORS, names=[each.name for each in observations.survivors])
 
 
-def remarks(spec: RunSpec, seen: Observations) -> Iterator[str]:
+def log_remarks(spec: RunSpec, observations: Observations) -> Iterator[str]:
     """The remarks in the log about an end that the command did not choose."""
-    how, killed = seen.how, seen.keeper.get("killed", 0)
-    listed = f"{killed} ({'; '.join(seen.keeper.get('names', []))})"
+    how, killed = observations.how, observations.keeper.get("killed", 0)
+    listed = f"{killed} ({'; '.join(observations.keeper.get('names', []))})"
     if how == "exited" and killed:
         yield f"Processes that the command left behind were killed: {listed}."
     elif how in _STOPPED:
         rest = f"SIGKILL to those left after {spec.grace:g} seconds: {listed}" if killed else "all ended"
         yield f"{_STOPPED[how]}: SIGTERM to the whole tree; {rest}."
     elif how == "lost":
-        yield f"Killed: {in_english(reason_of_code(seen.lost or Code.LEASE_LATE))}. The end may be missing."
-    if seen.replaced:
-        yield f"{in_english(reason_of_code(seen.replaced)).capitalize()}. {seen.keeper_error}".strip()
+        reason = reason_of_code(observations.lost_because or Code.LEASE_LATE)
+        yield f"Killed: {text_in_english(reason)}. The end may be missing."
+    if observations.replaced:
+        reason = reason_of_code(observations.replaced)
+        yield f"{text_in_english(reason).capitalize()}. {observations.keeper_error}".strip()
 
 
 def reason_of_code(why: str) -> Reason:
@@ -100,7 +102,7 @@ def reason_of_code(why: str) -> Reason:
     return Reason.of(Code(why)) if why in Code.values else Reason.of(Code.OTHER, text=why)
 
 
-def in_english(reason: Reason) -> str:
+def text_in_english(reason: Reason) -> str:
     """The reason in English, for the run's log."""
     with override("en"):
         return str(reason)

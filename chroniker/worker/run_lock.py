@@ -15,7 +15,7 @@ from uuid import UUID
 
 from chroniker.process import run_marker
 from chroniker.process.kernel import host_clock
-from chroniker.process.runtime_dir import prepare
+from chroniker.process.runtime_dir import ensure_private
 
 _SUFFIX = ".lock"
 _KEPT_SECONDS = 86_400.0
@@ -23,7 +23,7 @@ _TIMEOUT = 0.2  # a tick that tests the lock holds it for microseconds
 
 
 class RunLock:
-    """A held lock. As a context manager it is released at the end; after an exception the keeper may still hold it."""
+    """A held lock. The context manager closes its file at the end; after an exception the keeper may still hold it."""
 
     def __init__(self, path: Path, descriptor: int) -> None:
         self._path = path
@@ -32,12 +32,12 @@ class RunLock:
     @classmethod
     def take(cls, runtime_dir: Path, run_id: UUID) -> RunLock | None:
         """Take the lock. None: another process of this host holds it. Raises OSError if the file cannot be used."""
-        prepare(runtime_dir)
-        path = _path(runtime_dir, run_id)
+        ensure_private(runtime_dir)
+        path = _file_path(runtime_dir, run_id)
         until = host_clock.monotonic() + _TIMEOUT
         while True:
             descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
-            if _lock(descriptor, fcntl.LOCK_EX) and _names_file(path, descriptor):
+            if _try_flock(descriptor, fcntl.LOCK_EX) and _is_same_file(path, descriptor):
                 os.utime(descriptor)  # a sweeper that has seen this file before looks at it again
                 return cls(path, descriptor)
             os.close(descriptor)
@@ -55,34 +55,34 @@ class RunLock:
 
 
 def is_held(runtime_dir: Path, run_id: UUID) -> bool | None:
-    """Whether a process of this host is, or may be, executing the run. False: none is.
+    """Whether a process of this host is, or may be, executing the run. False: no process is.
 
     None: unknown, because the file does not exist or belongs to another user. The run may use another directory, or the
     host was restarted.
     """
     try:
-        descriptor = os.open(_path(runtime_dir, run_id), os.O_RDONLY | os.O_CLOEXEC)
+        descriptor = os.open(_file_path(runtime_dir, run_id), os.O_RDONLY | os.O_CLOEXEC)
     except (FileNotFoundError, PermissionError):
         return None
     try:
-        return not _lock(descriptor, fcntl.LOCK_SH)
+        return not _try_flock(descriptor, fcntl.LOCK_SH)
     finally:
         os.close(descriptor)
 
 
-def sweep_leftovers(
-    runtime_dir: Path, *, known: Mapping[UUID, float] | None = None, minimum_age: float = float("-inf")
+def kill_leftover_processes(
+    runtime_dir: Path, *, already_swept: Mapping[UUID, float] | None = None, minimum_age: float = float("-inf")
 ) -> dict[UUID, float]:
     """Kill the remaining processes of runs whose supervisor and keeper are both dead. Returns those runs.
 
-    Running runs are not touched. A run in `known` has been swept already: it is left out, unless its lock was taken
-    since (the values are the times at which the locks were taken). A lock file stays for a day: ticks see by it that
-    the run is dead. Lock files younger than `minimum_age` are left: their owner may not hold them yet.
+    Running runs are not touched. A run in `already_swept` is skipped, unless its lock was taken since (the values are
+    the times at which the locks were taken). A lock file stays for a day: it shows ticks that the run is dead. Lock
+    files younger than `minimum_age` are left: their owner may not hold them yet.
     """
     swept = {}
     for path in sorted(runtime_dir.glob(f"*{_SUFFIX}")):
-        run_id, taken_at = _run_id_from(path), _taken_at(path)
-        if run_id is None or taken_at is None or (known or {}).get(run_id) == taken_at:
+        run_id, taken_at = _run_id_from(path), _lock_taken_at(path)
+        if run_id is None or taken_at is None or (already_swept or {}).get(run_id) == taken_at:
             continue
         age = host_clock.wall() - taken_at
         if age < minimum_age or is_held(runtime_dir, run_id):
@@ -102,7 +102,7 @@ def _run_id_from(path: Path) -> UUID | None:
         return None  # another program's file
 
 
-def _taken_at(path: Path) -> float | None:
+def _lock_taken_at(path: Path) -> float | None:
     """When the lock was taken last; None if the file was removed: its run has just ended."""
     try:
         return path.stat().st_mtime
@@ -110,11 +110,11 @@ def _taken_at(path: Path) -> float | None:
         return None
 
 
-def _path(runtime_dir: Path, run_id: UUID) -> Path:
+def _file_path(runtime_dir: Path, run_id: UUID) -> Path:
     return runtime_dir / f"{run_id.hex}{_SUFFIX}"
 
 
-def _lock(descriptor: int, kind: int) -> bool:
+def _try_flock(descriptor: int, kind: int) -> bool:
     try:
         fcntl.flock(descriptor, kind | fcntl.LOCK_NB)
     except BlockingIOError:
@@ -122,7 +122,7 @@ def _lock(descriptor: int, kind: int) -> bool:
     return True
 
 
-def _names_file(path: Path, descriptor: int) -> bool:
+def _is_same_file(path: Path, descriptor: int) -> bool:
     """Whether the path still names the opened file: the previous owner may have removed it."""
     try:
         return os.path.samestat(path.stat(), os.fstat(descriptor))

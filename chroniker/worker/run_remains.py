@@ -46,28 +46,28 @@ class RemainsSweeper(threading.Thread):
     It also starts this process's fork server again if it was killed.
     """
 
-    def __init__(self, runtime_dir: Path, every: float, fork_server: ForkServer | None = None) -> None:
+    def __init__(self, runtime_dir: Path, interval: float, fork_server: ForkServer | None = None) -> None:
         super().__init__(name="chroniker-sweeper", daemon=True)
         self._runtime_dir = runtime_dir
-        self._every = every
+        self._interval = interval
         self._fork_server = fork_server
         self._ended = threading.Event()
-        self._swept: dict[UUID, float] = {}  #: when their locks were taken
+        self._swept: dict[UUID, float] = {}  #: each run, with the time at which its lock was taken
 
     def run(self) -> None:
-        sweep_at = host_clock.monotonic() + self._every
-        while not self._ended.wait(min(self._every, _REVIVE_SECONDS)):
+        sweep_at = host_clock.monotonic() + self._interval
+        while not self._ended.wait(min(self._interval, _REVIVE_SECONDS)):
             try:
                 if self._fork_server is not None:
-                    self._fork_server.revive()
+                    self._fork_server.restart_if_killed()
                 if host_clock.monotonic() >= sweep_at:
-                    sweep_at = host_clock.monotonic() + self._every
+                    sweep_at = host_clock.monotonic() + self._interval
                     self.sweep()
             except OSError as error:  # the directory is not ours (each run reports that), or no memory
                 log.debug("the search for remaining processes failed: %s", error)
 
     def sweep(self) -> None:
-        swept = run_lock.sweep_leftovers(self._runtime_dir, known=self._swept, minimum_age=_MINIMUM_AGE)
+        swept = run_lock.kill_leftover_processes(self._runtime_dir, already_swept=self._swept, minimum_age=_MINIMUM_AGE)
         if swept:
             log.warning("runs whose supervisor had died: %s; their processes were killed", ", ".join(map(str, swept)))
         self._swept.update(swept)

@@ -13,7 +13,7 @@ from chroniker.process.run_spec import RunOutcome, RunSpec
 from chroniker.reasons import NO_REASON, Code, Reason
 from chroniker.worker import report_timing as timing
 from chroniker.worker.lease_renewal import LeaseRenewal
-from chroniker.worker.output import Chunk, Numbering, OutputQueue
+from chroniker.worker.output import Chunk, ChunkNumbering, OutputQueue
 from chroniker.worker.report_actions import Action, Call, Done, Finish, Insert, Moment, Renew, Start, Wait
 
 _SHORTEST_WAIT = 0.001
@@ -32,9 +32,9 @@ class OutcomeReport:
         self._try_at = 0.0  # monotonic clock, like all times in this class
         self._drain_until = self._give_up_at = float("inf")
 
-    def request(self, outcome: RunOutcome, now: float, *, drain_first: bool, lease: float) -> None:
+    def request(self, outcome: RunOutcome, now: float, *, output_first: bool, lease: float) -> None:
         self.outcome = outcome
-        self._drain_until = now + (timing.DRAIN_FIRST if drain_first else 0.0)
+        self._drain_until = now + (timing.DRAIN_FIRST if output_first else 0.0)
         self._give_up_at = now + lease + timing.FINISH_AFTER_LEASE
 
     @property
@@ -55,22 +55,22 @@ class OutcomeReport:
             return now.monotonic > self._give_up_at
         return not output_waits or now.monotonic > self._drain_until
 
-    def answered(self, answer: bool, now: Moment) -> None:
+    def on_answer(self, answer: bool, now: Moment) -> None:
         self.finished = answer
         self._drain_until = now.monotonic + timing.DRAIN_AFTER
 
-    def failed(self, now: Moment) -> None:
+    def on_failure(self, now: Moment) -> None:
         self._try_at = now.monotonic + timing.RETRY_SECONDS
 
-    def moments(self) -> list[float]:
+    def decision_times(self) -> list[float]:
         """The times at which a decision may change without an event."""
         return [self._try_at, self._drain_until]
 
 
 class RunReport:
-    """`next_action` returns the next action; `answered` or `failed` gets its result. Not for two threads at once."""
+    """`next_action` returns the next action; `on_answer` or `on_failure` gets its result. For one thread at a time."""
 
-    def __init__(self, remarks: Numbering) -> None:
+    def __init__(self, remarks: ChunkNumbering) -> None:
         self.spec: RunSpec | None = None
         self.error: BaseException | None = None  #: why the start was given up
         self.lease = LeaseRenewal()
@@ -85,14 +85,14 @@ class RunReport:
 
     # Events of the supervisor.
 
-    def put(self, chunks: Sequence[Chunk]) -> None:
-        """Output to be stored."""
+    def queue_output(self, chunks: Sequence[Chunk]) -> None:
+        """Add output that has to be stored."""
         self.output.put(chunks)
 
-    def finish(self, outcome: RunOutcome, now: float, *, drain_first: bool) -> None:
-        """Report the outcome; `drain_first`: after the waiting output, unless that takes too long."""
+    def finish(self, outcome: RunOutcome, now: float, *, output_first: bool) -> None:
+        """Report the outcome; `output_first`: after the waiting output, unless that takes too long."""
         assert self.spec is not None
-        self.outcome.request(outcome, now, drain_first=drain_first, lease=self.spec.lease)
+        self.outcome.request(outcome, now, output_first=output_first, lease=self.spec.lease)
 
     # Decisions.
 
@@ -108,7 +108,7 @@ class RunReport:
         if self.outcome.outcome is not None and self.outcome.is_due(now, output_waits=waiting):
             return Finish(dataclasses.replace(self.outcome.outcome, unstored=self.output.unstored))
         if waiting and now.monotonic >= self._insert_at:
-            return Insert(self.output.batch())
+            return Insert(self.output.next_batch())
         return Wait(self._longest_wait(now))
 
     def _start_action(self, now: Moment) -> Action:
@@ -122,44 +122,44 @@ class RunReport:
         return Start(self._first_asked)
 
     def _longest_wait(self, now: Moment) -> float:
-        moments = [self._insert_at, *self.outcome.moments()]
+        moments = [self._insert_at, *self.outcome.decision_times()]
         waits = [moment - now.monotonic for moment in moments] + [timing.RETRY_SECONDS]
         if self.outcome.is_open:
-            waits.append(self.lease.due_in(now))
+            waits.append(self.lease.seconds_until_due(now))
         return max(_SHORTEST_WAIT, min(wait for wait in waits if wait > 0))
 
     # Answers.
 
-    def answered(self, action: Call, answer: object, now: Moment) -> None:
+    def on_answer(self, action: Call, answer: object, now: Moment) -> None:
         """The database answered."""
         match action:
             case Start():
-                self._started(action, answer)  # type: ignore[arg-type]  # each call has its own type of answer
+                self._on_start_answer(action, answer)  # type: ignore[arg-type]  # each call has its own type of answer
             case Renew():
-                self.lease.answered(action, answer)  # type: ignore[arg-type]
+                self.lease.on_answer(action, answer)  # type: ignore[arg-type]
                 self.is_started = True
             case Insert():
-                self._inserted(action, stored=bool(answer))
+                self._on_insert_answer(action, stored=bool(answer))
             case Finish():
-                self._finished(bool(answer), now)
+                self._on_finish_answer(bool(answer), now)
 
-    def failed(self, action: Call, error: Exception, now: Moment, *, refused: bool = False) -> None:
+    def on_failure(self, action: Call, error: Exception, now: Moment, *, refused: bool = False) -> None:
         """There was no answer. `refused`: the database will never accept the text of this output."""
         match action:
             case Start():
-                self._start_failed(error, now)
+                self._on_start_failure(error, now)
             case Renew():
-                self.lease.failed(now)
+                self.lease.on_failure(now)
                 self.is_started = True
             case Insert() if refused:
-                self.output.refused(action.chunks)
+                self.output.on_refusal(action.chunks)
             case Insert():
                 self._insert_at = now.monotonic + timing.RETRY_SECONDS
-                self.output.failed()
+                self.output.on_failure()
             case Finish():
-                self.outcome.failed(now)
+                self.outcome.on_failure(now)
 
-    def _started(self, action: Start, spec: RunSpec | None) -> None:
+    def _on_start_answer(self, action: Start, spec: RunSpec | None) -> None:
         repeated = self._start_tries > 0
         if spec is None:
             self._refused = True
@@ -168,31 +168,31 @@ class RunReport:
             self.lease.begin(spec, action.sent_at, renew_first=repeated)
         self.is_started = self._refused or not repeated
 
-    def _start_failed(self, error: Exception, now: Moment) -> None:
+    def _on_start_failure(self, error: Exception, now: Moment) -> None:
         self._start_at = now.monotonic + timing.START_BACKOFF * 2**self._start_tries
         self._start_tries += 1
         if self._start_tries == timing.START_TRIES:
             self.error = error
             self.is_started = True
 
-    def _inserted(self, action: Insert, *, stored: bool) -> None:
+    def _on_insert_answer(self, action: Insert, *, stored: bool) -> None:
         if stored:
-            self.output.stored(action.chunks)
+            self.output.on_stored(action.chunks)
             return
         self.output.close()
         if self.outcome.is_open:
-            self.lease.lose(Code.LEASE_UNKNOWN)
+            self.lease.mark_lost(Code.LEASE_UNKNOWN)
 
-    def _finished(self, answer: bool, now: Moment) -> None:
-        self.outcome.answered(answer, now)
+    def _on_finish_answer(self, answer: bool, now: Moment) -> None:
+        self.outcome.on_answer(answer, now)
         if self.output:
             text = f"The outcome was reported before the last {self.output.size} characters above were stored.\n"
-            self.put([self._remarks.chunk(text)])
+            self.queue_output([self._remarks.make_chunk(text)])
 
     @property
-    def missing_note(self) -> Reason:
+    def missing_output_reason(self) -> Reason:
         """The text of an event about output that was, or may have been, not stored; empty if all is stored."""
         missing = self.output.size + self.output.missing
-        if self.spec is None or not (missing or self.lease.lost):
+        if self.spec is None or not (missing or self.lease.lost_because):
             return NO_REASON
         return Reason.of(Code.OUTPUT_LOST, n=missing)

@@ -17,7 +17,7 @@ _MOMENT = struct.Struct("=d")
 
 
 class ShutdownNotice:
-    """To be created before the pool's processes are forked."""
+    """Create it before the pool's processes are forked."""
 
     def __init__(self) -> None:
         self._near, self._far = os.pipe()
@@ -28,7 +28,7 @@ class ShutdownNotice:
 
         May be called again, also from a signal handler; the first call counts.
         """
-        if not self.announced:
+        if not self.is_announced:
             _MOMENT.pack_into(self._shared, 0, float("inf") if grace is None else boot_clock() + grace)
             os.write(self._far, b"!")  # never read: it stays readable for all
 
@@ -37,14 +37,14 @@ class ShutdownNotice:
         return self._near
 
     @property
-    def announced(self) -> bool:
+    def is_announced(self) -> bool:
         return bool(select.select([self._near], [], [], 0)[0])
 
     @property
     def stop_at(self) -> float:
         """On the boot clock: when runs are to be stopped; infinite before the announcement."""
         moment: float = _MOMENT.unpack_from(self._shared, 0)[0]
-        return moment if self.announced else float("inf")
+        return moment if self.is_announced else float("inf")
 
     def close(self) -> None:
         os.close(self._near)

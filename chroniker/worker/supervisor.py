@@ -22,14 +22,14 @@ from chroniker.process.run_spec import RunOutcome, RunSpec
 from chroniker.reasons import Code, Reason
 from chroniker.worker import run_control, run_ending
 from chroniker.worker.machine import Machine
-from chroniker.worker.output import REMARKS, Numbering
+from chroniker.worker.output import REMARKS, ChunkNumbering
 from chroniker.worker.output_pump import OutputPump
 from chroniker.worker.report_interface import REFUSED, Report
 from chroniker.worker.reporter import Reporter
 from chroniker.worker.run_control import Extend, Instruction, Kill, RunControl, Stop
 from chroniker.worker.run_lock import RunLock
 from chroniker.worker.shutdown_notice import ShutdownNotice
-from chroniker.worker.survivors import hold_slot
+from chroniker.worker.survivors import hold_slot_until_survivors_end
 from chroniker.worker.wake_socket import WakeSocket
 
 log = logging.getLogger(__name__)
@@ -47,7 +47,7 @@ class Worker:
     shutdown_notice: ShutdownNotice | None = None  #: announces the shutdown of the worker
 
 
-def execute(report: Report, worker: Worker) -> RunOutcome | None:
+def execute_run(report: Report, worker: Worker) -> RunOutcome | None:
     """Execute one claimed run, and report it. None: the start was refused, or another process executes this run.
 
     On return the run's processes are dead; its reason names those that could not be killed. The database shows the
@@ -56,20 +56,20 @@ def execute(report: Report, worker: Worker) -> RunOutcome | None:
     machine = worker.machine
     with ExitStack() as stack:
         about = stack.enter_context(logs.about_run(report.run_id))
-        lock = machine.lock(report.run_id)
+        lock = machine.take_lock(report.run_id)
         if lock is None:
-            report.note(REFUSED, Reason.of(Code.ALREADY_HERE, host=worker.host))
+            report.record_event(REFUSED, Reason.of(Code.ALREADY_HERE, host=worker.host))
             return None
         stack.enter_context(lock)
-        wake_socket = stack.enter_context(machine.wake_socket(report.run_id))
-        reporter = Reporter(report, remarks := Numbering(REMARKS))
+        wake_socket = stack.enter_context(machine.open_wake_socket(report.run_id))
+        reporter = Reporter(report, remarks := ChunkNumbering(REMARKS))
         stack.callback(reporter.close)
         reporter.begin()
         # The keeper is started while the database answers; without a spec it runs nothing.
         keeper = _start_keeper(machine, lock)
         if isinstance(keeper, KeeperClient):
             stack.callback(keeper.close)
-        spec = reporter.start_spec()
+        spec = reporter.wait_for_start()
         if spec is None:
             return None
         about.add(spec.variables)
@@ -81,13 +81,13 @@ def execute(report: Report, worker: Worker) -> RunOutcome | None:
             )
         ending = _supervise(Supervision(spec, keeper, reporter, remarks, worker), wake_socket)
         if ending.how != "lost":
-            hold_slot(report, spec, ending.survivors, worker.shutdown_notice)
+            hold_slot_until_survivors_end(report, spec, ending.survivors, worker.shutdown_notice)
         return ending
 
 
 def _start_keeper(machine: Machine, lock: RunLock) -> KeeperClient | OSError:
     try:
-        return machine.keeper(lock)
+        return machine.start_keeper(lock)
     except OSError as error:
         return error
 
@@ -96,17 +96,17 @@ def _supervise(supervision: Supervision, wake_socket: WakeSocket) -> RunOutcome:
     try:
         ending = supervision.run(wake_socket)
     except BaseException as error:  # the worker ends at once: the tree must not outlive it
-        ending = supervision.abandon(error)
+        ending = supervision.kill_at_once(error)
         _report_outcome(supervision.reporter, ending)
         supervision.keeper.close()
         raise
-    supervision.keeper.release()
+    supervision.keeper.close_or_keep_idle()
     return _report_outcome(supervision.reporter, ending)
 
 
 def _report_outcome(reporter: Reporter, ending: RunOutcome) -> RunOutcome:
-    reporter.finish(ending, drain_first=ending.how in ("exited", "interrupted"))
-    finished = reporter.wait()
+    reporter.finish(ending, output_first=ending.how in ("exited", "interrupted"))
+    finished = reporter.wait_until_reported()
     if finished or ending.how == "lost":
         return ending
     not_saved = Reason.of(Code.REPORT_LATE if finished is False else Code.NOT_SAVED)
@@ -115,16 +115,16 @@ def _report_outcome(reporter: Reporter, ending: RunOutcome) -> RunOutcome:
 
 
 class Supervision:
-    """The loop over one keeper."""
+    """The loop that supervises one run by its keeper."""
 
     def __init__(
-        self, spec: RunSpec, keeper: KeeperClient, reporter: Reporter, remarks: Numbering, worker: Worker
+        self, spec: RunSpec, keeper: KeeperClient, reporter: Reporter, remarks: ChunkNumbering, worker: Worker
     ) -> None:
         self.keeper = keeper
         self.reporter = reporter
         self._spec = spec
         self._worker = worker
-        self._selector = worker.machine.selector()
+        self._selector = worker.machine.create_selector()
         self._pump = OutputPump(spec, keeper, reporter, remarks, self._selector)
         self._control = RunControl()
         self._replaced = ""  # why the keeper was replaced
@@ -134,40 +134,40 @@ class Supervision:
     def run(self, wake_socket: WakeSocket) -> RunOutcome:
         """Start the command; returns when its tree is dead and its output has been passed on."""
         with self._selector:
-            self._listen(wake_socket)
-            self.keeper.go(self._spec, self.reporter.deadline)
-            while not (self.keeper.is_over or self._replaced):
+            self._register_event_sources(wake_socket)
+            self.keeper.start_command(self._spec, self.reporter.deadline)
+            while not (self.keeper.tree_is_dead or self._replaced):
                 for key, _ in self._selector.select(self._longest_wait()):
                     key.data()
                 self._pump.flush()
-                self._pump.balance()
-                for each in self._control.instructions(self.reporter, host_clock.boot(), host_clock.monotonic()):
-                    self._instruct(each)
-                self._look_after_keeper()
+                self._pump.pause_or_resume_reading()
+                for each in self._control.next_instructions(self.reporter, host_clock.boot(), host_clock.monotonic()):
+                    self._send_instruction(each)
+                self._check_keeper()
         if self.keeper.ended is None and not self._replaced:
-            self._replace_keeper(Code.KEEPER_DIED)
-        self._pump.finish()
-        seen = self._observations()
-        for remark in run_ending.remarks(self._spec, seen):
-            self._pump.remark(remark)
-        return run_ending.outcome(self._spec, seen)
+            self._kill_without_keeper(Code.KEEPER_DIED)
+        self._pump.read_remaining_output()
+        seen = self._collect_observations()
+        for remark in run_ending.log_remarks(self._spec, seen):
+            self._pump.write_remark(remark)
+        return run_ending.outcome_from(self._spec, seen)
 
-    def abandon(self, error: BaseException) -> RunOutcome:
+    def kill_at_once(self, error: BaseException) -> RunOutcome:
         """Kill the tree, in any state of the loop; waits for its end, and passes on the output."""
         log.warning("run %s: killed, because its worker ends (%s)", self._spec.run_id, type(error).__name__)
         self.keeper.kill()
         until = host_clock.monotonic() + run_control.KILL_TIMEOUT
-        while not self.keeper.is_over and host_clock.monotonic() < until:
+        while not self.keeper.tree_is_dead and host_clock.monotonic() < until:
             host_clock.sleep(0.01)
-            self.keeper.read()
+            self.keeper.read_messages()
         if self.keeper.ended is None:
-            self._worker.machine.kill_marked(self._spec.run_id, self.keeper.alive_pid)
-        self._pump.finish()
+            self._worker.machine.kill_marked_processes(self._spec.run_id, self.keeper.alive_pid)
+        self._pump.read_remaining_output()
         reason = Reason.of(Code.WORKER_ENDED, host=self._worker.host)
-        self._pump.remark(f"Killed: {run_ending.in_english(reason)}.")
+        self._pump.write_remark(f"Killed: {run_ending.text_in_english(reason)}.")
         return RunOutcome("interrupted", reason=reason)
 
-    def _listen(self, wake_socket: WakeSocket) -> None:
+    def _register_event_sources(self, wake_socket: WakeSocket) -> None:
         def woken() -> None:
             wake_socket.clear()
             self.reporter.renew_now()
@@ -176,8 +176,8 @@ class Supervision:
             self._selector.unregister(notice)  # it stays readable
             self._control.stop_at = notice.stop_at
 
-        self._selector.register(self.keeper.wire, selectors.EVENT_READ, self.keeper.read)
-        self._selector.register(self.reporter, selectors.EVENT_READ, self.reporter.clear)
+        self._selector.register(self.keeper.wire, selectors.EVENT_READ, self.keeper.read_messages)
+        self._selector.register(self.reporter, selectors.EVENT_READ, self.reporter.clear_wakeups)
         self._selector.register(wake_socket, selectors.EVENT_READ, woken)
         if (notice := self._worker.shutdown_notice) is not None:
             self._selector.register(notice, selectors.EVENT_READ, partial(worker_ends, notice))
@@ -185,45 +185,45 @@ class Supervision:
     def _longest_wait(self) -> float:
         waits = (
             self._pump.flush_at - host_clock.monotonic(),
-            self._control.seconds_to_next(self.reporter, host_clock.boot()),
+            self._control.seconds_to_next_decision(self.reporter, host_clock.boot()),
             _LONGEST_WAIT,
         )
         return max(min(waits), 0.0)
 
-    def _instruct(self, instruction: Instruction) -> None:
+    def _send_instruction(self, instruction: Instruction) -> None:
         match instruction:
             case Kill():
-                self.reporter.give_up(instruction.why)
+                self.reporter.mark_lease_lost(instruction.why)
                 self.keeper.kill()
             case Extend():
-                self.keeper.extend(instruction.deadline)
+                self.keeper.extend_deadline(instruction.deadline)
             case Stop():
                 self.keeper.stop()
 
-    def _look_after_keeper(self) -> None:
+    def _check_keeper(self) -> None:
         silent = self.keeper.silent_for
         fault = self._control.keeper_fault(
             silent_for=silent, dead_for=self.keeper.dead_for, monotonic=host_clock.monotonic()
         )
         if fault:
-            self._replace_keeper(fault)
+            self._kill_without_keeper(fault)
         elif silent > run_control.SILENCE / 3:
-            self.keeper.wake()
+            self.keeper.continue_if_stopped()
 
-    def _replace_keeper(self, why: str) -> None:
+    def _kill_without_keeper(self, why: str) -> None:
         self._replaced = why
-        self._survivors = self._worker.machine.kill_marked(self._spec.run_id, self.keeper.alive_pid)
+        self._survivors = self._worker.machine.kill_marked_processes(self._spec.run_id, self.keeper.alive_pid)
 
-    def _observations(self) -> run_ending.Observations:
+    def _collect_observations(self) -> run_ending.Observations:
         last = self.keeper.ended or {}
         return run_ending.Observations(
             host=self._worker.host,
             keeper=last,
             keeper_error=self.keeper.crashed,
-            lost=self._control.lost,
+            lost_because=self._control.lost_because,
             replaced=self._replaced,
             survivors=[*self._survivors, *(Survivor(*each) for each in last.get("survivors", []))],
-            stopped_by=self.reporter.stop,
+            stopped_by=self.reporter.stop_requested_by,
             interrupted=self._control.interrupted,
             wrote_stderr=self._pump.wrote_stderr,
             last_stderr_line=self._pump.last_stderr_line,

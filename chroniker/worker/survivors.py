@@ -16,7 +16,9 @@ log = logging.getLogger(__name__)
 _POLL_SECONDS = 0.5
 
 
-def hold_slot(report: Report, spec: RunSpec, survivors: Sequence[Survivor], notice: ShutdownNotice | None) -> None:
+def hold_slot_until_survivors_end(
+    report: Report, spec: RunSpec, survivors: Sequence[Survivor], notice: ShutdownNotice | None
+) -> None:
     """Renew the lease of the closed run until these processes have ended; then release it.
 
     Limits: after the worker has shut down or died, and while the database does not answer, the slot is free after one
@@ -28,7 +30,7 @@ def hold_slot(report: Report, spec: RunSpec, survivors: Sequence[Survivor], noti
     log.error("run %s: these processes could not be killed; its job waits until they end: %s", spec.run_id, names)
     renew_at = host_clock.boot() + spec.heartbeat
     while any(each.is_alive for each in survivors):
-        if notice is not None and notice.announced:
+        if notice is not None and notice.is_announced:
             return
         if host_clock.boot() >= renew_at:
             renew_at = host_clock.boot() + spec.heartbeat
@@ -36,7 +38,7 @@ def hold_slot(report: Report, spec: RunSpec, survivors: Sequence[Survivor], noti
                 return
         host_clock.sleep(_POLL_SECONDS)
     try:
-        report.release()
+        report.release_lease()
     except Exception as error:  # the lease expires by itself
         log.warning("run %s: its lease was not released: %r", spec.run_id, error)
     finally:

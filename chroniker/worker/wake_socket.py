@@ -1,6 +1,6 @@
 """A run's wake socket: a socket in the runtime directory by which any process of this host can wake its supervisor.
 
-Waking decides nothing. The supervisor renews its lease at once, and so learns from the database of a stop.
+A wake-up is only a hint: the supervisor renews its lease at once, and the answer shows whether a stop was requested.
 """
 
 from __future__ import annotations
@@ -17,11 +17,11 @@ class WakeSocket:
     """The supervisor's side. Readable after a wake-up."""
 
     def __init__(self, runtime_dir: Path, run_id: UUID) -> None:
-        self._path = _path(runtime_dir, run_id)
-        self._path.unlink(missing_ok=True)  # of a supervisor that was killed: the caller holds the run's lock
+        self._path = _file_path(runtime_dir, run_id)
+        self._path.unlink(missing_ok=True)  # left by a supervisor that was killed: the caller holds the run's lock
         self._socket = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
         self._socket.setblocking(False)
-        with _Address(self._path) as address:
+        with _SocketAddress(self._path) as address:
             self._socket.bind(address)
         self._path.chmod(0o600)
 
@@ -29,7 +29,7 @@ class WakeSocket:
         return self._socket.fileno()
 
     def clear(self) -> None:
-        """Not readable again until the next wake-up."""
+        """Make the socket unreadable until the next wake-up."""
         try:
             while True:
                 self._socket.recv(64)
@@ -44,13 +44,13 @@ class WakeSocket:
         self._socket.close()
 
 
-def wake(runtime_dir: Path, run_id: UUID) -> bool:
+def wake_supervisor(runtime_dir: Path, run_id: UUID) -> bool:
     """Wake the supervisor of a run; False when no supervisor of that run listens on this host."""
-    path = _path(runtime_dir, run_id)
+    path = _file_path(runtime_dir, run_id)
     with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as bell:
         bell.setblocking(False)
         try:
-            with _Address(path) as address:
+            with _SocketAddress(path) as address:
                 bell.sendto(b"!", address)
         except BlockingIOError:
             return True  # the socket is full of earlier wake-ups
@@ -59,12 +59,12 @@ def wake(runtime_dir: Path, run_id: UUID) -> bool:
     return True
 
 
-def _path(runtime_dir: Path, run_id: UUID) -> Path:
+def _file_path(runtime_dir: Path, run_id: UUID) -> Path:
     return runtime_dir / f"{run_id.hex}.sock"
 
 
-class _Address:
-    """A socket's address has at most 107 bytes: for a long path it goes through the open directory in /proc."""
+class _SocketAddress:
+    """A socket's address has at most 107 bytes: a long path is shortened by /proc/self/fd and the open directory."""
 
     def __init__(self, path: Path) -> None:
         self._path = path

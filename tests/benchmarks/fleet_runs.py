@@ -65,5 +65,5 @@ def _report(claimed: Sequence[Claimed], sessions: Sequence[BaseDatabaseWrapper],
 def _report_one(report: DatabaseReport, at: dt.datetime) -> None:
     if report.start(os.getpid()) is None:
         raise AssertionError(f"run {report.run_id} was refused")
-    report.output([Chunk(Stream.STDOUT, 0, OUTPUT, at)])
+    report.store_output([Chunk(Stream.STDOUT, 0, OUTPUT, at)])
     report.finish(RunOutcome("exited", exit_code=0))

@@ -20,7 +20,7 @@ WINDOW, ENTRIES = "CHRONIKER_TRACE_WINDOW", "CHRONIKER_TRACE_ENTRIES"
 BEFORE, DURING, AFTER = b"\0", b"\1", b"\2"
 #: The function whose first call opens the window, and the one whose return closes it.
 FIRST, LAST = ("scheduler/tick.py", "tick"), ("lifecycle/close.py", "finish")
-FORK_SERVER, FORK_REQUEST = ("process/fork_server.py", "main"), ("process/keeper_parent.py", "_answer")
+FORK_SERVER, FORK_REQUEST = ("process/fork_server.py", "main"), ("process/keeper_parent.py", "_handle_request")
 
 
 class Trace:

@@ -95,7 +95,7 @@ def _execute(run_id: UUID, token: int) -> None:
     report = DatabaseReport(run_id, token)
     machine: Any = SimulatedHost()
     try:
-        ending = supervisor.execute(report, supervisor.Worker(machine, settings.hostname))
+        ending = supervisor.execute_run(report, supervisor.Worker(machine, settings.hostname))
         if ending is not None or report.status is not None:
             run = Run.objects.filter(pk=run_id).first()
             if run is not None:

@@ -9,9 +9,9 @@ from uuid import UUID
 
 from chroniker.process.keeper import Keeper
 from chroniker.process.keeper_client import KeeperClient
-from chroniker.process.keeper_process import await_next
+from chroniker.process.keeper_process import await_next_run
 from chroniker.process.keeper_protocol import KeeperConnection
-from chroniker.process.process_tree import Killed, Survivor
+from chroniker.process.process_tree import KillResult, Survivor
 from tests.simulation import channels
 from tests.simulation.command import Command
 from tests.simulation.guards import ForkServer, KeeperProcess, LockFile, fork_server_of
@@ -44,13 +44,13 @@ def is_held(runtime_dir: object, run_id: UUID) -> bool | None:
     return None if file is None else file.is_held
 
 
-def sweep_leftovers(
-    runtime_dir: object, *, known: Mapping[UUID, float] | None = None, minimum_age: float = float("-inf")
+def kill_leftover_processes(
+    runtime_dir: object, *, already_swept: Mapping[UUID, float] | None = None, minimum_age: float = float("-inf")
 ) -> dict[UUID, float]:
-    """As `run_lock.sweep_leftovers`."""
+    """As `run_lock.kill_leftover_processes`."""
     swept = {}
     for run_id, file in list(active().process.host.locks.items()):
-        is_known = known is not None and known.get(run_id) == file.taken_at
+        is_known = already_swept is not None and already_swept.get(run_id) == file.taken_at
         if not is_known and active().now - file.taken_at >= minimum_age and not file.is_held:
             swept[run_id] = file.taken_at
             kill_marked_processes(run_id)
@@ -78,7 +78,7 @@ def _kill(processes: Collection[Process]) -> list[Process]:
 
 
 def process_state(pid: int) -> str:
-    """As `process_tree.state`."""
+    """As `process_tree.process_state`."""
     return "S" if pid in active().processes else ""
 
 
@@ -150,7 +150,7 @@ class Tree:
             for each in self._me.descendants():
                 each.terminate()
 
-    def kill(self) -> Killed:
+    def kill(self) -> KillResult:
         seconds = active().kill_seconds
         active().block(active().rng.expovariate(200) if seconds is None else seconds)
         found = self._me.descendants()
@@ -160,13 +160,13 @@ class Tree:
             left = [each for each in left if not each.dead]
         self.reap()
         survivors = [Survivor(each.pid, "", each.name) for each in left]
-        return Killed(count=len(found) - len(left), names=[each.name for each in found], survivors=survivors)
+        return KillResult(count=len(found) - len(left), names=[each.name for each in found], survivors=survivors)
 
 
 class SimulatedHost:
     """`chroniker.worker.machine.Machine`, for a supervisor on this host."""
 
-    def lock(self, run_id: UUID) -> Lock | None:
+    def take_lock(self, run_id: UUID) -> Lock | None:
         process = active().process
         file = process.host.locks.setdefault(run_id, LockFile(active().now))
         if file.is_held:
@@ -175,19 +175,19 @@ class SimulatedHost:
         file.holders.add(process)
         return Lock(run_id, file)
 
-    def wake_socket(self, run_id: UUID) -> WakeSocket:
+    def open_wake_socket(self, run_id: UUID) -> WakeSocket:
         return WakeSocket(run_id)
 
-    def selector(self) -> channels.Selector:
+    def create_selector(self) -> channels.Selector:
         return channels.Selector()
 
-    def keeper(self, lock: Lock) -> KeeperClient:
+    def start_keeper(self, lock: Lock) -> KeeperClient:
         """A keeper, as the fork server makes one: it inherits the connection, the pipes and the lock."""
         world, supervisor = active(), active().process
         world.block(world.rng.expovariate(50))
         while supervisor.idle_keepers:
             idle, wire = supervisor.idle_keepers.pop()
-            again = self._use_again(idle, wire, lock)
+            again = self._reuse_idle_keeper(idle, wire, lock)
             if again is not None:
                 return again
         near, far = channels.pair()
@@ -209,7 +209,7 @@ class SimulatedHost:
             raise OSError("its keeper did not start")
         return client
 
-    def _use_again(self, keeper: KeeperProcess, wire: KeeperConnection, lock: Lock) -> KeeperClient | None:
+    def _reuse_idle_keeper(self, keeper: KeeperProcess, wire: KeeperConnection, lock: Lock) -> KeeperClient | None:
         if keeper.dead or not isinstance(keeper.parent, ForkServer):
             return None
         out, out_end = channels.pair()
@@ -228,7 +228,7 @@ class SimulatedHost:
         client.close()
         return None
 
-    def kill_marked(self, run_id: UUID, keeper: int) -> list[Survivor]:
+    def kill_marked_processes(self, run_id: UUID, keeper: int) -> list[Survivor]:
         return kill_marked_processes(run_id, keeper)
 
 
@@ -241,7 +241,7 @@ def _guard(keeper: KeeperProcess, far: channels.End, out: channels.End, lock: Lo
     wire, parent = _connection(far), keeper.parent
     while Keeper(wire, Tree(out), is_last=not active().keepers_serve_again).run():
         lock.holders.discard(keeper)
-        if not await_next(wire) or keeper.parent is not parent or keeper.next_files is None:
+        if not await_next_run(wire) or keeper.parent is not parent or keeper.next_files is None:
             break
         out, lock = keeper.next_files
         lock.holders.add(keeper)

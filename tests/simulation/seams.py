@@ -137,9 +137,9 @@ def _replace_host_files() -> None:
     _replace(clock_state.write, write)
     _replace(progress.read, lambda shared: None)
     _replace(run_lock.is_held, machine.is_held)
-    _replace(run_lock.sweep_leftovers, machine.sweep_leftovers)
+    _replace(run_lock.kill_leftover_processes, machine.kill_leftover_processes)
     _replace(run_marker.kill_marked_processes, machine.kill_marked_processes)
-    _replace(process_tree.state, machine.process_state)
+    _replace(process_tree.process_state, machine.process_state)
     _replace(process_tree._start_time, lambda pid: "")
     _replace(outbox.send_soon, lambda: None)
 

@@ -14,7 +14,7 @@ from tests.support.manage import Manage
 
 
 def test_this_kernel_supports_keepers() -> None:
-    assert capabilities.missing_features() == []
+    assert capabilities.missing_kernel_features() == []
 
 
 def test_an_unsuitable_kernel_is_refused_with_the_reason(monkeypatch: pytest.MonkeyPatch) -> None:

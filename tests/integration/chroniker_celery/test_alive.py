@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from chroniker.process.alive_file import ages
+from chroniker.process.alive_file import seconds_since_last_loop
 from chroniker_celery import alive
 from chroniker_celery.alive import HANGING_SECONDS, AliveThread, LoopTurns
 from tests.integration.chroniker_celery.steps import a_claimed_run, wait_until_running
@@ -96,6 +96,6 @@ def test_a_worker_whose_loop_hangs_is_not_alive(
     hanging.end()
     assert not (directory / "alive").exists()
     solo.start()
-    wait_until(lambda: ages(directory, "worker"), what="touched")
+    wait_until(lambda: seconds_since_last_loop(directory, "worker"), what="touched")
     solo.end()
-    assert not ages(directory, "worker"), "it ended in order"
+    assert not seconds_since_last_loop(directory, "worker"), "it ended in order"

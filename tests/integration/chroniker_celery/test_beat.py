@@ -210,9 +210,9 @@ def test_beat_is_alive_for_probes_while_the_database_is_down(
     for _each in range(3):
         scheduler._next_tick = 0.0
         assert scheduler.tick() <= 1.0
-        assert list(alive_file.ages(tmp_path, "beat").values()) == [10.0], "it has just been written"
+        assert list(alive_file.seconds_since_last_loop(tmp_path, "beat").values()) == [10.0], "it has just been written"
     scheduler.close()
-    assert alive_file.ages(tmp_path, "beat") == {}
+    assert alive_file.seconds_since_last_loop(tmp_path, "beat") == {}
 
 
 @pytest.mark.database("postgres", "mariadb")

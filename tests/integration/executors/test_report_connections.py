@@ -90,7 +90,7 @@ def test_reports_of_two_runs_use_the_same_connection() -> None:
     sessions = []
 
     def report() -> None:
-        assert DatabaseReport(uuid4(), 1).output([]) is False
+        assert DatabaseReport(uuid4(), 1).store_output([]) is False
         sessions.append(borrowed_session())
 
     for _run in range(2):

@@ -143,5 +143,5 @@ def test_a_pooled_connection_is_returned_after_each_report(pool: bool, monkeypat
     assert report.start(1) is None, "there is no such run"
     monkeypatch.setattr(report_connections, "is_pooled", lambda connection: pool)
     assert connection.connection is not None
-    assert report.output([]) is False
+    assert report.store_output([]) is False
     assert (connection.connection is None) is pool

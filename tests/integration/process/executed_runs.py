@@ -15,7 +15,7 @@ from chroniker.worker.supervisor import Worker
 
 
 def execute(report: Report, fork_server: ForkServer | None, *, runtime_dir: Path) -> RunOutcome | None:
-    return supervisor.execute(report, Worker(ThisHost(runtime_dir, fork_server)))
+    return supervisor.execute_run(report, Worker(ThisHost(runtime_dir, fork_server)))
 
 
 def alive(pid: int) -> bool:

@@ -34,13 +34,13 @@ def test_a_forked_worker_uses_the_fork_server_of_its_parent(own: ForkServer, tmp
     script = (
         "import os, sys, pathlib, django; django.setup()\n"
         "from chroniker.process.fork_server_client import ForkServer; "
-        "from chroniker.worker.machine import ThisHost; from chroniker.worker.supervisor import Worker, execute\n"
+        "from chroniker.worker.machine import ThisHost; from chroniker.worker.supervisor import Worker, execute_run\n"
         "from tests.support.supervision.fake_report import FakeReport\n"
         "fork_server = ForkServer.start()\n"
         "for _ in range(2):\n"
         "    if not os.fork():\n"
         "        report = FakeReport('sh', '-c', 'cat /proc/$PPID/stat')\n"
-        "        execute(report, Worker(ThisHost(pathlib.Path(sys.argv[1]), fork_server)))\n"
+        "        execute_run(report, Worker(ThisHost(pathlib.Path(sys.argv[1]), fork_server)))\n"
         "        keeper = report.text().rsplit(')', 1)[1].split()\n"
         "        os._exit(0 if int(keeper[1]) == fork_server.pid else 1)\n"
         "codes = [os.waitstatus_to_exitcode(os.wait()[1]) for _ in range(2)]\n"
@@ -64,7 +64,7 @@ def test_the_fork_server_waits_for_its_keepers_before_it_ends(own: ForkServer, t
     supervised.wait_for_text("begun")
     pid = own.pid
     assert pid is not None
-    own.forget()
+    own.close_connections()
     assert alive(pid)
     assert supervised.end().exit_code == 0
     wait_until(lambda: not alive(pid))
@@ -88,7 +88,7 @@ def test_a_killed_fork_server_is_restarted_on_the_same_socket(
     first = own.pid
     assert first is not None
     os.kill(first, signal.SIGKILL)
-    wait_until(lambda: own.is_gone, what="the server dead")
+    wait_until(lambda: own.has_ended, what="the server dead")
     report = FakeReport("sh", "-c", "cat /proc/$PPID/stat")
     assert execute(report, own, runtime_dir=tmp_path) is not None
     assert own.pid not in (None, first)
@@ -111,8 +111,8 @@ def test_forked_processes_use_the_restarted_fork_server(
         os._exit(0)
     assert own.pid is not None
     os.kill(own.pid, signal.SIGKILL)
-    wait_until(lambda: own.is_gone, what="the server dead")
-    own.revive()
+    wait_until(lambda: own.has_ended, what="the server dead")
+    own.restart_if_killed()
     os.write(writing, b"!")
     assert os.waitpid(child, 0)[1] == 0
     assert int((tmp_path / "server").read_text()) == own.pid

@@ -86,7 +86,7 @@ def test_a_keeper_that_is_dead_or_has_lost_its_parent_serves_no_other_run(
     first = keeper_of_next_run(own, tmp_path)
     assert own.pid is not None
     os.kill(int(first) if dead == "keeper" else own.pid, signal.SIGKILL)
-    wait_until(lambda: dead == "keeper" or own.is_gone)
+    wait_until(lambda: dead == "keeper" or own.has_ended)
     assert keeper_of_next_run(own, tmp_path) != first
 
 

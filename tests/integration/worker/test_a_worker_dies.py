@@ -114,7 +114,7 @@ def test_the_next_worker_sweeps_processes_left_when_keeper_and_supervisor_are_ki
 ) -> None:
     with Worker(tmp_path, start) as worker:
         worker.wait_for_the_daemon()
-        assert not run_lock.sweep_leftovers(worker.runtime_dir), "a running run is not changed"
+        assert not run_lock.kill_leftover_processes(worker.runtime_dir), "a running run is not changed"
         guardians = [each for each in worker.children() if name_of(each) in GUARDIANS]
         assert len(guardians) >= 2
         for guardian in guardians:
@@ -124,7 +124,7 @@ def test_the_next_worker_sweeps_processes_left_when_keeper_and_supervisor_are_ki
             os.kill(pid, signal.SIGKILL)
         worker.wait()
         wait_until(lambda: not run_lock.is_held(worker.runtime_dir, worker.run_id), what="the lock free")
-        assert list(run_lock.sweep_leftovers(worker.runtime_dir)) == [worker.run_id]
+        assert list(run_lock.kill_leftover_processes(worker.runtime_dir)) == [worker.run_id]
         assert worker.run_processes() == []
         assert [path.suffix for path in worker.runtime_dir.iterdir()] == [".lock"], "ticks must see that it is dead"
 

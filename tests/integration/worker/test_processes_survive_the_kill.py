@@ -19,14 +19,14 @@ import pathlib
 from chroniker.process import process_tree
 SECRET_KEY = "x"
 USE_TZ = True
-sends = process_tree.send
+sends = process_tree.send_signal
 def send(pid, number):
     try:
         marked = b"UNKILLABLE=1" in pathlib.Path(f"/proc/{pid}/environ").read_bytes()
     except OSError:
         marked = False
     return False if marked else sends(pid, number)
-process_tree.send = send
+process_tree.send_signal = send
 process_tree._NOT_OURS_TIMEOUT = 0.5
 """
 

@@ -9,7 +9,7 @@ from uuid import UUID, uuid4
 import pytest
 
 from chroniker.worker import wake_socket
-from chroniker.worker.run_lock import RunLock, is_held, sweep_leftovers
+from chroniker.worker.run_lock import RunLock, is_held, kill_leftover_processes
 from tests.support.processes import wait_until
 from tests.support.supervision.fake_report import FakeReport
 from tests.support.supervision.supervised import Supervised
@@ -41,16 +41,16 @@ def test_a_lock_released_by_an_exception_leaves_its_file_for_the_sweep(tmp_path:
     with pytest.raises(KeyboardInterrupt), RunLock.take(tmp_path, run_id):  # type: ignore[union-attr]
         raise KeyboardInterrupt
     assert not is_held(tmp_path, run_id)
-    assert list(sweep_leftovers(tmp_path)) == [run_id]
+    assert list(kill_leftover_processes(tmp_path)) == [run_id]
     (left,) = tmp_path.iterdir()  # ticks must see for some time that the run is dead
     os.utime(left, (0, 0))
-    assert list(sweep_leftovers(tmp_path)) == [run_id]
+    assert list(kill_leftover_processes(tmp_path)) == [run_id]
     assert list(tmp_path.iterdir()) == []
 
 
 def test_the_sweep_ignores_files_that_are_not_run_locks(tmp_path: Path) -> None:
     (tmp_path / "other.lock").touch()
-    assert not sweep_leftovers(tmp_path)
+    assert not kill_leftover_processes(tmp_path)
     assert (tmp_path / "other.lock").exists()
 
 
@@ -86,7 +86,7 @@ def test_a_wake_message_makes_the_supervisor_renew_at_once(tmp_path: Path, depth
     supervised = Supervised(report, None, runtime_dir)
     supervised.wait_for_text("begun")
     report.stop = "somebody asked"
-    assert wake_socket.wake(runtime_dir, report.run_id)
+    assert wake_socket.wake_supervisor(runtime_dir, report.run_id)
     assert supervised.end().how == "stopped"
 
 
@@ -95,23 +95,23 @@ def test_a_wake_message_alone_changes_nothing(tmp_path: Path) -> None:
     supervised = Supervised(report, None, tmp_path)
     supervised.wait_for_text("begun")
     for _ in range(500):
-        wake_socket.wake(tmp_path, report.run_id)
+        wake_socket.wake_supervisor(tmp_path, report.run_id)
     assert supervised.end().exit_code == 0
     assert report.names().count("renew") < 20
 
 
 def test_waking_a_missing_supervisor_returns_false(tmp_path: Path) -> None:
-    assert not wake_socket.wake(tmp_path, uuid4())
+    assert not wake_socket.wake_supervisor(tmp_path, uuid4())
 
 
 def test_a_sweeper_looks_again_at_a_run_whose_lock_was_taken_again(tmp_path: Path) -> None:
     """The first supervisor died before the start; a second one may have started the run, and died too."""
     run_id = uuid4()
     leave_lock_file(tmp_path, run_id)
-    swept = sweep_leftovers(tmp_path)
-    assert not sweep_leftovers(tmp_path, known=swept)
+    swept = kill_leftover_processes(tmp_path)
+    assert not kill_leftover_processes(tmp_path, already_swept=swept)
     leave_lock_file(tmp_path, run_id)
-    assert list(sweep_leftovers(tmp_path, known=swept)) == [run_id]
+    assert list(kill_leftover_processes(tmp_path, already_swept=swept)) == [run_id]
 
 
 def leave_lock_file(directory: Path, run_id: UUID) -> None:

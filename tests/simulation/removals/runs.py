@@ -123,7 +123,8 @@ REPLACEMENTS = {
     ),
     "dead-keeper-is-not-replaced": Replacement(
         "worker/supervisor.py",
-        "        self._survivors = self._worker.machine.kill_marked(self._spec.run_id, self.keeper.alive_pid)\n",
+        "        self._survivors = self._worker.machine.kill_marked_processes("
+        "self._spec.run_id, self.keeper.alive_pid)\n",
         "",
         "keeper-dies",
     ),

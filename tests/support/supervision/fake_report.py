@@ -54,7 +54,7 @@ class FakeReport:
         self.progress = progress
         return Renewal(self.held, self.stop)
 
-    def output(self, chunks: Sequence[Chunk]) -> bool:
+    def store_output(self, chunks: Sequence[Chunk]) -> bool:
         self.largest_insert = max(self.largest_insert, sum(len(chunk.text) for chunk in chunks))
         self.sent += [(chunk.stream, chunk.seq) for chunk in chunks]
         self._called("output")
@@ -71,10 +71,10 @@ class FakeReport:
             self.ending = ending
         return self.held
 
-    def release(self) -> None:
+    def release_lease(self) -> None:
         self._called("release")
 
-    def note(self, kind: str, reason: Reason) -> None:
+    def record_event(self, kind: str, reason: Reason) -> None:
         self._called("note")
         self.notes.append((kind, str(reason)))
 

@@ -14,7 +14,7 @@ from pathlib import Path
 
 from chroniker.process.fork_server_client import ForkServer
 from chroniker.worker.machine import ThisHost
-from chroniker.worker.supervisor import Worker, execute
+from chroniker.worker.supervisor import Worker, execute_run
 from tests.support.supervision.fake_report import FakeReport
 
 
@@ -25,13 +25,13 @@ def main() -> None:
     worker = Worker(ThisHost(Path(sys.argv[1]), fork_server))
     if sys.argv[2].startswith("reused"):
         assert fork_server is not None
-        execute(FakeReport("true"), worker)
+        execute_run(FakeReport("true"), worker)
         assert fork_server._idle
         if "unread" in sys.argv[2]:
             assert fork_server.pid is not None
             os.kill(fork_server.pid, signal.SIGSTOP)
     print(report.run_id, flush=True)
-    execute(report, worker)
+    execute_run(report, worker)
 
 
 if __name__ == "__main__":

@@ -9,7 +9,7 @@ import pytest
 
 from chroniker import alive
 from chroniker.process import alive_file
-from chroniker.process.alive_file import FORGOTTEN_SECONDS, AliveFile, ages
+from chroniker.process.alive_file import FORGOTTEN_SECONDS, AliveFile, seconds_since_last_loop
 
 
 class Clock:
@@ -41,13 +41,13 @@ def test_its_age_grows_until_it_is_touched_again(directory: Path, clock: Clock) 
     file = an_alive_file(directory)
     [path] = (directory / "alive").iterdir()
     clock.now += 61
-    assert ages(directory, "beat") == {path.name: 61}
+    assert seconds_since_last_loop(directory, "beat") == {path.name: 61}
     assert alive.problem_with("beat", 61, directory) == ""
     assert alive.problem_with("beat", 60, directory).endswith(" last worked 61 s ago.")
     file.touch()
-    assert ages(directory, "beat") == {path.name: 0}
+    assert seconds_since_last_loop(directory, "beat") == {path.name: 0}
     file.remove()
-    assert ages(directory, "beat") == {}
+    assert seconds_since_last_loop(directory, "beat") == {}
 
 
 @pytest.mark.parametrize(("age", "status"), [(60, 0), (61, 1)])
@@ -63,7 +63,7 @@ def test_a_loop_that_turns_fast_writes_seldom(directory: Path, clock: Clock) -> 
     file = an_alive_file(directory)
     clock.now += 1
     file.touch()
-    assert list(ages(directory).values()) == [1]
+    assert list(seconds_since_last_loop(directory).values()) == [1]
 
 
 def test_one_of_several_processes_is_enough_and_other_kinds_do_not_count(directory: Path, clock: Clock) -> None:
@@ -72,7 +72,7 @@ def test_one_of_several_processes_is_enough_and_other_kinds_do_not_count(directo
     path.rename(path.with_name("beat-1"))
     clock.now += 100
     file.touch()
-    assert sorted(ages(directory, "beat").values()) == [0, 100]
+    assert sorted(seconds_since_last_loop(directory, "beat").values()) == [0, 100]
     assert alive.problem_with("beat", 60, directory) == ""
     assert "No worker has written a file in" in alive.problem_with("worker", 60, directory)
 
@@ -113,7 +113,7 @@ def test_a_deleted_file_is_written_again(directory: Path, clock: Clock) -> None:
     path.unlink()
     clock.now += 10
     file.touch()
-    assert ages(directory, "beat") == {path.name: 0}
+    assert seconds_since_last_loop(directory, "beat") == {path.name: 0}
 
 
 def test_a_directory_that_cannot_be_used_is_logged_once_and_stops_nothing(
@@ -128,7 +128,7 @@ def test_a_directory_that_cannot_be_used_is_logged_once_and_stops_nothing(
     assert len(caplog.records) == 1 and "Probes will not see" in caplog.text
     directory.unlink()
     file.touch()
-    assert list(ages(directory).values()) == [0]
+    assert list(seconds_since_last_loop(directory).values()) == [0]
 
 
 @pytest.mark.parametrize("words", [["beats"], [], ["beat", "--max-age", "0"], ["beat", "--max-age", "soon"]])

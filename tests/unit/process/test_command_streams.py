@@ -21,7 +21,7 @@ def handlers(monkeypatch: pytest.MonkeyPatch) -> list[logging.Handler]:
     for name in ("stdin", "stdout", "stderr", "__stdin__", "__stdout__", "__stderr__"):
         monkeypatch.setattr(sys, name, io.StringIO())
     found: list[logging.Handler] = []
-    monkeypatch.setattr(command_streams, "_all_handlers", lambda: found)
+    monkeypatch.setattr(command_streams, "_all_log_handlers", lambda: found)
     return found
 
 
@@ -55,7 +55,7 @@ def test_a_handler_that_may_have_a_file_needs_logging_to_be_applied_again(
 def test_only_the_next_set_up_of_django_leaves_the_logging_as_it_is(monkeypatch: pytest.MonkeyPatch) -> None:
     applied: list[object] = []
     monkeypatch.setattr(log, "configure_logging", lambda *words: applied.append(words))
-    command_main.keep_logging_once()
+    command_main.skip_next_logging_setup()
     log.configure_logging("", {})
     assert applied == []
     log.configure_logging("", {})
@@ -66,6 +66,6 @@ def test_a_project_with_its_own_way_to_configure_logging_keeps_it(monkeypatch: p
     applied: list[object] = []
     monkeypatch.setattr(log, "configure_logging", lambda *words: applied.append(words))
     monkeypatch.setattr(settings, "LOGGING_CONFIG", "project.configure")
-    command_main.keep_logging_once()
+    command_main.skip_next_logging_setup()
     log.configure_logging("", {})
     assert len(applied) == 1

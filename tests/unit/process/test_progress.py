@@ -19,7 +19,7 @@ def shared(monkeypatch: pytest.MonkeyPatch) -> Iterator[int]:
     monkeypatch.setattr(progress, "_shared", None)
     monkeypatch.setattr(progress, "_looked", False)
     monkeypatch.delenv("CHRONIKER_PROGRESS", raising=False)
-    descriptor = progress.create()
+    descriptor = progress.create_shared_memory()
     yield descriptor
     os.close(descriptor)
 

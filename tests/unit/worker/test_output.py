@@ -9,11 +9,21 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from chroniker.worker.output import CHUNK, REMARKS, STDOUT, Allowance, Chunk, Numbering, OutputStream, escape, withhold
+from chroniker.worker.output import (
+    CHUNK,
+    REMARKS,
+    STDOUT,
+    Chunk,
+    ChunkNumbering,
+    OutputAllowance,
+    OutputStream,
+    escape_chunk,
+    replace_refused_chunk,
+)
 
 
 def stream(limit: int | None = None) -> OutputStream:
-    return OutputStream(STDOUT, Allowance(limit), Numbering(REMARKS))
+    return OutputStream(STDOUT, OutputAllowance(limit), ChunkNumbering(REMARKS))
 
 
 def written(chunks: list[Chunk]) -> str:
@@ -114,8 +124,8 @@ def test_output_within_the_limit_is_stored_completely() -> None:
 
 
 def test_both_streams_share_one_limit() -> None:
-    allowance = Allowance(1000)
-    first, second = (OutputStream(number, allowance, Numbering(REMARKS)) for number in (1, 2))
+    allowance = OutputAllowance(1000)
+    first, second = (OutputStream(number, allowance, ChunkNumbering(REMARKS)) for number in (1, 2))
     first.feed(b"x" * 5000)
     chunks = second.feed(b"y" * 5000) + second.close()
     assert "".join(chunk.text for chunk in chunks if chunk.stream == 2) == "y" * 250
@@ -136,17 +146,17 @@ def test_memory_stays_bounded_under_a_flood_with_a_limit() -> None:
 
 
 def test_times_are_aware_and_in_utc() -> None:
-    assert Numbering(STDOUT).chunk("x").written_at.utcoffset() == timedelta(0)
+    assert ChunkNumbering(STDOUT).make_chunk("x").written_at.utcoffset() == timedelta(0)
 
 
 @pytest.mark.parametrize("text", ["héllo 你好 🙂\n", "\x00\x1b[0m", "\u202e"])
 def test_an_escaped_chunk_is_plain_ascii_and_keeps_its_number(text: str) -> None:
-    chunk = Numbering(STDOUT).chunk(text)
-    other = escape(chunk)
+    chunk = ChunkNumbering(STDOUT).make_chunk(text)
+    other = escape_chunk(chunk)
     assert other.text.isascii()
     assert other.text.replace("\n", "").isprintable()
     assert (other.stream, other.seq, other.written_at) == (chunk.stream, chunk.seq, chunk.written_at)
 
 
 def test_a_withheld_chunk_reports_its_length() -> None:
-    assert "5 characters" in withhold(Numbering(STDOUT).chunk("abcde")).text
+    assert "5 characters" in replace_refused_chunk(ChunkNumbering(STDOUT).make_chunk("abcde")).text

@@ -11,44 +11,44 @@ from chroniker.worker.run_control import KILL_TIMEOUT, SILENCE, Extend, Kill, Ru
 @dataclass
 class Lease:
     deadline: float = 50.0
-    renewals: int = 0
-    lost: str = ""
-    stop: str = ""
+    renewal_count: int = 0
+    lost_because: str = ""
+    stop_requested_by: str = ""
 
 
 def test_each_renewal_moves_the_deadline_once() -> None:
-    control, lease = RunControl(), Lease(renewals=1, deadline=60.0)
-    assert control.instructions(lease, 10.0, 0.0) == [Extend(60.0)]
-    assert control.instructions(lease, 11.0, 0.0) == []
+    control, lease = RunControl(), Lease(renewal_count=1, deadline=60.0)
+    assert control.next_instructions(lease, 10.0, 0.0) == [Extend(60.0)]
+    assert control.next_instructions(lease, 11.0, 0.0) == []
 
 
 def test_at_the_deadline_the_tree_is_killed_once() -> None:
     control = RunControl()
-    assert control.instructions(Lease(), 49.9, 0.0) == []
-    assert control.instructions(Lease(), 50.0, 0.0) == [Kill(Code.LEASE_LATE)]
-    assert control.instructions(Lease(), 51.0, 0.0) == []
+    assert control.next_instructions(Lease(), 49.9, 0.0) == []
+    assert control.next_instructions(Lease(), 50.0, 0.0) == [Kill(Code.LEASE_LATE)]
+    assert control.next_instructions(Lease(), 51.0, 0.0) == []
 
 
 def test_a_lost_lease_kills_the_tree_before_its_deadline() -> None:
     control = RunControl()
-    assert control.instructions(Lease(lost="gone", stop="ann"), 1.0, 0.0) == [Kill("gone")]
-    assert control.lost == "gone"
+    assert control.next_instructions(Lease(lost_because="gone", stop_requested_by="ann"), 1.0, 0.0) == [Kill("gone")]
+    assert control.lost_because == "gone"
 
 
 def test_a_stop_is_forwarded_once_and_is_not_an_interruption() -> None:
     control = RunControl()
     control.stop_at = 0.0
-    assert control.instructions(Lease(stop="ann"), 1.0, 0.0) == [Stop()]
-    assert control.instructions(Lease(stop="ann"), 2.0, 0.0) == []
+    assert control.next_instructions(Lease(stop_requested_by="ann"), 1.0, 0.0) == [Stop()]
+    assert control.next_instructions(Lease(stop_requested_by="ann"), 2.0, 0.0) == []
     assert not control.interrupted
 
 
 def test_a_shutdown_stops_the_run_at_its_time() -> None:
     control = RunControl()
     control.stop_at = 20.0
-    assert control.instructions(Lease(), 19.0, 0.0) == []
-    assert control.seconds_to_next(Lease(), 19.0) == 1.0
-    assert control.instructions(Lease(), 20.0, 0.0) == [Stop()]
+    assert control.next_instructions(Lease(), 19.0, 0.0) == []
+    assert control.seconds_to_next_decision(Lease(), 19.0) == 1.0
+    assert control.next_instructions(Lease(), 20.0, 0.0) == [Stop()]
     assert control.interrupted
 
 
@@ -61,6 +61,6 @@ def test_a_keeper_that_does_not_respond_is_replaced() -> None:
     assert fault(SILENCE, KILL_TIMEOUT) == ""
     assert fault(silent=SILENCE + 1) == Code.KEEPER_SILENT
     assert fault(dead=KILL_TIMEOUT + 1) == Code.KEEPER_DIED
-    control.instructions(Lease(), 50.0, 100.0)
+    control.next_instructions(Lease(), 50.0, 100.0)
     assert fault(now=100.0 + KILL_TIMEOUT) == ""
     assert fault(now=101.0 + KILL_TIMEOUT) == Code.KEEPER_SLOW

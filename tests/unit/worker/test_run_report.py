@@ -6,7 +6,7 @@ from uuid import UUID
 
 from chroniker.process.run_spec import Renewal, RunOutcome, RunSpec
 from chroniker.reasons import Code
-from chroniker.worker.output import REMARKS, STDOUT, Numbering
+from chroniker.worker.output import REMARKS, STDOUT, ChunkNumbering
 from chroniker.worker.report_actions import Action, Done, Finish, Insert, Moment, Renew, Start, Wait
 from chroniker.worker.run_report import RunReport
 
@@ -20,21 +20,21 @@ def at(seconds: float, progress: tuple[int, int] | None = None) -> Moment:
 
 
 def started(seconds: float = 0.0) -> RunReport:
-    report = RunReport(Numbering(REMARKS))
+    report = RunReport(ChunkNumbering(REMARKS))
     action = report.next_action(at(seconds))
     assert action == Start(1000.0 + seconds)
-    report.answered(action, SPEC, at(seconds + 1))
+    report.on_answer(action, SPEC, at(seconds + 1))
     return report
 
 
 def renewed(report: RunReport, seconds: float, answer: Renewal) -> None:
     action = report.next_action(at(seconds))
     assert isinstance(action, Renew)
-    report.answered(action, answer, at(seconds + 5))
+    report.on_answer(action, answer, at(seconds + 5))
 
 
 def with_output(report: RunReport, text: str = "line\n") -> RunReport:
-    report.put([Numbering(STDOUT).chunk(text)])
+    report.queue_output([ChunkNumbering(STDOUT).make_chunk(text)])
     return report
 
 
@@ -54,18 +54,18 @@ def test_the_lease_is_measured_from_before_a_renewal_was_sent() -> None:
 
 def test_a_renewal_is_sent_before_output_and_outcome() -> None:
     report = with_output(started())
-    report.finish(OUTCOME, 10.0, drain_first=False)
+    report.finish(OUTCOME, 10.0, output_first=False)
     assert kind(report.next_action(at(10.0))) is Renew
 
 
 def test_a_repeated_start_renews_before_the_command_begins() -> None:
-    report = RunReport(Numbering(REMARKS))
+    report = RunReport(ChunkNumbering(REMARKS))
     action = report.next_action(at(0))
     assert isinstance(action, Start)
-    report.failed(action, OSError(), at(30))
+    report.on_failure(action, OSError(), at(30))
     again = report.next_action(at(31))
     assert again == Start(1000.0), "the first attempt may be committed, so the lease is measured from it"
-    report.answered(again, SPEC, at(50))
+    report.on_answer(again, SPEC, at(50))
     started_before = report.is_started
     renewed(report, 50.0, Renewal(held=True))
     assert (started_before, report.is_started) == (False, True)
@@ -73,21 +73,21 @@ def test_a_repeated_start_renews_before_the_command_begins() -> None:
 
 
 def test_a_refused_start_ends_the_report() -> None:
-    report = RunReport(Numbering(REMARKS))
+    report = RunReport(ChunkNumbering(REMARKS))
     action = report.next_action(at(0))
     assert isinstance(action, Start)
-    report.answered(action, None, at(1))
+    report.on_answer(action, None, at(1))
     assert report.is_started
     assert report.next_action(at(1)) == Done()
 
 
 def test_a_start_is_abandoned_after_several_attempts() -> None:
-    report, moment = RunReport(Numbering(REMARKS)), 0.0
+    report, moment = RunReport(ChunkNumbering(REMARKS)), 0.0
     for _ in range(5):
         while isinstance(action := report.next_action(at(moment)), Wait):
             moment += action.seconds
         assert isinstance(action, Start)
-        report.failed(action, OSError("down"), at(moment))
+        report.on_failure(action, OSError("down"), at(moment))
     assert isinstance(report.error, OSError)
     assert report.next_action(at(moment)) == Done()
 
@@ -95,7 +95,7 @@ def test_a_start_is_abandoned_after_several_attempts() -> None:
 def test_a_lost_lease_is_not_renewed_again() -> None:
     report = started()
     renewed(report, 10.0, Renewal(held=False))
-    assert report.lease.lost == Code.LEASE_UNKNOWN
+    assert report.lease.lost_because == Code.LEASE_UNKNOWN
     assert isinstance(report.next_action(at(1e6)), Wait)
 
 
@@ -108,10 +108,10 @@ def test_new_progress_is_reported_early_but_not_more_than_once_a_second() -> Non
 
 def test_a_finish_waits_for_output_for_a_limited_time() -> None:
     report = with_output(started())
-    report.finish(OUTCOME, 2.0, drain_first=True)
+    report.finish(OUTCOME, 2.0, output_first=True)
     insert = report.next_action(at(2.0))
     assert isinstance(insert, Insert)
-    report.failed(insert, OSError(), at(2.0))
+    report.on_failure(insert, OSError(), at(2.0))
     assert isinstance(report.next_action(at(2.5)), Wait)
     finish = report.next_action(at(7.0))
     assert isinstance(finish, Finish)
@@ -120,24 +120,24 @@ def test_a_finish_waits_for_output_for_a_limited_time() -> None:
 
 def test_output_may_follow_the_outcome_and_missing_output_is_counted() -> None:
     report = with_output(started())
-    report.finish(OUTCOME, 2.0, drain_first=False)
+    report.finish(OUTCOME, 2.0, output_first=False)
     finish = report.next_action(at(2.0))
     assert isinstance(finish, Finish)
-    report.answered(finish, True, at(2.0))
+    report.on_answer(finish, True, at(2.0))
     insert = report.next_action(at(2.0))
     assert isinstance(insert, Insert)
-    report.failed(insert, OSError(), at(2.0))
+    report.on_failure(insert, OSError(), at(2.0))
     assert report.next_action(at(33.0)) == Done()
-    assert "characters were not stored" in str(report.missing_note)
+    assert "characters were not stored" in str(report.missing_output_reason)
 
 
 def test_a_finish_without_a_response_is_abandoned() -> None:
     report = started()
-    report.finish(OUTCOME, 2.0, drain_first=True)
-    report.lease.lose("for the test")
+    report.finish(OUTCOME, 2.0, output_first=True)
+    report.lease.mark_lost("for the test")
     finish = report.next_action(at(2.0))
     assert isinstance(finish, Finish)
-    report.failed(finish, OSError(), at(3.0))
+    report.on_failure(finish, OSError(), at(3.0))
     assert isinstance(report.next_action(at(3.5)), Wait)
     assert isinstance(report.next_action(at(4.0)), Finish)
     assert report.next_action(at(2.0 + 60.0 + 31.0)) == Done()

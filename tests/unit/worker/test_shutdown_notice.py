@@ -19,13 +19,13 @@ def notice() -> Iterator[ShutdownNotice]:
 
 
 def test_nothing_is_stopped_before_the_notice(notice: ShutdownNotice) -> None:
-    assert not notice.announced
+    assert not notice.is_announced
     assert notice.stop_at == float("inf")
 
 
 def test_a_notice_without_a_grace_prevents_starts_and_stops_nothing(notice: ShutdownNotice) -> None:
     notice.announce(None)
-    assert notice.announced
+    assert notice.is_announced
     assert notice.stop_at == float("inf")
 
 
@@ -41,7 +41,7 @@ def test_a_process_forked_before_receives_the_notice(notice: ShutdownNotice) -> 
     pid = os.fork()
     if not pid:
         os.read(reading, 1)  # until the notice was given
-        os._exit(0 if notice.announced and notice.stop_at < boot_clock() + 100 else 1)
+        os._exit(0 if notice.is_announced and notice.stop_at < boot_clock() + 100 else 1)
     notice.announce(50.0)
     os.write(writing, b"!")
     assert os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]) == 0
