@@ -74,7 +74,7 @@ def needs_attention(records: int) -> bool:
     """
     from chroniker.command_api import monitor_report
 
-    return monitor_report.report(records)
+    return monitor_report.report_records(records)
 
 
 def run_now(job: Job, by: str, args: str | None = None, scheduled_for: dt.datetime | None = None) -> Run:

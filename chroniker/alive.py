@@ -23,14 +23,14 @@ DESCRIPTION = """Ends with status 0 if a process of this kind has worked within 
 
 
 def main(words: Sequence[str] | None = None) -> None:
-    arguments = parser().parse_args(words)
-    problem = problem_with(arguments.kind, arguments.max_age, arguments.runtime_dir)
+    arguments = make_parser().parse_args(words)
+    problem = find_problem(arguments.kind, arguments.max_age, arguments.runtime_dir)
     if problem:
         print(problem, file=sys.stderr)
     sys.exit(1 if problem else 0)
 
 
-def parser() -> argparse.ArgumentParser:
+def make_parser() -> argparse.ArgumentParser:
     made = argparse.ArgumentParser(
         prog="chroniker-alive", description=DESCRIPTION, formatter_class=argparse.RawDescriptionHelpFormatter
     )
@@ -52,8 +52,8 @@ def parser() -> argparse.ArgumentParser:
     return made
 
 
-def problem_with(kind: str, max_age: float, directory: Path) -> str:
-    """Empty if one of these processes works."""
+def find_problem(kind: str, max_age: float, directory: Path) -> str:
+    """The problem, as a sentence; empty if one of these processes works."""
     known = seconds_since_last_loop(directory, kind)
     if not known:
         return f"No {kind} has written a file in {directory}. Is that its CHRONIKER_RUNTIME_DIR?"

@@ -27,7 +27,7 @@ It needs no environment; in a crontab this line is enough:
 
 
 @dataclass(frozen=True, slots=True)
-class Start:
+class StartPlan:
     """The command line to execute, its directory and its environment."""
 
     argv: list[str]
@@ -37,10 +37,10 @@ class Start:
 
 def main(words: Sequence[str] | None = None) -> NoReturn:
     """Replaces this process by the tick; or ends with status 2 and a message."""
-    making = parser()
+    making = make_parser()
     arguments = making.parse_args(words)
     try:
-        start = plan(arguments, os.environ)
+        start = plan_start(arguments, os.environ)
         if arguments.log_file is not None:
             _redirect_output(arguments.log_file)
         os.chdir(start.directory)
@@ -49,7 +49,7 @@ def main(words: Sequence[str] | None = None) -> NoReturn:
         making.error(str(problem))
 
 
-def parser() -> argparse.ArgumentParser:
+def make_parser() -> argparse.ArgumentParser:
     made = argparse.ArgumentParser(
         prog="chroniker", description=DESCRIPTION, formatter_class=argparse.RawDescriptionHelpFormatter
     )
@@ -80,7 +80,7 @@ def parser() -> argparse.ArgumentParser:
     return made
 
 
-def plan(arguments: argparse.Namespace, environ: Mapping[str, str]) -> Start:
+def plan_start(arguments: argparse.Namespace, environ: Mapping[str, str]) -> StartPlan:
     """Find out what to start. Reads files, changes nothing. Raises ``CannotStart``."""
     python = _find_python(arguments.virtualenv)
     environment = {**environ, **_activation_variables(python, environ)}
@@ -92,7 +92,7 @@ def plan(arguments: argparse.Namespace, environ: Mapping[str, str]) -> Start:
         program = ["manage.py"]
     else:
         program = ["-m", "django"]
-        settings = settings or _settings_of(directory)
+        settings = settings or _guess_settings_module(directory)
         paths = [str(directory), str(directory.parent), environ.get("PYTHONPATH", "")]
         environment["PYTHONPATH"] = os.pathsep.join(filter(None, paths))
     argv = [str(python), *program, "cron", "--verbosity", str(arguments.verbosity)]
@@ -100,8 +100,8 @@ def plan(arguments: argparse.Namespace, environ: Mapping[str, str]) -> Start:
         argv.append("--quiet")
     if settings:
         argv += ["--settings", settings]
-    jobs = [name for word in arguments.jobs for name in _ids_or_name(word)]
-    return Start(argv + (["--jobs", *jobs] if jobs else []), directory, environment)
+    jobs = [name for word in arguments.jobs for name in _split_ids_or_name(word)]
+    return StartPlan(argv + (["--jobs", *jobs] if jobs else []), directory, environment)
 
 
 def _find_python(virtualenv: str | None) -> Path:
@@ -130,8 +130,8 @@ def _activation_variables(python: Path, environ: Mapping[str, str]) -> dict[str,
     return {"VIRTUAL_ENV": str(root), "PATH": os.pathsep.join(path)}
 
 
-def _settings_of(directory: Path) -> str:
-    """As in django-chroniker: ``site.settings`` for the directory ``site``, in it or beside it."""
+def _guess_settings_module(directory: Path) -> str:
+    """As django-chroniker finds them: ``site.settings`` for the directory ``site``, in it or beside it."""
     name = directory.name
     for parent in (directory.parent, directory):
         if (parent / name / "settings.py").is_file() or (parent / name / "settings" / "__init__.py").is_file():
@@ -139,7 +139,7 @@ def _settings_of(directory: Path) -> str:
     raise CannotStart(f"Which settings? {directory} has no manage.py; name the module with -s, or in {SETTINGS}.")
 
 
-def _ids_or_name(word: str) -> list[str]:
+def _split_ids_or_name(word: str) -> list[str]:
     """The ids of a list such as 1,2,3; any other word is a name, which may contain commas."""
     parts = [part.strip() for part in word.split(",")]
     return [part for part in parts if part] if all(part.isdecimal() or not part for part in parts) else [word]

@@ -20,7 +20,7 @@ from chroniker.process.run_variables import VARIABLES
 
 
 @dataclass(slots=True)
-class RunOfRecords:
+class LoggedRun:
     """The run that a thread works for. Its job is known once it has started."""
 
     run: str = ""
@@ -28,27 +28,27 @@ class RunOfRecords:
     job_id: str = ""
     job: str = ""
 
-    def add(self, variables: Mapping[str, str]) -> None:
-        """Add what the variables of a run say."""
+    def update(self, variables: Mapping[str, str]) -> None:
+        """Take the values of a run's variables."""
         self.run = variables.get(VARIABLES["run_id"], self.run)
         self.token = variables.get(VARIABLES["token"], self.token)
         self.job_id = variables.get(VARIABLES["job_id"], self.job_id)
         self.job = variables.get(VARIABLES["job_name"], self.job)
 
 
-_current: ContextVar[RunOfRecords | None] = ContextVar("chroniker_run_of_records", default=None)
+_current: ContextVar[LoggedRun | None] = ContextVar("chroniker_logged_run", default=None)
 
 
 @contextmanager
-def about_run(run_id: UUID) -> Iterator[RunOfRecords]:
-    """Records of this thread are about this run."""
-    with share_run(RunOfRecords(str(run_id))) as run:
+def log_about_run(run_id: UUID) -> Iterator[LoggedRun]:
+    """Context manager: log records of this thread get the job and run of this run."""
+    with log_about_same_run(LoggedRun(str(run_id))) as run:
         yield run
 
 
 @contextmanager
-def share_run(run: RunOfRecords) -> Iterator[RunOfRecords]:
-    """The same for another thread that works for the run."""
+def log_about_same_run(run: LoggedRun) -> Iterator[LoggedRun]:
+    """Context manager: the same for another thread that works for this run."""
     token = _current.set(run)
     try:
         yield run
@@ -56,25 +56,25 @@ def share_run(run: RunOfRecords) -> Iterator[RunOfRecords]:
         _current.reset(token)
 
 
-def current_run() -> RunOfRecords:
+def current_logged_run() -> LoggedRun:
     """The run that this thread works for, or that this process is part of; else one with empty values."""
     run = _current.get()
     if run is None:
-        run = RunOfRecords()
+        run = LoggedRun()
         if os.environ.get(VARIABLES["run_id"], PLACEHOLDER_ID) != PLACEHOLDER_ID:
-            run.add(os.environ)
+            run.update(os.environ)
     return run
 
 
 class RunFilter(logging.Filter):
     """Adds to each record, as text that is empty outside a run: ``chroniker_job`` (name), ``chroniker_job_id``,
-    ``chroniker_run`` (id), ``chroniker_token``, and ``chroniker``, for the begin of a line: “[nightly #12] ”.
+    ``chroniker_run`` (id), ``chroniker_token``, and ``chroniker``, for the beginning of a line: “[nightly #12] ”.
 
     Add it to handlers, not to loggers: records of child loggers pass a handler's filters only. It drops no record.
     """
 
     def filter(self, record: logging.LogRecord) -> bool:
-        run = current_run()
+        run = current_logged_run()
         job = one_line(run.job)
         record.chroniker_run, record.chroniker_token = run.run, run.token
         record.chroniker_job_id, record.chroniker_job = run.job_id, job

@@ -20,7 +20,7 @@ from django.utils.translation import gettext_lazy as _
 _STATUS_PARAMETERS = {"outcome", "run_status"}
 #: Parameters that name a requester: the name of a user or program, or a code in the form of ``Reason.to_text``.
 _REQUESTERS = {"who"}
-#: In the parameters of a reason that has several parts: the other parts, as (code, parameters).
+#: The parameter that holds the other parts of a reason with several parts, each as (code, parameters).
 ALSO = "also"
 
 
@@ -167,7 +167,7 @@ class Reason:
 
     @classmethod
     def from_text(cls, stored: str) -> Reason:
-        """Never raises: other text is free text."""
+        """Read what ``to_text`` wrote. Never raises: any other text is free text."""
         try:
             code, args = json.loads(stored)
             return cls.of(Code(code), **args)
@@ -210,7 +210,7 @@ def _render_part(code: str, args: Mapping[str, Any]) -> str:
 
 
 def _in_words(value: Any, args: Mapping[str, Any]) -> Any:
-    """A list is written out: of texts, or of hosts with the outcome of each."""
+    """The value as text: a list of texts, or of hosts with the outcome of each, is joined."""
     if not isinstance(value, Sequence) or isinstance(value, str):
         return value
     words = [each if isinstance(each, str) else f"{each[0]}: {_STATUSES.get(each[1], each[1])}" for each in value]

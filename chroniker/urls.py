@@ -17,7 +17,7 @@ app_name = "chroniker"
 
 
 def _without_transaction(view: Callable[..., HttpResponse]) -> Callable[..., HttpResponse]:
-    """The view outside of ``ATOMIC_REQUESTS``, which needs a database before the view can answer, and has no limit."""
+    """The view without ``ATOMIC_REQUESTS``: that waits for a database without limit before the view can answer."""
     for alias in connections:
         view = transaction.non_atomic_requests(alias)(view)
     return view

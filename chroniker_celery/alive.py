@@ -54,8 +54,8 @@ def _note_turn() -> None:
 _thread: AliveThread | None = None
 
 
-def begin(worker: Worker) -> None:
-    """Write the file from now on, until ``end``: also while the worker waits for its last runs."""
+def start_thread(worker: Worker) -> None:
+    """Write the file from now on, until ``stop_thread``: also while the worker waits for its last runs."""
     global _thread
     if _thread is None:
         pool = get_implementation(worker.pool_cls).__module__.rpartition(".")[2]
@@ -63,13 +63,13 @@ def begin(worker: Worker) -> None:
         _thread.start()
 
 
-def end() -> None:
+def stop_thread() -> None:
     if _thread is not None:
         _thread.end()
 
 
 class AliveThread(threading.Thread):
-    """``is_solo``: the pool executes tasks in the loop, so that a long one does not mean that the loop hangs."""
+    """Writes the file. ``is_solo``: the pool executes tasks in the loop; a long task is no sign that the loop hangs."""
 
     def __init__(self, *, is_solo: bool) -> None:
         super().__init__(name="chroniker-alive", daemon=True)

@@ -23,22 +23,22 @@ class ChronikerCeleryConfig(AppConfig):
         from chroniker.checks import TAG
         from chroniker.job_commands import argument_rules, hand_over, pickers
         from chroniker_celery import tasks  # noqa: F401  a shared task: every Celery app gets it
-        from chroniker_celery.beat_checks import check_entries, warn_at_start
-        from chroniker_celery.task_call import COMMAND, is_sent, problem
+        from chroniker_celery.beat_checks import check_entries, warn_if_beat_ticks_no_jobs
+        from chroniker_celery.task_call import COMMAND, argument_problem, sends_task
         from chroniker_celery.task_picker import PICKER
 
         pickers.register(PICKER)
-        argument_rules.register(COMMAND, problem)
-        hand_over.register(COMMAND, is_sent)
+        argument_rules.register(COMMAND, argument_problem)
+        hand_over.register(COMMAND, sends_task)
         checks.register(check_entries, TAG, checks.Tags.database)
-        beat_init.connect(warn_at_start, dispatch_uid="chroniker_celery.warn_at_start")
-        worker_init.connect(equip, dispatch_uid="chroniker_celery.equip")
+        beat_init.connect(warn_if_beat_ticks_no_jobs, dispatch_uid="chroniker_celery.warn_at_start")
+        worker_init.connect(add_parts_for_runs, dispatch_uid="chroniker_celery.equip")
 
 
-def equip(sender: WorkController, **kwargs: Any) -> None:
+def add_parts_for_runs(sender: WorkController, **kwargs: Any) -> None:
     try:
         from chroniker_celery import worker  # late: a process that only sends messages does not load Celery's worker
 
-        worker.equip(sender)
+        worker.add_parts_for_runs(sender)
     except Exception as error:  # Celery would log it and start a worker that cannot supervise runs
         raise SystemExit(f"This worker cannot execute scheduled jobs: {error!r}") from error

@@ -49,7 +49,7 @@ class Scheduler(beat.Scheduler):
     def tick(self, *args: Any, **kwargs: Any) -> float:
         """Send one entry of ``beat_schedule`` if it is due, and tick. Returns the seconds to sleep."""
         if self._ticker is None:
-            self._ticker = Ticker(self.max_interval or PERIOD, _print_nothing, kind="beat")
+            self._ticker = Ticker(self.max_interval or PERIOD, _ignore_result, kind="beat")
         self._ticker.touch()
         try:
             self._is_ticking = True
@@ -70,19 +70,19 @@ class Scheduler(beat.Scheduler):
         try:
             pause = ticker.step()
         except Error as error:
-            self._report_down(error)
+            self._log_database_down(error)
             return 1.0
         finally:
             ticker.connection.release()
-        self._report_up()
+        self._log_database_up()
         return max(pause, SHORTEST_WAIT)
 
-    def _report_down(self, error: Error) -> None:
+    def _log_database_down(self, error: Error) -> None:
         if self._down_since is None:
             self._down_since = time.monotonic()
             logger.error("The database cannot be used; trying again until it can. %s", explain(error))
 
-    def _report_up(self) -> None:
+    def _log_database_up(self) -> None:
         if self._down_since is not None:
             logger.warning("The database can be used again, after %.0f s.", time.monotonic() - self._down_since)
             self._down_since = None
@@ -105,5 +105,5 @@ class Scheduler(beat.Scheduler):
         return "\n".join([*lines, f"    . ticks -> when a job is due, and every {self.max_interval:g} s"])
 
 
-def _print_nothing(done: tick_result.TickResult) -> None:
-    """Nothing to save: the results of a tick are in the database."""
+def _ignore_result(done: tick_result.TickResult) -> None:
+    """The result of a tick need not be saved: it is in the database."""

@@ -15,7 +15,7 @@ from chroniker.conf import settings
 from chroniker.exceptions import ExecutorError
 from chroniker.executors import executors
 from chroniker.models import Job
-from chroniker_celery.checks import SCHEDULER, is_ours
+from chroniker_celery.checks import SCHEDULER, is_our_scheduler
 from chroniker_celery.executor import CeleryExecutor
 from chroniker_celery.importing.celery_app import load_tasks, project_app
 
@@ -26,7 +26,7 @@ MAX_NAMED = 10
 
 
 def check_entries(*, databases: Sequence[str] | None = None, **kwargs: Any) -> list[CheckMessage]:
-    """W008. Queries the database, so only with ``--database``."""
+    """Reports W008. Queries the database, so only with ``--database``."""
     if settings.database not in (databases or ()):
         return []
     try:
@@ -58,7 +58,7 @@ def entries_with_job(app: Celery) -> list[str]:
     return sorted(origins[origin] for origin in made if origin in origins)
 
 
-def warn_at_start(sender: Any, **kwargs: Any) -> None:
+def warn_if_beat_ticks_no_jobs(sender: Any, **kwargs: Any) -> None:
     """Say in the log of a beat with another scheduler that it ticks no jobs.
 
     W009 is about the same fault; but no system check sees the scheduler of a command line, or entries that are added
@@ -66,7 +66,7 @@ def warn_at_start(sender: Any, **kwargs: Any) -> None:
     """
     scheduler = type(sender.scheduler)
     apps = [found.app for alias in executors if isinstance(found := executors[alias], CeleryExecutor)]
-    if sender.app in apps and not is_ours(scheduler):
+    if sender.app in apps and not is_our_scheduler(scheduler):
         has_entries = bool(sender.app.conf.beat_schedule)
         logger.warning(
             "This beat ticks no jobs%s: its scheduler is %s. "

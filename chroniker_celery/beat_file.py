@@ -12,7 +12,7 @@ from chroniker.escaping import one_line
 logger = logging.getLogger(__name__)
 
 
-def last_runs(path: str) -> dict[str, dt.datetime]:
+def last_sent_times(path: str) -> dict[str, dt.datetime]:
     """When Celery's own scheduler sent each entry; empty without a usable file.
 
     The file is a pickle: as Celery does, this trusts the directory in which beat runs.

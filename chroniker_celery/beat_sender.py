@@ -21,7 +21,7 @@ from chroniker_celery.models import BeatEntry, key_of
 
 logger = logging.getLogger(__name__)
 
-#: Seconds until an entry is looked at again that could not be sent, or whose next time could not be computed.
+#: Seconds until the next try for an entry that could not be sent, or whose next time could not be computed.
 RETRY_SECONDS = 5.0
 #: Seconds until the next try while the database cannot be used.
 DATABASE_RETRY_SECONDS = 1.0
@@ -56,31 +56,31 @@ class EntrySender:
             return IDLE_SECONDS
         try:
             if self._wake_at.keys() != entries.keys():
-                self._prepare(entries)
+                self._read_rows(entries)
             name = min(self._wake_at, key=self._wake_at.__getitem__)
             left = self._wake_at[name] - host_clock.monotonic()
             if left > 0:
                 return left
             wait = self._send_if_due(entries[name])
         except Error as error:
-            return self._report_down(error)
+            return self._log_database_down(error)
         finally:
             self._connection.release()
         self._failing = False
         self._wake_at[name] = host_clock.monotonic() + wait
         return 0.0
 
-    def _prepare(self, entries: dict[str, Entry]) -> None:
-        rows = beat_entries.read_rows(entries.values(), self._clock.read(), self._schedule_file)
+    def _read_rows(self, entries: dict[str, Entry]) -> None:
+        rows = beat_entries.read_or_create_rows(entries.values(), self._clock.read(), self._schedule_file)
         for name, entry in entries.items():
             entry.schedule.nowfun = entry.schedule.nowfun or self._now
-            self._remember(entry, rows[key_of(name)].served_until)
+            self._set_last_run(entry, rows[key_of(name)].served_until)
         self._wake_at = dict.fromkeys(entries, host_clock.monotonic())
 
     def _now(self) -> dt.datetime:
         return self._clock.now().astimezone(self._scheduler.app.timezone)
 
-    def _remember(self, entry: Entry, served_until: dt.datetime) -> None:
+    def _set_last_run(self, entry: Entry, served_until: dt.datetime) -> None:
         entry.last_run_at = served_until.astimezone(self._scheduler.app.timezone)
 
     def _send_if_due(self, entry: Entry) -> float:
@@ -89,27 +89,27 @@ class EntrySender:
         if wait:
             return wait
         now = self._clock.read()
-        row = beat_entries.read_row(entry, now)
-        self._remember(entry, row.served_until)
+        row = beat_entries.read_or_create_row(entry, now)
+        self._set_last_run(entry, row.served_until)
         wait = _seconds_until_due(entry)
         if wait:  # another beat sent it, or the database's clock is behind its estimate
             return wait
         with deferred_signals():  # Celery's beat would end between the UPDATE and the message
-            return self._take(entry, row, now)
+            return self._claim_and_send(entry, row, now)
 
-    def _take(self, entry: Entry, row: BeatEntry, now: dt.datetime) -> float:
+    def _claim_and_send(self, entry: Entry, row: BeatEntry, now: dt.datetime) -> float:
         is_job = beat_entries.has_job(entry.name)
-        until = beat_entries.served_until(entry, row.served_until, now)
-        if not beat_entries.take(row, until, row.sent_at if is_job else now):
+        until = beat_entries.compute_served_until(entry, row.served_until, now)
+        if not beat_entries.claim_times(row, until, row.sent_at if is_job else now):
             return SHORTEST_WAIT  # another beat sends it
         if is_job:
-            self._log_job(entry)
+            self._log_entry_is_job(entry)
         elif not self._send(entry):
-            beat_entries.give_back(row, until)
+            beat_entries.undo_claim(row, until)
             retry_at = host_clock.monotonic() + RETRY_SECONDS  # all wait: each try may block the ticks of jobs
             self._wake_at = {name: max(wake_at, retry_at) for name, wake_at in self._wake_at.items()}
             return RETRY_SECONDS
-        self._remember(entry, until)
+        self._set_last_run(entry, until)
         return _seconds_until_due(entry)
 
     def _send(self, entry: Entry) -> bool:
@@ -131,14 +131,14 @@ class EntrySender:
             return not isinstance(error.__context__, refused)
         return True
 
-    def _log_job(self, entry: Entry) -> None:
+    def _log_entry_is_job(self, entry: Entry) -> None:
         if entry.name not in self._logged:
             self._logged.add(entry.name)
             logger.warning(
                 "The entry %r of beat_schedule is a job now, and is not sent. Delete it from the settings.", entry.name
             )
 
-    def _report_down(self, error: Error) -> float:
+    def _log_database_down(self, error: Error) -> float:
         if not self._failing:
             logger.error("The entries of beat_schedule wait for the database. %s", explain(error))
         self._failing = True
@@ -146,7 +146,7 @@ class EntrySender:
 
 
 def _seconds_until_due(entry: Entry) -> float:
-    """0: it is due."""
+    """Seconds until the entry may be due; 0 if it is due."""
     try:
         due, wait = entry.is_due()
     except Exception as error:  # a schedule of the project: it must not stop the others

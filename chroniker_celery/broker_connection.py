@@ -44,16 +44,16 @@ def new_connection(app: Celery, timeout: float) -> Iterator[Connection]:
     Raises the transport's exception after one more attempt for each of the app's brokers, or after ``timeout``.
     """
     with _collect_after_error(app.connection_for_write(connect_timeout=timeout)) as link:
-        _establish(link, timeout)
+        _open_connection(link, timeout)
         yield link
     link.release()
 
 
 @contextmanager
 def kept_connection(app: Celery, timeout: float) -> Iterator[Connection]:
-    """The same, for messages only: the connection of an earlier call in this process, if it is a minute old at most.
+    """Like ``new_connection``, for messages only: uses that of an earlier call, if it is at most a minute old.
 
-    One is kept if its driver replaces closed ones, and nothing was raised. It stays open until the next call.
+    A connection is kept if its driver replaces closed ones, and nothing was raised. It stays open until the next call.
     """
     key = (os.getpid(), app, str(app.conf.broker_write_url), timeout)
     kept = _idle.pop(key, None)
@@ -64,7 +64,7 @@ def kept_connection(app: Celery, timeout: float) -> Iterator[Connection]:
         kept = _KeptConnection(app.connection_for_write(connect_timeout=timeout), time.monotonic())
     with _collect_after_error(kept.link) as link:
         if not link.connected:
-            _establish(link, timeout)
+            _open_connection(link, timeout)
         yield link
     if link.transport.driver_type not in _KEPT_DRIVERS or _idle.setdefault(key, kept) is not kept:
         link.release()
@@ -79,7 +79,7 @@ def _collect_after_error(link: Connection) -> Iterator[Connection]:
         raise
 
 
-def _establish(link: Connection, timeout: float) -> None:
+def _open_connection(link: Connection, timeout: float) -> None:
     link.transport_options.update(dict.fromkeys(_LIMITS.get(link.transport.driver_type, ()), timeout))
     tries = len(getattr(link, "alt", None) or [link])
     link.ensure_connection(max_retries=tries, interval_start=0.1, interval_step=0.1, timeout=timeout)

@@ -87,7 +87,7 @@ def broker_kind(app: Celery) -> str:
     return str(url if isinstance(url, str) else url[0]).partition(":")[0] if url else ""
 
 
-def _has_url() -> bool:
+def _has_broker_url() -> bool:
     return bool(getattr(settings, "CELERY_BROKER_URL", ""))
 
 
@@ -95,7 +95,11 @@ def _check_broker(app: Celery) -> Iterator[CheckMessage]:
     kind = broker_kind(app)
     if not kind:
         # Celery's default is a RabbitMQ on this host. An app without configuration has the same default.
-        url = "CELERY_BROKER_URL is set, and this app does not read it:" if _has_url() else "Set CELERY_BROKER_URL, and"
+        url = (
+            "CELERY_BROKER_URL is set, and this app does not read it:"
+            if _has_broker_url()
+            else "Set CELERY_BROKER_URL, and"
+        )
         hint = (
             f"{url} import the project's Celery app in its package's __init__.py, "
             'or name it in the executor\'s OPTIONS: {"app": "project.celery:app"}.'
@@ -111,8 +115,8 @@ def _check_broker(app: Celery) -> Iterator[CheckMessage]:
         yield Error(message, hint=hint, id="chroniker_celery.E008")
 
 
-def check_results(app: Celery) -> Iterator[CheckMessage]:
-    """W001 and W002, for an executor whose workers store results."""
+def check_result_backend(app: Celery) -> Iterator[CheckMessage]:
+    """Reports W001 and W002, for an executor whose workers store results."""
     if not broker_kind(app):  # not the project's app, see ``check_app``
         return
     backend = app.conf.result_backend
@@ -144,9 +148,9 @@ def _check_prefetch(app: Celery) -> Iterator[CheckMessage]:
 
 
 def _check_beat(app: Celery) -> Iterator[CheckMessage]:
-    """W009, for a project with entries."""
+    """Reports W009, for a project with entries."""
     named = app.conf.beat_scheduler
-    if not app.conf.beat_schedule or is_ours(named):
+    if not app.conf.beat_schedule or is_our_scheduler(named):
         return
     message = (
         f"beat_scheduler is {str(named)!r}. A beat that is started without another --scheduler ticks no jobs, and each "
@@ -156,7 +160,7 @@ def _check_beat(app: Celery) -> Iterator[CheckMessage]:
     yield Warning(message, hint=hint, id="chroniker_celery.W009")
 
 
-def is_ours(named: Any) -> bool:
+def is_our_scheduler(named: Any) -> bool:
     if named == SCHEDULER:
         return True
     from chroniker_celery.beat import Scheduler  # late: executors are checked in processes that need no beat

@@ -28,24 +28,24 @@ from chroniker_celery.exceptions import RunFailed
 logger = logging.getLogger(__name__)
 
 
-def execute(request: Context, words: tuple[Any, ...], named: dict[str, Any]) -> dict[str, Any]:
+def execute_delivery(request: Context, args: tuple[Any, ...], kwargs: dict[str, Any]) -> dict[str, Any]:
     """See the task. Raises ``Ignore`` for a refused delivery, and ``RunFailed`` for a run that did not succeed."""
-    run_id, token = _read_message(str(request.id), words, named)
+    run_id, token = _read_message(str(request.id), args, kwargs)
     _refuse_if_unfit(run_id)
-    sentry.name_run(str(request.shadow or ""), str(run_id))
+    sentry.name_transaction(str(request.shadow or ""), str(run_id))
     delivery = request.delivery_info or {}
     report = DatabaseReport(
         run_id, token, worker=str(request.hostname or ""), queue=str(delivery.get("routing_key") or "")
     )
     try:
-        if shutdown.hand_over_unstarted(run_id, token):
+        if shutdown.dispatch_elsewhere_in_shutdown(run_id, token):
             raise Ignore(f"Run {run_id} was sent to another worker.")
         machine = ThisHost(settings.runtime_dir, fork_server.current())
-        ending = supervisor.execute_run(report, Worker(machine, settings.hostname, shutdown.current()))
+        ending = supervisor.execute_run(report, Worker(machine, settings.hostname, shutdown.current_notice()))
     except Ignore:
         raise
     except Exception:  # whether it started is unknown: the claim is dispatched again, or its lease expires
-        if shutdown.is_cold():  # the solo pool's signal handler raises from any point of the code
+        if shutdown.is_cold_shutdown():  # the solo pool's signal handler raises from any point of the code
             logger.warning("Run %s ended with its worker, in a cold shutdown.", run_id)
         else:
             logger.exception("Run %s could not be supervised.", run_id)
@@ -53,20 +53,20 @@ def execute(request: Context, words: tuple[Any, ...], named: dict[str, Any]) -> 
     if ending is None and report.status is None:
         unknown_runs.report_if_unknown(run_id)
         raise Ignore(f"This delivery of run {run_id} was refused.")
-    return _conclude(report, ending)
+    return _finish_task(report, ending)
 
 
-def _read_message(task_id: str, words: tuple[Any, ...], named: dict[str, Any]) -> tuple[UUID, int]:
-    """Run and token. A message that this project did not send must not write a result over that of a run."""
-    if named or len(words) != 2 or words[0] != task_id or type(words[1]) is not int:
-        _refuse(task_id)
+def _read_message(task_id: str, args: tuple[Any, ...], kwargs: dict[str, Any]) -> tuple[UUID, int]:
+    """The run's id and token. A message that this project did not send must not overwrite the result of a run."""
+    if kwargs or len(args) != 2 or args[0] != task_id or type(args[1]) is not int:
+        _drop_message(task_id)
     try:
-        return UUID(words[0]), words[1]
+        return UUID(args[0]), args[1]
     except (TypeError, ValueError):
-        _refuse(task_id)
+        _drop_message(task_id)
 
 
-def _refuse(task_id: str) -> NoReturn:
+def _drop_message(task_id: str) -> NoReturn:
     logger.warning("Message %.100r was not sent by this scheduler, and was dropped.", task_id)
     raise Ignore
 
@@ -79,8 +79,8 @@ def _refuse_if_unfit(run_id: UUID) -> None:
         raise Ignore(reason)
 
 
-def _conclude(report: DatabaseReport, ending: RunOutcome | None) -> dict[str, Any]:
-    """The task's result. Before, the jobs that waited for this run are claimed if they may run now."""
+def _finish_task(report: DatabaseReport, ending: RunOutcome | None) -> dict[str, Any]:
+    """Claim the jobs that waited for this run and may run now. Then return the task's result."""
     outcome = {
         "status": str(report.status or Status.LOST),
         "exit_code": ending.exit_code if ending else None,

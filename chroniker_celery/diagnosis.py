@@ -20,7 +20,7 @@ CONSUMER_TIMEOUT = "x-consumer-timeout"
 
 
 def diagnose(app: Celery, default_queue: str, queues: Collection[str], *, timeout: float) -> list[CheckMessage]:
-    """E006, E007, W004, W006, W007."""
+    """Reports E006, E007, W004, W006, W007."""
     wait = min(timeout, ANSWER_SECONDS)
     try:
         with new_connection(app, timeout) as link:
@@ -38,7 +38,7 @@ def diagnose(app: Celery, default_queue: str, queues: Collection[str], *, timeou
     found = list(_check_consumer_timeout(app, names, rabbitmq))
     if not answers:
         return [*found, _no_worker_message()]
-    return [*found, *_check_consumed(answers, names), *_check_unknown_runs(unknown)]
+    return [*found, *_check_queues_are_consumed(answers, names), *_check_unknown_runs(unknown)]
 
 
 def _no_worker_message() -> CheckMessage:
@@ -49,7 +49,7 @@ def _no_worker_message() -> CheckMessage:
     return Error(f"No worker answered within {ANSWER_SECONDS:g} s.", hint=hint, id="chroniker_celery.E007")
 
 
-def _check_consumed(answers: Any, names: Collection[str]) -> Iterator[CheckMessage]:
+def _check_queues_are_consumed(answers: Any, names: Collection[str]) -> Iterator[CheckMessage]:
     consumed = {queue["name"] for consumers in answers.values() for queue in consumers or ()}
     for queue in sorted(set(names) - consumed):
         yield Warning(

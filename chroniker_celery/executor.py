@@ -13,7 +13,7 @@ from kombu.utils.imports import symbol_by_name
 
 from chroniker.conf import settings
 from chroniker.exceptions import ExecutorError
-from chroniker.executors.base import Executor, seconds_a_person_waits
+from chroniker.executors.base import Executor, dispatch_step_timeout
 from chroniker.models import Job, Run
 from chroniker.worker.wake_socket import wake_supervisor
 from chroniker_celery import checks, diagnosis, publish, results
@@ -74,10 +74,10 @@ class CeleryExecutor(Executor):
             raise ExecutorError("Celery's task_always_eager is on; runs need workers.")
         if not runs:
             return {}
-        timeout = min(self.timeout, seconds_a_person_waits())
-        return publish.publish(app, [self._message(run) for run in runs], timeout=timeout)
+        timeout = min(self.timeout, dispatch_step_timeout())
+        return publish.publish(app, [self._message_of(run) for run in runs], timeout=timeout)
 
-    def _message(self, run: Run) -> publish.RunMessage:
+    def _message_of(self, run: Run) -> publish.RunMessage:
         job = run.job
         queue = job.queue or self.queue
         return publish.RunMessage(
@@ -97,21 +97,23 @@ class CeleryExecutor(Executor):
     def request_stop(self, run_id: UUID) -> None:
         """Wake the run's supervisor: directly if it is on this host, else by a message to all workers."""
         if not wake_supervisor(settings.runtime_dir, run_id):
-            publish.wake(self.app, run_id, timeout=min(self.timeout, HINT_TIMEOUT))
+            publish.send_wake(self.app, run_id, timeout=min(self.timeout, HINT_TIMEOUT))
 
     def stop_or_continue_consuming(self, worker: str, queues: Sequence[str], *, stop: bool) -> None:
         """By Celery's own control commands. Messages that the worker has received already go to other workers."""
         command = "cancel_consumer" if stop else "add_consumer"
         for queue in queues:
-            publish.control(self.app, command, {"queue": queue}, [worker], timeout=min(self.timeout, DRAIN_TIMEOUT))
+            publish.send_control_command(
+                self.app, command, {"queue": queue}, [worker], timeout=min(self.timeout, DRAIN_TIMEOUT)
+            )
 
     def forget(self, run_ids: Collection[UUID]) -> None:
         """Delete the results of their tasks, if django-celery-results has them. Other backends have expiry times."""
-        results.delete(self.app, run_ids)
+        results.delete_results(self.app, run_ids)
 
     def forget_deleted(self, before: dt.datetime) -> int:
-        """Those results of ``forget`` that have been left behind, as far as they have the name of our task."""
-        return results.delete_orphans(self.app, before)
+        """Delete the results that ``forget`` has left behind, if they have the name of our task."""
+        return results.delete_orphaned_results(self.app, before)
 
     def check(self) -> list[CheckMessage]:
         try:
@@ -119,7 +121,7 @@ class CeleryExecutor(Executor):
         except ExecutorError as error:
             return [*checks.check_options(self.alias, self.options), checks.no_app_message(error)]
         found = [*checks.check_options(self.alias, self.options), *checks.check_app(app)]
-        return [*found, *checks.check_results(app)] if self.stores_results else found
+        return [*found, *checks.check_result_backend(app)] if self.stores_results else found
 
     def diagnose(self, queues: Collection[str]) -> list[CheckMessage]:
         try:

@@ -32,10 +32,10 @@ def unfit_because() -> str:
     return _unfit_because
 
 
-def is_fit(worker: Worker) -> bool:
+def check_worker(worker: Worker) -> bool:
     """Whether this worker can supervise runs. Ends the process if it cannot and consumes a queue that runs use."""
     global _unfit_because
-    _unfit_because = reason = _reason(worker)
+    _unfit_because = reason = _find_unfitness(worker)
     if not reason:
         return True
     queues = queues_of_runs(worker.app) & set(worker.app.amqp.queues.consume_from)
@@ -47,7 +47,7 @@ def is_fit(worker: Worker) -> bool:
     return False
 
 
-def _reason(worker: Worker) -> str:
+def _find_unfitness(worker: Worker) -> str:
     if get_implementation(worker.pool_cls).__module__.rpartition(".")[2] in GREEN_POOLS:
         return GREEN
     if worker.app.conf.task_always_eager:

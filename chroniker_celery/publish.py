@@ -119,12 +119,12 @@ def _send(app: Celery, producer: Producer, options: dict[str, Any], messages: Se
         send(producer, TASK, task_message, declare=[], retry=False, **options)
 
 
-def wake(app: Celery, run_id: UUID, *, timeout: float) -> None:
+def send_wake(app: Celery, run_id: UUID, *, timeout: float) -> None:
     """Tell all workers to wake the run's supervisor. Does not wait for answers."""
-    control(app, WAKE, {"run_id": str(run_id)}, None, timeout=timeout)
+    send_control_command(app, WAKE, {"run_id": str(run_id)}, None, timeout=timeout)
 
 
-def control(
+def send_control_command(
     app: Celery, command: str, arguments: dict[str, Any], workers: Sequence[str] | None, *, timeout: float
 ) -> None:
     """Send a control command to these workers, or to all. Does not wait for answers."""

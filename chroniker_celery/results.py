@@ -34,11 +34,12 @@ MAX_RETRIES = 5
 PORTION = 500
 
 
-class Results:
+class RunResults:
     """Stores the result of a run. Where that fails, logs it: the run's outcome is in the database of the runs.
 
-    A backend that is down must not keep the worker from its next run: no exception, a limited number of retries. The
-    backend's own settings limit the duration of each attempt. Everything else is delegated to the backend.
+    If the result backend is down, the worker must still take its next run. So no exception is raised, and the number
+    of retries is limited. The backend's own settings limit the duration of each attempt. Everything else is delegated
+    to the backend.
     """
 
     def __init__(self, backend: Backend) -> None:
@@ -60,7 +61,7 @@ class Results:
                 _use_insert_first(backend)
             store = partial(getattr(backend, method), task_id, *args, **kwargs)
             # The parent of a pool stores results of lost processes: it keeps no connection, because it forks.
-            if is_in_database and report_connections.has_idle():
+            if is_in_database and report_connections.has_idle_connection():
                 report_connections.try_twice(partial(_store_without_wait, store))
             else:
                 store()
@@ -108,18 +109,18 @@ def _use_insert_first(backend: Any) -> None:
         backend.TaskModel = SimpleNamespace(_default_manager=manager, DoesNotExist=TaskResult.DoesNotExist)
 
 
-def delete(app: Celery, run_ids: Collection[UUID]) -> None:
-    """One DELETE, where the result backend is that of django-celery-results; else nothing."""
+def delete_results(app: Celery, run_ids: Collection[UUID]) -> None:
+    """Delete the results of these runs, if the result backend is django-celery-results; else do nothing."""
     if _is_in_database(app.backend) and run_ids:
         from django_celery_results.models import TaskResult  # an optional package
 
         TaskResult.objects.filter(task_id__in=[str(run_id) for run_id in run_ids]).delete()
 
 
-def delete_orphans(app: Celery, before: dt.datetime) -> int:
+def delete_orphaned_results(app: Celery, before: dt.datetime) -> int:
     """Delete the results of our task that were stored before this time and whose run does not exist any more.
 
-    Returns how many. Portion by portion, in the order of their ids. A result has the name of its task if the project
+    Returns how many. It works in portions, in the order of the ids. A result has the name of its task if the project
     sets ``result_extended``; others are left, because nothing says whose they are.
     """
     if not _is_in_database(app.backend):
@@ -145,7 +146,7 @@ def _run_id(text: str) -> UUID | None:
 
 
 class RunTask(Task):  # type: ignore[type-arg]  # subscriptable in its stubs only
-    """The task that executes runs. Results go through ``Results``; control commands stop the run."""
+    """The task that executes runs. Results go through ``RunResults``; control commands stop the run."""
 
     abstract = True
     Request = "chroniker_celery.revocation:RunRequest"
@@ -154,7 +155,7 @@ class RunTask(Task):  # type: ignore[type-arg]  # subscriptable in its stubs onl
 
     @property  # type: ignore[misc]  # never set
     def backend(self) -> Any:
-        return Results(super().backend)
+        return RunResults(super().backend)
 
     @classmethod
     def annotate(cls) -> None:

@@ -27,25 +27,25 @@ class RunRequest(Request):
 
     def terminate(self, pool: Any, signal: Any = None) -> None:
         """Stop the run, with any pool. ``signal`` is ignored: SIGTERM and the grace always come before SIGKILL."""
-        stop_in_thread(self.id)
+        stop_run_in_thread(self.id)
 
 
-def connect() -> None:
+def connect_signals() -> None:
     task_revoked.connect(_on_revoked, dispatch_uid="chroniker_celery.revoked")
 
 
 def _on_revoked(sender: Any, request: Any, terminated: bool, expired: bool, **kwargs: Any) -> None:
-    """A worker dropped the message of a revoked run that had not started."""
+    """Stop a revoked run that had not started: a worker has dropped its message."""
     if sender.name == TASK and not terminated and not expired:
-        stop_in_thread(request.id)
+        stop_run_in_thread(request.id)
 
 
-def stop_in_thread(task_id: str) -> None:
-    """The main process must not wait for the database."""
-    threading.Thread(target=_stop, args=(task_id,), name="chroniker-revoke", daemon=True).start()
+def stop_run_in_thread(task_id: str) -> None:
+    """Stop the run in a thread: the main process must not wait for the database."""
+    threading.Thread(target=_stop_run, args=(task_id,), name="chroniker-revoke", daemon=True).start()
 
 
-def _stop(task_id: str) -> None:
+def _stop_run(task_id: str) -> None:
     try:
         stopping.stop(UUID(task_id), Reason.of(Code.CONTROL_COMMAND).to_text())
     except Exception as error:  # an unknown id, or no database: the run continues, or is dispatched again

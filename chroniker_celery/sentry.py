@@ -11,7 +11,7 @@ from chroniker.escaping import one_line
 logger = logging.getLogger(__name__)
 
 
-def name_run(job_name: str, run_id: str) -> None:
+def name_transaction(job_name: str, run_id: str) -> None:
     """Name the transaction after the job, with job and run as tags. Does nothing where Sentry's SDK is not loaded.
 
     All runs have one task, whose name Sentry would show.

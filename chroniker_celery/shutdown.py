@@ -23,15 +23,15 @@ logger = logging.getLogger(__name__)
 _notice: ShutdownNotice | None = None
 
 
-def prepare() -> None:
-    """Before the pool forks: its processes share the notice."""
+def create_notice() -> None:
+    """Create the notice before the pool forks: its processes share it."""
     global _notice
     if _notice is None:
         _notice = ShutdownNotice()
         worker_shutting_down.connect(_on_shutting_down, dispatch_uid="chroniker_celery.leaving")
 
 
-def current() -> ShutdownNotice | None:
+def current_notice() -> ShutdownNotice | None:
     """``None`` outside a worker, and where the pool does not fork: there the worker waits for its runs."""
     return _notice
 
@@ -48,14 +48,14 @@ def announce() -> None:
         _notice.announce(None if grace is None else grace.total_seconds())
 
 
-def is_cold() -> bool:
+def is_cold_shutdown() -> bool:
     """Whether this process is in a cold shutdown."""
     from celery.worker import state  # late: a process that only sends messages does not load Celery's worker
 
     return state.should_terminate is not None
 
 
-def hand_over_unstarted(run_id: UUID, token: int) -> bool:
+def dispatch_elsewhere_in_shutdown(run_id: UUID, token: int) -> bool:
     """Returns whether this worker is shutting down. Then the run, if it is still claimed, is dispatched again."""
     if _notice is None or not _notice.is_announced:
         return False

@@ -73,12 +73,12 @@ def _parse_json(text: str, kind: type, wanted: str) -> Any:
     return found
 
 
-def is_sent(words: Sequence[str]) -> bool:
+def sends_task(words: Sequence[str]) -> bool:
     """Whether ``run_celery_task`` sends the task and ends. Its parser accepts the option shortened."""
     return "--send" in words or "--sen" in words
 
 
-def problem(words: Sequence[str]) -> str:
+def argument_problem(words: Sequence[str]) -> str:
     """Why ``run_celery_task`` would refuse these words; empty if it accepts them, or if that is not known here."""
     parser = _ParserOnly().create_parser("manage.py", COMMAND)
     try:
@@ -95,11 +95,11 @@ def problem(words: Sequence[str]) -> str:
         return ""
     name = options["name"]
     if name not in app.tasks:
-        return "" if options["send"] else unknown_task(app, name)
+        return "" if options["send"] else unknown_task_message(app, name)
     return signature_problem(app.tasks[name], options["values"], options["pairs"])
 
 
-def unknown_task(app: Celery, name: str) -> str:
+def unknown_task_message(app: Celery, name: str) -> str:
     near = difflib.get_close_matches(name[:200], task_names(app), n=1)
     hint = _(" Did you mean “%(near)s”?") % {"near": near[0]} if near else ""
     text = _("There is no task “%(name)s” in this project; --send sends it to a worker that has it.")

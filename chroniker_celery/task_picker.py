@@ -7,7 +7,7 @@ from collections.abc import Sequence
 
 from django.utils.translation import gettext_lazy as _
 
-from chroniker.job_commands.pickers import Call, Offer, Picker
+from chroniker.job_commands.pickers import ParsedCall, Picker, PickerChoice
 from chroniker_celery.importing.celery_app import load_tasks, project_app
 from chroniker_celery.task_call import COMMAND, AnyTask, task_names
 
@@ -16,18 +16,18 @@ MAX_HELP = 200
 JSON_OPTIONS = ("--args", "--kwargs")
 
 
-def offers() -> list[Offer]:
+def list_tasks() -> list[PickerChoice]:
     """The project's tasks. Empty if its Celery app or a module with tasks cannot be imported."""
     try:
         app = project_app()
         load_tasks(app)
     except Exception:  # of the project's code
         return []
-    return [Offer(name, _signature(app.tasks[name]), _first_line(app.tasks[name])) for name in task_names(app)]
+    return [PickerChoice(name, _signature(app.tasks[name]), _first_line(app.tasks[name])) for name in task_names(app)]
 
 
 def _signature(task: AnyTask) -> str:
-    """Without annotations, which may be long."""
+    """The task's signature, without annotations, which may be long."""
     try:
         found = inspect.signature(task.run)
     except (TypeError, ValueError):  # a task without a Python function
@@ -41,7 +41,7 @@ def _first_line(task: AnyTask) -> str:
     return text.partition("\n")[0].strip()[:MAX_HELP]
 
 
-def read_call(words: Sequence[str]) -> Call | None:
+def parse_call(words: Sequence[str]) -> ParsedCall | None:
     """The words of a job of ``run_celery_task``. ``None`` if they do not begin with the task, or end in an option."""
     if not words or words[0].startswith("-"):
         return None
@@ -56,13 +56,13 @@ def read_call(words: Sequence[str]) -> Call | None:
         if given is None:
             return None
         found[option] = given
-    return Call(words[0], found["--args"], found["--kwargs"], others)
+    return ParsedCall(words[0], found["--args"], found["--kwargs"], others)
 
 
 PICKER = Picker(
     COMMAND,
     _("Celery task"),
     _("With --send the task is handed over to other workers: what becomes of it is not tracked."),
-    offers,
-    read_call,
+    list_tasks,
+    parse_call,
 )

@@ -20,22 +20,22 @@ from chroniker_celery.task_call import AnyTask
 MAX_RESULT = 10_000
 
 
-def run(task: AnyTask, args: list[Any], kwargs: dict[str, Any], *, retry_inline: bool = False) -> str:
+def run_task(task: AnyTask, args: list[Any], kwargs: dict[str, Any], *, retry_inline: bool = False) -> str:
     """Run the task's function here; returns its result as text. Raises what the task raises.
 
     In the task, ``self.request`` has the id of the run, the number of earlier attempts as ``retries``, and the
     variables of the run as ``headers``. ``self.retry()`` ends the run as failed, and the retry policy of its job
     decides; with ``retry_inline`` Celery repeats the task at once, in this run.
     """
-    with _report_retries(task, retry_inline):
-        result = task.apply(args, kwargs, throw=False, **_request(os.environ))
+    with _turn_retries_into_failures(task, retry_inline):
+        result = task.apply(args, kwargs, throw=False, **_request_fields(os.environ))
     if isinstance(result.result, Retry):
         raise CommandError(_("The task asked for a retry: %(error)s") % {"error": result.result})
     value = result.get()
     return "" if value is None else repr(value)[:MAX_RESULT]
 
 
-def _request(environment: Mapping[str, str]) -> dict[str, Any]:
+def _request_fields(environment: Mapping[str, str]) -> dict[str, Any]:
     run = current_run()
     if run is None:
         return {}
@@ -43,8 +43,8 @@ def _request(environment: Mapping[str, str]) -> dict[str, Any]:
 
 
 @contextmanager
-def _report_retries(task: AnyTask, retry_inline: bool) -> Iterator[None]:
-    """Within the block the task's ``retry`` only reports. Also ``autoretry_for`` calls it, by this object."""
+def _turn_retries_into_failures(task: AnyTask, retry_inline: bool) -> Iterator[None]:
+    """Within the block the task's ``retry`` only raises ``Retry``. ``autoretry_for`` calls it, too."""
     if retry_inline:
         yield
         return

@@ -34,4 +34,4 @@ def execute(self: RunTask, *words: Any, **named: Any) -> dict[str, Any]:
     """
     from chroniker_celery import delivery  # late, see above; a worker loads it before its pool forks
 
-    return delivery.execute(self.request, words, named)
+    return delivery.execute_delivery(self.request, words, named)

@@ -15,10 +15,10 @@ logger = logging.getLogger(__name__)
 _counter: Any = None
 
 
-def prepare() -> None:
-    """Create the shared counter. To be called before the worker's pool forks.
+def create_counter() -> None:
+    """Create the shared counter. Call it before the worker's pool forks.
 
-    Not at import: the counter's memory is a file, and each command would inherit its descriptor.
+    It is not created at import: its memory is a file, and each command would inherit the descriptor.
     """
     global _counter
     _counter = multiprocessing.get_context("fork").Value("Q", 0)
@@ -34,6 +34,6 @@ def report_if_unknown(run_id: UUID) -> None:
     logger.warning("Run %s is not in this database: do two projects share this broker? (Or was it deleted?)", run_id)
 
 
-def count() -> int:
+def message_count() -> int:
     """Messages for unknown runs since the worker's start."""
     return 0 if _counter is None else int(_counter.value)

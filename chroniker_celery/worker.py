@@ -48,28 +48,28 @@ NO_LIMIT_SECONDS = 10 * 365 * 86_400
 GOODBYE_SECONDS = 5.0
 
 
-def equip(worker: Worker) -> None:
+def add_parts_for_runs(worker: Worker) -> None:
     """Called for every worker before its parts are made. Ends the process where runs could not be supervised."""
-    if not fitness.is_fit(worker):
+    if not fitness.check_worker(worker):
         return
     app = worker.app
-    app.steps["worker"].add(Supervision)
+    app.steps["worker"].add(SupervisionStep)
     app.steps["consumer"].add(alive.LoopTurns)
     app.amqp.queues.select_add(queue_of_host(app, settings.hostname))
-    worker_shutdown.connect(close_fork_server, dispatch_uid="chroniker_celery.retire")
-    revocation.connect()
+    worker_shutdown.connect(end_helpers_of_worker, dispatch_uid="chroniker_celery.retire")
+    revocation.connect_signals()
     if worker.time_limit or worker.soft_time_limit:
         task = app.tasks[TASK]
         task.time_limit = task.soft_time_limit = NO_LIMIT_SECONDS
 
 
-def close_fork_server(**kwargs: Any) -> None:
-    """Called when the pool has ended."""
+def end_helpers_of_worker(**kwargs: Any) -> None:
+    """End the fork server, and the thread for probes. Called when the pool has ended."""
     fork_server.close()
-    alive.end()
+    alive.stop_thread()
 
 
-class Supervision(bootsteps.StartStopStep):
+class SupervisionStep(bootsteps.StartStopStep):
     """Prepares a worker to supervise runs.
 
     1. Kills processes of earlier runs on this host whose supervisor and keeper are both dead.
@@ -87,16 +87,16 @@ class Supervision(bootsteps.StartStopStep):
         self._sweeper: RemainsSweeper | None = None
 
     def create(self, parent: Worker) -> None:
-        sweep()
+        kill_leftovers()
         fork_server.start()
-        shutdown.prepare()
-        unknown_runs.prepare()
+        shutdown.create_notice()
+        unknown_runs.create_counter()
 
     def start(self, parent: Worker) -> None:
         if ignored := ignored_annotations(parent.app.tasks[TASK]):
             logger.warning("task_annotations do not apply to scheduled jobs; ignored: %s.", ", ".join(ignored))
-        alive.begin(parent)
-        self._report(parent)
+        alive.start_thread(parent)
+        self._log_start(parent)
         self._heartbeat = HostHeartbeat(parent)
         self._heartbeat.start()
         every = settings.heartbeat.total_seconds()
@@ -104,7 +104,7 @@ class Supervision(bootsteps.StartStopStep):
         self._sweeper.start()
 
     @staticmethod
-    def _report(parent: Worker) -> None:
+    def _log_start(parent: Worker) -> None:
         """Log what this worker executes, from which queues, and as which host."""
         aliases = [executor.alias for executor in fitness.executors_of(parent.app)]
         queues = sorted(map(str, parent.app.amqp.queues.consume_from))
@@ -125,8 +125,8 @@ class Supervision(bootsteps.StartStopStep):
         self.stop(parent)
 
 
-def sweep() -> None:
-    """Kill what is left of runs whose supervisor and keeper died."""
+def kill_leftovers() -> None:
+    """Kill the remaining processes of runs whose supervisor and keeper died."""
     try:
         swept = run_lock.kill_leftover_processes(settings.runtime_dir)
     except OSError as error:  # a directory of another user: each run reports that itself
@@ -140,7 +140,7 @@ def sweep() -> None:
 class HostHeartbeat(threading.Thread):
     """Records once a minute that this worker executes runs, and at its end that it has shut down.
 
-    Between, it watches the scheduler: if nothing ticks, a worker has to report it.
+    In between it watches the scheduler: if nothing ticks, a worker has to report it.
     """
 
     def __init__(self, parent: Worker) -> None:
@@ -156,13 +156,13 @@ class HostHeartbeat(threading.Thread):
         while True:
             if time.monotonic() - recorded_at >= hosts.HEARTBEAT_SECONDS:
                 recorded_at = time.monotonic()
-                self._record(hosts.record_heartbeat)
-            self._look()
+                self._record_safely(hosts.record_heartbeat)
+            self._watch_scheduler()
             if self._ended.wait(watch.look_interval()):
-                self._record(hosts.record_shutdown)
+                self._record_safely(hosts.record_shutdown)
                 return
 
-    def _look(self) -> None:
+    def _watch_scheduler(self) -> None:
         try:
             self._watch.look()
         except Exception:  # a defect must not end the heartbeats
@@ -170,7 +170,7 @@ class HostHeartbeat(threading.Thread):
         finally:
             connections.close_all()
 
-    def _reports(self) -> list[hosts.WorkerReport]:
+    def _worker_reports(self) -> list[hosts.WorkerReport]:
         """What this worker reports about itself, for each executor whose runs it executes."""
         app, name, slots = self._parent.app, str(self._parent.hostname), _slots(self._parent)
         queues = sorted(map(str, app.amqp.queues.consume_from)) or [NO_QUEUE]  # as changed by remote control
@@ -180,14 +180,14 @@ class HostHeartbeat(threading.Thread):
             for executor in fitness.executors_of(app)
         ]
 
-    def _record(self, step: Callable[[list[hosts.WorkerReport]], None]) -> None:
+    def _record_safely(self, step: Callable[[list[hosts.WorkerReport]], None]) -> None:
         try:
             if self._started_at is None:
-                # This worker is the deploy that the drain was for.
+                # The drain was for the deployment of this worker.
                 dispatch.end_drain(starting=str(self._parent.hostname))
                 dispatch.send_again_to_this_host(dt.timedelta(seconds=EXPIRES))
                 self._started_at = database_now()
-            step(self._reports())
+            step(self._worker_reports())
             self._failing = False
         except Exception as error:  # the database is down: supervisors handle that themselves
             if not self._failing:
@@ -219,4 +219,4 @@ def chroniker_wake(state: Any, run_id: str) -> dict[str, str]:
 @inspect_command(name=UNKNOWN_RUNS)
 def chroniker_unknown_runs(state: Any, **kwargs: Any) -> dict[str, int]:
     """The number of dropped messages for unknown runs since this worker's start."""
-    return {"count": unknown_runs.count()}
+    return {"count": unknown_runs.message_count()}

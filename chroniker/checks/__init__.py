@@ -9,15 +9,15 @@ from __future__ import annotations
 from django.core import checks
 
 from chroniker.checks.clocks import check_clocks
-from chroniker.checks.databases import check_databases, check_server
+from chroniker.checks.databases import check_databases, check_server_is_supported
 from chroniker.checks.declarations import check_declarations
 from chroniker.checks.executors import check_executors
 from chroniker.checks.host import check_host
 from chroniker.checks.installation import check_installation
 from chroniker.checks.jobs import check_jobs
-from chroniker.checks.messages import check_messages
 from chroniker.checks.migrations import check_migrations
 from chroniker.checks.names import check_names
+from chroniker.checks.notifications import check_notifications
 from chroniker.checks.project_setup import check_project_setup
 from chroniker.checks.query_caches import check_query_caches
 from chroniker.checks.row_locks import check_row_locks, check_skip_locked
@@ -71,7 +71,7 @@ def register() -> None:
     for check in (check_installation, check_names, check_values, check_executors, check_databases, check_runtime_dir):
         checks.register(check, TAG)
     checks.register(check_declarations, CODE_TAG)
-    for check in (check_row_locks, check_messages, check_project_setup, check_query_caches, check_host):
+    for check in (check_row_locks, check_notifications, check_project_setup, check_query_caches, check_host):
         checks.register(check, TAG)
-    for check in (check_migrations, check_jobs, check_clocks, check_server, check_skip_locked):
+    for check in (check_migrations, check_jobs, check_clocks, check_server_is_supported, check_skip_locked):
         checks.register(check, TAG, checks.Tags.database)

@@ -18,7 +18,7 @@ MAX_NAMED = 10
 
 
 def check_clocks(*, databases: Sequence[str] | None = None, **kwargs: Any) -> list[CheckMessage]:
-    """W011."""
+    """Reports W011."""
     if settings.database not in (databases or ()):
         return []
     off = Q(clock_skew_seconds__gt=hosts.SKEW_SECONDS) | Q(clock_skew_seconds__lt=-hosts.SKEW_SECONDS)

@@ -1,4 +1,4 @@
-"""Whether the database of the runs is usable by several processes. Reads settings; only ``check_server`` connects."""
+"""Whether several processes can use the database of the runs. Only ``check_server_is_supported`` connects to it."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ SHORTEST_TIMEOUT = 10
 
 
 def check_databases(**kwargs: Any) -> list[CheckMessage]:
-    """E008, W003, W004, W005."""
+    """Reports E008, W003, W004, W005."""
     alias = settings.database
     vendor = connections[alias].vendor
     if vendor not in SUPPORTED:
@@ -36,8 +36,8 @@ def check_databases(**kwargs: Any) -> list[CheckMessage]:
     return _check_sqlite(alias) if vendor == "sqlite" else _check_lock_file_on_server(alias)
 
 
-def check_server(databases: Sequence[str] | None = None, **kwargs: Any) -> list[CheckMessage]:
-    """E008 for MySQL, which Django's backend does not distinguish from MariaDB before it connects."""
+def check_server_is_supported(databases: Sequence[str] | None = None, **kwargs: Any) -> list[CheckMessage]:
+    """Reports E008 for MySQL, which Django's backend does not distinguish from MariaDB before it connects."""
     alias = settings.database
     connection: Any = connections[alias]
     if alias not in (databases or ()) or connection.vendor != "mysql":
@@ -58,7 +58,7 @@ def check_server(databases: Sequence[str] | None = None, **kwargs: Any) -> list[
 
 def _check_sqlite(alias: str) -> list[CheckMessage]:
     found: list[CheckMessage] = []
-    if missing := missing_options(connections[alias].settings_dict.get("OPTIONS") or {}):
+    if missing := missing_sqlite_options(connections[alias].settings_dict.get("OPTIONS") or {}):
         found.append(
             Warning(
                 f"DATABASES[{alias!r}] is SQLite without {', '.join(missing)}: "
@@ -78,7 +78,7 @@ def _check_sqlite(alias: str) -> list[CheckMessage]:
     return found
 
 
-def missing_options(options: Mapping[str, Any]) -> list[str]:
+def missing_sqlite_options(options: Mapping[str, Any]) -> list[str]:
     """Options that several processes on one SQLite file need, and that are missing."""
     commands = str(options.get("init_command") or "")
     busy = re.search(r"busy_timeout\s*=\s*(\d+)", commands, re.IGNORECASE)

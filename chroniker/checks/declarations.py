@@ -10,6 +10,6 @@ from chroniker.declared.loading import load_declared_jobs
 
 
 def check_declarations(**kwargs: Any) -> list[CheckMessage]:
-    """E020."""
+    """Reports E020."""
     hint = "Fix it. Until then, sync_jobs and migrate do not change any declared job."
     return [Error(str(problem), hint=hint, id="chroniker.E020") for problem in load_declared_jobs()[1]]

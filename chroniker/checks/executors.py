@@ -18,7 +18,7 @@ LONGEST_ALIAS = Job._meta.get_field("executor").max_length or 0
 
 
 def check_executors(**kwargs: Any) -> list[CheckMessage]:
-    """E002, E003, E004, and each executor's own checks."""
+    """Reports E002, E003, E004, and what each executor's own check finds."""
     configured: object = settings.executors
     if not isinstance(configured, Mapping):
         return [_shape_error(f"CHRONIKER_EXECUTORS is {configured!r}.")]
@@ -27,7 +27,7 @@ def check_executors(**kwargs: Any) -> list[CheckMessage]:
         hint = f"Add it: new jobs use it. Example: {EXAMPLE}"
         found.append(Error('CHRONIKER_EXECUTORS has no alias "default".', hint=hint, id="chroniker.E003"))
     for alias, config in configured.items():
-        found += [_shape_error(problem) for problem in _shape_errors(alias, config)] or _check_executor(alias, config)
+        found += [_shape_error(problem) for problem in _shape_problems(alias, config)] or _check_executor(alias, config)
     return found
 
 
@@ -35,7 +35,7 @@ def _shape_error(message: str) -> Error:
     return Error(message, hint=f"Write it like {EXAMPLE}.", id="chroniker.E002")
 
 
-def _shape_errors(alias: object, config: object) -> list[str]:
+def _shape_problems(alias: object, config: object) -> list[str]:
     name = f"CHRONIKER_EXECUTORS[{alias!r}]"
     if not isinstance(alias, str) or not 0 < len(alias) <= LONGEST_ALIAS:
         return [f"The alias {alias!r} in CHRONIKER_EXECUTORS is not text of 1 to {LONGEST_ALIAS} characters."]

@@ -17,7 +17,7 @@ THREADS_HINT = (
 
 
 def check_host(**kwargs: Any) -> list[CheckMessage]:
-    """E015, W013."""
+    """Reports E015, W013."""
     found: list[CheckMessage] = [
         Error(f"This kernel cannot guard runs: {each}.", hint=KERNEL_HINT, id="chroniker.E015")
         for each in missing_kernel_features()

@@ -12,7 +12,7 @@ ORIGINAL = "django-chroniker"
 
 
 def check_installation(**kwargs: Any) -> list[CheckMessage]:
-    """E001, E011."""
+    """Reports E001, E011."""
     return [*_check_time_zones(), *_check_original_absent()]
 
 

@@ -20,7 +20,7 @@ MAX_NAMED, MAX_COMMANDS, MAX_TARGETS = 10, 1000, 1000
 
 
 def check_jobs(*, databases: Sequence[str] | None = None, **kwargs: Any) -> list[CheckMessage]:
-    """W006, W007, W010."""
+    """Reports W006, W007, W010."""
     if settings.database not in (databases or ()) or not isinstance(settings.executors, Mapping):
         return []
     try:

@@ -18,7 +18,7 @@ UNRELEASED = frozenset(
 
 
 def check_migrations(*, databases: Sequence[str] | None = None, **kwargs: Any) -> list[CheckMessage]:
-    """E012."""
+    """Reports E012."""
     if settings.database not in (databases or ()):
         return []
     try:

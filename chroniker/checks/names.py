@@ -26,7 +26,7 @@ OUTDATED = {
 
 
 def check_names(**kwargs: Any) -> list[CheckMessage]:
-    """W001, W002."""
+    """Reports W001, W002."""
     names = [name for name in dir(settings) if name.startswith(PREFIX) and not name.startswith(FREE_PREFIXES)]
     return [
         _outdated_warning(name) if name in OUTDATED else _unknown_warning(name)

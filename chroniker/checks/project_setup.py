@@ -16,7 +16,7 @@ HINT = 'Name a module, or a function of it: CHRONIKER_COMMAND_SETUP = "project.s
 
 
 def check_project_setup(**kwargs: Any) -> list[CheckMessage]:
-    """E013, W012."""
+    """Reports E013, W012."""
     path: object = settings.command_setup  # may be of a wrong type
     if path is None:
         return _check_setup_is_set()
@@ -35,7 +35,7 @@ def check_project_setup(**kwargs: Any) -> list[CheckMessage]:
 def _check_setup_is_set() -> list[CheckMessage]:
     if "DJANGO_CONFIGURATION" in os.environ:
         cause, example = "django-configurations loads the settings", "configurations:setup"
-    elif _made_by_configure():
+    elif _settings_made_by_configure():
         cause, example = "settings.configure() made the settings", "project.startup:configure"
     else:
         return []
@@ -48,7 +48,7 @@ def _check_setup_is_set() -> list[CheckMessage]:
     ]
 
 
-def _made_by_configure() -> bool:
+def _settings_made_by_configure() -> bool:
     holder: Any = vars(django_settings)["_wrapped"]
     while isinstance(holder, UserSettingsHolder):  # override_settings wraps the settings, too
         holder = holder.default_settings

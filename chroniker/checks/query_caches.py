@@ -13,7 +13,7 @@ CONSEQUENCE = "The scheduler would decide by old rows: jobs start late, and page
 
 
 def check_query_caches(**kwargs: Any) -> list[CheckMessage]:
-    """E014."""
+    """Reports E014."""
     return [*_check_cacheops(), *_check_cachalot()]
 
 
@@ -43,8 +43,8 @@ def _check_cachalot() -> Iterable[CheckMessage]:
     if not apps.is_installed("cachalot") or not _read_setting("CACHALOT_ENABLED", True):
         return
     tables = {model._meta.db_table for model in apps.get_app_config("chroniker").get_models()}
-    only = _tables("CACHALOT_ONLY_CACHABLE_TABLES", "CACHALOT_ONLY_CACHABLE_APPS")
-    never = _tables("CACHALOT_UNCACHABLE_TABLES", "CACHALOT_UNCACHABLE_APPS")
+    only = _tables_in_settings("CACHALOT_ONLY_CACHABLE_TABLES", "CACHALOT_ONLY_CACHABLE_APPS")
+    never = _tables_in_settings("CACHALOT_UNCACHABLE_TABLES", "CACHALOT_UNCACHABLE_APPS")
     if (tables & only if only else tables) - never:
         yield Error(
             f"django-cachalot caches queries of chroniker. {CONSEQUENCE}",
@@ -53,14 +53,14 @@ def _check_cachalot() -> Iterable[CheckMessage]:
         )
 
 
-def _tables(tables: str, labels: str) -> set[str]:
+def _tables_in_settings(tables_setting: str, apps_setting: str) -> set[str]:
     of_apps = {
         model._meta.db_table
-        for label in _read_setting(labels) or ()
+        for label in _read_setting(apps_setting) or ()
         if apps.is_installed(label) or label in apps.app_configs
         for model in apps.all_models[label].values()
     }
-    return {*(_read_setting(tables) or ()), *of_apps}
+    return {*(_read_setting(tables_setting) or ()), *of_apps}
 
 
 def _read_setting(name: str, default: Any = None) -> Any:

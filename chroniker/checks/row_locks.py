@@ -16,7 +16,7 @@ NAME = "CHRONIKER_SELECT_FOR_UPDATE"
 
 
 def check_row_locks(**kwargs: Any) -> list[CheckMessage]:
-    """W008. Reads settings only."""
+    """Reports W008. Reads settings only."""
     chosen = getattr(django_settings, NAME, None)
     if not isinstance(chosen, bool):
         return []
@@ -42,7 +42,7 @@ def _locks_off_warning() -> Warning:
 
 
 def check_skip_locked(databases: Sequence[str] | None = None, **kwargs: Any) -> list[CheckMessage]:
-    """W009. Queries the server."""
+    """Reports W009. Queries the server."""
     alias = settings.database
     if alias not in (databases or ()) or connections[alias].vendor == "sqlite" or not settings.select_for_update:
         return []

@@ -19,7 +19,7 @@ HINT = "Set CHRONIKER_RUNTIME_DIR to a directory owned by the user of the schedu
 
 
 def check_runtime_dir(**kwargs: Any) -> list[CheckMessage]:
-    """E009, E010."""
+    """Reports E009, E010."""
     given = getattr(django_settings, "CHRONIKER_RUNTIME_DIR", None)
     if given is not None and not isinstance(given, str | os.PathLike):
         return []  # E006
@@ -27,7 +27,7 @@ def check_runtime_dir(**kwargs: Any) -> list[CheckMessage]:
     if problem := _why_unusable(directory):
         hint = "Give CHRONIKER_RUNTIME_DIR an absolute path, such as /run/chroniker."
         return [Error(f"The runtime directory {directory} {problem}.", hint=hint, id="chroniker.E009")]
-    if problem := _why_not_ours(directory, default=given is None):
+    if problem := _why_not_private(directory, default=given is None):
         return [Error(f"The runtime directory {directory} {problem}.", hint=HINT, id="chroniker.E010")]
     return []
 
@@ -42,7 +42,7 @@ def _why_unusable(directory: Path) -> str:
     return ""
 
 
-def _why_not_ours(directory: Path, *, default: bool) -> str:
+def _why_not_private(directory: Path, *, default: bool) -> str:
     existing = next(path for path in (directory, *directory.parents) if path.exists())
     if not os.access(existing, os.W_OK | os.X_OK):
         return "is not writable" if existing == directory else f"cannot be made: {existing} is not writable"

@@ -24,7 +24,7 @@ WRONG_TYPE, OUT_OF_RANGE = "chroniker.E006", "chroniker.E007"
 SECRET = frozenset({"CHRONIKER_HEARTBEAT_URL", "CHRONIKER_METRICS_TOKEN"})
 
 
-def number(*, least: float, unit: str = "", above: bool = False, whole: bool = False) -> Rule:
+def number_rule(*, least: float, unit: str = "", above: bool = False, whole: bool = False) -> Rule:
     """A number of at least ``least``, or with ``above`` more than that."""
     kind = "a whole number" if whole else "a number"
     right = f"Give {kind}{unit and ' of ' + unit}, {'more than' if above else 'at least'} {least:g}."
@@ -40,14 +40,14 @@ def number(*, least: float, unit: str = "", above: bool = False, whole: bool = F
     return rule
 
 
-def instance(kinds: tuple[type, ...], right: str) -> Rule:
+def instance_rule(types: tuple[type, ...], hint: str) -> Rule:
     def rule(value: Any) -> tuple[str, str] | None:
-        return None if isinstance(value, kinds) else (right, WRONG_TYPE)
+        return None if isinstance(value, types) else (hint, WRONG_TYPE)
 
     return rule
 
 
-def patterns(value: Any) -> tuple[str, str] | None:
+def check_patterns(value: Any) -> tuple[str, str] | None:
     """A list of texts. A plain string would be read as a list of its letters."""
     listed = isinstance(value, Sequence | set | frozenset) and not isinstance(value, str | bytes)
     if listed and all(isinstance(each, str) for each in value):
@@ -55,12 +55,12 @@ def patterns(value: Any) -> tuple[str, str] | None:
     return 'Give a list of command names, which may have wildcards: ["clearsessions", "report_*"].', WRONG_TYPE
 
 
-def patterns_or_none(value: Any) -> tuple[str, str] | None:
+def check_patterns_or_none(value: Any) -> tuple[str, str] | None:
     hint = 'Give a list of dotted paths, which may have wildcards: ["shop.monitors.*"], or None for the default.'
-    return None if value is None or patterns(value) is None else (hint, WRONG_TYPE)
+    return None if value is None or check_patterns(value) is None else (hint, WRONG_TYPE)
 
 
-def hostname(value: Any) -> tuple[str, str] | None:
+def check_hostname(value: Any) -> tuple[str, str] | None:
     if value is not None and not isinstance(value, str):
         return "Give this host's name as text, or None for the system's host name.", WRONG_TYPE
     if value is not None and len(value) > 200:
@@ -70,30 +70,30 @@ def hostname(value: Any) -> tuple[str, str] | None:
     return None
 
 
-def web_address(value: Any) -> tuple[str, str] | None:
+def check_web_address(value: Any) -> tuple[str, str] | None:
     right = "Give an address such as https://jobs.example.com, or None for the one of django.contrib.sites."
     if value is not None and not isinstance(value, str):
         return right, WRONG_TYPE
     return None if value is None or is_web_address(value) else (right, OUT_OF_RANGE)
 
 
-def addresses_or_none(value: Any) -> tuple[str, str] | None:
+def check_addresses_or_none(value: Any) -> tuple[str, str] | None:
     hint = 'Give a list of e-mail addresses, ["ops@example.com"], or None for those of ADMINS.'
     if value is None:
         return None
-    if patterns(value) is not None:
+    if check_patterns(value) is not None:
         return hint, WRONG_TYPE
     return None if all("@" in each for each in value) else (hint, OUT_OF_RANGE)
 
 
-def heartbeat_address(value: Any) -> tuple[str, str] | None:
+def check_heartbeat_address(value: Any) -> tuple[str, str] | None:
     right = "Give an address such as https://hc-ping.com/…, or None for no requests."
     if value is not None and not isinstance(value, str):
         return right, WRONG_TYPE
     return None if value is None or is_web_address(value) else (right, OUT_OF_RANGE)
 
 
-def installation(value: Any) -> tuple[str, str] | None:
+def check_installation(value: Any) -> tuple[str, str] | None:
     right = "Give a name of at most 100 characters, None to recognise the database, or False to detect no copies."
     if value is None or value is False:
         return None
@@ -102,25 +102,25 @@ def installation(value: Any) -> tuple[str, str] | None:
     return None if 0 < len(value) <= 100 else (right, OUT_OF_RANGE)
 
 
-def hosts(value: Any) -> tuple[str, str] | None:
+def check_hosts(value: Any) -> tuple[str, str] | None:
     hint = 'Give a list of host names and networks: ["chat.internal", "10.1.0.0/16"].'
-    if patterns(value) is not None:
+    if check_patterns(value) is not None:
         return hint, WRONG_TYPE
     right = all((each and not set(each) & set(":/ @*")) or network_of(each) is not None for each in value)
     return None if right else (hint, OUT_OF_RANGE)
 
 
-TEXT = instance((str,), "Give text.")
-TEXT_OR_NONE = instance((str, type(None)), "Give text, or None.")
-BOOLEAN = instance((bool,), "Give True or False.")
+TEXT = instance_rule((str,), "Give text.")
+TEXT_OR_NONE = instance_rule((str, type(None)), "Give text, or None.")
+BOOLEAN = instance_rule((bool,), "Give True or False.")
 
 
-def shutdown_grace(value: Any) -> tuple[str, str] | None:
-    wrong = None if value is None else number(least=0, unit="seconds")(value)
+def check_shutdown_grace(value: Any) -> tuple[str, str] | None:
+    wrong = None if value is None else number_rule(least=0, unit="seconds")(value)
     return wrong and (f"{wrong[0].rstrip('.')}, or None to wait until they have ended.", wrong[1])
 
 
-def alerts(value: Any) -> tuple[str, str] | None:
+def check_alerts(value: Any) -> tuple[str, str] | None:
     """The alert fields of all jobs, with values as in a job."""
     hint = 'Give the fields of alerts of all jobs: {"alert_start_seconds": 300, "alert_done_by": "06:00 mon-fri"}.'
     if not isinstance(value, Mapping):
@@ -139,50 +139,50 @@ def alerts(value: Any) -> tuple[str, str] | None:
 
 
 RULES: Mapping[str, Rule] = {
-    "CHRONIKER_LOCK_TIMEOUT": number(least=0, above=True, unit="seconds"),
-    "CHRONIKER_HEARTBEAT_MISSES": number(least=2),
-    "CHRONIKER_STOP_GRACE_SECONDS": number(least=0, unit="seconds"),
-    "CHRONIKER_SHUTDOWN_GRACE_SECONDS": shutdown_grace,
-    "CHRONIKER_START_DEADLINE_SECONDS": number(least=0, above=True, unit="seconds"),
-    "CHRONIKER_REDISPATCH_SECONDS": number(least=0, above=True, unit="seconds"),
-    "CHRONIKER_BATCH_SIZE": number(least=1, whole=True),
+    "CHRONIKER_LOCK_TIMEOUT": number_rule(least=0, above=True, unit="seconds"),
+    "CHRONIKER_HEARTBEAT_MISSES": number_rule(least=2),
+    "CHRONIKER_STOP_GRACE_SECONDS": number_rule(least=0, unit="seconds"),
+    "CHRONIKER_SHUTDOWN_GRACE_SECONDS": check_shutdown_grace,
+    "CHRONIKER_START_DEADLINE_SECONDS": number_rule(least=0, above=True, unit="seconds"),
+    "CHRONIKER_REDISPATCH_SECONDS": number_rule(least=0, above=True, unit="seconds"),
+    "CHRONIKER_BATCH_SIZE": number_rule(least=1, whole=True),
     "CHRONIKER_PAUSED": BOOLEAN,
     "CHRONIKER_DISABLE_RAW_COMMAND": BOOLEAN,
     "CHRONIKER_SELECT_FOR_UPDATE": BOOLEAN,
     "CHRONIKER_USE_PID": BOOLEAN,
-    "CHRONIKER_CHECK_LOCK_FILE": instance((bool, type(None)), "Give True, False, or None: on for SQLite."),
-    "CHRONIKER_RUNTIME_DIR": instance(
+    "CHRONIKER_CHECK_LOCK_FILE": instance_rule((bool, type(None)), "Give True, False, or None: on for SQLite."),
+    "CHRONIKER_RUNTIME_DIR": instance_rule(
         (str, os.PathLike, type(None)), "Give an absolute path, or None for one under the temporary directory."
     ),
-    "CHRONIKER_HOSTNAME": hostname,
+    "CHRONIKER_HOSTNAME": check_hostname,
     "CHRONIKER_RELEASE": TEXT,
-    "CHRONIKER_BASE_URL": web_address,
+    "CHRONIKER_BASE_URL": check_web_address,
     "CHRONIKER_EMAIL_SENDER": TEXT_OR_NONE,
     "CHRONIKER_EMAIL_HOST_USER": TEXT_OR_NONE,
     "CHRONIKER_EMAIL_SUBJECT_ERROR": TEXT,
     "CHRONIKER_EMAIL_SUBJECT_SUCCESS": TEXT,
     "CHRONIKER_JOB_ERROR_CALLBACK": TEXT_OR_NONE,
-    "CHRONIKER_HOST_TIMEOUT": number(least=60, above=True, unit="seconds"),
-    "CHRONIKER_INSTALLATION": installation,
-    "CHRONIKER_HOST_FORGET_DAYS": number(least=1, unit="days"),
-    "CHRONIKER_TICK_TIMEOUT": number(least=0, above=True, unit="seconds"),
-    "CHRONIKER_ALARM_EMAILS": addresses_or_none,
-    "CHRONIKER_HEARTBEAT_URL": heartbeat_address,
+    "CHRONIKER_HOST_TIMEOUT": number_rule(least=60, above=True, unit="seconds"),
+    "CHRONIKER_INSTALLATION": check_installation,
+    "CHRONIKER_HOST_FORGET_DAYS": number_rule(least=1, unit="days"),
+    "CHRONIKER_TICK_TIMEOUT": number_rule(least=0, above=True, unit="seconds"),
+    "CHRONIKER_ALARM_EMAILS": check_addresses_or_none,
+    "CHRONIKER_HEARTBEAT_URL": check_heartbeat_address,
     "CHRONIKER_METRICS_TOKEN": TEXT,
     "CHRONIKER_METRICS_PUBLIC": BOOLEAN,
-    "CHRONIKER_METRICS_JOBS": number(least=0, whole=True),
-    "CHRONIKER_CHANNEL_HOSTS": hosts,
-    "CHRONIKER_COMMANDS": patterns,
-    "CHRONIKER_COMMANDS_DENIED": patterns,
-    "CHRONIKER_MONITOR_FUNCTIONS": patterns_or_none,
+    "CHRONIKER_METRICS_JOBS": number_rule(least=0, whole=True),
+    "CHRONIKER_CHANNEL_HOSTS": check_hosts,
+    "CHRONIKER_COMMANDS": check_patterns,
+    "CHRONIKER_COMMANDS_DENIED": check_patterns,
+    "CHRONIKER_MONITOR_FUNCTIONS": check_patterns_or_none,
     "CHRONIKER_COMMAND_SETUP": TEXT_OR_NONE,
     "CHRONIKER_SYNC_JOBS": BOOLEAN,
-    "CHRONIKER_ALERTS": alerts,
+    "CHRONIKER_ALERTS": check_alerts,
 }
 
 
 def check_values(**kwargs: Any) -> list[CheckMessage]:
-    """E006, E007."""
+    """Reports E006, E007."""
     found: list[CheckMessage] = []
     for name, rule in RULES.items():
         value = getattr(settings, name, DEFAULTS[name])

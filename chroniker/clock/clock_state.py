@@ -25,7 +25,7 @@ logger = logging.getLogger(__name__)
 DRIFT_RATE = 0.001
 #: A reading that took longer than this, and longer than the stored one, is too imprecise to store.
 SHARP_SECONDS = 0.5
-#: A reading without news is stored at most this often.
+#: A reading that changes nothing else is stored at most this often.
 WRITE_SECONDS = 1.0
 #: A change of the host clock's skew by this much is recorded at once.
 TELLING_SECONDS = 0.5
@@ -50,8 +50,8 @@ class ClockState:
     low: float
     high: float
     server: str | None = None
-    until: float = 0.0  #: nothing starts or expires here before
-    code: str = ""  #: of the reason, with the seconds of the jump
+    until: float = 0.0  #: until then nothing starts or expires on this host
+    code: str = ""  #: why: the code of a reason, whose parameter is ``jump_seconds``
     jump_seconds: int = 0
     unsettled: bool = False  #: ``restart_after_clock_jump`` has not run on this host since the jump
     told_skew: float | None = None
@@ -65,29 +65,29 @@ class ClockState:
         return Reason.of(Code(self.code), seconds=self.jump_seconds) if self.code in Code else NO_REASON
 
 
-def next_state(memory: ClockState | None, seen: Observation) -> ClockState:
-    """The state after this reading; ``memory`` itself where the reading adds nothing. Pure, apart from the settings."""
-    low, high = seen.now - seen.before, seen.now - seen.after
-    if memory is None:
-        return ClockState(boot_id(), seen.after, low, high, seen.server)
-    tolerated = allowed_drift(abs(seen.after - memory.seen))
-    forward, back = low - memory.high, memory.low - high
-    if seen.after <= memory.seen:  # another process has read the clock later, and stored it first
-        if max(forward, back) <= tolerated or memory.until > seen.before:
-            return memory
-        return _suspended_state(memory, seen, Code.CLOCK_BOTH)
-    known = dataclasses.replace(memory, server=memory.server if seen.server is None else seen.server)
-    new = dataclasses.replace(known, seen=seen.after, low=low, high=high)
+def next_state(state: ClockState | None, observation: Observation) -> ClockState:
+    """The state after this reading; ``state`` itself where the reading adds nothing. Pure, apart from the settings."""
+    low, high = observation.now - observation.before, observation.now - observation.after
+    if state is None:
+        return ClockState(boot_id(), observation.after, low, high, observation.server)
+    tolerated = allowed_drift(abs(observation.after - state.seen))
+    forward, back = low - state.high, state.low - high
+    if observation.after <= state.seen:  # another process has read the clock later, and stored it first
+        if max(forward, back) <= tolerated or state.until > observation.before:
+            return state
+        return _suspended_state(state, observation, Code.CLOCK_BOTH)
+    known = dataclasses.replace(state, server=state.server if observation.server is None else observation.server)
+    new = dataclasses.replace(known, seen=observation.after, low=low, high=high)
     if forward > tolerated:
-        return _suspended_state(new, seen, Code.CLOCK_AHEAD, forward)
+        return _suspended_state(new, observation, Code.CLOCK_AHEAD, forward)
     if back > tolerated:
-        return _suspended_state(new, seen, Code.CLOCK_BACK, back)
-    if memory.server and seen.server and memory.server != seen.server:
-        return _suspended_state(new, seen, Code.OTHER_SERVER)
-    if high - low > max(SHARP_SECONDS, memory.high - memory.low):
-        return known if known != memory else memory
-    if known == memory and seen.after - memory.seen < WRITE_SECONDS:
-        return memory
+        return _suspended_state(new, observation, Code.CLOCK_BACK, back)
+    if state.server and observation.server and state.server != observation.server:
+        return _suspended_state(new, observation, Code.OTHER_SERVER)
+    if high - low > max(SHARP_SECONDS, state.high - state.low):
+        return known if known != state else state
+    if known == state and observation.after - state.seen < WRITE_SECONDS:
+        return state
     return new
 
 
@@ -97,14 +97,14 @@ def allowed_drift(elapsed: float) -> float:
     return max(drift, min(drift + elapsed * DRIFT_RATE, settings.lease_margin.total_seconds()))
 
 
-def _suspended_state(memory: ClockState, seen: Observation, code: Code, jumped: float = 0.0) -> ClockState:
-    """Suspended for one lease plus the drift allowance, counted from now: the process may have slept for longer than
-    that between the reading and its evaluation."""
-    until = seen.before + _quiet_seconds()
-    return dataclasses.replace(memory, until=until, code=code.value, jump_seconds=round(jumped), unsettled=True)
+def _suspended_state(state: ClockState, observation: Observation, code: Code, jumped: float = 0.0) -> ClockState:
+    """Starts are suspended for one lease plus the drift allowance, counted from the evaluation of the reading: the
+    process may have slept for longer than that since the reading."""
+    until = observation.before + _suspension_seconds()
+    return dataclasses.replace(state, until=until, code=code.value, jump_seconds=round(jumped), unsettled=True)
 
 
-def _quiet_seconds() -> float:
+def _suspension_seconds() -> float:
     return (settings.lease + settings.drift_allowance).total_seconds()
 
 
@@ -115,15 +115,15 @@ def read() -> ClockState | None:
     path = _path()
     try:
         found = path.stat(follow_symlinks=False)
-        memory = _load_state(path, found.st_ino, found.st_mtime_ns)
+        state = _load_state(path, found.st_ino, found.st_mtime_ns)
     except (OSError, ValueError, TypeError):  # no file, or one of another version or user
         return None
-    return memory if memory.boot == boot_id() and memory.seen <= boot_clock() else None
+    return state if state.boot == boot_id() and state.seen <= boot_clock() else None
 
 
 @functools.lru_cache(maxsize=1)
 def _load_state(path: Path, inode: int, written_at: int) -> ClockState:
-    """The content of this file, which each write replaces by another: a pass reads it more than ten times."""
+    """The content of this file, cached: a pass reads it more than ten times. Each write creates a new file."""
     descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NOFOLLOW)
     with os.fdopen(descriptor, "rb") as file:
         if os.fstat(descriptor).st_uid != os.geteuid():
@@ -136,7 +136,7 @@ def _state_in_simulated_time() -> ClockState:
     return ClockState(boot_id(), boot_clock(), low=-math.inf, high=math.inf, server="")
 
 
-def write(memory: ClockState) -> None:
+def write(state: ClockState) -> None:
     """Replace the stored state. Where nothing can be written, only the checks of the runtime directory report it."""
     if simulated_time.moment() is not None:
         return
@@ -146,7 +146,7 @@ def write(memory: ClockState) -> None:
         ensure_private(path.parent)
         descriptor = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600)
         with os.fdopen(descriptor, "w", encoding="utf-8") as file:
-            json.dump(dataclasses.asdict(memory), file)
+            json.dump(dataclasses.asdict(state), file)
         draft.replace(path)
     except OSError as error:
         logger.info("The state of the database's clock was not stored: %s", error)

@@ -14,8 +14,8 @@ from chroniker.clock import simulated_time
 from chroniker.conf import settings
 
 # Not Django's ``Now``: on MySQL that is the session's local time, on SQLite whole seconds, and on PostgreSQL the
-# statement's start, which lies behind after a wait for a lock. SQLite compares texts, and its clock has milliseconds:
-# with six digits, as Django writes times, the same millisecond is equal, not earlier.
+# statement's start, which is old after a wait for a lock. SQLite compares texts, and its clock has milliseconds:
+# with six digits, as Django writes times, two equal milliseconds compare as equal.
 _NOW = {
     "postgresql": "clock_timestamp()",
     "mysql": "UTC_TIMESTAMP(6)",
@@ -40,7 +40,7 @@ _SIMULATED_LATER = {
 # The identity of the server, as far as an unprivileged user can read it; empty where that is impossible. PostgreSQL:
 # the cluster, and its timeline, which each promotion of a standby counts up (in the name of the file that is written
 # now; the control file says so only after the next checkpoint). MariaDB and MySQL: the server's host and number, but
-# for Galera, whose nodes are one and the same to us.
+# for Galera, whose nodes count as one server.
 _SERVER = {
     "postgresql": "(SELECT system_identifier FROM pg_control_system())::text || ':' || CASE WHEN pg_is_in_recovery() "
     "THEN 'standby' ELSE left(pg_walfile_name(pg_current_wal_lsn()), 8) END",
@@ -50,7 +50,7 @@ _SERVER = {
 }
 
 
-def _sql(templates: dict[str, str], vendor: str) -> str:
+def _sql_for_vendor(templates: dict[str, str], vendor: str) -> str:
     try:
         return templates[vendor]
     except KeyError:
@@ -67,8 +67,8 @@ def _later_sql(vendor: str) -> str:
 
 def _clock_sql(real: dict[str, str], simulated: dict[str, str], vendor: str) -> str:
     if simulated_time.moment() is None:
-        return _sql(real, vendor)
-    return _sql(simulated, vendor).format(moment=simulated_time.time_literal())
+        return _sql_for_vendor(real, vendor)
+    return _sql_for_vendor(simulated, vendor).format(moment=simulated_time.time_literal())
 
 
 def database_now(using: str | None = None) -> dt.datetime:
@@ -90,18 +90,18 @@ def database_now_and_server(using: str | None = None) -> tuple[dt.datetime, str]
 
 
 def to_aware(value: Any) -> dt.datetime:
-    """A time as a driver returns it."""
+    """Convert a time that a driver returned to an aware time in UTC."""
     moment: dt.datetime = dt.datetime.fromisoformat(value) if isinstance(value, str) else value
     return moment.replace(tzinfo=dt.UTC) if moment.tzinfo is None else moment.astimezone(dt.UTC)
 
 
 def _server_sql(connection: BaseDatabaseWrapper) -> str:
     is_mariadb = getattr(connection, "mysql_is_mariadb", False)
-    return _sql(_SERVER, "mariadb" if is_mariadb else connection.vendor)
+    return _sql_for_vendor(_SERVER, "mariadb" if is_mariadb else connection.vendor)
 
 
-class Server(Func):
-    """SQL expression: which server it is that answers. Only where ``database_now_and_server`` was seen to work."""
+class ServerIdentity(Func):
+    """SQL expression: the server that answers. Use it only where ``database_now_and_server`` has worked."""
 
     output_field = TextField()
 
@@ -139,7 +139,7 @@ class StatementNow(FromNow):
 
 
 def clock_columns(using: str, *, with_server: bool) -> str:
-    """SQL of the columns "now" (to be read with ``to_aware``) and "server", for a statement of the caller's."""
+    """SQL of the columns "now" (to be read with ``to_aware``) and "server", for a statement of the caller."""
     connection = connections[using]
     server = _server_sql(connection) if with_server else "''"
     return f"{_now_sql(connection.vendor)}, {server}"

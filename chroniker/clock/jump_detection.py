@@ -25,7 +25,7 @@ from django.db.models.lookups import Exact, GreaterThanOrEqual, LessThanOrEqual
 
 from chroniker.clock import clock_state
 from chroniker.clock.clock_state import ClockState
-from chroniker.clock.database_clock import FromNow, Server, database_now, database_now_and_server
+from chroniker.clock.database_clock import FromNow, ServerIdentity, database_now, database_now_and_server
 from chroniker.conf import settings
 from chroniker.process.kernel import boot_clock, host_clock
 from chroniker.reasons import NO_REASON, Reason
@@ -66,13 +66,13 @@ def read_host_clocks() -> HostClocks:
 
 
 def read_clock() -> ClockReading:
-    """Read the database's clock and evaluate it. One statement, from the second time on."""
-    memory = clock_state.read()
+    """Read the database's clock and evaluate it. From the second call on this is one statement."""
+    state = clock_state.read()
     before = read_host_clocks()
-    if memory is not None and memory.server == "":
-        return evaluate(database_now(), None, before)
+    if state is not None and state.server == "":
+        return evaluate_reading(database_now(), None, before)
     using = settings.database
-    was_seen_to_work = memory is not None and memory.server is not None
+    was_seen_to_work = state is not None and state.server is not None
     may_spoil = connections[using].in_atomic_block and not was_seen_to_work
     try:
         with transaction.atomic(using=using) if may_spoil else nullcontext():
@@ -81,13 +81,13 @@ def read_clock() -> ClockReading:
         before = read_host_clocks()
         now, server = database_now(), ""  # raises if the database itself has failed
         logger.info("The database does not identify its server; only its clock is watched. %s", error)
-    return evaluate(now, server, before)
+    return evaluate_reading(now, server, before)
 
 
 class PassClock:
-    """The database's time during one pass: read and judged once, then carried on by the clock of this host's boot.
+    """The database's time during one pass: it is read and evaluated once; then this host's boot clock counts on.
 
-    A claim judges the database's clock again in its own transaction. ``fixed``: a time that stands still, for tests.
+    A claim evaluates the database's clock again in its own transaction. ``fixed``: a time that stands still, for tests.
     """
 
     def __init__(self, reading: ClockReading, fixed: dt.datetime | None = None) -> None:
@@ -103,41 +103,41 @@ class PassClock:
 class TrustedClock:
     """The stored state that the next reading is compared with. ``server``: empty where it is not readable."""
 
-    memory: ClockState
+    state: ClockState
     server: str
 
     def bounds(self, before: HostClocks) -> tuple[dt.datetime, dt.datetime]:
-        """Between these times of the database's clock, ``evaluate`` will trust a reading that is taken now.
+        """Between these times of the database's clock, ``evaluate_reading`` will trust a reading that is taken now.
 
         A reading that waits long is outside them, even if it can be trusted.
         """
-        allowed = clock_state.allowed_drift(abs(before.boot - self.memory.seen))
-        lowest, highest = self.memory.low + before.boot - allowed, self.memory.high + before.boot + allowed
+        allowed = clock_state.allowed_drift(abs(before.boot - self.state.seen))
+        lowest, highest = self.state.low + before.boot - allowed, self.state.high + before.boot + allowed
         return dt.datetime.fromtimestamp(lowest, dt.UTC), dt.datetime.fromtimestamp(highest, dt.UTC)
 
 
-def is_within(lowest: dt.datetime, highest: dt.datetime, server: str | None) -> list[Lookup[Any]]:
+def trusted_clock_conditions(lowest: dt.datetime, highest: dt.datetime, server: str | None) -> list[Lookup[Any]]:
     """SQL conditions: at this statement the database's clock is between these bounds, and this is the server."""
     of_clock = [GreaterThanOrEqual(FromNow(), lowest), LessThanOrEqual(FromNow(), highest)]
-    return [*of_clock, *([] if server is None else [Exact(Server(), server)])]
+    return [*of_clock, *([] if server is None else [Exact(ServerIdentity(), server)])]
 
 
 def trusted_clock() -> TrustedClock | None:
-    """``None``: the next reading has to be evaluated, because nothing is known yet or starts are suspended."""
-    memory = clock_state.read()
-    if memory is None or memory.server is None or memory.seconds_left or not math.isfinite(memory.low):
+    """The clock that the next statement may trust. ``None``: nothing is known yet, or starts are suspended."""
+    state = clock_state.read()
+    if state is None or state.server is None or state.seconds_left or not math.isfinite(state.low):
         return None
-    return TrustedClock(memory, memory.server)
+    return TrustedClock(state, state.server)
 
 
 def known_server() -> str | None:
     """The server that answered last; empty: its identity is not readable; None: not queried yet."""
-    memory = clock_state.read()
-    return memory.server if memory else None
+    state = clock_state.read()
+    return state.server if state else None
 
 
 def trusted_reading() -> ClockReading:
-    """The database's clock, read and judged. Raises ``ClockJumped`` where it jumped."""
+    """The database's clock, read and evaluated. Raises ``ClockJumped`` where it jumped."""
     reading = read_clock()
     if reading.suspended_because:
         raise ClockJumped(reading)
@@ -150,19 +150,19 @@ def trusted_now() -> dt.datetime:
 
 
 def server_column() -> Expression:
-    """A column for another statement: which server answers; empty where asking is not known to work."""
-    memory = clock_state.read()
-    return Server() if memory and memory.server else Value("", TextField())
+    """A column for another statement: the server that answers; empty if it is not known that this can be read."""
+    state = clock_state.read()
+    return ServerIdentity() if state and state.server else Value("", TextField())
 
 
-def evaluate(now: dt.datetime, server: str | None, before: HostClocks) -> ClockReading:
+def evaluate_reading(now: dt.datetime, server: str | None, before: HostClocks) -> ClockReading:
     """Evaluate a reading and store the new state. ``before``: the host's clocks just before the query."""
     after = read_host_clocks()
-    memory = clock_state.read()
-    latest = clock_state.next_state(memory, clock_state.Observation(now.timestamp(), before.boot, after.boot, server))
-    if latest is not memory:
+    state = clock_state.read()
+    latest = clock_state.next_state(state, clock_state.Observation(now.timestamp(), before.boot, after.boot, server))
+    if latest is not state:
         clock_state.write(latest)
-        if latest.until > (memory.until if memory else 0.0):
+        if latest.until > (state.until if state else 0.0):
             logger.warning("%s Starts and expiry are suspended here for %.0f s.", latest.why, latest.seconds_left)
     left = max(0.0, latest.until - after.boot)
     skew = (before.wall + after.wall) / 2 - now.timestamp()
@@ -170,31 +170,31 @@ def evaluate(now: dt.datetime, server: str | None, before: HostClocks) -> ClockR
 
 
 def suspended_because() -> Reason:
-    """Why starts are suspended on this host, as far as it is known already. No statement."""
-    memory = clock_state.read()
-    return memory.why if memory and memory.seconds_left else NO_REASON
+    """Why starts are suspended on this host, as far as it is known already. Executes no statement."""
+    state = clock_state.read()
+    return state.why if state and state.seconds_left else NO_REASON
 
 
-def is_unsettled() -> bool:
+def needs_lease_adjustment() -> bool:
     """Whether the clock jumped, and no tick of this host has adjusted the leases since."""
-    memory = clock_state.read()
-    return memory is not None and memory.unsettled
+    state = clock_state.read()
+    return state is not None and state.unsettled
 
 
-def mark_settled() -> None:
-    if (memory := clock_state.read()) is not None:
-        clock_state.write(dataclasses.replace(memory, unsettled=False))
+def mark_leases_adjusted() -> None:
+    if (state := clock_state.read()) is not None:
+        clock_state.write(dataclasses.replace(state, unsettled=False))
 
 
-def skew_changed(reading: ClockReading) -> bool:
-    """Whether this host's clock skew differs much from the recorded one, which is then replaced by this one.
+def record_skew_if_changed(reading: ClockReading) -> bool:
+    """Record this host's clock skew if it differs much from the recorded one; returns whether it does.
 
-    A reading that took long says too little about the skew.
+    A reading that took long is ignored: its skew is imprecise.
     """
-    memory = clock_state.read()
-    if memory is None or reading.took > clock_state.SHARP_SECONDS:
+    state = clock_state.read()
+    if state is None or reading.took > clock_state.SHARP_SECONDS:
         return False
-    if memory.told_skew is not None and abs(reading.skew - memory.told_skew) < clock_state.TELLING_SECONDS:
+    if state.told_skew is not None and abs(reading.skew - state.told_skew) < clock_state.TELLING_SECONDS:
         return False
-    clock_state.write(dataclasses.replace(memory, told_skew=reading.skew))
+    clock_state.write(dataclasses.replace(state, told_skew=reading.skew))
     return True

@@ -29,12 +29,12 @@ def set_moment(moment: dt.datetime) -> None:
 
 
 def time_literal() -> str:
-    """The simulated time as the content of an SQL literal, or its placeholder within ``leave_time_open``."""
+    """The content of an SQL literal: the simulated time; within ``compile_with_time_placeholder`` its placeholder."""
     return _PLACEHOLDER if _is_left_open.get() else f"{_moment:%Y-%m-%d %H:%M:%S.%f}"
 
 
 @contextmanager
-def leave_time_open() -> Iterator[None]:
+def compile_with_time_placeholder() -> Iterator[None]:
     """What is compiled within this block contains a placeholder: ``fill_in_time`` has to be used at each execution."""
     token = _is_left_open.set(True)
     try:
@@ -44,13 +44,13 @@ def leave_time_open() -> Iterator[None]:
 
 
 def fill_in_time(sql: str) -> str:
-    """A statement that was compiled within ``leave_time_open``, with the simulated time of now."""
+    """A statement that was compiled within ``compile_with_time_placeholder``, with the simulated time of now."""
     return sql if _moment is None else sql.replace(_PLACEHOLDER, time_literal())
 
 
 @contextmanager
 def simulate_time() -> Iterator[None]:
-    """Within this block ``set_moment`` may be called; afterwards the clock is the one before."""
+    """Within this block ``set_moment`` may be called. Afterwards the clock of before is in use again."""
     global _moment
     before = _moment
     try:

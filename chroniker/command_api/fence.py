@@ -43,7 +43,7 @@ class Fence:
     def __enter__(self) -> Fence:
         self._atomic.__enter__()
         try:
-            self._lock()
+            self._lock_run()
         except BaseException as error:
             self._atomic.__exit__(type(error), error, error.__traceback__)
             raise
@@ -54,7 +54,7 @@ class Fence:
     ) -> None:
         self._atomic.__exit__(kind, error, trace)
 
-    def _lock(self) -> None:
+    def _lock_run(self) -> None:
         if self.run_id is None:
             return  # not started by a supervisor: there is no lease to hold
         connection = connections[settings.database]

@@ -10,7 +10,7 @@ from chroniker.models import Job
 from chroniker.process.run_spec import RUN_ID, RUN_TOKEN
 
 
-def report(records: int) -> bool:
+def report_records(records: int) -> bool:
     """See ``chroniker.needs_attention``."""
     run_id = _run_id()
     return run_id is not None and lifecycle.record_monitor_count(run_id, int(os.environ.get(RUN_TOKEN, "0")), records)

@@ -30,7 +30,7 @@ class MonitoringSettings:
 
     @property
     def heartbeat_url(self) -> str | None:
-        """Requested after a pass, at most once a minute in the whole fleet: for a service that misses it."""
+        """Requested after a pass, at most once a minute in the fleet: a monitoring service notices missing requests."""
         value: str | None = self._value("CHRONIKER_HEARTBEAT_URL")
         return value
 

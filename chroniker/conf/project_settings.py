@@ -64,9 +64,9 @@ class Settings(MonitoringSettings):
         """A claimed run that does not start within this time is lost, unless its job has another deadline."""
         return timedelta(seconds=float(self._value("CHRONIKER_START_DEADLINE_SECONDS")))
 
-    def start_deadline_of(self, own: int | None) -> timedelta:
+    def start_deadline_of(self, own_seconds: int | None) -> timedelta:
         """The start deadline of a job whose field has this value, in seconds."""
-        return timedelta(seconds=own) if own else self.start_deadline
+        return timedelta(seconds=own_seconds) if own_seconds else self.start_deadline
 
     @property
     def redispatch(self) -> timedelta:
@@ -124,7 +124,7 @@ class Settings(MonitoringSettings):
 
     @property
     def installation(self) -> str | Literal[False] | None:
-        """This environment's name, stored in its database. None: the database is recognised; False: nothing is."""
+        """This environment's name, stored in its database. None: the database is recognised; False: copies are not."""
         value: str | Literal[False] | None = self._value("CHRONIKER_INSTALLATION")
         return value
 
@@ -210,7 +210,7 @@ class Settings(MonitoringSettings):
 
     @property
     def alerts(self) -> Mapping[str, Any]:
-        """The alert fields of all jobs that have none, nor their group."""
+        """The alert fields of all jobs that have no own values, and whose groups have none."""
         return dict(self._value("CHRONIKER_ALERTS"))
 
     @property

@@ -15,7 +15,7 @@ from django.db.models.functions import Coalesce
 from django.utils.translation import gettext_lazy as _
 
 from chroniker.models import Backfill, Run, Status, Trigger, Which
-from chroniker.schedule import ClosedTime, Spec, closed_at, next_after
+from chroniker.schedule import ClosedTime, Spec, closed_time_at, next_after
 
 #: Instants that one pass looks at for a backfill.
 MOST_LOOKED_AT = 200
@@ -77,7 +77,7 @@ def instants_after(
     for _each in range(limit):
         if instant is None or instant > last:
             break
-        if not closed or closed_at(closed, instant, spec.timezone) is None:
+        if not closed or closed_time_at(closed, instant, spec.timezone) is None:
             found.append(instant)
         after, instant = instant, next_after(spec, instant)
     return found, after, instant is None or instant > last

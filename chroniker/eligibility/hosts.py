@@ -91,7 +91,7 @@ def _clock_columns(reading: jump_detection.ClockReading) -> dict[str, Any]:
 
 def record_clock_skew(reading: jump_detection.ClockReading) -> None:
     """Record this host's clock skew at once if it changed much; else the next ``record_heartbeat`` does."""
-    if jump_detection.skew_changed(reading):
+    if jump_detection.record_skew_if_changed(reading):
         Host.objects.filter(name=settings.hostname).update(clock_skew_seconds=round(reading.skew, 3))
         if abs(reading.skew) > SKEW_SECONDS:
             logger.warning("This host's clock is %+.1f s off the database's.", reading.skew)

@@ -16,11 +16,11 @@ from chroniker.models import Job, Run
 
 #: The longest wait of a page for each step of a dispatch. The next tick dispatches the remaining runs.
 PERSON_SECONDS = 0.4
-_seconds: ContextVar[float] = ContextVar("seconds_a_person_waits", default=float("inf"))
+_seconds: ContextVar[float] = ContextVar("dispatch_step_timeout", default=float("inf"))
 
 
 @contextmanager
-def a_person_waits() -> Iterator[None]:
+def limit_dispatch_for_waiting_person() -> Iterator[None]:
     """Within this block executors give up early, because a page or a terminal waits for the dispatch."""
     token = _seconds.set(PERSON_SECONDS)
     try:
@@ -29,7 +29,7 @@ def a_person_waits() -> Iterator[None]:
         _seconds.reset(token)
 
 
-def seconds_a_person_waits() -> float:
+def dispatch_step_timeout() -> float:
     """The limit for each step of a dispatch; infinite where no person waits."""
     return _seconds.get()
 
@@ -54,7 +54,7 @@ class Executor:
         self.options = options
 
     def dispatch(self, runs: Sequence[Run]) -> Collection[UUID]:
-        """Hand over runs, each with its ``job`` loaded; returns the ids of the accepted runs, if they have queues as a
+        """Hand over runs, each with its ``job`` loaded; returns the ids of the accepted runs. If they have queues: as a
         mapping from the id to the name of the queue.
 
         Called after the commit of the claim, outside any transaction. A later tick offers the other runs again. An
@@ -86,7 +86,7 @@ class Executor:
     def forget_deleted(self, before: dt.datetime) -> int:
         """Delete what was stored elsewhere before this time about runs that do not exist any more; returns how many.
 
-        ``forget`` has left it behind: it failed, or the result came after the run was deleted.
+        ``forget`` leaves something behind if it fails, or if the result comes after the run was deleted.
         """
         del before
         return 0

@@ -46,35 +46,35 @@ class DatabaseReport:
         self._worker, self._queue, self._received = worker, queue, host_clock.monotonic()
         self.nonce = random_id()
         self.fail_on_stderr = False
-        self.status: Status | None = None  #: that the run was closed with
-        self.job: Job | None = None  #: as it was at the start
+        self.status: Status | None = None  #: the status that the run was closed with
+        self.job: Job | None = None  #: the job as it was at the start
 
     def start(self, pid: int) -> RunSpec | None:
         """Start the run; returns its spec. ``None``: refused; an event or the run's outcome records the reason."""
-        with self._limit():
-            started = self._acquire(pid)
+        with self._borrow_limited_connection():
+            started = self._start_run(pid)
             if started is None:
                 return None
             self.job, self.fail_on_stderr = started.job, started.job.fail_on_stderr
             try:
                 spec = spec_from_run(
-                    started.run, started.job, started.last_success, started.cause_job, stop=started.stop
+                    started.run, started.job, started.last_success, started.cause_job, stop_requested=started.stop
                 )
-                if (argv := policy.recorded_argv(spec.argv)) != started.run.argv:
+                if (argv := policy.argv_if_short(spec.argv)) != started.run.argv:
                     lifecycle.correct_argv(self.run_id, self.nonce, argv)
                 return spec
             except CommandRefused as refusal:  # the settings may have changed while it was queued
                 error = f"{refusal}{_restart_hint(started.job)}"
-                self._close(lifecycle.Outcome(Status.FAILED, reason=Reason.of(Code.REFUSED, error=error)))
+                self._close_run(lifecycle.Outcome(Status.FAILED, reason=Reason.of(Code.REFUSED, error=error)))
                 return None
 
-    def _acquire(self, pid: int) -> lifecycle.Started | None:
+    def _start_run(self, pid: int) -> lifecycle.Started | None:
         waited = dt.timedelta(seconds=host_clock.monotonic() - self._received)
         by = {"host": settings.hostname, "worker": self._worker, "queue": self._queue}
         return lifecycle.start(self.run_id, self.token, self.nonce, pid=pid, waited=waited, **by)
 
     def renew(self, progress: tuple[int, int] | None) -> Renewal:
-        with self._limit(_RENEWAL_SHARE):
+        with self._borrow_limited_connection(_RENEWAL_SHARE):
             return lifecycle.renew(self.run_id, self.token, self.nonce, progress)
 
     def store_output(self, chunks: Sequence[Chunk]) -> bool:
@@ -90,53 +90,53 @@ class DatabaseReport:
             )
             for chunk in chunks
         ]
-        with self._limit():
+        with self._borrow_limited_connection():
             try:
-                return self._insert(rows)
+                return self._insert_output(rows)
             except IntegrityError:  # an earlier try was committed, but its answer was lost
                 stored = set(LogChunk.objects.filter(run=self.run_id).values_list("stream", "seq"))
-                return self._insert([row for row in rows if (row.stream, row.seq) not in stored])
+                return self._insert_output([row for row in rows if (row.stream, row.seq) not in stored])
 
-    def _insert(self, rows: list[LogChunk]) -> bool:
+    def _insert_output(self, rows: list[LogChunk]) -> bool:
         with transaction.atomic(using=settings.database):
             ours = Run.objects.filter(pk=self.run_id, nonce=self.nonce).exclude(status=Status.LOST)
             if not ours.exists():
                 return False
-            output_rows.insert(rows)
+            output_rows.insert_output_rows(rows)
             return True
 
     def finish(self, ending: RunOutcome) -> bool:
         """Close the run; returns whether its row now shows this outcome."""
         if ending.how == "lost":
-            with self._limit():
+            with self._borrow_limited_connection():
                 lifecycle.note(self.run_id, EventKind.LATE_REPORT, reason=ending.reason or NO_REASON)
             return False
-        with self._limit():
-            return self._close(outcome_of(ending, fail_on_stderr=self.fail_on_stderr))
+        with self._borrow_limited_connection():
+            return self._close_run(lifecycle_outcome_of(ending, fail_on_stderr=self.fail_on_stderr))
 
     def release_lease(self) -> None:
         """Free the slot: the processes that survived the run have ended."""
-        with self._limit():
+        with self._borrow_limited_connection():
             lifecycle.release(self.run_id, self.token, self.nonce)
 
     def record_event(self, kind: str, reason: Reason) -> None:
         known = EventKind(kind) if kind in EventKind else EventKind.NOTE
-        with self._limit():
+        with self._borrow_limited_connection():
             lifecycle.note(self.run_id, known, reason=reason)
 
     def close(self) -> None:
-        """Close what this thread has opened itself, such as connections of receivers of signals to other databases."""
+        """Close what this thread has opened itself, such as connections of signal receivers to other databases."""
         connections.close_all()
 
-    def _close(self, outcome: lifecycle.Outcome) -> bool:
+    def _close_run(self, outcome: lifecycle.Outcome) -> bool:
         moved = lifecycle.finish(self.run_id, self.token, self.nonce, outcome)
         if moved:
             self.status = outcome.status
         return moved
 
     @contextmanager
-    def _limit(self, share: float = 1.0) -> Iterator[None]:
-        """No statement may take longer than this share of the time between two renewals.
+    def _borrow_limited_connection(self, share: float = 1.0) -> Iterator[None]:
+        """In this block no statement may take longer than this share of the time between two renewals.
 
         The connection is borrowed for one report: long runs must not hold connections that the tick needs.
         """
@@ -148,13 +148,13 @@ class DatabaseReport:
 
 
 def _restart_hint(job: Job) -> str:
-    """A process knows only the commands that existed when it started."""
-    if job.raw_command or policy.is_known(job.command):
+    """Advice to restart, if this process does not know the command: it knows only those that existed at its start."""
+    if job.raw_command or policy.is_known_command(job.command):
         return ""
     return _(" If the command is new, restart the workers.")
 
 
-def variables_of(run: Run, job: Job, last_success: dt.datetime | None, cause_job: str | None = None) -> CurrentRun:
+def current_run_of(run: Run, job: Job, last_success: dt.datetime | None, cause_job: str | None = None) -> CurrentRun:
     """What the command of this run can read about it."""
     return CurrentRun(
         job_id=job.pk,
@@ -174,12 +174,12 @@ def variables_of(run: Run, job: Job, last_success: dt.datetime | None, cause_job
 
 
 def spec_from_run(
-    run: Run, job: Job, last_success: dt.datetime | None = None, cause_job: str | None = None, *, stop: bool
+    run: Run, job: Job, last_success: dt.datetime | None = None, cause_job: str | None = None, *, stop_requested: bool
 ) -> RunSpec:
     """Build the spec. Raises ``CommandRefused``: the rules for commands are checked again at execution."""
     raw = bool(job.raw_command)
     args = job.args if run.args is None else run.args
-    current = variables_of(run, job, last_success, cause_job)
+    current = current_run_of(run, job, last_success, cause_job)
     is_filled = any("{{" in text for text in (args, job.raw_command, job.environment))
     values = placeholders.values_of(current, settings.hostname) if is_filled else {}
     argv = policy.raw_argv(job.raw_command, values) if raw else policy.management_argv(job.command, args, values)
@@ -203,11 +203,11 @@ def spec_from_run(
         log_stderr=job.log_stderr,
         log_max_bytes=job.log_max_bytes,
         fail_on_stderr=job.fail_on_stderr,
-        stop_requested=stop,
+        stop_requested=stop_requested,
     )
 
 
-def outcome_of(ending: RunOutcome, *, fail_on_stderr: bool) -> lifecycle.Outcome:
+def lifecycle_outcome_of(ending: RunOutcome, *, fail_on_stderr: bool) -> lifecycle.Outcome:
     """Success is exit status 0, and no output on stderr if the job requires that."""
     succeeded = ending.how == "exited" and ending.exit_code == 0
     only_stderr = succeeded and fail_on_stderr and ending.wrote_stderr

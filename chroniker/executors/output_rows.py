@@ -11,11 +11,11 @@ from chroniker.conf import settings
 from chroniker.models import LogChunk
 
 
-def insert(rows: Sequence[LogChunk]) -> None:
+def insert_output_rows(rows: Sequence[LogChunk]) -> None:
     """Insert these rows, within a transaction of the caller. Raises what ``bulk_create`` raises, if any row is refused.
 
-    On PostgreSQL by COPY, which takes less than half of the processor time of an INSERT, here and in the server. The
-    transaction's first statement must have set its time limit: it holds for COPY, too.
+    On PostgreSQL it uses COPY, which takes less than half of the processor time of an INSERT, here and in the server.
+    The transaction's first statement must have set its time limit: it holds for COPY, too.
     """
     connection = connections[settings.database]
     if not _can_copy(connection):

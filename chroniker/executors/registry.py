@@ -23,13 +23,13 @@ class Executors:
     def __getitem__(self, alias: str) -> Executor:
         with self._lock:
             if alias not in self._made:
-                self._made[alias] = self._make(alias)
+                self._made[alias] = self._create(alias)
             return self._made[alias]
 
     def __iter__(self) -> Iterator[str]:
         return iter(settings.executors)
 
-    def here(self) -> list[str]:
+    def hosted_aliases(self) -> list[str]:
         """The aliases of executors that execute in the dispatching process; without those that cannot be created."""
         return [alias for alias in self if self._executes_here(alias)]
 
@@ -39,7 +39,7 @@ class Executors:
         except ExecutorError:
             return False
 
-    def _make(self, alias: str) -> Executor:
+    def _create(self, alias: str) -> Executor:
         try:
             config = settings.executors[alias]
         except KeyError:

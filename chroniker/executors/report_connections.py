@@ -22,7 +22,7 @@ from chroniker.process.kernel import host_clock
 R = TypeVar("R")
 
 #: A connection that nothing has used for so many seconds is closed. Between the two limits it is kept for longer than a
-#: heartbeat: the supervisor of a long run would open one for each renewal, which costs far more than the renewal.
+#: heartbeat: else the supervisor of a long run would open one for each renewal, which costs more than the renewal.
 IDLE_SECONDS, MOST_IDLE_SECONDS, IDLE_HEARTBEATS = 10.0, 30.0, 1.5
 #: To open a file of SQLite costs little, and a kept one could be a file that was replaced meanwhile.
 KEPT_VENDORS = ("postgresql", "mysql")
@@ -50,13 +50,13 @@ class _IdleConnections:
                 _since, connection = self._connections.pop(place)
             if _is_open(connection):
                 return connection
-            _close(connection)
+            _close_quietly(connection)
 
     def put(self, connection: BaseDatabaseWrapper) -> None:
         with self._changed:
             self._connections.append((host_clock.monotonic(), connection))
             if self._closer is None:
-                self._closer = threading.Thread(target=self._close_old, name="chroniker-connections", daemon=True)
+                self._closer = threading.Thread(target=self._close_expired, name="chroniker-connections", daemon=True)
                 self._closer.start()
 
     def close(self) -> None:
@@ -64,26 +64,26 @@ class _IdleConnections:
             old, self._connections = self._connections, []
             self._changed.notify()
         for _since, connection in old:
-            _close(connection)
+            _close_quietly(connection)
 
     def forget_after_fork(self) -> None:
         """A fork must neither use the connections of its parent nor close them: the server would end the session."""
         self._of_parents.append(self._connections)
         self._connections, self._closer, self._changed = [], None, threading.Condition()
 
-    def _close_old(self) -> None:
-        """In a thread of its own, which ends when nothing is idle any more."""
+    def _close_expired(self) -> None:
+        """Runs in a thread, which ends when no connection is idle any more."""
         while True:
             with self._changed:
                 if not self._connections:
                     self._closer = None
                     return
-                left = self._connections[0][0] + idle_seconds() - host_clock.monotonic()
+                left = self._connections[0][0] + max_idle_seconds() - host_clock.monotonic()
                 if left > 0:
                     self._changed.wait(left)
                     continue
                 _since, connection = self._connections.pop(0)
-            _close(connection)
+            _close_quietly(connection)
 
 
 _idle = _IdleConnections()
@@ -93,12 +93,12 @@ if hasattr(os, "register_at_fork"):
 close_idle = _idle.close
 
 
-def has_idle() -> bool:
-    """Whether a connection is kept now. Not so in a process that executes no runs, such as the parent of a pool."""
+def has_idle_connection() -> bool:
+    """Whether a connection is kept now. False in a process that executes no runs, such as the parent of a pool."""
     return bool(len(_idle))
 
 
-def idle_seconds() -> float:
+def max_idle_seconds() -> float:
     """How long a connection is kept after its last use."""
     wanted = max(IDLE_SECONDS, IDLE_HEARTBEATS * settings.heartbeat.total_seconds())
     return min(wanted, MOST_IDLE_SECONDS)
@@ -113,7 +113,7 @@ def borrow_connection() -> Iterator[None]:
     """
     alias = settings.database
     own = connections[alias]
-    if own.in_atomic_block or own.connection is not None or not _is_kept(own):
+    if own.in_atomic_block or own.connection is not None or not _may_be_kept(own):
         try:
             yield
         finally:
@@ -125,12 +125,12 @@ def borrow_connection() -> Iterator[None]:
     try:
         yield
     except BaseException as error:
-        _close(kept)
+        _close_quietly(kept)
         if isinstance(error, Error):
             close_idle()
         raise
     else:
-        (_idle.put if _is_clean(kept) else _close)(kept)
+        (_idle.put if _is_reusable(kept) else _close_quietly)(kept)
     finally:
         connections[alias] = own
 
@@ -143,7 +143,7 @@ def try_twice(step: Callable[[], R]) -> R:
     except (InterfaceError, OperationalError):
         own = connections[settings.database]
         if not own.in_atomic_block:
-            _close(own)
+            _close_quietly(own)
         with borrow_connection():
             return step()
 
@@ -152,7 +152,7 @@ def is_pooled(connection: BaseDatabaseWrapper) -> bool:
     return bool(connection.settings_dict["OPTIONS"].get("pool"))
 
 
-def _is_kept(connection: BaseDatabaseWrapper) -> bool:
+def _may_be_kept(connection: BaseDatabaseWrapper) -> bool:
     return connection.vendor in KEPT_VENDORS and not is_pooled(connection)
 
 
@@ -162,7 +162,7 @@ def _new_connection(alias: str) -> BaseDatabaseWrapper:
     return connection
 
 
-def _is_clean(connection: BaseDatabaseWrapper) -> bool:
+def _is_reusable(connection: BaseDatabaseWrapper) -> bool:
     """Whether the next report may use it: open, outside any transaction, and without an error."""
     return (
         connection.connection is not None
@@ -173,7 +173,7 @@ def _is_clean(connection: BaseDatabaseWrapper) -> bool:
 
 
 def _is_open(connection: BaseDatabaseWrapper) -> bool:
-    """PostgreSQL: a socket that is readable without a pending statement was closed by the server. No round trip."""
+    """On PostgreSQL without a round trip: a socket that is readable without a pending statement was closed."""
     if connection.vendor != "postgresql":
         return connection.is_usable()
     try:
@@ -184,6 +184,6 @@ def _is_open(connection: BaseDatabaseWrapper) -> bool:
         return False
 
 
-def _close(connection: BaseDatabaseWrapper) -> None:
+def _close_quietly(connection: BaseDatabaseWrapper) -> None:
     with suppress(Exception):  # a broken connection may also fail to close
         connection.close()

@@ -22,7 +22,7 @@ _LIMITABLE = ("SELECT", "INSERT", "UPDATE", "DELETE", "REPLACE")
 
 @contextmanager
 def statement_limit(alias: str, seconds: float) -> Iterator[None]:
-    """Limit how long each statement may take and wait for a lock. SQLite: how long it may wait for its lock.
+    """Limit how long each statement may take and wait for a lock. On SQLite: how long it may wait for the lock.
 
     Inside a transaction of the caller (inline executor, tests) nothing changes. Limit: MySQL has no time limit for a
     single statement or transaction; a run whose statement hangs there ends with its lease.
@@ -35,15 +35,15 @@ def statement_limit(alias: str, seconds: float) -> Iterator[None]:
         with connection.execute_wrapper(TransactionSetting("statement_timeout", str(int(seconds * 1000)))):
             yield
     elif connection.vendor == "mysql" and connection.mysql_is_mariadb:  # type: ignore[attr-defined]
-        with connection.execute_wrapper(_limit_statements(seconds)):
+        with connection.execute_wrapper(_mariadb_limit_wrapper(seconds)):
             yield
     else:
         if connection.vendor == "sqlite":
-            _wait_for_lock(connection, seconds)
+            _set_sqlite_lock_timeout(connection, seconds)
         yield
 
 
-def _limit_statements(seconds: float) -> Callable[..., Any]:
+def _mariadb_limit_wrapper(seconds: float) -> Callable[..., Any]:
     """MariaDB: SET STATEMENT … FOR applies to one statement. (SET LOCAL would apply to the session there.)"""
     prefix = f"SET STATEMENT max_statement_time={seconds:.3f}, innodb_lock_wait_timeout={max(1, int(seconds))} FOR "
 
@@ -54,7 +54,7 @@ def _limit_statements(seconds: float) -> Callable[..., Any]:
     return wrapper
 
 
-def _wait_for_lock(connection: BaseDatabaseWrapper, seconds: float) -> None:
+def _set_sqlite_lock_timeout(connection: BaseDatabaseWrapper, seconds: float) -> None:
     """SQLite has no server: the connection, and so its setting, belongs to this process alone."""
     # The opened connection itself, not its id(): a new one usually gets the id of the closed one.
     if getattr(connection, "chroniker_limit", None) == (connection.connection, seconds):

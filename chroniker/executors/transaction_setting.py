@@ -21,10 +21,10 @@ _IDLE = 0  # libpq's PQTRANS_IDLE
 
 @contextmanager
 def asynchronous_commit(alias: str) -> Iterator[None]:
-    """The commits of this block do not wait for the disk of the server; elsewhere than on PostgreSQL they do.
+    """The commits of this block do not wait for the disk of the server; on other databases than PostgreSQL they do.
 
     Others see at once what is committed. If the server crashes, the transactions of its last second may be lost, each
-    of them as a whole. So this is for what may be lost. Inside a transaction of the caller nothing changes.
+    of them as a whole. So use it only for what may be lost. Inside a transaction of the caller nothing changes.
     """
     connection = connections[alias]
     if connection.vendor != "postgresql" or connection.in_atomic_block:

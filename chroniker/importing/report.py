@@ -68,7 +68,7 @@ def _rows(candidate: Candidate, now: dt.datetime) -> Iterator[str]:
 
 def _instants_here(candidate: Candidate, now: dt.datetime) -> list[dt.datetime]:
     try:
-        return schedule.preview(candidate.job.spec, now, INSTANTS)
+        return schedule.next_instants(candidate.job.spec, now, INSTANTS)
     except ScheduleError:
         return []
 

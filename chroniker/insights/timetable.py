@@ -11,7 +11,7 @@ from itertools import groupby, islice, pairwise, takewhile
 from django.db.models import TextChoices
 from django.utils.translation import gettext_lazy as _
 
-from chroniker.schedule import ClosedTime, Spec, closed_at, next_after
+from chroniker.schedule import ClosedTime, Spec, closed_time_at, next_after
 
 DAY = dt.timedelta(days=1)
 #: The rate of a schedule is counted in this time, or in the time of this many instants if that is shorter.
@@ -36,7 +36,7 @@ class Timetable:
 
     def blackout(self, instant: dt.datetime) -> str:
         """The name of the blackout that contains ``instant``, or an empty text."""
-        within = closed_at(self.closed, instant, self.spec.timezone) if self.closed else None
+        within = closed_time_at(self.closed, instant, self.spec.timezone) if self.closed else None
         return within.name if within else ""
 
     def starts(self, after: dt.datetime, until: dt.datetime, most: int) -> list[dt.datetime]:

@@ -16,7 +16,7 @@ def register(command: str, rule: Rule) -> None:
     _rules[command] = rule
 
 
-def problem(command: str, words: Sequence[str]) -> str:
+def argument_problem(command: str, words: Sequence[str]) -> str:
     """Why the command would refuse these words; empty if it accepts them, or has no rule."""
     rule = _rules.get(command)
     return rule(words) if rule is not None else ""

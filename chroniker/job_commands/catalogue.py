@@ -43,12 +43,12 @@ def app_of(command: str) -> str:
 
 def static_help(command: str) -> str:
     """The ``help`` of the command's class on one line, if its own file contains it as a literal."""
-    source = _source(app_of(command), command)
-    text = " ".join((_help_in(source) if source else "").split())
+    source = _source_file(app_of(command), command)
+    text = " ".join((_read_help(source) if source else "").split())
     return text if len(text) <= MAX_HELP else text[: MAX_HELP - 1] + "…"
 
 
-def _source(app: str, command: str) -> Path | None:
+def _source_file(app: str, command: str) -> Path | None:
     if app == "django.core":
         home = Path(django.__file__).parent / "core"
     else:
@@ -60,7 +60,7 @@ def _source(app: str, command: str) -> Path | None:
 
 
 @cache
-def _help_in(source: Path) -> str:
+def _read_help(source: Path) -> str:
     try:
         module = ast.parse(source.read_bytes())
     except (OSError, SyntaxError, ValueError, RecursionError):

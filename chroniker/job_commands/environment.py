@@ -24,7 +24,7 @@ from chroniker.job_commands.placeholders import Values
 #: Prefix of the variables that the run sets.
 RESERVED = "CHRONIKER_"
 
-#: Variables that can make a program run any code, so they need raw commands. Programs have further ones of their own.
+#: Variables that can make a program run any code, so they need raw commands. Other programs have more such variables.
 CODE_VARIABLES = (
     *("PATH", "LD_*", "DYLD_*", "GCONV_PATH", "OPENSSL_*"),
     *("PYTHON*", "DJANGO_SETTINGS_MODULE"),
@@ -81,7 +81,7 @@ def parse_secrets(text: str) -> dict[str, SecretSource]:
 
 
 def refuse_duplicate_names(environment: str, secret_lines: str) -> None:
-    """A name is either a variable or a secret."""
+    """Raise ``CommandRefused`` for a name that is both a variable and a secret."""
     if twice := parse_variables(environment).keys() & parse_secrets(secret_lines).keys():
         names = ", ".join(f"“{name}”" for name in sorted(twice))
         raise CommandRefused(_("%(names)s: also given as a variable. Remove one of the two.") % {"names": names})
@@ -162,11 +162,11 @@ def _split_lines(text: str, form: str) -> Iterator[tuple[int, str, str]]:
         yield number, name, value
 
 
-def _refuse_repeated(number: int, name: str, found: dict[str, str] | dict[str, SecretSource]) -> None:
-    if name in found:
-        raise _refusal(number, _("“%(name)s” is repeated.") % {"name": name}, _("Remove one of the two."))
+def _refuse_repeated(line_number: int, name: str, earlier: dict[str, str] | dict[str, SecretSource]) -> None:
+    if name in earlier:
+        raise _refusal(line_number, _("“%(name)s” is repeated.") % {"name": name}, _("Remove one of the two."))
 
 
-def _refusal(number: int, error: str, hint: str) -> CommandRefused:
-    text = _("Line %(n)d: %(error)s %(hint)s") % {"n": number, "error": error, "hint": hint}
+def _refusal(line_number: int, error: str, hint: str) -> CommandRefused:
+    text = _("Line %(n)d: %(error)s %(hint)s") % {"n": line_number, "error": error, "hint": hint}
     return CommandRefused(text.rstrip())

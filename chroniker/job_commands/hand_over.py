@@ -14,7 +14,7 @@ _predicates: dict[str, Predicate] = {}
 
 
 def register(command: str, predicate: Predicate) -> None:
-    """Called in ``AppConfig.ready``."""
+    """Call it in ``AppConfig.ready``."""
     _predicates[command] = predicate
 
 
@@ -29,6 +29,6 @@ def is_handed_over(command: str, args: str) -> bool:
         return False
 
 
-def note(command: str, args: str) -> str:
-    """The words that pages and commands show; empty for all other jobs."""
+def hand_over_note(command: str, args: str) -> str:
+    """The note that pages and commands show about a handed-over run; empty for all other jobs."""
     return _("handed over, not tracked") if is_handed_over(command, args) else ""

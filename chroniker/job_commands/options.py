@@ -37,7 +37,7 @@ class Option:
 
 
 @dataclass(frozen=True, slots=True)
-class Description:
+class CommandDescription:
     help: str
     options: list[Option]
 
@@ -46,15 +46,15 @@ class _Invalid(Exception):
     """The error message of argparse."""
 
 
-class _Ends(Exception):
-    """``--help`` or ``--version``: the rest of the line does not matter."""
+class _PrintsTextOnly(Exception):
+    """The line has ``--help`` or ``--version``: its other words do not matter."""
 
 
-def describe(command: str) -> Description:
+def describe_command(command: str) -> CommandDescription:
     """The command's help and options. Raises ``CommandRefused`` or ``CommandUnreadable``."""
-    loaded, parser = _load(command)
+    loaded, parser = _load_command_and_parser(command)
     shown = [action for action in parser._actions if action.help is not argparse.SUPPRESS]
-    return Description(str(loaded.help or "").strip(), [_option(action, parser) for action in shown])
+    return CommandDescription(str(loaded.help or "").strip(), [_option_of(action, parser) for action in shown])
 
 
 def argument_error(command: str, args: str) -> str | None:
@@ -63,7 +63,7 @@ def argument_error(command: str, args: str) -> str | None:
     Raises ``CommandRefused`` like ``policy.management_argv``.
     """
     words = policy.management_argv(command, args)[1:]
-    return parser_error(command, args) or argument_rules.problem(command, words) or None
+    return parser_error(command, args) or argument_rules.argument_problem(command, words) or None
 
 
 def parser_error(command: str, args: str) -> str | None:
@@ -74,11 +74,11 @@ def parser_error(command: str, args: str) -> str | None:
     """
     name, *words = policy.management_argv(command, args)
     try:
-        loaded, parser = _load(name)
-        wrappers = _argv_wrappers(type(loaded))
-        if wrappers is None or _are_read_by(wrappers, words) or _reads_files(parser, words):
+        loaded, parser = _load_command_and_parser(name)
+        overrides = _overrides_of_run_from_argv(type(loaded))
+        if overrides is None or _may_be_read_by(overrides, words) or _reads_files(parser, words):
             return None  # it parses the line itself
-        _make_inert(parser)
+        _remove_side_effects(parser)
         parser.parse_args(words)
     except _Invalid as error:
         message = _("“%(command)s” does not accept this: %(error)s.")
@@ -88,7 +88,7 @@ def parser_error(command: str, args: str) -> str | None:
     return None
 
 
-def _load(command: str) -> tuple[BaseCommand, CommandParser]:
+def _load_command_and_parser(command: str) -> tuple[BaseCommand, CommandParser]:
     policy.management_argv(command, "")
     try:
         loaded = catalogue.load_command(command)
@@ -99,7 +99,7 @@ def _load(command: str) -> tuple[BaseCommand, CommandParser]:
         raise CommandUnreadable(message % names) from error
 
 
-def _argv_wrappers(command: type[BaseCommand]) -> list[CodeType] | None:
+def _overrides_of_run_from_argv(command: type[BaseCommand]) -> list[CodeType] | None:
     """The code of ``run_from_argv`` overrides that call the original. None if one of them replaces it."""
     found: list[CodeType] = []
     for cls in command.__mro__:
@@ -113,21 +113,21 @@ def _argv_wrappers(command: type[BaseCommand]) -> list[CodeType] | None:
     return None
 
 
-def _are_read_by(wrappers: Sequence[CodeType], words: Sequence[str]) -> bool:
+def _may_be_read_by(overrides: Sequence[CodeType], words: Sequence[str]) -> bool:
     """Whether an override may read one of these words itself: its code contains the word as a literal."""
-    literals = {text for code in wrappers for text in _literals(code)}
+    literals = {text for code in overrides for text in _text_literals(code)}
     return any(word in literals or word.partition("=")[0] in literals for word in words)
 
 
-def _literals(code: CodeType) -> Iterator[str]:
+def _text_literals(code: CodeType) -> Iterator[str]:
     for constant in code.co_consts:
         if isinstance(constant, str):
             yield constant
         elif isinstance(constant, CodeType):  # a comprehension or an inner function
-            yield from _literals(constant)
+            yield from _text_literals(constant)
 
 
-def _option(action: argparse.Action, parser: CommandParser) -> Option:
+def _option_of(action: argparse.Action, parser: CommandParser) -> Option:
     return Option(
         names=", ".join(action.option_strings) + _values_text(action),
         help=_help_text(action, parser),
@@ -144,7 +144,7 @@ def _default_text(action: argparse.Action) -> str:
 
 
 def _values_text(action: argparse.Action) -> str:
-    """“ PARTS”, “file [file …]”."""
+    """The values, as argparse shows them: “ PARTS”, “file [file …]”."""
     if action.nargs == 0:
         return ""
     if isinstance(action.metavar, tuple):
@@ -169,13 +169,13 @@ def _help_text(action: argparse.Action, parser: CommandParser) -> str:
         return text
 
 
-def _make_inert(parser: argparse.ArgumentParser) -> None:
+def _remove_side_effects(parser: argparse.ArgumentParser) -> None:
     """Replace everything in the parser that has side effects."""
     vars(parser).update(error=_raise_invalid, exit=_raise_ends)
     for action in parser._actions:
         if isinstance(action, argparse._SubParsersAction):
             for each in set(action.choices.values()):
-                _make_inert(each)
+                _remove_side_effects(each)
             continue
         if isinstance(action, argparse._HelpAction | argparse._VersionAction):
             action.__class__ = _EndAction  # type: ignore[assignment]
@@ -190,7 +190,7 @@ def _raise_invalid(message: str) -> NoReturn:
 
 
 def _raise_ends(*args: Any, **kwargs: Any) -> NoReturn:
-    raise _Ends
+    raise _PrintsTextOnly
 
 
 class _NoAction(argparse.Action):
@@ -200,7 +200,7 @@ class _NoAction(argparse.Action):
 
 class _EndAction(argparse.Action):
     def __call__(self, *args: Any, **kwargs: Any) -> NoReturn:
-        raise _Ends
+        raise _PrintsTextOnly
 
 
 def _reads_files(parser: argparse.ArgumentParser, words: Sequence[str]) -> bool:

@@ -8,7 +8,7 @@ from typing import Any
 
 
 @dataclass(frozen=True, slots=True)
-class Offer:
+class PickerChoice:
     """One thing that the command can run."""
 
     name: str
@@ -17,7 +17,7 @@ class Offer:
 
 
 @dataclass(frozen=True, slots=True)
-class Call:
+class ParsedCall:
     """The words of a command line, taken apart: ``NAME --args JSON --kwargs JSON``."""
 
     name: str
@@ -33,16 +33,16 @@ class Picker:
     command: str
     label: Any  #: translated late
     options_help: Any  #: about the other options of the command; translated late
-    offers: Callable[[], list[Offer]]
+    list_choices: Callable[[], list[PickerChoice]]
     #: ``None``: the words are not of this form.
-    read: Callable[[Sequence[str]], Call | None]
+    parse_words: Callable[[Sequence[str]], ParsedCall | None]
 
 
 _pickers: dict[str, Picker] = {}
 
 
 def register(picker: Picker) -> None:
-    """Called in ``AppConfig.ready``."""
+    """Call it in ``AppConfig.ready``."""
     _pickers[picker.command] = picker
 
 
@@ -50,6 +50,6 @@ def pickers() -> list[Picker]:
     return [*_pickers.values()]
 
 
-def offers(command: str) -> list[Offer]:
+def choices_of_command(command: str) -> list[PickerChoice]:
     """What this command can run. Empty for a command without a picker. Imports the project's code."""
-    return _pickers[command].offers() if command in _pickers else []
+    return _pickers[command].list_choices() if command in _pickers else []

@@ -27,7 +27,7 @@ class Filter:
     value: str
 
     def apply(self, found: dt.datetime | str | None) -> dt.datetime | str | None:
-        """``None`` stays ``None``, but for a default. Raises ``CommandRefused`` for a time beyond the calendar."""
+        """``None`` stays ``None``, except for “default”. Raises ``CommandRefused`` for a time beyond the calendar."""
         if self.name == "default":
             return self.value if found is None else found
         if not isinstance(found, dt.datetime):
@@ -109,19 +109,19 @@ def _shift_moment(moment: dt.datetime, value: str) -> dt.datetime:
     shift = _SHIFT.match(value)
     assert shift is not None
     if shift["unit"] in "wd":
-        return _at_wall(moment.replace(tzinfo=None) + _to_timedelta(shift), moment.tzinfo)
+        return _moment_of_wall_time(moment.replace(tzinfo=None) + _to_timedelta(shift), moment.tzinfo)
     return (moment.astimezone(dt.UTC) + _to_timedelta(shift)).astimezone(moment.tzinfo)
 
 
-def _at_wall(wall: dt.datetime, place: dt.tzinfo | None) -> dt.datetime:
-    """The moment of a wall-clock time. Of a repeated one, the first; a skipped one is later by the skipped time."""
-    return wall.replace(tzinfo=place, fold=0).astimezone(dt.UTC).astimezone(place)
+def _moment_of_wall_time(wall: dt.datetime, tz: dt.tzinfo | None) -> dt.datetime:
+    """The moment of a wall-clock time: the first of a repeated time; a skipped time moves later by the gap."""
+    return wall.replace(tzinfo=tz, fold=0).astimezone(dt.UTC).astimezone(tz)
 
 
 def _start_of(moment: dt.datetime, value: str) -> dt.datetime:
     if value == "hour":  # of the real hour, also if it is repeated
         return moment.replace(minute=0, second=0, microsecond=0)
-    return _at_wall(
+    return _moment_of_wall_time(
         _STARTS[value](moment.replace(tzinfo=None, hour=0, minute=0, second=0, microsecond=0)), moment.tzinfo
     )
 

@@ -27,7 +27,7 @@ Values = Mapping[str, "dt.datetime | str | None"]
 
 TIMES = ("scheduled_for", "covered_until", "interval_start", "last_success")
 NAMES = (*TIMES, "job", "job_id", "run_id", "token", "attempt", "trigger", "host")
-#: Placeholders of one field, and characters of a word with placeholders.
+#: How many placeholders a field may have, and how many characters a word whose placeholders are filled in.
 MOST, LONGEST_WORD = 50, 8192
 
 #: Stands for a placeholder in a text, with its number added.
@@ -74,7 +74,7 @@ def extract(text: str) -> tuple[str, list[Placeholder]]:
         )
         end = _END.match(text, position)
         if end is None:
-            raise _unreadable(text[begin.start() : position + 20])
+            raise _unreadable_error(text[begin.start() : position + 20])
         parts.append(chr(_MARK + len(found)))
         found.append(Placeholder(begin["name"], filters))
         position = end.end()
@@ -85,18 +85,21 @@ def extract(text: str) -> tuple[str, list[Placeholder]]:
     return "".join([*parts, text[position:]]), found
 
 
-def has_mark(word: str) -> bool:
-    """Whether this word of a cut text contains a placeholder."""
+def has_placeholder_mark(word: str) -> bool:
+    """Whether this word of a text from ``extract`` contains a placeholder."""
     return _MARKS.search(word) is not None
 
 
-def put_values(word: str, found: Sequence[Placeholder], values: Values) -> str:
-    """This word of a cut text with the values of its placeholders. Raises ``CommandRefused`` if it is too long."""
-    if not found:
+def fill_word(word: str, placeholders: Sequence[Placeholder], values: Values) -> str:
+    """A word of a text from ``extract``, with its values. Raises ``CommandRefused`` if it becomes too long."""
+    if not placeholders:
         return word
-    filled = _MARKS.sub(lambda mark: found[ord(mark[0]) - _MARK].value(values), word)
+    filled = _MARKS.sub(lambda mark: placeholders[ord(mark[0]) - _MARK].value(values), word)
     if len(filled) > LONGEST_WORD:
-        text = _("A word with placeholders has %(n)d characters; at most %(max)d are allowed.")
+        text = _(
+            "An argument or value has %(n)d characters after its placeholders are filled in; "
+            "at most %(max)d are allowed."
+        )
         raise CommandRefused(text % {"n": len(filled), "max": LONGEST_WORD})
     return filled
 
@@ -104,16 +107,16 @@ def put_values(word: str, found: Sequence[Placeholder], values: Values) -> str:
 def fill(text: str, values: Values) -> str:
     """A text that is not split into words, with its values."""
     marked, found = extract(text)
-    return put_values(marked, found, values)
+    return fill_word(marked, found, values)
 
 
 def escape(text: str) -> str:
-    """A text that means the same as ``text`` without placeholders: for commands of other schedulers."""
+    """``text`` with its braces escaped, so that it has no placeholders: for commands of other schedulers."""
     return _BEGIN.sub(lambda begin: begin[0].replace(_LITERAL, _ESCAPED), text)
 
 
 def warnings(*texts: str) -> list[str]:
-    """Words in braces that look like placeholders but are none: they stay as they are."""
+    """Warnings about words in braces that look like placeholders but are none."""
     found = []
     for text in texts:
         for word in _WORD.finditer(_BEGIN.sub("", text)):
@@ -142,7 +145,7 @@ def values_of(run: CurrentRun, host: str) -> Values:
     }
 
 
-def _unreadable(text: str) -> CommandRefused:
+def _unreadable_error(text: str) -> CommandRefused:
     message = _('A placeholder cannot be read at “%(text)s”. Write it like {{ scheduled_for|date:"Y-m-d" }}.')
     hint = _("For the two braces themselves write four.")
     return CommandRefused(message % {"text": text[:60]} + " " + hint)

@@ -24,16 +24,16 @@ MAX_LINE = 131_072
 CODE_OPTIONS = ("--settings", "--pythonpath")
 
 
-def split_words(text: str, what: str) -> list[str]:
+def split_words(text: str, text_name: str) -> list[str]:
     """Split like a shell, without expansions. Raises ``CommandRefused`` for unbalanced quotes."""
     if len(text) > MAX_LINE:  # splitting a million characters takes a second
         message = _("%(what)s has %(n)d characters; at most %(max)d are allowed.")
-        raise CommandRefused(message % {"what": what, "n": len(text), "max": MAX_LINE})
+        raise CommandRefused(message % {"what": text_name, "n": len(text), "max": MAX_LINE})
     try:
         return shlex.split(text)
     except ValueError as error:
         hint = _('%(what)s cannot be split into words: %(error)s in %(text)s. Write a quote as \\\' or inside "…".')
-        raise CommandRefused(hint % {"what": what, "error": str(error).lower(), "text": shortened(text)}) from None
+        raise CommandRefused(hint % {"what": text_name, "error": str(error).lower(), "text": shortened(text)}) from None
 
 
 def management_argv(command: str, args: str, values: Values = SAMPLE) -> tuple[str, ...]:
@@ -44,8 +44,8 @@ def management_argv(command: str, args: str, values: Values = SAMPLE) -> tuple[s
     if reason := denial_reason(command):
         raise CommandRefused(reason)
     marked, found = placeholders.extract(args)
-    argv = [placeholders.put_values(word, found, values) for word in split_words(marked, _("The argument line"))]
-    if not settings.raw_commands_allowed and (option := _code_option(argv)):
+    argv = [placeholders.fill_word(word, found, values) for word in split_words(marked, _("The argument line"))]
+    if not settings.raw_commands_allowed and (option := _find_code_option(argv)):
         message = _(
             "“%(option)s” can change which code runs; it is refused while raw commands are disabled (%(switch)s)."
         )
@@ -53,7 +53,7 @@ def management_argv(command: str, args: str, values: Values = SAMPLE) -> tuple[s
     return (command, *argv)
 
 
-def _code_option(argv: Sequence[str]) -> str | None:
+def _find_code_option(argv: Sequence[str]) -> str | None:
     """One of ``CODE_OPTIONS``, also abbreviated, as argparse accepts it. A command's own “--set” is refused, too."""
     for word in argv:
         name = word.partition("=")[0]
@@ -64,7 +64,7 @@ def _code_option(argv: Sequence[str]) -> str | None:
     return None
 
 
-def is_known(command: str) -> bool:
+def is_known_command(command: str) -> bool:
     """Whether this process can find the management command."""
     return command in get_commands()
 
@@ -91,9 +91,9 @@ def raw_argv(raw_command: str, values: Values = SAMPLE) -> tuple[str, ...]:
     argv = split_words(marked, _("The raw command"))
     if not argv:
         raise CommandRefused(_("The raw command is empty."))
-    if found and placeholders.has_mark(argv[0]):
+    if found and placeholders.has_placeholder_mark(argv[0]):
         raise CommandRefused(_("The program cannot contain a placeholder; only its arguments can."))
-    return tuple(placeholders.put_values(word, found, values) for word in argv)
+    return tuple(placeholders.fill_word(word, found, values) for word in argv)
 
 
 #: Characters of a command line that is stored with its run. MariaDB refuses statements of 16 MB.
@@ -101,12 +101,12 @@ LONGEST_RECORDED = 16_384
 
 
 def planned_argv(command: str, raw_command: str, args: str) -> list[str] | None:
-    """The words of a command line, for the record: without checking the rules. ``None``: they cannot be split, are
-    too long, or are known only when the run starts."""
+    """The words of a command line, for the record of a run; the rules are not checked. ``None``: they cannot be split,
+    are too long, or are known only when the run starts."""
     if len(args) + len(raw_command) > LONGEST_RECORDED:  # long texts are not split, and not kept in the cache
         return None
     words = _split_command(command, raw_command, args)
-    return None if words is None else recorded_argv(words)
+    return None if words is None else argv_if_short(words)
 
 
 @functools.lru_cache(maxsize=4096)
@@ -119,7 +119,7 @@ def _split_command(command: str, raw_command: str, args: str) -> tuple[str, ...]
     return None if found else tuple(words if raw_command else [command, *words])
 
 
-def recorded_argv(argv: Sequence[str]) -> list[str] | None:
+def argv_if_short(argv: Sequence[str]) -> list[str] | None:
     """These words, if they are short enough for the record of a run."""
     return [*argv] if sum(map(len, argv)) <= LONGEST_RECORDED else None
 

@@ -125,7 +125,7 @@ def _still_eligible(plans: Sequence[Plan], now: dt.datetime) -> tuple[list[Plan]
     if not found:
         return [], now
     checked_at, server = next(iter(found.values()))
-    reading = jump_detection.evaluate(checked_at, server or None, before)
+    reading = jump_detection.evaluate_reading(checked_at, server or None, before)
     if reading.suspended_because:
         raise jump_detection.ClockJumped(reading)
     return [plan for plan in plans if plan.job_id in found], max(now, checked_at)

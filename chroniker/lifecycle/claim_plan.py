@@ -23,7 +23,15 @@ from chroniker.lifecycle.event_plan import plan_event
 from chroniker.lifecycle.planned_rows import Plan, add_run, begin_plan, instant_before, set_next_instant
 from chroniker.models import Activation, CatchUp, JobState, Status, Trigger
 from chroniker.reasons import Code, Reason
-from chroniker.schedule import ClosedTime, closed_at, closed_until, jitter, last_open, latest_until, next_after
+from chroniker.schedule import (
+    ClosedTime,
+    closed_span_from,
+    closed_time_at,
+    jitter,
+    last_open_instant,
+    latest_until,
+    next_after,
+)
 
 ASKED_BY_LENGTH = 150
 
@@ -67,13 +75,15 @@ def plan_scheduled(state: JobState, now: dt.datetime, ready_until: dt.datetime |
     if first is not None and first <= bound and job.misfire_grace_seconds is not None:
         limit = now - offset - dt.timedelta(seconds=job.misfire_grace_seconds, microseconds=1)
         first = _skip_missed(plan, now, closed, first, min(limit, bound), bound)
-    is_closed = bool(closed) and first is not None and closed_at(closed, first, spec.timezone) is not None
+    is_closed = bool(closed) and first is not None and closed_time_at(closed, first, spec.timezone) is not None
     if first is None or (plan.runs and first > bound) or is_closed:
         set_next_instant(plan.after, first, offset)
         return plan
     following, until = next_after(spec, first), first
     if following is not None and following <= bound and job.catch_up != CatchUp.EACH:  # several instants wait
-        until = last_open(spec, closed, first, bound) if closed else max(latest_until(spec, bound) or first, first)
+        until = (
+            last_open_instant(spec, closed, first, bound) if closed else max(latest_until(spec, bound) or first, first)
+        )
         following = next_after(spec, until)
     if job.catch_up == CatchUp.LATEST and until > first and (before := instant_before(spec, until)) is not None:
         add_run(plan, now, Status.SKIPPED, Trigger.SCHEDULE, first, before, Reason.of(Code.CATCH_UP))
@@ -90,7 +100,7 @@ def _skip_closed(
     spec, following = plan.spec, first
     rounds = len(closed) * 2 if first <= bound else 0  # each ends one blackout; the next tick continues
     for _each in range(rounds):
-        within = closed_until(spec, closed, following, bound)
+        within = closed_span_from(spec, closed, following, bound)
         if within is None:
             break
         because = Reason.of(Code.BLACKOUT, name=within.name)

@@ -63,7 +63,7 @@ def _statement(with_progress: bool, with_server: bool) -> Statement:
 
 
 def _make_answer(stop_at: dt.datetime | None, by: str, now: dt.datetime, server: str, before: HostClocks) -> Renewal:
-    hosts.record_clock_skew(jump_detection.evaluate(now, server or None, before))
+    hosts.record_clock_skew(jump_detection.evaluate_reading(now, server or None, before))
     return Renewal(held=True, stop=None if stop_at is None else by)
 
 

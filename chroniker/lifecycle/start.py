@@ -140,7 +140,7 @@ def _start_in_one_statement(run_id: UUID, token: int, nonce: UUID, taker: Taker)
     found = one_statement.start(_statement(bool(trusted.server)), values)
     if found is None:
         return None
-    jump_detection.evaluate(found.now, found.server or None, before)
+    jump_detection.evaluate_reading(found.now, found.server or None, before)
     run, stop = found.run, found.run.stop_requested_at is not None
     return Started(run, run.job, stop, None, found.last_success_until, _has_late_alert(found.alerts_open))
 
@@ -157,7 +157,7 @@ def _statement(with_server: bool) -> Statement:
         ~Exists(draining.draining_here()),
         ~installation.is_copied(),
         ~Exists(Run.objects.filter(_may_need_start_message(), pk=run_id, slot="")),
-        *jump_detection.is_within(parameter("lowest"), parameter("highest"), server),
+        *jump_detection.trusted_clock_conditions(parameter("lowest"), parameter("highest"), server),
     )
     return one_statement.make_start(
         claim, _run_columns(nonce, taker), lease, _lease_columns(nonce), with_server=with_server
@@ -175,7 +175,7 @@ def _start(run_id: UUID, token: int, nonce: UUID, taker: Taker) -> Started | Non
     (run,) = found
     if moved:
         _postpone_if_held(run, taker)
-    reading = jump_detection.evaluate(run.now, run.server or None, before)
+    reading = jump_detection.evaluate_reading(run.now, run.server or None, before)
     if reading.suspended_because:
         # The lease may have been taken from a holder that still executes the job.
         raise jump_detection.ClockJumped(reading)

@@ -159,7 +159,7 @@ class _Query(NamedTuple):
 
 
 def _compile_query(build: Callable[..., Rows], inputs: tuple[Any, ...], given: Mapping[str, Any]) -> _Query | None:
-    with simulated_time.leave_time_open():
+    with simulated_time.compile_with_time_placeholder():
         return _compiled(build, inputs, tuple(given), _query_dependencies())
 
 

@@ -60,7 +60,7 @@ def _check_command(job: JobFields, errors: Errors) -> None:
             policy.management_argv(job.command, "")
             field = "args"
             words = policy.management_argv(job.command, job.args)[1:]
-            if refusal := argument_rules.problem(job.command, words):
+            if refusal := argument_rules.argument_problem(job.command, words):
                 errors["args"] = ValidationError(refusal, code=ARGUMENT_RULE)
         else:
             policy.raw_argv(job.raw_command)

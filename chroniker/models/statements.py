@@ -96,7 +96,7 @@ def compiled_once(build: Callable[..., R]) -> Callable[..., R]:
 
     @functools.wraps(build)
     def wrapper(*args: Any) -> R:
-        with simulated_time.leave_time_open():
+        with simulated_time.compile_with_time_placeholder():
             return remembered(_statement_dependencies(), *args)
 
     setting_changed.connect(lambda **kwargs: remembered.cache_clear(), weak=False)

@@ -4,9 +4,9 @@ Belongs here: everything that follows from a schedule alone. Does not belong her
 whether a job may run (``eligibility``).
 """
 
-from chroniker.schedule.blackouts import ClosedTime, closed_at, closed_until, last_open
+from chroniker.schedule.blackouts import ClosedTime, closed_span_from, closed_time_at, last_open_instant
 from chroniker.schedule.description import describe
-from chroniker.schedule.forecast import dst_notes, preview
+from chroniker.schedule.forecast import clock_change_notes, next_instants
 from chroniker.schedule.schedule_warnings import warnings
 from chroniker.schedule.spec import DstFold, DstGap, Frequency, Spec, jitter
 from chroniker.schedule.timeline import latest_until, next_after, validate
@@ -17,15 +17,15 @@ __all__ = [
     "DstGap",
     "Frequency",
     "Spec",
-    "closed_at",
-    "closed_until",
+    "clock_change_notes",
+    "closed_span_from",
+    "closed_time_at",
     "describe",
-    "dst_notes",
     "jitter",
-    "last_open",
+    "last_open_instant",
     "latest_until",
     "next_after",
-    "preview",
+    "next_instants",
     "validate",
     "warnings",
 ]

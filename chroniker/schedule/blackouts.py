@@ -18,7 +18,7 @@ from chroniker.schedule.zones import to_wall, zone
 
 WEEK = dt.timedelta(days=7)
 TICK = dt.timedelta(microseconds=1)
-#: Limit of one call. A caller whose result was cut short by it calls again.
+#: How many closed times one call passes. A caller that needs more calls again.
 MAX_CLOSED_TIMES = 500
 
 
@@ -32,33 +32,35 @@ class ClosedTime:
     repeats: str = "NEVER"
 
 
-class Closed(NamedTuple):
-    """One occurrence, in UTC."""
+class ClosedSpan(NamedTuple):
+    """One occurrence of a closed time, in UTC; or the first and the last of several closed instants."""
 
     name: str
     start: dt.datetime
     end: dt.datetime
 
 
-def closed_at(times: Iterable[ClosedTime], instant: dt.datetime, timezone: str) -> Closed | None:
+def closed_time_at(times: Iterable[ClosedTime], instant: dt.datetime, timezone: str) -> ClosedSpan | None:
     """The closed time that contains ``instant``; if several do, the one that ends last."""
     found = [
-        Closed(time.name, start, end)
+        ClosedSpan(time.name, start, end)
         for time in times
-        for start, end in _occurrences(time, instant, timezone)
+        for start, end in _occurrences_near(time, instant, timezone)
         if start <= instant < end
     ]
     return max(found, key=lambda each: each.end, default=None)
 
 
-def closed_until(spec: Spec, times: Iterable[ClosedTime], first: dt.datetime, bound: dt.datetime) -> Closed | None:
-    """The run of closed instants that begins with ``first``, or None if ``first`` is open.
+def closed_span_from(
+    spec: Spec, times: Iterable[ClosedTime], first: dt.datetime, bound: dt.datetime
+) -> ClosedSpan | None:
+    """The consecutive closed instants from ``first`` on, or None if ``first`` is open.
 
     It ends before the next open instant, or before a closed time with another name. ``start`` and ``end`` of the
     result are its first and its last instant, not later than ``bound``.
     """
     times = list(times)
-    within = closed_at(times, first, spec.timezone)
+    within = closed_time_at(times, first, spec.timezone)
     if within is None:
         return None
     name, last, following = within.name, first, first
@@ -68,46 +70,48 @@ def closed_until(spec: Spec, times: Iterable[ClosedTime], first: dt.datetime, bo
         if further is None or further > bound:
             break
         following = further
-        at = closed_at(times, following, spec.timezone)
+        at = closed_time_at(times, following, spec.timezone)
         if at is None or at.name != name:
             break
         within = at
-    return Closed(name, first, last)
+    return ClosedSpan(name, first, last)
 
 
-def last_open(spec: Spec, times: Iterable[ClosedTime], first: dt.datetime, bound: dt.datetime) -> dt.datetime:
+def last_open_instant(spec: Spec, times: Iterable[ClosedTime], first: dt.datetime, bound: dt.datetime) -> dt.datetime:
     """The last open instant that is not later than ``bound``. ``first`` must be an open instant."""
     times = list(times)
     last = latest_until(spec, bound) or first
     for _each in range(MAX_CLOSED_TIMES):
-        within = closed_at(times, last, spec.timezone) if last > first else None
+        within = closed_time_at(times, last, spec.timezone) if last > first else None
         if within is None:
             return max(last, first)
         last = latest_until(spec, within.start - TICK) or first
     return first
 
 
-def _occurrences(time: ClosedTime, instant: dt.datetime, timezone: str) -> Iterator[tuple[dt.datetime, dt.datetime]]:
-    """Occurrences near ``instant``. None begins before the first one."""
+def _occurrences_near(
+    time: ClosedTime, instant: dt.datetime, timezone: str
+) -> Iterator[tuple[dt.datetime, dt.datetime]]:
+    """Occurrences near ``instant``. No occurrence begins before ``starts_at``."""
     if time.repeats == "NEVER":
         yield time.starts_at, time.ends_at
         return
     tz = zone(timezone)
     low, high, wall = (to_wall(tz, moment) for moment in (time.starts_at, time.ends_at, instant))
-    for start, end in (_weekly if time.repeats == "WEEKLY" else _yearly)(low, high, wall):
+    for start, end in (_weekly_occurrences if time.repeats == "WEEKLY" else _yearly_occurrences)(low, high, wall):
         yield min(_utc_candidates(start, tz)), max(_utc_candidates(end, tz))
 
 
 Pairs = Iterator[tuple[dt.datetime, dt.datetime]]
 
 
-def _weekly(low: dt.datetime, high: dt.datetime, wall: dt.datetime) -> Pairs:
+def _weekly_occurrences(low: dt.datetime, high: dt.datetime, wall: dt.datetime) -> Pairs:
     nearest = (wall - low) // WEEK
     for weeks in range(max(0, nearest - 1), nearest + 2):  # one more, because of clock changes
         yield low + weeks * WEEK, high + weeks * WEEK
 
 
-def _yearly(low: dt.datetime, high: dt.datetime, wall: dt.datetime) -> Pairs:
+def _yearly_occurrences(low: dt.datetime, high: dt.datetime, wall: dt.datetime) -> Pairs:
     span = high.year - low.year
     for year in range(max(low.year, wall.year - span - 1), wall.year + 2):
         start, end = _move_to_year(low, year), _move_to_year(high, year + span)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import datetime as dt
 from bisect import bisect_left
 
-from chroniker.schedule.day_sets import LAST_YEAR, first_day
+from chroniker.schedule.day_sets import LAST_YEAR, first_day_from
 from chroniker.schedule.recurrence import Recurrence, moment_of, second_of_day, times_of_day
 from chroniker.schedule.rrule_params import Params
 from chroniker.schedule.spec import Frequency
@@ -24,8 +24,8 @@ class CalendarRule(Recurrence):
         length = {Frequency.YEARLY: 366, Frequency.MONTHLY: 31, Frequency.WEEKLY: 7, Frequency.DAILY: 1}
         self.stride = dt.timedelta(days=length[Frequency(frequency)] * params.interval)
 
-    def _search(self, wall: dt.datetime, limit: int) -> dt.datetime | None:
-        day = first_day(self.days, wall.toordinal(), limit)
+    def _first_time_from(self, wall: dt.datetime, limit: int) -> dt.datetime | None:
+        day = first_day_from(self.days, wall.toordinal(), limit)
         while day is not None:
             period = self._period_of(day)
             if missing := (self.first_period - period) % self.params.interval:
@@ -38,7 +38,7 @@ class CalendarRule(Recurrence):
                 if found := self._first_time_on(day, wall):
                     return found
                 next_day = day + 1
-            day = first_day(self.days, next_day, limit)
+            day = first_day_from(self.days, next_day, limit)
         return None
 
     def _first_time_on(self, day: int, wall: dt.datetime) -> dt.datetime | None:
@@ -49,10 +49,10 @@ class CalendarRule(Recurrence):
     def _times_of_period(self, period: int) -> list[dt.datetime]:
         """The times of one period that ``bysetpos`` selects."""
         days, end = [], self._first_day_of(period + 1)
-        day = first_day(self.days, self._first_day_of(period), end)
+        day = first_day_from(self.days, self._first_day_of(period), end)
         while day is not None:
             days.append(day)
-            day = first_day(self.days, day + 1, end)
+            day = first_day_from(self.days, day + 1, end)
         size = len(days) * len(self.times)
         positions = sorted({p - 1 if p > 0 else size + p for p in self.params.bysetpos})
         return [

@@ -6,7 +6,7 @@ import datetime as dt
 from itertools import product
 from math import gcd
 
-from chroniker.schedule.day_sets import first_day
+from chroniker.schedule.day_sets import first_day_from
 from chroniker.schedule.recurrence import DAY_SECONDS, Recurrence, absolute_second, moment_of, times_of_day
 from chroniker.schedule.rrule_params import Params
 from chroniker.schedule.spec import Frequency
@@ -25,13 +25,13 @@ class ClockRule(Recurrence):
         self.step = unit * params.interval
         self.stride = dt.timedelta(seconds=self.step)
         self.origin = absolute_second(anchor) // unit * unit
-        self.offsets = self._offsets(anchor)
+        self.offsets = self._offsets_within_unit(anchor)
         self.hours = _next_values(params.byhour, 24)
         self.minutes = _next_values(params.byminute if unit < 3600 else (), 60)
         self.seconds = _next_values(params.bysecond if unit == 1 else (), 60)
         self.never_fires = not self._is_reachable()
 
-    def _offsets(self, anchor: dt.datetime) -> tuple[int, ...]:
+    def _offsets_within_unit(self, anchor: dt.datetime) -> tuple[int, ...]:
         """Seconds from the start of a matching unit to each of its times."""
         minutes = self.params.byminute or (anchor.minute,) if self.unit == 3600 else (0,)
         seconds = self.params.bysecond or (anchor.second,) if self.unit > 1 else (0,)
@@ -50,12 +50,12 @@ class ClockRule(Recurrence):
         times = (hour * 3600 + minute * 60 + second for hour, minute, second in product(*values))
         return bool(self.offsets) and any((time - self.origin) % common == 0 for time in times)
 
-    def _search(self, wall: dt.datetime, limit: int) -> dt.datetime | None:
+    def _first_time_from(self, wall: dt.datetime, limit: int) -> dt.datetime | None:
         if self.never_fires:
             return None
         earliest = absolute_second(wall)
         at = self._next_step(earliest // self.unit * self.unit)
-        while (day := first_day(self.days, at // DAY_SECONDS, limit)) is not None:
+        while (day := first_day_from(self.days, at // DAY_SECONDS, limit)) is not None:
             if at // DAY_SECONDS != day:
                 at = self._next_step(day * DAY_SECONDS)
             elif wait := self._seconds_to_allowed_time(at % DAY_SECONDS):

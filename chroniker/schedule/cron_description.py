@@ -9,8 +9,8 @@ from chroniker.schedule.cron_rule import EVERY_MONTH, CronDays, CronRule
 from chroniker.schedule.spec import Frequency
 
 
-def cron_words(rule: CronRule) -> str | None:
-    """None if the words would be harder to read than the expression."""
+def describe_cron(rule: CronRule) -> str | None:
+    """The expression in words; None if they would be harder to read than the expression."""
     interval = _interval_words(rule)
     time = interval or _time_words(rule)
     if time is None:
@@ -25,15 +25,15 @@ def cron_words(rule: CronRule) -> str | None:
 def _interval_words(rule: CronRule) -> str | None:
     second, minute, hour = rule.fields[:3]
     if minute == hour == "*" and (n := _even_step(second, 60)):
-        return phrases.every(Frequency.SECONDLY, n)
+        return phrases.every_interval(Frequency.SECONDLY, n)
     if second != "0":
         return None
     if n := _even_step(minute, 60):
-        return _within_hours(phrases.every(Frequency.MINUTELY, n), rule, last_minute=60 - n)
+        return _limit_to_hours(phrases.every_interval(Frequency.MINUTELY, n), rule, last_minute=60 - n)
     n = _even_step(hour, 24)
     if len(rule.minutes) > phrases.MAX_LISTED or not n:
         return None
-    text = phrases.every(Frequency.HOURLY, n)
+    text = phrases.every_interval(Frequency.HOURLY, n)
     if rule.minutes == (0,):
         return text
     return _("%(every)s at minute %(minutes)s") % {"every": text, "minutes": phrases.join_words(rule.minutes)}
@@ -48,20 +48,20 @@ def _even_step(field: str, size: int) -> int | None:
     return n if n < size and size % n == 0 else None
 
 
-def _within_hours(text: str, rule: CronRule, last_minute: int) -> str | None:
+def _limit_to_hours(text: str, rule: CronRule, last_minute: int) -> str | None:
     hours = rule.hours
     if len(hours) == 24:
         return text
     if list(hours) != list(range(hours[0], hours[-1] + 1)):
         return None
-    span = {"every": text, "first": phrases.clock(hours[0], 0), "last": phrases.clock(hours[-1], last_minute)}
+    span = {"every": text, "first": phrases.clock_time(hours[0], 0), "last": phrases.clock_time(hours[-1], last_minute)}
     return _("%(every)s from %(first)s to %(last)s") % span
 
 
 def _time_words(rule: CronRule) -> str | None:
     hours, minutes = rule.hours, rule.minutes
     if rule.seconds == (0,) and len(minutes) == 1 and len(hours) > 2 and hours == tuple(range(hours[0], hours[-1] + 1)):
-        span = {"first": phrases.clock(hours[0], minutes[0]), "last": phrases.clock(hours[-1], minutes[0])}
+        span = {"first": phrases.clock_time(hours[0], minutes[0]), "last": phrases.clock_time(hours[-1], minutes[0])}
         return _("every hour from %(first)s to %(last)s") % span
     return phrases.at_times(hours, minutes, rule.seconds)
 
@@ -73,7 +73,7 @@ def _day_words(days: CronDays) -> str | None:
             return None
         return _("on the working day nearest to day %(day)s of the month") % {"day": days.nearest}
     if days.weekdays is None and days.monthdays is None:
-        return _("every day in %(months)s") % {"months": phrases.months(months)}
+        return _("every day in %(months)s") % {"months": phrases.month_names(months)}
     if days.weekdays is not None and days.monthdays is not None:
         return _either_day_words(days) if not months and not days.both else None
     if days.monthdays is not None:

@@ -60,23 +60,23 @@ EQUAL_RANGE = re.compile(r"^(\w+)-\1(/.*)?$", re.IGNORECASE | re.ASCII)
 def parse_fields(text: str) -> tuple[str, ...]:
     """The six fields of an expression in lower case, seconds first. Raises ``ScheduleError`` about the invalid part."""
     if not isinstance(text, str) or not text.strip():
-        raise _error(_("A cron expression is needed, for example “0 3 * * *” for every day at 03:00."))
+        raise _cron_error(_("A cron expression is needed, for example “0 3 * * *” for every day at 03:00."))
     if len(text) > MAX_LENGTH:
-        raise _error(
+        raise _cron_error(
             _("The expression has %(n)d characters; at most %(max)d are allowed.") % {"n": len(text), "max": MAX_LENGTH}
         )
     try:
         if not text.isascii() and (message := foreign_syntax.expression_message(text)):  # a space that looks like one
-            raise _error(message)
-        return _parse(text)
+            raise _cron_error(message)
+        return _split_and_validate(text)
     except ScheduleError as error:
         if message := foreign_syntax.expression_message(text):
-            raise _error(message) from error
+            raise _cron_error(message) from error
         raise
 
 
-def _parse(text: str) -> tuple[str, ...]:
-    fields = _split(text.strip())
+def _split_and_validate(text: str) -> tuple[str, ...]:
+    fields = _split_fields(text.strip())
     for field, token in zip(FIELDS, fields, strict=True):
         for part in token.split(","):
             _refuse_misread_syntax(field, part)
@@ -93,12 +93,12 @@ def either_day_matches(fields: tuple[str, ...]) -> bool:
     return not any(fields[position].startswith(("*", "?")) for position in (DAY, WEEKDAY))
 
 
-def _split(text: str) -> tuple[str, ...]:
+def _split_fields(text: str) -> tuple[str, ...]:
     if text.startswith("@"):
         text = _resolve_alias(text)
     fields = re.findall(r"\S+", text, re.ASCII)
     if len(fields) not in (5, 6):
-        raise _error(
+        raise _cron_error(
             _(
                 "“%(text)s” has %(n)d fields; write five (minute, hour, day, month, day of the week: “30 3 * * mon”), "
                 "or six with the second first (“0 30 3 * * mon”)."
@@ -118,16 +118,16 @@ def _resolve_alias(text: str) -> str:
         hint = _("a schedule cannot run at reboot; write a time, like “@daily” or “0 3 * * *”")
     else:
         hint = _("write one of %(known)s") % {"known": ", ".join(ALIASES)}
-    raise _error(_("“%(text)s” is not supported: %(hint)s.") % {"text": text, "hint": hint})
+    raise _cron_error(_("“%(text)s” is not supported: %(hint)s.") % {"text": text, "hint": hint})
 
 
 def _refuse_misread_syntax(field: Field, part: str) -> None:
     """croniter accepts these, with a result that differs between hosts or from what people expect."""
     if foreign_syntax.RANDOM.match(part):
-        raise _error(foreign_syntax.random_message(part, field))
+        raise _cron_error(foreign_syntax.random_message(part, field))
     if EQUAL_RANGE.match(part):
         single = part.partition("-")[0]
-        raise _error(
+        raise _cron_error(
             _("“%(part)s” is a range from a value to itself: write “%(single)s” for this %(field)s, or “*” for every.")
             % {"part": part, "single": single, "field": field.name}
         )
@@ -137,8 +137,8 @@ def _find_invalid_part(text: str, fields: tuple[str, ...]) -> ScheduleError:
     for position, field in enumerate(FIELDS):
         for part in [*fields[position].split(","), fields[position]]:
             if not _is_accepted(position, part):
-                return _error(foreign_syntax.part_message(part, position) or _range_message(field, part))
-    return _error(
+                return _cron_error(foreign_syntax.part_message(part, position) or _range_message(field, part))
+    return _cron_error(
         _("“%(text)s” never fires: no month it names has a day “%(day)s”. For the end of each month write “0 3 L * *”.")
         % {"text": text, "day": fields[DAY]}
     )
@@ -170,5 +170,5 @@ def expand_part(position: int, part: str) -> list[int | str]:
     return values
 
 
-def _error(message: str) -> ScheduleError:
+def _cron_error(message: str) -> ScheduleError:
     return ScheduleError("cron", message)

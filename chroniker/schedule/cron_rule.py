@@ -18,7 +18,14 @@ from django.utils.translation import gettext as _
 
 from chroniker.exceptions import ScheduleError
 from chroniker.schedule import cron_parser
-from chroniker.schedule.day_sets import HORIZON_YEARS, LAST_YEAR, RuleDays, first_day, last_day, new_year
+from chroniker.schedule.day_sets import (
+    HORIZON_YEARS,
+    LAST_YEAR,
+    RuleDays,
+    first_day_from,
+    last_day_until,
+    ordinal_of_new_year,
+)
 from chroniker.schedule.rrule_params import Numbers, Weekday
 from chroniker.schedule.zones import DAY
 
@@ -38,18 +45,18 @@ class CronDays:
     both: bool
     "Whether both day fields must match: one of them begins with a star. Otherwise one match is enough."
 
-    def mask(self, year: int) -> int:
-        return _mask(self, year)
+    def day_mask(self, year: int) -> int:
+        return _compute_day_mask(self, year)
 
 
 @lru_cache(maxsize=16384)
-def _mask(days: CronDays, year: int) -> int:
-    by_month = RuleDays(bymonth=days.months).mask(year)
-    by_weekday = by_month if days.weekdays is None else RuleDays(days.months, byweekday=days.weekdays).mask(year)
+def _compute_day_mask(days: CronDays, year: int) -> int:
+    by_month = RuleDays(bymonth=days.months).day_mask(year)
+    by_weekday = by_month if days.weekdays is None else RuleDays(days.months, byweekday=days.weekdays).day_mask(year)
     if days.nearest is not None:
         by_day = _nearest_working_days(days.months, days.nearest, year)
     else:
-        by_day = by_month if days.monthdays is None else RuleDays(days.months, days.monthdays).mask(year)
+        by_day = by_month if days.monthdays is None else RuleDays(days.months, days.monthdays).day_mask(year)
     if days.both or days.weekdays is None or (days.monthdays is None and days.nearest is None):
         return by_day & by_weekday
     return by_day | by_weekday
@@ -64,7 +71,7 @@ def _nearest_working_days(months: Numbers, day: int, year: int) -> int:
             date += -DAY if date.day > 1 else 2 * DAY
         elif date.weekday() == 6:
             date += DAY if date.day < last else -2 * DAY
-        bits |= 1 << (date.toordinal() - new_year(year))
+        bits |= 1 << (date.toordinal() - ordinal_of_new_year(year))
     return bits
 
 
@@ -77,37 +84,37 @@ class CronRule:
         self.by_interval = any(field.startswith("*") for field in self.fields[:3])
         parsed = croniter(" ".join(self.fields), SOME_DAY, second_at_beginning=True)
         minutes, hours, _days, _months, _weekdays, seconds = parsed.expanded
-        self.hours = _numbers(hours, range(24))
-        self.minutes = _numbers(minutes, range(60))
-        self.seconds = _numbers(seconds, range(60))
-        self.days = _days_of(parsed, self.fields)
+        self.hours = _field_numbers(hours, range(24))
+        self.minutes = _field_numbers(minutes, range(60))
+        self.seconds = _field_numbers(seconds, range(60))
+        self.days = _cron_days_of(parsed, self.fields)
         if self.at_or_after(SOME_DAY) is None:
             message = _("“%(text)s” never fires, because there is no such day. “0 3 1 * *” fires on day 1 each month.")
             raise ScheduleError("cron", message % {"text": text})
 
     def at_or_after(self, wall: dt.datetime) -> dt.datetime | None:
         """The first time at or after ``wall``, or None if there is none within a hundred years."""
-        limit = new_year(min(wall.year + HORIZON_YEARS, LAST_YEAR))
-        day = first_day(self.days, wall.toordinal(), limit)
+        limit = ordinal_of_new_year(min(wall.year + HORIZON_YEARS, LAST_YEAR))
+        day = first_day_from(self.days, wall.toordinal(), limit)
         if day == wall.toordinal():
-            if time := self._time_from(wall):
+            if time := self._time_at_or_after(wall):
                 return dt.datetime.combine(wall, time)
-            day = first_day(self.days, day + 1, limit)
+            day = first_day_from(self.days, day + 1, limit)
         first = dt.time(self.hours[0], self.minutes[0], self.seconds[0])
         return None if day is None else dt.datetime.combine(dt.date.fromordinal(day), first)
 
     def before(self, wall: dt.datetime) -> dt.datetime | None:
         """The last time before ``wall``, or None if there is none within a hundred years."""
-        limit = new_year(max(wall.year - HORIZON_YEARS, 1))
-        day = last_day(self.days, wall.toordinal(), limit)
+        limit = ordinal_of_new_year(max(wall.year - HORIZON_YEARS, 1))
+        day = last_day_until(self.days, wall.toordinal(), limit)
         if day == wall.toordinal():
             if time := self._time_before(wall):
                 return dt.datetime.combine(wall, time)
-            day = last_day(self.days, day - 1, limit)
+            day = last_day_until(self.days, day - 1, limit)
         last = dt.time(self.hours[-1], self.minutes[-1], self.seconds[-1])
         return None if day is None else dt.datetime.combine(dt.date.fromordinal(day), last)
 
-    def _time_from(self, wall: dt.datetime) -> dt.time | None:
+    def _time_at_or_after(self, wall: dt.datetime) -> dt.time | None:
         hours, minutes, seconds = self.hours, self.minutes, self.seconds
         second = wall.second + bool(wall.microsecond)
         at_hour = bisect_left(hours, wall.hour)
@@ -140,11 +147,11 @@ class CronRule:
         return dt.time(hours[at_hour], minutes[-1], seconds[-1]) if at_hour >= 0 else None
 
 
-def _numbers(expanded: list[int | str], everything: range) -> Numbers:
+def _field_numbers(expanded: list[int | str], everything: range) -> Numbers:
     return tuple(everything) if "*" in expanded else tuple(sorted(int(value) for value in expanded))
 
 
-def _days_of(parsed: croniter, fields: tuple[str, ...]) -> CronDays:
+def _cron_days_of(parsed: croniter, fields: tuple[str, ...]) -> CronDays:
     _minutes, _hours, monthdays, months, weekdays, _seconds = parsed.expanded
     nth = parsed.nth_weekday_of_month
     return CronDays(
@@ -157,15 +164,17 @@ def _days_of(parsed: croniter, fields: tuple[str, ...]) -> CronDays:
 
 
 def _plain_weekdays(weekdays: list[int | str]) -> tuple[Weekday, ...] | None:
-    return None if "*" in weekdays else tuple(sorted((_from_monday(int(day)), 0) for day in weekdays))
+    return None if "*" in weekdays else tuple(sorted((_weekday_from_monday(int(day)), 0) for day in weekdays))
 
 
 def _nth_weekdays(nth: dict[int, set[int | str]]) -> tuple[Weekday, ...]:
     """``fri#3`` is the third Friday of the month, ``l5`` the last."""
-    return tuple(sorted((_from_monday(day), -1 if n == "l" else int(n)) for day, named in nth.items() for n in named))
+    return tuple(
+        sorted((_weekday_from_monday(day), -1 if n == "l" else int(n)) for day, named in nth.items() for n in named)
+    )
 
 
-def _from_monday(day: int) -> int:
+def _weekday_from_monday(day: int) -> int:
     """cron counts the days of the week from Sunday, Python from Monday."""
     return (day - 1) % 7
 

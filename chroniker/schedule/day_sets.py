@@ -21,27 +21,27 @@ HORIZON_YEARS = 100
 
 
 class DaySet(Protocol):
-    def mask(self, year: int) -> int: ...
+    def day_mask(self, year: int) -> int: ...
 
 
-def first_day(days: DaySet, ordinal: int, limit: int) -> int | None:
+def first_day_from(days: DaySet, ordinal: int, limit: int) -> int | None:
     """The first day of the set at or after ``ordinal``, before ``limit``."""
     while ordinal < limit:
         year = dt.date.fromordinal(ordinal).year
-        left = days.mask(year) >> (ordinal - new_year(year))
+        left = days.day_mask(year) >> (ordinal - ordinal_of_new_year(year))
         if left:
             found = ordinal + (left & -left).bit_length() - 1
             return found if found < limit else None
-        ordinal = new_year(year + 1)
+        ordinal = ordinal_of_new_year(year + 1)
     return None
 
 
-def last_day(days: DaySet, ordinal: int, limit: int) -> int | None:
+def last_day_until(days: DaySet, ordinal: int, limit: int) -> int | None:
     """The last day of the set at or before ``ordinal``, not before ``limit``."""
     while ordinal >= limit:
         year = dt.date.fromordinal(ordinal).year
-        january = new_year(year)
-        left = days.mask(year) & ((2 << (ordinal - january)) - 1)
+        january = ordinal_of_new_year(year)
+        left = days.day_mask(year) & ((2 << (ordinal - january)) - 1)
         if left:
             found = january + left.bit_length() - 1
             return found if found >= limit else None
@@ -50,7 +50,7 @@ def last_day(days: DaySet, ordinal: int, limit: int) -> int | None:
 
 
 @lru_cache(maxsize=512)
-def new_year(year: int) -> int:
+def ordinal_of_new_year(year: int) -> int:
     return dt.date(year, 1, 1).toordinal()
 
 
@@ -69,16 +69,16 @@ class RuleDays:
     byweekday: tuple[Weekday, ...] = ()
     wkst: int = 0
 
-    def mask(self, year: int) -> int:
-        return _mask(self, year)
+    def day_mask(self, year: int) -> int:
+        return _compute_day_mask(self, year)
 
 
 @lru_cache(maxsize=16384)
-def _mask(days: RuleDays, year: int) -> int:
+def _compute_day_mask(days: RuleDays, year: int) -> int:
     january = dt.datetime(year, 1, 1)
     any_day = not (days.bymonthday or days.byyearday or days.byweekno or days.byeaster or days.byweekday)
     if any_day and not days.bymonth:
-        return (1 << (new_year(year + 1) - new_year(year))) - 1
+        return (1 << (ordinal_of_new_year(year + 1) - ordinal_of_new_year(year))) - 1
     byeaster = _easter_offsets_within(days.byeaster, year)
     if days.byeaster and not byeaster:
         return 0
@@ -108,4 +108,6 @@ def _mask(days: RuleDays, year: int) -> int:
 def _easter_offsets_within(byeaster: Numbers, year: int) -> Numbers:
     """The offsets whose day is in this year. With others dateutil fails, or returns a day at the year's other end."""
     sunday = easter(year).toordinal()
-    return tuple(offset for offset in byeaster if new_year(year) <= sunday + offset < new_year(year + 1))
+    return tuple(
+        offset for offset in byeaster if ordinal_of_new_year(year) <= sunday + offset < ordinal_of_new_year(year + 1)
+    )

@@ -9,18 +9,18 @@ from typing import NamedTuple
 from django.utils.translation import gettext as _
 
 from chroniker.exceptions import ScheduleError
-from chroniker.schedule.blackouts import ClosedTime, closed_at
+from chroniker.schedule.blackouts import ClosedTime, closed_time_at
 from chroniker.schedule.spec import Frequency, Spec
 from chroniker.schedule.timeline import latest_until, next_after
 
 _FORM = re.compile(r"(?P<hour>[01]?\d|2[0-3]):(?P<minute>[0-5]\d)(?:\s+(?P<days>\S+))?\Z")
 _TICK = dt.timedelta(microseconds=1)
-#: Instants in blackouts that are passed over to find an open one.
+#: How many instants in blackouts are passed over to find an open one.
 _MOST_CLOSED = 500
 
 
 class Deadline(NamedTuple):
-    """``at``: the latest deadline. ``instant``: the last instant that should be done by then; none was expected."""
+    """``at``: the latest deadline. ``instant``: the last instant that should be done by then, if any."""
 
     at: dt.datetime
     instant: dt.datetime | None
@@ -46,7 +46,7 @@ def next_deadline(text: str, timezone: str, after: dt.datetime) -> dt.datetime |
     return next_after(deadline_schedule(text, timezone), after)
 
 
-def latest_deadline(text: str, spec: Spec, closed: list[ClosedTime], now: dt.datetime) -> Deadline | None:
+def latest_deadline(text: str, spec: Spec, closed_times: list[ClosedTime], now: dt.datetime) -> Deadline | None:
     """The latest deadline until ``now``, and the last instant of ``spec`` since the deadline before it.
 
     An instant at a deadline counts for the next one. Instants in blackouts do not count.
@@ -58,7 +58,7 @@ def latest_deadline(text: str, spec: Spec, closed: list[ClosedTime], now: dt.dat
     before = latest_until(days, at - _TICK)
     instant = latest_until(spec, at - _TICK)
     for _each in range(_MOST_CLOSED):
-        within = closed_at(closed, instant, spec.timezone) if closed and instant else None
+        within = closed_time_at(closed_times, instant, spec.timezone) if closed_times and instant else None
         if within is None:
             break
         instant = latest_until(spec, within.start - _TICK)

@@ -7,10 +7,10 @@ import datetime as dt
 from django.utils.translation import gettext as _
 
 from chroniker.schedule import phrases
-from chroniker.schedule.cron_description import cron_words
+from chroniker.schedule.cron_description import describe_cron
 from chroniker.schedule.cron_rule import cron_rule
-from chroniker.schedule.rrule_description import rule_words
-from chroniker.schedule.rrule_params import parse
+from chroniker.schedule.rrule_description import describe_recurrence
+from chroniker.schedule.rrule_params import parse_params
 from chroniker.schedule.spec import Frequency, Spec
 from chroniker.schedule.timeline import DEFAULT_ANCHOR, validate
 from chroniker.schedule.zones import zone
@@ -25,7 +25,7 @@ def describe(spec: Spec) -> str:
         return _("no schedule: by hand, or by a trigger")
     try:
         validate(spec)
-        text = _with_limits(spec, _rule_text(spec))
+        text = _add_limits(spec, _rule_text(spec))
     except Exception:  # pages must show whatever is stored, even if no form would accept it
         text = _("“%(rule)s”, which is not a valid schedule") % {"rule": _quoted_rule(spec)}
     return _("%(rule)s (%(zone)s)") % {"rule": text, "zone": spec.timezone}
@@ -35,17 +35,19 @@ def _rule_text(spec: Spec) -> str:
     if spec.frequency == Frequency.ONCE and spec.run_at is not None:
         return _("once at %(moment)s") % {"moment": _local_time_text(spec, spec.run_at)}
     if spec.frequency == Frequency.CRON:
-        return cron_words(cron_rule(spec.cron)) or _("by the cron expression “%(cron)s”") % {"cron": spec.cron.strip()}
+        return describe_cron(cron_rule(spec.cron)) or _("by the cron expression “%(cron)s”") % {
+            "cron": spec.cron.strip()
+        }
     start = DEFAULT_ANCHOR if spec.starts_at is None else spec.starts_at.astimezone(zone(spec.timezone))
-    params = parse(str(spec.frequency), spec.params)
-    text = rule_words(str(spec.frequency), params, start)
+    params = parse_params(str(spec.frequency), spec.params)
+    text = describe_recurrence(str(spec.frequency), params, start)
     if text is None:
-        every = phrases.every(str(spec.frequency), params.interval)
+        every = phrases.every_interval(str(spec.frequency), params.interval)
         text = _("%(every)s, by the rule “%(params)s”") % {"every": every, "params": spec.params.strip()}
     return text if params.count is None else _("%(rule)s, %(n)d times") % {"rule": text, "n": params.count}
 
 
-def _with_limits(spec: Spec, text: str) -> str:
+def _add_limits(spec: Spec, text: str) -> str:
     if spec.starts_at is not None and spec.frequency != Frequency.ONCE:
         text = _("%(rule)s, from %(moment)s") % {"rule": text, "moment": _local_time_text(spec, spec.starts_at)}
     if spec.ends_at is not None and spec.frequency != Frequency.ONCE:
@@ -54,7 +56,7 @@ def _with_limits(spec: Spec, text: str) -> str:
 
 
 def _local_time_text(spec: Spec, value: dt.datetime) -> str:
-    return phrases.moment(value.astimezone(zone(spec.timezone)))
+    return phrases.date_and_time(value.astimezone(zone(spec.timezone)))
 
 
 def _quoted_rule(spec: Spec) -> str:

@@ -83,7 +83,7 @@ def _window(stretch: Stretch, policy: Policy) -> Window:
     return Window(start, end, offset, low, high, gap)
 
 
-def after(rule: WallRule, zone: ZoneInfo, policy: Policy, moment: dt.datetime) -> dt.datetime | None:
+def first_after(rule: WallRule, zone: ZoneInfo, policy: Policy, moment: dt.datetime) -> dt.datetime | None:
     """The first instant later than ``moment``; both are UTC without tzinfo."""
     search = _ForwardSearch(rule)
     for window in _windows_from(zone, policy, moment):
@@ -98,7 +98,7 @@ def after(rule: WallRule, zone: ZoneInfo, policy: Policy, moment: dt.datetime) -
     return None
 
 
-def until(rule: WallRule, zone: ZoneInfo, policy: Policy, moment: dt.datetime) -> dt.datetime | None:
+def last_until(rule: WallRule, zone: ZoneInfo, policy: Policy, moment: dt.datetime) -> dt.datetime | None:
     """The last instant that is not later than ``moment``; both are UTC without tzinfo."""
     search = _BackwardSearch(rule)
     for window in _windows_back_from(zone, policy, moment):

@@ -17,22 +17,22 @@ LOOK_AHEAD = dt.timedelta(days=366)
 MAX_TIMES_SHOWN = 4
 
 
-def preview(spec: Spec, now: dt.datetime, n: int) -> list[dt.datetime]:
-    """The next ``n`` instants after ``now``; fewer if the schedule ends."""
+def next_instants(spec: Spec, now: dt.datetime, count: int) -> list[dt.datetime]:
+    """The next ``count`` instants after ``now``; fewer if the schedule ends."""
     instants: list[dt.datetime] = []
     following = next_after(spec, now)
-    while following is not None and len(instants) < n:
+    while following is not None and len(instants) < count:
         instants.append(following)
         following = next_after(spec, following)
     return instants
 
 
-def dst_notes(spec: Spec, now: dt.datetime) -> list[str]:
+def clock_change_notes(spec: Spec, now: dt.datetime) -> list[str]:
     """One sentence for each clock change within a year that affects this schedule."""
     timeline, first, last = parse_schedule(spec)
     begin = max(now.astimezone(dt.UTC).replace(tzinfo=None), first)
     notes = []
-    for change in _changes(spec, begin, min(begin + LOOK_AHEAD, last)):
+    for change in _clock_changes(spec, begin, min(begin + LOOK_AHEAD, last)):
         if isinstance(timeline, WallClockTimeline):
             note = _gap_note(timeline, change) if change.after > change.offset else _fold_note(timeline, change)
         else:
@@ -42,7 +42,7 @@ def dst_notes(spec: Spec, now: dt.datetime) -> list[str]:
     return notes
 
 
-def _changes(spec: Spec, begin: dt.datetime, end: dt.datetime) -> Iterator[Stretch]:
+def _clock_changes(spec: Spec, begin: dt.datetime, end: dt.datetime) -> Iterator[Stretch]:
     """The stretches that end with a clock change between these moments."""
     for year in range(begin.year, end.year + 1):
         for stretch in stretches(zone(spec.timezone), year):
@@ -59,7 +59,7 @@ class _AffectedTimes:
     high: dt.datetime
 
     @classmethod
-    def by(cls, timeline: WallClockTimeline, low: dt.datetime, high: dt.datetime) -> _AffectedTimes | None:
+    def between(cls, timeline: WallClockTimeline, low: dt.datetime, high: dt.datetime) -> _AffectedTimes | None:
         times: list[dt.datetime] = []
         wall = timeline.rule.at_or_after(low)
         while wall is not None and wall < high and len(times) <= MAX_TIMES_SHOWN:
@@ -67,24 +67,24 @@ class _AffectedTimes:
             wall = timeline.rule.at_or_after(wall + SECOND)
         return cls(times, low, high) if times else None
 
-    def texts(self) -> dict[str, str]:
-        shown = [phrases.clock(wall.hour, wall.minute, wall.second) for wall in self.times]
+    def message_values(self) -> dict[str, str]:
+        shown = [phrases.clock_time(wall.hour, wall.minute, wall.second) for wall in self.times]
         if len(shown) > MAX_TIMES_SHOWN:
             shown[MAX_TIMES_SHOWN:] = ["…"]
         return {
             "date": str(self.low.date()),
-            "low": self._edge(self.low),
-            "high": self._edge(self.high),
+            "low": self._edge_text(self.low),
+            "high": self._edge_text(self.high),
             "times": ", ".join(shown),
         }
 
-    def _edge(self, wall: dt.datetime) -> str:
+    def _edge_text(self, wall: dt.datetime) -> str:
         one_day = self.low.date() == self.high.date()
-        return phrases.clock(wall.hour, wall.minute, wall.second) if one_day else phrases.moment(wall)
+        return phrases.clock_time(wall.hour, wall.minute, wall.second) if one_day else phrases.date_and_time(wall)
 
 
 def _gap_note(timeline: WallClockTimeline, change: Stretch) -> str | None:
-    affected = _AffectedTimes.by(timeline, change.end + change.offset, change.end + change.after)
+    affected = _AffectedTimes.between(timeline, change.end + change.offset, change.end + change.after)
     if affected is None:
         return None
     if timeline.rule.by_interval:
@@ -96,7 +96,7 @@ def _gap_note(timeline: WallClockTimeline, change: Stretch) -> str | None:
         text = _("%(jump)s. The skipped times (%(times)s) run once, at %(high)s.")
     else:
         text = _("%(jump)s. The skipped times (%(times)s) do not run.")
-    texts = affected.texts()
+    texts = affected.message_values()
     return text % {**texts, "jump": _("On %(date)s the clock jumps from %(low)s to %(high)s") % texts}
 
 
@@ -111,7 +111,7 @@ def _keeps_its_interval(timeline: WallClockTimeline, affected: _AffectedTimes) -
 
 
 def _fold_note(timeline: WallClockTimeline, change: Stretch) -> str | None:
-    affected = _AffectedTimes.by(timeline, change.end + change.after, change.end + change.offset)
+    affected = _AffectedTimes.between(timeline, change.end + change.after, change.end + change.offset)
     if affected is None:
         return None
     texts = {
@@ -122,7 +122,7 @@ def _fold_note(timeline: WallClockTimeline, change: Stretch) -> str | None:
     text = texts[DstFold(timeline.policy.fold)]
     if timeline.rule.by_interval:
         text = _("%(twice)s. This schedule follows real time, so times in it (%(times)s) run both times.")
-    values = affected.texts()
+    values = affected.message_values()
     return text % {**values, "twice": _("On %(date)s the clock shows %(low)s to %(high)s twice") % values}
 
 

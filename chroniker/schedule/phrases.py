@@ -21,31 +21,31 @@ def join_words(words: Iterable[object]) -> str:
     return _("%(rest)s and %(last)s") % {"rest": ", ".join(rest), "last": last} if rest else last
 
 
-def weekday(day: int) -> str:
-    """Monday is 0."""
+def weekday_name(day: int) -> str:
+    """The name of a day of the week; Monday is 0."""
     return str(WEEKDAYS[day])
 
 
-def months(numbers: Sequence[int]) -> str:
+def month_names(numbers: Sequence[int]) -> str:
     return join_words(MONTHS[number] for number in numbers)
 
 
-def clock(hour: int, minute: int, second: int = 0) -> str:
+def clock_time(hour: int, minute: int, second: int = 0) -> str:
     return f"{hour:02}:{minute:02}:{second:02}" if second else f"{hour:02}:{minute:02}"
 
 
 def at_times(hours: Sequence[int], minutes: Sequence[int], seconds: Sequence[int]) -> str | None:
     if len(hours) * len(minutes) * len(seconds) > MAX_LISTED:
         return None
-    times = [clock(hour, minute, second) for hour in hours for minute in minutes for second in seconds]
+    times = [clock_time(hour, minute, second) for hour in hours for minute in minutes for second in seconds]
     return _("at %(times)s") % {"times": join_words(times)}
 
 
-def moment(value: dt.datetime) -> str:
-    return f"{value:%Y-%m-%d} {clock(value.hour, value.minute, value.second)}"
+def date_and_time(value: dt.datetime) -> str:
+    return f"{value:%Y-%m-%d} {clock_time(value.hour, value.minute, value.second)}"
 
 
-def every(frequency: str, n: int) -> str:
+def every_interval(frequency: str, n: int) -> str:
     texts = {
         Frequency.YEARLY: ngettext("every year", "every %(n)d years", n),
         Frequency.MONTHLY: ngettext("every month", "every %(n)d months", n),
@@ -59,9 +59,9 @@ def every(frequency: str, n: int) -> str:
 
 
 def on_monthdays(days: Sequence[int], of_months: Sequence[int] = ()) -> str | None:
-    """-1 is the last day."""
+    """“on day 1 of the month”; -1 is the last day. None: there is no simple phrase."""
     if len(of_months) == 1 and all(day > 0 for day in days):
-        return _("on %(days)s %(month)s") % {"days": join_words(days), "month": months(of_months)}
+        return _("on %(days)s %(month)s") % {"days": join_words(days), "month": month_names(of_months)}
     if any(day < -1 for day in days):
         return None
     positive = [day for day in sorted(days) if day > 0]
@@ -69,17 +69,17 @@ def on_monthdays(days: Sequence[int], of_months: Sequence[int] = ()) -> str | No
     if -1 in days:
         parts.append(_("the last day of the month"))
     text = _("on %(days)s") % {"days": join_words(parts)}
-    return _in_months(text, of_months)
+    return _add_months(text, of_months)
 
 
 def on_weekdays(days: Sequence[tuple[int, int]], of_months: Sequence[int] = ()) -> str | None:
-    """Pairs of a weekday and its number in the month; 0 means every one."""
+    """“on Monday”. ``days``: a weekday and its number in the month, 0 for every one. None: no simple phrase."""
     plain = [day for day, nth in days if not nth]
     counted = [_nth_weekday(day, nth) for day, nth in sorted(days, key=lambda pair: pair[1] % 100) if nth]
     if None in counted or (plain and counted):
         return None
     named = join_words(counted) if counted else _weekday_span(plain)
-    return _in_months(_("on %(days)s") % {"days": named}, of_months)
+    return _add_months(_("on %(days)s") % {"days": named}, of_months)
 
 
 def _nth_weekday(day: int, nth: int) -> str | None:
@@ -91,7 +91,7 @@ def _nth_weekday(day: int, nth: int) -> str | None:
         5: _("the fifth %(day)s of the month"),
         -1: _("the last %(day)s of the month"),
     }
-    return texts[nth] % {"day": weekday(day)} if nth in texts else None
+    return texts[nth] % {"day": weekday_name(day)} if nth in texts else None
 
 
 def every_weekday(days: Sequence[int]) -> str:
@@ -102,9 +102,9 @@ def every_weekday(days: Sequence[int]) -> str:
 def _weekday_span(days: Sequence[int]) -> str:
     first, last = days[0], days[-1]
     if len(days) > 2 and list(days) == list(range(first, last + 1)):
-        return _("%(first)s to %(last)s") % {"first": weekday(first), "last": weekday(last)}
-    return join_words(weekday(day) for day in days)
+        return _("%(first)s to %(last)s") % {"first": weekday_name(first), "last": weekday_name(last)}
+    return join_words(weekday_name(day) for day in days)
 
 
-def _in_months(text: str, of_months: Sequence[int]) -> str:
-    return _("%(days)s in %(months)s") % {"days": text, "months": months(of_months)} if of_months else text
+def _add_months(text: str, of_months: Sequence[int]) -> str:
+    return _("%(days)s in %(months)s") % {"days": text, "months": month_names(of_months)} if of_months else text

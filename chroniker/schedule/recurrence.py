@@ -11,7 +11,7 @@ import datetime as dt
 from abc import ABC, abstractmethod
 from itertools import product
 
-from chroniker.schedule.day_sets import HORIZON_YEARS, LAST_YEAR, RuleDays, new_year
+from chroniker.schedule.day_sets import HORIZON_YEARS, LAST_YEAR, RuleDays, ordinal_of_new_year
 from chroniker.schedule.rrule_params import Params
 from chroniker.schedule.spec import Frequency
 from chroniker.schedule.zones import SECOND
@@ -28,14 +28,14 @@ class Recurrence(ABC):
     def __init__(self, frequency: str, params: Params, anchor: dt.datetime) -> None:
         self.params = params
         self.anchor = anchor
-        self.days = _days_of(frequency, params, anchor)
+        self.days = _rule_days_of(frequency, params, anchor)
         self._last: dt.datetime | None = None
 
     def at_or_after(self, wall: dt.datetime) -> dt.datetime | None:
         wall = max(wall, self.anchor)
         if wall.year > LAST_YEAR:
             return None
-        found = self._search(wall, new_year(min(wall.year + HORIZON_YEARS, LAST_YEAR)))
+        found = self._first_time_from(wall, ordinal_of_new_year(min(wall.year + HORIZON_YEARS, LAST_YEAR)))
         return found if found is not None and (self._last is None or found <= self._last) else None
 
     def before(self, wall: dt.datetime) -> dt.datetime | None:
@@ -67,7 +67,7 @@ class Recurrence(ABC):
                 high = middle
         return found
 
-    def stop_after_count(self) -> None:
+    def compute_last_time(self) -> None:
         """Compute the last time of a rule with ``count``. Times are counted in wall-clock time from the anchor."""
         last, wall = None, self.anchor
         for _ in range(self.params.count or 0):
@@ -78,14 +78,14 @@ class Recurrence(ABC):
         self._last = last
 
     @abstractmethod
-    def _search(self, wall: dt.datetime, limit: int) -> dt.datetime | None:
+    def _first_time_from(self, wall: dt.datetime, limit: int) -> dt.datetime | None:
         """The first time at or after ``wall``, on a day before ``limit``."""
 
 
-def _days_of(frequency: str, params: Params, anchor: dt.datetime) -> RuleDays:
+def _rule_days_of(frequency: str, params: Params, anchor: dt.datetime) -> RuleDays:
     """The days of a rule. Missing parts are taken from the anchor, as RFC 5545 defines."""
     bymonth, bymonthday, byweekday = params.bymonth, params.bymonthday, params.byweekday
-    if not params.names_days:
+    if not params.selects_days:
         if frequency == Frequency.YEARLY:
             bymonth = bymonth or (anchor.month,)
         if frequency in (Frequency.YEARLY, Frequency.MONTHLY):

@@ -12,12 +12,12 @@ from chroniker.schedule.rrule_params import Params
 from chroniker.schedule.spec import Frequency
 
 
-def rule_words(frequency: str, params: Params, start: dt.datetime) -> str | None:
-    """None if the rule has no simple description. ``start`` gives what the parameters leave open."""
+def describe_recurrence(frequency: str, params: Params, start: dt.datetime) -> str | None:
+    """The rule in words; None if it has no simple description. ``start`` gives what the parameters do not set."""
     if params.bysetpos or params.byyearday or params.byweekno or params.byeaster or params.wkst:
         return None
     if frequency in UNIT_SECONDS:
-        return _subdaily_words(phrases.every(frequency, params.interval), params)
+        return _subdaily_words(phrases.every_interval(frequency, params.interval), params)
     times = phrases.at_times(
         params.byhour or (start.hour,), params.byminute or (start.minute,), params.bysecond or (start.second,)
     )
@@ -40,32 +40,32 @@ def _day_words(frequency: str, params: Params, start: dt.datetime) -> str | None
         return _weekday_words(frequency, params)
     if params.bymonthday:
         return _monthday_words(frequency, params)
-    every, months = phrases.every(frequency, params.interval), params.bymonth
+    every, months = phrases.every_interval(frequency, params.interval), params.bymonth
     if frequency == Frequency.YEARLY:
         return _join_phrases(every, phrases.on_monthdays((start.day,), months or (start.month,)))
     if frequency == Frequency.MONTHLY:
         return None if months else _join_phrases(every, phrases.on_monthdays((start.day,)))
     if frequency == Frequency.WEEKLY:
         return _join_phrases(every, phrases.on_weekdays(((start.weekday(), 0),), months))
-    return _join_phrases(every, _("in %(months)s") % {"months": phrases.months(months)}) if months else every
+    return _join_phrases(every, _("in %(months)s") % {"months": phrases.month_names(months)}) if months else every
 
 
 def _weekday_words(frequency: str, params: Params) -> str | None:
     """“every Monday”: without an interval, a yearly, monthly or daily rule fires on each of these weekdays."""
     counted = any(nth for _day, nth in params.byweekday)
     if frequency == Frequency.WEEKLY or (frequency == Frequency.MONTHLY and counted and not params.bymonth):
-        every = phrases.every(frequency, params.interval)
+        every = phrases.every_interval(frequency, params.interval)
         return _join_phrases(every, phrases.on_weekdays(params.byweekday, params.bymonth))
     if counted and frequency == Frequency.YEARLY and params.bymonth:
         return _join_phrases(
-            phrases.every(frequency, params.interval), phrases.on_weekdays(params.byweekday, params.bymonth)
+            phrases.every_interval(frequency, params.interval), phrases.on_weekdays(params.byweekday, params.bymonth)
         )
     if counted or params.interval > 1:
         return None
     words = phrases.every_weekday([day for day, _nth in params.byweekday])
     if not params.bymonth:
         return words
-    return _("%(days)s in %(months)s") % {"days": words, "months": phrases.months(params.bymonth)}
+    return _("%(days)s in %(months)s") % {"days": words, "months": phrases.month_names(params.bymonth)}
 
 
 def _monthday_words(frequency: str, params: Params) -> str | None:
@@ -75,10 +75,12 @@ def _monthday_words(frequency: str, params: Params) -> str | None:
     if params.bymonth:
         named = phrases.on_monthdays(params.bymonthday, params.bymonth)
         is_yearly = frequency == Frequency.YEARLY or params.interval == 1
-        return _join_phrases(phrases.every(Frequency.YEARLY, params.interval), named) if is_yearly else None
+        return _join_phrases(phrases.every_interval(Frequency.YEARLY, params.interval), named) if is_yearly else None
     if frequency != Frequency.MONTHLY and params.interval > 1:
         return None
-    return _join_phrases(phrases.every(Frequency.MONTHLY, params.interval), phrases.on_monthdays(params.bymonthday))
+    return _join_phrases(
+        phrases.every_interval(Frequency.MONTHLY, params.interval), phrases.on_monthdays(params.bymonthday)
+    )
 
 
 def _join_phrases(every: str, days: str | None) -> str | None:

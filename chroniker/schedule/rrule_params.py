@@ -20,7 +20,7 @@ WEEKDAY_NAMES = ("monday", "tuesday", "wednesday", "thursday", "friday", "saturd
 #: ``mo(+1)`` as in dateutil, ``1mo`` as in RFC 5545, ``mo``, ``mon`` or ``0``.
 WEEKDAY = re.compile(r"^(?P<first>[+-]?\d{1,2})?(?P<name>[a-z]{2,9}|\d)(\((?P<nth>[+-]?\d{1,2})\))?$", re.ASCII)
 
-#: Characters. All values of all parameters together are shorter.
+#: In characters. A text with all values of all parameters is shorter.
 MAX_LENGTH = 20_000
 MAX_COUNT = 10_000
 MAX_INTERVAL = 1_000_000
@@ -69,40 +69,42 @@ class Params:
     bysecond: Numbers = ()
 
     @property
-    def names_days(self) -> bool:
+    def selects_days(self) -> bool:
         return bool(self.bymonthday or self.byyearday or self.byweekno or self.byeaster or self.byweekday)
 
     @property
-    def only_counts(self) -> bool:
+    def has_no_conditions(self) -> bool:
         """Whether there is no condition, so that all steps have the same length."""
-        return not (self.names_days or self.bymonth or self.bysetpos or self.byhour or self.byminute or self.bysecond)
+        return not (self.selects_days or self.bymonth or self.bysetpos or self.byhour or self.byminute or self.bysecond)
 
 
-def parse(frequency: str, text: str) -> Params:
+def parse_params(frequency: str, text: str) -> Params:
     """The parameters in ``text``. Raises ``ScheduleError`` about the invalid one."""
     if len(text) > MAX_LENGTH:
         message = _("The parameters have %(n)d characters; at most %(max)d are allowed.")
-        raise _error(message % {"n": len(text), "max": MAX_LENGTH})
+        raise _params_error(message % {"n": len(text), "max": MAX_LENGTH})
     found: dict[str, object] = {}
     for pair in re.split(r"[;\n]", text):
         if not pair.strip():
             continue
         key, values = _split_parameter(pair)
         if key in found:
-            raise _error(
+            raise _params_error(
                 _("“%(key)s” is given twice: write its values with commas, as in “byhour:7,8,9”.") % {"key": key}
             )
         found[key] = _parse_values(frequency, key, values)
-    return Params(**found)  # type: ignore[arg-type]  # _value gives each key its type
+    return Params(**found)  # type: ignore[arg-type]  # _parse_values gives each key its type
 
 
 def _split_parameter(text: str) -> tuple[str, list[str]]:
     key, colon, values = (part.strip().lower() for part in text.partition(":"))
     if not colon or not values:
-        raise _error(_("“%(text)s” is not a parameter: write “interval:15;byhour:7,8,9”.") % {"text": text.strip()})
+        raise _params_error(
+            _("“%(text)s” is not a parameter: write “interval:15;byhour:7,8,9”.") % {"text": text.strip()}
+        )
     key = SYNONYMS.get(key, key)
     if key not in KEYS and key not in OTHER_KEYS:
-        raise _error(_unknown_key_message(key))
+        raise _params_error(_unknown_key_message(key))
     return key, [value.strip() for value in values.split(",")]
 
 
@@ -135,7 +137,7 @@ def _parse_values(frequency: str, key: str, values: list[str]) -> object:
     if key == "byweekday":
         return tuple(sorted({_parse_weekday(frequency, key, value) for value in values}))
     if len(values) > 1:
-        raise _error(_("“%(key)s” takes one value, not “%(value)s”.") % {"key": key, "value": ",".join(values)})
+        raise _params_error(_("“%(key)s” takes one value, not “%(value)s”.") % {"key": key, "value": ",".join(values)})
     if key == "wkst":
         return _parse_weekday(Frequency.WEEKLY, key, values[0])[0]
     return _parse_positive_number(key, values[0], MAX_COUNT if key == "count" else MAX_INTERVAL)
@@ -153,14 +155,16 @@ def _parse_signed_number(key: str, text: str) -> int:
             if rule.negative
             else _("“%(text)s” is not a value of “%(key)s” (%(low)d to %(high)d): write it as in “%(example)s”.")
         )
-        raise _error(template % {"text": text, "key": key, "low": rule.low, "high": rule.high, "example": rule.example})
+        raise _params_error(
+            template % {"text": text, "key": key, "low": rule.low, "high": rule.high, "example": rule.example}
+        )
     return number
 
 
 def _parse_positive_number(key: str, text: str, high: int) -> int:
     number = int(text) if re.fullmatch(r"\d{1,9}", text, re.ASCII) else 0
     if not 1 <= number <= high:
-        raise _error(
+        raise _params_error(
             _("“%(text)s” is not a value of “%(key)s” (1 to %(high)d): write it as in “%(key)s:15”.")
             % {"text": text, "key": key, "high": high}
         )
@@ -171,7 +175,7 @@ def _parse_weekday(frequency: str, key: str, text: str) -> Weekday:
     match = WEEKDAY.match(text)
     day = _day_number(match["name"]) if match else None
     if match is None or day is None or (match["first"] and match["nth"]):
-        raise _error(
+        raise _params_error(
             _("“%(text)s” is not a day for “%(key)s”: write “mo”, “tu”, … or 0 (Monday) to 6 (Sunday).")
             % {"text": text, "key": key}
         )
@@ -179,7 +183,7 @@ def _parse_weekday(frequency: str, key: str, text: str) -> Weekday:
     if (match["nth"] or match["first"]) and not (
         1 <= abs(nth) <= 53 and frequency in (Frequency.YEARLY, Frequency.MONTHLY)
     ):
-        raise _error(
+        raise _params_error(
             _(
                 "“%(text)s”: the n-th weekday of a month or year needs the frequency “monthly” or “yearly”, and is "
                 "written “mo(+1)” or “fr(-1)”."
@@ -195,5 +199,5 @@ def _day_number(name: str) -> int | None:
     return next((number for number, full in enumerate(WEEKDAY_NAMES) if full.startswith(name)), None)
 
 
-def _error(message: str) -> ScheduleError:
+def _params_error(message: str) -> ScheduleError:
     return ScheduleError("params", message)

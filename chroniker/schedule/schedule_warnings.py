@@ -10,7 +10,7 @@ from chroniker.exceptions import ScheduleError
 from chroniker.schedule.cron_parser import FIELDS, TIME_FIELDS, expand_part
 from chroniker.schedule.cron_rule import CronDays, CronRule, cron_rule
 from chroniker.schedule.day_sets import RuleDays
-from chroniker.schedule.rrule_params import parse
+from chroniker.schedule.rrule_params import parse_params
 from chroniker.schedule.spec import Frequency, Spec
 from chroniker.schedule.timeline import DEFAULT_ANCHOR, validate
 from chroniker.schedule.zones import zone
@@ -44,7 +44,7 @@ def _day_warnings(days: CronDays) -> Iterator[str]:
     if days.weekdays is not None and days.monthdays is not None:
         if days.both:
             yield _("The day of the month or of the week begins with “*”: it fires where both match.")
-        elif days.nearest is None and not RuleDays(days.months, days.monthdays).mask(LEAP_YEAR):
+        elif days.nearest is None and not RuleDays(days.months, days.monthdays).day_mask(LEAP_YEAR):
             yield _("No month it names has day %(day)d: it fires on the days of the week only.") % {
                 "day": min(days.monthdays)
             }
@@ -77,9 +77,9 @@ def _step_warnings(position: int, part: str) -> Iterator[str]:
 def _short_month_warnings(spec: Spec) -> Iterator[str]:
     if spec.frequency not in (Frequency.MONTHLY, Frequency.YEARLY):
         return
-    params = parse(str(spec.frequency), spec.params)
+    params = parse_params(str(spec.frequency), spec.params)
     start = DEFAULT_ANCHOR if spec.starts_at is None else spec.starts_at.astimezone(zone(spec.timezone))
-    days = params.bymonthday or (() if params.names_days else (start.day,))
+    days = params.bymonthday or (() if params.selects_days else (start.day,))
     may_skip = spec.frequency == Frequency.MONTHLY or (params.bymonth or (start.month,)) == (2,)
     if days and may_skip and min(days) > 28:
         yield _skipped_months(min(days)) + " " + _("For the last day of the month write “bymonthday:-1”.")

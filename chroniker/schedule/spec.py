@@ -68,17 +68,17 @@ class Spec:
         """
         parts = [str(self.frequency)]
         if self.frequency != Frequency.MANUAL:
-            parts += [*self._own_parts(), _stamp(self.starts_at), _stamp(self.ends_at)]
+            parts += [*self._fingerprint_parts(), _utc_text(self.starts_at), _utc_text(self.ends_at)]
         return hashlib.blake2b("\0".join(parts).encode(errors="surrogatepass"), digest_size=16).hexdigest()
 
-    def _own_parts(self) -> list[str]:
+    def _fingerprint_parts(self) -> list[str]:
         if self.frequency == Frequency.ONCE:
-            return [_stamp(self.run_at)]
+            return [_utc_text(self.run_at)]
         rule = self.cron if self.frequency == Frequency.CRON else self.params
         return [rule, self.timezone, str(self.dst_gap), str(self.dst_fold)]
 
 
-def _stamp(moment: dt.datetime | None) -> str:
+def _utc_text(moment: dt.datetime | None) -> str:
     if moment is None:
         return ""
     return (moment.astimezone(dt.UTC) if moment.tzinfo else moment).isoformat()

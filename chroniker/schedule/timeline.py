@@ -15,7 +15,7 @@ from chroniker.schedule import dst
 from chroniker.schedule.calendar_rule import CalendarRule
 from chroniker.schedule.clock_rule import UNIT_SECONDS, ClockRule
 from chroniker.schedule.cron_rule import cron_rule
-from chroniker.schedule.rrule_params import Params, parse
+from chroniker.schedule.rrule_params import Params, parse_params
 from chroniker.schedule.spec import DstFold, DstGap, Frequency, Spec
 from chroniker.schedule.zones import SECOND, offset_at, zone
 
@@ -26,9 +26,9 @@ DEFAULT_ANCHOR = dt.datetime(2001, 1, 1)
 class Timeline(Protocol):
     """Instants as UTC without tzinfo, before ``starts_at`` and ``ends_at`` are applied."""
 
-    def after(self, moment: dt.datetime) -> dt.datetime | None: ...
+    def first_after(self, moment: dt.datetime) -> dt.datetime | None: ...
 
-    def until(self, moment: dt.datetime) -> dt.datetime | None: ...
+    def last_until(self, moment: dt.datetime) -> dt.datetime | None: ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,11 +39,11 @@ class WallClockTimeline:
     zone: ZoneInfo
     policy: dst.Policy
 
-    def after(self, moment: dt.datetime) -> dt.datetime | None:
-        return dst.after(self.rule, self.zone, self.policy, moment)
+    def first_after(self, moment: dt.datetime) -> dt.datetime | None:
+        return dst.first_after(self.rule, self.zone, self.policy, moment)
 
-    def until(self, moment: dt.datetime) -> dt.datetime | None:
-        return dst.until(self.rule, self.zone, self.policy, moment)
+    def last_until(self, moment: dt.datetime) -> dt.datetime | None:
+        return dst.last_until(self.rule, self.zone, self.policy, moment)
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,10 +54,10 @@ class IntervalTimeline:
     step: dt.timedelta
     count: int | None
 
-    def after(self, moment: dt.datetime) -> dt.datetime | None:
+    def first_after(self, moment: dt.datetime) -> dt.datetime | None:
         return self._at(max(0, (moment - self.anchor) // self.step + 1))
 
-    def until(self, moment: dt.datetime) -> dt.datetime | None:
+    def last_until(self, moment: dt.datetime) -> dt.datetime | None:
         steps = (moment - self.anchor) // self.step
         return self._at(steps if self.count is None else min(steps, self.count - 1))
 
@@ -71,10 +71,10 @@ class IntervalTimeline:
 class OnceTimeline:
     at: dt.datetime
 
-    def after(self, moment: dt.datetime) -> dt.datetime | None:
+    def first_after(self, moment: dt.datetime) -> dt.datetime | None:
         return self.at if self.at > moment else None
 
-    def until(self, moment: dt.datetime) -> dt.datetime | None:
+    def last_until(self, moment: dt.datetime) -> dt.datetime | None:
         return self.at if self.at <= moment else None
 
 
@@ -82,10 +82,10 @@ class OnceTimeline:
 class EmptyTimeline:
     """No instants: something else than a schedule starts the job."""
 
-    def after(self, moment: dt.datetime) -> dt.datetime | None:
+    def first_after(self, moment: dt.datetime) -> dt.datetime | None:
         return None
 
-    def until(self, moment: dt.datetime) -> dt.datetime | None:
+    def last_until(self, moment: dt.datetime) -> dt.datetime | None:
         return None
 
 
@@ -106,7 +106,7 @@ def next_after(spec: Spec, instant: dt.datetime) -> dt.datetime | None:
     instant is earlier than 1970.
     """
     span = parse_schedule(spec)
-    found = span.timeline.after(max(_to_naive_utc(instant), span.first - dst.TICK))
+    found = span.timeline.first_after(max(_to_naive_utc(instant), span.first - dst.TICK))
     return found.replace(tzinfo=dt.UTC) if found is not None and found <= span.last else None
 
 
@@ -116,7 +116,7 @@ def latest_until(spec: Spec, instant: dt.datetime) -> dt.datetime | None:
     The cost does not depend on the age of the schedule. Finds the same instants as ``next_after``.
     """
     span = parse_schedule(spec)
-    found = span.timeline.until(min(_to_naive_utc(instant), span.last))
+    found = span.timeline.last_until(min(_to_naive_utc(instant), span.last))
     return found.replace(tzinfo=dt.UTC) if found is not None and found >= span.first else None
 
 
@@ -129,7 +129,7 @@ class ParsedSchedule(NamedTuple):
 @lru_cache(maxsize=8192)
 def parse_schedule(spec: Spec) -> ParsedSchedule:
     """The parsed schedule and its limits. Raises ``ScheduleError`` if it is not valid."""
-    first = _start(spec) or dst.BEGINNING
+    first = _start_moment(spec) or dst.BEGINNING
     last = dst.END - dst.TICK if spec.ends_at is None else _checked_moment("ends_at", spec.ends_at)
     return ParsedSchedule(timeline_of(spec), first, last)
 
@@ -149,7 +149,7 @@ def timeline_of(spec: Spec) -> Timeline:
     if spec.frequency not in Frequency.values:
         message = _("“%(name)s” is not a frequency. Choose one of %(known)s.")
         raise ScheduleError("frequency", message % {"name": spec.frequency, "known": ", ".join(Frequency.values)})
-    return _recurring_timeline(str(spec.frequency), spec.params, tz, _start(spec), policy)
+    return _recurring_timeline(str(spec.frequency), spec.params, tz, _start_moment(spec), policy)
 
 
 @lru_cache(maxsize=64)
@@ -166,15 +166,15 @@ def _policy(gap: str, fold: str) -> dst.Policy:
 def _recurring_timeline(
     frequency: str, text: str, tz: ZoneInfo, start: dt.datetime | None, policy: dst.Policy
 ) -> Timeline:
-    params = _params(frequency, text)
+    params = _parse_params_cached(frequency, text)
     if params.count is not None and start is None:
         raise ScheduleError("starts_at", _("“count” needs a start date to count from."))
-    if frequency in UNIT_SECONDS and params.only_counts:
+    if frequency in UNIT_SECONDS and params.has_no_conditions:
         step = dt.timedelta(seconds=UNIT_SECONDS[Frequency(frequency)] * params.interval)
         return IntervalTimeline(start or DEFAULT_ANCHOR - offset_at(tz, DEFAULT_ANCHOR), step, params.count)
     anchor = DEFAULT_ANCHOR if start is None else start + offset_at(tz, start)
     rule = (ClockRule if frequency in UNIT_SECONDS else CalendarRule)(frequency, params, anchor)
-    rule.stop_after_count()
+    rule.compute_last_time()
     if rule.at_or_after(anchor) is None:
         raise ScheduleError(
             "params",
@@ -185,11 +185,11 @@ def _recurring_timeline(
 
 
 @lru_cache(maxsize=4096)
-def _params(frequency: str, text: str) -> Params:
-    return parse(frequency, text)
+def _parse_params_cached(frequency: str, text: str) -> Params:
+    return parse_params(frequency, text)
 
 
-def _start(spec: Spec) -> dt.datetime | None:
+def _start_moment(spec: Spec) -> dt.datetime | None:
     return None if spec.starts_at is None else _checked_moment("starts_at", spec.starts_at).replace(microsecond=0)
 
 

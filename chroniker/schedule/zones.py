@@ -65,14 +65,14 @@ def stretches(tz: zoneinfo.ZoneInfo, year: int) -> tuple[Stretch, ...]:
     A change that is reversed within a day is not found. The time zone database has none since 1970.
     """
     first, last = dt.datetime(year, 1, 1), dt.datetime(year + 1, 1, 1)
-    edges = [first, *_changes(tz, first, last), last]
+    edges = [first, *_offset_changes(tz, first, last), last]
     offsets = [offset_at(tz, first - SECOND), *(offset_at(tz, edge) for edge in edges)]
     return tuple(
         Stretch(edges[n], edges[n + 1], offsets[n + 1], offsets[n], offsets[n + 2]) for n in range(len(edges) - 1)
     )
 
 
-def _changes(tz: dt.tzinfo, first: dt.datetime, last: dt.datetime) -> list[dt.datetime]:
+def _offset_changes(tz: dt.tzinfo, first: dt.datetime, last: dt.datetime) -> list[dt.datetime]:
     found, day, offset = [], first, offset_at(tz, first)
     while day < last:
         following = min(day + DAY, last)

@@ -117,7 +117,7 @@ def dispatch_again(now: dt.datetime, *, is_draining: bool = False) -> int:
 
     While this host is draining, claims of executors that execute here are left to other hosts.
     """
-    here = executors.here()
+    here = executors.hosted_aliases()
     claims = claims_to_redispatch(now, here)
     if is_draining:
         claims = claims.exclude(job__executor__in=here)
@@ -133,7 +133,7 @@ def dispatch_claims_left_for_this_host(now: dt.datetime, contested: Collection[i
     waits for its commit; otherwise the run would wait for this host's next tick. ``contested``: jobs for this host that
     another tick won.
     """
-    here = executors.here()
+    here = executors.hosted_aliases()
     if not here:
         return 0
     if contested:

@@ -14,7 +14,7 @@ from chroniker.eligibility.waiting_activations import is_full
 from chroniker.escaping import shortened
 from chroniker.exceptions import CommandRefused, EventRefused, ExecutorError
 from chroniker.executors import executors
-from chroniker.executors.base import a_person_waits
+from chroniker.executors.base import limit_dispatch_for_waiting_person
 from chroniker.job_commands import options
 from chroniker.lifecycle.activations import PASSED, end_before_insert, look_when_late
 from chroniker.lifecycle.event_plan import to_argument_line
@@ -125,5 +125,5 @@ def _claim_soon(job_id: int) -> None:
             return
     except ExecutorError:
         return  # the next tick shows the problem
-    with a_person_waits():
+    with limit_dispatch_for_waiting_person():
         claim_waiting([job_id])

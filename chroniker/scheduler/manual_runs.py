@@ -12,7 +12,7 @@ from chroniker.clock import jump_detection
 from chroniker.conf import settings
 from chroniker.eligibility import explanations
 from chroniker.exceptions import ClaimRefused, CommandRefused
-from chroniker.executors.base import a_person_waits
+from chroniker.executors.base import limit_dispatch_for_waiting_person
 from chroniker.job_commands import options
 from chroniker.lifecycle import claim_plan
 from chroniker.models import Job, JobState, Run
@@ -50,7 +50,7 @@ def run_now(job: Job, by: str, args: str | None = None, instant: dt.datetime | N
 
 
 def _dispatch(claimed: list[Run], now: dt.datetime) -> None:
-    with a_person_waits():
+    with limit_dispatch_for_waiting_person():
         dispatch.dispatch(claimed, now, is_new=True)
 
 

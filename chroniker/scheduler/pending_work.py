@@ -71,7 +71,7 @@ def find_pending_work(now: dt.datetime | None = None) -> PendingWork:
         jump_detection.read_clock()
     before = jump_detection.read_host_clocks()
     clock, server, upcoming, found = _ask_database(now)
-    reading = jump_detection.evaluate(clock, server or None, before)
+    reading = jump_detection.evaluate_reading(clock, server or None, before)
     kinds = tuple(kind for kind in TICK_KINDS if found.pop(kind.name))
     search = Search(kinds, replaced=found.pop("replaced"), groups=found.pop("groups"))
     regular = []
@@ -93,7 +93,7 @@ class _Questions(NamedTuple):
 def _ask_database(now: dt.datetime | None) -> tuple[dt.datetime, str, dt.datetime | None, dict[str, bool]]:
     """The database's clock, the server, the next moment, and the answer to each question."""
     if now is None:
-        with simulated_time.leave_time_open():
+        with simulated_time.compile_with_time_placeholder():
             asked = _remembered(*_statement_dependencies())
     else:
         asked = _compiled(now)

@@ -27,7 +27,7 @@ Questions = Mapping[str, Sequence[QuerySet[Any]]]
 
 def questions(now: dt.datetime | Expression) -> Questions:
     """For each kind of work, rows of which one is enough. Supersets of what the steps read, each found by an index."""
-    here = executors.here()
+    here = executors.hosted_aliases()
     due_now = JobState.objects.filter(SCHEDULED.pending(now))
     is_open = Exists(Lease.objects.filter(job=OuterRef("pk"), slot=""))
     return {
@@ -84,7 +84,7 @@ def due_times() -> list[tuple[QuerySet[Any], str]]:
 
     Jobs that were disabled past the model count: the pass at that time books them.
     """
-    claims = dispatch.claims_for_this_host(executors.here())
+    claims = dispatch.claims_for_this_host(executors.hosted_aliases())
     columns = ("next_run", "retry_at", "backfill_at", "alert_at")
     return [*((JobState.objects.all(), column) for column in columns), (claims, "redispatch_at")]
 
@@ -96,7 +96,7 @@ def first_after(rows: QuerySet[Any], column: str, now: dt.datetime | Expression)
 
 def next_moment(after: dt.datetime) -> dt.datetime | None:
     """The first time after ``after`` at which something of ``due_times`` is due. One statement for each."""
-    here = tuple(executors.here())
+    here = tuple(executors.hosted_aliases())
     found = [row[0] for number in range(len(due_times())) for row in fetch(_first_time, number, here, after=after)]
     return min(found, default=None)
 

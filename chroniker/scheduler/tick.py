@@ -76,11 +76,11 @@ def _prepare(work: PendingWork) -> None:
     """What only the first pass needs, and the first one after a jump of the clock."""
     if not work.recorded:
         installation.record_identity()
-    if jump_detection.is_unsettled():
+    if jump_detection.needs_lease_adjustment():
         lifecycle.restart_after_clock_jump()
         if not work.reading.suspended_because:
             lifecycle.begin_lateness_again()
-            jump_detection.mark_settled()
+            jump_detection.mark_leases_adjusted()
 
 
 def _advance(result: TickResult, work: PendingWork, only: Collection[int] | None) -> None:

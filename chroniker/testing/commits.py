@@ -18,7 +18,7 @@ logger = logging.getLogger(__name__)
 
 
 @contextmanager
-def committing(using: str) -> Iterator[None]:
+def run_commit_callbacks(using: str) -> Iterator[None]:
     """Within this block a callback runs when only the transactions of the test are open, as after a real commit.
 
     Callbacks that were registered before the block are left alone. Without a transaction of the test it has no effect.
@@ -33,7 +33,7 @@ def committing(using: str) -> Iterator[None]:
     real_on_commit, real_savepoint_commit = connection.on_commit, connection.savepoint_commit
 
     def run_callbacks() -> None:
-        while _is_only_in_test_blocks(connection) and (entry := _take_new(connection, earlier)):
+        while _is_only_in_test_blocks(connection) and (entry := _take_new_callback(connection, earlier)):
             _run_callback(*entry[1:])
 
     def on_commit(func: Callable[[], object], robust: bool = False) -> None:
@@ -65,8 +65,8 @@ def _is_only_in_test_blocks(connection: Any) -> bool:
     return all(block._from_testcase for block in connection.atomic_blocks)
 
 
-def _take_new(connection: Any, earlier: list[Any]) -> Any:
-    """Remove and return the first callback that was registered since."""
+def _take_new_callback(connection: Any, earlier: list[Any]) -> Any:
+    """Remove and return the first callback that is not one of ``earlier``. None: there is none."""
     for index, entry in enumerate(connection.run_on_commit):
         if not any(entry is each for each in earlier):
             return connection.run_on_commit.pop(index)

@@ -15,7 +15,7 @@ from chroniker.declared.declaration import Declaration
 from chroniker.executors import executors
 from chroniker.models import Job, LogChunk, Run, Status, Stream
 from chroniker.scheduler import manual_runs
-from chroniker.testing.commits import committing
+from chroniker.testing.commits import run_commit_callbacks
 from chroniker.testing.declarations import BY, find_job
 
 _INLINE: Mapping[str, Any] = {"BACKEND": "chroniker.executors.inline.InlineExecutor", "OPTIONS": {}}
@@ -82,6 +82,6 @@ def inline_executors() -> Iterator[None]:
     A run that is started inside ``transaction.atomic()`` executes when that transaction has ended.
     """
     inline = {alias: _INLINE for alias in settings.executors}
-    with override_settings(CHRONIKER_EXECUTORS=inline), committing(settings.database):
+    with override_settings(CHRONIKER_EXECUTORS=inline), run_commit_callbacks(settings.database):
         yield
     executors.close()

@@ -18,8 +18,8 @@ from chroniker.executors import executors
 from chroniker.models import EVERY_HOST, Job, JobState, Run, Status
 from chroniker.scheduler import fleet_work, questions
 from chroniker.scheduler.tick import claim_after_run, tick
-from chroniker.testing.commits import committing
-from chroniker.testing.simulated_fleet import ENDINGS, NOTHING, Fleet, Script
+from chroniker.testing.commits import run_commit_callbacks
+from chroniker.testing.simulated_fleet import ENDINGS, NOTHING, Fleet, RunScript
 
 #: A lease of the simulation, in seconds: longer than a run may last. PostgreSQL takes no longer limit of idle time.
 LEASE = 20 * 86_400
@@ -77,7 +77,7 @@ class Scheduler:
             raise ValueError(f"A simulated run lasts at most {LONGEST_RUN.days} days.")
         if not Job.objects.filter(name=job).exists():
             raise LookupError(f"There is no job “{job}”.")
-        self._fleet.scripts[job] = Script(chosen, after)
+        self._fleet.scripts[job] = RunScript(chosen, after)
 
     def _step(self) -> None:
         """Tick; end the runs whose time has come, each with the claims that waited for it; send the messages."""
@@ -122,7 +122,7 @@ def scheduler(start: dt.datetime) -> Iterator[Scheduler]:
         override_settings(**replaced),
         mock.patch.dict(fleet_work.WORK, clear=True),  # statistics of the console, which would take most of the time
         simulated_time.simulate_time(),
-        committing(settings.database),
+        run_commit_callbacks(settings.database),
     ):
         simulated_time.set_moment(start)
         _begin_timelines(start)

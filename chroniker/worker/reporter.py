@@ -35,7 +35,7 @@ class Reporter:
 
     def __init__(self, report: Report, remarks: ChunkNumbering) -> None:
         self._report = report
-        self._about = logs.current_run()
+        self._about = logs.current_logged_run()
         self._state = RunReport(remarks)
         self._near, self._far = socket.socketpair()
         self._near.setblocking(False)
@@ -140,7 +140,7 @@ class Reporter:
     # The thread.
 
     def _run(self) -> None:
-        with logs.share_run(self._about):
+        with logs.log_about_same_run(self._about):
             self._report_run()
 
     def _report_run(self) -> None:

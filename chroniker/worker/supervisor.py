@@ -55,7 +55,7 @@ def execute_run(report: Report, worker: Worker) -> RunOutcome | None:
     """
     machine = worker.machine
     with ExitStack() as stack:
-        about = stack.enter_context(logs.about_run(report.run_id))
+        about = stack.enter_context(logs.log_about_run(report.run_id))
         lock = machine.take_lock(report.run_id)
         if lock is None:
             report.record_event(REFUSED, Reason.of(Code.ALREADY_HERE, host=worker.host))
@@ -72,7 +72,7 @@ def execute_run(report: Report, worker: Worker) -> RunOutcome | None:
         spec = reporter.wait_for_start()
         if spec is None:
             return None
-        about.add(spec.variables)
+        about.update(spec.variables)
         if spec.stop_requested:
             return _report_outcome(reporter, RunOutcome("stopped", reason=Reason.of(Code.STOPPED_EARLY)))
         if isinstance(keeper, OSError):

@@ -14,7 +14,7 @@ from chroniker import schedule
 from chroniker.exceptions import ImportRefused, ScheduleError
 from chroniker.importing.report import INSTANTS
 from chroniker.schedule import Frequency
-from chroniker_celery.importing.beat_tables import Beat, Crontab, Interval, Task
+from chroniker_celery.importing.beat_tables import BeatRows, Crontab, Interval, Task
 
 PERIODS = {
     "days": (Frequency.DAILY, dt.timedelta(days=1)),
@@ -27,14 +27,14 @@ MAX_CRON = 255
 
 @dataclass(slots=True)
 class ConvertedSchedule:
-    there: str
+    original_text: str
     #: The values of the job's fields.
     fields: dict[str, Any]
     #: The next instants in Celery.
     instants: list[dt.datetime] = field(default_factory=list)
 
 
-def convert_schedule(task: Task, beat: Beat, now: dt.datetime) -> ConvertedSchedule:
+def convert_schedule(task: Task, beat: BeatRows, now: dt.datetime) -> ConvertedSchedule:
     """Raises ``ImportRefused`` for a schedule without an equivalent."""
     if task.crontab in beat.crontabs:
         return _convert_crontab(beat.crontabs[task.crontab], task, now)
@@ -54,7 +54,7 @@ def _convert_crontab(row: Crontab, task: Task, now: dt.datetime) -> ConvertedSch
     minute, hour, day, month, weekday = ("".join(part.split()) or "*" for part in parts)
     text = f"{minute} {hour} {day} {month} {weekday}"
     try:
-        theirs = crontab(minute=minute, hour=hour, day_of_month=day, month_of_year=month, day_of_week=weekday)
+        celery_schedule = crontab(minute=minute, hour=hour, day_of_month=day, month_of_year=month, day_of_week=weekday)
         zone = ZoneInfo(row.timezone)
     except (ParseException, ValueError, KeyError, OSError) as error:
         raise ImportRefused(
@@ -62,9 +62,9 @@ def _convert_crontab(row: Crontab, task: Task, now: dt.datetime) -> ConvertedSch
         ) from error
     # Celery requires both days to match, cron one of them. A recurrence rule requires both.
     both = "*" not in (day, weekday)
-    fields = {"cron": text} if not both and _is_cron(text) else _rule_conditions(theirs)
+    fields = {"cron": text} if not both and _is_cron(text) else _rule_conditions(celery_schedule)
     bounds = {"timezone": row.timezone, "starts_at": task.start_time}
-    instants = _next_instants(theirs, zone, max(now, task.start_time or now))
+    instants = _next_instants(celery_schedule, zone, max(now, task.start_time or now))
     return ConvertedSchedule(f"crontab {text} ({row.timezone})", {**fields, **bounds}, instants)
 
 
@@ -76,31 +76,35 @@ def _is_cron(text: str) -> bool:
     return len(text) <= MAX_CRON
 
 
-def _rule_conditions(theirs: Any) -> dict[str, Any]:
+def _rule_conditions(celery_schedule: Any) -> dict[str, Any]:
     """The same instants as a daily recurrence rule with conditions."""
     wanted = {
-        "bymonth": (theirs.month_of_year, 12),
-        "bymonthday": (theirs.day_of_month, 31),
-        "byweekday": ({(day - 1) % 7 for day in theirs.day_of_week}, 7),
+        "bymonth": (celery_schedule.month_of_year, 12),
+        "bymonthday": (celery_schedule.day_of_month, 31),
+        "byweekday": ({(day - 1) % 7 for day in celery_schedule.day_of_week}, 7),
     }
     parts = [
-        f"{name}:{_numbers(values)}" for name, (values, all_of_them) in wanted.items() if len(values) < all_of_them
+        f"{name}:{_join_numbers(values)}" for name, (values, all_of_them) in wanted.items() if len(values) < all_of_them
     ]
-    times = [f"byhour:{_numbers(theirs.hour)}", f"byminute:{_numbers(theirs.minute)}", "bysecond:0"]
+    times = [
+        f"byhour:{_join_numbers(celery_schedule.hour)}",
+        f"byminute:{_join_numbers(celery_schedule.minute)}",
+        "bysecond:0",
+    ]
     return {"frequency": Frequency.DAILY, "params": ";".join([*parts, *times])}
 
 
-def _numbers(values: set[int]) -> str:
+def _join_numbers(values: set[int]) -> str:
     return ",".join(map(str, sorted(values)))
 
 
-def _next_instants(theirs: Any, zone: ZoneInfo, now: dt.datetime) -> list[dt.datetime]:
-    theirs.tz = zone
+def _next_instants(celery_schedule: Any, zone: ZoneInfo, now: dt.datetime) -> list[dt.datetime]:
+    celery_schedule.tz = zone
     last = now.astimezone(zone)
     found: list[dt.datetime] = []
     try:
         while len(found) < INSTANTS:
-            begin, remaining, _now = theirs.remaining_delta(last)
+            begin, remaining, _now = celery_schedule.remaining_delta(last)
             last = begin + remaining
             found.append(last.astimezone(dt.UTC))
     except (RuntimeError, OverflowError, ValueError):  # no such day exists

@@ -87,7 +87,7 @@ class Task(models.Model):
 
 
 @dataclass(frozen=True, slots=True)
-class Beat:
+class BeatRows:
     """All rows of django-celery-beat."""
 
     tasks: list[Task]
@@ -97,7 +97,7 @@ class Beat:
     solar: dict[int, Solar]
 
 
-def read_tables() -> Beat:
+def read_tables() -> BeatRows:
     """Raises ``ImportRefused`` if the tables do not exist."""
     using = settings.database
     if not table_exists(Task, using):
@@ -109,10 +109,10 @@ def read_tables() -> Beat:
     def by_id(model: type[M]) -> dict[int, M]:
         return {row.pk: row for row in read_rows(model, using)} if table_exists(model, using) else {}
 
-    return Beat(read_rows(Task, using), by_id(Crontab), by_id(Interval), by_id(Clocked), by_id(Solar))
+    return BeatRows(read_rows(Task, using), by_id(Crontab), by_id(Interval), by_id(Clocked), by_id(Solar))
 
 
-def read_file(path: str) -> Beat:
+def read_dump_file(path: str) -> BeatRows:
     objects = dump_files.read_objects(path)
     tasks = dump_files.rows_of_model(Task, f"{LABEL}.periodictask", objects)
     if not tasks:
@@ -121,7 +121,7 @@ def read_file(path: str) -> Beat:
     def by_id(model: type[M], label: str) -> dict[int, M]:
         return {row.pk: row for row in dump_files.rows_of_model(model, f"{LABEL}.{label}", objects)}
 
-    return Beat(
+    return BeatRows(
         tasks,
         by_id(Crontab, "crontabschedule"),
         by_id(Interval, "intervalschedule"),

@@ -15,7 +15,7 @@ from chroniker.importing.candidate import Candidate
 from chroniker.models import Job
 from chroniker.schedule import Frequency
 from chroniker_celery.importing.beat_schedules import ConvertedSchedule, convert_schedule
-from chroniker_celery.importing.beat_tables import Beat, Task
+from chroniker_celery.importing.beat_tables import BeatRows, Task
 from chroniker_celery.task_call import COMMAND
 
 
@@ -30,20 +30,20 @@ class ImportOptions:
     send: bool = False
 
 
-def candidates(beat: Beat, options: ImportOptions) -> list[Candidate]:
-    return [candidate(task, beat, options, f"django-celery-beat:{task.name}") for task in beat.tasks]
+def make_candidates(beat: BeatRows, options: ImportOptions) -> list[Candidate]:
+    return [make_candidate(task, beat, options, f"django-celery-beat:{task.name}") for task in beat.tasks]
 
 
-def candidate(task: Task, beat: Beat, options: ImportOptions, origin: str) -> Candidate:
+def make_candidate(task: Task, beat: BeatRows, options: ImportOptions, origin: str) -> Candidate:
     """The job for one task; ``beat`` has its schedule."""
     try:
         rule = convert_schedule(task, beat, options.now)
-        args, notes = _arguments(task, options)
+        args, notes = _make_arguments(task, options)
     except ImportRefused as refusal:
         return Candidate(origin, Job(name=task.name), task.task, refusal=str(refusal))
-    job = _job(task, rule, args)
+    job = _make_job(task, rule, args)
     instants = [moment for moment in rule.instants if task.expires is None or moment < task.expires]
-    found = Candidate(origin, job, f"{rule.there}, task {task.task}", differences=notes)
+    found = Candidate(origin, job, f"{rule.original_text}, task {task.task}", differences=notes)
     found.instants_there = instants if task.enabled else []
     if task.one_off:
         _set_single_run(task, job, found)
@@ -55,7 +55,7 @@ def candidate(task: Task, beat: Beat, options: ImportOptions, origin: str) -> Ca
     return found
 
 
-def _job(task: Task, rule: ConvertedSchedule, args: str) -> Job:
+def _make_job(task: Task, rule: ConvertedSchedule, args: str) -> Job:
     sends = "--send" in args
     job = Job(
         name=task.name,
@@ -85,7 +85,7 @@ def _set_single_run(task: Task, job: Job, candidate: Candidate) -> None:
         job.starts_at = None
 
 
-def _arguments(task: Task, options: ImportOptions) -> tuple[str, list[str]]:
+def _make_arguments(task: Task, options: ImportOptions) -> tuple[str, list[str]]:
     """The arguments of the job's command, and notes about them."""
     words, notes = [task.task], []
     for option, text, kind in (("--args", task.args, list), ("--kwargs", task.kwargs, dict)):

@@ -20,7 +20,7 @@ from chroniker.models import Job
 from chroniker_celery import beat_entries, beat_file
 from chroniker_celery.beat_entries import ORIGIN, Entry
 from chroniker_celery.importing import jobs
-from chroniker_celery.importing.beat_tables import Beat, Crontab, Interval, Solar, Task
+from chroniker_celery.importing.beat_tables import BeatRows, Crontab, Interval, Solar, Task
 from chroniker_celery.importing.celery_app import load_tasks, project_app
 from chroniker_celery.importing.jobs import ImportOptions
 from chroniker_celery.models import key_of
@@ -30,14 +30,14 @@ KNOWN_OPTIONS = frozenset({"queue", "exchange", "routing_key", "headers", "prior
 SECOND = dt.timedelta(seconds=1)
 
 
-def candidates(app: Celery, options: ImportOptions, names: Collection[str] | None = None) -> list[Candidate]:
+def make_candidates(app: Celery, options: ImportOptions, names: Collection[str] | None = None) -> list[Candidate]:
     """A job for each entry, or for each with one of these names. Entries that Celery itself adds are left out.
 
     A job goes on where the last message of its entry was: that of our beat, or of Celery's own beat on this host.
     """
     chosen = {name: entry for name, entry in app.conf.beat_schedule.items() if names is None or name in names}
-    sent = beat_file.last_runs(str(app.conf.beat_schedule_filename)) | beat_entries.last_times(chosen)
-    return [_candidate(name, entry, app, options, sent.get(name)) for name, entry in chosen.items()]
+    sent = beat_file.last_sent_times(str(app.conf.beat_schedule_filename)) | beat_entries.last_served_times(chosen)
+    return [_make_candidate(name, entry, app, options, sent.get(name)) for name, entry in chosen.items()]
 
 
 def import_entries(keys: Collection[str], *, by: str) -> list[Candidate]:
@@ -45,21 +45,21 @@ def import_entries(keys: Collection[str], *, by: str) -> list[Candidate]:
     app = project_app()
     load_tasks(app)
     names = {name for name in app.conf.beat_schedule if key_of(name) in keys}
-    found = candidates(app, ImportOptions(database_now(), set(app.tasks)), names)
+    found = make_candidates(app, ImportOptions(database_now(), set(app.tasks)), names)
     save_candidates(found, by=by)
     return found
 
 
-def _candidate(
+def _make_candidate(
     name: str, settings: Mapping[str, Any], app: Celery, options: ImportOptions, last: dt.datetime | None
 ) -> Candidate:
     try:
         entry: Entry = ScheduleEntry(**dict(settings, name=name, app=app))
-        task, beat = _task(entry, last), Beat([], {}, {}, {}, {})
+        task, beat = _make_task(entry, last), BeatRows([], {}, {}, {}, {})
         _add_schedule(entry.schedule, task, beat)
     except ImportRefused as refusal:
         return Candidate(f"{ORIGIN}{name}", Job(name=name), str(settings.get("task", "")), refusal=str(refusal))
-    candidate = jobs.candidate(task, beat, options, f"{ORIGIN}{name}")
+    candidate = jobs.make_candidate(task, beat, options, f"{ORIGIN}{name}")
     if candidate.refusal:
         return candidate
     if others := sorted(set(entry.options) - KNOWN_OPTIONS):
@@ -71,29 +71,29 @@ def _candidate(
     return candidate
 
 
-def _due_since(theirs: Any, last: dt.datetime, now: dt.datetime) -> dt.datetime | None:
+def _due_since(celery_schedule: Any, last: dt.datetime, now: dt.datetime) -> dt.datetime | None:
     """The first time after the last message, if it has passed."""
-    theirs.nowfun = lambda: now
+    celery_schedule.nowfun = lambda: now
     try:
-        first: dt.datetime = now + theirs.remaining_estimate(last)
+        first: dt.datetime = now + celery_schedule.remaining_estimate(last)
     finally:
-        theirs.nowfun = None
+        celery_schedule.nowfun = None
     return first if first <= now else None
 
 
-def _task(entry: Entry, last: dt.datetime | None) -> Task:
-    """As django-celery-beat would store the entry."""
+def _make_task(entry: Entry, last: dt.datetime | None) -> Task:
+    """The entry, as a row of django-celery-beat."""
     options = entry.options
     expires = options.get("expires")
     return Task(
         name=entry.name,
         task=entry.task,
-        args=_json(entry.args, list),
-        kwargs=_json(entry.kwargs, dict),
-        queue=_name(options.get("queue")),
-        exchange=_name(options.get("exchange")),
+        args=_to_json(entry.args, list),
+        kwargs=_to_json(entry.kwargs, dict),
+        queue=_name_of_option(options.get("queue")),
+        exchange=_name_of_option(options.get("exchange")),
         routing_key=options.get("routing_key"),
-        headers=_json(options.get("headers"), dict),
+        headers=_to_json(options.get("headers"), dict),
         priority=options.get("priority"),
         expires=expires if isinstance(expires, dt.datetime) else None,
         expire_seconds=int(expires) if isinstance(expires, int | float) else None,
@@ -101,44 +101,49 @@ def _task(entry: Entry, last: dt.datetime | None) -> Task:
     )
 
 
-def _name(option: Any) -> str | None:
-    """A queue or an exchange may be an object of kombu."""
+def _name_of_option(option: Any) -> str | None:
+    """The name of a queue or an exchange, which may be an object of kombu."""
     return None if option is None else str(getattr(option, "name", option))
 
 
-def _json(value: Any, kind: type) -> str:
+def _to_json(value: Any, kind: type) -> str:
     try:
         return json.dumps(kind(value or ()))
     except (TypeError, ValueError) as error:  # also arguments that are computed when the entry is sent
         raise ImportRefused(_("Its arguments are not JSON: %(error)s") % {"error": error}) from error
 
 
-def _add_schedule(theirs: Any, task: Task, beat: Beat) -> None:
+def _add_schedule(celery_schedule: Any, task: Task, beat: BeatRows) -> None:
     """The schedule as a row of its table. Raises ``ImportRefused`` for a class of the project."""
-    if type(theirs) is crontab:
-        beat.crontabs[1] = _crontab_row(theirs)
+    if type(celery_schedule) is crontab:
+        beat.crontabs[1] = _crontab_row(celery_schedule)
         task.crontab = 1
-    elif type(theirs) is schedule:
-        beat.intervals[1] = _interval_row(theirs)
+    elif type(celery_schedule) is schedule:
+        beat.intervals[1] = _interval_row(celery_schedule)
         task.interval = 1
-    elif isinstance(theirs, solar):
-        beat.solar[1] = Solar(event=theirs.event)
+    elif isinstance(celery_schedule, solar):
+        beat.solar[1] = Solar(event=celery_schedule.event)
         task.solar = 1
     else:
-        raise ImportRefused(_("A schedule of the type %(type)s has no equivalent.") % {"type": type(theirs).__name__})
+        raise ImportRefused(
+            _("A schedule of the type %(type)s has no equivalent.") % {"type": type(celery_schedule).__name__}
+        )
 
 
-def _crontab_row(theirs: Any) -> Crontab:
+def _crontab_row(celery_schedule: Any) -> Crontab:
     names = ("minute", "hour", "day_of_month", "month_of_year", "day_of_week")
-    return Crontab(timezone=str(theirs.tz), **{name: _cron_field(getattr(theirs, f"_orig_{name}")) for name in names})
+    return Crontab(
+        timezone=str(celery_schedule.tz),
+        **{name: _cron_field(getattr(celery_schedule, f"_orig_{name}")) for name in names},
+    )
 
 
 def _cron_field(value: Any) -> str:
     return str(value) if isinstance(value, str | int) else ",".join(str(each) for each in sorted(value))
 
 
-def _interval_row(theirs: Any) -> Interval:
-    every: dt.timedelta = theirs.run_every
+def _interval_row(celery_schedule: Any) -> Interval:
+    every: dt.timedelta = celery_schedule.run_every
     if every % SECOND:
         return Interval(every=every // dt.timedelta(microseconds=1), period="microseconds")
     return Interval(every=every // SECOND, period="seconds")

@@ -81,10 +81,10 @@ def description(name: str) -> dict[str, Any]:
     if not name or len(name) > 200:
         raise BadRequest("name must be the name of a command.")
     try:
-        found = options.describe(name)
+        found = options.describe_command(name)
     except (CommandRefused, CommandUnreadable) as problem:
         return {"error": str(problem)}
-    picked = [asdict(offer) for offer in pickers.offers(name)]
+    picked = [asdict(offer) for offer in pickers.choices_of_command(name)]
     return {"help": found.help, "options": [_option_values(option) for option in found.options], "offers": picked}
 
 

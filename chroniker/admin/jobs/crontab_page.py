@@ -141,6 +141,6 @@ def preview_line(candidate: Candidate, now: dt.datetime) -> Line:
 
 def _next_times(job: Job, now: dt.datetime, number: int) -> list[dt.datetime]:
     try:
-        return schedule.preview(job.spec, now, number)
+        return schedule.next_instants(job.spec, now, number)
     except ScheduleError:
         return []

@@ -133,7 +133,7 @@ def _context(found: WhatIf, edited: Job, saved: Job | None) -> dict[str, Any]:
         "remarks": [
             *_why_no_times(found, edited),
             *schedule.warnings(edited.spec),
-            *schedule.dst_notes(edited.spec, found.now),
+            *schedule.clock_change_notes(edited.spec, found.now),
             *line.warnings,
         ],
         "preview_zone": timezone.get_current_timezone_name(),

@@ -103,7 +103,7 @@ def _row(overview: JobStatus, runs: Sequence[PastRun], shared: SharedValues) -> 
         code=code,
         band=_band_of_row(overview, code),
         words=_schedule_in_words(job),
-        note=hand_over.note(job.command, job.args),
+        note=hand_over.hand_over_note(job.command, job.args),
         reason=mask_secrets(reason, job.secrets),
         reason_tone=tone,
         progress=_progress(overview),

@@ -74,7 +74,7 @@ def facts(job: Job) -> list[Fact]:
     """What the job runs, where and by which rules. Two statements, for its subscribers and its tags."""
     found = [
         Fact(_("Command"), command_line(job), is_code=True),
-        *([Fact(_("Result"), note, tone="wait")] if (note := hand_over.note(job.command, job.args)) else []),
+        *([Fact(_("Result"), note, tone="wait")] if (note := hand_over.hand_over_note(job.command, job.args)) else []),
         Fact(_("Executor, queue"), placement(job)),
         Fact(_("Host"), _host(job)),
         Fact(_("Overlap"), str(Overlap(job.overlap).label) if job.overlap in Overlap else job.overlap),

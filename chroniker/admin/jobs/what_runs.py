@@ -52,7 +52,7 @@ def _split_arguments(picker: Picker, args: str) -> dict[str, str] | None:
     if not args.strip():
         return {"name": "", "args": "", "kwargs": "", "others": ""}
     try:
-        call = picker.read(policy.split_words(args, ""))
+        call = picker.parse_words(policy.split_words(args, ""))
     except CommandRefused:
         return None
     if call is None:

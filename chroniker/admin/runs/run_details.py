@@ -63,7 +63,7 @@ def details(story: RunStory, may: Callable[[str], bool], result_url: str | None)
         (_("After"), _cause_link(run)),
         (_("Scheduled time"), _instants_text(run)),
         (_("Command"), _command(run)),
-        (_("Result"), hand_over.note(run.job.command, run.job.args if run.args is None else run.args)),
+        (_("Result"), hand_over.hand_over_note(run.job.command, run.job.args if run.args is None else run.args)),
         (_("Queue, worker"), _place_and_process(run, is_linked=may("view_host"))),
         (_("For host"), _("every live host") if run.required_host == "*" else run.required_host),
         (_("Part of"), _parent(run)),

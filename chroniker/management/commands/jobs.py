@@ -73,7 +73,7 @@ def statuses(jobs: QuerySet[Job]) -> Iterator[JobStatus]:
 
 def row(facts: JobStatus) -> tuple[str, ...]:
     ended = f"{facts.last_status.label}, {local_time_text(facts.state.last_finished_at)}" if facts.last_status else "-"
-    if note := hand_over.note(facts.job.command, facts.job.args):
+    if note := hand_over.hand_over_note(facts.job.command, facts.job.args):
         ended += f" ({note})"
     next_run = local_time_text(facts.next_run) if facts.next_run else "-"
     why = "" if facts.is_self_explanatory else " ".join(facts.why.split())

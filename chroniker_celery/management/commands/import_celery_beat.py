@@ -8,7 +8,7 @@ from chroniker.clock.database_clock import database_now
 from chroniker.importing import Outcome, save_candidates
 from chroniker.management.importing import ImportCommand, explain_refusals
 from chroniker_celery.importing import jobs, settings_entries
-from chroniker_celery.importing.beat_tables import read_file, read_tables
+from chroniker_celery.importing.beat_tables import read_dump_file, read_tables
 from chroniker_celery.importing.celery_app import app_named, load_tasks, project_app
 from chroniker_celery.importing.jobs import ImportOptions
 
@@ -46,9 +46,9 @@ class Command(ImportCommand):
             load_tasks(app)
             import_options = ImportOptions(database_now(), set(app.tasks), options["send"])
             if schedule is None:
-                found = jobs.candidates(read_file(file) if file else read_tables(), import_options)
+                found = jobs.make_candidates(read_dump_file(file) if file else read_tables(), import_options)
             else:
-                found = settings_entries.candidates(app, import_options)
+                found = settings_entries.make_candidates(app, import_options)
             save_candidates(found, by=self.by, dry_run=options["dry_run"], disabled=options["disabled"])
         self.show(found, import_options.now, options["json"])
         if any(each.outcome is Outcome.IMPORTED and each.job.enabled for each in found) and not options["json"]:

@@ -33,8 +33,8 @@ class Command(ConsoleCommand):
             return
         load_tasks(app)
         if name not in app.tasks:
-            raise CommandError(task_call.unknown_task(app, name))
+            raise CommandError(task_call.unknown_task_message(app, name))
         if refusal := task_call.signature_problem(app.tasks[name], args, kwargs):
             raise CommandError(refusal)
-        if text := task_run.run(app.tasks[name], args, kwargs, retry_inline=options["retry_inline"]):
+        if text := task_run.run_task(app.tasks[name], args, kwargs, retry_inline=options["retry_inline"]):
             self.stdout.write(text)

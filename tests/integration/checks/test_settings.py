@@ -18,7 +18,7 @@ from django.test.utils import CaptureQueriesContext
 
 from chroniker import lifecycle
 from chroniker.checks import TAG
-from chroniker.checks.databases import check_server
+from chroniker.checks.databases import check_server_is_supported
 from chroniker.checks.names import OUTDATED
 from chroniker.checks.row_locks import check_skip_locked
 from chroniker.clock.database_clock import database_now
@@ -109,12 +109,12 @@ def test_a_mysql_server_is_refused_and_mariadb_is_not(
 ) -> None:
     monkeypatch.setattr(connection, "vendor", "mysql")
     monkeypatch.setattr(connection, "mysql_is_mariadb", is_mariadb, raising=False)
-    assert check_server(databases=[]) == []
-    assert [message.id for message in check_server(databases=["default"])] == expected
+    assert check_server_is_supported(databases=[]) == []
+    assert [message.id for message in check_server_is_supported(databases=["default"])] == expected
 
 
 @pytest.mark.parametrize("error", [OperationalError, InterfaceError])
-@pytest.mark.parametrize("check", [check_server, check_skip_locked])
+@pytest.mark.parametrize("check", [check_server_is_supported, check_skip_locked])
 def test_checks_of_the_server_report_nothing_if_it_does_not_answer(
     monkeypatch: pytest.MonkeyPatch, check: Callable[..., list[Any]], error: type[Exception]
 ) -> None:
@@ -162,12 +162,12 @@ def test_disable_raw_command_applies_when_a_job_is_saved_and_executed() -> None:
     job = a_booked_job(command="", raw_command="true")
     run = Run(pk=uuid4(), job=job, token=1)
     job.full_clean()
-    spec_from_run(run, job, stop=False)
+    spec_from_run(run, job, stop_requested=False)
     with override_settings(CHRONIKER_DISABLE_RAW_COMMAND=True):
         with pytest.raises(ValidationError, match="CHRONIKER_DISABLE_RAW_COMMAND"):
             job.full_clean()
         with pytest.raises(CommandRefused, match="CHRONIKER_DISABLE_RAW_COMMAND"):
-            spec_from_run(run, job, stop=False)
+            spec_from_run(run, job, stop_requested=False)
 
 
 def test_stale_minutes_is_refused_by_a_check_that_names_the_lease() -> None:

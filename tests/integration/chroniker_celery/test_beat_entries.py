@@ -68,15 +68,15 @@ def test_of_two_beats_that_find_an_entry_due_one_sends_it(monkeypatch: pytest.Mo
     first, second = ABeat(entries), ABeat(entries)
     first.send_what_is_due()
     served("hourly", 2 * HOUR)
-    take, sent_by_second = beat_entries.take, []
+    take, sent_by_second = beat_entries.claim_times, []
 
     def take_after_the_other(*args: Any) -> bool:
         """The second beat sends after the first has read the row and before it writes."""
-        monkeypatch.setattr(beat_entries, "take", take)
+        monkeypatch.setattr(beat_entries, "claim_times", take)
         sent_by_second.extend(second.send_what_is_due())
         return take(*args)
 
-    monkeypatch.setattr(beat_entries, "take", take_after_the_other)
+    monkeypatch.setattr(beat_entries, "claim_times", take_after_the_other)
     first._sender._wake_at.clear()
     assert first.send_what_is_due() == []
     assert sent_by_second == ["shop.report"]
@@ -164,7 +164,7 @@ def test_an_entry_whose_row_was_deleted_counts_from_now() -> None:
     beat.send_what_is_due()
     served("hourly", 2 * HOUR)
     beat._sender._wake_at.clear()
-    beat._sender._prepare(beat.schedule)
+    beat._sender._read_rows(beat.schedule)
     BeatEntry.objects.all().delete()
     assert beat.send_what_is_due() == []
     assert BeatEntry.objects.get().name == "hourly"

@@ -9,7 +9,7 @@ from celery import Celery
 from django.test import override_settings
 
 from chroniker.exceptions import ExecutorError
-from chroniker_celery.checks import CHECKS, check_app, check_results
+from chroniker_celery.checks import CHECKS, check_app, check_result_backend
 from chroniker_celery.executor import CeleryExecutor
 
 pytestmark = pytest.mark.celery
@@ -133,7 +133,7 @@ def test_an_app_that_is_not_the_project_s_is_reported_alone(url: str, beginning:
     """Celery's current app, where the project's ``__init__.py`` does not import its own."""
     bare = Celery("default", set_as_current=False, fixups=[])
     with override_settings(CELERY_BROKER_URL=url):
-        [found] = [*check_app(bare), *check_results(bare)]
+        [found] = [*check_app(bare), *check_result_backend(bare)]
     assert found.id == "chroniker_celery.E003" and str(found.hint).startswith(beginning)
 
 

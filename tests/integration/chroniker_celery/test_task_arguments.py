@@ -124,20 +124,20 @@ def test_arguments_that_cannot_be_split_hand_nothing_over(args: str) -> None:
 
 
 def test_the_form_offers_the_tasks_of_the_project_with_their_signature() -> None:
-    found = {offer.name: offer for offer in pickers.offers(COMMAND)}
+    found = {offer.name: offer for offer in pickers.choices_of_command(COMMAND)}
     assert (found["testapp.takes"].signature, found["testapp.takes"].help) == (
         "(year, *, full=False)",
         "Take arguments.",
     )
     assert "chroniker_celery.execute" in app.tasks and "celery.chord" in app.tasks
     assert [name for name in found if name.startswith(("celery.", "chroniker_celery."))] == []
-    assert pickers.offers("noop") == []
+    assert pickers.choices_of_command("noop") == []
 
 
 def test_the_form_offers_no_tasks_if_the_app_cannot_be_imported() -> None:
     backend = {"BACKEND": "chroniker_celery.executor.CeleryExecutor", "OPTIONS": {"app": "no.such:app"}}
     with override_settings(CHRONIKER_EXECUTORS={"default": backend}):
-        assert pickers.offers(COMMAND) == []
+        assert pickers.choices_of_command(COMMAND) == []
 
 
 def test_sync_jobs_refuses_a_declared_job_with_a_misspelt_task(shop: Shop) -> None:

@@ -104,7 +104,7 @@ def test_a_worker_in_eager_mode_refuses_to_start_for_the_queue_of_a_job(
 @pytest.mark.parametrize("name", ["gevent", "eventlet"])
 def test_a_worker_with_a_green_pool_refuses_to_start(name: str, settings_of_all: dict[str, object]) -> None:
     with pytest.raises(SystemExit, match="prefork, threads or solo"):
-        fitness.is_fit(a_worker_with_a_green_pool(name))
+        fitness.check_worker(a_worker_with_a_green_pool(name))
 
 
 @pytest.mark.parametrize("name", ["gevent", "eventlet"])
@@ -113,7 +113,7 @@ def test_a_worker_with_a_green_pool_starts_for_queues_without_runs(
 ) -> None:
     monkeypatch.setattr(fitness, "_unfit_because", "")
     monkeypatch.setattr(app.amqp.queues, "_consume_from", {"mails": app.amqp.queues.new_missing("mails")})
-    assert not fitness.is_fit(a_worker_with_a_green_pool(name))
+    assert not fitness.check_worker(a_worker_with_a_green_pool(name))
     assert "gevent or eventlet" in fitness.unfit_because()
 
 

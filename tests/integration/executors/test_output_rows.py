@@ -34,7 +34,7 @@ def rows_of(run: Run, *texts: str) -> list[LogChunk]:
 
 def insert(rows: list[LogChunk]) -> None:
     with transaction.atomic():
-        output_rows.insert(rows)
+        output_rows.insert_output_rows(rows)
 
 
 def test_each_column_is_stored_as_given(run: Run) -> None:
@@ -80,7 +80,7 @@ def test_an_insert_that_waits_ends_at_its_limit(run: Run) -> None:
         assert locked.wait(30)
         with pytest.raises(DatabaseError), statement_limit("default", 0.3), transaction.atomic():
             Run.objects.filter(pk=run.pk).exists()  # as before each insert: it takes the limit along
-            output_rows.insert(rows_of(run, "x"))
+            output_rows.insert_output_rows(rows_of(run, "x"))
     finally:
         done.set()
         other.join()

@@ -16,7 +16,7 @@ from django.test import override_settings
 from chroniker.conf import settings
 from chroniker.executors import report_connections
 from chroniker.executors.database_report import DatabaseReport
-from chroniker.executors.report_connections import borrow_connection, close_idle, has_idle, try_twice
+from chroniker.executors.report_connections import borrow_connection, close_idle, has_idle_connection, try_twice
 from tests.support.processes import wait_until
 
 # Connections to a file are not kept.
@@ -127,7 +127,7 @@ def test_after_an_error_no_connection_is_kept() -> None:
     in_a_thread(two_at_once)
     with pytest.raises(DatabaseError):
         in_a_thread(fail)
-    assert not has_idle()
+    assert not has_idle_connection()
 
 
 def test_a_connection_in_an_open_transaction_is_not_kept() -> None:
@@ -137,31 +137,31 @@ def test_a_connection_in_an_open_transaction_is_not_kept() -> None:
             session()
 
     in_a_thread(leave_open)
-    assert not has_idle()
+    assert not has_idle_connection()
 
 
 def test_an_idle_connection_is_closed(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(report_connections, "idle_seconds", lambda: 0.1)
+    monkeypatch.setattr(report_connections, "max_idle_seconds", lambda: 0.1)
     number = in_a_thread(borrowed_session)
-    wait_until(lambda: not has_idle() and not is_connected(number), what="the connection was closed")
+    wait_until(lambda: not has_idle_connection() and not is_connected(number), what="the connection was closed")
 
 
 @pytest.mark.parametrize("lease", [6, 60, 90])
 def test_a_long_run_keeps_its_connection_between_two_renewals(lease: float) -> None:
     with override_settings(CHRONIKER_LOCK_TIMEOUT=lease):
-        assert report_connections.idle_seconds() > settings.heartbeat.total_seconds() * 1.2
+        assert report_connections.max_idle_seconds() > settings.heartbeat.total_seconds() * 1.2
 
 
 def test_a_long_lease_does_not_keep_idle_connections_for_long() -> None:
     with override_settings(CHRONIKER_LOCK_TIMEOUT=3_600):
-        assert report_connections.idle_seconds() == report_connections.MOST_IDLE_SECONDS
+        assert report_connections.max_idle_seconds() == report_connections.MOST_IDLE_SECONDS
 
 
 def test_a_fork_uses_no_connection_of_its_parent() -> None:
     number = in_a_thread(borrowed_session)
     child = os.fork()
     if not child:
-        os._exit(int(has_idle()))
+        os._exit(int(has_idle_connection()))
     assert os.waitpid(child, 0)[1] == 0
     assert in_a_thread(borrowed_session) == number, "and the parent goes on with it"
 
@@ -172,13 +172,13 @@ def test_an_open_connection_of_the_thread_stays_in_use() -> None:
         return borrowed_session() == number
 
     assert in_a_thread(own)
-    assert not has_idle()
+    assert not has_idle_connection()
 
 
 def test_a_pooled_connection_is_not_kept(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(report_connections, "is_pooled", lambda connection: True)
     in_a_thread(borrowed_session)
-    assert not has_idle()
+    assert not has_idle_connection()
 
 
 @pytest.mark.parametrize("errors", [1, 2])

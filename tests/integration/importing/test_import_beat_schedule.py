@@ -20,7 +20,7 @@ from django.urls import reverse
 from chroniker.clock.database_clock import database_now
 from chroniker.importing import Candidate, Outcome, save_candidates
 from chroniker.models import Job, JobState
-from chroniker.schedule import Frequency, preview
+from chroniker.schedule import Frequency, next_instants
 from chroniker_celery.beat_checks import check_entries
 from chroniker_celery.beat_entries import ORIGIN
 from chroniker_celery.importing import settings_entries
@@ -44,7 +44,7 @@ def imported(entry: dict[str, Any], *, zone: str = "UTC", now: dt.datetime = NOW
     """The job of one entry of a task that the project has."""
     app = Celery("importing", set_as_current=False, fixups=[])
     app.conf.update(timezone=zone, beat_schedule={"report": {"task": "testapp.takes_anything", **entry}})
-    found = settings_entries.candidates(app, ImportOptions(now, {"testapp.takes_anything"}))
+    found = settings_entries.make_candidates(app, ImportOptions(now, {"testapp.takes_anything"}))
     save_candidates(found, by="a test")
     return found[0]
 
@@ -72,7 +72,7 @@ def printed(*words: str) -> str:
 def test_a_crontab_keeps_its_times_in_the_zone_of_the_app() -> None:
     found = imported({"schedule": crontab(minute="*/30", hour=[17, 9], day_of_week="mon-fri")}, zone="Europe/Paris")
     assert (found.job.cron, found.job.timezone) == ("*/30 9,17 * * mon-fri", "Europe/Paris")
-    assert preview(found.job.spec, NOW, 10) == found.instants_there
+    assert next_instants(found.job.spec, NOW, 10) == found.instants_there
     assert found.job.origin == f"{ORIGIN}report"
 
 
@@ -80,7 +80,7 @@ def test_a_crontab_keeps_its_times_in_the_zone_of_the_app() -> None:
 def test_an_interval_begins_after_the_import(every: Any) -> None:
     found = imported({"schedule": every})
     assert (found.job.frequency, found.job.params) == (Frequency.SECONDLY, "interval:90")
-    assert preview(found.job.spec, NOW, 2) == found.instants_there[:2]
+    assert next_instants(found.job.spec, NOW, 2) == found.instants_there[:2]
     assert found.due_since is None
 
 

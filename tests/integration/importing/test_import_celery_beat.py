@@ -15,10 +15,10 @@ from django.db import connection
 
 from chroniker.importing import Candidate, save_candidates
 from chroniker.models import Job
-from chroniker.schedule import preview
+from chroniker.schedule import next_instants
 from chroniker.scheduler import manual_runs
-from chroniker_celery.importing.beat_tables import read_file
-from chroniker_celery.importing.jobs import ImportOptions, candidates
+from chroniker_celery.importing.beat_tables import read_dump_file
+from chroniker_celery.importing.jobs import ImportOptions, make_candidates
 from tests.integration.importing.upgrading import FIXTURES
 
 pytestmark = [pytest.mark.django_db, pytest.mark.celery]
@@ -41,7 +41,7 @@ def fail() -> None:
 
 
 def imported(*known: str, send: bool = False) -> dict[str, Candidate]:
-    found = candidates(read_file(str(DUMP)), ImportOptions(NOW, known, send))
+    found = make_candidates(read_dump_file(str(DUMP)), ImportOptions(NOW, known, send))
     save_candidates(found, by="a test")
     return {each.job.name: each for each in found}
 
@@ -87,7 +87,7 @@ def test_jobs_keep_the_instants_of_celery_beat() -> None:
     found = imported()
     for name in ("nightly", "office hours", "first monday", "long fields", "every ten minutes", "routed"):
         there = [dt.datetime.fromisoformat(text).replace(microsecond=0) for text in given[name]]
-        assert preview(found[name].job.spec, NOW, 10) == there, name
+        assert next_instants(found[name].job.spec, NOW, 10) == there, name
         assert found[name].instants_there == there, name
 
 
@@ -100,7 +100,7 @@ def test_both_day_fields_must_match_as_in_celery() -> None:
 def test_intervals_keep_their_start_and_end() -> None:
     found = imported()["every other day"]
     days = [dt.datetime(2026, 12, day, 8, tzinfo=dt.UTC) for day in range(2, 13, 2)]
-    assert preview(found.job.spec, NOW, 10) == days
+    assert next_instants(found.job.spec, NOW, 10) == days
     assert found.instants_there == days
 
 
@@ -108,7 +108,7 @@ def test_one_off_tasks_become_jobs_that_run_once() -> None:
     found = imported()
     assert found["christmas"].job.run_at == dt.datetime(2026, 12, 24, 18, tzinfo=dt.UTC)
     assert found["once at three"].job.frequency == "ONCE"
-    assert preview(found["once at three"].job.spec, NOW, 10) == [dt.datetime(2026, 12, 1, 2, 30, tzinfo=dt.UTC)]
+    assert next_instants(found["once at three"].job.spec, NOW, 10) == [dt.datetime(2026, 12, 1, 2, 30, tzinfo=dt.UTC)]
 
 
 def test_tasks_without_an_equivalent_are_reported() -> None:

@@ -15,7 +15,7 @@ from chroniker.importing.django_chroniker.importer import import_jobs, import_lo
 from chroniker.importing.django_chroniker.jobs import ImportOptions
 from chroniker.importing.django_chroniker.source import Dump
 from chroniker.models import Job, JobDependency, JobState, LogChunk, Run, Status, Stream
-from chroniker.schedule import preview
+from chroniker.schedule import next_instants
 from chroniker.scheduler import manual_runs
 from tests.integration.importing.chroniker_imports import imported, printed
 from tests.integration.importing.upgrading import FIXTURES, VERSIONS, dump, upgraded, users
@@ -42,7 +42,7 @@ def test_jobs_keep_the_instants_of_django_chroniker(version: str) -> None:
         candidate = found[int(pk)]
         there = [dt.datetime.fromisoformat(text).replace(microsecond=0) for text in texts]
         if candidate.job.enabled:
-            assert preview(candidate.job.spec, NOW, len(there)) == there, candidate.job.name
+            assert next_instants(candidate.job.spec, NOW, len(there)) == there, candidate.job.name
             assert [moment.replace(microsecond=0) for moment in candidate.instants_there] == there, candidate.job.name
             compared += 1
     assert compared >= 12

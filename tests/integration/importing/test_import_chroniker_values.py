@@ -15,7 +15,7 @@ from django.core.management import CommandError
 
 from chroniker.importing.candidate import Outcome
 from chroniker.models import Job, JobDependency, Run
-from chroniker.schedule import preview
+from chroniker.schedule import next_instants
 from chroniker.scheduler import tick
 from tests.integration.importing.chroniker_imports import imported, printed
 from tests.integration.importing.upgrading import dump, users
@@ -65,7 +65,7 @@ def test_dumps_without_use_tz_use_local_time(tmp_path: Path, settings: Any) -> N
     (candidate,) = imported(path).values()
     assert candidate.job.timezone == "Europe/Paris"
     nine = dt.datetime(2026, 12, 1, 8, tzinfo=dt.UTC)
-    assert preview(candidate.job.spec, NOW, 1) == [nine]
+    assert next_instants(candidate.job.spec, NOW, 1) == [nine]
     assert candidate.instants_there[0] == nine
 
 
@@ -77,7 +77,7 @@ def test_dumps_with_use_tz_use_utc_by_default(tmp_path: Path, settings: Any) -> 
     assert "Its time zone is UTC, as there" in " ".join(candidate.differences)
     Job.objects.all().delete()
     (candidate,) = imported(a_dump(tmp_path, job), zone="Europe/Paris").values()
-    assert preview(candidate.job.spec, NOW, 1) == [dt.datetime(2026, 12, 2, 8, tzinfo=dt.UTC)]
+    assert next_instants(candidate.job.spec, NOW, 1) == [dt.datetime(2026, 12, 2, 8, tzinfo=dt.UTC)]
 
 
 def test_arguments_are_split_as_each_version_split_them(tmp_path: Path) -> None:

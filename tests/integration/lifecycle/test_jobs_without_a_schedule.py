@@ -38,9 +38,9 @@ def test_a_job_without_a_schedule_is_valid_whatever_its_start_and_time_zone() ->
     now = database_now()
     a_job(frequency=Frequency.MANUAL, cron="").full_clean()
     schedule.validate(Spec("MANUAL"))
-    assert schedule.preview(Spec("MANUAL"), now, 3) == []
+    assert schedule.next_instants(Spec("MANUAL"), now, 3) == []
     assert schedule.latest_until(Spec("MANUAL"), now) is None
-    assert schedule.warnings(Spec("MANUAL")) == schedule.dst_notes(Spec("MANUAL"), now) == []
+    assert schedule.warnings(Spec("MANUAL")) == schedule.clock_change_notes(Spec("MANUAL"), now) == []
     assert Spec("MANUAL").fingerprint() == Spec("MANUAL", starts_at=now, timezone="Europe/Paris").fingerprint()
 
 

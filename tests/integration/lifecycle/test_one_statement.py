@@ -182,7 +182,7 @@ def test_at_another_time_or_on_another_server_nothing_starts_in_one_statement(
     trusted = jump_detection.trusted_clock()
     assert trusted is not None
     for wrong in (
-        jump_detection.TrustedClock(trusted.memory, "another server"),
+        jump_detection.TrustedClock(trusted.state, "another server"),
         jump_detection.TrustedClock(moved(trusted, 3600), trusted.server),
         jump_detection.TrustedClock(moved(trusted, -3600), trusted.server),
     ):
@@ -197,5 +197,5 @@ def test_at_another_time_or_on_another_server_nothing_starts_in_one_statement(
 
 
 def moved(trusted: jump_detection.TrustedClock, seconds: float) -> Any:
-    memory = trusted.memory
+    memory = trusted.state
     return replace(memory, low=memory.low + seconds, high=memory.high + seconds)

@@ -49,7 +49,7 @@ def test_each_finding_is_one_object_with_advice() -> None:
 
 @pytest.mark.database("sqlite")
 def test_missing_options_of_sqlite_are_reported(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(databases, "missing_options", lambda options: ["journal_mode WAL"])
+    monkeypatch.setattr(databases, "missing_sqlite_options", lambda options: ["journal_mode WAL"])
     [(about, text)] = findings(Level.WARNING)
     assert about == "database" and "database is locked" in text and "(chroniker.W003)" in text
 

@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator
 
 import pytest
 
-from chroniker.logs import RunFilter, about_run, current_run
+from chroniker.logs import RunFilter, current_logged_run, log_about_run
 from chroniker.process.run_marker import PLACEHOLDER_ID
 from chroniker.process.run_spec import RunOutcome
 from chroniker.process.run_variables import VARIABLES
@@ -63,7 +63,7 @@ def test_two_runs_in_two_threads_do_not_mix(records: Records) -> None:
     both, ids = threading.Barrier(2), [FakeReport("true").run_id for _ in range(2)]
 
     def work(number: int) -> None:
-        with about_run(ids[number]):
+        with log_about_run(ids[number]):
             both.wait()
             logger.warning("mine")
 
@@ -77,4 +77,4 @@ def test_two_runs_in_two_threads_do_not_mix(records: Records) -> None:
 
 def test_the_mark_of_a_fork_server_is_no_run(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv(VARIABLES["run_id"], PLACEHOLDER_ID)
-    assert current_run().run == ""
+    assert current_logged_run().run == ""

@@ -14,8 +14,8 @@ REPLACEMENTS = {
     ),
     "clock-is-believed": Replacement(
         "clock/clock_state.py",
-        "return dataclasses.replace(memory, until=until, code=code.value, jump_seconds=round(jumped), unsettled=True)",
-        "return memory",
+        "return dataclasses.replace(state, until=until, code=code.value, jump_seconds=round(jumped), unsettled=True)",
+        "return state",
         "clock-jump",
     ),
     "no-restart-after-jump": Replacement(

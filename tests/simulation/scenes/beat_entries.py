@@ -43,8 +43,8 @@ class EntryOnce(Scene):
         entry = ScheduleEntry("entry", "task", schedule=every, app=app)
 
         class Sender(beat_sender.EntrySender):
-            def _take(sender, *args: Any) -> float:  # `self` is the scene
-                wait = super()._take(*args)
+            def _claim_and_send(sender, *args: Any) -> float:  # `self` is the scene
+                wait = super()._claim_and_send(*args)
                 if wait == beat_sender.SHORTEST_WAIT:
                     self.world.note(LOST_RACE)
                 return wait

@@ -7,7 +7,7 @@ import pytest
 from django.conf import settings as django_settings
 from django.db import connections
 
-from chroniker.checks.databases import SQLITE_OPTIONS, missing_options
+from chroniker.checks.databases import SQLITE_OPTIONS, missing_sqlite_options
 from tests.unit.checks.check_messages import be_of_kind, only, problems
 
 SQLITE: dict[str, Any] = json.loads("{" + SQLITE_OPTIONS + "}")["OPTIONS"]
@@ -35,7 +35,7 @@ def test_lock_files_with_a_database_server_are_a_warning(vendor: str, monkeypatc
 
 
 def test_the_options_in_the_hint_pass_the_check() -> None:
-    assert missing_options(SQLITE) == []
+    assert missing_sqlite_options(SQLITE) == []
 
 
 @pytest.mark.parametrize(
@@ -50,7 +50,7 @@ def test_the_options_in_the_hint_pass_the_check() -> None:
     ],
 )
 def test_missing_sqlite_options_are_found(options: dict[str, Any], missing: int) -> None:
-    assert len(missing_options(options)) == missing
+    assert len(missing_sqlite_options(options)) == missing
 
 
 def test_an_unsupported_database_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -9,13 +9,13 @@ from django.test import override_settings
 
 from chroniker.exceptions import CommandRefused, CommandUnreadable
 from chroniker.job_commands.catalogue import app_of, available_commands, static_help
-from chroniker.job_commands.options import argument_error, describe
+from chroniker.job_commands.options import argument_error, describe_command
 
 GOOD = "one --colour red"
 
 
 def test_options_are_described_as_they_are_written() -> None:
-    found = describe("takes")
+    found = describe_command("takes")
     assert found.help == "Take every kind of argument that there is."
     own = {option.names: option for option in found.options if not option.common}
     assert list(own) == [
@@ -29,7 +29,7 @@ def test_options_are_described_as_they_are_written() -> None:
 
 
 def test_options_of_every_command_are_marked() -> None:
-    common = [option.names for option in describe("noop").options if option.common]
+    common = [option.names for option in describe_command("noop").options if option.common]
     assert "--traceback" in common and "-h, --help" in common
 
 
@@ -85,7 +85,7 @@ def test_commands_with_their_own_argument_parsing_are_not_validated() -> None:
 
 def test_a_command_that_cannot_be_loaded_accepts_any_argument() -> None:
     with pytest.raises(CommandUnreadable, match="SystemExit: a library <that> is missing"):
-        describe("cannot_load")
+        describe_command("cannot_load")
     assert argument_error("cannot_load", "--anything") is None
 
 
@@ -95,7 +95,7 @@ def test_denied_commands_are_not_loaded(name: str, monkeypatch: pytest.MonkeyPat
         raise AssertionError(f"{name} was loaded")
 
     monkeypatch.setattr("chroniker.job_commands.catalogue.load_command", loaded)
-    for ask in (describe, lambda name: argument_error(name, "")):
+    for ask in (describe_command, lambda name: argument_error(name, "")):
         with pytest.raises(CommandRefused):
             ask(name)
 

@@ -163,7 +163,10 @@ def test_any_text_is_filled_in_or_refused(text: str) -> None:
         ("{{ last_success }}", '{{ last_success }} has no value for this run. Write {{ last_success|default:"…" }} to'),
         ("{{ job }} \ue000", "A text with placeholders cannot contain the characters U+E000 to U+E031."),
         ("{{ job }}" * 51, "There are more than 50 placeholders."),
-        ("{{ job }}" + "x" * 8192, "A word with placeholders has 8198 characters; at most 8192 are allowed."),
+        (
+            "{{ job }}" + "x" * 8192,
+            "has 8198 characters after its placeholders are filled in; at most 8192 are allowed.",
+        ),
     ],
 )
 def test_what_cannot_be_filled_in_is_refused_with_a_correct_form(text: str, message: str) -> None:

@@ -121,7 +121,7 @@ def check(words: list[str]) -> None:
     elif program == "chroniker-alive":
         from chroniker import alive
 
-        alive.parser().parse_args(rest)
+        alive.make_parser().parse_args(rest)
     else:
         assert program in OTHER_PROGRAMS, f"{program}: unknown; add a language to the block, or the program to the list"
 

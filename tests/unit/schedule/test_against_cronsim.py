@@ -11,7 +11,7 @@ import pytest
 from cronsim import CronSim
 
 from chroniker.exceptions import ScheduleError
-from chroniker.schedule import next_after, preview
+from chroniker.schedule import next_after, next_instants
 from chroniker.schedule.zones import to_wall, zone
 from tests.unit.schedule.samples import (
     CHANGES,
@@ -33,7 +33,7 @@ def times_by_cronsim(expression: str, zone_name: str, start: dt.datetime, n: int
 def compare(expression: str, zone_name: str, start: dt.datetime, n: int) -> None:
     expected = times_by_cronsim(expression, zone_name, start, n)
     try:
-        found = preview(cron(expression, zone_name), start, n)
+        found = next_instants(cron(expression, zone_name), start, n)
     except ScheduleError:
         assert expected == [], f"{expression!r} was refused"
     else:
@@ -94,7 +94,7 @@ def test_wildcards_fire_whenever_the_clock_shows_their_time(change: tuple[str, d
             if wall.hour in hours and wall.minute in minutes:
                 expected.append(moment.replace(tzinfo=dt.UTC))
         start = (begin - MINUTE).replace(tzinfo=dt.UTC)
-        assert preview(cron(expression, zone_name), start, len(expected)) == expected
+        assert next_instants(cron(expression, zone_name), start, len(expected)) == expected
 
 
 def test_expressions_with_seconds_follow_the_same_dst_rules() -> None:

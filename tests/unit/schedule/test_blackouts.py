@@ -5,7 +5,7 @@ from zoneinfo import ZoneInfo
 
 import pytest
 
-from chroniker.schedule import ClosedTime, Spec, closed_at, closed_until, last_open
+from chroniker.schedule import ClosedTime, Spec, closed_span_from, closed_time_at, last_open_instant
 
 PARIS = "Europe/Paris"
 
@@ -16,7 +16,7 @@ def paris(text: str) -> dt.datetime:
 
 def is_closed(time: ClosedTime, text: str, timezone: str = PARIS) -> bool:
     instant = dt.datetime.fromisoformat(text).replace(tzinfo=ZoneInfo(timezone)).astimezone(dt.UTC)
-    return closed_at([time], instant, timezone) is not None
+    return closed_time_at([time], instant, timezone) is not None
 
 
 def test_the_start_is_included_and_the_end_is_not() -> None:
@@ -40,16 +40,16 @@ def test_weekly_blackouts_follow_wall_clock_time() -> None:
 
 def test_the_job_s_zone_applies() -> None:
     time = ClosedTime("night", paris("2026-01-05T22:00"), paris("2026-01-06T06:00"), "WEEKLY")
-    assert closed_at([time], paris("2026-07-06T22:30"), PARIS)
-    assert closed_at([time], paris("2026-07-06T22:30"), "UTC") is None  # there it is 21:00 to 05:00 all year
-    assert closed_at([time], dt.datetime(2026, 7, 6, 21, 0, tzinfo=dt.UTC), "UTC")
+    assert closed_time_at([time], paris("2026-07-06T22:30"), PARIS)
+    assert closed_time_at([time], paris("2026-07-06T22:30"), "UTC") is None  # there it is 21:00 to 05:00 all year
+    assert closed_time_at([time], dt.datetime(2026, 7, 6, 21, 0, tzinfo=dt.UTC), "UTC")
 
 
 @pytest.mark.parametrize(("hour", "shut"), [("00:30Z", True), ("01:30Z", True), ("02:30Z", False)])
 def test_a_repeated_hour_is_closed_both_times(hour: str, shut: bool) -> None:
     time = ClosedTime("x", paris("2026-10-18T01:00"), paris("2026-10-18T03:00"), "WEEKLY")
     instant = dt.datetime.fromisoformat(f"2026-10-25T{hour}")
-    assert (closed_at([time], instant, PARIS) is not None) is shut
+    assert (closed_time_at([time], instant, PARIS) is not None) is shut
 
 
 def test_an_end_in_a_skipped_hour_gives_the_longer_blackout() -> None:
@@ -81,7 +81,7 @@ def test_of_several_the_one_that_ends_last_is_returned() -> None:
         ClosedTime("short", paris("2026-05-01T00:00"), paris("2026-05-01T06:00")),
         ClosedTime("long", paris("2026-05-01T01:00"), paris("2026-05-01T09:00")),
     ]
-    found = closed_at(times, paris("2026-05-01T02:00"), PARIS)
+    found = closed_time_at(times, paris("2026-05-01T02:00"), PARIS)
     assert found is not None and (found.name, found.end) == ("long", paris("2026-05-01T09:00"))
 
 
@@ -89,17 +89,21 @@ def test_closed_instants_are_one_range_and_the_last_open_one_is_found() -> None:
     spec = Spec("CRON", cron="0 * * * *", timezone=PARIS)
     night = [ClosedTime("night", paris("2026-05-01T22:00"), paris("2026-05-02T06:00"), "WEEKLY")]
     first = paris("2026-05-01T22:00")
-    found = closed_until(spec, night, first, paris("2026-05-02T12:30"))
+    found = closed_span_from(spec, night, first, paris("2026-05-02T12:30"))
     assert found is not None and (found.start, found.end) == (first, paris("2026-05-02T05:00"))
-    found = closed_until(spec, night, first, paris("2026-05-01T23:30"))
+    found = closed_span_from(spec, night, first, paris("2026-05-01T23:30"))
     assert found is not None and found.end == paris("2026-05-01T23:00")
-    assert closed_until(spec, night, paris("2026-05-01T21:00"), first) is None
-    assert last_open(spec, night, paris("2026-05-01T20:00"), paris("2026-05-02T03:30")) == paris("2026-05-01T21:00")
-    assert last_open(spec, night, paris("2026-05-01T20:00"), paris("2026-05-02T09:30")) == paris("2026-05-02T09:00")
+    assert closed_span_from(spec, night, paris("2026-05-01T21:00"), first) is None
+    assert last_open_instant(spec, night, paris("2026-05-01T20:00"), paris("2026-05-02T03:30")) == paris(
+        "2026-05-01T21:00"
+    )
+    assert last_open_instant(spec, night, paris("2026-05-01T20:00"), paris("2026-05-02T09:30")) == paris(
+        "2026-05-02T09:00"
+    )
 
 
 def test_adjacent_closed_times_of_one_name_are_one_range() -> None:
     spec = Spec("CRON", cron="0 23 * * 5", timezone=PARIS)  # only in the night that is blacked out
     night = [ClosedTime("night", paris("2026-05-01T22:00"), paris("2026-05-02T06:00"), "WEEKLY")]
-    found = closed_until(spec, night, paris("2026-05-01T23:00"), paris("2027-05-01T00:00"))
+    found = closed_span_from(spec, night, paris("2026-05-01T23:00"), paris("2027-05-01T00:00"))
     assert found is not None and found.end == paris("2027-04-30T23:00")

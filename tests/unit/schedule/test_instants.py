@@ -11,7 +11,7 @@ from hypothesis import HealthCheck, assume, given, settings
 from hypothesis import strategies as st
 
 from chroniker.exceptions import ScheduleError
-from chroniker.schedule import Spec, latest_until, next_after, preview, validate
+from chroniker.schedule import Spec, latest_until, next_after, next_instants, validate
 from tests.unit.schedule.samples import CHANGES, a_fixed_expression_near_midnight, an_expression, cron, utc
 
 MICROSECOND = dt.timedelta.resolution
@@ -57,7 +57,7 @@ def test_next_and_latest_agree(spec: Spec, moment: dt.datetime) -> None:
         validate(spec)
     except ScheduleError:
         assume(False)
-    instants = preview(spec, moment, 8)
+    instants = next_instants(spec, moment, 8)
     assert all(earlier < later for earlier, later in pairwise(instants))
     assert all(instant > moment and instant.tzinfo is dt.UTC for instant in instants)
     for earlier, later in pairwise(instants):
@@ -133,7 +133,7 @@ def test_once_fires_once() -> None:
 )
 def test_start_and_end_are_included(more: dict[str, str]) -> None:
     spec = Spec(**more, starts_at=utc(2026, 1, 1, 1), ends_at=utc(2026, 1, 1, 3))  # type: ignore[arg-type]
-    assert preview(spec, utc(2020, 1, 1), 9) == [utc(2026, 1, 1, hour) for hour in (1, 2, 3)]
+    assert next_instants(spec, utc(2020, 1, 1), 9) == [utc(2026, 1, 1, hour) for hour in (1, 2, 3)]
     assert latest_until(spec, utc(2030, 1, 1)) == utc(2026, 1, 1, 3)
     assert latest_until(spec, utc(2026, 1, 1, 1) - MICROSECOND) is None
     assert next_after(spec, utc(2026, 1, 1, 3)) is None
@@ -155,7 +155,7 @@ def test_start_and_end_limit_one_time_schedules() -> None:
 )
 def test_count_counts_from_the_start(frequency: str, params: str, expected: dt.datetime) -> None:
     spec = Spec(frequency, params=f"{params};count:3", starts_at=utc(2026, 1, 1))
-    assert len(preview(spec, utc(2020, 1, 1), 9)) == 3
+    assert len(next_instants(spec, utc(2020, 1, 1), 9)) == 3
     assert latest_until(spec, utc(2050, 1, 1)) == expected
     assert next_after(spec, expected) is None
 

@@ -6,7 +6,7 @@ import datetime as dt
 
 import pytest
 
-from chroniker.schedule import Spec, dst_notes, preview, warnings
+from chroniker.schedule import Spec, clock_change_notes, next_instants, warnings
 from tests.unit.schedule.samples import cron, utc
 
 NOW = utc(2026, 3, 1)
@@ -15,13 +15,19 @@ AUTUMN = "On 2026-10-25 the clock shows 02:00 to 03:00 twice"
 
 
 def test_the_preview_is_in_utc_and_after_now() -> None:
-    assert preview(cron("0 3 * * *", "Europe/Paris"), utc(2026, 3, 1, 2), 2) == [utc(2026, 3, 2, 2), utc(2026, 3, 3, 2)]
-    assert preview(cron("0 3 * * *"), NOW, 0) == []
+    assert next_instants(cron("0 3 * * *", "Europe/Paris"), utc(2026, 3, 1, 2), 2) == [
+        utc(2026, 3, 2, 2),
+        utc(2026, 3, 3, 2),
+    ]
+    assert next_instants(cron("0 3 * * *"), NOW, 0) == []
 
 
 def test_a_schedule_that_ends_has_a_shorter_preview() -> None:
-    assert preview(Spec("ONCE", run_at=utc(2026, 4, 1)), NOW, 5) == [utc(2026, 4, 1)]
-    assert preview(cron("0 3 * * *", ends_at=utc(2026, 3, 2, 3)), NOW, 5) == [utc(2026, 3, 1, 3), utc(2026, 3, 2, 3)]
+    assert next_instants(Spec("ONCE", run_at=utc(2026, 4, 1)), NOW, 5) == [utc(2026, 4, 1)]
+    assert next_instants(cron("0 3 * * *", ends_at=utc(2026, 3, 2, 3)), NOW, 5) == [
+        utc(2026, 3, 1, 3),
+        utc(2026, 3, 2, 3),
+    ]
 
 
 @pytest.mark.parametrize(
@@ -71,36 +77,40 @@ def test_a_schedule_that_ends_has_a_shorter_preview() -> None:
     ],
 )
 def test_notes_on_clock_changes(expression: str, policy: dict[str, str], expected: list[str]) -> None:
-    assert dst_notes(cron(expression, "Europe/Paris", **policy), NOW) == expected
+    assert clock_change_notes(cron(expression, "Europe/Paris", **policy), NOW) == expected
 
 
 def test_notes_on_hourly_rules_that_shift_against_the_clock() -> None:
-    notes = dst_notes(Spec("HOURLY", params="interval:24", timezone="Europe/Paris"), NOW)
+    notes = clock_change_notes(Spec("HOURLY", params="interval:24", timezone="Europe/Paris"), NOW)
     assert "60 minutes later" in notes[0] and "60 minutes earlier" in notes[1]
     # The sum of both offsets, three hours, is no reason to leave the note out.
-    assert "60 minutes later" in dst_notes(Spec("HOURLY", params="interval:3", timezone="Europe/Paris"), NOW)[0]
-    assert dst_notes(Spec("HOURLY", timezone="Europe/Paris"), NOW) == []
-    assert "30 minutes" in dst_notes(Spec("HOURLY", timezone="Australia/Lord_Howe"), NOW)[0]
+    assert (
+        "60 minutes later" in clock_change_notes(Spec("HOURLY", params="interval:3", timezone="Europe/Paris"), NOW)[0]
+    )
+    assert clock_change_notes(Spec("HOURLY", timezone="Europe/Paris"), NOW) == []
+    assert "30 minutes" in clock_change_notes(Spec("HOURLY", timezone="Australia/Lord_Howe"), NOW)[0]
 
 
 @pytest.mark.parametrize("policy", ["RUN", "SKIP"])
 def test_a_twelve_hourly_schedule_does_not_run_in_a_gap_at_midnight(policy: str) -> None:
     spec = cron("0 */12 * * *", "Africa/Cairo", dst_gap=policy)
-    note = dst_notes(spec, utc(2026, 3, 1))[0]
+    note = clock_change_notes(spec, utc(2026, 3, 1))[0]
     assert "so the skipped times (00:00) do not run" in note
     midnight = utc(2026, 4, 23, 22)  # 00:00 in Cairo, where the clock jumps to 01:00
-    assert preview(spec, utc(2026, 4, 23, 12), 1) == [utc(2026, 4, 24, 9)] and midnight not in preview(spec, NOW, 200)
+    assert next_instants(spec, utc(2026, 4, 23, 12), 1) == [utc(2026, 4, 24, 9)] and midnight not in next_instants(
+        spec, NOW, 200
+    )
 
 
 def test_a_note_on_a_skipped_day() -> None:
-    (note,) = dst_notes(cron("0 5 * * *", "Pacific/Apia"), utc(2011, 12, 1))
+    (note,) = clock_change_notes(cron("0 5 * * *", "Pacific/Apia"), utc(2011, 12, 1))
     assert "from 2011-12-30 00:00 to 2011-12-31 00:00. The skipped times (05:00) run once" in note
 
 
 def test_no_note_without_a_clock_change() -> None:
-    assert dst_notes(cron("30 2 * * *"), NOW) == []
-    assert dst_notes(cron("30 2 * * *", "Europe/Paris", ends_at=NOW + dt.timedelta(days=1)), NOW) == []
-    assert dst_notes(Spec("ONCE", run_at=utc(2026, 5, 1), timezone="Europe/Paris"), NOW) == []
+    assert clock_change_notes(cron("30 2 * * *"), NOW) == []
+    assert clock_change_notes(cron("30 2 * * *", "Europe/Paris", ends_at=NOW + dt.timedelta(days=1)), NOW) == []
+    assert clock_change_notes(Spec("ONCE", run_at=utc(2026, 5, 1), timezone="Europe/Paris"), NOW) == []
 
 
 @pytest.mark.parametrize(

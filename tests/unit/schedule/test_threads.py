@@ -51,6 +51,6 @@ def test_threads_that_share_rules_get_correct_results() -> None:
 
 
 def test_the_caches_are_bounded() -> None:
-    for cache in (cron_rule, timeline.parse_schedule, timeline._recurring_timeline, timeline._params):
+    for cache in (cron_rule, timeline.parse_schedule, timeline._recurring_timeline, timeline._parse_params_cached):
         size = cache.cache_info().maxsize
         assert size is not None and size <= 10_000

@@ -16,8 +16,8 @@ from chroniker.outbox.mail import engine
 EXAMPLE = '[{"URL": "https://example.com/hook", "SECRET": "whsec_…", "EVENTS": ["run.failed", "run.lost"]}]'
 
 
-def check_messages(**kwargs: Any) -> list[CheckMessage]:
-    """E030, E031, E032."""
+def check_notifications(**kwargs: Any) -> list[CheckMessage]:
+    """Reports E030, E031, E032."""
     return [*_check_callback(), *_check_webhooks(), *_check_mail_subjects()]
 
 
