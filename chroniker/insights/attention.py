@@ -12,7 +12,7 @@ from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 
 from chroniker.insights import health, health_facts, jobs_in_trouble
-from chroniker.insights.health_facts import Facts
+from chroniker.insights.health_facts import HealthFacts
 from chroniker.models import Job, JobState, Run, Status
 from chroniker.wording.formats import as_sentence, coarse_duration, format_count, relative, short_time
 
@@ -47,7 +47,7 @@ class Attention:
     is_complete: bool
 
 
-def attention(now: dt.datetime) -> Attention:
+def fetch_attention(now: dt.datetime) -> Attention:
     """Six statements besides those of the health: failing jobs with their last runs, lost runs, overdue jobs, alerts,
     schedule errors."""
     facts = health_facts.cached_facts(now)
@@ -64,8 +64,8 @@ def attention(now: dt.datetime) -> Attention:
     return Attention(by_kind, facts is not None)
 
 
-def attention_count(now: dt.datetime) -> int:
-    """The number of items of ``attention``, by what the health has read."""
+def count_attention_items(now: dt.datetime) -> int:
+    """The number of items of ``fetch_attention``, by what the health has read."""
     facts = health_facts.cached_facts(now)
     if facts is None:
         return 0
@@ -73,8 +73,8 @@ def attention_count(now: dt.datetime) -> int:
     return facts.needing + sum(len(list(items)) for items in others)
 
 
-def _no_tick_items(facts: Facts, now: dt.datetime) -> Iterator[Item]:
-    cell = health.tick(facts, now)
+def _no_tick_items(facts: HealthFacts, now: dt.datetime) -> Iterator[Item]:
+    cell = health.tick_health(facts, now)
     if cell.level == "bad":
         yield Item("no_tick", None, cell.since, None, _("Nothing ticks."), cell.detail)
 
@@ -129,7 +129,7 @@ def _next_run_sentence(state: JobState, now: dt.datetime) -> str:
 def _lost_run_items(now: dt.datetime) -> Iterator[Item]:
     """Runs lost in the last 24 hours that no success of their job has followed. Failing jobs are listed as such."""
     rows = (
-        jobs_in_trouble.lost_runs(now - jobs_in_trouble.LOST_WITHIN)
+        jobs_in_trouble.unresolved_lost_runs(now - jobs_in_trouble.LOST_WITHIN)
         .select_related("job__state")
         .order_by("-claimed_at")
     )
@@ -144,14 +144,14 @@ def _lost_run_items(now: dt.datetime) -> Iterator[Item]:
             yield Item("lost", run.job, run.finished_at, run.pk, what, why, run.error_line)
 
 
-def _overdue_job_items(facts: Facts, now: dt.datetime) -> Iterator[Item]:
+def _overdue_job_items(facts: HealthFacts, now: dt.datetime) -> Iterator[Item]:
     for state in health_facts.overdue_states(now - health_facts.overdue_after(facts.tickers))[:MOST]:
         assert state.next_run is not None
         what = _("Due since %(time)s.") % {"time": short_time(state.next_run, now)}
-        yield Item("overdue", state.job, state.next_run, None, what, health.tick(facts, now).detail)
+        yield Item("overdue", state.job, state.next_run, None, what, health.tick_health(facts, now).detail)
 
 
-def _no_worker_items(facts: Facts, now: dt.datetime) -> Iterator[Item]:
+def _no_worker_items(facts: HealthFacts, now: dt.datetime) -> Iterator[Item]:
     for queue in health.queues_without_worker(facts, now)[:MOST]:
         words = {
             "queue": queue.name or queue.executor,
@@ -168,7 +168,9 @@ def _no_worker_items(facts: Facts, now: dt.datetime) -> Iterator[Item]:
 
 
 def _alert_items() -> Iterator[Item]:
-    for alert in jobs_in_trouble.open_alerts().select_related("job").order_by("raised_at", "pk")[:MOST]:
+    for alert in (
+        jobs_in_trouble.open_alerts_about_time_or_backfill().select_related("job").order_by("raised_at", "pk")[:MOST]
+    ):
         yield Item(f"alert_{alert.kind}", alert.job, alert.raised_at, alert.run_id, alert.text_with(short_time))
 
 
@@ -181,7 +183,7 @@ def _schedule_error_items() -> Iterator[Item]:
         yield Item("schedule_error", state.job, state.schedule_error_since, None, what, why)
 
 
-def _late_message_items(facts: Facts, now: dt.datetime) -> Iterator[Item]:
-    cell = health.mails(facts, now)
+def _late_message_items(facts: HealthFacts, now: dt.datetime) -> Iterator[Item]:
+    cell = health.message_health(facts, now)
     if cell.level in ("warn", "bad"):
         yield Item("mails", None, cell.since, None, _("Messages: %(late)s.") % {"late": cell.headline}, cell.detail)

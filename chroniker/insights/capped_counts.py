@@ -14,6 +14,6 @@ class CountUpTo(Subquery):
     output_field = IntegerField()
     empty_result_set_value = 0
 
-    def __init__(self, rows: QuerySet[Any], most: int, of: str = "pk") -> None:
-        chosen = rows.order_by().values(of)
-        super().__init__((chosen if of == "pk" else chosen.distinct())[:most])
+    def __init__(self, rows: QuerySet[Any], limit: int, column: str = "pk") -> None:
+        chosen = rows.order_by().values(column)
+        super().__init__((chosen if column == "pk" else chosen.distinct())[:limit])

@@ -7,7 +7,7 @@ from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
-from chroniker.insights.crowding import Collision, ExpectedRun, collisions, usual_length
+from chroniker.insights.crowding import Collision, ExpectedRun, assumed_duration, find_collisions
 from chroniker.insights.timeline_runs import TimelineRun
 from chroniker.models import Group, HostService, JobState, Run
 
@@ -33,11 +33,11 @@ def slots_by_queue(services: Iterable[HostService]) -> dict[Queue, int | None]:
     return found
 
 
-def pool_collisions(
-    expected: Sequence[ExpectedRun],
+def find_pool_collisions(
+    expected_runs: Sequence[ExpectedRun],
     states: Iterable[JobState],
     open_runs: Sequence[Run],
-    past: Iterable[TimelineRun],
+    past_runs: Iterable[TimelineRun],
     services: Iterable[HostService],
     now: dt.datetime,
 ) -> list[PoolCollision]:
@@ -47,12 +47,12 @@ def pool_collisions(
     """
     jobs = {state.job_id: state.job for state in states}
     queues: dict[int, Queue] = {pk: (job.executor, job.queue) for pk, job in jobs.items()}
-    latest_last: list[Run | TimelineRun] = [*reversed([*past]), *reversed(open_runs)]
+    latest_last: list[Run | TimelineRun] = [*reversed([*past_runs]), *reversed(open_runs)]
     queues |= {run.job_id: (run.executor, run.queue) for run in latest_last if run.executor}
     by_queue: dict[Queue, list[ExpectedRun]] = defaultdict(list)
     by_group: dict[int, list[ExpectedRun]] = defaultdict(list)
     groups: dict[int, Group] = {}
-    for run in expected:
+    for run in expected_runs:
         by_queue[queues[run.job_id]].append(run)
         group = jobs[run.job_id].group
         if group is not None and group.limit is not None:
@@ -62,28 +62,32 @@ def pool_collisions(
     found = [
         PoolCollision(each, queue=queue)
         for queue, runs in by_queue.items()
-        for each in collisions(runs, slots.get(queue) or 0, _ends_of_open_runs(open_runs, now, queue=queue))
+        for each in find_collisions(
+            runs, slots.get(queue) or 0, _expected_ends_of_open_runs(open_runs, now, queue=queue)
+        )
     ]
     found += [
         PoolCollision(each, group=group.name)
         for pk, group in groups.items()
-        for each in collisions(by_group[pk], group.limit or 0, _ends_of_open_runs(open_runs, now, group=pk))
+        for each in find_collisions(
+            by_group[pk], group.limit or 0, _expected_ends_of_open_runs(open_runs, now, group=pk)
+        )
     ]
     return sorted(found, key=lambda each: each.collision.start)
 
 
-def _ends_of_open_runs(
+def _expected_ends_of_open_runs(
     open_runs: Iterable[Run], now: dt.datetime, *, queue: Queue | None = None, group: int | None = None
 ) -> list[tuple[dt.datetime, str]]:
     """The expected end and the name of the open runs of a pool. One that is late is expected to end now."""
     return [
-        (max(expected_end(run, now), now), run.job.name)
+        (max(expected_end_of_run(run, now), now), run.job.name)
         for run in open_runs
         if (queue is None or (run.executor, run.queue) == queue) and (group is None or run.job.group_id == group)
     ]
 
 
-def expected_end(run: Run, now: dt.datetime) -> dt.datetime:
+def expected_end_of_run(run: Run, now: dt.datetime) -> dt.datetime:
     """Of an open run, by the usual duration of its job."""
     state: JobState | None = getattr(run.job, "state", None)
-    return (run.started_at or now) + usual_length(state.p50 if state is not None else None)
+    return (run.started_at or now) + assumed_duration(state.p50 if state is not None else None)

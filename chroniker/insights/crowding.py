@@ -11,14 +11,14 @@ from typing import NamedTuple
 _MINUTE = dt.timedelta(minutes=1)
 
 
-def usual_length(seconds: float | None) -> dt.timedelta:
-    """From ``JobState.p50``, as ``usual_seconds``."""
-    return dt.timedelta(seconds=usual_seconds(seconds))
+def assumed_duration(p50: float | None) -> dt.timedelta:
+    """From ``JobState.p50``, as ``assumed_seconds``."""
+    return dt.timedelta(seconds=assumed_seconds(p50))
 
 
-def usual_seconds(seconds: float | None) -> float:
+def assumed_seconds(p50: float | None) -> float:
     """From ``JobState.p50``. A job that has not succeeded yet counts as one second, so that it needs a slot."""
-    return 1.0 if seconds is None else seconds
+    return 1.0 if p50 is None else p50
 
 
 class ExpectedRun(NamedTuple):  # a picture has thousands: a frozen dataclass takes three times as long
@@ -50,8 +50,8 @@ class Collision:
         return len(self.names) + len(self.still_running)
 
 
-def collisions(
-    expected: Iterable[ExpectedRun], capacity: int, running: Iterable[tuple[dt.datetime, str]] = ()
+def find_collisions(
+    expected_runs: Iterable[ExpectedRun], capacity: int, running: Iterable[tuple[dt.datetime, str]] = ()
 ) -> list[Collision]:
     """The collisions of these runs, if at most ``capacity`` of them run at once, the earliest start first.
 
@@ -66,7 +66,7 @@ def collisions(
     found: list[Collision] = []
     minute: list[ExpectedRun] = []  # the runs that start within the minute of the latest one
     begun: dt.datetime | None = None
-    for run in sorted(expected, key=lambda each: (each.start, each.job_id)):
+    for run in sorted(expected_runs, key=lambda each: (each.start, each.job_id)):
         this_minute = run.start.replace(second=0, microsecond=0)
         if begun != this_minute:
             minute, begun = [], this_minute
@@ -96,8 +96,8 @@ def _new_collision(
     return Collision(start, end, capacity, names, still)
 
 
-def _add_waiting_run(collision: Collision, run: ExpectedRun, begin: dt.datetime) -> None:
-    """Add a run that waits until ``begin``."""
+def _add_waiting_run(collision: Collision, run: ExpectedRun, starts_at: dt.datetime) -> None:
+    """Add a run that waits until ``starts_at``."""
     collision.names.append(run.name)
-    collision.end = max(collision.end, begin)
-    collision.longest_wait = max(collision.longest_wait, begin - run.start)
+    collision.end = max(collision.end, starts_at)
+    collision.longest_wait = max(collision.longest_wait, starts_at - run.start)

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from chroniker.eligibility import explanations
 from chroniker.eligibility.pauses import Pause
 from chroniker.insights import health_facts
-from chroniker.insights.durations import Estimate, estimate
+from chroniker.insights.durations import Estimate, estimate_end
 from chroniker.models import Group, Job, JobState, Lease, Run, Status
 
 #: Rows of each table; open runs that are counted.
@@ -60,8 +60,8 @@ class CurrentWork:
         return self.n_queued + self.n_due
 
 
-def current_work(now: dt.datetime, held: Pause | None = None) -> CurrentWork:
-    """``held``: the pause over all jobs, which the caller has read."""
+def fetch_current_work(now: dt.datetime, global_pause: Pause | None = None) -> CurrentWork:
+    """``global_pause``: the pause over all jobs, which the caller has read."""
     leases = list(
         Lease.objects.filter(slot="").select_related("run", "job__state", "job__group").order_by("pk")[:MOST_OPEN]
     )
@@ -76,7 +76,7 @@ def current_work(now: dt.datetime, held: Pause | None = None) -> CurrentWork:
     later = JobState.objects.filter(next_run__gt=now, job__enabled=True).order_by()
     return CurrentWork(
         running=running[:SHOWN],
-        waiting=_waiting_jobs(queued[:SHOWN], states[:SHOWN], now, held)[:SHOWN],
+        waiting=_waiting_jobs(queued[:SHOWN], states[:SHOWN], now, global_pause)[:SHOWN],
         n_running=len(running),
         n_queued=len(queued),
         n_due=n_due,
@@ -94,7 +94,7 @@ class OpenWork:
     last: RunningRun | None  #: of the others, the one that probably ends last
 
 
-def open_work(now: dt.datetime, group: Group | None = None) -> OpenWork:
+def fetch_open_work(now: dt.datetime, group: Group | None = None) -> OpenWork:
     """``group``: of its jobs alone. One statement."""
     leases = Lease.objects.filter(slot="").select_related("run", "job__state").order_by("pk")
     rows = list((leases if group is None else leases.filter(job__group=group))[:MOST_OPEN])
@@ -104,32 +104,36 @@ def open_work(now: dt.datetime, group: Group | None = None) -> OpenWork:
     return OpenWork(len(running), len(rows) - len(running), len(running) - len(known), last)
 
 
-def _start_time(each: RunningRun) -> dt.datetime:
-    return each.run.started_at or each.run.claimed_at
+def _start_time(running: RunningRun) -> dt.datetime:
+    return running.run.started_at or running.run.claimed_at
 
 
 def _running_run(lease: Lease, now: dt.datetime) -> RunningRun:
     state = getattr(lease.job, "state", None)
     usual = dt.timedelta(seconds=state.p50) if state is not None and state.p50 is not None else None
-    found = estimate(
-        lease.run.started_at, now, total=lease.total_parts, done=lease.total_parts_complete, expected=usual
+    found = estimate_end(
+        lease.run.started_at,
+        now,
+        total_parts=lease.total_parts,
+        done_parts=lease.total_parts_complete,
+        expected_duration=usual,
     )
     return RunningRun(lease.run, lease, usual, found)
 
 
 def _waiting_jobs(
-    leases: Sequence[Lease], states: Sequence[JobState], now: dt.datetime, held: Pause | None
+    leases: Sequence[Lease], states: Sequence[JobState], now: dt.datetime, global_pause: Pause | None
 ) -> list[WaitingJob]:
     queued = [WaitingJob(lease.job, "queued", lease.run.claimed_at, lease.run.reason, lease.run) for lease in leases]
     if not states:
         return queued
-    pauses = {state.pk: held for state in states} if held else None
+    pauses = {state.pk: global_pause for state in states} if global_pause else None
     found = explanations.explain(states, now, pauses, leases={}, seen=health_facts.cached_facts(now))
     overdue_before = now - health_facts.cached_overdue_after(now)
     return queued + [_waiting_job(state, found[state.pk], overdue_before) for state in states]
 
 
-def _waiting_job(state: JobState, found: explanations.Explanation, overdue_before: dt.datetime) -> WaitingJob:
+def _waiting_job(state: JobState, explanation: explanations.Explanation, overdue_before: dt.datetime) -> WaitingJob:
     late = state.next_run is not None and state.next_run <= overdue_before
-    code = "waiting" if found.is_held else "overdue" if late else "due"
-    return WaitingJob(state.job, code, state.next_run, found.text)
+    code = "waiting" if explanation.is_held else "overdue" if late else "due"
+    return WaitingJob(state.job, code, state.next_run, explanation.text)

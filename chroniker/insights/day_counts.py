@@ -39,7 +39,7 @@ class DayCounts:
         return self.succeeded + self.bad + self.stopped
 
 
-def day_counts(now: dt.datetime) -> DayCounts:
+def fetch_day_counts(now: dt.datetime) -> DayCounts:
     """The current half hour and the 47 before it. One statement."""
     last = now.astimezone(dt.UTC).replace(minute=30 if now.minute >= 30 else 0, second=0, microsecond=0)
     starts = [last - n * PART for n in reversed(range(PARTS))]

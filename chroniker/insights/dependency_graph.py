@@ -14,7 +14,7 @@ Edges = Mapping[int, Collection[int]]
 
 
 @dataclass(frozen=True, slots=True)
-class Link:
+class ChainJob:
     """One job of a chain. Jobs without dependencies start at second 0, each other job as soon as it may."""
 
     job: Job
@@ -25,7 +25,7 @@ class Link:
 
 @dataclass(frozen=True, slots=True)
 class Chain:
-    links: list[Link]  #: in topological order
+    links: list[ChainJob]  #: in topological order
     critical_path: list[Job]  #: the longest path; any delay on it delays the end
     seconds: float
     circles: list[Job]  #: jobs in a cycle of dependencies, and jobs that wait for those: none of them ever starts
@@ -36,7 +36,7 @@ class Chain:
         return all(link.seconds is not None for link in self.links) and not self.circles
 
 
-def chains(job_ids: Collection[int] | None = None) -> list[Chain]:
+def fetch_chains(job_ids: Collection[int] | None = None) -> list[Chain]:
     """For each of these jobs, the chain of its direct and indirect dependents. ``None``: all chains.
 
     Three statements, however many jobs. A disabled job counts as 0 seconds.
@@ -49,16 +49,16 @@ def chains(job_ids: Collection[int] | None = None) -> list[Chain]:
     if job_ids is None:
         members = list(connected_parts(waits_for, followers))
     else:
-        members = [reachable(job_id, followers) for job_id in job_ids]
+        members = [reachable_jobs(job_id, followers) for job_id in job_ids]
     all_ids = set().union(*members)
     jobs = {job.pk: job for job in Job.objects.filter(pk__in=all_ids).only("name", "enabled").order_by("name")}
     expected = {pk: length.total_seconds() for pk, length in expected_durations(all_ids).items()}
     expected |= {pk: 0.0 for pk, job in jobs.items() if not job.enabled}
     # From `jobs`: a job may be deleted between the statements; and its order by name makes the chain deterministic.
-    return [_chain([job for pk, job in jobs.items() if pk in ids], waits_for, expected) for ids in members]
+    return [_build_chain([job for pk, job in jobs.items() if pk in ids], waits_for, expected) for ids in members]
 
 
-def reachable(start: int, *edges: Edges) -> set[int]:
+def reachable_jobs(start: int, *edges: Edges) -> set[int]:
     """``start`` and all jobs that can be reached from it over these edges."""
     found, waiting = {start}, [start]
     while waiting:
@@ -74,41 +74,48 @@ def connected_parts(waits_for: Edges, followers: Edges) -> Iterator[set[int]]:
     seen: set[int] = set()
     for start in sorted({*waits_for, *followers}):
         if start not in seen:
-            seen |= (chain := reachable(start, waits_for, followers))
+            seen |= (chain := reachable_jobs(start, waits_for, followers))
             yield chain
 
 
-def _chain(members: Sequence[Job], waits_for: Edges, expected: Mapping[int, float]) -> Chain:
+def _build_chain(members: Sequence[Job], waits_for: Edges, expected_seconds: Mapping[int, float]) -> Chain:
     jobs = {job.pk: job for job in members}
     before = {pk: [other for other in jobs if other in waits_for.get(pk, ())] for pk in jobs}
-    ends = _end_seconds(before, expected)
+    ends = _earliest_ends(before, expected_seconds)
     links = [
-        Link(jobs[pk], [jobs[other] for other in before[pk]], expected.get(pk), end - expected.get(pk, 0.0))
+        ChainJob(
+            jobs[pk],
+            [jobs[other] for other in before[pk]],
+            expected_seconds.get(pk),
+            end - expected_seconds.get(pk, 0.0),
+        )
         for pk, end in ends.items()
     ]
     path = [jobs[pk] for pk in _path_to_last_end(ends, before)]
     return Chain(links, path, max(ends.values(), default=0.0), [job for pk, job in jobs.items() if pk not in ends])
 
 
-def critical_path(before: Mapping[int, Sequence[int]], expected: Mapping[int, float]) -> tuple[list[int], float]:
-    """The longest path and its duration. ``before``: for each job, in a fixed order, the jobs it waits for."""
-    ends = _end_seconds(before, expected)
-    return _path_to_last_end(ends, before), max(ends.values(), default=0.0)
+def critical_path(
+    dependees: Mapping[int, Sequence[int]], expected_seconds: Mapping[int, float]
+) -> tuple[list[int], float]:
+    """The longest path and its duration. ``dependees``: for each job, in a fixed order, the jobs it waits for."""
+    ends = _earliest_ends(dependees, expected_seconds)
+    return _path_to_last_end(ends, dependees), max(ends.values(), default=0.0)
 
 
-def _end_seconds(before: Mapping[int, Sequence[int]], expected: Mapping[int, float]) -> dict[int, float]:
+def _earliest_ends(dependees: Mapping[int, Sequence[int]], expected_seconds: Mapping[int, float]) -> dict[int, float]:
     """When each job ends if it starts as soon as it may, in topological order."""
     ends: dict[int, float] = {}
-    for pk in _sort_by_dependency(before):
-        ends[pk] = max((ends[other] for other in before[pk]), default=0.0) + expected.get(pk, 0.0)
+    for pk in _sort_by_dependency(dependees):
+        ends[pk] = max((ends[other] for other in dependees[pk]), default=0.0) + expected_seconds.get(pk, 0.0)
     return ends
 
 
-def _sort_by_dependency(before: Mapping[int, Sequence[int]]) -> list[int]:
+def _sort_by_dependency(dependees: Mapping[int, Sequence[int]]) -> list[int]:
     """Topological order. Jobs in a cycle, and jobs that wait for one, are left out."""
-    left = {pk: len(others) for pk, others in before.items()}
+    left = {pk: len(others) for pk, others in dependees.items()}
     after: dict[int, list[int]] = {}
-    for pk, others in before.items():
+    for pk, others in dependees.items():
         for other in others:
             after.setdefault(other, []).append(pk)
     ready = [pk for pk, count in left.items() if count == 0]
@@ -120,12 +127,12 @@ def _sort_by_dependency(before: Mapping[int, Sequence[int]]) -> list[int]:
     return ready
 
 
-def _path_to_last_end(ends: Mapping[int, float], before: Mapping[int, Sequence[int]]) -> list[int]:
+def _path_to_last_end(ends: Mapping[int, float], dependees: Mapping[int, Sequence[int]]) -> list[int]:
     """The critical path: backwards from the job that ends last, each time to the dependency that ends last."""
     if not ends:
         return []
     path = [max(reversed([*ends]), key=lambda pk: ends[pk])]  # of several, the last in topological order
-    while others := before[path[-1]]:
+    while others := dependees[path[-1]]:
         path.append(max(others, key=lambda pk: ends[pk]))
     return path[::-1]
 

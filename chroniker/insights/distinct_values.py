@@ -33,7 +33,9 @@ def distinct_values(columns: Sequence[tuple[type[Model], str]]) -> list[list[str
     quote = connection.ops.quote_name
     for number, (model, field) in enumerate(columns):
         table, column = quote(model._meta.db_table), quote(str(model._meta.get_field(field).column))  # type: ignore[union-attr]
-        searches.append(_SEARCH.format(name=f"found_{number}", column=column, table=table, used=_used_condition(model)))
+        searches.append(
+            _SEARCH.format(name=f"found_{number}", column=column, table=table, used=_sql_condition_row_is_used(model))
+        )
         results.append(_RESULT.format(name=f"found_{number}", number=number, most=MOST))
     found: list[list[str]] = [[] for _column in columns]
     with connection.cursor() as cursor:
@@ -43,7 +45,7 @@ def distinct_values(columns: Sequence[tuple[type[Model], str]]) -> list[list[str
     return found
 
 
-def _used_condition(model: type[Model]) -> str:
+def _sql_condition_row_is_used(model: type[Model]) -> str:
     """The condition that another table refers to the row."""
     if model not in USED_IN:
         return ""

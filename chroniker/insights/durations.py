@@ -61,26 +61,32 @@ class Estimate:
     by_past: dt.datetime | None = None  #: the end, if the run takes as long as past runs
 
 
-def estimate(
+def estimate_end(
     started_at: dt.datetime | None,
     now: dt.datetime,
     *,
-    total: int | None = None,
-    done: int | None = None,
-    expected: dt.timedelta | None = None,
+    total_parts: int | None = None,
+    done_parts: int | None = None,
+    expected_duration: dt.timedelta | None = None,
 ) -> Estimate:
-    """Estimate the end of a run that has done ``done`` of ``total`` parts. A time in the past means that it is late."""
+    """Estimate the end of an open run, by its progress and by past runs. An end in the past: the run is late."""
     if started_at is None:
         return Estimate()
-    rate = _rate((now - started_at).total_seconds(), done)
-    by_rate = _add_seconds(now, max(total - (done or 0), 0) / rate) if rate and total and total > 0 else None
-    by_past = None if expected is None else _add_seconds(started_at, expected.total_seconds())
+    rate = _parts_per_second((now - started_at).total_seconds(), done_parts)
+    by_rate = (
+        _add_seconds_up_to_limit(now, max(total_parts - (done_parts or 0), 0) / rate)
+        if rate and total_parts and total_parts > 0
+        else None
+    )
+    by_past = (
+        None if expected_duration is None else _add_seconds_up_to_limit(started_at, expected_duration.total_seconds())
+    )
     return Estimate(rate, by_rate, by_past)
 
 
-def _rate(seconds: float, done: int | None) -> float | None:
-    return done / seconds if done and done > 0 and seconds > 0 else None
+def _parts_per_second(seconds: float, done_parts: int | None) -> float | None:
+    return done_parts / seconds if done_parts and done_parts > 0 and seconds > 0 else None
 
 
-def _add_seconds(start: dt.datetime, seconds: float) -> dt.datetime | None:
+def _add_seconds_up_to_limit(start: dt.datetime, seconds: float) -> dt.datetime | None:
     return start + dt.timedelta(seconds=seconds) if seconds <= FARTHEST.total_seconds() else None

@@ -9,7 +9,7 @@ from django.db.models import OuterRef, Subquery
 
 from chroniker.eligibility.hosts import live_services
 from chroniker.insights.collision_pools import PoolCollision, Queue, slots_by_queue
-from chroniker.insights.crowding import ExpectedRun, collisions, usual_length
+from chroniker.insights.crowding import ExpectedRun, assumed_duration, find_collisions
 from chroniker.models import Job, JobState, Run
 from chroniker.models.compiled import AnyOf
 
@@ -17,24 +17,24 @@ from chroniker.models.compiled import AnyOf
 MOST_WORKERS = 3000
 
 
-def crowded_minutes(
-    edited: Job, own_seconds: float | None, offset: dt.timedelta, starting: dict[dt.datetime, list[JobState]]
+def find_crowded_minutes(
+    edited: Job, own_seconds: float | None, offset: dt.timedelta, others_by_time: dict[dt.datetime, list[JobState]]
 ) -> list[PoolCollision]:
-    """``starting``: by scheduled time, the other jobs that start in the same minute.
+    """``others_by_time``: by scheduled time, the other jobs that start in the same minute.
 
     Runs that started earlier are not considered, and workers of several queues count for each. Two statements at most.
     """
-    if not any(starting.values()):
+    if not any(others_by_time.values()):
         return []
     found = []
-    queue, queues, slots = _queues_and_slots(edited, starting.values())
-    for instant, states in starting.items():
+    queue, queues, slots = _queues_and_slots(edited, others_by_time.values())
+    for instant, states in others_by_time.items():
         start = (instant + offset).replace(second=0, microsecond=0)
-        own = ExpectedRun(start, edited.pk or 0, edited.name, usual_length(own_seconds))
+        own = ExpectedRun(start, edited.pk or 0, edited.name, assumed_duration(own_seconds))
         group = edited.group
         if group is not None and group.limit is not None:
             runs = [*_expected_runs(start, [state for state in states if state.job.group_id == group.pk]), own]
-            found += [PoolCollision(each, group=group.name) for each in collisions(runs, group.limit)[:1]]
+            found += [PoolCollision(each, group=group.name) for each in find_collisions(runs, group.limit)[:1]]
         if slots:
             runs = [
                 *_expected_runs(
@@ -42,12 +42,12 @@ def crowded_minutes(
                 ),
                 own,
             ]
-            found += [PoolCollision(each, queue=queue) for each in collisions(runs, slots)[:1]]
+            found += [PoolCollision(each, queue=queue) for each in find_collisions(runs, slots)[:1]]
     return found
 
 
 def _expected_runs(start: dt.datetime, states: Sequence[JobState]) -> list[ExpectedRun]:
-    return [ExpectedRun(start, state.pk, state.job.name, usual_length(state.p50)) for state in states]
+    return [ExpectedRun(start, state.pk, state.job.name, assumed_duration(state.p50)) for state in states]
 
 
 def _queue_of_job(job: Job) -> Queue:
@@ -55,7 +55,7 @@ def _queue_of_job(job: Job) -> Queue:
 
 
 def _queues_and_slots(
-    edited: Job, starting: Collection[Sequence[JobState]]
+    edited: Job, other_states: Collection[Sequence[JobState]]
 ) -> tuple[Queue, dict[int, Queue], int | None]:
     """The queue of the edited job, the queues of the others by id, and the slots of the former.
 
@@ -64,7 +64,7 @@ def _queues_and_slots(
     slots = slots_by_queue(live_services()[:MOST_WORKERS])
     if not any(slots.values()):
         return _queue_of_job(edited), {}, None
-    ids = {state.pk for states in starting for state in states}
+    ids = {state.pk for states in other_states for state in states}
     # One search in the index for each job: a join may read all runs of these jobs.
     latest = Run.objects.filter(job=OuterRef("pk"), token=OuterRef("last_token"), parent=None)
     columns = {f"latest_{name}": Subquery(latest.values(name)[:1]) for name in ("executor", "queue")}

@@ -38,9 +38,9 @@ class Dependant:
     examined: int
 
 
-def other_jobs_until(job_id: int | None, last: dt.datetime) -> list[JobState]:
-    """The other enabled jobs whose next run comes before ``last``, the earliest first. One statement."""
-    states = JobState.objects.filter(next_run__lt=last, job__enabled=True).exclude(pk=job_id)
+def other_jobs_starting_before(job_id: int | None, before: dt.datetime) -> list[JobState]:
+    """The other enabled jobs whose next run comes before ``before``, the earliest first. One statement."""
+    states = JobState.objects.filter(next_run__lt=before, job__enabled=True).exclude(pk=job_id)
     return [state for state, _more in light_states(states.order_by("next_run"), MOST_OTHERS, _STATE, _JOB)]
 
 
@@ -63,56 +63,62 @@ def jobs_in_same_minute(
             found[row.instant] = [
                 state
                 for number, ((table, delay), states) in enumerate(alike.items())
-                for state in _jobs_starting_within(table, delay, states, low, is_computed=number < MOST_SCHEDULES)
+                for state in _jobs_starting_in_minute(table, delay, states, low, is_computed=number < MOST_SCHEDULES)
             ]
     return found
 
 
-def _jobs_starting_within(
-    table: Timetable, delay: dt.timedelta, states: list[JobState], low: dt.datetime, *, is_computed: bool
+def _jobs_starting_in_minute(
+    timetable: Timetable, delay: dt.timedelta, states: list[JobState], minute: dt.datetime, *, is_computed: bool
 ) -> list[JobState]:
-    """Those of these jobs of one schedule that start in the minute that begins with ``low``."""
+    """Those of these jobs of one schedule that start in the minute that begins with ``minute``."""
     if is_computed:
         try:
-            times = takewhile(lambda instant: instant < low + _MINUTE - delay, table.instants(low - delay - _TICK))
-            return states if any(not table.blackout(instant) for instant in times) else []
+            times = takewhile(
+                lambda instant: instant < minute + _MINUTE - delay, timetable.instants(minute - delay - _TICK)
+            )
+            return states if any(not timetable.blackout(instant) for instant in times) else []
         except ScheduleError:  # written past the form; its next run was computed before
             pass
-    return [state for state in states if state.next_run is not None and low <= state.next_run < low + _MINUTE]
+    return [state for state in states if state.next_run is not None and minute <= state.next_run < minute + _MINUTE]
 
 
-def dependants(job_id: int, state: JobState, after: Timetable, now: dt.datetime, *, will_run: bool) -> list[Dependant]:
+def fetch_dependants(
+    job_id: int, state: JobState, new_timetable: Timetable, now: dt.datetime, *, will_run: bool
+) -> list[Dependant]:
     """The enabled jobs that wait for this one. One statement. ``will_run``: as for ``waits_for_ever``."""
     edges = JobDependency.objects.filter(dependee=job_id, dependent__enabled=True).select_related("dependent")
     return [
         Dependant(
             edge.dependent_id,
             edge.dependent.name,
-            waits_for_ever(edge, state, after, now, will_run=will_run),
-            *_count_stale_times(after, edge.dependent, now),
+            waits_for_ever(edge, state, new_timetable, now, will_run=will_run),
+            *_count_stale_times(new_timetable, edge.dependent, now),
         )
         for edge in edges.order_by("dependent__name")[:MOST_DEPENDANTS]
     ]
 
 
-def waits_for_ever(edge: JobDependency, state: JobState, after: Timetable, now: dt.datetime, *, will_run: bool) -> bool:
+def waits_for_ever(
+    dependency: JobDependency, state: JobState, new_timetable: Timetable, now: dt.datetime, *, will_run: bool
+) -> bool:
     """Whether only a success of the edited job lets the dependant start, and nothing will start the edited job.
 
     ``will_run``: it has an open run, or a request to run. A run by hand can always end the wait.
     """
-    if will_run or not edge.wait_for_success or state.last_status == Status.SUCCEEDED:
+    if will_run or not dependency.wait_for_success or state.last_status == Status.SUCCEEDED:
         return False
-    will_retry = after.enabled and state.retry_at is not None
-    return not will_retry and next(_open_instants(after, now), None) is None
+    will_retry = new_timetable.enabled and state.retry_at is not None
+    return not will_retry and next(_instants_outside_blackouts(new_timetable, now), None) is None
 
 
-def _open_instants(table: Timetable, now: dt.datetime) -> Iterator[dt.datetime]:
-    return (instant for instant in islice(table.instants(now), MOST_BLACKOUTS) if not table.blackout(instant))
+def _instants_outside_blackouts(timetable: Timetable, now: dt.datetime) -> Iterator[dt.datetime]:
+    return (instant for instant in islice(timetable.instants(now), MOST_BLACKOUTS) if not timetable.blackout(instant))
 
 
-def _count_stale_times(after: Timetable, dependant: Job, now: dt.datetime) -> tuple[int, int]:
+def _count_stale_times(new_timetable: Timetable, dependant: Job, now: dt.datetime) -> tuple[int, int]:
     """Blackouts of the dependant are not considered."""
-    stale, examined = stale_times(after, timetable_of(dependant, ()), now, DEPENDANT_TIMES)
+    stale, examined = stale_times(new_timetable, timetable_of(dependant, ()), now, DEPENDANT_TIMES)
     return len(stale), examined
 
 

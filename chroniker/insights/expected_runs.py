@@ -10,13 +10,13 @@ from heapq import merge
 from itertools import islice, repeat
 
 from chroniker.exceptions import ScheduleError
-from chroniker.insights.crowding import ExpectedRun, usual_length
+from chroniker.insights.crowding import ExpectedRun, assumed_duration
 from chroniker.models import JobState
 from chroniker.schedule import Spec, jitter, next_after
 
 
 @dataclass(frozen=True, slots=True)
-class Expectation:
+class ExpectedRuns:
     """The first expected runs of all jobs, in order. ``until``: from then on they are not complete."""
 
     runs: list[ExpectedRun] = field(default_factory=list)
@@ -24,29 +24,29 @@ class Expectation:
 
 
 def expected_starts(
-    state: JobState, high: dt.datetime, following: Callable[[Spec, dt.datetime], dt.datetime | None] = next_after
+    state: JobState, until: dt.datetime, next_instant: Callable[[Spec, dt.datetime], dt.datetime | None] = next_after
 ) -> Iterator[dt.datetime]:
-    """From the next run of a job until ``high``; only the next run if its schedule is invalid. Ignores blackouts.
+    """From the next run of a job until ``until``; only the next run if its schedule is invalid. Ignores blackouts.
 
-    The state must carry its ``job``. ``following``: ``next_after``, or one that remembers its results.
+    The state must carry its ``job``. ``next_instant``: ``next_after``, or one that remembers its results.
     """
     job = state.job
     spec, delay = job.spec, jitter(job.pk, job.jitter_seconds)
     instant = state.next_instant
-    while instant is not None and instant + delay <= high:
+    while instant is not None and instant + delay <= until:
         yield instant + delay
         try:
-            instant = following(spec, instant)
+            instant = next_instant(spec, instant)
         except ScheduleError:  # written past the form
             return
 
 
-class Starts:
+class ExpectedStarts:
     """The expected starts of jobs until ``high``. Each is computed once, however often it is read, and however many
     jobs have the same schedule."""
 
-    def __init__(self, high: dt.datetime) -> None:
-        self.high = high
+    def __init__(self, until: dt.datetime) -> None:
+        self.high = until
         self._found: dict[int, tuple[list[dt.datetime], Iterator[dt.datetime]]] = {}
         self._following = lru_cache(maxsize=None)(next_after)
 
@@ -57,10 +57,10 @@ class Starts:
             known.append(start)
             yield start
 
-    def first(self, state: JobState, most: int) -> list[dt.datetime]:
+    def first(self, state: JobState, limit: int) -> list[dt.datetime]:
         known, rest = self._series(state)
-        known += islice(rest, max(most - len(known), 0))
-        return known[:most]
+        known += islice(rest, max(limit - len(known), 0))
+        return known[:limit]
 
     def interval(self, state: JobState) -> dt.timedelta | None:
         """The time between the first two; None if there is only one."""
@@ -75,12 +75,12 @@ class Starts:
         return self._found[job_id]
 
 
-def expectation(states: Collection[JobState], starts: Starts, most: int) -> Expectation:
-    """The ``most`` first expected runs of these jobs."""
-    jobs = {state.job_id: (state.job_id, state.job.name, usual_length(state.p50)) for state in states}
+def first_expected_runs(states: Collection[JobState], starts: ExpectedStarts, limit: int) -> ExpectedRuns:
+    """The ``limit`` first expected runs of these jobs."""
+    jobs = {state.job_id: (state.job_id, state.job.name, assumed_duration(state.p50)) for state in states}
     runs: list[ExpectedRun] = []
     for start, pk in merge(*(zip(starts.of(state), repeat(state.job_id)) for state in states)):
-        if len(runs) == most:
-            return Expectation(runs, start)
+        if len(runs) == limit:
+            return ExpectedRuns(runs, start)
         runs.append(ExpectedRun(start, *jobs[pk]))
-    return Expectation(runs)
+    return ExpectedRuns(runs)

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from enum import Enum
 
 from chroniker.conf import settings
-from chroniker.insights.fleet import is_ticking
+from chroniker.insights.fleet import is_any_ticking
 from chroniker.models import HostService, Job, Run, Ticker
 
 #: Processes that tick, the latest first.
@@ -35,13 +35,13 @@ class FirstSteps:
         return [step for step in Step if step not in self.done]
 
 
-def first_steps(now: dt.datetime) -> FirstSteps | None:
+def fetch_first_steps(now: dt.datetime) -> FirstSteps | None:
     """``None`` once a run exists: one statement then, else four."""
     if Run.objects.exists():
         return None
     tickers = list(Ticker.objects.order_by("-last_at")[:MOST_TICKERS])
     done = {Step.DATABASE}
-    if is_ticking(tickers, now):
+    if is_any_ticking(tickers, now):
         done.add(Step.TICK)
     if HostService.objects.filter(last_seen__gt=now - settings.host_timeout).exists():
         done.add(Step.WORKER)

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from chroniker.conf import settings
 from chroniker.eligibility.hosts import SILENT
 from chroniker.insights import health_facts
-from chroniker.insights.health import late_after
+from chroniker.insights.health import max_age_of_last_pass
 from chroniker.models import Host, HostService, Lease, Run, Status, Ticker
 
 #: Rows that are read: queued runs, latest runs for the waiting times.
@@ -77,7 +77,7 @@ class Fleet:
         return [queue for queue in self.queues if queue.code == "no_worker"]
 
 
-def fleet(now: dt.datetime) -> Fleet:
+def fetch_fleet(now: dt.datetime) -> Fleet:
     """Two statements besides those of the health."""
     facts = health_facts.cached_facts(now)
     if facts is None:
@@ -85,36 +85,38 @@ def fleet(now: dt.datetime) -> Fleet:
     services = sorted(facts.services, key=lambda each: (each.host.name, each.executor, each.worker))
     alive = [service for service in services if is_alive(service, now)]
     return Fleet(
-        workers=_workers(services, alive, now),
-        queues=_queues(alive, now),
-        hosts=[_host(host, facts.tickers, services, now) for host in sorted(facts.hosts, key=lambda each: each.name)],
+        workers=_fleet_workers(services, alive, now),
+        queues=_fleet_queues(alive, now),
+        hosts=[
+            _fleet_host(host, facts.tickers, services, now) for host in sorted(facts.hosts, key=lambda each: each.name)
+        ],
         tickers=facts.tickers,
     )
 
 
-def is_ticking(tickers: Iterable[Ticker], now: dt.datetime) -> bool:
+def is_any_ticking(tickers: Iterable[Ticker], now: dt.datetime) -> bool:
     """Whether any of them made a pass within its last three periods, as the health judges it."""
-    return any(now - each.last_at <= late_after(each, 3) for each in tickers)
+    return any(now - each.last_at <= max_age_of_last_pass(each, 3) for each in tickers)
 
 
 def is_alive(service: HostService, now: dt.datetime) -> bool:
     return now - service.last_seen <= settings.host_timeout
 
 
-def _workers(services: Sequence[HostService], alive: Sequence[HostService], now: dt.datetime) -> list[Worker]:
-    newest = max((_version_key(service.version) for service in alive if service.version), default=())
+def _fleet_workers(services: Sequence[HostService], alive: Sequence[HostService], now: dt.datetime) -> list[Worker]:
+    newest = max((_version_sort_key(service.version) for service in alive if service.version), default=())
     return [
-        Worker(service, is_alive(service, now), bool(service.version) and _version_key(service.version) < newest)
+        Worker(service, is_alive(service, now), bool(service.version) and _version_sort_key(service.version) < newest)
         for service in services
     ]
 
 
-def _version_key(text: str) -> tuple[tuple[int, str], ...]:
+def _version_sort_key(version: str) -> tuple[tuple[int, str], ...]:
     """For comparisons: numbers by value, other parts by their letters and before any number."""
-    return tuple((int(part), "") if part.isdecimal() else (-1, part) for part in text.split("."))
+    return tuple((int(part), "") if part.isdecimal() else (-1, part) for part in version.split("."))
 
 
-def _queues(alive: Iterable[HostService], now: dt.datetime) -> list[Queue]:
+def _fleet_queues(alive: Iterable[HostService], now: dt.datetime) -> list[Queue]:
     """Those that a live worker consumes, and those in which a run waits."""
     consumers: dict[tuple[str, str], list[HostService]] = defaultdict(list)
     for service in alive:
@@ -124,7 +126,7 @@ def _queues(alive: Iterable[HostService], now: dt.datetime) -> list[Queue]:
     queued = list(rows.values_list("run__executor", "run__queue", "run__claimed_at")[:MOST_QUEUED])
     counts = Counter((executor, name) for executor, name, _claimed in queued)
     oldest = {(executor, name): claimed for executor, name, claimed in reversed(queued)}
-    waits = _queue_waits(now)
+    waits = _p95_wait_seconds_by_queue(now)
     return [
         Queue(
             executor=executor,
@@ -146,7 +148,7 @@ def _sum_or_none(numbers: Iterable[int | None]) -> int | None:
     return sum(number or 0 for number in found) if found and None not in found else None
 
 
-def _queue_waits(now: dt.datetime) -> dict[tuple[str, str], float]:
+def _p95_wait_seconds_by_queue(now: dt.datetime) -> dict[tuple[str, str], float]:
     """By executor and queue: 95 of 100 of the latest runs waited no longer between claim and worker."""
     rows = Run.objects.filter(claimed_at__gt=now - RECENTLY, claimed_at__lte=now).order_by("-claimed_at")
     found: dict[tuple[str, str], list[float]] = defaultdict(list)
@@ -156,7 +158,7 @@ def _queue_waits(now: dt.datetime) -> dict[tuple[str, str], float]:
     return {key: sorted(waits)[(len(waits) * 95 - 1) // 100] for key, waits in found.items()}
 
 
-def _host(host: Host, tickers: Sequence[Ticker], services: Sequence[HostService], now: dt.datetime) -> FleetHost:
+def _fleet_host(host: Host, tickers: Sequence[Ticker], services: Sequence[HostService], now: dt.datetime) -> FleetHost:
     return FleetHost(
         host,
         now - host.last_seen <= SILENT,

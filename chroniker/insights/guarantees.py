@@ -32,7 +32,7 @@ MOST_SEARCHED = 10_000
 
 
 @dataclass(frozen=True, slots=True)
-class Measured:
+class Measurement:
     """``counts``: in 24 hours, 7 and 30 days; ``None``: not measured in that span."""
 
     counts: tuple[int | None, int | None, int | None]
@@ -40,7 +40,7 @@ class Measured:
     is_fresh: bool = True  #: tests run regularly now
 
     @property
-    def worst(self) -> int:
+    def highest_count(self) -> int:
         return max((count for count in self.counts if count is not None), default=0)
 
 
@@ -56,7 +56,7 @@ class LateMessages:
 
 
 @dataclass(frozen=True, slots=True)
-class Delays:
+class StartDelays:
     """Start delays of the last 24 hours. ``buckets``: as in ``RunHour``."""
 
     buckets: list[int] = field(default_factory=list)
@@ -72,7 +72,7 @@ class DayOfRuns:
     bad: int
 
 
-def fetch_test_results(now: dt.datetime) -> dict[Guarantee, Measured]:
+def fetch_test_results(now: dt.datetime) -> dict[Guarantee, Measurement]:
     """What the regular tests found. One statement."""
     rows = GuaranteeHour.objects.filter(hour__gt=now - SPANS[-1]).order_by().values("guarantee")
     sums = {
@@ -81,54 +81,54 @@ def fetch_test_results(now: dt.datetime) -> dict[Guarantee, Measured]:
         for name in ("tests", "violations")
     }
     found = {row["guarantee"]: row for row in rows.annotate(**sums, first=Min("hour"), last=Max("hour"))}
-    return {each: _measured_by_tests(found.get(each.value), now) for each in Guarantee}
+    return {each: _measurement_by_tests(found.get(each.value), now) for each in Guarantee}
 
 
-def _measured_by_tests(row: Mapping[str, Any] | None, now: dt.datetime) -> Measured:
+def _measurement_by_tests(row: Mapping[str, Any] | None, now: dt.datetime) -> Measurement:
     if row is None:
-        return Measured((None, None, None), None, False)
+        return Measurement((None, None, None), None, False)
     counts = [row[f"violations_{n}"] if row[f"tests_{n}"] else None for n in range(len(SPANS))]
-    return Measured((counts[0], counts[1], counts[2]), row["first"], row["last"] > now - FRESH)
+    return Measurement((counts[0], counts[1], counts[2]), row["first"], row["last"] > now - FRESH)
 
 
-def counted_events(now: dt.datetime) -> dict[str, Measured]:
+def count_events_by_name(now: dt.datetime) -> dict[str, Measurement]:
     """By name: late reports, refused deliveries, and runs with missing output. One statement, by (kind, at)."""
     kinds = Q(kind__in=(*LATE_REPORTS, EventKind.REFUSED_DELIVERY)) | Q(kind=EventKind.NOTE, code__in=OUTPUT_CODES)
     rows = RunEvent.objects.filter(kinds, at__gt=now - SPANS[-1]).order_by().values_list("kind")
     counts = [Count("pk", filter=Q(at__gt=now - span)) for span in SPANS]
     found = {kind: numbers for kind, *numbers in rows.annotate(a=counts[0], b=counts[1], c=counts[2])}
     return {
-        "late_reports": _measured_from_counts(found.get(kind) for kind in LATE_REPORTS),
-        "deliveries": _measured_from_counts([found.get(EventKind.REFUSED_DELIVERY)]),
-        "output": _measured_from_counts([found.get(EventKind.NOTE)]),
+        "late_reports": _sum_measurements(found.get(kind) for kind in LATE_REPORTS),
+        "deliveries": _sum_measurements([found.get(EventKind.REFUSED_DELIVERY)]),
+        "output": _sum_measurements([found.get(EventKind.NOTE)]),
     }
 
 
-def _measured_from_counts(rows: Iterable[list[int] | None]) -> Measured:
+def _sum_measurements(rows: Iterable[list[int] | None]) -> Measurement:
     known = [row for row in rows if row]
     first, second, third = (sum(row[n] for row in known) for n in range(len(SPANS)))
-    return Measured((first, second, third))
+    return Measurement((first, second, third))
 
 
-def late_messages(now: dt.datetime) -> tuple[LateMessages, Measured]:
+def fetch_late_messages(now: dt.datetime) -> tuple[LateMessages, Measurement]:
     """Messages that are not sent, or were given up. One statement."""
     late = Outbox.objects.filter(sent_at=None, run__finished_at__lt=now - LATE_AFTER).order_by("run__finished_at")
     rows = list(late.values_list("run__finished_at", "error", "attempts", "send_at")[:MOST_LATE])
     first, second, third = (sum(row[0] is not None and row[0] > now - span for row in rows) for span in SPANS)
     if not rows:
-        return LateMessages(), Measured((0, 0, 0))
+        return LateMessages(), Measurement((0, 0, 0))
     worst = next((row for row in rows if row[1]), rows[0])
-    return LateMessages(len(rows), *worst), Measured((first, second, third))
+    return LateMessages(len(rows), *worst), Measurement((first, second, third))
 
 
-def latest_events(now: dt.datetime) -> list[RunEvent]:
+def fetch_latest_events(now: dt.datetime) -> list[RunEvent]:
     """The newest events that concern the guarantees, with their runs and jobs. One statement."""
     listed = Q(kind__in=LISTED) | Q(kind=EventKind.NOTE, code__in=OUTPUT_CODES)
     events = RunEvent.objects.filter(listed, at__gt=now - SPANS[-1])
     return list(events.select_related("run__job").order_by("-at", "-pk")[:MOST_EVENTS])
 
 
-def delays_and_days(now: dt.datetime) -> tuple[Delays, list[DayOfRuns]]:
+def fetch_delays_and_days(now: dt.datetime) -> tuple[StartDelays, list[DayOfRuns]]:
     """The start delays of 24 hours, and the failed runs of each of the last 30 local days. One statement."""
     days = [timezone.localdate(now) - n * DAY for n in reversed(range(30))]
     since = timezone.make_aware(dt.datetime.combine(days[0], dt.time.min))
@@ -139,10 +139,10 @@ def delays_and_days(now: dt.datetime) -> tuple[Delays, list[DayOfRuns]]:
         day[1] += count_bad_ends(row)
         if row.start > now - DAY:
             buckets = [total + getattr(row, name) for total, name in zip(buckets, DELAYS, strict=True)]
-    return Delays(buckets), [DayOfRuns(day, *ends[day]) for day in days]
+    return StartDelays(buckets), [DayOfRuns(day, *ends[day]) for day in days]
 
 
-def slowest_starts(now: dt.datetime) -> list[tuple[int, str]]:
+def jobs_with_most_late_starts(now: dt.datetime) -> list[tuple[int, str]]:
     """Jobs with the most runs that started more than 30 seconds late, as (id, name). One statement, of at most
     ``MOST_SEARCHED`` rows."""
     late = RunHour.objects.filter(late_hour__gt=now - DAY, job__name__isnull=False).order_by("-late_hour")

@@ -14,7 +14,7 @@ from chroniker.eligibility import draining, liveness
 from chroniker.eligibility.hosts import SKEW_SECONDS, suspension_reason
 from chroniker.eligibility.liveness import WRITTEN_EVERY, WaitingQueue
 from chroniker.insights import health_facts
-from chroniker.insights.health_facts import Facts
+from chroniker.insights.health_facts import HealthFacts
 from chroniker.models import Host, HostService, Ticker
 from chroniker.wording.formats import coarse_duration, format_count, relative, short_duration, short_time
 
@@ -25,7 +25,7 @@ WAITING, VERY_LATE = dt.timedelta(minutes=5), dt.timedelta(minutes=10)
 
 
 @dataclass(frozen=True, slots=True)
-class Cell:
+class HealthCell:
     """``since``: when the trouble began, if it is known. ``alarm``: the trouble as a sentence, for every page."""
 
     level: Level
@@ -37,11 +37,11 @@ class Cell:
 
 @dataclass(frozen=True, slots=True)
 class Health:
-    tick: Cell
-    workers: Cell
-    backlog: Cell
-    clock: Cell
-    mails: Cell
+    tick: HealthCell
+    workers: HealthCell
+    backlog: HealthCell
+    clock: HealthCell
+    mails: HealthCell
 
     @property
     def level(self) -> Level:
@@ -49,51 +49,57 @@ class Health:
         return max((self.tick, self.workers, self.backlog, self.clock, self.mails), key=_severity).level
 
 
-def _severity(cell: Cell) -> int:
+def _severity(cell: HealthCell) -> int:
     return LEVELS.index(cell.level)
 
 
-def health(now: dt.datetime) -> Health:
+def fetch_health(now: dt.datetime) -> Health:
     """Five statements; none if they were executed less than 3 s ago. Never raises: all is unknown then."""
     facts = health_facts.cached_facts(now)
     if facts is None:
-        unknown = Cell("unknown", _("unknown"), _("The health could not be read in time."), now)
+        unknown = HealthCell("unknown", _("unknown"), _("The health could not be read in time."), now)
         return Health(unknown, unknown, unknown, unknown, unknown)
-    return Health(tick(facts, now), workers(facts, now), backlog(facts, now), clock(facts, now), mails(facts, now))
+    return Health(
+        tick_health(facts, now),
+        worker_health(facts, now),
+        backlog_health(facts, now),
+        clock_health(facts, now),
+        message_health(facts, now),
+    )
 
 
-def late_after(ticker: Ticker, periods: int) -> dt.timedelta:
+def max_age_of_last_pass(ticker: Ticker, periods: int) -> dt.timedelta:
     """How old the last recorded pass of this ticker may be, if so many periods may pass without one."""
     return dt.timedelta(seconds=periods * ticker.period + ticker.pass_seconds) + WRITTEN_EVERY
 
 
-def tick(facts: Facts, now: dt.datetime) -> Cell:
+def tick_health(facts: HealthFacts, now: dt.datetime) -> HealthCell:
     """By the freshest of all processes that tick: one is enough."""
     if not facts.tickers:
         text = _("No process has ticked yet. Start celery beat or manage.py cronserver.")
-        return Cell("bad", _("nothing ticks"), text, alarm=_no_tick_sentence())
-    best = min(facts.tickers, key=lambda ticker: now - ticker.last_at - late_after(ticker, 2))
+        return HealthCell("bad", _("nothing ticks"), text, alarm=_no_tick_sentence())
+    best = min(facts.tickers, key=lambda ticker: now - ticker.last_at - max_age_of_last_pass(ticker, 2))
     age = now - best.last_at
     where = _("%(kind)s on %(host)s, every %(period)s") % {
         "kind": best.kind,
         "host": best.host,
         "period": short_duration(best.period),
     }
-    if age <= late_after(best, 2):
-        if host := draining_host(facts, now):
-            return Cell("warn", _("draining"), str(draining.drain_message(host)), host.draining_since)
-        return Cell("good", relative(min(best.last_at, now), now), where)
-    level: Level = "bad" if age > late_after(best, 3) else "warn"
+    if age <= max_age_of_last_pass(best, 2):
+        if host := draining_host_if_all_drain(facts, now):
+            return HealthCell("warn", _("draining"), str(draining.drain_message(host)), host.draining_since)
+        return HealthCell("good", relative(min(best.last_at, now), now), where)
+    level: Level = "bad" if age > max_age_of_last_pass(best, 3) else "warn"
     headline = _("nothing ticks") if level == "bad" else _("late")
     text = _("The last tick was %(ago)s (%(where)s). Start celery beat or manage.py cronserver.")
     words = {"ago": relative(best.last_at, now), "where": where}
-    return Cell(level, headline, text % words, best.last_at, _no_tick_sentence() if level == "bad" else "")
+    return HealthCell(level, headline, text % words, best.last_at, _no_tick_sentence() if level == "bad" else "")
 
 
-def draining_host(facts: Facts, now: dt.datetime) -> Host | None:
+def draining_host_if_all_drain(facts: HealthFacts, now: dt.datetime) -> Host | None:
     """One of the hosts that tick, if all of them are draining: then no run is claimed."""
     known = {host.name: host for host in facts.hosts if host.draining_since is not None}
-    ticking = {ticker.host for ticker in facts.tickers if now - ticker.last_at <= late_after(ticker, 2)}
+    ticking = {ticker.host for ticker in facts.tickers if now - ticker.last_at <= max_age_of_last_pass(ticker, 2)}
     return known[min(ticking)] if ticking and ticking <= known.keys() else None
 
 
@@ -101,19 +107,19 @@ def _no_tick_sentence() -> str:
     return _("Nothing ticks, so no run starts.")
 
 
-def workers(facts: Facts, now: dt.datetime) -> Cell:
+def worker_health(facts: HealthFacts, now: dt.datetime) -> HealthCell:
     live, silent = _split_live_and_silent(facts.services, now)
     if live:
         text = ngettext("%(n)d alive", "%(n)d alive", len(live)) % {"n": len(live)}
         lost = [service for service in silent if service.worker not in {each.worker for each in live}]
         if lost:
             words = {"worker": _worker_name(lost[0]), "ago": relative(lost[0].last_seen, now)}
-            return Cell("warn", text, _("%(worker)s was last seen %(ago)s.") % words, lost[0].last_seen)
-        return Cell("good", text, _slots_text(live))
+            return HealthCell("warn", text, _("%(worker)s was last seen %(ago)s.") % words, lost[0].last_seen)
+        return HealthCell("good", text, _busy_slots_text(live))
     if silent:
         words = {"worker": _worker_name(silent[0]), "ago": relative(silent[0].last_seen, now)}
-        return Cell("bad", _("none alive"), _("%(worker)s was last seen %(ago)s.") % words, silent[0].last_seen)
-    return Cell("bad", _("none alive"), _("No worker was seen in the last 24 hours."))
+        return HealthCell("bad", _("none alive"), _("%(worker)s was last seen %(ago)s.") % words, silent[0].last_seen)
+    return HealthCell("bad", _("none alive"), _("No worker was seen in the last 24 hours."))
 
 
 def _split_live_and_silent(
@@ -128,7 +134,7 @@ def _worker_name(service: HostService) -> str:
     return service.worker or f"{service.executor}@{service.host.name}"
 
 
-def _slots_text(live: list[HostService]) -> str:
+def _busy_slots_text(live: list[HostService]) -> str:
     known = [service for service in live if service.slots is not None and service.busy is not None]
     if not known:
         return ""
@@ -136,12 +142,12 @@ def _slots_text(live: list[HostService]) -> str:
     return _("%(busy)s of %(slots)s slots busy") % {"busy": format_count(busy), "slots": format_count(slots)}
 
 
-def queues_without_worker(facts: Facts, now: dt.datetime) -> list[WaitingQueue]:
+def queues_without_worker(facts: HealthFacts, now: dt.datetime) -> list[WaitingQueue]:
     """Queues in which runs wait and that no live worker consumes."""
     return liveness.queues_without_worker(facts.queues, facts.services, now)
 
 
-def backlog(facts: Facts, now: dt.datetime) -> Cell:
+def backlog_health(facts: HealthFacts, now: dt.datetime) -> HealthCell:
     queued = sum(queue.queued for queue in facts.queues)
     if unserved := queues_without_worker(facts, now):
         worst = unserved[0]
@@ -151,48 +157,48 @@ def backlog(facts: Facts, now: dt.datetime) -> Cell:
             worst.queued,
         )
         words = {"queue": worst.name or worst.executor, "n": format_count(worst.queued)}
-        return Cell("bad", _("no worker"), text % words, worst.oldest, _("Runs wait for a worker."))
+        return HealthCell("bad", _("no worker"), text % words, worst.oldest, _("Runs wait for a worker."))
     if facts.overdue_since is not None:
         level: Level = "bad" if now - facts.overdue_since > VERY_LATE else "warn"
         text = _("A job has been due since %(time)s and was not claimed.") % {
             "time": short_time(facts.overdue_since, now)
         }
-        return Cell(level, _("jobs are overdue"), text, facts.overdue_since)
+        return HealthCell(level, _("jobs are overdue"), text, facts.overdue_since)
     if not queued:
-        return Cell("good", _("nothing waits"))
+        return HealthCell("good", _("nothing waits"))
     oldest = min(queue.oldest for queue in facts.queues)
     words = {"n": format_count(queued), "time": coarse_duration(now - oldest)}
     detail = _("The oldest queued run waits for %(time)s.") % words
     if now - oldest > WAITING:
-        return Cell("warn", _("%(n)s queued") % words, detail, oldest)
-    return Cell("good", _("%(n)s queued") % words, detail)
+        return HealthCell("warn", _("%(n)s queued") % words, detail, oldest)
+    return HealthCell("good", _("%(n)s queued") % words, detail)
 
 
-def clock(facts: Facts, now: dt.datetime) -> Cell:
+def clock_health(facts: HealthFacts, now: dt.datetime) -> HealthCell:
     hosts = [host for host in facts.hosts if now - host.last_seen <= settings.host_timeout]
     for host in hosts:
         if host.suspended_until is not None and host.suspended_until > now:
             text = _("%(why)s Starts on “%(host)s” are suspended until %(time)s.")
             words = {"why": suspension_reason(host), "host": host.name, "time": short_time(host.suspended_until, now)}
-            return Cell("bad", _("starts suspended"), text % words)
+            return HealthCell("bad", _("starts suspended"), text % words)
     skewed = [host for host in hosts if host.clock_skew_seconds is not None]
     if not skewed:
-        return Cell("unknown", _("unknown"), _("No live host has reported its clock."))
+        return HealthCell("unknown", _("unknown"), _("No live host has reported its clock."))
     worst = max(skewed, key=lambda host: abs(host.clock_skew_seconds or 0))
     skew = worst.clock_skew_seconds or 0.0
     words = {"host": worst.name, "skew": f"{skew:+.1f}"}
     if abs(skew) > SKEW_SECONDS:
         text = _("The clock of “%(host)s” is %(skew)s s off the database's. Synchronize it with NTP.")
-        return Cell("warn", _("%(skew)s s off") % words, text % words)
-    return Cell("good", _("within %(time)s") % {"time": short_duration(abs(skew))})
+        return HealthCell("warn", _("%(skew)s s off") % words, text % words)
+    return HealthCell("good", _("within %(time)s") % {"time": short_duration(abs(skew))})
 
 
-def mails(facts: Facts, now: dt.datetime) -> Cell:
+def message_health(facts: HealthFacts, now: dt.datetime) -> HealthCell:
     if not facts.late_messages:
-        return Cell("good", _("none waits"))
+        return HealthCell("good", _("none waits"))
     first = facts.late_messages[0]
     n = len(facts.late_messages)
     words = {"n": f"{n}+" if n >= health_facts.MOST_MESSAGES else format_count(n), "error": first.error}
     level: Level = "bad" if now - first.since > VERY_LATE else "warn"
     detail = _("Not sent: %(error)s") % words if first.error else _("They wait to be sent.")
-    return Cell(level, _("%(n)s late") % words, detail, first.since)
+    return HealthCell(level, _("%(n)s late") % words, detail, first.since)

@@ -45,7 +45,7 @@ class LateMessage:
 
 
 @dataclass(frozen=True, slots=True)
-class Facts:
+class HealthFacts:
     """``services``, ``tickers``: the latest first; ``queues``, ``late_messages``: the oldest first."""
 
     tickers: list[Ticker]
@@ -58,45 +58,45 @@ class Facts:
 
 
 _lock = threading.Lock()
-_cached: tuple[float, Facts | None] | None = None
+_cached: tuple[float, HealthFacts | None] | None = None
 
 
-def cached_facts(now: dt.datetime) -> Facts | None:
+def cached_facts(now: dt.datetime) -> HealthFacts | None:
     """The facts, read at most every 3 s. ``None``: they could not be read, or not in time."""
     global _cached
     with _lock:
         if _cached is None or time.monotonic() - _cached[0] > CACHED_SECONDS:
-            _cached = (time.monotonic(), _read_in_time(now))
+            _cached = (time.monotonic(), _read_within_time_limit(now))
         return _cached[1]
 
 
-def forget() -> None:
+def forget_cached_facts() -> None:
     """Read the facts again at the next use."""
     global _cached
     _cached = None
 
 
-def _read_in_time(now: dt.datetime) -> Facts | None:
+def _read_within_time_limit(now: dt.datetime) -> HealthFacts | None:
     began = time.monotonic()
     try:
         with ExitStack() as stack:
             stack.enter_context(statement_limit(settings.database, LIMIT_SECONDS))
             if connections[settings.database].in_atomic_block:  # of the request: an error must not break it
                 stack.enter_context(transaction.atomic(using=settings.database))
-            facts = read(now)
+            facts = read_facts(now)
     except Exception as error:  # of any driver: whatever it is, the health is unknown
         logger.warning("The health of the scheduler could not be read: %s: %s", type(error).__name__, error)
         return None
     return facts if time.monotonic() - began <= LIMIT_SECONDS else None
 
 
-def read(now: dt.datetime) -> Facts:
+def read_facts(now: dt.datetime) -> HealthFacts:
     """Five statements: tickers, hosts with their workers, queued runs, jobs in trouble, late messages."""
     tickers = liveness.tickers()
     hosts, services = _hosts_and_services(now)
     services.sort(key=lambda service: service.last_seen, reverse=True)
-    overdue_since, needing = _overdue_since_and_count(tickers, now)
-    return Facts(tickers, hosts, services, liveness.waiting_queues(), overdue_since, _late_messages(now), needing)
+    overdue_since, needing = _overdue_since_and_trouble_count(tickers, now)
+    return HealthFacts(tickers, hosts, services, liveness.waiting_queues(), overdue_since, _late_messages(now), needing)
 
 
 def _hosts_and_services(now: dt.datetime) -> tuple[list[Host], list[HostService]]:
@@ -116,22 +116,22 @@ def _hosts_and_services(now: dt.datetime) -> tuple[list[Host], list[HostService]
     return list(hosts.values()), services
 
 
-def _overdue_since_and_count(tickers: Sequence[Ticker], now: dt.datetime) -> tuple[dt.datetime | None, int]:
+def _overdue_since_and_trouble_count(tickers: Sequence[Ticker], now: dt.datetime) -> tuple[dt.datetime | None, int]:
     """Since when a job is overdue, and how many jobs need a person. One statement."""
     since = {"late_since": now - overdue_after(tickers), "lost_since": now - jobs_in_trouble.LOST_WITHIN}
-    for overdue_since, *counts in fetch(_trouble_counts, **since):
+    for overdue_since, *counts in fetch(_trouble_counts_query, **since):
         return overdue_since, sum(counts)
     return None, 0  # there is no job
 
 
-def _trouble_counts(late_since: dt.datetime, lost_since: dt.datetime) -> QuerySet[Job, Any]:
+def _trouble_counts_query(late_since: dt.datetime, lost_since: dt.datetime) -> QuerySet[Job, Any]:
     """One row: when the first overdue job was due, and the number of jobs in trouble of each kind."""
     late = overdue_states(late_since)
     counts = {
         "n_failing": CountUpTo(jobs_in_trouble.failing_states(), MOST_NEEDING),
-        "n_lost": CountUpTo(jobs_in_trouble.lost_runs(lost_since), MOST_NEEDING, of="job"),
+        "n_lost": CountUpTo(jobs_in_trouble.unresolved_lost_runs(lost_since), MOST_NEEDING, column="job"),
         "n_late": CountUpTo(late, MOST_NEEDING),
-        "n_alerted": CountUpTo(jobs_in_trouble.open_alerts(), MOST_NEEDING),
+        "n_alerted": CountUpTo(jobs_in_trouble.open_alerts_about_time_or_backfill(), MOST_NEEDING),
         "n_broken": CountUpTo(jobs_in_trouble.states_with_schedule_error(), MOST_NEEDING),
     }
     rows = Job.objects.annotate(since=Subquery(late.values("next_run")[:1]), **counts).order_by("pk")

@@ -11,7 +11,7 @@ from typing import Any
 from django.db.models import Q, Value
 
 from chroniker.eligibility import due
-from chroniker.insights.dependency_graph import connected_parts, critical_path, reachable
+from chroniker.insights.dependency_graph import connected_parts, critical_path, reachable_jobs
 from chroniker.insights.job_nodes import Node, nodes
 from chroniker.models import Job, JobDependency, JobTrigger
 
@@ -157,7 +157,7 @@ def _limit_jobs(links: list[Link], choice: Choice) -> set[int]:
     """All jobs of these links, or at most ``MOST_NODES`` of them: one connected part, or the nearest to one job."""
     near = _neighbours(links)
     if choice.job_id is not None:
-        part = reachable(choice.job_id, near) if choice.job_id in near else set()
+        part = reachable_jobs(choice.job_id, near) if choice.job_id in near else set()
         return part if len(part) <= MOST_NODES else _nearest_jobs(choice.job_id, near)
     if len(near) <= MOST_NODES:
         return set(near)

@@ -23,12 +23,12 @@ def states_with_schedule_error() -> QuerySet[JobState]:
     return JobState.objects.filter(schedule_error_since__isnull=False, job__enabled=True)
 
 
-def open_alerts() -> QuerySet[Alert]:
+def open_alerts_about_time_or_backfill() -> QuerySet[Alert]:
     """Open alerts about time and backfills: late, slow, overdue, missed, backfill failed."""
     return Alert.objects.filter(ended_at__isnull=True, kind__in=ALERTED)
 
 
-def lost_runs(since: dt.datetime) -> QuerySet[Run]:
+def unresolved_lost_runs(since: dt.datetime) -> QuerySet[Run]:
     """Runs lost since this moment that no success of their job has followed; without those of failing jobs."""
     found = Run.objects.filter(status=Status.LOST, claimed_at__gt=since, slot="", job__state__failing_since=None)
     return found.exclude(job__state__last_success_at__gt=F("finished_at"))

@@ -6,10 +6,10 @@ import datetime as dt
 
 from chroniker.eligibility import liveness
 from chroniker.insights.health import VERY_LATE
-from chroniker.insights.health_facts import Facts
+from chroniker.insights.health_facts import HealthFacts
 
 
-def failures(facts: Facts, now: dt.datetime) -> dict[str, str]:
+def failures(facts: HealthFacts, now: dt.datetime) -> dict[str, str]:
     """By the rules of the alarms. Empty: the scheduler works."""
     found = {}
     if not facts.tickers:

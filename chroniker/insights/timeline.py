@@ -11,8 +11,8 @@ from dataclasses import dataclass, field
 
 from chroniker.conf import settings
 from chroniker.eligibility.hosts import live_services
-from chroniker.insights.collision_pools import PoolCollision, pool_collisions
-from chroniker.insights.expected_runs import Starts, expectation
+from chroniker.insights.collision_pools import PoolCollision, find_pool_collisions
+from chroniker.insights.expected_runs import ExpectedStarts, first_expected_runs
 from chroniker.insights.light_states import light_states
 from chroniker.insights.timeline_rows import Lane, Rows, arrange
 from chroniker.insights.timeline_runs import TimelineRun, latest_runs_of_frequent_jobs, open_runs, past_runs
@@ -57,7 +57,7 @@ def timeline(now: dt.datetime, span: dt.timedelta, by: str, *, with_runs: bool =
     low, high = now - span / 2, now + span / 2
     states = list(_states(high, MOST_JOBS + 1))
     is_cut, states = len(states) > MOST_JOBS, states[:MOST_JOBS]
-    starts = Starts(high)
+    starts = ExpectedStarts(high)
     frequent = _frequent_job_ids(states, starts, span / FREQUENT)
     running = list(open_runs()[:MOST_RUNS])
     past = past_runs(low, frequent, MOST_RUNS + 1) if with_runs else []
@@ -71,9 +71,9 @@ def timeline(now: dt.datetime, span: dt.timedelta, by: str, *, with_runs: bool =
     hours = _hours(rows.job_ids(shown), low) if with_runs else []
     rows.add_hours(shown, hours)
     arranged = arrange(shown, rows, MOST_BARS)
-    found = expectation(states, starts, MOST_EXPECTED)
+    found = first_expected_runs(states, starts, MOST_EXPECTED)
     services = _services()
-    collisions = pool_collisions(found.runs, states, running, past, services, now)
+    collisions = find_pool_collisions(found.runs, states, running, past, services, now)
     return Timeline(
         low,
         now,
@@ -101,7 +101,7 @@ def _states(high: dt.datetime, most: int) -> Iterator[JobState]:
         yield state
 
 
-def _frequent_job_ids(states: Iterable[JobState], starts: Starts, often: dt.timedelta) -> set[int]:
+def _frequent_job_ids(states: Iterable[JobState], starts: ExpectedStarts, often: dt.timedelta) -> set[int]:
     """Jobs that run so often, and so shortly, that single bars would touch each other."""
     short = [state for state in states if (state.p50 or 0) < often.total_seconds() / 4]
     return {state.job_id for state in short if (interval := starts.interval(state)) is not None and interval < often}

@@ -8,9 +8,9 @@ from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
-from chroniker.insights.collision_pools import expected_end
-from chroniker.insights.crowding import usual_length, usual_seconds
-from chroniker.insights.expected_runs import Starts
+from chroniker.insights.collision_pools import expected_end_of_run
+from chroniker.insights.crowding import assumed_duration, assumed_seconds
+from chroniker.insights.expected_runs import ExpectedStarts
 from chroniker.insights.timeline_runs import GroupLabel, JobLabel, TimelineRun
 from chroniker.models import Group, Job, JobState, Run, RunHour, Status
 
@@ -58,12 +58,12 @@ class JobRow:
     def seconds(self) -> float:
         """The time that its bars and bands take: the busiest rows are kept."""
         bars = sum([(bar.end - bar.start).total_seconds() for bar in self.bars])
-        bars += len(self.expected) * usual_seconds(self.usual)
+        bars += len(self.expected) * assumed_seconds(self.usual)
         return bars + sum([self.usual or 0 for band in self.bands if band.is_expected])
 
     def add_bars(self) -> None:
         """Of the expected starts. Only the rows that are shown need them."""
-        length = usual_length(self.usual)
+        length = assumed_duration(self.usual)
         self.bars += [Bar(start, start + length, "expected") for start in self.expected]
         self.expected = []
 
@@ -113,7 +113,7 @@ class Rows:
         for run in runs:
             row = self._row(run.job, self._lane_of(run))
             start = max(run.started_at or run.claimed_at, self.low)
-            end = max(self.now, min(expected_end(run, self.now), self.high)) if run.started_at else self.now
+            end = max(self.now, min(expected_end_of_run(run, self.now), self.high)) if run.started_at else self.now
             row.bars.append(Bar(start, end, "running" if run.status == Status.RUNNING else "queued", run))
 
     def use_lanes(self, runs: Iterable[TimelineRun]) -> None:
@@ -121,7 +121,7 @@ class Rows:
         for run in runs:
             self._lane_of(run)
 
-    def add_expected(self, states: Iterable[JobState], frequent: Collection[int], expected: Starts) -> None:
+    def add_expected(self, states: Iterable[JobState], frequent: Collection[int], expected: ExpectedStarts) -> None:
         """Expected runs in the lane of the job's latest run."""
         self._frequent = set(frequent)
         for state in states:

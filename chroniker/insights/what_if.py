@@ -15,12 +15,12 @@ from django.db.models import Exists, OuterRef
 from chroniker.clock.database_clock import FromNow, database_now
 from chroniker.exceptions import ScheduleError
 from chroniker.insights.collision_pools import PoolCollision
-from chroniker.insights.edit_crowding import crowded_minutes
+from chroniker.insights.edit_crowding import find_crowded_minutes
 from chroniker.insights.edit_neighbours import (
     Dependant,
-    dependants,
+    fetch_dependants,
     jobs_in_same_minute,
-    other_jobs_until,
+    other_jobs_starting_before,
     timetable_of,
 )
 from chroniker.insights.self_overlap import OverlapForecast, forecast
@@ -94,7 +94,7 @@ def what_if(edited: Job, saved: Job | None = None) -> WhatIf:
     state = _state_or_empty(saved)
     times = changed_times(before, after, now, TIMES)
     last = min(max((row.instant + after.offset for row in times), default=now), now + DAY)
-    starting = jobs_in_same_minute(times, after.offset, other_jobs_until(edited.pk, last + _MINUTE), now)
+    starting = jobs_in_same_minute(times, after.offset, other_jobs_starting_before(edited.pk, last + _MINUTE), now)
     usual, slow = (_own_overlap(edited, seconds, before, after, now) for seconds in (state.p50, state.p95))
     found = WhatIf(
         now=now,
@@ -104,7 +104,7 @@ def what_if(edited: Job, saved: Job | None = None) -> WhatIf:
         runs_a_day=(before.runs_a_day(now) if before else 0.0, after.runs_a_day(now)),
         usual=usual,
         slow=slow,
-        crowded=crowded_minutes(edited, state.p50, after.offset, starting),
+        crowded=find_crowded_minutes(edited, state.p50, after.offset, starting),
     )
     return found if saved is None else _add_effects_on_saved(found, saved, edited, state, after)
 
@@ -116,7 +116,7 @@ def _add_effects_on_saved(found: WhatIf, saved: Job, edited: Job, state: JobStat
         found,
         skipped=_skipped_by_save(saved, edited, state, found.now),
         drops_retry=state.retry_at is not None and not edited.enabled,
-        dependants=dependants(saved.pk, state, after, found.now, will_run=will_run),
+        dependants=fetch_dependants(saved.pk, state, after, found.now, will_run=will_run),
     )
 
 

@@ -56,7 +56,7 @@ class Operator:
 @pytest.fixture
 def operator(open_page: Callable[..., Page], monkeypatch: pytest.MonkeyPatch) -> Operator:
     monkeypatch.setattr(health_facts, "LIMIT_SECONDS", 60)  # speed is not tested
-    health_facts.forget()
+    health_facts.forget_cached_facts()
     now = database_now()
     shop.fill(now, days=2)
     JobState.objects.filter(job__name=LATE).update(next_run=now - dt.timedelta(minutes=10))

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
 @pytest.fixture(autouse=True)
 def _health_is_not_read(monkeypatch: pytest.MonkeyPatch) -> None:
-    """The health of the scheduler is unknown until a test calls ``health_facts.forget``.
+    """The health of the scheduler is unknown until a test calls ``health_facts.forget_cached_facts``.
 
     A process keeps it for some seconds: the statements of a page would depend on the test before.
     """

@@ -28,7 +28,7 @@ from chroniker.schedule import Frequency
 def context(job_admin: Any, request: HttpRequest, overview: JobStatus) -> dict[str, Any]:
     """For the template."""
     return {
-        "causes": [_row(each) for each in job_causes.latest_causes(overview.job.pk)],
+        "causes": [_row(each) for each in job_causes.fetch_latest_causes(overview.job.pk)],
         "n_waiting": overview.n_waiting,
         "may_discard": overview.n_waiting and job_admin.has_change_permission(request),
         "has_schedule": overview.job.frequency != Frequency.MANUAL,

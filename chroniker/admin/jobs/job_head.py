@@ -12,7 +12,7 @@ from django.utils.translation import gettext_lazy
 from chroniker.admin.jobs import cloning
 from chroniker.admin.shared.site_links import admin_url
 from chroniker.clock.database_clock import StatementNow
-from chroniker.insights.health import Cell
+from chroniker.insights.health import HealthCell
 from chroniker.insights.job_status import JobStatus, fetch_job_status
 from chroniker.job_commands.secret_masking import mask_secrets
 from chroniker.models import Job
@@ -92,7 +92,7 @@ def command_line(job: Job) -> str:
     return mask_secrets(words, job.secrets)
 
 
-def due_text(overview: JobStatus, tick: Cell) -> str:
+def due_text(overview: JobStatus, tick: HealthCell) -> str:
     """“Due since 09:40. …”: of a job that no rule holds back. With the trouble of the tick, if there is any."""
     words = {"time": short_time(overview.state.next_run or overview.now, overview.now)}
     if tick.level == "bad":

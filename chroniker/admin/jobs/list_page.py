@@ -19,7 +19,7 @@ from chroniker.admin.shared.query_values import read_text
 from chroniker.admin.shared.site_links import admin_url
 from chroniker.clock.database_clock import database_now
 from chroniker.insights import health_facts, job_filters, job_order
-from chroniker.insights.health import health
+from chroniker.insights.health import fetch_health
 from chroniker.insights.job_filters import MOST_COUNTED, SHOWS, JobFilter, conditions_at
 from chroniker.insights.job_status import fetch_job_status
 from chroniker.insights.latest_runs import latest_runs
@@ -67,7 +67,7 @@ def list_page(job_admin: Any, request: HttpRequest) -> HttpResponse:
     may = rights(job_admin, request)
     overviews = fetch_job_status(page.jobs, now, health_facts.cached_facts(now)).values()
     past = latest_runs([each.state for each in overviews]) if may.view_runs else {}
-    rows = job_rows(overviews, past, SharedValues(may, health(now).tick))
+    rows = job_rows(overviews, past, SharedValues(may, fetch_health(now).tick))
     counts = job_filters.counts(conditions)
     context = {
         "title": _("Jobs"),

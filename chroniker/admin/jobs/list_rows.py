@@ -15,8 +15,8 @@ from chroniker.admin.jobs.row_actions import RowAction, RowLinks, first_action, 
 from chroniker.admin.jobs.sparkline import Sparkline, sparkline
 from chroniker.admin.shared.alert_cells import alert_code
 from chroniker.admin.shared.site_links import RowUrls
-from chroniker.insights.durations import estimate
-from chroniker.insights.health import Cell
+from chroniker.insights.durations import estimate_end
+from chroniker.insights.health import HealthCell
 from chroniker.insights.job_filters import STUCK_AFTER
 from chroniker.insights.job_status import JobStatus
 from chroniker.insights.jobs_in_trouble import ALERTED
@@ -80,7 +80,7 @@ class SharedValues:
     """What all rows of a page have in common. Texts are looked up once for all."""
 
     may: Any
-    tick: Cell
+    tick: HealthCell
     urls: RowUrls = field(default_factory=RowUrls)
     select_label: str = field(default_factory=lambda: _("Select %(job)s"))
     menu_label: str = field(default_factory=lambda: _("More for %(job)s"))
@@ -146,7 +146,7 @@ def _band_of_row(overview: JobStatus, code: str) -> str:
     return "quiet" if next_run is not None else "unplanned"
 
 
-def _reason(overview: JobStatus, code: str, runs: Sequence[PastRun], tick: Cell) -> tuple[str, str]:
+def _reason(overview: JobStatus, code: str, runs: Sequence[PastRun], tick: HealthCell) -> tuple[str, str]:
     """Why it is not simply on schedule, and the tone of that."""
     if code == "on_hold":
         return overview.why, "bad"
@@ -174,7 +174,9 @@ def _progress(overview: JobStatus) -> Progress | None:
     if lease is None or lease.run.status != Status.RUNNING:
         return None
     total, done = lease.total_parts, lease.total_parts_complete or 0
-    found = estimate(lease.run.started_at, overview.now, total=total, done=done, expected=overview.expected)
+    found = estimate_end(
+        lease.run.started_at, overview.now, total_parts=total, done_parts=done, expected_duration=overview.expected
+    )
     end = found.by_rate or found.by_past
     left = _("%(time)s left") % {"time": short_duration(end - overview.now)} if end and end > overview.now else ""
     usual = _("usually %(time)s") % {"time": short_duration(overview.expected)} if overview.expected else ""

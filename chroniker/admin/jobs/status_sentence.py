@@ -13,8 +13,8 @@ from django.utils.translation import ngettext
 from chroniker.admin.jobs.job_head import due_text
 from chroniker.admin.shared.site_links import admin_url
 from chroniker.eligibility.explanations import activations_text
-from chroniker.insights.durations import estimate
-from chroniker.insights.health import health
+from chroniker.insights.durations import estimate_end
+from chroniker.insights.health import fetch_health
 from chroniker.insights.job_status import JobStatus
 from chroniker.job_commands.secret_masking import mask_secrets
 from chroniker.models import Overlap, Run
@@ -50,7 +50,7 @@ def sentence(overview: JobStatus, last: Run | None, *, links_runs: bool) -> Sent
     elif code == "schedule_error":
         text, note = overview.why, _("Fix the schedule and save the job: then it is scheduled again.")
     elif code in ("due", "overdue") and not overview.job.force_run:
-        text, note = due_text(overview, health(overview.now).tick), _latest_run_sentence(overview)
+        text, note = due_text(overview, fetch_health(overview.now).tick), _latest_run_sentence(overview)
     else:
         text, note = overview.why, _latest_run_sentence(overview)
     tone = state(code).tone
@@ -77,7 +77,9 @@ def _progress_text(overview: JobStatus) -> str:
     lease = overview.lease
     assert lease is not None
     total, done = lease.total_parts, lease.total_parts_complete
-    found = estimate(lease.run.started_at, overview.now, total=total, done=done, expected=overview.expected)
+    found = estimate_end(
+        lease.run.started_at, overview.now, total_parts=total, done_parts=done, expected_duration=overview.expected
+    )
     parts = (
         [_("%(done)s of %(total)s") % {"done": format_count(done or 0), "total": format_count(total)}] if total else []
     )

@@ -16,7 +16,7 @@ from chroniker.admin.shared.console_page import render
 from chroniker.admin.shared.site_links import admin_url
 from chroniker.clock.database_clock import database_now
 from chroniker.eligibility.hosts import SKEW_SECONDS, suspension_reason
-from chroniker.insights.fleet import FleetHost, Queue, Worker, fleet, is_ticking
+from chroniker.insights.fleet import FleetHost, Queue, Worker, fetch_fleet, is_any_ticking
 from chroniker.insights.tick_history import TickHistory, tick_history
 from chroniker.models import Ticker
 from chroniker.wording.formats import NOTHING, short_duration
@@ -33,7 +33,7 @@ FRAGMENTS = {
 def fleet_page(site: AdminSite, request: HttpRequest) -> HttpResponse:
     """For users who may view hosts."""
     now = database_now()
-    found, history = fleet(now), tick_history(now)
+    found, history = fetch_fleet(now), tick_history(now)
     may, hosts = permission_test(request), [each.host for each in found.hosts]
     runs = admin_url("chroniker_run_changelist") if may("view_run") else ""
     context = {
@@ -44,7 +44,7 @@ def fleet_page(site: AdminSite, request: HttpRequest) -> HttpResponse:
         "wrong_clocks": [host.name for host in hosts if abs(host.clock_skew_seconds or 0) > SKEW_SECONDS],
         "history": history,
         "ticker": _newest_ticker(found.tickers),
-        "is_ticking": is_ticking(found.tickers, now),
+        "is_ticking": is_any_ticking(found.tickers, now),
         "ticks": tick_picture(history),
         "tick_starts": [history.minutes[index].start for index in (0, 15, 30, 45)],
         "stats": _tick_stats(history),
@@ -52,7 +52,7 @@ def fleet_page(site: AdminSite, request: HttpRequest) -> HttpResponse:
         "slots": _slots_text(found.alive),
         "queues": [_queue_row(queue, runs) for queue in found.queues],
         "hosts": [_host_row(each, now) for each in found.hosts],
-        "tick_hosts": sorted({ticker.host for ticker in found.tickers if is_ticking([ticker], now)}),
+        "tick_hosts": sorted({ticker.host for ticker in found.tickers if is_any_ticking([ticker], now)}),
     }
     return render(site, request, "chroniker/console/fleet/page.html", "fleet", context, FRAGMENTS)
 

@@ -9,7 +9,7 @@ from typing import Any
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy, ngettext
 
-from chroniker.insights.guarantees import LateMessages, Measured
+from chroniker.insights.guarantees import LateMessages, Measurement
 from chroniker.models import Guarantee
 from chroniker.wording.formats import NOTHING, format_count
 
@@ -34,7 +34,7 @@ NAMES: dict[str, tuple[Any, Any]] = {
 #: A count of these is no violation: the guarantee held, and says so by an event.
 REFUSALS = ("late_reports", "output", "deliveries")
 NEVER_MEASURED = ("tick", "dependencies")
-NOT_MEASURED = Measured((None, None, None), is_fresh=False)
+NOT_MEASURED = Measurement((None, None, None), is_fresh=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,7 +46,7 @@ class Row:
     counted: Any
     result: str
     word: str
-    measured: Measured
+    measured: Measurement
 
     @property
     def counts(self) -> list[tuple[str, str]]:
@@ -64,25 +64,25 @@ class Row:
         return "warning" if self.result == "events" else self.result
 
 
-def rows(found: dict[str, Measured], late: LateMessages) -> list[Row]:
+def rows(found: dict[str, Measurement], late: LateMessages) -> list[Row]:
     return [_row(key, found.get(key, NOT_MEASURED), late) for key in NAMES]
 
 
-def _row(key: str, measured: Measured, late: LateMessages) -> Row:
+def _row(key: str, measured: Measurement, late: LateMessages) -> Row:
     name, counted = NAMES[key]
     result, word = _result(key, measured, late)
     return Row(key, name, counted, result, str(word), measured)
 
 
-def _result(key: str, measured: Measured, late: LateMessages) -> tuple[str, Any]:
+def _result(key: str, measured: Measurement, late: LateMessages) -> tuple[str, Any]:
     """Held means: measured, and zero."""
     if key == "messages" and late.count:
         return "broken", ngettext("Late: %(n)s message", "Late: %(n)s messages", late.count) % {
             "n": format_count(late.count)
         }
     if key in REFUSALS:
-        return ("events", _("Held, see events")) if measured.worst else ("held", _("Held"))
-    if measured.worst:
+        return ("events", _("Held, see events")) if measured.highest_count else ("held", _("Held"))
+    if measured.highest_count:
         return ("warning", _("Above the limit")) if key == Guarantee.GROUP_LIMIT else ("broken", _("Broken"))
     if not measured.is_fresh or all(number is None for number in measured.counts):
         return "unknown", _("Unknown")

@@ -16,10 +16,10 @@ from chroniker.admin.shared.console_bar import permission_test
 from chroniker.admin.shared.console_page import render
 from chroniker.admin.shared.site_links import admin_url, job_url
 from chroniker.clock.database_clock import database_now
-from chroniker.insights.attention import Attention, attention
-from chroniker.insights.current_work import RunningRun, WaitingJob, current_work
-from chroniker.insights.day_counts import DayCounts, day_counts
-from chroniker.insights.first_steps import first_steps
+from chroniker.insights.attention import Attention, fetch_attention
+from chroniker.insights.current_work import RunningRun, WaitingJob, fetch_current_work
+from chroniker.insights.day_counts import DayCounts, fetch_day_counts
+from chroniker.insights.first_steps import fetch_first_steps
 from chroniker.insights.next_hour import NextHour, next_hour
 from chroniker.insights.run_list import ANY_BAD
 from chroniker.models import Run
@@ -42,8 +42,8 @@ def now_view(job_admin: Any, request: HttpRequest) -> HttpResponse:
     if not job_admin.has_view_or_change_permission(request):
         raise PermissionDenied
     may, now = permission_test(request), database_now()
-    work = current_work(now)
-    steps = None if work.n_running or work.n_queued else first_steps(now)
+    work = fetch_current_work(now)
+    steps = None if work.n_running or work.n_queued else fetch_first_steps(now)
     context = {
         "title": _("Now"),
         "now": now,
@@ -55,8 +55,8 @@ def now_view(job_admin: Any, request: HttpRequest) -> HttpResponse:
         "pause_url": admin_url("chroniker_job_pause") if may("pause_jobs") else "",
         "add_url": admin_url("chroniker_job_add") if may("add_job") else "",
         "runs_url": admin_url("chroniker_run_changelist") if may("view_run") else "",
-        **_attention_context(attention(now), may),
-        **_day_context(day_counts(now), may),
+        **_attention_context(fetch_attention(now), may),
+        **_day_context(fetch_day_counts(now), may),
         **_hour_context(next_hour(now), now),
     }
     return render(job_admin.admin_site, request, "chroniker/console/now/page.html", "now", context, FRAGMENTS)

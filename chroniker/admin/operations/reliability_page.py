@@ -56,11 +56,11 @@ def reliability_view(run_admin: Any, request: HttpRequest) -> HttpResponse:
 
 def reliability_context(now: dt.datetime) -> dict[str, Any]:
     """For the templates. Six statements."""
-    events = guarantees.counted_events(now)
-    late, messages = guarantees.late_messages(now)
+    events = guarantees.count_events_by_name(now)
+    late, messages = guarantees.fetch_late_messages(now)
     tested = {str(each.value): measured for each, measured in guarantees.fetch_test_results(now).items()}
     found = guarantee_rows.rows({**tested, **events, "messages": messages}, late)
-    delays, days = guarantees.delays_and_days(now)
+    delays, days = guarantees.fetch_delays_and_days(now)
     return {
         "now": now,
         "rows": found,
@@ -68,11 +68,11 @@ def reliability_context(now: dt.datetime) -> dict[str, Any]:
         "late": late,
         "most_attempts": MOST_ATTEMPTS,
         "messages_url": admin_url("chroniker_outbox_changelist"),
-        "events": [_event_row(event) for event in guarantees.latest_events(now)],
+        "events": [_event_row(event) for event in guarantees.fetch_latest_events(now)],
         "delay_bars": delay_bars(delays),
         "delays": delays,
         "percentiles": [(f"p{share}", _delay_text(delays.percentile(share / 100))) for share in (50, 95, 99)],
-        "slowest": [(name, job_url(pk)) for pk, name in guarantees.slowest_starts(now)],
+        "slowest": [(name, job_url(pk)) for pk, name in guarantees.jobs_with_most_late_starts(now)],
         "failures": failure_bars(days),
     }
 

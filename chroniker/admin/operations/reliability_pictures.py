@@ -9,7 +9,7 @@ from django.utils.dateformat import format as format_date
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy, pgettext
 
-from chroniker.insights.guarantees import DayOfRuns, Delays
+from chroniker.insights.guarantees import DayOfRuns, StartDelays
 from chroniker.wording.formats import format_count, percent
 
 #: One label and tone for each bucket of ``RunHour``.
@@ -28,7 +28,7 @@ WIDTH, HEIGHT = 384, 70
 UPPER, RAISED = 0.05, 0.01
 
 
-def delay_bars(delays: Delays) -> list[dict[str, Any]]:
+def delay_bars(delays: StartDelays) -> list[dict[str, Any]]:
     most = max(delays.buckets, default=0) or 1
     bars = []
     for number, ((label, tone), runs) in enumerate(zip(BUCKETS, delays.buckets, strict=True)):

@@ -12,7 +12,7 @@ from django.utils.translation import ngettext
 
 from chroniker.admin.runs.queued_cause import queued_cause
 from chroniker.admin.shared.site_links import admin_url
-from chroniker.insights.durations import Estimate, estimate
+from chroniker.insights.durations import Estimate, estimate_end
 from chroniker.insights.run_story import RunStory
 from chroniker.job_commands.secret_masking import mask_secrets
 from chroniker.models import EVERY_HOST, Run, Status
@@ -53,7 +53,7 @@ def run_estimate(story: RunStory) -> Estimate:
     usual = dt.timedelta(seconds=story.state.p50) if story.state.p50 else None
     total, done = held.total_parts, held.total_parts_complete
     at = story.run.finished_at or story.now
-    return estimate(story.run.started_at, at, total=total, done=done, expected=usual)
+    return estimate_end(story.run.started_at, at, total_parts=total, done_parts=done, expected_duration=usual)
 
 
 def reason(run: Run) -> str:

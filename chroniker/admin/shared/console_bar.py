@@ -14,7 +14,7 @@ from django.utils.translation import gettext_lazy as _
 from chroniker.admin.shared.live_page import live_address
 from chroniker.admin.shared.pulse import pause_notice, pulse_cells
 from chroniker.admin.shared.site_links import admin_url, has_permission, use_site_of
-from chroniker.insights.attention import attention_count
+from chroniker.insights.attention import count_attention_items
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,7 +59,7 @@ def bar_context(request: HttpRequest, current: str) -> dict[str, Any]:
         "current": current,
         "now": timezone.now(),
         "cells": cells,
-        "attention": attention_count(timezone.now()),
+        "attention": count_attention_items(timezone.now()),
         "alarms": [] if current == "now" else [cell for cell in cells if cell.alarm],
         "pulse": shown,
         "pause": pause_notice(may),

@@ -75,7 +75,7 @@ def _open_work(group: Group | None, *, names_job: bool) -> list[str]:
     ``names_job``: whether the user may read the name of a job.
     """
     now = database_now()
-    work = current_work.open_work(now, group)
+    work = current_work.fetch_open_work(now, group)
     texts = []
     if not work.n_running:
         texts.append(_("No run is active."))

@@ -12,7 +12,7 @@ from django.utils.translation import gettext_lazy
 
 from chroniker.admin.shared.site_links import admin_url
 from chroniker.eligibility import pauses
-from chroniker.insights.health import Cell, health
+from chroniker.insights.health import HealthCell, fetch_health
 from chroniker.wording.states import LEVELS, STATES
 
 #: The cells of ``Health``, with the page that explains each.
@@ -47,11 +47,11 @@ class PulseCell:
 
 def pulse_cells(may: Callable[[str], bool], now: dt.datetime | None = None) -> list[PulseCell]:
     """One cell for each part of the health. A part that cannot be read is unknown, never good."""
-    found = health(now or timezone.now())
+    found = fetch_health(now or timezone.now())
     return [_cell(name, str(title), getattr(found, name), view, part, may) for name, title, view, part in CELLS]
 
 
-def _cell(name: str, title: str, cell: Cell, view: str, part: str, may: Callable[[str], bool]) -> PulseCell:
+def _cell(name: str, title: str, cell: HealthCell, view: str, part: str, may: Callable[[str], bool]) -> PulseCell:
     url = admin_url(view) if may(RIGHTS[view]) else ""
     link = url and f"{url}{part}"
     return PulseCell(name, title, LEVELS[cell.level], cell.headline, cell.detail, link, cell.since, cell.alarm)

@@ -7,7 +7,7 @@ from typing import Any
 from django.core.management.base import CommandParser
 
 from chroniker.escaping import one_line
-from chroniker.insights.dependency_graph import Chain, chains, duration_in_words
+from chroniker.insights.dependency_graph import Chain, duration_in_words, fetch_chains
 from chroniker.management.console import CHECKS, explain_database_errors, jobs_named
 from chroniker.management.table import table
 from chroniker.management.terminal import ConsoleCommand
@@ -35,7 +35,7 @@ class Command(ConsoleCommand):
 
     def handle(self, *, jobs: list[str], json: bool, **options: Any) -> None:
         with explain_database_errors():
-            found = chains([job.pk for job in jobs_named(jobs)] if jobs else None)
+            found = fetch_chains([job.pk for job in jobs_named(jobs)] if jobs else None)
         for number, chain in enumerate(found):
             if json:
                 self.stdout.write(as_json(chain))

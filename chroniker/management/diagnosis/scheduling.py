@@ -86,10 +86,11 @@ def _no_live_host_texts(known: list[Host]) -> tuple[Level, str, str]:
 def health() -> Findings:
     """The tick and late messages, as the pages show them. Workers are asked by the check of their executor."""
     now = database_now()
-    facts = health_facts.read(now)
-    tick, mails = figures_of_health.tick(facts, now), figures_of_health.mails(facts, now)
+    facts = health_facts.read_facts(now)
+    tick, mails = figures_of_health.tick_health(facts, now), figures_of_health.message_health(facts, now)
     levels = {"warn": Level.WARNING, "bad": Level.ERROR}
-    if tick.level in levels and not figures_of_health.draining_host(facts, now):  # that is a finding about hosts
+    all_drain = figures_of_health.draining_host_if_all_drain(facts, now) is not None
+    if tick.level in levels and not all_drain:  # draining hosts are a finding of ``hosts``
         text = f"{tick.headline.capitalize()}. {tick.detail}"
         yield levels[tick.level], text, "If one of them runs, read its log, and compare its DATABASES with those here."
     if mails.level in levels:

@@ -11,7 +11,7 @@ from django.test import Client
 
 from chroniker.clock.database_clock import database_now
 from chroniker.insights import health_facts
-from chroniker.insights.attention import attention, attention_count
+from chroniker.insights.attention import count_attention_items, fetch_attention
 from chroniker.models import Alert, AlertKind, AlertMute, Group, Job, JobState, Outbox
 from chroniker.models.alert import scope_of
 from chroniker.wording.formats import short_time
@@ -147,9 +147,9 @@ def test_open_alerts_need_attention(admin_client: Client) -> None:
     now = database_now()
     started = (now - dt.timedelta(days=300)).replace(hour=3, minute=0, second=0, microsecond=0)
     an_alert(job, AlertKind.SLOW, args={"token": 7, "started": started.isoformat(), "limit": 60})
-    health_facts.forget()
-    assert [item.kind for item in attention(now).items if item.job == job] == ["alert_slow"]
-    assert attention_count(now) >= 1
+    health_facts.forget_cached_facts()
+    assert [item.kind for item in fetch_attention(now).items if item.job == job] == ["alert_slow"]
+    assert count_attention_items(now) >= 1
     shown = page(admin_client, "/admin/chroniker/job/now/")
     text = f"Run 7, started {short_time(started, now)}, takes longer than 1 min."
     assert text in shown and "03:00:00" not in shown and f"add/?job={job.pk}" in shown

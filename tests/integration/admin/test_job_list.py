@@ -222,14 +222,14 @@ def test_a_pause_is_shown_on_list_and_page(admin: Client) -> None:
 
 def test_a_due_job_says_since_when_and_that_nothing_ticks(admin: Client) -> None:
     job = a_due_job(minutes=9)
-    health_facts.forget()
+    health_facts.forget_cached_facts()
     [row] = shown_rows(admin)
     assert re.fullmatch(r"Due since (\w+ )?\d\d:\d\d\. Nothing ticks\. No process has ticked yet\. .*", row.reason)
     assert row.reason_tone == "bad"
     now = database_now()
     Ticker.objects.create(host="here", kind="beat", version="2", pid=1, period=5, last_at=now, pass_seconds=0.1)
     JobState.objects.filter(pk=job.pk).update(next_run=now - dt.timedelta(seconds=3))
-    health_facts.forget()
+    health_facts.forget_cached_facts()
     [row] = shown_rows(admin)
     assert re.fullmatch(r"Due since (\w+ )?\d\d:\d\d; the next tick starts it\.", row.reason) and row.reason_tone == ""
 

@@ -112,7 +112,7 @@ def test_a_reason_is_the_same_with_and_without_facts_that_the_page_has_read() ->
     queued = run_now(a_booked_job(name="queued", cron="0 0 1 1 *"), by="a test").job
     Run.objects.update(claimed_at=now - dt.timedelta(minutes=10), executor="default", queue="gpu", dispatched_at=now)
     states = list(JobState.objects.filter(pk__in=[due.pk, queued.pk]).select_related("job__group"))
-    health_facts.forget()
+    health_facts.forget_cached_facts()
     seen = health_facts.cached_facts(now)
     assert seen is not None
     by_page, by_statements = (explanations.explain(states, now, seen=each) for each in (seen, None))

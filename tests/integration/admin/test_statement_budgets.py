@@ -40,7 +40,7 @@ def work(name: str, count: int) -> None:
 
 
 def statements(client: Client, address: str) -> list[str]:
-    health_facts.forget()
+    health_facts.forget_cached_facts()
     client.get(address)
     with CaptureQueriesContext(connection) as queries:
         assert client.get(address).status_code == 200, address

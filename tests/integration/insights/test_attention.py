@@ -11,7 +11,7 @@ from django.test.utils import CaptureQueriesContext
 from chroniker import lifecycle
 from chroniker.clock.database_clock import database_now
 from chroniker.insights import health_facts
-from chroniker.insights.attention import Attention, attention
+from chroniker.insights.attention import Attention, fetch_attention
 from chroniker.lifecycle import Outcome
 from chroniker.models import Job, JobState, Lease, Run, Status
 from chroniker.reasons import Code, Reason
@@ -27,8 +27,8 @@ HOUR, MINUTE = dt.timedelta(hours=1), dt.timedelta(minutes=1)
 
 
 def found() -> Attention:
-    health_facts.forget()
-    return attention(database_now())
+    health_facts.forget_cached_facts()
+    return fetch_attention(database_now())
 
 
 def kinds() -> list[str]:
@@ -136,11 +136,11 @@ def test_the_number_of_statements_does_not_depend_on_the_number_of_jobs() -> Non
             ended(a_booked_job(cron=NEVER), Status.FAILED)
             lost(a_booked_job(cron=NEVER))
             a_due_job(minutes=5)
-        health_facts.forget()
+        health_facts.forget_cached_facts()
         now = database_now()
         health_facts.cached_facts(now)
         with CaptureQueriesContext(connection) as captured:
-            attention(now)
+            fetch_attention(now)
         return len(captured)
 
     assert statements() == statements() == 6

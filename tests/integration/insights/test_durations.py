@@ -7,7 +7,7 @@ from django.db import connection
 from django.test.utils import CaptureQueriesContext
 
 from chroniker.clock.database_clock import database_now
-from chroniker.insights.durations import FARTHEST, LATEST, LOOKED_AT, Estimate, estimate, expected_durations
+from chroniker.insights.durations import FARTHEST, LATEST, LOOKED_AT, Estimate, estimate_end, expected_durations
 from chroniker.models import Job, JobState, Run, Status, Trigger
 from tests.support.factories import a_booked_job
 
@@ -79,33 +79,33 @@ def test_the_durations_of_all_jobs_need_one_statement() -> None:
 
 
 def test_the_end_of_a_run_is_estimated_by_its_rate_and_by_past_runs() -> None:
-    found = estimate(NOW - 20 * SECOND, NOW, total=100, done=40, expected=30 * SECOND)
+    found = estimate_end(NOW - 20 * SECOND, NOW, total_parts=100, done_parts=40, expected_duration=30 * SECOND)
     assert found == Estimate(2.0, NOW + 30 * SECOND, NOW + 10 * SECOND)
 
 
 def test_a_run_that_takes_longer_than_past_ones_is_late() -> None:
-    assert estimate(NOW - 60 * SECOND, NOW, expected=10 * SECOND).by_past == NOW - 50 * SECOND
+    assert estimate_end(NOW - 60 * SECOND, NOW, expected_duration=10 * SECOND).by_past == NOW - 50 * SECOND
 
 
 def test_a_run_beyond_its_total_is_estimated_to_end_now() -> None:
-    assert estimate(NOW - 10 * SECOND, NOW, total=5, done=7).by_rate == NOW
+    assert estimate_end(NOW - 10 * SECOND, NOW, total_parts=5, done_parts=7).by_rate == NOW
 
 
 @pytest.mark.parametrize(("total", "done"), [(None, None), (77, 0), (77, None), (0, 0), (-5, -5), (77, -1)], ids=str)
 def test_there_is_no_estimate_without_data(total: int | None, done: int | None) -> None:
-    assert estimate(NOW - 10 * SECOND, NOW, total=total, done=done) == Estimate()
+    assert estimate_end(NOW - 10 * SECOND, NOW, total_parts=total, done_parts=done) == Estimate()
 
 
 def test_a_count_without_a_total_has_a_rate_and_no_end() -> None:
-    assert estimate(NOW - 10 * SECOND, NOW, total=0, done=50) == Estimate(5.0)
+    assert estimate_end(NOW - 10 * SECOND, NOW, total_parts=0, done_parts=50) == Estimate(5.0)
 
 
 def test_a_run_that_has_not_started_or_starts_this_moment_has_no_rate() -> None:
-    assert estimate(None, NOW, total=10, done=5, expected=SECOND) == Estimate()
-    assert estimate(NOW, NOW, total=10, done=5) == Estimate()
-    assert estimate(NOW + SECOND, NOW, total=10, done=5) == Estimate()
+    assert estimate_end(None, NOW, total_parts=10, done_parts=5, expected_duration=SECOND) == Estimate()
+    assert estimate_end(NOW, NOW, total_parts=10, done_parts=5) == Estimate()
+    assert estimate_end(NOW + SECOND, NOW, total_parts=10, done_parts=5) == Estimate()
 
 
 def test_an_estimate_in_the_far_future_is_none() -> None:
-    assert estimate(NOW - SECOND, NOW, total=10**18, done=1) == Estimate(1.0)
-    assert estimate(NOW, NOW, expected=2 * FARTHEST) == Estimate()
+    assert estimate_end(NOW - SECOND, NOW, total_parts=10**18, done_parts=1) == Estimate(1.0)
+    assert estimate_end(NOW, NOW, expected_duration=2 * FARTHEST) == Estimate()

@@ -12,7 +12,7 @@ from django.test.utils import CaptureQueriesContext
 from chroniker.clock.database_clock import database_now
 from chroniker.eligibility import pauses
 from chroniker.insights import health_facts
-from chroniker.insights.health import Health, health
+from chroniker.insights.health import Health, fetch_health
 from chroniker.models import Group, Host, HostService, Outbox, Run, Ticker
 from chroniker.scheduler.manual_runs import run_now
 from tests.support.factories import a_booked_job, a_due_job, started
@@ -24,8 +24,8 @@ NEVER = "0 0 1 1 *"
 
 
 def now_healthy(now: dt.datetime | None = None) -> Health:
-    health_facts.forget()
-    return health(now or database_now())
+    health_facts.forget_cached_facts()
+    return fetch_health(now or database_now())
 
 
 def a_ticker(age: dt.timedelta = SECOND, **fields: Any) -> Ticker:
@@ -164,14 +164,14 @@ def test_it_needs_five_statements_and_none_for_three_seconds() -> None:
         a_worker(host=f"h{number}")
         a_queued_run(queue=f"q{number}")
         a_due_job(minutes=5)
-    health_facts.forget()
+    health_facts.forget_cached_facts()
     with CaptureQueriesContext(connection) as statements:
-        health(database_now())
+        fetch_health(database_now())
     read = [each["sql"] for each in statements if each["sql"].startswith("SELECT") and "chroniker" in each["sql"]]
     assert len(read) == 5, "\n".join(read)
     now = database_now()
     with CaptureQueriesContext(connection) as statements:
-        health(now)
+        fetch_health(now)
     assert not statements.captured_queries
 
 
@@ -179,7 +179,7 @@ def test_it_is_unknown_when_the_database_does_not_answer(monkeypatch: pytest.Mon
     def fails(now: dt.datetime) -> None:
         raise DatabaseError("no answer")
 
-    monkeypatch.setattr(health_facts, "read", fails)
+    monkeypatch.setattr(health_facts, "read_facts", fails)
     assert now_healthy().level == "unknown"
 
 
@@ -195,6 +195,6 @@ def test_a_statement_that_fails_does_not_break_the_transaction_of_a_request(monk
         with connection.cursor() as cursor:
             cursor.execute("SELECT * FROM chroniker_no_such_table")
 
-    monkeypatch.setattr(health_facts, "read", fails)
+    monkeypatch.setattr(health_facts, "read_facts", fails)
     assert now_healthy().tick.level == "unknown"
     assert Run.objects.count() == 0

@@ -103,7 +103,7 @@ def test_the_choices_are_those_in_use() -> None:
     a_booked_job(queue="b", group=Group.objects.create(name="night"))
     a_booked_job(queue="a", command="check")
     now = database_now()
-    health_facts.forget()
+    health_facts.forget_cached_facts()
     health_facts.cached_facts(now)
     with CaptureQueriesContext(connection) as captured:
         found = job_filters.choices(now)

@@ -10,8 +10,8 @@ from django.test import override_settings
 
 from chroniker.clock.database_clock import database_now
 from chroniker.insights import health_facts, job_filters
-from chroniker.insights.attention import attention
-from chroniker.insights.current_work import current_work
+from chroniker.insights.attention import fetch_attention
+from chroniker.insights.current_work import fetch_current_work
 from chroniker.insights.job_filters import JobFilter, conditions_at
 from chroniker.insights.job_status import fetch_job_status
 from chroniker.models import CatchUp, Group, Job, JobState, Ticker, Trigger
@@ -36,7 +36,7 @@ def a_tick_every(seconds: int) -> None:
 
 def overdue_in(job: Job) -> set[str]:
     """The places that show the job as overdue."""
-    health_facts.forget()
+    health_facts.forget_cached_facts()
     now = database_now()
     facts = health_facts.cached_facts(now)
     assert facts is not None
@@ -44,8 +44,8 @@ def overdue_in(job: Job) -> set[str]:
     found = {
         "state": status.state_code == "overdue",
         "filter": job_filters.matching_jobs(JobFilter(show="overdue"), conditions_at(now)).filter(pk=job.pk).exists(),
-        "start page": ("overdue", job.pk) in [(each.code, each.job.pk) for each in current_work(now).waiting],
-        "attention": ("overdue", job) in [(item.kind, item.job) for item in attention(now).items],
+        "start page": ("overdue", job.pk) in [(each.code, each.job.pk) for each in fetch_current_work(now).waiting],
+        "attention": ("overdue", job) in [(item.kind, item.job) for item in fetch_attention(now).items],
         "health": facts.overdue_since is not None,
     }
     return {place for place, is_overdue in found.items() if is_overdue}

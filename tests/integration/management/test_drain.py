@@ -131,7 +131,7 @@ def test_the_pages_and_doctor_name_a_draining_host(admin: Client) -> None:
 
     hosts.record_heartbeat(["default"])
     draining.drain("manage.py drain by ann")
-    health_facts.forget()
+    health_facts.forget_cached_facts()
     page = admin.get("/admin/chroniker/host/").content.decode()
     assert "Draining" in page and "Requested by manage.py drain by ann." in page
     assert draining.drain_messages()[0].endswith("(manage.py drain by ann): it claims and starts nothing.")

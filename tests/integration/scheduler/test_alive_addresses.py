@@ -72,14 +72,14 @@ def test_why_not_says_that_no_worker_consumes_the_queue() -> None:
 def test_every_page_says_that_runs_wait_for_a_worker(admin: Client, page: str) -> None:
     a_ticker(dt.timedelta(seconds=1))
     a_run_without_worker(3 * MINUTE)
-    health_facts.forget()
+    health_facts.forget_cached_facts()
     found = admin.get(f"/admin/chroniker/{page}").content.decode()
     assert "Runs wait for a worker." in found
     assert "No worker consumes the queue “slow”; 1 run waits." in found
 
 
 def scheduler_status(client: Client) -> tuple[int, dict[str, Any]]:
-    health_facts.forget()
+    health_facts.forget_cached_facts()
     answer = client.get("/chroniker/healthz/scheduler")
     return answer.status_code, answer.json()
 
@@ -113,7 +113,7 @@ def test_the_address_for_monitoring_says_nothing_of_an_unusable_database(
     def fail(now: dt.datetime) -> None:
         raise OSError("could not connect to db1.internal as root")
 
-    monkeypatch.setattr(health_facts, "read", fail)
+    monkeypatch.setattr(health_facts, "read_facts", fail)
     assert scheduler_status(client) == (503, {"status": "failing", "checks": {"database": "failing"}})
 
 
@@ -159,7 +159,7 @@ def test_an_address_for_programs_answers_without_a_database_where_requests_are_t
     def fail() -> None:
         raise OSError("could not connect")
 
-    health_facts.forget()
+    health_facts.forget_cached_facts()
     scrape.forget()
     with monkeypatch.context() as patch:
         patch.setitem(connection.settings_dict, "ATOMIC_REQUESTS", True)

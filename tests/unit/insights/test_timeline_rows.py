@@ -12,8 +12,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from chroniker.insights.collision_pools import pool_collisions, slots_by_queue
-from chroniker.insights.expected_runs import Starts, expectation
+from chroniker.insights.collision_pools import find_pool_collisions, slots_by_queue
+from chroniker.insights.expected_runs import ExpectedStarts, first_expected_runs
 from chroniker.insights.timeline_rows import POINTS, Band, Bar, JobRow, Rows, arrange, busy_line
 from chroniker.insights.timeline_runs import JobLabel, TimelineRun
 from chroniker.models import Group, HostService, Job, JobState, Run, RunHour, Status
@@ -50,13 +50,13 @@ def test_expected_runs_are_those_of_a_walk_over_each_minute(drawn: list[tuple[st
             if next_after(state.job.spec, minute - SECOND) == minute and due <= high:
                 starts.append((due, state.pk))
     starts.sort()
-    found = expectation(states, Starts(high), most)
+    found = first_expected_runs(states, ExpectedStarts(high), most)
     assert [(run.start, run.job_id) for run in found.runs] == starts[:most]
     assert found.until == (starts[most][0] if len(starts) > most else None)
 
 
 def test_the_interval_is_the_time_between_the_next_two_scheduled_times() -> None:
-    starts = Starts(NOW + dt.timedelta(hours=1))
+    starts = ExpectedStarts(NOW + dt.timedelta(hours=1))
     states = [a_state(n, cron) for n, cron in enumerate(("*/7 * * * *", "0 0 1 1 *", "61 * * * *"))]
     assert [starts.interval(state) for state in states] == [7 * MINUTE, None, None]
 
@@ -69,7 +69,7 @@ def test_each_start_is_computed_once(monkeypatch: pytest.MonkeyPatch) -> None:
         return next_after(*args)
 
     monkeypatch.setattr("chroniker.insights.expected_runs.next_after", counted)
-    starts, state = Starts(NOW + dt.timedelta(hours=1)), a_state(1, "*/7 * * * *")
+    starts, state = ExpectedStarts(NOW + dt.timedelta(hours=1)), a_state(1, "*/7 * * * *")
     assert starts.interval(state) == 7 * MINUTE
     first = list(starts.of(state))
     assert list(starts.of(state)) == first and len(first) == len(set(first)) == len(computed)
@@ -90,25 +90,25 @@ def test_the_slots_of_a_queue_are_those_of_all_its_workers() -> None:
 def test_queues_and_groups_collide_on_their_own() -> None:
     group = Group(pk=1, name="imports", limit=1)
     states = [a_state(n, "*/30 * * * *", queue="heavy", group=group if n < 3 else None) for n in (1, 2, 3)]
-    runs = expectation(states, Starts(NOW + 30 * MINUTE), 99).runs
-    found = pool_collisions(runs, states, [], [], [a_service("a", 2, "heavy")], NOW)
+    runs = first_expected_runs(states, ExpectedStarts(NOW + 30 * MINUTE), 99).runs
+    found = find_pool_collisions(runs, states, [], [], [a_service("a", 2, "heavy")], NOW)
     assert [(each.group, each.queue, each.collision.capacity) for each in found] == [
         ("", ("celery", "heavy"), 2),
         ("imports", None, 1),
     ]
     assert [each.collision.names for each in found] == [["job 1", "job 2", "job 3"], ["job 1", "job 2"]]
-    assert pool_collisions([run for run in runs if run.job_id == 3], states, [], [], [], NOW) == []
+    assert find_pool_collisions([run for run in runs if run.job_id == 3], states, [], [], [], NOW) == []
 
 
 def test_the_queue_of_a_job_is_that_of_its_latest_run_and_open_runs_hold_slots() -> None:
     state = a_state(1, "*/30 * * * *")
     past = [closed(1, 1, job=state.job)._replace(executor="celery", queue=queue) for queue in ("new", "old")]
     open_run = Run(job=a_state(2, "0 0 1 1 *", p50=3600.0).job, executor="celery", queue="new", started_at=NOW)
-    runs = expectation([state], Starts(NOW + 30 * MINUTE), 99).runs
+    runs = first_expected_runs([state], ExpectedStarts(NOW + 30 * MINUTE), 99).runs
     services = [a_service("a", 1, "new")]
-    assert pool_collisions(runs, [state], [], past, services, NOW) == []
+    assert find_pool_collisions(runs, [state], [], past, services, NOW) == []
     open_run.job.state = JobState(p50=3600.0)
-    (found,) = pool_collisions(runs, [state], [open_run], past, services, NOW)
+    (found,) = find_pool_collisions(runs, [state], [open_run], past, services, NOW)
     assert (found.queue, found.collision.still_running) == (("celery", "new"), ["job 2"])
     assert found.collision.longest_wait == 30 * MINUTE + 30 * SECOND
 
@@ -133,7 +133,7 @@ def test_runs_stand_in_the_lane_of_their_worker_and_expected_ones_in_that_of_the
     state = a_state(1, "*/30 * * * *")
     rows = Rows(NOW - HOUR, NOW, NOW + HOUR, None, "worker")
     rows.add_runs([closed(2, 5, job=state.job), closed(1, 35, job=state.job, worker="b", status=Status.FAILED)])
-    rows.add_expected([state, a_state(2, "*/30 * * * *")], set(), Starts(rows.high))
+    rows.add_expected([state, a_state(2, "*/30 * * * *")], set(), ExpectedStarts(rows.high))
     lanes = arrange(rows.busiest(9), rows, 99).lanes
     shown = {lane.title: [[bar.code for bar in row.bars] for row in lane.rows] for lane in lanes}
     assert shown == {"a": [["succeeded", "expected", "expected"]], "b": [["failed"]], "": [["expected", "expected"]]}
@@ -155,7 +155,7 @@ def test_the_busiest_rows_are_kept_and_the_rest_is_counted() -> None:
 def test_a_frequent_job_is_a_band_of_its_hours() -> None:
     state = a_state(1, "* * * * *")
     rows = Rows(NOW - 3 * HOUR, NOW, NOW + 3 * HOUR, None, "job")
-    rows.add_expected([state], {1}, Starts(rows.high))
+    rows.add_expected([state], {1}, ExpectedStarts(rows.high))
     shown = rows.busiest(9)
     assert rows.job_ids(shown) == [1]
     hour = NOW.replace(minute=0, second=0)
@@ -172,7 +172,7 @@ def test_hours_of_single_runs_are_not_bands() -> None:
     state = a_state(1, "*/30 * * * *")
     since = NOW - HOUR
     rows = Rows(NOW - 3 * HOUR, NOW, NOW + 3 * HOUR, since, "job")
-    rows.add_expected([state], set(), Starts(rows.high))
+    rows.add_expected([state], set(), ExpectedStarts(rows.high))
     shown = rows.busiest(9)
     hour = NOW.replace(minute=0, second=0)
     rows.add_hours(shown, [RunHour(job=state.job, hour=hour - n * HOUR, succeeded=2) for n in (2, 1, 0)])

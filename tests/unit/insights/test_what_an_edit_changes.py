@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from chroniker.insights.crowding import ExpectedRun, collisions
+from chroniker.insights.crowding import ExpectedRun, find_collisions
 from chroniker.insights.self_overlap import OverlapForecast, forecast
 from chroniker.insights.timetable import Change, Timetable, changed_times, stale_times
 from chroniker.lifecycle import Plan, claim_plan
@@ -210,7 +210,7 @@ def test_collisions_are_those_of_a_queue_second_by_second(
 ) -> None:
     epoch = utc(2026, 11, 2, 8)
     expected = [ExpectedRun(epoch + at * SECOND, n, f"job {n}", taken * SECOND) for n, (at, taken) in enumerate(drawn)]
-    found = collisions(expected, capacity, [(epoch + end * SECOND, f"open {n}") for n, end in enumerate(running)])
+    found = find_collisions(expected, capacity, [(epoch + end * SECOND, f"open {n}") for n, end in enumerate(running)])
     waited = {n: wait for n, wait in waits(drawn, capacity, running).items() if wait}
     assert bool(found) == bool(waited)
     named = Counter(name for each in found for name in each.names)
@@ -229,4 +229,4 @@ def test_collisions_are_those_of_a_queue_second_by_second(
 
 def test_no_capacity_means_no_collision() -> None:
     at = utc(2026, 11, 2, 8)
-    assert collisions([ExpectedRun(at, 1, "a", MINUTE), ExpectedRun(at, 2, "b", MINUTE)], 0) == []
+    assert find_collisions([ExpectedRun(at, 1, "a", MINUTE), ExpectedRun(at, 2, "b", MINUTE)], 0) == []
