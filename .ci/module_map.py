@@ -1,8 +1,10 @@
-"""Write ``docs/modules.md``: every module with the first line of its docstring. ``--check`` fails if it is old."""
+"""Write ``docs/modules.md``: every module with the first paragraph of its docstring, every command with the first
+sentence of its help. ``--check`` fails if the page is old."""
 
 from __future__ import annotations
 
 import ast
+import re
 import sys
 from pathlib import Path
 
@@ -11,20 +13,29 @@ PAGE = ROOT / "docs" / "modules.md"
 PACKAGES = ("chroniker", "chroniker_celery")
 HEAD = """# All modules
 
-Made from the docstrings by `python .ci/module_map.py`. Migrations and management commands are left out; the
-[reference](reference/commands.md) has the commands.
+Made from the docstrings, and from the help of management commands, by `python .ci/module_map.py`. Migrations are left
+out.
 """
 
 
 def summary(path: Path) -> str:
-    docstring = ast.get_docstring(ast.parse(path.read_text(encoding="utf-8"))) or ""
-    first_paragraph = docstring.split("\n\n")[0]
-    return " ".join(first_paragraph.split()).replace("|", "\\|").replace("``", "`")
+    tree = ast.parse(path.read_text(encoding="utf-8"))
+    text = command_help(tree) or (ast.get_docstring(tree) or "").split("\n\n")[0]
+    return " ".join(text.split()).replace("|", "\\|").replace("``", "`")
+
+
+def command_help(tree: ast.Module) -> str:
+    """The first sentence of the help of a management command. Empty for any other module."""
+    commands = [node for node in tree.body if isinstance(node, ast.ClassDef) and node.name == "Command"]
+    for node in (each for command in commands for each in command.body):
+        if isinstance(node, ast.Assign) and ast.unparse(node.targets[0]) == "help":
+            return re.split(r"(?<=\.)\s", ast.literal_eval(node.value))[0]
+    return ""
 
 
 def folders() -> list[Path]:
     found = [init.parent for package in PACKAGES for init in sorted((ROOT / package).rglob("__init__.py"))]
-    return [folder for folder in found if folder.name not in ("migrations", "commands", "templatetags")]
+    return [folder for folder in found if folder.name not in ("migrations", "templatetags")]
 
 
 def page() -> str:

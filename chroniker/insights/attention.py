@@ -24,10 +24,9 @@ MOST = health_facts.MOST_NEEDING
 class Item:
     """One thing that needs a person.
 
-    ``kind``: "no_tick", "failing", "held", "lost", "overdue", "no_worker", "alert_KIND",
-    "schedule_error" or "mails". ``job`` is
-    empty for things that concern no job; ``run_id`` names the run that shows the cause. ``what``: what is wrong;
-    ``why``: the cause and what happens next; ``error``: the last line on stderr.
+    ``kind``: "no_tick", "failing", "held", "lost", "overdue", "no_worker", "alert_KIND", "schedule_error" or "mails".
+    ``job``: None if it concerns no job. ``run_id``: the run that shows the cause. ``what``: what is wrong. ``why``: the
+    cause and what happens next. ``error``: the last line on stderr.
     """
 
     kind: str
@@ -48,8 +47,8 @@ class Attention:
 
 
 def fetch_attention(now: dt.datetime) -> Attention:
-    """Six statements besides those of the health: failing jobs with their last runs, lost runs, overdue jobs, alerts,
-    schedule errors."""
+    """All items. Six statements besides those of the health: failing jobs, their last runs, lost runs, overdue jobs,
+    alerts, schedule errors."""
     facts = health_facts.cached_facts(now)
     by_kind = [
         *(_no_tick_items(facts, now) if facts else ()),
@@ -65,7 +64,7 @@ def fetch_attention(now: dt.datetime) -> Attention:
 
 
 def count_attention_items(now: dt.datetime) -> int:
-    """The number of items of ``fetch_attention``, by what the health has read."""
+    """The number of items of ``fetch_attention``, counted from the facts of the health."""
     facts = health_facts.cached_facts(now)
     if facts is None:
         return 0
@@ -127,7 +126,7 @@ def _next_run_sentence(state: JobState, now: dt.datetime) -> str:
 
 
 def _lost_run_items(now: dt.datetime) -> Iterator[Item]:
-    """Runs lost in the last 24 hours that no success of their job has followed. Failing jobs are listed as such."""
+    """Runs lost in the last 24 hours without a later success of their job. Failing jobs have an item of their own."""
     rows = (
         jobs_in_trouble.unresolved_lost_runs(now - jobs_in_trouble.LOST_WITHIN)
         .select_related("job__state")

@@ -8,7 +8,7 @@ from django.db.models import IntegerField, QuerySet, Subquery
 
 
 class CountUpTo(Subquery):
-    """The number of rows, at most ``most``; of different values if ``of`` names another column than the key."""
+    """Counts the rows, or the different values of another ``column`` than the key. Stops at ``limit``."""
 
     template = "(SELECT COUNT(*) FROM (%(subquery)s) counted)"
     output_field = IntegerField()

@@ -16,7 +16,7 @@ Queue = tuple[str, str]  #: executor and queue; the queue is empty for an execut
 
 @dataclass(frozen=True, slots=True)
 class PoolCollision:
-    """``group`` or ``queue``: what has too few places."""
+    """A collision, and the ``queue`` or the ``group`` that has too few slots."""
 
     collision: Collision
     queue: Queue | None = None
@@ -24,7 +24,7 @@ class PoolCollision:
 
 
 def slots_by_queue(services: Iterable[HostService]) -> dict[Queue, int | None]:
-    """The slots of the live workers of each queue; None if the number of one of them is unknown, or has no limit."""
+    """The slots of the live workers of each queue; None if a worker has no limit, or its number of slots is unknown."""
     found: dict[Queue, int | None] = {}
     for service in services:
         for name in service.consumed:
@@ -41,7 +41,7 @@ def find_pool_collisions(
     services: Iterable[HostService],
     now: dt.datetime,
 ) -> list[PoolCollision]:
-    """In order of time. A job's queue is that of its latest run, or that of the job if it has not run.
+    """The collisions in order of time. A job's queue is that of its latest run, or that of the job if it has not run.
 
     Each pool is examined on its own, as if nothing else delayed its runs.
     """
@@ -62,24 +62,20 @@ def find_pool_collisions(
     found = [
         PoolCollision(each, queue=queue)
         for queue, runs in by_queue.items()
-        for each in find_collisions(
-            runs, slots.get(queue) or 0, _expected_ends_of_open_runs(open_runs, now, queue=queue)
-        )
+        for each in find_collisions(runs, slots.get(queue) or 0, _expected_ends(open_runs, now, queue=queue))
     ]
     found += [
         PoolCollision(each, group=group.name)
         for pk, group in groups.items()
-        for each in find_collisions(
-            by_group[pk], group.limit or 0, _expected_ends_of_open_runs(open_runs, now, group=pk)
-        )
+        for each in find_collisions(by_group[pk], group.limit or 0, _expected_ends(open_runs, now, group=pk))
     ]
     return sorted(found, key=lambda each: each.collision.start)
 
 
-def _expected_ends_of_open_runs(
+def _expected_ends(
     open_runs: Iterable[Run], now: dt.datetime, *, queue: Queue | None = None, group: int | None = None
 ) -> list[tuple[dt.datetime, str]]:
-    """The expected end and the name of the open runs of a pool. One that is late is expected to end now."""
+    """The expected end and the job's name of each open run of a pool. A late run is expected to end now."""
     return [
         (max(expected_end_of_run(run, now), now), run.job.name)
         for run in open_runs
@@ -88,6 +84,6 @@ def _expected_ends_of_open_runs(
 
 
 def expected_end_of_run(run: Run, now: dt.datetime) -> dt.datetime:
-    """Of an open run, by the usual duration of its job."""
+    """When an open run probably ends, by the usual duration of its job."""
     state: JobState | None = getattr(run.job, "state", None)
     return (run.started_at or now) + assumed_duration(state.p50 if state is not None else None)

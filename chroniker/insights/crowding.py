@@ -12,12 +12,12 @@ _MINUTE = dt.timedelta(minutes=1)
 
 
 def assumed_duration(p50: float | None) -> dt.timedelta:
-    """From ``JobState.p50``, as ``assumed_seconds``."""
+    """The same as ``assumed_seconds``."""
     return dt.timedelta(seconds=assumed_seconds(p50))
 
 
 def assumed_seconds(p50: float | None) -> float:
-    """From ``JobState.p50``. A job that has not succeeded yet counts as one second, so that it needs a slot."""
+    """The duration of an expected run: ``p50``, or one second before the first success, so that it needs a slot."""
     return 1.0 if p50 is None else p50
 
 
@@ -36,7 +36,7 @@ class ExpectedRun(NamedTuple):  # a picture has thousands: a frozen dataclass ta
 
 @dataclass(slots=True)
 class Collision:
-    """From ``start`` (a whole minute) to ``end``, when the last waiting run starts."""
+    """Too few slots from ``start`` (a whole minute) to ``end``, when the last waiting run starts."""
 
     start: dt.datetime
     end: dt.datetime
@@ -88,7 +88,7 @@ def find_collisions(
 def _new_collision(
     start: dt.datetime, end: dt.datetime, capacity: int, busy: Sequence[str], names: list[str]
 ) -> Collision:
-    """A new one. ``busy``: the jobs that hold a slot; ``names``: those of them that started within its first minute."""
+    """``busy``: the jobs that hold a slot; ``names``: the jobs among them that started within the first minute."""
     still = list(busy)
     for name in names:
         if name in still:

@@ -46,7 +46,7 @@ class WaitingJob:
 
 @dataclass(frozen=True, slots=True)
 class CurrentWork:
-    """``n_running``, ``n_queued``: of the first ``MOST_OPEN`` open runs. Lists hold the first ``SHOWN``."""
+    """``n_running``, ``n_queued``: of the first ``MOST_OPEN`` open runs. The lists hold the first ``SHOWN`` rows."""
 
     running: list[RunningRun]
     waiting: list[WaitingJob]
@@ -86,16 +86,16 @@ def fetch_current_work(now: dt.datetime, global_pause: Pause | None = None) -> C
 
 @dataclass(frozen=True, slots=True)
 class OpenWork:
-    """Open runs, for a person who wants to pause. Of the first ``MOST_OPEN``."""
+    """The first ``MOST_OPEN`` open runs in numbers, for a person who wants to pause."""
 
     n_running: int
     n_queued: int
     n_unknown: int  #: running ones whose end cannot be estimated
-    last: RunningRun | None  #: of the others, the one that probably ends last
+    last: RunningRun | None  #: the running one that probably ends last
 
 
 def fetch_open_work(now: dt.datetime, group: Group | None = None) -> OpenWork:
-    """``group``: of its jobs alone. One statement."""
+    """``group``: count only the runs of its jobs. One statement."""
     leases = Lease.objects.filter(slot="").select_related("run", "job__state").order_by("pk")
     rows = list((leases if group is None else leases.filter(job__group=group))[:MOST_OPEN])
     running = [_running_run(lease, now) for lease in rows if lease.run.status == Status.RUNNING]

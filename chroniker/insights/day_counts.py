@@ -61,7 +61,7 @@ def count_bad_ends(row: RunTotal) -> int:
 
 
 def percentile_of_buckets(counts: Sequence[int], share: float) -> float | None:
-    """The delay in seconds that this share of the runs does not exceed, by the buckets; interpolated within one."""
+    """The delay in seconds that this share of the runs does not exceed. It is interpolated within its bucket."""
     wanted = sum(counts) * share
     if not wanted:
         return None

@@ -15,7 +15,7 @@ Edges = Mapping[int, Collection[int]]
 
 @dataclass(frozen=True, slots=True)
 class ChainJob:
-    """One job of a chain. Jobs without dependencies start at second 0, each other job as soon as it may."""
+    """One job of a chain. A job without dependencies starts at second 0, any other when they have ended."""
 
     job: Job
     waits_for: list[Job]  #: in this chain

@@ -1,4 +1,4 @@
-"""The different values of indexed columns, each found by a search behind the one before: as many steps as values."""
+"""The different values of indexed columns. Each value is found by one search of the index, after the value before."""
 
 from __future__ import annotations
 

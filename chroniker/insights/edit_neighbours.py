@@ -8,14 +8,14 @@ from dataclasses import dataclass
 from itertools import islice, takewhile
 
 from chroniker.exceptions import ScheduleError
-from chroniker.insights.light_states import light_states
+from chroniker.insights.light_states import read_light_states
 from chroniker.insights.timetable import DAY, ChangedTime, Timetable, stale_times
 from chroniker.models import Job, JobDependency, JobState, Status
 from chroniker.models.calendar import closed_times
 from chroniker.models.schedule_fields import SPEC_FIELDS
 from chroniker.schedule import jitter, validate
 
-#: Other jobs that are examined, and schedules among them that are computed; of the rest only the next run counts.
+#: Other jobs that are examined, and how many schedules of them are computed. Of the others only the next run counts.
 MOST_OTHERS, MOST_SCHEDULES = 2000, 300
 #: Dependants that are examined, and the scheduled times of each.
 MOST_DEPENDANTS, DEPENDANT_TIMES = 50, 10
@@ -34,14 +34,14 @@ class Dependant:
     job_id: int
     name: str
     waits_for_ever: bool  #: the edited job has to succeed first, and nothing starts it any more
-    stale: int  #: of the examined scheduled times, those without a run of the edited job since the one before
+    stale: int  #: how many of the examined times have no run of the edited job since the time before
     examined: int
 
 
 def other_jobs_starting_before(job_id: int | None, before: dt.datetime) -> list[JobState]:
     """The other enabled jobs whose next run comes before ``before``, the earliest first. One statement."""
     states = JobState.objects.filter(next_run__lt=before, job__enabled=True).exclude(pk=job_id)
-    return [state for state, _more in light_states(states.order_by("next_run"), MOST_OTHERS, _STATE, _JOB)]
+    return [state for state, _more in read_light_states(states.order_by("next_run"), MOST_OTHERS, _STATE, _JOB)]
 
 
 def jobs_in_same_minute(
@@ -71,14 +71,14 @@ def jobs_in_same_minute(
 def _jobs_starting_in_minute(
     timetable: Timetable, delay: dt.timedelta, states: list[JobState], minute: dt.datetime, *, is_computed: bool
 ) -> list[JobState]:
-    """Those of these jobs of one schedule that start in the minute that begins with ``minute``."""
+    """The jobs of ``states`` that start in this minute. All of them have this timetable and delay."""
     if is_computed:
         try:
             times = takewhile(
                 lambda instant: instant < minute + _MINUTE - delay, timetable.instants(minute - delay - _TICK)
             )
-            return states if any(not timetable.blackout(instant) for instant in times) else []
-        except ScheduleError:  # written past the form; its next run was computed before
+            return states if any(not timetable.blackout_name(instant) for instant in times) else []
+        except ScheduleError:  # stored without the form's validation; its next run was computed before
             pass
     return [state for state in states if state.next_run is not None and minute <= state.next_run < minute + _MINUTE]
 
@@ -113,11 +113,13 @@ def waits_for_ever(
 
 
 def _instants_outside_blackouts(timetable: Timetable, now: dt.datetime) -> Iterator[dt.datetime]:
-    return (instant for instant in islice(timetable.instants(now), MOST_BLACKOUTS) if not timetable.blackout(instant))
+    return (
+        instant for instant in islice(timetable.instants(now), MOST_BLACKOUTS) if not timetable.blackout_name(instant)
+    )
 
 
 def _count_stale_times(new_timetable: Timetable, dependant: Job, now: dt.datetime) -> tuple[int, int]:
-    """Blackouts of the dependant are not considered."""
+    """How many times are stale, and how many were examined. Blackouts of the dependant are not considered."""
     stale, examined = stale_times(new_timetable, timetable_of(dependant, ()), now, DEPENDANT_TIMES)
     return len(stale), examined
 

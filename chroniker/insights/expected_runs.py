@@ -1,4 +1,4 @@
-"""The runs that the schedules of jobs let expect. Pure."""
+"""The runs that are expected by the schedules of jobs. Pure."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from chroniker.schedule import Spec, jitter, next_after
 
 @dataclass(frozen=True, slots=True)
 class ExpectedRuns:
-    """The first expected runs of all jobs, in order. ``until``: from then on they are not complete."""
+    """The first expected runs of all jobs, in order. ``until``: from this time on, runs are missing."""
 
     runs: list[ExpectedRun] = field(default_factory=list)
     until: dt.datetime | None = None  #: None: complete
@@ -26,9 +26,9 @@ class ExpectedRuns:
 def expected_starts(
     state: JobState, until: dt.datetime, next_instant: Callable[[Spec, dt.datetime], dt.datetime | None] = next_after
 ) -> Iterator[dt.datetime]:
-    """From the next run of a job until ``until``; only the next run if its schedule is invalid. Ignores blackouts.
+    """The starts of a job from its next run on; only the next run if the schedule is invalid. Ignores blackouts.
 
-    The state must carry its ``job``. ``next_instant``: ``next_after``, or one that remembers its results.
+    The state must carry its ``job``. ``next_instant``: ``next_after``, or a cached form of it.
     """
     job = state.job
     spec, delay = job.spec, jitter(job.pk, job.jitter_seconds)
@@ -37,7 +37,7 @@ def expected_starts(
         yield instant + delay
         try:
             instant = next_instant(spec, instant)
-        except ScheduleError:  # written past the form
+        except ScheduleError:  # stored without the form's validation
             return
 
 

@@ -1,4 +1,4 @@
-"""The steps until the first job runs, for a new installation. None of them once a run exists."""
+"""The steps of a new installation until its first job runs. There are none once a run exists."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ MOST_TICKERS = 20
 
 
 class Step(Enum):
-    """In their order."""
+    """The steps, in their order."""
 
     DATABASE = "database"
     TICK = "tick"
@@ -25,7 +25,7 @@ class Step(Enum):
 
 @dataclass(frozen=True, slots=True)
 class FirstSteps:
-    """``done``: the steps that need nothing more."""
+    """``done``: the completed steps."""
 
     done: frozenset[Step]
     ticked_before: bool = False  #: a process has ticked, but not recently

@@ -1,4 +1,4 @@
-"""Who works: workers, queues, hosts and the latest passes of the tick. A constant number of statements."""
+"""The workers, queues and hosts, and the processes that tick. A constant number of statements."""
 
 from __future__ import annotations
 
@@ -112,12 +112,12 @@ def _fleet_workers(services: Sequence[HostService], alive: Sequence[HostService]
 
 
 def _version_sort_key(version: str) -> tuple[tuple[int, str], ...]:
-    """For comparisons: numbers by value, other parts by their letters and before any number."""
+    """A key that sorts versions: numbers by value; other parts by their letters, before any number."""
     return tuple((int(part), "") if part.isdecimal() else (-1, part) for part in version.split("."))
 
 
 def _fleet_queues(alive: Iterable[HostService], now: dt.datetime) -> list[Queue]:
-    """Those that a live worker consumes, and those in which a run waits."""
+    """The queues that a live worker consumes, and those in which a run waits."""
     consumers: dict[tuple[str, str], list[HostService]] = defaultdict(list)
     for service in alive:
         for name in service.consumed:
@@ -149,7 +149,7 @@ def _sum_or_none(numbers: Iterable[int | None]) -> int | None:
 
 
 def _p95_wait_seconds_by_queue(now: dt.datetime) -> dict[tuple[str, str], float]:
-    """By executor and queue: 95 of 100 of the latest runs waited no longer between claim and worker."""
+    """By executor and queue: the seconds between claim and worker that 95 of 100 of the latest runs did not exceed."""
     rows = Run.objects.filter(claimed_at__gt=now - RECENTLY, claimed_at__lte=now).order_by("-claimed_at")
     found: dict[tuple[str, str], list[float]] = defaultdict(list)
     for executor, name, claimed, taken in rows.values_list("executor", "queue", "claimed_at", "taken_at")[:MOST_RUNS]:

@@ -27,13 +27,13 @@ MOST_LATE, MOST_EVENTS, MOST_SLOW = 1000, 10, 3
 LATE_REPORTS = (EventKind.LATE_REPORT, EventKind.LATE_OUTCOME)
 LISTED = (*LATE_REPORTS, EventKind.OVERLAP, EventKind.LOST, EventKind.REFUSED_DELIVERY)
 OUTPUT_CODES = (reasons.Code.OUTPUT_LOST, reasons.Code.OUTPUT_MISSING, reasons.Code.OUTPUT_UNSTORED)
-#: Late rows of hourly counts among which the jobs with the most late starts are searched, the newest first.
+#: The newest hourly counts with late starts. The jobs with the most late starts are searched among these.
 MOST_SEARCHED = 10_000
 
 
 @dataclass(frozen=True, slots=True)
 class Measurement:
-    """``counts``: in 24 hours, 7 and 30 days; ``None``: not measured in that span."""
+    """``counts``: violations or events in 24 hours, 7 and 30 days; ``None``: not measured in that span."""
 
     counts: tuple[int | None, int | None, int | None]
     since: dt.datetime | None = None  #: when the first test of the 30 days ran

@@ -54,7 +54,7 @@ def _severity(cell: HealthCell) -> int:
 
 
 def fetch_health(now: dt.datetime) -> Health:
-    """Five statements; none if they were executed less than 3 s ago. Never raises: all is unknown then."""
+    """Five statements; none if they were executed less than 3 s ago. Raises no error: then all is unknown."""
     facts = health_facts.cached_facts(now)
     if facts is None:
         unknown = HealthCell("unknown", _("unknown"), _("The health could not be read in time."), now)
@@ -74,7 +74,7 @@ def max_age_of_last_pass(ticker: Ticker, periods: int) -> dt.timedelta:
 
 
 def tick_health(facts: HealthFacts, now: dt.datetime) -> HealthCell:
-    """By the freshest of all processes that tick: one is enough."""
+    """Judged by the ticker that is least late: one process that ticks is enough."""
     if not facts.tickers:
         text = _("No process has ticked yet. Start celery beat or manage.py cronserver.")
         return HealthCell("bad", _("nothing ticks"), text, alarm=_no_tick_sentence())

@@ -144,14 +144,14 @@ def overdue_after(tickers: Sequence[Ticker]) -> dt.timedelta:
 
 
 def cached_overdue_after(now: dt.datetime) -> dt.timedelta:
-    """The same by the cached facts. The minimum if they cannot be read."""
+    """``overdue_after`` by the cached facts; its minimum if they cannot be read."""
     facts = cached_facts(now)
     return overdue_after(facts.tickers if facts else ())
 
 
 def overdue_states(before: dt.datetime) -> QuerySet[JobState]:
-    """Jobs that a tick should have claimed before this moment, the longest waiting first. A pause, a group, a
-    dependency or a run of its own that holds a job back makes it no longer overdue."""
+    """Jobs that a tick should have claimed before this moment, the longest waiting first. A job is not overdue
+    while a pause, its group, a dependency or its own run holds it back."""
     if settings.paused:
         return JobState.objects.none()
     held = Q(job__group__in=groups.closed_groups())

@@ -1,4 +1,4 @@
-"""Which jobs a list shows: their groups of states, as conditions that use indexes, and their numbers."""
+"""The filters of the list of jobs: for each group of states a condition that uses indexes, and a count of its jobs."""
 
 from __future__ import annotations
 
@@ -54,7 +54,7 @@ class JobFilter:
 
 
 @dataclass(frozen=True)
-class Conditions:
+class JobConditions:
     """The conditions on Job at ``now``.
 
     Each is a search among the ids that an index gives: one "OR" over two tables would read all jobs. Whether a job is
@@ -74,7 +74,9 @@ class Conditions:
 
     @cached_property
     def attention(self) -> Q:
-        return _jobs_of_any_condition(self._in_trouble, self._queued.filter(run__claimed_at__lt=self.stuck_before))
+        return _condition_any_of(
+            self._states_in_trouble, self._queued_leases.filter(run__claimed_at__lt=self.stuck_before)
+        )
 
     @cached_property
     def running(self) -> Q:
@@ -82,83 +84,83 @@ class Conditions:
 
     @cached_property
     def waiting(self) -> Q:
-        return _jobs_of_any_condition(self._pending, self._queued)
+        return _condition_any_of(self._pending_states, self._queued_leases)
 
     @cached_property
     def overdue(self) -> Q:
         # DISTINCT: else PostgreSQL joins its tables with all jobs, in the order in which they are written.
-        return Q(pk__in=_job_ids_of(self._overdue).distinct())
+        return Q(pk__in=_job_ids_of(self._overdue_states).distinct())
 
     @cached_property
     def failing(self) -> Q:
-        return _jobs_of_any_condition([JobState.objects.filter(failing_since__isnull=False)])
+        return _condition_any_of([JobState.objects.filter(failing_since__isnull=False)])
 
     @cached_property
     def held(self) -> Q:
-        return _jobs_of_any_condition([JobState.objects.filter(held_at__isnull=False)])
+        return _condition_any_of([JobState.objects.filter(held_at__isnull=False)])
 
     @cached_property
     def never(self) -> Q:
         booked = JobState.objects.filter(last_status="").exclude(pk__in=_open_runs().values("job"))
-        return Q(pk__in=booked.order_by().values("pk").union(jobs_without_state()))
+        return Q(pk__in=booked.order_by().values("pk").union(ids_of_jobs_without_state()))
 
     @cached_property
     def disabled(self) -> Q:
-        return Q(enabled__in=[False])  # SQLite looks up no index for a column that stands alone as a condition
+        return Q(enabled__in=[False])  # SQLite would use no index for a condition that is the column alone
 
     @cached_property
     def unplanned(self) -> Q:
         disabled = Job.objects.filter(self.disabled).order_by().values("pk")
         without_next_run = JobState.objects.filter(next_run=None).order_by().values("pk")
-        return Q(pk__in=disabled.union(jobs_without_state(), without_next_run))
+        return Q(pk__in=disabled.union(ids_of_jobs_without_state(), without_next_run))
 
     @cached_property
     def active(self) -> Q:
-        """Those of the first two bands: they need attention, run, or wait."""
-        return _jobs_of_any_condition([*self._in_trouble, *self._pending], _open_runs())
+        """Jobs that need attention, run, or wait: the first two bands of the list."""
+        return _condition_any_of([*self._states_in_trouble, *self._pending_states], _open_runs())
 
     @property
-    def _in_trouble(self) -> tuple[QuerySet[JobState], ...]:
+    def _states_in_trouble(self) -> tuple[QuerySet[JobState], ...]:
         states = JobState.objects.all()
         failing, broken = states.filter(failing_since__isnull=False), states.filter(schedule_error_since__isnull=False)
-        return failing, broken, states.filter(held_at__isnull=False), self._overdue
+        return failing, broken, states.filter(held_at__isnull=False), self._overdue_states
 
     @property
-    def _pending(self) -> tuple[QuerySet[JobState], ...]:
+    def _pending_states(self) -> tuple[QuerySet[JobState], ...]:
         due_now = JobState.objects.filter(next_run__lte=self.now, held_at=None)
         retrying = JobState.objects.filter(retry_at__isnull=False)
         return due_now.exclude(pk__in=_open_runs().values("job")), retrying
 
     @property
-    def _queued(self) -> QuerySet[Lease]:
+    def _queued_leases(self) -> QuerySet[Lease]:
         return _open_runs().filter(run__status=Status.CLAIMED)
 
     @property
-    def _overdue(self) -> QuerySet[JobState]:
+    def _overdue_states(self) -> QuerySet[JobState]:
         if self.is_paused:
             return JobState.objects.none()
         overdue = due.find_due(SCHEDULED, self.overdue_before, groups=False)  # type: ignore[arg-type]
         return overdue.filter(group_limits.is_outside(self.closed_groups))
 
 
-def conditions_at(now: dt.datetime) -> Conditions:
+def conditions_at(now: dt.datetime) -> JobConditions:
     """At most two statements besides those of the health, which are cached: the pause, and groups without room."""
     overdue_before = now - health_facts.cached_overdue_after(now)
     is_paused = pauses.global_pause() is not None
     closed_groups = () if is_paused else tuple(group_limits.closed_ids())
-    return Conditions(now, overdue_before, now - STUCK_AFTER, is_paused, closed_groups)
+    return JobConditions(now, overdue_before, now - STUCK_AFTER, is_paused, closed_groups)
 
 
 def _open_runs() -> QuerySet[Lease]:
     return Lease.objects.filter(slot="")
 
 
-def jobs_without_state() -> QuerySet[Any]:
+def ids_of_jobs_without_state() -> QuerySet[Any]:
     """The ids of jobs that were never booked."""
     return Job.objects.filter(edited_at__isnull=False, state=None).order_by().values("pk")
 
 
-def _jobs_of_any_condition(states: Iterable[QuerySet[JobState]], leases: QuerySet[Lease] | None = None) -> Q:
+def _condition_any_of(states: Iterable[QuerySet[JobState]], leases: QuerySet[Lease] | None = None) -> Q:
     """The enabled jobs of any of these states, and the jobs of these leases. As one union, which uses their indexes."""
     parts = [_job_ids_of(each) for each in states]
     if leases is None:
@@ -170,16 +172,16 @@ def _job_ids_of(rows: QuerySet[Any]) -> QuerySet[Any]:
     return rows.order_by().values_list("job", flat=True)
 
 
-def matching_jobs(chosen: JobFilter, conditions: Conditions) -> QuerySet[Job]:
-    found = Job.objects.filter(conditions.shown(chosen.show))
+def matching_jobs(job_filter: JobFilter, conditions: JobConditions) -> QuerySet[Job]:
+    found = Job.objects.filter(conditions.shown(job_filter.show))
     equal = {
-        "group__name": chosen.group, "queue": chosen.queue, "executor": chosen.executor, "command": chosen.command,
-        "owner": chosen.owner, "tags__name": chosen.tag,
+        "group__name": job_filter.group, "queue": job_filter.queue, "executor": job_filter.executor,
+        "command": job_filter.command, "owner": job_filter.owner, "tags__name": job_filter.tag,
     }  # fmt: skip
     found = found.filter(**{name: value for name, value in equal.items() if value})
-    if chosen.host:
-        found = found.filter(AnyOf("pk", _job_ids_on_host(chosen.host, conditions.now - RAN_WITHIN)))
-    return found.filter(_search_condition(found, chosen.search.split())) if chosen.search else found
+    if job_filter.host:
+        found = found.filter(AnyOf("pk", _job_ids_on_host(job_filter.host, conditions.now - RAN_WITHIN)))
+    return found.filter(_search_condition(found, job_filter.search.split())) if job_filter.search else found
 
 
 def _job_ids_on_host(host: str, since: Any) -> set[int]:
@@ -190,8 +192,8 @@ def _job_ids_on_host(host: str, since: Any) -> set[int]:
 
 
 def _search_condition(jobs: QuerySet[Job], words: Sequence[str]) -> Q:
-    """The jobs that contain all words. Few ones are read at once, so that the parts of the list do not search all jobs
-    again. At most one statement."""
+    """The jobs that contain all words. If they are few, their ids are read here: otherwise each part of the list would
+    search all jobs again. At most one statement."""
     condition = Q()
     for word in words:
         condition &= _word_condition(word)
@@ -206,22 +208,22 @@ def _word_condition(word: str) -> Q:
     return condition | Q(pk__in=Job.tags.through._default_manager.filter(tag__name=word.lower()).values("job"))
 
 
-def counts(conditions: Conditions) -> dict[str, int]:
+def count_jobs_by_show(conditions: JobConditions) -> dict[str, int]:
     """By the names of ``SHOWS``. One statement."""
     moments = {name: getattr(conditions, name) for name in ("now", "overdue_before", "stuck_before")}
-    rows = fetch(_counts_row, conditions.is_paused, conditions.closed_groups, **moments)
+    rows = fetch(_job_counts_query, conditions.is_paused, conditions.closed_groups, **moments)
     return dict(zip(SHOWS, rows[0], strict=True)) if rows else dict.fromkeys(SHOWS, 0)
 
 
-def _counts_row(is_paused: bool, closed_groups: tuple[int, ...], **moments: Moment) -> QuerySet[Job, Any]:
+def _job_counts_query(is_paused: bool, closed_groups: tuple[int, ...], **moments: Moment) -> QuerySet[Job, Any]:
     """One row; none without jobs."""
-    conditions = Conditions(**moments, is_paused=is_paused, closed_groups=closed_groups)
+    conditions = JobConditions(**moments, is_paused=is_paused, closed_groups=closed_groups)
     numbers = {f"n_{name}": CountUpTo(Job.objects.filter(conditions.shown(name)), MOST_COUNTED + 1) for name in SHOWS}
     return Job.objects.annotate(**numbers).order_by("pk").values_list(*numbers)[:1]
 
 
 @dataclass(frozen=True, slots=True)
-class Choices:
+class FilterChoices:
     """The values that the selects offer."""
 
     groups: list[str]
@@ -233,7 +235,7 @@ class Choices:
     hosts: list[str]
 
 
-def choices(now: dt.datetime) -> Choices:
+def fetch_filter_choices(now: dt.datetime) -> FilterChoices:
     """One statement for the groups, the queues, executors, commands and owners of jobs, and tags. The hosts are those
     of the health, which is cached."""
     columns: list[tuple[type[Model], str]] = [
@@ -243,4 +245,4 @@ def choices(now: dt.datetime) -> Choices:
     ]
     facts = health_facts.cached_facts(now)
     found = [*distinct_values(columns), [host.name for host in facts.hosts] if facts else []]
-    return Choices(*(sorted(values, key=str.casefold) for values in found))
+    return FilterChoices(*(sorted(values, key=str.casefold) for values in found))

@@ -12,7 +12,7 @@ from django.db.models import Q, Value
 
 from chroniker.eligibility import due
 from chroniker.insights.dependency_graph import connected_parts, critical_path, reachable_jobs
-from chroniker.insights.job_nodes import Node, nodes
+from chroniker.insights.job_nodes import Node, fetch_nodes
 from chroniker.models import Job, JobDependency, JobTrigger
 
 #: Dependencies that are read. Of a larger graph, only the surroundings of a chosen job are complete.
@@ -22,14 +22,14 @@ MOST_NODES = 150
 
 
 @dataclass(frozen=True, slots=True)
-class Link:
+class GraphLink:
     """``dependent`` waits for ``dependee``, or is started by it."""
 
     dependee: int
     dependent: int
-    success: bool  #: until it succeeded
-    end: bool  #: until it has ended
-    turn: bool  #: until its scheduled times have run
+    success: bool  #: it waits until the dependee has succeeded
+    end: bool  #: it waits until the dependee has ended
+    turn: bool  #: it waits until the scheduled times of the dependee have run
     holds: bool  #: the dependent is due and must wait for it now
     on: str = ""  #: of a trigger: the result that starts the dependent. Empty: a dependency
 
@@ -44,7 +44,7 @@ class CriticalPath:
 
 
 @dataclass(frozen=True, slots=True)
-class Choice:
+class GraphChoice:
     """What is to be drawn: all, or the jobs around one job, of one group, or only what is held back."""
 
     job_id: int | None = None
@@ -55,7 +55,7 @@ class Choice:
 @dataclass(slots=True)
 class JobGraph:
     nodes: dict[int, Node]  #: those to be drawn; larger connected parts first, then by name
-    links: list[Link]
+    links: list[GraphLink]
     paths: list[CriticalPath]
     dependent_jobs: int  #: all jobs with a dependency or a trigger
     other_jobs: int
@@ -67,22 +67,24 @@ class JobGraph:
     is_large: bool  #: not all dependencies were read: there are more dependent jobs, and fewer others
 
 
-def read(now: dt.datetime, choice: Choice) -> JobGraph:
+def read_job_graph(now: dt.datetime, choice: GraphChoice) -> JobGraph:
     """Read the graph. Five statements; with a chosen job in a graph of more than ``MOST_LINKS`` links, nine."""
     rows = _fetch_link_rows(MOST_LINKS + 1)
     everything = {pk for row in rows for pk in row[:2]}
     if is_large := len(rows) > MOST_LINKS:
         rows = rows if choice.job_id is None else _fetch_links_around(choice.job_id)
     blocking = due.blocking_dependencies(now, MOST_LINKS)
-    links = [Link(row[1], row[0], row[2], row[3], row[4], not row[9] and row[:2] in blocking, row[9]) for row in rows]
-    groups = _groups(rows)
+    links = [
+        GraphLink(row[1], row[0], row[2], row[3], row[4], not row[9] and row[:2] in blocking, row[9]) for row in rows
+    ]
+    groups = _jobs_by_group(rows)
     chosen = _choose_links(links, choice, groups)
-    ids = _limit_jobs(chosen, choice)
+    ids = _job_ids_to_draw(chosen, choice)
     shown = [link for link in chosen if link.dependee in ids and link.dependent in ids]
     holders = Counter(dependee for _dependent, dependee in blocking)
     first = [pk for pk, _count in holders.most_common(2)]
-    found = nodes(ids | {*first}, {low for low, _high in blocking}, now)
-    parts = _parts(shown, found)
+    found = fetch_nodes(ids | {*first}, {low for low, _high in blocking}, now)
+    parts = _connected_parts_in_order(shown, found)
     jobs = Job.objects.count()
     return JobGraph(
         nodes={pk: found[pk] for part in parts for pk in part},
@@ -99,25 +101,32 @@ def read(now: dt.datetime, choice: Choice) -> JobGraph:
     )
 
 
-def _fetch_link_rows(most: int, near: Collection[int] | None = None) -> list[Any]:
+def _fetch_link_rows(limit: int, around: Collection[int] | None = None) -> list[Any]:
     """Rows: the later job, the earlier one, the conditions success, end and turn, group and group name of both, and the
-    result of a trigger. ``near``: only those of these jobs. At most ``most`` dependencies, and triggers.
+    result of a trigger. ``around``: only those of these jobs. At most ``limit`` dependencies, and triggers.
 
     Two statements.
     """
     conditions = ("wait_for_success", "wait_for_completion", "wait_for_next_run")
     no = Value(False)
     return [
-        *_link_rows(JobDependency.objects, "dependent", "dependee", conditions, Value(""), near)[:most],
-        *_link_rows(JobTrigger.objects, "target", "source", (no, no, no), "on", near)[:most],
+        *_link_rows(JobDependency.objects, "dependent", "dependee", conditions, Value(""), around)[:limit],
+        *_link_rows(JobTrigger.objects, "target", "source", (no, no, no), "on", around)[:limit],
     ]
 
 
-def _link_rows(rows: Any, late: str, early: str, conditions: Any, on: Any, near: Collection[int] | None) -> Any:
-    if near is not None:
-        rows = rows.filter(Q(**{f"{late}__in": near}) | Q(**{f"{early}__in": near}))
-    groups = (f"{late}__group", f"{late}__group__name", f"{early}__group", f"{early}__group__name")
-    return rows.order_by("pk").values_list(late, early, *conditions, *groups, on)
+def _link_rows(
+    rows: Any, later_job: str, earlier_job: str, conditions: Any, trigger_on: Any, around: Collection[int] | None
+) -> Any:
+    if around is not None:
+        rows = rows.filter(Q(**{f"{later_job}__in": around}) | Q(**{f"{earlier_job}__in": around}))
+    groups = (
+        f"{later_job}__group",
+        f"{later_job}__group__name",
+        f"{earlier_job}__group",
+        f"{earlier_job}__group__name",
+    )
+    return rows.order_by("pk").values_list(later_job, earlier_job, *conditions, *groups, trigger_on)
 
 
 def _fetch_links_around(job_id: int) -> list[Any]:
@@ -126,17 +135,19 @@ def _fetch_links_around(job_id: int) -> list[Any]:
     return _fetch_link_rows(MOST_LINKS, {job_id, *(pk for row in near for pk in row[:2])})
 
 
-def _groups(rows: Iterable[Any]) -> dict[int, tuple[str, set[int]]]:
+def _jobs_by_group(link_rows: Iterable[Any]) -> dict[int, tuple[str, set[int]]]:
     """By group: its name, and its jobs with their direct neighbours; by name."""
     found: dict[int, tuple[str, set[int]]] = {}
-    for row in rows:
+    for row in link_rows:
         for group, name in (row[5:7], row[7:9]):
             if group is not None:
                 found.setdefault(group, (name, set()))[1].update(row[:2])
     return dict(sorted(found.items(), key=lambda item: item[1][0]))
 
 
-def _choose_links(links: list[Link], choice: Choice, groups: Mapping[int, tuple[str, set[int]]]) -> list[Link]:
+def _choose_links(
+    links: list[GraphLink], choice: GraphChoice, groups: Mapping[int, tuple[str, set[int]]]
+) -> list[GraphLink]:
     if choice.only_held:
         return [link for link in links if link.holds]
     if choice.group_id is not None:
@@ -145,7 +156,7 @@ def _choose_links(links: list[Link], choice: Choice, groups: Mapping[int, tuple[
     return links
 
 
-def _neighbours(links: Iterable[Link]) -> dict[int, set[int]]:
+def _neighbours(links: Iterable[GraphLink]) -> dict[int, set[int]]:
     near: dict[int, set[int]] = {}
     for link in links:
         near.setdefault(link.dependee, set()).add(link.dependent)
@@ -153,7 +164,7 @@ def _neighbours(links: Iterable[Link]) -> dict[int, set[int]]:
     return near
 
 
-def _limit_jobs(links: list[Link], choice: Choice) -> set[int]:
+def _job_ids_to_draw(links: list[GraphLink], choice: GraphChoice) -> set[int]:
     """All jobs of these links, or at most ``MOST_NODES`` of them: one connected part, or the nearest to one job."""
     near = _neighbours(links)
     if choice.job_id is not None:
@@ -167,26 +178,26 @@ def _limit_jobs(links: list[Link], choice: Choice) -> set[int]:
     return part if len(part) <= MOST_NODES else _nearest_jobs(middle, near)
 
 
-def _nearest_jobs(start: int, near: Mapping[int, Collection[int]]) -> set[int]:
+def _nearest_jobs(start: int, neighbours: Mapping[int, Collection[int]]) -> set[int]:
     """The jobs with the shortest distance from ``start``."""
     found = dict.fromkeys([start])
     waiting = [start]
     for pk in waiting:  # grows while it is read
-        for other in sorted(near[pk]):
+        for other in sorted(neighbours[pk]):
             if other not in found and len(found) < MOST_NODES:
                 found[other] = None
                 waiting.append(other)
     return set(found)
 
 
-def _parts(links: list[Link], nodes: Mapping[int, Node]) -> list[list[int]]:
+def _connected_parts_in_order(links: list[GraphLink], nodes: Mapping[int, Node]) -> list[list[int]]:
     """The connected parts, the largest first, each ordered by name. A job that was deleted meanwhile is left out."""
     near = _neighbours(link for link in links if link.dependee in nodes and link.dependent in nodes)
     parts = [sorted(part, key=lambda pk: (nodes[pk].name, pk)) for part in connected_parts(near, near)]
     return sorted(parts, key=lambda part: (-len(part), nodes[part[0]].name))
 
 
-def _critical_path_of(part: list[int], links: list[Link], nodes: Mapping[int, Node]) -> CriticalPath:
+def _critical_path_of(part: list[int], links: list[GraphLink], nodes: Mapping[int, Node]) -> CriticalPath:
     before: dict[int, list[int]] = {pk: [] for pk in part}
     for link in links:
         if link.dependent in before and link.dependee in before:

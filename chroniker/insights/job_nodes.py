@@ -47,21 +47,21 @@ class Node:
     usual: float | None  #: the median duration
 
 
-def nodes(job_ids: Collection[int], held: Collection[int], now: dt.datetime) -> dict[int, Node]:
-    """These jobs by id. ``held``: jobs that wait for a dependency now. One statement, none for no jobs."""
+def fetch_nodes(job_ids: Collection[int], held_ids: Collection[int], now: dt.datetime) -> dict[int, Node]:
+    """These jobs by id. ``held_ids``: jobs that wait for a dependency now. One statement, none for no jobs."""
     if not job_ids:
         return {}
     jobs = Job.objects.filter(pk__in=job_ids)
     rows = jobs.annotate(open=FilteredRelation("leases", condition=Q(leases__slot=""))).values(*FIELDS)
-    return {row["pk"]: _node(row, row["pk"] in held, now) for row in rows}
+    return {row["pk"]: _node(row, row["pk"] in held_ids, now) for row in rows}
 
 
 def _node(row: dict[str, Any], is_held: bool, now: dt.datetime) -> Node:
-    condition = _condition(row, is_held, now)
+    condition = _state_code(row, is_held, now)
     since = {
         "running": row["open__run__started_at"],
         "queued": row["open__run__claimed_at"],
-        "waiting": row["state__next_run"] if _has_come(row["state__next_run"], now) else row["state__retry_at"],
+        "waiting": row["state__next_run"] if _is_due(row["state__next_run"], now) else row["state__retry_at"],
     }
     total, done = row["open__total_parts"], row["open__total_parts_complete"]
     recent = row["state__recent_seconds"] or [None]
@@ -79,7 +79,7 @@ def _node(row: dict[str, Any], is_held: bool, now: dt.datetime) -> Node:
     )
 
 
-def _condition(row: dict[str, Any], is_held: bool, now: dt.datetime) -> str:
+def _state_code(row: dict[str, Any], is_held: bool, now: dt.datetime) -> str:
     """What it does now; else what its latest run ended with; else when it runs next."""
     if row["open__run__status"] is not None:
         return "running" if row["open__run__status"] == Status.RUNNING else "queued"
@@ -87,12 +87,12 @@ def _condition(row: dict[str, Any], is_held: bool, now: dt.datetime) -> str:
         return "disabled"
     if row["state__schedule_error"]:
         return "schedule_error"
-    if is_held or row["force_run"] or _has_come(row["state__next_run"], now) or _has_come(row["state__retry_at"], now):
+    if is_held or row["force_run"] or _is_due(row["state__next_run"], now) or _is_due(row["state__retry_at"], now):
         return "waiting"
     if row["state__retry_at"] is not None:
         return "retrying"
     return str(row["state__last_status"] or "").lower() or ("scheduled" if row["state__next_run"] else "manual")
 
 
-def _has_come(moment: dt.datetime | None, now: dt.datetime) -> bool:
+def _is_due(moment: dt.datetime | None, now: dt.datetime) -> bool:
     return moment is not None and moment <= now

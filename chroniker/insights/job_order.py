@@ -10,7 +10,7 @@ from typing import Any
 
 from django.db.models import Case, IntegerField, Q, QuerySet, Value, When
 
-from chroniker.insights.job_filters import ACTIVE, Conditions, JobFilter, jobs_without_state, matching_jobs
+from chroniker.insights.job_filters import ACTIVE, JobConditions, JobFilter, ids_of_jobs_without_state, matching_jobs
 from chroniker.models import Job, JobState
 
 #: Rows of one page.
@@ -40,12 +40,12 @@ class JobPage:
     cursor: str
 
 
-def page(chosen: JobFilter, conditions: Conditions, order: str, cursor: str) -> JobPage:
+def fetch_job_page(job_filter: JobFilter, conditions: JobConditions, order: str, cursor: str) -> JobPage:
     """One page of the jobs that match the filter. A statement for each segment that it touches, of at most three.
 
     An invalid cursor gives the first page.
     """
-    segments = _segments(chosen, conditions, order)
+    segments = _segments(job_filter, conditions, order)
     number, after = _decode_cursor(cursor, segments)
     jobs: list[Job] = []
     while number < len(segments):
@@ -60,14 +60,14 @@ def page(chosen: JobFilter, conditions: Conditions, order: str, cursor: str) -> 
     return JobPage(jobs, "")
 
 
-def _segments(chosen: JobFilter, conditions: Conditions, order: str) -> list[Segment]:
-    found = matching_jobs(chosen, conditions)
+def _segments(job_filter: JobFilter, conditions: JobConditions, order: str) -> list[Segment]:
+    found = matching_jobs(job_filter, conditions)
     planned = Q(enabled=True, state__next_run__isnull=False)
     if order == "attention":
         band = Case(When(conditions.attention, then=Value(0)), default=Value(1), output_field=IntegerField())
-        active = found if chosen.show in ACTIVE else found.filter(conditions.active)
+        active = found if job_filter.show in ACTIVE else found.filter(conditions.active)
         first = Segment(active.annotate(band=band), ("band", "name"))
-        if chosen.show in ACTIVE:
+        if job_filter.show in ACTIVE:
             return [first]
         quiet = found.exclude(conditions.active)
         later = quiet.filter(planned, state__next_run__gt=conditions.now)
@@ -80,21 +80,21 @@ def _segments(chosen: JobFilter, conditions: Conditions, order: str) -> list[Seg
     return [Segment(found.filter(**{f"{key}__isnull": False}), (f"-{key}", "-pk")), _segment_without_value(found, key)]
 
 
-def _segment_without_next_run(found: QuerySet[Job], conditions: Conditions) -> Segment:
+def _segment_without_next_run(jobs: QuerySet[Job], conditions: JobConditions) -> Segment:
     """Jobs without a next run; disabled jobs last."""
     off = Case(When(enabled=False, then=Value(1)), default=Value(0), output_field=IntegerField())
-    return Segment(found.filter(conditions.unplanned).annotate(off=off), ("off", "name"))
+    return Segment(jobs.filter(conditions.unplanned).annotate(off=off), ("off", "name"))
 
 
-def _segment_without_value(found: QuerySet[Job], key: str) -> Segment:
+def _segment_without_value(jobs: QuerySet[Job], key: str) -> Segment:
     """Jobs whose state has no such value, and jobs without a state."""
     field = key.removeprefix("state__")
     empty = JobState.objects.filter(**{f"{field}__isnull": True}).order_by().values("pk")
-    return Segment(found.filter(Q(pk__in=empty.union(jobs_without_state()))), ("name",))
+    return Segment(jobs.filter(Q(pk__in=empty.union(ids_of_jobs_without_state()))), ("name",))
 
 
 def _after_condition(keys: Sequence[str], values: Sequence[Any]) -> Q:
-    """The rows behind these values, in the order of the keys. The first condition is the one that an index serves."""
+    """The rows after these values, in the order of the keys. The condition on the first key uses an index."""
     condition, equal = Q(), Q()
     for key, value in zip(keys, values, strict=True):
         field, lookup = key.removeprefix("-"), "lt" if key.startswith("-") else "gt"
@@ -116,7 +116,7 @@ def _encode_cursor(segment: int, values: list[Any]) -> str:
 
 
 def _decode_cursor(cursor: str, segments: Sequence[Segment]) -> tuple[int, list[Any] | None]:
-    """The segment and the values of its keys. Whatever a user types gives a page."""
+    """The segment and the values of its keys. An invalid cursor gives the first page."""
     try:
         number, *values = json.loads(cursor)
         keys = segments[number].keys if type(number) is int and number >= 0 else ()

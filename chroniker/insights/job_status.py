@@ -145,7 +145,7 @@ def fetch_job_status(
     that the jobs carry are not read again.
     """
     now, ids = now or database_now(), [job.pk for job in jobs]
-    states = _states(jobs)
+    states = _states_by_job(jobs)
     leases = {lease.job_id: lease for lease in Lease.objects.filter(job__in=ids, slot="").select_related("run")}
     held = pauses.pauses_for(jobs)
     missing = hosts.jobs_without_live_host(jobs)
@@ -170,7 +170,7 @@ def fetch_job_status(
     }
 
 
-def _states(jobs: Sequence[Job]) -> dict[int, JobState]:
+def _states_by_job(jobs: Sequence[Job]) -> dict[int, JobState]:
     """By job id. At most one statement."""
     carried = [job for job in jobs if "state" in job._state.fields_cache]
     states = {job.pk: job.state for job in carried if job._state.fields_cache["state"] is not None}

@@ -29,6 +29,6 @@ def open_alerts_about_time_or_backfill() -> QuerySet[Alert]:
 
 
 def unresolved_lost_runs(since: dt.datetime) -> QuerySet[Run]:
-    """Runs lost since this moment that no success of their job has followed; without those of failing jobs."""
+    """Runs lost since this moment without a later success of their job. Runs of failing jobs are left out."""
     found = Run.objects.filter(status=Status.LOST, claimed_at__gt=since, slot="", job__state__failing_since=None)
     return found.exclude(job__state__last_success_at__gt=F("finished_at"))

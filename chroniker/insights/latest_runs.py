@@ -8,7 +8,7 @@ from uuid import UUID
 
 from django.db.models import BooleanField, F, Func
 
-from chroniker.insights.run_durations import Seconds
+from chroniker.insights.run_durations import SecondsBetween
 from chroniker.models import JobState, Run, Status
 
 LATEST = 20
@@ -25,14 +25,16 @@ class PastRun(NamedTuple):  # a page has thousands: a frozen dataclass takes thr
     error_line: str
 
 
-def latest_runs(states: Collection[JobState]) -> dict[int, list[PastRun]]:
+def fetch_latest_runs(states: Collection[JobState]) -> dict[int, list[PastRun]]:
     """By job: its runs among the last ``LATEST`` tokens, the oldest first.
 
     A range of the unique index on (job, token) for each job: by a join, all runs of the jobs would be read.
     """
     if not states:
         return {}
-    runs = Run.objects.filter(_LastTokens(states), slot="").annotate(seconds=Seconds("started_at", "finished_at"))
+    runs = Run.objects.filter(_HasOneOfLastTokens(states), slot="").annotate(
+        seconds=SecondsBetween("started_at", "finished_at")
+    )
     columns = ("job_id", "pk", "token", "status", "seconds", "host", "error_line")
     found: dict[int, list[PastRun]] = {}
     for job_id, pk, token, status, took, *others in runs.order_by("job_id", "token").values_list(*columns):
@@ -41,7 +43,7 @@ def latest_runs(states: Collection[JobState]) -> dict[int, list[PastRun]]:
     return found
 
 
-class _LastTokens(Func):
+class _HasOneOfLastTokens(Func):
     """SQL condition: the run has one of the last tokens of one of these jobs. A Q object for each job takes longer than
     the statement."""
 
@@ -57,7 +59,7 @@ class _LastTokens(Func):
         return f"({' OR '.join(ranges)})", ()
 
 
-def succeeded_and_ended(runs: Collection[PastRun]) -> tuple[int, int]:
+def count_succeeded_and_ended(runs: Collection[PastRun]) -> tuple[int, int]:
     """How many succeeded, of those that ran to an end. Skipped and stopped runs are not counted."""
     statuses = [run.status for run in runs]
     good, bad = statuses.count(Status.SUCCEEDED), (Status.FAILED, Status.TIMED_OUT, Status.LOST)

@@ -20,9 +20,9 @@ from chroniker.exceptions import ScheduleError
 from chroniker.models import BAD, Job, JobState, Run, Status, Trigger
 from chroniker.schedule import latest_until, next_after, validate
 
-#: Retries of a page's runs are searched among at most so many runs, and so many after the newest of them.
+#: Retries of a page's runs: the most that are read, and how many tokens after the newest run they are searched.
 MOST_ATTEMPTS, FOLLOWING = 500, 100
-#: Runs and instants of a window: one each five minutes for 14 days.
+#: The most runs and instants of ``entries_between``: one every five minutes for 14 days.
 MOST_RUNS = 4032
 
 TICK = dt.timedelta(microseconds=1)
@@ -69,46 +69,51 @@ class Entry:
 
 
 @dataclass(frozen=True, slots=True)
-class Page:
+class LedgerPage:
     entries: list[Entry]
     more: bool  #: whether there are older entries
 
 
-def page(job: Job, state: JobState, now: dt.datetime, until: dt.datetime | None = None, *, size: int) -> Page:
-    """The ``size`` newest instants up to ``until`` and ``now``, with at most three statements.
+def newest_entries(
+    job: Job, state: JobState, now: dt.datetime, until: dt.datetime | None = None, *, limit: int
+) -> LedgerPage:
+    """The ``limit`` newest instants up to ``until`` and ``now``, with at most three statements.
 
     Each run covers at least one instant, so at most ``size + 1`` runs are read, by the index on (job, slot,
     scheduled_for). At most as many instants are computed, however many a run covers.
     """
     bound = min(until or now, now)
     ranges = Run.objects.filter(job=job.pk, slot="", scheduled_for__lte=bound)
-    runs = list(ranges.order_by("-scheduled_for")[: size + 1])
-    walk = _Walk(job, state, bound)
-    found = list(islice(walk.entries(runs, is_all=len(runs) <= size), size + 1))
-    return Page(_add_other_runs(job.pk, found[:size]), more=len(found) > size)
+    runs = list(ranges.order_by("-scheduled_for")[: limit + 1])
+    walk = _BackwardWalk(job, state, bound)
+    found = list(islice(walk.entries(runs, no_older_runs=len(runs) <= limit), limit + 1))
+    return LedgerPage(_add_retries_and_backfills(job.pk, found[:limit]), more=len(found) > limit)
 
 
-def window(job: Job, state: JobState, now: dt.datetime, low: dt.datetime, high: dt.datetime, *, rows: int) -> Page:
-    """All instants from ``low`` to ``high`` and ``now``, newest first; and older ones until there are ``rows``.
+def entries_between(
+    job: Job, state: JobState, now: dt.datetime, low: dt.datetime, high: dt.datetime, *, min_entries: int
+) -> LedgerPage:
+    """All instants from ``low`` to ``high`` and ``now``, newest first; and older ones until there are ``min_entries``.
 
-    At most three statements, and at most ``MOST_RUNS`` runs and instants: ``more``: there are older ones, be
-    it before ``low`` or not.
+    At most three statements, and at most ``MOST_RUNS`` runs and instants. ``more``: there are older entries.
     """
     bound = min(high, now)
     ranges = Run.objects.filter(job=job.pk, slot="", scheduled_for__lte=bound).order_by("-scheduled_for")
     across = ranges.filter(scheduled_for__lt=low).values("scheduled_for")[:1]
-    last_row = ranges.values("scheduled_for")[rows : rows + 1]
+    last_row = ranges.values("scheduled_for")[min_entries : min_entries + 1]
     first = Least(_instant_or_default(across, low), _instant_or_default(last_row, _BEGINNING))
     runs = list(ranges.filter(scheduled_for__gte=first)[: MOST_RUNS + 1])
-    walk = _Walk(job, state, bound)
+    walk = _BackwardWalk(job, state, bound)
     found: list[Entry] = []
-    # If there is a run before `low`, one was read; with more than `rows` of them the loop ends at the oldest.
-    is_all = len(runs) <= rows or (len(runs) <= MOST_RUNS and not any(_first_instant(run) < low for run in runs[-1:]))
-    for entry in walk.entries(runs, is_all=is_all):
-        if len(found) == MOST_RUNS or (entry.instant < low and len(found) >= rows):
-            return Page(_add_other_runs(job.pk, found, MOST_RUNS), more=True)
+    # If there is a run before `low`, one was read; with more than `min_entries` of them the loop ends at the oldest.
+    is_all = len(runs) <= min_entries or (
+        len(runs) <= MOST_RUNS and not any(_first_instant(run) < low for run in runs[-1:])
+    )
+    for entry in walk.entries(runs, no_older_runs=is_all):
+        if len(found) == MOST_RUNS or (entry.instant < low and len(found) >= min_entries):
+            return LedgerPage(_add_retries_and_backfills(job.pk, found, MOST_RUNS), more=True)
         found.append(entry)
-    return Page(_add_other_runs(job.pk, found, MOST_RUNS), more=False)
+    return LedgerPage(_add_retries_and_backfills(job.pk, found, MOST_RUNS), more=False)
 
 
 def _first_instant(run: Run) -> dt.datetime:
@@ -116,12 +121,12 @@ def _first_instant(run: Run) -> dt.datetime:
     return run.scheduled_for
 
 
-def _instant_or_default(instants: models.QuerySet[Run, Any], otherwise: dt.datetime) -> Coalesce:
-    """SQL expression: the one instant of this query, or ``otherwise`` if it has none."""
-    return Coalesce(models.Subquery(instants), models.Value(otherwise, output_field=models.DateTimeField()))
+def _instant_or_default(instants: models.QuerySet[Run, Any], default: dt.datetime) -> Coalesce:
+    """SQL expression: the one instant of this query, or ``default`` if it has none."""
+    return Coalesce(models.Subquery(instants), models.Value(default, output_field=models.DateTimeField()))
 
 
-class _Walk:
+class _BackwardWalk:
     """Walks a timeline backwards from ``bound``."""
 
     def __init__(self, job: Job, state: JobState, bound: dt.datetime) -> None:
@@ -133,8 +138,8 @@ class _Walk:
             self.computable = False
         self.is_same = job.spec.fingerprint() == state.last_fingerprint
 
-    def entries(self, runs: Iterable[Run], *, is_all: bool) -> Iterator[Entry]:
-        """``is_all``: there are no older runs than these."""
+    def entries(self, runs: Iterable[Run], *, no_older_runs: bool) -> Iterator[Entry]:
+        """``no_older_runs``: there are no older runs than these."""
         accounted = self.state.covered_until
         if accounted is None:
             return
@@ -146,14 +151,14 @@ class _Walk:
             for instant, certain in self._covered_instants(run.scheduled_for, run.covered_until):
                 yield Entry(instant, run, certain=certain)
             upper = run.scheduled_for - TICK
-        if is_all and self.state.fingerprint_since is not None:
+        if no_older_runs and self.state.fingerprint_since is not None:
             yield from self._no_record_entries(self.state.fingerprint_since, upper)
 
-    def _pending_entries(self, accounted: dt.datetime) -> Iterator[Entry]:
+    def _pending_entries(self, accounted_until: dt.datetime) -> Iterator[Entry]:
         """Due instants that no tick has claimed yet."""
         without = NoRun.DUE if self.job.enabled else NoRun.DISABLED
         instant = self._latest_instant(self.bound)
-        while instant is not None and instant > accounted:
+        while instant is not None and instant > accounted_until:
             yield Entry(instant, without=without, certain=self.is_same)
             instant = self._latest_instant(instant - TICK)
 
@@ -189,12 +194,12 @@ class _Walk:
         return latest_until(self.job.spec, moment) if self.computable else None
 
 
-def _add_other_runs(job_id: int, entries: Sequence[Entry], most: int = MOST_ATTEMPTS) -> list[Entry]:
-    return _add_backfills(job_id, _add_retries(job_id, entries, most))
+def _add_retries_and_backfills(job_id: int, entries: Sequence[Entry], limit: int = MOST_ATTEMPTS) -> list[Entry]:
+    return _add_backfills(job_id, _add_retries(job_id, entries, limit))
 
 
 def _add_backfills(job_id: int, entries: Sequence[Entry]) -> list[Entry]:
-    """Add the last run of a backfill to each entry that did not succeed. One statement; none if all succeeded."""
+    """Add the last run of a backfill to each entry that did not succeed. One statement, or none if all succeeded."""
     open_ends = [entry for entry in entries if entry.verdict != Status.SUCCEEDED]
     if not open_ends:
         return list(entries)
@@ -205,13 +210,13 @@ def _add_backfills(job_id: int, entries: Sequence[Entry]) -> list[Entry]:
     return [replace(entry, backfill_run=latest.get(entry.instant)) if id(entry) in bad else entry for entry in entries]
 
 
-def _add_retries(job_id: int, entries: Sequence[Entry], most: int = MOST_ATTEMPTS) -> list[Entry]:
-    """Add the last retry to each entry: of the chain that began with its run."""
+def _add_retries(job_id: int, entries: Sequence[Entry], limit: int = MOST_ATTEMPTS) -> list[Entry]:
+    """Add to each entry the last retry of the chain that began with its run."""
     runs = {entry.run.pk: entry.run for entry in entries if entry.run}
     failed = [run.token for run in runs.values() if run.status in BAD]
     if not failed:
         return list(entries)
     tokens = (min(failed), max(failed) + FOLLOWING)
     retries = Run.objects.filter(job=job_id, slot="", parent=None, token__range=tokens, trigger=Trigger.RETRY)
-    latest = {retry.chain: retry for retry in retries.exclude(status=Status.SKIPPED).order_by("token")[:most]}
+    latest = {retry.chain: retry for retry in retries.exclude(status=Status.SKIPPED).order_by("token")[:limit]}
     return [replace(entry, retry=latest.get(entry.run.token)) if entry.run else entry for entry in entries]

@@ -1,4 +1,4 @@
-"""States with their jobs as light rows: thousands of model objects take most of the time of a page that reads them."""
+"""States with their jobs as light rows: creating thousands of model objects would take most of a page's time."""
 
 from __future__ import annotations
 
@@ -12,16 +12,20 @@ from chroniker.models import Job, JobState
 from chroniker.models.light_rows import loaded_row
 
 
-def light_states(
-    states: QuerySet[JobState], most: int, columns: Sequence[str], job_columns: Sequence[str], more: Sequence[str] = ()
+def read_light_states(
+    states: QuerySet[JobState],
+    limit: int,
+    columns: Sequence[str],
+    job_columns: Sequence[str],
+    more_columns: Sequence[str] = (),
 ) -> Iterator[tuple[JobState, tuple[Any, ...]]]:
-    """The first ``most`` of these states, each with its job and the values of ``more``. One statement.
+    """The first ``limit`` of these states, each with its job and the values of ``more_columns``. One statement.
 
-    State and job have the columns that are named, by ``attname``. Do not use others: each takes a statement.
+    State and job have only the named columns (by ``attname``). Any other column takes a statement when it is used.
     """
-    names = [*columns, *(f"job__{name}" for name in job_columns), *more]
+    names = [*columns, *(f"job__{name}" for name in job_columns), *more_columns]
     of_job, others, using = len(columns), len(columns) + len(job_columns), settings.database
-    for row in states.values_list(*names)[:most]:
+    for row in states.values_list(*names)[:limit]:
         state = loaded_row(JobState, columns, row[:of_job], using)
         state._state.fields_cache["job"] = loaded_row(Job, job_columns, row[of_job:others], using)
         yield state, row[others:]

@@ -42,14 +42,14 @@ class NextHour:
         return max(range(MINUTES), key=self.minutes.__getitem__)
 
 
-def next_hour(now: dt.datetime) -> NextHour:
+def fetch_next_hour(now: dt.datetime) -> NextHour:
     until = now + dt.timedelta(minutes=MINUTES)
     states = JobState.objects.filter(next_run__gt=now, next_run__lt=until, job__enabled=True)
     states = states.filter(schedule_error="", held_at=None)
     rows = list(states.select_related("job").order_by("next_run")[: MOST_JOBS + 1])
     minutes, listed = [0] * MINUTES, []
     for state in rows[:MOST_JOBS]:
-        starts = list(_starts(state, until))
+        starts = list(_starts_before(state, until))
         for at in starts:
             minutes[min(int((at - now).total_seconds() // 60), MINUTES - 1)] += 1
         if len(starts) < 2 or starts[1] - starts[0] >= OFTEN:
@@ -58,21 +58,21 @@ def next_hour(now: dt.datetime) -> NextHour:
     return NextHour(minutes, listed[:LISTED], len(rows) > MOST_JOBS)
 
 
-def _starts(state: JobState, until: dt.datetime) -> Iterator[dt.datetime]:
-    """Its starts before ``until``. Frequent ones are repeated at the distance of the first two: computing is slow."""
+def _starts_before(state: JobState, until: dt.datetime) -> Iterator[dt.datetime]:
+    """The job's starts before ``until``. Of a frequent job only two are computed; their distance is repeated."""
     if state.next_run is None or state.next_instant is None:
         return
     shift = state.next_run - state.next_instant  # by the job's jitter
     at: dt.datetime | None = state.next_instant
-    following = _next_start(state.job, state.next_instant)
+    following = _next_instant(state.job, state.next_instant)
     step = following - state.next_instant if following is not None else None
     while at is not None and at + shift < until:
         yield at + shift
-        at = at + step if step is not None and step < OFTEN else _next_start(state.job, at)
+        at = at + step if step is not None and step < OFTEN else _next_instant(state.job, at)
 
 
-def _next_start(job: Job, at: dt.datetime) -> dt.datetime | None:
+def _next_instant(job: Job, after: dt.datetime) -> dt.datetime | None:
     try:
-        return next_after(job.spec, at)
+        return next_after(job.spec, after)
     except ScheduleError:
         return None

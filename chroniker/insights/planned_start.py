@@ -12,7 +12,7 @@ from chroniker.lifecycle.planned_rows import instant_before
 from chroniker.models import Job, JobState, Trigger
 from chroniker.process.run_variables import CurrentRun
 
-#: In the place of values that only a claim or a start decides.
+#: Stands for a value that only a claim or a start sets.
 NOT_YET = "…"
 
 
@@ -64,14 +64,14 @@ def planned_start(
     return PlannedStart(argv, known, {**variables, **secrets})
 
 
-def start_by_hand(job: Job, now: dt.datetime, args: str | None, instant: dt.datetime | None) -> PlannedStart:
+def planned_start_by_hand(job: Job, now: dt.datetime, args: str | None, instant: dt.datetime | None) -> PlannedStart:
     """What ``run_now`` would start on this host."""
     state = JobState.objects.filter(pk=job.pk).first() or JobState(job_id=job.pk)
     before = state.last_instant if instant is None else instant_before(job.spec, instant)
     return planned_start(job, state, Trigger.MANUAL, instant or now, before, args, settings.hostname)
 
 
-def next_start(job: Job, state: JobState, instant: dt.datetime) -> PlannedStart:
+def planned_start_of_instant(job: Job, state: JobState, instant: dt.datetime) -> PlannedStart:
     """What the run for this scheduled time would start."""
     before = state.last_instant or instant_before(job.spec, instant)
     return planned_start(job, state, Trigger.SCHEDULE, instant, before)

@@ -25,7 +25,7 @@ MOST_NAMED, MOST_OPEN = 50, 1000
 
 
 @dataclass(frozen=True, slots=True)
-class Counts:
+class EventCounts:
     """The number of events of one kind in the last hour, day and week."""
 
     hour: int = 0
@@ -53,12 +53,12 @@ class Overlaps:
         return sum(each.is_now for each in self.found)
 
 
-def count_events(now: dt.datetime) -> dict[EventKind, Counts]:
+def count_events(now: dt.datetime) -> dict[EventKind, EventCounts]:
     """Count the events of the last week. One statement, by the index on (kind, at)."""
     hour, day = (Count("at", filter=Q(at__gt=now - span)) for span in (HOUR, DAY))
     events = RunEvent.objects.filter(kind__in=COUNTED, at__gt=now - WEEK).order_by().values_list("kind")
-    rows = {kind: Counts(*numbers) for kind, *numbers in events.annotate(hour=hour, day=day, week=Count("at"))}
-    return {kind: rows.get(kind, Counts()) for kind in COUNTED}
+    rows = {kind: EventCounts(*numbers) for kind, *numbers in events.annotate(hour=hour, day=day, week=Count("at"))}
+    return {kind: rows.get(kind, EventCounts()) for kind in COUNTED}
 
 
 def find_overlaps(now: dt.datetime, *, everything: bool = False) -> Overlaps:
@@ -67,21 +67,21 @@ def find_overlaps(now: dt.datetime, *, everything: bool = False) -> Overlaps:
     Three statements, and one more if there is an overlap. ``everything``: among all runs, which sorts them all.
     """
     if everything:
-        return _overlaps_of_runs(Run.objects.all(), now, None)
+        return _find_overlaps_of_runs(Run.objects.all(), now, None)
     by_age = Run.objects.order_by("-claimed_at").values_list("claimed_at", flat=True)
     since = max([now - WEEK, *by_age[MOST_COMPARED : MOST_COMPARED + 1]])
     older = list(Lease.objects.filter(run__claimed_at__lte=since).values_list("pk", flat=True)[:MOST_OPEN])
     recent = Q(claimed_at__gt=since)
-    return _overlaps_of_runs(Run.objects.filter(recent | Q(pk__in=older) if older else recent), now, since)
+    return _find_overlaps_of_runs(Run.objects.filter(recent | Q(pk__in=older) if older else recent), now, since)
 
 
-def _overlaps_of_runs(runs: QuerySet[Run], now: dt.datetime, since: dt.datetime | None) -> Overlaps:
+def _find_overlaps_of_runs(runs: QuerySet[Run], now: dt.datetime, since: dt.datetime | None) -> Overlaps:
     """Find overlaps of half-open intervals: a run overlaps if it starts before the latest end of all earlier runs."""
     # The cast: MariaDB converts a datetime to text if the other argument is text.
     end = Coalesce("finished_at", Cast(Value(now), DateTimeField()))
     earlier = Window(
         Max(end),
-        # In this order, for which there is no index: one on (job, …) tempts PostgreSQL to walk through all runs.
+        # No index has this order. With (job, …) first, PostgreSQL would use the index and read all runs.
         partition_by=[F("slot"), F("job")],
         order_by=[F("started_at").asc(), F("token").asc()],
         frame=RowRange(None, -1),

@@ -53,12 +53,12 @@ class CalendarDay:
         return (self.end - self.start) / HOUR
 
 
-def calendar_days(zone: ZoneInfo, last: dt.date, number: int) -> list[CalendarDay]:
-    """``number`` days up to ``last``, in order. Every moment between the first start and the last end is in one.
+def calendar_days(zone: ZoneInfo, last_date: dt.date, n_days: int) -> list[CalendarDay]:
+    """``n_days`` days up to ``last_date``, in order. Every moment between the first start and the last end is in one.
 
-    Where the clock returns to the date before for some minutes, the minutes before that belong to the date before.
+    If a clock change returns to the previous date for some minutes, the minutes before it belong to the previous date.
     """
-    dates = [last - dt.timedelta(days=back) for back in range(number - 1, -2, -1)]
+    dates = [last_date - dt.timedelta(days=back) for back in range(n_days - 1, -2, -1)]
     starts = [_midnight(date, zone) for date in dates]
     return [
         CalendarDay(date, start, max(start, end))
@@ -80,12 +80,16 @@ def fill_days(days: Sequence[CalendarDay], cells: Iterable[CalendarCell]) -> Non
             day.cells.append(cell)
 
 
-def cells_of_entries(entries: Iterable[Entry]) -> list[CalendarCell]:
+def calendar_cells_of_entries(entries: Iterable[Entry]) -> list[CalendarCell]:
     """One cell a scheduled time. Ranges without a record have none: their number is unknown."""
-    return [CalendarCell(entry.instant, mark_of(entry), entry) for entry in entries if entry.without != NoRun.NO_RECORD]
+    return [
+        CalendarCell(entry.instant, mark_of_entry(entry), entry)
+        for entry in entries
+        if entry.without != NoRun.NO_RECORD
+    ]
 
 
-def cells_of_hours(hours: Iterable[RunHour]) -> list[CalendarCell]:
+def calendar_cells_of_hours(hours: Iterable[RunHour]) -> list[CalendarCell]:
     """One cell an hour, with the worst of its results.
 
     The counts are of attempts: they do not tell which failure a retry has made good.
@@ -93,7 +97,7 @@ def cells_of_hours(hours: Iterable[RunHour]) -> list[CalendarCell]:
     return [CalendarCell(hour.hour, _mark_of_hour(hour), hour=hour) for hour in hours]
 
 
-def mark_of(entry: Entry) -> Mark:
+def mark_of_entry(entry: Entry) -> Mark:
     verdict = entry.verdict
     if isinstance(verdict, NoRun):
         return {NoRun.DUE: Mark.DUE, NoRun.DISABLED: Mark.SKIPPED}.get(verdict, Mark.UNKNOWN)

@@ -27,22 +27,22 @@ class RunCounts:
         return self.succeeded + self.bad
 
 
-def counts_of_job(job_id: int, now: dt.datetime, days: int) -> RunCounts:
+def fetch_run_counts(job_id: int, now: dt.datetime, days: int) -> RunCounts:
     """The runs of the last ``days`` days. One statement."""
     rows = RunHour.objects.filter(job=job_id, hour__gt=now - dt.timedelta(days=days))
     found = rows.aggregate(**{name: Sum(name) for name in (*COUNTED, *DELAYS)})
     values = {name: int(value or 0) for name, value in found.items()}
     delays = [values[name] for name in DELAYS]
     bad = values["failed"] + values["timed_out"] + values["lost"]
-    return RunCounts(values["succeeded"], bad, values["skipped"], _delay_95(delays))
+    return RunCounts(values["succeeded"], bad, values["skipped"], _delay_p95(delays))
 
 
-def _delay_95(delays: list[int]) -> float | None:
+def _delay_p95(bucket_counts: list[int]) -> float | None:
     """The upper bound of the bucket with the start that 95 of 100 are not later than."""
-    wanted, seen = sum(delays) * 0.95, 0
+    wanted, seen = sum(bucket_counts) * 0.95, 0
     if not wanted:
         return None
-    for bound, number in zip((*DELAY_BOUNDS, float("inf")), delays, strict=True):
+    for bound, number in zip((*DELAY_BOUNDS, float("inf")), bucket_counts, strict=True):
         seen += number
         if seen >= wanted:
             return bound

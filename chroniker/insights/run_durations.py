@@ -28,11 +28,11 @@ from django.db.models.functions import RowNumber
 
 from chroniker.models import BAD, JobState, Run, Status
 
-#: More runs than this are drawn as columns; and so many columns there are at most.
+#: More runs than ``MOST_MARKS`` are drawn as columns, of which there are at most ``MOST_COLUMNS``.
 MOST_MARKS, MOST_COLUMNS = 500, 590
 
 
-class Seconds(Func):
+class SecondsBetween(Func):
     """SQL expression: the seconds between two times."""
 
     arity = 2
@@ -77,8 +77,8 @@ class Mark:
 
 
 @dataclass(frozen=True, slots=True)
-class Durations:
-    """``p50`` and ``p95`` are of the successes among ``marks``; of columns, those that the job's state has."""
+class RunDurations:
+    """``p50``, ``p95``: of the successes among ``marks``; with columns, those that are stored in the job's state."""
 
     marks: Sequence[Mark]
     p50: float | None
@@ -93,15 +93,15 @@ class Durations:
         return max((max(mark.seconds, mark.high) for mark in self.marks), default=0.0)
 
 
-def read(state: JobState, since: dt.datetime | None) -> Durations:
+def read_durations(state: JobState, since: dt.datetime | None) -> RunDurations:
     """Closed runs of the job that started after ``since``. Two statements, and at most ``MOST_COLUMNS`` rows."""
     runs = Run.objects.filter(job=state.pk, slot="", started_at__isnull=False, finished_at__isnull=False)
     first = _first_token(runs, since)
     span = max(state.last_token - first + 1, 0)
     chosen = runs.filter(token__gte=first)
     if span <= MOST_MARKS:
-        return _durations(_marks(chosen), state, since)
-    return _durations(_columns(chosen, first, math.ceil(span / MOST_COLUMNS)), state, since)
+        return _durations(_mark_of_each_run(chosen), state, since)
+    return _durations(_mark_of_each_column(chosen, first, math.ceil(span / MOST_COLUMNS)), state, since)
 
 
 def _first_token(runs: QuerySet[Run], since: dt.datetime | None) -> int:
@@ -113,7 +113,7 @@ def _first_token(runs: QuerySet[Run], since: dt.datetime | None) -> int:
     return found if since is None else found + 1
 
 
-def _marks(runs: QuerySet[Run]) -> list[Mark]:
+def _mark_of_each_run(runs: QuerySet[Run]) -> list[Mark]:
     rows = runs.order_by("token").values_list("token", "started_at", "finished_at", "status", "pk")
     return [
         Mark(token, started, max((finished - started).total_seconds(), 0.0), status, pk, bad=int(status in BAD))
@@ -122,13 +122,13 @@ def _marks(runs: QuerySet[Run]) -> list[Mark]:
     ]
 
 
-def _columns(runs: QuerySet[Run], first: int, width: int) -> list[Mark]:
-    """Each column has the runs of ``width`` tokens; the row with the median duration stands for it."""
-    column = (F("token") - first) - (F("token") - first) % Value(width)
+def _mark_of_each_column(runs: QuerySet[Run], first_token: int, tokens_per_column: int) -> list[Mark]:
+    """Each column has the runs of ``tokens_per_column`` tokens; the row with the median duration stands for it."""
+    column = (F("token") - first_token) - (F("token") - first_token) % Value(tokens_per_column)
     per_column: Any = {"partition_by": [F("column")]}
     is_bad = Case(When(status__in=BAD, then=Value(1)), default=Value(0), output_field=IntegerField())
     rows = (
-        runs.annotate(took=Seconds("started_at", "finished_at"), column=column, is_bad=is_bad)
+        runs.annotate(took=SecondsBetween("started_at", "finished_at"), column=column, is_bad=is_bad)
         .annotate(
             low=Window(Min("took"), **per_column),
             high=Window(Max("took"), **per_column),
@@ -151,14 +151,14 @@ def _columns(runs: QuerySet[Run], first: int, width: int) -> list[Mark]:
     ]  # fmt: skip
 
 
-def _durations(marks: list[Mark], state: JobState, since: dt.datetime | None) -> Durations:
+def _durations(marks: list[Mark], state: JobState, since: dt.datetime | None) -> RunDurations:
     is_columns = any(mark.is_column for mark in marks)
     taken = sorted(mark.seconds for mark in marks if mark.status == Status.SUCCEEDED)
     p50, p95 = (
         (state.p50, state.p95) if is_columns else (percentile_of_values(taken, 50), percentile_of_values(taken, 95))
     )
     runs, bad = sum(mark.runs for mark in marks), sum(mark.bad for mark in marks)
-    return Durations(marks, p50, p95, runs, bad, is_columns, since)
+    return RunDurations(marks, p50, p95, runs, bad, is_columns, since)
 
 
 def percentile_of_values(ordered: Sequence[float], percent: int) -> float | None:

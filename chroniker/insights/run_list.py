@@ -12,7 +12,7 @@ from django.db.models import F, QuerySet
 from chroniker.clock.database_clock import FromNow
 from chroniker.models import BAD, Job, Run
 
-#: Jobs of which a text in the name selects runs; and of each, so many of its newest runs.
+#: The most jobs that a part of the name selects, and how many of the newest runs of each job are searched.
 MOST_JOBS, NEWEST = 50, 2_000
 #: The value of ``Filters.status`` for all runs that ended badly.
 ANY_BAD = "bad"
@@ -21,7 +21,7 @@ MOST_NEW = 100
 
 
 @dataclass(frozen=True, slots=True)
-class Key:
+class RunKey:
     """The place of a run in the list: its claim, then its id. Its text is “2026-11-28T09:41:12+00:00~UUID”."""
 
     claimed_at: dt.datetime
@@ -45,7 +45,7 @@ class Key:
 
 
 @dataclass(frozen=True, slots=True)
-class Filters:
+class RunFilters:
     """``text``: a run's id, which is looked up alone; or a part of a job's name."""
 
     text: str = ""
@@ -83,36 +83,40 @@ def job_ids_by_name_part(text: str) -> list[int]:
     return list(found.values_list("pk", flat=True)[:MOST_JOBS])
 
 
-def fetch_older_runs(filters: Filters, limit: int, before: Key | None = None, top: Key | None = None) -> list[Run]:
-    """Runs, newest first: those after ``before`` in the list, and none newer than ``top``.
+def fetch_older_runs(
+    filters: RunFilters, limit: int, before: RunKey | None = None, newest: RunKey | None = None
+) -> list[Run]:
+    """Runs, newest first: those after ``before`` in the list, and none newer than ``newest``.
 
     One statement for each requested status, so that each follows an index; without a status, one.
 
     Each has its job, and the database's time as ``now``.
     """
-    found = [run for status in filters.statuses or ("",) for run in _older_runs(filters, status, limit, before, top)]
+    found = [run for status in filters.statuses or ("",) for run in _older_runs(filters, status, limit, before, newest)]
     return sorted(found, key=lambda run: (run.claimed_at, run.pk), reverse=True)[:limit]
 
 
-def _older_runs(filters: Filters, status: str, limit: int, before: Key | None, top: Key | None) -> QuerySet[Run]:
+def _older_runs(
+    filters: RunFilters, status: str, limit: int, before: RunKey | None, newest: RunKey | None
+) -> QuerySet[Run]:
     runs = _matching_runs(filters).select_related("job").annotate(now=FromNow())
-    if top is not None:
-        runs = runs.filter(claimed_at__lte=top.claimed_at).exclude(claimed_at=top.claimed_at, pk__gt=top.pk)
+    if newest is not None:
+        runs = runs.filter(claimed_at__lte=newest.claimed_at).exclude(claimed_at=newest.claimed_at, pk__gt=newest.pk)
     if before is not None:
         runs = runs.filter(claimed_at__lte=before.claimed_at).exclude(claimed_at=before.claimed_at, pk__gte=before.pk)
     runs = runs.filter(status=status) if status else runs
     return runs.order_by("-claimed_at", "-pk")[:limit]
 
 
-def count_newer(filters: Filters, top: Key) -> int:
-    """How many matching runs are newer than ``top``; at most ``MOST_NEW``. One statement."""
+def count_newer_runs(filters: RunFilters, newest: RunKey) -> int:
+    """How many matching runs are newer than ``newest``; at most ``MOST_NEW``. One statement."""
     runs = _matching_runs(filters)
     runs = runs.filter(status__in=filters.statuses) if filters.statuses else runs
-    runs = runs.filter(claimed_at__gte=top.claimed_at).exclude(claimed_at=top.claimed_at, pk__lte=top.pk)
+    runs = runs.filter(claimed_at__gte=newest.claimed_at).exclude(claimed_at=newest.claimed_at, pk__lte=newest.pk)
     return runs.order_by()[:MOST_NEW].count()
 
 
-def _matching_runs(filters: Filters) -> QuerySet[Run]:
+def _matching_runs(filters: RunFilters) -> QuerySet[Run]:
     """Each filter is a condition on an index; a run's id is looked up by the primary key alone."""
     if filters.run_id is not None:
         return Run.objects.filter(pk=filters.run_id)

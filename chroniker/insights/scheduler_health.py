@@ -9,7 +9,7 @@ from chroniker.insights.health import VERY_LATE
 from chroniker.insights.health_facts import HealthFacts
 
 
-def failures(facts: HealthFacts, now: dt.datetime) -> dict[str, str]:
+def failure_codes(facts: HealthFacts, now: dt.datetime) -> dict[str, str]:
     """By the rules of the alarms. Empty: the scheduler works."""
     found = {}
     if not facts.tickers:

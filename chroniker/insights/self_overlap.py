@@ -26,45 +26,45 @@ class OverlapForecast:
         return self.merged + self.skipped + self.stopped + self.late
 
 
-def forecast(
-    starts: Sequence[dt.datetime], length: dt.timedelta, policy: str, catch_up: str = CatchUp.COALESCE
+def forecast_overlaps(
+    starts: Sequence[dt.datetime], run_duration: dt.timedelta, policy: str, catch_up: str = CatchUp.COALESCE
 ) -> OverlapForecast:
-    """For a job whose runs all take ``length``, with a tick at every moment and nothing else that delays a run.
+    """For a job whose runs all take ``run_duration``, with a tick at every moment and nothing else that delays a run.
 
     ``starts``: its start times, in order. A run that ends at the moment of the next start does not overlap it.
     """
     if policy == Overlap.REPLACE:
-        later = (high - low < length for low, high in itertools.pairwise(starts))
+        later = (high - low < run_duration for low, high in itertools.pairwise(starts))
         return OverlapForecast(runs=len(starts), stopped=sum(later))
     if policy == Overlap.SKIP:
-        return _forecast_skip(starts, length)
+        return _forecast_skip(starts, run_duration)
     if catch_up == CatchUp.EACH:
-        return _forecast_queue(starts, length)
-    found = _forecast_wait(starts, length)
+        return _forecast_queue(starts, run_duration)
+    found = _forecast_wait(starts, run_duration)
     return OverlapForecast(runs=found.runs, skipped=found.merged) if catch_up == CatchUp.LATEST else found
 
 
-def _forecast_queue(starts: Sequence[dt.datetime], length: dt.timedelta) -> OverlapForecast:
+def _forecast_queue(starts: Sequence[dt.datetime], run_duration: dt.timedelta) -> OverlapForecast:
     """Each has a run of its own, in order. A misfire grace, which may skip some of a long queue, is not considered."""
     late, free = 0, starts[0] if starts else None
     for start in starts:
         assert free is not None
         late += free > start
-        free = max(start, free) + length
+        free = max(start, free) + run_duration
     return OverlapForecast(runs=len(starts), late=late)
 
 
-def _forecast_skip(starts: Sequence[dt.datetime], length: dt.timedelta) -> OverlapForecast:
+def _forecast_skip(starts: Sequence[dt.datetime], run_duration: dt.timedelta) -> OverlapForecast:
     runs = skipped = position = 0
     while position < len(starts):
         runs += 1
-        following = max(bisect_left(starts, starts[position] + length), position + 1)
+        following = max(bisect_left(starts, starts[position] + run_duration), position + 1)
         skipped += following - position - 1
         position = following
     return OverlapForecast(runs=runs, skipped=skipped)
 
 
-def _forecast_wait(starts: Sequence[dt.datetime], length: dt.timedelta) -> OverlapForecast:
+def _forecast_wait(starts: Sequence[dt.datetime], run_duration: dt.timedelta) -> OverlapForecast:
     """A run starts when the one before has ended, and covers all times that have come until then."""
     runs = merged = position = 0
     free = starts[0] if starts else None
@@ -73,5 +73,5 @@ def _forecast_wait(starts: Sequence[dt.datetime], length: dt.timedelta) -> Overl
         following = bisect_right(starts, begin)
         runs += 1
         merged += following - position - 1
-        free, position = begin + length, following
+        free, position = begin + run_duration, following
     return OverlapForecast(runs=runs, merged=merged)

@@ -14,7 +14,7 @@ DAY = dt.timedelta(days=1)
 
 
 @dataclass(frozen=True, slots=True)
-class Minute:
+class MinuteOfTicks:
     """The passes of all hosts in one minute. Without a pass, ``longest_pass`` is ``None``."""
 
     start: dt.datetime
@@ -27,8 +27,8 @@ class Minute:
 class TickHistory:
     """``minutes``: the last hour, without the current minute, which is not complete. ``gap``: the longest in 24 h."""
 
-    minutes: list[Minute]
-    gap: Minute | None
+    minutes: list[MinuteOfTicks]
+    gap: MinuteOfTicks | None
 
     @property
     def claimed(self) -> int:
@@ -46,25 +46,25 @@ class TickHistory:
         return passes[(len(passes) * 95 - 1) // 100] if passes else None
 
 
-def tick_history(now: dt.datetime) -> TickHistory:
+def fetch_tick_history(now: dt.datetime) -> TickHistory:
     end = now.replace(second=0, microsecond=0)
     begin = end - dt.timedelta(minutes=MINUTES)
     rows = TickMinute.objects.filter(minute__gte=begin, minute__lt=end).order_by("minute").values("minute")
     found = {
-        row["minute"]: Minute(row["minute"], row["longest"], row["gap"], row["n"])
+        row["minute"]: MinuteOfTicks(row["minute"], row["longest"], row["gap"], row["n"])
         for row in rows.annotate(longest=Max("longest_pass"), gap=Max("longest_gap"), n=Sum("claimed"))
     }
     starts = [begin + dt.timedelta(minutes=number) for number in range(MINUTES)]
-    minutes = [found.get(start, Minute(start)) for start in starts]
+    minutes = [found.get(start, MinuteOfTicks(start)) for start in starts]
     return TickHistory(minutes, _longest_gap(now))
 
 
-def _longest_gap(now: dt.datetime) -> Minute | None:
+def _longest_gap(now: dt.datetime) -> MinuteOfTicks | None:
     row = TickMinute.objects.filter(minute__gte=now - DAY).order_by("-longest_gap").first()
-    return Minute(row.minute, row.longest_pass, row.longest_gap) if row is not None else None
+    return MinuteOfTicks(row.minute, row.longest_pass, row.longest_gap) if row is not None else None
 
 
-def gaps(history: TickHistory) -> list[tuple[int, int]]:
+def gaps_without_pass(history: TickHistory) -> list[tuple[int, int]]:
     """Stretches without a pass after the first known one, as (index of the first minute, number)."""
     found: list[tuple[int, int]] = []
     first = history.first_known

@@ -1,4 +1,4 @@
-"""When it is crowded: past, present and expected runs of all jobs, and their collisions.
+"""The past, present and expected runs of all jobs, and their collisions.
 
 Bounded: the newest runs, the jobs with the soonest next runs, and of those the busiest. What is left out is counted.
 """
@@ -13,9 +13,9 @@ from chroniker.conf import settings
 from chroniker.eligibility.hosts import live_services
 from chroniker.insights.collision_pools import PoolCollision, find_pool_collisions
 from chroniker.insights.expected_runs import ExpectedStarts, first_expected_runs
-from chroniker.insights.light_states import light_states
-from chroniker.insights.timeline_rows import Lane, Rows, arrange
-from chroniker.insights.timeline_runs import TimelineRun, latest_runs_of_frequent_jobs, open_runs, past_runs
+from chroniker.insights.light_states import read_light_states
+from chroniker.insights.timeline_rows import Lane, TimelineRows, arrange_lanes
+from chroniker.insights.timeline_runs import TimelineRun, latest_runs_of_frequent_jobs, open_runs, past_runs_to_draw
 from chroniker.models import Group, HostService, JobState, RunHour
 from chroniker.models.light_rows import loaded_row
 from chroniker.models.schedule_fields import SPEC_FIELDS
@@ -49,30 +49,30 @@ class Timeline:
     cut_at: int | None = None  #: more jobs have a next run, but only so many were read; None: all were
 
 
-def timeline(now: dt.datetime, span: dt.timedelta, by: str, *, with_runs: bool = True) -> Timeline:
-    """``span``: of the whole picture. ``by``: "worker", "job" or "group". ``with_runs``: also past and present runs.
+def fetch_timeline(now: dt.datetime, span: dt.timedelta, grouped_by: str, *, with_runs: bool = True) -> Timeline:
+    """``span``: of the picture. ``grouped_by``: "worker", "job" or "group". ``with_runs``: with past and open runs.
 
     Six statements: jobs, open runs, past runs, latest runs of frequent jobs, hourly counts, workers.
     """
     low, high = now - span / 2, now + span / 2
-    states = list(_states(high, MOST_JOBS + 1))
+    states = list(_scheduled_states(high, MOST_JOBS + 1))
     is_cut, states = len(states) > MOST_JOBS, states[:MOST_JOBS]
     starts = ExpectedStarts(high)
     frequent = _frequent_job_ids(states, starts, span / FREQUENT)
     running = list(open_runs()[:MOST_RUNS])
-    past = past_runs(low, frequent, MOST_RUNS + 1) if with_runs else []
+    past = past_runs_to_draw(low, frequent, MOST_RUNS + 1) if with_runs else []
     single_since = _single_runs_since(past, low)
-    rows = Rows(low, now, high, single_since, by)
+    rows = TimelineRows(low, now, high, single_since, grouped_by)
     rows.add_runs([run for run in past[:MOST_RUNS] if run.finished_at is not None])
-    rows.add_open(running if with_runs else [])
-    rows.use_lanes(latest_runs_of_frequent_jobs(frequent) if with_runs and by == "worker" else ())
-    rows.add_expected(states, frequent, starts)
-    shown = rows.busiest(MOST_ROWS)
-    hours = _hours(rows.job_ids(shown), low) if with_runs else []
+    rows.add_open_runs(running if with_runs else [])
+    rows.remember_lanes(latest_runs_of_frequent_jobs(frequent) if with_runs and grouped_by == "worker" else ())
+    rows.add_expected_runs(states, frequent, starts)
+    shown = rows.busiest_rows(MOST_ROWS)
+    hours = _fetch_run_hours(rows.job_ids_needing_hours(shown), low) if with_runs else []
     rows.add_hours(shown, hours)
-    arranged = arrange(shown, rows, MOST_BARS)
+    arranged = arrange_lanes(shown, rows, MOST_BARS)
     found = first_expected_runs(states, starts, MOST_EXPECTED)
-    services = _services()
+    services = _fetch_live_services()
     collisions = find_pool_collisions(found.runs, states, running, past, services, now)
     return Timeline(
         low,
@@ -89,11 +89,11 @@ def timeline(now: dt.datetime, span: dt.timedelta, by: str, *, with_runs: bool =
     )
 
 
-def _states(high: dt.datetime, most: int) -> Iterator[JobState]:
-    """With their jobs and groups, of which they have the columns that the timeline needs. One statement."""
-    states = JobState.objects.filter(next_run__lte=high, job__enabled=True, schedule_error="").order_by("next_run")
+def _scheduled_states(until: dt.datetime, limit: int) -> Iterator[JobState]:
+    """The states of the jobs that run next, with their jobs and groups; only the needed columns. One statement."""
+    states = JobState.objects.filter(next_run__lte=until, job__enabled=True, schedule_error="").order_by("next_run")
     groups: dict[int, Group] = {}
-    for state, of_group in light_states(states, most, _STATE, _JOB, [f"job__group__{name}" for name in _GROUP]):
+    for state, of_group in read_light_states(states, limit, _STATE, _JOB, [f"job__group__{name}" for name in _GROUP]):
         job = state.job
         if job.group_id is not None and job.group_id not in groups:
             groups[job.group_id] = loaded_row(Group, _GROUP, of_group, settings.database)
@@ -101,10 +101,12 @@ def _states(high: dt.datetime, most: int) -> Iterator[JobState]:
         yield state
 
 
-def _frequent_job_ids(states: Iterable[JobState], starts: ExpectedStarts, often: dt.timedelta) -> set[int]:
+def _frequent_job_ids(states: Iterable[JobState], starts: ExpectedStarts, max_interval: dt.timedelta) -> set[int]:
     """Jobs that run so often, and so shortly, that single bars would touch each other."""
-    short = [state for state in states if (state.p50 or 0) < often.total_seconds() / 4]
-    return {state.job_id for state in short if (interval := starts.interval(state)) is not None and interval < often}
+    short = [state for state in states if (state.p50 or 0) < max_interval.total_seconds() / 4]
+    return {
+        state.job_id for state in short if (interval := starts.interval(state)) is not None and interval < max_interval
+    }
 
 
 def _single_runs_since(past: Sequence[TimelineRun], low: dt.datetime) -> dt.datetime | None:
@@ -115,10 +117,10 @@ def _single_runs_since(past: Sequence[TimelineRun], low: dt.datetime) -> dt.date
     return since if since is not None and since > low else None
 
 
-def _hours(job_ids: Sequence[int], low: dt.datetime) -> list[RunHour]:
-    hour = low.replace(minute=0, second=0, microsecond=0)
+def _fetch_run_hours(job_ids: Sequence[int], since: dt.datetime) -> list[RunHour]:
+    hour = since.replace(minute=0, second=0, microsecond=0)
     return list(RunHour.objects.filter(job__in=job_ids, hour__gte=hour).order_by("hour")) if job_ids else []
 
 
-def _services() -> list[HostService]:
+def _fetch_live_services() -> list[HostService]:
     return list(live_services().select_related("host").order_by("host__name", "worker")[:MOST_RUNS])

@@ -61,8 +61,8 @@ class JobRow:
         bars += len(self.expected) * assumed_seconds(self.usual)
         return bars + sum([self.usual or 0 for band in self.bands if band.is_expected])
 
-    def add_bars(self) -> None:
-        """Of the expected starts. Only the rows that are shown need them."""
+    def add_expected_bars(self) -> None:
+        """Add a bar for each expected start. Only the rows that are shown need them."""
         length = assumed_duration(self.usual)
         self.bars += [Bar(start, start + length, "expected") for start in self.expected]
         self.expected = []
@@ -84,13 +84,13 @@ class ArrangedLanes:
     bars_left_out: int
 
 
-class Rows:
+class TimelineRows:
     """Collects the rows of one timeline."""
 
     def __init__(
-        self, low: dt.datetime, now: dt.datetime, high: dt.datetime, single_since: dt.datetime | None, by: str
+        self, low: dt.datetime, now: dt.datetime, high: dt.datetime, single_since: dt.datetime | None, grouped_by: str
     ) -> None:
-        self.low, self.now, self.high, self.single_since, self.by = low, now, high, single_since, by
+        self.low, self.now, self.high, self.single_since, self.grouped_by = low, now, high, single_since, grouped_by
         self.groups: dict[str, Group | GroupLabel] = {}
         self._found: dict[tuple[str, int], JobRow] = {}
         self._last_lane: dict[int, str] = {}
@@ -103,44 +103,46 @@ class Rows:
     def add_runs(self, runs: Iterable[TimelineRun]) -> None:
         """Closed runs, newest first."""
         for run in runs:
-            row = self._row(run.job, self._lane_of(run))
+            row = self._row_of_job(run.job, self._lane_of_run(run))
             start, end = run.started_at or run.claimed_at, run.finished_at or self.now
             if end >= self.low:
                 row.bars.append(Bar(max(start, self.low), max(end, start), str(run.status).lower(), run))
 
-    def add_open(self, runs: Iterable[Run]) -> None:
+    def add_open_runs(self, runs: Iterable[Run]) -> None:
         """Open runs, with ``job.state``."""
         for run in runs:
-            row = self._row(run.job, self._lane_of(run))
+            row = self._row_of_job(run.job, self._lane_of_run(run))
             start = max(run.started_at or run.claimed_at, self.low)
             end = max(self.now, min(expected_end_of_run(run, self.now), self.high)) if run.started_at else self.now
             row.bars.append(Bar(start, end, "running" if run.status == Status.RUNNING else "queued", run))
 
-    def use_lanes(self, runs: Iterable[TimelineRun]) -> None:
-        """The lanes of jobs none of whose runs was added, by these runs, the newest first."""
+    def remember_lanes(self, runs: Iterable[TimelineRun]) -> None:
+        """Set the lanes of jobs of which no run was added, from these runs, the newest first."""
         for run in runs:
-            self._lane_of(run)
+            self._lane_of_run(run)
 
-    def add_expected(self, states: Iterable[JobState], frequent: Collection[int], expected: ExpectedStarts) -> None:
+    def add_expected_runs(
+        self, states: Iterable[JobState], frequent_job_ids: Collection[int], starts_of_jobs: ExpectedStarts
+    ) -> None:
         """Expected runs in the lane of the job's latest run."""
-        self._frequent = set(frequent)
+        self._frequent = set(frequent_job_ids)
         for state in states:
-            row = self._row(state.job, self._last_lane.get(state.job_id, self._lane_of_job(state.job)))
+            row = self._row_of_job(state.job, self._last_lane.get(state.job_id, self._lane_of_job(state.job)))
             row.usual = state.p50
-            starts = expected.first(state, MOST_EXPECTED + 1)
-            if state.job_id in frequent or len(starts) > MOST_EXPECTED:
+            starts = starts_of_jobs.first(state, MOST_EXPECTED + 1)
+            if state.job_id in frequent_job_ids or len(starts) > MOST_EXPECTED:
                 first = max(starts[0], self.now) if starts else self.now
                 row.bands.append(Band(first, self.high, is_expected=True))
             else:
                 row.expected = [start for start in starts if start >= self.now]
 
-    def busiest(self, most: int) -> list[JobRow]:
-        found = sorted(self._found.values(), key=lambda row: (-row.seconds, row.name))[:most]
+    def busiest_rows(self, limit: int) -> list[JobRow]:
+        found = sorted(self._found.values(), key=lambda row: (-row.seconds, row.name))[:limit]
         for row in found:
-            row.add_bars()
+            row.add_expected_bars()
         return found
 
-    def job_ids(self, rows: Iterable[JobRow]) -> list[int]:
+    def job_ids_needing_hours(self, rows: Iterable[JobRow]) -> list[int]:
         """The jobs of which hourly counts are needed: some of their runs were not read."""
         ids = {row.job_id for row in rows}
         return sorted(ids if self.single_since is not None else ids & self._frequent)
@@ -158,26 +160,26 @@ class Rows:
                 bad = hour.failed + hour.timed_out + hour.lost
                 row.bands.append(Band(low, high, hour.succeeded, bad, hour.seconds_sum * ((high - low) / HOUR)))
 
-    def _row(self, job: Job | JobLabel, lane: str) -> JobRow:
+    def _row_of_job(self, job: Job | JobLabel, lane: str) -> JobRow:
         return self._found.setdefault((lane, job.pk), JobRow(job.pk, job.name, lane))
 
-    def _lane_of(self, run: Run | TimelineRun) -> str:
-        lane = (run.worker or run.host) if self.by == "worker" else self._lane_of_job(run.job)
+    def _lane_of_run(self, run: Run | TimelineRun) -> str:
+        lane = (run.worker or run.host) if self.grouped_by == "worker" else self._lane_of_job(run.job)
         self._last_lane.setdefault(run.job_id, lane)
         return lane
 
     def _lane_of_job(self, job: Job | JobLabel) -> str:
-        if self.by != "group" or job.group is None:
+        if self.grouped_by != "group" or job.group is None:
             return ""
         self.groups[job.group.name] = job.group
         return job.group.name
 
 
-def arrange(shown: Sequence[JobRow], rows: Rows, most_bars: int) -> ArrangedLanes:
+def arrange_lanes(shown_rows: Sequence[JobRow], rows: TimelineRows, most_bars: int) -> ArrangedLanes:
     """The lanes by title, each with its rows by name. Of too many bars, those of the least busy rows are left out."""
     left, omitted = most_bars, 0
     lanes: dict[str, Lane] = {}
-    for row in shown:
+    for row in shown_rows:
         row.bars.sort(key=lambda bar: bar.start)
         if len(row.bars) > left:
             omitted += len(row.bars) - left
@@ -187,23 +189,23 @@ def arrange(shown: Sequence[JobRow], rows: Rows, most_bars: int) -> ArrangedLane
         lanes.setdefault(row.lane, Lane(row.lane, limit=group.limit if group else None)).rows.append(row)
     for lane in lanes.values():
         lane.rows.sort(key=lambda row: row.name)
-        lane.busy = busy_line(lane.rows, rows.low, rows.high)
+        lane.busy = average_runs_at_once(lane.rows, rows.low, rows.high)
     return ArrangedLanes([lanes[title] for title in sorted(lanes, key=lambda title: (title == "", title))], omitted)
 
 
-def busy_line(rows: Iterable[JobRow], low: dt.datetime, high: dt.datetime) -> list[float]:
+def average_runs_at_once(rows: Iterable[JobRow], low: dt.datetime, high: dt.datetime) -> list[float]:
     """The average number of runs at once, in ``POINTS`` equal parts of the time."""
     step = (high - low) / POINTS
     seconds: Counter[int] = Counter()
     for row in rows:
         for bar in row.bars:
-            _add_evenly(seconds, bar.start, bar.end, (bar.end - bar.start).total_seconds(), low, step)
+            _spread_seconds(seconds, bar.start, bar.end, (bar.end - bar.start).total_seconds(), low, step)
         for band in row.bands:
-            _add_evenly(seconds, band.start, band.end, band.seconds, low, step)
+            _spread_seconds(seconds, band.start, band.end, band.seconds, low, step)
     return [seconds[part] / step.total_seconds() for part in range(POINTS)]
 
 
-def _add_evenly(
+def _spread_seconds(
     seconds: Counter[int], start: dt.datetime, end: dt.datetime, total: float, low: dt.datetime, step: dt.timedelta
 ) -> None:
     """Add ``total`` seconds, evenly from ``start`` to ``end``, to the parts of the time."""

@@ -37,7 +37,7 @@ class JobLabel:
 
 
 class TimelineRun(NamedTuple):  # a picture has thousands: a frozen dataclass takes three times as long
-    """A run that has ended, or another run of which no more is needed."""
+    """A run with the columns that the timeline needs."""
 
     pk: UUID
     job: JobLabel
@@ -61,24 +61,26 @@ def open_runs() -> QuerySet[Run]:
     return Run.objects.filter(pk__in=open_ids).select_related("job__group", "job__state").order_by("claimed_at")
 
 
-def past_runs(low: dt.datetime, frequent: Collection[int], most: int) -> list[TimelineRun]:
+def past_runs_to_draw(since: dt.datetime, frequent_job_ids: Collection[int], limit: int) -> list[TimelineRun]:
     """The newest runs, without skipped ones and without successes of frequent jobs.
 
     Only the newest ``MOST_SEARCHED`` runs of any kind are searched, so that the statement stays bounded.
     """
     newest = Run.objects.order_by("-claimed_at").values("claimed_at")[MOST_SEARCHED : MOST_SEARCHED + 1]
     bound = Subquery(newest)  # MariaDB returns text for an annotation with Coalesce
-    runs = Run.objects.filter(claimed_at__gte=low, parent=None).exclude(status=Status.SKIPPED)
-    searched = Coalesce(bound, Value(low, output_field=DateTimeField()))
+    runs = Run.objects.filter(claimed_at__gte=since, parent=None).exclude(status=Status.SKIPPED)
+    searched = Coalesce(bound, Value(since, output_field=DateTimeField()))
     runs = runs.filter(claimed_at__gte=searched).annotate(searched_since=bound)
-    if frequent:
-        runs = runs.exclude(Q(status=Status.SUCCEEDED) & Q(job__in=sorted(frequent)[:MOST_FREQUENT]))
-    return list(_read_light_runs(runs.order_by("-claimed_at")[:most]))
+    if frequent_job_ids:
+        runs = runs.exclude(Q(status=Status.SUCCEEDED) & Q(job__in=sorted(frequent_job_ids)[:MOST_FREQUENT]))
+    return list(_read_light_runs(runs.order_by("-claimed_at")[:limit]))
 
 
-def latest_runs_of_frequent_jobs(frequent: Collection[int]) -> list[TimelineRun]:
+def latest_runs_of_frequent_jobs(frequent_job_ids: Collection[int]) -> list[TimelineRun]:
     """The newest runs of frequent jobs, newest first: their successes are not among the past runs."""
-    runs = Run.objects.filter(job__in=sorted(frequent)[:MOST_FREQUENT], token__gt=F("job__state__last_token") - 3)
+    runs = Run.objects.filter(
+        job__in=sorted(frequent_job_ids)[:MOST_FREQUENT], token__gt=F("job__state__last_token") - 3
+    )
     return list(_read_light_runs(runs.filter(parent=None, started_at__isnull=False).order_by("-token")))
 
 

@@ -34,7 +34,7 @@ class Timetable:
             yield instant
             instant = next_after(self.spec, instant)
 
-    def blackout(self, instant: dt.datetime) -> str:
+    def blackout_name(self, instant: dt.datetime) -> str:
         """The name of the blackout that contains ``instant``, or an empty text."""
         within = closed_time_at(self.closed, instant, self.spec.timezone) if self.closed else None
         return within.name if within else ""
@@ -42,7 +42,7 @@ class Timetable:
     def starts(self, after: dt.datetime, until: dt.datetime, most: int) -> list[dt.datetime]:
         """At most ``most`` times after ``after`` and up to ``until`` at which a run starts, jitter included."""
         times = takewhile(lambda instant: instant + self.offset <= until, self.instants(after - self.offset))
-        return [instant + self.offset for instant in islice(times, most) if not self.blackout(instant)]
+        return [instant + self.offset for instant in islice(times, most) if not self.blackout_name(instant)]
 
     def runs_a_day(self, now: dt.datetime) -> float:
         """The average number of starts in a day from now on."""
@@ -51,11 +51,11 @@ class Timetable:
         if len(times) == RATE_INSTANTS:
             begin, span = _counted_span(now, times)
         counted = (instant for instant in times if begin < instant <= begin + span)
-        return sum(not self.blackout(instant) for instant in counted) * (DAY / span)
+        return sum(not self.blackout_name(instant) for instant in counted) * (DAY / span)
 
 
 def _counted_span(now: dt.datetime, times: list[dt.datetime]) -> tuple[dt.datetime, dt.timedelta]:
-    """Whole weeks or days where the times fill them, since schedules and blackouts repeat with them; else all of it."""
+    """The begin and length of the span to count: whole weeks or days if the times fill them, else all of the times."""
     full = times[-1] - now
     for unit in (7 * DAY, DAY):
         if full >= unit:
@@ -87,31 +87,33 @@ class ChangedTime:
         return Change.ADDED if self.runs_after else Change.DROPPED
 
 
-def changed_times(before: Timetable | None, after: Timetable, now: dt.datetime, most: int) -> list[ChangedTime]:
-    """The next ``most`` scheduled times of both timetables, merged. ``before``: None for a new job."""
-    tables = [(table, table is after) for table in (before, after) if table is not None]
+def changed_times(old: Timetable | None, new: Timetable, now: dt.datetime, limit: int) -> list[ChangedTime]:
+    """The next ``limit`` scheduled times of both timetables, merged. ``old``: None for a new job."""
+    tables = [(table, table is new) for table in (old, new) if table is not None]
     merged = merge(*(_instants_with_side(table, now, is_after) for table, is_after in tables))
     found = []
-    for instant, marks in islice(groupby(merged, key=lambda pair: pair[0]), most):
+    for instant, marks in islice(groupby(merged, key=lambda pair: pair[0]), limit):
         sides = {is_after for _instant, is_after in marks}
-        names = {is_after: table.blackout(instant) for table, is_after in tables if is_after in sides}
+        names = {is_after: table.blackout_name(instant) for table, is_after in tables if is_after in sides}
         runs = {is_after for is_after, name in names.items() if not name}
         blackout = names.get(True, "") if True in names else names.get(False, "")
         found.append(ChangedTime(instant, False in runs, True in runs, blackout))
     return found
 
 
-def _instants_with_side(table: Timetable, now: dt.datetime, is_after: bool) -> Iterator[tuple[dt.datetime, bool]]:
-    return ((instant, is_after) for instant in table.instants(now))
+def _instants_with_side(timetable: Timetable, now: dt.datetime, is_new: bool) -> Iterator[tuple[dt.datetime, bool]]:
+    return ((instant, is_new) for instant in timetable.instants(now))
 
 
-def stale_times(changed: Timetable, dependant: Timetable, now: dt.datetime, most: int) -> tuple[list[dt.datetime], int]:
+def stale_times(
+    changed: Timetable, dependant: Timetable, now: dt.datetime, limit: int
+) -> tuple[list[dt.datetime], int]:
     """The next scheduled times of ``dependant`` for which ``changed`` has no run since the one before, so that the
-    dependant uses an older result; and the number of times examined, at most ``most``."""
-    times = list(islice((each for each in dependant.instants(now) if not dependant.blackout(each)), most + 1))
+    dependant uses an older result; and the number of times examined, at most ``limit``."""
+    times = list(islice((each for each in dependant.instants(now) if not dependant.blackout_name(each)), limit + 1))
     stale = []
     for previous, instant in pairwise(times):
         between = takewhile(lambda each, end=instant: each <= end, changed.instants(previous))  # type: ignore[misc]
-        if not any(not changed.blackout(each) for each in between):
+        if not any(not changed.blackout_name(each) for each in between):
             stale.append(instant)
     return stale, max(len(times) - 1, 0)

@@ -1,6 +1,6 @@
 """The effects of an edit of a job's schedule, before it is saved. Reads the database; writes nothing.
 
-Guaranteed: what the save itself skips is what the next tick books, if it comes before another scheduled time. The
+Guaranteed: the next tick skips exactly these times, if it comes before another scheduled time. The
 other effects are estimates: they assume that every run takes as long as usual and that a tick is always in time.
 """
 
@@ -23,7 +23,7 @@ from chroniker.insights.edit_neighbours import (
     other_jobs_starting_before,
     timetable_of,
 )
-from chroniker.insights.self_overlap import OverlapForecast, forecast
+from chroniker.insights.self_overlap import OverlapForecast, forecast_overlaps
 from chroniker.insights.timetable import DAY, ChangedTime, Timetable, changed_times
 from chroniker.lifecycle.booking import rebook
 from chroniker.models import Job, JobState, Lease
@@ -58,7 +58,7 @@ class OwnOverlap:
 
 
 @dataclass(frozen=True, slots=True)
-class WhatIf:
+class EditEffects:
     """The effects of one edit."""
 
     now: dt.datetime
@@ -74,17 +74,17 @@ class WhatIf:
     dependants: list[Dependant] = field(default_factory=list)
 
 
-def saved_job(pk: int) -> Job | None:
-    """The job with its state and group, for ``what_if``. One statement."""
+def fetch_saved_job(pk: int) -> Job | None:
+    """The job with its state and group, for ``effects_of_edit``. One statement."""
     is_open = Exists(Lease.objects.filter(job=OuterRef("pk"), slot=""))
     jobs = Job.objects.select_related("state", "group").annotate(now=FromNow(), is_open=is_open)
     return jobs.filter(pk=pk).first()
 
 
-def what_if(edited: Job, saved: Job | None = None) -> WhatIf:
+def effects_of_edit(edited: Job, saved: Job | None = None) -> EditEffects:
     """The effects of saving ``edited``, an unsaved copy of ``saved`` with a valid schedule, or a new job.
 
-    ``saved``: from ``saved_job``. Two statements more. One each for its calendars, for those of other jobs, for
+    ``saved``: from ``fetch_saved_job``. Two statements more. One each for its calendars, for those of other jobs, for
     workers, and for the queues of other jobs, where they matter.
     """
     now: dt.datetime = saved.__dict__["now"] if saved is not None else database_now()
@@ -96,7 +96,7 @@ def what_if(edited: Job, saved: Job | None = None) -> WhatIf:
     last = min(max((row.instant + after.offset for row in times), default=now), now + DAY)
     starting = jobs_in_same_minute(times, after.offset, other_jobs_starting_before(edited.pk, last + _MINUTE), now)
     usual, slow = (_own_overlap(edited, seconds, before, after, now) for seconds in (state.p50, state.p95))
-    found = WhatIf(
+    found = EditEffects(
         now=now,
         is_new=saved is None,
         times=times,
@@ -109,14 +109,16 @@ def what_if(edited: Job, saved: Job | None = None) -> WhatIf:
     return found if saved is None else _add_effects_on_saved(found, saved, edited, state, after)
 
 
-def _add_effects_on_saved(found: WhatIf, saved: Job, edited: Job, state: JobState, after: Timetable) -> WhatIf:
+def _add_effects_on_saved(
+    effects: EditEffects, saved: Job, edited: Job, state: JobState, new_timetable: Timetable
+) -> EditEffects:
     """Add the effects on what the saved job has pending, and on the jobs that wait for it."""
     will_run = (edited.enabled and saved.force_run) or saved.__dict__["is_open"]
     return replace(
-        found,
-        skipped=_skipped_by_save(saved, edited, state, found.now),
+        effects,
+        skipped=_skipped_by_save(saved, edited, state, effects.now),
         drops_retry=state.retry_at is not None and not edited.enabled,
-        dependants=fetch_dependants(saved.pk, state, after, found.now, will_run=will_run),
+        dependants=fetch_dependants(saved.pk, state, new_timetable, effects.now, will_run=will_run),
     )
 
 
@@ -158,7 +160,9 @@ def _own_overlap(
         return None
     length = dt.timedelta(seconds=seconds)
     old, new = (
-        forecast(table.starts(now, now + DAY, MOST_STARTS) if table else [], length, edited.overlap, edited.catch_up)
+        forecast_overlaps(
+            table.starts(now, now + DAY, MOST_STARTS) if table else [], length, edited.overlap, edited.catch_up
+        )
         for table in (before, after)
     )
     return OwnOverlap(length, old, new)

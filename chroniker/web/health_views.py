@@ -60,7 +60,7 @@ def scheduler(request: HttpRequest, **prefix: object) -> HttpResponse:
     except Exception:  # of any driver
         return _failures_response({"database": "failing"})
     return _failures_response(
-        {"installation": "copied"} if copied else scheduler_health.failures(facts, timezone.now())
+        {"installation": "copied"} if copied else scheduler_health.failure_codes(facts, timezone.now())
     )
 
 

@@ -31,7 +31,7 @@ def metrics(request: HttpRequest, **prefix: object) -> HttpResponse:
 
     openmetrics = _prefers_openmetrics(request)
     try:
-        text = scrape.text(openmetrics=openmetrics)
+        text = scrape.metrics_text(openmetrics=openmetrics)
     except Exception as error:  # of any driver
         logger.warning("The metrics could not be read: %s: %s", type(error).__name__, error)
         return _text_response("The database cannot be used.", 503)

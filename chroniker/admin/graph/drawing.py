@@ -14,7 +14,7 @@ from django.utils.translation import ngettext
 from chroniker.admin.graph.layering import Edge
 from chroniker.admin.graph.placement import BOX_HEIGHT, BOX_WIDTH, Point, place_graph
 from chroniker.admin.shared.site_links import job_url
-from chroniker.insights.job_graph import JobGraph, Link
+from chroniker.insights.job_graph import GraphLink, JobGraph
 from chroniker.insights.job_nodes import Node
 from chroniker.models import TriggerOn
 from chroniker.wording.formats import coarse_duration, percent, short_duration, short_time
@@ -85,14 +85,14 @@ def draw(graph: JobGraph, now: dt.datetime) -> dict[str, Any]:
     }
 
 
-def _curve(link: Link, points: Sequence[Point], edge: Edge, critical: Collection[Edge]) -> Curve:
+def _curve(link: GraphLink, points: Sequence[Point], edge: Edge, critical: Collection[Edge]) -> Curve:
     *_rest, (x, y) = points
     way = 1 if points[0][0] < x else -1
     end = (x - way * TIP, y)
     return Curve(_svg_path([*points[:-1], end]), end, link.holds, line_style(link), edge in critical)
 
 
-def line_style(link: Link) -> str:
+def line_style(link: GraphLink) -> str:
     """A trigger, or the strictest condition of a dependency."""
     if link.on:
         return "trigger"
@@ -158,7 +158,7 @@ def shorten_name(text: str) -> str:
     return text
 
 
-def rule_text(link: Link) -> str:
+def rule_text(link: GraphLink) -> str:
     """What must become of the dependee before the dependent may start, or when it starts it."""
     if link.on:
         starts = {

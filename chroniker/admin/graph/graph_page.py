@@ -17,7 +17,7 @@ from chroniker.admin.shared.query_values import read_text
 from chroniker.admin.shared.site_links import job_url
 from chroniker.clock.database_clock import database_now
 from chroniker.insights import job_graph
-from chroniker.insights.job_graph import Choice, JobGraph
+from chroniker.insights.job_graph import GraphChoice, JobGraph
 from chroniker.models import Job
 
 #: Groups among the links above the picture, and critical paths below it.
@@ -37,7 +37,7 @@ def graph_view(job_admin: Any, request: HttpRequest) -> HttpResponse:
         raise PermissionDenied
     now = database_now()
     choice, around = _read_choice(request)
-    graph = job_graph.read(now, choice)
+    graph = job_graph.read_job_graph(now, choice)
     context = {
         "title": _("Graph"),
         "graph": graph,
@@ -53,7 +53,7 @@ def graph_view(job_admin: Any, request: HttpRequest) -> HttpResponse:
     return render(job_admin.admin_site, request, "chroniker/console/graph.html", "graph", context, FRAGMENTS)
 
 
-def _read_choice(request: HttpRequest) -> tuple[Choice, Job | None]:
+def _read_choice(request: HttpRequest) -> tuple[GraphChoice, Job | None]:
     """The choice of the query, and the chosen job."""
     job_id, group_id = (_parse_number(request.GET.get(name, "")) for name in ("job", "group"))
     jobs = Job.objects.only("name")
@@ -65,7 +65,7 @@ def _read_choice(request: HttpRequest) -> tuple[Choice, Job | None]:
         job = linked.order_by("name").first()
     elif job_id is not None:
         job = jobs.filter(pk=job_id).first()
-    return Choice(job.pk if job else None, group_id, request.GET.get("held") == "1"), job
+    return GraphChoice(job.pk if job else None, group_id, request.GET.get("held") == "1"), job
 
 
 def _parse_number(text: str) -> int | None:
@@ -77,9 +77,9 @@ def _holder_row(graph: JobGraph, pk: int, count: int) -> dict[str, Any]:
     return {"name": graph.holder_names.get(pk, ""), "url": url, "count": count}
 
 
-def _chips(graph: JobGraph, choice: Choice) -> list[dict[str, Any]]:
+def _chips(graph: JobGraph, choice: GraphChoice) -> list[dict[str, Any]]:
     chips = [
-        {"text": _("All"), "count": graph.dependent_jobs, "query": "?", "current": choice == Choice()},
+        {"text": _("All"), "count": graph.dependent_jobs, "query": "?", "current": choice == GraphChoice()},
         {"text": _("Only what is held back"), "count": graph.held, "query": "?held=1", "current": choice.only_held},
     ]
     largest = sorted(graph.groups, key=lambda pk: -graph.groups[pk][1])[:MOST_GROUPS]

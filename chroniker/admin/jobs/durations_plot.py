@@ -14,7 +14,7 @@ from django.utils.translation import gettext as _
 from django.utils.translation import pgettext
 
 from chroniker.admin.shared.site_links import admin_url
-from chroniker.insights.run_durations import Durations, Mark
+from chroniker.insights.run_durations import Mark, RunDurations
 from chroniker.models import Status
 from chroniker.wording.formats import format_count, short_duration, short_time
 from chroniker.wording.states import state
@@ -68,7 +68,7 @@ class Scale:
         return LEFT + min(max(share, 0.0), 1.0) * (RIGHT - LEFT)
 
 
-def plot(found: Durations, timeout: float | None, now: dt.datetime) -> dict[str, Any]:
+def plot(found: RunDurations, timeout: float | None, now: dt.datetime) -> dict[str, Any]:
     """For the template; empty without runs."""
     if not found.marks:
         return {}
@@ -90,7 +90,7 @@ def plot(found: Durations, timeout: float | None, now: dt.datetime) -> dict[str,
     }
 
 
-def label(found: Durations) -> str:
+def label(found: RunDurations) -> str:
     """The picture in words."""
     words = {"n": format_count(found.runs), "bad": format_count(found.bad), "p50": short_duration(found.p50),
              "p95": short_duration(found.p95)}  # fmt: skip
@@ -103,7 +103,7 @@ def label(found: Durations) -> str:
     return text % words
 
 
-def _scale(found: Durations, timeout: float | None, now: dt.datetime) -> Scale:
+def _scale(found: RunDurations, timeout: float | None, now: dt.datetime) -> Scale:
     longest = max(found.longest, found.p95 or 0.0)
     if timeout is not None and timeout <= 4 * longest:  # a far timeout would press the marks to the ground
         longest = max(longest, timeout)
@@ -113,7 +113,7 @@ def _scale(found: Durations, timeout: float | None, now: dt.datetime) -> Scale:
     return Scale(max(longest * 1.04, 0.001), since, now)
 
 
-def _all_lines(found: Durations, timeout: float | None, scale: Scale) -> list[Line]:
+def _all_lines(found: RunDurations, timeout: float | None, scale: Scale) -> list[Line]:
     """Rules whose label would touch another one have no label."""
     lines = list(_reference_lines(found, timeout, scale))
     taken = [float(line.label_y) for line in lines if line.kind != "timeout"]
@@ -131,7 +131,7 @@ def _scale_lines(scale: Scale) -> Iterator[Line]:
         yield Line(f"{y:.1f}", short_duration(number * step) if number else "0", f"{y + 4:.1f}", "rule")
 
 
-def _reference_lines(found: Durations, timeout: float | None, scale: Scale) -> Iterator[Line]:
+def _reference_lines(found: RunDurations, timeout: float | None, scale: Scale) -> Iterator[Line]:
     if timeout is not None and timeout <= scale.top:
         y = scale.y(timeout)
         yield Line(f"{y:.1f}", _("timeout"), f"{y + 13:.1f}", "timeout")
@@ -192,7 +192,7 @@ def _column_text(mark: Mark, now: dt.datetime) -> str:
     return text % words
 
 
-def rows(found: Durations, now: dt.datetime) -> list[dict[str, Any]]:
+def rows(found: RunDurations, now: dt.datetime) -> list[dict[str, Any]]:
     """The same data for the table, the newest first."""
     return [
         {

@@ -14,7 +14,7 @@ from chroniker.admin.shared.site_links import admin_url
 from chroniker.insights.collision_pools import PoolCollision
 from chroniker.insights.edit_neighbours import Dependant
 from chroniker.insights.self_overlap import OverlapForecast
-from chroniker.insights.what_if import OwnOverlap, SkippedBySave, WhatIf
+from chroniker.insights.what_if import EditEffects, OwnOverlap, SkippedBySave
 from chroniker.models import Job
 from chroniker.reasons import Code
 from chroniker.wording.formats import exact_time, format_count, short_duration, short_time
@@ -35,7 +35,7 @@ class Effect:
     link: str = ""
 
 
-def effects(found: WhatIf, edited: Job) -> list[Effect]:
+def effects(found: EditEffects, edited: Job) -> list[Effect]:
     """The worst first; the number of runs a day last."""
     listed = [
         *_save_effects(found),
@@ -48,7 +48,7 @@ def effects(found: WhatIf, edited: Job) -> list[Effect]:
     return sorted(listed, key=lambda effect: order.index(effect.tone))
 
 
-def _save_effects(found: WhatIf) -> Iterator[Effect]:
+def _save_effects(found: EditEffects) -> Iterator[Effect]:
     if found.skipped is not None:
         yield _skipped_effect(found.skipped, found.now)
     if found.drops_retry:
@@ -101,7 +101,7 @@ def _first_names(names: Iterator[str]) -> str:
 # -- the job against itself ----------------------------------------------------------------------------------
 
 
-def _overlap_effects(found: WhatIf, edited: Job) -> Iterator[Effect]:
+def _overlap_effects(found: EditEffects, edited: Job) -> Iterator[Effect]:
     usual, slow = found.usual, found.slow
     if usual is None or slow is None:
         if not found.is_new:
@@ -176,7 +176,7 @@ def _pool_sentence(pool: PoolCollision) -> str:
     return text % {**words, "queue": pool.queue[1] or pool.queue[0]}
 
 
-def _runs_a_day_effects(found: WhatIf) -> Iterator[Effect]:
+def _runs_a_day_effects(found: EditEffects) -> Iterator[Effect]:
     before, after = found.runs_a_day
     text = _runs_a_day_in_words(after) if found.is_new or before == after else _("%(after)s instead of %(before)s")
     text %= {"after": _runs_a_day_in_words(after), "before": _runs_a_day_in_words(before)}

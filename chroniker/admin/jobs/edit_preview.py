@@ -26,7 +26,7 @@ from chroniker.admin.jobs.line_preview import line_preview
 from chroniker.admin.shared.json_view import json_view
 from chroniker.exceptions import ScheduleError
 from chroniker.insights.timetable import Change, ChangedTime
-from chroniker.insights.what_if import WhatIf, saved_job, what_if
+from chroniker.insights.what_if import EditEffects, effects_of_edit, fetch_saved_job
 from chroniker.models import Group, Job
 from chroniker.models.schedule_fields import SPEC_FIELDS
 from chroniker.schedule import Frequency, describe
@@ -41,7 +41,7 @@ MOST_DIGITS = 18
 def preview_view(job_admin: Any, request: HttpRequest) -> dict[str, Any]:
     """The preview of the form in the query, as HTML by the id of its element. ``job``: its id; none for a new one."""
     number = request.GET.get("job", "")
-    saved = saved_job(int(number)) if number.isdecimal() and len(number) <= MOST_DIGITS else None
+    saved = fetch_saved_job(int(number)) if number.isdecimal() and len(number) <= MOST_DIGITS else None
     if number and saved is None:
         raise BadRequest(_("There is no such job."))
     context = preview_context(saved, request.GET)
@@ -91,7 +91,7 @@ def preview_context(saved: Job | None, data: Mapping[str, Any] | None = None) ->
     except ScheduleError as error:
         return {"error": str(error), "error_field": error.field}
     with use_time_zone(edited.timezone):
-        return _context(what_if(edited, saved), edited, saved)
+        return _context(effects_of_edit(edited, saved), edited, saved)
 
 
 def _apply_form(edited: Job, saved: Job | None, cleaned: Mapping[str, Any], data: Mapping[str, Any]) -> None:
@@ -113,7 +113,7 @@ def _parse_id(text: Any) -> int | None:
     return int(text) if str(text).isdecimal() and len(str(text)) <= MOST_DIGITS else None
 
 
-def _context(found: WhatIf, edited: Job, saved: Job | None) -> dict[str, Any]:
+def _context(found: EditEffects, edited: Job, saved: Job | None) -> dict[str, Any]:
     words = describe(edited.spec)
     before = _schedule_in_words(saved)
     is_changed = saved is not None and any(row.change != Change.UNCHANGED for row in found.times)
@@ -157,7 +157,7 @@ def _local_time_text(instant: dt.datetime, now: dt.datetime, seconds: bool) -> s
     return text if offset == timezone.localtime(now).utcoffset() else f"{text} {timezone.localtime(instant):%z}"
 
 
-def _row(row: ChangedTime, found: WhatIf, seconds: bool) -> dict[str, Any]:
+def _row(row: ChangedTime, found: EditEffects, seconds: bool) -> dict[str, Any]:
     word = "" if found.is_new else str(row.change.label)
     return {
         "time": _local_time_text(row.instant, found.now, seconds),
@@ -169,7 +169,7 @@ def _row(row: ChangedTime, found: WhatIf, seconds: bool) -> dict[str, Any]:
     }
 
 
-def _why_no_times(found: WhatIf, edited: Job) -> list[str]:
+def _why_no_times(found: EditEffects, edited: Job) -> list[str]:
     if any(row.runs_after for row in found.times):
         return []
     if not edited.enabled:

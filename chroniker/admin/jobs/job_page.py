@@ -98,10 +98,10 @@ def edit_context(job_admin: Any, request: HttpRequest, job: Job | None) -> dict[
     """For the template of the form. A form that was posted and not saved is previewed as it is."""
     from chroniker.admin.jobs import edit_preview, job_head  # late, as all pages
     from chroniker.declared.loading import declaration_of
-    from chroniker.insights.what_if import saved_job
+    from chroniker.insights.what_if import fetch_saved_job
 
     context: dict[str, Any] = {"preview_url": admin_url("chroniker_job_preview")}
-    saved = saved_job(job.pk) if job is not None else None
+    saved = fetch_saved_job(job.pk) if job is not None else None
     data = request.POST if request.method == "POST" else None
     if saved is not None or data is not None:
         context |= edit_preview.preview_context(saved, data)

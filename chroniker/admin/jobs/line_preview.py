@@ -7,7 +7,7 @@ import shlex
 from dataclasses import dataclass
 
 from chroniker.exceptions import CommandRefused
-from chroniker.insights.planned_start import next_start
+from chroniker.insights.planned_start import planned_start_of_instant
 from chroniker.job_commands import placeholders
 from chroniker.job_commands.secret_masking import mask_secrets
 from chroniker.models import Job, JobState
@@ -29,7 +29,7 @@ def line_preview(job: Job, state: JobState | None, instant: dt.datetime | None) 
     try:
         if instant is None or not any(placeholders.extract(text)[1] for text in texts):
             return LinePreview(warnings=warnings)
-        argv = next_start(job, state or JobState(job_id=job.pk), instant).argv
+        argv = planned_start_of_instant(job, state or JobState(job_id=job.pk), instant).argv
     except CommandRefused as refusal:
         return LinePreview(problem=str(refusal), warnings=warnings)
     program = "" if job.raw_command else "manage.py "

@@ -22,7 +22,7 @@ from chroniker.insights import health_facts, job_filters, job_order
 from chroniker.insights.health import fetch_health
 from chroniker.insights.job_filters import MOST_COUNTED, SHOWS, JobFilter, conditions_at
 from chroniker.insights.job_status import fetch_job_status
-from chroniker.insights.latest_runs import latest_runs
+from chroniker.insights.latest_runs import fetch_latest_runs
 from chroniker.models import Job
 from chroniker.wording.formats import format_count
 
@@ -62,13 +62,13 @@ def list_page(job_admin: Any, request: HttpRequest) -> HttpResponse:
         raise PermissionDenied
     chosen, order, now = job_filter(request), _read_order(request), database_now()
     conditions, cursor = conditions_at(now), request.GET.get("after", "")
-    page = job_order.page(chosen, conditions, order, cursor)
+    page = job_order.fetch_job_page(chosen, conditions, order, cursor)
     prefetch_related_objects(page.jobs, Prefetch("tags", to_attr="shown_tags"))  # a list: no manager for each row
     may = rights(job_admin, request)
     overviews = fetch_job_status(page.jobs, now, health_facts.cached_facts(now)).values()
-    past = latest_runs([each.state for each in overviews]) if may.view_runs else {}
+    past = fetch_latest_runs([each.state for each in overviews]) if may.view_runs else {}
     rows = job_rows(overviews, past, SharedValues(may, fetch_health(now).tick))
-    counts = job_filters.counts(conditions)
+    counts = job_filters.count_jobs_by_show(conditions)
     context = {
         "title": _("Jobs"),
         "opts": Job._meta,
@@ -132,7 +132,7 @@ def _chips(request: HttpRequest, shown: str, counts: dict[str, int]) -> list[dic
 
 def _selects(chosen: JobFilter, now: Any) -> list[dict[str, Any]]:
     """Each with the chosen value, even if no job has it now. Without a choice there is no select."""
-    found = job_filters.choices(now)
+    found = job_filters.fetch_filter_choices(now)
     selects = (
         ("group", _("Group"), found.groups),
         ("queue", _("Queue"), found.queues),

@@ -20,7 +20,7 @@ from chroniker.insights.health import HealthCell
 from chroniker.insights.job_filters import STUCK_AFTER
 from chroniker.insights.job_status import JobStatus
 from chroniker.insights.jobs_in_trouble import ALERTED
-from chroniker.insights.latest_runs import PastRun, succeeded_and_ended
+from chroniker.insights.latest_runs import PastRun, count_succeeded_and_ended
 from chroniker.job_commands import hand_over
 from chroniker.job_commands.secret_masking import mask_secrets
 from chroniker.models import OPEN, Job, Status
@@ -95,7 +95,7 @@ def job_rows(
 
 def _row(overview: JobStatus, runs: Sequence[PastRun], shared: SharedValues) -> JobRow:
     job, code = overview.job, overview.state_code
-    good, ended = succeeded_and_ended(runs)
+    good, ended = count_succeeded_and_ended(runs)
     took, usual, took_tone = _duration_cells(overview, runs)
     reason, tone = _reason(overview, code, runs, shared.tick)
     return JobRow(

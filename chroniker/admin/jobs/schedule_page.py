@@ -27,7 +27,13 @@ from chroniker.admin.shared.site_links import admin_url
 from chroniker.exceptions import ScheduleError
 from chroniker.insights import ledger
 from chroniker.insights.job_status import JobStatus
-from chroniker.insights.run_calendar import CalendarDay, calendar_days, cells_of_entries, cells_of_hours, fill_days
+from chroniker.insights.run_calendar import (
+    CalendarDay,
+    calendar_cells_of_entries,
+    calendar_cells_of_hours,
+    calendar_days,
+    fill_days,
+)
 from chroniker.insights.timetable import DAY, Timetable
 from chroniker.models import Job, RunHour, Status
 from chroniker.schedule.zones import zone as zone_named
@@ -121,12 +127,14 @@ def _history_context(request: HttpRequest, overview: JobStatus) -> dict[str, Any
     is_dense = _is_dense(overview.job, overview.now)
     if is_dense:
         until = _newest_moment(wanted, high)
-        page = ledger.page(overview.job, overview.state, overview.now, until, size=ROWS * 2)
+        page = ledger.newest_entries(overview.job, overview.state, overview.now, until, limit=ROWS * 2)
         hours = RunHour.objects.filter(job=overview.job.pk, hour__gte=low, hour__lt=high).order_by("hour")
-        fill_days(days, cells_of_hours(hours))
+        fill_days(days, calendar_cells_of_hours(hours))
     else:
-        page = ledger.window(overview.job, overview.state, overview.now, low, high - ledger.TICK, rows=ROWS)
-        fill_days(days, cells_of_entries(page.entries))
+        page = ledger.entries_between(
+            overview.job, overview.state, overview.now, low, high - ledger.TICK, min_entries=ROWS
+        )
+        fill_days(days, calendar_cells_of_entries(page.entries))
     found = answer(wanted.asked, page.entries, overview, is_all=not page.more) if wanted.asked else None
     drawn = picture(days, zone, overview.now, found.instant if found else None, secrets=overview.job.secrets)
     return {
@@ -168,7 +176,7 @@ def _links(wanted: PageParameters, days: Sequence[CalendarDay], today: dt.date) 
     }
 
 
-def _rows(wanted: PageParameters, page: ledger.Page, overview: JobStatus) -> dict[str, Any]:
+def _rows(wanted: PageParameters, page: ledger.LedgerPage, overview: JobStatus) -> dict[str, Any]:
     """The rows of the table, and the link to older ones: further down in what was read, or in earlier days."""
     before = wanted.before
     entries = [entry for entry in page.entries if before is None or entry.instant < before]

@@ -8,7 +8,7 @@ from typing import NamedTuple
 
 from django.utils.translation import gettext as _
 
-from chroniker.insights.latest_runs import LATEST, PastRun, succeeded_and_ended
+from chroniker.insights.latest_runs import LATEST, PastRun, count_succeeded_and_ended
 from chroniker.models import OPEN, Status
 from chroniker.wording.states import state
 
@@ -50,7 +50,7 @@ def sparkline(runs: Sequence[PastRun]) -> Sparkline | None:
     shift = LATEST - len(closed)
     bars = [_bar(1 + STEP * (number + shift), run, longest) for number, run in enumerate(closed)]
     is_open = len(closed) < len(runs)
-    good, ended = succeeded_and_ended(runs)
+    good, ended = count_succeeded_and_ended(runs)
     words = {"n": len(closed), "good": good, "bad": ended - good}
     label = _("Last %(n)d runs: %(good)d succeeded, %(bad)d failed") % words
     return Sparkline(bars, STEP * LATEST + 2 if is_open else None, label)

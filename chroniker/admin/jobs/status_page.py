@@ -69,7 +69,7 @@ def _runs_context(request: HttpRequest, overview: JobStatus) -> dict[str, Any]:
     job, now = overview.job, overview.now
     recent = list(Run.objects.filter(job=job.pk, parent=None).order_by("-token")[:RECENT])
     closed = next((run for run in recent if run.status not in OPEN), None)
-    counts = run_counts.counts_of_job(job.pk, now, status_facts.DAYS)
+    counts = run_counts.fetch_run_counts(job.pk, now, status_facts.DAYS)
     return {
         "sentence": sentence(overview, closed, links_runs=True),
         "glance": status_facts.facts_at_a_glance(overview, counts),
@@ -82,7 +82,7 @@ def _runs_context(request: HttpRequest, overview: JobStatus) -> dict[str, Any]:
 def _durations_context(request: HttpRequest, overview: JobStatus) -> dict[str, Any]:
     chosen = next((each for each in RANGES if each.name == request.GET.get("range")), DEFAULT_RANGE)
     now = overview.now
-    found = run_durations.read(overview.state, now - chosen.length if chosen.length else None)
+    found = run_durations.read_durations(overview.state, now - chosen.length if chosen.length else None)
     timeout = overview.job.timeout_seconds
     return {
         "durations": found,

@@ -17,7 +17,7 @@ from chroniker.admin.shared.site_links import admin_url
 from chroniker.clock.database_clock import database_now
 from chroniker.eligibility.hosts import SKEW_SECONDS, suspension_reason
 from chroniker.insights.fleet import FleetHost, Queue, Worker, fetch_fleet, is_any_ticking
-from chroniker.insights.tick_history import TickHistory, tick_history
+from chroniker.insights.tick_history import TickHistory, fetch_tick_history
 from chroniker.models import Ticker
 from chroniker.wording.formats import NOTHING, short_duration
 
@@ -33,7 +33,7 @@ FRAGMENTS = {
 def fleet_page(site: AdminSite, request: HttpRequest) -> HttpResponse:
     """For users who may view hosts."""
     now = database_now()
-    found, history = fetch_fleet(now), tick_history(now)
+    found, history = fetch_fleet(now), fetch_tick_history(now)
     may, hosts = permission_test(request), [each.host for each in found.hosts]
     runs = admin_url("chroniker_run_changelist") if may("view_run") else ""
     context = {

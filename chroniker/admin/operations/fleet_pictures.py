@@ -8,7 +8,7 @@ from django.utils import timezone
 from django.utils.translation import gettext as _
 
 from chroniker.eligibility.hosts import SKEW_SECONDS
-from chroniker.insights.tick_history import MINUTES, Minute, TickHistory, gaps
+from chroniker.insights.tick_history import MINUTES, MinuteOfTicks, TickHistory, gaps_without_pass
 from chroniker.wording.formats import short_duration
 
 WIDTH, HEIGHT = 1120, 50
@@ -39,7 +39,7 @@ def tick_picture(history: TickHistory) -> dict[str, Any]:
     ]
     frames = [
         {"x": round(STEP * first, 1), "width": round(STEP * count - 3, 1), "say": _gap_text(history, first, count)}
-        for first, count in gaps(history)
+        for first, count in gaps_without_pass(history)
     ]
     return {"bars": bars, "frames": frames, "n_gaps": len(frames)}
 
@@ -48,7 +48,7 @@ def _height(share: float) -> int:
     return max(round((HEIGHT - 6) * min(share, 1.0)), 2)
 
 
-def _minute_text(minute: Minute) -> str:
+def _minute_text(minute: MinuteOfTicks) -> str:
     words = {"time": f"{timezone.localtime(minute.start):%H:%M}", "took": short_duration(minute.longest_pass)}
     return _("%(time)s: the longest tick took %(took)s, %(n)d runs claimed") % {**words, "n": minute.claimed}
 

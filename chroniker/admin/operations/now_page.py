@@ -20,7 +20,7 @@ from chroniker.insights.attention import Attention, fetch_attention
 from chroniker.insights.current_work import RunningRun, WaitingJob, fetch_current_work
 from chroniker.insights.day_counts import DayCounts, fetch_day_counts
 from chroniker.insights.first_steps import fetch_first_steps
-from chroniker.insights.next_hour import NextHour, next_hour
+from chroniker.insights.next_hour import NextHour, fetch_next_hour
 from chroniker.insights.run_list import ANY_BAD
 from chroniker.models import Run
 from chroniker.wording.formats import format_count, percent, relative, short_duration, short_time
@@ -57,7 +57,7 @@ def now_view(job_admin: Any, request: HttpRequest) -> HttpResponse:
         "runs_url": admin_url("chroniker_run_changelist") if may("view_run") else "",
         **_attention_context(fetch_attention(now), may),
         **_day_context(fetch_day_counts(now), may),
-        **_hour_context(next_hour(now), now),
+        **_hour_context(fetch_next_hour(now), now),
     }
     return render(job_admin.admin_site, request, "chroniker/console/now/page.html", "now", context, FRAGMENTS)
 

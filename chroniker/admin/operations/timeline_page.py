@@ -18,7 +18,7 @@ from chroniker.admin.shared.console_page import render
 from chroniker.admin.shared.site_links import admin_url
 from chroniker.clock.database_clock import database_now
 from chroniker.insights.collision_pools import PoolCollision
-from chroniker.insights.timeline import Timeline, timeline
+from chroniker.insights.timeline import Timeline, fetch_timeline
 from chroniker.insights.timeline_rows import JobRow
 from chroniker.wording.formats import NOTHING, format_count, short_duration, short_time
 
@@ -44,7 +44,7 @@ def timeline_view(job_admin: Any, request: HttpRequest) -> HttpResponse:
     by = request.GET.get("by") if request.GET.get("by") in BY else "worker"
     key = request.GET.get("span") if request.GET.get("span") in SPANS else "48h"
     may = permission_test(request)
-    found = timeline(database_now(), SPANS[str(key)][1], str(by), with_runs=may("view_run"))
+    found = fetch_timeline(database_now(), SPANS[str(key)][1], str(by), with_runs=may("view_run"))
     context = {
         "title": _("Timeline"),
         "found": found,

@@ -12,8 +12,8 @@ from django.utils.text import slugify
 
 from chroniker.admin.runs.output_lines import missing_chunks
 from chroniker.insights.output.ansi import visible_text
-from chroniker.insights.output.pages import pages
-from chroniker.insights.output.views import lines_of
+from chroniker.insights.output.pages import all_pages
+from chroniker.insights.output.views import numbered_lines
 from chroniker.models import Run, Stream
 from chroniker.wording.formats import full_time
 
@@ -44,13 +44,13 @@ def download(request: HttpRequest, run: Run) -> StreamingHttpResponse:
 
 
 def _text_of_stream(run: Run, only: Stream) -> Iterator[str]:
-    for page in pages(run.pk):
+    for page in all_pages(run.pk):
         yield "".join(piece.text for piece in page.pieces if piece.stream == only)
 
 
 def _text_of_all_streams(run: Run) -> Iterator[str]:
     stream, at_line_start = None, True
-    for page in pages(run.pk):
+    for page in all_pages(run.pk):
         parts = []
         for piece in page.pieces:
             if piece.stream != stream:
@@ -66,11 +66,11 @@ def _text_of_all_streams(run: Run) -> Iterator[str]:
 
 
 def _lines_with_times(run: Run, only: Stream | None) -> Iterator[str]:
-    for page in pages(run.pk):
+    for page in all_pages(run.pk):
         yield "".join(
             f"{timezone.localtime(line.written_at).isoformat(timespec='milliseconds')} {_WORDS[line.stream]} "
             f"{visible_text(line.text)}\n"
-            for line in lines_of(run.pk, page)
+            for line in numbered_lines(run.pk, page)
             if only in (None, line.stream)
         )
 

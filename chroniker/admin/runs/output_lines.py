@@ -15,7 +15,7 @@ from django.utils.translation import ngettext
 from chroniker.insights.output import ansi, views
 from chroniker.insights.output.lines import Line
 from chroniker.insights.output.pages import Cursor
-from chroniker.insights.output.search import search
+from chroniker.insights.output.search import search_lines
 from chroniker.insights.output.views import Place, View
 from chroniker.models import Stream
 from chroniker.wording.formats import format_count
@@ -31,7 +31,7 @@ def answer(run_id: UUID, query: QueryDict) -> dict[str, Any]:
     """``?after=PLACE``, ``?before=PLACE``, ``?at=start|end|error|NUMBER``, ``?q=TEXT&from=CURSOR``, else the end."""
     try:
         if "q" in query:
-            found = search(run_id, query.get("q", ""), Cursor.parse(query.get("from", "-1.-1.-1")))
+            found = search_lines(run_id, query.get("q", ""), Cursor.parse(query.get("from", "-1.-1.-1")))
             return {"numbers": found.numbers, "next": str(found.next) if found.next else ""}
         view, target = view_of(run_id, query)
     except ValueError:
@@ -50,10 +50,10 @@ def view_of(run_id: UUID, query: QueryDict, limit: int = views.LINES) -> tuple[V
         return views.last_view(run_id, limit), None
     if at == "start":
         return views.first_view(run_id, limit), None
-    number = views.first_error(run_id) if at == "error" else max(1, min(int(at), 2**53))
+    number = views.first_line_on_stderr(run_id) if at == "error" else max(1, min(int(at), 2**53))
     if number is None:
         return views.last_view(run_id, limit), None
-    return views.view_at(run_id, number, limit), number
+    return views.view_of_line(run_id, number, limit), number
 
 
 def attributes(view: View) -> dict[str, Any]:
@@ -90,7 +90,7 @@ def _line_html(line: Line, text: str) -> str:
 
 
 def _text_html(line: Line, style: ansi.Style) -> tuple[str, ansi.Style]:
-    segments, style = ansi.segments(line.text, style)
+    segments, style = ansi.styled_segments(line.text, style)
     left, found = LONGEST, ["… " if line.is_cut else ""]
     for classes, text in segments:
         shown = escape(text[:left])

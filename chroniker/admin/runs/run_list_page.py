@@ -21,9 +21,9 @@ from chroniker.admin.shared.site_links import admin_url
 from chroniker.insights.run_list import (
     ANY_BAD,
     MOST_NEW,
-    Filters,
-    Key,
-    count_newer,
+    RunFilters,
+    RunKey,
+    count_newer_runs,
     fetch_older_runs,
     job_ids_by_name_part,
 )
@@ -61,15 +61,15 @@ def list_view(run_admin: Any, request: HttpRequest) -> HttpResponse:
     found = fetch_older_runs(filters, ROWS + 1, before, top)
     shown, may = found[:ROWS], _permissions(request)
     now = shown[0].__dict__["now"] if shown else timezone.now()
-    newest = top or before or (Key.of(shown[0]) if shown else None)
+    newest = top or before or (RunKey.of(shown[0]) if shown else None)
     is_refresh = live_etag(request) is not None
     context = {
         "title": _("Runs"),
         "now": now,
         "rows": [_row(run, now, may) for run in shown],
-        "older": _query_from_key(request, before=Key.of(shown[-1])) if len(found) > ROWS else "",
+        "older": _query_from_key(request, before=RunKey.of(shown[-1])) if len(found) > ROWS else "",
         "newest": _query_from_key(request) if before else "",
-        "n_new": count_newer(filters, newest) if is_refresh and newest and not before else 0,
+        "n_new": count_newer_runs(filters, newest) if is_refresh and newest and not before else 0,
         "most_new": MOST_NEW,
         "new_url": _query_from_key(request),
         "is_filtered": not filters.is_empty,
@@ -81,11 +81,11 @@ def list_view(run_admin: Any, request: HttpRequest) -> HttpResponse:
     return render(run_admin.admin_site, request, TEMPLATE, "runs", context, FRAGMENTS)
 
 
-def _read_filters(request: HttpRequest) -> Filters:
+def _read_filters(request: HttpRequest) -> RunFilters:
     """Values that do not exist are no filter."""
     query = request.GET
     sought, job = read_text(query, "q").strip(), query.get("job", "")
-    found = Filters(
+    found = RunFilters(
         text=sought,
         status=_value_if_known(query.get("status", ""), [ANY_BAD, *Status.values]),
         trigger=_value_if_known(query.get("trigger", ""), Trigger.values),
@@ -111,15 +111,15 @@ def _parse_time(value: str) -> dt.datetime | None:
     return moment if moment is not None and is_usable(moment) else None
 
 
-def _read_key(request: HttpRequest, name: str) -> Key | None:
+def _read_key(request: HttpRequest, name: str) -> RunKey | None:
     try:
-        key = Key.parse(request.GET.get(name, ""))
+        key = RunKey.parse(request.GET.get(name, ""))
     except ValueError:
         return None
     return key if is_usable(key.claimed_at) else None
 
 
-def _query_from_key(request: HttpRequest, **keys: Key) -> str:
+def _query_from_key(request: HttpRequest, **keys: RunKey) -> str:
     """The present filters, with another place in the list."""
     filters = {name: value for name, value in request.GET.dict().items() if value and name not in ("before", "top")}
     return f"?{urlencode({**filters, **{name: str(key) for name, key in keys.items()}})}"
@@ -146,7 +146,7 @@ def _row(run: Run, now: dt.datetime, may: dict[str, bool]) -> Row:
     )
 
 
-def _choices(filters: Filters, shown: list[Run]) -> dict[str, Any]:
+def _choices(filters: RunFilters, shown: list[Run]) -> dict[str, Any]:
     hosts = list(Host.objects.order_by("name").values_list("name", flat=True)[:MOST_HOSTS])
     if filters.host and filters.host not in hosts:
         hosts.append(filters.host)

@@ -14,22 +14,26 @@ PLAIN = "text/plain; version=0.0.4; charset=utf-8"
 OPEN_METRICS = "application/openmetrics-text; version=1.0.0; charset=utf-8"
 
 
-def text(samples: Samples, *, openmetrics: bool = False) -> str:
+def exposition_text(samples: Samples, *, openmetrics: bool = False) -> str:
     """Each metric that has a value, in the order of the list."""
-    lines = [line for family in FAMILIES if samples.get(family.name) for line in _lines(family, samples, openmetrics)]
+    lines = [
+        line for family in FAMILIES if samples.get(family.name) for line in _family_lines(family, samples, openmetrics)
+    ]
     if openmetrics:
         lines.append("# EOF")
     return "".join(f"{line}\n" for line in lines)
 
 
-def _lines(family: Family, samples: Samples, openmetrics: bool) -> Iterator[str]:
+def _family_lines(family: Family, samples: Samples, openmetrics: bool) -> Iterator[str]:
     # In OpenMetrics a counter is called without the suffix that its samples have.
     name = family.full_name.removesuffix("_total") if openmetrics else family.full_name
-    meaning = _escape(family.help) if openmetrics else _escape(family.help).replace('\\"', '"')
+    meaning = _escape_text(family.help) if openmetrics else _escape_text(family.help).replace('\\"', '"')
     yield f"# HELP {name} {meaning}"
     yield f"# TYPE {name} {family.kind}"
     for values, number in samples[family.name]:
-        labels = ",".join(f'{label}="{_escape(value)}"' for label, value in zip(family.labels, values, strict=True))
+        labels = ",".join(
+            f'{label}="{_escape_text(value)}"' for label, value in zip(family.labels, values, strict=True)
+        )
         yield (
             f"{family.full_name}{{{labels}}} {_number_text(number)}"
             if labels
@@ -37,7 +41,7 @@ def _lines(family: Family, samples: Samples, openmetrics: bool) -> Iterator[str]
         )
 
 
-def _escape(value: str) -> str:
+def _escape_text(value: str) -> str:
     return value.replace("\\", "\\\\").replace('"', '\\"').replace("\n", "\\n")
 
 

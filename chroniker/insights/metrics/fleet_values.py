@@ -26,17 +26,17 @@ _OPEN_STATES = {Status.CLAIMED: "queued", Status.RUNNING: "running"}
 
 def read(now: dt.datetime) -> Samples:
     return {
-        **_jobs(),
-        **_due_jobs(now),
-        **_closed_runs(),
-        **_open_runs(now),
-        **_tickers(now),
-        **_hosts(now),
+        **_samples_of_jobs(),
+        **_samples_of_due_jobs(now),
+        **_samples_of_closed_runs(),
+        **_samples_of_open_runs(now),
+        **_samples_of_tickers(now),
+        **_samples_of_hosts(now),
         "build_info": [((installed_version(),), 1)],
     }
 
 
-def _jobs() -> Samples:
+def _samples_of_jobs() -> Samples:
     state = Case(
         When(enabled=False, then=Value(0)),
         When(state__schedule_error_since__isnull=False, then=Value(1)),
@@ -49,13 +49,13 @@ def _jobs() -> Samples:
     return {"jobs": [((name,), counted.get(number, 0)) for number, name in enumerate(STATES)]}
 
 
-def _due_jobs(now: dt.datetime) -> Samples:
+def _samples_of_due_jobs(now: dt.datetime) -> Samples:
     """Jobs that a tick would claim now: no pause, group, dependency or open run holds them back."""
     found = health_facts.overdue_states(now).order_by().aggregate(n=Count("pk"), since=Min("next_run"))
-    return {"due_jobs": [((), found["n"])], "due_oldest_seconds": [((), _age(found["since"], now))]}
+    return {"due_jobs": [((), found["n"])], "due_oldest_seconds": [((), _age_seconds(found["since"], now))]}
 
 
-def _closed_runs() -> Samples:
+def _samples_of_closed_runs() -> Samples:
     rows = {outcome: (runs, seconds) for outcome, runs, seconds in RunCount.objects.values_list(*_COUNTS)}
     none = 0, 0.0
     return {
@@ -65,7 +65,7 @@ def _closed_runs() -> Samples:
     }
 
 
-def _open_runs(now: dt.datetime) -> Samples:
+def _samples_of_open_runs(now: dt.datetime) -> Samples:
     """Also executors without an open run: a value that disappears cannot end an alert."""
     rows = Run.objects.filter(status__in=OPEN, slot="").order_by().values("executor", "status")
     counted = {(row["executor"], row["status"]): row for row in rows.annotate(n=Count("pk"), since=Min("claimed_at"))}
@@ -78,12 +78,13 @@ def _open_runs(now: dt.datetime) -> Samples:
             for status, name in _OPEN_STATES.items()
         ],
         "queued_oldest_seconds": [
-            ((executor,), _age(counted.get((executor, Status.CLAIMED), none)["since"], now)) for executor in executors
+            ((executor,), _age_seconds(counted.get((executor, Status.CLAIMED), none)["since"], now))
+            for executor in executors
         ],
     }
 
 
-def _tickers(now: dt.datetime) -> Samples:
+def _samples_of_tickers(now: dt.datetime) -> Samples:
     recent = [ticker for ticker in liveness.tickers() if now - ticker.last_at <= DAY]
     return {
         "tick_timestamp_seconds": [((each.host, each.kind), each.last_at.timestamp()) for each in recent],
@@ -91,7 +92,7 @@ def _tickers(now: dt.datetime) -> Samples:
     }
 
 
-def _hosts(now: dt.datetime) -> Samples:
+def _samples_of_hosts(now: dt.datetime) -> Samples:
     seen = Host.objects.filter(Q(last_seen__gt=now - DAY)).order_by("name")
     rows = list(seen.values_list("name", "last_seen", "clock_skew_seconds")[:MOST_HOSTS])
     return {
@@ -104,5 +105,5 @@ def _samples_with_value(rows: Iterable[tuple[str, float | None]]) -> list[tuple[
     return [((name,), value) for name, value in rows if value is not None]
 
 
-def _age(since: dt.datetime | None, now: dt.datetime) -> float:
+def _age_seconds(since: dt.datetime | None, now: dt.datetime) -> float:
     return max(0.0, (now - since).total_seconds()) if since else 0.0

@@ -22,25 +22,25 @@ _STATE = (
 _RUN = ("status", "scheduled_for", "claimed_at")
 
 
-def read(now: dt.datetime, most: int) -> tuple[Samples, int]:
-    """The values of at most ``most`` jobs, and how many jobs these are."""
-    if most <= 0:
+def read(now: dt.datetime, limit: int) -> tuple[Samples, int]:
+    """The values of at most ``limit`` jobs, and how many jobs these are."""
+    if limit <= 0:
         return {}, 0
     jobs = Job.objects.annotate(lease=FilteredRelation("leases", condition=Q(leases__slot="")))
     columns = ("pk", "name", "enabled", *(f"state__{name}" for name in _STATE), *(f"lease__run__{n}" for n in _RUN))
-    rows = list(jobs.order_by("-enabled", "pk").values(*columns)[:most])
+    rows = list(jobs.order_by("-enabled", "pk").values(*columns)[:limit])
     due = _due_since([row["pk"] for row in rows], now)
     found: dict[str, list[tuple[tuple[str, ...], float]]] = defaultdict(list)
     for row in rows:
-        _add_values(found, row, _lateness(row, due.get(row["pk"]), now))
-    found["backfill_remaining"] += _backfills(most)
+        _add_values(found, row, _lateness_seconds(row, due.get(row["pk"]), now))
+    found["backfill_remaining"] += _remaining_backfill_runs(limit)
     return found, len(rows)
 
 
-def _backfills(most: int) -> list[tuple[tuple[str, ...], float]]:
+def _remaining_backfill_runs(limit: int) -> list[tuple[tuple[str, ...], float]]:
     """Of the jobs with an open backfill."""
     rows = Backfill.objects.filter(finished_at=None).order_by("job").values_list("job__name")
-    counted = rows.annotate(planned_=Sum("planned"), made_=Sum("made"))[:most]
+    counted = rows.annotate(planned_=Sum("planned"), made_=Sum("made"))[:limit]
     return [((name,), max(0, planned - made)) for name, planned, made in counted]
 
 
@@ -49,16 +49,16 @@ def _due_since(ids: Collection[int], now: dt.datetime) -> dict[int, dt.datetime 
     return dict(health_facts.overdue_states(now).filter(pk__in=ids).order_by().values_list("pk", "next_run"))
 
 
-def _lateness(row: dict[str, Any], due: dt.datetime | None, now: dt.datetime) -> float:
+def _lateness_seconds(row: dict[str, Any], due_since: dt.datetime | None, now: dt.datetime) -> float:
     if row["lease__run__status"] == Status.CLAIMED:
-        due = row["lease__run__scheduled_for"] or row["lease__run__claimed_at"]
-    return max(0.0, (now - due).total_seconds()) if due else 0.0
+        due_since = row["lease__run__scheduled_for"] or row["lease__run__claimed_at"]
+    return max(0.0, (now - due_since).total_seconds()) if due_since else 0.0
 
 
-def _add_values(found: dict[str, list[tuple[tuple[str, ...], float]]], row: dict[str, Any], lateness: float) -> None:
+def _add_values(samples: dict[str, list[tuple[tuple[str, ...], float]]], row: dict[str, Any], lateness: float) -> None:
     job, state = row["name"], {name: row[f"state__{name}"] for name in _STATE}
     for outcome in OUTCOMES:
-        found["job_runs_total"].append(((job, outcome), state[f"n_{outcome}"] or 0))
+        samples["job_runs_total"].append(((job, outcome), state[f"n_{outcome}"] or 0))
     ended = bool(state["last_status"])
     values = {
         "job_skips_total": state["n_skipped"] or 0,
@@ -77,7 +77,7 @@ def _add_values(found: dict[str, list[tuple[tuple[str, ...], float]]], row: dict
     }
     for name, value in values.items():
         if value is not None:
-            found[name].append(((job,), float(value)))
+            samples[name].append(((job,), float(value)))
 
 
 def _timestamp(moment: dt.datetime | None) -> float | None:

@@ -43,13 +43,13 @@ def read(now: dt.datetime) -> Samples:
         for what, known in kinds.items()
     }
     samples["outbox_oldest_seconds"] = [
-        ((kind,), _age(rows["outbox_pending"].get(kind, none)[1], now)) for kind in MESSAGE_KINDS
+        ((kind,), _age_seconds(rows["outbox_pending"].get(kind, none)[1], now)) for kind in MESSAGE_KINDS
     ]
     samples["activations_waiting"] = [((), rows["activations_waiting"].get("", none)[0])]
     return samples
 
 
-def _age(since: dt.datetime | None, now: dt.datetime) -> float:
+def _age_seconds(since: dt.datetime | None, now: dt.datetime) -> float:
     return max(0.0, (now - since).total_seconds()) if since else 0.0
 
 
@@ -76,12 +76,14 @@ def _counting_queries(now: dt.datetime) -> list[QuerySet[Any, Any]]:
     ]
 
 
-def _counting_query(what: str, rows: QuerySet[Any], of: Any, since: Any = _NO_TIME) -> QuerySet[Any, Any]:
-    named = rows.order_by().annotate(what=Value(what, CharField()), of=of).values("what", "of")
+def _counting_query(metric: str, rows: QuerySet[Any], label: Any, since: Any = _NO_TIME) -> QuerySet[Any, Any]:
+    named = rows.order_by().annotate(what=Value(metric, CharField()), of=label).values("what", "of")
     counted: QuerySet[Any, Any] = named.annotate(n=Count("pk"), since=since).values_list("what", "of", "n", "since")
     return counted
 
 
-def _label_by_prefix(column: str, known: Mapping[str, str]) -> Case:
-    cases = [When(**{f"{column}__startswith": beginning}, then=Value(kind)) for beginning, kind in known.items()]
+def _label_by_prefix(column: str, labels_by_prefix: Mapping[str, str]) -> Case:
+    cases = [
+        When(**{f"{column}__startswith": beginning}, then=Value(kind)) for beginning, kind in labels_by_prefix.items()
+    ]
     return Case(*cases, default=Value(""), output_field=CharField())

@@ -1,4 +1,4 @@
-"""The metrics as text: read at most every 5 s in each process, all of it or nothing."""
+"""The metrics as text: read at most every 5 s in each process, all of them or none."""
 
 from __future__ import annotations
 
@@ -22,23 +22,23 @@ _lock = threading.Lock()
 _cached: tuple[float, Samples] | None = None
 
 
-def text(*, openmetrics: bool = False) -> str:
+def metrics_text(*, openmetrics: bool = False) -> str:
     """Raises the driver's error if the database cannot be used."""
     global _cached
     with _lock:
         if _cached is None or time.monotonic() - _cached[0] > CACHED_SECONDS:
-            _cached = (time.monotonic(), read())
+            _cached = (time.monotonic(), read_samples())
         samples = _cached[1]
-    return exposition.text(samples, openmetrics=openmetrics)
+    return exposition.exposition_text(samples, openmetrics=openmetrics)
 
 
-def forget() -> None:
+def forget_cached_values() -> None:
     """Read the values again at the next use."""
     global _cached
     _cached = None
 
 
-def read() -> Samples:
+def read_samples() -> Samples:
     """At most 12 statements, however many jobs there are."""
     with ExitStack() as stack:
         stack.enter_context(statement_limit(settings.database, LIMIT_SECONDS))

@@ -14,7 +14,7 @@ _ESCAPE = (
 )
 #: Also control characters, except the tab. A line has no line feed, and carriage returns are resolved before.
 _INVISIBLE = re.compile(rf"{_ESCAPE}|[\x00-\x08\x0a-\x1f\x7f-\x9f]")
-#: Finds out fast that there is nothing to remove, in text of several lines too.
+#: A fast test whether there is anything to remove, also for text of several lines.
 _CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f]")
 _COLOUR = re.compile(r"(?:\x1b\[|\x9b)([0-9;:]*)m")
 #: The usual 16 colours of a terminal, in the order of their codes 30-37 and 90-97.
@@ -36,7 +36,7 @@ class Style(NamedTuple):
     background: int = 0
 
     @property
-    def classes(self) -> str:
+    def css_classes(self) -> str:
         """Names of CSS classes: “a1 a31” is bold red."""
         codes = (self.bold * 1, self.dim * 2, self.underline * 4, self.foreground, self.background)
         return " ".join(f"a{code}" for code in codes if code)
@@ -47,27 +47,27 @@ PLAIN = Style()
 
 def visible_text(line: str) -> str:
     """The visible text of one line: the state after its last carriage return, without escapes and controls."""
-    return without_escapes(_last_state(line)[1])
+    return remove_escapes(_overwritten_and_shown_text(line)[1])
 
 
-def without_escapes(text: str) -> str:
+def remove_escapes(text: str) -> str:
     """The text without escapes and controls; what carriage returns overwrite stays."""
     return _INVISIBLE.sub("", text) if _CONTROL.search(text) else text
 
 
-def segments(line: str, style: Style = PLAIN) -> tuple[list[tuple[str, str]], Style]:
+def styled_segments(line: str, style: Style = PLAIN) -> tuple[list[tuple[str, str]], Style]:
     """The visible text of one line as (classes, text), and the style after it.
 
     Joined, the texts are ``visible_text(line)``. Neighbours differ in their classes, and no text is empty.
     """
-    hidden, shown = _last_state(line)
+    hidden, shown = _overwritten_and_shown_text(line)
     style = style_after(hidden, style)
     found: list[tuple[str, str]] = []
     for text, following in _split_by_style(shown, style):
-        if text and found and found[-1][0] == style.classes:
-            found[-1] = (style.classes, found[-1][1] + text)
+        if text and found and found[-1][0] == style.css_classes:
+            found[-1] = (style.css_classes, found[-1][1] + text)
         elif text:
-            found.append((style.classes, text))
+            found.append((style.css_classes, text))
         style = following
     return found, style
 
@@ -79,8 +79,8 @@ def style_after(text: str, style: Style = PLAIN) -> Style:
     return style
 
 
-def _last_state(line: str) -> tuple[str, str]:
-    """What is overwritten, and what is shown at the end. A carriage return at the end of the line shows what it had."""
+def _overwritten_and_shown_text(line: str) -> tuple[str, str]:
+    """The overwritten text, and the text that is shown. A carriage return at the end of the line overwrites nothing."""
     hidden, _return, shown = line.rstrip("\r").rpartition("\r")
     return hidden, shown
 
@@ -134,7 +134,7 @@ def _take_colour(codes: list[int]) -> int | None:
     if kind == 2 and len(codes) >= 3:
         red, green, blue = codes[:3]
         del codes[:3]
-        return _nearest_code((red, green, blue))
+        return _nearest_colour_code((red, green, blue))
     codes.clear()
     return None
 
@@ -144,12 +144,12 @@ def _code_of_256_colours(number: int) -> int:
         return number + 30 if number < 8 else number + 82
     if number < 232:
         red, rest = divmod(number - 16, 36)
-        return _nearest_code((_STEPS[red], _STEPS[rest // 6], _STEPS[rest % 6]))
+        return _nearest_colour_code((_STEPS[red], _STEPS[rest // 6], _STEPS[rest % 6]))
     grey = 8 + 10 * min(number - 232, 23)
-    return _nearest_code((grey, grey, grey))
+    return _nearest_colour_code((grey, grey, grey))
 
 
-def _nearest_code(colour: tuple[int, int, int]) -> int:
+def _nearest_colour_code(colour: tuple[int, int, int]) -> int:
     def distance(index: int) -> int:
         return sum((mine - theirs) ** 2 for mine, theirs in zip(colour, _PALETTE[index], strict=True))
 

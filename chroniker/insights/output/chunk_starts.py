@@ -20,11 +20,11 @@ from chroniker.models import LogChunk, Stream
 NEWLINES = Length("text") - Length(Replace("text", Value("\n"), Value(""), output_field=TextField()))
 
 
-class Start(NamedTuple):
+class ChunkStart(NamedTuple):
     """Where a chunk begins: the cursor before it, the number of line ends before it, and its stream."""
 
     cursor: Cursor
-    ends: int
+    line_ends_before: int
     stream: int
 
 
@@ -35,28 +35,28 @@ class _Chunk(NamedTuple):
     first_line: int | None
 
 
-def chunk_starts(run_id: UUID) -> Iterator[Start]:
+def fetch_chunk_starts(run_id: UUID) -> Iterator[ChunkStart]:
     """Every chunk in the order of the output. Two statements; it reads one short row per chunk, and no text.
 
     Chunks without a line number need one more statement, which counts the line ends in their text.
     """
-    streams = _chunks(run_id)
+    streams = _fetch_chunks_by_stream(run_id)
     before = {stream: _count_line_ends_before(run_id, stream, chunks) for stream, chunks in streams.items()}
     ends = {stream: 0 for stream in Stream}
     consumed = {stream: 0 for stream in Stream}
-    last = _count_line_ends_in_last(run_id, streams)
+    last = _count_line_ends_in_last_chunks(run_id, streams)
     cursor = Cursor()
     for chunk in heapq.merge(*streams.values(), key=lambda chunk: chunk[:2]):
         stream = Stream(chunk.stream)
         at = consumed[stream] = consumed[stream] + 1
         ends[stream] = before[stream][at - 1]
-        yield Start(cursor, sum(ends.values()), stream)
+        yield ChunkStart(cursor, sum(ends.values()), stream)
         is_last = at == len(streams[stream])
         ends[stream] = before[stream][at - 1] + last[stream] if is_last else before[stream][at]
-        cursor = cursor.moved(stream, chunk.seq)
+        cursor = cursor.moved_to(stream, chunk.seq)
 
 
-def _chunks(run_id: UUID) -> dict[Stream, list[_Chunk]]:
+def _fetch_chunks_by_stream(run_id: UUID) -> dict[Stream, list[_Chunk]]:
     rows = LogChunk.objects.filter(run=run_id).order_by("stream", "seq")
     found: dict[Stream, list[_Chunk]] = {stream: [] for stream in Stream}
     for row in rows.values_list("written_at", "stream", "seq", "first_line"):
@@ -77,7 +77,7 @@ def _count_line_ends_before(run_id: UUID, stream: Stream, chunks: list[_Chunk]) 
     return found
 
 
-def _count_line_ends_in_last(run_id: UUID, streams: dict[Stream, list[_Chunk]]) -> dict[Stream, int]:
+def _count_line_ends_in_last_chunks(run_id: UUID, streams: dict[Stream, list[_Chunk]]) -> dict[Stream, int]:
     """The number of line ends in the last chunk of each stream."""
     ends = {stream: 0 for stream in Stream}
     last = [Q(run=run_id, stream=stream, seq=chunks[-1].seq) for stream, chunks in streams.items() if chunks]

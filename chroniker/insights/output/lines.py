@@ -24,25 +24,25 @@ class Line(NamedTuple):
     is_open: bool = False  #: it has no end yet: more may follow, and its number may change
 
 
-def lines(page: Page, counts: dict[Stream, int]) -> list[Line]:
+def split_into_lines(page: Page, line_ends_before: dict[Stream, int]) -> list[Line]:
     """The lines that end on this page; on the last page also those without an end.
 
-    ``counts`` are the line ends before the page by stream, as in ``ends_before``.
+    ``line_ends_before`` are the line ends before the page by stream, as in ``stored_line_ends_before``.
     """
-    reader = _Reader(page, counts)
+    reader = _LineReader(page, line_ends_before)
     found = [line for piece in page.pieces for line in reader.read(piece)]
-    return found if page.more_after else [*found, *reader.rest()]
+    return found if page.more_after else [*found, *reader.lines_without_end()]
 
 
-def ends_before(page: Page) -> dict[Stream, int | None]:
+def stored_line_ends_before(page: Page) -> dict[Stream, int | None]:
     """The number of line ends before the page in each stream. ``None``: its chunks do not say."""
     first: dict[Stream, Piece] = {}
     for piece in page.pieces:
         first.setdefault(piece.stream, piece)
-    return {stream: _line_ends_before(page, stream, first.get(stream)) for stream in Stream}
+    return {stream: _stored_line_ends_before(page, stream, first.get(stream)) for stream in Stream}
 
 
-def _line_ends_before(page: Page, stream: Stream, first: Piece | None) -> int | None:
+def _stored_line_ends_before(page: Page, stream: Stream, first: Piece | None) -> int | None:
     previous = page.previous.get(stream)
     if previous is not None and previous.first_line is not None:
         return previous.first_line - 1 + previous.text.count("\n")
@@ -51,12 +51,12 @@ def _line_ends_before(page: Page, stream: Stream, first: Piece | None) -> int | 
     return 0 if page.before[stream] < 0 else None
 
 
-class _Reader:
+class _LineReader:
     """Splits the pieces of several streams into lines, in the order in which the lines end."""
 
-    def __init__(self, page: Page, counts: dict[Stream, int]) -> None:
-        self._counts = dict(counts)
-        self._began = {stream: _Beginning(page.previous.get(stream)) for stream in Stream}
+    def __init__(self, page: Page, line_ends_before: dict[Stream, int]) -> None:
+        self._counts = dict(line_ends_before)
+        self._began = {stream: _LineBeginning(page.previous.get(stream)) for stream in Stream}
 
     def read(self, piece: Piece) -> list[Line]:
         began, found = self._began[piece.stream], []
@@ -74,7 +74,7 @@ class _Reader:
             began.text, began.written_at = began.text + rest, piece.written_at
         return found
 
-    def rest(self) -> list[Line]:
+    def lines_without_end(self) -> list[Line]:
         ended = sum(self._counts.values())
         begun = [(stream, began) for stream, began in self._began.items() if began.text or began.missing]
         return [
@@ -84,7 +84,7 @@ class _Reader:
         ]
 
 
-class _Beginning:
+class _LineBeginning:
     """The beginning of a line whose end was not read yet. At the start of a page: from the chunk before it."""
 
     def __init__(self, previous: Piece | None) -> None:
@@ -99,6 +99,6 @@ class _Beginning:
         self.text, self.missing, self.is_cut = "", 0, False
         self.written_at = None
 
-    def drop_after_lost_chunks(self, chunks: int) -> None:
+    def drop_after_lost_chunks(self, lost_count: int) -> None:
         """Chunks are lost here: the beginning does not belong to the text that follows."""
-        self.text, self.missing, self.is_cut = "", self.missing + chunks, True
+        self.text, self.missing, self.is_cut = "", self.missing + lost_count, True

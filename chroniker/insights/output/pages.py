@@ -44,11 +44,11 @@ class Cursor:
     def __getitem__(self, stream: int) -> int:
         return (self.remark, self.stdout, self.stderr)[stream]
 
-    def moved(self, stream: int, seq: int) -> Cursor:
+    def moved_to(self, stream: int, seq: int) -> Cursor:
         return replace(self, **{Stream(stream).name.lower(): seq})
 
 
-class Head(NamedTuple):
+class ChunkHead(NamedTuple):
     """A chunk without its text."""
 
     stream: int
@@ -86,7 +86,7 @@ class Page:
     previous: dict[Stream, Piece] = field(default_factory=dict)
 
 
-class _Window(NamedTuple):
+class _ChunkRange(NamedTuple):
     """The chunk numbers of one stream that may be on the page, and the last number in this direction."""
 
     low: int
@@ -95,14 +95,14 @@ class _Window(NamedTuple):
 
 
 @dataclass(slots=True)
-class _Reach:
-    """The chunks in reach in one direction, and those of them that fit on a page."""
+class _ChunkSelection:
+    """The chunks that were read in one direction, and those of them that fit on a page."""
 
-    windows: dict[Stream, _Window]
-    heads: list[Head]
-    chosen: list[Head] = field(default_factory=list)
+    ranges: dict[Stream, _ChunkRange]
+    heads: list[ChunkHead]
+    chosen: list[ChunkHead] = field(default_factory=list)
 
-    def choose(self, *, backwards: bool) -> None:
+    def choose_until_full(self, *, backwards: bool) -> None:
         """Merge the streams by time, each in its own order, until the page is full.
 
         The page ends where a stream has more chunks than were read: later chunks of other streams come after them.
@@ -113,11 +113,11 @@ class _Reach:
             if self.chosen and size > BUDGET:
                 return
             self.chosen.append(head)
-            window = self.windows[Stream(head.stream)]
-            if head.seq == (window.low if backwards else window.high) != window.end:
+            chunk_range = self.ranges[Stream(head.stream)]
+            if head.seq == (chunk_range.low if backwards else chunk_range.high) != chunk_range.end:
                 return
 
-    def _merge_streams(self, *, backwards: bool) -> Iterator[Head]:
+    def _merge_streams(self, *, backwards: bool) -> Iterator[ChunkHead]:
         streams = [
             sorted((head for head in self.heads if head.stream == stream), reverse=backwards) for stream in Stream
         ]
@@ -126,37 +126,37 @@ class _Reach:
 
 def page_after(run_id: UUID, cursor: Cursor) -> Page:
     """The page that follows ``cursor``. Three statements."""
-    windows = {
-        stream: _Window(near, min(near + MOST - 1, end), end)
-        for stream, near, end in _first_and_last_numbers(
+    ranges = {
+        stream: _ChunkRange(near, min(near + MOST - 1, end), end)
+        for stream, near, end in _first_and_last_seqs(
             run_id, {stream: Q(seq__gt=cursor[stream]) for stream in Stream}, "seq"
         )
     }
-    reach = _Reach(windows, _fetch_heads(run_id, windows))
-    reach.choose(backwards=False)
+    selection = _ChunkSelection(ranges, _fetch_heads(run_id, ranges))
+    selection.choose_until_full(backwards=False)
     after = cursor
-    for head in reach.chosen:
-        after = after.moved(head.stream, head.seq)
-    more = any(after[stream] < window.end for stream, window in windows.items())
-    return _fetch_page(run_id, reach, cursor, after, cursor != Cursor(), more)
+    for head in selection.chosen:
+        after = after.moved_to(head.stream, head.seq)
+    more = any(after[stream] < chunk_range.end for stream, chunk_range in ranges.items())
+    return _fetch_page(run_id, selection, cursor, after, cursor != Cursor(), more)
 
 
 def page_before(run_id: UUID, cursor: Cursor) -> Page:
     """The page that ends at ``cursor``. Three statements."""
-    windows = _windows_before(run_id, {stream: Q(seq__lte=cursor[stream]) for stream in Stream})
-    return _page_backwards(run_id, windows, cursor, more_after=True)
+    ranges = _last_chunk_ranges(run_id, {stream: Q(seq__lte=cursor[stream]) for stream in Stream})
+    return _page_backwards(run_id, ranges, cursor, more_after=True)
 
 
 def last_page(run_id: UUID) -> Page:
     """The last page. Three statements."""
-    windows = _windows_before(run_id, {stream: Q() for stream in Stream})
+    ranges = _last_chunk_ranges(run_id, {stream: Q() for stream in Stream})
     end = Cursor()
-    for stream, window in windows.items():
-        end = end.moved(stream, window.high)
-    return _page_backwards(run_id, windows, end, more_after=False)
+    for stream, chunk_range in ranges.items():
+        end = end.moved_to(stream, chunk_range.high)
+    return _page_backwards(run_id, ranges, end, more_after=False)
 
 
-def pages(run_id: UUID) -> Iterator[Page]:
+def all_pages(run_id: UUID) -> Iterator[Page]:
     """All pages, one in memory at a time. For an open run: up to the output that is stored when the end is reached."""
     page = page_after(run_id, Cursor())
     while page.pieces:
@@ -164,27 +164,27 @@ def pages(run_id: UUID) -> Iterator[Page]:
         page = page_after(run_id, page.after)
 
 
-def chunks_of(run_id: UUID, stream: int) -> QuerySet[LogChunk]:
+def chunks_of_stream(run_id: UUID, stream: int) -> QuerySet[LogChunk]:
     return LogChunk.objects.filter(run=run_id, stream=stream)
 
 
-def _page_backwards(run_id: UUID, windows: dict[Stream, _Window], cursor: Cursor, *, more_after: bool) -> Page:
-    reach = _Reach(windows, _fetch_heads(run_id, windows))
-    reach.choose(backwards=True)
+def _page_backwards(run_id: UUID, ranges: dict[Stream, _ChunkRange], cursor: Cursor, *, more_after: bool) -> Page:
+    selection = _ChunkSelection(ranges, _fetch_heads(run_id, ranges))
+    selection.choose_until_full(backwards=True)
     before = cursor
-    for head in reach.chosen:
-        before = before.moved(head.stream, head.seq - 1)
-    reach.chosen.reverse()
-    more = any(before[stream] >= window.end for stream, window in windows.items())
-    return _fetch_page(run_id, reach, before, cursor, more, more_after)
+    for head in selection.chosen:
+        before = before.moved_to(head.stream, head.seq - 1)
+    selection.chosen.reverse()
+    more = any(before[stream] >= chunk_range.end for stream, chunk_range in ranges.items())
+    return _fetch_page(run_id, selection, before, cursor, more, more_after)
 
 
-def _windows_before(run_id: UUID, conditions: dict[Stream, Q]) -> dict[Stream, _Window]:
-    found = _first_and_last_numbers(run_id, conditions, "-seq")
-    return {stream: _Window(max(near - MOST + 1, end), near, end) for stream, near, end in found}
+def _last_chunk_ranges(run_id: UUID, conditions: dict[Stream, Q]) -> dict[Stream, _ChunkRange]:
+    found = _first_and_last_seqs(run_id, conditions, "-seq")
+    return {stream: _ChunkRange(max(near - MOST + 1, end), near, end) for stream, near, end in found}
 
 
-def _first_and_last_numbers(run_id: UUID, conditions: dict[Stream, Q], order: str) -> list[tuple[Stream, int, int]]:
+def _first_and_last_seqs(run_id: UUID, conditions: dict[Stream, Q], order: str) -> list[tuple[Stream, int, int]]:
     """For each stream that has such chunks: the number of the first one in this order, and of the last one."""
     opposite = order.removeprefix("-") if order.startswith("-") else f"-{order}"
     columns: dict[str, Any] = {}
@@ -200,10 +200,10 @@ def _first_and_last_numbers(run_id: UUID, conditions: dict[Stream, Q], order: st
     ]
 
 
-def _fetch_heads(run_id: UUID, windows: dict[Stream, _Window]) -> list[Head]:
-    ranges = {stream: (window.low, window.high) for stream, window in windows.items()}
+def _fetch_heads(run_id: UUID, chunk_ranges: dict[Stream, _ChunkRange]) -> list[ChunkHead]:
+    ranges = {stream: (chunk_range.low, chunk_range.high) for stream, chunk_range in chunk_ranges.items()}
     rows = _chunks_in_ranges(run_id, ranges).values_list("stream", "seq", "written_at", "first_line", Length("text"))
-    return [Head(*row) for row in rows]
+    return [ChunkHead(*row) for row in rows]
 
 
 def _chunks_in_ranges(run_id: UUID, ranges: dict[Stream, tuple[int, int]]) -> QuerySet[LogChunk]:
@@ -213,30 +213,30 @@ def _chunks_in_ranges(run_id: UUID, ranges: dict[Stream, tuple[int, int]]) -> Qu
 
 
 def _fetch_page(
-    run_id: UUID, reach: _Reach, before: Cursor, after: Cursor, more_before: bool, more_after: bool
+    run_id: UUID, selection: _ChunkSelection, before: Cursor, after: Cursor, more_before: bool, more_after: bool
 ) -> Page:
-    """Fetch the texts of `reach.chosen` only, so that a page costs its own size, however long the output is."""
+    """Fetch the texts of `selection.chosen` only, so that a page costs its own size, however long the output is."""
     ranges = {stream: (max(before[stream], 0), after[stream]) for stream in Stream if after[stream] >= 0}
     rows = _chunks_in_ranges(run_id, ranges).values_list("stream", "seq", "written_at", "first_line", "text")
     found = {row[:2]: Piece(Stream(row[0]), *row[1:]) for row in rows}
     previous = {
-        stream: _add_beginning(run_id, found[at]) for stream in Stream if (at := (stream, before[stream])) in found
+        stream: _add_line_beginning(run_id, found[at]) for stream in Stream if (at := (stream, before[stream])) in found
     }
     last = {stream: before[stream] for stream in Stream}
     pieces = []
-    for head in reach.chosen:
+    for head in selection.chosen:
         piece = found.get(head[:2]) or Piece(Stream(head.stream), head.seq, head.written_at, head.first_line, "")
         pieces.append(piece._replace(missing=head.seq - last[piece.stream] - 1))
         last[piece.stream] = head.seq
     return Page(pieces, before, after, more_before, more_after, previous)
 
 
-def _add_beginning(run_id: UUID, piece: Piece) -> Piece:
-    """Join earlier chunks to a piece without a line end, as far as the limits allow. None or two statements."""
+def _add_line_beginning(run_id: UUID, piece: Piece) -> Piece:
+    """Join earlier chunks to a piece without a line end, as far as the limits allow. No statement, or two."""
     if "\n" in piece.text or piece.seq == 0 or len(piece.text) > BEGINNING:
         return piece
     lowest, room = piece.seq, BEGINNING - len(piece.text)
-    earlier = chunks_of(run_id, piece.stream).filter(seq__range=(piece.seq - MOST_EARLIER, piece.seq - 1))
+    earlier = chunks_of_stream(run_id, piece.stream).filter(seq__range=(piece.seq - MOST_EARLIER, piece.seq - 1))
     for seq, length in earlier.order_by("-seq").values_list("seq", Length("text")):
         room -= length
         if seq != lowest - 1 or room < 0:

@@ -5,9 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from uuid import UUID
 
-from chroniker.insights.output.ansi import visible_text, without_escapes
+from chroniker.insights.output.ansi import remove_escapes, visible_text
 from chroniker.insights.output.pages import Cursor, Page, page_after
-from chroniker.insights.output.views import lines_of
+from chroniker.insights.output.views import numbered_lines
 
 #: One request reads no further page after so many lines, or so many matches.
 STEP, MOST = 20_000, 1000
@@ -21,14 +21,14 @@ class Matches:
     next: Cursor | None
 
 
-def search(run_id: UUID, text: str, cursor: Cursor) -> Matches:
+def search_lines(run_id: UUID, text: str, cursor: Cursor) -> Matches:
     """Search the visible text of the lines that end after ``cursor``, without regard to case."""
     wanted, read = text.casefold(), 0
     numbers: list[int] = []
     while read < STEP and len(numbers) < MOST:
         page = page_after(run_id, cursor)
         if _may_match(page, wanted):
-            found = lines_of(run_id, page)
+            found = numbered_lines(run_id, page)
             numbers += [line.number for line in found if wanted in visible_text(line.text).casefold()]
         read += sum(piece.text.count("\n") or 1 for piece in page.pieces)
         cursor = page.after
@@ -42,4 +42,4 @@ def _may_match(page: Page, wanted: str) -> bool:
     texts = {stream: [piece.text] for stream, piece in page.previous.items()}
     for piece in page.pieces:
         texts.setdefault(piece.stream, []).append(piece.text)
-    return any(wanted in without_escapes("".join(parts)).casefold() for parts in texts.values())
+    return any(wanted in remove_escapes("".join(parts)).casefold() for parts in texts.values())

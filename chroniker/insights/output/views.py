@@ -8,8 +8,8 @@ from uuid import UUID
 
 from django.db.models import Sum
 
-from chroniker.insights.output.chunk_starts import NEWLINES, Start, chunk_starts
-from chroniker.insights.output.lines import Line, ends_before, lines
+from chroniker.insights.output.chunk_starts import NEWLINES, ChunkStart, fetch_chunk_starts
+from chroniker.insights.output.lines import Line, split_into_lines, stored_line_ends_before
 from chroniker.insights.output.pages import Cursor, Page, last_page, page_after, page_before
 from chroniker.models import LogChunk, Stream
 
@@ -17,13 +17,13 @@ from chroniker.models import LogChunk, Stream
 LINES = 1000
 #: Lines that a view shows before its target.
 CONTEXT = 200
-#: Pages without the end of a line that one request reads on. They hold one very long line.
+#: Pages in a row without a line end that one request reads. They are parts of one very long line.
 LONGEST = 16
 
 
 @dataclass(frozen=True, slots=True)
 class Place:
-    """A position between lines: a cursor, and the lines after it that come before the place. Text: “-1.12.3+40”."""
+    """A position between lines: a cursor, and how many lines lie between it and the place. Text: “-1.12.3+40”."""
 
     cursor: Cursor
     skip: int = 0
@@ -51,7 +51,7 @@ class View:
 
 def view_after(run_id: UUID, place: Place, limit: int = LINES) -> View:
     """The lines that follow ``place``. Empty at the end of the output."""
-    place, page, found = _page_at(run_id, place)
+    place, page, found = _page_containing(run_id, place)
     shown = found[place.skip : place.skip + limit]
     rest = len(found) > place.skip + limit
     after = Place(place.cursor, place.skip + limit) if rest else Place(page.after)
@@ -61,35 +61,35 @@ def view_after(run_id: UUID, place: Place, limit: int = LINES) -> View:
 def view_before(run_id: UUID, place: Place, limit: int = LINES) -> View:
     """The lines that end at ``place``. Empty at the beginning of the output."""
     if place.skip:
-        last, page, found = _page_at(run_id, Place(place.cursor, place.skip - 1))
+        last, page, found = _page_containing(run_id, Place(place.cursor, place.skip - 1))
         return _view_of_last_lines(found[: last.skip + 1], last.cursor, place, limit, page.more_before)
     page = page_before(run_id, place.cursor)
-    found = lines_of(run_id, page)
+    found = numbered_lines(run_id, page)
     for _page in range(LONGEST):
         if found or not page.more_before:
             break
         page = page_before(run_id, page.before)
-        found = lines_of(run_id, page)
+        found = numbered_lines(run_id, page)
     return _view_of_last_lines(found, page.before, place, limit, page.more_before)
 
 
-def _page_at(run_id: UUID, place: Place) -> tuple[Place, Page, list[Line]]:
+def _page_containing(run_id: UUID, place: Place) -> tuple[Place, Page, list[Line]]:
     """The page that holds the line after ``place``, its lines, and ``place`` relative to this page."""
     page = page_after(run_id, place.cursor)
-    found = lines_of(run_id, page)
+    found = numbered_lines(run_id, page)
     for _page in range(LONGEST):
         if len(found) > place.skip or not page.more_after:
             break
         place = Place(page.after, max(0, place.skip - len(found)))
         page = page_after(run_id, place.cursor)
-        found = lines_of(run_id, page)
+        found = numbered_lines(run_id, page)
     return place, page, found
 
 
 def last_view(run_id: UUID, limit: int = LINES) -> View:
     """The last lines, also those without an end."""
     page = last_page(run_id)
-    view = _view_of_last_lines(lines_of(run_id, page), page.before, Place(page.after), limit, page.more_before)
+    view = _view_of_last_lines(numbered_lines(run_id, page), page.before, Place(page.after), limit, page.more_before)
     return replace(view, more_after=False)
 
 
@@ -97,41 +97,43 @@ def first_view(run_id: UUID, limit: int = LINES) -> View:
     return view_after(run_id, Place(Cursor()), limit)
 
 
-def view_at(run_id: UUID, number: int, limit: int = LINES) -> View:
+def view_of_line(run_id: UUID, number: int, limit: int = LINES) -> View:
     """The view that holds the line with this number; the last view if there are fewer lines."""
-    starts = list(chunk_starts(run_id))
+    starts = list(fetch_chunk_starts(run_id))
     for context in (CONTEXT, 0):  # with very long lines before it, a view from there may end before the line
-        view = view_after(run_id, _place_after(starts, max(number - 1 - context, 0)), limit)
+        view = view_after(run_id, _place_after_lines(starts, max(number - 1 - context, 0)), limit)
         if view.lines and view.lines[-1].number >= number:
             return view
     return last_view(run_id, limit)
 
 
-def _place_after(starts: list[Start], ends: int) -> Place:
+def _place_after_lines(starts: list[ChunkStart], line_count: int) -> Place:
     """The place after this number of lines."""
-    found = next((start for start in reversed(starts) if start.ends <= ends), None)
-    return Place(found.cursor, ends - found.ends) if found else Place(Cursor())
+    found = next((start for start in reversed(starts) if start.line_ends_before <= line_count), None)
+    return Place(found.cursor, line_count - found.line_ends_before) if found else Place(Cursor())
 
 
-def first_error(run_id: UUID) -> int | None:
+def first_line_on_stderr(run_id: UUID) -> int | None:
     """The number of the first line on standard error. ``None``: nothing was written there."""
-    return next((start.ends + 1 for start in chunk_starts(run_id) if start.stream == Stream.STDERR), None)
+    return next(
+        (start.line_ends_before + 1 for start in fetch_chunk_starts(run_id) if start.stream == Stream.STDERR), None
+    )
 
 
-def _view_of_last_lines(found: list[Line], start: Cursor, end: Place, limit: int, more_before: bool) -> View:
-    cut = max(0, len(found) - limit)
-    return View(found[cut:], Place(start, cut), end, more_before or cut > 0, more_after=True)
+def _view_of_last_lines(lines: list[Line], start: Cursor, end: Place, limit: int, more_before: bool) -> View:
+    cut = max(0, len(lines) - limit)
+    return View(lines[cut:], Place(start, cut), end, more_before or cut > 0, more_after=True)
 
 
-def lines_of(run_id: UUID, page: Page) -> list[Line]:
+def numbered_lines(run_id: UUID, page: Page) -> list[Line]:
     """The lines of a page. Another statement if its chunks do not store line numbers."""
-    known = ends_before(page)
+    known = stored_line_ends_before(page)
     missing = [stream for stream, count in known.items() if count is None]
-    counted = _count_line_ends(run_id, page.before, missing) if missing else {}
-    return lines(page, {stream: counted.get(stream, count or 0) for stream, count in known.items()})
+    counted = _count_line_ends_before(run_id, page.before, missing) if missing else {}
+    return split_into_lines(page, {stream: counted.get(stream, count or 0) for stream, count in known.items()})
 
 
-def _count_line_ends(run_id: UUID, cursor: Cursor, streams: list[Stream]) -> dict[Stream, int]:
+def _count_line_ends_before(run_id: UUID, cursor: Cursor, streams: list[Stream]) -> dict[Stream, int]:
     """The line ends before ``cursor``, counted in the text: for chunks without a line number, which are few."""
     found = {}
     for stream in streams:

@@ -63,7 +63,7 @@ def instants(job: Job, low: dt.datetime | None, high: dt.datetime | None, limit:
     state = JobState.objects.filter(pk=job.pk).first() or JobState(job_id=job.pk)
     now, left = database_now(), limit or None
     while left is None or left > 0:
-        page = ledger.page(job, state, now, high, size=min(left or BATCH, BATCH))
+        page = ledger.newest_entries(job, state, now, high, limit=min(left or BATCH, BATCH))
         for entry in page.entries:
             if low is not None and entry.instant < low:
                 return

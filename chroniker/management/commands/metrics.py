@@ -24,9 +24,9 @@ class Command(ConsoleCommand):
         parser.add_argument("--output", type=Path, metavar="FILE", help="write to this file, such as chroniker.prom")
 
     def handle(self, *, output: Path | None, **options: Any) -> None:
-        scrape.forget()
+        scrape.forget_cached_values()
         with explain_database_errors():
-            text = scrape.text()
+            text = scrape.metrics_text()
         if output is None:
             self.stdout.write(text)
             return

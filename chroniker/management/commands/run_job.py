@@ -10,7 +10,7 @@ from chroniker.clock.database_clock import database_now
 from chroniker.escaping import one_line
 from chroniker.exceptions import ClaimRefused, CommandRefused, ExecutorError
 from chroniker.executors import HostedExecutor, executors
-from chroniker.insights.planned_start import start_by_hand
+from chroniker.insights.planned_start import planned_start_by_hand
 from chroniker.management.console import CHECKS, explain_database_errors, job_named, parse_moment
 from chroniker.management.follow_run import Follower
 from chroniker.management.terminal import ConsoleCommand
@@ -76,7 +76,7 @@ class Command(ConsoleCommand):
     def print_start(self, job: Job, args: str | None, instant: dt.datetime | None) -> None:
         """One line for the command, and one for each variable."""
         try:
-            start = start_by_hand(job, database_now(), args, instant)
+            start = planned_start_by_hand(job, database_now(), args, instant)
         except CommandRefused as refusal:
             raise CommandError(f"“{one_line(job.name)}” would not start. {one_line(refusal)}") from refusal
         self.stdout.write(one_line(shlex.join(start.argv if job.raw_command else ("manage.py", *start.argv))))

@@ -136,7 +136,7 @@ def test_a_frequent_job_is_in_the_lane_of_its_latest_worker(admin: Client) -> No
     job = a_booked_job(name="each minute", cron="* * * * *")
     a_past_run(job, 1, worker="batch-9")
     JobState.objects.update(p50=1.0)
-    assert [lane.title for lane in insight.timeline(database_now(), 48 * HOUR, "worker").lanes] == ["batch-9"]
+    assert [lane.title for lane in insight.fetch_timeline(database_now(), 48 * HOUR, "worker").lanes] == ["batch-9"]
 
 
 def test_the_page_takes_six_statements_for_any_number_of_jobs(admin: Client) -> None:
@@ -156,7 +156,7 @@ def test_the_page_takes_six_statements_for_any_number_of_jobs(admin: Client) -> 
     JobState.objects.update(p50=1.0)  # some of them are frequent: their hours and latest runs are read
     assert of_the_page() == few + 2
     with CaptureQueriesContext(connection) as captured:
-        insight.timeline(database_now(), 48 * HOUR, "worker")
+        insight.fetch_timeline(database_now(), 48 * HOUR, "worker")
     assert len(captured) == 7  # with the clock
 
 

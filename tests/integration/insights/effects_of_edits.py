@@ -5,15 +5,15 @@ from __future__ import annotations
 import copy
 from typing import Any
 
-from chroniker.insights.what_if import WhatIf, saved_job, what_if
+from chroniker.insights.what_if import EditEffects, effects_of_edit, fetch_saved_job
 from chroniker.models import Job
 
 
-def shown_for(job: Job, **fields: Any) -> WhatIf:
+def shown_for(job: Job, **fields: Any) -> EditEffects:
     """The forecast of saving these values."""
-    saved = saved_job(job.pk)
+    saved = fetch_saved_job(job.pk)
     assert saved is not None
-    return what_if(edited(saved, **fields), saved)
+    return effects_of_edit(edited(saved, **fields), saved)
 
 
 def edited(job: Job, **fields: Any) -> Job:

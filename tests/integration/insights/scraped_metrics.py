@@ -23,8 +23,8 @@ Found = dict[tuple[str, ...], float]
 
 def metrics() -> dict[str, Found]:
     """By name of the sample, without prefix, and values of the labels, in the order of their names."""
-    scrape.forget()
-    return by_name(parse(scrape.text()))
+    scrape.forget_cached_values()
+    return by_name(parse(scrape.metrics_text()))
 
 
 def by_name(families: Iterable[Metric]) -> dict[str, Found]:

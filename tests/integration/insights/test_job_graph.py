@@ -12,7 +12,7 @@ from django.test.utils import CaptureQueriesContext
 from chroniker import lifecycle
 from chroniker.clock.database_clock import database_now
 from chroniker.insights import job_graph
-from chroniker.insights.job_graph import Choice, JobGraph
+from chroniker.insights.job_graph import GraphChoice, JobGraph
 from chroniker.lifecycle import Outcome
 from chroniker.models import Group, Job, JobDependency, JobState, Status
 from chroniker.scheduler.manual_runs import run_now
@@ -27,7 +27,7 @@ def _dummy(dummy: object) -> None:
 
 
 def read(**choice: Any) -> JobGraph:
-    return job_graph.read(database_now(), Choice(**choice))
+    return job_graph.read_job_graph(database_now(), GraphChoice(**choice))
 
 
 def names(graph: JobGraph) -> set[str]:
@@ -139,7 +139,7 @@ def test_five_statements_read_the_graph_however_many_jobs() -> None:
         with CaptureQueriesContext(
             connection,
         ) as queries:
-            job_graph.read(now, Choice())
+            job_graph.read_job_graph(now, GraphChoice())
         return len(queries)
 
     jobs = [a_due_job(name=f"job {number}") for number in range(3)]

@@ -24,7 +24,7 @@ def pages(order: str = "attention", chosen: JobFilter | None = None) -> list[lis
     """The names on all pages, as a person sees them who goes through the list."""
     conditions, cursor, found = conditions_at(database_now()), "", []
     while True:
-        page = job_order.page(chosen or JobFilter(), conditions, order, cursor)
+        page = job_order.fetch_job_page(chosen or JobFilter(), conditions, order, cursor)
         found.append([job.name for job in page.jobs])
         if not page.cursor:
             return found
@@ -73,7 +73,7 @@ def test_those_that_need_attention_are_first_and_disabled_ones_last() -> None:
 def test_a_chip_shows_its_jobs_and_their_number(show: str, expected: list[str]) -> None:
     one_of_each()
     assert sorted(names("name", JobFilter(show=show))) == expected
-    assert job_filters.counts(conditions_at(database_now()))[show] == len(expected)
+    assert job_filters.count_jobs_by_show(conditions_at(database_now()))[show] == len(expected)
 
 
 def test_a_job_that_a_pause_holds_back_is_not_overdue() -> None:
@@ -106,7 +106,7 @@ def test_the_choices_are_those_in_use() -> None:
     health_facts.forget_cached_facts()
     health_facts.cached_facts(now)
     with CaptureQueriesContext(connection) as captured:
-        found = job_filters.choices(now)
+        found = job_filters.fetch_filter_choices(now)
     assert (found.groups, found.queues, found.commands) == (["night"], ["a", "b"], ["check", "noop"])
     assert (found.executors, found.hosts) == (["default"], ["web-1"])
     assert len(captured) == 1
@@ -117,7 +117,7 @@ def test_no_more_choices_are_read_than_a_select_can_show(monkeypatch: pytest.Mon
     for name in "cabdea":
         a_booked_job(queue=name)
     a_booked_job(queue="")
-    assert job_filters.choices(database_now()).queues == ["a", "b", "c"]
+    assert job_filters.fetch_filter_choices(database_now()).queues == ["a", "b", "c"]
 
 
 @pytest.mark.parametrize("order", job_order.ORDERS)
@@ -154,5 +154,5 @@ def test_orders_sort_by_what_they_say() -> None:
 def test_an_invalid_key_gives_the_first_page(cursor: str) -> None:
     a_booked_job(name="only", cron=NEW_YEAR)
     conditions = conditions_at(database_now())
-    page = job_order.page(JobFilter(), conditions, "attention", cursor)
+    page = job_order.fetch_job_page(JobFilter(), conditions, "attention", cursor)
     assert [job.name for job in page.jobs] == ["only"]

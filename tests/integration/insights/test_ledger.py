@@ -26,7 +26,7 @@ SECOND, MINUTE, DAY = dt.timedelta(seconds=1), dt.timedelta(minutes=1), dt.timed
 
 
 def entries(job: Job, until: dt.datetime | None = None, *, size: int = 50) -> list[Entry]:
-    return ledger.page(job, state_of(job), database_now(), until, size=size).entries
+    return ledger.newest_entries(job, state_of(job), database_now(), until, limit=size).entries
 
 
 def a_range(job: Job, token: int, first: dt.datetime, last: dt.datetime, **fields: Any) -> Run:
@@ -43,7 +43,7 @@ def test_scheduled_times_without_a_claim_are_due() -> None:
     job = a_due_job(minutes=3)
     now = state_of(job).next_instant
     assert now is not None
-    found = ledger.page(job, state_of(job), now + 3 * MINUTE + SECOND, size=50).entries
+    found = ledger.newest_entries(job, state_of(job), now + 3 * MINUTE + SECOND, limit=50).entries
     assert [(entry.instant, entry.verdict) for entry in found] == [(now + n * MINUTE, NoRun.DUE) for n in (3, 2, 1, 0)]
 
 
@@ -74,7 +74,7 @@ def test_times_of_a_disabled_job_are_listed_as_disabled_until_it_is_enabled() ->
     lifecycle.book([job.pk], database_now())
     job.refresh_from_db()
     later = database_now() + 3 * MINUTE
-    found = ledger.page(job, state_of(job), later, size=50).entries
+    found = ledger.newest_entries(job, state_of(job), later, limit=50).entries
     assert [entry.verdict for entry in found[:2]] == [NoRun.DISABLED] * 2
     assert all(entry.certain for entry in found)
 
@@ -125,12 +125,12 @@ def test_successive_pages_have_no_gap_and_no_repetition() -> None:
     for token, start in enumerate(range(1, 91, 6), 1):
         a_range(job, token, since + start * MINUTE, since + (start + 5) * MINUTE)
     state, now = state_of(job), since + 95 * MINUTE
-    everything = ledger.page(job, state, now, size=200)
+    everything = ledger.newest_entries(job, state, now, limit=200)
     assert not everything.more
     paged: list[Entry] = []
     until: dt.datetime | None = None
     while True:
-        page = ledger.page(job, state, now, until, size=7)
+        page = ledger.newest_entries(job, state, now, until, limit=7)
         paged += page.entries
         if not page.more:
             break
@@ -158,11 +158,11 @@ def test_a_page_of_a_range_with_a_million_times_reads_one_page(django_assert_max
     a_range(job, 1, since + SECOND, since + 1_000_000 * SECOND, status=Status.LOST)
     state, now = state_of(job), since + 1_000_000 * SECOND
     with django_assert_max_num_queries(3):
-        page = ledger.page(job, state, now, size=50)
+        page = ledger.newest_entries(job, state, now, limit=50)
     assert [entry.instant for entry in page.entries] == [now - n * SECOND for n in range(50)]
     middle = since + 500_000 * SECOND
-    assert ledger.page(job, state, now, middle, size=50).entries[0].instant == middle
-    assert not ledger.page(job, state, now, since + 10 * SECOND, size=50).more
+    assert ledger.newest_entries(job, state, now, middle, limit=50).entries[0].instant == middle
+    assert not ledger.newest_entries(job, state, now, since + 10 * SECOND, limit=50).more
 
 
 def test_a_page_needs_a_constant_number_of_statements_for_any_history() -> None:
@@ -172,7 +172,7 @@ def test_a_page_needs_a_constant_number_of_statements_for_any_history() -> None:
         a_range(job, token, since + token * MINUTE, since + token * MINUTE, status=Status.FAILED)
     state, now = state_of(job), since + 300 * MINUTE
     with CaptureQueriesContext(connection) as captured:
-        page = ledger.page(job, state, now, size=20)
+        page = ledger.newest_entries(job, state, now, limit=20)
     assert len(captured) == 3 and page.more
 
 
@@ -206,7 +206,7 @@ def test_a_window_has_the_same_entries_as_pages_of_any_size() -> None:
         status = Status.FAILED if token % 3 == 0 else Status.SUCCEEDED
         a_range(job, token, since + first * MINUTE, since + last * MINUTE, status=status)
     now = database_now()
-    every = ledger.page(job, state_of(job), now, size=1000)
+    every = ledger.newest_entries(job, state_of(job), now, limit=1000)
     assert not every.more
     for low, high, rows in [
         (0, 40, 3),
@@ -218,7 +218,7 @@ def test_a_window_has_the_same_entries_as_pages_of_any_size() -> None:
         (39, 40, 6),
     ]:
         bounds = since + low * MINUTE, since + high * MINUTE
-        found = ledger.window(job, state_of(job), now, *bounds, rows=rows)
+        found = ledger.entries_between(job, state_of(job), now, *bounds, min_entries=rows)
         expected = [entry for entry in every.entries if entry.instant <= bounds[1]]
         shown = [entry for n, entry in enumerate(expected) if entry.instant >= bounds[0] or n < rows]
         assert found.entries == shown, (low, high, rows)

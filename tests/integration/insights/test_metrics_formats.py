@@ -47,8 +47,8 @@ NAMES = ['quo"te', "back\\slash", "new\nline", "ünïcode 日本", "{braces}=,",
 @pytest.mark.parametrize("name", NAMES)
 def test_any_name_of_a_job_is_read_back_by_other_programs(name: str) -> None:
     Job.objects.filter(pk=a_booked_job(cron=NEVER).pk).update(name=name)
-    assert (name,) in by_name(parse(scrape.text()))["job_enabled"]
-    assert (name,) in by_name(strictly(scrape.text(openmetrics=True)))["job_enabled"]
+    assert (name,) in by_name(parse(scrape.metrics_text()))["job_enabled"]
+    assert (name,) in by_name(strictly(scrape.metrics_text(openmetrics=True)))["job_enabled"]
 
 
 def test_both_formats_have_the_same_values_and_every_metric() -> None:
@@ -58,7 +58,7 @@ def test_both_formats_have_the_same_values_and_every_metric() -> None:
     Backfill.objects.create(
         job=Job.objects.get(), first=database_now(), last=database_now(), spec={}, created_at=database_now(), planned=1
     )
-    plain, strict = by_name(parse(scrape.text())), by_name(strictly(scrape.text(openmetrics=True)))
+    plain, strict = by_name(parse(scrape.metrics_text())), by_name(strictly(scrape.metrics_text(openmetrics=True)))
     assert plain == strict
     assert set(plain) == {family.name for family in FAMILIES}
 

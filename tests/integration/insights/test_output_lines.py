@@ -107,9 +107,9 @@ def test_a_view_at_a_number_holds_that_line(mixed: tuple[Run, list[str], int], m
     run, expected, _limit = mixed
     monkeypatch.setattr(views, "CONTEXT", 5)
     for number in (1, len(expected) // 2, len(expected)):
-        found = views.view_at(run.pk, number, 10)
+        found = views.view_of_line(run.pk, number, 10)
         assert number in [line.number for line in found.lines]
-    assert len(expected) in [line.number for line in views.view_at(run.pk, 10**9, 10).lines]
+    assert len(expected) in [line.number for line in views.view_of_line(run.pk, 10**9, 10).lines]
 
 
 def test_a_place_beyond_its_page_is_found_on_a_later_page(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -142,13 +142,13 @@ def test_lost_chunks_are_marked_and_their_lines_keep_their_numbers() -> None:
     assert [(line.number, line.text, line.missing) for line in found] == [
         (1, "0a", 0), (2, "0b", 0), (7, "3a", 2), (8, "3b", 0),
     ]  # fmt: skip
-    assert views.view_at(run.pk, 7).lines[-1].number == 8
+    assert views.view_of_line(run.pk, 7).lines[-1].number == 8
 
 
 def test_the_first_error_is_the_first_line_on_standard_error() -> None:
     run = a_run_that_wrote((Stream.STDOUT, "one\ntwo\n"), (Stream.STDERR, "oops\n"), (Stream.STDOUT, "three\n"))
-    assert views.first_error(run.pk) == 3
-    assert views.first_error(a_run_that_wrote((Stream.STDOUT, "fine\n")).pk) is None
+    assert views.first_line_on_stderr(run.pk) == 3
+    assert views.first_line_on_stderr(a_run_that_wrote((Stream.STDOUT, "fine\n")).pk) is None
 
 
 def test_the_search_ignores_case_and_colours_and_goes_on_where_it_stopped(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -160,7 +160,7 @@ def test_the_search_ignores_case_and_colours_and_goes_on_where_it_stopped(monkey
     found: list[int] = []
     steps, cursor = 0, Cursor()
     while True:
-        answer = search.search(run.pk, "Needle", cursor)
+        answer = search.search_lines(run.pk, "Needle", cursor)
         found, steps = found + answer.numbers, steps + 1
         if answer.next is None:
             break
@@ -198,8 +198,8 @@ def forwards_lines(run: Run) -> list[Line]:
 
 def test_no_output_is_an_empty_view() -> None:
     run = a_run_that_wrote()
-    assert not any((views.last_view(run.pk).lines, views.first_view(run.pk).lines, views.view_at(run.pk, 5).lines))
-    assert search.search(run.pk, "x", Cursor()).next is None
+    assert not any((views.last_view(run.pk).lines, views.first_view(run.pk).lines, views.view_of_line(run.pk, 5).lines))
+    assert search.search_lines(run.pk, "x", Cursor()).next is None
 
 
 def test_a_place_parses_its_own_text() -> None:
@@ -211,7 +211,7 @@ def test_a_view_costs_the_same_statements_for_any_length() -> None:
     def statements(chunks: int) -> tuple[int, int, int]:
         run = a_run_that_wrote(*[(Stream.STDOUT, "x\n" * 100)] * chunks)
         counts = []
-        for read in (views.last_view, views.first_view, lambda pk: views.view_at(pk, chunks * 50)):
+        for read in (views.last_view, views.first_view, lambda pk: views.view_of_line(pk, chunks * 50)):
             with CaptureQueriesContext(connection) as queries:
                 read(run.pk)
             counts.append(len(queries))

@@ -11,7 +11,7 @@ from django.test.utils import CaptureQueriesContext
 
 from chroniker.clock.database_clock import database_now
 from chroniker.insights.output import pages as output_pages
-from chroniker.insights.output.pages import Cursor, Page, last_page, page_after, page_before, pages
+from chroniker.insights.output.pages import Cursor, Page, all_pages, last_page, page_after, page_before
 from chroniker.models import LogChunk, Run
 from chroniker.scheduler.manual_runs import run_now
 from tests.support.factories import a_booked_job
@@ -50,7 +50,7 @@ def mixed(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> tu
 
 def test_forwards_every_piece_comes_once_and_in_order(mixed: tuple[Run, list[str]]) -> None:
     run, written = mixed
-    assert read(*pages(run.pk)) == written
+    assert read(*all_pages(run.pk)) == written
 
 
 def test_backwards_every_piece_comes_once_and_in_order(mixed: tuple[Run, list[str]]) -> None:
@@ -82,7 +82,7 @@ def test_a_stream_keeps_its_own_order_when_the_worker_s_clock_is_set_back() -> N
     began = database_now()
     for seq, late in enumerate([10, 5, 7]):
         LogChunk.objects.create(run=run, stream=1, seq=seq, text=str(seq), written_at=began + late * SECOND)
-    assert read(*pages(run.pk)) == read(last_page(run.pk)) == ["0", "1", "2"]
+    assert read(*all_pages(run.pk)) == read(last_page(run.pk)) == ["0", "1", "2"]
 
 
 def test_a_page_costs_its_own_size_for_any_length_of_output() -> None:
@@ -96,14 +96,14 @@ def test_a_page_costs_its_own_size_for_any_length_of_output() -> None:
 
 def test_one_piece_larger_than_a_page_is_a_page_of_its_own() -> None:
     run, written = a_run_with([1, 1], length=output_pages.BUDGET + 1)
-    assert [read(page) for page in pages(run.pk)] == [[text] for text in written]
+    assert [read(page) for page in all_pages(run.pk)] == [[text] for text in written]
 
 
 def test_missing_chunks_are_counted() -> None:
     run, _written = a_run_with([1] * 10)
     LogChunk.objects.filter(run=run, seq__in=[0, 4, 5]).delete()
     expected = {1: 1, 6: 2}
-    (page,) = pages(run.pk)
+    (page,) = all_pages(run.pk)
     assert {piece.seq: piece.missing for piece in page.pieces if piece.missing} == expected
     assert {piece.seq: piece.missing for piece in last_page(run.pk).pieces if piece.missing} == {6: 2}
 

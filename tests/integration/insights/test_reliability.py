@@ -11,7 +11,7 @@ from django.test.utils import CaptureQueriesContext
 
 from chroniker.clock.database_clock import database_now
 from chroniker.insights import reliability
-from chroniker.insights.reliability import Counts
+from chroniker.insights.reliability import EventCounts
 from chroniker.models import EventKind, Job, Lease, Run, RunEvent, Status, Trigger
 from tests.support.factories import a_booked_job
 
@@ -122,10 +122,10 @@ def test_events_are_counted_by_kind_and_age() -> None:
             RunEvent.objects.create(run=run, kind=kind, at=now - age * MINUTE)
     RunEvent.objects.create(run=run, kind=EventKind.LATE_REPORT, at=now - 8 * DAY)
     assert reliability.count_events(now) == {
-        EventKind.REFUSED_DELIVERY: Counts(1, 2, 3),
-        EventKind.LATE_REPORT: Counts(),
-        EventKind.LATE_OUTCOME: Counts(),
-        EventKind.LOST: Counts(0, 1, 1),
+        EventKind.REFUSED_DELIVERY: EventCounts(1, 2, 3),
+        EventKind.LATE_REPORT: EventCounts(),
+        EventKind.LATE_OUTCOME: EventCounts(),
+        EventKind.LOST: EventCounts(0, 1, 1),
     }
 
 

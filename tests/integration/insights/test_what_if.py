@@ -15,7 +15,7 @@ from chroniker import lifecycle
 from chroniker.clock.database_clock import database_now
 from chroniker.eligibility import dependencies
 from chroniker.insights.timetable import Change
-from chroniker.insights.what_if import what_if
+from chroniker.insights.what_if import effects_of_edit
 from chroniker.models import Group, Host, HostService, Job, JobDependency, JobState, Lease, Run, Status
 from chroniker.models.calendar import Blackout, Calendar
 from chroniker.scheduler.manual_runs import run_now
@@ -156,5 +156,5 @@ def test_a_forecast_takes_six_statements_and_one_for_its_calendar(calendar: bool
         shown_for(job, cron="*/2 * * * *")
     assert len(queries) == statements
     with CaptureQueriesContext(connection) as queries:
-        what_if(Job(name="new", command="noop", cron="*/2 * * * *", timezone="UTC"))
+        effects_of_edit(Job(name="new", command="noop", cron="*/2 * * * *", timezone="UTC"))
     assert len(queries) == 5

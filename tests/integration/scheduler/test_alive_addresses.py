@@ -160,7 +160,7 @@ def test_an_address_for_programs_answers_without_a_database_where_requests_are_t
         raise OSError("could not connect")
 
     health_facts.forget_cached_facts()
-    scrape.forget()
+    scrape.forget_cached_values()
     with monkeypatch.context() as patch:
         patch.setitem(connection.settings_dict, "ATOMIC_REQUESTS", True)
         patch.setattr(connection, "cursor", fail)

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from chroniker.insights.output.ansi import PLAIN, Style, segments, style_after, visible_text
+from chroniker.insights.output.ansi import PLAIN, Style, style_after, styled_segments, visible_text
 
 #: Text with many escape sequences, complete and broken ones, and all kinds of control characters.
 PIECES = st.one_of(
@@ -27,7 +27,7 @@ CLASSES = re.compile(r"a(1|2|4|3[0-7]|9[0-7]|4[0-7]|10[0-7])")
 
 @given(LINES)
 def test_the_segments_are_the_visible_text(line: str) -> None:
-    found, _style = segments(line)
+    found, _style = styled_segments(line)
     assert "".join(text for _classes, text in found) == visible_text(line)
     assert all(text for _classes, text in found)
     assert all(first[0] != second[0] for first, second in itertools.pairwise(found))
@@ -41,18 +41,18 @@ def test_nothing_invisible_is_left(line: str) -> None:
 
 @given(LINES)
 def test_classes_are_known(line: str) -> None:
-    for classes, _text in segments(line)[0]:
+    for classes, _text in styled_segments(line)[0]:
         assert all(CLASSES.fullmatch(name) for name in classes.split())
 
 
 @given(LINES, LINES)
 def test_the_style_goes_on_in_the_next_line(first: str, second: str) -> None:
-    assert segments(second, segments(first)[1])[1] == style_after(second, style_after(first))
+    assert styled_segments(second, styled_segments(first)[1])[1] == style_after(second, style_after(first))
 
 
 @given(st.text(st.characters(exclude_categories=["Cc"])))
 def test_text_without_escapes_is_kept(text: str) -> None:
-    assert segments(text) == ([("", text)] if text else [], PLAIN)
+    assert styled_segments(text) == ([("", text)] if text else [], PLAIN)
 
 
 @pytest.mark.parametrize(
@@ -71,7 +71,7 @@ def test_text_without_escapes_is_kept(text: str) -> None:
     ],
 )
 def test_lines_of_real_commands(line: str, expected: list[tuple[str, str]]) -> None:
-    assert segments(line)[0] == expected
+    assert styled_segments(line)[0] == expected
 
 
 def test_a_broken_extended_colour_changes_nothing() -> None:

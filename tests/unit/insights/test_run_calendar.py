@@ -13,11 +13,11 @@ from chroniker.insights.ledger import Entry, NoRun
 from chroniker.insights.run_calendar import (
     CalendarCell,
     Mark,
+    calendar_cells_of_entries,
+    calendar_cells_of_hours,
     calendar_days,
-    cells_of_entries,
-    cells_of_hours,
     fill_days,
-    mark_of,
+    mark_of_entry,
 )
 from chroniker.models import Run, RunHour, Status
 from tests.unit.schedule.samples import CHANGES, utc
@@ -78,8 +78,8 @@ def test_the_mark_of_a_scheduled_time_is_that_of_its_last_attempt() -> None:
         Entry(first, without=NoRun.DUE): Mark.DUE,
         Entry(first, without=NoRun.DISABLED): Mark.SKIPPED,
     }
-    assert {entry: mark_of(entry) for entry in marks} == marks
-    assert cells_of_entries([Entry(last, without=NoRun.NO_RECORD, first=first)]) == []
+    assert {entry: mark_of_entry(entry) for entry in marks} == marks
+    assert calendar_cells_of_entries([Entry(last, without=NoRun.NO_RECORD, first=first)]) == []
 
 
 def test_the_mark_of_an_hour_is_its_worst_result() -> None:
@@ -90,4 +90,9 @@ def test_the_mark_of_an_hour_is_its_worst_result() -> None:
         RunHour(hour=hour, skipped=60),
         RunHour(hour=hour),
     ]
-    assert [cell.mark for cell in cells_of_hours(rows)] == [Mark.FAILED, Mark.SUCCEEDED, Mark.SKIPPED, Mark.UNKNOWN]
+    assert [cell.mark for cell in calendar_cells_of_hours(rows)] == [
+        Mark.FAILED,
+        Mark.SUCCEEDED,
+        Mark.SKIPPED,
+        Mark.UNKNOWN,
+    ]

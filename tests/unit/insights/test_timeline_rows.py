@@ -14,7 +14,15 @@ from hypothesis import strategies as st
 
 from chroniker.insights.collision_pools import find_pool_collisions, slots_by_queue
 from chroniker.insights.expected_runs import ExpectedStarts, first_expected_runs
-from chroniker.insights.timeline_rows import POINTS, Band, Bar, JobRow, Rows, arrange, busy_line
+from chroniker.insights.timeline_rows import (
+    POINTS,
+    Band,
+    Bar,
+    JobRow,
+    TimelineRows,
+    arrange_lanes,
+    average_runs_at_once,
+)
 from chroniker.insights.timeline_runs import JobLabel, TimelineRun
 from chroniker.models import Group, HostService, Job, JobState, Run, RunHour, Status
 from chroniker.schedule import jitter, next_after
@@ -120,7 +128,7 @@ def test_the_line_of_busy_slots_is_the_number_of_runs_in_each_second(bars: list[
     row = JobRow(1, "job", "a", bars=[Bar(NOW + a * SECOND, NOW + (a + n) * SECOND, "succeeded") for a, n in bars])
     seconds = Counter(second for a, n in bars for second in range(a, a + n))
     expected = [sum(seconds[part * 5 + each] for each in range(5)) / 5 for part in range(POINTS)]
-    assert [round(busy, 6) for busy in busy_line([row], low, high)] == [round(each, 6) for each in expected]
+    assert [round(busy, 6) for busy in average_runs_at_once([row], low, high)] == [round(each, 6) for each in expected]
 
 
 def closed(pk: int, minutes_ago: int, *, job: Job, worker: str = "a", status: str = Status.SUCCEEDED) -> TimelineRun:
@@ -131,33 +139,33 @@ def closed(pk: int, minutes_ago: int, *, job: Job, worker: str = "a", status: st
 
 def test_runs_stand_in_the_lane_of_their_worker_and_expected_ones_in_that_of_the_latest() -> None:
     state = a_state(1, "*/30 * * * *")
-    rows = Rows(NOW - HOUR, NOW, NOW + HOUR, None, "worker")
+    rows = TimelineRows(NOW - HOUR, NOW, NOW + HOUR, None, "worker")
     rows.add_runs([closed(2, 5, job=state.job), closed(1, 35, job=state.job, worker="b", status=Status.FAILED)])
-    rows.add_expected([state, a_state(2, "*/30 * * * *")], set(), ExpectedStarts(rows.high))
-    lanes = arrange(rows.busiest(9), rows, 99).lanes
+    rows.add_expected_runs([state, a_state(2, "*/30 * * * *")], set(), ExpectedStarts(rows.high))
+    lanes = arrange_lanes(rows.busiest_rows(9), rows, 99).lanes
     shown = {lane.title: [[bar.code for bar in row.bars] for row in lane.rows] for lane in lanes}
     assert shown == {"a": [["succeeded", "expected", "expected"]], "b": [["failed"]], "": [["expected", "expected"]]}
     assert [lane.title for lane in lanes] == ["a", "b", ""]
 
 
 def test_the_busiest_rows_are_kept_and_the_rest_is_counted() -> None:
-    rows = Rows(NOW - HOUR, NOW, NOW + HOUR, None, "job")
+    rows = TimelineRows(NOW - HOUR, NOW, NOW + HOUR, None, "job")
     for pk in range(1, 9):
         job = a_state(pk, "0 0 1 1 *").job
         rows.add_runs([closed(pk * 10 + n, n * 3, job=job) for n in range(1, pk + 1)])
-    shown = rows.busiest(3)
+    shown = rows.busiest_rows(3)
     assert ([row.job_id for row in shown], rows.count) == ([8, 7, 6], 8)
-    arranged = arrange(shown, rows, 10)
+    arranged = arrange_lanes(shown, rows, 10)
     assert arranged.bars_left_out == 8 + 7 + 6 - 10
     assert [len(row.bars) for row in shown] == [8, 2, 0]
 
 
 def test_a_frequent_job_is_a_band_of_its_hours() -> None:
     state = a_state(1, "* * * * *")
-    rows = Rows(NOW - 3 * HOUR, NOW, NOW + 3 * HOUR, None, "job")
-    rows.add_expected([state], {1}, ExpectedStarts(rows.high))
-    shown = rows.busiest(9)
-    assert rows.job_ids(shown) == [1]
+    rows = TimelineRows(NOW - 3 * HOUR, NOW, NOW + 3 * HOUR, None, "job")
+    rows.add_expected_runs([state], {1}, ExpectedStarts(rows.high))
+    shown = rows.busiest_rows(9)
+    assert rows.job_ids_needing_hours(shown) == [1]
     hour = NOW.replace(minute=0, second=0)
     rows.add_hours(
         shown, [RunHour(job=state.job, hour=hour - n * HOUR, succeeded=60 - n, failed=n) for n in (3, 2, 1, 0)]
@@ -171,9 +179,9 @@ def test_a_frequent_job_is_a_band_of_its_hours() -> None:
 def test_hours_of_single_runs_are_not_bands() -> None:
     state = a_state(1, "*/30 * * * *")
     since = NOW - HOUR
-    rows = Rows(NOW - 3 * HOUR, NOW, NOW + 3 * HOUR, since, "job")
-    rows.add_expected([state], set(), ExpectedStarts(rows.high))
-    shown = rows.busiest(9)
+    rows = TimelineRows(NOW - 3 * HOUR, NOW, NOW + 3 * HOUR, since, "job")
+    rows.add_expected_runs([state], set(), ExpectedStarts(rows.high))
+    shown = rows.busiest_rows(9)
     hour = NOW.replace(minute=0, second=0)
     rows.add_hours(shown, [RunHour(job=state.job, hour=hour - n * HOUR, succeeded=2) for n in (2, 1, 0)])
     assert shown[0].bands == [

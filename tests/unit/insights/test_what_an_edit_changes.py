@@ -12,7 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from chroniker.insights.crowding import ExpectedRun, find_collisions
-from chroniker.insights.self_overlap import OverlapForecast, forecast
+from chroniker.insights.self_overlap import OverlapForecast, forecast_overlaps
 from chroniker.insights.timetable import Change, Timetable, changed_times, stale_times
 from chroniker.lifecycle import Plan, claim_plan
 from chroniker.models import CatchUp, Job, JobState, Overlap, Status
@@ -56,8 +56,8 @@ def test_the_merged_times_are_those_of_a_walk_over_each_minute(edit: tuple[Timet
     shown = [row.instant for row in rows]
     assert shown[: len(known)] == known
     for row in rows[: len(known)]:
-        runs_before = row.instant in old and not before.blackout(row.instant)
-        runs_after = row.instant in new and not after.blackout(row.instant)
+        runs_before = row.instant in old and not before.blackout_name(row.instant)
+        runs_after = row.instant in new and not after.blackout_name(row.instant)
         assert (row.runs_before, row.runs_after) == (runs_before, runs_after)
         assert (row.change == Change.ADDED) == (runs_after and not runs_before)
         assert (row.change == Change.DROPPED) == (runs_before and not runs_after)
@@ -70,8 +70,8 @@ def test_the_stale_times_of_a_dependant_have_no_run_of_the_job_since_the_one_bef
 ) -> None:
     changed, dependant, moment = edit
     stale, examined = stale_times(changed, dependant, moment, MOST)
-    own = sorted(each for each in minutes(dependant, moment, 30) if not dependant.blackout(each))[: MOST + 1]
-    others = {each for each in minutes(changed, moment, 30) if not changed.blackout(each)}
+    own = sorted(each for each in minutes(dependant, moment, 30) if not dependant.blackout_name(each))[: MOST + 1]
+    others = {each for each in minutes(changed, moment, 30) if not changed.blackout_name(each)}
     expected = [
         instant
         for previous, instant in itertools.pairwise(own)
@@ -170,7 +170,7 @@ def test_overlaps_are_those_of_a_life_second_by_second(
     end = begin + 40 * MINUTE
     starts = Timetable(job.spec).starts(begin, end, 1000)
     expected = Life(job, seconds).live(begin, end)
-    found = forecast(starts, seconds * SECOND, policy, catch_up)
+    found = forecast_overlaps(starts, seconds * SECOND, policy, catch_up)
     if catch_up == CatchUp.EACH and policy == Overlap.WAIT:
         assert (found.runs, found.late) == (len(starts), expected.late)
         assert found.runs == expected.runs
