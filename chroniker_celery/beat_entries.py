@@ -13,7 +13,7 @@ from chroniker.clock.database_clock import database_now
 from chroniker.models import Job
 from chroniker.process.kernel import host_clock
 from chroniker_celery.beat_file import last_sent_times
-from chroniker_celery.models import BeatEntry, key_of
+from chroniker_celery.models import BeatEntry, key_of_entry
 
 #: ``celery.beat.ScheduleEntry``; its stubs are incomplete.
 Entry: TypeAlias = Any
@@ -56,7 +56,7 @@ def read_or_create_rows(entries: Iterable[Entry], now: dt.datetime, schedule_fil
     A new row counts from the time at which Celery's own beat sent the entry, according to its ``schedule_file``, or
     from now.
     """
-    wanted = {key_of(entry.name): entry for entry in entries}
+    wanted = {key_of_entry(entry.name): entry for entry in entries}
     here = BeatEntry.objects.using(database_of_entries()).in_bulk(field_name="key")
     if wanted.keys() - here.keys():
         sent = last_sent_times(schedule_file)
@@ -86,7 +86,7 @@ def _update_shown_columns(pairs: Iterable[tuple[BeatEntry, dict[str, str]]]) -> 
 
 def last_served_times(names: Iterable[str]) -> dict[str, dt.datetime]:
     """Until when each of these entries was sent by a beat of this project."""
-    keys = {key_of(name): name for name in names}
+    keys = {key_of_entry(name): name for name in names}
     rows = BeatEntry.objects.using(database_of_entries()).in_bulk(field_name="key")
     return {keys[key]: row.served_until for key, row in rows.items() if key in keys}
 
@@ -99,7 +99,7 @@ def _shown_columns(entry: Entry) -> dict[str, str]:
 def read_or_create_row(entry: Entry, now: dt.datetime) -> BeatEntry:
     """The entry's row as it is now. A row that somebody deleted is added again, and counts from ``now``."""
     row, _created = BeatEntry.objects.using(database_of_entries()).get_or_create(
-        key=key_of(entry.name), defaults={"served_until": now, **_shown_columns(entry)}
+        key=key_of_entry(entry.name), defaults={"served_until": now, **_shown_columns(entry)}
     )
     return row
 

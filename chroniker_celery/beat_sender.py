@@ -17,7 +17,7 @@ from chroniker.scheduler.database_errors import explain
 from chroniker.scheduler.kept_connection import KeptConnection
 from chroniker_celery import beat_entries
 from chroniker_celery.beat_entries import DatabaseClock, Entry
-from chroniker_celery.models import BeatEntry, key_of
+from chroniker_celery.models import BeatEntry, key_of_entry
 
 logger = logging.getLogger(__name__)
 
@@ -74,7 +74,7 @@ class EntrySender:
         rows = beat_entries.read_or_create_rows(entries.values(), self._clock.read(), self._schedule_file)
         for name, entry in entries.items():
             entry.schedule.nowfun = entry.schedule.nowfun or self._now
-            self._set_last_run(entry, rows[key_of(name)].served_until)
+            self._set_last_run(entry, rows[key_of_entry(name)].served_until)
         self._wake_at = dict.fromkeys(entries, host_clock.monotonic())
 
     def _now(self) -> dt.datetime:

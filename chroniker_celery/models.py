@@ -15,7 +15,7 @@ class BeatEntry(models.Model):
     in the settings of each beat.
     """
 
-    key = models.CharField(max_length=64, unique=True, editable=False)  #: of ``key_of``
+    key = models.CharField(max_length=64, unique=True, editable=False)  #: of ``key_of_entry``
     name = models.CharField(_("name"), max_length=200)
     task = models.CharField(_("task"), max_length=200)
     schedule = models.CharField(
@@ -38,6 +38,6 @@ class BeatEntry(models.Model):
         return self.name
 
 
-def key_of(name: str) -> str:
+def key_of_entry(name: str) -> str:
     """Identifies an entry. Names may differ only by case, which MariaDB and MySQL would ignore, and may be long."""
     return hashlib.sha256(name.encode()).hexdigest()

@@ -39,10 +39,10 @@ def current_notice() -> ShutdownNotice | None:
 def _on_shutting_down(how: str = "", **kwargs: Any) -> None:
     """Runs in a signal handler. A cold shutdown is handled by the supervisor itself."""
     if how == "Warm":
-        announce()
+        announce_shutdown()
 
 
-def announce() -> None:
+def announce_shutdown() -> None:
     if _notice is not None:
         grace = settings.shutdown_grace
         _notice.announce(None if grace is None else grace.total_seconds())

@@ -48,14 +48,14 @@ def _turn_retries_into_failures(task: AnyTask, retry_inline: bool) -> Iterator[N
     if retry_inline:
         yield
         return
-    task.retry = _ask_for_retry
+    task.retry = _raise_retry
     try:
         yield
     finally:
         del task.retry  # the method of its class is left
 
 
-def _ask_for_retry(*args: Any, exc: BaseException | None = None, **options: Any) -> NoReturn:
+def _raise_retry(*args: Any, exc: BaseException | None = None, **options: Any) -> NoReturn:
     """In place of ``Task.retry``. Its countdown, eta and max_retries do not apply."""
     cause = exc or sys.exc_info()[1]
     if cause is None:

@@ -113,7 +113,7 @@ class SupervisionStep(bootsteps.StartStopStep):
 
     def close(self, parent: Worker) -> None:
         """Before the pool waits for its runs. Needed for remote control's shutdown, which sends no signal."""
-        shutdown.announce()
+        shutdown.announce_shutdown()
 
     def stop(self, parent: Worker) -> None:
         if self._heartbeat is not None:

@@ -138,7 +138,7 @@ class StatementNow(FromNow):
         return sql.replace("clock_timestamp()", "statement_timestamp()"), params
 
 
-def clock_columns(using: str, *, with_server: bool) -> str:
+def clock_columns_sql(using: str, *, with_server: bool) -> str:
     """SQL of the columns "now" (to be read with ``to_aware``) and "server", for a statement of the caller."""
     connection = connections[using]
     server = _server_sql(connection) if with_server else "''"

@@ -26,14 +26,14 @@ class Filter:
     name: str
     value: str
 
-    def apply(self, found: dt.datetime | str | None) -> dt.datetime | str | None:
+    def apply(self, input_value: dt.datetime | str | None) -> dt.datetime | str | None:
         """``None`` stays ``None``, except for “default”. Raises ``CommandRefused`` for a time beyond the calendar."""
         if self.name == "default":
-            return self.value if found is None else found
-        if not isinstance(found, dt.datetime):
-            return found
+            return self.value if input_value is None else input_value
+        if not isinstance(input_value, dt.datetime):
+            return input_value
         try:
-            return (_TO_TIME.get(self.name) or _TO_TEXT[self.name])(found, self.value)
+            return (_TO_TIME.get(self.name) or _TO_TEXT[self.name])(input_value, self.value)
         except (OverflowError, ValueError):
             text = _("The placeholder's filter %(filter)s leads beyond the calendar.")
             raise CommandRefused(text % {"filter": f"{self.name}:“{self.value}”"}) from None

@@ -18,7 +18,7 @@ from django.db import connections
 from django.db.models import Model, QuerySet
 from django.db.models.sql import UpdateQuery
 
-from chroniker.clock.database_clock import clock_columns
+from chroniker.clock.database_clock import clock_columns_sql
 from chroniker.conf import settings
 from chroniker.models import Group, Job, JobState, Lease, Run
 from chroniker.models.statements import Statement, Values, select
@@ -64,7 +64,7 @@ def make_start(
     return Statement(
         f"WITH moved AS ({moved} RETURNING {_columns(Run, _table(Run))}), "  # nosec B608
         f"held AS ({held} AND EXISTS (SELECT FROM moved) RETURNING 1) "
-        f"SELECT {clock_columns(settings.database, with_server=with_server)}, "
+        f"SELECT {clock_columns_sql(settings.database, with_server=with_server)}, "
         f"state.{_name(JobState, 'last_success_until')}, state.{_name(JobState, 'alerts_open')}, "
         f"{_columns(Run, 'moved')}, {_columns(Job, 'job')} "
         f"FROM moved CROSS JOIN held JOIN {_table(Job)} job ON job.{_name(Job, 'id')} = moved.{_name(Run, 'job')} "
@@ -89,7 +89,7 @@ def make_renewal(lease: QuerySet[Lease], values: Values, *, with_server: bool) -
     stop = ", ".join(f"run.{_name(Run, name)}" for name in ("stop_requested_at", "stop_requested_by"))
     return Statement(
         f"WITH renewed AS ({renewed} RETURNING {_name(Lease, 'run')} AS run_id) "  # nosec B608
-        f"SELECT {stop}, {clock_columns(settings.database, with_server=with_server)} "
+        f"SELECT {stop}, {clock_columns_sql(settings.database, with_server=with_server)} "
         f"FROM {_table(Run)} run JOIN renewed ON renewed.run_id = run.{_name(Run, 'id')}",
         params,
     )

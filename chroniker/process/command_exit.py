@@ -30,7 +30,7 @@ _files_of_startup: list[weakref.ref[Any]] = []
 def remember_open_files() -> None:
     """Flush the open files of the fork server, and remember them: else each fork would write their buffered text."""
     files = [each for each in gc.get_objects() if _is_file(each)]
-    _flush(files)
+    _flush_files(files)
     _files_of_startup[:] = [weakref.ref(each) for each in files]
 
 
@@ -77,14 +77,14 @@ def _run_finalizers_and_close_files() -> None:
         if not _is_file(each) and _find_finalizer(each) is not None:
             _call_safely(_find_finalizer(each), each)
     files += [file for reference in _files_of_startup if (file := reference()) is not None]
-    _flush(files)
+    _flush_files(files)
     for each in files:
         if type(each).__module__ != "_io":  # a file class in Python, such as GzipFile: only `close` writes its end
             _call_safely(type(each).close, each)
-    _flush(files)
+    _flush_files(files)
 
 
-def _flush(files: Iterable[Any]) -> None:
+def _flush_files(files: Iterable[Any]) -> None:
     """Flush text files first: they write into the buffers of binary files."""
     for kind in (_io.TextIOWrapper, _io._BufferedIOBase):
         for each in files:
@@ -92,20 +92,20 @@ def _flush(files: Iterable[Any]) -> None:
                 _call_safely(type(each).flush, each)
 
 
-def _is_file(each: object) -> bool:
+def _is_file(value: object) -> bool:
     """Whether it is a file, judged by its type: `isinstance` would evaluate lazy objects."""
-    return issubclass(type(each), _io._IOBase)
+    return issubclass(type(value), _io._IOBase)
 
 
-def _find_finalizer(each: object) -> Any:
+def _find_finalizer(value: object) -> Any:
     """The `__del__` of its class, if that is written in Python; else None."""
-    found = getattr(type(each), "__del__", None)
+    found = getattr(type(value), "__del__", None)
     return found if hasattr(found, "__code__") else None
 
 
-def _call_safely(step: Any, each: object) -> None:
+def _call_safely(function: Any, argument: object) -> None:
     try:
-        step(each)
+        function(argument)
     except ValueError:
         pass  # a file that is closed, or detached
     except Exception:  # as at the end of an interpreter: printed, and the next step runs

@@ -104,12 +104,12 @@ class ForkServer:
         self.restart_if_killed()
         return self._send_request(KEEPER + name, descriptors)
 
-    def hold_lock(self, name: bytes, lock: int) -> bool:
+    def hold_lock(self, name: bytes, lock_descriptor: int) -> bool:
         """Let the server hold the lock for the next run of the keeper with this name. False: there is no fork server.
 
         True: the lock is held until that keeper and all its processes are dead, or until it serves another run.
         """
-        return self._send_request(LOCK + name, [lock])
+        return self._send_request(LOCK + name, [lock_descriptor])
 
     def _send_request(self, words: bytes, descriptors: Sequence[int]) -> bool:
         requests = self._requests

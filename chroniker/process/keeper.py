@@ -36,7 +36,7 @@ class Tree(Protocol):
     def fileno(self) -> int:
         """A descriptor that is readable after a process of the tree has ended."""
 
-    def clear(self) -> None:
+    def clear_wakeup(self) -> None:
         """Make the descriptor unreadable until the next process ends."""
 
     def start(self, spec: RunSpec) -> int:
@@ -117,7 +117,7 @@ class Keeper:
         how = ""
         while not how:
             self._poll.poll(self._longest_wait(boot_clock()) * 1000)
-            self._tree.clear()
+            self._tree.clear_wakeup()
             # Read all messages before comparing a deadline: a renewal may be among them.
             self._handle_messages([*self._early, *self._wire.receive()], boot_clock())
             self._early = []

@@ -70,11 +70,11 @@ class KeeperClient:
         if self._unanswered is None:
             self._unanswered = host_clock.monotonic()  # stands still while the machine is suspended
 
-    def stop(self) -> None:
+    def stop_command(self) -> None:
         """Request SIGTERM, and SIGKILL after the grace of the run."""
         self.wire.send(stop=True)
 
-    def kill(self) -> None:
+    def kill_tree(self) -> None:
         """Request SIGKILL at once."""
         self.wire.send(kill=True)
 
@@ -151,31 +151,33 @@ class KeeperClient:
                 self._cold.wait(_END_TIMEOUT)
 
     @classmethod
-    def start(cls, fork_server: ForkServer | None, lock: int) -> KeeperClient:
+    def start(cls, fork_server: ForkServer | None, lock_descriptor: int) -> KeeperClient:
         """Return a ready keeper: from the fork server if it answers, else started cold. Raises OSError on failure.
 
         A keeper runs nothing before it gets its run. One that starts too late, after another was started in its
         place, finds its connection closed and ends.
         """
         if fork_server is not None:
-            if (idle := fork_server.take_idle_keeper()) and (again := cls._reuse_idle_keeper(idle, lock, fork_server)):
+            if (idle := fork_server.take_idle_keeper()) and (
+                again := cls._reuse_idle_keeper(idle, lock_descriptor, fork_server)
+            ):
                 return again
-            keeper = cls._start_keeper(lock, fork_server)
+            keeper = cls._start_keeper(lock_descriptor, fork_server)
             if keeper.wait_ready(fork_server):
                 return keeper
             keeper.close()
-        keeper = cls._start_keeper(lock, None)
+        keeper = cls._start_keeper(lock_descriptor, None)
         if not keeper.wait_ready():
             keeper.close()
             raise OSError("its keeper did not start")
         return keeper
 
     @classmethod
-    def _start_keeper(cls, lock: int, fork_server: ForkServer | None) -> KeeperClient:
+    def _start_keeper(cls, lock_descriptor: int, fork_server: ForkServer | None) -> KeeperClient:
         near, far = socket.socketpair()
         keeper = cls._create_with_pipes(KeeperConnection(near))
         keeper._name, keeper._fork_server = os.urandom(NAME_BYTES), fork_server
-        with far, keeper._descriptors_for_keeper(lock) as files:
+        with far, keeper._descriptors_for_keeper(lock_descriptor) as files:
             descriptors = Descriptors(far.fileno(), *files)
             if fork_server is None:
                 keeper._cold = start_python("keeper_main", descriptors)
@@ -184,12 +186,12 @@ class KeeperClient:
         return keeper
 
     @classmethod
-    def _reuse_idle_keeper(cls, idle: IdleKeeper, lock: int, fork_server: ForkServer) -> KeeperClient | None:
+    def _reuse_idle_keeper(cls, idle: IdleKeeper, lock_descriptor: int, fork_server: ForkServer) -> KeeperClient | None:
         """Give another run's lock to the keeper's parent, then its files to the keeper. None: it does not answer."""
         keeper = cls._create_with_pipes(idle.wire)
         keeper._name, keeper._fork_server, keeper._pidfd = idle.name, fork_server, idle.pidfd
-        with keeper._descriptors_for_keeper(lock) as files:
-            sent = fork_server.hold_lock(idle.name, lock) and idle.wire.send_files(files, next=True)
+        with keeper._descriptors_for_keeper(lock_descriptor) as files:
+            sent = fork_server.hold_lock(idle.name, lock_descriptor) and idle.wire.send_files(files, next=True)
         if sent and keeper.wait_ready():
             return keeper
         keeper.close()
@@ -205,10 +207,10 @@ class KeeperClient:
         return keeper
 
     @contextmanager
-    def _descriptors_for_keeper(self, lock: int) -> Iterator[tuple[int, ...]]:
+    def _descriptors_for_keeper(self, lock_descriptor: int) -> Iterator[tuple[int, ...]]:
         """Yields the keeper's files, in the order of `Descriptors`; then closes its ends of the pipes here."""
         try:
-            yield (*self._far_pipes, self.progress, lock)
+            yield (*self._far_pipes, self.progress, lock_descriptor)
         finally:
             for descriptor in self._far_pipes:
                 os.close(descriptor)

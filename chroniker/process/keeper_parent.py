@@ -104,13 +104,13 @@ class KeeperParent:
             for descriptor in descriptors:
                 os.close(descriptor)
 
-    def _hold_lock(self, name: bytes, lock: int) -> None:
+    def _hold_lock(self, name: bytes, lock_descriptor: int) -> None:
         """Hold the lock of a keeper's next run, in place of that of its last run, whose processes are dead."""
         for kept in self._keepers.values():
             if kept.name == name:
-                lock, kept.lock = kept.lock, lock
+                lock_descriptor, kept.lock = kept.lock, lock_descriptor
                 break
-        os.close(lock)  # the old one; or the new one, when the keeper and all its processes are dead
+        os.close(lock_descriptor)  # the old one; or the new one, when the keeper and all its processes are dead
 
     def _continue_stopped_keepers(self) -> None:
         """Continue stopped keepers, once a second: a stopped keeper cannot kill its tree in time."""

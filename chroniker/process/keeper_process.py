@@ -42,7 +42,7 @@ class CommandTree(process_tree.EndedChildren):
     def fileno(self) -> int:
         return self._wakeup.fileno()
 
-    def clear(self) -> None:
+    def clear_wakeup(self) -> None:
         self._wakeup.clear()
 
     def start(self, spec: RunSpec) -> int:
@@ -62,10 +62,10 @@ class CommandTree(process_tree.EndedChildren):
         return pid
 
     def signal(self, number: int) -> None:
-        process_tree.signal_descendants(number, group=self.command)
+        process_tree.signal_descendants(number, process_group=self.command)
 
     def kill(self) -> process_tree.KillResult:
-        return process_tree.kill_descendants(self, group=self.command)
+        return process_tree.kill_descendants(self, process_group=self.command)
 
 
 def ignore_signals() -> None:

@@ -149,10 +149,10 @@ def process_name(pid: int) -> str:
     return (words.replace(b"\0", b" ").strip() or short.strip()).decode(errors="replace")
 
 
-def signal_descendants(number: int, *, group: int) -> None:
+def signal_descendants(number: int, *, process_group: int) -> None:
     """Send a signal to all processes below this one; where trees cannot be read, to the command's process group."""
     if not LINUX:
-        _signal_group(group, number)
+        _signal_group(process_group, number)
         return
     for each in list(descendant_pids(os.getpid())):
         send_signal(each, number)
@@ -169,9 +169,9 @@ def send_signal(pid: int, number: int) -> bool:
     return True
 
 
-def _signal_group(group: int, number: int) -> None:
+def _signal_group(process_group: int, number: int) -> None:
     with suppress(ProcessLookupError, PermissionError):
-        os.killpg(group, number)
+        os.killpg(process_group, number)
 
 
 def stop_trees(roots: list[int]) -> list[int]:
@@ -189,7 +189,9 @@ def stop_trees(roots: list[int]) -> list[int]:
     return seen
 
 
-def kill_descendants(tally: EndedChildren, *, spare: Collection[int] = (), group: int = 0) -> KillResult:
+def kill_descendants(
+    ended_children: EndedChildren, *, spare: Collection[int] = (), process_group: int = 0
+) -> KillResult:
     """Kill all processes below this one, except the spared children's trees, until none is left.
 
     Returns when the tree is dead, or when only processes of another user are left, which could not be killed for some
@@ -197,12 +199,12 @@ def kill_descendants(tally: EndedChildren, *, spare: Collection[int] = (), group
     continues its own stopped processes could delay that forever.
     """
     if not LINUX:
-        return _kill_group(tally, group)
+        return _kill_group(ended_children, process_group)
     killed = KillResult()
     known: set[int] = set()
     until = host_clock.monotonic() + _NOT_OURS_TIMEOUT
     for turn in range(1 << 62):
-        more = tally.reap()
+        more = ended_children.reap()
         roots = [pid for pid in child_pids(os.getpid()) if pid not in spare]
         if not roots and (spare or not more):  # (the list may miss a child that is just being forked)
             return killed
@@ -227,13 +229,13 @@ def _kill_one_round(roots: list[int], known: set[int], killed: KillResult) -> li
     return [pid for pid in seen if not send_signal(pid, signal.SIGKILL)]
 
 
-def _kill_group(tally: EndedChildren, group: int) -> KillResult:
+def _kill_group(ended_children: EndedChildren, process_group: int) -> KillResult:
     killed = KillResult()
-    if group and tally.status is None:
-        killed.count, killed.names = 1, [f"process {group}"]
-    while group and tally.reap() and tally.status is None:
-        _signal_group(group, signal.SIGKILL)
+    if process_group and ended_children.status is None:
+        killed.count, killed.names = 1, [f"process {process_group}"]
+    while process_group and ended_children.reap() and ended_children.status is None:
+        _signal_group(process_group, signal.SIGKILL)
         host_clock.sleep(0.005)
-    if group:
-        _signal_group(group, signal.SIGKILL)
+    if process_group:
+        _signal_group(process_group, signal.SIGKILL)
     return killed

@@ -88,11 +88,11 @@ class CronRule:
         self.minutes = _field_numbers(minutes, range(60))
         self.seconds = _field_numbers(seconds, range(60))
         self.days = _cron_days_of(parsed, self.fields)
-        if self.at_or_after(SOME_DAY) is None:
+        if self.first_at_or_after(SOME_DAY) is None:
             message = _("“%(text)s” never fires, because there is no such day. “0 3 1 * *” fires on day 1 each month.")
             raise ScheduleError("cron", message % {"text": text})
 
-    def at_or_after(self, wall: dt.datetime) -> dt.datetime | None:
+    def first_at_or_after(self, wall: dt.datetime) -> dt.datetime | None:
         """The first time at or after ``wall``, or None if there is none within a hundred years."""
         limit = ordinal_of_new_year(min(wall.year + HORIZON_YEARS, LAST_YEAR))
         day = first_day_from(self.days, wall.toordinal(), limit)
@@ -103,7 +103,7 @@ class CronRule:
         first = dt.time(self.hours[0], self.minutes[0], self.seconds[0])
         return None if day is None else dt.datetime.combine(dt.date.fromordinal(day), first)
 
-    def before(self, wall: dt.datetime) -> dt.datetime | None:
+    def last_before(self, wall: dt.datetime) -> dt.datetime | None:
         """The last time before ``wall``, or None if there is none within a hundred years."""
         limit = ordinal_of_new_year(max(wall.year - HORIZON_YEARS, 1))
         day = last_day_until(self.days, wall.toordinal(), limit)

@@ -42,9 +42,9 @@ class WallRule(Protocol):
     @property
     def by_interval(self) -> bool: ...
 
-    def at_or_after(self, wall: dt.datetime) -> dt.datetime | None: ...
+    def first_at_or_after(self, wall: dt.datetime) -> dt.datetime | None: ...
 
-    def before(self, wall: dt.datetime) -> dt.datetime | None: ...
+    def last_before(self, wall: dt.datetime) -> dt.datetime | None: ...
 
 
 class Policy(NamedTuple):
@@ -68,7 +68,7 @@ class Window(NamedTuple):
 
 
 @lru_cache(maxsize=8192)
-def windows(zone: ZoneInfo, policy: Policy, year: int) -> tuple[Window, ...]:
+def wall_clock_windows(zone: ZoneInfo, policy: Policy, year: int) -> tuple[Window, ...]:
     return tuple(_window(stretch, policy) for stretch in stretches(zone, year))
 
 
@@ -115,14 +115,14 @@ def last_until(rule: WallRule, zone: ZoneInfo, policy: Policy, moment: dt.dateti
 
 def _windows_from(zone: ZoneInfo, policy: Policy, moment: dt.datetime) -> Iterator[Window]:
     for year in range(moment.year, END.year):
-        yield from (window for window in windows(zone, policy, year) if window.end > moment)
+        yield from (window for window in wall_clock_windows(zone, policy, year) if window.end > moment)
 
 
 def _windows_back_from(zone: ZoneInfo, policy: Policy, moment: dt.datetime) -> Iterator[Window]:
     for year in count(moment.year, -1):
         if year < BEGINNING.year - 1:  # one year earlier, because the local year may begin before the UTC year
             return
-        yield from (window for window in reversed(windows(zone, policy, year)) if window.start <= moment)
+        yield from (window for window in reversed(wall_clock_windows(zone, policy, year)) if window.start <= moment)
 
 
 class _ForwardSearch:
@@ -139,7 +139,7 @@ class _ForwardSearch:
     def first(self, low: dt.datetime) -> dt.datetime | None:
         known = self.start is not None and self.start <= low and (self.found is None or low <= self.found)
         if not known:
-            self.start, self.found = low, self.rule.at_or_after(low)
+            self.start, self.found = low, self.rule.first_at_or_after(low)
         return self.found
 
     def has_time_in(self, low: dt.datetime, high: dt.datetime) -> bool:
@@ -158,7 +158,7 @@ class _BackwardSearch:
     def last(self, high: dt.datetime) -> dt.datetime | None:
         known = self.start is not None and high <= self.start and (self.found is None or self.found < high)
         if not known:
-            self.start, self.found = high, self.rule.before(high)
+            self.start, self.found = high, self.rule.last_before(high)
         return self.found
 
     def has_time_in(self, low: dt.datetime, high: dt.datetime) -> bool:

@@ -61,10 +61,10 @@ class _AffectedTimes:
     @classmethod
     def between(cls, timeline: WallClockTimeline, low: dt.datetime, high: dt.datetime) -> _AffectedTimes | None:
         times: list[dt.datetime] = []
-        wall = timeline.rule.at_or_after(low)
+        wall = timeline.rule.first_at_or_after(low)
         while wall is not None and wall < high and len(times) <= MAX_TIMES_SHOWN:
             times.append(wall)
-            wall = timeline.rule.at_or_after(wall + SECOND)
+            wall = timeline.rule.first_at_or_after(wall + SECOND)
         return cls(times, low, high) if times else None
 
     def message_values(self) -> dict[str, str]:
@@ -103,7 +103,7 @@ def _gap_note(timeline: WallClockTimeline, change: Stretch) -> str | None:
 def _keeps_its_interval(timeline: WallClockTimeline, affected: _AffectedTimes) -> bool:
     """Whether the real time between the runs before and after the gap is not longer than usual."""
     rule = timeline.rule
-    previous, following = rule.before(affected.low), rule.at_or_after(affected.high)
+    previous, following = rule.last_before(affected.low), rule.first_at_or_after(affected.high)
     if previous is None or following is None:
         return False
     usual = affected.times[0] - previous

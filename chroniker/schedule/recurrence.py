@@ -31,36 +31,36 @@ class Recurrence(ABC):
         self.days = _rule_days_of(frequency, params, anchor)
         self._last: dt.datetime | None = None
 
-    def at_or_after(self, wall: dt.datetime) -> dt.datetime | None:
+    def first_at_or_after(self, wall: dt.datetime) -> dt.datetime | None:
         wall = max(wall, self.anchor)
         if wall.year > LAST_YEAR:
             return None
         found = self._first_time_from(wall, ordinal_of_new_year(min(wall.year + HORIZON_YEARS, LAST_YEAR)))
         return found if found is not None and (self._last is None or found <= self._last) else None
 
-    def before(self, wall: dt.datetime) -> dt.datetime | None:
+    def last_before(self, wall: dt.datetime) -> dt.datetime | None:
         """Searches forward from earlier and earlier starts, so that only one search direction is implemented."""
         reach = self.stride
         while wall > self.anchor:
             start = wall - reach if wall - self.anchor > reach else self.anchor
-            found = self.at_or_after(start)
+            found = self.first_at_or_after(start)
             if found is not None and found < wall:
-                return self._last_before(wall, found)
+                return self._advance_to_last_before(wall, found)
             if start == self.anchor:
                 break
             reach *= 4
         return None
 
-    def _last_before(self, wall: dt.datetime, found: dt.datetime) -> dt.datetime:
+    def _advance_to_last_before(self, wall: dt.datetime, found: dt.datetime) -> dt.datetime:
         for _ in range(3):  # usually there are only a few in a stride
-            following = self.at_or_after(found + SECOND)
+            following = self.first_at_or_after(found + SECOND)
             if following is None or following >= wall:
                 return found
             found = following
         high = wall
         while high - found > SECOND:
             middle = found + max((high - found) // 2, SECOND)
-            following = self.at_or_after(middle)
+            following = self.first_at_or_after(middle)
             if following is not None and following < wall:
                 found = following
             else:
@@ -71,7 +71,7 @@ class Recurrence(ABC):
         """Compute the last time of a rule with ``count``. Times are counted in wall-clock time from the anchor."""
         last, wall = None, self.anchor
         for _ in range(self.params.count or 0):
-            last = self.at_or_after(wall)
+            last = self.first_at_or_after(wall)
             if last is None:
                 return
             wall = last + SECOND

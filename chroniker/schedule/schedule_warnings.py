@@ -51,7 +51,7 @@ def _day_warnings(days: CronDays) -> Iterator[str]:
         else:
             yield _("Day of the month and day of the week are both given: it fires where either matches.")
     elif days.monthdays and min(days.monthdays) > 28 and days.nearest is None:
-        yield _skipped_months(min(days.monthdays)) + " " + _("For the last day of each month write “L”.")
+        yield _skipped_months_message(min(days.monthdays)) + " " + _("For the last day of each month write “L”.")
 
 
 def _step_warnings(position: int, part: str) -> Iterator[str]:
@@ -82,8 +82,8 @@ def _short_month_warnings(spec: Spec) -> Iterator[str]:
     days = params.bymonthday or (() if params.selects_days else (start.day,))
     may_skip = spec.frequency == Frequency.MONTHLY or (params.bymonth or (start.month,)) == (2,)
     if days and may_skip and min(days) > 28:
-        yield _skipped_months(min(days)) + " " + _("For the last day of the month write “bymonthday:-1”.")
+        yield _skipped_months_message(min(days)) + " " + _("For the last day of the month write “bymonthday:-1”.")
 
 
-def _skipped_months(day: int) -> str:
+def _skipped_months_message(day: int) -> str:
     return _("Months without day %(day)d are skipped.") % {"day": day}

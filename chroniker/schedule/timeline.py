@@ -55,13 +55,13 @@ class IntervalTimeline:
     count: int | None
 
     def first_after(self, moment: dt.datetime) -> dt.datetime | None:
-        return self._at(max(0, (moment - self.anchor) // self.step + 1))
+        return self._moment_after(max(0, (moment - self.anchor) // self.step + 1))
 
     def last_until(self, moment: dt.datetime) -> dt.datetime | None:
         steps = (moment - self.anchor) // self.step
-        return self._at(steps if self.count is None else min(steps, self.count - 1))
+        return self._moment_after(steps if self.count is None else min(steps, self.count - 1))
 
-    def _at(self, steps: int) -> dt.datetime | None:
+    def _moment_after(self, steps: int) -> dt.datetime | None:
         if steps < 0 or (self.count is not None and steps >= self.count):
             return None
         return self.anchor + steps * self.step
@@ -175,7 +175,7 @@ def _recurring_timeline(
     anchor = DEFAULT_ANCHOR if start is None else start + offset_at(tz, start)
     rule = (ClockRule if frequency in UNIT_SECONDS else CalendarRule)(frequency, params, anchor)
     rule.compute_last_time()
-    if rule.at_or_after(anchor) is None:
+    if rule.first_at_or_after(anchor) is None:
         raise ScheduleError(
             "params",
             _("“%(text)s” never fires, counted from its start. Write it for example as “interval:2;byhour:7,8”.")

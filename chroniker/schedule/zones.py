@@ -77,12 +77,12 @@ def _offset_changes(tz: dt.tzinfo, first: dt.datetime, last: dt.datetime) -> lis
     while day < last:
         following = min(day + DAY, last)
         if (new := offset_at(tz, following)) != offset:
-            found.append(_change_between(tz, day, following))
+            found.append(_find_offset_change(tz, day, following))
         day, offset = following, new
     return [change for change in found if change < last]
 
 
-def _change_between(tz: dt.tzinfo, low: dt.datetime, high: dt.datetime) -> dt.datetime:
+def _find_offset_change(tz: dt.tzinfo, low: dt.datetime, high: dt.datetime) -> dt.datetime:
     """The first second in (low, high] with the offset of ``high``."""
     offset = offset_at(tz, high)
     while high - low > SECOND:

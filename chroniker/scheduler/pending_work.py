@@ -13,7 +13,7 @@ from django.db import connections
 from django.db.models import Exists, Expression, Subquery
 
 from chroniker.clock import jump_detection, simulated_time
-from chroniker.clock.database_clock import StatementNow, clock_columns, to_aware
+from chroniker.clock.database_clock import StatementNow, clock_columns_sql, to_aware
 from chroniker.clock.jump_detection import ClockReading
 from chroniker.conf import settings
 from chroniker.eligibility import due
@@ -128,7 +128,7 @@ def _remembered(*inputs: Any) -> _Questions:
 
 
 def _clock_sql() -> str:
-    return clock_columns(settings.database, with_server=bool(jump_detection.known_server()))
+    return clock_columns_sql(settings.database, with_server=bool(jump_detection.known_server()))
 
 
 def _compiled(now: dt.datetime | Expression) -> _Questions:

@@ -53,7 +53,7 @@ class Scheduler:
         while True:
             if has_host_runs:
                 hosts.record_heartbeat([hosts.WorkerReport(alias) for alias in executors])
-            self._step()
+            self._do_what_is_due()
             due = self._next_moment()
             if due is None or due > end:
                 break
@@ -79,7 +79,7 @@ class Scheduler:
             raise LookupError(f"There is no job “{job}”.")
         self._fleet.scripts[job] = RunScript(chosen, after)
 
-    def _step(self) -> None:
+    def _do_what_is_due(self) -> None:
         """Tick; end the runs whose time has come, each with the claims that waited for it; send the messages."""
         tick()
         ends = 0

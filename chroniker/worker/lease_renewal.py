@@ -39,7 +39,7 @@ class LeaseRenewal:
     def seconds_until_due(self, now: Moment) -> float:
         return float("inf") if self.lost_because else self._renew_at - now.boot
 
-    def request(self, now: Moment) -> Renew:
+    def next_renewal(self, now: Moment) -> Renew:
         return Renew(now.boot, now.progress or self._reported_progress)
 
     def renew_soon(self) -> None:

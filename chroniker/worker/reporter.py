@@ -72,7 +72,7 @@ class Reporter:
         """Characters of output that wait to be stored."""
         return self._state.output.size
 
-    def begin(self) -> None:
+    def request_start(self) -> None:
         """Start the run; `wait_for_start` returns the result."""
         self._thread.start()
 
@@ -102,9 +102,9 @@ class Reporter:
                 self._state.queue_output(chunks)
                 self._changed.notify()
 
-    def watch_progress(self, shared: int) -> None:
+    def watch_progress(self, progress_descriptor: int) -> None:
         """Report this progress with each renewal."""
-        self._shared_progress = os.dup(shared)
+        self._shared_progress = os.dup(progress_descriptor)
 
     def renew_now(self) -> None:
         """Renew at once; the answer shows a stop request."""
@@ -117,7 +117,7 @@ class Reporter:
         with self._changed:
             self._state.lease.mark_lost(why)
 
-    def finish(self, outcome: RunOutcome, *, output_first: bool) -> None:
+    def report_outcome(self, outcome: RunOutcome, *, output_first: bool) -> None:
         """Report the outcome; `output_first`: after the waiting output, unless that takes too long."""
         with self._changed:
             self._state.finish(outcome, host_clock.monotonic(), output_first=output_first)

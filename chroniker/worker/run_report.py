@@ -32,7 +32,7 @@ class OutcomeReport:
         self._try_at = 0.0  # monotonic clock, like all times in this class
         self._drain_until = self._give_up_at = float("inf")
 
-    def request(self, outcome: RunOutcome, now: float, *, output_first: bool, lease: float) -> None:
+    def request_report(self, outcome: RunOutcome, now: float, *, output_first: bool, lease: float) -> None:
         self.outcome = outcome
         self._drain_until = now + (timing.DRAIN_FIRST if output_first else 0.0)
         self._give_up_at = now + lease + timing.FINISH_AFTER_LEASE
@@ -92,7 +92,7 @@ class RunReport:
     def finish(self, outcome: RunOutcome, now: float, *, output_first: bool) -> None:
         """Report the outcome; `output_first`: after the waiting output, unless that takes too long."""
         assert self.spec is not None
-        self.outcome.request(outcome, now, output_first=output_first, lease=self.spec.lease)
+        self.outcome.request_report(outcome, now, output_first=output_first, lease=self.spec.lease)
 
     # Decisions.
 
@@ -104,7 +104,7 @@ class RunReport:
         if self.outcome.is_over(now, output_waits=waiting):
             return Done()
         if self.outcome.is_open and self.lease.is_due(now):
-            return self.lease.request(now)
+            return self.lease.next_renewal(now)
         if self.outcome.outcome is not None and self.outcome.is_due(now, output_waits=waiting):
             return Finish(dataclasses.replace(self.outcome.outcome, unstored=self.output.unstored))
         if waiting and now.monotonic >= self._insert_at:

@@ -64,7 +64,7 @@ def execute_run(report: Report, worker: Worker) -> RunOutcome | None:
         wake_socket = stack.enter_context(machine.open_wake_socket(report.run_id))
         reporter = Reporter(report, remarks := ChunkNumbering(REMARKS))
         stack.callback(reporter.close)
-        reporter.begin()
+        reporter.request_start()
         # The keeper is started while the database answers; without a spec it runs nothing.
         keeper = _start_keeper(machine, lock)
         if isinstance(keeper, KeeperClient):
@@ -105,7 +105,7 @@ def _supervise(supervision: Supervision, wake_socket: WakeSocket) -> RunOutcome:
 
 
 def _report_outcome(reporter: Reporter, ending: RunOutcome) -> RunOutcome:
-    reporter.finish(ending, output_first=ending.how in ("exited", "interrupted"))
+    reporter.report_outcome(ending, output_first=ending.how in ("exited", "interrupted"))
     finished = reporter.wait_until_reported()
     if finished or ending.how == "lost":
         return ending
@@ -155,7 +155,7 @@ class Supervision:
     def kill_at_once(self, error: BaseException) -> RunOutcome:
         """Kill the tree, in any state of the loop; waits for its end, and passes on the output."""
         log.warning("run %s: killed, because its worker ends (%s)", self._spec.run_id, type(error).__name__)
-        self.keeper.kill()
+        self.keeper.kill_tree()
         until = host_clock.monotonic() + run_control.KILL_TIMEOUT
         while not self.keeper.tree_is_dead and host_clock.monotonic() < until:
             host_clock.sleep(0.01)
@@ -194,11 +194,11 @@ class Supervision:
         match instruction:
             case Kill():
                 self.reporter.mark_lease_lost(instruction.why)
-                self.keeper.kill()
+                self.keeper.kill_tree()
             case Extend():
                 self.keeper.extend_deadline(instruction.deadline)
             case Stop():
-                self.keeper.stop()
+                self.keeper.stop_command()
 
     def _check_keeper(self) -> None:
         silent = self.keeper.silent_for

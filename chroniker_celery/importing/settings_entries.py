@@ -23,7 +23,7 @@ from chroniker_celery.importing import jobs
 from chroniker_celery.importing.beat_tables import BeatRows, Crontab, Interval, Solar, Task
 from chroniker_celery.importing.celery_app import load_tasks, project_app
 from chroniker_celery.importing.jobs import ImportOptions
-from chroniker_celery.models import key_of
+from chroniker_celery.models import key_of_entry
 
 #: Options of an entry that have a place in the job or in its command. The report names others.
 KNOWN_OPTIONS = frozenset({"queue", "exchange", "routing_key", "headers", "priority", "expires"})
@@ -41,10 +41,10 @@ def make_candidates(app: Celery, options: ImportOptions, names: Collection[str] 
 
 
 def import_entries(keys: Collection[str], *, by: str) -> list[Candidate]:
-    """Save a job for each entry of the project's app with one of these keys (of ``key_of``)."""
+    """Save a job for each entry of the project's app with one of these keys (of ``key_of_entry``)."""
     app = project_app()
     load_tasks(app)
-    names = {name for name in app.conf.beat_schedule if key_of(name) in keys}
+    names = {name for name in app.conf.beat_schedule if key_of_entry(name) in keys}
     found = make_candidates(app, ImportOptions(database_now(), set(app.tasks)), names)
     save_candidates(found, by=by)
     return found
@@ -67,11 +67,11 @@ def _make_candidate(
     if getattr(entry.schedule, "relative", False):
         candidate.differences.append(_("There its times were rounded (relative); here they are not."))
     if last is not None:
-        candidate.due_since = _due_since(entry.schedule, last, options.now)
+        candidate.due_since = _first_missed_time(entry.schedule, last, options.now)
     return candidate
 
 
-def _due_since(celery_schedule: Any, last: dt.datetime, now: dt.datetime) -> dt.datetime | None:
+def _first_missed_time(celery_schedule: Any, last: dt.datetime, now: dt.datetime) -> dt.datetime | None:
     """The first time after the last message, if it has passed."""
     celery_schedule.nowfun = lambda: now
     try:

@@ -133,7 +133,7 @@ class Tree:
     def fileno(self) -> int:
         return self._readable.fileno()
 
-    def clear(self) -> None:
+    def clear_wakeup(self) -> None:
         self._readable.data.clear()
 
     def start(self, spec: Any) -> int:

@@ -9,7 +9,7 @@ from chroniker.importing import Outcome, save_candidates
 from chroniker.management.importing import ImportCommand, explain_refusals
 from chroniker_celery.importing import jobs, settings_entries
 from chroniker_celery.importing.beat_tables import read_dump_file, read_tables
-from chroniker_celery.importing.celery_app import app_named, load_tasks, project_app
+from chroniker_celery.importing.celery_app import load_app, load_tasks, project_app
 from chroniker_celery.importing.jobs import ImportOptions
 
 AFTER_TABLES = "Now disable these tasks there, or stop that beat. Until then it sends them, too."
@@ -42,7 +42,7 @@ class Command(ImportCommand):
         if file and schedule is not None:
             raise CommandError("Give a FILE or --schedule, not both.")
         with explain_refusals():
-            app = app_named(schedule) if schedule else project_app()
+            app = load_app(schedule) if schedule else project_app()
             load_tasks(app)
             import_options = ImportOptions(database_now(), set(app.tasks), options["send"])
             if schedule is None:

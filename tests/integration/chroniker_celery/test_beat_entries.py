@@ -21,7 +21,7 @@ from chroniker.clock.database_clock import database_now
 from chroniker_celery import beat_entries
 from chroniker_celery.beat_entries import ORIGIN
 from chroniker_celery.beat_sender import RETRY_SECONDS
-from chroniker_celery.models import BeatEntry, key_of
+from chroniker_celery.models import BeatEntry, key_of_entry
 from tests.integration.chroniker_celery.beats import DAY, HOUR, SECOND, ABeat, entry
 from tests.support.brokers import Broker
 from tests.support.celery_processes import CeleryBeat
@@ -209,7 +209,7 @@ def test_two_beats_send_each_time_of_an_interval_once(
     client = redis.Redis.from_url(redis_broker.url)
     (tmp_path / "second").mkdir()
     start = database_now()
-    BeatEntry.objects.create(key=key_of("often"), name="often", served_until=start)
+    BeatEntry.objects.create(key=key_of_entry("often"), name="often", served_until=start)
     with CeleryBeat(env, tmp_path) as first, CeleryBeat(env, tmp_path / "second") as second:
         wait_until(lambda: client.llen("celery") >= 6, what="sent again and again")
         for beat in (first, second):

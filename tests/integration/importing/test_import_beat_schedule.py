@@ -25,7 +25,7 @@ from chroniker_celery.beat_checks import check_entries
 from chroniker_celery.beat_entries import ORIGIN
 from chroniker_celery.importing import settings_entries
 from chroniker_celery.importing.jobs import ImportOptions
-from chroniker_celery.models import BeatEntry, key_of
+from chroniker_celery.models import BeatEntry, key_of_entry
 from tests.celeryapp import app as project_app
 from tests.support.factories import a_job
 
@@ -115,7 +115,7 @@ def test_an_entry_without_an_equivalent_is_reported(entry: dict[str, Any], words
 @pytest.mark.parametrize("every", [24 * HOUR, crontab(minute=0, hour=4)], ids=["interval", "crontab"])
 def test_a_job_runs_at_once_if_its_entry_was_due_while_no_beat_ran(every: Any) -> None:
     now = database_now()
-    BeatEntry.objects.create(key=key_of("report"), name="report", served_until=now - 25 * HOUR)
+    BeatEntry.objects.create(key=key_of_entry("report"), name="report", served_until=now - 25 * HOUR)
     found = imported({"schedule": every}, now=now)
     assert found.job.enabled
     assert found.due_since is not None and now - 25 * HOUR < found.due_since <= now
@@ -156,7 +156,7 @@ def test_the_entries_of_add_periodic_task_are_imported(
     if by_command:
         printed(f"{__name__}:periodic")
     else:
-        rows = [BeatEntry(key=key_of(name), name=name, served_until=database_now()) for name in names]
+        rows = [BeatEntry(key=key_of_entry(name), name=name, served_until=database_now()) for name in names]
         BeatEntry.objects.bulk_create(rows)
         data = {"action": "make_jobs", "_selected_action": [row.pk for row in BeatEntry.objects.all()]}
         backend = {"BACKEND": "chroniker_celery.executor.CeleryExecutor", "OPTIONS": {"app": f"{__name__}:periodic"}}
@@ -203,7 +203,7 @@ def test_the_check_of_entries_sees_those_that_are_added_when_the_app_is_finalize
 
 def test_the_admin_makes_jobs_of_entries(admin_client: Client, entries: dict[str, Any]) -> None:
     rows = [
-        BeatEntry.objects.create(key=key_of(name), name=name, served_until=database_now())
+        BeatEntry.objects.create(key=key_of_entry(name), name=name, served_until=database_now())
         for name in ("report", "too often", "removed")
     ]
     data = {"action": "make_jobs", "_selected_action": [row.pk for row in rows]}
@@ -223,7 +223,7 @@ def test_making_jobs_of_entries_needs_the_permission_to_add_jobs(
     user = User.objects.create_user("clerk", is_staff=True)
     user.user_permissions.set(Permission.objects.filter(codename__in=permissions))
     client.force_login(user)
-    row = BeatEntry.objects.create(key=key_of("report"), name="report", served_until=database_now())
+    row = BeatEntry.objects.create(key=key_of_entry("report"), name="report", served_until=database_now())
     url = reverse("admin:chroniker_celery_beatentry_changelist")
     assert client.get(url).status_code == 200
     client.post(url, {"action": "make_jobs", "_selected_action": [row.pk]})

@@ -29,7 +29,7 @@ class TreeWithALivingChild:
     def fileno(self) -> int:
         return self._bell.fileno()
 
-    def clear(self) -> None:
+    def clear_wakeup(self) -> None:
         """Nothing rings."""
 
     def start(self, spec: RunSpec) -> int:

@@ -43,7 +43,7 @@ def test_the_same_times_as_in_croniter(seed: int) -> None:
 def forwards(rule: CronRule, wall: dt.datetime, n: int) -> list[dt.datetime]:
     found: list[dt.datetime] = []
     for _ in range(n):
-        time = rule.at_or_after((found[-1] if found else wall) + SECOND)
+        time = rule.first_at_or_after((found[-1] if found else wall) + SECOND)
         assert time is not None
         found.append(time)
     return found
@@ -52,7 +52,7 @@ def forwards(rule: CronRule, wall: dt.datetime, n: int) -> list[dt.datetime]:
 def backwards(rule: CronRule, wall: dt.datetime, n: int) -> list[dt.datetime]:
     found: list[dt.datetime] = []
     for _ in range(n):
-        time = rule.before(found[-1] if found else wall)
+        time = rule.last_before(found[-1] if found else wall)
         assert time is not None
         found.append(time)
     return found
