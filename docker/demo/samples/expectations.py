@@ -9,7 +9,7 @@ from celery import states
 from django_celery_results.models import TaskResult
 
 from chroniker.clock.database_clock import database_now
-from chroniker.eligibility import due
+from chroniker.eligibility import explanations
 from chroniker.models import OPEN, JobState, LogChunk, Run, Status, Stream, Trigger
 from samples.jobs import SAMPLES, Sample
 
@@ -92,7 +92,7 @@ def why_not(sample: Sample) -> str:
     state = JobState.objects.select_related("job").filter(job__name=sample.name).first()
     if state is None:
         return "No tick has booked it yet."
-    return due.why_not([state], database_now())[state.pk]
+    return explanations.explanation_texts([state], database_now())[state.pk]
 
 
 def of_run(sample: Sample, seen: ObservedRun) -> Iterator[str]:
