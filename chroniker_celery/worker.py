@@ -159,7 +159,7 @@ class HostHeartbeat(threading.Thread):
                 self._record_safely(hosts.record_heartbeat)
             self._watch_scheduler()
             if self._ended.wait(watch.look_interval()):
-                self._record_safely(hosts.record_shutdown)
+                self._record_safely(hosts.record_worker_shutdowns)
                 return
 
     def _watch_scheduler(self) -> None:

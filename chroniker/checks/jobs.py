@@ -77,7 +77,7 @@ def _check_required_hosts() -> list[CheckMessage]:
     with_host = Job.objects.filter(enabled=True).exclude(hostname="")
     targets = with_host.order_by("hostname", "executor").values_list("hostname", "executor").distinct()[:MAX_TARGETS]
     jobs = [Job(pk=number, hostname=host, executor=alias) for number, (host, alias) in enumerate(targets)]
-    missing = hosts.jobs_without_live_host(jobs)
+    missing = hosts.no_live_host_messages(jobs)
     return [
         Warning(
             f"{_join_job_names(with_host.filter(hostname=job.hostname, executor=job.executor))}: {missing[job.pk]}",

@@ -1,4 +1,4 @@
-"""The instants of a backfill: the result of each by the stored runs, and which of them get a run. Read-only."""
+"""The instants of a backfill: the result that the stored runs show for each, and which get a run. Read-only."""
 
 from __future__ import annotations
 
@@ -25,8 +25,8 @@ MOST_RUNS = 5000
 TICK = dt.timedelta(microseconds=1)
 
 
-class Answer(models.TextChoices):
-    """The result of an instant by the stored runs. The values are a stable interface for programs."""
+class InstantResult(models.TextChoices):
+    """The result that the stored runs show for an instant. The values are a stable interface for programs."""
 
     NO_RECORD = "NO_RECORD", _("no record")
     NOT_RUN = "NOT_RUN", _("not started")
@@ -34,11 +34,11 @@ class Answer(models.TextChoices):
     SUCCEEDED = "SUCCEEDED", _("succeeded")
 
 
-_RANK = list(Answer)
+_RANK = list(InstantResult)
 
 
-class Window(NamedTuple):
-    """Instants of one job, in order."""
+class InstantWindow(NamedTuple):
+    """Some instants of one job, in order."""
 
     job_id: int
     instants: list[dt.datetime]
@@ -46,49 +46,49 @@ class Window(NamedTuple):
 
 class DecidedInstant(NamedTuple):
     instant: dt.datetime
-    answer: Answer
+    result: InstantResult
 
 
 @dataclass(frozen=True, slots=True)
-class Candidates:
-    """The next instants of a backfill with their answers. All instants until ``until`` are decided."""
+class CandidateInstants:
+    """The next instants of a backfill with their results. All instants until ``until`` are decided."""
 
     decided: Sequence[DecidedInstant]
     until: dt.datetime
     is_last: bool  #: there is no further instant
 
 
-def is_wanted(which: str, answer: Answer, *, include_unknown: bool) -> bool:
-    """Whether an instant with this answer gets a run."""
+def instant_needs_run(which: str, result: InstantResult, *, include_unknown: bool) -> bool:
+    """Whether a backfill runs an instant with this result. ``which``: the choice of the backfill (``Which``)."""
     if which == Which.ALL:
         return True
-    if answer is Answer.NO_RECORD:
+    if result is InstantResult.NO_RECORD:
         return include_unknown
-    return answer is Answer.NOT_RUN or (which == Which.NOT_SUCCEEDED and answer is Answer.NOT_SUCCEEDED)
+    return result is InstantResult.NOT_RUN or (which == Which.NOT_SUCCEEDED and result is InstantResult.NOT_SUCCEEDED)
 
 
-def instants_after(
-    spec: Spec, closed: list[ClosedTime], after: dt.datetime, last: dt.datetime, limit: int
+def instants_outside_blackouts(
+    spec: Spec, closed_times: list[ClosedTime], after: dt.datetime, last: dt.datetime, limit: int
 ) -> tuple[list[dt.datetime], dt.datetime, bool]:
-    """The instants after this moment until ``last``, outside blackouts; the last one that was looked at; and whether
-    there is none after it. At most ``limit`` instants are looked at, those in blackouts included."""
+    """Returns the instants outside blackouts after ``after``, until ``last``; the last instant that was computed; and
+    whether no instant follows it. Computes at most ``limit`` instants, those in blackouts included."""
     found = []
     instant = next_after(spec, after)
     for _each in range(limit):
         if instant is None or instant > last:
             break
-        if not closed or closed_time_at(closed, instant, spec.timezone) is None:
+        if not closed_times or closed_time_at(closed_times, instant, spec.timezone) is None:
             found.append(instant)
         after, instant = instant, next_after(spec, instant)
     return found, after, instant is None or instant > last
 
 
-def read_answers(windows: Sequence[Window]) -> dict[int, list[Answer]]:
-    """By job: the result by the stored runs of each instant of its window, or of the first of them.
+def read_instant_results(windows: Sequence[InstantWindow]) -> dict[int, list[InstantResult]]:
+    """By job: the results of the instants of its window, as the stored runs show them.
 
-    A run of the schedule, and its retries, answer for all instants that they are for; a run of a backfill, or one by
-    hand for a given scheduled time, for that instant. One statement, which reads at most ``MOST_RUNS`` runs; where they
-    do not suffice, the list of answers is shorter, or missing for a job.
+    A run of the schedule and its retries give the result of all instants that they are for. A run of a backfill, or a
+    run by hand for a given scheduled time, gives the result of that instant. One statement, which reads at most
+    ``MOST_RUNS`` runs. If these do not decide all instants, the last results of a job are missing, or the whole job.
     """
     of_any = Q(pk__in=[])
     for window in windows:
@@ -109,51 +109,51 @@ def read_answers(windows: Sequence[Window]) -> dict[int, list[Answer]]:
             continue
         if is_cut and window.job_id == rows[-1][0]:
             instants = instants[: bisect_left(instants, rows[-1][1])]
-        found[window.job_id] = _best_answers(instants, by_job[window.job_id])
+        found[window.job_id] = _best_results(instants, by_job[window.job_id])
     return found
 
 
 def _runs_between(job_id: int, low: dt.datetime, high: dt.datetime) -> Q:
-    """The runs that are for an instant from ``low`` to ``high``: from the run that covers ``low`` on."""
+    """Condition on Run: the run is for an instant from ``low`` to ``high``. The first one may begin before ``low``."""
     covering = Run.objects.filter(job=job_id, slot="", scheduled_for__lte=low).order_by("-scheduled_for")
     begin = Coalesce(Subquery(covering.values("scheduled_for")[:1]), Value(low, output_field=DateTimeField()))
     return Q(job=job_id, instant__gte=begin, instant__lte=high, instant_until__gte=low)
 
 
-def _best_answers(
+def _best_results(
     instants: list[dt.datetime], runs: Sequence[tuple[dt.datetime, dt.datetime, str, dt.datetime | None]]
-) -> list[Answer]:
+) -> list[InstantResult]:
     ranks = [0] * len(instants)
     for first, until, status, started_at in runs:
-        answer = Answer.NOT_SUCCEEDED if started_at is not None else Answer.NOT_RUN
-        rank = _RANK.index(Answer.SUCCEEDED if status == Status.SUCCEEDED else answer)
+        answer = InstantResult.NOT_SUCCEEDED if started_at is not None else InstantResult.NOT_RUN
+        rank = _RANK.index(InstantResult.SUCCEEDED if status == Status.SUCCEEDED else answer)
         for place in range(bisect_left(instants, first), bisect_right(instants, until)):
             ranks[place] = max(ranks[place], rank)
     return [_RANK[rank] for rank in ranks]
 
 
-def find_candidates(
+def find_next_instants_of_backfills(
     backfills: Sequence[tuple[Backfill, list[ClosedTime]]],
-) -> tuple[dict[int, Candidates], dict[int, Exception]]:
-    """By job: the next instants of its backfill, with their answers; and the errors of schedules.
+) -> tuple[dict[int, CandidateInstants], dict[int, Exception]]:
+    """By job: the next instants of its backfill, with their results; and, by job, the errors of schedules.
 
-    At most one statement. A backfill is in neither if too many runs would have to be read to decide anything.
+    At most one statement. A job is in neither result if the runs that were read do not decide any of its instants.
     """
     limit = max(1, MOST_LOOKED_AT // max(1, len(backfills)))
     found, errors = {}, {}
     for backfill, closed in backfills:
         after = backfill.first - TICK if backfill.cursor is None else backfill.cursor
         try:
-            found[backfill.job_id] = instants_after(backfill.schedule, closed, after, backfill.last, limit)
+            found[backfill.job_id] = instants_outside_blackouts(backfill.schedule, closed, after, backfill.last, limit)
         except Exception as error:  # an error of one schedule concerns this backfill alone
             errors[backfill.job_id] = error
-    windows = [Window(job_id, instants) for job_id, (instants, _until, _is_last) in found.items() if instants]
-    known = read_answers(windows) if windows else {}
+    windows = [InstantWindow(job_id, instants) for job_id, (instants, _until, _is_last) in found.items() if instants]
+    known = read_instant_results(windows) if windows else {}
     result = {}
     for job_id, (instants, until, is_last) in found.items():
         decided = [DecidedInstant(*each) for each in zip(instants, known.get(job_id, []), strict=False)]
         if len(decided) == len(instants):
-            result[job_id] = Candidates(decided, until, is_last)
+            result[job_id] = CandidateInstants(decided, until, is_last)
         elif decided:
-            result[job_id] = Candidates(decided, decided[-1].instant, is_last=False)
+            result[job_id] = CandidateInstants(decided, decided[-1].instant, is_last=False)
     return result, errors

@@ -1,8 +1,8 @@
 """Circles over dependencies and triggers together: jobs that wait for, or start, each other. Read-only.
 
-A dependency and a trigger mean the same here: one job comes after another. Each function returns the circle that new
-rows would close, as job ids from the edited job back to itself; or ``None``. Stored rows of the edited kind and job do
-not count: the form replaces them.
+Here a dependency and a trigger mean the same: one job comes after another. Each function returns the circle that new
+rows would close, as job ids from the edited job back to itself; or ``None``. The stored rows that the form replaces
+(of the edited kind and job) are ignored.
 """
 
 from __future__ import annotations
@@ -18,22 +18,22 @@ from chroniker.models import JobDependency, JobTrigger
 Pair = tuple[int, int]
 
 
-def circle_of_dependencies(dependent_id: int, dependee_ids: Iterable[int]) -> list[int] | None:
-    """If ``dependent_id`` waits for these jobs."""
+def find_circle_of_dependencies(dependent_id: int, dependee_ids: Iterable[int]) -> list[int] | None:
+    """The circle that exists if ``dependent_id`` waits for these jobs."""
     stored = [*_dependency_pairs().exclude(dependent=dependent_id), *_trigger_pairs()]
-    return _find_circle(dependent_id, dependee_ids, stored)
+    return _find_circle_from(dependent_id, dependee_ids, stored)
 
 
-def circle_of_sources(target_id: int, source_ids: Iterable[int]) -> list[int] | None:
-    """If these jobs start ``target_id``."""
+def find_circle_of_trigger_sources(target_id: int, source_ids: Iterable[int]) -> list[int] | None:
+    """The circle that exists if these jobs start ``target_id``."""
     stored = [*_dependency_pairs(), *_trigger_pairs().exclude(target=target_id)]
-    return _find_circle(target_id, source_ids, stored)
+    return _find_circle_from(target_id, source_ids, stored)
 
 
-def circle_of_targets(source_id: int, target_ids: Iterable[int]) -> list[int] | None:
-    """If ``source_id`` starts these jobs. The circle is in the order in which they start."""
+def find_circle_of_trigger_targets(source_id: int, target_ids: Iterable[int]) -> list[int] | None:
+    """The circle that exists if ``source_id`` starts these jobs, in the order in which they start."""
     stored = [*_dependency_pairs(), *_trigger_pairs().exclude(source=source_id)]
-    return _find_circle(source_id, target_ids, [(before, after) for after, before in stored])
+    return _find_circle_from(source_id, target_ids, [(before, after) for after, before in stored])
 
 
 def _dependency_pairs() -> QuerySet[Any, Pair]:
@@ -44,11 +44,11 @@ def _trigger_pairs() -> QuerySet[Any, Pair]:
     return JobTrigger.objects.values_list("target", "source")
 
 
-def _find_circle(start: int, first: Iterable[int], stored: Iterable[Pair]) -> list[int] | None:
+def _find_circle_from(start: int, next_ids: Iterable[int], stored_pairs: Iterable[Pair]) -> list[int] | None:
     edges: dict[int, list[int]] = {}
-    for here, there in stored:
+    for here, there in stored_pairs:
         edges.setdefault(here, []).append(there)
-    path_to = {job_id: [start, job_id] for job_id in first}
+    path_to = {job_id: [start, job_id] for job_id in next_ids}
     waiting = list(path_to)
     while waiting:
         job_id = waiting.pop()

@@ -1,7 +1,7 @@
 """The table of claim kinds: which jobs have a claim of each kind pending, and what such a claim needs.
 
-Ticks, ``cron --dry-run``, and the reasons why a job does not run all read this table. ``eligibility.due`` searches by
-it; ``lifecycle.claim_plan`` computes what a claim of a kind writes.
+Ticks, ``cron --dry-run`` and ``eligibility.explanations`` read this table. ``eligibility.due`` finds the jobs of each
+kind; ``lifecycle.claim_plan`` computes what a claim of a kind writes.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from django.db.models import Expression, Q
 
 from chroniker.eligibility.dependencies import Scope
-from chroniker.eligibility.waiting_activations import all_waiting
+from chroniker.eligibility.waiting_activations import all_waiting_activations
 from chroniker.models import CatchUp, Job, JobState, Overlap, Trigger
 
 
@@ -25,37 +25,37 @@ class ClaimKind:
     dependencies: Scope  #: the conditions of its dependencies that must be fulfilled
     by_flag: bool = False  #: pending while the job's ``force_run`` flag is up; the claim lowers it
     covers_instants: bool = False  #: needs the job's blackouts, and a booking of the schedule as it is now
-    while_open: bool = False  #: for jobs whose run is open, and whose policy is to skip; else for jobs without one
-    waits_for_retry: bool = False  #: not while a retry is pending which such a claim may not replace
-    by_activation: bool = False  #: pending while an activation waits for the job and no retry does; the claim takes it
+    while_open: bool = False  #: for jobs with an open run and the overlap SKIP; else for jobs without an open run
+    waits_for_retry: bool = False  #: not while a retry is pending that this claim may not replace
+    by_activation: bool = False  #: pending while an activation waits and no retry is pending; the claim takes it
     comes_last: bool = False  #: not while the job is held, or any retry of it is pending
 
-    def pending(self, now: dt.datetime | Expression) -> Q:
+    def pending_condition(self, now: dt.datetime | Expression) -> Q:
         """SQL condition on JobState: a claim of this kind is pending. Each kind has an index of its own."""
         # "IN (true)", since SQLite looks up no index for a column that stands alone as a condition.
         flagged = Q(pk__in=Job.objects.filter(force_run__in=[True]).values("pk")) if self.by_flag else Q()
         due = Q(**{f"{self.due_field}__lte": now}) if self.due_field else Q()
         found = flagged & due & (Q(job__overlap=Overlap.SKIP) if self.while_open else Q())
         if self.by_activation:
-            found &= Q(pk__in=all_waiting().values("target"), retry_at__isnull=True)
+            found &= Q(pk__in=all_waiting_activations().values("target"), retry_at__isnull=True)
         if self.covers_instants or self.by_activation:
             found &= Q(held_at__isnull=True)
         if self.comes_last:
             found &= Q(held_at__isnull=True, retry_at__isnull=True)
-        return found & ~retry_comes_first() if self.waits_for_retry else found
+        return found & ~retry_comes_first_condition() if self.waits_for_retry else found
 
     def is_pending(self, state: JobState, now: dt.datetime) -> bool:
-        """The same for a loaded state that carries its ``job``. Of activations: the ``n_waiting`` that it carries."""
+        """Like ``pending_condition``, for a loaded state with its ``job`` and, for activations, its ``n_waiting``."""
         moment: dt.datetime | None = getattr(state, self.due_field) if self.due_field else now
         flagged = state.job.force_run or not self.by_flag
-        return flagged and moment is not None and moment <= now and not self._is_kept_back(state)
+        return flagged and moment is not None and moment <= now and not self._is_blocked_by_state(state)
 
-    def _is_kept_back(self, state: JobState) -> bool:
+    def _is_blocked_by_state(self, state: JobState) -> bool:
         return (
             (self.while_open and state.job.overlap != Overlap.SKIP)
             or ((self.covers_instants or self.by_activation) and state.held_at is not None)
             or (self.by_activation and (state.retry_at is not None or not state.__dict__.get("n_waiting")))
-            or (self.waits_for_retry and has_retry_first(state))
+            or (self.waits_for_retry and does_retry_come_first(state))
             or (self.comes_last and (state.held_at is not None or state.retry_at is not None))
         )
 
@@ -64,19 +64,19 @@ class ClaimKind:
 HOLDING = (Trigger.SCHEDULE, Trigger.EVENT)
 
 
-def retry_comes_first() -> Q:
+def retry_comes_first_condition() -> Q:
     """SQL condition on JobState: a failed run is retried before the next instants are claimed."""
     keeps = Q(job__catch_up=CatchUp.EACH) | Q(job__hold_on_failure=True)
     return Q(keeps, retry_at__isnull=False, retry_origin__in=HOLDING)
 
 
-def has_retry_first(state: JobState) -> bool:
-    """The same for a loaded state that carries its ``job``."""
-    return state.retry_at is not None and state.retry_origin in HOLDING and keeps_retries(state.job)
+def does_retry_come_first(state: JobState) -> bool:
+    """Like ``retry_comes_first_condition``, for a loaded state that carries its ``job``."""
+    return state.retry_at is not None and state.retry_origin in HOLDING and next_claim_keeps_retry(state.job)
 
 
-def keeps_retries(job: Job) -> bool:
-    """Whether a claim of the job's next instants leaves a pending retry, rather than to replace it."""
+def next_claim_keeps_retry(job: Job) -> bool:
+    """Whether a claim of the job's next instants keeps a pending retry, instead of replacing it."""
     return job.catch_up == CatchUp.EACH or job.hold_on_failure
 
 
@@ -84,31 +84,31 @@ OVERLAPPED = ClaimKind("overlapped", "next_run", Scope.NONE, covers_instants=Tru
 FORCED = ClaimKind("forced", "", Scope.CURRENT, by_flag=True)
 SCHEDULED = ClaimKind("scheduled", "next_run", Scope.ALL, covers_instants=True, waits_for_retry=True)
 RETRY = ClaimKind("retry", "retry_at", Scope.CURRENT)
-#: What a retry takes over from the attempt before it in its chain: ``failed_…`` of the state from ``due.find_due``.
+#: The columns that a retry copies from the attempt before it: ``failed_…`` of the states of ``due.read_due_states``.
 RETRY_INHERITS = ("args", "chain", "origin", "cause", "depth", "instant", "instant_until", "interval_start")
 #: A trigger fired, or a program requested a run. A claim of another kind takes no activation.
 EVENT = ClaimKind("event", "", Scope.CURRENT, by_activation=True)
-#: The last one: the runs of a backfill give way to all others.
+#: The last kind: any other claim comes before the runs of a backfill.
 BACKFILL = ClaimKind("backfill", "backfill_at", Scope.CURRENT, comes_last=True)
-#: A person asks for one run now: never pending, so that no tick looks for it.
+#: A person requests one run now. This kind is never pending, so no tick searches for it.
 MANUAL = ClaimKind("manual", "", Scope.CURRENT)
 
-#: In the order of a tick. A claim of one kind leaves nothing to claim for the next ones.
+#: In the order in which a tick claims. A job that was claimed as one kind is not claimed again as a later kind.
 TICK_KINDS = (OVERLAPPED, FORCED, SCHEDULED, RETRY, EVENT, BACKFILL)
-#: Those that the runs of a backfill give way to.
+#: The kinds that come before the runs of a backfill.
 URGENT_KINDS = (FORCED, SCHEDULED, RETRY, EVENT)
-#: Those that start a job which has no open run.
+#: The kinds that start a job which has no open run.
 START_KINDS = (*URGENT_KINDS, BACKFILL)
 
 
-def any_pending(now: dt.datetime | Expression, kinds: tuple[ClaimKind, ...] = START_KINDS) -> Q:
+def any_kind_pending_condition(now: dt.datetime | Expression, kinds: tuple[ClaimKind, ...] = START_KINDS) -> Q:
     """SQL condition on JobState: the job has something to start by ``now``, blocked or not.
 
-    For a few named jobs: over all jobs the OR would use no index.
+    Use it for a few named jobs only: over all jobs the OR would use no index.
     """
     pending = Q()
     for kind in kinds:
-        pending |= kind.pending(now)
+        pending |= kind.pending_condition(now)
     return pending
 
 

@@ -19,7 +19,7 @@ class Scope(Enum):
     """The conditions of a dependency that a claim must fulfil."""
 
     ALL = "all"  #: completion, success, and the dependee's turn
-    CURRENT = "current"  #: completion and success: without a scheduled time there is no turn to wait for
+    CURRENT = "current"  #: completion and success; a run without a scheduled time has no turn to wait for
     NONE = "none"
 
 
@@ -33,7 +33,7 @@ class Edge(NamedTuple):
 
 
 @dataclass(frozen=True, slots=True)
-class Wait:
+class WaitReason:
     """Why a dependency blocks its dependent, for people. ``turn_only``: it does not block runs without an instant."""
 
     text: str
@@ -41,10 +41,10 @@ class Wait:
 
 
 def is_blocked(scope: Scope = Scope.ALL) -> Exists:
-    """SQL condition on JobState: some dependee is not ready, as far as ``scope`` asks.
+    """SQL condition on JobState: some dependee does not fulfil the conditions of ``scope``.
 
-    The dependent's instant is ``next_instant``. A dependee with a schedule error blocks those who wait for its turn,
-    because its instants are not known.
+    The dependent's instant is ``next_instant``. A dependee with a schedule error blocks the jobs that wait for its
+    turn, because its instants are not known.
     """
     if scope is Scope.NONE:
         return Exists(JobDependency.objects.none())
@@ -67,14 +67,14 @@ def _is_not_ready(scope: Scope, instant: OuterRef | F) -> Q:
     return unfinished | unsuccessful | unaccounted
 
 
-def unfulfilled(scope: Scope, dependents: QuerySet[JobState]) -> QuerySet[JobDependency]:
-    """The dependencies that ``scope`` asks for and that are not fulfilled, of these jobs."""
+def unfulfilled_dependencies(scope: Scope, dependents: QuerySet[JobState]) -> QuerySet[JobDependency]:
+    """The dependencies of these jobs that do not fulfil the conditions of ``scope``."""
     unready = _is_not_ready(scope, F("dependent__state__next_instant"))
     return JobDependency.objects.filter(unready, dependent__in=dependents.values("pk"))
 
 
-def edges_from(job_ids: Collection[int]) -> list[Edge]:
-    """The dependencies of these jobs. One statement, none for no jobs."""
+def read_dependency_edges(job_ids: Collection[int]) -> list[Edge]:
+    """The dependencies of these jobs. One statement; no statement if there are no jobs."""
     if not job_ids:
         return []
     rows = fetch(_edge_rows, job_ids=list(job_ids))
@@ -87,8 +87,8 @@ def _edge_rows(job_ids: Collection[int]) -> QuerySet[JobDependency, Any]:
 
 
 def ready_until(job_ids: Collection[int], now: dt.datetime) -> dict[int, dt.datetime]:
-    """For each dependent whose readiness ends before ``now``: the first pending instant of a job whose turn it waits
-    for."""
+    """For each dependent that waits for another job's turn: the first pending instant of that job, if it has come. Only
+    earlier instants of the dependent are ready."""
     return dict(fetch(_ends_of_readiness, job_ids=list(job_ids), now=now))
 
 
@@ -98,7 +98,7 @@ def _ends_of_readiness(job_ids: Collection[int], now: dt.datetime) -> QuerySet[J
     return rows.annotate(Min("dependee__state__next_instant")).order_by("dependent")
 
 
-def reasons_to_wait(job_ids: Collection[int]) -> dict[int, list[Wait]]:
+def reasons_to_wait(job_ids: Collection[int]) -> dict[int, list[WaitReason]]:
     """For people: what each job waits for right now. One statement, however many jobs."""
     unready = (
         JobDependency.objects.filter(
@@ -115,21 +115,21 @@ def reasons_to_wait(job_ids: Collection[int]) -> dict[int, list[Wait]]:
         )
         .order_by("dependee__name")
     )
-    found: dict[int, list[Wait]] = {}
+    found: dict[int, list[WaitReason]] = {}
     for dependency in unready:
-        found.setdefault(dependency.dependent_id, []).append(_make_wait(dependency))
+        found.setdefault(dependency.dependent_id, []).append(_make_wait_reason(dependency))
     return found
 
 
-def _make_wait(dependency: JobDependency) -> Wait:
+def _make_wait_reason(dependency: JobDependency) -> WaitReason:
     row = dependency.__dict__
     name = {"name": row["dependee_name"]}
     if dependency.wait_for_completion and row["is_running"] and row["hostname"] == EVERY_HOST:
-        return Wait(_("waits for “%(name)s” to end on every host") % name)
+        return WaitReason(_("waits for “%(name)s” to end on every host") % name)
     if dependency.wait_for_completion and row["is_running"]:
-        return Wait(_("waits for “%(name)s” to end") % name)
+        return WaitReason(_("waits for “%(name)s” to end") % name)
     if dependency.wait_for_completion and row["retrying"]:
-        return Wait(_("waits for the retry of “%(name)s”") % name)
+        return WaitReason(_("waits for the retry of “%(name)s”") % name)
     if dependency.wait_for_success and row["result"] != Status.SUCCEEDED:
-        return Wait(_("waits for “%(name)s” to succeed") % name)
-    return Wait(_("waits for the scheduled times of “%(name)s”") % name, turn_only=True)
+        return WaitReason(_("waits for “%(name)s” to succeed") % name)
+    return WaitReason(_("waits for the scheduled times of “%(name)s”") % name, turn_only=True)

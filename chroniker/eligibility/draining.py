@@ -1,7 +1,7 @@
 """Draining of a host: it claims and starts nothing more, so that it can be shut down without interrupted runs.
 
-It is recorded in the host's row. It ends by request, or when a worker, beat or cronserver starts on the host: that is
-the deploy which the drain was for.
+A drain is recorded in the host's row. It ends by request, or when a worker, beat or cronserver starts on the host:
+then the deploy that the drain was for has happened.
 """
 
 from __future__ import annotations
@@ -18,36 +18,36 @@ from chroniker.wording.formats import full_time
 Consumer = tuple[str, str, list[str]]
 
 
-def drain(by: str) -> list[Consumer]:
-    """This host claims and starts nothing more. A drain that has begun already keeps its beginning.
+def begin_drain_here(requested_by: str) -> list[Consumer]:
+    """Record that this host claims and starts nothing more. If it is draining already, nothing is changed.
 
-    Returns executor, name and queues of each worker of this host, so that the caller can tell it.
+    Returns executor, name and queues of each worker of this host, so that the caller can notify it.
     """
     Host.objects.get_or_create(name=settings.hostname, defaults={"last_seen": database_now()})
     here = Host.objects.filter(name=settings.hostname, draining_since=None)
-    workers = _consumers()
-    here.update(draining_since=FromNow(), draining_by=by[:150], draining_workers=workers)
+    workers = _running_workers_here()
+    here.update(draining_since=FromNow(), draining_by=requested_by[:150], draining_workers=workers)
     return workers
 
 
-def end_drain() -> list[Consumer] | None:
-    """``None``: this host was not draining. Else the workers that should consume their queues again.
+def end_drain_here() -> list[Consumer] | None:
+    """Returns the workers that should consume their queues again; ``None`` if this host was not draining.
 
-    Workers that have shut down since are left out: under the same name another one may have started, with other queues.
+    A worker that has shut down since is left out: a new worker with its name may consume other queues.
     """
-    row = draining_here().values_list("draining_workers", flat=True).first()
-    if row is None or not draining_here().update(draining_since=None, draining_by="", draining_workers=[]):
+    row = this_host_if_draining().values_list("draining_workers", flat=True).first()
+    if row is None or not this_host_if_draining().update(draining_since=None, draining_by="", draining_workers=[]):
         return None
-    live = {(executor, worker) for executor, worker, _queues in _consumers()}
+    live = {(executor, worker) for executor, worker, _queues in _running_workers_here()}
     return [(executor, worker, queues) for executor, worker, queues in row if (executor, worker) in live]
 
 
-def _consumers() -> list[Consumer]:
+def _running_workers_here() -> list[Consumer]:
     services = HostService.objects.filter(host__name=settings.hostname, ended_at=None)
     return [(each.executor, each.worker, list(each.queues or [])) for each in services if each.worker]
 
 
-def draining_here() -> QuerySet[Host]:
+def this_host_if_draining() -> QuerySet[Host]:
     """The row of this host, while it is draining; else no row."""
     return Host.objects.filter(name=settings.hostname, draining_since__isnull=False)
 
@@ -64,9 +64,9 @@ def drain_message(host: Host) -> str:
     return _("The host “%(host)s” has been draining since %(time)s (%(who)s): it claims and starts nothing.") % words
 
 
-def open_runs(name: str = "") -> QuerySet[Run]:
-    """The runs that a drain of this host waits for; without a host, all open runs. The oldest first."""
+def open_runs_on_host(host_name: str = "") -> QuerySet[Run]:
+    """The running runs of this host, for which its drain waits; without a name, all open runs. The oldest first."""
     runs = Run.objects.filter(children=None).select_related("job").order_by("claimed_at")
-    if name:
-        return runs.filter(status=Status.RUNNING, host=name)
+    if host_name:
+        return runs.filter(status=Status.RUNNING, host=host_name)
     return runs.filter(status__in=[Status.CLAIMED, Status.RUNNING])

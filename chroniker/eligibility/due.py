@@ -18,23 +18,23 @@ from chroniker.eligibility.claim_kinds import (
     START_KINDS,
     URGENT_KINDS,
     ClaimKind,
-    any_pending,
+    any_kind_pending_condition,
 )
-from chroniker.eligibility.waiting_activations import all_waiting
+from chroniker.eligibility.waiting_activations import all_waiting_activations
 from chroniker.models import Group, Job, JobDependency, JobState, JobTrigger, Lease, Outbox, Overlap, Run, Trigger
 from chroniker.models.compiled import AnyOf, Given, fetch
 from chroniker.models.light_rows import COLUMNS, states_of
 from chroniker.models.statements import Statement, compiled_once, parameter, select
 from chroniker.schedule.zones import zone_rules_version
 
-# Each kind is searched for apart: "next_run <= now OR force_run" would lose the index on a large table.
+# One query for each kind: "next_run <= now OR force_run" would lose the index on a large table.
 
 
 class ExistsBySubplan(Exists):
-    """EXISTS that PostgreSQL does not make a join of: it looks each row up in a hash table, or in an index.
+    """EXISTS that PostgreSQL does not turn into a join: it looks each row up in a hash table, or in an index.
 
-    Leases come and go too fast for the statistics. If these say that there are none, a join compares each due job with
-    each lease: 25 ms for 500 of each.
+    Leases change too fast for the statistics. If the statistics say that there are no leases, a join compares each due
+    job with each lease: 25 ms for 500 of each.
     """
 
     def as_postgresql(self, compiler: Any, connection: Any, **context: Any) -> tuple[str, Any]:
@@ -42,37 +42,37 @@ class ExistsBySubplan(Exists):
         return f"({sql} IS TRUE)", params
 
 
-def find_due(
-    kind: ClaimKind, now: dt.datetime, only: Collection[int] | None = None, *, groups: bool = True
+def find_due_jobs(
+    kind: ClaimKind, now: dt.datetime, only_jobs: Collection[int] | None = None, *, check_groups: bool = True
 ) -> QuerySet[JobState]:
     """Jobs for which a claim of this kind is pending and nothing blocks it, the longest waiting first.
 
-    Each state carries its job and group. ``only``: among these jobs. ``groups``: whether any group may be paused or
-    full. The pause over all jobs is not part of it: a tick reads that once, and each claim once more under its locks.
+    Each state carries its job and group. ``check_groups``: false if no group is paused or full. This function does not
+    check the pause over all jobs: a tick reads it once, and each claim checks it again under its locks.
     """
-    return _due_states(kind, now, only, _closed_groups(kind, now) if groups else [])
+    return _due_states(kind, now, only_jobs, _paused_or_full_groups(kind, now) if check_groups else [])
 
 
-def _closed_groups(kind: ClaimKind, now: dt.datetime) -> list[int]:
-    """The groups whose jobs are not claimed now."""
+def _paused_or_full_groups(kind: ClaimKind, now: dt.datetime) -> list[int]:
+    """The groups whose jobs this kind does not claim now."""
     if kind.while_open:
-        return group_limits.paused_ids()
-    closed_groups = group_limits.closed_ids()
+        return group_limits.paused_group_ids()
+    closed_groups = group_limits.paused_or_full_group_ids()
     return [*closed_groups, *groups_with_urgent_work(now)] if kind is BACKFILL else closed_groups
 
 
 def _due_states(
-    kind: ClaimKind, now: dt.datetime, only: Collection[int] | Given | None, closed_groups: Collection[int] | Given
+    kind: ClaimKind, now: dt.datetime, only_jobs: Collection[int] | Given | None, closed_groups: Collection[int] | Given
 ) -> QuerySet[JobState]:
     leases = Lease.objects.filter(job=OuterRef("pk"), slot="")
     # During a run of a backfill the instants wait, with each overlap policy.
     has_open_run = ExistsBySubplan(leases.exclude(run__origin=Trigger.BACKFILL) if kind.while_open else leases)
-    states = JobState.objects.filter(kind.pending(now), job__enabled=True).select_related("job__group")
+    states = JobState.objects.filter(kind.pending_condition(now), job__enabled=True).select_related("job__group")
     states = states.defer("recent_seconds")
-    if only is not None:
-        states = states.filter(AnyOf("pk", only))
+    if only_jobs is not None:
+        states = states.filter(AnyOf("pk", only_jobs))
     states = states.filter(has_open_run if kind.while_open else ~has_open_run)
-    states = states.filter(group_limits.is_outside(closed_groups), ~dependencies.is_blocked(kind.dependencies))
+    states = states.filter(group_limits.is_outside_groups(closed_groups), ~dependencies.is_blocked(kind.dependencies))
     if kind is RETRY:
         states = states.annotate(
             **{f"failed_{name}": _column_of_latest_attempt(name) for name in claim_kinds.RETRY_INHERITS}
@@ -80,41 +80,50 @@ def _due_states(
     return states.order_by(*filter(None, [kind.due_field]), "pk")
 
 
-def read_due(
-    kind: ClaimKind, now: dt.datetime, only: Collection[int] | None = None, *, groups: bool = True, limit: int
+def read_due_states(
+    kind: ClaimKind,
+    now: dt.datetime,
+    only_jobs: Collection[int] | None = None,
+    *,
+    check_groups: bool = True,
+    limit: int,
 ) -> list[JobState]:
-    """The first ``limit`` rows of ``find_due``, each with its job and group, without the columns that no claim needs.
+    """The first ``limit`` rows of ``find_due_jobs``, with job and group, without the columns that no claim needs.
 
-    One statement; more where ``groups`` is true.
+    One statement; one or two more if ``check_groups`` is true.
     """
-    given = {} if only is None else {"only": list(only)}
-    if groups and (closed_groups := _closed_groups(kind, now)):
+    given = {} if only_jobs is None else {"only_jobs": list(only_jobs)}
+    if check_groups and (closed_groups := _paused_or_full_groups(kind, now)):
         given["closed_groups"] = closed_groups
-    return states_of(fetch(_due_rows, kind, limit, now=now, **given), _failed_columns(kind))
+    return states_of(fetch(_due_rows, kind, limit, now=now, **given), _columns_of_failed_attempt(kind))
 
 
 def _due_rows(
     kind: ClaimKind,
     limit: int,
     now: dt.datetime,
-    only: Collection[int] | Given | None = None,
+    only_jobs: Collection[int] | Given | None = None,
     closed_groups: Collection[int] | Given = (),
 ) -> QuerySet[JobState, Any]:
-    return _due_states(kind, now, only, closed_groups).values_list(*COLUMNS, *_failed_columns(kind))[:limit]
+    return _due_states(kind, now, only_jobs, closed_groups).values_list(*COLUMNS, *_columns_of_failed_attempt(kind))[
+        :limit
+    ]
 
 
-def _failed_columns(kind: ClaimKind) -> list[str]:
+def _columns_of_failed_attempt(kind: ClaimKind) -> list[str]:
     return [f"failed_{name}" for name in claim_kinds.RETRY_INHERITS] if kind is RETRY else []
 
 
 def groups_with_urgent_work(now: dt.datetime) -> list[int]:
-    """The groups with a limit of which another job is due. A backfill leaves it the place."""
+    """The groups with a limit that have a due job. A backfill in such a group leaves the place to that job."""
     return [pk for (pk,) in fetch(_rows_of_urgent_groups, now=now)]
 
 
 def _rows_of_urgent_groups(now: dt.datetime) -> QuerySet[Group, Any]:
     has_open_run = Exists(Lease.objects.filter(job=OuterRef("pk"), slot=""))
-    urgent = JobState.objects.filter(any_pending(now, URGENT_KINDS), ~has_open_run, job__group=OuterRef("pk"))
+    urgent = JobState.objects.filter(
+        any_kind_pending_condition(now, URGENT_KINDS), ~has_open_run, job__group=OuterRef("pk")
+    )
     waiting = Exists(urgent.filter(job__enabled=True))
     return Group.objects.filter(waiting, limit__isnull=False).order_by("pk").values_list("pk")
 
@@ -126,28 +135,29 @@ def _column_of_latest_attempt(name: str) -> Subquery:
 
 
 def blocking_dependencies(now: dt.datetime, limit: int) -> set[tuple[int, int]]:
-    """Pairs (dependent, dependee): the dependent is due, and must wait for the dependee. One statement."""
+    """The pairs (dependent, dependee) where the dependent is due and must wait for the dependee. One statement."""
     pairs = []
     for kind in START_KINDS:
         has_open_run = Exists(Lease.objects.filter(job=OuterRef("pk"), slot=""))
-        waiting = JobState.objects.filter(kind.pending(now), ~has_open_run, job__enabled=True)
-        pairs.append(dependencies.unfulfilled(kind.dependencies, waiting).values_list("dependent", "dependee"))
+        waiting = JobState.objects.filter(kind.pending_condition(now), ~has_open_run, job__enabled=True)
+        pairs.append(
+            dependencies.unfulfilled_dependencies(kind.dependencies, waiting).values_list("dependent", "dependee")
+        )
     return set(pairs[0].union(*pairs[1:])[:limit])
 
 
-def look_after_run(job_id: int) -> tuple[bool, bool]:
-    """After the end of a run of this job: whether anything that it may let start is pending (the job itself, its
-    dependents, the jobs that it triggers, those of its group if that has a limit), and whether a message is due.
+def find_work_after_run(job_id: int) -> tuple[bool, bool]:
+    """Whether a claim is pending that may start now, after the end of a run of this job; and whether a message is due.
 
-    One statement. It finds more than what may start: dependents may go on waiting.
+    One statement. A pending claim may still be blocked, for example by another dependency.
     """
-    row = _make_look().fetch({"job": job_id})
+    row = _make_work_after_run_statement().fetch({"job": job_id})
     assert row is not None
     return bool(row[0]), bool(row[1])
 
 
 @compiled_once
-def _make_look() -> Statement:
+def _make_work_after_run_statement() -> Statement:
     job = parameter("job")
     with_limit = Job.objects.filter(pk=job, group__limit__isnull=False).values("group")
     others = [
@@ -155,7 +165,7 @@ def _make_look() -> Statement:
         select(JobTrigger.objects.filter(source=job).order_by().values("target")),
         select(Job.objects.filter(group__in=with_limit).order_by().values("pk")),
     ]
-    pending = select(JobState.objects.filter(any_pending(StatementNow())).order_by().values("pk"))
+    pending = select(JobState.objects.filter(any_kind_pending_condition(StatementNow())).order_by().values("pk"))
     messages = select(Outbox.objects.filter(send_at__lte=StatementNow()).order_by().values("pk"))
     # One condition for all of these jobs: four of them took the database longer to plan than to answer.
     jobs = " UNION ALL ".join(["SELECT %s", *(each.sql for each in others)])
@@ -168,56 +178,60 @@ def _make_look() -> Statement:
 
 def jobs_with_pending_work(job_ids: Collection[int]) -> list[int]:
     """The jobs of this short list with something to start now, blocked or not. One statement."""
-    return list(JobState.objects.filter(any_pending(FromNow()), pk__in=job_ids).values_list("pk", flat=True))
+    return list(
+        JobState.objects.filter(any_kind_pending_condition(FromNow()), pk__in=job_ids).values_list("pk", flat=True)
+    )
 
 
 def pending_jobs_in_group_of(job_id: int, limit: int) -> list[int]:
-    """Jobs of this job's group that have anything to start by now, the longest waiting first: one statement.
+    """The jobs of this job's group that have something to start now, the longest waiting first. One statement.
 
-    None, unless the group has a limit: only then can the end of a run make room for others.
+    Returns no job if the group has no limit: only with a limit can the end of a run make room for others.
     """
     group = Job.objects.filter(pk=job_id, group__limit__isnull=False).values("group")
-    others = JobState.objects.filter(any_pending(FromNow()), job__group__in=group).order_by("next_run", "pk")
+    others = JobState.objects.filter(any_kind_pending_condition(FromNow()), job__group__in=group).order_by(
+        "next_run", "pk"
+    )
     return list(others.values_list("pk", flat=True)[:limit])
 
 
-def leases_to_replace(now: dt.datetime, only: Collection[int] | None = None) -> QuerySet[Lease]:
-    """Leases of runs that are in the way of their job's next instant, by the policy "replace", and not yet stopped.
+def leases_to_replace(now: dt.datetime, only_jobs: Collection[int] | None = None) -> QuerySet[Lease]:
+    """Leases of runs that their job's next instant replaces (overlap policy REPLACE), without a stop request.
 
-    Only runs of the schedule, and their retries, are replaced.
+    Only runs of the schedule and their retries are replaced.
     """
     leases = Lease.objects.filter(
-        group_limits.is_outside(group_limits.paused_ids()),
-        job__in=JobState.objects.filter(SCHEDULED.pending(now)).values("pk"),
+        group_limits.is_outside_groups(group_limits.paused_group_ids()),
+        job__in=JobState.objects.filter(SCHEDULED.pending_condition(now)).values("pk"),
         job__enabled=True,
         job__overlap=Overlap.REPLACE,
         run__stop_requested_at=None,
         run__origin=Trigger.SCHEDULE,
         slot="",
     )
-    return leases if only is None else leases.filter(job__in=only)
+    return leases if only_jobs is None else leases.filter(job__in=only_jobs)
 
 
-def jobs_to_book(now: dt.datetime, limit: int, only: Collection[int] | None = None) -> list[int]:
-    """Jobs to be booked again, at most ``limit``: edited ones, those that were disabled by a write past the model or
-    while an activation was inserted, and those that were booked by older rules of time zones."""
+def jobs_to_book(now: dt.datetime, limit: int, only_jobs: Collection[int] | None = None) -> list[int]:
+    """At most ``limit`` jobs that must be booked again: edited jobs, jobs that were disabled by a write past the model
+    or while an activation was inserted, and jobs that were booked by older rules of time zones."""
     edited = Job.objects.filter(edited_at__isnull=False).order_by("edited_at", "pk")
     disabled = JobState.objects.filter(next_run__lte=now, job__enabled=False).order_by("next_run", "pk")
     ids: list[int] = []
-    passed = Job.objects.filter(enabled=False, pk__in=all_waiting().values("target")).order_by("pk")
-    for rows in (edited, disabled, passed, booked_by_older_zone_rules().order_by("booked_zone_rules", "pk")):
-        if only is not None:
-            rows = rows.filter(pk__in=only)
+    passed = Job.objects.filter(enabled=False, pk__in=all_waiting_activations().values("target")).order_by("pk")
+    for rows in (edited, disabled, passed, jobs_booked_by_older_zone_rules().order_by("booked_zone_rules", "pk")):
+        if only_jobs is not None:
+            rows = rows.filter(pk__in=only_jobs)
         if len(ids) < limit:
             ids += rows.exclude(pk__in=ids).values_list("pk", flat=True)[: limit - len(ids)]
     return ids
 
 
-def own_zone_rules() -> str:
-    """The version of this host's time zone database, with which ``booked_by_older_zone_rules`` compares."""
+def own_zone_rules_version() -> str:
+    """The version of this host's time zone database, with which ``jobs_booked_by_older_zone_rules`` compares."""
     return zone_rules_version()
 
 
-def booked_by_older_zone_rules() -> QuerySet[JobState]:
-    """Jobs that were booked by an older time zone database than this host's. Hosts with an older one leave them."""
+def jobs_booked_by_older_zone_rules() -> QuerySet[JobState]:
+    """Jobs that were booked by an older time zone database than this host's. Hosts with an older database skip them."""
     return JobState.objects.filter(booked_zone_rules__lt=zone_rules_version())

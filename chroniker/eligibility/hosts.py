@@ -1,4 +1,4 @@
-"""Hosts: their heartbeats, which are alive, for which executors, and on which of them starts are suspended."""
+"""Hosts: their heartbeats, which hosts are live for which executors, and on which hosts starts are suspended."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ logger = logging.getLogger(__name__)
 HEARTBEAT_SECONDS = 60.0
 #: A host without a heartbeat for this long is called silent. A crontab's ticks come every minute.
 SILENT = dt.timedelta(minutes=5)
-#: A larger clock skew gets a warning: it decides nothing, but the times in the host's logs mislead.
+#: A larger clock skew gets a warning. It decides nothing, but it makes the times in the host's logs misleading.
 SKEW_SECONDS = 2.0
 
 
@@ -48,17 +48,17 @@ _REPORTED = ("last_seen", "queues", "slots", "busy", "version", "started_at", "e
 
 
 @repeated_after_conflict
-def record_heartbeat(serves: Iterable[str | WorkerReport] = (), *, name: str = "") -> None:
+def record_heartbeat(served_executors: Iterable[str | WorkerReport] = (), *, host_name: str = "") -> None:
     """Record that this host is alive, and its clock skew.
 
-    ``serves``: the executors whose runs the calling process executes; without further heartbeats the host stops being
-    *live* for them.
+    ``served_executors``: the executors whose runs the calling process executes. The host is *live* for them until its
+    heartbeats are too old.
     """
     reading = jump_detection.read_clock()
     host, _created = Host.objects.update_or_create(
-        name=name or settings.hostname, defaults={"last_seen": reading.now, **_clock_columns(reading)}
+        name=host_name or settings.hostname, defaults={"last_seen": reading.now, **_clock_columns(reading)}
     )
-    services = [_make_service(each, host, reading.now) for each in serves]
+    services = [_make_service(each, host, reading.now) for each in served_executors]
     targeted = connections[settings.database].features.supports_update_conflicts_with_target
     unique = ["host", "executor", "worker"] if targeted else None
     HostService.objects.bulk_create(services, update_conflicts=True, update_fields=_REPORTED, unique_fields=unique)
@@ -73,9 +73,9 @@ def _make_service(report: str | WorkerReport, host: Host, now: dt.datetime) -> H
     return row
 
 
-def record_shutdown(serves: Iterable[WorkerReport]) -> None:
+def record_worker_shutdowns(reports: Iterable[WorkerReport]) -> None:
     """Record that these workers of this host have shut down. The host stays live until its heartbeats are too old."""
-    for report in serves:
+    for report in reports:
         rows = HostService.objects.filter(host__name=settings.hostname, executor=report.executor, worker=report.worker)
         rows.update(ended_at=FromNow(), busy=0)
 
@@ -97,13 +97,13 @@ def record_clock_skew(reading: jump_detection.ClockReading) -> None:
             logger.warning("This host's clock is %+.1f s off the database's.", reading.skew)
 
 
-def record_suspension(reading: jump_detection.ClockReading, *, name: str = "") -> None:
+def record_suspension(reading: jump_detection.ClockReading, *, host_name: str = "") -> None:
     """Record that starts and expiry are suspended on this host, until when, and why."""
-    Host.objects.filter(name=name or settings.hostname).update(**_clock_columns(reading))
+    Host.objects.filter(name=host_name or settings.hostname).update(**_clock_columns(reading))
 
 
 def suspension_reason(host: Host) -> Reason:
-    """Why starts and expiry are suspended on this host; empty where they are not."""
+    """Why starts and expiry are suspended on this host; empty if they are not suspended."""
     return Reason.from_text(host.suspended_because)
 
 
@@ -123,25 +123,28 @@ def suspension_messages() -> list[str]:
 
 
 def live_services() -> QuerySet[HostService]:
-    """Live hosts, by executor: those with a heartbeat for it within ``CHRONIKER_HOST_TIMEOUT``."""
+    """The rows of live hosts: those with a heartbeat for their executor within ``CHRONIKER_HOST_TIMEOUT``."""
     return HostService.objects.filter(last_seen__gt=FromNow(-settings.host_timeout))
 
 
-def live_hosts(aliases: Collection[str]) -> dict[str, list[Host]]:
-    """By executor, in the order of their names. One statement; none for an empty list."""
+def live_hosts_by_executor(executor_aliases: Collection[str]) -> dict[str, list[Host]]:
+    """By executor: its live hosts, in the order of their names. One statement; none for an empty list."""
     found: dict[str, list[Host]] = defaultdict(list)
-    if aliases:
-        for service in live_services().filter(executor__in=aliases).select_related("host").order_by("host__name"):
+    if executor_aliases:
+        for service in (
+            live_services().filter(executor__in=executor_aliases).select_related("host").order_by("host__name")
+        ):
             if service.host not in found[service.executor]:  # a host may have several workers
                 found[service.executor].append(service.host)
     return found
 
 
-def jobs_without_live_host(jobs: Iterable[Job]) -> dict[int, str]:
-    """By job, in words: that the host it names, or any at all, is not live. At most one statement."""
+def no_live_host_messages(jobs: Iterable[Job]) -> dict[int, str]:
+    """By job: a message, if the host that it names is not live, or no host at all. At most one statement."""
     aiming = [job for job in jobs if job.hostname]
     names = {
-        alias: {host.name for host in found} for alias, found in live_hosts({job.executor for job in aiming}).items()
+        alias: {host.name for host in found}
+        for alias, found in live_hosts_by_executor({job.executor for job in aiming}).items()
     }
     missing = {}
     for job in aiming:
@@ -159,7 +162,7 @@ def no_live_host_message(job: Job) -> str:
     return _("Its host “%(host)s” is not live: not seen executing for “%(executor)s” in %(seconds)s s.") % words
 
 
-def without_unfinished_host_runs(waiting: QuerySet[JobDependency]) -> QuerySet[JobDependency]:
-    """Without those whose dependee still runs on one of its hosts: they are looked at when all have ended."""
+def without_unfinished_host_runs(dependencies: QuerySet[JobDependency]) -> QuerySet[JobDependency]:
+    """Leave out dependencies whose dependee has an open run on every host: its dependents wait for that run."""
     parent_lease = Lease.objects.filter(job=OuterRef("dependee"), slot="", run__required_host=EVERY_HOST)
-    return waiting.filter(~Exists(parent_lease))
+    return dependencies.filter(~Exists(parent_lease))

@@ -12,13 +12,13 @@ from django.db.models import Count, Min
 from chroniker.conf import settings
 from chroniker.models import HostService, Run, Status, Ticker
 
-#: The row of a ticker is written at most this often, so it may be this old while all is well.
+#: The row of a ticker is written at most this often, so a row of this age shows no problem.
 WRITTEN_EVERY = dt.timedelta(seconds=10)
 #: A queued run should start within this time.
 START_WITHIN = dt.timedelta(minutes=1)
-#: Periods of a ticker after which it is silent.
+#: A ticker is silent after this many of its periods.
 PERIODS = 2.5
-#: A queue without a worker is a trouble when its oldest run has waited for this time.
+#: A queue without a worker raises an alarm when its oldest run has waited for this time.
 NO_WORKER_FOR = dt.timedelta(seconds=90)
 #: Workers that were silent for longer are left out.
 FORGOTTEN = dt.timedelta(days=1)
@@ -28,7 +28,7 @@ MOST_TICKERS = 500
 
 @dataclass(frozen=True, slots=True)
 class WaitingQueue:
-    """Claimed runs that no worker has taken. ``name``: empty where the executor has no queues."""
+    """A queue with claimed runs that no worker has taken. ``name``: empty if the executor has no queues."""
 
     executor: str
     name: str
@@ -36,7 +36,7 @@ class WaitingQueue:
     oldest: dt.datetime
 
 
-class Seen(Protocol):
+class FleetSnapshot(Protocol):
     """What a caller has read already, at most some seconds ago: tickers, queued runs by queue, workers."""
 
     @property
@@ -49,41 +49,45 @@ class Seen(Protocol):
     def services(self) -> Sequence[HostService]: ...
 
 
-def tickers() -> list[Ticker]:
-    """The latest first. One statement."""
+def latest_tickers() -> list[Ticker]:
+    """The tickers, the latest first. One statement."""
     return list(Ticker.objects.order_by("-last_at")[:MOST_TICKERS])
 
 
-def silent_after(ticker: Ticker) -> dt.timedelta:
+def longest_silence_allowed(ticker: Ticker) -> dt.timedelta:
     """A ticker is silent if its last recorded pass is older than this."""
     periods = dt.timedelta(seconds=PERIODS * ticker.period + ticker.pass_seconds) + WRITTEN_EVERY
     return max(settings.tick_timeout, periods)
 
 
-def silent_ticker(known: Iterable[Ticker], now: dt.datetime, since: dt.datetime | None = None) -> Ticker | None:
-    """The ticker that ticked last, if all are silent. ``None``: one ticks, or none has ever ticked.
+def last_ticker_if_all_silent(
+    tickers: Iterable[Ticker], now: dt.datetime, watched_since: dt.datetime | None = None
+) -> Ticker | None:
+    """The ticker that ticked last, if all are silent. ``None``: some ticker ticks, or none has ever ticked.
 
-    ``since``: when the caller began to watch. Silence before it does not count: perhaps nobody could tick then.
+    ``watched_since``: when the caller began to watch. Silence before it is ignored: perhaps no process could tick then.
     """
-    known = list(known)
-    if not known or any(now - max(each.last_at, since or each.last_at) <= silent_after(each) for each in known):
+    tickers = list(tickers)
+    if not tickers or any(
+        now - max(each.last_at, watched_since or each.last_at) <= longest_silence_allowed(each) for each in tickers
+    ):
         return None
-    return max(known, key=lambda ticker: ticker.last_at)
+    return max(tickers, key=lambda ticker: ticker.last_at)
 
 
-def waiting_queues() -> list[WaitingQueue]:
-    """The oldest first. One statement."""
+def queues_with_waiting_runs() -> list[WaitingQueue]:
+    """The queues with claimed runs that no worker has taken, the oldest run first. One statement."""
     waiting = Run.objects.filter(status=Status.CLAIMED, taken_at=None).order_by().values("executor", "queue")
     counted = waiting.annotate(n=Count("pk"), oldest=Min("claimed_at")).order_by("oldest")[:MOST_QUEUES]
     return [WaitingQueue(row["executor"], row["queue"], row["n"], row["oldest"]) for row in counted]
 
 
-def queues_without_worker(
+def select_queues_without_worker(
     queues: Iterable[WaitingQueue], services: Sequence[HostService], now: dt.datetime
 ) -> list[WaitingQueue]:
-    """Queues that no live worker consumes. A worker that names no queues consumes all.
+    """The queues that no live worker consumes. A worker that names no queues consumes all.
 
-    An executor none of whose workers was ever seen has a minute: its workers may not send heartbeats.
+    If no worker of an executor was ever seen, its queues count after a minute: its workers may send no heartbeats.
     """
     known = {service.executor for service in services}
     consumed: set[tuple[str, str]] = set()
@@ -100,15 +104,17 @@ def queues_without_worker(
     ]
 
 
-def find_queues_without_worker(now: dt.datetime, seen: Seen | None = None) -> dict[tuple[str, str], WaitingQueue]:
+def find_queues_without_worker(
+    now: dt.datetime, snapshot: FleetSnapshot | None = None
+) -> dict[tuple[str, str], WaitingQueue]:
     """By executor and name: the queues in which runs wait and that no live worker consumes. Two statements; none with
-    ``seen``."""
-    queues = waiting_queues() if seen is None else seen.queues
+    ``snapshot``."""
+    queues = queues_with_waiting_runs() if snapshot is None else snapshot.queues
     if not queues:
         return {}
     services = (
-        seen.services
-        if seen is not None
+        snapshot.services
+        if snapshot is not None
         else list(HostService.objects.filter(ended_at=None, last_seen__gt=now - FORGOTTEN))
     )
-    return {(queue.executor, queue.name): queue for queue in queues_without_worker(queues, services, now)}
+    return {(queue.executor, queue.name): queue for queue in select_queues_without_worker(queues, services, now)}

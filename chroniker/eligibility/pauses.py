@@ -26,13 +26,13 @@ from chroniker.models.group import ALL as ALL
 
 @dataclass(frozen=True, slots=True)
 class Pause:
-    """In words, when printed. ``group`` is empty for the pause over all jobs."""
+    """A pause; ``str`` describes it for people. ``group`` is empty for the pause over all jobs."""
 
     group: str = ""
-    since: dt.datetime | None = None  #: none: the setting, whose time is not known
+    since: dt.datetime | None = None  #: None: a pause by the setting, whose time is not known
     by: str = ""
     reason: str = ""
-    is_copy: bool = False  #: not a pause by anybody: this database was copied
+    is_copy: bool = False  #: nobody has paused the jobs: this database is a copy
 
     def __str__(self) -> str:
         if self.is_copy:
@@ -45,16 +45,16 @@ class Pause:
             said = _("The group “%(group)s” has been paused since %(time)s by %(who)s.") % words
         else:
             said = _("The scheduler has been paused since %(time)s by %(who)s.") % words
-        return f"{said} {_as_a_sentence(self.reason)}".strip()
+        return f"{said} {_with_full_stop(self.reason)}".strip()
 
 
-#: Within ``read_pause_once``: what was read, or nothing yet.
+#: Within ``read_pause_once``: a list with the pause that was read; empty before the first read.
 _read: ContextVar[list[Pause | None] | None] = ContextVar("chroniker_pause", default=None)
 
 
 @contextmanager
 def read_pause_once() -> Iterator[None]:
-    """``global_pause`` reads at most once within this block, for a page that only reads. All its parts agree then."""
+    """Within this block ``global_pause`` reads the database at most once, so that all parts of a page agree."""
     token = _read.set([])
     try:
         yield
@@ -66,14 +66,14 @@ def global_pause() -> Pause | None:
     """The pause over all jobs. At most one statement; the setting needs none."""
     known = _read.get()
     if not known:
-        found = _global_pause()
+        found = _read_global_pause()
         if known is None:
             return found
         known.append(found)
     return known[0]
 
 
-def _global_pause() -> Pause | None:
+def _read_global_pause() -> Pause | None:
     if settings.paused:
         return Pause()
     rows = Switch.objects.filter(pk=ALL).annotate(is_copy=installation.is_copied())
@@ -92,13 +92,13 @@ def copy_message() -> str:
     )
 
 
-def is_switched_off() -> Exists:
+def are_all_jobs_paused() -> Exists:
     """SQL condition: all jobs are paused, or this database is a copy. A claim checks it again under its locks."""
     return Exists(Switch.objects.filter(Q(paused_at__isnull=False) | installation.is_copied(), pk=ALL))
 
 
 def group_pauses(group_ids: Iterable[int] | None = None) -> dict[int, Pause]:
-    """The paused groups, of all or of these, in the order of names. No statement for no groups."""
+    """By id: the pauses of all paused groups, or of those among these groups, in the order of names."""
     groups = Group.objects.filter(paused_at__isnull=False).order_by("name")
     if group_ids is not None:
         ids = set(group_ids)
@@ -106,10 +106,10 @@ def group_pauses(group_ids: Iterable[int] | None = None) -> dict[int, Pause]:
     return {group.pk: pause for group in groups if (pause := _make_pause(group, group.name))}
 
 
-def pauses_for(jobs: Iterable[Job]) -> dict[int, Pause]:
+def pauses_of_jobs(jobs: Iterable[Job]) -> dict[int, Pause]:
     """By job id: the pause that applies to the job, if any. At most two statements, however many jobs.
 
-    Groups that the jobs carry are not read again.
+    Groups that are loaded with the jobs are not read again.
     """
     jobs = list(jobs)
     if everything := global_pause():
@@ -121,12 +121,16 @@ def pauses_for(jobs: Iterable[Job]) -> dict[int, Pause]:
 
 
 @repeated_after_conflict
-def pause(by: str, reason: str = "", group: Group | None = None) -> bool:
+def pause(paused_by: str, reason: str = "", group: Group | None = None) -> bool:
     """Pause all jobs, or this group. ``False``: it was paused already, and nothing changed."""
     if group is None:
         Switch.objects.get_or_create(pk=ALL)
     rows = Switch.objects.filter(pk=ALL) if group is None else Group.objects.filter(pk=group.pk)
-    values: dict[str, Any] = {"paused_at": FromNow(), "paused_by": by[:150], "paused_reason": reason.strip()[:500]}
+    values: dict[str, Any] = {
+        "paused_at": FromNow(),
+        "paused_by": paused_by[:150],
+        "paused_reason": reason.strip()[:500],
+    }
     values["alert_revision"] = F("alert_revision") + 1
     return bool(rows.filter(paused_at=None).update(**values))
 
@@ -139,8 +143,8 @@ def resume(group: Group | None = None) -> bool:
     return bool(rows.filter(paused_at__isnull=False).update(**values))
 
 
-def _as_a_sentence(reason: str) -> str:
-    """With a full stop, since other sentences follow it on a page."""
+def _with_full_stop(reason: str) -> str:
+    """The reason with a full stop at its end: other sentences follow it on a page."""
     return reason if not reason or reason[-1] in ".!?…" else f"{reason}."
 
 

@@ -11,48 +11,48 @@ from django.db.models.functions import RowNumber
 
 from chroniker.models import Activation, CatchUp, Job, JobState
 
-#: More activations than this do not wait for one target: further ones are refused.
+#: At most this many activations wait for one target: further ones are refused.
 MOST_WAITING = 10_000
-#: Of a target that gets a run for each, a claim reads this many: it takes the first one that is not too old.
+#: For a target with one run for each activation, a claim reads this many, and takes the first that is not too old.
 MOST_READ = 100
 #: A pass reads this many at once, of several targets. The rest waits for the next pass.
 MOST_READ_AT_ONCE = 50_000
 
 
-def all_waiting() -> QuerySet[Activation]:
-    """By the index on (ended_at, target)."""
+def all_waiting_activations() -> QuerySet[Activation]:
+    """All activations that have not ended. The index on (ended_at, target) finds them."""
     return Activation.objects.filter(ended_at__isnull=True)
 
 
-def is_full(target: Any) -> QuerySet[Activation]:
-    """A row, if no further activation may wait for this target."""
-    return all_waiting().filter(target=target).order_by("pk")[MOST_WAITING - 1 : MOST_WAITING]
+def row_if_too_many_wait(target: Any) -> QuerySet[Activation]:
+    """One row if so many activations wait for this target that a further one is refused; else no row."""
+    return all_waiting_activations().filter(target=target).order_by("pk")[MOST_WAITING - 1 : MOST_WAITING]
 
 
-def to_look_at(now: dt.datetime | Expression) -> QuerySet[Activation]:
-    """Those that may have waited too long, also if they have ended since. Of jobs whose alerts can be looked at."""
+def possibly_late_activations(now: dt.datetime | Expression) -> QuerySet[Activation]:
+    """Activations that may have waited too long, also if they have ended since. Only for targets that were booked."""
     return Activation.objects.filter(late_at__lte=now, target__state__isnull=False)
 
 
-def oldest_by_job(job_ids: Collection[int]) -> dict[int, Activation]:
-    """The oldest that waits for each of these jobs. Two statements; none for no jobs."""
+def oldest_waiting_by_job(job_ids: Collection[int]) -> dict[int, Activation]:
+    """By job: the oldest activation that waits for it. Two statements; none without jobs."""
     if not job_ids:
         return {}
-    first = all_waiting().filter(target=OuterRef("pk")).order_by("made_at", "pk").values("pk")[:1]
+    first = all_waiting_activations().filter(target=OuterRef("pk")).order_by("made_at", "pk").values("pk")[:1]
     ids = Job.objects.filter(pk__in=job_ids).annotate(first=Subquery(first)).values_list("first", flat=True)
     return {row.target_id: row for row in Activation.objects.filter(pk__in=[pk for pk in ids if pk is not None])}
 
 
-def count_by_job(job_ids: Collection[int]) -> dict[int, int]:
-    """How many wait for each of these jobs. One statement."""
-    rows = all_waiting().filter(target__in=job_ids).order_by().values("target").annotate(n=Count("pk"))
+def count_waiting_by_job(job_ids: Collection[int]) -> dict[int, int]:
+    """By job: how many activations wait for it. One statement."""
+    rows = all_waiting_activations().filter(target__in=job_ids).order_by().values("target").annotate(n=Count("pk"))
     return {row["target"]: row["n"] for row in rows}
 
 
-def read_by_job(states: Iterable[JobState]) -> dict[int, list[Activation]]:
+def read_waiting_by_job(states: Iterable[JobState]) -> dict[int, list[Activation]]:
     """The waiting activations of these jobs, the oldest first. Each state carries its job. At most two statements.
 
-    A job is missing if none waits for it, or if too many wait for the jobs before it.
+    A job is missing from the result if no activation waits for it, or if too many wait for the jobs before it.
     """
     each, several = list[int](), list[int]()
     for state in states:
@@ -61,8 +61,8 @@ def read_by_job(states: Iterable[JobState]) -> dict[int, list[Activation]]:
     place = Window(RowNumber(), partition_by=F("target"), order_by=oldest)
     found: dict[int, list[Activation]] = {}
     for ids, rows in (
-        (each, all_waiting().annotate(place=place).filter(place__lte=MOST_READ)),
-        (several, all_waiting()),
+        (each, all_waiting_activations().annotate(place=place).filter(place__lte=MOST_READ)),
+        (several, all_waiting_activations()),
     ):
         if ids:
             _add_by_target(found, rows.filter(target__in=ids).order_by("target", *oldest))
@@ -70,7 +70,7 @@ def read_by_job(states: Iterable[JobState]) -> dict[int, list[Activation]]:
 
 
 def _add_by_target(found: dict[int, list[Activation]], rows: QuerySet[Activation]) -> None:
-    """Add these rows by target; without the last target, if not all of its rows are read."""
+    """Add these rows by target. If the limit cuts off rows of the last target, that target is left out."""
     read = list(rows[: MOST_READ_AT_ONCE + 1])
     for activation in read:
         found.setdefault(activation.target_id, []).append(activation)

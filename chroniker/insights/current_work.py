@@ -128,7 +128,9 @@ def _waiting_jobs(
     if not states:
         return queued
     pauses = {state.pk: global_pause for state in states} if global_pause else None
-    found = explanations.explain(states, now, pauses, leases={}, seen=health_facts.cached_facts(now))
+    found = explanations.explain_why_not_running(
+        states, now, pauses, leases={}, snapshot=health_facts.cached_facts(now)
+    )
     overdue_before = now - health_facts.cached_overdue_after(now)
     return queued + [_waiting_job(state, found[state.pk], overdue_before) for state in states]
 

@@ -144,7 +144,7 @@ def _busy_slots_text(live: list[HostService]) -> str:
 
 def queues_without_worker(facts: HealthFacts, now: dt.datetime) -> list[WaitingQueue]:
     """Queues in which runs wait and that no live worker consumes."""
-    return liveness.queues_without_worker(facts.queues, facts.services, now)
+    return liveness.select_queues_without_worker(facts.queues, facts.services, now)
 
 
 def backlog_health(facts: HealthFacts, now: dt.datetime) -> HealthCell:

@@ -92,11 +92,13 @@ def _read_within_time_limit(now: dt.datetime) -> HealthFacts | None:
 
 def read_facts(now: dt.datetime) -> HealthFacts:
     """Five statements: tickers, hosts with their workers, queued runs, jobs in trouble, late messages."""
-    tickers = liveness.tickers()
+    tickers = liveness.latest_tickers()
     hosts, services = _hosts_and_services(now)
     services.sort(key=lambda service: service.last_seen, reverse=True)
     overdue_since, needing = _overdue_since_and_trouble_count(tickers, now)
-    return HealthFacts(tickers, hosts, services, liveness.waiting_queues(), overdue_since, _late_messages(now), needing)
+    return HealthFacts(
+        tickers, hosts, services, liveness.queues_with_waiting_runs(), overdue_since, _late_messages(now), needing
+    )
 
 
 def _hosts_and_services(now: dt.datetime) -> tuple[list[Host], list[HostService]]:
@@ -154,8 +156,10 @@ def overdue_states(before: dt.datetime) -> QuerySet[JobState]:
     while a pause, its group, a dependency or its own run holds it back."""
     if settings.paused:
         return JobState.objects.none()
-    held = Q(job__group__in=groups.closed_groups())
-    return due.find_due(SCHEDULED, before, groups=False).filter(Q(job__group=None) | ~held, ~pauses.is_switched_off())
+    held = Q(job__group__in=groups.paused_or_full_groups())
+    return due.find_due_jobs(SCHEDULED, before, check_groups=False).filter(
+        Q(job__group=None) | ~held, ~pauses.are_all_jobs_paused()
+    )
 
 
 def _late_messages(now: dt.datetime) -> list[LateMessage]:

@@ -59,7 +59,7 @@ class JobConditions:
 
     Each is a search among the ids that an index gives: one "OR" over two tables would read all jobs. Whether a job is
     enabled is checked for the jobs that were found: a join with the states would read all jobs too.
-    ``closed_groups``: those without room.
+    ``paused_or_full_groups``: those without room.
     """
 
     now: Moment
@@ -139,15 +139,15 @@ class JobConditions:
     def _overdue_states(self) -> QuerySet[JobState]:
         if self.is_paused:
             return JobState.objects.none()
-        overdue = due.find_due(SCHEDULED, self.overdue_before, groups=False)  # type: ignore[arg-type]
-        return overdue.filter(group_limits.is_outside(self.closed_groups))
+        overdue = due.find_due_jobs(SCHEDULED, self.overdue_before, check_groups=False)  # type: ignore[arg-type]
+        return overdue.filter(group_limits.is_outside_groups(self.closed_groups))
 
 
 def conditions_at(now: dt.datetime) -> JobConditions:
     """At most two statements besides those of the health, which are cached: the pause, and groups without room."""
     overdue_before = now - health_facts.cached_overdue_after(now)
     is_paused = pauses.global_pause() is not None
-    closed_groups = () if is_paused else tuple(group_limits.closed_ids())
+    closed_groups = () if is_paused else tuple(group_limits.paused_or_full_group_ids())
     return JobConditions(now, overdue_before, now - STUCK_AFTER, is_paused, closed_groups)
 
 

@@ -11,7 +11,7 @@ from django.utils.translation import gettext_lazy as _
 
 from chroniker.clock.database_clock import database_now
 from chroniker.eligibility import explanations, hosts, pauses
-from chroniker.eligibility.liveness import Seen
+from chroniker.eligibility.liveness import FleetSnapshot
 from chroniker.insights import health_facts
 from chroniker.insights.durations import expected_durations
 from chroniker.models import Job, JobState, Lease, Status
@@ -136,7 +136,7 @@ def _condition_of_lease(lease: Lease) -> Condition:
 
 
 def fetch_job_status(
-    jobs: Sequence[Job], now: dt.datetime | None = None, seen: Seen | None = None
+    jobs: Sequence[Job], now: dt.datetime | None = None, seen: FleetSnapshot | None = None
 ) -> dict[int, JobStatus]:
     """The status by job id. A constant number of statements, besides those of the health, which are
     cached. A job that was never booked gets an empty state.
@@ -147,9 +147,9 @@ def fetch_job_status(
     now, ids = now or database_now(), [job.pk for job in jobs]
     states = _states_by_job(jobs)
     leases = {lease.job_id: lease for lease in Lease.objects.filter(job__in=ids, slot="").select_related("run")}
-    held = pauses.pauses_for(jobs)
-    missing = hosts.jobs_without_live_host(jobs)
-    reasons = explanations.explain(list(states.values()), now, held, missing, leases, seen)
+    held = pauses.pauses_of_jobs(jobs)
+    missing = hosts.no_live_host_messages(jobs)
+    reasons = explanations.explain_why_not_running(list(states.values()), now, held, missing, leases, seen)
     expected = _usual_durations(states, leases)
     overdue_after = _overdue_after(states, now)
     return {

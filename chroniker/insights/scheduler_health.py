@@ -14,9 +14,9 @@ def failure_codes(facts: HealthFacts, now: dt.datetime) -> dict[str, str]:
     found = {}
     if not facts.tickers:
         found["tick"] = "never"
-    elif liveness.silent_ticker(facts.tickers, now) is not None:
+    elif liveness.last_ticker_if_all_silent(facts.tickers, now) is not None:
         found["tick"] = "silent"
-    unserved = liveness.queues_without_worker(facts.queues, facts.services, now)
+    unserved = liveness.select_queues_without_worker(facts.queues, facts.services, now)
     if any(now - queue.oldest >= liveness.NO_WORKER_FOR for queue in unserved):
         found["workers"] = "missing"
     if facts.overdue_since is not None and now - facts.overdue_since > VERY_LATE:

@@ -14,7 +14,7 @@ from uuid import UUID
 from django.db.models import Case, Exists, OuterRef, Q, UUIDField, Value, When
 
 from chroniker.clock.database_clock import database_now
-from chroniker.eligibility.waiting_activations import all_waiting, is_full
+from chroniker.eligibility.waiting_activations import all_waiting_activations, row_if_too_many_wait
 from chroniker.lifecycle.bulk import write_states
 from chroniker.lifecycle.planned_rows import Plan
 from chroniker.lifecycle.transactions import lock_rows, transactional
@@ -62,7 +62,7 @@ def _last_attempts(states: Iterable[JobState]) -> list[Run]:
 def _insert(ended: Sequence[Run], now: dt.datetime) -> None:
     triggers = defaultdict(list)
     rows = JobTrigger.objects.filter(source__in={run.job_id for run in ended}).select_related("target__group")
-    for trigger in rows.annotate(is_full=Exists(is_full(OuterRef("target")))).order_by("pk"):
+    for trigger in rows.annotate(is_full=Exists(row_if_too_many_wait(OuterRef("target")))).order_by("pk"):
         triggers[trigger.source_id].append(trigger)
     made = [
         _activation(run, trigger, now)
@@ -137,14 +137,14 @@ def pass_over_all(job_ids: Collection[int], now: dt.datetime, code: Code) -> int
 
     The ids are read first: an UPDATE by the target would wait for the transaction of a program that inserts one.
     """
-    ids = list(all_waiting().filter(target__in=job_ids).values_list("pk", flat=True)) if job_ids else []
+    ids = list(all_waiting_activations().filter(target__in=job_ids).values_list("pk", flat=True)) if job_ids else []
     return _end_waiting(ids, now, outcome=PASSED, code=code) if ids else 0
 
 
 def _end_waiting(ids: Sequence[UUID], now: dt.datetime, **values: Any) -> int:
     """One statement for each ``PORTION``: databases limit the parameters of a statement."""
     portions = [ids[start : start + PORTION] for start in range(0, len(ids), PORTION)]
-    return sum(all_waiting().filter(pk__in=portion).update(ended_at=now, **values) for portion in portions)
+    return sum(all_waiting_activations().filter(pk__in=portion).update(ended_at=now, **values) for portion in portions)
 
 
 @transactional

@@ -21,7 +21,7 @@ def lock_limits(plans: Iterable[Plan], *, skip: bool) -> Limits:
     claim, before JobState. With ``skip``, a group that another transaction has locked has the limit 0: that claimer
     does the work. One statement; none where no plan needs such a group.
     """
-    ids = groups.limited_groups(plan.job for plan in plans if plan.claimed)
+    ids = groups.groups_with_limit(plan.job for plan in plans if plan.claimed)
     if not ids:
         return {}
     found: Limits = dict(lock_rows(Group.objects.filter(pk__in=ids), skip=skip).values_list("pk", "limit"))
@@ -34,7 +34,7 @@ def count_free(limits: Limits) -> dict[int, int]:
     To be called when all locks of the claim are held. At REPEATABLE READ the first plain read of a transaction fixes
     what its later reads see, so it must come after the last wait for a lock.
     """
-    taken = groups.open_jobs([pk for pk, limit in limits.items() if limit])
+    taken = groups.count_open_jobs([pk for pk, limit in limits.items() if limit])
     return {pk: 2**31 if limit is None else max(0, limit - taken.get(pk, 0)) for pk, limit in limits.items()}
 
 

@@ -49,7 +49,7 @@ def look_at_alerts(now: dt.datetime, limit: int) -> tuple[int, bool]:
     """
     rows = JobState.objects.filter(alert_at__lte=now).order_by("alert_at", "pk")
     ids = list(rows.values_list("pk", flat=True)[:limit])
-    requests = waiting_activations.to_look_at(now).order_by("late_at", "pk")
+    requests = waiting_activations.possibly_late_activations(now).order_by("late_at", "pk")
     waited = dict(requests.values_list("pk", "target")[:limit])
     return _look_at_jobs(ids, waited, now) if ids or waited else (0, False)
 
@@ -66,7 +66,9 @@ def _look_at_jobs(job_ids: Collection[int], waited: dict[UUID, int], now: dt.dat
     changes = changes_of((state, state.job) for state in states)
     alerts = _open_alerts(states)
     looked_at = {state.pk for state in states}
-    requests = waiting_activations.oldest_by_job([each.job.pk for each in changes if each.rules.start is not None])
+    requests = waiting_activations.oldest_waiting_by_job(
+        [each.job.pk for each in changes if each.rules.start is not None]
+    )
     situations = _situations(changes, alerts, requests, now)
     for change in changes:
         add_time_changes(change, situations[change.job.pk], now)
@@ -143,7 +145,7 @@ def _add_reasons_of_lateness(changes: Sequence[Change], now: dt.datetime) -> Non
     late = {change.job.pk: found for change in changes for found in change.raised if found.kind == AlertKind.LATE}
     if late:
         states = [change.state for change in changes if change.job.pk in late]
-        for pk, text in explanations.why_not(states, now).items():
+        for pk, text in explanations.explanation_texts(states, now).items():
             late[pk].args["why"] = text
 
 

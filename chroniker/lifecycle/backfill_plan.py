@@ -6,7 +6,7 @@ import copy
 import datetime as dt
 from dataclasses import dataclass
 
-from chroniker.eligibility.backfill_instants import Candidates, is_wanted
+from chroniker.eligibility.backfill_instants import CandidateInstants, instant_needs_run
 from chroniker.eligibility.claim_kinds import BACKFILL
 from chroniker.lifecycle.planned_rows import Plan, add_run, begin_plan, instant_before
 from chroniker.models import Backfill, JobState, Status, Trigger
@@ -17,7 +17,7 @@ class OpenBackfill:
     """The open backfill of a job, as a pass has read it."""
 
     row: Backfill
-    candidates: Candidates | None  #: none is needed for a retry
+    candidates: CandidateInstants | None  #: none is needed for a retry
 
 
 def plan_backfill_run(state: JobState, now: dt.datetime) -> Plan:
@@ -44,10 +44,10 @@ def ends_before_next_run(state: JobState, now: dt.datetime) -> bool:
     return state.next_run is None or now + dt.timedelta(seconds=state.p50 or 0) < state.next_run
 
 
-def _plan_wanted_instant(plan: Plan, row: Backfill, candidates: Candidates, now: dt.datetime) -> None:
+def _plan_wanted_instant(plan: Plan, row: Backfill, candidates: CandidateInstants, now: dt.datetime) -> None:
     """Add a run for the first candidate that gets one, or record that there is none."""
     for instant, answer in candidates.decided:
-        if is_wanted(row.which, answer, include_unknown=row.include_unknown):
+        if instant_needs_run(row.which, answer, include_unknown=row.include_unknown):
             row.cursor, row.chain, row.made = instant, plan.after.last_token + 1, row.made + 1
             _add_attempt(plan, row, now)
             return

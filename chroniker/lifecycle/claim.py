@@ -64,7 +64,9 @@ def claim(plans: Sequence[Plan], now: dt.datetime, *, wait: bool = False) -> lis
     if any(plan.claimed and plan.claimed.required_host == EVERY_HOST for plan in plans):
         host_runs.plan_children(plans, now)
         plans = [plan for plan in plans if not plan.is_dropped]
-    edges = dependencies.edges_from([plan.job_id for plan in plans if plan.kind.dependencies is not Scope.NONE])
+    edges = dependencies.read_dependency_edges(
+        [plan.job_id for plan in plans if plan.kind.dependencies is not Scope.NONE]
+    )
     claimed = _claim(plans, edges, now, wait)
     if run_claimed.has_listeners(Run):
         for run in claimed:
@@ -136,7 +138,7 @@ def _eligible_states(**ids: Collection[int]) -> QuerySet[JobState, Any]:
     allowed = Q(pk__in=[])
     for name, scoped in ids.items():
         allowed |= Q(~dependencies.is_blocked(Scope[name]), AnyOf("pk", scoped))
-    states = JobState.objects.filter(allowed, ~pauses.is_switched_off(), job__enabled=True)
+    states = JobState.objects.filter(allowed, ~pauses.are_all_jobs_paused(), job__enabled=True)
     rows = states.filter(job__group__paused_at__isnull=True)
     return rows.annotate(now=FromNow(), server=jump_detection.server_column()).values_list("pk", "now", "server")
 

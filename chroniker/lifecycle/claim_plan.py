@@ -181,7 +181,7 @@ def plan_retry(state: JobState, now: dt.datetime) -> Plan:
     plan = begin_plan(RETRY, state)
     failed = {
         name: state.__dict__.get(f"failed_{name}") for name in RETRY_INHERITS
-    }  # as ``due.find_due`` has read them
+    }  # as ``due.find_due_jobs`` has read them
     add_run(plan, now, Status.CLAIMED, Trigger.RETRY, args=failed["args"])
     run = plan.runs[-1]
     for name, value in failed.items():

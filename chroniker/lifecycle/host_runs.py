@@ -37,7 +37,7 @@ def plan_children(plans: Sequence[Plan], now: dt.datetime) -> None:
     Without a live host the plan's run becomes SKIPPED, with the reason, so that the instants are accounted for.
     """
     parents = [plan for plan in plans if plan.claimed and plan.claimed.required_host == EVERY_HOST]
-    live = hosts.live_hosts({plan.job.executor for plan in parents})
+    live = hosts.live_hosts_by_executor({plan.job.executor for plan in parents})
     for plan in parents:
         _add_children(plan, live.get(plan.job.executor, []), now)
 

@@ -9,7 +9,7 @@ from typing import Any
 from uuid import UUID
 
 from chroniker.conf import settings
-from chroniker.eligibility.claim_kinds import ClaimKind, keeps_retries
+from chroniker.eligibility.claim_kinds import ClaimKind, next_claim_keeps_retry
 from chroniker.exceptions import ScheduleError
 from chroniker.job_commands import policy
 from chroniker.lifecycle import job_health
@@ -142,7 +142,7 @@ def _prepare_claimed(plan: Plan, now: dt.datetime, trigger: Trigger, args: str |
     if trigger == Trigger.RETRY:
         attempt = after.retry_attempt + 1
         job_health.clear_retry(after)
-    elif trigger == Trigger.SCHEDULE and after.retry_origin == Trigger.SCHEDULE and not keeps_retries(job):
+    elif trigger == Trigger.SCHEDULE and after.retry_origin == Trigger.SCHEDULE and not next_claim_keeps_retry(job):
         job_health.drop_retry(after, job, now)  # the new run does the work of the pending retry
     return {
         "chain": after.last_token,  # of a retry it is replaced

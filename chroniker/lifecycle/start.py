@@ -85,7 +85,7 @@ def start(
         record_postponed(run_id, token, why.seconds, why.reason)
         return None
     except jump_detection.ClockJumped as refusal:
-        hosts.record_suspension(refusal.reading, name=taker.host)
+        hosts.record_suspension(refusal.reading, host_name=taker.host)
         record_postponed(run_id, token, refusal.reading.seconds, refusal.reading.suspended_because)
         return None
     if started is None:
@@ -154,7 +154,7 @@ def _statement(with_server: bool) -> Statement:
     claim = _claim_of(run_id, parameter("token"), taker).filter(
         Q(cause=None),
         Exists(lease.filter(expires_at__gt=FromNow())),
-        ~Exists(draining.draining_here()),
+        ~Exists(draining.this_host_if_draining()),
         ~installation.is_copied(),
         ~Exists(Run.objects.filter(_may_need_start_message(), pk=run_id, slot="")),
         *jump_detection.trusted_clock_conditions(parameter("lowest"), parameter("highest"), server),
@@ -200,7 +200,7 @@ def _read_started_run(run_id: UUID, token: int, nonce: UUID) -> Any:
         cause_job=Subquery(Run.objects.filter(pk=OuterRef("cause")).values("job__name")[:1]),
         last_success=F("job__state__last_success_until"),
         alerts_open=F("job__state__alerts_open"),
-        draining=Exists(draining.draining_here()),
+        draining=Exists(draining.this_host_if_draining()),
         copied=installation.is_copied(),
         pinged=_may_need_start_message(),
     )

@@ -13,7 +13,7 @@ from chroniker.clock import jump_detection
 from chroniker.clock.database_clock import database_now
 from chroniker.conf import settings
 from chroniker.eligibility import explanations, pauses
-from chroniker.eligibility.claim_kinds import any_pending
+from chroniker.eligibility.claim_kinds import any_kind_pending_condition
 from chroniker.lifecycle.transactions import transactional
 from chroniker.management.console import describe_run
 from chroniker.models import Job, JobState, Run, Status
@@ -43,7 +43,7 @@ def forecast_by_hand(jobs: Sequence[Job]) -> list[str]:
 
 def _run_now_line(job: Job) -> str:
     state = JobState.objects.select_related("job").filter(pk=job.pk).first()
-    reason = explanations.reason_cannot_run_now(state) if state else pauses.pauses_for([job]).get(job.pk)
+    reason = explanations.reason_cannot_run_now(state) if state else pauses.pauses_of_jobs([job]).get(job.pk)
     return f"would refuse “{job.name}”: {reason}" if reason else f"would claim “{job.name}”: by hand"
 
 
@@ -74,12 +74,16 @@ def forecast(only: list[int] | None, now: dt.datetime | None = None) -> Forecast
 def _reasons(found: Forecast, only: list[int] | None, now: dt.datetime) -> list[tuple[str, str]]:
     done = {run.job_id for run in found.result.claimed} | {job.pk for job, _error in found.result.schedule_errors}
     states = list(_candidates(only, now).exclude(pk__in=done).select_related("job")[: settings.batch_size])
-    reasons = explanations.why_not(states, now)
+    reasons = explanations.explanation_texts(states, now)
     return [(state.job.name, reasons[state.pk]) for state in states]
 
 
 def _candidates(only: list[int] | None, now: dt.datetime) -> QuerySet[JobState]:
-    named = JobState.objects.filter(any_pending(now)) if only is None else JobState.objects.filter(pk__in=only)
+    named = (
+        JobState.objects.filter(any_kind_pending_condition(now))
+        if only is None
+        else JobState.objects.filter(pk__in=only)
+    )
     return named.order_by("job__name")
 
 

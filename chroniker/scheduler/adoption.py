@@ -36,7 +36,7 @@ class Choices:
 def count_waiting() -> Waiting:
     """Three statements."""
     now = database_now()
-    requested = Q(pk__in=waiting_activations.all_waiting().values("target"))
+    requested = Q(pk__in=waiting_activations.all_waiting_activations().values("target"))
     requested |= Q(pk__in=Backfill.objects.filter(finished_at=None).values("job"))
     due = JobState.objects.filter(requested | Q(next_run__lte=now) | Q(retry_at__isnull=False), job__enabled=True)
     queued = Run.objects.filter(status=Status.CLAIMED, children=None)

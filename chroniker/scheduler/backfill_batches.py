@@ -25,7 +25,9 @@ def with_open_backfills(states: Sequence[JobState], now: dt.datetime) -> list[Jo
     states = [state for state in states if state.pk in by_job]
     look = [s for s in states if not by_job[s.pk].attempt and backfill_plan.ends_before_next_run(s, now)]
     fetch_closed_times(state.job for state in look)
-    found, errors = backfill_instants.find_candidates([(by_job[state.pk], state.job.closed_times) for state in look])
+    found, errors = backfill_instants.find_next_instants_of_backfills(
+        [(by_job[state.pk], state.job.closed_times) for state in look]
+    )
     for state in look:
         if (error := errors.get(state.pk)) is not None:
             _report_error(by_job[state.pk], error)

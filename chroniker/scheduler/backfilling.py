@@ -12,7 +12,13 @@ from django.utils.translation import gettext as _
 from chroniker import lifecycle
 from chroniker.clock.database_clock import database_now
 from chroniker.eligibility import backfill_instants
-from chroniker.eligibility.backfill_instants import MOST_LOOKED_AT, TICK, DecidedInstant, Window, is_wanted
+from chroniker.eligibility.backfill_instants import (
+    MOST_LOOKED_AT,
+    TICK,
+    DecidedInstant,
+    InstantWindow,
+    instant_needs_run,
+)
 from chroniker.exceptions import BackfillRefused, ClaimRefused, ScheduleError
 from chroniker.models import OPEN, Backfill, Job, JobState, OnFailure, Run, Which
 from chroniker.models.backfill import schedule_to_json
@@ -39,7 +45,7 @@ class Wish:
     note: str = ""
 
     def wants(self, each: DecidedInstant) -> bool:
-        return is_wanted(self.which, each.answer, include_unknown=self.include_unknown)
+        return instant_needs_run(self.which, each.result, include_unknown=self.include_unknown)
 
 
 @dataclass(frozen=True, slots=True)
@@ -137,7 +143,7 @@ def _instants(wish: Wish, state: JobState) -> list[dt.datetime]:
     if wish.last > database_now():
         raise BackfillRefused(_("The range ends in the future; a backfill is for the past."))
     try:
-        found, until, is_all = backfill_instants.instants_after(
+        found, until, is_all = backfill_instants.instants_outside_blackouts(
             wish.job.spec, wish.job.closed_times, wish.first - TICK, wish.last, MOST_INSTANTS
         )
     except ScheduleError as error:
@@ -159,8 +165,8 @@ def _decide_instants(job: Job, instants: list[dt.datetime]) -> list[DecidedInsta
     """With one statement for each ``MOST_LOOKED_AT`` instants, or for as many as one statement can decide."""
     decided: list[DecidedInstant] = []
     while len(decided) < len(instants):
-        window = Window(job.pk, instants[len(decided) : len(decided) + MOST_LOOKED_AT])
-        given = backfill_instants.read_answers([window])[job.pk]
+        window = InstantWindow(job.pk, instants[len(decided) : len(decided) + MOST_LOOKED_AT])
+        given = backfill_instants.read_instant_results([window])[job.pk]
         decided += [DecidedInstant(*each) for each in zip(window.instants, given, strict=False)]
     return decided
 

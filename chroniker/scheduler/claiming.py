@@ -86,8 +86,8 @@ def _claim_kind(
     began, lost_batches = host_clock.monotonic(), 0
     while lost_batches < MOST_LOST_BATCHES and host_clock.monotonic() - began < TIME_BOX.total_seconds():
         now = clock()
-        found = due.read_due(
-            kind, now, only, groups=groups, limit=settings.batch_size + 1
+        found = due.read_due_states(
+            kind, now, only, check_groups=groups, limit=settings.batch_size + 1
         )  # one more: whether to go on
         states = found[: settings.batch_size]
         if not states:
@@ -142,7 +142,7 @@ def _make_plans(
         fetch_closed_times(state.job for state in states)
     waiting: dict[int, list[Activation]] = {}
     if kind.by_activation:
-        waiting = waiting_activations.read_by_job(states)
+        waiting = waiting_activations.read_waiting_by_job(states)
         states = [state for state in states if state.pk in waiting]
     if kind is BACKFILL:
         states = with_open_backfills(states, now)

@@ -165,7 +165,7 @@ def end_drain(*, starting: str = "") -> bool:
 
     ``starting``: the worker that calls this, if any; it consumes its queues already.
     """
-    workers = draining.end_drain()
+    workers = draining.end_drain_here()
     stop_or_continue_consuming([each for each in workers or () if each[1] != starting], stop=False)
     return workers is not None
 

@@ -10,7 +10,7 @@ from django.utils.translation import gettext as _
 
 from chroniker.clock.database_clock import database_now
 from chroniker.conf import settings
-from chroniker.eligibility.waiting_activations import is_full
+from chroniker.eligibility.waiting_activations import row_if_too_many_wait
 from chroniker.escaping import shortened
 from chroniker.exceptions import CommandRefused, EventRefused, ExecutorError
 from chroniker.executors import executors
@@ -60,7 +60,7 @@ def trigger(
     look_when_late(row, target)
     if not target.enabled:
         end_before_insert(row, PASSED, Code.DISABLED)
-    elif is_full(job.pk).exists():
+    elif row_if_too_many_wait(job.pk).exists():
         if (first := _first_with_key(row)) is not None:
             return first
         raise EventRefused(str(Reason.of(Code.TOO_MANY)))

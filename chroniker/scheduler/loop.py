@@ -110,7 +110,7 @@ class Ticker:
         """Record the passes that are not recorded yet, and the end of this worker. Errors are logged."""
         self.remove_alive_file()
         try:
-            hosts.record_shutdown(self._reports())
+            hosts.record_worker_shutdowns(self._reports())
             if self._record is not None:
                 self._record.close()
         except Error as error:

@@ -115,7 +115,7 @@ def _statement_dependencies() -> tuple[Any, ...]:
         (settings.drift_allowance, settings.check_lock_file),
         _clock_sql(),
         tuple(fleet_work.wanted_work()),
-        due.own_zone_rules(),
+        due.own_zone_rules_version(),
         installation.known_identity(),
         host_clock.monotonic() // COMPILED_FOR_SECONDS,
     )

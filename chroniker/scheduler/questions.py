@@ -15,7 +15,7 @@ from chroniker.clock.database_clock import StatementNow
 from chroniker.conf import settings
 from chroniker.eligibility import draining, due, pauses
 from chroniker.eligibility.claim_kinds import OVERLAPPED, SCHEDULED, START_KINDS
-from chroniker.eligibility.waiting_activations import all_waiting, to_look_at
+from chroniker.eligibility.waiting_activations import all_waiting_activations, possibly_late_activations
 from chroniker.executors import executors
 from chroniker.lifecycle import alert_watch
 from chroniker.models import Group, Job, JobState, Lease, Outbox, Overlap, Status, Switch, installation
@@ -28,7 +28,7 @@ Questions = Mapping[str, Sequence[QuerySet[Any]]]
 def questions(now: dt.datetime | Expression) -> Questions:
     """For each kind of work, rows of which one is enough. Supersets of what the steps read, each found by an index."""
     here = executors.hosted_aliases()
-    due_now = JobState.objects.filter(SCHEDULED.pending(now))
+    due_now = JobState.objects.filter(SCHEDULED.pending_condition(now))
     is_open = Exists(Lease.objects.filter(job=OuterRef("pk"), slot=""))
     return {
         "expiry": _rows_to_expire(),
@@ -38,20 +38,22 @@ def questions(now: dt.datetime | Expression) -> Questions:
         "edits": [
             Job.objects.filter(edited_at__isnull=False),
             JobState.objects.filter(next_run__lte=now, job__enabled=False),
-            due.booked_by_older_zone_rules(),
-            all_waiting().filter(target__enabled=False),
+            due.jobs_booked_by_older_zone_rules(),
+            all_waiting_activations().filter(target__enabled=False),
         ],
-        **{kind.name: [JobState.objects.filter(kind.pending(now), job__enabled=True)] for kind in START_KINDS},
-        OVERLAPPED.name: [JobState.objects.filter(OVERLAPPED.pending(now), is_open)],
+        **{
+            kind.name: [JobState.objects.filter(kind.pending_condition(now), job__enabled=True)] for kind in START_KINDS
+        },
+        OVERLAPPED.name: [JobState.objects.filter(OVERLAPPED.pending_condition(now), is_open)],
         "replaced": [due_now.filter(job__overlap=Overlap.REPLACE)],
         "groups": [Group.objects.filter(Q(paused_at__isnull=False) | Q(limit__isnull=False))],
-        "alerts": [JobState.objects.filter(alert_at__lte=now), to_look_at(now)],
+        "alerts": [JobState.objects.filter(alert_at__lte=now), possibly_late_activations(now)],
         "alert_changes": alert_watch.changed_rows(),
         "messages": [Outbox.objects.filter(send_at__lte=now)],
         "deletions": [Job.objects.filter(deletion_requested_at__isnull=False, enabled=False)],
         "copied": [installation.row_of_copy()],
         "recorded": [installation.row_with_identity()],
-        "draining": [draining.draining_here()],
+        "draining": [draining.this_host_if_draining()],
         "paused": [Switch.objects.filter(pk=pauses.ALL, paused_at__isnull=False)],
         **_fleet_work(now),
     }

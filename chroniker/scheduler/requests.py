@@ -109,9 +109,9 @@ def hasten_retry(job: Job, by: str) -> bool:
 
 
 def drain(by: str) -> list[draining.Consumer]:
-    """Like ``draining.drain``. A drain that has begun already adds no entry."""
-    has_begun = draining.draining_here().exists()
-    workers = draining.drain(by)
+    """Like ``draining.begin_drain_here``. A drain that has begun already adds no entry."""
+    has_begun = draining.this_host_if_draining().exists()
+    workers = draining.begin_drain_here(by)
     if not has_begun:
         AuditEntry.objects.record(by, Action.DRAINED, [_paused_row(None)], host=settings.hostname)
     return workers

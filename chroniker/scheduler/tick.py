@@ -138,7 +138,7 @@ def claim_after_run(job_id: int) -> TickResult:
     That is the job itself, its dependents, the jobs that it triggers, and the jobs for which its group had no room.
     """
     # After most runs nothing waits. The statements of a whole pass, each time, would cost more than the run did.
-    is_pending, has_messages = due.look_after_run(job_id)
+    is_pending, has_messages = due.find_work_after_run(job_id)
     result = _claim_after_run(job_id) if is_pending else TickResult()
     if has_messages or is_pending:
         outbox.send_soon()
@@ -171,7 +171,7 @@ def _may_claim() -> bool:
     """Two statements: of the pause, and of a drain of this host."""
     if jump_detection.suspended_because() or pauses.global_pause() is not None:
         return False
-    return not draining.draining_here().exists()
+    return not draining.this_host_if_draining().exists()
 
 
 def expire() -> list[Run]:

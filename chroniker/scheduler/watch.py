@@ -84,7 +84,7 @@ class Watch:
     def _find_troubles(self, now: dt.datetime) -> dict[str, tuple[dt.datetime, AlarmText]]:
         """By subject: since when, and what to say. Three statements."""
         found = {}
-        if last := liveness.silent_ticker(liveness.tickers(), now, self._since):
+        if last := liveness.last_ticker_if_all_silent(liveness.latest_tickers(), now, self._since):
             found[alarms.TICK] = (last.last_at, _tick_text(last, now))
         for queue in liveness.find_queues_without_worker(now).values():
             if now - max(queue.oldest, self._since or queue.oldest) >= liveness.NO_WORKER_FOR:
@@ -94,7 +94,7 @@ class Watch:
     def _has_ended(self, subject: str, now: dt.datetime) -> bool:
         """Without the grace for a process that has just started, which must not end an alarm that continues."""
         if subject == alarms.TICK:
-            return liveness.silent_ticker(liveness.tickers(), now) is None
+            return liveness.last_ticker_if_all_silent(liveness.latest_tickers(), now) is None
         unserved = liveness.find_queues_without_worker(now).values()
         return subject not in {alarms.queue_subject(queue.executor, queue.name) for queue in unserved}
 

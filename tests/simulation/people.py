@@ -104,9 +104,9 @@ def _mute(world: World, job_id: int) -> None:
 
 def _drain(world: World, job_id: int) -> None:
     """Of the host on which this process runs."""
-    draining.drain(A_PERSON)
+    draining.begin_drain_here(A_PERSON)
     world.block(world.rng.expovariate(1 / 10))
-    draining.end_drain()
+    draining.end_drain_here()
 
 
 def adopt(world: World) -> None:

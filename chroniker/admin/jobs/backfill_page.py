@@ -173,7 +173,7 @@ def _preview_context(found: Preview, wish: Wish) -> dict[str, Any]:
     length = short_duration(found.seconds) if found.seconds else ""
     return {
         "preview": [
-            (full_time(each.instant), each.answer.label, wish.wants(each)) for each in found.decided[:MOST_TIMES]
+            (full_time(each.instant), each.result.label, wish.wants(each)) for each in found.decided[:MOST_TIMES]
         ],
         "preview_more": max(0, len(found.decided) - MOST_TIMES),
         "preview_planned": format_count(found.planned),

@@ -51,7 +51,7 @@ class DependencyFormSet(NamedInputs):
         # Stored rows stay as they are: a row that this person may not change has no cleaned data.
         changed = [form for form in self.forms if form.has_changed() and not self._should_delete_form(form)]  # type: ignore[attr-defined]
         by_dependee = {form.cleaned_data["dependee"].pk: form for form in changed}
-        if cycle := circles.circle_of_dependencies(self.instance.pk, by_dependee):
+        if cycle := circles.find_circle_of_dependencies(self.instance.pk, by_dependee):
             text = _("This would create a circular dependency: %(path)s.")
             by_dependee[cycle[1]].add_error("dependee", ValidationError(text % {"path": circle_in_words(cycle)}))
 

@@ -48,7 +48,9 @@ class TriggerFormSet(NamedInputs):
         # Stored rows stay as they are: a row that this person may not change has no cleaned data.
         kept = [form for form in self.forms if form.cleaned_data and not self._should_delete_form(form)]  # type: ignore[attr-defined]
         by_other = {form.cleaned_data[self.other].pk: form for form in kept if self.other in form.cleaned_data}
-        find = circles.circle_of_targets if self.other == "target" else circles.circle_of_sources
+        find = (
+            circles.find_circle_of_trigger_targets if self.other == "target" else circles.find_circle_of_trigger_sources
+        )
         if circle := find(self.instance.pk, by_other):
             text = _("This would make the jobs start each other in a circle: %(path)s.")
             by_other[circle[1]].add_error(self.other, ValidationError(text % {"path": circle_in_words(circle)}))

@@ -85,7 +85,7 @@ def _samples_of_open_runs(now: dt.datetime) -> Samples:
 
 
 def _samples_of_tickers(now: dt.datetime) -> Samples:
-    recent = [ticker for ticker in liveness.tickers() if now - ticker.last_at <= DAY]
+    recent = [ticker for ticker in liveness.latest_tickers() if now - ticker.last_at <= DAY]
     return {
         "tick_timestamp_seconds": [((each.host, each.kind), each.last_at.timestamp()) for each in recent],
         "tick_pass_seconds": [((each.host, each.kind), each.pass_seconds) for each in recent],

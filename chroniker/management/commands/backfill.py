@@ -107,7 +107,7 @@ class Command(ConsoleCommand):
 
     def write_preview(self, wish: Wish, found: Preview) -> None:
         rows = [
-            (local_time_text(each.instant), str(each.answer.label), "would run" if wish.wants(each) else "-")
+            (local_time_text(each.instant), str(each.result.label), "would run" if wish.wants(each) else "-")
             for each in found.decided
         ]
         self.stdout.write("\n".join(table(rows, ("scheduled time", "record", "backfill"))))

@@ -72,9 +72,9 @@ class Command(ConsoleCommand):
             self.stdout.write(one_line(pauses.global_pause()))
         else:
             dispatch.stop_or_continue_consuming(requests.drain(by), stop=True)
-            for host in draining.draining_here():
+            for host in draining.this_host_if_draining():
                 self.stdout.write(one_line(draining.drain_message(host)))
-        runs = draining.open_runs("" if fleet else settings.hostname)
+        runs = draining.open_runs_on_host("" if fleet else settings.hostname)
         self._wait(runs, timeout)
         left = list(runs.all()[: MOST_PRINTED + 1])
         for run in left[:MOST_PRINTED]:

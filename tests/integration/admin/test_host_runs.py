@@ -25,7 +25,7 @@ def page_of(client: Client, run: Run) -> str:
 
 def a_parent_with_children(*names: str) -> tuple[Run, list[Run]]:
     for name in names:
-        hosts.record_heartbeat(["default"], name=name)
+        hosts.record_heartbeat(["default"], host_name=name)
     parent = run_now(a_booked_job(hostname=EVERY_HOST, cron="0 0 1 1 *"), by="a test")
     return parent, list(parent.children.select_related("job").order_by("required_host"))
 
@@ -71,7 +71,7 @@ def test_the_table_of_hosts_costs_the_same_statements_for_any_number(admin: Clie
 
 
 def test_the_form_suggests_every_host_and_recent_hosts_and_accepts_others(admin: Client) -> None:
-    hosts.record_heartbeat(name="web1")
+    hosts.record_heartbeat(host_name="web1")
     job = a_job()
     page = admin.get(url(job)).content.decode()
     assert '<option value="*">' in page and '<option value="web1">' in page

@@ -115,7 +115,7 @@ def test_a_reason_is_the_same_with_and_without_facts_that_the_page_has_read() ->
     health_facts.forget_cached_facts()
     seen = health_facts.cached_facts(now)
     assert seen is not None
-    by_page, by_statements = (explanations.explain(states, now, seen=each) for each in (seen, None))
+    by_page, by_statements = (explanations.explain_why_not_running(states, now, snapshot=each) for each in (seen, None))
     assert by_page == by_statements
     texts = {pk: found.text for pk, found in by_page.items()}
     assert "nothing has ticked since" in texts[due.pk] and "No worker consumes the queue" in texts[queued.pk]

@@ -101,7 +101,7 @@ def test_a_manual_run_is_refused_while_the_group_is_full(group: Group) -> None:
 def test_a_group_that_fills_between_query_and_claim_gets_no_further_run(group: Group) -> None:
     members(group, 4, 3, 2)
     now = database_now()
-    plans = [claim_plan.plan_scheduled(state, now) for state in due.find_due(SCHEDULED, now)]
+    plans = [claim_plan.plan_scheduled(state, now) for state in due.find_due_jobs(SCHEDULED, now)]
     assert len(lifecycle.claim(plans[2:], now)) == 1
     assert [run.job_id for run in lifecycle.claim(plans[:2], now)] == [plans[0].state.pk]
 
@@ -110,7 +110,7 @@ def test_every_page_shows_why_a_job_waits(group: Group, admin: Client) -> None:
     jobs = members(group, 9, 8, 1)
     tick()
     reason = "It is due, but its group “reports” is full (2 of 2: reports 0, reports 1)."
-    assert explanations.why_not([state_of(jobs[2])], database_now())[jobs[2].pk] == reason
+    assert explanations.explanation_texts([state_of(jobs[2])], database_now())[jobs[2].pk] == reason
     assert reason in admin.get("/admin/chroniker/job/").content.decode()
 
 

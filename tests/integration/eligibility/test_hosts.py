@@ -89,7 +89,7 @@ def test_a_job_for_every_host_runs_on_each_and_ends_when_all_have_reported(manag
 
 def test_a_host_that_does_not_report_is_named(manage: Manage) -> None:
     job = a_job_of_new_year(hostname="*")
-    hosts.record_heartbeat(["default"], name="gone")
+    hosts.record_heartbeat(["default"], host_name="gone")
     with at(manage, "one").process("cronserver", "0.5"):
         wait_until(lambda: HostService.objects.count() == 2, what="to be live")
         Job.objects.filter(pk=job.pk).update(force_run=True)
@@ -116,7 +116,7 @@ def test_a_required_host_that_is_not_live_is_reported_by_the_list_and_a_check(ad
     assert "Its host “web9” is not live" in html.unescape(admin.get(JOBS).content.decode())
     [message] = [each for each in run_checks(tags=["chroniker"], databases=["default"]) if "web9" in each.msg]
     assert "“backup”" in message.msg
-    hosts.record_heartbeat(["default"], name="web9")
+    hosts.record_heartbeat(["default"], host_name="web9")
     assert "not live" not in admin.get(JOBS).content.decode()
     assert not [each for each in run_checks(tags=["chroniker"], databases=["default"]) if "web9" in each.msg]
 
@@ -128,12 +128,12 @@ def test_a_heartbeat_records_what_the_worker_reports_and_its_end() -> None:
     row = HostService.objects.get(worker="celery@here")
     assert (row.queues, row.slots, row.busy, row.version) == (["fast", "slow"], 4, 2, __version__)
     assert row.started_at == report.started_at
-    assert [host.name for host in hosts.live_hosts(["default"])["default"]] == [settings.hostname]
-    hosts.record_shutdown([report])
+    assert [host.name for host in hosts.live_hosts_by_executor(["default"])["default"]] == [settings.hostname]
+    hosts.record_worker_shutdowns([report])
     row.refresh_from_db()
     assert row.ended_at is not None
     assert row.busy == 0
-    assert hosts.live_hosts(["default"]), "runs that wait for this host survive the restart of its worker"
+    assert hosts.live_hosts_by_executor(["default"]), "runs that wait for this host survive the restart of its worker"
     hosts.record_heartbeat([report])
     row.refresh_from_db()
     assert row.ended_at is None

@@ -53,7 +53,7 @@ def test_a_global_pause_prevents_claims_and_lets_runs_finish() -> None:
         run_now(due_job, "a test")
     assert lifecycle.finish(run.pk, run.token, nonce, Outcome(Status.SUCCEEDED))
     assert claim_after_run(running.pk).claimed == []
-    assert "paused since" in explanations.why_not([state_of(due_job)], database_now())[due_job.pk]
+    assert "paused since" in explanations.explanation_texts([state_of(due_job)], database_now())[due_job.pk]
     assert manage("resume").startswith("Resumed")
     assert due_job in claimed()
 
@@ -68,7 +68,7 @@ def test_a_group_pause_affects_only_jobs_of_the_group() -> None:
     message = "The group “reports” has been paused since"
     with pytest.raises(ClaimRefused, match=message):
         run_now(inside, "a test")
-    assert explanations.why_not([state_of(inside)], database_now())[inside.pk].startswith(message)
+    assert explanations.explanation_texts([state_of(inside)], database_now())[inside.pk].startswith(message)
     assert manage("resume", "--group", "reports").startswith("Resumed")
     assert claimed() == {inside}
 
@@ -92,7 +92,7 @@ def test_a_pause_between_query_and_claim_prevents_the_claim(of_group: bool) -> N
     group = Group.objects.create(name="reports")
     a_due_job(group=group)
     now = database_now()
-    plans = [claim_plan.plan_scheduled(state, now) for state in due.find_due(SCHEDULED, now)]
+    plans = [claim_plan.plan_scheduled(state, now) for state in due.find_due_jobs(SCHEDULED, now)]
     assert len(plans) == 1
     pauses.pause("a test", group=group if of_group else None)
     assert lifecycle.claim(plans, now) == []

@@ -44,5 +44,5 @@ def tick_until_ended(row: Backfill, status: Status = Status.SUCCEEDED) -> bool:
 
 def planned() -> list[lifecycle.Plan]:
     now = database_now()
-    states = with_open_backfills(list(due.find_due(BACKFILL, now)), now)
+    states = with_open_backfills(list(due.find_due_jobs(BACKFILL, now)), now)
     return [claim_plan.make_plan(BACKFILL, state, now) for state in states]

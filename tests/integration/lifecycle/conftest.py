@@ -40,8 +40,8 @@ def live_hosts(dummy: object) -> None:
     from tests.integration.lifecycle.child_runs import NAMES
 
     for name in NAMES:
-        hosts.record_heartbeat(["default"], name=name)
-    hosts.record_heartbeat(name="only ticks")
+        hosts.record_heartbeat(["default"], host_name=name)
+    hosts.record_heartbeat(host_name="only ticks")
 
 
 @pytest.fixture

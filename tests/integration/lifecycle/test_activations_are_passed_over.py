@@ -130,8 +130,8 @@ def test_discarding_ends_what_waits_and_refuses_a_planned_claim() -> None:
     target = a_target()
     activated(target, 3)
     now = database_now()
-    states = list(due.find_due(EVENT, now))
-    found = waiting_activations.read_by_job(states)
+    states = list(due.find_due_jobs(EVENT, now))
+    found = waiting_activations.read_waiting_by_job(states)
     planned = [claim_plan.make_plan(EVENT, state, now, waiting=found[state.pk]) for state in states]
     assert lifecycle.pass_over_waiting([target.pk], Code.DISCARDED) == 3
     assert lifecycle.claim(planned, now) == []

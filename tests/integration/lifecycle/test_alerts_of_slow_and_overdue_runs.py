@@ -49,7 +49,7 @@ def test_a_slow_run_on_every_host_names_the_hosts_and_is_one_alert(clock: AlertC
     job = clock.job(hostname=EVERY_HOST, alert_run_seconds=60)
     clock.at(minutes=1)
     for name in ("web1", "web2", "web3"):
-        hosts.record_heartbeat(["default"], name=name)
+        hosts.record_heartbeat(["default"], host_name=name)
     parent, first, second, third = clock.tick(minutes=1).claimed
     nonces = {run.pk: started(run, run.required_host) for run in (first, second)}
     clock.at(minutes=1, seconds=30)
@@ -71,7 +71,7 @@ def test_a_slow_run_on_every_host_that_has_ended_before_a_tick_names_the_slow_ho
     clock.job(hostname=EVERY_HOST, alert_run_seconds=60)
     clock.at(minutes=1)
     for name in ("web1", "web2", "web3"):
-        hosts.record_heartbeat(["default"], name=name)
+        hosts.record_heartbeat(["default"], host_name=name)
     parent, *children = clock.tick(minutes=1).claimed
     nonces = {run.pk: started(run, run.required_host) for run in children}
     for run, seconds in zip(children, (30, 90, 120), strict=True):

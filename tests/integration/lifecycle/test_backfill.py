@@ -11,7 +11,7 @@ from django.db import IntegrityError
 
 from chroniker import lifecycle
 from chroniker.clock.database_clock import database_now
-from chroniker.eligibility.backfill_instants import Answer, is_wanted
+from chroniker.eligibility.backfill_instants import InstantResult, instant_needs_run
 from chroniker.exceptions import BackfillRefused
 from chroniker.lifecycle import claim_plan
 from chroniker.models import Blackout, Calendar, Job, JobState, Run, Status, Trigger, Which
@@ -127,7 +127,7 @@ def test_runs_for_no_scheduled_time_do_not_count_as_done() -> None:
     values = {name: getattr(run, name) for name in ("token", "origin", "trigger", "instant", "instant_until")}
     Run.objects.create(**{**fields, **values})
     wish = backfilling.Wish(job, first, last)
-    assert {each.answer for each in backfilling.preview(wish).decided} == {Answer.NOT_RUN}
+    assert {each.result for each in backfilling.preview(wish).decided} == {InstantResult.NOT_RUN}
 
 
 def test_which_times_get_a_run_follows_the_stored_runs() -> None:
@@ -151,11 +151,13 @@ def test_which_times_get_a_run_follows_the_stored_runs() -> None:
     state = state_of(job)
     assert state.covered_until is not None
     wish = backfilling.Wish(job, first, state.covered_until)
-    found = [(each.instant, each.answer) for each in backfilling.preview(wish).decided]
+    found = [(each.instant, each.result) for each in backfilling.preview(wish).decided]
     expected = ["SUCCEEDED", "SUCCEEDED", "NOT_SUCCEEDED", "NOT_RUN", "SUCCEEDED", "NO_RECORD"]
     assert found == [(first + n * DAY, answer) for n, answer in enumerate(expected)]
     numbers = {
-        which: [n for n, each in enumerate(expected) if is_wanted(which, Answer(each), include_unknown=False)]
+        which: [
+            n for n, each in enumerate(expected) if instant_needs_run(which, InstantResult(each), include_unknown=False)
+        ]
         for which in Which
     }
     assert numbers == {"NOT_SUCCEEDED": [2, 3], "NOT_RUN": [3], "ALL": [0, 1, 2, 3, 4, 5]}

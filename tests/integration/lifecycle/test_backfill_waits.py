@@ -127,7 +127,7 @@ def test_it_leaves_the_last_place_of_a_group_to_a_due_job() -> None:
     a_dependency(waiting, blocker, wait_for_success=True)
     assert tick().claimed == [], "the job of the group is due, though it waits for another one"
     state = JobState.objects.select_related("job").get(pk=job.pk)
-    found = explanations.why_not([state], database_now())[job.pk]
+    found = explanations.explanation_texts([state], database_now())[job.pk]
     assert found == "Its backfill waits: another job of its group is due."
     waiting.delete()
     assert claimed().origin == Trigger.BACKFILL
@@ -163,7 +163,7 @@ def test_a_job_for_every_host_waits_for_a_live_host_and_its_children_have_no_key
     assert tick().claimed == []
     assert not Run.objects.filter(backfill=row.pk).exists()
     for name in ("a", "b"):
-        hosts.record_heartbeat([hosts.WorkerReport("default")], name=name)
+        hosts.record_heartbeat([hosts.WorkerReport("default")], host_name=name)
     claims = tick().claimed
     parent = Run.objects.get(backfill=row.pk)
     assert [run.parent_id for run in claims if run.parent_id] == [parent.pk, parent.pk]

@@ -57,9 +57,11 @@ def test_successive_claims_cover_the_timeline_without_gap_or_overlap() -> None:
 def test_a_plan_made_before_a_concurrent_claim_writes_nothing() -> None:
     a_due_job()
     now = database_now()
-    stale = [claim_plan.plan_scheduled(state, now) for state in due.find_due(SCHEDULED, now)]
+    stale = [claim_plan.plan_scheduled(state, now) for state in due.find_due_jobs(SCHEDULED, now)]
     assert (
-        len(lifecycle.claim([claim_plan.plan_scheduled(state, now) for state in due.find_due(SCHEDULED, now)], now))
+        len(
+            lifecycle.claim([claim_plan.plan_scheduled(state, now) for state in due.find_due_jobs(SCHEDULED, now)], now)
+        )
         == 1
     )
     assert lifecycle.claim(stale, now) == []

@@ -127,7 +127,7 @@ def test_nothing_is_claimed_during_the_hold_off_and_each_command_reports_the_rea
     with pytest.raises(ClaimRefused, match="jumped ahead by 36"):
         run_now(job, "a person")
     assert claim_after_run(job.pk).claimed == []
-    assert "jumped ahead" in explanations.why_not([state_of(job)], database_now())[job.pk]
+    assert "jumped ahead" in explanations.explanation_texts([state_of(job)], database_now())[job.pk]
     call_command("cron", dry_run=True)
     assert "would not claim" in capsys.readouterr().out
     host = Host.objects.get(name="here")

@@ -28,7 +28,7 @@ WRITES_OF_STATES = re.compile('UPDATE "chroniker_jobstate"|INSERT INTO "chronike
 
 def drawn(job: Job, now: dt.datetime) -> lifecycle.Plan:
     """The plan of a claim that a tick has made and not written yet."""
-    state = due.find_due(SCHEDULED, now, [job.pk]).get()
+    state = due.find_due_jobs(SCHEDULED, now, [job.pk]).get()
     return claim_plan.make_plan(SCHEDULED, state, now)
 
 
@@ -55,7 +55,7 @@ def test_a_job_whose_dependee_starts_after_the_query_is_not_claimed(kind: object
     a_dependency(dependent, dependee, wait_for_completion=True)
     JobState.objects.filter(pk=dependent.pk).update(retry_at=database_now() if kind is RETRY else None)
     now = database_now()
-    state = due.find_due(kind, now, [dependent.pk]).get()  # type: ignore[arg-type]
+    state = due.find_due_jobs(kind, now, [dependent.pk]).get()  # type: ignore[arg-type]
     found = claim_plan.make_plan(kind, state, now)  # type: ignore[arg-type]
     run = run_now(dependee, "ann")
     assert lifecycle.claim([found], now) == []

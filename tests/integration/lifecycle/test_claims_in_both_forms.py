@@ -78,7 +78,7 @@ def claimed(now: dt.datetime, search: Search, *, fast: bool, monkeypatch: pytest
     monkeypatch.setattr(bulk, "ENABLED", fast)
     with monkeypatch.context() as patched:
         if not fast:
-            patched.setattr(due, "read_due", read_by_models)
+            patched.setattr(due, "read_due_states", read_by_models)
         try:
             with transaction.atomic():
                 for _batch in claim_due(TickResult(), lambda: now, search=search):
@@ -90,7 +90,7 @@ def claimed(now: dt.datetime, search: Search, *, fast: bool, monkeypatch: pytest
 
 
 def read_by_models(kind: Any, now: dt.datetime, only: Any = None, *, groups: bool = True, limit: int) -> list[JobState]:
-    return list(due.find_due(kind, now, only, groups=groups)[:limit])
+    return list(due.find_due_jobs(kind, now, only, check_groups=groups)[:limit])
 
 
 def scatter(rng: random.Random, jobs: list[Job], groups: list[Group], now: dt.datetime) -> None:

@@ -14,7 +14,7 @@ from django.db import connection, transaction
 from chroniker import lifecycle
 from chroniker.clock import jump_detection
 from chroniker.conf import settings
-from chroniker.eligibility.due import _make_look
+from chroniker.eligibility.due import _make_work_after_run_statement
 from chroniker.lifecycle.close import _statement as finish_statement
 from chroniker.lifecycle.renewal import _statement as renewal_statement
 from chroniker.lifecycle.start import _statement as start_statement
@@ -30,7 +30,7 @@ BUILDERS: list[tuple[Any, ...]] = [
     (start_statement, True),
     (renewal_statement, True, True),
     (finish_statement,),
-    (_make_look,),
+    (_make_work_after_run_statement,),
 ]
 
 
@@ -74,7 +74,7 @@ def test_another_setting_makes_another_statement(monkeypatch: pytest.MonkeyPatch
 
 
 def test_a_statement_is_compiled_once() -> None:
-    assert _make_look() is _make_look()
+    assert _make_work_after_run_statement() is _make_work_after_run_statement()
 
 
 def test_values_take_the_place_of_parameters() -> None:

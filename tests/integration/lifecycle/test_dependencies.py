@@ -89,9 +89,9 @@ def test_a_dependency_cycle_is_found_and_named_completely() -> None:
     one, two, three = a_booked_job(), a_booked_job(), a_booked_job()
     a_dependency(two, three)
     a_dependency(three, one)
-    assert circles.circle_of_dependencies(one.pk, [two.pk]) == [one.pk, two.pk, three.pk, one.pk]
-    assert circles.circle_of_dependencies(one.pk, []) is None
-    assert circles.circle_of_dependencies(two.pk, [one.pk]) is None
+    assert circles.find_circle_of_dependencies(one.pk, [two.pk]) == [one.pk, two.pk, three.pk, one.pk]
+    assert circles.find_circle_of_dependencies(one.pk, []) is None
+    assert circles.find_circle_of_dependencies(two.pk, [one.pk]) is None
 
 
 def test_the_reason_for_waiting_is_described_in_words() -> None:
@@ -99,14 +99,14 @@ def test_the_reason_for_waiting_is_described_in_words() -> None:
     a_dependency(dependent, dependee, wait_for_completion=True, wait_for_success=True)
     tick(only=[dependee.pk])
     state = JobState.objects.select_related("job").get(pk=dependent.pk)
-    assert "waits for “load” to end" in explanations.why_not([state], database_now())[dependent.pk]
+    assert "waits for “load” to end" in explanations.explanation_texts([state], database_now())[dependent.pk]
 
 
 def test_the_reasons_for_waiting_need_a_constant_number_of_statements() -> None:
     jobs = [a_due_job() for _each in range(10)]
     states = list(JobState.objects.filter(pk__in=[job.pk for job in jobs]).select_related("job"))
     with CaptureQueriesContext(connection) as few:
-        explanations.why_not(states[:1], database_now())
+        explanations.explanation_texts(states[:1], database_now())
     with CaptureQueriesContext(connection) as many:
-        explanations.why_not(states, database_now())
+        explanations.explanation_texts(states, database_now())
     assert len(few) == len(many)

@@ -89,7 +89,7 @@ def test_without_a_live_host_the_scheduled_time_is_skipped_with_the_reason() -> 
 
 
 def test_a_host_that_serves_another_executor_gets_no_child_run() -> None:
-    hosts.record_heartbeat(["other"], name="elsewhere")
+    hosts.record_heartbeat(["other"], host_name="elsewhere")
     _parent, children = a_parent_with_children()
     assert "elsewhere" not in [child.required_host for child in children]
 
@@ -117,30 +117,30 @@ def test_a_claim_needs_the_same_number_of_statements_for_any_number_of_jobs_and_
     statements(1)  # now there are open child runs, which a tick has to check
     few = statements(2)
     for number in range(2):
-        hosts.record_heartbeat(["default"], name=f"more{number}")
+        hosts.record_heartbeat(["default"], host_name=f"more{number}")
     assert statements(3) == few, "18 rows: of more than these SQLite takes only so many a statement"
 
 
 @pytest.mark.parametrize(("seconds", "live"), [(149, True), (151, False)])
 def test_a_host_is_live_until_the_timeout(seconds: int, live: bool) -> None:
     HostService.objects.filter(host__name="web1").update(last_seen=database_now() - dt.timedelta(seconds=seconds))
-    assert ("web1" in {host.name for host in hosts.live_hosts(["default"])["default"]}) is live
+    assert ("web1" in {host.name for host in hosts.live_hosts_by_executor(["default"])["default"]}) is live
     with override_settings(CHRONIKER_HOST_TIMEOUT=100):
-        assert "web1" not in {host.name for host in hosts.live_hosts(["default"])["default"]}
+        assert "web1" not in {host.name for host in hosts.live_hosts_by_executor(["default"])["default"]}
 
 
 def test_a_required_host_that_is_not_live_is_reported() -> None:
     named, every = a_booked_job(hostname="web9"), a_booked_job(hostname=EVERY_HOST)
     states = [state_of(named), state_of(every)]
-    reasons = explanations.why_not(states, database_now())
+    reasons = explanations.explanation_texts(states, database_now())
     assert "“web9” is not live" in reasons[named.pk]
     assert "not live" not in reasons[every.pk].lower()
     for name in NAMES:
         host_dies(name)
-    assert "No live host" in explanations.why_not(states, database_now())[every.pk]
+    assert "No live host" in explanations.explanation_texts(states, database_now())[every.pk]
     waiting = run_now(named, by="a test")
     assert waiting.required_host == "web9"
-    assert "“web9” is not live" in explanations.why_not([state_of(named)], database_now())[named.pk]
+    assert "“web9” is not live" in explanations.explanation_texts([state_of(named)], database_now())[named.pk]
 
 
 def test_each_child_is_for_the_scheduled_times_of_its_parent() -> None:

@@ -111,7 +111,9 @@ def test_the_retries_come_before_the_hold_and_no_scheduled_time_replaces_one() -
     first = ended(claimed(job), Status.FAILED)
     make_due(job)
     assert not is_claimed(job), "it waits for the retry"
-    found = explanations.explain([JobState.objects.select_related("job").get(pk=job.pk)], database_now())[job.pk]
+    found = explanations.explain_why_not_running(
+        [JobState.objects.select_related("job").get(pk=job.pk)], database_now()
+    )[job.pk]
     assert found.text.startswith("It failed and is retried at ") and found.is_held
     assert state_of(job).held_at is None
     JobState.objects.filter(pk=job.pk).update(retry_at=database_now())
@@ -161,7 +163,7 @@ def test_a_claim_that_was_planned_before_the_hold_is_not_written() -> None:
     """The revision that the claim compares under its lock."""
     job = a_holding_job()
     now = database_now()
-    stale = [claim_plan.plan_scheduled(state, now) for state in due.find_due(SCHEDULED, now) if state.pk == job.pk]
+    stale = [claim_plan.plan_scheduled(state, now) for state in due.find_due_jobs(SCHEDULED, now) if state.pk == job.pk]
     ended(claimed(job), Status.FAILED)
     assert lifecycle.claim(stale, now) == []
 
@@ -216,7 +218,7 @@ def test_a_retry_that_finds_no_host_ends_its_chain_and_holds_the_job() -> None:
     assert ended_child
     assert state_of(job).held_at is None
     HostService.objects.all().delete()
-    hosts.live_hosts(["default"])
+    hosts.live_hosts_by_executor(["default"])
     tick()
     assert state_of(job).held_at is not None
 
@@ -233,7 +235,7 @@ def test_a_job_that_waits_for_a_held_one_waits() -> None:
 def test_the_reason_names_the_run() -> None:
     job = a_held_job()
     state = JobState.objects.select_related("job").get(pk=job.pk)
-    found = explanations.explain([state], database_now())[job.pk]
+    found = explanations.explain_why_not_running([state], database_now())[job.pk]
     assert (found.text, found.is_held) == ("It has been held since run 1 failed.", True)
 
 

@@ -136,7 +136,7 @@ def test_dependents_wait_for_the_parent_and_are_evaluated_once(monkeypatch: pyte
     children = list(parent.children.all())
     dependent = a_due_job()
     a_dependency(dependent, parent.job, wait_for_completion=True, wait_for_success=True)
-    (reason,) = explanations.why_not([state_of(dependent)], database_now()).values()
+    (reason,) = explanations.explanation_texts([state_of(dependent)], database_now()).values()
     assert "to end on every host" in reason
     with monkeypatch.context() as patch:
         patch.setattr(
@@ -169,7 +169,7 @@ def test_a_retry_repeats_all_hosts_and_follows_the_worst_child_status(
     if ending is None:
         host_dies("web1")
         expire()
-        hosts.record_heartbeat(["default"], name="web1")
+        hosts.record_heartbeat(["default"], host_name="web1")
     else:
         end(first, ending)
     assert reread(parent).status == Status.FAILED
@@ -204,7 +204,7 @@ def test_closing_needs_the_same_number_of_statements_for_any_number_of_hosts() -
 
     few = statements()
     for number in range(10):
-        hosts.record_heartbeat(["default"], name=f"more{number}")
+        hosts.record_heartbeat(["default"], host_name=f"more{number}")
     assert statements() == few
 
 

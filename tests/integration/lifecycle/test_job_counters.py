@@ -176,7 +176,7 @@ def test_nor_when_a_failed_run_of_the_schedule_takes_the_place_of_its_retry() ->
 
 
 def test_a_retry_on_every_host_that_no_live_host_can_take_ends_its_chain() -> None:
-    hosts.record_heartbeat(["default"], name="here")
+    hosts.record_heartbeat(["default"], host_name="here")
     job = a_quiet_job(max_retries=5, hostname=EVERY_HOST)
     parent = run_now(job, by="a test")
     ended(Run.objects.get(parent=parent), Status.FAILED)

@@ -134,7 +134,7 @@ def test_a_start_does_the_same_in_both_forms(job: Job, counted: Counted, monkeyp
         run = a_run(rng, Status.CLAIMED)
         Host.objects.all().delete()
         if rng.random() < 0.1:
-            draining.drain("a test")
+            draining.begin_drain_here("a test")
         Switch.objects.update(copied_since=database_now() if rng.random() < 0.05 else None)
         token = rng.choice([7, 7, 7, 8])
 

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 import pytest
 from django.db import DatabaseError, connections
 
-from chroniker.eligibility.due import look_after_run
+from chroniker.eligibility.due import find_work_after_run
 from chroniker.models import Job, prepared
 from chroniker.scheduler import pending_work
 from tests.support.factories import a_booked_job
@@ -38,7 +38,7 @@ def names() -> list[str]:
 
 
 def look_often(job: Job, times: int = prepared.THRESHOLD) -> set[tuple[bool, bool]]:
-    return {look_after_run(job.pk) for _each in range(times)}
+    return {find_work_after_run(job.pk) for _each in range(times)}
 
 
 def test_a_statement_that_is_sent_often_is_prepared_once(job: Job) -> None:
@@ -59,7 +59,11 @@ def test_a_prepared_statement_has_the_values_of_each_execution(job: Job) -> None
     other = a_booked_job(cron="0 0 1 1 *")
     Job.objects.filter(pk=other.pk).update(force_run=True)
     look_often(job)
-    assert [look_after_run(each.pk) for each in (job, other, job)] == [(False, False), (True, False), (False, False)]
+    assert [find_work_after_run(each.pk) for each in (job, other, job)] == [
+        (False, False),
+        (True, False),
+        (False, False),
+    ]
 
 
 def test_a_session_that_lacks_the_statement_ends_preparing(job: Job, sessions: prepared._Sessions) -> None:
@@ -67,7 +71,7 @@ def test_a_session_that_lacks_the_statement_ends_preparing(job: Job, sessions: p
     with connections["default"].cursor() as cursor:
         cursor.execute("DEALLOCATE ALL")  # as if the session were another one
     with pytest.raises(DatabaseError):
-        look_after_run(job.pk)
+        find_work_after_run(job.pk)
     assert not sessions.enabled
     assert look_often(job) == {(False, False)}
     assert names() == []

@@ -22,7 +22,7 @@ def test_a_failure_is_reported_to_each_active_subscriber_with_an_address() -> No
 
 
 def test_of_a_run_on_every_host_only_the_parent_is_reported() -> None:
-    hosts.record_heartbeat(["default"], name="web1")
+    hosts.record_heartbeat(["default"], host_name="web1")
     job = a_due_job(hostname=EVERY_HOST)
     job.subscribers.add(a_subscriber("ann"))
     parent, child = tick().claimed

@@ -11,7 +11,7 @@ from hypothesis import HealthCheck, settings
 from hypothesis.stateful import invariant, run_state_machine_as_test
 
 from chroniker.eligibility.backfill_instants import TICK
-from chroniker.eligibility.backfill_instants import instants_after as following_instants
+from chroniker.eligibility.backfill_instants import instants_outside_blackouts as following_instants
 from chroniker.lifecycle.activations import STARTING
 from chroniker.models import (
     BAD,

@@ -35,7 +35,7 @@ def test_overdue_jobs_are_not_reported_while_all_is_paused() -> None:
 
 
 def test_claimed_runs_that_do_not_start_are_reported() -> None:
-    hosts.record_heartbeat(["default"], name="here")
+    hosts.record_heartbeat(["default"], host_name="here")
     run = manual_runs.run_now(a_job_of_new_year(name="stuck"), "a test")
     assert doctor()[0] == 0, "it has some minutes"
     Run.objects.filter(pk=run.pk).update(claimed_at=database_now() - dt.timedelta(minutes=30), reason_text="no broker")
@@ -45,7 +45,7 @@ def test_claimed_runs_that_do_not_start_are_reported() -> None:
 
 def test_jobs_with_a_schedule_error_or_without_a_live_host_are_named() -> None:
     JobState.objects.filter(job=a_job_of_new_year(name="odd")).update(schedule_error="no such day")
-    hosts.record_heartbeat(["default"], name="here")
+    hosts.record_heartbeat(["default"], host_name="here")
     a_job_of_new_year(name="there", hostname="away"), a_job_of_new_year(name="near", hostname="here")
     a_job_of_new_year(name="all", hostname="*"), a_job_of_new_year(name="off", hostname="away", enabled=False)
     aside, unserved = findings(Level.WARNING)

@@ -138,7 +138,7 @@ def test_a_tick_does_what_the_dry_run_predicted(
 ) -> None:
     backend = override_settings(CHRONIKER_EXECUTORS=DUMMY, CHRONIKER_CHECK_LOCK_FILE=False, CHRONIKER_BATCH_SIZE=batch)
     with backend, transaction.atomic():
-        hosts.record_heartbeat(["default"], name="web1")
+        hosts.record_heartbeat(["default"], host_name="web1")
         build(drawn, groups, waits)
         if not has_host:
             HostService.objects.all().delete()

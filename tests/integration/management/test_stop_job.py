@@ -50,7 +50,7 @@ def test_a_running_run_gets_a_stop_request_and_a_second_request_is_reported() ->
 
 def test_a_run_on_every_host_gets_a_stop_request_on_each_host() -> None:
     for name in ("here", "there"):
-        hosts.record_heartbeat(["default"], name=name)
+        hosts.record_heartbeat(["default"], host_name=name)
     job = a_job_of_new_year(name="everywhere", hostname="*")
     with override_settings(CHRONIKER_EXECUTORS=DUMMY):
         parent = manual_runs.run_now(job, "a test")

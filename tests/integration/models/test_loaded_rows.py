@@ -1,4 +1,4 @@
-"""``due.read_due`` loads the rows that ``due.find_due`` loads, without what no claim needs."""
+"""``due.read_due_states`` loads the rows that ``due.find_due_jobs`` loads, without what no claim needs."""
 
 from __future__ import annotations
 
@@ -36,8 +36,8 @@ def columns(row: Any) -> dict[str, Any]:
 def test_rows_are_those_that_the_models_load(kind: ClaimKind) -> None:
     make_due()
     later = database_now() + dt.timedelta(seconds=1)
-    expected = list(due.find_due(kind, later))
-    read = due.read_due(kind, later, limit=10)
+    expected = list(due.find_due_jobs(kind, later))
+    read = due.read_due_states(kind, later, limit=10)
     assert [state.pk for state in read] == [state.pk for state in expected]
     for state, other in zip(read, expected, strict=True):
         assert columns(state).items() <= columns(other).items()
@@ -50,14 +50,14 @@ def test_rows_are_those_that_the_models_load(kind: ClaimKind) -> None:
 def test_there_are_due_rows_of_a_retry_and_of_the_schedule() -> None:
     make_due()
     later = database_now() + dt.timedelta(seconds=1)
-    assert len(due.read_due(RETRY, later, limit=10)) == 2
-    assert len(due.read_due(SCHEDULED, later, limit=10)) == 3
-    assert len(due.read_due(SCHEDULED, later, limit=2)) == 2
+    assert len(due.read_due_states(RETRY, later, limit=10)) == 2
+    assert len(due.read_due_states(SCHEDULED, later, limit=10)) == 3
+    assert len(due.read_due_states(SCHEDULED, later, limit=2)) == 2
 
 
 def test_a_job_and_its_group_cost_no_statement_and_other_columns_are_read_when_used() -> None:
     make_due()
-    states = due.read_due(SCHEDULED, database_now() + dt.timedelta(seconds=1), limit=10, groups=False)
+    states = due.read_due_states(SCHEDULED, database_now() + dt.timedelta(seconds=1), limit=10, check_groups=False)
     with CaptureQueriesContext(connection) as statements:
         assert [str(state.job.group) for state in states] == ["None", "night", "None"]
         assert states[0].job.state is states[0]

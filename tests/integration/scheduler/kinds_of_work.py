@@ -132,7 +132,7 @@ WORK: dict[tuple[str, int], Callable[[], Any]] = {
     ("deletions", 0): lambda: a_booked_job(**RARE, enabled=False, deletion_requested_at=database_now()),
     ("copied", 0): a_copied_database,
     ("recorded", 0): installation.record_identity,
-    ("draining", 0): lambda: draining.drain("a test"),
+    ("draining", 0): lambda: draining.begin_drain_here("a test"),
     ("paused", 0): lambda: pauses.pause("a test"),
     ("counts", 0): a_closed_run,
     (question_not_due("counts"), 0): lambda: regular_work_done_a_moment_ago("counts"),

@@ -136,7 +136,9 @@ def test_after_an_upgrade_of_the_server_everything_continues_without_a_question(
     run = run_now(queued, by="a test")
     copy_it()
     message = Outbox.objects.create(channel="address:a@example.com", payload={}, send_at=database_now())
-    [text] = explanations.why_not([JobState.objects.select_related("job").get(pk=due.pk)], database_now()).values()
+    [text] = explanations.explanation_texts(
+        [JobState.objects.select_related("job").get(pk=due.pk)], database_now()
+    ).values()
     assert text.endswith("manage.py chroniker_adopt --moved")
     assert "Adopted." in adopt("--moved")
     assert Run.objects.get(pk=run.pk).status == Status.CLAIMED

@@ -57,14 +57,14 @@ def test_why_not_says_that_nothing_ticks_instead_of_what_the_next_tick_does(
 ) -> None:
     ticker, job = a_ticker(4 * MINUTE), prepare()
     now = database_now()
-    [found] = explanations.why_not([JobState.objects.select_related("job").get(pk=job.pk)], now).values()
+    [found] = explanations.explanation_texts([JobState.objects.select_related("job").get(pk=job.pk)], now).values()
     assert found == text.format(short_time(ticker.last_at, now))
 
 
 def test_why_not_says_that_no_worker_consumes_the_queue() -> None:
     run = a_run_without_worker(3 * MINUTE)
     state = JobState.objects.select_related("job").get(pk=run.job_id)
-    [text] = explanations.why_not([state], database_now()).values()
+    [text] = explanations.explanation_texts([state], database_now()).values()
     assert text.endswith("No worker consumes the queue “slow”.")
 
 

@@ -86,7 +86,9 @@ def test_a_claim_checks_it_under_its_locks(copied: None) -> None:
 def test_each_page_and_doctor_and_why_not_say_so(copied: None, admin: Client) -> None:
     tick()
     job = a_due_job()
-    [text] = explanations.why_not([JobState.objects.select_related("job").get(pk=job.pk)], database_now()).values()
+    [text] = explanations.explanation_texts(
+        [JobState.objects.select_related("job").get(pk=job.pk)], database_now()
+    ).values()
     assert text.startswith(WHY) and "manage.py chroniker_adopt" in text
     for page in ("job/", "run/", "host/", "job/timeline/"):
         found = admin.get(f"/admin/chroniker/{page}").content.decode()

@@ -54,7 +54,7 @@ def test_the_answers_follow_settings_that_tests_change() -> None:
     with override_settings(CHRONIKER_CHECK_LOCK_FILE=True):
         assert pending_work.find_pending_work().expiry
     with override_settings(CHRONIKER_CHECK_LOCK_FILE=False, CHRONIKER_HOSTNAME="web1"):
-        draining.drain("a test")
+        draining.begin_drain_here("a test")
         assert pending_work.find_pending_work().draining
 
 

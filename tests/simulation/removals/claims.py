@@ -19,7 +19,7 @@ REPLACEMENTS = {
     ),
     "group-not-locked": Replacement(
         "lifecycle/admission.py",
-        "taken = groups.open_jobs([pk for pk, limit in limits.items() if limit])",
+        "taken = groups.count_open_jobs([pk for pk, limit in limits.items() if limit])",
         "taken: dict[int, int] = {}",
         "group-limit",
     ),
@@ -58,7 +58,7 @@ REPLACEMENTS = {
     ),
     "retry-is-overtaken": Replacement(
         "eligibility/claim_kinds.py",
-        "return found & ~retry_comes_first() if self.waits_for_retry else found",
+        "return found & ~retry_comes_first_condition() if self.waits_for_retry else found",
         "return found",
         "retry-first",
     ),
@@ -67,7 +67,8 @@ REPLACEMENTS = {
     ),
     "run-by-hand-drops-a-retry": Replacement(
         "lifecycle/planned_rows.py",
-        "elif trigger == Trigger.SCHEDULE and after.retry_origin == Trigger.SCHEDULE and not keeps_retries(job):",
+        "elif trigger == Trigger.SCHEDULE and after.retry_origin == Trigger.SCHEDULE and "
+        "not next_claim_keeps_retry(job):",
         "else:",
         "retry-first",
     ),
@@ -93,10 +94,13 @@ REPLACEMENTS = {
         "trigger",
     ),
     "pause-is-not-checked-again": Replacement(
-        "lifecycle/claim.py", "filter(allowed, ~pauses.is_switched_off(), job", "filter(allowed, job", "pause"
+        "lifecycle/claim.py", "filter(allowed, ~pauses.are_all_jobs_paused(), job", "filter(allowed, job", "pause"
     ),
     "switch-is-not-checked-again": Replacement(
-        "lifecycle/claim.py", "~pauses.is_switched_off(), job__enabled=True)", "~pauses.is_switched_off())", "disable"
+        "lifecycle/claim.py",
+        "~pauses.are_all_jobs_paused(), job__enabled=True)",
+        "~pauses.are_all_jobs_paused())",
+        "disable",
     ),
     "group-row-is-not-locked": Replacement(
         "lifecycle/admission.py",

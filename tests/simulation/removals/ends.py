@@ -129,7 +129,7 @@ REPLACEMENTS = {
     "closed-run-is-lost": Replacement("lifecycle/expiry.py", "    ids -= closed\n", "", "survivor-alone"),
     "draining-host-claims-after-a-run": Replacement(
         "scheduler/tick.py",
-        "    return not draining.draining_here().exists()\n",
+        "    return not draining.this_host_if_draining().exists()\n",
         "    return True\n",
         "drain-after-run",
     ),

@@ -56,7 +56,7 @@ REPLACEMENTS = {
         "lifecycle/start.py", "    if run.draining:\n", "    if False:\n", "drain"
     ),
     "drain-is-not-checked-in-one-statement": Replacement(
-        "lifecycle/start.py", "        ~Exists(draining.draining_here()),\n", "", "drain", postgres=True
+        "lifecycle/start.py", "        ~Exists(draining.this_host_if_draining()),\n", "", "drain", postgres=True
     ),
     "copy-is-not-checked-at-the-start": Replacement(
         "lifecycle/start.py", "    if run.copied:\n", "    if False:\n", "copy"
