@@ -27,7 +27,7 @@ ALSO = "also"
 class Code(TextChoices):
     """The values are a stable interface for programs. ``required_host`` and ``host`` may be the run's own."""
 
-    # Skipped.
+    # Of skipped runs.
     MISSED = "MISSED", _("Missed: more than %(seconds)s s late.")
     OVERLAP = "OVERLAP", _("The job was still running.")
     BLACKOUT = "BLACKOUT", _("Blackout: %(name)s")
@@ -35,19 +35,19 @@ class Code(TextChoices):
     EDITED = "EDITED", _("The schedule was changed.")
     CATCH_UP = "CATCH_UP", _("A later scheduled time runs instead: of those that wait, only the last runs.")
     NO_HOST = "NO_HOST", _("No live host: none was seen executing for the executor “%(executor)s” in %(seconds)s s.")
-    # Waiting to start.
+    # Of runs that wait to start.
     NOT_ACCEPTED = "NOT_ACCEPTED", _("The executor did not accept it: %(error)s")
     COPIED = "COPIED", _("This database is a copy: nothing starts before “manage.py chroniker_adopt”.")
     ADOPTED = "ADOPTED", _("The database was a copy, and was adopted without the times before.")
     DRAINING = "DRAINING", _("The host “%(host)s” is draining: the run waits for another host or the end of the drain.")
     WAITS_FOR_HOST = "WAITS_FOR_HOST", _("It waits for the host “%(required_host)s” to take it.")
-    # Closed without a worker's report.
+    # Of runs that were closed without a worker's report.
     STOPPED_EARLY = "STOPPED_EARLY", _("Stopped before it started.")
     NOT_TAKEN = "NOT_TAKEN", _("No worker took it within its start deadline.")
     HOST_GONE = "HOST_GONE", _("Lost contact with its host “%(required_host)s” before it started.")
     LEASE = "LEASE", _("Lost contact with the worker. The command may have finished.")
     HOSTS = "HOSTS", _("It succeeded on %(done)d of %(all)d hosts. The others: %(others)s.")
-    # Ended, as its worker reports.
+    # Of runs that ended, as their workers report.
     EXIT = "EXIT", _("it exited with status %(status)d")
     NOT_EXECUTABLE = "NOT_EXECUTABLE", _("it exited with status 126 (shells: the program cannot be executed)")
     NOT_FOUND = "NOT_FOUND", _("it exited with status 127 (shells: the program was not found)")
@@ -73,7 +73,7 @@ class Code(TextChoices):
     OTHER = "OTHER", "%(text)s"
     REFUSED = "REFUSED", _("It was refused: %(error)s")
     IMPORTED = "IMPORTED", _("Imported from django-chroniker.")
-    # Events.
+    # Of events.
     OUTPUT_UNSTORED = (
         "OUTPUT_UNSTORED",
         _(
@@ -100,7 +100,7 @@ class Code(TextChoices):
     DISCARDED = "DISCARDED", _("Someone discarded it.")
     TOO_DEEP = "TOO_DEEP", _("More than 50 triggers in a row: the jobs start each other in a circle.")
     TOO_MANY = "TOO_MANY", _("10,000 were waiting for the job already.")
-    # The database's clock.
+    # About the database's clock.
     CLOCK_AHEAD = "CLOCK_AHEAD", _("The database's clock jumped ahead by %(seconds)d s.")
     CLOCK_BACK = "CLOCK_BACK", _("The database's clock went back by %(seconds)d s.")
     CLOCK_BOTH = "CLOCK_BOTH", _("The database's clock jumped forward and back.")

@@ -42,7 +42,7 @@ class BeatEntryAdmin(SiteLinks, BeatEntryModelAdmin):
 
     @admin.action(description=gettext_lazy("Make jobs of the selected entries"), permissions=["import"])
     def make_jobs(self, request: HttpRequest, chosen: QuerySet[BeatEntry]) -> None:
-        """Import these entries like ``import_celery_beat --schedule``. Beat then passes them over."""
+        """Import these entries like ``import_celery_beat --schedule``. Beat then does not send them."""
         from chroniker.importing import Outcome  # late: only this action needs them
         from chroniker_celery.importing import settings_entries
 

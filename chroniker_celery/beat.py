@@ -35,7 +35,7 @@ class Scheduler(beat.Scheduler):
     def __init__(self, app: Celery, *args: Any, **kwargs: Any) -> None:
         self._ticker: Ticker | None = None
         self._sender = EntrySender(self, str(kwargs.get("schedule_filename") or ""))
-        self._next_tick = 0.0  # monotonic
+        self._next_tick = 0.0  # on the monotonic clock
         self._is_ticking = False
         self._down_since: float | None = None
         super().__init__(app, *args, **kwargs)

@@ -31,7 +31,7 @@ def check_entries(*, databases: Sequence[str] | None = None, **kwargs: Any) -> l
         return []
     try:
         app = project_app()
-        with suppress(Exception):  # of the project's modules: workers report it
+        with suppress(Exception):  # any error of the project's modules: workers report it
             load_tasks(app)  # entries may be added there, or when the app is finalized
         names = entries_with_job(app)
     except (DatabaseError, ExecutorError):  # migrate runs this before the tables exist; another check reports the app

@@ -33,7 +33,7 @@ class _KeptConnection(NamedTuple):
     opened_at: float
 
 
-#: By process, app, URL and timeout; a fork uses none of its parent's. A connection in use is not here.
+#: Idle connections by process, app, URL and timeout: a fork uses none of its parent's connections.
 _idle: dict[tuple[int, Celery, str, float], _KeptConnection] = {}
 
 

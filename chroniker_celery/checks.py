@@ -11,7 +11,7 @@ from django.conf import settings
 from django.core.checks import CheckMessage, Error, Warning
 from kombu.utils.imports import symbol_by_name
 
-#: id -> meaning.
+#: The id of each check, with its meaning.
 CHECKS: dict[str, str] = {
     "chroniker_celery.E001": "task_always_eager is on: no worker would supervise a run.",
     "chroniker_celery.E002": "worker_pool is gevent or eventlet, which cannot supervise processes.",

@@ -15,7 +15,7 @@ class BeatEntry(models.Model):
     in the settings of each beat.
     """
 
-    key = models.CharField(max_length=64, unique=True, editable=False)  #: of ``key_of_entry``
+    key = models.CharField(max_length=64, unique=True, editable=False)  #: made by ``key_of_entry``
     name = models.CharField(_("name"), max_length=200)
     task = models.CharField(_("task"), max_length=200)
     schedule = models.CharField(

@@ -40,8 +40,8 @@ class RunMessage(NamedTuple):
 
 
 def publish(app: Celery, messages: Sequence[RunMessage], *, timeout: float) -> dict[UUID, str]:
-    """Send the messages; returns the ids of those sent, each with the name of its queue (empty: that of an exchange
-    which Celery's routing chose). Raises when the broker may not have received all of them.
+    """Send the messages; returns the ids of those sent, each with the name of its queue (empty if Celery's routing
+    chose an exchange). Raises when the broker may not have received all of them.
 
     On Redis they are pipelined pushes. On RabbitMQ one synchronous request follows the messages; its answer confirms
     that the broker has received them. The messages, signals and events are those of Celery's ``send_task``

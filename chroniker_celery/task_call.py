@@ -16,7 +16,7 @@ from chroniker.escaping import shortened
 from chroniker_celery.importing.celery_app import load_tasks, project_app
 
 COMMAND = "run_celery_task"
-#: Characters of the positional or the keyword arguments.
+#: How many characters the positional or the keyword arguments may have.
 MAX_JSON = 65_536
 #: Tasks that jobs do not run: Celery's own, and that of runs.
 HIDDEN = ("celery.", "chroniker_celery.")
@@ -91,7 +91,7 @@ def argument_problem(words: Sequence[str]) -> str:
         app = project_app()
         if not load_tasks(app):
             return ""
-    except Exception:  # of the project's code; a system check reports an app that cannot be imported
+    except Exception:  # any error of the project's code; a system check reports an app that cannot be imported
         return ""
     name = options["name"]
     if name not in app.tasks:

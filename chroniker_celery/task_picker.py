@@ -11,7 +11,7 @@ from chroniker.job_commands.pickers import ParsedCall, Picker, PickerChoice
 from chroniker_celery.importing.celery_app import load_tasks, project_app
 from chroniker_celery.task_call import COMMAND, AnyTask, task_names
 
-#: Characters of a docstring's first line.
+#: How many characters of a docstring's first line are shown.
 MAX_HELP = 200
 JSON_OPTIONS = ("--args", "--kwargs")
 
@@ -21,7 +21,7 @@ def list_tasks() -> list[PickerChoice]:
     try:
         app = project_app()
         load_tasks(app)
-    except Exception:  # of the project's code
+    except Exception:  # any error of the project's code
         return []
     return [PickerChoice(name, _signature(app.tasks[name]), _first_line(app.tasks[name])) for name in task_names(app)]
 

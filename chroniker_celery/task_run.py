@@ -16,7 +16,7 @@ from django.utils.translation import gettext as _
 from chroniker.command_api.current import current_run
 from chroniker_celery.task_call import AnyTask
 
-#: Characters of the result that are printed.
+#: How many characters of the result are printed.
 MAX_RESULT = 10_000
 
 

@@ -29,7 +29,7 @@ TAG = "chroniker"
 #: Tag of checks that import modules of all apps. They do not run before each tick.
 CODE_TAG = "chroniker_code"
 
-#: id -> meaning. Executors of other packages have their own ids.
+#: The id of each check, with its meaning. Executors of other packages have their own ids.
 CHECKS: dict[str, str] = {
     "chroniker.E001": "USE_TZ is off: scheduled times would have no time zone.",
     "chroniker.E002": "CHRONIKER_EXECUTORS does not have the shape {alias: {BACKEND, OPTIONS}}.",

@@ -14,7 +14,7 @@ PREFIX = "CHRONIKER_"
 #: Settings of the package chroniker_celery, which checks them itself, and the targets and secrets of channels.
 FREE_PREFIXES = ("CHRONIKER_CELERY_", "CHRONIKER_CHANNEL_")
 
-#: Settings of django-chroniker without an effect -> their replacement.
+#: Settings of django-chroniker that have no effect here, each with its replacement.
 OUTDATED = {
     "CHRONIKER_AUTO_END_STALE_JOBS": "Every tick closes runs whose worker has disappeared.",
     "CHRONIKER_JOB_NK": "A job is identified by its name, which is unique.",

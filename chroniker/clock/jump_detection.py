@@ -85,7 +85,7 @@ def read_clock() -> ClockReading:
 
 
 class PassClock:
-    """The database's time during one pass: it is read and evaluated once; then this host's boot clock counts on.
+    """The database's time during one pass: read and evaluated once, then advanced with this host's boot clock.
 
     A claim evaluates the database's clock again in its own transaction. ``fixed``: a time that stands still, for tests.
     """

@@ -31,7 +31,7 @@ FORK_SERVER_TIMEOUT = 60.0
 
 
 class LocalExecutor(HostedExecutor):
-    """Runs at most ``OPTIONS["workers"]`` commands at once (default: four for each core), the others wait.
+    """Runs at most ``OPTIONS["workers"]`` commands at once (default: four for each core); the others wait.
 
     Accepts runs only between ``open`` and ``close``, in a process that stays to supervise them. Claims made elsewhere,
     for example by a button in the admin, wait for the next ``cron``.

@@ -173,7 +173,7 @@ def _is_reusable(connection: BaseDatabaseWrapper) -> bool:
 
 
 def _is_open(connection: BaseDatabaseWrapper) -> bool:
-    """On PostgreSQL without a round trip: a socket that is readable without a pending statement was closed."""
+    """Whether the server keeps it open. PostgreSQL: a socket that is readable without a pending statement is closed."""
     if connection.vendor != "postgresql":
         return connection.is_usable()
     try:

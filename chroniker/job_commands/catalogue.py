@@ -14,7 +14,7 @@ from django.core.management.base import BaseCommand
 
 from chroniker.job_commands import policy
 
-#: Characters of a help text in the list.
+#: How many characters of a help text the list shows.
 MAX_HELP = 200
 
 

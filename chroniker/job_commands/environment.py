@@ -31,7 +31,7 @@ CODE_VARIABLES = (
     *("BASH_ENV", "ENV", "IFS"),
 )
 
-#: Characters of all variables of a job together.
+#: How many characters all variables of a job may have together.
 MAX_LENGTH = 131_072
 
 _NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*\Z")

@@ -119,7 +119,7 @@ def _moment_of_wall_time(wall: dt.datetime, tz: dt.tzinfo | None) -> dt.datetime
 
 
 def _start_of(moment: dt.datetime, value: str) -> dt.datetime:
-    if value == "hour":  # of the real hour, also if it is repeated
+    if value == "hour":  # the start of the real hour, also of a repeated one
         return moment.replace(minute=0, second=0, microsecond=0)
     return _moment_of_wall_time(
         _STARTS[value](moment.replace(tzinfo=None, hour=0, minute=0, second=0, microsecond=0)), moment.tzinfo

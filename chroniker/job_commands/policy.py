@@ -17,7 +17,7 @@ from chroniker.exceptions import CommandRefused
 from chroniker.job_commands import placeholders
 from chroniker.job_commands.placeholders import SAMPLE, Values
 
-#: Characters of an argument line: the limit of Linux for one argument.
+#: How many characters an argument line may have: the limit of Linux for one argument.
 MAX_LINE = 131_072
 
 #: Options of every management command that select its code, so they can run any code.
@@ -96,7 +96,7 @@ def raw_argv(raw_command: str, values: Values = SAMPLE) -> tuple[str, ...]:
     return tuple(placeholders.fill_word(word, found, values) for word in argv)
 
 
-#: Characters of a command line that is stored with its run. MariaDB refuses statements of 16 MB.
+#: How many characters a command line may have to be stored with its run. MariaDB refuses statements of 16 MB.
 LONGEST_RECORDED = 16_384
 
 

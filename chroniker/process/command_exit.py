@@ -21,7 +21,7 @@ from collections.abc import Iterable
 from contextlib import suppress
 from typing import Any, NoReturn
 
-INTERRUPTED = 130  # as a shell reports SIGINT
+INTERRUPTED = 130  # the exit status that shells report for SIGINT
 
 #: Files that the project's start-up opened in the fork server: they are not among this process's own objects.
 _files_of_startup: list[weakref.ref[Any]] = []

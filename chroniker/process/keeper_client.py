@@ -65,7 +65,7 @@ class KeeperClient:
         self.wire.send(go=spec.to_json(), deadline=deadline)
 
     def extend_deadline(self, deadline: float) -> None:
-        """Move the keeper's deadline; it acknowledges."""
+        """Move the keeper's deadline; the keeper acknowledges that."""
         self.wire.send(deadline=deadline)
         if self._unanswered is None:
             self._unanswered = host_clock.monotonic()  # stands still while the machine is suspended

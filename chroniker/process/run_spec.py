@@ -26,7 +26,7 @@ class RunSpec:
     job_id: int
     argv: tuple[str, ...]  #: a management command's name and words, or the words of a raw command
     raw: bool = False
-    env: Mapping[str, str] = field(default_factory=dict, repr=False)  #: secrets are among them
+    env: Mapping[str, str] = field(default_factory=dict, repr=False)  #: contains secrets
     variables: Mapping[str, str] = field(default_factory=dict)  #: about the run itself, see `run_variables`
     cwd: str | None = None
     timeout: float | None = None
@@ -51,7 +51,7 @@ class RunSpec:
 
 @dataclass(frozen=True, slots=True)
 class Renewal:
-    """The answer to a renewal: whether the lease is still held, and why the run is to stop, if it is."""
+    """The answer to a renewal: whether the lease is still held, and who requested a stop, if somebody did."""
 
     held: bool
     stop: str | None = None

@@ -127,5 +127,5 @@ def _move_to_year(wall: dt.datetime, year: int) -> dt.datetime:
 
 
 def _utc_candidates(wall: dt.datetime, tz: dt.tzinfo) -> list[dt.datetime]:
-    """Both readings of a wall-clock time. They differ only in a skipped or repeated hour."""
+    """Both UTC times of a wall-clock time. They differ only in a skipped or repeated hour."""
     return [wall.replace(tzinfo=tz, fold=fold).astimezone(dt.UTC) for fold in (0, 1)]

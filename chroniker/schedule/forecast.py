@@ -127,7 +127,7 @@ def _fold_note(timeline: WallClockTimeline, change: Stretch) -> str | None:
 
 
 def _shift_note(timeline: IntervalTimeline, change: Stretch) -> str | None:
-    """If the clock change is not a multiple of the interval, the wall-clock times of the schedule shift."""
+    """The note that the schedule's wall-clock times shift. None: the change is a multiple of the interval."""
     if not (change.after - change.offset) % timeline.step:
         return None
     if change.after > change.offset:

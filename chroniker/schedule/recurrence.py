@@ -52,7 +52,7 @@ class Recurrence(ABC):
         return None
 
     def _advance_to_last_before(self, wall: dt.datetime, found: dt.datetime) -> dt.datetime:
-        for _ in range(3):  # usually there are only a few in a stride
+        for _ in range(3):  # usually a stride contains only a few times
             following = self.first_at_or_after(found + SECOND)
             if following is None or following >= wall:
                 return found

@@ -23,7 +23,7 @@ class Machine(Protocol):
         """Take the run's file lock; None while another process of this host holds it."""
 
     def open_wake_socket(self, run_id: UUID) -> WakeSocket:
-        """The socket by which other processes wake this supervisor."""
+        """Open the socket by which other processes wake this supervisor."""
 
     def start_keeper(self, lock: RunLock) -> KeeperClient:
         """Start a keeper, which waits for its run. Raises ``OSError`` when it cannot be started."""

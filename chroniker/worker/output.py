@@ -177,8 +177,8 @@ class OutputQueue:
     """
 
     def __init__(self) -> None:
-        self.size = 0  #: characters that wait
-        self.missing = 0  #: characters that will never be stored
+        self.size = 0  #: how many characters wait
+        self.missing = 0  #: how many characters will never be stored
         self._queue: deque[Chunk] = deque()
         self._bound = BATCH
         self._closed = False

@@ -98,7 +98,7 @@ def log_remarks(spec: RunSpec, observations: Observations) -> Iterator[str]:
 
 
 def reason_of_code(why: str) -> Reason:
-    """The reason for one of the codes above; for any other text, that text."""
+    """The reason with this code; for any other text, a reason with that text."""
     return Reason.of(Code(why)) if why in Code.values else Reason.of(Code.OTHER, text=why)
 
 

@@ -83,7 +83,7 @@ class RunReport:
         self._start_tries = 0
         self._start_at = self._insert_at = 0.0  # monotonic clock
 
-    # Events of the supervisor.
+    # Called by the supervisor.
 
     def queue_output(self, chunks: Sequence[Chunk]) -> None:
         """Add output that has to be stored."""
@@ -94,7 +94,7 @@ class RunReport:
         assert self.spec is not None
         self.outcome.request_report(outcome, now, output_first=output_first, lease=self.spec.lease)
 
-    # Decisions.
+    # Decides on the next action.
 
     def next_action(self, now: Moment) -> Action:
         """The most urgent thing to do at this moment."""
@@ -128,7 +128,7 @@ class RunReport:
             waits.append(self.lease.seconds_until_due(now))
         return max(_SHORTEST_WAIT, min(wait for wait in waits if wait > 0))
 
-    # Answers.
+    # Handles the results of actions.
 
     def on_answer(self, action: Call, answer: object, now: Moment) -> None:
         """The database answered."""

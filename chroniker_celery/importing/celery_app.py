@@ -29,7 +29,7 @@ def project_app() -> Celery:
 
 
 _lock = threading.RLock()
-#: App -> whether its modules are imported. False: they are just being imported.
+#: App -> whether its modules are imported. False: the import is under way.
 _loaded: WeakKeyDictionary[Celery, bool] = WeakKeyDictionary()
 
 

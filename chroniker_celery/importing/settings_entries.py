@@ -25,7 +25,7 @@ from chroniker_celery.importing.celery_app import load_tasks, project_app
 from chroniker_celery.importing.jobs import ImportOptions
 from chroniker_celery.models import key_of_entry
 
-#: Options of an entry that have a place in the job or in its command. The report names others.
+#: Options of an entry that have a place in the job or in its command. The report names all other options.
 KNOWN_OPTIONS = frozenset({"queue", "exchange", "routing_key", "headers", "priority", "expires"})
 SECOND = dt.timedelta(seconds=1)
 
