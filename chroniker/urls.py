@@ -24,8 +24,8 @@ def _without_transaction(view: Callable[..., HttpResponse]) -> Callable[..., Htt
 
 
 urlpatterns = [
-    path("healthz/live", _without_transaction(health_views.live), name="live"),
-    path("healthz/ready", _without_transaction(health_views.ready), name="ready"),
-    path("healthz/scheduler", _without_transaction(health_views.scheduler), name="scheduler"),
-    path("metrics", _without_transaction(metrics_views.metrics), name="metrics"),
+    path("healthz/live", _without_transaction(health_views.live_view), name="live"),
+    path("healthz/ready", _without_transaction(health_views.ready_view), name="ready"),
+    path("healthz/scheduler", _without_transaction(health_views.scheduler_health_view), name="scheduler"),
+    path("metrics", _without_transaction(metrics_views.metrics_view), name="metrics"),
 ]

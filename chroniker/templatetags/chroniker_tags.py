@@ -1,6 +1,6 @@
 """Template tags, with ``{% load chroniker_tags %}``: states, times, durations, and the bar of the console.
 
-Templates of monitors do not have them; they have ``chroniker.monitors.template_tags``. This module must not import the
+Templates of monitors cannot use them; they use ``chroniker.monitors.template_tags``. This module must not import the
 admin, because Django imports it also in projects without an admin.
 """
 
@@ -38,9 +38,9 @@ def state_icon(code: str) -> SafeString:
     return badges.icon(found.shape, found.tone)
 
 
-@register.filter
-def tone(code: str | State) -> str:
-    """The tone of a state's code, for ``data-tone``."""
+@register.filter(name="tone")
+def state_tone(code: str | State) -> str:
+    """The tone of a state, for ``data-tone``."""
     return code.tone if isinstance(code, State) else state_of(code).tone
 
 
@@ -54,15 +54,15 @@ def exact_time(value: dt.datetime | None, now: dt.datetime | None = None) -> str
     return badges.time_html(value, formats.exact_time(value, now))
 
 
-@register.filter
-def relative(value: dt.datetime | None, now: dt.datetime | None = None) -> str | SafeString:
-    """“2 s ago”. A script keeps the number up to date."""
+@register.filter(name="relative")
+def relative_time(value: dt.datetime | None, now: dt.datetime | None = None) -> str | SafeString:
+    """The time relative to ``now``: “2 s ago”. A script keeps the number up to date."""
     return badges.relative_html(value, now)
 
 
-@register.filter
-def elapsed(value: dt.datetime | None, now: dt.datetime | None = None) -> str | SafeString:
-    """The time since ``value``, as a duration without “ago”. A script keeps the number up to date."""
+@register.filter(name="elapsed")
+def elapsed_time(value: dt.datetime | None, now: dt.datetime | None = None) -> str | SafeString:
+    """The duration since ``value``, without “ago”. A script keeps the number up to date."""
     if value is None:
         return formats.NOTHING
     now = now or dt.datetime.now(dt.UTC)
@@ -79,17 +79,18 @@ def command_words(line: str) -> SafeString:
     return badges.command_words(line)
 
 
-@register.filter
-def grouped(number: int | None) -> str:
-    """“1,980”."""
+@register.filter(name="grouped")
+def group_digits(number: int | None) -> str:
+    """A number with grouped digits: “1,980”."""
     return formats.format_count(number)
 
 
 @register.inclusion_tag("chroniker/console/bar.html", takes_context=True, name="console_bar")
 def console_bar_tag(context: Context) -> dict[str, Any]:
-    """The page links and the health of the scheduler. For pages of the admin.
+    """The bar of an admin page: the page links and the health of the scheduler.
 
-    Once per page: templates have it in the block "nav-breadcrumbs", and in "messages" for themes without breadcrumbs.
+    Only the first tag on a page renders it. Templates have the tag in the block "nav-breadcrumbs", and again in
+    "messages", for themes without breadcrumbs.
     """
     from chroniker.admin.shared import console_bar  # only a page of the admin has this tag
 
@@ -98,7 +99,7 @@ def console_bar_tag(context: Context) -> dict[str, Any]:
     context.render_context["console_bar"] = True
     model = getattr(context.get("opts"), "model_name", "")
     live_url = context.get("live_url") or ""
-    return {"bar": context.get("bar") or console_bar.bar_of_admin_page(context["request"], model, live_url)}
+    return {"bar": context.get("bar") or console_bar.bar_context_of_django_page(context["request"], model, live_url)}
 
 
 @register.simple_tag(takes_context=True)

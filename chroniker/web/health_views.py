@@ -1,6 +1,6 @@
-"""The addresses for load balancers and monitoring: whether process, database and scheduler work. No names, no secrets.
+"""The addresses that tell load balancers and monitoring whether the process, the database and the scheduler work.
 
-They need no login. Status 200: all is well; 503: not.
+They need no login, and the answers contain no names and no secrets. Status 200: it works; 503: it does not.
 """
 
 from __future__ import annotations
@@ -20,9 +20,9 @@ from chroniker.executors.statement_limit import statement_limit
 from chroniker.insights import health_facts, scheduler_health
 from chroniker.models import installation
 
-#: The database has to answer within this time.
+#: The database must answer within this time.
 LIMIT_SECONDS = 2.0
-#: Whether the migrations are applied is read again after this time.
+#: After this time the next request reads again whether the migrations are applied.
 MIGRATIONS_SECONDS = 30.0
 
 _lock = threading.Lock()
@@ -31,40 +31,43 @@ _migrations: tuple[float, bool] | None = None
 
 @never_cache
 @require_safe
-def live(request: HttpRequest, **prefix: object) -> HttpResponse:
-    """The process answers. Reads nothing."""
-    return _failures_response({})
+def live_view(request: HttpRequest, **prefix_values: object) -> HttpResponse:
+    """Answer that the process works. Reads nothing."""
+    return _health_response({})
 
 
 @never_cache
 @require_safe
-def ready(request: HttpRequest, **prefix: object) -> HttpResponse:
-    """The database answers, and the migrations are applied."""
+def ready_view(request: HttpRequest, **prefix_values: object) -> HttpResponse:
+    """Answer whether the database works, and whether the migrations are applied."""
     try:
         with statement_limit(settings.database, LIMIT_SECONDS), connections[settings.database].cursor() as cursor:
             cursor.execute("SELECT 1")
-        return _failures_response({} if _migrations_are_applied() else {"migrations": "missing"})
-    except Exception:  # of any driver: whatever it is, the database cannot be used
-        return _failures_response({"database": "failing"})
+        return _health_response({} if _migrations_are_applied() else {"migrations": "missing"})
+    except Exception:  # of any driver: each means that the database cannot be used
+        return _health_response({"database": "failing"})
 
 
 @never_cache
 @require_safe
-def scheduler(request: HttpRequest, **prefix: object) -> HttpResponse:
-    """Something ticks, each queue has a worker, and no job is due for long. Read at most every 3 s per process."""
+def scheduler_health_view(request: HttpRequest, **prefix_values: object) -> HttpResponse:
+    """Answer whether something ticks, each queue has a worker, and no job is overdue.
+
+    Each process reads these facts at most every 3 s.
+    """
     facts = health_facts.cached_facts(timezone.now())
     if facts is None:
-        return _failures_response({"database": "failing"})
+        return _health_response({"database": "failing"})
     try:
         copied = installation.row_of_copy().exists()
     except Exception:  # of any driver
-        return _failures_response({"database": "failing"})
-    return _failures_response(
+        return _health_response({"database": "failing"})
+    return _health_response(
         {"installation": "copied"} if copied else scheduler_health.failure_codes(facts, timezone.now())
     )
 
 
-def _failures_response(failures: dict[str, str]) -> HttpResponse:
+def _health_response(failures: dict[str, str]) -> HttpResponse:
     if failures:
         return JsonResponse({"status": "failing", "checks": failures}, status=503)
     return JsonResponse({"status": "ok"})

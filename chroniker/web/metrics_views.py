@@ -18,16 +18,16 @@ _SCHEME = "Bearer "
 
 @never_cache
 @require_safe
-def metrics(request: HttpRequest, **prefix: object) -> HttpResponse:
-    """All metrics, or 503 without any: never a part of them."""
+def metrics_view(request: HttpRequest, **prefix_values: object) -> HttpResponse:
+    """Answer with all metrics, or with 503 and no metrics, never with only some of them."""
     if not settings.metrics_public:
         if not settings.metrics_token:
             return _text_response("Set CHRONIKER_METRICS_TOKEN, or CHRONIKER_METRICS_PUBLIC = True.", 403)
-        if not _has_token(request):
+        if not _has_metrics_token(request):
             refused = _text_response('Send the token as "Authorization: Bearer …".', 401)
             refused.headers["WWW-Authenticate"] = 'Bearer realm="metrics"'
             return refused
-    from chroniker.insights.metrics import exposition, scrape  # late: also workers and commands load this module
+    from chroniker.insights.metrics import exposition, scrape  # late: workers and commands load this module, too
 
     openmetrics = _prefers_openmetrics(request)
     try:
@@ -38,13 +38,13 @@ def metrics(request: HttpRequest, **prefix: object) -> HttpResponse:
     return HttpResponse(text, content_type=exposition.OPEN_METRICS if openmetrics else exposition.PLAIN)
 
 
-def _has_token(request: HttpRequest) -> bool:
+def _has_metrics_token(request: HttpRequest) -> bool:
     sent = request.headers.get("Authorization", "")
     return sent.startswith(_SCHEME) and constant_time_compare(sent[len(_SCHEME) :].strip(), settings.metrics_token)
 
 
 def _prefers_openmetrics(request: HttpRequest) -> bool:
-    """Prometheus names OpenMetrics among other types, with parameters that differ by its version."""
+    """Whether the request accepts OpenMetrics. Prometheus lists it among other types, with parameters."""
     return any(
         (each.main_type, each.sub_type) == ("application", "openmetrics-text") and each.quality > 0
         for each in request.accepted_types

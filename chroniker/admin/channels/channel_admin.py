@@ -33,21 +33,21 @@ if TYPE_CHECKING:
 else:
     ChannelModelAdmin = admin.ModelAdmin
 
-#: The fields of a channel that are shown masked, and what shows them.
-MASKED = {"target": "masked_target", "secret": "masked_secret", "template": "masked_template"}  # nosec B105  # names
+#: Maps each field of a channel that is shown masked to the method that shows it.
+MASKED = {"target": "masked_target_cell", "secret": "masked_secret_text", "template": "masked_template_text"}  # nosec B105  # names
 
 
 @admin.register(Channel)
 class ChannelAdmin(SiteLinks, ChangedValues, ChannelModelAdmin):
     form = ChannelForm
-    list_display = ("name", "kind_name", "masked_target", "what", "used_by", "state")
-    search_fields = ("name",)  # not the target: a search would find out what it is
+    list_display = ("name", "kind_cell", "masked_target_cell", "events_cell", "used_by_cell", "state_cell")
+    search_fields = ("name",)  # not the target: by searches a user could find out the masked value
     show_facets = admin.ShowFacets.NEVER
     when_empty = _("No channels yet. A channel gets messages about alerts: by mail, chat, webhook or paging service.")
     change_form_template = "admin/chroniker/channel/change_form.html"
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Channel]:
-        """With the counts and the last error of each row, in the same statement."""
+        """The channels, each with its numbers of jobs and groups and its last error, in the same statement."""
         key = Concat(Value("channel:"), Cast(OuterRef("pk"), CharField(max_length=20)))
         errors = FailingChannel.objects.filter(channel=key).values("error")
         return (
@@ -61,7 +61,7 @@ class ChannelAdmin(SiteLinks, ChangedValues, ChannelModelAdmin):
         )
 
     def get_fields(self, request: HttpRequest, obj: Any = None) -> Any:
-        """Who may only view a channel sees masked values."""
+        """Users who may view a channel but not change it see masked values."""
         fields = list(ChannelForm.Meta.fields)
         if obj is None or self.has_change_permission(request, obj):
             return fields
@@ -71,11 +71,11 @@ class ChannelAdmin(SiteLinks, ChangedValues, ChannelModelAdmin):
         return tuple(MASKED.values())
 
     def construct_change_message(self, request: HttpRequest, form: Any, formsets: Any, add: bool = False) -> Any:
-        form.mask_for_history()
+        form.mask_values_for_history()
         return super().construct_change_message(request, form, formsets, add)
 
     def save_model(self, request: HttpRequest, obj: Channel, form: Any, change: bool) -> None:
-        """Save it, and let its waiting messages be tried at once: the edit may have repaired it."""
+        """Save the channel. After an edit, also try its waiting messages: the edit may have repaired the channel."""
         super().save_model(request, obj, form, change)
         if change:
             channel_test.try_waiting(obj)
@@ -83,23 +83,23 @@ class ChannelAdmin(SiteLinks, ChangedValues, ChannelModelAdmin):
     # -- the list --------------------------------------------------------------------------------------------
 
     @admin.display(description=_("kind"), ordering="kind")
-    def kind_name(self, channel: Channel) -> SafeString:
+    def kind_cell(self, channel: Channel) -> SafeString:
         return list_cell(gettext("Kind"), channel.get_kind_display())
 
     @admin.display(description=_("target"))
-    def masked_target(self, channel: Channel) -> SafeString:
+    def masked_target_cell(self, channel: Channel) -> SafeString:
         return list_cell(gettext("Target"), channel.shown_target or NOTHING)
 
     @admin.display(description=_("secret"))
-    def masked_secret(self, channel: Channel) -> str:
+    def masked_secret_text(self, channel: Channel) -> str:
         return shown_secret(channel.secret) or NOTHING
 
     @admin.display(description=_("template"))
-    def masked_template(self, channel: Channel) -> str:
+    def masked_template_text(self, channel: Channel) -> str:
         return shown_secret(channel.template) or NOTHING
 
     @admin.display(description=_("events"))
-    def what(self, channel: Channel) -> SafeString:
+    def events_cell(self, channel: Channel) -> SafeString:
         if channel.is_check_in:
             text = gettext("start and end of runs")
         else:
@@ -107,7 +107,7 @@ class ChannelAdmin(SiteLinks, ChangedValues, ChannelModelAdmin):
         return list_cell(gettext("Events"), text)
 
     @admin.display(description=_("used by"))
-    def used_by(self, channel: Channel) -> SafeString:
+    def used_by_cell(self, channel: Channel) -> SafeString:
         counts = channel.__dict__
         parts = [gettext("default")] if channel.is_default else []
         if counts["n_jobs"]:
@@ -117,14 +117,14 @@ class ChannelAdmin(SiteLinks, ChangedValues, ChannelModelAdmin):
         return list_cell(gettext("Used by"), ", ".join(parts) or NOTHING)
 
     @admin.display(description=_("state"))
-    def state(self, channel: Channel) -> SafeString:
+    def state_cell(self, channel: Channel) -> SafeString:
         error = channel.__dict__["last_error"]
         return list_cell("", badge("failing" if error is not None else "ok"), error or "")
 
     # -- the test --------------------------------------------------------------------------------------------
 
-    def test_view(self, request: HttpRequest, object_id: int) -> HttpResponse:
-        """Send a test, by POST only. It says what the answer's status was, and nothing else of the answer."""
+    def send_test_view(self, request: HttpRequest, object_id: int) -> HttpResponse:
+        """Send a test message, by POST only. Of the answer, the user sees only the status, no content."""
         channel = get_object_or_404(Channel, pk=object_id)
         if not self.has_change_permission(request, channel):
             raise PermissionDenied
@@ -143,7 +143,7 @@ class ChannelAdmin(SiteLinks, ChangedValues, ChannelModelAdmin):
         return redirect_to("chroniker_channel_change", channel.pk)
 
     def get_urls(self) -> list[URLPattern]:
-        view = self.admin_site.admin_view(self.test_view)
+        view = self.admin_site.admin_view(self.send_test_view)
         return [path("<int:object_id>/test/", view, name="chroniker_channel_test"), *super().get_urls()]
 
     def render_change_form(

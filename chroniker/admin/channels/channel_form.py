@@ -1,4 +1,4 @@
-"""The form of a channel. Target and secret are shown masked; a field that is sent back masked keeps its value."""
+"""The form of a channel. It shows target and secret masked; a field that is submitted masked keeps its stored value."""
 
 from __future__ import annotations
 
@@ -46,14 +46,14 @@ EVENT_WORDS: tuple[tuple[Any, dict[str, Any]], ...] = (
 )
 
 
-def events_in_words(chosen: Any) -> str:
-    """By group, such as “Ends of runs: failed, lost”. Empty for a stored value that is no list."""
-    names = chosen if isinstance(chosen, list) else []
+def events_in_words(events: Any) -> str:
+    """The events by group, such as “Ends of runs: failed, lost”. Empty if the stored value is not a list."""
+    names = events if isinstance(events, list) else []
     groups = [(title, [str(each) for event, each in words.items() if event in names]) for title, words in EVENT_WORDS]
     return "; ".join(f"{title}: {', '.join(words)}" for title, words in groups if words)
 
 
-#: With the names that messages and the documentation have.
+#: The choices by group. Each label ends with the event's name, as in messages and in the documentation.
 EVENT_CHOICES = [
     (title, [(event, format_lazy("{words} ({event})", words=each, event=event)) for event, each in words.items()])
     for title, words in EVENT_WORDS
@@ -78,7 +78,7 @@ class ChannelForm(ChannelModelForm):
             self.fields["events"].label = capfirst(Channel._meta.get_field("events").verbose_name)
         self._stored = {"target": self.instance.target, "secret": self.instance.secret}
         if self.instance.pk:
-            self.initial.update(self.masked(self._stored, self.instance.kind))
+            self.initial.update(self.mask_target_and_secret(self._stored, self.instance.kind))
         for name in self._stored:
             if name in self.fields:
                 self.fields[name].widget.attrs |= {
@@ -88,27 +88,29 @@ class ChannelForm(ChannelModelForm):
                 }
 
     @staticmethod
-    def masked(values: dict[str, Any], kind: str) -> dict[str, str]:
+    def mask_target_and_secret(values: dict[str, Any], kind: str) -> dict[str, str]:
         channel = Channel(kind=kind, target=values.get("target") or "")
         return {"target": channel.shown_target, "secret": shown_secret(values.get("secret") or "")}
 
     def clean_target(self) -> str:
-        return self._restore_if_masked("target")
+        return self._stored_value_if_masked("target")
 
     def clean_secret(self) -> str:
-        """A key that is sent with each message is not kept for another address: its owner would read a masked key."""
+        """Refuse a masked integration key if the target changes: the stored key would be sent to the new address."""
         new = (self.cleaned_data.get("kind"), self.cleaned_data.get("target"))
         is_masked = bool(self.instance.pk) and self.cleaned_data["secret"] == MASK
         if is_masked and new[0] == ChannelKind.PAGERDUTY and new != (self.instance.kind, self._stored["target"]):
             raise forms.ValidationError(_("Write the integration key again, because it goes to another address."))
-        return self._restore_if_masked("secret")
+        return self._stored_value_if_masked("secret")
 
-    def _restore_if_masked(self, name: str) -> str:
-        value: str = self.cleaned_data[name]
-        return self._stored[name] if self.instance.pk and value and value == self.initial.get(name) else value
+    def _stored_value_if_masked(self, field_name: str) -> str:
+        value: str = self.cleaned_data[field_name]
+        return (
+            self._stored[field_name] if self.instance.pk and value and value == self.initial.get(field_name) else value
+        )
 
-    def mask_for_history(self) -> None:
-        """Replace target and secret in what the history shows of a saved form. The form cannot be saved again."""
+    def mask_values_for_history(self) -> None:
+        """Mask target, secret and template of a saved form for the change history. Do not save the form after this."""
         if "target" in self.cleaned_data:
-            self.cleaned_data |= self.masked(self.cleaned_data, self.cleaned_data.get("kind") or "")
+            self.cleaned_data |= self.mask_target_and_secret(self.cleaned_data, self.cleaned_data.get("kind") or "")
             self.cleaned_data["template"] = self.initial["template"] = MASK  # it may contain a key

@@ -12,8 +12,8 @@ from django.http import HttpRequest, HttpResponse
 from django.utils.translation import gettext as _
 
 from chroniker.admin.graph import drawing
-from chroniker.admin.shared.console_page import render
-from chroniker.admin.shared.query_values import read_text
+from chroniker.admin.shared.console_page import render_console_page
+from chroniker.admin.shared.query_values import read_query_text
 from chroniker.admin.shared.site_links import job_url
 from chroniker.clock.database_clock import database_now
 from chroniker.insights import job_graph
@@ -50,7 +50,9 @@ def graph_view(job_admin: Any, request: HttpRequest) -> HttpResponse:
         "paths": [_critical_path_row(graph, path) for path in graph.paths[:MOST_PATHS]],
         "rows": list(drawing.table_rows(graph)),
     }
-    return render(job_admin.admin_site, request, "chroniker/console/graph.html", "graph", context, FRAGMENTS)
+    return render_console_page(
+        job_admin.admin_site, request, "chroniker/console/graph.html", "graph", context, FRAGMENTS
+    )
 
 
 def _read_choice(request: HttpRequest) -> tuple[GraphChoice, Job | None]:
@@ -58,7 +60,7 @@ def _read_choice(request: HttpRequest) -> tuple[GraphChoice, Job | None]:
     job_id, group_id = (_parse_number(request.GET.get(name, "")) for name in ("job", "group"))
     jobs = Job.objects.only("name")
     job = None
-    if name := read_text(request.GET, "q").strip():
+    if name := read_query_text(request.GET, "q").strip():
         ends = ("dependencies", "dependents", "starts", "started_by")
         is_linked = reduce(or_, [Q(**{f"{end}__isnull": False}) for end in ends])
         linked = jobs.filter(is_linked, name__icontains=name)

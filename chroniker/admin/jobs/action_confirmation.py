@@ -13,7 +13,7 @@ from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 
 from chroniker.admin.jobs.job_head import placement
-from chroniker.admin.shared.console_page import render
+from chroniker.admin.shared.console_page import render_console_page
 from chroniker.admin.shared.site_links import admin_url
 from chroniker.eligibility import explanations
 from chroniker.insights.job_status import JobStatus, fetch_job_status
@@ -168,7 +168,7 @@ def confirmation_page(
         "next": request.POST.get("next", ""),
         "back": _cancel_url(request, of_list, listed),
     }
-    return render(model_admin.admin_site, request, TEMPLATE, "jobs", context)
+    return render_console_page(model_admin.admin_site, request, TEMPLATE, "jobs", context)
 
 
 def _cancel_url(request: HttpRequest, of_list: str, listed: Sequence[Job]) -> str:

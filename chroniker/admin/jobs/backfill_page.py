@@ -17,8 +17,8 @@ from django.utils.translation import gettext_lazy
 from chroniker import lifecycle
 from chroniker.admin.jobs import job_head
 from chroniker.admin.jobs.form_times import use_time_zone
-from chroniker.admin.shared.console_page import render
-from chroniker.admin.shared.run_and_stop import log
+from chroniker.admin.shared.console_page import render_console_page
+from chroniker.admin.shared.run_and_stop import log_job_action
 from chroniker.admin.shared.site_links import admin_url, redirect_to
 from chroniker.conf import settings
 from chroniker.exceptions import BackfillRefused
@@ -113,7 +113,7 @@ def backfill_view(job_admin: Any, request: HttpRequest, object_id: int) -> HttpR
             **(_preview_context(found, form.wish(job)) if found is not None else {}),
         }
         template = "chroniker/console/backfill/page.html"
-        return render(job_admin.admin_site, request, template, "jobs", context, FRAGMENTS)
+        return render_console_page(job_admin.admin_site, request, template, "jobs", context, FRAGMENTS)
 
 
 def _make_form(job_admin: Any, request: HttpRequest, job: Job) -> BackfillForm:
@@ -127,7 +127,7 @@ def _make_form(job_admin: Any, request: HttpRequest, job: Job) -> BackfillForm:
 
 def _start(request: HttpRequest, job: Job, wish: Wish) -> HttpResponse:
     made = backfilling.request(wish, request.user.get_username())
-    log(request, [job], _("Backfill requested: %(planned)d runs.") % {"planned": made.planned})
+    log_job_action(request, [job], _("Backfill requested: %(planned)d runs.") % {"planned": made.planned})
     messages.success(request, _("The backfill was requested: %(n)s runs, from the next tick on.") % {"n": made.planned})
     return redirect_to("chroniker_job_backfill", job.pk)
 
@@ -138,7 +138,7 @@ def _cancel(job_admin: Any, request: HttpRequest, job: Job) -> HttpResponse:
         raise PermissionDenied
     pk = _find_backfill(request, "cancel_and_stop" if stops else "cancel", job)
     if backfilling.cancel(pk, request.user.get_username(), stop_run=stops):
-        log(request, [job], _("Backfill cancelled."))
+        log_job_action(request, [job], _("Backfill cancelled."))
         messages.success(request, _("The backfill was cancelled; no further run of it starts."))
     else:
         messages.info(request, _("The backfill has ended already."))
@@ -150,7 +150,7 @@ def _retry_now(request: HttpRequest, job: Job) -> HttpResponse:
     with transaction.atomic(using=settings.database):
         changed = lifecycle.hasten_backfill(pk)
         if changed:
-            log(request, [job], _("Retry made due now."))
+            log_job_action(request, [job], _("Retry made due now."))
     if changed:
         messages.success(request, _("“%(job)s” is retried by the next tick.") % {"job": job})
     else:

@@ -110,7 +110,7 @@ class BulkActions(Base):
                 Job.objects.filter(pk__in=ids[start : start + 500], enabled=not on).update(enabled=on)
                 for start in range(0, len(ids), 500)
             )
-            run_and_stop.log(request, others, _("Enabled.") if on else _("Disabled."))
+            run_and_stop.log_job_action(request, others, _("Enabled.") if on else _("Disabled."))
             book_soon(ids)
         return changed
 

@@ -76,7 +76,7 @@ def _discard_activations(request: HttpRequest, job: Job) -> None:
     with transaction.atomic(using=settings.database):
         count = lifecycle.pass_over_waiting([job.pk], Code.DISCARDED)
         if count:
-            run_and_stop.log(request, [job], _("%(n)d waiting activations were discarded.") % {"n": count})
+            run_and_stop.log_job_action(request, [job], _("%(n)d waiting activations were discarded.") % {"n": count})
     text = ngettext(
         "%(n)d activation of “%(job)s” was discarded.", "%(n)d activations of “%(job)s” were discarded.", count
     )

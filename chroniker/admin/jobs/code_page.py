@@ -13,7 +13,7 @@ from django.utils.translation import gettext as _
 
 from chroniker.admin.jobs import job_head
 from chroniker.admin.jobs.list_page import job_filter
-from chroniker.admin.shared.console_page import render
+from chroniker.admin.shared.console_page import render_console_page
 from chroniker.admin.shared.site_links import admin_url
 from chroniker.clock.database_clock import database_now
 from chroniker.declared import source_code
@@ -45,7 +45,7 @@ def code_view(job_admin: Any, request: HttpRequest, object_id: int) -> HttpRespo
         "is_masked": shown != module,
         "has_conditions": bool(after),
     }
-    return render(job_admin.admin_site, request, TEMPLATE, "jobs", context, job_head.FRAGMENTS)
+    return render_console_page(job_admin.admin_site, request, TEMPLATE, "jobs", context, job_head.FRAGMENTS)
 
 
 def list_code_view(job_admin: Any, request: HttpRequest) -> HttpResponse:

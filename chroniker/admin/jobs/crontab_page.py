@@ -18,7 +18,7 @@ from django.utils.translation import gettext_lazy, ngettext
 
 from chroniker import schedule
 from chroniker.admin.jobs.bulk_actions import book_soon
-from chroniker.admin.shared.console_page import render
+from chroniker.admin.shared.console_page import render_console_page
 from chroniker.admin.shared.site_links import redirect_to
 from chroniker.clock.database_clock import database_now
 from chroniker.exceptions import ScheduleError
@@ -108,7 +108,9 @@ def crontab_view(job_admin: Any, request: HttpRequest) -> HttpResponse:
         "lines": [preview_line(each, now) for each in found],
         "importable": sum(each.outcome is Outcome.WOULD_BE for each in found),
     }
-    return render(job_admin.admin_site, request, "chroniker/console/jobs/import_crontab.html", "jobs", context)
+    return render_console_page(
+        job_admin.admin_site, request, "chroniker/console/jobs/import_crontab.html", "jobs", context
+    )
 
 
 def _report_import(request: HttpRequest, jobs: Sequence[Job], lines: int) -> HttpResponse:

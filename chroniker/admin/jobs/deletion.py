@@ -56,7 +56,9 @@ def delete(request: HttpRequest, jobs: Sequence[Job]) -> list[Job]:
         if removed := [job for job in jobs if job.pk in gone]:
             LogEntry.objects.log_actions(request.user.pk, removed, DELETION)  # type: ignore[arg-type]  # nobody else
         waiting = [job for job in jobs if job.pk not in gone]
-        run_and_stop.log(request, waiting, _("Disabled, stop requested. The job will be deleted when its run ends."))
+        run_and_stop.log_job_action(
+            request, waiting, _("Disabled, stop requested. The job will be deleted when its run ends.")
+        )
     return waiting
 
 

@@ -12,7 +12,7 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
 from chroniker.admin.jobs.declared_fields import fixed_fields
-from chroniker.admin.shared.input_labels import NamedInputs
+from chroniker.admin.shared.input_labels import LabelledInputsFormSet
 from chroniker.eligibility import circles
 from chroniker.models import Job, JobDependency
 
@@ -38,7 +38,7 @@ class DependencyForm(DependencyModelForm):
         return dependee
 
 
-class DependencyFormSet(NamedInputs):
+class DependencyFormSet(LabelledInputsFormSet):
     """Refuses circular dependencies, also over triggers. If two people create one at the same moment it is stored; the
     jobs' pages then show what each job waits for."""
 

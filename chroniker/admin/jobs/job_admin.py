@@ -23,7 +23,7 @@ from chroniker.admin.jobs.job_form import JobForm
 from chroniker.admin.jobs.trigger_inlines import StartedByInline, StartsInline
 from chroniker.admin.shared.audit_rows import AuditedHistory
 from chroniker.admin.shared.changed_values import ChangedValues
-from chroniker.admin.shared.page_addresses import PageAddress, addresses
+from chroniker.admin.shared.page_addresses import PageAddress, make_url_patterns
 from chroniker.admin.shared.site_links import SiteLinks
 from chroniker.models import Channel, Job
 
@@ -37,7 +37,7 @@ JOB = "<int:object_id>/"
 PAGES = (
     PageAddress("now/", "operations.now_page.now_view", "job_now"),
     PageAddress("pulse/", "shared.console_page.pulse_view", "job_pulse"),
-    PageAddress("pause/", "shared.pause_page.all_jobs_view", "job_pause"),
+    PageAddress("pause/", "shared.pause_page.pause_all_jobs_view", "job_pause"),
     PageAddress("timeline/", "operations.timeline_page.timeline_view", "job_timeline"),
     PageAddress("graph/", "graph.graph_page.graph_view", "job_graph"),
     PageAddress("preview/", "jobs.edit_preview.preview_view", "job_preview", is_json=True),
@@ -127,4 +127,4 @@ class JobAdmin(SiteLinks, ChangedValues, AuditedHistory, BulkActions, Cloning, D
             return super().construct_change_message(request, form, formsets, add)
 
     def get_urls(self) -> list[URLPattern]:
-        return addresses(self, PAGES) + super().get_urls()
+        return make_url_patterns(self, PAGES) + super().get_urls()

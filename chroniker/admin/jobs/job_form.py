@@ -17,7 +17,7 @@ from chroniker.admin.jobs import what_runs
 from chroniker.admin.jobs.command_field import ArgumentsInput, CommandInput, parser_error
 from chroniker.admin.jobs.form_times import TimesInJobZone
 from chroniker.admin.jobs.tags_field import TagsField
-from chroniker.admin.shared.input_labels import name_inputs
+from chroniker.admin.shared.input_labels import label_inputs
 from chroniker.conf import settings
 from chroniker.models import EVERY_HOST, Host, Job, Tag
 from chroniker.models.job_validation import ARGUMENT_RULE
@@ -153,7 +153,7 @@ class JobForm(TimesInJobZone, EditedFieldsForm):
         for name, widget in widgets.items():
             if name in self.fields:
                 self.fields[name].widget = widget
-        name_inputs(self, ("run_at", "starts_at", "ends_at"))
+        label_inputs(self, ("run_at", "starts_at", "ends_at"))
         for name, rows in {"args": 2, "raw_command": 2, "params": 2, "environment": 3, "secrets": 3}.items():
             if name in self.fields:
                 self.fields[name].widget.attrs.update(rows=rows, spellcheck="false")

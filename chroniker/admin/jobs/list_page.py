@@ -14,8 +14,8 @@ from django.utils.translation import gettext_lazy, pgettext_lazy
 
 from chroniker.admin.jobs.job_head import rights
 from chroniker.admin.jobs.list_rows import SharedValues, bands, job_rows
-from chroniker.admin.shared.console_page import render
-from chroniker.admin.shared.query_values import read_text
+from chroniker.admin.shared.console_page import render_console_page
+from chroniker.admin.shared.query_values import read_query_text
 from chroniker.admin.shared.site_links import admin_url
 from chroniker.clock.database_clock import database_now
 from chroniker.insights import health_facts, job_filters, job_order
@@ -90,7 +90,7 @@ def list_page(job_admin: Any, request: HttpRequest) -> HttpResponse:
         "here": request.get_full_path(),
         **_export_and_import(request),
     }
-    return render(job_admin.admin_site, request, TEMPLATE, "jobs", context, FRAGMENTS)
+    return render_console_page(job_admin.admin_site, request, TEMPLATE, "jobs", context, FRAGMENTS)
 
 
 def _read_order(request: HttpRequest) -> str:
@@ -109,10 +109,11 @@ def _export_and_import(request: HttpRequest) -> dict[str, Any]:
 def job_filter(request: HttpRequest) -> JobFilter:
     """The filter in the query."""
     texts = {
-        name: read_text(request.GET, name) for name in ("group", "queue", "executor", "command", "owner", "tag", "host")
+        name: read_query_text(request.GET, name)
+        for name in ("group", "queue", "executor", "command", "owner", "tag", "host")
     }
     texts["tag"] = texts["tag"].lower()  # as each tag is
-    show, search = request.GET.get("show", ""), read_text(request.GET, "q").strip()
+    show, search = request.GET.get("show", ""), read_query_text(request.GET, "q").strip()
     return JobFilter(show=show if show in SHOWS else "all", search=search, **texts)
 
 

@@ -13,7 +13,7 @@ from django.utils.translation import gettext_lazy, ngettext
 from chroniker.admin.jobs.job_head import due_text
 from chroniker.admin.jobs.row_actions import RowAction, RowLinks, first_action, links
 from chroniker.admin.jobs.sparkline import Sparkline, sparkline
-from chroniker.admin.shared.alert_cells import alert_code
+from chroniker.admin.shared.alert_cells import alert_state_code
 from chroniker.admin.shared.site_links import RowUrls
 from chroniker.insights.durations import estimate_end
 from chroniker.insights.health import HealthCell
@@ -114,7 +114,7 @@ def _row(overview: JobStatus, runs: Sequence[PastRun], shared: SharedValues) -> 
         usual=usual,
         took_tone=took_tone,
         host=next((run.host for run in reversed(runs) if run.host), NOTHING),
-        alerts=[alert_code(kind) for kind in open_kinds(overview.state.alerts_open) if kind in ALERTED],
+        alerts=[alert_state_code(kind) for kind in open_kinds(overview.state.alerts_open) if kind in ALERTED],
         action=first_action(overview, shared.may, shared.urls),
         links=links(job, runs[-1].pk if runs else None, shared.may, shared.urls),
         select_label=shared.select_label % {"job": job.name},

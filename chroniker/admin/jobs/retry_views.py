@@ -13,7 +13,7 @@ from django.utils.translation import gettext as _
 
 from chroniker import lifecycle
 from chroniker.admin.jobs.run_and_stop_views import back_to_job
-from chroniker.admin.shared.run_and_stop import log
+from chroniker.admin.shared.run_and_stop import log_job_action
 from chroniker.conf import settings
 from chroniker.models import Job
 
@@ -34,7 +34,7 @@ def _change_retry(job_admin: Any, request: HttpRequest, object_id: int, *, cance
         with transaction.atomic(using=settings.database):
             done = lifecycle.cancel_retry(job.pk) is not None if cancels else lifecycle.hasten_retry(job.pk)
             if done:
-                log(request, [job], _("Retry cancelled.") if cancels else _("Retry made due now."))
+                log_job_action(request, [job], _("Retry cancelled.") if cancels else _("Retry made due now."))
         if not done and cancels:
             messages.info(request, _("“%(job)s” has no retry that is pending.") % {"job": job})
         elif not done:

@@ -35,7 +35,7 @@ def _run_after_the_open_one(request: HttpRequest, job: Job) -> None:
     with transaction.atomic(using=settings.database):
         changed = Job.objects.filter(pk=job.pk, force_run=False).update(force_run=True)
         if changed:
-            run_and_stop.log(request, [job], _("A run after the open one was requested."))
+            run_and_stop.log_job_action(request, [job], _("A run after the open one was requested."))
     messages.success(request, _("“%(job)s” runs once more when its open run has ended.") % {"job": job})
 
 

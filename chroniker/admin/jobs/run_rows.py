@@ -32,8 +32,8 @@ def run_row(run: Run, overview: JobStatus) -> RunRow:
         url=admin_url("chroniker_run_change", run.pk),
         code=run_cells.state_code(run),
         took=run_cells.duration_text(run, overview.now),
-        delay=run_cells.delay_text(run),
-        started_by=run_cells.started_by(run, overview.job),
+        delay=run_cells.start_delay_text(run),
+        started_by=run_cells.started_by_text(run, overview.job),
         reason=mask_secrets(_reason(run, overview), overview.job.secrets),
         is_open=run.status in OPEN,
         again_url="" if run.status in OPEN else admin_url("chroniker_run_again", run.pk),
@@ -45,4 +45,4 @@ def _reason(run: Run, overview: JobStatus) -> str:
     if run.status == Status.RUNNING and lease is not None and lease.run_id == run.pk and lease.total_parts:
         done = lease.total_parts_complete or 0
         return _("%(n)d %% done") % {"n": min(100 * done // lease.total_parts, 100)}
-    return run_cells.reason(run)
+    return run_cells.unmasked_reason(run)

@@ -16,7 +16,7 @@ from django.utils.translation import gettext_lazy
 
 from chroniker.admin.jobs.run_and_stop_views import back_to_job
 from chroniker.admin.shared import run_and_stop
-from chroniker.admin.shared.console_page import render
+from chroniker.admin.shared.console_page import render_console_page
 from chroniker.admin.shared.site_links import admin_url, redirect_to
 from chroniker.exceptions import CommandRefused
 from chroniker.job_commands import options
@@ -77,7 +77,7 @@ def arguments_page(site: AdminSite, request: HttpRequest, job: Job) -> HttpRespo
         "form": form,
         "back": back,
     }
-    return render(site, request, "admin/chroniker/job/run_with.html", "jobs", context)
+    return render_console_page(site, request, "admin/chroniker/job/run_with.html", "jobs", context)
 
 
 def _run_to_repeat(request: HttpRequest, job: Job) -> Run | None:

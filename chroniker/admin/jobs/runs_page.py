@@ -10,7 +10,7 @@ from django.http import HttpRequest, HttpResponse
 
 from chroniker.admin.jobs import job_head
 from chroniker.admin.jobs.run_rows import run_row
-from chroniker.admin.shared.console_page import render
+from chroniker.admin.shared.console_page import render_console_page
 from chroniker.models import Run, Status
 
 ROWS = 100
@@ -39,7 +39,7 @@ def runs_view(job_admin: Any, request: HttpRequest, object_id: int) -> HttpRespo
         "statuses": [(each.value, each.label) for each in Status],
     }
     fragments = FRAGMENTS if before is None else job_head.FRAGMENTS
-    return render(job_admin.admin_site, request, TEMPLATE, "jobs", context, fragments)
+    return render_console_page(job_admin.admin_site, request, TEMPLATE, "jobs", context, fragments)
 
 
 def _read_status(request: HttpRequest) -> dict[str, str]:

@@ -21,8 +21,8 @@ from chroniker.admin.jobs import causes, job_head
 from chroniker.admin.jobs.calendar_picture import picture, summary
 from chroniker.admin.jobs.schedule_answer import Question, answer, question
 from chroniker.admin.jobs.schedule_rows import history_rows
-from chroniker.admin.shared.console_page import render
-from chroniker.admin.shared.query_values import YEARS, is_usable
+from chroniker.admin.shared.console_page import render_console_page
+from chroniker.admin.shared.query_values import YEARS, is_usable_moment
 from chroniker.admin.shared.site_links import admin_url
 from chroniker.exceptions import ScheduleError
 from chroniker.insights import ledger
@@ -82,7 +82,7 @@ def schedule_view(job_admin: Any, request: HttpRequest, object_id: int) -> HttpR
             **_history_context(request, overview),
         }
     template = "chroniker/console/schedule/page.html"
-    return render(job_admin.admin_site, request, template, "jobs", context, FRAGMENTS)
+    return render_console_page(job_admin.admin_site, request, template, "jobs", context, FRAGMENTS)
 
 
 def _zone(job: Job) -> ZoneInfo:
@@ -106,7 +106,7 @@ def _read_parameters(query: QueryDict, zone: ZoneInfo, today: dt.date) -> PagePa
         query,
         asked,
         last if last is not None and dt.date(1971, 1, 1) < last < today else today,
-        before if before is not None and is_usable(before) else None,
+        before if before is not None and is_usable_moment(before) else None,
         query.get("only") == "bad",
     )
 

@@ -13,7 +13,7 @@ from django.utils.translation import gettext_lazy as _
 from chroniker.admin.jobs import dependency_list, durations_plot, job_head, status_facts
 from chroniker.admin.jobs.run_rows import run_row
 from chroniker.admin.jobs.status_sentence import sentence
-from chroniker.admin.shared.console_page import render
+from chroniker.admin.shared.console_page import render_console_page
 from chroniker.admin.shared.site_links import admin_url
 from chroniker.insights import run_counts, run_durations
 from chroniker.insights.job_status import JobStatus
@@ -56,7 +56,7 @@ def status_view(job_admin: Any, request: HttpRequest, object_id: int) -> HttpRes
         **_runs_context(request, overview),
         "live_seconds": 1 if overview.lease is not None and overview.lease.run.started_at else 5,
     }
-    return render(job_admin.admin_site, request, TEMPLATE, "jobs", context, FRAGMENTS)
+    return render_console_page(job_admin.admin_site, request, TEMPLATE, "jobs", context, FRAGMENTS)
 
 
 def _runs_context(request: HttpRequest, overview: JobStatus) -> dict[str, Any]:

@@ -13,7 +13,7 @@ from django.utils.translation import gettext_lazy
 
 from chroniker.admin.jobs.declared_fields import fixed_fields
 from chroniker.admin.jobs.dependency_inline import circle_in_words
-from chroniker.admin.shared.input_labels import NamedInputs
+from chroniker.admin.shared.input_labels import LabelledInputsFormSet
 from chroniker.eligibility import circles
 from chroniker.models import Job, JobTrigger
 
@@ -35,7 +35,7 @@ class TriggerForm(TriggerModelForm):
         return cleaned
 
 
-class TriggerFormSet(NamedInputs):
+class TriggerFormSet(LabelledInputsFormSet):
     """Refuses circles over triggers and dependencies. If two people make one at the same moment it is stored; the limit
     of triggers in a row ends what it starts."""
 

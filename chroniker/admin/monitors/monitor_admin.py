@@ -19,8 +19,8 @@ from django.utils.translation import gettext_lazy as _
 
 from chroniker.admin.jobs.action_confirmation import CHECK
 from chroniker.admin.jobs.bulk_actions import BulkActions
-from chroniker.admin.monitors.monitor_list import MonitorStatus, monitor_statuses
-from chroniker.admin.shared.filters import ResultFilter
+from chroniker.admin.monitors.monitor_list import MonitorStatus, fetch_monitor_statuses
+from chroniker.admin.shared.filters import LastResultFilter
 from chroniker.admin.shared.site_links import SiteLinks, admin_url, redirect_to
 from chroniker.models import Job, Monitor
 from chroniker.schedule import describe
@@ -33,52 +33,52 @@ else:
 
 
 class MonitorChangeList(ChangeList):
-    """Fetches the status of all monitors of the page in a constant number of statements."""
+    """Fetches the status of all monitors on the page in a constant number of statements."""
 
     def get_results(self, request: HttpRequest) -> None:
         super().get_results(request)
         jobs: Sequence[Monitor] = list(self.result_list)
         self.result_list = jobs
         editable = _may_see_jobs(request)
-        for status in monitor_statuses(jobs).values():
+        for status in fetch_monitor_statuses(jobs).values():
             status.status.job.__dict__.update(monitor_status=status, linked=editable)
 
 
 class MonitorColumns:
-    """The columns. The list has fetched the data of all rows before (``MonitorChangeList``)."""
+    """The columns of the list. ``MonitorChangeList`` has already fetched the data of all rows."""
 
     @admin.display(description=_("monitor and schedule"), ordering="name")
-    def monitor(self, job: Job) -> SafeString:
+    def monitor_cell(self, job: Job) -> SafeString:
         name: str | SafeString = job.name
         if job.__dict__["linked"] and (url := admin_url("chroniker_job_change", job.pk)):
             name = format_html('<a href="{}">{}</a>', url, job.name)
         return list_cell("", name, format_html("{}<br>{}", describe(job.spec), job.monitor_description))
 
     @admin.display(description=_("state"))
-    def now(self, job: Job) -> SafeString:
-        return _status(job).state()
+    def state_cell(self, job: Job) -> SafeString:
+        return _fetched_monitor_status(job).state_cell()
 
     @admin.display(description=_("last result"), ordering="state__last_finished_at")
-    def last_result(self, job: Job) -> SafeString:
-        return _status(job).last_result()
+    def last_result_cell(self, job: Job) -> SafeString:
+        return _fetched_monitor_status(job).last_result_cell()
 
     @admin.display(description=_("need attention"))
-    def attention(self, job: Job) -> SafeString:
-        return _status(job).attention()
+    def attention_cell(self, job: Job) -> SafeString:
+        return _fetched_monitor_status(job).attention_cell()
 
 
-def _status(job: Job) -> MonitorStatus:
+def _fetched_monitor_status(job: Job) -> MonitorStatus:
     status: MonitorStatus = job.__dict__["monitor_status"]
     return status
 
 
 @admin.register(Monitor)
 class MonitorAdmin(SiteLinks, MonitorColumns, BulkActions, JobModelAdmin):
-    """Needs the right to view monitors or jobs. Links to the jobs need the right to view jobs."""
+    """The list needs the permission to view monitors or jobs; its links to jobs need the one to view jobs."""
 
-    list_display = ("monitor", "attention", "now", "last_result")
+    list_display = ("monitor_cell", "attention_cell", "state_cell", "last_result_cell")
     list_display_links = None  # the column "monitor" links itself
-    list_filter = ("enabled", ResultFilter)
+    list_filter = ("enabled", LastResultFilter)
     list_max_show_all = 100
     search_fields = ("name", "monitor_description")
     search_help_text = _("Name or description")

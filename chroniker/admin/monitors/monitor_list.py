@@ -21,24 +21,24 @@ from chroniker.wording.formats import NOTHING
 
 @dataclass(frozen=True, slots=True)
 class MonitorStatus:
-    """One monitor. ``found``: records that need attention; ``None`` if the latest run reported no number."""
+    """One monitor. ``found``: how many records need attention; ``None`` if the latest run reported no number."""
 
     status: JobStatus
     found: int | None
     url: str = ""
     wrong_url: str = ""
 
-    def attention(self) -> SafeString:
-        """The number, and the link to the records."""
+    def attention_cell(self) -> SafeString:
+        """The number of records that need attention, and the link to them."""
         label = _("Need attention")
         if self.found is None:
             ran = self.status.last_status is not None
             note = _("The latest run reported no count.") if ran else ""
-            return list_cell(label, NOTHING, format_html("{} {}", note, self._link()))
+            return list_cell(label, NOTHING, format_html("{} {}", note, self._records_link()))
         shown = badge("failing" if self.found else "ok", str(self.found))
-        return list_cell(label, shown, self._link())
+        return list_cell(label, shown, self._records_link())
 
-    def _link(self) -> str | SafeString:
+    def _records_link(self) -> str | SafeString:
         if self.wrong_url:
             return format_html('<span class="tone" data-tone="bad">{}</span>', self.wrong_url)
         if not self.url:
@@ -46,11 +46,11 @@ class MonitorStatus:
         name = _("View details of “%(name)s”") % {"name": self.status.job.name}
         return format_html('<a href="{}" aria-label="{}">{}</a>', self.url, name, _("View details"))
 
-    def state(self) -> SafeString:
+    def state_cell(self) -> SafeString:
         why = "" if self.status.is_self_explanatory else self.status.why
         return list_cell("", badge(self.status.state_code), why)
 
-    def last_result(self) -> SafeString:
+    def last_result_cell(self) -> SafeString:
         last = self.status.last_status
         if last is None:
             return list_cell(_("Last result"), NOTHING)
@@ -59,22 +59,22 @@ class MonitorStatus:
         )
 
 
-def monitor_statuses(jobs: Sequence[Job]) -> dict[int, MonitorStatus]:
-    """By job id. A constant number of statements."""
-    facts, counts = fetch_job_status(jobs), reported_counts([job.pk for job in jobs])
-    return {job.pk: _status(job, facts[job.pk], counts) for job in jobs}
+def fetch_monitor_statuses(jobs: Sequence[Job]) -> dict[int, MonitorStatus]:
+    """The status of each monitor, by job id. A constant number of statements."""
+    facts, counts = fetch_job_status(jobs), fetch_attention_counts([job.pk for job in jobs])
+    return {job.pk: _make_monitor_status(job, facts[job.pk], counts) for job in jobs}
 
 
-def _status(job: Job, status: JobStatus, counts: Mapping[int, int | None]) -> MonitorStatus:
+def _make_monitor_status(job: Job, status: JobStatus, attention_counts: Mapping[int, int | None]) -> MonitorStatus:
     try:
         url, wrong = monitors.render_url(job.monitor_url, monitors.template_values(job)), ""
     except MonitorError as error:  # the template may have become invalid after it was saved
         url, wrong = "", str(error)
-    return MonitorStatus(status, counts.get(job.pk), url, wrong)
+    return MonitorStatus(status, attention_counts.get(job.pk), url, wrong)
 
 
-def reported_counts(job_ids: Sequence[int]) -> dict[int, int | None]:
-    """The number that the latest ended run of each job reported; for a run on every host, the sum of its hosts."""
+def fetch_attention_counts(job_ids: Sequence[int]) -> dict[int, int | None]:
+    """By job id: the number that its latest ended run reported; for a run on every host, the sum over the hosts."""
     ended = Run.objects.filter(job=OuterRef("pk"), slot="", status__in=[*REPORTED, Status.LOST]).order_by("-token")
     latest = Job.objects.filter(pk__in=job_ids).order_by("pk").values_list(Subquery(ended.values("pk")[:1]), flat=True)
     runs = Run.objects.filter(pk__in=[run_id for run_id in latest if run_id]).order_by("pk")

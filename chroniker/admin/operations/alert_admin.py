@@ -15,11 +15,11 @@ from django.utils.safestring import SafeString
 from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 
-from chroniker.admin.shared.alert_cells import alert_code, mute_url
+from chroniker.admin.shared.alert_cells import alert_state_code, mute_url
 from chroniker.admin.shared.changed_values import ChangedValues
 from chroniker.admin.shared.console_bar import permission_test
-from chroniker.admin.shared.filters import FirstRows
-from chroniker.admin.shared.site_links import SiteLinks, viewable_url
+from chroniker.admin.shared.filters import FirstRowsPaginator
+from chroniker.admin.shared.site_links import SiteLinks, admin_url_if_viewable
 from chroniker.clock.database_clock import FromNow, database_now
 from chroniker.conf import settings
 from chroniker.job_commands.secret_masking import mask_secrets
@@ -35,7 +35,7 @@ else:
     AlertModelAdmin = MuteModelAdmin = admin.ModelAdmin
 
 
-class OpenFilter(admin.SimpleListFilter):
+class OpenAlertsFilter(admin.SimpleListFilter):
     """Open alerts, unless others are chosen."""
 
     title = _("state")
@@ -57,20 +57,20 @@ class OpenFilter(admin.SimpleListFilter):
 
 @admin.register(Alert)
 class AlertAdmin(SiteLinks, AlertModelAdmin):
-    list_display = ("what", "about", "since", "reported", "mute")
+    list_display = ("alert_cell", "job_cell", "since_cell", "reported_cell", "mute_cell")
     list_display_links = None
-    list_filter = (OpenFilter, "kind")
+    list_filter = (OpenAlertsFilter, "kind")
     list_per_page = 50
     list_max_show_all = 0
     ordering = ("-raised_at", "-pk")
-    paginator = FirstRows
+    paginator = FirstRowsPaginator
     search_fields = ("job__name",)
     search_help_text = _("Part of a job name")
     show_full_result_count = False
     show_facets = admin.ShowFacets.NEVER
     when_empty = _("No open alerts. What needs attention is listed here from when it is noticed until it has ended.")
-    fields = ("what", "about", "since", "reported")
-    readonly_fields = ("what", "about", "since", "reported")
+    fields = ("alert_cell", "job_cell", "since_cell", "reported_cell")
+    readonly_fields = ("alert_cell", "job_cell", "since_cell", "reported_cell")
 
     def has_add_permission(self, request: HttpRequest) -> bool:
         return False
@@ -91,21 +91,21 @@ class AlertAdmin(SiteLinks, AlertModelAdmin):
         return super().get_queryset(request).select_related("job").annotate(now=FromNow(), is_told=is_told)
 
     @admin.display(description=_("alert"), ordering="kind")
-    def what(self, alert: Alert) -> SafeString:
+    def alert_cell(self, alert: Alert) -> SafeString:
         text = alert.text_with(partial(short_time, now=alert.__dict__["now"]))
         text = mask_secrets(text, alert.job.secrets) if alert.job else text
-        return list_cell("", badge(alert_code(alert.kind)), text)
+        return list_cell("", badge(alert_state_code(alert.kind)), text)
 
     @admin.display(description=_("job"), ordering="job__name")
-    def about(self, alert: Alert) -> SafeString:
+    def job_cell(self, alert: Alert) -> SafeString:
         if alert.job is None:
             return list_cell(gettext("Job"), NOTHING)
-        url = viewable_url("chroniker_job_status", alert.job.pk)
+        url = admin_url_if_viewable("chroniker_job_status", alert.job.pk)
         name = format_html('<a href="{}">{}</a>', url, alert.job.name) if url else alert.job.name
         return list_cell(gettext("Job"), name, alert.job.owner)
 
     @admin.display(description=_("since"), ordering="raised_at")
-    def since(self, alert: Alert) -> SafeString:
+    def since_cell(self, alert: Alert) -> SafeString:
         now = alert.__dict__["now"]
         ended = ""
         if alert.ended_at is not None:
@@ -115,7 +115,7 @@ class AlertAdmin(SiteLinks, AlertModelAdmin):
         return list_cell(gettext("Since"), since, ended or relative_html(alert.raised_at, now))
 
     @admin.display(description=_("reported"), ordering="reported_at")
-    def reported(self, alert: Alert) -> SafeString:
+    def reported_cell(self, alert: Alert) -> SafeString:
         if alert.reported_at is None:
             return list_cell(gettext("Reported"), badge("paused", gettext("Muted")))
         if not alert.__dict__["is_told"]:
@@ -125,7 +125,7 @@ class AlertAdmin(SiteLinks, AlertModelAdmin):
         )
 
     @admin.display(description="", empty_value="")
-    def mute(self, alert: Alert) -> SafeString | str:
+    def mute_cell(self, alert: Alert) -> SafeString | str:
         url = mute_url(alert.job_id, lambda _permission: True)
         if alert.ended_at is not None or not url:
             return ""
@@ -135,7 +135,7 @@ class AlertAdmin(SiteLinks, AlertModelAdmin):
 
 @admin.register(AlertMute)
 class AlertMuteAdmin(SiteLinks, ChangedValues, MuteModelAdmin):
-    list_display = ("scope", "from_until", "why")
+    list_display = ("scope_text", "time_range_cell", "reason_cell")
     list_select_related = ("job", "group")
     ordering = ("-ends_at", "-pk")
     autocomplete_fields = ("job", "group")
@@ -165,31 +165,31 @@ class AlertMuteAdmin(SiteLinks, ChangedValues, MuteModelAdmin):
     def save_model(self, request: HttpRequest, obj: AlertMute, form: Any, change: bool) -> None:
         obj.muted_by = obj.muted_by or request.user.get_username()[:150]
         super().save_model(request, obj, form, change)
-        _report_open_alerts()
+        _report_alerts_after_commit()
 
     def delete_model(self, request: HttpRequest, obj: AlertMute) -> None:
         super().delete_model(request, obj)
-        _report_open_alerts()
+        _report_alerts_after_commit()
 
     def delete_queryset(self, request: HttpRequest, queryset: QuerySet[AlertMute]) -> None:
         super().delete_queryset(request, queryset)
-        _report_open_alerts()
+        _report_alerts_after_commit()
 
     @admin.display(description=_("mute"), ordering="job__name")
-    def scope(self, mute: AlertMute) -> str:
+    def scope_text(self, mute: AlertMute) -> str:
         return str(mute)
 
     @admin.display(description=_("time"), ordering="ends_at")
-    def from_until(self, mute: AlertMute) -> SafeString:
+    def time_range_cell(self, mute: AlertMute) -> SafeString:
         begin = time_html(mute.starts_at, short_time(mute.starts_at))
         end = time_html(mute.ends_at, short_time(mute.ends_at))
         return list_cell(gettext("Time"), format_html(gettext("{begin} until {end}"), begin=begin, end=end))
 
     @admin.display(description=_("reason"))
-    def why(self, mute: AlertMute) -> SafeString:
+    def reason_cell(self, mute: AlertMute) -> SafeString:
         return list_cell(gettext("Reason"), mute.reason or NOTHING, mute.muted_by)
 
 
-def _report_open_alerts() -> None:
+def _report_alerts_after_commit() -> None:
     """After the commit: a mute that was made shorter may have ended."""
     transaction.on_commit(look_at_unreported, using=settings.database)

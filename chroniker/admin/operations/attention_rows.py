@@ -8,7 +8,7 @@ from typing import Any
 
 from django.utils.translation import gettext as _
 
-from chroniker.admin.shared.alert_cells import alert_code, mute_url
+from chroniker.admin.shared.alert_cells import alert_state_code, mute_url
 from chroniker.admin.shared.site_links import admin_url, job_url
 from chroniker.insights.attention import Item
 from chroniker.job_commands.secret_masking import mask_secrets
@@ -63,7 +63,7 @@ def _row(item: Item, may: Callable[[str], bool]) -> dict[str, Any]:
 
 
 def _state_code(kind: str) -> str:
-    return CODES.get(kind) or alert_code(kind.removeprefix(ALERT))
+    return CODES.get(kind) or alert_state_code(kind.removeprefix(ALERT))
 
 
 def _owner_text(item: Item) -> str:

@@ -12,7 +12,7 @@ from django.utils.translation import gettext as _
 
 from chroniker.admin.operations.fleet_pictures import clock_picture, slots_picture, tick_picture
 from chroniker.admin.shared.console_bar import permission_test
-from chroniker.admin.shared.console_page import render
+from chroniker.admin.shared.console_page import render_console_page
 from chroniker.admin.shared.site_links import admin_url
 from chroniker.clock.database_clock import database_now
 from chroniker.eligibility.hosts import SKEW_SECONDS, suspension_reason
@@ -54,7 +54,7 @@ def fleet_page(site: AdminSite, request: HttpRequest) -> HttpResponse:
         "hosts": [_host_row(each, now) for each in found.hosts],
         "tick_hosts": sorted({ticker.host for ticker in found.tickers if is_any_ticking([ticker], now)}),
     }
-    return render(site, request, "chroniker/console/fleet/page.html", "fleet", context, FRAGMENTS)
+    return render_console_page(site, request, "chroniker/console/fleet/page.html", "fleet", context, FRAGMENTS)
 
 
 def _newest_ticker(tickers: Sequence[Ticker]) -> Ticker | None:

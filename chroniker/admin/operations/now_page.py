@@ -13,7 +13,7 @@ from django.utils.translation import gettext as _
 from chroniker.admin.operations.attention_rows import SHOWN, attention_rows
 from chroniker.admin.operations.now_pictures import day_bars, hour_bars
 from chroniker.admin.shared.console_bar import permission_test
-from chroniker.admin.shared.console_page import render
+from chroniker.admin.shared.console_page import render_console_page
 from chroniker.admin.shared.site_links import admin_url, job_url
 from chroniker.clock.database_clock import database_now
 from chroniker.insights.attention import Attention, fetch_attention
@@ -59,7 +59,9 @@ def now_view(job_admin: Any, request: HttpRequest) -> HttpResponse:
         **_day_context(fetch_day_counts(now), may),
         **_hour_context(fetch_next_hour(now), now),
     }
-    return render(job_admin.admin_site, request, "chroniker/console/now/page.html", "now", context, FRAGMENTS)
+    return render_console_page(
+        job_admin.admin_site, request, "chroniker/console/now/page.html", "now", context, FRAGMENTS
+    )
 
 
 def _running_row(each: RunningRun, now: dt.datetime, may: Any) -> dict[str, Any]:

@@ -18,8 +18,8 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy, ngettext
 
 from chroniker import outbox
-from chroniker.admin.shared.filters import FirstRows
-from chroniker.admin.shared.site_links import SiteLinks, viewable_url
+from chroniker.admin.shared.filters import FirstRowsPaginator
+from chroniker.admin.shared.site_links import SiteLinks, admin_url_if_viewable
 from chroniker.clock.database_clock import FromNow
 from chroniker.models import Job, Outbox
 from chroniker.outbox import notice
@@ -59,20 +59,20 @@ class DeliveryFilter(admin.SimpleListFilter):
 
 @admin.register(Outbox)
 class OutboxAdmin(SiteLinks, OutboxModelAdmin):
-    list_display = ("message", "about", "state", "tries", "problem")
+    list_display = ("message_text", "about_cell", "state_cell", "attempts_cell", "error_cell")
     list_filter = (DeliveryFilter,)
     list_per_page = 50
     list_max_show_all = 0
     ordering = ("-pk",)
-    paginator = FirstRows
+    paginator = FirstRowsPaginator
     search_fields = ("channel",)
     search_help_text = gettext_lazy("Part of a job name, or a run ID")
     show_full_result_count = False
     show_facets = admin.ShowFacets.NEVER
     actions = ("send_again",)
     when_empty = gettext_lazy("No messages. Emails and webhooks about runs are listed here, sent or not.")
-    fields = ("message", "event", "about", "state", "attempts", "error", "payload")
-    readonly_fields = ("message", "about", "state")
+    fields = ("message_text", "event", "about_cell", "state_cell", "attempts", "error", "payload")
+    readonly_fields = ("message_text", "about_cell", "state_cell")
 
     def has_add_permission(self, request: HttpRequest) -> bool:
         return False
@@ -104,9 +104,9 @@ class OutboxAdmin(SiteLinks, OutboxModelAdmin):
         return queryset.filter(found), False
 
     @admin.action(description=gettext_lazy("Send again"), permissions=["send"])
-    def send_again(self, request: HttpRequest, chosen: QuerySet[Outbox]) -> None:
+    def send_again(self, request: HttpRequest, chosen_messages: QuerySet[Outbox]) -> None:
         """Send these messages with the next tick, also those that were sent before."""
-        found = list(chosen)
+        found = list(chosen_messages)
         n = outbox.send_again([message.pk for message in found])
         user: User = request.user  # type: ignore[assignment]  # these views need a login
         LogEntry.objects.log_actions(user.pk, found, CHANGE, _("Sending again was requested."))
@@ -116,7 +116,7 @@ class OutboxAdmin(SiteLinks, OutboxModelAdmin):
         self.message_user(request, text % {"n": n}, messages.SUCCESS)
 
     @admin.display(description=gettext_lazy("message"), ordering="channel")
-    def message(self, message: Outbox) -> str:
+    def message_text(self, message: Outbox) -> str:
         kind = message.channel.partition(":")[0]
         if kind in (MAIL, ADDRESS):
             return _("email to %(who)s") % {"who": message.payload.get("to", "")}
@@ -125,15 +125,15 @@ class OutboxAdmin(SiteLinks, OutboxModelAdmin):
         return message.channel.rpartition(":")[0] or message.channel  # without a webhook's digest
 
     @admin.display(description=gettext_lazy("about"), ordering="run")
-    def about(self, message: Outbox) -> SafeString:
+    def about_cell(self, message: Outbox) -> SafeString:
         run = message.run
         if run is None:
             return list_cell(_("Alert"), notice.notice_of_message(message).title)
-        name, url = f"{run.job.name} #{run.token}", viewable_url("chroniker_run_change", run.pk)
+        name, url = f"{run.job.name} #{run.token}", admin_url_if_viewable("chroniker_run_change", run.pk)
         return list_cell(_("Run"), format_html('<a href="{}">{}</a>', url, name) if url else name)
 
     @admin.display(description=gettext_lazy("state"), ordering="send_at")
-    def state(self, message: Outbox) -> SafeString:
+    def state_cell(self, message: Outbox) -> SafeString:
         now: dt.datetime = message.__dict__["now"]
         if message.sent_at is not None:
             cell, note = badge("sent"), time_html(message.sent_at, exact_time(message.sent_at, now))
@@ -145,9 +145,9 @@ class OutboxAdmin(SiteLinks, OutboxModelAdmin):
         return list_cell("", cell, note)
 
     @admin.display(description=gettext_lazy("attempts"), ordering="attempts")
-    def tries(self, message: Outbox) -> SafeString:
+    def attempts_cell(self, message: Outbox) -> SafeString:
         return list_cell(_("Attempts"), format_count(message.attempts))
 
     @admin.display(description=gettext_lazy("error"), ordering="error")
-    def problem(self, message: Outbox) -> SafeString:
+    def error_cell(self, message: Outbox) -> SafeString:
         return list_cell(capfirst(_("error")), message.error or NOTHING)

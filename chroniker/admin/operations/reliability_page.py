@@ -13,7 +13,7 @@ from django.utils.translation import gettext_lazy
 
 from chroniker.admin.operations import guarantee_rows
 from chroniker.admin.operations.reliability_pictures import delay_bars, failure_bars
-from chroniker.admin.shared.console_page import render
+from chroniker.admin.shared.console_page import render_console_page
 from chroniker.admin.shared.site_links import admin_url, job_url
 from chroniker.clock.database_clock import database_now
 from chroniker.insights import guarantees
@@ -51,7 +51,7 @@ def reliability_view(run_admin: Any, request: HttpRequest) -> HttpResponse:
         raise PermissionDenied
     context = {"title": _("Reliability"), **reliability_context(database_now())}
     template = "chroniker/console/reliability/page.html"
-    return render(run_admin.admin_site, request, template, "reliability", context, FRAGMENTS)
+    return render_console_page(run_admin.admin_site, request, template, "reliability", context, FRAGMENTS)
 
 
 def reliability_context(now: dt.datetime) -> dict[str, Any]:

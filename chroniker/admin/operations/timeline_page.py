@@ -14,7 +14,7 @@ from django.utils.translation import gettext_lazy, ngettext
 
 from chroniker.admin.operations.timeline_picture import FAILURES, picture
 from chroniker.admin.shared.console_bar import permission_test
-from chroniker.admin.shared.console_page import render
+from chroniker.admin.shared.console_page import render_console_page
 from chroniker.admin.shared.site_links import admin_url
 from chroniker.clock.database_clock import database_now
 from chroniker.insights.collision_pools import PoolCollision
@@ -58,7 +58,9 @@ def timeline_view(job_admin: Any, request: HttpRequest) -> HttpResponse:
         "left_out": _left_out_notes(found),
         "nothing_ran": may("view_run") and not any(_has_runs(row) for lane in found.lanes for row in lane.rows),
     }
-    return render(job_admin.admin_site, request, "chroniker/console/timeline/page.html", "timeline", context, FRAGMENTS)
+    return render_console_page(
+        job_admin.admin_site, request, "chroniker/console/timeline/page.html", "timeline", context, FRAGMENTS
+    )
 
 
 def _choices(by: str, span: str) -> list[dict[str, Any]]:

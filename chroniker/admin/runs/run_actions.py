@@ -12,8 +12,8 @@ from django.utils.translation import gettext as _
 
 from chroniker.admin.runs.output_download import download
 from chroniker.admin.shared import run_and_stop
-from chroniker.admin.shared.console_page import render
-from chroniker.admin.shared.site_links import redirect_to, viewable_url
+from chroniker.admin.shared.console_page import render_console_page
+from chroniker.admin.shared.site_links import admin_url_if_viewable, redirect_to
 from chroniker.models import OPEN, Run
 
 
@@ -46,14 +46,14 @@ def download_view(run_admin: Any, request: HttpRequest, object_id: UUID) -> Http
 
 
 def _stop_question_page(run_admin: Any, request: HttpRequest, run: Run) -> HttpResponse:
-    words, url = {"token": run.token, "job": run.job.name}, viewable_url("chroniker_run_change", run.pk)
+    words, url = {"token": run.token, "job": run.job.name}, admin_url_if_viewable("chroniker_run_change", run.pk)
     context = {
         "title": _("Stop run %(token)d?") % words if run.started_at else _("Cancel run %(token)d?") % words,
         "console_trail": [(_("%(job)s, run %(token)d") % words, url)],
         "run": run,
         "back_url": url,
     }
-    return render(run_admin.admin_site, request, "chroniker/console/run/stop.html", "runs", context)
+    return render_console_page(run_admin.admin_site, request, "chroniker/console/run/stop.html", "runs", context)
 
 
 def _redirect_to_run(run_admin: Any, request: HttpRequest, run: Run) -> HttpResponse:

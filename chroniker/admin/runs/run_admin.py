@@ -8,7 +8,7 @@ from django.contrib import admin
 from django.http import HttpRequest, HttpResponse
 from django.urls.resolvers import URLPattern
 
-from chroniker.admin.shared.page_addresses import PageAddress, addresses
+from chroniker.admin.shared.page_addresses import PageAddress, make_url_patterns
 from chroniker.admin.shared.site_links import SiteLinks
 from chroniker.models import Run
 
@@ -56,4 +56,4 @@ class RunAdmin(SiteLinks, RunModelAdmin):
         return run_page.run_view(self, request, object_id)
 
     def get_urls(self) -> list[URLPattern]:
-        return addresses(self, PAGES) + super().get_urls()
+        return make_url_patterns(self, PAGES) + super().get_urls()

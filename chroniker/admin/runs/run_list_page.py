@@ -14,9 +14,9 @@ from django.utils.dateparse import parse_datetime
 from django.utils.translation import gettext as _
 
 from chroniker.admin.shared import run_cells
-from chroniker.admin.shared.console_page import render
-from chroniker.admin.shared.live_page import PARAMETER, live_etag
-from chroniker.admin.shared.query_values import is_usable, read_text
+from chroniker.admin.shared.console_page import render_console_page
+from chroniker.admin.shared.live_page import PARAMETER, requested_etag
+from chroniker.admin.shared.query_values import is_usable_moment, read_query_text
 from chroniker.admin.shared.site_links import admin_url
 from chroniker.insights.run_list import (
     ANY_BAD,
@@ -62,7 +62,7 @@ def list_view(run_admin: Any, request: HttpRequest) -> HttpResponse:
     shown, may = found[:ROWS], _permissions(request)
     now = shown[0].__dict__["now"] if shown else timezone.now()
     newest = top or before or (RunKey.of(shown[0]) if shown else None)
-    is_refresh = live_etag(request) is not None
+    is_refresh = requested_etag(request) is not None
     context = {
         "title": _("Runs"),
         "now": now,
@@ -78,18 +78,18 @@ def list_view(run_admin: Any, request: HttpRequest) -> HttpResponse:
     }
     if not before and newest is not None:
         context["live_url"] = f"{request.path}{_query_from_key(request, top=newest)}&{PARAMETER}="
-    return render(run_admin.admin_site, request, TEMPLATE, "runs", context, FRAGMENTS)
+    return render_console_page(run_admin.admin_site, request, TEMPLATE, "runs", context, FRAGMENTS)
 
 
 def _read_filters(request: HttpRequest) -> RunFilters:
     """Values that do not exist are no filter."""
     query = request.GET
-    sought, job = read_text(query, "q").strip(), query.get("job", "")
+    sought, job = read_query_text(query, "q").strip(), query.get("job", "")
     found = RunFilters(
         text=sought,
         status=_value_if_known(query.get("status", ""), [ANY_BAD, *Status.values]),
         trigger=_value_if_known(query.get("trigger", ""), Trigger.values),
-        host=read_text(query, "host"),
+        host=read_query_text(query, "host"),
         since=_parse_time(query.get("from", "")),
         job=int(job) if job.isdecimal() and len(job) < 19 else None,
     )
@@ -108,7 +108,7 @@ def _parse_time(value: str) -> dt.datetime | None:
         moment = timezone.make_aware(moment) if moment is not None and moment.tzinfo is None else moment
     except (ValueError, OverflowError):
         return None
-    return moment if moment is not None and is_usable(moment) else None
+    return moment if moment is not None and is_usable_moment(moment) else None
 
 
 def _read_key(request: HttpRequest, name: str) -> RunKey | None:
@@ -116,7 +116,7 @@ def _read_key(request: HttpRequest, name: str) -> RunKey | None:
         key = RunKey.parse(request.GET.get(name, ""))
     except ValueError:
         return None
-    return key if is_usable(key.claimed_at) else None
+    return key if is_usable_moment(key.claimed_at) else None
 
 
 def _query_from_key(request: HttpRequest, **keys: RunKey) -> str:
@@ -137,9 +137,9 @@ def _row(run: Run, now: dt.datetime, may: dict[str, bool]) -> Row:
         name=f"{run.job.name} · {run.token}",
         url=admin_url("chroniker_run_change", run.pk),
         took=run_cells.duration_text(run, now),
-        delay=run_cells.delay_text(run),
-        started_by=run_cells.started_by(run, run.job),
-        reason=mask_secrets(run_cells.reason(run), run.job.secrets),
+        delay=run_cells.start_delay_text(run),
+        started_by=run_cells.started_by_text(run, run.job),
+        reason=mask_secrets(run_cells.unmasked_reason(run), run.job.secrets),
         is_open=is_open,
         stop_url=admin_url("chroniker_run_stop", run.pk) if is_open and may["stop"] else "",
         again_url=admin_url("chroniker_run_again", run.pk) if not is_open and may["run"] else "",

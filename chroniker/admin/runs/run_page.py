@@ -18,9 +18,9 @@ from django.utils.translation import gettext as _
 from chroniker.admin.runs import output_lines, run_details, run_events, run_times
 from chroniker.admin.runs.run_sentence import run_estimate, sentence
 from chroniker.admin.shared.console_bar import permission_test
-from chroniker.admin.shared.console_page import render
+from chroniker.admin.shared.console_page import render_console_page
 from chroniker.admin.shared.json_view import json_view
-from chroniker.admin.shared.live_page import live_etag
+from chroniker.admin.shared.live_page import requested_etag
 from chroniker.admin.shared.site_links import admin_url, job_url
 from chroniker.insights.run_story import RunStory, fetch_story
 from chroniker.models import EVERY_HOST, OPEN, Run, Status
@@ -58,7 +58,7 @@ def run_view(run_admin: Any, request: HttpRequest, object_id: str) -> HttpRespon
     context = {**_context(run_admin, request, story), **_output_context(request, story)}
     context["live_seconds"] = _refresh_seconds(story)
     template, more = "chroniker/console/run/page.html", _new_lines(request, story.run)
-    return render(run_admin.admin_site, request, template, "runs", context, FRAGMENTS, more)
+    return render_console_page(run_admin.admin_site, request, template, "runs", context, FRAGMENTS, more)
 
 
 def _refresh_seconds(story: RunStory) -> int:
@@ -71,7 +71,7 @@ def _refresh_seconds(story: RunStory) -> int:
 def _new_lines(request: HttpRequest, run: Run) -> dict[str, Any] | None:
     """The lines behind a place, for a refresh of a page that follows the output: ``?_after=PLACE``."""
     place = request.GET.get(AFTER)
-    if live_etag(request) is None or not place:
+    if requested_etag(request) is None or not place:
         return None
     found = output_lines.answer(run.pk, QueryDict(urlencode({"after": place})))
     is_open = run.status in OPEN
@@ -186,7 +186,7 @@ def _output_context(request: HttpRequest, story: RunStory) -> dict[str, Any]:
         "missing": _missing_output_text(story),
         "output_hint": _no_output_text(run),
     }
-    if live_etag(request) is not None:
+    if requested_etag(request) is not None:
         return found
     try:
         view, target = output_lines.view_of(run.pk, request.GET, FIRST_LINES)

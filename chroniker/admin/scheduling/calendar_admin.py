@@ -12,7 +12,7 @@ from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 
 from chroniker.admin.shared.changed_values import ChangedValues
-from chroniker.admin.shared.input_labels import NamedInputs
+from chroniker.admin.shared.input_labels import LabelledInputsFormSet
 from chroniker.admin.shared.site_links import SiteLinks
 from chroniker.models import Blackout, Calendar
 from chroniker.wording.badges import list_cell
@@ -27,27 +27,27 @@ else:
 
 class BlackoutInline(StackedInline):
     model = Blackout
-    formset: type[Any] = NamedInputs
+    formset: type[Any] = LabelledInputsFormSet
     extra = 1
     fields = ("name", ("starts_at", "ends_at"), "repeats")  # a table would hide the times on a narrow page
 
 
 @admin.register(Calendar)
 class CalendarAdmin(SiteLinks, ChangedValues, CalendarModelAdmin):
-    list_display = ("name", "n_blackouts", "n_jobs")
+    list_display = ("name", "blackout_count_cell", "job_count_cell")
     search_fields = ("name",)
     inlines = (BlackoutInline,)
     when_empty = _("No calendars yet. A job with a calendar skips scheduled times that fall in a blackout.")
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Calendar]:
-        """With the counts of each row, in the same statement."""
+        """The calendars, each with its numbers of jobs and blackouts, in the same statement."""
         jobs, blackouts = Count("jobs", distinct=True), Count("blackouts", distinct=True)
         return super().get_queryset(request).annotate(counted_jobs=jobs, counted_blackouts=blackouts)
 
     @admin.display(description=_("blackouts"))
-    def n_blackouts(self, calendar: Calendar) -> SafeString:
+    def blackout_count_cell(self, calendar: Calendar) -> SafeString:
         return list_cell(gettext("Blackouts"), calendar.__dict__["counted_blackouts"])
 
     @admin.display(description=_("jobs"))
-    def n_jobs(self, calendar: Calendar) -> SafeString:
+    def job_count_cell(self, calendar: Calendar) -> SafeString:
         return list_cell(gettext("Jobs"), calendar.__dict__["counted_jobs"])

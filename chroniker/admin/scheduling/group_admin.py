@@ -18,8 +18,8 @@ from django.utils.translation import gettext_lazy as _
 from chroniker.admin.shared.alert_cells import ALERT_FIELDSET
 from chroniker.admin.shared.audit_rows import AuditedHistory
 from chroniker.admin.shared.changed_values import ChangedValues
-from chroniker.admin.shared.page_addresses import PageAddress, addresses
-from chroniker.admin.shared.site_links import SiteLinks, admin_url, viewable_url
+from chroniker.admin.shared.page_addresses import PageAddress, make_url_patterns
+from chroniker.admin.shared.site_links import SiteLinks, admin_url, admin_url_if_viewable
 from chroniker.eligibility import pauses
 from chroniker.models import Group, Job, Lease
 from chroniker.wording.badges import badge, list_cell, time_html
@@ -31,15 +31,15 @@ else:
     GroupModelAdmin = admin.ModelAdmin
 
 
-PAGES = (PageAddress("<int:object_id>/pause/", "shared.pause_page.group_view", "group_pause"),)
+PAGES = (PageAddress("<int:object_id>/pause/", "shared.pause_page.pause_group_view", "group_pause"),)
 
 
 @admin.register(Group)
 class GroupAdmin(SiteLinks, ChangedValues, AuditedHistory, GroupModelAdmin):
-    list_display = ("name", "members", "running", "most", "pause")
+    list_display = ("name", "members_cell", "open_runs_cell", "limit_cell", "pause_cell")
     search_fields = ("name",)
     fieldsets = (
-        (None, {"fields": ("name", "limit", "channels", "members", "running", "pause")}),
+        (None, {"fields": ("name", "limit", "channels", "members_cell", "open_runs_cell", "pause_cell")}),
         (
             _("Alerts"),
             {
@@ -51,30 +51,32 @@ class GroupAdmin(SiteLinks, ChangedValues, AuditedHistory, GroupModelAdmin):
             },
         ),
     )
-    readonly_fields = ("members", "running", "pause")
+    readonly_fields = ("members_cell", "open_runs_cell", "pause_cell")
     when_empty = _("No groups yet. A group limits how many of its jobs run at once, and can be paused as a whole.")
     change_form_template = "admin/chroniker/group/change_form.html"
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Group]:
-        """With the counts of each row, in the same statement."""
+        """The groups, each with its numbers of jobs and open runs, in the same statement."""
         members = Job.objects.filter(group=OuterRef("pk")).order_by().values("group").annotate(n=Count("*"))
         leases = Lease.objects.filter(job__group=OuterRef("pk"), slot="").order_by()
-        running = leases.values("job__group").annotate(n=Count("pk"))
+        open_runs = leases.values("job__group").annotate(n=Count("pk"))
         return (
-            super().get_queryset(request).annotate(n_members=_count_or_zero(members), n_running=_count_or_zero(running))
+            super()
+            .get_queryset(request)
+            .annotate(n_members=_count_or_zero(members), n_running=_count_or_zero(open_runs))
         )
 
     @admin.display(description=_("jobs"))
-    def members(self, group: Group) -> str | SafeString:
+    def members_cell(self, group: Group) -> str | SafeString:
         if group._state.adding:
             return NOTHING
-        jobs = viewable_url("chroniker_job_changelist")
+        jobs = admin_url_if_viewable("chroniker_job_changelist")
         number = group.__dict__["n_members"]
         link = format_html('<a href="{}?{}">{}</a>', jobs, urlencode({"group": group.name}), number) if jobs else number
         return list_cell(gettext("Jobs"), link)
 
     @admin.display(description=_("queued or running"))
-    def running(self, group: Group) -> str | SafeString:
+    def open_runs_cell(self, group: Group) -> str | SafeString:
         if group._state.adding:
             return NOTHING
         count = group.__dict__["n_running"]
@@ -83,11 +85,11 @@ class GroupAdmin(SiteLinks, ChangedValues, AuditedHistory, GroupModelAdmin):
         return list_cell(gettext("Queued or running"), shown)
 
     @admin.display(description=_("limit"), ordering="limit")
-    def most(self, group: Group) -> SafeString:
+    def limit_cell(self, group: Group) -> SafeString:
         return list_cell(gettext("Limit"), NOTHING if group.limit is None else group.limit)
 
     @admin.display(description=_("paused"), ordering="paused_at")
-    def pause(self, group: Group) -> SafeString:
+    def pause_cell(self, group: Group) -> SafeString:
         if group.paused_at is None:
             return list_cell(gettext("Paused"), NOTHING)
         since = time_html(group.paused_at, short_time(group.paused_at))
@@ -95,7 +97,7 @@ class GroupAdmin(SiteLinks, ChangedValues, AuditedHistory, GroupModelAdmin):
         return list_cell("", badge("paused"), format_html("{} {}", text, group.paused_reason))
 
     def get_urls(self) -> list[URLPattern]:
-        return addresses(self, PAGES) + super().get_urls()
+        return make_url_patterns(self, PAGES) + super().get_urls()
 
     def render_change_form(
         self, request: HttpRequest, context: dict[str, Any], *args: Any, **kwargs: Any

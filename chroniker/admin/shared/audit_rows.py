@@ -1,4 +1,4 @@
-"""The actions of users, commands and programs on one object, for its pages."""
+"""The logged actions of users, commands and programs on one object, as rows of its pages."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from django.http import HttpRequest, HttpResponse
 
 from chroniker.models import Action, AuditEntry, Group, Job, Switch
 
-#: Rows of one page.
+#: At most so many rows on one page.
 MOST = 100
 
 
@@ -24,28 +24,30 @@ class AuditRow:
     text: str
 
 
-def actions_of_programs(row: Job | Group | Switch, actions: Collection[Action] = ()) -> list[AuditRow]:
-    """Of commands and programs, newest first; of all kinds, or of these. One statement."""
-    entries = AuditEntry.objects.of(row)
+def fetch_actions_of_programs(target: Job | Group | Switch, actions: Collection[Action] = ()) -> list[AuditRow]:
+    """The actions of commands and programs, newest first. ``actions``: only these kinds; empty: all. One statement."""
+    entries = AuditEntry.objects.of(target)
     if actions:
         entries = entries.filter(action__in=list(actions))
     return [AuditRow(entry.at, entry.actor, str(entry)) for entry in entries[:MOST]]
 
 
-def actions_of_users(row: Job | Group | Switch) -> list[AuditRow]:
-    """From the log of Django's admin, newest first. One statement, besides Django's for the content type."""
-    entries = LogEntry.objects.filter(content_type=ContentType.objects.get_for_model(row), object_id=str(row.pk))
+def fetch_actions_of_users(target: Job | Group | Switch) -> list[AuditRow]:
+    """The actions in the log of Django's admin, newest first. One statement, and one by Django for the content type."""
+    entries = LogEntry.objects.filter(content_type=ContentType.objects.get_for_model(target), object_id=str(target.pk))
     return [
         AuditRow(entry.action_time, entry.user.get_username(), entry.get_change_message())
         for entry in entries.select_related("user").order_by("-pk")[:MOST]
     ]
 
 
-def pauses_of(row: Group | Switch) -> list[AuditRow]:
-    """Who paused and resumed this, newest first. Of a group, also other changes by users; of all jobs, also drains of
-    hosts and deletions of old runs."""
-    programs = actions_of_programs(row, (Action.PAUSED, Action.RESUMED) if isinstance(row, Group) else ())
-    return sorted([*programs, *actions_of_users(row)], key=lambda each: each.at, reverse=True)[:MOST]
+def fetch_pause_history(paused: Group | Switch) -> list[AuditRow]:
+    """The rows that say who paused or resumed a group or all jobs, newest first.
+
+    For a group they include other changes by users; for all jobs, also drains of hosts and deletions of old runs.
+    """
+    programs = fetch_actions_of_programs(paused, (Action.PAUSED, Action.RESUMED) if isinstance(paused, Group) else ())
+    return sorted([*programs, *fetch_actions_of_users(paused)], key=lambda each: each.at, reverse=True)[:MOST]
 
 
 class AuditedHistory:
@@ -57,5 +59,5 @@ class AuditedHistory:
         response: HttpResponse = super().history_view(request, object_id, extra_context)  # type: ignore[misc]
         context = getattr(response, "context_data", None)  # not for a redirect
         if context is not None:
-            context["of_programs"] = actions_of_programs(context["object"])
+            context["of_programs"] = fetch_actions_of_programs(context["object"])
         return response

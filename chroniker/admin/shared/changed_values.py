@@ -17,16 +17,17 @@ from django.utils.translation import gettext as _
 from chroniker.job_commands.secret_masking import mask_secrets, mask_values
 from chroniker.wording.formats import NOTHING, full_time
 
-#: A longer value is cut.
+#: A value with more characters is cut.
 LONGEST = 200
-#: Fields of ``NAME=value`` lines whose values are not written.
+#: Fields with ``NAME=value`` lines. The change message masks their values.
 NAMES_ONLY = frozenset({"environment", "secrets"})
 
 
 class ChangedValues:
     """Mixin of a ``ModelAdmin``. Writes “Limit from “2” to “3”” where Django writes “Limit”.
 
-    In the language of the project: Django translates the names of fields at display, but no text around values.
+    The text is in the language of the project: Django translates field names when it shows the message, but not this
+    text.
     """
 
     def construct_change_message(self, request: HttpRequest, form: Any, formsets: Any, add: bool = False) -> Any:
@@ -39,7 +40,7 @@ class ChangedValues:
 
 
 def _changed_forms(form: Any, formsets: Any, add: bool) -> Iterable[tuple[Any, list[str]]]:
-    """The forms with their changed fields, in the order of Django's message."""
+    """Each changed form with the names of its changed fields, in the order of Django's message."""
     if form.changed_data and not add:
         yield form, form.changed_data
     for formset in formsets or ():
@@ -48,20 +49,20 @@ def _changed_forms(form: Any, formsets: Any, add: bool) -> Iterable[tuple[Any, l
             yield by_row[id(row)], names
 
 
-def _change_text(form: Any, name: str) -> str:
-    """The label alone for values that look the same, such as two values of a secret."""
-    field = form.fields.get(name)
-    label = str((field and field.label) or name)
-    old = _shown_text(form, name, form.initial.get(name))
-    new = _shown_text(form, name, form.cleaned_data.get(name))
+def _change_text(form: Any, field_name: str) -> str:
+    """The label, the old and the new value. Only the label if both values look the same, such as masked secrets."""
+    field = form.fields.get(field_name)
+    label = str((field and field.label) or field_name)
+    old = _masked_value_text(form, field_name, form.initial.get(field_name))
+    new = _masked_value_text(form, field_name, form.cleaned_data.get(field_name))
     if old == new:
         return label
     return _("%(field)s from “%(old)s” to “%(new)s”") % {"field": label, "old": old, "new": new}
 
 
-def _shown_text(form: Any, name: str, value: Any) -> str:
-    text = _value_text(form.fields.get(name), value)
-    if name in NAMES_ONLY:
+def _masked_value_text(form: Any, field_name: str, value: Any) -> str:
+    text = _value_text(form.fields.get(field_name), value)
+    if field_name in NAMES_ONLY:
         text = mask_values(text)
     for secret_lines in (form.initial.get("secrets"), getattr(form.instance, "secrets", "")):
         text = mask_secrets(text, secret_lines or "")
@@ -78,7 +79,7 @@ def _value_text(field: forms.Field | None, value: Any) -> str:
     if value is None or value == "":
         return NOTHING
     if isinstance(field, forms.ModelChoiceField):
-        return _row_name(field, value)
+        return _chosen_row_name(field, value)
     if isinstance(field, forms.ChoiceField):
         choices: Any = field.choices
         labels = {str(key): label for key, label in choices}
@@ -86,8 +87,8 @@ def _value_text(field: forms.Field | None, value: Any) -> str:
     return str(value)
 
 
-def _row_name(field: Any, value: Any) -> str:
-    """The row that a choice names. A row that cannot be chosen any more is named by its key."""
+def _chosen_row_name(field: Any, value: Any) -> str:
+    """The name of the chosen row; its key if the row cannot be chosen any more."""
     if isinstance(value, Model):
         return str(value)
     try:

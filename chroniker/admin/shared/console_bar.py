@@ -13,13 +13,13 @@ from django.utils.translation import gettext_lazy as _
 
 from chroniker.admin.shared.live_page import live_address
 from chroniker.admin.shared.pulse import pause_notice, pulse_cells
-from chroniker.admin.shared.site_links import admin_url, has_permission, use_site_of
+from chroniker.admin.shared.site_links import admin_url, set_current_site, user_has_permission
 from chroniker.insights.attention import count_attention_items
 
 
 @dataclass(frozen=True, slots=True)
 class PageLink:
-    """``key``: after ``g`` it opens the page. ``permissions``: all of them are needed."""
+    """``key``: the keyboard shortcut ``g`` and then this key opens the page. ``permissions``: the user needs all."""
 
     name: str
     title: Any
@@ -37,14 +37,14 @@ PAGES = (
     PageLink("fleet", _("Fleet"), "chroniker_host_changelist", ("view_host",), "f"),
     PageLink("reliability", _("Reliability"), "chroniker_run_reliability", ("view_run",)),
 )
-#: The view that refreshes the bar alone.
+#: The URL name of the view that refreshes only the bar.
 PULSE = "chroniker_job_pulse"
-#: The page to mark on Django's own pages, by the model.
+#: For a page that Django renders: maps its model to the page of the bar that is marked as current.
 PAGE_OF_MODEL = {"job": "jobs", "run": "runs", "host": "fleet"}
 
 
-def bar_context(request: HttpRequest, current: str) -> dict[str, Any]:
-    """For the template ``bar.html``. ``current``: the name of the page."""
+def bar_context(request: HttpRequest, current_page: str) -> dict[str, Any]:
+    """For the template ``bar.html``. ``current_page``: the name of the page."""
     may = permission_test(request)
     pages = [
         {"name": page.name, "title": page.title, "url": url, "key": page.key}
@@ -52,40 +52,40 @@ def bar_context(request: HttpRequest, current: str) -> dict[str, Any]:
         if all(map(may, page.permissions)) and (url := admin_url(page.view))
     ]
     cells = pulse_cells(may)
-    # The tick is always shown, the rest if it is not good. The start page has all cells in its content.
-    shown = [] if current == "now" else [cell for cell in cells if cell.name == "tick" or cell.tone != "good"]
+    # The bar always shows the tick, and other cells only if they are not good. The start page itself shows all cells.
+    shown = [] if current_page == "now" else [cell for cell in cells if cell.name == "tick" or cell.tone != "good"]
     return {
         "pages": pages,
-        "current": current,
+        "current": current_page,
         "now": timezone.now(),
         "cells": cells,
         "attention": count_attention_items(timezone.now()),
-        "alarms": [] if current == "now" else [cell for cell in cells if cell.alarm],
+        "alarms": [] if current_page == "now" else [cell for cell in cells if cell.alarm],
         "pulse": shown,
         "pause": pause_notice(may),
     }
 
 
-def bar_of_admin_page(request: HttpRequest, model: str, live_url: str = "") -> dict[str, Any]:
-    """The bar of a page that Django renders: about a model of this app, or the app itself. It refreshes itself.
+def bar_context_of_django_page(request: HttpRequest, model_name: str, live_url: str = "") -> dict[str, Any]:
+    """The context of the bar on a page that Django renders (of a model of this app, or the index of the app).
 
-    ``live_url``: the address for the refresh of the page. Without one, only the bar is refreshed.
+    ``live_url``: the address that refreshes the page. Without it, only the bar is refreshed.
     """
-    use_site_of(request)
+    set_current_site(request)
     return {
-        **bar_context(request, PAGE_OF_MODEL.get(model, "")),
+        **bar_context(request, PAGE_OF_MODEL.get(model_name, "")),
         "live_url": live_url or live_address(admin_url(PULSE)),
     }
 
 
-def page_url(request: HttpRequest, name: str) -> str:
+def page_url(request: HttpRequest, page_name: str) -> str:
     """The address of a page of the bar; empty if the user may not open it, or the site does not have it."""
-    use_site_of(request)
+    set_current_site(request)
     may = permission_test(request)
-    found = next(page for page in PAGES if page.name == name)
+    found = next(page for page in PAGES if page.name == page_name)
     return admin_url(found.view) if all(map(may, found.permissions)) else ""
 
 
 def permission_test(request: HttpRequest) -> Callable[[str], bool]:
-    """``has_permission`` of the user who requests this."""
-    return partial(has_permission, request.user)
+    """A function that tells whether the user of this request has a permission, given by its short name."""
+    return partial(user_has_permission, request.user)

@@ -1,7 +1,8 @@
-"""Renders a page of the console: adds what every page has to the context of one page.
+"""Renders a page of the console: adds to its context the values that every page has.
 
-A page is one view, also for its refresh. The script asks for the same address with ``?_live=ETAG``; then ``render``
-answers the page's fragments as JSON, or 304. So the refresh has the permissions, filters and statements of the page.
+One view renders a page and its refresh. For a refresh the script requests the same address with ``?_live=ETAG``, and
+``render_console_page`` answers with the page's fragments as JSON, or with 304. So the refresh has the permissions,
+filters and statements of the page.
 """
 
 from __future__ import annotations
@@ -18,7 +19,7 @@ from django.utils import timezone
 from django.utils.cache import add_never_cache_headers
 
 from chroniker.admin.shared.console_bar import PAGES, bar_context, page_url
-from chroniker.admin.shared.live_page import fragments_json, live_address, live_etag
+from chroniker.admin.shared.live_page import fragments_json, live_address, requested_etag
 from chroniker.admin.shared.site_links import admin_url
 
 #: Seconds between two refreshes; a page of a running run sets ``live_seconds`` to 1.
@@ -31,35 +32,35 @@ COMMON_FRAGMENTS = {
 }
 
 
-def render(
+def render_console_page(
     admin_site: AdminSite,
     request: HttpRequest,
     template: str,
-    name: str,
+    page_name: str,
     context: Mapping[str, Any],
     fragments: Mapping[str, str] | None = None,
-    more: Mapping[str, Any] | None = None,
+    extra_values: Mapping[str, Any] | None = None,
 ) -> HttpResponse:
-    """The page ``name`` (one of ``console_bar.PAGES``) by ``template``, which extends ``chroniker/console/base.html``.
+    """Render ``template``, which extends ``chroniker/console/base.html``. ``page_name``: one of ``console_bar.PAGES``.
 
-    ``context`` has ``title``; optionally ``console_trail``: (title, url) of pages above this one, below its page link.
-    ``fragments``: id of an element to the template of its content, which the page includes there. Without fragments
-    the page is not refreshed. ``more``: what the answer to a refresh has besides them.
+    ``context`` contains ``title``. It may contain ``console_trail``: the breadcrumbs (title, url) between the link of
+    the bar and this page. ``fragments``: maps the id of an element to the template of its content. Without fragments
+    the page is not refreshed. ``extra_values``: further values in the JSON of a refresh.
     """
     full = {
         **admin_site.each_context(request),
-        "bar": bar_context(request, name),
+        "bar": bar_context(request, page_name),
         "console_now": timezone.localtime(),
         "zone": timezone.get_current_timezone_name(),
         "live_seconds": LIVE_SECONDS,
         "live_url": live_address(request.path, request.GET) if fragments else "",
         **context,
     }
-    full["console_trail"] = _breadcrumbs(admin_site, request, name, full)
-    etag = live_etag(request)
+    full["console_trail"] = _breadcrumbs(admin_site, request, page_name, full)
+    etag = requested_etag(request)
     response: HttpResponse
     if fragments and etag is not None:
-        response = fragments_json(request, full, {**fragments, **COMMON_FRAGMENTS}, etag, more)
+        response = fragments_json(request, full, {**fragments, **COMMON_FRAGMENTS}, etag, extra_values)
     else:
         response = TemplateResponse(request, template, full)
     add_never_cache_headers(response)
@@ -67,23 +68,28 @@ def render(
 
 
 def pulse_view(job_admin: Any, request: HttpRequest) -> HttpResponse:
-    """The refresh of the bar, for pages that Django renders. It needs any right of this app."""
+    """Refresh the bar of a page that Django renders. Any permission of this app is enough."""
     if not request.user.has_module_perms("chroniker"):
         raise PermissionDenied
-    response = fragments_json(request, {"bar": bar_context(request, "")}, COMMON_FRAGMENTS, live_etag(request) or "")
+    response = fragments_json(
+        request, {"bar": bar_context(request, "")}, COMMON_FRAGMENTS, requested_etag(request) or ""
+    )
     add_never_cache_headers(response)
     return response
 
 
 def _breadcrumbs(
-    admin_site: AdminSite, request: HttpRequest, name: str, context: Mapping[str, Any]
+    admin_site: AdminSite, request: HttpRequest, page_name: str, context: Mapping[str, Any]
 ) -> list[dict[str, Any]]:
-    """The app, the page of the bar unless this is it, and what the page itself gives: links where the user may go."""
+    """The app, the page of the bar (unless this is that page), and the page's own ``console_trail``.
+
+    ``url`` is empty where the user may not open the page.
+    """
     start = page_url(request, "now")
     if not start and admin_site.get_app_list(request, "chroniker"):
         start = admin_url("app_list", "chroniker")
     app = {"title": apps.get_app_config("chroniker").verbose_name, "url": start}
-    above = [{"title": page.title, "url": page_url(request, name)} for page in PAGES if page.name == name]
+    above = [{"title": page.title, "url": page_url(request, page_name)} for page in PAGES if page.name == page_name]
     given = [{"title": title, "url": url} for title, url in context.get("console_trail", ())]
     if above and str(above[0]["title"]) == str(context.get("title")):
         above = []

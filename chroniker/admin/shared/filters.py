@@ -1,4 +1,4 @@
-"""Filters of the lists. Each is one condition on an index; none counts rows."""
+"""A filter and a paginator for lists. They stay fast in large tables: neither counts all rows."""
 
 from __future__ import annotations
 
@@ -19,11 +19,11 @@ if TYPE_CHECKING:
 else:
     RowPaginator = Paginator
 
-#: Rows of a list that the pagination reaches. Counting millions of rows would be too slow.
+#: The pagination reaches at most so many rows of a list. To count millions of rows would be too slow.
 MOST_RUNS = 10_000
 
 
-class ResultFilter(admin.SimpleListFilter):
+class LastResultFilter(admin.SimpleListFilter):
     title = _("last result")
     parameter_name = "result"
 
@@ -37,8 +37,8 @@ class ResultFilter(admin.SimpleListFilter):
         return queryset.filter(state__last_status=self.value()) if self.value() else queryset
 
 
-class FirstRows(RowPaginator):
-    """Pagination of the first rows only. It never counts more rows."""
+class FirstRowsPaginator(RowPaginator):
+    """Pagination of the first ``MOST_RUNS`` rows only. It never counts more rows."""
 
     @cached_property
     def count(self) -> int:

@@ -1,4 +1,4 @@
-"""Accessible names (``aria-label``) for inputs that the admin leaves without one."""
+"""Accessible names (``aria-label``) for inputs to which Django's admin gives none."""
 
 from __future__ import annotations
 
@@ -14,17 +14,17 @@ else:
     InlineFormSet = forms.BaseInlineFormSet
 
 
-class NamedInputs(InlineFormSet):
-    """Rows within a form whose inputs have names: the admin does not connect them to their heads and labels."""
+class LabelledInputsFormSet(InlineFormSet):
+    """The rows of an inline, whose inputs get accessible names: the admin does not connect them to their labels."""
 
     def add_fields(self, form: Any, index: int | None) -> None:
         super().add_fields(form, index)
-        name_inputs(form, form.fields)
+        label_inputs(form, form.fields)
 
 
-def name_inputs(form: forms.BaseForm, names: Iterable[str]) -> None:
-    """Set the label of each field as the ``aria-label`` of its inputs; date and time get one each."""
-    for name in names:
+def label_inputs(form: forms.BaseForm, field_names: Iterable[str]) -> None:
+    """Set the label of each field as the ``aria-label`` of its input. A date and a time input get one label each."""
+    for name in field_names:
         if name in form.fields:
             field = form.fields[name]
             _set_label(field.widget, str(field.label or name))

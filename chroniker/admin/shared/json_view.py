@@ -1,4 +1,4 @@
-"""Views that scripts of the pages call: they answer JSON, check the permission, and are never cached."""
+"""Views for the scripts of the pages: they answer with JSON, check the permission, and are never cached."""
 
 from __future__ import annotations
 
@@ -18,7 +18,9 @@ A = TypeVar("A", bound="ModelAdmin[Any]")
 def json_view(
     view: Callable[Concatenate[A, HttpRequest, P], dict[str, Any]],
 ) -> Callable[Concatenate[A, HttpRequest, P], HttpResponse]:
-    """A GET view that returns ``view``'s dictionary as JSON. 403, also as JSON, without the right to view the model.
+    """Turn ``view``, which returns a dictionary, into a GET view that answers with it as JSON.
+
+    Without the permission to view the model it answers 403, also as JSON.
 
     It never redirects to the login page, because the calling script could not show it.
     """

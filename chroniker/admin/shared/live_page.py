@@ -11,29 +11,29 @@ from urllib.parse import urlencode
 from django.http import HttpRequest, HttpResponse, HttpResponseNotModified, JsonResponse, QueryDict
 from django.template.loader import render_to_string
 
-#: The parameter that makes an address answer its fragments; its value is the tag of the fragments that the page has.
+#: With this parameter, the address of a page answers with fragments. Value: the tag of the fragments that the page has.
 PARAMETER = "_live"
-#: The fragments of a list that Django has made.
+#: The fragments of a list that Django renders.
 LIST_FRAGMENTS = {"ops-list": "chroniker/console/list_rows.html"}
-#: Texts that a script counts up by itself; alone they are no change.
+#: Times that a script of the page updates. If only these differ, the fragments count as unchanged.
 _COUNTED = re.compile(r"(<time [^>]*data-(?:rel|elapsed)[^>]*>)[^<]*")
 
 
-def take_parameter(request: HttpRequest) -> None:
-    """Move the parameter from the query to the request: lists refuse parameters that they do not know."""
+def move_live_parameter(request: HttpRequest) -> None:
+    """Move the parameter from the query to an attribute of the request: lists refuse unknown parameters."""
     if PARAMETER in request.GET:
         query = request.GET.copy()
         request.console_live = query.pop(PARAMETER)[-1]  # type: ignore[attr-defined]
         request.GET = query  # type: ignore[assignment]
 
 
-def live_etag(request: HttpRequest) -> str | None:
+def requested_etag(request: HttpRequest) -> str | None:
     """The tag in a request for fragments; ``None`` in a request for the page."""
     return getattr(request, "console_live", None)
 
 
 def live_address(path: str, query: QueryDict | None = None) -> str:
-    """The address of a page's fragments, with its filters. The script adds the tag at the end. Empty without a path."""
+    """The address of a page's fragments, with the page's filters. The script appends the tag. Empty without a path."""
     pairs = [(key, value) for key, values in query.lists() for value in values] if query else []
     return f"{path}?{urlencode([*pairs, (PARAMETER, '')])}" if path else ""
 
@@ -42,26 +42,31 @@ def fragments_json(
     request: HttpRequest,
     context: Mapping[str, Any],
     fragments: Mapping[str, str],
-    etag: str,
-    more: Mapping[str, Any] | None = None,
+    known_etag: str,
+    extra_values: Mapping[str, Any] | None = None,
 ) -> HttpResponse:
-    """``{"html": {id: content}, "etag": …}``; 304 if the page has these fragments already. ``more``: further values of
-    the answer, which the page does not have yet."""
+    """``{"html": {id: content}, "etag": …}``; 304 if the page has these fragments already.
+
+    ``extra_values``: further values for the JSON. If there are any, the answer is never 304.
+    """
     html = {key: render_to_string(template, dict(context), request) for key, template in fragments.items()}
     joined = "\0".join(_COUNTED.sub(r"\1", text) for text in html.values())
     tag = hashlib.blake2b(joined.encode(), digest_size=12).hexdigest()
-    if tag == etag and not more:
+    if tag == known_etag and not extra_values:
         return HttpResponseNotModified()
-    shown = html if tag != etag else {}
-    return JsonResponse({**(more or {}), "html": shown, "etag": tag, "seconds": context.get("live_seconds")})
+    shown = html if tag != known_etag else {}
+    return JsonResponse({**(extra_values or {}), "html": shown, "etag": tag, "seconds": context.get("live_seconds")})
 
 
-def live_list(request: HttpRequest, response: HttpResponse) -> HttpResponse:
-    """A list that Django has made: its fragments, or the list with the address of them. Other answers stay."""
+def answer_list_or_fragments(request: HttpRequest, response: HttpResponse) -> HttpResponse:
+    """For a list that Django renders: its fragments for a refresh, else the list, with the address of its fragments.
+
+    Other responses are returned unchanged.
+    """
     context = getattr(response, "context_data", None)
     if not context or "cl" not in context:
         return response
-    etag = live_etag(request)
+    etag = requested_etag(request)
     if etag is not None:
         return fragments_json(request, context, LIST_FRAGMENTS, etag)
     context.setdefault("live_url", live_address(request.path, request.GET))

@@ -1,7 +1,7 @@
-"""Addresses of the console's pages. The module of a page is loaded by its first request.
+"""Addresses of the console's pages. The first request for a page imports the module of the page.
 
-Every process of a project loads the admin classes and their addresses: also workers, and each command. Only a process
-that serves the pages needs the pages.
+Every process of a project imports the admin classes and their addresses: also workers, and each command. Only a
+process that serves pages needs the modules of the pages.
 """
 
 from __future__ import annotations
@@ -25,19 +25,22 @@ class PageAddress(NamedTuple):
     is_json: bool = False  #: it is a ``json_view``
 
 
-def addresses(model_admin: ModelAdmin[Any], pages: Iterable[PageAddress]) -> list[URLPattern]:
-    """For ``get_urls``. A page needs a login, and its view checks the permissions; a JSON view checks both."""
+def make_url_patterns(model_admin: ModelAdmin[Any], pages: Iterable[PageAddress]) -> list[URLPattern]:
+    """The URL patterns for ``get_urls``.
+
+    The site checks the login for a page, and its view checks the permissions; a JSON view checks both itself.
+    """
     site = model_admin.admin_site
-    views = [(page, loading_view(model_admin, page.view)) for page in pages]
+    views = [(page, _view_imported_at_first_request(model_admin, page.view)) for page in pages]
     return [
         path(page.route, view if page.is_json else site.admin_view(view), name=f"chroniker_{page.name}")
         for page, view in views
     ]
 
 
-def loading_view(model_admin: ModelAdmin[Any], name: str) -> Callable[..., HttpResponse]:
+def _view_imported_at_first_request(model_admin: ModelAdmin[Any], view_name: str) -> Callable[..., HttpResponse]:
     def view(request: HttpRequest, **values: Any) -> HttpResponse:
-        found: Callable[..., HttpResponse] = import_string(f"chroniker.admin.{name}")
+        found: Callable[..., HttpResponse] = import_string(f"chroniker.admin.{view_name}")
         return found(model_admin, request, **values)
 
     return view

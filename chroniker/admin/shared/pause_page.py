@@ -17,8 +17,8 @@ from django.utils.translation import gettext_lazy, ngettext
 
 from chroniker.admin.shared import audit_rows
 from chroniker.admin.shared.console_bar import permission_test
-from chroniker.admin.shared.console_page import render
-from chroniker.admin.shared.site_links import viewable_url
+from chroniker.admin.shared.console_page import render_console_page
+from chroniker.admin.shared.site_links import admin_url_if_viewable
 from chroniker.clock.database_clock import database_now
 from chroniker.conf import settings
 from chroniker.eligibility import pauses
@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from django.contrib.auth.models import User
 
 
-class ReasonForm(forms.Form):
+class PauseReasonForm(forms.Form):
     reason = forms.CharField(
         label=gettext_lazy("Reason"),
         required=False,
@@ -40,39 +40,39 @@ class ReasonForm(forms.Form):
     )
 
 
-def all_jobs_view(job_admin: Any, request: HttpRequest) -> HttpResponse:
-    """Pause or resume all jobs, whatever the list shows."""
-    return _pause_page(job_admin.admin_site, request, None, viewable_url("chroniker_job_now"))
+def pause_all_jobs_view(job_admin: Any, request: HttpRequest) -> HttpResponse:
+    """Pause or resume all jobs, also those that the list does not show."""
+    return _pause_page(job_admin.admin_site, request, None, admin_url_if_viewable("chroniker_job_now"))
 
 
-def group_view(group_admin: Any, request: HttpRequest, object_id: int) -> HttpResponse:
+def pause_group_view(group_admin: Any, request: HttpRequest, object_id: int) -> HttpResponse:
     group = get_object_or_404(Group, pk=object_id)
-    return _pause_page(group_admin.admin_site, request, group, viewable_url("chroniker_group_changelist"))
+    return _pause_page(group_admin.admin_site, request, group, admin_url_if_viewable("chroniker_group_changelist"))
 
 
-def _pause_page(site: AdminSite, request: HttpRequest, group: Group | None, back: str) -> HttpResponse:
-    """GET shows the form, POST pauses or resumes and redirects to ``back``. No error if another user was faster."""
+def _pause_page(site: AdminSite, request: HttpRequest, group: Group | None, back_url: str) -> HttpResponse:
+    """GET shows the form, POST pauses or resumes and redirects to ``back_url``. No error if another user was faster."""
     if not request.user.has_perm("chroniker.pause_jobs"):
         raise PermissionDenied
-    form = ReasonForm(request.POST if request.method == "POST" else None)
+    form = PauseReasonForm(request.POST if request.method == "POST" else None)
     if form.is_valid():
         _pause_or_resume(request, group, form.cleaned_data["reason"])
-        return redirect(back or request.path)
+        return redirect(back_url or request.path)
     pause = pauses.global_pause() if group is None else pauses.group_pauses([group.pk]).get(group.pk)
     what = _("all jobs") if group is None else _("the group “%(name)s”") % {"name": group}
     words = _("Resume %(what)s") if pause else _("Pause %(what)s")
-    context: dict[str, Any] = {"title": words % {"what": what}, "pause": pause, "form": form, "back": back}
-    context["open_work"] = _open_work(group, names_job=permission_test(request)("view_job"))
-    context["earlier"] = audit_rows.pauses_of(group or Switch(pk=pauses.ALL))
+    context: dict[str, Any] = {"title": words % {"what": what}, "pause": pause, "form": form, "back": back_url}
+    context["open_work"] = _open_work_sentences(group, may_name_job=permission_test(request)("view_job"))
+    context["earlier"] = audit_rows.fetch_pause_history(group or Switch(pk=pauses.ALL))
     if group is not None:
-        context["console_trail"] = [(_("Groups"), back)]
-    return render(site, request, "admin/chroniker/pause.html", "pause", context)
+        context["console_trail"] = [(_("Groups"), back_url)]
+    return render_console_page(site, request, "admin/chroniker/pause.html", "pause", context)
 
 
-def _open_work(group: Group | None, *, names_job: bool) -> list[str]:
-    """What still runs, and until when: whether one can deploy now. One statement.
+def _open_work_sentences(group: Group | None, *, may_name_job: bool) -> list[str]:
+    """Which runs are open, and when they probably end: it tells whether one can deploy now. One statement.
 
-    ``names_job``: whether the user may read the name of a job.
+    ``may_name_job``: whether the user may read the name of a job.
     """
     now = database_now()
     work = current_work.fetch_open_work(now, group)
@@ -86,7 +86,7 @@ def _open_work(group: Group | None, *, names_job: bool) -> list[str]:
         values = {"job": work.last.lease.job.name, "left": relative(end, now), "time": short_time(end, now)}
         if work.n_running == 1:
             texts.append(_("It probably ends %(left)s, at %(time)s.") % values)
-        elif names_job:
+        elif may_name_job:
             texts.append(_("The last of them, %(job)s, probably ends %(left)s, at %(time)s.") % values)
         else:
             texts.append(_("The last of them probably ends %(left)s, at %(time)s.") % values)
@@ -112,7 +112,7 @@ def _pause_or_resume(request: HttpRequest, group: Group | None, reason: str) -> 
     with transaction.atomic(using=settings.database):
         changed = pauses.resume(group) if resumes else pauses.pause(request.user.get_username(), reason, group)
         if changed:
-            _log(request, group, _("Resumed.") if resumes else _("Paused. %(why)s") % {"why": reason})
+            _log_pause_or_resume(request, group, _("Resumed.") if resumes else _("Paused. %(why)s") % {"why": reason})
     if resumes and group is None and settings.paused:
         messages.warning(request, _("The setting CHRONIKER_PAUSED still pauses all jobs."))
     elif resumes:
@@ -121,7 +121,7 @@ def _pause_or_resume(request: HttpRequest, group: Group | None, reason: str) -> 
         messages.success(request, _("Paused. No new runs start; running commands continue."))
 
 
-def _log(request: HttpRequest, group: Group | None, message: str) -> None:
+def _log_pause_or_resume(request: HttpRequest, group: Group | None, message: str) -> None:
     user: User = request.user  # type: ignore[assignment]  # these views need a login
     row = group or Switch.objects.get(pk=pauses.ALL)
     LogEntry.objects.log_actions(user.pk, [row], CHANGE, message.strip())

@@ -23,7 +23,7 @@ CELLS: tuple[tuple[str, Any, str, str], ...] = (
     ("clock", gettext_lazy("Clock"), "chroniker_host_changelist", "#hosts"),
     ("mails", gettext_lazy("Mails"), "chroniker_outbox_changelist", ""),
 )
-#: Pages that need a right; without it the cell is no link.
+#: The permission that each page needs. Without it the cell is no link.
 RIGHTS = {"chroniker_host_changelist": "view_host", "chroniker_outbox_changelist": "view_outbox"}
 
 
@@ -45,23 +45,37 @@ class PulseCell:
         return STATES[self.code].tone
 
 
-def pulse_cells(may: Callable[[str], bool], now: dt.datetime | None = None) -> list[PulseCell]:
-    """One cell for each part of the health. A part that cannot be read is unknown, never good."""
+def pulse_cells(has_permission: Callable[[str], bool], now: dt.datetime | None = None) -> list[PulseCell]:
+    """One cell for each part of the health. If a part cannot be read, its cell is “unknown”, never “good”."""
     found = fetch_health(now or timezone.now())
-    return [_cell(name, str(title), getattr(found, name), view, part, may) for name, title, view, part in CELLS]
+    return [
+        _pulse_cell(name, str(title), getattr(found, name), url_name, anchor, has_permission)
+        for name, title, url_name, anchor in CELLS
+    ]
 
 
-def _cell(name: str, title: str, cell: HealthCell, view: str, part: str, may: Callable[[str], bool]) -> PulseCell:
-    url = admin_url(view) if may(RIGHTS[view]) else ""
-    link = url and f"{url}{part}"
-    return PulseCell(name, title, LEVELS[cell.level], cell.headline, cell.detail, link, cell.since, cell.alarm)
+def _pulse_cell(
+    name: str, title: str, health_part: HealthCell, url_name: str, anchor: str, has_permission: Callable[[str], bool]
+) -> PulseCell:
+    url = admin_url(url_name) if has_permission(RIGHTS[url_name]) else ""
+    link = url and f"{url}{anchor}"
+    return PulseCell(
+        name,
+        title,
+        LEVELS[health_part.level],
+        health_part.headline,
+        health_part.detail,
+        link,
+        health_part.since,
+        health_part.alarm,
+    )
 
 
 @dataclass(frozen=True, slots=True)
 class PauseNotice:
-    """A pause of all jobs. ``url``: the page to resume; empty for the setting and a copy, and without the right.
+    """A pause of all jobs. ``url``: the page to resume them; empty if the user may not, or if the settings pause them.
 
-    ``copy``: not a pause, but that this database is a copy, as text.
+    ``copy``: the text that this database is a copy, if that is why no job starts; else empty.
     """
 
     by: str
@@ -71,12 +85,12 @@ class PauseNotice:
     copy: str = ""
 
 
-def pause_notice(may: Callable[[str], bool]) -> PauseNotice | None:
-    """At most one statement."""
+def pause_notice(has_permission: Callable[[str], bool]) -> PauseNotice | None:
+    """The pause of all jobs, or ``None``. At most one statement."""
     pause = pauses.global_pause()
     if pause is None:
         return None
     if pause.is_copy:
         return PauseNotice("", pause.since, "", "", str(pause))
-    url = admin_url("chroniker_job_pause") if pause.since is not None and may("pause_jobs") else ""
+    url = admin_url("chroniker_job_pause") if pause.since is not None and has_permission("pause_jobs") else ""
     return PauseNotice(pause.by, pause.since, pause.reason, url)

@@ -1,4 +1,4 @@
-"""Values of a page's query that a database can compare, whatever is written in the address."""
+"""Read values from a page's query that every database can compare, even if the address contains nonsense."""
 
 from __future__ import annotations
 
@@ -7,16 +7,16 @@ import datetime as dt
 from django.http import QueryDict
 from django.utils import timezone
 
-#: Years that stay dates in every time zone.
+#: In these years a moment is a valid date in every time zone.
 YEARS = range(1970, 9000)
 #: Longer texts are cut.
 LONGEST = 200
 
 
-def read_text(query: QueryDict, name: str) -> str:
-    """The text, cut, and without the character that PostgreSQL refuses; empty without the parameter."""
-    return query.get(name, "")[:LONGEST].replace("\0", "")
+def read_query_text(query: QueryDict, parameter: str) -> str:
+    """The value of the parameter, cut, without the character that PostgreSQL refuses; empty without the parameter."""
+    return query.get(parameter, "")[:LONGEST].replace("\0", "")
 
 
-def is_usable(moment: dt.datetime) -> bool:
+def is_usable_moment(moment: dt.datetime) -> bool:
     return timezone.is_aware(moment) and moment.year in YEARS

@@ -24,7 +24,7 @@ from chroniker.scheduler import manual_runs, stopping
 if TYPE_CHECKING:
     from django.contrib.auth.models import User
 
-#: Reasons in one message; of the others it gives the number.
+#: At most so many reasons are written in one message; it counts the others.
 MOST_NAMED = 5
 
 
@@ -38,17 +38,17 @@ def run_job(request: HttpRequest, job: Job, args: str | None = None) -> Run | No
     text = _("Run %(token)d started manually.")
     if args is not None:
         text = _("Run %(token)d started manually with the arguments: %(args)s")
-    log(request, [job], text % {"token": run.token, "args": args})
+    log_job_action(request, [job], text % {"token": run.token, "args": args})
     run.refresh_from_db()
-    _show_state(request, run)
+    _show_run_state(request, run)
     return run
 
 
-def _show_state(request: HttpRequest, run: Run) -> None:
-    """One message: what the run is doing now, with a link to its page.
+def _show_run_state(request: HttpRequest, run: Run) -> None:
+    """Show one message: the state of the run, with a link to its page.
 
-    Without a broker the claim waits, and the message gives the reason. With ``ATOMIC_REQUESTS`` the run is dispatched
-    only after this request; then a missing dispatch is no fault.
+    If the broker cannot be reached, the run waits for its dispatch, and the message gives the reason. With
+    ``ATOMIC_REQUESTS`` the run is dispatched only after this request; then a missing dispatch is no problem.
     """
     before_commit = transaction.get_connection(settings.database).in_atomic_block
     if run.status == Status.CLAIMED and run.dispatched_at is None and not before_commit:
@@ -69,7 +69,7 @@ def _run_link(request: HttpRequest, run: Run) -> SafeString:
 
 
 def run_jobs(request: HttpRequest, jobs: Iterable[Job]) -> None:
-    """Like ``run_job`` for each, with one message for all."""
+    """Like ``run_job`` for each job, but with one message for all."""
     started: list[Job] = []
     refused: list[str] = []
     for job in jobs:
@@ -78,7 +78,7 @@ def run_jobs(request: HttpRequest, jobs: Iterable[Job]) -> None:
             started.append(job)
         except ClaimRefused as refusal:
             refused.append(_("“%(job)s”: %(why)s") % {"job": job, "why": refusal})
-    log(request, started, _("Started manually."))
+    log_job_action(request, started, _("Started manually."))
     if started:
         text = ngettext("%(n)d run was queued.", "%(n)d runs were queued.", len(started))
         messages.success(request, text % {"n": len(started)})
@@ -92,7 +92,7 @@ def stop_run(request: HttpRequest, run: Run) -> None:
     requested = stopping.stop(run.pk, by=request.user.get_username())
     run.refresh_from_db()
     if requested:
-        log(request, [run.job], _("Stop of run %(token)d requested.") % {"token": run.token})
+        log_job_action(request, [run.job], _("Stop of run %(token)d requested.") % {"token": run.token})
     words = {"run": _run_link(request, run), "job": run.job, "status": Status(run.status).label}
     if run.status in OPEN:
         messages.success(request, format_html(_("{run} of “{job}”: stop requested."), **words))
@@ -112,11 +112,11 @@ def stop_job(request: HttpRequest, job: Job) -> None:
 
 
 def stop_jobs(request: HttpRequest, jobs: Iterable[Job]) -> None:
-    """Ask every open run of these jobs to stop."""
+    """Request a stop of the open run of each job."""
     by_id = {job.pk: job for job in jobs}
     leases = Lease.objects.filter(job__in=list(by_id), slot="").order_by("pk")
     stopped = {lease.job_id for lease in leases if stopping.stop(lease.run_id, by=request.user.get_username())}
-    log(request, [by_id[pk] for pk in stopped], _("Stop requested."))
+    log_job_action(request, [by_id[pk] for pk in stopped], _("Stop requested."))
     if stopped:
         text = ngettext("Stop of %(n)d job requested.", "Stop of %(n)d jobs requested.", len(stopped))
         messages.success(request, text % {"n": len(stopped)})
@@ -130,7 +130,7 @@ def resume_job(request: HttpRequest, job: Job) -> None:
     with transaction.atomic(using=settings.database):
         resumed = lifecycle.resume_jobs([job.pk])
         if resumed:
-            log(request, [job], _("Resumed after the hold."))
+            log_job_action(request, [job], _("Resumed after the hold."))
     url = admin_url("chroniker_job_status", job.pk)
     link = format_html('<a href="{}">{}</a>', url, job.name) if url else job.name
     if resumed:
@@ -140,8 +140,8 @@ def resume_job(request: HttpRequest, job: Job) -> None:
         messages.info(request, format_html(_("{job} was not held."), job=link))
 
 
-def log(request: HttpRequest, jobs: list[Job], message: str) -> None:
-    """Entries in the admin's history, one for each job."""
+def log_job_action(request: HttpRequest, jobs: list[Job], message: str) -> None:
+    """Write an entry into the admin's log for each job."""
     if jobs:
         user: User = request.user  # type: ignore[assignment]  # these views need a login
         LogEntry.objects.log_actions(user.pk, jobs, CHANGE, message)

@@ -1,4 +1,4 @@
-"""The cells that every table of runs has."""
+"""The texts of the cells that every table of runs has."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from chroniker.wording.formats import NOTHING, short_duration
 
 
 def state_code(run: Run) -> str:
-    """As in ``chroniker.wording.states``."""
+    """The code of the run's state, as in ``chroniker.wording.states``."""
     is_stopping = run.status == Status.RUNNING and run.stop_requested_at is not None
     return "stopping" if is_stopping else str(run.status)
 
@@ -21,12 +21,12 @@ def duration_text(run: Run, now: dt.datetime) -> str:
     return short_duration((run.finished_at or now) - run.started_at) if run.started_at else NOTHING
 
 
-def delay_text(run: Run) -> str:
-    """From the scheduled time, else from the claim, to the start."""
+def start_delay_text(run: Run) -> str:
+    """The time from the scheduled time (without one: from the claim) to the start."""
     return short_duration(run.started_at - (run.scheduled_for or run.claimed_at)) if run.started_at else NOTHING
 
 
-def started_by(run: Run, job: Job) -> str:
+def started_by_text(run: Run, job: Job) -> str:
     if run.trigger == Trigger.RETRY:
         return _("retry %(n)d of %(most)d") % {"n": run.attempt - 1, "most": job.max_retries}
     return (
@@ -36,8 +36,8 @@ def started_by(run: Run, job: Job) -> str:
     )
 
 
-def reason(run: Run) -> str:
-    """Why it ended as it did; empty for a success. Secrets are not masked yet."""
+def unmasked_reason(run: Run) -> str:
+    """Why the run has its status; empty for a running or successful run. Secrets are not masked."""
     if run.status in (Status.RUNNING, Status.SUCCEEDED):
         return ""
     error = run.error_line if run.error_line not in run.reason else ""

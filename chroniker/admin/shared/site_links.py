@@ -1,8 +1,8 @@
 """Links from one admin page to another one, within the admin site that answers the request.
 
-A project may have several admin sites and may register only some of this app's models in each. ``admin_url`` gives an
-empty text for a page that the current site does not have; callers then show plain text. In templates the same is
-``{% url … as name %}``, because ``request.current_app`` is set here too.
+A project may have several admin sites and may register only some of this app's models in each. ``admin_url`` returns an
+empty text for a page that the current site does not have; callers then show plain text. In templates
+``{% url … as name %}`` does the same, because this module also sets ``request.current_app``.
 """
 
 from __future__ import annotations
@@ -31,67 +31,70 @@ _current_site: ContextVar[str | None] = ContextVar("chroniker_admin_site", defau
 _current_user: ContextVar[Any] = ContextVar("chroniker_admin_user", default=None)
 
 
-def admin_url(view: str, *args: object) -> str:
-    """The address of ``view``, such as ``"chroniker_job_change"``; empty if the current site does not have it."""
+def admin_url(url_name: str, *args: object) -> str:
+    """The address of ``url_name``, such as ``"chroniker_job_change"``; empty if the current site does not have it."""
     try:
-        return reverse(f"admin:{view}", args=args, current_app=_current_site.get())
+        return reverse(f"admin:{url_name}", args=args, current_app=_current_site.get())
     except NoReverseMatch:
         return ""
 
 
-def viewable_url(view: str, *args: object) -> str:
-    """As ``admin_url``, for a page that shows a model; empty also if the user may not view this model.
+def admin_url_if_viewable(url_name: str, *args: object) -> str:
+    """Like ``admin_url``, but also empty if the user may not view the model of the page.
 
-    ``view``: as in "chroniker_job_status"; its second word is the model.
+    The second word of ``url_name`` is the model, as in "chroniker_job_status".
     """
-    user, model = _current_user.get(), view.split("_")[1]
-    return admin_url(view, *args) if user is not None and has_permission(user, f"view_{model}") else ""
+    user, model = _current_user.get(), url_name.split("_")[1]
+    return admin_url(url_name, *args) if user is not None and user_has_permission(user, f"view_{model}") else ""
 
 
-def has_permission(user: Any, name: str) -> bool:
-    """Whether the user has a permission of this app, by its short name. The right to change includes to view."""
-    also = name.replace("view_", "change_")
-    return bool(user.has_perm(f"chroniker.{name}") or user.has_perm(f"chroniker.{also}"))
+def user_has_permission(user: Any, permission: str) -> bool:
+    """Whether the user has this permission of this app. The permission to change includes the one to view.
+
+    ``permission``: its short name, such as "view_job".
+    """
+    also = permission.replace("view_", "change_")
+    return bool(user.has_perm(f"chroniker.{permission}") or user.has_perm(f"chroniker.{also}"))
 
 
 class RowUrls:
-    """The addresses of pages of many rows. Each page is resolved once, because that takes most of a row's time."""
+    """The addresses for the links of many rows. Each URL name is resolved once: that is the slowest part of a row."""
 
     def __init__(self) -> None:
         self._parts: dict[str, tuple[str, str]] = {}
 
-    def url(self, view: str, pk: object) -> str:
+    def url(self, url_name: str, pk: object) -> str:
         """As ``admin_url(view, pk)``. ``pk``: a number, or a UUID that the page takes as text."""
-        if view not in self._parts:
-            head, _, tail = admin_url(view, 0).rpartition("/0/")
-            self._parts[view] = head, tail
-        head, tail = self._parts[view]
+        if url_name not in self._parts:
+            head, _, tail = admin_url(url_name, 0).rpartition("/0/")
+            self._parts[url_name] = head, tail
+        head, tail = self._parts[url_name]
         return f"{head}/{pk}/{tail}" if head else ""
 
 
-def use_site_of(request: HttpRequest) -> None:
-    """For the pages of the admin site itself, such as the index of an app: they are no views of this app."""
+def set_current_site(request: HttpRequest) -> None:
+    """Set the current site on a page of the admin site itself, such as the index of an app.
+
+    The views of this app do not need it: ``SiteLinks`` sets the site for them.
+    """
     _current_site.set(getattr(request, "current_app", None))
 
 
-def job_url(pk: int) -> str:
+def job_url(job_id: int) -> str:
     """The page of a job; empty if the current site has none."""
-    return admin_url("chroniker_job_status", pk) or admin_url("chroniker_job_change", pk)
+    return admin_url("chroniker_job_status", job_id) or admin_url("chroniker_job_change", job_id)
 
 
-def redirect_to(view: str, *args: object) -> HttpResponse:
-    """Redirect to ``view``. Raises ``Http404`` if the current site does not have it."""
-    url = admin_url(view, *args)
+def redirect_to(url_name: str, *args: object) -> HttpResponse:
+    """Redirect to ``url_name``. Raises ``Http404`` if the current site does not have it."""
+    url = admin_url(url_name, *args)
     if not url:
         raise Http404
     return redirect(url)
 
 
 class SiteLinks:
-    """Put this first among the bases of a ``ModelAdmin``: its views then know which site they belong to.
-
-    Lists have the name of their model as title.
-    """
+    """The first base class of each ``ModelAdmin`` here: its views then know which site they belong to."""
 
     empty_value_display = NOTHING  #: as on the pages of the console
 
@@ -105,7 +108,7 @@ class SiteLinks:
         """The list, with the name of its model as title. It refreshes itself like the pages of the console."""
         title = capfirst(self.opts.verbose_name_plural)
         response: HttpResponse = super().changelist_view(request, {"title": title, **(extra_context or {})})  # type: ignore[misc]
-        return live_page.live_list(request, response)
+        return live_page.answer_list_or_fragments(request, response)
 
     @property
     def urls(self) -> list[URLPattern]:
@@ -115,14 +118,14 @@ class SiteLinks:
         return patterns
 
 
-def _bind_site(site: str, view: Callable[..., Any]) -> Callable[..., Any]:
+def _bind_site(site_name: str, view: Callable[..., Any]) -> Callable[..., Any]:
     @wraps(view)
     def within(request: HttpRequest, *args: Any, **kwargs: Any) -> Any:
-        _current_site.set(site)
+        _current_site.set(site_name)
         _current_user.set(getattr(request, "user", None))
-        request.current_app = site  # read by the template tag "url"
-        live_page.take_parameter(request)
-        if request.method not in ("GET", "HEAD"):  # it may change the pause, and show it
+        request.current_app = site_name  # read by the template tag "url"
+        live_page.move_live_parameter(request)
+        if request.method not in ("GET", "HEAD"):  # such a request may change the pause, and then must read it again
             return view(request, *args, **kwargs)
         with pauses.read_pause_once():
             return view(request, *args, **kwargs)

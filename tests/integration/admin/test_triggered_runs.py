@@ -11,7 +11,7 @@ from django.test import Client
 from django.urls import reverse
 
 from chroniker import lifecycle
-from chroniker.admin.shared.run_cells import started_by
+from chroniker.admin.shared.run_cells import started_by_text
 from chroniker.executors.database_report import DatabaseReport
 from chroniker.lifecycle import Outcome
 from chroniker.management.console import describe_run
@@ -66,10 +66,10 @@ def test_a_run_without_a_cause_has_no_such_variables() -> None:
 
 def test_tables_and_commands_name_the_trigger_or_the_requester() -> None:
     _cause, run = a_triggered_run()
-    assert started_by(run, run.job) == "trigger"
+    assert started_by_text(run, run.job) == "trigger"
     assert describe_run(run) == "“report”: run 1, by a trigger"
     run.asked_by, run.cause = "shop", None
-    assert started_by(run, run.job) == "shop"
+    assert started_by_text(run, run.job) == "shop"
     assert describe_run(run) == "“report”: run 1, by an event"
     assert Activation.objects.get().cause is not None
 

@@ -45,7 +45,7 @@ def test_the_monitor_list_shows_the_latest_count(admin: Client) -> None:
     def shown() -> tuple[str, str] | None:
         """Tone and number, on the page and in its refresh."""
         refreshed = admin.get(LIST, {"_live": ""}).json()["html"]["ops-list"]
-        cell = re.search(r'class="field-attention">(.*?)</td>', refreshed, re.DOTALL)
+        cell = re.search(r'class="field-attention_cell">(.*?)</td>', refreshed, re.DOTALL)
         assert cell is not None and cell[1] in text_of(admin.get(LIST))
         found = re.search(r'data-tone="(\w+)">.*</svg>(\d+)</span>', cell[1])
         return (found[1], found[2]) if found else None
