@@ -20,11 +20,11 @@ from chroniker.models import TriggerOn
 from chroniker.wording.formats import coarse_duration, percent, short_duration, short_time
 from chroniker.wording.states import state
 
-#: Letters of a name that fit into a box, in the width of Latin letters.
+#: So many Latin letters of a name fit into a box.
 NAME_LETTERS = 24
-#: An edge's mark ends this far before the box.
+#: The mark at the end of an edge is this far from the box.
 TIP = 6
-#: Tones whose boxes are filled; the others are plain, so that only what needs attention is coloured.
+#: Boxes with these tones are filled with colour. The others are not, so that only what needs attention is coloured.
 FILLED = ("bad", "busy", "wait")
 
 
@@ -41,12 +41,12 @@ class Box:
     critical: bool
 
     @property
-    def filled(self) -> bool:
+    def is_filled(self) -> bool:
         return self.tone in FILLED
 
     @property
-    def places(self) -> dict[str, float]:
-        """Where the parts of the box are."""
+    def part_positions(self) -> dict[str, float]:
+        """The positions of the icon and the texts in the box."""
         return {
             "icon_x": self.x + 9,
             "icon_y": self.y + 8,
@@ -65,42 +65,44 @@ class Curve:
     critical: bool
 
 
-def draw(graph: JobGraph, now: dt.datetime) -> dict[str, Any]:
-    """For the template."""
+def draw_job_graph(graph: JobGraph, now: dt.datetime) -> dict[str, Any]:
+    """The shapes and sizes of the picture, for the template."""
     critical = {edge for path in graph.paths for edge in zip(path.jobs, path.jobs[1:], strict=False)}
     on_path = {pk for edge in critical for pk in edge}
     edges = tuple((link.dependee, link.dependent) for link in graph.links)
-    plan = place_graph(tuple(graph.nodes), tuple(dict.fromkeys(edges)))  # a job may wait for one that starts it
+    plan = place_graph(tuple(graph.nodes), tuple(dict.fromkeys(edges)))  # a job may wait for a job that also starts it
     in_columns = sorted(graph.nodes.values(), key=lambda node: plan.boxes[node.pk])
-    curves = [_curve(link, plan.routes[edge], edge, critical) for link, edge in zip(graph.links, edges, strict=True)]
+    curves = [
+        _make_curve(link, plan.routes[edge], edge, critical) for link, edge in zip(graph.links, edges, strict=True)
+    ]
     return {
         "width": plan.width,
         "height": plan.height,
         "box_width": BOX_WIDTH,
         "box_height": BOX_HEIGHT,
-        "boxes": [_box(node, plan.boxes[node.pk], node.pk in on_path, now) for node in in_columns],
-        "curves": sorted(curves, key=lambda curve: curve.holds),  # on top of the others
+        "boxes": [_make_box(node, plan.boxes[node.pk], node.pk in on_path, now) for node in in_columns],
+        "curves": sorted(curves, key=lambda curve: curve.holds),  # the last ones are drawn on top
         "styles": {curve.style for curve in curves},
         "holds": any(curve.holds for curve in curves),
     }
 
 
-def _curve(link: GraphLink, points: Sequence[Point], edge: Edge, critical: Collection[Edge]) -> Curve:
+def _make_curve(link: GraphLink, points: Sequence[Point], edge: Edge, critical_edges: Collection[Edge]) -> Curve:
     *_rest, (x, y) = points
     way = 1 if points[0][0] < x else -1
     end = (x - way * TIP, y)
-    return Curve(_svg_path([*points[:-1], end]), end, link.holds, line_style(link), edge in critical)
+    return Curve(_svg_path([*points[:-1], end]), end, link.holds, link_line_style(link), edge in critical_edges)
 
 
-def line_style(link: GraphLink) -> str:
-    """A trigger, or the strictest condition of a dependency."""
+def link_line_style(link: GraphLink) -> str:
+    """The line style: “trigger”, or the strictest condition of a dependency."""
     if link.on:
         return "trigger"
     return "success" if link.success else "end" if link.end else "turn" if link.turn else "none"
 
 
 def _svg_path(points: Sequence[Point]) -> str:
-    """A curve from each even point to the next, and a level line from each odd one."""
+    """A curve from the first point to the second, then a level line to the third, and so on in turn."""
     (x, y), *others = points
     parts = [f"M{_number_text(x)} {_number_text(y)}"]
     for number, (to_x, to_y) in enumerate(others):
@@ -115,24 +117,24 @@ def _number_text(number: float) -> str:
     return f"{number:g}"
 
 
-def _box(node: Node, place: Point, critical: bool, now: dt.datetime) -> Box:
+def _make_box(node: Node, position: Point, is_critical: bool, now: dt.datetime) -> Box:
     shown = state(node.condition)
-    text = " · ".join(filter(None, [str(shown.word), detail(node, now)]))
+    text = " · ".join(filter(None, [str(shown.word), condition_detail(node, now)]))
     return Box(
         url=job_url(node.pk),
         label=f"{node.name}: {text}",
-        name=shorten_name(node.name),
-        text=shorten_name(text),
+        name=shorten_to_box_width(node.name),
+        text=shorten_to_box_width(text),
         tone=shown.tone,
         shape=shown.shape,
-        x=place[0],
-        y=place[1] - BOX_HEIGHT / 2,
-        critical=critical,
+        x=position[0],
+        y=position[1] - BOX_HEIGHT / 2,
+        critical=is_critical,
     )
 
 
-def detail(node: Node, now: dt.datetime) -> str:
-    """The most useful fact about its condition, in a few letters."""
+def condition_detail(node: Node, now: dt.datetime) -> str:
+    """The most useful fact about the job's condition, as a short text."""
     if node.condition == "running" and node.parts is not None:
         return percent(min(node.parts), node.parts[1])
     if node.since is not None and node.condition == "running":
@@ -148,8 +150,8 @@ def detail(node: Node, now: dt.datetime) -> str:
     return short_time(node.next_run, now) if node.next_run is not None else ""
 
 
-def shorten_name(text: str) -> str:
-    """The text cut to the width of ``NAME_LETTERS`` Latin letters. East Asian letters have twice the width."""
+def shorten_to_box_width(text: str) -> str:
+    """Cut the text to the width of ``NAME_LETTERS`` Latin letters. East Asian letters are twice as wide."""
     used = 0
     for number, letter in enumerate(text):
         used += 2 if unicodedata.east_asian_width(letter) in "WF" else 1
@@ -158,8 +160,8 @@ def shorten_name(text: str) -> str:
     return text
 
 
-def rule_text(link: GraphLink) -> str:
-    """What must become of the dependee before the dependent may start, or when it starts it."""
+def link_rule_in_words(link: GraphLink) -> str:
+    """What must happen to the dependee before the dependent may start; of a trigger, which end starts the dependent."""
     if link.on:
         starts = {
             TriggerOn.SUCCEEDED: _("after its success starts"),
@@ -173,19 +175,19 @@ def rule_text(link: GraphLink) -> str:
         "turn": _("must have run up to the same time before"),
         "none": _("is named, without a condition, by"),
     }
-    return words[line_style(link)]
+    return words[link_line_style(link)]
 
 
-def table_rows(graph: JobGraph) -> Iterable[dict[str, Any]]:
-    """The rows below the picture, in the order of the picture."""
+def link_table_rows(graph: JobGraph) -> Iterable[dict[str, Any]]:
+    """The rows of the table below the picture: first the links that hold a job back, then in the picture's order."""
     order = {pk: number for number, pk in enumerate(graph.nodes)}
     for link in sorted(graph.links, key=lambda link: (not link.holds, order[link.dependee], order[link.dependent])):
         low, high = graph.nodes[link.dependee], graph.nodes[link.dependent]
         yield {
             "job": low.name,
             "url": job_url(low.pk),
-            "rule": rule_text(link),
-            "also_turn": link.turn and line_style(link) != "turn",
+            "rule": link_rule_in_words(link),
+            "also_turn": link.turn and link_line_style(link) != "turn",
             "dependent": high.name,
             "dependent_url": job_url(high.pk),
             "holds": link.holds,

@@ -1,4 +1,4 @@
-"""The page of the graph: what holds what back."""
+"""The page of the graph: which job holds back which."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from chroniker.insights import job_graph
 from chroniker.insights.job_graph import GraphChoice, JobGraph
 from chroniker.models import Job
 
-#: Groups among the links above the picture, and critical paths below it.
+#: At most so many groups among the links above the picture, and so many critical paths below it.
 MOST_GROUPS, MOST_PATHS = 12, 5
 FRAGMENTS = {
     "ops-sentence": "chroniker/console/graph_sentence.html",
@@ -32,7 +32,8 @@ FRAGMENTS = {
 
 
 def graph_view(job_admin: Any, request: HttpRequest) -> HttpResponse:
-    """``?job=ID`` or ``?q=NAME``: the jobs around one job; ``?group=ID``; ``?held=1``: only what is held back."""
+    """The page. ``?job=ID`` or ``?q=NAME``: only the jobs around this job; ``?group=ID``: only the jobs of this group;
+    ``?held=1``: only jobs that are held back."""
     if not job_admin.has_view_or_change_permission(request):
         raise PermissionDenied
     now = database_now()
@@ -41,14 +42,14 @@ def graph_view(job_admin: Any, request: HttpRequest) -> HttpResponse:
     context = {
         "title": _("Graph"),
         "graph": graph,
-        "holders": [_holder_row(graph, pk, count) for pk, count in graph.holders.most_common(1)],
-        "chips": _chips(graph, choice),
+        "holders": [_blocking_job_row(graph, pk, count) for pk, count in graph.holders.most_common(1)],
+        "chips": _filter_chips(graph, choice),
         "around": around,
         "query": request.GET.get("q", ""),
         "sought": around.name if around else request.GET.get("q", ""),
-        "picture": drawing.draw(graph, now),
+        "picture": drawing.draw_job_graph(graph, now),
         "paths": [_critical_path_row(graph, path) for path in graph.paths[:MOST_PATHS]],
-        "rows": list(drawing.table_rows(graph)),
+        "rows": list(drawing.link_table_rows(graph)),
     }
     return render_console_page(
         job_admin.admin_site, request, "chroniker/console/graph.html", "graph", context, FRAGMENTS
@@ -56,8 +57,8 @@ def graph_view(job_admin: Any, request: HttpRequest) -> HttpResponse:
 
 
 def _read_choice(request: HttpRequest) -> tuple[GraphChoice, Job | None]:
-    """The choice of the query, and the chosen job."""
-    job_id, group_id = (_parse_number(request.GET.get(name, "")) for name in ("job", "group"))
+    """Which jobs the query chooses, and the one job around which they are."""
+    job_id, group_id = (_parse_id(request.GET.get(name, "")) for name in ("job", "group"))
     jobs = Job.objects.only("name")
     job = None
     if name := read_query_text(request.GET, "q").strip():
@@ -70,16 +71,16 @@ def _read_choice(request: HttpRequest) -> tuple[GraphChoice, Job | None]:
     return GraphChoice(job.pk if job else None, group_id, request.GET.get("held") == "1"), job
 
 
-def _parse_number(text: str) -> int | None:
+def _parse_id(text: str) -> int | None:
     return int(text) if text.isascii() and text.isdigit() and len(text) < 19 else None
 
 
-def _holder_row(graph: JobGraph, pk: int, count: int) -> dict[str, Any]:
-    url = job_url(pk)
-    return {"name": graph.holder_names.get(pk, ""), "url": url, "count": count}
+def _blocking_job_row(graph: JobGraph, job_id: int, held_count: int) -> dict[str, Any]:
+    url = job_url(job_id)
+    return {"name": graph.holder_names.get(job_id, ""), "url": url, "count": held_count}
 
 
-def _chips(graph: JobGraph, choice: GraphChoice) -> list[dict[str, Any]]:
+def _filter_chips(graph: JobGraph, choice: GraphChoice) -> list[dict[str, Any]]:
     chips = [
         {"text": _("All"), "count": graph.dependent_jobs, "query": "?", "current": choice == GraphChoice()},
         {"text": _("Only what is held back"), "count": graph.held, "query": "?held=1", "current": choice.only_held},

@@ -1,4 +1,4 @@
-"""Layers of a directed graph: by longest path, each layer ordered so that few edges cross. Pure."""
+"""Divide a directed graph into layers by longest paths, and order each layer so that few edges cross. Pure."""
 
 from __future__ import annotations
 
@@ -16,17 +16,19 @@ ROUNDS = 2
 
 @dataclass(frozen=True, slots=True)
 class Layers:
-    """An ordered layering. The neighbours of a slot are in the layers directly before and after it."""
+    """The layers, each with its slots in order. ``before``, ``after``: a slot's neighbours in the adjacent layers."""
 
     order: list[list[Slot]]
     before: Mapping[Slot, Sequence[Slot]]
     after: Mapping[Slot, Sequence[Slot]]
-    chains: Mapping[Edge, Sequence[Slot]]  #: by edge: its source, the slots it passes through, its target
-    reversed: frozenset[Edge]  #: edges that would close a cycle: laid out as if they led the other way
+    chains: Mapping[
+        Edge, Sequence[Slot]
+    ]  #: for each edge: its source, the slots that it passes through, and its target
+    reversed: frozenset[Edge]  #: edges that close a cycle: placed as if they led in the other direction
 
 
-def components(nodes: Sequence[int], edges: Collection[Edge]) -> list[list[int]]:
-    """The connected parts, each in the order of ``nodes``; the part with the first node comes first."""
+def connected_components(nodes: Sequence[int], edges: Collection[Edge]) -> list[list[int]]:
+    """The connected parts of the graph, each in the order of ``nodes``. The part with the first node comes first."""
     near: dict[int, list[int]] = {node: [] for node in nodes}
     for source, target in edges:
         near[source].append(target)
@@ -47,9 +49,9 @@ def components(nodes: Sequence[int], edges: Collection[Edge]) -> list[list[int]]
 
 def assign_layers(nodes: Sequence[int], edges: Sequence[Edge]) -> Layers:
     """Assign each node the length of the longest path to it, and order the layers."""
-    backward = closing_edges(nodes, edges)
+    backward = cycle_closing_edges(nodes, edges)
     forward = {edge: edge[::-1] if edge in backward else edge for edge in edges}
-    layer_of = longest_paths(nodes, list(forward.values()))
+    layer_of = longest_path_lengths(nodes, list(forward.values()))
     order: list[list[Slot]] = [[] for _ in range(max(layer_of.values(), default=-1) + 1)]
     for node in nodes:
         order[layer_of[node]].append(node)
@@ -68,8 +70,8 @@ def assign_layers(nodes: Sequence[int], edges: Sequence[Edge]) -> Layers:
     return Layers(_reduce_crossings(order, before, after), before, after, chains, frozenset(backward))
 
 
-def closing_edges(nodes: Sequence[int], edges: Sequence[Edge]) -> set[Edge]:
-    """Edges without which the graph has no cycle: those that lead back into the path of a depth-first search."""
+def cycle_closing_edges(nodes: Sequence[int], edges: Sequence[Edge]) -> set[Edge]:
+    """The edges that lead back into the path of a depth-first search. Without them the graph has no cycle."""
     out: dict[int, list[int]] = {node: [] for node in nodes}
     for source, target in edges:
         out[source].append(target)
@@ -80,7 +82,7 @@ def closing_edges(nodes: Sequence[int], edges: Sequence[Edge]) -> set[Edge]:
         while path:
             node = next(reversed(path))
             seen.add(node)
-            for target in path[node]:  # goes on where it was left
+            for target in path[node]:  # an iterator: continues where it stopped
                 if target in path:
                     closing.add((node, target))
                 elif target not in seen:
@@ -91,7 +93,7 @@ def closing_edges(nodes: Sequence[int], edges: Sequence[Edge]) -> set[Edge]:
     return closing
 
 
-def longest_paths(nodes: Sequence[int], edges: Sequence[Edge]) -> dict[int, int]:
+def longest_path_lengths(nodes: Sequence[int], edges: Sequence[Edge]) -> dict[int, int]:
     """The number of edges of the longest path to each node of a graph without cycles."""
     out: dict[int, list[int]] = {node: [] for node in nodes}
     missing = dict.fromkeys(nodes, 0)
@@ -100,7 +102,7 @@ def longest_paths(nodes: Sequence[int], edges: Sequence[Edge]) -> dict[int, int]
         missing[target] += 1
     length = dict.fromkeys(nodes, 0)
     ready = [node for node in nodes if not missing[node]]
-    for node in ready:  # grows while it is read
+    for node in ready:  # the loop appends to this list
         for target in out[node]:
             length[target] = max(length[target], length[node] + 1)
             missing[target] -= 1
@@ -110,21 +112,23 @@ def longest_paths(nodes: Sequence[int], edges: Sequence[Edge]) -> dict[int, int]
 
 
 def _reduce_crossings(
-    order: list[list[Slot]], before: Mapping[Slot, Sequence[Slot]], after: Mapping[Slot, Sequence[Slot]]
+    order: list[list[Slot]],
+    neighbours_before: Mapping[Slot, Sequence[Slot]],
+    neighbours_after: Mapping[Slot, Sequence[Slot]],
 ) -> list[list[Slot]]:
-    """Sort each layer by the barycentre of its neighbours. The given ordering is kept if none has fewer crossings."""
-    best, fewest = order, count_crossings(order, after)
+    """Sort each layer by the mean positions of neighbours. Keep the given order if no other one has fewer crossings."""
+    best, fewest = order, count_crossings(order, neighbours_after)
     for _ in range(ROUNDS):
-        forwards = _sweep(order, before)
-        order = _sweep(forwards[::-1], after)[::-1]
+        forwards = _sort_by_neighbours(order, neighbours_before)
+        order = _sort_by_neighbours(forwards[::-1], neighbours_after)[::-1]
         for each in (forwards, order):
-            if (count := count_crossings(each, after)) < fewest:
+            if (count := count_crossings(each, neighbours_after)) < fewest:
                 best, fewest = each, count
     return best
 
 
-def _sweep(order: Sequence[Sequence[Slot]], near: Mapping[Slot, Sequence[Slot]]) -> list[list[Slot]]:
-    """Sort each layer but the first by the mean position of the neighbours in the layer that was sorted before it."""
+def _sort_by_neighbours(order: Sequence[Sequence[Slot]], neighbours: Mapping[Slot, Sequence[Slot]]) -> list[list[Slot]]:
+    """Sort each layer after the first by the mean position of each slot's neighbours in the layer sorted before it."""
     swept: list[list[Slot]] = [list(layer) for layer in order[:1]]
     for layer in order[1:]:
         position = {slot: number for number, slot in enumerate(swept[-1])}
@@ -133,20 +137,20 @@ def _sweep(order: Sequence[Sequence[Slot]], near: Mapping[Slot, Sequence[Slot]])
         )  # a slot without neighbours stays where it is, relative to the others
         key = {slot: (number + 0.5) * scale - 0.5 for number, slot in enumerate(layer)}
         for slot in layer:
-            if others := near.get(slot):
+            if others := neighbours.get(slot):
                 key[slot] = sum(position[other] for other in others) / len(others)
         swept.append(sorted(layer, key=key.__getitem__))
     return swept
 
 
-def count_crossings(order: Sequence[Sequence[Slot]], after: Mapping[Slot, Sequence[Slot]]) -> int:
+def count_crossings(order: Sequence[Sequence[Slot]], neighbours_after: Mapping[Slot, Sequence[Slot]]) -> int:
     """The number of pairs of edges that cross between neighbouring layers."""
     total = 0
     for layer, following in itertools.pairwise(order):
         position = {slot: number for number, slot in enumerate(following)}
         passed: list[int] = []
         for slot in layer:
-            ends = [position[other] for other in after.get(slot, ())]
+            ends = [position[other] for other in neighbours_after.get(slot, ())]
             total += sum(len(passed) - bisect(passed, end) for end in ends)
             for end in ends:
                 insort(passed, end)

@@ -1,4 +1,4 @@
-"""Coordinates of a layered graph: boxes in columns, and edges that pass between them. Pure."""
+"""Compute the coordinates of a layered graph: boxes in columns, and edges between them. Pure."""
 
 from __future__ import annotations
 
@@ -8,26 +8,26 @@ from dataclasses import dataclass
 from functools import lru_cache
 from statistics import median
 
-from chroniker.admin.graph.layering import Edge, Layers, Slot, assign_layers, components
+from chroniker.admin.graph.layering import Edge, Layers, Slot, assign_layers, connected_components
 
 BOX_WIDTH, BOX_HEIGHT = 172, 42
-#: From the left edge of a column to that of the next. Edges change their height only between columns.
+#: The distance between the left edges of two columns. An edge changes its height only between columns.
 COLUMN = 232
 MARGIN, ROW_GAP, PASSING_GAP, COMPONENT_GAP = 8, 18, 12, 26
-#: The distance between the ends of edges at one box, at most.
+#: The largest distance between the ends of two edges at one box.
 PORT = 9
-#: Passes over all layers, forwards and backwards in turn. Each moves a slot to the median of its neighbours; the last
-#: leads forwards, so that a box with one dependency stands level with it.
+#: The number of passes over all layers, forwards and backwards in turn. A pass moves each slot to the median height of
+#: its neighbours. The last pass goes forwards, so that a box with one dependency has the height of that dependency.
 PASSES = 5
 
 Point = tuple[float, float]
 
 
 @dataclass(frozen=True, slots=True)
-class Picture:
+class GraphPlacement:
     """``boxes``: the middle of each box's left side. ``routes``: for each edge its points, two for each column.
 
-    From point to point an edge is a curve in a gap between columns, then a level line through a column, and so on.
+    Between its points an edge is in turn a curve (between two columns) and a level line (through a column).
     """
 
     width: int
@@ -38,41 +38,41 @@ class Picture:
 
 
 @lru_cache(maxsize=64)
-def place_graph(nodes: tuple[int, ...], edges: tuple[Edge, ...]) -> Picture:
-    """Place each connected part below the one before it. Equal arguments give an equal picture."""
+def place_graph(nodes: tuple[int, ...], edges: tuple[Edge, ...]) -> GraphPlacement:
+    """Place each connected part below the one before it. Equal arguments give an equal result."""
     boxes: dict[int, Point] = {}
     routes: dict[Edge, Sequence[Point]] = {}
     backward: frozenset[Edge] = frozenset()
     bottom = right = 0.0
-    for members in components(nodes, edges):
+    for members in connected_components(nodes, edges):
         inside = set(members)
         layers = assign_layers(members, [edge for edge in edges if edge[0] in inside])
-        heights = _heights(layers)
+        heights = _slot_heights(layers)
         top = (
             bottom + (COMPONENT_GAP if bottom else MARGIN) - min(heights[slot] - _half_height(slot) for slot in heights)
         )
         column = {slot: number for number, layer in enumerate(layers.order) for slot in layer}
         place = {slot: (MARGIN + column[slot] * COLUMN, round(top + height, 1)) for slot, height in heights.items()}
         boxes |= {node: place[node] for node in members}
-        routes |= {edge: _route(chain, place, layers) for edge, chain in layers.chains.items()}
+        routes |= {edge: _route_edge(chain, place, layers) for edge, chain in layers.chains.items()}
         backward |= layers.reversed
         bottom = max(place[slot][1] + _half_height(slot) for slot in place)
         right = max(right, MARGIN + (len(layers.order) - 1) * COLUMN + BOX_WIDTH)
-    return Picture(round(right + MARGIN), round(bottom + MARGIN), boxes, routes, backward)
+    return GraphPlacement(round(right + MARGIN), round(bottom + MARGIN), boxes, routes, backward)
 
 
 def _half_height(slot: Slot) -> float:
     return BOX_HEIGHT / 2 if isinstance(slot, int) else 0.0
 
 
-def _distance(upper: Slot, lower: Slot) -> float:
+def _smallest_distance(upper: Slot, lower: Slot) -> float:
     """The smallest distance between the middles of two slots of a layer."""
     gap = ROW_GAP if isinstance(upper, int) and isinstance(lower, int) else PASSING_GAP
     return _half_height(upper) + gap + _half_height(lower)
 
 
-def _heights(layers: Layers) -> dict[Slot, float]:
-    """The height of each slot's middle. The order and the smallest distances within a layer are kept."""
+def _slot_heights(layers: Layers) -> dict[Slot, float]:
+    """The height of each slot's middle. Keeps the order and the smallest distances within each layer."""
     height: dict[Slot, float] = {}
     for layer in layers.order:
         height |= dict(zip(layer, _separate_slots(layer, [0.0] * len(layer)), strict=True))
@@ -84,16 +84,16 @@ def _heights(layers: Layers) -> dict[Slot, float]:
     return height
 
 
-def _separate_slots(layer: Sequence[Slot], wanted: Sequence[float]) -> list[float]:
-    """The heights nearest to those wanted (least squares) that keep order and distances.
+def _separate_slots(layer: Sequence[Slot], wanted_heights: Sequence[float]) -> list[float]:
+    """The heights that are nearest to the wanted ones (least squares) and keep the order and the distances.
 
-    Slots that would be too close form a block, which is placed at the mean of what its members want.
+    Slots that would be too close form a block. It is placed at the mean of the heights that its members want.
     """
     offsets = [0.0]
     for upper, lower in itertools.pairwise(layer):
-        offsets.append(offsets[-1] + _distance(upper, lower))
+        offsets.append(offsets[-1] + _smallest_distance(upper, lower))
     blocks: list[tuple[float, int]] = []
-    for offset, height in zip(offsets, wanted, strict=False):
+    for offset, height in zip(offsets, wanted_heights, strict=False):
         total, count = height - offset, 1
         while blocks and blocks[-1][0] / blocks[-1][1] >= total / count:
             more, members = blocks.pop()
@@ -103,22 +103,22 @@ def _separate_slots(layer: Sequence[Slot], wanted: Sequence[float]) -> list[floa
     return [start + offset for start, offset in zip(starts, offsets, strict=False)]
 
 
-def _route(chain: Sequence[Slot], place: Mapping[Slot, Point], layers: Layers) -> list[Point]:
-    source, target = place[chain[0]], place[chain[-1]]
+def _route_edge(chain: Sequence[Slot], positions: Mapping[Slot, Point], layers: Layers) -> list[Point]:
+    source, target = positions[chain[0]], positions[chain[-1]]
     back = source[0] > target[0]  # an edge that closes a cycle leaves on the left and arrives on the right
     points = [(source[0] + (0 if back else BOX_WIDTH), source[1])]
     for slot in chain[1:-1]:
-        left, height = place[slot]
+        left, height = positions[slot]
         sides = [(left, height), (left + BOX_WIDTH, height)]
         points += sides[::-1] if back else sides
-    height = target[1] + _edge_end_offset(chain, place, layers)
+    height = target[1] + _edge_end_offset(chain, positions, layers)
     return [*points, (target[0] + (BOX_WIDTH if back else 0), height)]
 
 
-def _edge_end_offset(chain: Sequence[Slot], place: Mapping[Slot, Point], layers: Layers) -> float:
-    """How far from the middle of its target's side the edge ends, so that edges to one box end beside each other."""
-    near = (layers.after if place[chain[0]][0] > place[chain[-1]][0] else layers.before)[chain[-1]]
-    ordered = sorted(set(near), key=lambda slot: place[slot][1])
+def _edge_end_offset(chain: Sequence[Slot], positions: Mapping[Slot, Point], layers: Layers) -> float:
+    """The distance from the middle of the target's side to the end of the edge: edges to one box end side by side."""
+    near = (layers.after if positions[chain[0]][0] > positions[chain[-1]][0] else layers.before)[chain[-1]]
+    ordered = sorted(set(near), key=lambda slot: positions[slot][1])
     if len(ordered) == 1:
         return 0.0
     step = min(PORT, (BOX_HEIGHT - 14) / (len(ordered) - 1))

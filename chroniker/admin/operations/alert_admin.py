@@ -36,7 +36,7 @@ else:
 
 
 class OpenAlertsFilter(admin.SimpleListFilter):
-    """Open alerts, unless others are chosen."""
+    """Shows open alerts, unless the user chooses ended or all alerts."""
 
     title = _("state")
     parameter_name = "state"
@@ -79,14 +79,17 @@ class AlertAdmin(SiteLinks, AlertModelAdmin):
         return False
 
     def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
-        return False  # they are deleted with their jobs, and after a time
+        return False  # an alert is deleted together with its job, or after some time
 
     def get_list_display(self, request: HttpRequest) -> Any:
-        """The last column has a link for users who may mute."""
+        """The columns. The last one, a link to mute, is only for users who may mute alerts."""
         return self.list_display if permission_test(request)("add_alertmute") else self.list_display[:-1]
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Alert]:
-        """With the database's time in each row, and whether a channel got a message; the first one stays as long."""
+        """The alerts, each with the database's time and whether a message about it was written.
+
+        The first message about an alert is kept as long as the alert.
+        """
         is_told = Exists(Outbox.objects.filter(alert=OuterRef("pk")))
         return super().get_queryset(request).select_related("job").annotate(now=FromNow(), is_told=is_told)
 
@@ -157,7 +160,7 @@ class AlertMuteAdmin(SiteLinks, ChangedValues, MuteModelAdmin):
     )
 
     def get_changeform_initial_data(self, request: HttpRequest) -> dict[str, Any]:
-        """``?job=…``, ``?group=…``: whose alerts it mutes. Other values in the address are ignored."""
+        """``?job=ID``, ``?group=ID``: the job or the group whose alerts are muted. Other values are ignored."""
         given = {name: request.GET.get(name, "") for name in ("job", "group")}
         numbers = {name: value for name, value in given.items() if value.isdecimal() and len(value) < 19}
         return {"starts_at": database_now(), **numbers}
@@ -191,5 +194,5 @@ class AlertMuteAdmin(SiteLinks, ChangedValues, MuteModelAdmin):
 
 
 def _report_alerts_after_commit() -> None:
-    """After the commit: a mute that was made shorter may have ended."""
+    """After the commit, report open alerts that are no longer muted: a mute may have been shortened or deleted."""
     transaction.on_commit(look_at_unreported, using=settings.database)

@@ -14,12 +14,12 @@ from chroniker.insights.attention import Item
 from chroniker.job_commands.secret_masking import mask_secrets
 from chroniker.models import Job
 
-#: Rows of the page. The rest is a number with a link.
+#: The page lists at most so many items. It counts the others, with a link.
 SHOWN = 20
 MOST_BUTTONS = 2
-#: The beginning of the kinds of items about alerts.
+#: The kind of an item about an alert begins with this.
 ALERT = "alert_"
-#: The state of each kind of item.
+#: The state code of each kind of item that is not about an alert.
 CODES = {
     "no_tick": "overdue",
     "failing": "failing",
@@ -33,8 +33,8 @@ CODES = {
 
 
 @dataclass(frozen=True, slots=True)
-class Button:
-    """A link, or with ``posts`` a button that changes something. ``label`` is its accessible name."""
+class AttentionButton:
+    """A link, or, if ``posts`` is true, a button that changes something. ``label`` is its accessible name."""
 
     text: str
     url: str
@@ -42,12 +42,12 @@ class Button:
     posts: bool = False
 
 
-def attention_rows(items: Sequence[Item], may: Callable[[str], bool]) -> list[dict[str, Any]]:
-    """For the template, without items beyond ``SHOWN``."""
-    return [_row(item, may) for item in items[:SHOWN]]
+def attention_rows(items: Sequence[Item], has_permission: Callable[[str], bool]) -> list[dict[str, Any]]:
+    """The rows for the template: those of the first ``SHOWN`` items."""
+    return [_attention_row(item, has_permission) for item in items[:SHOWN]]
 
 
-def _row(item: Item, may: Callable[[str], bool]) -> dict[str, Any]:
+def _attention_row(item: Item, has_permission: Callable[[str], bool]) -> dict[str, Any]:
     job = item.job
     url = job_url(job.pk) if job else ""
     return {
@@ -57,57 +57,63 @@ def _row(item: Item, may: Callable[[str], bool]) -> dict[str, Any]:
         "url": url,
         "what": mask_secrets(item.what, job.secrets) if job else item.what,
         "why": " ".join(filter(None, [item.why, _owner_text(item)])),
-        "error": mask_secrets(item.error, job.secrets) if job and may("view_run") else "",
-        "buttons": [button for button in _buttons(item, may) if button.url],
+        "error": mask_secrets(item.error, job.secrets) if job and has_permission("view_run") else "",
+        "buttons": [button for button in _buttons(item, has_permission) if button.url],
     }
 
 
-def _state_code(kind: str) -> str:
-    return CODES.get(kind) or alert_state_code(kind.removeprefix(ALERT))
+def _state_code(item_kind: str) -> str:
+    return CODES.get(item_kind) or alert_state_code(item_kind.removeprefix(ALERT))
 
 
 def _owner_text(item: Item) -> str:
     return _("Owner: %(owner)s.") % {"owner": item.job.owner} if item.job is not None and item.job.owner else ""
 
 
-def _buttons(item: Item, may: Callable[[str], bool]) -> list[Button]:
-    buttons = _action_buttons(item, may)
+def _buttons(item: Item, has_permission: Callable[[str], bool]) -> list[AttentionButton]:
+    buttons = _action_buttons(item, has_permission)
     if item.job is not None and item.job.runbook:
-        buttons.append(Button(_("Runbook"), item.job.runbook, _("Runbook of %(job)s") % {"job": item.job}))
+        buttons.append(AttentionButton(_("Runbook"), item.job.runbook, _("Runbook of %(job)s") % {"job": item.job}))
     return buttons
 
 
-def _action_buttons(item: Item, may: Callable[[str], bool]) -> list[Button]:
+def _action_buttons(item: Item, has_permission: Callable[[str], bool]) -> list[AttentionButton]:
     if item.kind == "held" and item.job is not None:
-        return [_resume_button(item.job, may), *_run_buttons(item, may)][:MOST_BUTTONS]
+        return [_resume_button(item.job, has_permission), *_run_buttons(item, has_permission)][:MOST_BUTTONS]
     if item.kind.startswith(ALERT) and item.job is not None:
         words = {"job": item.job}
-        return [Button(_("Mute"), mute_url(item.job.pk, may), _("Mute the alerts of %(job)s") % words)]
+        return [
+            AttentionButton(_("Mute"), mute_url(item.job.pk, has_permission), _("Mute the alerts of %(job)s") % words)
+        ]
     if item.kind in ("failing", "lost"):
-        return _run_buttons(item, may)
+        return _run_buttons(item, has_permission)
     if item.kind == "schedule_error" and item.job is not None:
-        url = admin_url("chroniker_job_change", item.job.pk) if may("change_job") else ""
-        return [Button(_("Edit"), url, _("Edit %(job)s") % {"job": item.job})]
+        url = admin_url("chroniker_job_change", item.job.pk) if has_permission("change_job") else ""
+        return [AttentionButton(_("Edit"), url, _("Edit %(job)s") % {"job": item.job})]
     if item.kind == "mails":
-        return [Button(_("Messages"), admin_url("chroniker_outbox_changelist") if may("view_outbox") else "")]
-    fleet = admin_url("chroniker_host_changelist") if may("view_host") else ""
+        return [
+            AttentionButton(
+                _("Messages"), admin_url("chroniker_outbox_changelist") if has_permission("view_outbox") else ""
+            )
+        ]
+    fleet = admin_url("chroniker_host_changelist") if has_permission("view_host") else ""
     if item.kind == "no_worker":
-        return [Button(_("Queues"), fleet and f"{fleet}#queues")]
-    return [Button(_("How to check"), fleet and f"{fleet}#ticks")] if item.kind == "no_tick" else []
+        return [AttentionButton(_("Queues"), fleet and f"{fleet}#queues")]
+    return [AttentionButton(_("How to check"), fleet and f"{fleet}#ticks")] if item.kind == "no_tick" else []
 
 
-def _resume_button(job: Job, may: Callable[[str], bool]) -> Button:
-    url = admin_url("chroniker_job_resume", job.pk) if may("change_job") else ""
-    return Button(_("Resume"), url, _("Resume %(job)s") % {"job": job}, posts=True)
+def _resume_button(job: Job, has_permission: Callable[[str], bool]) -> AttentionButton:
+    url = admin_url("chroniker_job_resume", job.pk) if has_permission("change_job") else ""
+    return AttentionButton(_("Resume"), url, _("Resume %(job)s") % {"job": job}, posts=True)
 
 
-def _run_buttons(item: Item, may: Callable[[str], bool]) -> list[Button]:
+def _run_buttons(item: Item, has_permission: Callable[[str], bool]) -> list[AttentionButton]:
     if item.run_id is None:
         return []
-    again = admin_url("chroniker_run_again", item.run_id) if may("run_job") else ""
-    shown = admin_url("chroniker_run_change", item.run_id) if may("view_run") else ""
+    again = admin_url("chroniker_run_again", item.run_id) if has_permission("run_job") else ""
+    shown = admin_url("chroniker_run_change", item.run_id) if has_permission("view_run") else ""
     words = {"job": item.job}
     return [
-        Button(_("Run again"), again, _("Run %(job)s again") % words, posts=True),
-        Button(_("Output"), shown and f"{shown}#output", _("Output of %(job)s") % words),
+        AttentionButton(_("Run again"), again, _("Run %(job)s again") % words, posts=True),
+        AttentionButton(_("Output"), shown and f"{shown}#output", _("Output of %(job)s") % words),
     ]

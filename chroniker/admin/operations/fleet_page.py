@@ -10,7 +10,7 @@ from django.contrib.admin import AdminSite
 from django.http import HttpRequest, HttpResponse
 from django.utils.translation import gettext as _
 
-from chroniker.admin.operations.fleet_pictures import clock_picture, slots_picture, tick_picture
+from chroniker.admin.operations.fleet_pictures import draw_clock_skew, draw_slots, draw_ticks
 from chroniker.admin.shared.console_bar import permission_test
 from chroniker.admin.shared.console_page import render_console_page
 from chroniker.admin.shared.site_links import admin_url
@@ -31,11 +31,11 @@ FRAGMENTS = {
 
 
 def fleet_page(site: AdminSite, request: HttpRequest) -> HttpResponse:
-    """For users who may view hosts."""
+    """The page. The caller checks that the user may view hosts."""
     now = database_now()
     found, history = fetch_fleet(now), fetch_tick_history(now)
-    may, hosts = permission_test(request), [each.host for each in found.hosts]
-    runs = admin_url("chroniker_run_changelist") if may("view_run") else ""
+    has_permission, hosts = permission_test(request), [each.host for each in found.hosts]
+    run_list_url = admin_url("chroniker_run_changelist") if has_permission("view_run") else ""
     context = {
         "title": _("Fleet"),
         "now": now,
@@ -45,20 +45,20 @@ def fleet_page(site: AdminSite, request: HttpRequest) -> HttpResponse:
         "history": history,
         "ticker": _newest_ticker(found.tickers),
         "is_ticking": is_any_ticking(found.tickers, now),
-        "ticks": tick_picture(history),
+        "ticks": draw_ticks(history),
         "tick_starts": [history.minutes[index].start for index in (0, 15, 30, 45)],
         "stats": _tick_stats(history),
         "workers": [_worker_row(worker) for worker in found.workers],
-        "slots": _slots_text(found.alive),
-        "queues": [_queue_row(queue, runs) for queue in found.queues],
+        "slots": _busy_slots_text(found.alive),
+        "queues": [_queue_row(queue, run_list_url) for queue in found.queues],
         "hosts": [_host_row(each, now) for each in found.hosts],
         "tick_hosts": sorted({ticker.host for ticker in found.tickers if is_any_ticking([ticker], now)}),
     }
     return render_console_page(site, request, "chroniker/console/fleet/page.html", "fleet", context, FRAGMENTS)
 
 
-def _newest_ticker(tickers: Sequence[Ticker]) -> Ticker | None:
-    return tickers[0] if tickers else None
+def _newest_ticker(newest_first: Sequence[Ticker]) -> Ticker | None:
+    return newest_first[0] if newest_first else None
 
 
 def _tick_stats(history: TickHistory) -> dict[str, Any]:
@@ -82,23 +82,23 @@ def _worker_row(worker: Worker) -> dict[str, Any]:
         "code": "alive" if worker.is_alive else "silent",
         "seen": service.last_seen,
         "queues": ", ".join(service.consumed),
-        "slots": slots_picture(service.slots, service.busy if worker.is_alive else 0),
+        "slots": draw_slots(service.slots, service.busy if worker.is_alive else 0),
         "started": service.started_at if worker.is_alive else None,
         "version": service.version,
         "is_older": worker.is_older,
     }
 
 
-def _slots_text(alive: Sequence[Worker]) -> str:
-    """“11 of 16 slots busy”, of the workers that report their slots."""
-    known = [worker.service for worker in alive if worker.service.slots is not None]
+def _busy_slots_text(alive_workers: Sequence[Worker]) -> str:
+    """“11 of 16 slots busy”: the sums over the workers that report their slots."""
+    known = [worker.service for worker in alive_workers if worker.service.slots is not None]
     if not known:
         return ""
     words = {"busy": sum(each.busy or 0 for each in known), "slots": sum(each.slots or 0 for each in known)}
     return _("%(busy)d of %(slots)d slots busy") % words
 
 
-def _queue_row(queue: Queue, runs: str) -> dict[str, Any]:
+def _queue_row(queue: Queue, run_list_url: str) -> dict[str, Any]:
     is_full = queue.code == "full"
     words = {"busy": queue.busy, "slots": queue.slots}
     return {
@@ -106,7 +106,7 @@ def _queue_row(queue: Queue, runs: str) -> dict[str, Any]:
         "name": queue.name or _("executor %(name)s") % {"name": queue.executor or NOTHING},
         "executor": queue.executor if queue.name else "",
         "queued": queue.queued,
-        "runs_url": f"{runs}?status=CLAIMED" if runs and queue.queued else "",
+        "runs_url": f"{run_list_url}?status=CLAIMED" if run_list_url and queue.queued else "",
         "oldest": queue.oldest,
         "workers": queue.workers,
         "wait": short_duration(queue.wait_p95),
@@ -115,18 +115,18 @@ def _queue_row(queue: Queue, runs: str) -> dict[str, Any]:
     }
 
 
-def _host_row(each: FleetHost, now: dt.datetime) -> dict[str, Any]:
-    host = each.host
-    does = [_("ticks (%(kinds)s)") % {"kinds": ", ".join(each.ticks)}] if each.ticks else []
-    does += [_("executes runs of %(names)s") % {"names": ", ".join(each.executes)}] if each.executes else []
+def _host_row(fleet_host: FleetHost, now: dt.datetime) -> dict[str, Any]:
+    host = fleet_host.host
+    does = [_("ticks (%(kinds)s)") % {"kinds": ", ".join(fleet_host.ticks)}] if fleet_host.ticks else []
+    does += [_("executes runs of %(names)s") % {"names": ", ".join(fleet_host.executes)}] if fleet_host.executes else []
     suspended = host.suspended_until is not None and host.suspended_until > now
     return {
         "key": host.pk,
         "name": host.name,
         "does": ", ".join(does) or NOTHING,
-        "is_alive": each.is_alive,
+        "is_alive": fleet_host.is_alive,
         "seen": host.last_seen,
-        "clock": clock_picture(host.clock_skew_seconds),
+        "clock": draw_clock_skew(host.clock_skew_seconds),
         "suspended_until": host.suspended_until if suspended else None,
         "because": str(suspension_reason(host)) if suspended else "",
         "draining_since": host.draining_since,

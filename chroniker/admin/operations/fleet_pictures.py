@@ -13,15 +13,18 @@ from chroniker.wording.formats import short_duration
 
 WIDTH, HEIGHT = 1120, 50
 STEP = WIDTH / MINUTES
-#: A worker with more slots gets no picture, only the numbers.
+#: A worker with more slots gets no picture, only numbers.
 MOST_SLOTS = 32
 CLOCK = 120
-#: A pass is marked if it takes so many times the usual.
+#: A bar is marked and cut off if its pass took more than so many times the usual time.
 FAR_ABOVE = 3
 
 
-def tick_picture(history: TickHistory) -> dict[str, Any]:
-    """Bars for minutes with a pass, frames for stretches without one. A pass far above the usual is cut off."""
+def draw_ticks(history: TickHistory) -> dict[str, Any]:
+    """A bar for each minute with a pass of the tick, and a frame for each gap without one.
+
+    A bar far above the usual height is cut off.
+    """
     usual = history.pass_p95 or 0.0
     tall = max((minute.longest_pass or 0.0 for minute in history.minutes), default=0.0)
     tall = min(tall, FAR_ABOVE * usual) or 1.0
@@ -35,7 +38,7 @@ def tick_picture(history: TickHistory) -> dict[str, Any]:
             "say": _minute_text(minute),
         }
         for index, minute in enumerate(history.minutes)
-        if minute.longest_pass is not None and (height := _height(minute.longest_pass / tall))
+        if minute.longest_pass is not None and (height := _bar_height(minute.longest_pass / tall))
     ]
     frames = [
         {"x": round(STEP * first, 1), "width": round(STEP * count - 3, 1), "say": _gap_text(history, first, count)}
@@ -44,7 +47,7 @@ def tick_picture(history: TickHistory) -> dict[str, Any]:
     return {"bars": bars, "frames": frames, "n_gaps": len(frames)}
 
 
-def _height(share: float) -> int:
+def _bar_height(share: float) -> int:
     return max(round((HEIGHT - 6) * min(share, 1.0)), 2)
 
 
@@ -53,24 +56,30 @@ def _minute_text(minute: MinuteOfTicks) -> str:
     return _("%(time)s: the longest tick took %(took)s, %(n)d runs claimed") % {**words, "n": minute.claimed}
 
 
-def _gap_text(history: TickHistory, first: int, count: int) -> str:
-    words = {"time": f"{timezone.localtime(history.minutes[first].start):%H:%M}", "n": count}
+def _gap_text(history: TickHistory, first_minute: int, minute_count: int) -> str:
+    words = {"time": f"{timezone.localtime(history.minutes[first_minute].start):%H:%M}", "n": minute_count}
     return _("from %(time)s: no tick for %(n)d min") % words
 
 
-def slots_picture(slots: int | None, busy: int | None) -> dict[str, Any]:
-    """``boxes``: their positions, and whether they are in use. Empty if unknown or too many."""
-    if slots is None or busy is None:
+def draw_slots(slots: int | None, busy_slots: int | None) -> dict[str, Any]:
+    """``boxes``: one box for each slot, with its position and whether it is busy. Empty if unknown or too many."""
+    if slots is None or busy_slots is None:
         return {"boxes": [], "text": _("unknown")}
-    boxes = [{"x": 13 * index + 0.5, "used": index < busy} for index in range(slots)] if slots <= MOST_SLOTS else []
-    return {"boxes": boxes, "width": 13 * slots, "text": _("%(busy)d of %(slots)d") % {"busy": busy, "slots": slots}}
+    boxes = (
+        [{"x": 13 * index + 0.5, "used": index < busy_slots} for index in range(slots)] if slots <= MOST_SLOTS else []
+    )
+    return {
+        "boxes": boxes,
+        "width": 13 * slots,
+        "text": _("%(busy)d of %(slots)d") % {"busy": busy_slots, "slots": slots},
+    }
 
 
-def clock_picture(skew: float | None) -> dict[str, Any]:
-    """A point on a line of one second to each side; a larger skew is at the end of the line."""
-    if skew is None:
+def draw_clock_skew(skew_seconds: float | None) -> dict[str, Any]:
+    """A point on a line of one second to each side of zero. A larger skew is drawn at the end of the line."""
+    if skew_seconds is None:
         return {"text": _("unknown"), "tone": "wait", "x": None}
-    place = round(CLOCK / 2 + max(-1.0, min(1.0, skew)) * (CLOCK / 2 - 6), 1)
-    tone = "bad" if abs(skew) > SKEW_SECONDS else "wait" if abs(skew) > SKEW_SECONDS / 4 else "good"
-    text = f"{skew:+.2f}" if round(skew, 2) else "0.00"
+    place = round(CLOCK / 2 + max(-1.0, min(1.0, skew_seconds)) * (CLOCK / 2 - 6), 1)
+    tone = "bad" if abs(skew_seconds) > SKEW_SECONDS else "wait" if abs(skew_seconds) > SKEW_SECONDS / 4 else "good"
+    text = f"{skew_seconds:+.2f}" if round(skew_seconds, 2) else "0.00"
     return {"text": _("%(skew)s s") % {"skew": text}, "tone": tone, "x": place}

@@ -1,4 +1,4 @@
-"""The table of guarantees: for each its result, what is counted, and the counts."""
+"""The table of guarantees: the result of each guarantee, what is counted for it, and the counts."""
 
 from __future__ import annotations
 
@@ -31,14 +31,14 @@ NAMES: dict[str, tuple[Any, Any]] = {
     ),
     "dependencies": (gettext_lazy("Dependencies hold"), gettext_lazy("Not measured here; each claim checks it")),
 }
-#: A count of these is no violation: the guarantee held, and says so by an event.
+#: For these guarantees each counted event shows that the guarantee held. It is no violation.
 REFUSALS = ("late_reports", "output", "deliveries")
 NEVER_MEASURED = ("tick", "dependencies")
 NOT_MEASURED = Measurement((None, None, None), is_fresh=False)
 
 
 @dataclass(frozen=True, slots=True)
-class Row:
+class GuaranteeRow:
     """``result``: held, events, unknown, warning or broken."""
 
     key: str
@@ -64,21 +64,21 @@ class Row:
         return "warning" if self.result == "events" else self.result
 
 
-def rows(found: dict[str, Measurement], late: LateMessages) -> list[Row]:
-    return [_row(key, found.get(key, NOT_MEASURED), late) for key in NAMES]
+def make_guarantee_rows(measured: dict[str, Measurement], late_messages: LateMessages) -> list[GuaranteeRow]:
+    return [_make_guarantee_row(key, measured.get(key, NOT_MEASURED), late_messages) for key in NAMES]
 
 
-def _row(key: str, measured: Measurement, late: LateMessages) -> Row:
+def _make_guarantee_row(key: str, measured: Measurement, late_messages: LateMessages) -> GuaranteeRow:
     name, counted = NAMES[key]
-    result, word = _result(key, measured, late)
-    return Row(key, name, counted, result, str(word), measured)
+    result, word = _result_and_word(key, measured, late_messages)
+    return GuaranteeRow(key, name, counted, result, str(word), measured)
 
 
-def _result(key: str, measured: Measurement, late: LateMessages) -> tuple[str, Any]:
-    """Held means: measured, and zero."""
-    if key == "messages" and late.count:
-        return "broken", ngettext("Late: %(n)s message", "Late: %(n)s messages", late.count) % {
-            "n": format_count(late.count)
+def _result_and_word(key: str, measured: Measurement, late_messages: LateMessages) -> tuple[str, Any]:
+    """The result and its word. A guarantee held if it was measured and all its counts are zero."""
+    if key == "messages" and late_messages.count:
+        return "broken", ngettext("Late: %(n)s message", "Late: %(n)s messages", late_messages.count) % {
+            "n": format_count(late_messages.count)
         }
     if key in REFUSALS:
         return ("events", _("Held, see events")) if measured.highest_count else ("held", _("Held"))
@@ -89,9 +89,9 @@ def _result(key: str, measured: Measurement, late: LateMessages) -> tuple[str, A
     return "held", _("Held")
 
 
-def sentence(found: list[Row], now: dt.datetime) -> dict[str, Any]:
-    """Which guarantees did not hold or are not known; those that are never measured are left out."""
-    regular = [row for row in found if row.key not in (*NEVER_MEASURED, "messages")]
+def sentence_context(rows: list[GuaranteeRow], now: dt.datetime) -> dict[str, Any]:
+    """The guarantees that are broken or unknown, without those that are never measured."""
+    regular = [row for row in rows if row.key not in (*NEVER_MEASURED, "messages")]
     since = min((row.measured.since for row in regular if row.measured.since), default=None)
     return {
         "broken": [row for row in regular if row.result == "broken"],

@@ -1,4 +1,4 @@
-"""The pictures of the start page, as positions of bars."""
+"""The pictures of the start page: the positions of their bars."""
 
 from __future__ import annotations
 
@@ -14,12 +14,12 @@ from chroniker.insights.next_hour import MINUTES, NextHour
 from chroniker.wording.formats import short_time
 
 WIDTH = 384
-#: Heights of the areas above and below the line, and of the picture of the next hour.
+#: The greatest height of a bar above the line, of a bar below it, and of a bar of the next hour.
 ABOVE, BELOW, HOUR = 54, 14, 40
 
 
-def day_bars(counts: DayCounts) -> list[dict[str, Any]]:
-    """One bar for each half hour: what succeeded above the line, what ended badly below it."""
+def draw_day_bars(counts: DayCounts) -> list[dict[str, Any]]:
+    """The bars of each half hour: successful runs above the line, and runs that ended badly below it."""
     step = WIDTH / len(counts.parts)
     most = max((part.succeeded for part in counts.parts), default=0) or 1
     worst = max((part.bad for part in counts.parts), default=0) or 1
@@ -29,38 +29,38 @@ def day_bars(counts: DayCounts) -> list[dict[str, Any]]:
             "inner": round(step * index + 1, 1),
             "step": round(step, 1),
             "width": round(step - 2, 1),
-            "good": _height(part.succeeded, most, ABOVE),
-            "good_y": ABOVE - _height(part.succeeded, most, ABOVE),
-            "bad": _height(part.bad, worst, BELOW),
-            "say": _part_text(part.start, part.succeeded, part.bad),
+            "good": _bar_height(part.succeeded, most, ABOVE),
+            "good_y": ABOVE - _bar_height(part.succeeded, most, ABOVE),
+            "bad": _bar_height(part.bad, worst, BELOW),
+            "say": _half_hour_text(part.start, part.succeeded, part.bad),
         }
         for index, part in enumerate(counts.parts)
     ]
 
 
-def _height(value: int, most: int, room: int) -> int:
-    """At least 2 for any value: a single failure must be visible."""
-    return max(round(room * value / most), 2) if value else 0
+def _bar_height(value: int, max_value: int, max_height: int) -> int:
+    """At least 2 for a value above zero: a single failure must be visible."""
+    return max(round(max_height * value / max_value), 2) if value else 0
 
 
-def _part_text(start: dt.datetime, succeeded: int, bad: int) -> str:
+def _half_hour_text(start: dt.datetime, succeeded: int, bad: int) -> str:
     end = timezone.localtime(start + PART)
     words = {"low": short_time(start), "high": f"{end:%H:%M}", "good": succeeded, "bad": bad}
     return _("%(low)s to %(high)s: %(good)d succeeded, %(bad)d failed") % words
 
 
-def hour_bars(found: NextHour, now: dt.datetime) -> list[dict[str, Any]]:
-    """One bar for each minute with a start."""
-    step, most = WIDTH / MINUTES, max(found.minutes) or 1
+def draw_hour_bars(coming_hour: NextHour, now: dt.datetime) -> list[dict[str, Any]]:
+    """One bar for each minute in which runs are due."""
+    step, most = WIDTH / MINUTES, max(coming_hour.minutes) or 1
     return [
         {
             "x": round(step * index, 1),
-            "y": HOUR - _height(count, most, HOUR),
+            "y": HOUR - _bar_height(count, most, HOUR),
             "width": round(step - 2, 1),
-            "height": _height(count, most, HOUR),
+            "height": _bar_height(count, most, HOUR),
             "say": ngettext("%(time)s: %(n)d run", "%(time)s: %(n)d runs", count)
             % {"time": f"{timezone.localtime(now + dt.timedelta(minutes=index)):%H:%M}", "n": count},
         }
-        for index, count in enumerate(found.minutes)
+        for index, count in enumerate(coming_hour.minutes)
         if count
     ]

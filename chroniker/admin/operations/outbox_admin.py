@@ -81,7 +81,7 @@ class OutboxAdmin(SiteLinks, OutboxModelAdmin):
         return False
 
     def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
-        return False  # they are deleted with their runs, and after a time
+        return False  # a message is deleted together with its run, or after some time
 
     def has_view_permission(self, request: HttpRequest, obj: Any = None) -> bool:
         own = ("chroniker.view_outbox", "chroniker.change_outbox")
@@ -91,7 +91,7 @@ class OutboxAdmin(SiteLinks, OutboxModelAdmin):
         return request.user.has_perm("chroniker.change_outbox")
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Outbox]:
-        """With the database's time in each row."""
+        """The messages, each with the database's time."""
         return super().get_queryset(request).select_related("run__job", "alert__job").annotate(now=FromNow())
 
     def get_search_results(self, request: HttpRequest, queryset: QuerySet[Outbox], search_term: str) -> Any:

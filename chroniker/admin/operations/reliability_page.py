@@ -1,4 +1,4 @@
-"""The page Reliability: the guarantees with what was measured, events, start delays and failures."""
+"""The page Reliability: the guarantees with their measurements, events, start delays, and failures."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
 from chroniker.admin.operations import guarantee_rows
-from chroniker.admin.operations.reliability_pictures import delay_bars, failure_bars
+from chroniker.admin.operations.reliability_pictures import draw_delay_bars, draw_failure_bars
 from chroniker.admin.shared.console_page import render_console_page
 from chroniker.admin.shared.site_links import admin_url, job_url
 from chroniker.clock.database_clock import database_now
@@ -21,7 +21,7 @@ from chroniker.models import DELAY_BOUNDS, EventKind, RunEvent
 from chroniker.outbox.failing_channels import MOST_ATTEMPTS
 from chroniker.wording.formats import short_duration
 
-#: The meaning of an event without a text of its own.
+#: The text that explains an event of this kind, if the event itself has no description.
 MEANINGS: dict[EventKind, Any] = {
     EventKind.REFUSED_DELIVERY: gettext_lazy(
         "A duplicate or forged message for a run was refused. It started nothing."
@@ -55,39 +55,39 @@ def reliability_view(run_admin: Any, request: HttpRequest) -> HttpResponse:
 
 
 def reliability_context(now: dt.datetime) -> dict[str, Any]:
-    """For the templates. Six statements."""
+    """The values for the templates. Six statements."""
     events = guarantees.count_events_by_name(now)
     late, messages = guarantees.fetch_late_messages(now)
     tested = {str(each.value): measured for each, measured in guarantees.fetch_test_results(now).items()}
-    found = guarantee_rows.rows({**tested, **events, "messages": messages}, late)
+    found = guarantee_rows.make_guarantee_rows({**tested, **events, "messages": messages}, late)
     delays, days = guarantees.fetch_delays_and_days(now)
     return {
         "now": now,
         "rows": found,
-        "held": guarantee_rows.sentence(found, now),
+        "held": guarantee_rows.sentence_context(found, now),
         "late": late,
         "most_attempts": MOST_ATTEMPTS,
         "messages_url": admin_url("chroniker_outbox_changelist"),
-        "events": [_event_row(event) for event in guarantees.fetch_latest_events(now)],
-        "delay_bars": delay_bars(delays),
+        "events": [_run_event_row(event) for event in guarantees.fetch_latest_events(now)],
+        "delay_bars": draw_delay_bars(delays),
         "delays": delays,
-        "percentiles": [(f"p{share}", _delay_text(delays.percentile(share / 100))) for share in (50, 95, 99)],
+        "percentiles": [(f"p{share}", _start_delay_text(delays.percentile(share / 100))) for share in (50, 95, 99)],
         "slowest": [(name, job_url(pk)) for pk, name in guarantees.jobs_with_most_late_starts(now)],
-        "failures": failure_bars(days),
+        "failures": draw_failure_bars(days),
     }
 
 
-def _delay_text(seconds: float | None) -> str:
+def _start_delay_text(seconds: float | None) -> str:
     if seconds is not None and math.isinf(seconds):
         return _("over %(time)s") % {"time": short_duration(DELAY_BOUNDS[-1])}
     return short_duration(seconds)
 
 
-def _event_row(event: RunEvent) -> dict[str, Any]:
+def _run_event_row(run_event: RunEvent) -> dict[str, Any]:
     return {
-        "at": event.at,
-        "kind": EventKind(event.kind).label,
-        "text": event.description or MEANINGS.get(EventKind(event.kind), ""),
-        "run": f"{event.run.job.name} {event.run.token}",
-        "url": admin_url("chroniker_run_change", event.run_id),
+        "at": run_event.at,
+        "kind": EventKind(run_event.kind).label,
+        "text": run_event.description or MEANINGS.get(EventKind(run_event.kind), ""),
+        "run": f"{run_event.run.job.name} {run_event.run.token}",
+        "url": admin_url("chroniker_run_change", run_event.run_id),
     }

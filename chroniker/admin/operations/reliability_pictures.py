@@ -12,7 +12,7 @@ from django.utils.translation import gettext_lazy, pgettext
 from chroniker.insights.guarantees import DayOfRuns, StartDelays
 from chroniker.wording.formats import format_count, percent
 
-#: One label and tone for each bucket of ``RunHour``.
+#: The label and the tone of each bucket of start delays in ``RunHour``.
 BUCKETS = (
     (gettext_lazy("< 0.5 s"), "good"),
     (gettext_lazy("0.5–1 s"), "good"),  # noqa: RUF001  a dash
@@ -24,11 +24,11 @@ BUCKETS = (
 )
 BAR, ROW = 220, 22
 WIDTH, HEIGHT = 384, 70
-#: The share of failed runs at the upper line, and from which a bar is amber; above the upper line it is red.
+#: Shares of failed runs. A bar above ``RAISED`` is amber; above ``UPPER``, which is drawn as a line, it is red.
 UPPER, RAISED = 0.05, 0.01
 
 
-def delay_bars(delays: StartDelays) -> list[dict[str, Any]]:
+def draw_delay_bars(delays: StartDelays) -> list[dict[str, Any]]:
     most = max(delays.buckets, default=0) or 1
     bars = []
     for number, ((label, tone), runs) in enumerate(zip(BUCKETS, delays.buckets, strict=True)):
@@ -40,8 +40,8 @@ def delay_bars(delays: StartDelays) -> list[dict[str, Any]]:
     return bars
 
 
-def failure_bars(days: Sequence[DayOfRuns]) -> dict[str, Any]:
-    """One bar for each day; the scale ends at the largest share, and at ``UPPER`` at least."""
+def draw_failure_bars(days: Sequence[DayOfRuns]) -> dict[str, Any]:
+    """One bar for each day. The scale ends at the largest share, but not below ``UPPER``."""
     step = WIDTH / max(len(days), 1)
     shares = [day.bad / day.runs if day.runs else 0.0 for day in days]
     top = max([*shares, UPPER])
@@ -50,7 +50,7 @@ def failure_bars(days: Sequence[DayOfRuns]) -> dict[str, Any]:
         height = max(round(HEIGHT * share / top), 2) if day.bad else 0
         bars.append(
             {"x": round(step * number, 1), "inner": round(step * number + 1, 1), "step": round(step, 1),
-             "width": round(step - 2, 1), "y": HEIGHT + 6 - height, "height": height, "tone": _tone(share),
+             "width": round(step - 2, 1), "y": HEIGHT + 6 - height, "height": height, "tone": _failed_share_tone(share),
              "say": _failed_share_text(day)}
         )  # fmt: skip
     runs, bad = sum(day.runs for day in days), sum(day.bad for day in days)
@@ -64,8 +64,8 @@ def failure_bars(days: Sequence[DayOfRuns]) -> dict[str, Any]:
     }
 
 
-def _tone(share: float) -> str:
-    return "bad" if share > UPPER else "wait" if share > RAISED else "idle"
+def _failed_share_tone(failed_share: float) -> str:
+    return "bad" if failed_share > UPPER else "wait" if failed_share > RAISED else "idle"
 
 
 def _date_text(day: DayOfRuns) -> str:

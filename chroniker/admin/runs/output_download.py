@@ -1,4 +1,4 @@
-"""The download of a run's output as a text file. It is sent while it is read: one page in memory at a time."""
+"""The download of a run's output as a text file. It is sent page by page: only one page is in memory at a time."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from django.http import HttpRequest, StreamingHttpResponse
 from django.utils import timezone
 from django.utils.text import slugify
 
-from chroniker.admin.runs.output_lines import missing_chunks
+from chroniker.admin.runs.output_lines import missing_chunks_text
 from chroniker.insights.output.ansi import visible_text
 from chroniker.insights.output.pages import all_pages
 from chroniker.insights.output.views import numbered_lines
@@ -20,11 +20,11 @@ from chroniker.wording.formats import full_time
 _WORDS = {Stream.REMARK: "remark", Stream.STDOUT: "stdout", Stream.STDERR: "stderr"}
 
 
-def download(request: HttpRequest, run: Run) -> StreamingHttpResponse:
-    """Plain text in the order in which it was written, with a separator line where the stream changes.
+def output_download_response(request: HttpRequest, run: Run) -> StreamingHttpResponse:
+    """The output as plain text in the order in which it was written, with a separator line where the stream changes.
 
-    ``?stream=stdout`` (or stderr, remark): that stream alone, exactly as stored. ``?times=1``: one line “ISO time,
-    stream, text” for each line, without colours.
+    ``?stream=stdout`` (or stderr, remark): only that stream, exactly as stored. ``?times=1``: before each line its ISO
+    time and its stream; without colours.
     """
     only = {word: stream for stream, word in _WORDS.items()}.get(request.GET.get("stream", ""))
     with_times = "times" in request.GET
@@ -43,9 +43,9 @@ def download(request: HttpRequest, run: Run) -> StreamingHttpResponse:
     )
 
 
-def _text_of_stream(run: Run, only: Stream) -> Iterator[str]:
+def _text_of_stream(run: Run, stream: Stream) -> Iterator[str]:
     for page in all_pages(run.pk):
-        yield "".join(piece.text for piece in page.pieces if piece.stream == only)
+        yield "".join(piece.text for piece in page.pieces if piece.stream == stream)
 
 
 def _text_of_all_streams(run: Run) -> Iterator[str]:
@@ -59,24 +59,24 @@ def _text_of_all_streams(run: Run) -> Iterator[str]:
                     f"{'' if at_line_start else chr(10)}--- {_WORDS[stream]}, {full_time(piece.written_at)} ---\n"
                 )
             if piece.missing > 0:
-                parts.append(f"--- {missing_chunks(piece.missing)} ---\n")
+                parts.append(f"--- {missing_chunks_text(piece.missing)} ---\n")
             parts.append(piece.text)
             at_line_start = piece.text.endswith("\n")
         yield "".join(parts)
 
 
-def _lines_with_times(run: Run, only: Stream | None) -> Iterator[str]:
+def _lines_with_times(run: Run, only_stream: Stream | None) -> Iterator[str]:
     for page in all_pages(run.pk):
         yield "".join(
             f"{timezone.localtime(line.written_at).isoformat(timespec='milliseconds')} {_WORDS[line.stream]} "
             f"{visible_text(line.text)}\n"
             for line in numbered_lines(run.pk, page)
-            if only in (None, line.stream)
+            if only_stream in (None, line.stream)
         )
 
 
 async def _to_async_iterator(text: Iterator[str]) -> AsyncIterator[str]:
-    """Under ASGI Django would collect a synchronous iterator before it sends the first byte."""
+    """For ASGI: there Django would read a synchronous iterator to its end before it sends the first byte."""
     while (part := await sync_to_async(_next_or_none)(text)) is not None:
         yield part
 

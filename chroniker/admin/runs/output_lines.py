@@ -1,4 +1,4 @@
-"""Lines of output as HTML, and the answers of the output viewer's requests."""
+"""Lines of output as HTML, and the answers to the requests of the output viewer."""
 
 from __future__ import annotations
 
@@ -20,44 +20,45 @@ from chroniker.insights.output.views import Place, View
 from chroniker.models import Stream
 from chroniker.wording.formats import format_count
 
-#: Characters of one line that are shown; a longer line is in the download.
+#: Only so many characters of a line are shown. The download has the whole line.
 LONGEST = 10_000
-#: The short names of the streams, for style sheets; and as they are shown.
+#: The short names of the streams for style sheets, and the tag that the page shows before a line.
 CODES = {Stream.REMARK: "rem", Stream.STDOUT: "out", Stream.STDERR: "err"}
 _TAGS = {Stream.REMARK: "", Stream.STDOUT: "", Stream.STDERR: '<span class="tag">stderr</span>'}
 
 
-def answer(run_id: UUID, query: QueryDict) -> dict[str, Any]:
-    """``?after=PLACE``, ``?before=PLACE``, ``?at=start|end|error|NUMBER``, ``?q=TEXT&from=CURSOR``, else the end."""
+def answer_output_query(run_id: UUID, query: QueryDict) -> dict[str, Any]:
+    """The lines or search results for ``?after=PLACE``, ``?before=PLACE``, ``?at=start|end|error|NUMBER`` or
+    ``?q=TEXT&from=CURSOR``. Without a parameter: the last lines."""
     try:
         if "q" in query:
             found = search_lines(run_id, query.get("q", ""), Cursor.parse(query.get("from", "-1.-1.-1")))
             return {"numbers": found.numbers, "next": str(found.next) if found.next else ""}
-        view, target = view_of(run_id, query)
+        view, target = view_for_query(run_id, query)
     except ValueError:
         raise BadRequest("after and before must be places, at a number.") from None
-    return {**attributes(view), "html": html(view.lines), "target": target}
+    return {**view_attributes(view), "html": lines_as_html(view.lines), "target": target}
 
 
-def view_of(run_id: UUID, query: QueryDict, limit: int = views.LINES) -> tuple[View, int | None]:
-    """The lines that a query asks for, and the number of the line to show. Raises ``ValueError``."""
+def view_for_query(run_id: UUID, query: QueryDict, max_lines: int = views.LINES) -> tuple[View, int | None]:
+    """The lines that a query asks for, and the number of the line to scroll to. Raises ``ValueError``."""
     if after := query.get("after"):
-        return views.view_after(run_id, Place.parse(after), limit), None
+        return views.view_after(run_id, Place.parse(after), max_lines), None
     if before := query.get("before"):
-        return views.view_before(run_id, Place.parse(before), limit), None
+        return views.view_before(run_id, Place.parse(before), max_lines), None
     at = query.get("at", "end")
     if at == "end":
-        return views.last_view(run_id, limit), None
+        return views.last_view(run_id, max_lines), None
     if at == "start":
-        return views.first_view(run_id, limit), None
+        return views.first_view(run_id, max_lines), None
     number = views.first_line_on_stderr(run_id) if at == "error" else max(1, min(int(at), 2**53))
     if number is None:
-        return views.last_view(run_id, limit), None
-    return views.view_of_line(run_id, number, limit), number
+        return views.last_view(run_id, max_lines), None
+    return views.view_of_line(run_id, number, max_lines), number
 
 
-def attributes(view: View) -> dict[str, Any]:
-    """Where the view lies in the output."""
+def view_attributes(view: View) -> dict[str, Any]:
+    """The position of the view in the output."""
     return {
         "before": str(view.before),
         "after": str(view.after),
@@ -67,29 +68,29 @@ def attributes(view: View) -> dict[str, Any]:
     }
 
 
-def html(lines: list[Line]) -> SafeString:
-    """One element per line. What a command wrote is escaped; colours are classes."""
+def lines_as_html(lines: list[Line]) -> SafeString:
+    """One element per line. The command's output is escaped; its colours become CSS classes."""
     styles = dict.fromkeys(Stream, ansi.PLAIN)
     found: list[str] = []
     for line in lines:
         if line.missing:
-            found.append(format_html('<div class="ops-cut">{}</div>', missing_chunks(line.missing)))
-        text, styles[line.stream] = _text_html(line, styles[line.stream])
+            found.append(format_html('<div class="ops-cut">{}</div>', missing_chunks_text(line.missing)))
+        text, styles[line.stream] = _text_and_end_style(line, styles[line.stream])
         found.append(_line_html(line, text))
     return mark_safe("".join(found))  # nosec B308 B703  # what the command wrote is escaped
 
 
-def _line_html(line: Line, text: str) -> str:
+def _line_html(line: Line, text_html: str) -> str:
     moment = f"{timezone.localtime(line.written_at):%H:%M:%S.%f}"[:-3]
     ends = " data-open" if line.is_open else ""
     return (
         f'<div class="l" id="L{line.number}" data-s="{CODES[line.stream]}"{ends}>'
         f'<a class="n" href="#L{line.number}">{line.number}</a><span class="w">{moment}</span>'
-        f'<span class="c">{_TAGS[line.stream]}{text}</span></div>'
+        f'<span class="c">{_TAGS[line.stream]}{text_html}</span></div>'
     )
 
 
-def _text_html(line: Line, style: ansi.Style) -> tuple[str, ansi.Style]:
+def _text_and_end_style(line: Line, style: ansi.Style) -> tuple[str, ansi.Style]:
     segments, style = ansi.styled_segments(line.text, style)
     left, found = LONGEST, ["… " if line.is_cut else ""]
     for classes, text in segments:
@@ -97,24 +98,22 @@ def _text_html(line: Line, style: ansi.Style) -> tuple[str, ansi.Style]:
         found.append(f'<span class="{classes}">{shown}</span>' if classes and shown else shown)
         left -= len(text)
     if left < 0:
-        found.append(_more_link(-left))
+        found.append(_hidden_characters_note(-left))
     return "".join(found), style
 
 
-def _more_link(characters: int) -> SafeString:
-    text = ngettext(
-        "… %(n)s more character is in the download", "… %(n)s more characters are in the download", characters
-    )
-    return format_html(' <span class="a2">{}</span>', text % {"n": format_count(characters)})
+def _hidden_characters_note(count: int) -> SafeString:
+    text = ngettext("… %(n)s more character is in the download", "… %(n)s more characters are in the download", count)
+    return format_html(' <span class="a2">{}</span>', text % {"n": format_count(count)})
 
 
-def missing_chunks(n: int) -> str:
-    text = ngettext("%(n)d output chunk is missing here", "%(n)d output chunks are missing here", n)
-    return text % {"n": n}
+def missing_chunks_text(count: int) -> str:
+    text = ngettext("%(n)d output chunk is missing here", "%(n)d output chunks are missing here", count)
+    return text % {"n": count}
 
 
 def line_count_text(view: View) -> str:
-    """“1,215 lines”; empty if the view does not reach the end, since nothing counts the lines then."""
+    """“1,215 lines”; empty if the view does not reach the end of the output: then the number is not known."""
     last = view.lines[-1].number if view.lines else 0
     if view.more_after or not last:
         return ""

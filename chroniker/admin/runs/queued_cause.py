@@ -21,13 +21,13 @@ class QueuedCause:
     notes: list[SafeString | str] = field(default_factory=list)
 
 
-def queued_cause(story: RunStory) -> QueuedCause:
-    words = {"time": short_duration(story.now - story.run.claimed_at), "cause": _cause(story)}
+def explain_queued_run(story: RunStory) -> QueuedCause:
+    words = {"time": short_duration(story.now - story.run.claimed_at), "cause": _cause_text(story)}
     text = _("It has been queued for %(time)s: %(cause)s.") % words
-    return QueuedCause(text, [*_remedy(story), *_deadline(story)])
+    return QueuedCause(text, [*_remedy_notes(story), *_deadline_notes(story)])
 
 
-def _cause(story: RunStory) -> str:
+def _cause_text(story: RunStory) -> str:
     run = story.run
     if run.dispatched_at is None:
         why = mask_secrets(run.reason, run.job.secrets).rstrip(".")
@@ -59,7 +59,7 @@ def _busy_workers_text(workers: list[HostService]) -> str:
     return text % {"n": n}
 
 
-def _remedy(story: RunStory) -> list[SafeString | str]:
+def _remedy_notes(story: RunStory) -> list[SafeString | str]:
     run = story.run
     if run.dispatched_at is None or story.consumers:
         return []
@@ -69,7 +69,7 @@ def _remedy(story: RunStory) -> list[SafeString | str]:
     return [_("Start a worker, or cancel the run.")]
 
 
-def _deadline(story: RunStory) -> list[str]:
+def _deadline_notes(story: RunStory) -> list[str]:
     if story.lease is None:
         return []
     words = {"time": exact_time(story.lease.expires_at, story.now)}

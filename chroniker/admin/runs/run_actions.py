@@ -10,15 +10,15 @@ from django.http import HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404
 from django.utils.translation import gettext as _
 
-from chroniker.admin.runs.output_download import download
+from chroniker.admin.runs.output_download import output_download_response
 from chroniker.admin.shared import run_and_stop
 from chroniker.admin.shared.console_page import render_console_page
 from chroniker.admin.shared.site_links import admin_url_if_viewable, redirect_to
 from chroniker.models import OPEN, Run
 
 
-def stop_view(run_admin: Any, request: HttpRequest, object_id: UUID) -> HttpResponse:
-    """GET asks, POST requests the stop."""
+def stop_run_view(run_admin: Any, request: HttpRequest, object_id: UUID) -> HttpResponse:
+    """GET shows the page that asks whether to stop the run. POST requests the stop."""
     if not request.user.has_perm("chroniker.stop_job"):
         raise PermissionDenied
     run = _run_or_404(object_id)
@@ -29,8 +29,8 @@ def stop_view(run_admin: Any, request: HttpRequest, object_id: UUID) -> HttpResp
     return _redirect_to_run(run_admin, request, run)
 
 
-def again_view(run_admin: Any, request: HttpRequest, object_id: UUID) -> HttpResponse:
-    """POST runs the job once more with the arguments of this run, and goes to the new run."""
+def run_again_view(run_admin: Any, request: HttpRequest, object_id: UUID) -> HttpResponse:
+    """POST runs the job once more with the arguments of this run, and redirects to the new run."""
     if not request.user.has_perm("chroniker.run_job"):
         raise PermissionDenied
     run = _run_or_404(object_id)
@@ -39,10 +39,10 @@ def again_view(run_admin: Any, request: HttpRequest, object_id: UUID) -> HttpRes
     return _redirect_to_run(run_admin, request, run)
 
 
-def download_view(run_admin: Any, request: HttpRequest, object_id: UUID) -> HttpResponse:
+def download_output_view(run_admin: Any, request: HttpRequest, object_id: UUID) -> HttpResponse:
     if not run_admin.has_view_permission(request):
         raise PermissionDenied
-    return download(request, _run_or_404(object_id))  # type: ignore[return-value]
+    return output_download_response(request, _run_or_404(object_id))  # type: ignore[return-value]
 
 
 def _stop_question_page(run_admin: Any, request: HttpRequest, run: Run) -> HttpResponse:
@@ -57,11 +57,11 @@ def _stop_question_page(run_admin: Any, request: HttpRequest, run: Run) -> HttpR
 
 
 def _redirect_to_run(run_admin: Any, request: HttpRequest, run: Run) -> HttpResponse:
-    """To the run's page, also after a GET: after a login the person has to press the button again."""
+    """Redirect to the run's page, also after a GET: after a login the user must press the button again."""
     if run_admin.has_view_permission(request):
         return redirect_to("chroniker_run_change", run.pk)
     return redirect_to("index")
 
 
-def _run_or_404(pk: UUID) -> Run:
-    return get_object_or_404(Run.objects.select_related("job"), pk=pk)
+def _run_or_404(run_id: UUID) -> Run:
+    return get_object_or_404(Run.objects.select_related("job"), pk=run_id)

@@ -21,9 +21,9 @@ RUN = "<uuid:object_id>/"
 PAGES = (
     PageAddress("reliability/", "operations.reliability_page.reliability_view", "run_reliability"),
     PageAddress(f"{RUN}output/", "runs.run_page.output_view", "run_output", is_json=True),
-    PageAddress(f"{RUN}stop/", "runs.run_actions.stop_view", "run_stop"),
-    PageAddress(f"{RUN}again/", "runs.run_actions.again_view", "run_again"),
-    PageAddress(f"{RUN}log.txt", "runs.run_actions.download_view", "run_log"),
+    PageAddress(f"{RUN}stop/", "runs.run_actions.stop_run_view", "run_stop"),
+    PageAddress(f"{RUN}again/", "runs.run_actions.run_again_view", "run_again"),
+    PageAddress(f"{RUN}log.txt", "runs.run_actions.download_output_view", "run_log"),
 )
 
 
@@ -45,7 +45,7 @@ class RunAdmin(SiteLinks, RunModelAdmin):
         from chroniker.admin.runs import run_list_page  # late, as all pages
 
         del extra_context
-        return run_list_page.list_view(self, request)
+        return run_list_page.run_list_view(self, request)
 
     def change_view(
         self, request: HttpRequest, object_id: str, form_url: str = "", extra_context: dict[str, Any] | None = None
@@ -53,7 +53,7 @@ class RunAdmin(SiteLinks, RunModelAdmin):
         from chroniker.admin.runs import run_page  # late, as all pages
 
         del form_url, extra_context
-        return run_page.run_view(self, request, object_id)
+        return run_page.run_page_view(self, request, object_id)
 
     def get_urls(self) -> list[URLPattern]:
         return make_url_patterns(self, PAGES) + super().get_urls()

@@ -1,4 +1,4 @@
-"""Tables of a run's page: attempts, hosts, and the list of details."""
+"""The tables of a run's page: its attempts, its hosts, and its details."""
 
 from __future__ import annotations
 
@@ -21,8 +21,8 @@ from chroniker.wording.exit_status import exit_status
 from chroniker.wording.formats import NOTHING, exact_time, format_count, short_duration, times_in_words
 
 
-class Row(NamedTuple):
-    """A run of a table: an attempt, or the run of one host."""
+class RunTableRow(NamedTuple):
+    """A run as a row of a table: an attempt, or the run of one host."""
 
     run: Run
     name: str
@@ -31,15 +31,15 @@ class Row(NamedTuple):
     why: str
 
 
-def attempt_rows(story: RunStory) -> list[Row]:
-    """Empty for a single attempt without retries."""
+def attempt_rows(story: RunStory) -> list[RunTableRow]:
+    """The rows of all attempts; empty if there is one attempt and the job has no retries."""
     if len(story.attempts) < 2 and not story.run.job.max_retries:
         return []
     return [
-        Row(
+        RunTableRow(
             each,
             str(each.attempt),
-            _url(each) if each.pk != story.run.pk else "",
+            _run_url(each) if each.pk != story.run.pk else "",
             duration_text(each),
             _reason_text(each, story),
         )
@@ -47,50 +47,55 @@ def attempt_rows(story: RunStory) -> list[Row]:
     ]
 
 
-def host_rows(story: RunStory) -> list[Row]:
+def host_rows(story: RunStory) -> list[RunTableRow]:
     return [
-        Row(each, each.required_host, _url(each), duration_text(each), _reason_text(each, story))
+        RunTableRow(each, each.required_host, _run_url(each), duration_text(each), _reason_text(each, story))
         for each in story.hosts
     ]
 
 
-def details(story: RunStory, may: Callable[[str], bool], result_url: str | None) -> list[tuple[str, SafeString | str]]:
-    """Label and value, without those that are not known. ``may``: as from ``permission_test``."""
+def labelled_details(
+    story: RunStory, has_permission: Callable[[str], bool], celery_result_url: str | None
+) -> list[tuple[str, SafeString | str]]:
+    """The label and the value of each known detail. ``has_permission``: the result of ``permission_test``."""
     run = story.run
     found = [
-        (_("Job"), _job(run, is_linked=may("view_job"))),
+        (_("Job"), _job_and_run(run, is_linked=has_permission("view_job"))),
         (_("Started by"), _origin_text(run)),
         (_("After"), _cause_link(run)),
-        (_("Scheduled time"), _instants_text(run)),
-        (_("Command"), _command(run)),
+        (_("Scheduled time"), _scheduled_times_text(run)),
+        (_("Command"), _command_and_notes(run)),
         (_("Result"), hand_over.hand_over_note(run.job.command, run.job.args if run.args is None else run.args)),
-        (_("Queue, worker"), _place_and_process(run, is_linked=may("view_host"))),
+        (_("Queue, worker"), _queue_worker_and_process(run, is_linked=has_permission("view_host"))),
         (_("For host"), _("every live host") if run.required_host == "*" else run.required_host),
-        (_("Part of"), _parent(run)),
-        (_("Celery task"), format_html('<a href="{}"><code>{}</code></a>', result_url, run.pk) if result_url else ""),
-        (_("ID"), "" if result_url else format_html("<code>{}</code>", run.pk)),
+        (_("Part of"), _parent_run_link(run)),
+        (
+            _("Celery task"),
+            format_html('<a href="{}"><code>{}</code></a>', celery_result_url, run.pk) if celery_result_url else "",
+        ),
+        (_("ID"), "" if celery_result_url else format_html("<code>{}</code>", run.pk)),
         (_("Sent"), _dispatch_text(run)),
         (_("Release"), run.release),
         (_("Lease"), _lease_text(story)),
         (_("Memory, CPU"), _resources_text(run)),
         (_("Needs attention"), "" if run.attention_count is None else format_count(run.attention_count)),
-        (_("Messages"), _messages(story, is_linked=may("view_outbox"))),
-        (_("Stop requested"), _stop_text(run)),
+        (_("Messages"), _sent_messages_link(story, is_linked=has_permission("view_outbox"))),
+        (_("Stop requested"), _stop_request_text(run)),
     ]
     return [(label, value) for label, value in found if value]
 
 
-def _url(run: Run) -> str:
+def _run_url(run: Run) -> str:
     return admin_url("chroniker_run_change", run.pk)
 
 
 def _reason_text(run: Run, story: RunStory) -> str:
-    """The reason; of a run that ended badly without one, the exit status."""
+    """The reason. Without one, the exit status if the run ended badly."""
     ended_well = run.status in (Status.SUCCEEDED, *OPEN)
     return mask_secrets(run.reason or ("" if ended_well else exit_status(run.exit_code)), story.run.job.secrets)
 
 
-def _job(run: Run, *, is_linked: bool) -> SafeString:
+def _job_and_run(run: Run, *, is_linked: bool) -> SafeString:
     url = job_url(run.job_id) if is_linked else ""
     name = format_html('<a href="{}">{}</a>', url, run.job.name) if url else format_html("{}", run.job.name)
     return format_html(_("{job}, run {token}"), job=name, token=str(run.token))
@@ -111,7 +116,7 @@ def _origin_text(run: Run) -> str:
 
 
 def _cause_link(run: Run) -> SafeString | str:
-    """The run whose end triggered it, or the first attempt of its chain. Its name is gone with its row."""
+    """The run that caused this one: the run whose end triggered it, or the first attempt. Only an id if deleted."""
     if run.cause is None:
         return ""
     facts = run.__dict__
@@ -122,8 +127,11 @@ def _cause_link(run: Run) -> SafeString | str:
     return format_html('<a href="{}">{}</a>', url, text) if url else text
 
 
-def _instants_text(run: Run) -> str:
-    """The scheduled times of a run that covers none, such as a retry. Empty: the same as its origin."""
+def _scheduled_times_text(run: Run) -> str:
+    """The scheduled times for which a run without a scheduled time of its own runs, such as a retry.
+
+    Empty for other runs: “Started by” shows their scheduled time.
+    """
     if run.instant is None or run.instant_until is None or run.scheduled_for is not None:
         return ""
     if run.instant_until == run.instant:
@@ -131,8 +139,8 @@ def _instants_text(run: Run) -> str:
     return _("%(first)s to %(last)s") % {"first": exact_time(run.instant), "last": exact_time(run.instant_until)}
 
 
-def _command(run: Run) -> SafeString | str:
-    """As it was started; before that the job's present command line."""
+def _command_and_notes(run: Run) -> SafeString | str:
+    """The command line that was started; before the start, the job's present one."""
     job = run.job
     if run.argv:
         text = shlex.join(map(str, run.argv))
@@ -149,7 +157,7 @@ def _command(run: Run) -> SafeString | str:
     return format_html("{} <small>{}</small>", shown, ", ".join(notes)) if notes else shown
 
 
-def _place_and_process(run: Run, *, is_linked: bool) -> SafeString | str:
+def _queue_worker_and_process(run: Run, *, is_linked: bool) -> SafeString | str:
     fleet = admin_url("chroniker_host_changelist") if is_linked else ""
     names = [name for name in (run.queue, run.worker or run.host) if name]
     linked = (
@@ -160,7 +168,7 @@ def _place_and_process(run: Run, *, is_linked: bool) -> SafeString | str:
     return format_html("{}, {}", linked or NOTHING, _("process %(pid)d") % {"pid": run.pid})
 
 
-def _parent(run: Run) -> SafeString | str:
+def _parent_run_link(run: Run) -> SafeString | str:
     if run.parent_id is None or run.parent is None:
         return ""
     text = _("run %(token)d on every host") % {"token": run.parent.token}
@@ -190,7 +198,7 @@ def _resources_text(run: Run) -> str:
     return ", ".join(found)
 
 
-def _messages(story: RunStory, *, is_linked: bool) -> SafeString | str:
+def _sent_messages_link(story: RunStory, *, is_linked: bool) -> SafeString | str:
     if not story.messages:
         return ""
     url = admin_url("chroniker_outbox_changelist") if is_linked else ""
@@ -201,7 +209,7 @@ def _messages(story: RunStory, *, is_linked: bool) -> SafeString | str:
     return format_html('<a href="{}?q={}">{}</a>', url, story.run.pk, text) if url else text
 
 
-def _stop_text(run: Run) -> str:
+def _stop_request_text(run: Run) -> str:
     if run.stop_requested_at is None:
         return ""
     return _("by %(who)s at %(time)s") % {"who": run.stop_requester, "time": exact_time(run.stop_requested_at)}

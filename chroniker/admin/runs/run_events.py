@@ -1,4 +1,4 @@
-"""The events of a run's page: its own moments, what processes recorded about it, and the messages that were sent."""
+"""The events on a run's page: its claim, start and end, the events that processes recorded, and sent messages."""
 
 from __future__ import annotations
 
@@ -17,13 +17,18 @@ from chroniker.wording.formats import exact_time
 
 
 def event_rows(story: RunStory) -> list[dict[str, Any]]:
-    """In the order of their times."""
-    found = [*_moments(story.run), *_recorded_events(story), *_sent_messages(story), *_booked_retry(story)]
+    """The rows of all events, in the order of their times."""
+    found = [
+        *_moments_of_run(story.run),
+        *_recorded_events(story),
+        *_sent_message_events(story),
+        *_booked_retry_event(story),
+    ]
     found.sort(key=lambda each: each[0])
     return [{"at": f"{timezone.localtime(at):%H:%M:%S.%f}"[:-5], "moment": at, "text": text} for at, text in found]
 
 
-def _moments(run: Run) -> Iterator[tuple[dt.datetime, str]]:
+def _moments_of_run(run: Run) -> Iterator[tuple[dt.datetime, str]]:
     words = {"queue": run.queue, "worker": run.worker or run.host, "pid": run.pid, "exit": exit_status(run.exit_code)}
     if run.status == Status.SKIPPED:
         return
@@ -50,13 +55,13 @@ def _event_text(event: RunEvent) -> str:
     return f"{kind}: {event.description}" if event.description else kind
 
 
-def _sent_messages(story: RunStory) -> Iterator[tuple[dt.datetime, str]]:
+def _sent_message_events(story: RunStory) -> Iterator[tuple[dt.datetime, str]]:
     for message in story.messages:
         if message.sent_at is not None:
             yield message.sent_at, _("message sent: %(channel)s") % {"channel": message.channel.partition(":")[0]}
 
 
-def _booked_retry(story: RunStory) -> Iterator[tuple[dt.datetime, str]]:
+def _booked_retry_event(story: RunStory) -> Iterator[tuple[dt.datetime, str]]:
     run, booked = story.run, story.state.retry_at
     if run.finished_at is not None and story.is_last_of_job and booked is not None:
         yield run.finished_at, _("retry booked for %(time)s") % {"time": exact_time(booked, story.now)}

@@ -1,4 +1,4 @@
-"""The page Runs: all runs, newest first, with filters. New runs are announced, not inserted."""
+"""The page Runs: all runs, newest first, with filters. A refresh counts newer runs, but does not insert them."""
 
 from __future__ import annotations
 
@@ -31,14 +31,14 @@ from chroniker.job_commands.secret_masking import mask_secrets
 from chroniker.models import OPEN, Host, Run, Status, Trigger
 
 ROWS = 50
-#: Hosts to choose from.
+#: The filter offers at most so many hosts.
 MOST_HOSTS = 200
 TEMPLATE = "chroniker/console/runs/page.html"
 FRAGMENTS = {"ops-sentence": "chroniker/console/runs/news.html", "runs-rows": "chroniker/console/runs/rows.html"}
 
 
 @dataclass(frozen=True, slots=True)
-class Row:
+class RunListRow:
     run: Run
     code: str
     name: str
@@ -52,37 +52,37 @@ class Row:
     again_url: str
 
 
-def list_view(run_admin: Any, request: HttpRequest) -> HttpResponse:
-    """``?before=KEY``: the runs after it. ``?top=KEY``, in a refresh: the rows that the page has, not newer ones."""
+def run_list_view(run_admin: Any, request: HttpRequest) -> HttpResponse:
+    """The page. ``?before=KEY``: runs older than this one. ``?top=KEY``, in a refresh: this run and older ones."""
     if not run_admin.has_view_permission(request):
         raise PermissionDenied
     filters = _read_filters(request)
-    before, top = _read_key(request, "before"), _read_key(request, "top")
+    before, top = _read_list_position(request, "before"), _read_list_position(request, "top")
     found = fetch_older_runs(filters, ROWS + 1, before, top)
-    shown, may = found[:ROWS], _permissions(request)
+    shown, permissions = found[:ROWS], _run_and_stop_permissions(request)
     now = shown[0].__dict__["now"] if shown else timezone.now()
     newest = top or before or (RunKey.of(shown[0]) if shown else None)
     is_refresh = requested_etag(request) is not None
     context = {
         "title": _("Runs"),
         "now": now,
-        "rows": [_row(run, now, may) for run in shown],
-        "older": _query_from_key(request, before=RunKey.of(shown[-1])) if len(found) > ROWS else "",
-        "newest": _query_from_key(request) if before else "",
+        "rows": [_run_list_row(run, now, permissions) for run in shown],
+        "older": _query_with_positions(request, before=RunKey.of(shown[-1])) if len(found) > ROWS else "",
+        "newest": _query_with_positions(request) if before else "",
         "n_new": count_newer_runs(filters, newest) if is_refresh and newest and not before else 0,
         "most_new": MOST_NEW,
-        "new_url": _query_from_key(request),
+        "new_url": _query_with_positions(request),
         "is_filtered": not filters.is_empty,
         "filters": filters,
-        **_choices(filters, shown),
+        **_filter_choices(filters, shown),
     }
     if not before and newest is not None:
-        context["live_url"] = f"{request.path}{_query_from_key(request, top=newest)}&{PARAMETER}="
+        context["live_url"] = f"{request.path}{_query_with_positions(request, top=newest)}&{PARAMETER}="
     return render_console_page(run_admin.admin_site, request, TEMPLATE, "runs", context, FRAGMENTS)
 
 
 def _read_filters(request: HttpRequest) -> RunFilters:
-    """Values that do not exist are no filter."""
+    """The filters in the query. Unknown values are ignored."""
     query = request.GET
     sought, job = read_query_text(query, "q").strip(), query.get("job", "")
     found = RunFilters(
@@ -98,8 +98,8 @@ def _read_filters(request: HttpRequest) -> RunFilters:
     return found
 
 
-def _value_if_known(value: str, values: list[str]) -> str:
-    return value if value in values else ""
+def _value_if_known(value: str, known_values: list[str]) -> str:
+    return value if value in known_values else ""
 
 
 def _parse_time(value: str) -> dt.datetime | None:
@@ -111,27 +111,27 @@ def _parse_time(value: str) -> dt.datetime | None:
     return moment if moment is not None and is_usable_moment(moment) else None
 
 
-def _read_key(request: HttpRequest, name: str) -> RunKey | None:
+def _read_list_position(request: HttpRequest, parameter: str) -> RunKey | None:
     try:
-        key = RunKey.parse(request.GET.get(name, ""))
+        key = RunKey.parse(request.GET.get(parameter, ""))
     except ValueError:
         return None
     return key if is_usable_moment(key.claimed_at) else None
 
 
-def _query_from_key(request: HttpRequest, **keys: RunKey) -> str:
-    """The present filters, with another place in the list."""
+def _query_with_positions(request: HttpRequest, **positions: RunKey) -> str:
+    """The query with the present filters and another position in the list."""
     filters = {name: value for name, value in request.GET.dict().items() if value and name not in ("before", "top")}
-    return f"?{urlencode({**filters, **{name: str(key) for name, key in keys.items()}})}"
+    return f"?{urlencode({**filters, **{name: str(position) for name, position in positions.items()}})}"
 
 
-def _permissions(request: HttpRequest) -> dict[str, bool]:
+def _run_and_stop_permissions(request: HttpRequest) -> dict[str, bool]:
     return {name: request.user.has_perm(f"chroniker.{name}_job") for name in ("run", "stop")}
 
 
-def _row(run: Run, now: dt.datetime, may: dict[str, bool]) -> Row:
+def _run_list_row(run: Run, now: dt.datetime, permissions: dict[str, bool]) -> RunListRow:
     is_open = run.status in OPEN
-    return Row(
+    return RunListRow(
         run=run,
         code=run_cells.state_code(run),
         name=f"{run.job.name} · {run.token}",
@@ -141,12 +141,12 @@ def _row(run: Run, now: dt.datetime, may: dict[str, bool]) -> Row:
         started_by=run_cells.started_by_text(run, run.job),
         reason=mask_secrets(run_cells.unmasked_reason(run), run.job.secrets),
         is_open=is_open,
-        stop_url=admin_url("chroniker_run_stop", run.pk) if is_open and may["stop"] else "",
-        again_url=admin_url("chroniker_run_again", run.pk) if not is_open and may["run"] else "",
+        stop_url=admin_url("chroniker_run_stop", run.pk) if is_open and permissions["stop"] else "",
+        again_url=admin_url("chroniker_run_again", run.pk) if not is_open and permissions["run"] else "",
     )
 
 
-def _choices(filters: RunFilters, shown: list[Run]) -> dict[str, Any]:
+def _filter_choices(filters: RunFilters, shown_runs: list[Run]) -> dict[str, Any]:
     hosts = list(Host.objects.order_by("name").values_list("name", flat=True)[:MOST_HOSTS])
     if filters.host and filters.host not in hosts:
         hosts.append(filters.host)
@@ -154,5 +154,5 @@ def _choices(filters: RunFilters, shown: list[Run]) -> dict[str, Any]:
         "hosts": hosts,
         "statuses": [*((status.value, status.label) for status in Status), (ANY_BAD, _("failed, timed out or lost"))],
         "triggers": [(trigger.value, trigger.label) for trigger in Trigger],
-        "job_name": shown[0].job.name if shown else "",
+        "job_name": shown_runs[0].job.name if shown_runs else "",
     }

@@ -1,4 +1,4 @@
-"""The page of one run: what happened and where the time went, its output, attempts and events, and its buttons."""
+"""The page of one run: what happened, how its time was spent, its output, attempts and events, and its buttons."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from django.utils.timezone import localtime
 from django.utils.translation import gettext as _
 
 from chroniker.admin.runs import output_lines, run_details, run_events, run_times
-from chroniker.admin.runs.run_sentence import run_estimate, sentence
+from chroniker.admin.runs.run_sentence import describe_run, estimate_run
 from chroniker.admin.shared.console_bar import permission_test
 from chroniker.admin.shared.console_page import render_console_page
 from chroniker.admin.shared.json_view import json_view
@@ -27,11 +27,11 @@ from chroniker.models import EVERY_HOST, OPEN, Run, Status
 from chroniker.reasons import Code
 from chroniker.wording.formats import exact_time, format_count, percent, rate_in_words, relative, short_duration
 
-#: Output in the pipes is stored after the outcome: the page looks for it this long.
+#: For so long after the end of a run the page looks for more output: a worker stores its last output after the outcome.
 DRAINS = dt.timedelta(minutes=2)
-#: Lines that the page has before any script runs.
+#: So many lines of output are in the page itself, without a script.
 FIRST_LINES = 200
-#: The parameter of a refresh for the lines behind a place.
+#: With this parameter a refresh also answers with the lines after a place.
 AFTER = "_after"
 FRAGMENTS = {
     f"run-{name}": f"chroniker/console/run/{name}.html"
@@ -51,13 +51,13 @@ FRAGMENTS = {
 }
 
 
-def run_view(run_admin: Any, request: HttpRequest, object_id: str) -> HttpResponse:
+def run_page_view(run_admin: Any, request: HttpRequest, object_id: str) -> HttpResponse:
     if request.method not in ("GET", "HEAD") or not run_admin.has_view_permission(request):
         raise PermissionDenied  # nobody edits a run
     story = _story_or_404(object_id)
-    context = {**_context(run_admin, request, story), **_output_context(request, story)}
+    context = {**_run_context(run_admin, request, story), **_output_context(request, story)}
     context["live_seconds"] = _refresh_seconds(story)
-    template, more = "chroniker/console/run/page.html", _new_lines(request, story.run)
+    template, more = "chroniker/console/run/page.html", _new_output_lines(request, story.run)
     return render_console_page(run_admin.admin_site, request, template, "runs", context, FRAGMENTS, more)
 
 
@@ -65,27 +65,27 @@ def _refresh_seconds(story: RunStory) -> int:
     """Seconds between two refreshes."""
     if story.run.status == Status.RUNNING:
         return 1
-    return 5 if story.run.status in OPEN or _may_get_output(story) else 60
+    return 5 if story.run.status in OPEN or _may_get_more_output(story) else 60
 
 
-def _new_lines(request: HttpRequest, run: Run) -> dict[str, Any] | None:
-    """The lines behind a place, for a refresh of a page that follows the output: ``?_after=PLACE``."""
+def _new_output_lines(request: HttpRequest, run: Run) -> dict[str, Any] | None:
+    """The lines after a place, for the refresh of a page that follows the output: ``?_after=PLACE``."""
     place = request.GET.get(AFTER)
     if requested_etag(request) is None or not place:
         return None
-    found = output_lines.answer(run.pk, QueryDict(urlencode({"after": place})))
+    found = output_lines.answer_output_query(run.pk, QueryDict(urlencode({"after": place})))
     is_open = run.status in OPEN
     return {"output": {**found, "open": is_open}} if found["html"] or not is_open else None
 
 
 @json_view
 def output_view(run_admin: Any, request: HttpRequest, object_id: UUID) -> dict[str, Any]:
-    """Lines of the output, or the numbers of lines with a text. See ``output_lines.answer``."""
+    """Lines of the output, or the numbers of lines that contain a text. See ``output_lines.answer_output_query``."""
     del run_admin
     run = Run.objects.filter(pk=object_id).only("status", "finished_at").first()
     if run is None:
         raise Http404
-    return {**output_lines.answer(run.pk, request.GET), "open": run.status in OPEN}
+    return {**output_lines.answer_output_query(run.pk, request.GET), "open": run.status in OPEN}
 
 
 def _story_or_404(object_id: str) -> RunStory:
@@ -98,22 +98,22 @@ def _story_or_404(object_id: str) -> RunStory:
     return story
 
 
-def _context(run_admin: Any, request: HttpRequest, story: RunStory) -> dict[str, Any]:
-    run, may = story.run, permission_test(request)
+def _run_context(run_admin: Any, request: HttpRequest, story: RunStory) -> dict[str, Any]:
+    run, has_permission = story.run, permission_test(request)
     return {
         "title": _("%(job)s, run %(token)d") % {"job": run.job.name, "token": run.token},
-        "console_trail": [(run.job.name, job_url(run.job_id) if may("view_job") else "")],
+        "console_trail": [(run.job.name, job_url(run.job_id) if has_permission("view_job") else "")],
         "run": run,
         "now": story.now,
         "state_code": _state_code(run),
-        "lead": _time_line(run),
-        "say": sentence(story),
-        "bar_of_time": run_times.bar(story),
+        "lead": _due_or_claimed_text(run),
+        "say": describe_run(story),
+        "bar_of_time": run_times.draw_time_bar(story),
         "progress": _progress_context(story),
         "attempts": run_details.attempt_rows(story),
         "hosts": run_details.host_rows(story),
         "events": run_events.event_rows(story),
-        "details": run_details.details(story, may, _result_url(request, run)),
+        "details": run_details.labelled_details(story, has_permission, _celery_result_url(request, run)),
         **_action_urls(request, story),
     }
 
@@ -123,7 +123,7 @@ def _state_code(run: Run) -> str:
     return "stopping" if is_stopping else str(run.status)
 
 
-def _time_line(run: Run) -> str:
+def _due_or_claimed_text(run: Run) -> str:
     """“Tue 24 Nov, due 08:30:00”."""
     moment = localtime(run.scheduled_for or run.claimed_at)
     words = {"day": date_format(moment, "D j N Y"), "time": f"{moment:%H:%M:%S}"}
@@ -131,7 +131,7 @@ def _time_line(run: Run) -> str:
 
 
 def _action_urls(request: HttpRequest, story: RunStory) -> dict[str, Any]:
-    """The addresses behind the buttons; empty where the user may not, or where it makes no sense."""
+    """The addresses of the buttons; empty if the user may not use a button, or if it would do nothing."""
     run, user = story.run, request.user
     is_open, may_run = run.status in OPEN, user.has_perm("chroniker.run_job")
     again = admin_url("chroniker_run_again", run.pk) if may_run and not is_open else ""
@@ -152,13 +152,13 @@ def _action_urls(request: HttpRequest, story: RunStory) -> dict[str, Any]:
 
 
 def _progress_context(story: RunStory) -> dict[str, Any] | None:
-    """“11,692 of 14,800 (79 %), 17.4 per second”, and the estimated end. ``None``: nothing was reported."""
+    """“11,692 of 14,800 (79 %), 17.4 per second”, and the estimated end. ``None`` if the run reported no progress."""
     run, held = story.run, story.lease or story.run
     total, done = held.total_parts, held.total_parts_complete
     if not total or total <= 0 or run.status == Status.SKIPPED:
         return None
     done = min(done or 0, total)
-    guess = run_estimate(story)
+    guess = estimate_run(story)
     words = {"done": format_count(done), "total": format_count(total), "percent": percent(done, total)}
     text = (
         _("%(done)s of %(total)s hosts")
@@ -177,31 +177,31 @@ def _progress_context(story: RunStory) -> dict[str, Any] | None:
 
 
 def _output_context(request: HttpRequest, story: RunStory) -> dict[str, Any]:
-    """The last lines, or those that the address asks for. A refresh does not read them."""
+    """The last lines of output, or the lines that the address asks for. A refresh does not read them."""
     run = story.run
     found = {
         "output_url": admin_url("chroniker_run_output", run.pk),
         "log_url": admin_url("chroniker_run_log", run.pk),
-        "output_grows": run.status in OPEN or _may_get_output(story),
+        "output_grows": run.status in OPEN or _may_get_more_output(story),
         "missing": _missing_output_text(story),
         "output_hint": _no_output_text(run),
     }
     if requested_etag(request) is not None:
         return found
     try:
-        view, target = output_lines.view_of(run.pk, request.GET, FIRST_LINES)
+        view, target = output_lines.view_for_query(run.pk, request.GET, FIRST_LINES)
     except ValueError:
         raise BadRequest("after and before must be places, at a number.") from None
-    html, amount = output_lines.html(view.lines), output_lines.line_count_text(view)
+    html, amount = output_lines.lines_as_html(view.lines), output_lines.line_count_text(view)
     return {**found, "view": view, "lines": html, "amount": amount, "target": target}
 
 
-def _may_get_output(story: RunStory) -> bool:
+def _may_get_more_output(story: RunStory) -> bool:
     return story.run.finished_at is not None and story.now - story.run.finished_at < DRAINS
 
 
 def _no_output_text(run: Run) -> str:
-    """In place of the lines."""
+    """The text that is shown if there are no lines."""
     if run.status == Status.CLAIMED:
         return _("No output: it has not started yet. This page shows it as soon as it does.")
     if run.status == Status.RUNNING:
@@ -212,15 +212,15 @@ def _no_output_text(run: Run) -> str:
 
 
 def _missing_output_text(story: RunStory) -> str:
-    """Whether all output is stored, as far as known; empty while the run is open."""
+    """A sentence on whether output is missing; empty while the run is open, or if it never started."""
     if story.run.status in OPEN or story.run.started_at is None:
         return ""
     lost = {Code.OUTPUT_MISSING, Code.OUTPUT_UNSTORED} & {event.code for event in story.events}
     return _("The end may be missing.") if lost else _("No output is known to be missing.")
 
 
-def _result_url(request: HttpRequest, run: Run) -> str | None:
-    """The address of Celery's result: the id of the task is the id of the run."""
+def _celery_result_url(request: HttpRequest, run: Run) -> str | None:
+    """The address of the task's result in django-celery-results: the id of the task is the id of the run."""
     if not apps.is_installed("django_celery_results"):
         return None
     if not request.user.has_perm("django_celery_results.view_taskresult"):

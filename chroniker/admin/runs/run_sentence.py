@@ -1,4 +1,4 @@
-"""The sentence of a run's page: what happened, and what comes of it."""
+"""The sentence on a run's page: what happened, with notes on what follows."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from django.utils.safestring import SafeString
 from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 
-from chroniker.admin.runs.queued_cause import queued_cause
+from chroniker.admin.runs.queued_cause import explain_queued_run
 from chroniker.admin.shared.site_links import admin_url
 from chroniker.insights.durations import Estimate, estimate_end
 from chroniker.insights.run_story import RunStory
@@ -21,34 +21,34 @@ from chroniker.wording.exit_status import exit_status
 from chroniker.wording.formats import NOTHING, exact_time, format_count, short_duration, short_time
 from chroniker.wording.states import state
 
-#: Reasons that the exit status says already.
+#: Reason codes that say no more than the exit status.
 _EXITS = {"", Code.EXIT, Code.NOT_EXECUTABLE, Code.NOT_FOUND, Code.EXIT_SIGNAL, Code.SIGNAL, Code.SIGNAL_NUMBER}
 
 
 @dataclass(frozen=True, slots=True)
-class Sentence:
-    """``text``: the answer. ``notes``: what comes of it, in smaller letters."""
+class RunSentence:
+    """``text``: what happened. ``notes``: what follows, in smaller letters."""
 
     text: SafeString | str
     notes: list[SafeString | str] = field(default_factory=list)
     tone: str = "idle"
 
 
-def sentence(story: RunStory) -> Sentence:
+def describe_run(story: RunStory) -> RunSentence:
     tone = state(story.run.status).tone
     status = Status(story.run.status)
     if status == Status.CLAIMED:
-        cause = queued_cause(story)
-        return Sentence(cause.text, [*cause.notes, *_stop_notes(story.run)], tone)
+        cause = explain_queued_run(story)
+        return RunSentence(cause.text, [*cause.notes, *_stop_request_notes(story.run)], tone)
     if status == Status.RUNNING:
-        return Sentence(_open_sentence(story), [*_time_limit_notes(story), *_stop_notes(story.run)], tone)
-    return Sentence(
+        return RunSentence(_running_sentence(story), [*_time_limit_notes(story), *_stop_request_notes(story.run)], tone)
+    return RunSentence(
         _end_sentence(story), [*_attempt_notes(story), *_same_error_notes(story), *_usual_duration_notes(story)], tone
     )
 
 
-def run_estimate(story: RunStory) -> Estimate:
-    """The rate of a run, and the estimated end of a running one, by its progress and by past runs."""
+def estimate_run(story: RunStory) -> Estimate:
+    """The rate of a run, and for a running one its estimated end, by its progress and by past runs."""
     held = story.lease or story.run
     usual = dt.timedelta(seconds=story.state.p50) if story.state.p50 else None
     total, done = held.total_parts, held.total_parts_complete
@@ -56,12 +56,12 @@ def run_estimate(story: RunStory) -> Estimate:
     return estimate_end(story.run.started_at, at, total_parts=total, done_parts=done, expected_duration=usual)
 
 
-def reason(run: Run) -> str:
+def masked_reason(run: Run) -> str:
     """The stored reason, without the values of secrets."""
     return mask_secrets(run.reason, run.job.secrets)
 
 
-def error_line(run: Run) -> str:
+def masked_error_line(run: Run) -> str:
     return mask_secrets(run.error_line, run.job.secrets)
 
 
@@ -71,12 +71,12 @@ def duration_text(run: Run) -> str:
     return short_duration(run.finished_at - run.started_at)
 
 
-def _open_sentence(story: RunStory) -> str:
+def _running_sentence(story: RunStory) -> str:
     run = story.run
     words = {"time": short_duration(story.now - (run.started_at or story.now)), "host": run.host or NOTHING}
     if run.required_host == EVERY_HOST:
         return _("It has been running for %(time)s on every host.") % words
-    found = run_estimate(story)
+    found = estimate_run(story)
     ends = found.by_rate or found.by_past
     if ends is None or ends <= story.now:
         return _("It has been running for %(time)s on %(host)s.") % words
@@ -96,7 +96,7 @@ def _time_limit_notes(story: RunStory) -> list[str]:
     return found
 
 
-def _stop_notes(run: Run) -> list[str]:
+def _stop_request_notes(run: Run) -> list[str]:
     if run.stop_requested_at is None:
         return []
     words = {"who": run.stop_requester, "time": exact_time(run.stop_requested_at)}
@@ -105,7 +105,12 @@ def _stop_notes(run: Run) -> list[str]:
 
 def _end_sentence(story: RunStory) -> SafeString | str:
     run = story.run
-    words = {"time": duration_text(run), "host": run.host or NOTHING, "reason": reason(run), "who": run.stop_requester}
+    words = {
+        "time": duration_text(run),
+        "host": run.host or NOTHING,
+        "reason": masked_reason(run),
+        "who": run.stop_requester,
+    }
     if run.status == Status.SKIPPED:
         return _("It did not run. %(reason)s") % words
     if run.status == Status.LOST:
@@ -137,7 +142,7 @@ def _failed_sentence(run: Run, words: dict[str, str]) -> SafeString | str:
         text = _("It failed after %(time)s on %(host)s: %(reason)s") % words
     else:
         text = _("It failed after %(time)s on %(host)s with %(exit)s") % words
-    line = error_line(run)
+    line = masked_error_line(run)
     return format_html("{}: <code>{}</code>", text.rstrip("."), line) if line else f"{text.rstrip('.')}."
 
 
@@ -170,7 +175,7 @@ def _retry_note(retry: Run) -> SafeString:
 
 
 def run_link(run: Run) -> SafeString:
-    """“run 12”, linked where this site has the page."""
+    """“run 12”, as a link if this site has the page of runs."""
     text, url = _("run %(token)d") % {"token": run.token}, admin_url("chroniker_run_change", run.pk)
     return format_html('<a href="{}">{}</a>', url, text) if url else format_html("{}", text)
 
@@ -192,7 +197,7 @@ def _usual_duration_notes(story: RunStory) -> list[str]:
 
 
 def covered_times_text(run: Run) -> str:
-    """“and all scheduled times until 09:41”; empty for a single one."""
+    """“and all scheduled times until 09:41”; empty if the run covers only one."""
     if run.covered_until is None or run.covered_until == run.scheduled_for:
         return ""
     return _("and all scheduled times until %(time)s") % {"time": short_time(run.covered_until)}

@@ -1,4 +1,4 @@
-"""The time bar of a run, with its moments and gaps in words."""
+"""The time bar of a run: its moments, and the gaps between them, with their texts."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import Any
 from django.utils.translation import gettext as _
 
 from chroniker.admin.runs import time_bar
-from chroniker.admin.runs.run_sentence import run_estimate
+from chroniker.admin.runs.run_sentence import estimate_run
 from chroniker.insights.run_story import RunStory
 from chroniker.models import OPEN, Run, Status
 from chroniker.wording.exit_status import exit_status
@@ -17,15 +17,19 @@ from chroniker.wording.formats import exact_time, short_duration
 from chroniker.wording.states import state
 
 
-def bar(story: RunStory) -> dict[str, Any]:
-    """For the template ``times.html``. Empty for a skipped or imported run, which has one moment only.
+def draw_time_bar(story: RunStory) -> dict[str, Any]:
+    """The bar for the template ``times.html``. Empty for a skipped or imported run, which has only one moment.
 
-    ``start_at``: the part of its width that a narrow page shows first: what goes on, or the begin of an ended run.
+    ``start_at``: the share of the width to which a narrow page scrolls first: the current part of an open run, or the
+    start of an ended one.
     """
-    moments = _moments(story)
+    moments = _moments_of_run(story)
     texts = [_part_text(story, begin, end) for begin, end in pairwise(moments)]
     end = _end_label(story, moments[-1]) if moments else ""
-    parts = [_part(part, text) for part, text in zip(time_bar.parts(moments, texts, end), texts, strict=True)]
+    parts = [
+        _part_context(part, text)
+        for part, text in zip(time_bar.divide_into_parts(moments, texts, end), texts, strict=True)
+    ]
     if not parts:
         return {}
     shown = [part for part in parts if not part["is_future"]]
@@ -39,36 +43,38 @@ def bar(story: RunStory) -> dict[str, Any]:
     }
 
 
-def _moments(story: RunStory) -> list[time_bar.Moment]:
-    """In the order in which they happened. A moment that was not recorded joins the gaps beside it."""
+def _moments_of_run(story: RunStory) -> list[time_bar.Moment]:
+    """The moments in their order. If a moment was not recorded, the gaps before and after it become one gap."""
     run, now = story.run, story.now
     if run.status == Status.SKIPPED:
         return []
     found = []
     if run.scheduled_for is not None and run.scheduled_for <= run.claimed_at:
-        found.append(_moment(run.scheduled_for, _("%(time)s due"), _("tick delay"), "wait"))
+        found.append(_make_moment(run.scheduled_for, _("%(time)s due"), _("tick delay"), "wait"))
     known = run.taken_at is not None
     found.append(
-        _moment(run.claimed_at, _("%(time)s claimed") if not found else _("claimed"), *_gap_after_claim(run, known))
+        _make_moment(
+            run.claimed_at, _("%(time)s claimed") if not found else _("claimed"), *_gap_after_claim(run, known)
+        )
     )
     if run.taken_at is not None:
-        found.append(_moment(run.taken_at, _("taken"), _("start-up"), "busy"))
+        found.append(_make_moment(run.taken_at, _("taken"), _("start-up"), "busy"))
     if run.started_at is not None:
         tone = state(run.status).tone
-        found.append(_moment(run.started_at, _("%(time)s started"), _("running"), tone))
+        found.append(_make_moment(run.started_at, _("%(time)s started"), _("running"), tone))
     found += _end_moments(story, now)
     return found
 
 
-def _moment(at: dt.datetime, label: str, gap: str, tone: str) -> time_bar.Moment:
+def _make_moment(at: dt.datetime, label: str, gap: str, tone: str) -> time_bar.Moment:
     return time_bar.Moment(at, label % {"time": exact_time(at)} if "%(" in label else label, gap, tone)
 
 
-def _gap_after_claim(run: Run, known: bool) -> tuple[str, str]:
-    """The gap that begins with the claim."""
+def _gap_after_claim(run: Run, taken_is_known: bool) -> tuple[str, str]:
+    """The name and the tone of the gap that begins with the claim."""
     if run.status == Status.CLAIMED:
         return _("queue"), "wait"
-    return (_("queue") if known or run.started_at is None else _("queue and start-up")), "idle"
+    return (_("queue") if taken_is_known or run.started_at is None else _("queue and start-up")), "idle"
 
 
 def _end_moments(story: RunStory, now: dt.datetime) -> list[time_bar.Moment]:
@@ -79,7 +85,7 @@ def _end_moments(story: RunStory, now: dt.datetime) -> list[time_bar.Moment]:
     if run.status == Status.CLAIMED and story.lease is not None and story.lease.expires_at > now:
         found.append(time_bar.Moment(story.lease.expires_at, "", is_future=True))
     elif run.status == Status.RUNNING:
-        guess = run_estimate(story)
+        guess = estimate_run(story)
         ends = guess.by_rate or guess.by_past
         if ends is not None and ends > now:
             found.append(time_bar.Moment(ends, "", is_future=True))
@@ -87,7 +93,7 @@ def _end_moments(story: RunStory, now: dt.datetime) -> list[time_bar.Moment]:
 
 
 def _part_text(story: RunStory, begin: time_bar.Moment, end: time_bar.Moment) -> str:
-    """“tick delay 1.1 s”; empty for a part that lies ahead."""
+    """“tick delay 1.1 s”; empty for a part that lies in the future."""
     if begin.is_future:
         return ""
     is_current = story.run.status in OPEN and end.at == story.now
@@ -95,10 +101,10 @@ def _part_text(story: RunStory, begin: time_bar.Moment, end: time_bar.Moment) ->
     return text % {"gap": begin.gap, "time": short_duration(end.at - begin.at)}
 
 
-def _part(part: time_bar.Part, text: str) -> dict[str, Any]:
-    words = {"text": text, "from": exact_time(part.begins), "to": exact_time(part.ends)}
+def _part_context(bar_part: time_bar.Part, text: str) -> dict[str, Any]:
+    words = {"text": text, "from": exact_time(bar_part.begins), "to": exact_time(bar_part.ends)}
     said = _("%(text)s, from %(from)s to %(to)s") % words
-    return {"part": part, "text": text, "said": said, "is_future": part.is_future, "label": part.label}
+    return {"part": bar_part, "text": text, "said": said, "is_future": bar_part.is_future, "label": bar_part.label}
 
 
 def _end_label(story: RunStory, last: time_bar.Moment) -> str:

@@ -1,4 +1,4 @@
-"""The bar of a run's time: named gaps between its moments, to scale where that leaves room for a text. Pure."""
+"""The bar of a run's time: a part for each gap between two moments, to scale if its text has room. Pure."""
 
 from __future__ import annotations
 
@@ -7,15 +7,15 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import pairwise, zip_longest
 
-#: The width of the picture and of the space between parts, in pixels.
+#: The width of the picture, and the space between two parts, in pixels.
 WIDTH, GAP = 1000, 3
-#: The least width of a part, and what one character of a text in it needs.
+#: The least width of a part, and the width of one character of its text, in pixels.
 LEAST, CHARACTER = 104, 6.2
 
 
 @dataclass(frozen=True, slots=True)
 class Moment:
-    """``label`` stands above the bar. ``gap``: the name of the part that begins here, with room for ``text``."""
+    """``label``: the text above the bar at this moment. ``gap``: the name of the part that begins at this moment."""
 
     at: dt.datetime
     label: str
@@ -26,7 +26,7 @@ class Moment:
 
 @dataclass(frozen=True, slots=True)
 class Part:
-    """A part of the bar. ``is_widened``: it is drawn wider than it is."""
+    """A part of the bar. ``is_widened``: the part is drawn wider than its share of the time."""
 
     label: str
     gap: str
@@ -47,11 +47,11 @@ class Part:
         return self.x + 8
 
 
-def parts(moments: Sequence[Moment], texts: Sequence[str] = (), end_label: str = "") -> list[Part]:
-    """The parts between the moments, which are in their order. Together they are as wide as the picture.
+def divide_into_parts(moments: Sequence[Moment], texts: Sequence[str] = (), end_label: str = "") -> list[Part]:
+    """The parts between the given moments, which must be in order. Together they are as wide as the picture.
 
-    ``texts``: the text within each part. ``end_label``: the label above the end of the last part. A part has room for
-    its text and its labels, as long as all fit.
+    ``texts``: the text within each part. ``end_label``: the label above the end of the last part. Each part is wide
+    enough for its text and its labels, if all of them fit into the picture.
     """
     gaps = list(pairwise(moments))
     lengths = [max((end.at - begin.at).total_seconds(), 0.0) for begin, end in gaps]
@@ -71,18 +71,18 @@ def parts(moments: Sequence[Moment], texts: Sequence[str] = (), end_label: str =
     return found
 
 
-def divide_width(lengths: Sequence[float], width: int, least: Sequence[int]) -> list[int]:
-    """Divide ``width`` by these lengths, each with its least width: what that costs is taken from the others.
+def divide_width(lengths: Sequence[float], width: int, least_widths: Sequence[int]) -> list[int]:
+    """Divide ``width`` in proportion to ``lengths``, but give each at least its least width, at the cost of the others.
 
-    If the least widths need more than there is, they are cut in proportion.
+    If the sum of the least widths is more than ``width``, each is reduced in proportion.
     """
-    if sum(least) > width:
-        least = [each * width // sum(least) for each in least]
-    found, free = list(least), set(range(len(lengths)))
+    if sum(least_widths) > width:
+        least_widths = [each * width // sum(least_widths) for each in least_widths]
+    found, free = list(least_widths), set(range(len(lengths)))
     while free:
         total = sum(lengths[at] for at in free)
         room = width - sum(found[at] for at in range(len(found)) if at not in free)
-        narrow = {at for at in free if lengths[at] * room <= least[at] * total}
+        narrow = {at for at in free if lengths[at] * room <= least_widths[at] * total}
         if not narrow:
             break
         free -= narrow

@@ -10,12 +10,12 @@ from hypothesis import strategies as st
 from chroniker.admin.graph.layering import (
     Edge,
     assign_layers,
-    closing_edges,
-    components,
+    connected_components,
     count_crossings,
-    longest_paths,
+    cycle_closing_edges,
+    longest_path_lengths,
 )
-from chroniker.admin.graph.placement import BOX_HEIGHT, BOX_WIDTH, COLUMN, MARGIN, Picture, place_graph
+from chroniker.admin.graph.placement import BOX_HEIGHT, BOX_WIDTH, COLUMN, MARGIN, GraphPlacement, place_graph
 
 NODES = tuple(range(12))
 ANY_EDGE = st.tuples(st.sampled_from(NODES), st.sampled_from(NODES)).filter(lambda edge: edge[0] != edge[1])
@@ -23,7 +23,7 @@ ANY_EDGES = st.lists(ANY_EDGE, unique=True, max_size=24).map(tuple)
 WITHOUT_CYCLES = ANY_EDGES.map(lambda edges: tuple(dict.fromkeys((min(edge), max(edge)) for edge in edges)))
 
 
-def column(drawn: Picture, node: int) -> float:
+def column(drawn: GraphPlacement, node: int) -> float:
     return (drawn.boxes[node][0] - MARGIN) / COLUMN
 
 
@@ -74,9 +74,9 @@ def test_the_column_is_the_longest_path(edges: tuple[Edge, ...]) -> None:
 
 @given(ANY_EDGES)
 def test_without_the_closing_edges_there_is_no_cycle(edges: tuple[Edge, ...]) -> None:
-    closing = closing_edges(NODES, edges)
+    closing = cycle_closing_edges(NODES, edges)
     left = [edge for edge in edges if edge not in closing]
-    length = longest_paths(NODES, left)
+    length = longest_path_lengths(NODES, left)
     assert all(length[source] < length[target] for source, target in left)
 
 
@@ -104,7 +104,7 @@ def test_crossings_are_counted_as_by_comparing_all_pairs(edges: tuple[Edge, ...]
 def test_parts_are_drawn_below_each_other(edges: tuple[Edge, ...]) -> None:
     drawn = place_graph(NODES, edges)
     bottom = 0.0
-    for members in components(NODES, edges):
+    for members in connected_components(NODES, edges):
         heights = [drawn.boxes[node][1] for node in members]
         assert bottom < min(heights) - BOX_HEIGHT / 2
         bottom = max(heights) + BOX_HEIGHT / 2

@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from chroniker.admin.operations.fleet_pictures import clock_picture
+from chroniker.admin.operations.fleet_pictures import draw_clock_skew
 from chroniker.admin.operations.timeline_picture import TEXT, _now_text_x
 
 
@@ -17,4 +17,4 @@ def test_the_text_of_the_present_is_beside_a_date(dates: list[float], x: float) 
 
 @pytest.mark.parametrize(("skew", "text"), [(0.0, "0.00 s"), (-0.004, "0.00 s"), (-0.006, "-0.01 s"), (1.5, "+1.50 s")])
 def test_a_skew_of_less_than_a_hundredth_has_no_sign(skew: float, text: str) -> None:
-    assert clock_picture(skew)["text"] == text
+    assert draw_clock_skew(skew)["text"] == text
