@@ -1,4 +1,4 @@
-"""The page that asks before an action disables, runs or stops jobs. It says what will happen to each."""
+"""The page that asks before an action disables, runs or stops jobs. It says what will happen to each job."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from django.http import HttpRequest, HttpResponse
 from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 
-from chroniker.admin.jobs.job_head import placement
+from chroniker.admin.jobs.job_head import executor_queue_priority
 from chroniker.admin.shared.console_page import render_console_page
 from chroniker.admin.shared.site_links import admin_url
 from chroniker.eligibility import explanations
@@ -23,14 +23,14 @@ from chroniker.wording.formats import NOTHING, format_count, short_duration, sho
 if TYPE_CHECKING:
     from django.contrib.admin import ModelAdmin
 
-#: Jobs that the page names; of the others it gives the number.
+#: The page lists at most so many jobs; it counts the others.
 MOST_LISTED = 100
 TEMPLATE = "chroniker/console/jobs/confirm.html"
 
 
 @dataclass(frozen=True, slots=True)
-class Effect:
-    """What will happen to one job. ``is_left_out``: nothing, for the reason in the text."""
+class ActionEffect:
+    """What will happen to one job. ``is_left_out``: nothing happens to it, and the text says why."""
 
     overview: JobStatus
     text: str
@@ -44,54 +44,59 @@ class Effect:
 
 
 @dataclass(frozen=True, slots=True)
-class Question:
-    """The question on the page. ``action`` is the name of the admin action that the answer starts.
+class ActionQuestion:
+    """The question on the page. ``action``: the name of the admin action that starts when the user confirms.
 
-    ``affects``: the jobs that it changes, of those that the page does not list. Only *disable* takes so many.
+    ``affects``: the condition by which the page counts, among the jobs that it does not list, those that will change.
+    Only *disable* accepts so many jobs.
     """
 
     action: str
     title: Callable[[int], str]
     note: Callable[[], str]
     button: Callable[[int], str]
-    effects: Callable[[Sequence[JobStatus]], list[Effect]]
+    effects: Callable[[Sequence[JobStatus]], list[ActionEffect]]
     affects: Q = field(default_factory=Q)
 
 
-def _run_effects(overviews: Sequence[JobStatus]) -> list[Effect]:
+def _run_effects(overviews: Sequence[JobStatus]) -> list[ActionEffect]:
     reasons = explanations.reasons_cannot_run_now([overview.state for overview in overviews])
     return [_run_effect(overview, reasons[overview.job.pk]) for overview in overviews]
 
 
-def _run_effect(overview: JobStatus, reason: str | None) -> Effect:
+def _run_effect(overview: JobStatus, reason: str | None) -> ActionEffect:
     usual = short_duration(overview.state.p50)
     if reason is not None:
-        return Effect(overview, _("Is left out. %(reason)s") % {"reason": reason}, "wait", usual, is_left_out=True)
-    return Effect(overview, _("Runs at once: %(where)s") % {"where": placement(overview.job)}, usual=usual)
+        return ActionEffect(
+            overview, _("Is left out. %(reason)s") % {"reason": reason}, "wait", usual, is_left_out=True
+        )
+    return ActionEffect(
+        overview, _("Runs at once: %(where)s") % {"where": executor_queue_priority(overview.job)}, usual=usual
+    )
 
 
-def _stop_effects(overviews: Sequence[JobStatus]) -> list[Effect]:
+def _stop_effects(overviews: Sequence[JobStatus]) -> list[ActionEffect]:
     return [_stop_effect(overview) for overview in overviews]
 
 
-def _stop_effect(overview: JobStatus) -> Effect:
+def _stop_effect(overview: JobStatus) -> ActionEffect:
     if overview.lease is None:
-        return Effect(overview, _("Is left as it is: it has no open run"), "idle", is_left_out=True)
+        return ActionEffect(overview, _("Is left as it is: it has no open run"), "idle", is_left_out=True)
     run = overview.lease.run
     if run.status != Status.RUNNING:
-        return Effect(overview, _("Run %(token)d is cancelled before it starts") % {"token": run.token}, "wait")
+        return ActionEffect(overview, _("Run %(token)d is cancelled before it starts") % {"token": run.token}, "wait")
     words = {"token": run.token, "time": short_duration(overview.now - (run.started_at or run.claimed_at))}
     text = _("Run %(token)d is stopped, after %(time)s") % words
-    return Effect(overview, text, "wait", short_duration(overview.state.p50))
+    return ActionEffect(overview, text, "wait", short_duration(overview.state.p50))
 
 
-def _disable_effects(overviews: Sequence[JobStatus]) -> list[Effect]:
+def _disable_effects(overviews: Sequence[JobStatus]) -> list[ActionEffect]:
     return [_disable_effect(overview) for overview in overviews]
 
 
-def _disable_effect(overview: JobStatus) -> Effect:
+def _disable_effect(overview: JobStatus) -> ActionEffect:
     if not overview.job.enabled:
-        return Effect(overview, _("Is disabled already"), "idle", is_left_out=True)
+        return ActionEffect(overview, _("Is disabled already"), "idle", is_left_out=True)
     text = _("Is not started any more")
     if overview.next_run is not None:
         text = _("Is not started any more; the next run was due at %(time)s") % {
@@ -99,10 +104,10 @@ def _disable_effect(overview: JobStatus) -> Effect:
         }
     if overview.is_open:
         text = _("%(text)s. Its open run continues") % {"text": text}
-    return Effect(overview, text)
+    return ActionEffect(overview, text)
 
 
-DISABLE = Question(
+DISABLE = ActionQuestion(
     "disable",
     lambda n: ngettext("Disable %(n)s job?", "Disable %(n)s jobs?", n) % {"n": format_count(n)},
     lambda: _("Nothing starts these jobs until they are enabled again. The log notes it with your name."),
@@ -110,21 +115,21 @@ DISABLE = Question(
     _disable_effects,
     Q(enabled=True),
 )
-RUN = Question(
+RUN = ActionQuestion(
     "run_now",
     lambda n: ngettext("Run %(n)s job now?", "Run %(n)s jobs now?", n) % {"n": format_count(n)},
     lambda: _("Their schedules stay as they are. The log notes it with your name."),
     lambda n: ngettext("Run %(n)s job", "Run %(n)s jobs", n) % {"n": format_count(n)},
     _run_effects,
 )
-STOP = Question(
+STOP = ActionQuestion(
     "stop",
     lambda n: ngettext("Stop %(n)s job?", "Stop %(n)s jobs?", n) % {"n": format_count(n)},
     lambda: _("Their schedules stay as they are. The log notes it with your name."),
     lambda n: ngettext("Stop %(n)s job", "Stop %(n)s jobs", n) % {"n": format_count(n)},
     _stop_effects,
 )
-CHECK = Question(
+CHECK = ActionQuestion(
     "check_now",
     lambda n: ngettext("Check %(n)s monitor now?", "Check %(n)s monitors now?", n) % {"n": format_count(n)},
     lambda: _("One run of each monitor is started, in addition to its schedule."),
@@ -134,12 +139,12 @@ CHECK = Question(
 
 
 def confirmation_page(
-    model_admin: ModelAdmin[Any], request: HttpRequest, jobs: QuerySet[Any], question: Question
+    model_admin: ModelAdmin[Any], request: HttpRequest, jobs: QuerySet[Any], question: ActionQuestion
 ) -> HttpResponse | None:
-    """The page that asks; ``None`` if the person has confirmed the action for this number of selected jobs.
+    """The page that asks; ``None`` if the user has already confirmed the action for this number of selected jobs.
 
-    The number is compared because "select all" selects again when the answer arrives: if it differs, the page asks
-    again.
+    The number is compared because "select all" selects jobs again when the user confirms. If the number then differs,
+    the page asks again.
     """
     number = jobs.count()
     if request.POST.get("confirmed") == str(number):
@@ -171,8 +176,8 @@ def confirmation_page(
     return render_console_page(model_admin.admin_site, request, TEMPLATE, "jobs", context)
 
 
-def _cancel_url(request: HttpRequest, of_list: str, listed: Sequence[Job]) -> str:
-    """Where “Cancel” leads: to the list as it was, or to the page of the job."""
-    if request.path == of_list:
+def _cancel_url(request: HttpRequest, list_url: str, listed_jobs: Sequence[Job]) -> str:
+    """The address behind “Cancel”: the list with its filters, or the page of the job."""
+    if request.path == list_url:
         return request.get_full_path()
-    return admin_url("chroniker_job_status", listed[0].pk) if len(listed) == 1 else of_list
+    return admin_url("chroniker_job_status", listed_jobs[0].pk) if len(listed_jobs) == 1 else list_url

@@ -27,7 +27,7 @@ from chroniker.scheduler import backfilling
 from chroniker.scheduler.backfilling import Preview, Wish
 from chroniker.wording.formats import exact_time, format_count, full_time, short_duration
 
-#: Scheduled times of a preview, and backfills of a job, that the page shows.
+#: The page shows at most so many scheduled times of a preview, and so many backfills of the job.
 MOST_TIMES, MOST_BACKFILLS = 200, 20
 FRAGMENTS = {**job_head.FRAGMENTS, "job-backfills": "chroniker/console/backfill/list.html"}
 #: The state of a backfill as a code of ``chroniker.wording.states``.
@@ -35,7 +35,7 @@ STATES = {"OPEN": "running", "DONE": "succeeded", "CANCELLED": "stopped", "FAILE
 
 
 class BackfillForm(forms.Form):
-    """Its times are in the time zone of the job."""
+    """The form. Its times are in the time zone of the job."""
 
     first = forms.DateTimeField(
         label=gettext_lazy("From"),
@@ -63,7 +63,7 @@ class BackfillForm(forms.Form):
     )
     note = forms.CharField(label=gettext_lazy("Note"), required=False, max_length=500)
 
-    def wish(self, job: Job) -> Wish:
+    def make_wish(self, job: Job) -> Wish:
         data = self.cleaned_data
         chosen = {name: data[name] for name in ("first", "last", "which", "include_unknown", "on_failure", "note")}
         return Wish(job, args=data.get("args") or None, **chosen)
@@ -83,24 +83,24 @@ class BackfillRow:
 
 
 def backfill_view(job_admin: Any, request: HttpRequest, object_id: int) -> HttpResponse:
-    """It shows the job and what became of its runs, so it needs the right to view both besides the right to run it."""
+    """The page. It needs the permissions to run jobs, and to view jobs and runs, because it shows both."""
     if not (job_admin.has_view_permission(request) and request.user.has_perm("chroniker.view_run")):
         raise PermissionDenied
     if not job_admin.has_run_permission(request):
         raise PermissionDenied
-    overview = job_head.overview_or_404(object_id)
+    overview = job_head.job_status_or_404(object_id)
     job = overview.job
     with use_time_zone(job.timezone):
         if request.method == "POST" and ("cancel" in request.POST or "cancel_and_stop" in request.POST):
-            return _cancel(job_admin, request, job)
+            return _cancel_backfill(job_admin, request, job)
         if request.method == "POST" and "retry_now" in request.POST:
-            return _retry_now(request, job)
-        form, found = _make_form(job_admin, request, job), None
+            return _retry_backfill_now(request, job)
+        form, found = _make_backfill_form(job_admin, request, job), None
         if request.method == "POST" and form.is_valid():
             try:
                 if "preview" not in request.POST:
-                    return _start(request, job, form.wish(job))
-                found = backfilling.preview(form.wish(job))
+                    return _request_backfill(request, job, form.make_wish(job))
+                found = backfilling.preview(form.make_wish(job))
             except BackfillRefused as refusal:
                 form.add_error(None, str(refusal))
         context = {
@@ -110,33 +110,33 @@ def backfill_view(job_admin: Any, request: HttpRequest, object_id: int) -> HttpR
             "form": form,
             "zone": job.timezone,
             "rows": backfill_rows(job),
-            **(_preview_context(found, form.wish(job)) if found is not None else {}),
+            **(_preview_context(found, form.make_wish(job)) if found is not None else {}),
         }
         template = "chroniker/console/backfill/page.html"
         return render_console_page(job_admin.admin_site, request, template, "jobs", context, FRAGMENTS)
 
 
-def _make_form(job_admin: Any, request: HttpRequest, job: Job) -> BackfillForm:
-    """``?from=…&until=…``: the range that it begins with."""
+def _make_backfill_form(job_admin: Any, request: HttpRequest, job: Job) -> BackfillForm:
+    """The form. ``?from=…&until=…``: the initial values of its time range."""
     given = {"first": request.GET.get("from"), "last": request.GET.get("until")}
     form = BackfillForm(request.POST if request.method == "POST" else None, initial=given)
-    if not (job.command and job_admin.has_run_with_permission(request)):
+    if not (job.command and job_admin.has_run_with_arguments_permission(request)):
         del form.fields["args"]
     return form
 
 
-def _start(request: HttpRequest, job: Job, wish: Wish) -> HttpResponse:
+def _request_backfill(request: HttpRequest, job: Job, wish: Wish) -> HttpResponse:
     made = backfilling.request(wish, request.user.get_username())
     log_job_action(request, [job], _("Backfill requested: %(planned)d runs.") % {"planned": made.planned})
     messages.success(request, _("The backfill was requested: %(n)s runs, from the next tick on.") % {"n": made.planned})
     return redirect_to("chroniker_job_backfill", job.pk)
 
 
-def _cancel(job_admin: Any, request: HttpRequest, job: Job) -> HttpResponse:
+def _cancel_backfill(job_admin: Any, request: HttpRequest, job: Job) -> HttpResponse:
     stops = "cancel_and_stop" in request.POST
     if stops and not job_admin.has_stop_permission(request):
         raise PermissionDenied
-    pk = _find_backfill(request, "cancel_and_stop" if stops else "cancel", job)
+    pk = _read_backfill_id(request, "cancel_and_stop" if stops else "cancel", job)
     if backfilling.cancel(pk, request.user.get_username(), stop_run=stops):
         log_job_action(request, [job], _("Backfill cancelled."))
         messages.success(request, _("The backfill was cancelled; no further run of it starts."))
@@ -145,8 +145,8 @@ def _cancel(job_admin: Any, request: HttpRequest, job: Job) -> HttpResponse:
     return redirect_to("chroniker_job_backfill", job.pk)
 
 
-def _retry_now(request: HttpRequest, job: Job) -> HttpResponse:
-    pk = _find_backfill(request, "retry_now", job)
+def _retry_backfill_now(request: HttpRequest, job: Job) -> HttpResponse:
+    pk = _read_backfill_id(request, "retry_now", job)
     with transaction.atomic(using=settings.database):
         changed = lifecycle.hasten_backfill(pk)
         if changed:
@@ -158,10 +158,10 @@ def _retry_now(request: HttpRequest, job: Job) -> HttpResponse:
     return redirect_to("chroniker_job_backfill", job.pk)
 
 
-def _find_backfill(request: HttpRequest, button: str, job: Job) -> UUID:
-    """The backfill of this job that the button names."""
+def _read_backfill_id(request: HttpRequest, button_name: str, job: Job) -> UUID:
+    """The id of the backfill in the value of the button. Raises ``PermissionDenied`` if it is not of this job."""
     try:
-        pk = UUID(request.POST[button])
+        pk = UUID(request.POST[button_name])
     except ValueError:
         pk = UUID(int=0)
     if not Backfill.objects.filter(pk=pk, job=job).exists():
@@ -169,15 +169,15 @@ def _find_backfill(request: HttpRequest, button: str, job: Job) -> UUID:
     return pk
 
 
-def _preview_context(found: Preview, wish: Wish) -> dict[str, Any]:
-    length = short_duration(found.seconds) if found.seconds else ""
+def _preview_context(preview: Preview, wish: Wish) -> dict[str, Any]:
+    length = short_duration(preview.seconds) if preview.seconds else ""
     return {
         "preview": [
-            (full_time(each.instant), each.result.label, wish.wants(each)) for each in found.decided[:MOST_TIMES]
+            (full_time(each.instant), each.result.label, wish.wants(each)) for each in preview.decided[:MOST_TIMES]
         ],
-        "preview_more": max(0, len(found.decided) - MOST_TIMES),
-        "preview_planned": format_count(found.planned),
-        "preview_total": format_count(len(found.decided)),
+        "preview_more": max(0, len(preview.decided) - MOST_TIMES),
+        "preview_planned": format_count(preview.planned),
+        "preview_total": format_count(len(preview.decided)),
         "preview_length": length,
     }
 

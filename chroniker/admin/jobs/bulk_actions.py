@@ -14,7 +14,7 @@ from django.utils.translation import gettext_lazy, ngettext
 
 from chroniker import lifecycle
 from chroniker.admin.jobs import action_confirmation
-from chroniker.admin.jobs.action_confirmation import Question, confirmation_page
+from chroniker.admin.jobs.action_confirmation import ActionQuestion, confirmation_page
 from chroniker.admin.shared import run_and_stop
 from chroniker.clock import jump_detection
 from chroniker.conf import settings
@@ -25,26 +25,26 @@ if TYPE_CHECKING:
 else:
     Base = object
 
-#: Jobs that one action may run or stop: each costs a few statements and a message to the broker.
+#: One action runs or stops at most so many jobs: each job costs some statements and a message to the broker.
 MOST_AT_ONCE = 100
 
 
-def book_soon(job_ids: list[int]) -> None:
+def book_next_runs_after_commit(job_ids: list[int]) -> None:
     """Book these jobs after the commit, so that the next page shows their next run.
 
     If this fails, nothing is lost: the jobs stay marked as edited, and the next tick books them.
     """
     ids = job_ids[: settings.batch_size]
-    transaction.on_commit(lambda: _book(ids), using=settings.database, robust=True)
+    transaction.on_commit(lambda: _book_next_runs(ids), using=settings.database, robust=True)
 
 
-def _book(job_ids: list[int]) -> None:
+def _book_next_runs(job_ids: list[int]) -> None:
     with suppress(jump_detection.ClockJumped):
         lifecycle.book(job_ids, jump_detection.trusted_now())
 
 
 class BulkActions(Base):
-    """The actions. Each reports the number of jobs, and the reasons for those that were left out."""
+    """The actions. Each shows the number of changed jobs, and why it left out others."""
 
     actions: tuple[str, ...] = ("enable", "disable", "run_now", "stop")
 
@@ -80,28 +80,30 @@ class BulkActions(Base):
         run_and_stop.stop_jobs(request, jobs)
         return None
 
-    def run_if_confirmed(self, request: HttpRequest, jobs: QuerySet[Job], question: Question) -> HttpResponse | None:
-        """Run these jobs now, once the person has confirmed; until then the page that asks."""
+    def run_if_confirmed(
+        self, request: HttpRequest, jobs: QuerySet[Job], question: ActionQuestion
+    ) -> HttpResponse | None:
+        """Run these jobs now if the user has confirmed this; otherwise return the page that asks."""
         if self._refuse_if_too_many(request, jobs):
             return None
         if page := confirmation_page(self, request, jobs, question):
             return page
-        # Also for a proxy of the model: log entries belong to the job, whose page shows them.
+        # ``jobs`` may be monitors, a proxy model. The log entries must be for the job, because its page shows them.
         run_and_stop.run_jobs(request, Job.objects.filter(pk__in=jobs.order_by().values("pk")))
         return None
 
     def has_run_permission(self, request: HttpRequest) -> bool:
         return request.user.has_perm("chroniker.run_job")
 
-    def has_run_with_permission(self, request: HttpRequest) -> bool:
-        """Arguments decide what a command does as much as its name, so this also needs the right to change the job."""
+    def has_run_with_arguments_permission(self, request: HttpRequest) -> bool:
+        """To run a job with other arguments also needs the permission to change it: arguments decide what it does."""
         return self.has_run_permission(request) and self.has_change_permission(request)
 
     def has_stop_permission(self, request: HttpRequest) -> bool:
         return request.user.has_perm("chroniker.stop_job")
 
     def set_enabled(self, request: HttpRequest, jobs: QuerySet[Job], *, on: bool) -> int:
-        """Set ``enabled``; the number of jobs that changed, as counted by the update itself."""
+        """Set ``enabled``, and return how many jobs the UPDATE changed."""
         chosen = Job.objects.filter(pk__in=jobs.order_by().values("pk"))
         others = list(chosen.exclude(enabled=on).only("name").order_by("pk"))
         ids = [job.pk for job in others]
@@ -111,7 +113,7 @@ class BulkActions(Base):
                 for start in range(0, len(ids), 500)
             )
             run_and_stop.log_job_action(request, others, _("Enabled.") if on else _("Disabled."))
-            book_soon(ids)
+            book_next_runs_after_commit(ids)
         return changed
 
     def _refuse_if_too_many(self, request: HttpRequest, jobs: QuerySet[Job]) -> bool:

@@ -1,4 +1,4 @@
-"""The causes of a job's runs besides its schedule: the table in its schedule history, and “Discard what waits”."""
+"""What starts a job besides its schedule: the table of causes in its schedule history, and “Discard what waits”."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 
 from chroniker import lifecycle
-from chroniker.admin.jobs.run_and_stop_views import back_to_job
+from chroniker.admin.jobs.run_and_stop_views import redirect_to_next_or_job
 from chroniker.admin.shared import run_and_stop
 from chroniker.admin.shared.site_links import admin_url
 from chroniker.conf import settings
@@ -25,17 +25,17 @@ from chroniker.reasons import Code
 from chroniker.schedule import Frequency
 
 
-def context(job_admin: Any, request: HttpRequest, overview: JobStatus) -> dict[str, Any]:
-    """For the template."""
+def causes_context(job_admin: Any, request: HttpRequest, overview: JobStatus) -> dict[str, Any]:
+    """The values for the template."""
     return {
-        "causes": [_row(each) for each in job_causes.fetch_latest_causes(overview.job.pk)],
+        "causes": [_cause_row(each) for each in job_causes.fetch_latest_causes(overview.job.pk)],
         "n_waiting": overview.n_waiting,
         "may_discard": overview.n_waiting and job_admin.has_change_permission(request),
         "has_schedule": overview.job.frequency != Frequency.MANUAL,
     }
 
 
-def _row(cause: Cause) -> dict[str, Any]:
+def _cause_row(cause: Cause) -> dict[str, Any]:
     row = cause.activation
     return {
         "made_at": row.made_at,
@@ -52,7 +52,7 @@ def _row(cause: Cause) -> dict[str, Any]:
 
 
 def _cause_text(cause: Cause) -> str:
-    """The run that ended, or who requested it."""
+    """The run whose end was the cause, or who requested the run."""
     row = cause.activation
     if row.cause is None:
         text = row.asked_by or _("a program")
@@ -62,17 +62,17 @@ def _cause_text(cause: Cause) -> str:
     return _("%(job)s, run %(token)d") % {"job": row.cause_job, "token": cause.cause_token}
 
 
-def discard_view(job_admin: Any, request: HttpRequest, object_id: int) -> HttpResponse:
-    """End all activations that wait for a job. Needs the right to change jobs."""
+def discard_activations_view(job_admin: Any, request: HttpRequest, object_id: int) -> HttpResponse:
+    """Discard all waiting activations of a job. Needs the permission to change jobs."""
     if not job_admin.has_change_permission(request):
         raise PermissionDenied
     job = get_object_or_404(Job, pk=object_id)
     if request.method == "POST":
-        _discard_activations(request, job)
-    return back_to_job(job_admin, request, job)
+        _discard_waiting_activations(request, job)
+    return redirect_to_next_or_job(job_admin, request, job)
 
 
-def _discard_activations(request: HttpRequest, job: Job) -> None:
+def _discard_waiting_activations(request: HttpRequest, job: Job) -> None:
     with transaction.atomic(using=settings.database):
         count = lifecycle.pass_over_waiting([job.pk], Code.DISCARDED)
         if count:

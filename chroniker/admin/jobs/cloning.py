@@ -34,7 +34,7 @@ class Cloning(Base):
         return {**{name: value for name, value in values.items() if name not in NOT_COPIED}, "enabled": False}
 
     def get_formsets_with_inlines(self, request: HttpRequest, obj: Any = None) -> Iterator[Any]:
-        """With enough empty rows for the copied dependencies."""
+        """The formsets; the one of dependencies gets enough empty rows for the copied ones."""
         for formset, inline in super().get_formsets_with_inlines(request, obj):
             formset.extra = max(
                 formset.extra, len(self._initial_dependencies(request, inline))
@@ -48,7 +48,7 @@ class Cloning(Base):
         return kwargs
 
     def _initial_dependencies(self, request: HttpRequest, inline: Any) -> list[dict[str, Any]]:
-        """The rows to fill in when the form is shown first. A submitted form is taken as it is."""
+        """The copied dependencies that fill the form when it is first shown. A submitted form is not changed."""
         source = self.job_to_clone(request) if request.method == "GET" and inline.model is JobDependency else None
         return [] if source is None else list(source.dependencies.order_by("pk").values(*COPIED_OF_DEPENDENCY))
 

@@ -1,4 +1,4 @@
-"""“Export as code”: the declaration of a job as a page, and those of all jobs that a list shows as a file."""
+"""“Export as code”: a page with the declaration of one job, and a file with the declarations of all listed jobs."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from django.http import HttpRequest, HttpResponse
 from django.utils.translation import gettext as _
 
 from chroniker.admin.jobs import job_head
-from chroniker.admin.jobs.list_page import job_filter
+from chroniker.admin.jobs.list_page import read_job_filter
 from chroniker.admin.shared.console_page import render_console_page
 from chroniker.admin.shared.site_links import admin_url
 from chroniker.clock.database_clock import database_now
@@ -25,13 +25,13 @@ TEMPLATE = "chroniker/console/job/code.html"
 MOST_JOBS = 1000
 
 
-def code_view(job_admin: Any, request: HttpRequest, object_id: int) -> HttpResponse:
-    """``?download=1``: the source of a ``jobs`` module as a file."""
+def job_code_view(job_admin: Any, request: HttpRequest, object_id: int) -> HttpResponse:
+    """The page. ``?download=1``: the source of a ``jobs`` module as a file."""
     if not job_admin.has_view_or_change_permission(request):
         raise PermissionDenied
-    overview = job_head.overview_or_404(object_id)
+    overview = job_head.job_status_or_404(object_id)
     job = overview.job
-    after, triggered_by = _dependee_names(job), _trigger_sources([job.pk])[job.pk]
+    after, triggered_by = _fetch_dependee_names(job), _fetch_trigger_sources([job.pk])[job.pk]
     module = source_code.module(job, after, triggered_by)
     shown = mask_secrets(module, job.secrets)
     if "download" in request.GET:
@@ -48,11 +48,11 @@ def code_view(job_admin: Any, request: HttpRequest, object_id: int) -> HttpRespo
     return render_console_page(job_admin.admin_site, request, TEMPLATE, "jobs", context, job_head.FRAGMENTS)
 
 
-def list_code_view(job_admin: Any, request: HttpRequest) -> HttpResponse:
-    """The source of a ``jobs`` module with the jobs that the list shows with this query, at most ``MOST_JOBS``."""
+def job_list_code_view(job_admin: Any, request: HttpRequest) -> HttpResponse:
+    """A file with the source of a ``jobs`` module: the jobs that the list shows for this query, up to ``MOST_JOBS``."""
     if not job_admin.has_view_or_change_permission(request):
         raise PermissionDenied
-    shown = job_filters.matching_jobs(job_filter(request), job_filters.conditions_at(database_now()))
+    shown = job_filters.matching_jobs(read_job_filter(request), job_filters.conditions_at(database_now()))
     jobs = list(
         shown.select_related("group", "calendar")
         .prefetch_related("channels", "tags")
@@ -62,7 +62,7 @@ def list_code_view(job_admin: Any, request: HttpRequest) -> HttpResponse:
     edges = JobDependency.objects.filter(dependent__in=[job.pk for job in jobs[:MOST_JOBS]])
     for pk, name in edges.order_by("dependee__name").values_list("dependent", "dependee__name"):
         after[pk].append(name)
-    triggered_by = _trigger_sources([job.pk for job in jobs[:MOST_JOBS]])
+    triggered_by = _fetch_trigger_sources([job.pk for job in jobs[:MOST_JOBS]])
     source = source_code.module_of_all((job, after[job.pk], triggered_by[job.pk]) for job in jobs[:MOST_JOBS])
     for secrets in dict.fromkeys(job.secrets for job in jobs):
         source = mask_secrets(source, secrets)
@@ -70,13 +70,13 @@ def list_code_view(job_admin: Any, request: HttpRequest) -> HttpResponse:
     return _python_file_response("jobs", cut + source)
 
 
-def _dependee_names(job: Job) -> list[str]:
+def _fetch_dependee_names(job: Job) -> list[str]:
     names = JobDependency.objects.filter(dependent=job).order_by("dependee__name")
     return list(names.values_list("dependee__name", flat=True))
 
 
-def _trigger_sources(job_ids: Collection[int]) -> dict[int, dict[str, str]]:
-    """By target: the jobs that start it, and on which result. One statement."""
+def _fetch_trigger_sources(job_ids: Collection[int]) -> dict[int, dict[str, str]]:
+    """For each of these jobs: the names of the jobs whose end starts it, and on which result. One statement."""
     found: dict[int, dict[str, str]] = defaultdict(dict)
     rows = JobTrigger.objects.filter(target__in=job_ids).order_by("source__name")
     for pk, name, on in rows.values_list("target", "source__name", "on"):
@@ -85,7 +85,7 @@ def _trigger_sources(job_ids: Collection[int]) -> dict[int, dict[str, str]]:
 
 
 def _job_file_response(job: Job, source: str) -> HttpResponse:
-    """A file whose name is letters and digits, whatever the job's name is."""
+    """The source as a file. The file name has only letters, digits and “_”, whatever the job's name is."""
     stem = re.sub(r"[^A-Za-z0-9]+", "_", job.name).strip("_").lower()[:60] or f"job_{job.pk}"
     return _python_file_response(stem, source)
 

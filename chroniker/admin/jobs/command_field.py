@@ -19,13 +19,13 @@ from chroniker.job_commands import catalogue, options, pickers
 
 
 class CommandInput(forms.TextInput):
-    """A text field with the allowed commands as suggestions; a script turns it into a list grouped by app.
+    """A text field that suggests the allowed commands. A script turns the suggestions into a list grouped by app.
 
-    Other names are accepted too: a command may have been removed since, and the page must still show it.
+    Other names are accepted, too: the page must still show a command that was removed from the project.
     """
 
     def __init__(self, attrs: dict[str, Any], what_runs: str) -> None:
-        """``what_runs``: of ``what_runs.choice``."""
+        """``what_runs``: the result of ``what_runs.choice_as_json``."""
         super().__init__(attrs)
         self._what_runs = what_runs
 
@@ -49,12 +49,12 @@ class CommandInput(forms.TextInput):
         )
 
 
-def _suggestion_text(offer: catalogue.AvailableCommand) -> str:
-    return f"{offer.app}: {offer.help}" if offer.help else offer.app
+def _suggestion_text(command: catalogue.AvailableCommand) -> str:
+    return f"{command.app}: {command.help}" if command.help else command.app
 
 
 class ArgumentsInput(forms.Textarea):
-    """The arguments, with the help and the options of the chosen command beside them."""
+    """The text field for the arguments, with the help and the options of the chosen command beside it."""
 
     def render(self, name: str, value: Any, attrs: dict[str, Any] | None = None, renderer: Any = None) -> SafeString:
         return format_html(
@@ -69,22 +69,25 @@ class ArgumentsInput(forms.Textarea):
 
 
 @json_view
-def command_view(job_admin: Any, request: HttpRequest) -> dict[str, Any]:
-    """``?name=``: help and options of a command. Needs the right to write jobs: it imports the command's code."""
+def command_help_view(job_admin: Any, request: HttpRequest) -> dict[str, Any]:
+    """``?name=``: the help and options of this command.
+
+    Needs the permission to add or change jobs, because it imports the command's code.
+    """
     if not (job_admin.has_add_permission(request) or job_admin.has_change_permission(request)):
         raise PermissionDenied
-    return description(request.GET.get("name", ""))
+    return describe_command(request.GET.get("name", ""))
 
 
-def description(name: str) -> dict[str, Any]:
-    """The help and the options of one command, or the error as text. Imports the command's code."""
-    if not name or len(name) > 200:
+def describe_command(command_name: str) -> dict[str, Any]:
+    """The help and the options of a command, or the error as text. Imports the command's code."""
+    if not command_name or len(command_name) > 200:
         raise BadRequest("name must be the name of a command.")
     try:
-        found = options.describe_command(name)
+        found = options.describe_command(command_name)
     except (CommandRefused, CommandUnreadable) as problem:
         return {"error": str(problem)}
-    picked = [asdict(offer) for offer in pickers.choices_of_command(name)]
+    picked = [asdict(offer) for offer in pickers.choices_of_command(command_name)]
     return {"help": found.help, "options": [_option_values(option) for option in found.options], "offers": picked}
 
 
@@ -96,7 +99,10 @@ def _option_values(option: options.Option) -> dict[str, Any]:
 
 
 def parser_error(command: str, args: str) -> str | None:
-    """Why the command's parser would refuse these arguments; ``None`` if not, or if the command is not allowed."""
+    """Why the command's parser would refuse these arguments.
+
+    ``None`` if it would accept them, or if the command is not allowed.
+    """
     try:
         return options.parser_error(command, args)
     except CommandRefused:

@@ -9,7 +9,7 @@ from django.utils.translation import gettext as _
 from chroniker.schedule import Frequency, Spec
 from chroniker.schedule.cron_parser import CRONITER_ERRORS, FIELDS, expand_part, parse_fields
 
-#: Values that are written out; “…” stands for the others.
+#: At most so many values are written; “…” stands for the others.
 MOST_VALUES = 3
 
 
@@ -22,7 +22,7 @@ class CronField:
 
 
 def cron_fields(spec: Spec) -> list[CronField]:
-    """The five fields of a valid cron schedule, six if it has seconds. None for other schedules."""
+    """The five fields of a valid cron schedule, or six if it has seconds. Empty for other schedules."""
     if spec.frequency != Frequency.CRON:
         return []
     texts = parse_fields(spec.cron)
@@ -38,7 +38,7 @@ def _values_in_words(position: int, text: str) -> str:
         return _("each")
     try:
         values = [str(value) for value in expand_part(position, text)]
-    except CRONITER_ERRORS:  # a part that has a meaning only beside other fields
+    except CRONITER_ERRORS:  # this part is valid only together with the other fields
         return text
     if values == ["*"]:
         return _("each")

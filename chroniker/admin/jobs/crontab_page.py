@@ -1,4 +1,4 @@
-"""Import from a crontab: a form for its text, what would become of each line, and the import itself."""
+"""Import from a crontab: a form for its text, a preview of the job for each line, and the import."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy, ngettext
 
 from chroniker import schedule
-from chroniker.admin.jobs.bulk_actions import book_soon
+from chroniker.admin.jobs.bulk_actions import book_next_runs_after_commit
 from chroniker.admin.shared.console_page import render_console_page
 from chroniker.admin.shared.site_links import redirect_to
 from chroniker.clock.database_clock import database_now
@@ -29,7 +29,7 @@ from chroniker.importing.crontab.this_machine import machine_zone, own_manage_fi
 from chroniker.models import Job
 
 LONGEST_TEXT = 100_000
-#: Outcome -> code of ``wording.states``, and text.
+#: For each outcome: a state code of ``wording.states``, and the text.
 OUTCOMES: dict[Outcome, tuple[str, Any]] = {
     Outcome.WOULD_BE: ("scheduled", gettext_lazy("would be imported")),
     Outcome.IMPORTED: ("succeeded", gettext_lazy("imported")),
@@ -67,7 +67,7 @@ class CrontabForm(forms.Form):
         except (KeyError, ValueError, OSError):
             raise ValidationError(_("There is no time zone with this name. Write it like Europe/Paris.")) from None
 
-    def candidates(self, now: dt.datetime) -> list[Candidate]:
+    def make_candidates(self, now: dt.datetime) -> list[Candidate]:
         data = self.cleaned_data
         cron = Cron(data["cron"]) if data["cron"] else None
         options = ImportOptions(now, data["zone"], own_manage_files(), cron)
@@ -75,8 +75,8 @@ class CrontabForm(forms.Form):
 
 
 @dataclass(frozen=True, slots=True)
-class Line:
-    """One line of the crontab, and the job that it becomes."""
+class PreviewLine:
+    """A line of the crontab, and the job that the import makes from it."""
 
     there: str
     name: str
@@ -94,7 +94,7 @@ def crontab_view(job_admin: Any, request: HttpRequest) -> HttpResponse:
     found: list[Candidate] = []
     now = database_now()
     if request.method == "POST" and form.is_valid():
-        found = form.candidates(now)
+        found = form.make_candidates(now)
         is_preview = "import" not in request.POST
         save_candidates(found, by=None, dry_run=is_preview, disabled=form.cleaned_data["disabled"])
         jobs = [each.job for each in found if each.outcome is Outcome.IMPORTED]
@@ -105,7 +105,7 @@ def crontab_view(job_admin: Any, request: HttpRequest) -> HttpResponse:
     context = {
         "title": _("Import from a crontab"),
         "form": form,
-        "lines": [preview_line(each, now) for each in found],
+        "lines": [make_preview_line(each, now) for each in found],
         "importable": sum(each.outcome is Outcome.WOULD_BE for each in found),
     }
     return render_console_page(
@@ -113,36 +113,36 @@ def crontab_view(job_admin: Any, request: HttpRequest) -> HttpResponse:
     )
 
 
-def _report_import(request: HttpRequest, jobs: Sequence[Job], lines: int) -> HttpResponse:
+def _report_import(request: HttpRequest, jobs: Sequence[Job], line_count: int) -> HttpResponse:
     LogEntry.objects.log_actions(request.user.pk, jobs, ADDITION, _("Imported from a crontab."))  # type: ignore[arg-type]
-    book_soon([job.pk for job in jobs])
+    book_next_runs_after_commit([job.pk for job in jobs])
     text = ngettext(
         "%(n)d job of %(lines)d lines was imported.", "%(n)d jobs of %(lines)d lines were imported.", len(jobs)
     )
-    messages.success(request, text % {"n": len(jobs), "lines": lines})
+    messages.success(request, text % {"n": len(jobs), "lines": line_count})
     if any(job.enabled for job in jobs):
         messages.warning(request, _("Now remove these lines from the crontab. Until then cron runs them, too."))
     return redirect_to("chroniker_job_changelist")
 
 
-def preview_line(candidate: Candidate, now: dt.datetime) -> Line:
-    """``now``: the time that its next times in cron were computed for."""
+def make_preview_line(candidate: Candidate, now: dt.datetime) -> PreviewLine:
+    """``now``: the time from which the next times of cron were computed."""
     code, outcome = OUTCOMES[candidate.outcome]
     job, there = candidate.job, candidate.instants_there
     remarks = list(filter(None, [candidate.refusal, *candidate.differences]))
     if candidate.outcome is Outcome.REFUSED:
-        return Line(candidate.schedule_there, job.name, code, str(outcome), "", "", remarks)
+        return PreviewLine(candidate.schedule_there, job.name, code, str(outcome), "", "", remarks)
     here = schedule.describe(job.spec)
     if not job.enabled:
         here = _("%(schedule)s, disabled") % {"schedule": here}
     if there and there != _next_times(job, now, len(there)):
         remarks.append(_("Its next times differ from those of cron: see manage.py import_crontab --dry-run."))
     what = job.raw_command or f"manage.py {job.command} {job.args}".strip()
-    return Line(candidate.schedule_there, job.name, code, str(outcome), what, here, remarks)
+    return PreviewLine(candidate.schedule_there, job.name, code, str(outcome), what, here, remarks)
 
 
-def _next_times(job: Job, now: dt.datetime, number: int) -> list[dt.datetime]:
+def _next_times(job: Job, now: dt.datetime, count: int) -> list[dt.datetime]:
     try:
-        return schedule.next_instants(job.spec, now, number)
+        return schedule.next_instants(job.spec, now, count)
     except ScheduleError:
         return []

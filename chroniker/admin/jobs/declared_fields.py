@@ -1,4 +1,4 @@
-"""Read-only fields of declared jobs: what the declaration in code sets cannot be changed in the admin."""
+"""Read-only fields of declared jobs: the admin cannot change fields that the declaration in code sets."""
 
 from __future__ import annotations
 
@@ -16,17 +16,23 @@ else:
     Base = object
 
 
-def fixed_fields(job: Job | None) -> frozenset[str]:
-    """The fields that its declaration sets; ``after`` and ``triggered_by`` stand for its dependencies and triggers."""
+def fields_set_by_declaration(job: Job | None) -> frozenset[str]:
+    """The fields that the declaration of a job sets; empty without one.
+
+    ``after`` and ``triggered_by`` stand for its dependencies and triggers.
+    """
     if job is None or not job.is_declared:
         return frozenset()
     known: dict[str, Any] = job.__dict__  # read several times for one page
-    if "fixed_fields" not in known:
-        known["fixed_fields"] = decided_fields(job) | {"name"}
-    fixed: frozenset[str] = known["fixed_fields"]
+    if "fields_set_by_declaration" not in known:
+        known["fields_set_by_declaration"] = decided_fields(job) | {"name"}
+    fixed: frozenset[str] = known["fields_set_by_declaration"]
     return fixed
 
 
-class DeclaredFields(Base):
+class ReadOnlyDeclaredFields(Base):
     def get_readonly_fields(self, request: HttpRequest, obj: Job | None = None) -> Any:
-        return [*super().get_readonly_fields(request, obj), *sorted(fixed_fields(obj) - {"after", "triggered_by"})]
+        return [
+            *super().get_readonly_fields(request, obj),
+            *sorted(fields_set_by_declaration(obj) - {"after", "triggered_by"}),
+        ]

@@ -1,4 +1,4 @@
-"""Deletion of jobs, with their runs and output. A job with an open run is stopped and deleted when the run ends."""
+"""Deletion of jobs with their runs and output. The open run of a job is stopped first, and its end deletes the job."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 else:
     Base = object
 
-#: Jobs that the confirmation page lists one by one.
+#: The confirmation page lists at most so many jobs.
 MOST_LISTED = 50
 
 
@@ -37,16 +37,16 @@ class DeletionRefused(ChronikerError):
     """The job is declared in code."""
 
 
-def delete(request: HttpRequest, jobs: Sequence[Job]) -> list[Job]:
-    """Delete all these jobs; the ones that wait for the end of an open run are returned. Each job is logged.
+def delete_now_or_after_run(request: HttpRequest, jobs: Sequence[Job]) -> list[Job]:
+    """Delete these jobs, and return those that are deleted later, when their open run ends. Each job is logged.
 
-    Raises ``DeletionRefused`` if code declares one of them; then none is deleted. The job states are locked first, as
-    by a claim, so none of these jobs can be claimed during the deletion.
+    Raises ``DeletionRefused`` if one of them is declared in code; then no job is deleted. The job states are locked
+    first, as a claim does, so that none of these jobs can be claimed during the deletion.
     """
     ids = [job.pk for job in jobs]
     with transaction.atomic(using=settings.database):
         list(lock_rows(JobState.objects.filter(pk__in=ids), skip=False))
-        if names := list(declaration_places(ids)):
+        if names := list(declaration_places_by_job_name(ids)):
             text = _("Nothing was deleted. These jobs are declared in code and would be created again: %(names)s.")
             raise DeletionRefused(text % {"names": ", ".join(f"“{name}”" for name in names)})
         job_deletion.request_deletion(ids)
@@ -62,21 +62,24 @@ def delete(request: HttpRequest, jobs: Sequence[Job]) -> list[Job]:
     return waiting
 
 
-def names_with_open_run(job_ids: Sequence[int]) -> list[str]:
+def names_of_jobs_with_open_run(job_ids: Sequence[int]) -> list[str]:
     names = Job.objects.filter(pk__in=Lease.objects.filter(job__in=job_ids).values("job")).values_list(
         "name", flat=True
     )
     return list(names.order_by("name"))
 
 
-def declaration_places(job_ids: Sequence[int]) -> dict[str, str]:
-    """Name -> place of declaration, for those that code declares: the next ``sync_jobs`` would create them again."""
+def declaration_places_by_job_name(job_ids: Sequence[int]) -> dict[str, str]:
+    """The place of the declaration, by job name, of each job that is declared in code.
+
+    If such a job was deleted, the next ``sync_jobs`` would create it again.
+    """
     jobs = Job.objects.filter(pk__in=job_ids, enabled_when_removed=None).exclude(managed_by="")
     return dict(jobs.order_by("name").values_list("name", "managed_by"))
 
 
-def consequences(jobs: Sequence[Job]) -> tuple[list[str], dict[str, int], list[str]]:
-    """For the confirmation page: what would be deleted, as texts and as numbers, and what prevents it."""
+def deletion_consequences(jobs: Sequence[Job]) -> tuple[list[str], dict[str, int], list[str]]:
+    """For the confirmation page: what would be deleted, as sentences and as numbers, and what prevents the deletion."""
     ids = [job.pk for job in jobs]
     counted = Run.objects.filter(job__in=ids).order_by().values_list("job").annotate(Count("pk"))
     runs = dict(counted)
@@ -84,7 +87,7 @@ def consequences(jobs: Sequence[Job]) -> tuple[list[str], dict[str, int], list[s
     open_ = _(
         "“%(name)s” has an open run: the job is disabled, the run is stopped, and the job is deleted when the run ends"
     )
-    lines += [open_ % {"name": name} for name in names_with_open_run(ids)[:MOST_LISTED]]
+    lines += [open_ % {"name": name} for name in names_of_jobs_with_open_run(ids)[:MOST_LISTED]]
     waiting = (
         JobDependency.objects.filter(dependee__in=ids)
         .exclude(dependent__in=ids)
@@ -102,30 +105,30 @@ def consequences(jobs: Sequence[Job]) -> tuple[list[str], dict[str, int], list[s
     against = [
         _("the declaration of “%(name)s” in %(where)s (remove it first; the job is then disabled and can be deleted)")
         % {"name": name, "where": where}
-        for name, where in declaration_places(ids).items()
+        for name, where in declaration_places_by_job_name(ids).items()
     ]
     return lines, numbers, against
 
 
-def _job_and_runs_text(job: Job, runs: int) -> str:
-    text = ngettext("%(job)s, with %(n)d run and its output", "%(job)s, with %(n)d runs and their output", runs)
-    return text % {"job": job, "n": runs}
+def _job_and_runs_text(job: Job, run_count: int) -> str:
+    text = ngettext("%(job)s, with %(n)d run and its output", "%(job)s, with %(n)d runs and their output", run_count)
+    return text % {"job": job, "n": run_count}
 
 
 class Deletion(Base):
-    """The confirmation of the admin, with counts instead of loaded rows, and a stop of open runs."""
+    """Mixin of the admin class: its confirmation page counts rows instead of loading them; open runs are stopped."""
 
     def get_deleted_objects(self, objs: Any, request: HttpRequest) -> Any:
         """Counts related rows instead of loading them: a job may have thousands of runs."""
-        lines, numbers, against = consequences(list(objs))
+        lines, numbers, against = deletion_consequences(list(objs))
         lacking = set() if self.has_delete_permission(request) else {self.opts.verbose_name}
         return lines, numbers, lacking, against
 
     def log_deletions(self, request: HttpRequest, queryset: Any) -> Any:
-        """Nothing: ``delete`` logs each job, because only then it is known whether it is deleted now or later."""
+        """Does nothing: ``delete_now_or_after_run`` logs each job, because it knows which are deleted later."""
 
     def delete_model(self, request: HttpRequest, obj: Job) -> None:
-        delete(request, [obj])
+        delete_now_or_after_run(request, [obj])
 
     def delete_view(
         self, request: HttpRequest, object_id: str, extra_context: dict[str, Any] | None = None
@@ -148,7 +151,7 @@ class Deletion(Base):
             return delete_selected(self, request, jobs)
         chosen = list(jobs)
         try:
-            waiting = delete(request, chosen)
+            waiting = delete_now_or_after_run(request, chosen)
         except DeletionRefused as refusal:
             messages.error(request, str(refusal))
             return None

@@ -11,7 +11,7 @@ from django.http import HttpRequest
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
-from chroniker.admin.jobs.declared_fields import fixed_fields
+from chroniker.admin.jobs.declared_fields import fields_set_by_declaration
 from chroniker.admin.shared.input_labels import LabelledInputsFormSet
 from chroniker.eligibility import circles
 from chroniker.models import Job, JobDependency
@@ -25,7 +25,7 @@ else:
 
 
 def circle_in_words(job_ids: list[int]) -> str:
-    """For example “load” → “report” → “load”. One statement."""
+    """The names of the jobs in a circle, for example “load” → “report” → “load”. One statement."""
     names = dict(Job.objects.filter(pk__in=job_ids).values_list("pk", "name"))
     return " → ".join(f"“{names.get(pk, pk)}”" for pk in job_ids)
 
@@ -39,8 +39,10 @@ class DependencyForm(DependencyModelForm):
 
 
 class DependencyFormSet(LabelledInputsFormSet):
-    """Refuses circular dependencies, also over triggers. If two people create one at the same moment it is stored; the
-    jobs' pages then show what each job waits for."""
+    """Refuses circular dependencies, also those that include triggers.
+
+    If two users create a circle at the same moment, it is stored; the pages of the jobs then show what each waits for.
+    """
 
     def clean(self) -> None:
         super().clean()
@@ -48,7 +50,7 @@ class DependencyFormSet(LabelledInputsFormSet):
             return
         if self.instance._state.adding:
             return  # nothing waits for a job that does not exist yet
-        # Stored rows stay as they are: a row that this person may not change has no cleaned data.
+        # Only changed rows: a row that this user may not change has no cleaned data.
         changed = [form for form in self.forms if form.has_changed() and not self._should_delete_form(form)]  # type: ignore[attr-defined]
         by_dependee = {form.cleaned_data["dependee"].pk: form for form in changed}
         if cycle := circles.find_circle_of_dependencies(self.instance.pk, by_dependee):
@@ -66,10 +68,10 @@ class DependencyInline(TabularInline):
     verbose_name_plural = gettext_lazy("waits for")
 
     def has_add_permission(self, request: HttpRequest, obj: Any = None) -> bool:
-        return super().has_add_permission(request, obj) and "after" not in fixed_fields(obj)
+        return super().has_add_permission(request, obj) and "after" not in fields_set_by_declaration(obj)
 
     def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
-        return super().has_change_permission(request, obj) and "after" not in fixed_fields(obj)
+        return super().has_change_permission(request, obj) and "after" not in fields_set_by_declaration(obj)
 
     def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
-        return super().has_delete_permission(request, obj) and "after" not in fixed_fields(obj)
+        return super().has_delete_permission(request, obj) and "after" not in fields_set_by_declaration(obj)

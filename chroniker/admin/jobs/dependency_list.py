@@ -12,40 +12,45 @@ from chroniker.admin.shared.site_links import admin_url
 from chroniker.models import Job, JobDependency, JobTrigger, Lease, TriggerOn
 from chroniker.wording.states import state
 
-#: Listed one by one.
+#: Each table lists at most so many jobs.
 MOST_LISTED = 50
 CONDITIONS = ("wait_for_completion", "wait_for_success", "wait_for_next_run")
 
 
-def context(job: Job) -> dict[str, Any]:
-    """For the template. Two statements."""
+def dependencies_context(job: Job) -> dict[str, Any]:
+    """The four lists for the template. Two statements."""
     found = _fetch_links(JobDependency.objects.filter(Q(dependent=job) | Q(dependee=job)), "dependee", "dependent")
     triggers = _fetch_links(JobTrigger.objects.filter(Q(source=job) | Q(target=job)), "source", "target")
     return {
-        "waits_for": _rows((each.dependee, each, "dependee") for each in found if each.dependent_id == job.pk),
-        "waited_for_by": _rows((each.dependent, each, "dependent") for each in found if each.dependee_id == job.pk),
-        "started_by": _rows((each.source, each, "source") for each in triggers if each.target_id == job.pk),
-        "starts": _rows((each.target, each, "target") for each in triggers if each.source_id == job.pk),
+        "waits_for": _link_rows((each.dependee, each, "dependee") for each in found if each.dependent_id == job.pk),
+        "waited_for_by": _link_rows(
+            (each.dependent, each, "dependent") for each in found if each.dependee_id == job.pk
+        ),
+        "started_by": _link_rows((each.source, each, "source") for each in triggers if each.target_id == job.pk),
+        "starts": _link_rows((each.target, each, "target") for each in triggers if each.source_id == job.pk),
     }
 
 
-def _fetch_links(rows: QuerySet[Any], early: str, late: str) -> list[Any]:
-    """With the jobs at both ends, and whether each has an open run."""
-    is_open = {f"{end}_is_open": Exists(Lease.objects.filter(job=OuterRef(end), slot="")) for end in (early, late)}
-    found = rows.annotate(**is_open).select_related(f"{early}__state", f"{late}__state")
-    return list(found.order_by(f"{early}__name", f"{late}__name")[: 2 * MOST_LISTED + 2])
+def _fetch_links(links: QuerySet[Any], earlier_field: str, later_field: str) -> list[Any]:
+    """The links with the jobs at both ends, and whether each job has an open run."""
+    is_open = {
+        f"{end}_is_open": Exists(Lease.objects.filter(job=OuterRef(end), slot=""))
+        for end in (earlier_field, later_field)
+    }
+    found = links.annotate(**is_open).select_related(f"{earlier_field}__state", f"{later_field}__state")
+    return list(found.order_by(f"{earlier_field}__name", f"{later_field}__name")[: 2 * MOST_LISTED + 2])
 
 
-def _rows(found: Iterable[tuple[Job, Any, str]]) -> list[dict[str, str]]:
+def _link_rows(links: Iterable[tuple[Job, Any, str]]) -> list[dict[str, str]]:
     rows = [
         {
             "name": job.name,
             "url": admin_url("chroniker_job_status", job.pk),
             "conditions": _conditions_in_words(link),
-            "code": (code := _state_code(job, is_open=link.__dict__[f"{end}_is_open"])),
+            "code": (code := _neighbour_state_code(job, has_open_run=link.__dict__[f"{end}_is_open"])),
             "word": str(state(code).word) if code else "",
         }
-        for job, link, end in found
+        for job, link, end in links
     ]
     if len(rows) > MOST_LISTED:
         url = admin_url("chroniker_job_changelist")
@@ -53,9 +58,9 @@ def _rows(found: Iterable[tuple[Job, Any, str]]) -> list[dict[str, str]]:
     return rows
 
 
-def _state_code(job: Job, *, is_open: bool) -> str:
-    """The code of the state of a neighbour; empty if it has not run yet."""
-    if is_open:
+def _neighbour_state_code(job: Job, *, has_open_run: bool) -> str:
+    """The state code of a job to which this job is linked; empty if that job has not run yet."""
+    if has_open_run:
         return "running"
     if not job.enabled:
         return "disabled"
@@ -68,7 +73,7 @@ def _state_code(job: Job, *, is_open: bool) -> str:
 
 
 def _conditions_in_words(link: JobDependency | JobTrigger) -> str:
-    """For example “until it has ended, until it succeeded”; of a trigger “when it succeeded”."""
+    """The conditions of a dependency: “until it has ended, until it succeeded”; of a trigger: “when it succeeded”."""
     if isinstance(link, JobTrigger):
         return _("when %(result)s") % {"result": TriggerOn(link.on).label}
     fields = {field.name: field for field in JobDependency._meta.concrete_fields}

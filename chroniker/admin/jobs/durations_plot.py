@@ -1,4 +1,4 @@
-"""The picture of a job's durations: where each mark, line and label stands. Numbers are texts, for any language."""
+"""The picture of a job's durations: the positions of its marks, lines and labels. Numbers are texts, for any locale."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ class PlotMark:
 
 
 @dataclass(frozen=True, slots=True)
-class Line:
+class PlotLine:
     y: str
     label: str
     label_y: str
@@ -52,8 +52,8 @@ class Line:
 
 
 @dataclass(frozen=True, slots=True)
-class Scale:
-    """From durations and times to coordinates."""
+class PlotScale:
+    """Converts durations and times to coordinates."""
 
     top: float  #: seconds at the upper edge
     first: dt.datetime
@@ -68,19 +68,19 @@ class Scale:
         return LEFT + min(max(share, 0.0), 1.0) * (RIGHT - LEFT)
 
 
-def plot(found: RunDurations, timeout: float | None, now: dt.datetime) -> dict[str, Any]:
-    """For the template; empty without runs."""
-    if not found.marks:
+def draw_durations(durations: RunDurations, timeout: float | None, now: dt.datetime) -> dict[str, Any]:
+    """The picture for the template; empty without runs."""
+    if not durations.marks:
         return {}
-    scale = _scale(found, timeout, now)
+    scale = _make_scale(durations, timeout, now)
     return {
         "width": WIDTH,
         "height": HEIGHT,
         "view_box": f"0 0 {WIDTH} {HEIGHT}",
-        "marks": [_mark(mark, scale, now) for mark in found.marks],
-        "lines": _all_lines(found, timeout, scale),
+        "marks": [_draw_mark(mark, scale, now) for mark in durations.marks],
+        "lines": _all_lines(durations, timeout, scale),
         "dates": list(_date_lines(scale)),
-        "label": label(found),
+        "label": plot_label(durations),
         "left": LEFT,
         "right": RIGHT,
         "label_x": RIGHT + 6,
@@ -90,11 +90,11 @@ def plot(found: RunDurations, timeout: float | None, now: dt.datetime) -> dict[s
     }
 
 
-def label(found: RunDurations) -> str:
+def plot_label(durations: RunDurations) -> str:
     """The picture in words."""
-    words = {"n": format_count(found.runs), "bad": format_count(found.bad), "p50": short_duration(found.p50),
-             "p95": short_duration(found.p95)}  # fmt: skip
-    if found.p50 is None:
+    words = {"n": format_count(durations.runs), "bad": format_count(durations.bad),
+             "p50": short_duration(durations.p50), "p95": short_duration(durations.p95)}  # fmt: skip
+    if durations.p50 is None:
         return _("Durations of %(n)s runs; %(bad)s failed, timed out or were lost") % words
     text = _(
         "Durations of %(n)s runs: half of the successful ones took up to %(p50)s, 95 of 100 up to %(p95)s; "
@@ -103,19 +103,19 @@ def label(found: RunDurations) -> str:
     return text % words
 
 
-def _scale(found: RunDurations, timeout: float | None, now: dt.datetime) -> Scale:
-    longest = max(found.longest, found.p95 or 0.0)
-    if timeout is not None and timeout <= 4 * longest:  # a far timeout would press the marks to the ground
+def _make_scale(durations: RunDurations, timeout: float | None, now: dt.datetime) -> PlotScale:
+    longest = max(durations.longest, durations.p95 or 0.0)
+    if timeout is not None and timeout <= 4 * longest:  # a much longer timeout would press all marks to the bottom
         longest = max(longest, timeout)
-    first = found.marks[0]
+    first = durations.marks[0]
     # The picture of a young job begins with its first run.
-    since = first.started_at if found.since is None or first.token == 1 else min(found.since, first.started_at)
-    return Scale(max(longest * 1.04, 0.001), since, now)
+    since = first.started_at if durations.since is None or first.token == 1 else min(durations.since, first.started_at)
+    return PlotScale(max(longest * 1.04, 0.001), since, now)
 
 
-def _all_lines(found: RunDurations, timeout: float | None, scale: Scale) -> list[Line]:
-    """Rules whose label would touch another one have no label."""
-    lines = list(_reference_lines(found, timeout, scale))
+def _all_lines(durations: RunDurations, timeout: float | None, scale: PlotScale) -> list[PlotLine]:
+    """The lines of the scale and the reference lines. A scale line has no label if it would touch another label."""
+    lines = list(_reference_lines(durations, timeout, scale))
     taken = [float(line.label_y) for line in lines if line.kind != "timeout"]
     rules = [
         replace(rule, label="") if any(abs(float(rule.label_y) - y) < LABEL_HEIGHT for y in taken) else rule
@@ -124,27 +124,27 @@ def _all_lines(found: RunDurations, timeout: float | None, scale: Scale) -> list
     return [*rules, *lines]
 
 
-def _scale_lines(scale: Scale) -> Iterator[Line]:
+def _scale_lines(scale: PlotScale) -> Iterator[PlotLine]:
     step = next((step for step in STEPS if scale.top / step <= 4.5), math.ceil(scale.top / 86400 / 4) * 86400)
     for number in range(math.floor(scale.top / step) + 1):
         y = scale.y(number * step)
-        yield Line(f"{y:.1f}", short_duration(number * step) if number else "0", f"{y + 4:.1f}", "rule")
+        yield PlotLine(f"{y:.1f}", short_duration(number * step) if number else "0", f"{y + 4:.1f}", "rule")
 
 
-def _reference_lines(found: RunDurations, timeout: float | None, scale: Scale) -> Iterator[Line]:
+def _reference_lines(durations: RunDurations, timeout: float | None, scale: PlotScale) -> Iterator[PlotLine]:
     if timeout is not None and timeout <= scale.top:
         y = scale.y(timeout)
-        yield Line(f"{y:.1f}", _("timeout"), f"{y + 13:.1f}", "timeout")
-    if found.p50 is None or found.p95 is None:
+        yield PlotLine(f"{y:.1f}", _("timeout"), f"{y + 13:.1f}", "timeout")
+    if durations.p50 is None or durations.p95 is None:
         return
-    low, high = scale.y(found.p50), scale.y(found.p95)
+    low, high = scale.y(durations.p50), scale.y(durations.p95)
     shift = max(LABEL_HEIGHT - (low - high), 0) / 2  # the labels must not cover each other
-    yield Line(f"{low:.1f}", f"p50 {short_duration(found.p50)}", f"{low + 4 + shift:.1f}", "p50")
-    yield Line(f"{high:.1f}", f"p95 {short_duration(found.p95)}", f"{high + 4 - shift:.1f}", "p95")
+    yield PlotLine(f"{low:.1f}", f"p50 {short_duration(durations.p50)}", f"{low + 4 + shift:.1f}", "p50")
+    yield PlotLine(f"{high:.1f}", f"p95 {short_duration(durations.p95)}", f"{high + 4 - shift:.1f}", "p95")
 
 
-def _date_lines(scale: Scale) -> Iterator[dict[str, str]]:
-    """Lines at midnights, or at full hours or minutes of a short range; at most seven."""
+def _date_lines(scale: PlotScale) -> Iterator[dict[str, str]]:
+    """Lines at midnight, or, for a short range, at whole hours or minutes; about seven lines."""
     length = scale.last - scale.first
     step = next(step for step in DATE_STEPS if length / step <= 7)
     first = timezone.localtime(scale.first)
@@ -158,7 +158,7 @@ def _date_lines(scale: Scale) -> Iterator[dict[str, str]]:
         at += step
 
 
-def _mark(mark: Mark, scale: Scale, now: dt.datetime) -> PlotMark:
+def _draw_mark(mark: Mark, scale: PlotScale, now: dt.datetime) -> PlotMark:
     x, y = scale.x(mark.started_at), scale.y(mark.seconds)
     if mark.is_column:
         low, high = scale.y(mark.low), scale.y(mark.high)
@@ -174,8 +174,9 @@ def _mark(mark: Mark, scale: Scale, now: dt.datetime) -> PlotMark:
     return PlotMark(shape, tone, paths.get(shape, ""), f"{x:.1f}", f"{y:.1f}", _mark_text(mark, now), url)
 
 
-def _cross_path(x: float, y: float, r: int) -> str:
-    return f"M{x - r:.1f} {y - r:.1f}l{2 * r} {2 * r}m0-{2 * r}l-{2 * r} {2 * r}"
+def _cross_path(x: float, y: float, half_width: int) -> str:
+    width = 2 * half_width
+    return f"M{x - half_width:.1f} {y - half_width:.1f}l{width} {width}m0-{width}l-{width} {width}"
 
 
 def _mark_text(mark: Mark, now: dt.datetime) -> str:
@@ -192,8 +193,8 @@ def _column_text(mark: Mark, now: dt.datetime) -> str:
     return text % words
 
 
-def rows(found: RunDurations, now: dt.datetime) -> list[dict[str, Any]]:
-    """The same data for the table, the newest first."""
+def duration_rows(durations: RunDurations, now: dt.datetime) -> list[dict[str, Any]]:
+    """The same data as rows of the table, newest first."""
     return [
         {
             "runs": f"{mark.token}–{mark.last_token}" if mark.is_column else str(mark.token),  # noqa: RUF001
@@ -205,5 +206,5 @@ def rows(found: RunDurations, now: dt.datetime) -> list[dict[str, Any]]:
             "high": short_duration(mark.high if mark.is_column else mark.seconds),
             "bad": mark.bad,
         }
-        for mark in reversed(found.marks)
+        for mark in reversed(durations.marks)
     ]

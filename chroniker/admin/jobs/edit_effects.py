@@ -1,4 +1,4 @@
-"""The effects of an edit in sentences: what the save skips, overlaps, crowded minutes, dependants, runs a day."""
+"""Sentences on the effects of an edit: skipped times, overlaps, crowded minutes, dependants, and runs a day."""
 
 from __future__ import annotations
 
@@ -19,12 +19,12 @@ from chroniker.models import Job
 from chroniker.reasons import Code
 from chroniker.wording.formats import exact_time, format_count, short_duration, short_time
 
-#: Names that one sentence lists; of the others it gives the number.
+#: One sentence lists at most so many names; it counts the others.
 MOST_NAMED = 5
 
 
 @dataclass(frozen=True, slots=True)
-class Effect:
+class EditEffect:
     """``tone`` and ``shape`` as in ``chroniker.wording.states``."""
 
     tone: str
@@ -35,27 +35,27 @@ class Effect:
     link: str = ""
 
 
-def effects(found: EditEffects, edited: Job) -> list[Effect]:
-    """The worst first; the number of runs a day last."""
+def edit_effects(forecast: EditEffects, edited: Job) -> list[EditEffect]:
+    """All effects, the worst first, and the number of runs a day last."""
     listed = [
-        *_save_effects(found),
-        *_dependant_effects(found.dependants),
-        *_overlap_effects(found, edited),
-        *_crowding_effects(found.crowded),
-        *_runs_a_day_effects(found),
+        *_save_effects(forecast),
+        *_dependant_effects(forecast.dependants),
+        *_overlap_effects(forecast, edited),
+        *_crowding_effects(forecast.crowded),
+        *_runs_a_day_effects(forecast),
     ]
     order = ("bad", "wait", "good", "idle")
     return sorted(listed, key=lambda effect: order.index(effect.tone))
 
 
-def _save_effects(found: EditEffects) -> Iterator[Effect]:
-    if found.skipped is not None:
-        yield _skipped_effect(found.skipped, found.now)
-    if found.drops_retry:
-        yield Effect("wait", "late", _("The pending retry is dropped."), _("The job is disabled."))
+def _save_effects(forecast: EditEffects) -> Iterator[EditEffect]:
+    if forecast.skipped is not None:
+        yield _skipped_effect(forecast.skipped, forecast.now)
+    if forecast.drops_retry:
+        yield EditEffect("wait", "late", _("The pending retry is dropped."), _("The job is disabled."))
 
 
-def _skipped_effect(skipped: SkippedBySave, now: dt.datetime) -> Effect:
+def _skipped_effect(skipped: SkippedBySave, now: dt.datetime) -> EditEffect:
     number = skipped.count
     words = {"n": f"{format_count(number)}{'+' * skipped.has_more}", "first": exact_time(skipped.first, now)}
     words["last"] = exact_time(skipped.last, now)
@@ -65,33 +65,33 @@ def _skipped_effect(skipped: SkippedBySave, now: dt.datetime) -> Effect:
         number,
     )
     why = {Code.EDITED: _("The schedule is changed."), Code.DISABLED: _("The job is or was disabled at that time.")}
-    return Effect("wait", "late", text % words, why.get(skipped.code, ""))
+    return EditEffect("wait", "late", text % words, why.get(skipped.code, ""))
 
 
 # -- dependants ----------------------------------------------------------------------------------------------
 
 
-def _dependant_effects(dependants: Sequence[Dependant]) -> Iterator[Effect]:
+def _dependant_effects(dependants: Sequence[Dependant]) -> Iterator[EditEffect]:
     stuck = [each for each in dependants if each.waits_for_ever]
     stale = [each for each in dependants if each.stale and not each.waits_for_ever]
     fine = len(dependants) - len(stuck) - len(stale)
     if stuck:
         text = ngettext("%(n)d dependant would wait for ever.", "%(n)d dependants would wait for ever.", len(stuck))
         why = _("They wait for a success of this job, and nothing would start it: %(names)s.")
-        yield Effect(
-            "bad", "fail", text % {"n": len(stuck)}, why % {"names": _first_names(each.name for each in stuck)}
+        yield EditEffect(
+            "bad", "fail", text % {"n": len(stuck)}, why % {"names": _list_some_names(each.name for each in stuck)}
         )
     for each in stale[:MOST_NAMED]:
         text = _("%(name)s would use an older result at %(n)d of its next %(all)d scheduled times.")
         why = _("This job has no scheduled time since the one before.")
-        yield Effect("wait", "late", text % {"name": each.name, "n": each.stale, "all": each.examined}, why)
+        yield EditEffect("wait", "late", text % {"name": each.name, "n": each.stale, "all": each.examined}, why)
     if fine:
         text = ngettext("%(n)d dependant still gets its turn.", "%(n)d dependants still get their turn.", fine)
         names = (each.name for each in dependants if not each.waits_for_ever and not each.stale)
-        yield Effect("good", "ok", text % {"n": fine}, _first_names(names))
+        yield EditEffect("good", "ok", text % {"n": fine}, _list_some_names(names))
 
 
-def _first_names(names: Iterator[str]) -> str:
+def _list_some_names(names: Iterator[str]) -> str:
     listed = list(names)
     shown = ", ".join(listed[:MOST_NAMED])
     more = len(listed) - MOST_NAMED
@@ -101,22 +101,22 @@ def _first_names(names: Iterator[str]) -> str:
 # -- the job against itself ----------------------------------------------------------------------------------
 
 
-def _overlap_effects(found: EditEffects, edited: Job) -> Iterator[Effect]:
-    usual, slow = found.usual, found.slow
+def _overlap_effects(forecast: EditEffects, edited: Job) -> Iterator[EditEffect]:
+    usual, slow = forecast.usual, forecast.slow
     if usual is None or slow is None:
-        if not found.is_new:
+        if not forecast.is_new:
             text = _("Whether its runs overlap is not known: it has not succeeded yet.")
-            yield Effect("idle", "idle", text)
+            yield EditEffect("idle", "idle", text)
         return
     why = _("Half of its runs take up to %(usual)s, 95 of 100 up to %(slow)s.")
     why %= {"usual": short_duration(usual.length), "slow": short_duration(slow.length)}
     if usual.after.affected:
-        yield Effect("wait", "late", _overlap_sentence(usual), why)
+        yield EditEffect("wait", "late", _overlap_sentence(usual), why)
     elif slow.after.affected:
         more = _("The slowest would still run when the next one is due.")
-        yield Effect("wait", "late", _overlap_sentence(slow), f"{why} {more}")
+        yield EditEffect("wait", "late", _overlap_sentence(slow), f"{why} {more}")
     elif usual.after.runs:
-        yield Effect("good", "ok", _("No run should still run when the next one is due."), why)
+        yield EditEffect("good", "ok", _("No run should still run when the next one is due."), why)
 
 
 def _overlap_sentence(overlap: OwnOverlap) -> str:
@@ -153,49 +153,49 @@ def _overlap_sentence(overlap: OwnOverlap) -> str:
 # -- other jobs ----------------------------------------------------------------------------------------------
 
 
-def _crowding_effects(crowded: Sequence[PoolCollision]) -> Iterator[Effect]:
-    """The first minute that is crowded in the group, and the first one in the queue."""
-    of_group, of_queue = ([each for each in crowded if bool(each.group) == is_group] for is_group in (True, False))
+def _crowding_effects(collisions: Sequence[PoolCollision]) -> Iterator[EditEffect]:
+    """An effect for the first crowded minute of the group, and one for the first crowded minute of the queue."""
+    of_group, of_queue = ([each for each in collisions if bool(each.group) == is_group] for is_group in (True, False))
     for pool in (*of_group[:1], *of_queue[:1]):
         text = _("%(time)s gets crowded.") % {"time": short_time(pool.collision.start)}
-        why = f"{_pool_sentence(pool)} {short_duration(pool.collision.longest_wait)}."
-        yield Effect("wait", "late", text, why, admin_url("chroniker_job_timeline"), _("Timeline"))
+        why = f"{_pool_collision_sentence(pool)} {short_duration(pool.collision.longest_wait)}."
+        yield EditEffect("wait", "late", text, why, admin_url("chroniker_job_timeline"), _("Timeline"))
 
 
-def _pool_sentence(pool: PoolCollision) -> str:
-    words = {"n": pool.collision.jobs, "limit": pool.collision.capacity}
-    if pool.queue is None:
+def _pool_collision_sentence(pool_collision: PoolCollision) -> str:
+    words = {"n": pool_collision.collision.jobs, "limit": pool_collision.collision.capacity}
+    if pool_collision.queue is None:
         text = _(
             "%(n)d jobs of group %(group)s start in the same minute; its limit is %(limit)d. Estimated longest wait:"
         )
-        return text % {**words, "group": pool.group}
+        return text % {**words, "group": pool_collision.group}
     text = _(
         "%(n)d jobs of queue %(queue)s start in the same minute; its workers have %(limit)d slots."
         " Estimated longest wait:"
     )
-    return text % {**words, "queue": pool.queue[1] or pool.queue[0]}
+    return text % {**words, "queue": pool_collision.queue[1] or pool_collision.queue[0]}
 
 
-def _runs_a_day_effects(found: EditEffects) -> Iterator[Effect]:
-    before, after = found.runs_a_day
-    text = _runs_a_day_in_words(after) if found.is_new or before == after else _("%(after)s instead of %(before)s")
+def _runs_a_day_effects(forecast: EditEffects) -> Iterator[EditEffect]:
+    before, after = forecast.runs_a_day
+    text = _runs_a_day_in_words(after) if forecast.is_new or before == after else _("%(after)s instead of %(before)s")
     text %= {"after": _runs_a_day_in_words(after), "before": _runs_a_day_in_words(before)}
-    if found.usual is not None and (before or after):
-        work = [short_duration(found.usual.length * rate) for rate in (before, after)]
+    if forecast.usual is not None and (before or after):
+        work = [short_duration(forecast.usual.length * rate) for rate in (before, after)]
         more = (
             _("about %(after)s of work a day")
             if before == after
             else _("about %(after)s of work a day instead of %(before)s")
         )
         text = f"{text}; {more % {'before': work[0], 'after': work[1]}}"
-    yield Effect("idle", "idle", f"{text}.")
+    yield EditEffect("idle", "idle", f"{text}.")
 
 
-def _runs_a_day_in_words(a_day: float) -> str:
+def _runs_a_day_in_words(runs_per_day: float) -> str:
     """“144 runs a day”, “a run every 7 days”."""
-    if a_day == 0:
+    if runs_per_day == 0:
         return _("no runs")
-    if a_day < 1:
-        return _("a run every %(n)s days") % {"n": number_format(round(1 / a_day, 1), use_l10n=True)}
-    number = round(a_day)
+    if runs_per_day < 1:
+        return _("a run every %(n)s days") % {"n": number_format(round(1 / runs_per_day, 1), use_l10n=True)}
+    number = round(runs_per_day)
     return ngettext("%(n)s run a day", "%(n)s runs a day", number) % {"n": format_count(number)}

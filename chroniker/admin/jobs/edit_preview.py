@@ -1,4 +1,4 @@
-"""The preview beside the job's form: the next scheduled times before and after the edit, and what it would cause."""
+"""The preview beside the job's form: the next scheduled times before and after the edit, and its effects."""
 
 from __future__ import annotations
 
@@ -20,9 +20,9 @@ from django.utils.translation import gettext as _
 
 from chroniker import schedule
 from chroniker.admin.jobs.cron_fields import cron_fields
-from chroniker.admin.jobs.edit_effects import effects
+from chroniker.admin.jobs.edit_effects import edit_effects
 from chroniker.admin.jobs.form_times import use_time_zone
-from chroniker.admin.jobs.line_preview import line_preview
+from chroniker.admin.jobs.line_preview import preview_command_line
 from chroniker.admin.shared.json_view import json_view
 from chroniker.exceptions import ScheduleError
 from chroniker.insights.timetable import Change, ChangedTime
@@ -33,13 +33,13 @@ from chroniker.schedule import Frequency, describe
 from chroniker.wording.formats import exact_time, short_time
 
 TEMPLATE, CRON_TEMPLATE = "chroniker/console/edit/preview.html", "chroniker/console/edit/cron.html"
-#: Longer numbers are no ids.
+#: A number with more digits cannot be an id.
 MOST_DIGITS = 18
 
 
 @json_view
 def preview_view(job_admin: Any, request: HttpRequest) -> dict[str, Any]:
-    """The preview of the form in the query, as HTML by the id of its element. ``job``: its id; none for a new one."""
+    """The preview of the form data in the query, as HTML by the id of its element. ``?job=ID``: the edited job."""
     number = request.GET.get("job", "")
     saved = fetch_saved_job(int(number)) if number.isdecimal() and len(number) <= MOST_DIGITS else None
     if number and saved is None:
@@ -49,19 +49,19 @@ def preview_view(job_admin: Any, request: HttpRequest) -> dict[str, Any]:
     return {"html": {key: render_to_string(template, context, request) for key, template in templates.items()}}
 
 
-def _formfield(field: models.Field[Any, Any], **kwargs: Any) -> forms.Field | None:
+def _make_form_field(field: models.Field[Any, Any], **kwargs: Any) -> forms.Field | None:
     if isinstance(field, models.DateTimeField):
         label = capfirst(field.verbose_name)
         return forms.SplitDateTimeField(required=False, widget=AdminSplitDateTime, label=label)
     return field.formfield(**kwargs)
 
 
-#: The fields of the command line. A script sends them only if they are short and may have placeholders.
+#: The fields of the command line. The script sends them only if they are short and may contain placeholders.
 LINE_FIELDS = ("command", "args", "raw_command")
 
 
 class ScheduleForm(forms.Form):
-    """The fields of the job's form that the preview needs, as far as the form has them."""
+    """The fields that the preview needs, without those that the job's form does not have."""
 
     def __init__(self, data: Mapping[str, Any]) -> None:
         super().__init__(data)
@@ -71,41 +71,46 @@ class ScheduleForm(forms.Form):
 
 
 ScheduleForm.base_fields = fields_for_model(
-    Job, fields=(*SPEC_FIELDS, "jitter_seconds", "overlap", "catch_up"), formfield_callback=_formfield
+    Job, fields=(*SPEC_FIELDS, "jitter_seconds", "overlap", "catch_up"), formfield_callback=_make_form_field
 )
 
 
-def preview_context(saved: Job | None, data: Mapping[str, Any] | None = None) -> dict[str, Any]:
-    """For the template. ``data``: the fields of the form; without it the saved job. The error if a field is invalid."""
+def preview_context(saved: Job | None, form_data: Mapping[str, Any] | None = None) -> dict[str, Any]:
+    """The values for the template, or the error if a field is invalid.
+
+    ``form_data``: the fields of the form; without it, the preview is of the saved job.
+    """
     edited = copy.copy(saved) if saved is not None else Job()
-    if data is not None:
-        form = ScheduleForm(data)
-        with use_time_zone(str(data.get("timezone", edited.timezone))):
+    if form_data is not None:
+        form = ScheduleForm(form_data)
+        with use_time_zone(str(form_data.get("timezone", edited.timezone))):
             is_valid = form.is_valid()
         if not is_valid:
             field, errors = next(iter(form.errors.items()))
             return {"error": f"{form.fields[field].label}: {errors[0]}", "error_field": field}
-        _apply_form(edited, saved, form.cleaned_data, data)
+        _copy_form_values(edited, saved, form.cleaned_data, form_data)
     try:
         schedule.validate(edited.spec)
     except ScheduleError as error:
         return {"error": str(error), "error_field": error.field}
     with use_time_zone(edited.timezone):
-        return _context(effects_of_edit(edited, saved), edited, saved)
+        return _forecast_context(effects_of_edit(edited, saved), edited, saved)
 
 
-def _apply_form(edited: Job, saved: Job | None, cleaned: Mapping[str, Any], data: Mapping[str, Any]) -> None:
-    for name, value in cleaned.items():
+def _copy_form_values(
+    edited: Job, saved: Job | None, cleaned_data: Mapping[str, Any], form_data: Mapping[str, Any]
+) -> None:
+    for name, value in cleaned_data.items():
         setattr(edited, name, value)
-    if saved is None or not {"has_enabled", "_preview"}.isdisjoint(data):
-        edited.enabled = bool(data.get("enabled"))
+    if saved is None or not {"has_enabled", "_preview"}.isdisjoint(form_data):
+        edited.enabled = bool(form_data.get("enabled"))
     for name in LINE_FIELDS:
-        if name in data:
-            setattr(edited, name, str(data[name]))
-    if "calendar" in data:
-        edited.calendar_id = _parse_id(data["calendar"])
-    if "group" in data and _parse_id(data["group"]) != edited.group_id:
-        number = _parse_id(data["group"])
+        if name in form_data:
+            setattr(edited, name, str(form_data[name]))
+    if "calendar" in form_data:
+        edited.calendar_id = _parse_id(form_data["calendar"])
+    if "group" in form_data and _parse_id(form_data["group"]) != edited.group_id:
+        number = _parse_id(form_data["group"])
         edited.group = Group.objects.filter(pk=number).first() if number is not None else None
 
 
@@ -113,13 +118,13 @@ def _parse_id(text: Any) -> int | None:
     return int(text) if str(text).isdecimal() and len(str(text)) <= MOST_DIGITS else None
 
 
-def _context(found: EditEffects, edited: Job, saved: Job | None) -> dict[str, Any]:
+def _forecast_context(forecast: EditEffects, edited: Job, saved: Job | None) -> dict[str, Any]:
     words = describe(edited.spec)
-    before = _schedule_in_words(saved)
-    is_changed = saved is not None and any(row.change != Change.UNCHANGED for row in found.times)
-    first = next((row.instant for row in found.times if row.runs_after), None)
-    seconds = any(row.instant.second for row in found.times)
-    line = line_preview(edited, getattr(saved, "state", None), first)
+    before = _saved_schedule_in_words(saved)
+    is_changed = saved is not None and any(row.change != Change.UNCHANGED for row in forecast.times)
+    first = next((row.instant for row in forecast.times if row.runs_after), None)
+    seconds = any(row.instant.second for row in forecast.times)
+    line = preview_command_line(edited, getattr(saved, "state", None), first)
     return {
         "line": line.line,
         "line_problem": line.problem,
@@ -127,13 +132,13 @@ def _context(found: EditEffects, edited: Job, saved: Job | None) -> dict[str, An
         "words": words,
         "words_before": before if before != words else "",
         "is_changed": is_changed or (before != "" and before != words),
-        "next": _local_time_text(first, found.now, seconds) if first is not None else "",
-        "rows": [_row(row, found, seconds) for row in found.times],
-        "effects": effects(found, edited),
+        "next": _local_time_text(first, forecast.now, seconds) if first is not None else "",
+        "rows": [_changed_time_row(row, forecast, seconds) for row in forecast.times],
+        "effects": edit_effects(forecast, edited),
         "remarks": [
-            *_why_no_times(found, edited),
+            *_why_no_scheduled_times(forecast, edited),
             *schedule.warnings(edited.spec),
-            *schedule.clock_change_notes(edited.spec, found.now),
+            *schedule.clock_change_notes(edited.spec, forecast.now),
             *line.warnings,
         ],
         "preview_zone": timezone.get_current_timezone_name(),
@@ -141,7 +146,7 @@ def _context(found: EditEffects, edited: Job, saved: Job | None) -> dict[str, An
     }
 
 
-def _schedule_in_words(saved: Job | None) -> str:
+def _saved_schedule_in_words(saved: Job | None) -> str:
     if saved is None:
         return ""
     try:
@@ -150,32 +155,32 @@ def _schedule_in_words(saved: Job | None) -> str:
         return _("an invalid schedule")
 
 
-def _local_time_text(instant: dt.datetime, now: dt.datetime, seconds: bool) -> str:
-    """With the UTC offset where it differs from that of now: it shows a clock change."""
-    text = exact_time(instant, now) if seconds else short_time(instant, now)
+def _local_time_text(instant: dt.datetime, now: dt.datetime, with_seconds: bool) -> str:
+    """The local time, with its UTC offset if that differs from the present one, as after a clock change."""
+    text = exact_time(instant, now) if with_seconds else short_time(instant, now)
     offset = timezone.localtime(instant).utcoffset()
     return text if offset == timezone.localtime(now).utcoffset() else f"{text} {timezone.localtime(instant):%z}"
 
 
-def _row(row: ChangedTime, found: EditEffects, seconds: bool) -> dict[str, Any]:
-    word = "" if found.is_new else str(row.change.label)
+def _changed_time_row(changed_time: ChangedTime, forecast: EditEffects, with_seconds: bool) -> dict[str, Any]:
+    word = "" if forecast.is_new else str(changed_time.change.label)
     return {
-        "time": _local_time_text(row.instant, found.now, seconds),
-        "before": row.runs_before,
-        "after": row.runs_after,
-        "change": row.change,
-        "word": _("skipped: blackout “%(name)s”") % {"name": row.blackout} if row.blackout else word,
-        "others": found.same_minute.get(row.instant),
+        "time": _local_time_text(changed_time.instant, forecast.now, with_seconds),
+        "before": changed_time.runs_before,
+        "after": changed_time.runs_after,
+        "change": changed_time.change,
+        "word": _("skipped: blackout “%(name)s”") % {"name": changed_time.blackout} if changed_time.blackout else word,
+        "others": forecast.same_minute.get(changed_time.instant),
     }
 
 
-def _why_no_times(found: EditEffects, edited: Job) -> list[str]:
-    if any(row.runs_after for row in found.times):
+def _why_no_scheduled_times(forecast: EditEffects, edited: Job) -> list[str]:
+    if any(row.runs_after for row in forecast.times):
         return []
     if not edited.enabled:
         return [_("The job is disabled: nothing starts it.")]
     if edited.frequency == Frequency.MANUAL:
         return [_("No scheduled times: it runs by hand, or when another job or a program triggers it.")]
-    if found.is_new and edited.frequency == Frequency.ONCE:
+    if forecast.is_new and edited.frequency == Frequency.ONCE:
         return [_("This time is in the past: the job runs once, as soon as it is saved.")]
     return [_("No further scheduled times.")]

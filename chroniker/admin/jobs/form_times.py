@@ -26,7 +26,7 @@ TIMES = ("run_at", "starts_at", "ends_at")
 
 @contextmanager
 def use_time_zone(zone_name: str) -> Iterator[None]:
-    """Parse and show times in this zone; in the current one if there is no such zone."""
+    """Parse and show times in this time zone, or in the current one if there is no such zone."""
     try:
         tz = zone(zone_name)
     except ScheduleError:
@@ -37,7 +37,7 @@ def use_time_zone(zone_name: str) -> Iterator[None]:
 
 
 class TimesInJobZone(JobModelForm):
-    """Mixin of the job form. Initial values are naive times in the job's zone, which widgets show unchanged."""
+    """Mixin of the job form. Its initial values are naive times in the job's zone; widgets show them unchanged."""
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
@@ -61,7 +61,7 @@ class TimesInJobZone(JobModelForm):
 
     @cached_property
     def changed_data(self) -> list[str]:
-        """In another time zone, the same times are other moments."""
+        """The changed fields. If the time zone changed, so did the times: the same local times are other moments."""
         names = list(super().changed_data)
         if "timezone" in names:
             names += [name for name in TIMES if name in self.fields and self.initial.get(name) and name not in names]

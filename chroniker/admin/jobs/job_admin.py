@@ -13,14 +13,14 @@ from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 
 from chroniker.admin.jobs import job_page
-from chroniker.admin.jobs.bulk_actions import BulkActions, book_soon
+from chroniker.admin.jobs.bulk_actions import BulkActions, book_next_runs_after_commit
 from chroniker.admin.jobs.cloning import Cloning
-from chroniker.admin.jobs.declared_fields import DeclaredFields
+from chroniker.admin.jobs.declared_fields import ReadOnlyDeclaredFields
 from chroniker.admin.jobs.deletion import Deletion
 from chroniker.admin.jobs.dependency_inline import DependencyInline
 from chroniker.admin.jobs.form_times import use_time_zone
 from chroniker.admin.jobs.job_form import JobForm
-from chroniker.admin.jobs.trigger_inlines import StartedByInline, StartsInline
+from chroniker.admin.jobs.trigger_inlines import TriggerSourcesInline, TriggerTargetsInline
 from chroniker.admin.shared.audit_rows import AuditedHistory
 from chroniker.admin.shared.changed_values import ChangedValues
 from chroniker.admin.shared.page_addresses import PageAddress, make_url_patterns
@@ -41,31 +41,33 @@ PAGES = (
     PageAddress("timeline/", "operations.timeline_page.timeline_view", "job_timeline"),
     PageAddress("graph/", "graph.graph_page.graph_view", "job_graph"),
     PageAddress("preview/", "jobs.edit_preview.preview_view", "job_preview", is_json=True),
-    PageAddress("command/", "jobs.command_field.command_view", "job_command", is_json=True),
-    PageAddress("code/", "jobs.code_page.list_code_view", "job_list_code"),
+    PageAddress("command/", "jobs.command_field.command_help_view", "job_command", is_json=True),
+    PageAddress("code/", "jobs.code_page.job_list_code_view", "job_list_code"),
     PageAddress("import-crontab/", "jobs.crontab_page.crontab_view", "job_import_crontab"),
     PageAddress(f"{JOB}status/", "jobs.status_page.status_view", "job_status"),
     PageAddress(f"{JOB}schedule/", "jobs.schedule_page.schedule_view", "job_schedule"),
-    PageAddress(f"{JOB}discard/", "jobs.causes.discard_view", "job_discard"),
+    PageAddress(f"{JOB}discard/", "jobs.causes.discard_activations_view", "job_discard"),
     PageAddress(f"{JOB}backfill/", "jobs.backfill_page.backfill_view", "job_backfill"),
-    PageAddress(f"{JOB}runs/", "jobs.runs_page.runs_view", "job_runs"),
-    PageAddress(f"{JOB}code/", "jobs.code_page.code_view", "job_code"),
-    PageAddress(f"{JOB}run/", "jobs.run_and_stop_views.run_view", "job_run"),
-    PageAddress(f"{JOB}run-with/", "jobs.run_with_arguments.run_with_view", "job_run_with"),
-    PageAddress(f"{JOB}stop/", "jobs.run_and_stop_views.stop_view", "job_stop"),
-    PageAddress(f"{JOB}resume/", "jobs.run_and_stop_views.resume_view", "job_resume"),
-    PageAddress(f"{JOB}retry-now/", "jobs.retry_views.hasten_view", "job_retry_now"),
-    PageAddress(f"{JOB}cancel-retry/", "jobs.retry_views.cancel_view", "job_cancel_retry"),
+    PageAddress(f"{JOB}runs/", "jobs.runs_page.job_runs_view", "job_runs"),
+    PageAddress(f"{JOB}code/", "jobs.code_page.job_code_view", "job_code"),
+    PageAddress(f"{JOB}run/", "jobs.run_and_stop_views.run_job_view", "job_run"),
+    PageAddress(f"{JOB}run-with/", "jobs.run_with_arguments.run_with_arguments_view", "job_run_with"),
+    PageAddress(f"{JOB}stop/", "jobs.run_and_stop_views.stop_job_view", "job_stop"),
+    PageAddress(f"{JOB}resume/", "jobs.run_and_stop_views.resume_job_view", "job_resume"),
+    PageAddress(f"{JOB}retry-now/", "jobs.retry_views.retry_now_view", "job_retry_now"),
+    PageAddress(f"{JOB}cancel-retry/", "jobs.retry_views.cancel_retry_view", "job_cancel_retry"),
     PageAddress(f"{JOB}enable/", "jobs.switching.enable_view", "job_enable"),
     PageAddress(f"{JOB}disable/", "jobs.switching.disable_view", "job_disable"),
 )
 
 
 @admin.register(Job)
-class JobAdmin(SiteLinks, ChangedValues, AuditedHistory, BulkActions, Cloning, Deletion, DeclaredFields, JobModelAdmin):
+class JobAdmin(
+    SiteLinks, ChangedValues, AuditedHistory, BulkActions, Cloning, Deletion, ReadOnlyDeclaredFields, JobModelAdmin
+):
     actions = (*BulkActions.actions, "delete_selected")
     form = JobForm
-    inlines = (DependencyInline, StartsInline, StartedByInline)
+    inlines = (DependencyInline, TriggerTargetsInline, TriggerSourcesInline)
     list_display = ("name", "command")  # in the pop-up of a field; the list itself is `list_page`
     list_max_show_all = 100
     search_fields = ("name", "command", "raw_command", "args")
@@ -87,20 +89,20 @@ class JobAdmin(SiteLinks, ChangedValues, AuditedHistory, BulkActions, Cloning, D
     # -- the list --------------------------------------------------------------------------------------------
 
     def changelist_view(self, request: HttpRequest, extra_context: dict[str, Any] | None = None) -> HttpResponse:
-        """The console's list. Django's own one runs the actions, and is the pop-up that chooses a job."""
+        """The list of the console. Django's own list runs the actions, and is the pop-up in which one chooses a job."""
         if IS_POPUP_VAR in request.GET:
             return super().changelist_view(request, extra_context)
         if request.method != "POST":
             from chroniker.admin.jobs import list_page  # late, as all pages
 
-            return list_page.list_page(self, request)
+            return list_page.job_list_view(self, request)
         request.GET = QueryDict()  # Django's list refuses parameters that it does not know
         return super().changelist_view(request, extra_context)
 
     # -- the page --------------------------------------------------------------------------------------------
 
     def get_autocomplete_fields(self, request: HttpRequest) -> tuple[str, ...]:
-        """Subscribers and channels are found by search where the site has an admin for them with a search."""
+        """Search fields for subscribers and channels, if the site has an admin class with a search for them."""
         models: dict[str, Any] = {"subscribers": get_user_model(), "channels": Channel}
         registered = {name: each for name, each in models.items() if self.admin_site.is_registered(each)}
         return tuple(name for name, each in registered.items() if self.admin_site.get_model_admin(each).search_fields)
@@ -120,7 +122,7 @@ class JobAdmin(SiteLinks, ChangedValues, AuditedHistory, BulkActions, Cloning, D
             obj.save()
         elif form.changed_columns:
             obj.save(update_fields=form.changed_columns)
-        book_soon([obj.pk])
+        book_next_runs_after_commit([obj.pk])
 
     def construct_change_message(self, request: HttpRequest, form: Any, formsets: Any, add: bool = False) -> Any:
         with use_time_zone(form.instance.timezone):

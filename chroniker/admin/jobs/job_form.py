@@ -1,4 +1,4 @@
-"""The form of a job: suggestions for its fields, and protection against overwriting changes of others."""
+"""The form of a job: its fields suggest values, and saving does not overwrite changes of other users."""
 
 from __future__ import annotations
 
@@ -29,11 +29,11 @@ else:
     JobModelForm = forms.ModelForm
 
 
-#: Hosts that are suggested, the most recently seen first; containers leave thousands of rows behind.
+#: At most so many hosts are suggested, those seen last first: containers leave thousands of old rows.
 MOST_HOSTS = 100
 
 
-def _recent_hosts() -> list[str]:
+def _recently_seen_hosts() -> list[str]:
     return list(Host.objects.order_by("-last_seen").values_list("name", flat=True)[:MOST_HOSTS])
 
 
@@ -52,25 +52,25 @@ class SuggestionInput(forms.TextInput):
 
 @lru_cache(maxsize=16)
 def _option_elements(suggestions: Sequence[tuple[str, str]]) -> SafeString:
-    """There are hundreds of time zones."""
+    """The option elements. They are cached, because there are hundreds of time zones."""
     return format_html_join("", '<option value="{}">{}</option>', suggestions)
 
 
 class EditedFieldsForm(JobModelForm):
-    """A form that sends back the values it showed, so that saving an old page changes only the fields that were edited.
+    """A form that submits the values that it showed, so that saving an old page changes only fields that were edited.
 
-    A field that was not edited keeps the value in the database. An edited field that another user changed meanwhile is
-    refused.
+    A field that was not edited keeps its value in the database. If another user changed an edited field meanwhile, the
+    form is refused.
     """
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
-        if self.instance.pk and (not self.is_bound or self._has_shown_values()):
+        if self.instance.pk and (not self.is_bound or self._request_has_shown_values()):
             for field in self.fields.values():
                 field.show_hidden_initial = True
 
-    def _has_shown_values(self) -> bool:
-        """Whether the request has the values that the page showed. A script may send the fields alone."""
+    def _request_has_shown_values(self) -> bool:
+        """Whether the request contains the values that the page showed. A script may send only the fields."""
         return self.add_initial_prefix("name") in self.data
 
     def clean(self) -> dict[str, Any]:
@@ -80,13 +80,13 @@ class EditedFieldsForm(JobModelForm):
         for name in list(cleaned):
             if name not in self.changed_data:
                 del cleaned[name]  # the instance was read in this request and keeps its value
-            elif self._changed_by_others(name):
+            elif self._was_changed_by_others(name):
                 text = _("Another user changed this to “%(value)s” after you opened the page. Reload the page first.")
                 self.add_error(name, text % {"value": self[name].initial})
         return cleaned
 
-    def _changed_by_others(self, name: str) -> bool:
-        bound = self[name]
+    def _was_changed_by_others(self, field_name: str) -> bool:
+        bound = self[field_name]
         if not bound.field.show_hidden_initial:
             return False
         shown = bound.field.hidden_widget().value_from_datadict(self.data, self.files, bound.html_initial_name)
@@ -94,7 +94,7 @@ class EditedFieldsForm(JobModelForm):
 
     @cached_property
     def changed_columns(self) -> list[str]:
-        """The columns for ``save(update_fields=…)``."""
+        """The changed columns, for ``save(update_fields=…)``."""
         columns = {field.name for field in Job._meta.concrete_fields}
         return [name for name in self.changed_data if name in columns]
 
@@ -107,28 +107,28 @@ class JobForm(TimesInJobZone, EditedFieldsForm):
         fields = "__all__"
 
     def _save_m2m(self) -> None:
-        """Also create tags that do not exist yet."""
+        """Also create new tags."""
         if "tags" in self.cleaned_data:
             self.cleaned_data["tags"] = Tag.objects.ensure(self.cleaned_data["tags"])
         super()._save_m2m()  # type: ignore[misc]  # of ModelForm, but not in its stubs
 
     def is_valid(self) -> bool:
-        """Also false for a form that is posted for its preview: then the page is shown again, and nothing is saved."""
+        """Also false for a form that is posted only for a preview: it is shown again, and nothing is saved."""
         return "_preview" not in self.data and super().is_valid()
 
     def add_error(self, field: str | None, error: Any) -> None:
         """Ignore errors of fields that code declares: they cannot be fixed here and must not prevent disabling."""
-        self._drop_rule_errors(error)
+        self._drop_argument_rule_errors(error)
         if field is None and self.instance.is_declared and isinstance(error, ValidationError):
             said = getattr(error, "error_dict", {NON_FIELD_ERRORS: [error]})
             error = {name: each for name, each in said.items() if name in self.fields or name == NON_FIELD_ERRORS}
         if error:
             super().add_error(field, error)
 
-    def _drop_rule_errors(self, error: Any) -> None:
-        """Drop what the command's rule says about arguments that were not edited, or that have an error already.
+    def _drop_argument_rule_errors(self, error: Any) -> None:
+        """Drop the error of the command's rule if the arguments were not edited, or already have another error.
 
-        The rule may have changed since the job was saved, or a task may be gone.
+        The rule may have changed since the job was saved, or a task may have been removed.
         """
         by_field: dict[str, list[ValidationError]] = getattr(error, "error_dict", {})
         is_edited = bool({"command", "args"} & set(self.changed_data))
@@ -143,11 +143,11 @@ class JobForm(TimesInJobZone, EditedFieldsForm):
         suggestions: dict[str, Iterable[str | tuple[str, str]]] = {
             "timezone": zone_names(),
             "executor": sorted(settings.executors),
-            "hostname": [(EVERY_HOST, _("every live host")), *_recent_hosts()],
+            "hostname": [(EVERY_HOST, _("every live host")), *_recently_seen_hosts()],
         }
         widgets: dict[str, forms.Widget] = {name: SuggestionInput(each, wide) for name, each in suggestions.items()}
         if {"command", "args"} <= self.fields.keys():
-            texts = what_runs.choice(self["command"].value() or "", self["args"].value() or "")
+            texts = what_runs.choice_as_json(self["command"].value() or "", self["args"].value() or "")
             widgets["command"] = CommandInput(wide, texts)
         widgets |= {"args": ArgumentsInput({"class": "vLargeTextField"})}
         for name, widget in widgets.items():
@@ -159,10 +159,9 @@ class JobForm(TimesInJobZone, EditedFieldsForm):
                 self.fields[name].widget.attrs.update(rows=rows, spellcheck="false")
 
     def clean(self) -> dict[str, Any]:
-        """Also check the arguments against the command's parser, if one of the two was changed.
+        """Also check the arguments with the command's parser, if the command or the arguments were changed.
 
-        This is not part of the model's validation: a command whose options have changed since must not prevent
-        disabling its job.
+        The model does not check this: it must be possible to disable a job whose command has changed its options.
         """
         cleaned = super().clean()
         if {"command", "args"} & set(self.changed_data) and not {"command", "args"} & self.errors.keys():

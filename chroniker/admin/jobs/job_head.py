@@ -19,7 +19,7 @@ from chroniker.models import Job
 from chroniker.schedule import describe
 from chroniker.wording.formats import short_time
 
-#: Name, title, address, and whether it needs the right to view runs.
+#: The tabs: name, title, URL name, and whether the tab needs the permission to view runs.
 TABS = (
     ("status", gettext_lazy("Status"), "chroniker_job_status", False),
     ("schedule", gettext_lazy("Schedule history"), "chroniker_job_schedule", True),
@@ -46,10 +46,10 @@ class Rights:
     view_runs: bool
 
 
-def rights(job_admin: Any, request: HttpRequest) -> Rights:
+def user_rights(job_admin: Any, request: HttpRequest) -> Rights:
     return Rights(
         run=job_admin.has_run_permission(request),
-        run_with=job_admin.has_run_with_permission(request),
+        run_with=job_admin.has_run_with_arguments_permission(request),
         stop=job_admin.has_stop_permission(request),
         change=job_admin.has_change_permission(request),
         add=job_admin.has_add_permission(request),
@@ -58,8 +58,8 @@ def rights(job_admin: Any, request: HttpRequest) -> Rights:
     )
 
 
-def overview_or_404(job_id: int) -> JobStatus:
-    """The job with its group, state and open run."""
+def job_status_or_404(job_id: int) -> JobStatus:
+    """The status of the job, with its group, state and open run."""
     job = Job.objects.select_related("group", "state").annotate(read_at=StatementNow()).filter(pk=job_id).first()
     if job is None:
         raise Http404
@@ -67,8 +67,8 @@ def overview_or_404(job_id: int) -> JobStatus:
 
 
 def head_context(job_admin: Any, request: HttpRequest, overview: JobStatus, tab: str) -> dict[str, Any]:
-    """For the template ``job/base.html``. ``tab``: the name of one of ``TABS``, or of a page beside them."""
-    job, may = overview.job, rights(job_admin, request)
+    """The values for the template ``job/base.html``. ``tab``: the name of one of ``TABS``, or of another page."""
+    job, may = overview.job, user_rights(job_admin, request)
     return {
         "title": job.name,
         "original": job,
@@ -76,7 +76,7 @@ def head_context(job_admin: Any, request: HttpRequest, overview: JobStatus, tab:
         "overview": overview,
         "may": may,
         "job_words": describe(job.spec),
-        "job_command": command_line(job),
+        "job_command": masked_command_line(job),
         "job_tabs": [
             {"title": title, "url": url, "is_current": name == tab}
             for name, title, view, shows_runs in TABS
@@ -86,24 +86,24 @@ def head_context(job_admin: Any, request: HttpRequest, overview: JobStatus, tab:
     }
 
 
-def command_line(job: Job) -> str:
-    """The command as it is started, without the values of secrets."""
+def masked_command_line(job: Job) -> str:
+    """The command line, without the values of secrets."""
     words = job.raw_command.strip() if job.raw_command else f"manage.py {job.command} {job.args}".strip()
     return mask_secrets(words, job.secrets)
 
 
-def due_text(overview: JobStatus, tick: HealthCell) -> str:
-    """“Due since 09:40. …”: of a job that no rule holds back. With the trouble of the tick, if there is any."""
+def due_since_sentence(overview: JobStatus, tick_health: HealthCell) -> str:
+    """“Due since 09:40. …”, for a due job that no rule holds back. If the tick has a problem, the text names it."""
     words = {"time": short_time(overview.state.next_run or overview.now, overview.now)}
-    if tick.level == "bad":
-        return _("Due since %(time)s. Nothing ticks. %(detail)s") % {**words, "detail": tick.detail}
-    if tick.level == "warn":
-        return _("Due since %(time)s. %(detail)s") % {**words, "detail": tick.detail}
+    if tick_health.level == "bad":
+        return _("Due since %(time)s. Nothing ticks. %(detail)s") % {**words, "detail": tick_health.detail}
+    if tick_health.level == "warn":
+        return _("Due since %(time)s. %(detail)s") % {**words, "detail": tick_health.detail}
     return _("Due since %(time)s; the next tick starts it.") % words
 
 
-def placement(job: Job) -> str:
-    """Executor, queue and priority, as far as they are set."""
+def executor_queue_priority(job: Job) -> str:
+    """The executor, queue and priority of the job, without those that are not set."""
     parts = [job.executor, job.queue]
     if job.priority is not None:
         parts.append(_("priority %(n)d") % {"n": job.priority})

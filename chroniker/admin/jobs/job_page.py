@@ -1,4 +1,4 @@
-"""The page Edit of a job: Django's form, with the preview of the edit beside it."""
+"""The Edit page of a job: the order of its form fields, and the preview of the edit beside them."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from chroniker.admin.shared.alert_cells import ALERT_FIELDSET
 from chroniker.admin.shared.site_links import admin_url
 from chroniker.models import Job
 
-#: The first group stands above the preview on narrow pages.
+#: On a narrow page the first group of fields is above the preview.
 FIELDSETS: Any = (
     (
         _("When"),
@@ -95,7 +95,7 @@ FIELDSETS: Any = (
 
 
 def edit_context(job_admin: Any, request: HttpRequest, job: Job | None) -> dict[str, Any]:
-    """For the template of the form. A form that was posted and not saved is previewed as it is."""
+    """The values for the template of the form. If a posted form was not saved, the preview is of the posted values."""
     from chroniker.admin.jobs import edit_preview, job_head  # late, as all pages
     from chroniker.declared.loading import declaration_of
     from chroniker.insights.what_if import fetch_saved_job
@@ -107,7 +107,7 @@ def edit_context(job_admin: Any, request: HttpRequest, job: Job | None) -> dict[
         context |= edit_preview.preview_context(saved, data)
     if job is None:
         return context
-    overview = job_head.overview_or_404(job.pk)
+    overview = job_head.job_status_or_404(job.pk)
     head = job_head.head_context(job_admin, request, overview, "edit")
     context |= {name: value for name, value in head.items() if name not in ("title", "original", "opts")}
     located = declaration_of(job) if job.is_declared else None

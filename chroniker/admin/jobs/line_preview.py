@@ -1,4 +1,4 @@
-"""The command line in the preview of an edit: with the values of its placeholders for the next scheduled time."""
+"""The command line in the preview of an edit: its placeholders have their values for the next scheduled time."""
 
 from __future__ import annotations
 
@@ -14,23 +14,23 @@ from chroniker.models import Job, JobState
 
 
 @dataclass(frozen=True, slots=True)
-class LinePreview:
-    line: str = ""  #: empty: it has no placeholders, or cannot be filled in
+class CommandLinePreview:
+    line: str = ""  #: empty if it has no placeholders, or if they have no values
     problem: str = ""
     warnings: tuple[str, ...] = ()  #: words that are nearly placeholders
 
 
-def line_preview(job: Job, state: JobState | None, instant: dt.datetime | None) -> LinePreview:
-    """For the run for ``instant``. Nothing for a line without braces."""
+def preview_command_line(job: Job, state: JobState | None, instant: dt.datetime | None) -> CommandLinePreview:
+    """The command line of the run for ``instant``; empty for a command line without placeholders."""
     texts = (job.args, job.raw_command, job.environment)
     if not any("{{" in text for text in texts):
-        return LinePreview()
+        return CommandLinePreview()
     warnings = tuple(placeholders.warnings(*texts))
     try:
         if instant is None or not any(placeholders.extract(text)[1] for text in texts):
-            return LinePreview(warnings=warnings)
+            return CommandLinePreview(warnings=warnings)
         argv = planned_start_of_instant(job, state or JobState(job_id=job.pk), instant).argv
     except CommandRefused as refusal:
-        return LinePreview(problem=str(refusal), warnings=warnings)
+        return CommandLinePreview(problem=str(refusal), warnings=warnings)
     program = "" if job.raw_command else "manage.py "
-    return LinePreview(mask_secrets(program + shlex.join(argv), job.secrets), warnings=warnings)
+    return CommandLinePreview(mask_secrets(program + shlex.join(argv), job.secrets), warnings=warnings)

@@ -1,4 +1,4 @@
-"""The list of jobs: chips, search, selects, bands, and actions for the selected jobs."""
+"""The list of jobs: filters as chips, search and selects; rows in bands; and actions for the selected jobs."""
 
 from __future__ import annotations
 
@@ -12,8 +12,8 @@ from django.http import HttpRequest, HttpResponse
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy, pgettext_lazy
 
-from chroniker.admin.jobs.job_head import rights
-from chroniker.admin.jobs.list_rows import SharedValues, bands, job_rows
+from chroniker.admin.jobs.job_head import user_rights
+from chroniker.admin.jobs.list_rows import SharedRowValues, group_into_bands, job_rows
 from chroniker.admin.shared.console_page import render_console_page
 from chroniker.admin.shared.query_values import read_query_text
 from chroniker.admin.shared.site_links import admin_url
@@ -30,7 +30,7 @@ TEMPLATE = "chroniker/console/jobs/list.html"
 FRAGMENTS = {"jobs-chips": "chroniker/console/jobs/chips.html", "jobs-table": "chroniker/console/jobs/table.html"}
 #: Commands that import jobs; the last one needs Celery.
 IMPORTS = ("import_crontab --dry-run FILE", "import_chroniker --dry-run", "import_celery_beat --dry-run")
-#: Title, state of the icon, by the name of the chip.
+#: By the name of the chip: its title, and the state code of its icon.
 CHIPS: dict[str, tuple[Any, str]] = {
     "all": (gettext_lazy("All"), ""),
     "attention": (gettext_lazy("Needs attention"), "overdue"),
@@ -52,22 +52,22 @@ ORDERS: dict[str, Any] = {
 }
 
 
-def list_page(job_admin: Any, request: HttpRequest) -> HttpResponse:
-    """``?show=``, ``q``, ``group``, ``queue``, ``executor``, ``command``, ``owner``, ``tag``, ``host``, ``o``,
-    ``after``.
+def job_list_view(job_admin: Any, request: HttpRequest) -> HttpResponse:
+    """The page. Its parameters: ``show``, ``q``, ``group``, ``queue``, ``executor``, ``command``, ``owner``, ``tag``,
+    ``host``, ``o`` (the order), ``after`` (the page).
 
-    A value that is unknown shows no job, or is ignored where it cannot be one.
+    With an unknown value the list is empty; an unknown ``show`` or ``o`` is ignored.
     """
     if not job_admin.has_view_or_change_permission(request):
         raise PermissionDenied
-    chosen, order, now = job_filter(request), _read_order(request), database_now()
+    chosen, order, now = read_job_filter(request), _read_sort_order(request), database_now()
     conditions, cursor = conditions_at(now), request.GET.get("after", "")
     page = job_order.fetch_job_page(chosen, conditions, order, cursor)
     prefetch_related_objects(page.jobs, Prefetch("tags", to_attr="shown_tags"))  # a list: no manager for each row
-    may = rights(job_admin, request)
+    may = user_rights(job_admin, request)
     overviews = fetch_job_status(page.jobs, now, health_facts.cached_facts(now)).values()
     past = fetch_latest_runs([each.state for each in overviews]) if may.view_runs else {}
-    rows = job_rows(overviews, past, SharedValues(may, fetch_health(now).tick))
+    rows = job_rows(overviews, past, SharedRowValues(may, fetch_health(now).tick))
     counts = job_filters.count_jobs_by_show(conditions)
     context = {
         "title": _("Jobs"),
@@ -76,37 +76,37 @@ def list_page(job_admin: Any, request: HttpRequest) -> HttpResponse:
         "may": may,
         "now": now,
         "when_empty": job_admin.when_empty,
-        "chips": _chips(request, chosen.show, counts),
+        "chips": _filter_chips(request, chosen.show, counts),
         "filter": chosen,
         "is_filtered": not chosen.is_empty,
         "has_jobs": counts["all"] > 0,
-        "selects": _selects(chosen, now),
+        "selects": _filter_selects(chosen, now),
         "order": order,
         "orders": list(ORDERS.items()),
         "jobs": page.jobs,
-        "bands": bands(rows, banded=order == "attention", is_whole=not (page.cursor or cursor)),
-        "next_page": _changed_query(request, after=page.cursor) if page.cursor else "",
-        "first_page": _changed_query(request, after="") if cursor else "",
+        "bands": group_into_bands(rows, by_band=order == "attention", is_whole_list=not (page.cursor or cursor)),
+        "next_page": _query_with(request, after=page.cursor) if page.cursor else "",
+        "first_page": _query_with(request, after="") if cursor else "",
         "here": request.get_full_path(),
-        **_export_and_import(request),
+        **_export_and_import_context(request),
     }
     return render_console_page(job_admin.admin_site, request, TEMPLATE, "jobs", context, FRAGMENTS)
 
 
-def _read_order(request: HttpRequest) -> str:
+def _read_sort_order(request: HttpRequest) -> str:
     order = request.GET.get("o", "")
     return order if order in ORDERS else "attention"
 
 
-def _export_and_import(request: HttpRequest) -> dict[str, Any]:
+def _export_and_import_context(request: HttpRequest) -> dict[str, Any]:
     """The address that exports the shown jobs, and the commands that import jobs."""
     return {
-        "code_url": f"{admin_url('chroniker_job_list_code')}{_changed_query(request, after='', o='')}",
+        "code_url": f"{admin_url('chroniker_job_list_code')}{_query_with(request, after='', o='')}",
         "import_commands": IMPORTS if apps.is_installed("chroniker_celery") else IMPORTS[:2],
     }
 
 
-def job_filter(request: HttpRequest) -> JobFilter:
+def read_job_filter(request: HttpRequest) -> JobFilter:
     """The filter in the query."""
     texts = {
         name: read_query_text(request.GET, name)
@@ -117,22 +117,22 @@ def job_filter(request: HttpRequest) -> JobFilter:
     return JobFilter(show=show if show in SHOWS else "all", search=search, **texts)
 
 
-def _chips(request: HttpRequest, shown: str, counts: dict[str, int]) -> list[dict[str, Any]]:
+def _filter_chips(request: HttpRequest, chosen_name: str, counts: dict[str, int]) -> list[dict[str, Any]]:
     return [
         {
             "title": title,
             "code": code,
             "count": format_count(counts[name]) if counts[name] <= MOST_COUNTED else f"{format_count(MOST_COUNTED)}+",
-            "url": _changed_query(request, show=name if name != "all" else "", after=""),
-            "is_current": name == shown,
+            "url": _query_with(request, show=name if name != "all" else "", after=""),
+            "is_current": name == chosen_name,
         }
         for name, (title, code) in CHIPS.items()
-        if counts[name] or name in ("all", shown)
+        if counts[name] or name in ("all", chosen_name)
     ]
 
 
-def _selects(chosen: JobFilter, now: Any) -> list[dict[str, Any]]:
-    """Each with the chosen value, even if no job has it now. Without a choice there is no select."""
+def _filter_selects(job_filter: JobFilter, now: Any) -> list[dict[str, Any]]:
+    """The selects, each with its chosen value, even if no job has it now. Selects without a choice are left out."""
     found = job_filters.fetch_filter_choices(now)
     selects = (
         ("group", _("Group"), found.groups),
@@ -146,11 +146,11 @@ def _selects(chosen: JobFilter, now: Any) -> list[dict[str, Any]]:
     return [
         {"name": name, "title": title, "values": sorted({*values, value} - {""}, key=str.casefold), "value": value}
         for name, title, values in selects
-        if (value := getattr(chosen, name)) or len(values) > 1
+        if (value := getattr(job_filter, name)) or len(values) > 1
     ]
 
 
-def _changed_query(request: HttpRequest, **changed: str) -> str:
+def _query_with(request: HttpRequest, **changed_values: str) -> str:
     """The query of this page with other values; an empty value removes the parameter."""
-    pairs = {**request.GET.dict(), **changed}
+    pairs = {**request.GET.dict(), **changed_values}
     return f"?{urlencode({name: value for name, value in pairs.items() if value})}"

@@ -1,4 +1,4 @@
-"""The rows of the list of jobs, in bands. All data are read before, for the whole page."""
+"""The rows of the list of jobs, in bands. The caller has read the data of all rows."""
 
 from __future__ import annotations
 
@@ -10,9 +10,9 @@ from django.utils import timezone
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy, ngettext
 
-from chroniker.admin.jobs.job_head import due_text
-from chroniker.admin.jobs.row_actions import RowAction, RowLinks, first_action, links
-from chroniker.admin.jobs.sparkline import Sparkline, sparkline
+from chroniker.admin.jobs.job_head import due_since_sentence
+from chroniker.admin.jobs.row_actions import RowAction, RowLinks, main_row_action, row_links
+from chroniker.admin.jobs.sparkline import Sparkline, draw_sparkline
 from chroniker.admin.shared.alert_cells import alert_state_code
 from chroniker.admin.shared.site_links import RowUrls
 from chroniker.insights.durations import estimate_end
@@ -29,7 +29,7 @@ from chroniker.schedule import describe
 from chroniker.wording.formats import NOTHING, format_count, short_duration
 from chroniker.wording.states import state
 
-#: A lower share of successes is coloured.
+#: A share of successful runs below this is coloured.
 LOW_SUCCESS = 0.75
 BANDS = {
     "attention": gettext_lazy("Needs attention"),
@@ -41,7 +41,7 @@ BANDS = {
 
 
 @dataclass(frozen=True, slots=True)
-class Progress:
+class RowProgress:
     percent: int
     left: str
     right: str
@@ -56,7 +56,7 @@ class JobRow:
     note: str
     reason: str
     reason_tone: str
-    progress: Progress | None
+    progress: RowProgress | None
     spark: Sparkline | None
     success: str
     success_tone: str
@@ -76,8 +76,8 @@ class JobRow:
 
 
 @dataclass(frozen=True, slots=True)
-class SharedValues:
-    """What all rows of a page have in common. Texts are looked up once for all."""
+class SharedRowValues:
+    """The values that all rows of a page share. Each text is translated once for all rows."""
 
     may: Any
     tick: HealthCell
@@ -88,16 +88,16 @@ class SharedValues:
 
 
 def job_rows(
-    overviews: Iterable[JobStatus], past: Mapping[int, Sequence[PastRun]], shared: SharedValues
+    overviews: Iterable[JobStatus], past_runs: Mapping[int, Sequence[PastRun]], shared: SharedRowValues
 ) -> list[JobRow]:
-    return [_row(overview, past.get(overview.job.pk, ()), shared) for overview in overviews]
+    return [_job_row(overview, past_runs.get(overview.job.pk, ()), shared) for overview in overviews]
 
 
-def _row(overview: JobStatus, runs: Sequence[PastRun], shared: SharedValues) -> JobRow:
+def _job_row(overview: JobStatus, runs: Sequence[PastRun], shared: SharedRowValues) -> JobRow:
     job, code = overview.job, overview.state_code
     good, ended = count_succeeded_and_ended(runs)
-    took, usual, took_tone = _duration_cells(overview, runs)
-    reason, tone = _reason(overview, code, runs, shared.tick)
+    took, usual, took_tone = _duration_texts_and_tone(overview, runs)
+    reason, tone = _reason_and_tone(overview, code, runs, shared.tick)
     return JobRow(
         overview=overview,
         code=code,
@@ -106,8 +106,8 @@ def _row(overview: JobStatus, runs: Sequence[PastRun], shared: SharedValues) -> 
         note=hand_over.hand_over_note(job.command, job.args),
         reason=mask_secrets(reason, job.secrets),
         reason_tone=tone,
-        progress=_progress(overview),
-        spark=sparkline(runs),
+        progress=_progress_of_open_run(overview),
+        spark=draw_sparkline(runs),
         success=shared.success % {"n": 100 * good // ended} if ended else NOTHING,
         success_tone="bad" if ended and good < LOW_SUCCESS * ended else "",
         took=took,
@@ -115,25 +115,25 @@ def _row(overview: JobStatus, runs: Sequence[PastRun], shared: SharedValues) -> 
         took_tone=took_tone,
         host=next((run.host for run in reversed(runs) if run.host), NOTHING),
         alerts=[alert_state_code(kind) for kind in open_kinds(overview.state.alerts_open) if kind in ALERTED],
-        action=first_action(overview, shared.may, shared.urls),
-        links=links(job, runs[-1].pk if runs else None, shared.may, shared.urls),
+        action=main_row_action(overview, shared.may, shared.urls),
+        links=row_links(job, runs[-1].pk if runs else None, shared.may, shared.urls),
         select_label=shared.select_label % {"job": job.name},
         menu_label=shared.menu_label % {"job": job.name},
     )
 
 
 def _schedule_in_words(job: Job) -> str:
-    """In words; the time zone only if it is not that of the page."""
+    """The schedule in words. It names the time zone only if that is not the page's time zone."""
     words = describe(job.spec)
     zone = timezone.get_current_timezone_name()
     return words.removesuffix(f" ({zone})") if job.timezone == zone else words
 
 
-def _band_of_row(overview: JobStatus, code: str) -> str:
-    """As ``job_filters.Conditions`` decides, so that a row is in the band in which it is listed."""
+def _band_of_row(overview: JobStatus, state_code: str) -> str:
+    """The band of a row, by the same rules as ``job_filters.Conditions``, which decide the order of the list."""
     lease = overview.lease
     is_on, is_broken = overview.job.enabled, overview.state.failing_since or overview.state.schedule_error_since
-    if is_on and (is_broken or code in ("overdue", "on_hold")):
+    if is_on and (is_broken or state_code in ("overdue", "on_hold")):
         return "attention"
     if lease is not None:
         is_stuck = lease.run.status == Status.CLAIMED and lease.run.claimed_at < overview.now - STUCK_AFTER
@@ -146,11 +146,13 @@ def _band_of_row(overview: JobStatus, code: str) -> str:
     return "quiet" if next_run is not None else "unplanned"
 
 
-def _reason(overview: JobStatus, code: str, runs: Sequence[PastRun], tick: HealthCell) -> tuple[str, str]:
-    """Why it is not simply on schedule, and the tone of that."""
-    if code == "on_hold":
+def _reason_and_tone(
+    overview: JobStatus, state_code: str, runs: Sequence[PastRun], tick_health: HealthCell
+) -> tuple[str, str]:
+    """Why the job is not on schedule, and the tone of this text. Empty if the row already says it."""
+    if state_code == "on_hold":
         return overview.why, "bad"
-    if overview.state.failures and overview.job.enabled and code not in ("running", "stopping"):
+    if overview.state.failures and overview.job.enabled and state_code not in ("running", "stopping"):
         n = overview.state.failures
         text = ngettext("The last run failed", "%(n)d failures in a row", n) % {"n": n}
         last = next((run for run in reversed(runs) if run.status not in (*OPEN, Status.SKIPPED)), None)
@@ -158,18 +160,18 @@ def _reason(overview: JobStatus, code: str, runs: Sequence[PastRun], tick: Healt
             return f"{text}.", "bad"
         error = last.error_line or str(Status(last.status).label)
         return f"{text}: {error}", "bad"
-    is_manual = code == "manual" and overview.pause is None and not overview.unserved  # its schedule says so
-    if overview.is_self_explanatory or is_manual or code == "disabled":
+    is_manual = state_code == "manual" and overview.pause is None and not overview.unserved  # its schedule says so
+    if overview.is_self_explanatory or is_manual or state_code == "disabled":
         return ("" if overview.job.deletion_requested_at is None else _("Will be deleted when its run ends.")), "wait"
     if overview.pause is not None and not overview.pause.group:
         return "", ""  # the bar of every page says it once
-    tone = state(code).tone
-    if code in ("due", "overdue") and not overview.job.force_run:
-        return due_text(overview, tick), "bad" if code == "overdue" else ""
+    tone = state(state_code).tone
+    if state_code in ("due", "overdue") and not overview.job.force_run:
+        return due_since_sentence(overview, tick_health), "bad" if state_code == "overdue" else ""
     return overview.why, tone if tone in ("bad", "wait") else ""
 
 
-def _progress(overview: JobStatus) -> Progress | None:
+def _progress_of_open_run(overview: JobStatus) -> RowProgress | None:
     lease = overview.lease
     if lease is None or lease.run.status != Status.RUNNING:
         return None
@@ -182,18 +184,18 @@ def _progress(overview: JobStatus) -> Progress | None:
     usual = _("usually %(time)s") % {"time": short_duration(overview.expected)} if overview.expected else ""
     if total:
         share = min(100 * done // total, 100)
-        return Progress(
+        return RowProgress(
             share,
             _("%(done)s of %(total)s") % {"done": format_count(done), "total": format_count(total)},
             left or usual,
         )
     if overview.expected and lease.run.started_at:
         share = min(int(100 * ((overview.now - lease.run.started_at) / overview.expected)), 99)
-        return Progress(share, "", usual)
+        return RowProgress(share, "", usual)
     return None
 
 
-def _duration_cells(overview: JobStatus, runs: Sequence[PastRun]) -> tuple[str, str, str]:
+def _duration_texts_and_tone(overview: JobStatus, runs: Sequence[PastRun]) -> tuple[str, str, str]:
     """The last duration, the usual one, and a tone if the last one reached the timeout."""
     last = next((run for run in reversed(runs) if run.seconds is not None), None)
     usual = _("usually %(time)s") % {"time": short_duration(overview.state.p50)} if overview.state.p50 else ""
@@ -205,15 +207,20 @@ def _duration_cells(overview: JobStatus, runs: Sequence[PastRun]) -> tuple[str, 
 
 
 @dataclass(frozen=True, slots=True)
-class Band:
+class RowBand:
     title: str
     rows: list[JobRow]
     is_counted: bool  #: whether these are all jobs of the band
 
 
-def bands(rows: Sequence[JobRow], *, banded: bool, is_whole: bool) -> list[Band]:
-    """The rows in bands; one band without a title for another order. ``is_whole``: the list has this page only."""
-    if not banded:
-        return [Band("", list(rows), is_counted=False)] if rows else []
-    found = [Band(str(title), [row for row in rows if row.band == name], is_whole) for name, title in BANDS.items()]
+def group_into_bands(rows: Sequence[JobRow], *, by_band: bool, is_whole_list: bool) -> list[RowBand]:
+    """The rows in bands. With ``by_band=False``: all rows in one band without a title.
+
+    ``is_whole_list``: the list has only this page.
+    """
+    if not by_band:
+        return [RowBand("", list(rows), is_counted=False)] if rows else []
+    found = [
+        RowBand(str(title), [row for row in rows if row.band == name], is_whole_list) for name, title in BANDS.items()
+    ]
     return [band for band in found if band.rows]

@@ -12,21 +12,21 @@ from django.shortcuts import get_object_or_404
 from django.utils.translation import gettext as _
 
 from chroniker import lifecycle
-from chroniker.admin.jobs.run_and_stop_views import back_to_job
+from chroniker.admin.jobs.run_and_stop_views import redirect_to_next_or_job
 from chroniker.admin.shared.run_and_stop import log_job_action
 from chroniker.conf import settings
 from chroniker.models import Job
 
 
-def hasten_view(job_admin: Any, request: HttpRequest, object_id: int) -> HttpResponse:
-    return _change_retry(job_admin, request, object_id, cancels=False)
+def retry_now_view(job_admin: Any, request: HttpRequest, object_id: int) -> HttpResponse:
+    return _hasten_or_cancel_retry(job_admin, request, object_id, cancels=False)
 
 
-def cancel_view(job_admin: Any, request: HttpRequest, object_id: int) -> HttpResponse:
-    return _change_retry(job_admin, request, object_id, cancels=True)
+def cancel_retry_view(job_admin: Any, request: HttpRequest, object_id: int) -> HttpResponse:
+    return _hasten_or_cancel_retry(job_admin, request, object_id, cancels=True)
 
 
-def _change_retry(job_admin: Any, request: HttpRequest, object_id: int, *, cancels: bool) -> HttpResponse:
+def _hasten_or_cancel_retry(job_admin: Any, request: HttpRequest, object_id: int, *, cancels: bool) -> HttpResponse:
     if not job_admin.has_run_permission(request):
         raise PermissionDenied
     job = get_object_or_404(Job, pk=object_id)
@@ -43,4 +43,4 @@ def _change_retry(job_admin: Any, request: HttpRequest, object_id: int, *, cance
             messages.success(request, _("The retry of “%(job)s” was cancelled.") % {"job": job})
         else:
             messages.success(request, _("“%(job)s” is retried by the next tick.") % {"job": job})
-    return back_to_job(job_admin, request, job)
+    return redirect_to_next_or_job(job_admin, request, job)

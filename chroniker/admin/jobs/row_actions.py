@@ -1,4 +1,4 @@
-"""What a row of the list of jobs offers: its first action, and the menu of others."""
+"""The main action of a row in the list of jobs, and the links of its menu."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from chroniker.admin.shared.site_links import RowUrls
 from chroniker.insights.job_status import JobStatus
 from chroniker.models import Job
 
-#: By code: the page, the title, the name for screen readers, and the question before it.
+#: For each action: its URL name, its title, its name for screen readers, and the question that the page asks before it.
 ACTIONS: dict[str, tuple[str, Any, Any, Any]] = {
     "run": ("chroniker_job_run", gettext_lazy("Run"), gettext_lazy("Run %(job)s now"), ""),
     "stop": (
@@ -28,7 +28,7 @@ ACTIONS: dict[str, tuple[str, Any, Any, Any]] = {
 
 @dataclass(frozen=True, slots=True)
 class RowAction:
-    """A button, or for “edit” a link."""
+    """A button, or, for the action “edit”, a link."""
 
     code: str
     title: str
@@ -39,7 +39,7 @@ class RowAction:
 
 @dataclass(frozen=True, slots=True)
 class RowLinks:
-    """The addresses of a job's pages; empty without the right to open them."""
+    """The addresses of a job's pages; each is empty if the user may not open the page."""
 
     status: str
     change: str
@@ -49,9 +49,9 @@ class RowLinks:
     disable: str
 
 
-def first_action(overview: JobStatus, may: Any, urls: RowUrls) -> RowAction | None:
-    """``None``: the user may do none of them."""
-    code = _action_code(overview, may)
+def main_row_action(overview: JobStatus, rights: Any, urls: RowUrls) -> RowAction | None:
+    """The main action of the row; ``None`` if the user has no permission for it."""
+    code = _main_action_code(overview, rights)
     if not code:
         return None
     view, title, label, question = ACTIONS[code]
@@ -59,25 +59,25 @@ def first_action(overview: JobStatus, may: Any, urls: RowUrls) -> RowAction | No
     return RowAction(code, str(title), label % {"job": job.name}, urls.url(view, job.pk), str(question))
 
 
-def _action_code(overview: JobStatus, may: Any) -> str:
+def _main_action_code(overview: JobStatus, rights: Any) -> str:
     if overview.lease is not None:
-        return "stop" if may.stop else ""
+        return "stop" if rights.stop else ""
     if not overview.job.enabled:
-        return "enable" if may.change else ""
+        return "enable" if rights.change else ""
     if overview.state.schedule_error:
-        return "edit" if may.change else ""
-    if overview.state_code == "on_hold" and may.change:
+        return "edit" if rights.change else ""
+    if overview.state_code == "on_hold" and rights.change:
         return "resume"
-    return "run" if may.run else ""
+    return "run" if rights.run else ""
 
 
-def links(job: Job, last_run: object, may: Any, urls: RowUrls) -> RowLinks:
-    """``last_run``: the id of its last run, if there is one."""
+def row_links(job: Job, last_run_id: object, rights: Any, urls: RowUrls) -> RowLinks:
+    """``last_run_id``: the id of the job's last run; empty without one."""
     return RowLinks(
         status=urls.url("chroniker_job_status", job.pk),
         change=urls.url("chroniker_job_change", job.pk),
-        run_with=urls.url("chroniker_job_run_with", job.pk) if may.run_with and job.command else "",
-        last_run=urls.url("chroniker_run_change", last_run) if last_run and may.view_runs else "",
-        schedule=urls.url("chroniker_job_schedule", job.pk) if may.view_runs else "",
-        disable=urls.url("chroniker_job_disable", job.pk) if may.change and job.enabled else "",
+        run_with=urls.url("chroniker_job_run_with", job.pk) if rights.run_with and job.command else "",
+        last_run=urls.url("chroniker_run_change", last_run_id) if last_run_id and rights.view_runs else "",
+        schedule=urls.url("chroniker_job_schedule", job.pk) if rights.view_runs else "",
+        disable=urls.url("chroniker_job_disable", job.pk) if rights.change and job.enabled else "",
     )

@@ -18,20 +18,20 @@ from chroniker.conf import settings
 from chroniker.models import Job
 
 
-def run_view(job_admin: Any, request: HttpRequest, object_id: int) -> HttpResponse:
+def run_job_view(job_admin: Any, request: HttpRequest, object_id: int) -> HttpResponse:
     if not job_admin.has_run_permission(request):
         raise PermissionDenied
     job = get_object_or_404(Job, pk=object_id)
     if request.method == "POST":
         if "after" in request.POST:
-            _run_after_the_open_one(request, job)
+            _request_run_after_open_run(request, job)
         else:
             run_and_stop.run_job(request, job)
-    return back_to_job(job_admin, request, job)
+    return redirect_to_next_or_job(job_admin, request, job)
 
 
-def _run_after_the_open_one(request: HttpRequest, job: Job) -> None:
-    """Raise the job's flag: the tick claims a run as soon as the open one has ended."""
+def _request_run_after_open_run(request: HttpRequest, job: Job) -> None:
+    """Set ``force_run``: the tick claims a run as soon as the open run has ended."""
     with transaction.atomic(using=settings.database):
         changed = Job.objects.filter(pk=job.pk, force_run=False).update(force_run=True)
         if changed:
@@ -39,29 +39,29 @@ def _run_after_the_open_one(request: HttpRequest, job: Job) -> None:
     messages.success(request, _("“%(job)s” runs once more when its open run has ended.") % {"job": job})
 
 
-def stop_view(job_admin: Any, request: HttpRequest, object_id: int) -> HttpResponse:
+def stop_job_view(job_admin: Any, request: HttpRequest, object_id: int) -> HttpResponse:
     if not job_admin.has_stop_permission(request):
         raise PermissionDenied
     job = get_object_or_404(Job, pk=object_id)
     if request.method == "POST":
         run_and_stop.stop_job(request, job)
-    return back_to_job(job_admin, request, job)
+    return redirect_to_next_or_job(job_admin, request, job)
 
 
-def resume_view(job_admin: Any, request: HttpRequest, object_id: int) -> HttpResponse:
-    """Lift the hold of a job. Needs the right to change jobs, as a pause does."""
+def resume_job_view(job_admin: Any, request: HttpRequest, object_id: int) -> HttpResponse:
+    """Lift the hold of a job. Needs the permission to change jobs."""
     if not job_admin.has_change_permission(request):
         raise PermissionDenied
     job = get_object_or_404(Job, pk=object_id)
     if request.method == "POST":
         run_and_stop.resume_job(request, job)
-    return back_to_job(job_admin, request, job)
+    return redirect_to_next_or_job(job_admin, request, job)
 
 
-def back_to_job(job_admin: Any, request: HttpRequest, job: Job) -> HttpResponse:
-    """To the page that the form names in ``next``, else to the job's page.
+def redirect_to_next_or_job(job_admin: Any, request: HttpRequest, job: Job) -> HttpResponse:
+    """Redirect to the page that the form names in ``next``, else to the job's page.
 
-    Also after a GET: after a login the person has to press the button again.
+    Also used after a GET: after a login the user must press the button again.
     """
     if not job_admin.has_view_or_change_permission(request):
         return redirect_to("index")

@@ -14,7 +14,7 @@ from django.shortcuts import get_object_or_404
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
-from chroniker.admin.jobs.run_and_stop_views import back_to_job
+from chroniker.admin.jobs.run_and_stop_views import redirect_to_next_or_job
 from chroniker.admin.shared import run_and_stop
 from chroniker.admin.shared.console_page import render_console_page
 from chroniker.admin.shared.site_links import admin_url, redirect_to
@@ -48,17 +48,17 @@ class ArgumentsForm(forms.Form):
         return args
 
 
-def run_with_view(job_admin: Any, request: HttpRequest, object_id: int) -> HttpResponse:
-    if not job_admin.has_run_with_permission(request):
+def run_with_arguments_view(job_admin: Any, request: HttpRequest, object_id: int) -> HttpResponse:
+    if not job_admin.has_run_with_arguments_permission(request):
         raise PermissionDenied
     job = get_object_or_404(Job, pk=object_id)
-    return arguments_page(job_admin.admin_site, request, job) or back_to_job(job_admin, request, job)
+    return arguments_page(job_admin.admin_site, request, job) or redirect_to_next_or_job(job_admin, request, job)
 
 
 def arguments_page(site: AdminSite, request: HttpRequest, job: Job) -> HttpResponse | None:
-    """The page with the form; ``None`` if the run was claimed or is impossible, then go back to the job.
+    """The page with the form; ``None`` if a run was claimed, or if the job takes no arguments.
 
-    ``?run=ID``: the form begins with the arguments of that run of the job, and leads to the new run.
+    ``?run=ID``: the form starts with the arguments of that run; afterwards it redirects to the new run.
     """
     if not job.command:
         messages.error(request, _("Raw commands have no separate arguments; edit the command instead."))

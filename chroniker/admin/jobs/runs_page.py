@@ -1,4 +1,4 @@
-"""The page Runs of a job: its runs, the newest first, page by page along the tokens."""
+"""The page Runs of a job: its runs, newest first. Each page ends at a token, and the next page continues there."""
 
 from __future__ import annotations
 
@@ -18,13 +18,13 @@ TEMPLATE = "chroniker/console/job/runs.html"
 FRAGMENTS = {**job_head.FRAGMENTS, "job-runs": "chroniker/console/job/runs_table.html"}
 
 
-def runs_view(job_admin: Any, request: HttpRequest, object_id: int) -> HttpResponse:
-    """``?status=FAILED``: runs with this status. ``?before=``: runs with a smaller token."""
+def job_runs_view(job_admin: Any, request: HttpRequest, object_id: int) -> HttpResponse:
+    """The page. ``?status=FAILED``: only runs with this status. ``?before=``: only runs with a smaller token."""
     may_view_job = job_admin.has_view_or_change_permission(request)
     if not (may_view_job and request.user.has_perm("chroniker.view_run")):
         raise PermissionDenied
-    overview = job_head.overview_or_404(object_id)
-    status, before = _read_status(request), _read_token(request)
+    overview = job_head.job_status_or_404(object_id)
+    status, before = _read_status_filter(request), _read_before_token(request)
     runs = Run.objects.filter(job=object_id, parent=None, **status)
     if before is not None:
         runs = runs.filter(token__lt=before)
@@ -42,11 +42,11 @@ def runs_view(job_admin: Any, request: HttpRequest, object_id: int) -> HttpRespo
     return render_console_page(job_admin.admin_site, request, TEMPLATE, "jobs", context, fragments)
 
 
-def _read_status(request: HttpRequest) -> dict[str, str]:
+def _read_status_filter(request: HttpRequest) -> dict[str, str]:
     status = request.GET.get("status", "")
     return {"status": status} if status in Status.values else {}
 
 
-def _read_token(request: HttpRequest) -> int | None:
+def _read_before_token(request: HttpRequest) -> int | None:
     text = request.GET.get("before", "")
     return int(text) if text.isdecimal() and len(text) < 19 else None

@@ -23,8 +23,8 @@ _TICK = dt.timedelta(microseconds=1)
 
 
 @dataclass(frozen=True, slots=True)
-class Question:
-    """A local time as it was given. Two moments if the clock shows it twice, none if the clock skips it."""
+class TimeQuestion:
+    """The local time that the user asked for. ``spans``: two if the clock shows it twice, none if it skips it."""
 
     date: dt.date
     time: dt.time
@@ -32,8 +32,8 @@ class Question:
 
 
 @dataclass(frozen=True, slots=True)
-class Answer:
-    """``runs``: the runs that it names."""
+class TimeAnswer:
+    """``runs``: the runs that the answer names."""
 
     tone: str
     text: str
@@ -42,8 +42,8 @@ class Answer:
     instant: dt.datetime | None = None
 
 
-def question(date: dt.date, time: dt.time, zone: ZoneInfo, *, to_the_second: bool) -> Question:
-    """03:00 means the whole minute, 03:00:00 the second."""
+def make_question(date: dt.date, time: dt.time, zone: ZoneInfo, *, to_the_second: bool) -> TimeQuestion:
+    """The question for a local time. 03:00 means the whole minute; 03:00:00 (``to_the_second``) means the second."""
     length = dt.timedelta(seconds=1) if to_the_second else dt.timedelta(minutes=1)
     spans = []
     for fold in (0, 1):
@@ -52,33 +52,35 @@ def question(date: dt.date, time: dt.time, zone: ZoneInfo, *, to_the_second: boo
         is_real = moment.astimezone(zone).replace(tzinfo=None) == local.replace(tzinfo=None)
         if is_real and (moment, moment + length - _TICK) not in spans:
             spans.append((moment, moment + length - _TICK))
-    return Question(date, time, spans)
+    return TimeQuestion(date, time, spans)
 
 
-def answer(asked: Question, entries: Sequence[Entry], overview: JobStatus, *, is_all: bool) -> Answer:
-    """``entries``: newest first, of a time that contains the question. ``is_all``: there are no older ones."""
-    if not asked.spans:
-        return Answer("idle", _("The clock skipped this time on that day."))
-    for low, high in asked.spans:
+def answer_question(
+    question: TimeQuestion, entries: Sequence[Entry], overview: JobStatus, *, has_all_entries: bool
+) -> TimeAnswer:
+    """``entries``: the scheduled times around the question, newest first. ``has_all_entries``: no older ones exist."""
+    if not question.spans:
+        return TimeAnswer("idle", _("The clock skipped this time on that day."))
+    for low, high in question.spans:
         for position, entry in enumerate(entries):
             if low <= entry.instant <= high:
-                found = _add_backfill(_answer_for_entry(entry, overview), entry, overview.now)
-                return _add_neighbours(found, entries, position, overview.now)
-    low, high = asked.spans[0]
+                found = _add_backfill_note(_answer_for_entry(entry, overview), entry, overview.now)
+                return _add_neighbour_notes(found, entries, position, overview.now)
+    low, high = question.spans[0]
     if low > overview.now:
-        return Answer("idle", _("That time is in the future."), _next_time_sentence(overview, low))
+        return TimeAnswer("idle", _("That time is in the future."), _next_scheduled_time_sentence(overview, low))
     within = [entry for entry in entries if entry.first is not None and entry.first <= high and low <= entry.instant]
     if within:
-        return Answer("wait", _("Unknown: the runs of that time were deleted."))
+        return TimeAnswer("wait", _("Unknown: the runs of that time were deleted."))
     older = next((entry for entry in entries if entry.instant < low), None)
-    if older is None and is_all:
-        return Answer("idle", _("The history of this job does not reach back to that time."))
-    return Answer("idle", _("Nothing was due then."), _next_time_sentence(overview, low))
+    if older is None and has_all_entries:
+        return TimeAnswer("idle", _("The history of this job does not reach back to that time."))
+    return TimeAnswer("idle", _("Nothing was due then."), _next_scheduled_time_sentence(overview, low))
 
 
-def _next_time_sentence(overview: JobStatus, low: dt.datetime) -> str:
+def _next_scheduled_time_sentence(overview: JobStatus, earliest: dt.datetime) -> str:
     with suppress(ScheduleError):
-        following = next_after(overview.job.spec, low - _TICK)
+        following = next_after(overview.job.spec, earliest - _TICK)
         if following is not None:
             text = _("By its present schedule the next scheduled time is %(time)s.")
             return text % {"time": exact_time(following, overview.now)}
@@ -86,7 +88,7 @@ def _next_time_sentence(overview: JobStatus, low: dt.datetime) -> str:
     return ""
 
 
-def _answer_for_entry(entry: Entry, overview: JobStatus) -> Answer:
+def _answer_for_entry(entry: Entry, overview: JobStatus) -> TimeAnswer:
     words = {"time": short_time(entry.instant, overview.now)}
     run = entry.last_attempt
     if run is None:
@@ -95,25 +97,25 @@ def _answer_for_entry(entry: Entry, overview: JobStatus) -> Answer:
             NoRun.DISABLED: (_("No: the job was disabled at %(time)s."), "idle", ""),
             NoRun.NO_RECORD: (_("Unknown: the run of %(time)s was deleted."), "wait", ""),
         }[NoRun(entry.verdict)]
-        return Answer(tone, text % words, note, instant=entry.instant)
+        return TimeAnswer(tone, text % words, note, instant=entry.instant)
     reason = mask_secrets(run.reason, overview.job.secrets)
     if run.status == Status.SKIPPED:
         text = _("No: %(time)s was skipped. %(why)s") % {**words, "why": reason}
-        return Answer("idle", text, instant=entry.instant)
+        return TimeAnswer("idle", text, instant=entry.instant)
     note = "" if run.status == Status.SUCCEEDED else reason
     text = _started_sentence(entry, run, words) if run.started_at is not None else _not_started_sentence(run) % words
-    return Answer(state(run.status).tone, text, note, [run], entry.instant)
+    return TimeAnswer(state(run.status).tone, text, note, [run], entry.instant)
 
 
-def _add_backfill(found: Answer, entry: Entry, now: dt.datetime) -> Answer:
-    """Add the backfill run for this time."""
+def _add_backfill_note(answer: TimeAnswer, entry: Entry, now: dt.datetime) -> TimeAnswer:
+    """Add a note about the backfill run for this scheduled time, if there is one."""
     run = entry.backfill_run
     if run is None:
-        return found
+        return answer
     words = {"time": short_time(run.started_at or run.claimed_at, now), "n": str(run.token)}
     words["status"] = str(Status(run.status).label)
     note = _("Backfill run %(n)s at %(time)s: %(status)s.") % words
-    return replace(found, note=f"{found.note} {note}".strip(), runs=[*found.runs, run])
+    return replace(answer, note=f"{answer.note} {note}".strip(), runs=[*answer.runs, run])
 
 
 def _not_started_sentence(run: Run) -> str:
@@ -125,7 +127,7 @@ def _not_started_sentence(run: Run) -> str:
 
 
 def _started_sentence(entry: Entry, run: Run, words: dict[str, str]) -> str:
-    """A run that has started: when, where, and how it ended."""
+    """The sentence about a run that has started: when, where, and how it ended."""
     assert run.started_at is not None
     words |= {
         "delay": short_duration(run.started_at - entry.instant),
@@ -141,16 +143,16 @@ def _started_sentence(entry: Entry, run: Run, words: dict[str, str]) -> str:
         first = _("%(time)s was merged with later times up to %(until)s into one run, which started on %(where)s")
     elif run is not entry.run:
         first = _("The run due at %(time)s was repeated. Attempt %(n)s started on %(where)s, %(delay)s after that time")
-    return f"{_yes_or_no(run)} {first % words} {_end_of_sentence(run) % words}"
+    return f"{_yes_or_no_sentence(run)} {first % words} {_run_end_clause(run) % words}"
 
 
-def _yes_or_no(run: Run) -> str:
+def _yes_or_no_sentence(run: Run) -> str:
     if run.status == Status.SUCCEEDED:
         return _("Yes.")
     return _("Perhaps.") if run.status == Status.LOST else _("Yes, but it did not succeed.")
 
 
-def _end_of_sentence(run: Run) -> str:
+def _run_end_clause(run: Run) -> str:
     return {
         Status.SUCCEEDED: _("and succeeded after %(length)s."),
         Status.FAILED: _("and failed after %(length)s."),
@@ -159,9 +161,9 @@ def _end_of_sentence(run: Run) -> str:
     }.get(Status(run.status), _("and was lost after %(length)s. The command may have finished."))
 
 
-def _add_neighbours(found: Answer, entries: Sequence[Entry], position: int, now: dt.datetime) -> Answer:
-    """Add the scheduled times before and after, and a doubt where the schedule has changed since."""
-    notes = [found.note] if found.note else []
+def _add_neighbour_notes(answer: TimeAnswer, entries: Sequence[Entry], position: int, now: dt.datetime) -> TimeAnswer:
+    """Add notes about the scheduled times before and after it, and a note if the schedule has changed since then."""
+    notes = [answer.note] if answer.note else []
     for text, place in (
         (_("Before it: %(time)s, %(what)s."), position + 1),
         (_("After it: %(time)s, %(what)s."), position - 1),
@@ -172,4 +174,4 @@ def _add_neighbours(found: Answer, entries: Sequence[Entry], position: int, now:
             notes.append(text % words)
     if not entries[position].certain:
         notes.append(_("Computed from the present schedule, which has changed since then."))
-    return Answer(found.tone, found.text, " ".join(notes), found.runs, found.instant)
+    return TimeAnswer(answer.tone, answer.text, " ".join(notes), answer.runs, answer.instant)

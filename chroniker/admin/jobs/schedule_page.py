@@ -1,4 +1,4 @@
-"""The schedule history of a job: did it run at a given time, a calendar of 14 days, and each scheduled time."""
+"""The schedule history of a job: the answer to “Did it run at …?”, a calendar, and a table of scheduled times."""
 
 from __future__ import annotations
 
@@ -18,8 +18,8 @@ from django.utils.dateparse import parse_date, parse_datetime, parse_time
 from django.utils.translation import gettext as _
 
 from chroniker.admin.jobs import causes, job_head
-from chroniker.admin.jobs.calendar_picture import picture, summary
-from chroniker.admin.jobs.schedule_answer import Question, answer, question
+from chroniker.admin.jobs.calendar_picture import calendar_summary, draw_calendar
+from chroniker.admin.jobs.schedule_answer import TimeQuestion, answer_question, make_question
 from chroniker.admin.jobs.schedule_rows import history_rows
 from chroniker.admin.shared.console_page import render_console_page
 from chroniker.admin.shared.query_values import YEARS, is_usable_moment
@@ -39,9 +39,9 @@ from chroniker.models import Job, RunHour, Status
 from chroniker.schedule.zones import zone as zone_named
 
 DAYS, ROWS = 14, 25
-#: A job with more scheduled times in a day is shown by hours.
+#: For a job with more scheduled times in a day, the calendar has a cell for each hour.
 MOST_CELLS = 288
-#: Days after the requested one that the calendar shows, so that the day does not stand at its end.
+#: The calendar shows so many days after the requested day, so that this day is not at its end.
 AFTER = 3
 PARTS = ("answer", "calendar", "times", "causes")
 FRAGMENTS = {
@@ -52,41 +52,41 @@ FRAGMENTS = {
 
 @dataclass(frozen=True, slots=True)
 class PageParameters:
-    """The parameters of the page, as far as they are valid."""
+    """The valid parameters of the page."""
 
     query: QueryDict
-    asked: Question | None
+    asked: TimeQuestion | None
     last: dt.date  #: the last day of the calendar
     before: dt.datetime | None  #: only rows before this moment
     only_bad: bool
 
-    def link(self, **values: str) -> str:
-        """The address of the same page with other parameters; an empty value removes one."""
+    def url_with(self, **values: str) -> str:
+        """The address of the same page with other parameters. An empty value removes a parameter."""
         kept = {name: self.query[name] for name in ("d", "t", "to", "only") if self.query.get(name)}
         return f"?{urlencode({name: value for name, value in {**kept, **values}.items() if value})}"
 
 
 def schedule_view(job_admin: Any, request: HttpRequest, object_id: int) -> HttpResponse:
-    """It shows jobs and runs, so it needs the right to view both."""
+    """The page. It needs the permissions to view jobs and runs, because it shows both."""
     if not (job_admin.has_view_or_change_permission(request) and request.user.has_perm("chroniker.view_run")):
         raise PermissionDenied
-    overview = job_head.overview_or_404(object_id)
-    with timezone.override(_zone(overview.job)):
+    overview = job_head.job_status_or_404(object_id)
+    with timezone.override(_job_zone_or_default(overview.job)):
         context = {
             **job_head.head_context(job_admin, request, overview, "schedule"),
             "title": _("Schedule history"),
             "console_trail": [(overview.job.name, admin_url("chroniker_job_status", object_id))],
             "zone": timezone.get_current_timezone_name(),
             "job_zone": timezone.get_current_timezone(),
-            **causes.context(job_admin, request, overview),
+            **causes.causes_context(job_admin, request, overview),
             **_history_context(request, overview),
         }
     template = "chroniker/console/schedule/page.html"
     return render_console_page(job_admin.admin_site, request, template, "jobs", context, FRAGMENTS)
 
 
-def _zone(job: Job) -> ZoneInfo:
-    """The zone of the job; the project's if this host does not know it."""
+def _job_zone_or_default(job: Job) -> ZoneInfo:
+    """The time zone of the job, or the project's if this host does not know the job's."""
     with suppress(ScheduleError):
         return zone_named(job.timezone)
     return ZoneInfo(timezone.get_default_timezone_name())
@@ -97,7 +97,7 @@ def _read_parameters(query: QueryDict, zone: ZoneInfo, today: dt.date) -> PagePa
     asked = None
     if date is not None and time is not None and date.year in YEARS:
         exact = query.get("t", "").count(":") > 1
-        asked = question(date, time.replace(microsecond=0, tzinfo=None), zone, to_the_second=exact)
+        asked = make_question(date, time.replace(microsecond=0, tzinfo=None), zone, to_the_second=exact)
     last = _parse_or_none(parse_date, query.get("to", ""))
     if last is None and asked is not None and asked.date <= today - dt.timedelta(days=DAYS):
         last = asked.date + dt.timedelta(days=AFTER)
@@ -112,21 +112,21 @@ def _read_parameters(query: QueryDict, zone: ZoneInfo, today: dt.date) -> PagePa
 
 
 def _parse_or_none(parse: Any, text: str) -> Any:
-    """The value, or ``None``, also for one that cannot be a date or time."""
+    """The parsed value; ``None`` for a text that is no date or time."""
     with suppress(ValueError, OverflowError):
         return parse(text)
     return None
 
 
 def _history_context(request: HttpRequest, overview: JobStatus) -> dict[str, Any]:
-    zone = _zone(overview.job)
+    zone = _job_zone_or_default(overview.job)
     today = overview.now.astimezone(zone).date()
     wanted = _read_parameters(request.GET, zone, today)
     days = calendar_days(zone, wanted.last, DAYS)
     low, high = days[0].start, days[-1].end
-    is_dense = _is_dense(overview.job, overview.now)
+    is_dense = _needs_hourly_cells(overview.job, overview.now)
     if is_dense:
-        until = _newest_moment(wanted, high)
+        until = _newest_row_moment(wanted, high)
         page = ledger.newest_entries(overview.job, overview.state, overview.now, until, limit=ROWS * 2)
         hours = RunHour.objects.filter(job=overview.job.pk, hour__gte=low, hour__lt=high).order_by("hour")
         fill_days(days, calendar_cells_of_hours(hours))
@@ -135,71 +135,77 @@ def _history_context(request: HttpRequest, overview: JobStatus) -> dict[str, Any
             overview.job, overview.state, overview.now, low, high - ledger.TICK, min_entries=ROWS
         )
         fill_days(days, calendar_cells_of_entries(page.entries))
-    found = answer(wanted.asked, page.entries, overview, is_all=not page.more) if wanted.asked else None
-    drawn = picture(days, zone, overview.now, found.instant if found else None, secrets=overview.job.secrets)
+    found = (
+        answer_question(wanted.asked, page.entries, overview, has_all_entries=not page.more) if wanted.asked else None
+    )
+    drawn = draw_calendar(days, zone, overview.now, found.instant if found else None, secrets=overview.job.secrets)
     return {
         "days": days,
         "is_dense": is_dense,
         "picture": drawn,
-        "picture_summary": summary(days, drawn.counts),
+        "picture_summary": calendar_summary(days, drawn.counts),
         "answer": found,
         "asked_date": request.GET.get("d") or str(today),
         "asked_time": request.GET.get("t") or f"{overview.now.astimezone(zone):%H:%M}",
         "not_a_time": bool(request.GET.get("d") or request.GET.get("t")) and wanted.asked is None,
         "only_bad": wanted.only_bad,
-        "filter_link": wanted.link(only="" if wanted.only_bad else "bad"),
-        **_links(wanted, days, today),
-        **_rows(wanted, page, overview),
+        "filter_link": wanted.url_with(only="" if wanted.only_bad else "bad"),
+        **_earlier_and_later_links(wanted, days, today),
+        **_rows_context(wanted, page, overview),
     }
 
 
-def _newest_moment(wanted: PageParameters, high: dt.datetime) -> dt.datetime:
-    """The newest moment of the rows of a job that is shown by hours: the question, the cursor, or the last day."""
-    spans = wanted.asked.spans if wanted.asked is not None and wanted.before is None else []
-    moments = [high, *([wanted.before] if wanted.before else []), *(last + DAY / 24 for _first, last in spans[-1:])]
+def _newest_row_moment(parameters: PageParameters, calendar_end: dt.datetime) -> dt.datetime:
+    """For a job that is shown by hours: where its rows start, at the question, at ``before``, or at the last day."""
+    spans = parameters.asked.spans if parameters.asked is not None and parameters.before is None else []
+    moments = [
+        calendar_end,
+        *([parameters.before] if parameters.before else []),
+        *(last + DAY / 24 for _first, last in spans[-1:]),
+    ]
     return min(moments) - ledger.TICK
 
 
-def _is_dense(job: Job, now: dt.datetime) -> bool:
+def _needs_hourly_cells(job: Job, now: dt.datetime) -> bool:
     with suppress(ScheduleError):
         times = list(islice(Timetable(job.spec).instants(now - DAY), MOST_CELLS + 1))
         return len(times) > MOST_CELLS and times[-1] - times[0] < DAY
     return False
 
 
-def _links(wanted: PageParameters, days: Sequence[CalendarDay], today: dt.date) -> dict[str, str]:
-    earlier, later = (wanted.last + dt.timedelta(days=step) for step in (-DAYS, DAYS))
-    is_newest = wanted.last >= today
+def _earlier_and_later_links(parameters: PageParameters, days: Sequence[CalendarDay], today: dt.date) -> dict[str, str]:
+    earlier, later = (parameters.last + dt.timedelta(days=step) for step in (-DAYS, DAYS))
+    is_newest = parameters.last >= today
     return {
-        "earlier_link": wanted.link(to=str(earlier), d="", t="") if days[0].date.year > 1971 else "",
-        "later_link": "" if is_newest else wanted.link(to=str(later) if later < today else "", d="", t=""),
+        "earlier_link": parameters.url_with(to=str(earlier), d="", t="") if days[0].date.year > 1971 else "",
+        "later_link": "" if is_newest else parameters.url_with(to=str(later) if later < today else "", d="", t=""),
     }
 
 
-def _rows(wanted: PageParameters, page: ledger.LedgerPage, overview: JobStatus) -> dict[str, Any]:
-    """The rows of the table, and the link to older ones: further down in what was read, or in earlier days."""
-    before = wanted.before
+def _rows_context(parameters: PageParameters, page: ledger.LedgerPage, overview: JobStatus) -> dict[str, Any]:
+    """The rows of the table, and the link to older rows: among the entries that were read, or in earlier days."""
+    before = parameters.before
     entries = [entry for entry in page.entries if before is None or entry.instant < before]
-    rows, rest = history_rows(entries, overview, ROWS, only_bad=wanted.only_bad)
+    rows, rest = history_rows(entries, overview, ROWS, only_not_succeeded=parameters.only_bad)
     older = ""
     if rest is not None:
-        older = wanted.link(before=rest.isoformat(), to=wanted.query.get("to", ""))
+        older = parameters.url_with(before=rest.isoformat(), to=parameters.query.get("to", ""))
     elif page.more and page.entries:
         last = page.entries[-1].first or page.entries[-1].instant
         day = last.astimezone(timezone.get_current_timezone()).date()
-        older = wanted.link(to=str(day), d="", t="", before=last.isoformat())
+        older = parameters.url_with(to=str(day), d="", t="", before=last.isoformat())
     return {
         "rows": rows,
         "older_link": older,
         "is_first_page": before is None,
-        "backfill_link": _backfill_link(
+        "backfill_link": _backfill_url(
             overview.job, [entry for entry in entries if rest is None or entry.instant >= rest]
         ),
     }
 
 
-def _backfill_link(job: Job, entries: Sequence[ledger.Entry]) -> str:
-    """The page of backfills, with the range of those scheduled times of the table that did not succeed."""
+def _backfill_url(job: Job, entries: Sequence[ledger.Entry]) -> str:
+    """The address of the backfill page. Its range covers the scheduled times of the table that did not succeed."""
     bad = [entry for entry in entries if entry.run is not None and entry.verdict != Status.SUCCEEDED]
     url = admin_url("chroniker_job_backfill", job.pk)
     if not bad or not url:

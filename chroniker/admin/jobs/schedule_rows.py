@@ -1,4 +1,4 @@
-"""The rows of a job's schedule history: each scheduled time with its result, or a range of them with one result."""
+"""The rows of a job's schedule history: a scheduled time, or a range of scheduled times, with its result."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from chroniker.wording.formats import NOTHING, exact_time, short_duration, short
 
 @dataclass(slots=True)
 class HistoryRow:
-    """``state``: a code of ``chroniker.wording.states``. ``runs``: number and address of its attempts."""
+    """``state``: a code of ``chroniker.wording.states``. ``runs``: the number and the address of each attempt."""
 
     when: str
     state: str
@@ -33,38 +33,40 @@ class HistoryRow:
 
 
 def history_rows(
-    entries: Sequence[Entry], overview: JobStatus, most: int, *, only_bad: bool
+    entries: Sequence[Entry], overview: JobStatus, max_rows: int, *, only_not_succeeded: bool
 ) -> tuple[list[HistoryRow], dt.datetime | None]:
-    """At most ``most`` rows, newest first, and the oldest moment that they cover if there are more."""
-    groups = _group_by_run([entry for entry in entries if not only_bad or entry.verdict != Status.SUCCEEDED])
-    shown = list(islice(groups, most))
+    """At most ``max_rows`` rows, newest first; and, if there are more, the oldest moment that the rows cover."""
+    groups = _group_by_run([entry for entry in entries if not only_not_succeeded or entry.verdict != Status.SUCCEEDED])
+    shown = list(islice(groups, max_rows))
     more = next(groups, None) is not None
     oldest = shown[-1][-1] if shown else None
     rest = (oldest.first or oldest.instant) if more and oldest is not None else None
-    return [_row(group, overview) for group in shown], rest
+    return [_history_row(group, overview) for group in shown], rest
 
 
 def _group_by_run(entries: Sequence[Entry]) -> Iterator[list[Entry]]:
-    """Scheduled times that one run covers stay together."""
+    """Group the scheduled times that one run covers."""
     numbered = enumerate(entries)
     for _key, group in groupby(numbered, key=lambda pair: pair[1].run.pk if pair[1].run is not None else pair[0]):
         yield [entry for _number, entry in group]
 
 
-def _row(group: Sequence[Entry], overview: JobStatus) -> HistoryRow:
+def _history_row(group: Sequence[Entry], overview: JobStatus) -> HistoryRow:
     newest, oldest = group[0], group[-1]
-    row = HistoryRow(_times_text(oldest.first or oldest.instant, newest.instant, overview.now), _state_code(newest))
+    row = HistoryRow(
+        _time_range_text(oldest.first or oldest.instant, newest.instant, overview.now), _state_code(newest)
+    )
     if newest.run is not None:
-        _add_run(row, newest.run, newest.retry, oldest.instant)
-    row.reason = _reason(group, overview)
-    _add_backfill(row, group)
+        _add_run_to_row(row, newest.run, newest.retry, oldest.instant)
+    row.reason = _reason_of_group(group, overview)
+    _add_backfill_to_row(row, group)
     if not all(entry.certain for entry in group):
         row.doubt = _("Computed from the present schedule, which has changed since then.")
     return row
 
 
-def _add_backfill(row: HistoryRow, group: Sequence[Entry]) -> None:
-    """Add the backfill run of one scheduled time, or how many scheduled times of a range succeeded in a backfill."""
+def _add_backfill_to_row(row: HistoryRow, group: Sequence[Entry]) -> None:
+    """For one scheduled time, add its backfill run. For a range, add how many succeeded in a backfill."""
     runs = [entry.backfill_run for entry in group if entry.backfill_run is not None]
     if not runs:
         return
@@ -79,7 +81,7 @@ def _add_backfill(row: HistoryRow, group: Sequence[Entry]) -> None:
     row.reason = f"{row.reason} {text}".strip()
 
 
-def _times_text(first: dt.datetime, last: dt.datetime, now: dt.datetime) -> str:
+def _time_range_text(first: dt.datetime, last: dt.datetime, now: dt.datetime) -> str:
     show = exact_time if first.second or last.second else short_time
     if first == last:
         return show(last, now)
@@ -92,17 +94,17 @@ def _state_code(entry: Entry) -> str:
     return str(entry.verdict)
 
 
-def _add_run(row: HistoryRow, run: Run, retry: Run | None, first: dt.datetime) -> None:
-    """The number is shown, the delay is that of the first attempt from the first scheduled time."""
+def _add_run_to_row(row: HistoryRow, run: Run, retry: Run | None, first_time: dt.datetime) -> None:
+    """Add the attempts. The delay is from the first scheduled time to the start of the first attempt."""
     if run.status == Status.SKIPPED:
         return
     row.runs = [(each.token, admin_url("chroniker_run_change", each.pk)) for each in (run, retry) if each is not None]
     if run.started_at is not None:
         row.started = exact_time(run.started_at)
-        row.delay = short_duration(run.started_at - first)
+        row.delay = short_duration(run.started_at - first_time)
 
 
-def _reason(group: Sequence[Entry], overview: JobStatus) -> str:
+def _reason_of_group(group: Sequence[Entry], overview: JobStatus) -> str:
     entry = group[0]
     if entry.run is None or entry.last_attempt is None:
         return {

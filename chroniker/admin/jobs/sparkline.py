@@ -1,4 +1,4 @@
-"""The small picture of a job's last runs: a bar each, as high as its duration; failed runs hang below the line."""
+"""The small picture of a job's last runs: a bar for each, as high as its duration. Failed runs are below the line."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from chroniker.wording.states import state
 
 STEP, BAR, LINE = 6, 4, 17
 HIGHEST, BELOW = 15, 7
-#: The tone of each status, and the statuses whose bars have no height.
+#: The tone of each status, and the statuses whose bars are flat.
 TONES = {str(status): state(status).tone for status in Status}
 FLAT = (Status.SKIPPED, Status.STOPPED)
 
@@ -34,21 +34,21 @@ class Sparkline:
 
     @property
     def shapes(self) -> list[tuple[str, str]]:
-        """Tone and path of all bars with that tone: far fewer elements than one for each bar."""
+        """For each tone, the path of all its bars: one element for each bar would be far more."""
         found: dict[str, str] = {}
         for bar in self.bars:
             found[bar.tone] = f"{found.get(bar.tone, '')}M{bar.x} {bar.y}h{BAR}v{bar.height}h-{BAR}z"
         return list(found.items())
 
 
-def sparkline(runs: Sequence[PastRun]) -> Sparkline | None:
-    """``None`` without runs."""
+def draw_sparkline(runs: Sequence[PastRun]) -> Sparkline | None:
+    """The picture; ``None`` without runs."""
     if not runs:
         return None
     closed = [run for run in runs if run.status not in OPEN][-LATEST:]
     longest = max((run.seconds or 0.0 for run in closed if run.status == Status.SUCCEEDED), default=0.0)
     shift = LATEST - len(closed)
-    bars = [_bar(1 + STEP * (number + shift), run, longest) for number, run in enumerate(closed)]
+    bars = [_make_bar(1 + STEP * (number + shift), run, longest) for number, run in enumerate(closed)]
     is_open = len(closed) < len(runs)
     good, ended = count_succeeded_and_ended(runs)
     words = {"n": len(closed), "good": good, "bad": ended - good}
@@ -56,10 +56,10 @@ def sparkline(runs: Sequence[PastRun]) -> Sparkline | None:
     return Sparkline(bars, STEP * LATEST + 2 if is_open else None, label)
 
 
-def _bar(x: int, run: PastRun, longest: float) -> Bar:
+def _make_bar(x: int, run: PastRun, longest_seconds: float) -> Bar:
     tone = TONES[run.status]
     if run.status == Status.SUCCEEDED:
-        height = 2 + round((HIGHEST - 2) * ((run.seconds or 0.0) / longest)) if longest else 2
+        height = 2 + round((HIGHEST - 2) * ((run.seconds or 0.0) / longest_seconds)) if longest_seconds else 2
         return Bar(x, LINE - height, height, tone)
     if run.status in FLAT:
         return Bar(x, LINE - 2, 2, tone)

@@ -11,7 +11,7 @@ from django.utils.html import format_html, format_html_join
 from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 
-from chroniker.admin.jobs.job_head import command_line, placement
+from chroniker.admin.jobs.job_head import executor_queue_priority, masked_command_line
 from chroniker.admin.shared.site_links import admin_url
 from chroniker.exceptions import CommandRefused
 from chroniker.insights.job_status import JobStatus
@@ -21,7 +21,7 @@ from chroniker.job_commands.secret_masking import mask_secrets
 from chroniker.models import DELAY_BOUNDS, EVERY_HOST, CatchUp, Job, Overlap
 from chroniker.wording.formats import NOTHING, format_count, percent, relative, short_duration, short_time
 
-#: Subscribers that the page names.
+#: The page names at most so many subscribers.
 MOST_NAMED = 5
 DAYS = 30
 
@@ -36,23 +36,23 @@ class Fact:
 
 
 def facts_at_a_glance(overview: JobStatus, counts: RunCounts | None) -> list[Fact]:
-    """``counts``: of the last ``DAYS`` days, if the user may view runs."""
+    """``counts``: of the runs of the last ``DAYS`` days; ``None`` if the user may not view runs."""
     now, last = overview.now, overview.state.last_success_at
-    facts = [
+    found = [
         _time_fact(_("Next run"), overview.next_run, now),
         _time_fact(_("Last success"), last, now),
     ]
     if counts is None:
-        return facts
+        return found
     total = {"done": format_count(counts.succeeded), "all": format_count(counts.finished)}
     note = _("%(done)s of %(all)s") % total if counts.finished else ""
     rate = percent(counts.succeeded, counts.finished)
     return [
-        *facts,
+        *found,
         Fact(_("Success, 30 days"), rate, note),
         Fact(
             _("Start delay, p95"),
-            _delay_text(counts.delay_95),
+            _start_delay_text(counts.delay_95),
             _("due to started") if counts.delay_95 is not None else "",
         ),
     ]
@@ -62,7 +62,7 @@ def _time_fact(label: str, value: dt.datetime | None, now: dt.datetime) -> Fact:
     return Fact(label, short_time(value, now), relative(value, now) if value else "")
 
 
-def _delay_text(seconds: float | None) -> str:
+def _start_delay_text(seconds: float | None) -> str:
     if seconds is None:
         return NOTHING
     if seconds == float("inf"):
@@ -70,21 +70,21 @@ def _delay_text(seconds: float | None) -> str:
     return _("up to %(time)s") % {"time": short_duration(seconds)}
 
 
-def facts(job: Job) -> list[Fact]:
-    """What the job runs, where and by which rules. Two statements, for its subscribers and its tags."""
+def job_facts(job: Job) -> list[Fact]:
+    """What the job runs, where, and by which rules. Two statements: for its subscribers and for its tags."""
     found = [
-        Fact(_("Command"), command_line(job), is_code=True),
+        Fact(_("Command"), masked_command_line(job), is_code=True),
         *([Fact(_("Result"), note, tone="wait")] if (note := hand_over.hand_over_note(job.command, job.args)) else []),
-        Fact(_("Executor, queue"), placement(job)),
-        Fact(_("Host"), _host(job)),
+        Fact(_("Executor, queue"), executor_queue_priority(job)),
+        Fact(_("Host"), _host_text(job)),
         Fact(_("Overlap"), str(Overlap(job.overlap).label) if job.overlap in Overlap else job.overlap),
         Fact(_("Catch-up"), str(CatchUp(job.catch_up).label) if job.catch_up in CatchUp else job.catch_up),
         Fact(_("Timeout"), short_duration(job.timeout_seconds) if job.timeout_seconds else _("none")),
-        Fact(_("Retries"), _retries(job)),
+        Fact(_("Retries"), _retries_text(job)),
         Fact(_("After a failure"), _("held") if job.hold_on_failure else _("continues")),
         Fact(_("Notified on failure"), _subscriber_names(job)),
         *([Fact(_("Owner"), job.owner)] if job.owner else []),
-        *([Fact(_("Tags"), tags)] if (tags := _tags(job)) else []),
+        *([Fact(_("Tags"), tags)] if (tags := _tag_links(job)) else []),
         *([Fact(_("Runbook"), format_html('<a href="{0}">{0}</a>', job.runbook))] if job.runbook else []),
     ]
     found += [
@@ -95,18 +95,18 @@ def facts(job: Job) -> list[Fact]:
     return found
 
 
-def _tags(job: Job) -> str:
-    """Each is a link to the jobs that have it. One statement."""
+def _tag_links(job: Job) -> str:
+    """The tags of the job. Each is a link to the jobs with this tag. One statement."""
     url = admin_url("chroniker_job_changelist")
     links = [(f"{url}?{urlencode({'tag': tag.name})}", tag.name) for tag in job.tags.all()]
     return format_html_join(" ", '<a href="{}">{}</a>', links) if url else " ".join(name for _url, name in links)
 
 
-def _host(job: Job) -> str:
+def _host_text(job: Job) -> str:
     return _("every live host") if job.hostname == EVERY_HOST else job.hostname or _("any")
 
 
-def _retries(job: Job) -> str:
+def _retries_text(job: Job) -> str:
     if not job.max_retries:
         return _("none")
     words = {"n": job.max_retries, "delay": short_duration(job.retry_backoff_seconds)}
@@ -122,12 +122,12 @@ def _environment_facts(job: Job) -> list[tuple[str, str]]:
     ]
 
 
-def _secret_names(lines: str) -> str:
-    """The names alone."""
+def _secret_names(secret_lines: str) -> str:
+    """The names of the secrets, without their values."""
     try:
-        return ", ".join(environment.parse_secrets(lines))
+        return ", ".join(environment.parse_secrets(secret_lines))
     except CommandRefused:
-        return _("(cannot be read)") if lines.strip() else ""
+        return _("(cannot be read)") if secret_lines.strip() else ""
 
 
 def _subscriber_names(job: Job) -> str:

@@ -1,4 +1,4 @@
-"""The page Status of a job: how it is doing."""
+"""The page Status of a job: its state in a sentence, figures, durations, recent runs, and dependencies."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from django.utils.translation import gettext_lazy as _
 
 from chroniker.admin.jobs import dependency_list, durations_plot, job_head, status_facts
 from chroniker.admin.jobs.run_rows import run_row
-from chroniker.admin.jobs.status_sentence import sentence
+from chroniker.admin.jobs.status_sentence import describe_status
 from chroniker.admin.shared.console_page import render_console_page
 from chroniker.admin.shared.site_links import admin_url
 from chroniker.insights import run_counts, run_durations
@@ -30,17 +30,17 @@ FRAGMENTS = {
 
 
 @dataclass(frozen=True, slots=True)
-class Range:
+class TimeRange:
     name: str
     title: Any
     length: dt.timedelta | None
 
 
 RANGES = (
-    Range("24h", _("24 hours"), dt.timedelta(hours=24)),
-    Range("3d", _("3 days"), dt.timedelta(days=3)),
-    Range("30d", _("30 days"), dt.timedelta(days=30)),
-    Range("all", _("all"), None),
+    TimeRange("24h", _("24 hours"), dt.timedelta(hours=24)),
+    TimeRange("3d", _("3 days"), dt.timedelta(days=3)),
+    TimeRange("30d", _("30 days"), dt.timedelta(days=30)),
+    TimeRange("all", _("all"), None),
 )
 DEFAULT_RANGE = RANGES[1]
 
@@ -48,11 +48,11 @@ DEFAULT_RANGE = RANGES[1]
 def status_view(job_admin: Any, request: HttpRequest, object_id: int) -> HttpResponse:
     if not job_admin.has_view_or_change_permission(request):
         raise PermissionDenied
-    overview = job_head.overview_or_404(object_id)
+    overview = job_head.job_status_or_404(object_id)
     context = {
         **job_head.head_context(job_admin, request, overview, "status"),
-        "facts": status_facts.facts(overview.job),
-        **dependency_list.context(overview.job),
+        "facts": status_facts.job_facts(overview.job),
+        **dependency_list.dependencies_context(overview.job),
         **_runs_context(request, overview),
         "live_seconds": 1 if overview.lease is not None and overview.lease.run.started_at else 5,
     }
@@ -60,10 +60,10 @@ def status_view(job_admin: Any, request: HttpRequest, object_id: int) -> HttpRes
 
 
 def _runs_context(request: HttpRequest, overview: JobStatus) -> dict[str, Any]:
-    """What comes from runs, if the user may view them."""
+    """The values that need runs; only those without runs if the user may not view runs."""
     if not request.user.has_perm("chroniker.view_run"):
         return {
-            "sentence": sentence(overview, None, links_runs=False),
+            "sentence": describe_status(overview, None, links_runs=False),
             "glance": status_facts.facts_at_a_glance(overview, None),
         }
     job, now = overview.job, overview.now
@@ -71,7 +71,7 @@ def _runs_context(request: HttpRequest, overview: JobStatus) -> dict[str, Any]:
     closed = next((run for run in recent if run.status not in OPEN), None)
     counts = run_counts.fetch_run_counts(job.pk, now, status_facts.DAYS)
     return {
-        "sentence": sentence(overview, closed, links_runs=True),
+        "sentence": describe_status(overview, closed, links_runs=True),
         "glance": status_facts.facts_at_a_glance(overview, counts),
         "recent": [run_row(run, overview) for run in recent],
         "runs_url": admin_url("chroniker_job_runs", job.pk),
@@ -86,8 +86,8 @@ def _durations_context(request: HttpRequest, overview: JobStatus) -> dict[str, A
     timeout = overview.job.timeout_seconds
     return {
         "durations": found,
-        "plot": durations_plot.plot(found, float(timeout) if timeout else None, now),
-        "duration_rows": durations_plot.rows(found, now),
+        "plot": durations_plot.draw_durations(found, float(timeout) if timeout else None, now),
+        "duration_rows": durations_plot.duration_rows(found, now),
         "range": chosen,
         "ranges": [{"title": each.title, "name": each.name, "is_current": each is chosen} for each in RANGES],
     }

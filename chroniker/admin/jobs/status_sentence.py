@@ -1,4 +1,4 @@
-"""The sentence of the page Status: how the job is doing, and what happens next."""
+"""The sentence on the page Status: the state of the job, and what happens next."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from django.utils.safestring import SafeString
 from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 
-from chroniker.admin.jobs.job_head import due_text
+from chroniker.admin.jobs.job_head import due_since_sentence
 from chroniker.admin.shared.site_links import admin_url
 from chroniker.eligibility.explanations import activations_text
 from chroniker.insights.durations import estimate_end
@@ -24,44 +24,48 @@ from chroniker.wording.states import state
 
 
 @dataclass(frozen=True, slots=True)
-class Sentence:
+class StatusSentence:
     text: str | SafeString
     note: str
     tone: str
 
 
-def sentence(overview: JobStatus, last: Run | None, *, links_runs: bool) -> Sentence:
-    """``last``: the latest closed run, if the user may view runs. ``links_runs``: the same right."""
+def describe_status(overview: JobStatus, last_run: Run | None, *, links_runs: bool) -> StatusSentence:
+    """``links_runs``: whether the user may view runs. ``last_run``: the latest closed run, if the user may view it."""
     code = overview.state_code
-    writers = {"running": _running_sentence, "stopping": _running_sentence, "queued": _queued_sentence}
+    writers = {
+        "running": _running_sentence_and_note,
+        "stopping": _running_sentence_and_note,
+        "queued": _queued_sentence_and_note,
+    }
     if overview.lease is not None:
-        text, note = writers.get(code, _queued_sentence)(
-            overview, _run_number(overview.lease.run, is_linked=links_runs)
+        text, note = writers.get(code, _queued_sentence_and_note)(
+            overview, _run_number_html(overview.lease.run, is_linked=links_runs)
         )
     elif code == "failing":
-        text, note = _failures_sentence(overview, last), _next_run_sentence(overview)
+        text, note = _failures_sentence(overview, last_run), _next_run_sentence(overview)
     elif code in ("scheduled", "idle"):
         text, note = _last_success_sentence(overview), _next_run_sentence(overview)
     elif code == "on_hold":
         text, note = (
-            _hold_sentence(overview, last),
+            _hold_sentence(overview, last_run),
             _("Its scheduled times wait. Resume it, or run it: a success resumes it."),
         )
     elif code == "schedule_error":
         text, note = overview.why, _("Fix the schedule and save the job: then it is scheduled again.")
     elif code in ("due", "overdue") and not overview.job.force_run:
-        text, note = due_text(overview, fetch_health(overview.now).tick), _latest_run_sentence(overview)
+        text, note = due_since_sentence(overview, fetch_health(overview.now).tick), _latest_run_sentence(overview)
     else:
         text, note = overview.why, _latest_run_sentence(overview)
     tone = state(code).tone
-    return Sentence(text, note, "good" if code == "idle" and overview.state.last_success_at else tone)
+    return StatusSentence(text, note, "good" if code == "idle" and overview.state.last_success_at else tone)
 
 
-def _running_sentence(overview: JobStatus, number: SafeString) -> tuple[str | SafeString, str]:
+def _running_sentence_and_note(overview: JobStatus, run_number: SafeString) -> tuple[str | SafeString, str]:
     assert overview.lease is not None
     run, now = overview.lease.run, overview.now
     took = now - (run.started_at or run.claimed_at)
-    words = {"run": number, "time": short_duration(took), "host": run.host}
+    words = {"run": run_number, "time": short_duration(took), "host": run.host}
     text = format_html(_("Run {run} has been running for {time} on {host}"), **words)
     parts = _progress_text(overview)
     text = format_html("{}: {}.", text, parts) if parts else format_html("{}.", text)
@@ -96,7 +100,7 @@ def _slow_sentence(overview: JobStatus, took: dt.timedelta) -> str:
 
 
 def _next_time_while_open(overview: JobStatus) -> str:
-    """What becomes of the next scheduled time, should this run still be open."""
+    """What happens to the next scheduled time if this run is still open then."""
     due = overview.next_run
     if due is None:
         return ""
@@ -108,31 +112,35 @@ def _next_time_while_open(overview: JobStatus) -> str:
     return _("The next run is due at %(time)s; if this one still runs then, that one waits.") % words
 
 
-def _queued_sentence(overview: JobStatus, number: SafeString) -> tuple[str | SafeString, str]:
+def _queued_sentence_and_note(overview: JobStatus, run_number: SafeString) -> tuple[str | SafeString, str]:
     assert overview.lease is not None
     run = overview.lease.run
-    words = {"run": number, "time": short_duration(overview.now - run.claimed_at)}
+    words = {"run": run_number, "time": short_duration(overview.now - run.claimed_at)}
     return format_html(_("Run {run} has been queued for {time}."), **words), overview.why
 
 
-def _failures_sentence(overview: JobStatus, last: Run | None) -> str:
+def _failures_sentence(overview: JobStatus, last_run: Run | None) -> str:
     n = overview.state.failures
     text = ngettext("The last run failed", "%(n)d failures in a row", n) % {"n": n}
     if n > 1 and overview.state.failing_since is not None:
         text = _("%(text)s since %(time)s") % {
             "text": text, "time": short_time(overview.state.failing_since, overview.now),
         }  # fmt: skip
-    error = failure_line(last, overview.job.secrets) if last else ""
+    error = masked_failure_line(last_run, overview.job.secrets) if last_run else ""
     return f"{text}: {error}" if error else f"{text}."
 
 
-def _hold_sentence(overview: JobStatus, last: Run | None) -> str:
-    error = failure_line(last, overview.job.secrets) if last and last.token == overview.state.held_by_run else ""
+def _hold_sentence(overview: JobStatus, last_run: Run | None) -> str:
+    error = (
+        masked_failure_line(last_run, overview.job.secrets)
+        if last_run and last_run.token == overview.state.held_by_run
+        else ""
+    )
     return f"{overview.why.rstrip('.')}: {error}" if error else overview.why
 
 
-def failure_line(run: Run, secrets: str) -> str:
-    """The error line of a run, else its reason; without the values of secrets."""
+def masked_failure_line(run: Run, secrets: str) -> str:
+    """The error line of a run, or, without one, its reason; without the values of secrets."""
     return mask_secrets(run.error_line or run.reason, secrets)
 
 
@@ -162,6 +170,6 @@ def _next_run_sentence(overview: JobStatus) -> str:
     return _("Next run: %(time)s, %(in)s.") % words
 
 
-def _run_number(run: Run, *, is_linked: bool) -> SafeString:
+def _run_number_html(run: Run, *, is_linked: bool) -> SafeString:
     url = admin_url("chroniker_run_change", run.pk) if is_linked else ""
     return format_html('<a href="{}">{}</a>', url, run.token) if url else format_html("{}", run.token)

@@ -1,4 +1,4 @@
-"""The addresses behind “Enable” and “Disable…” of one job. Disabling asks first."""
+"""The addresses behind the buttons “Enable” and “Disable…” of one job. “Disable…” asks first."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from django.utils.html import format_html
 from django.utils.translation import gettext as _
 
 from chroniker.admin.jobs import action_confirmation
-from chroniker.admin.jobs.run_and_stop_views import back_to_job
+from chroniker.admin.jobs.run_and_stop_views import redirect_to_next_or_job
 from chroniker.admin.shared.site_links import admin_url
 from chroniker.models import Job
 
@@ -30,18 +30,18 @@ def _set_enabled(job_admin: Any, request: HttpRequest, object_id: int, *, on: bo
         raise PermissionDenied
     job = get_object_or_404(Job, pk=object_id)
     if request.method != "POST":
-        return back_to_job(job_admin, request, job)
+        return redirect_to_next_or_job(job_admin, request, job)
     chosen = Job.objects.filter(pk=object_id)
     if not on and (
         page := action_confirmation.confirmation_page(job_admin, request, chosen, action_confirmation.DISABLE)
     ):
         return page
     changed = job_admin.set_enabled(request, chosen, on=on)
-    _show_result(request, job, changed=bool(changed), on=on)
-    return back_to_job(job_admin, request, job)
+    _show_switching_result(request, job, changed=bool(changed), on=on)
+    return redirect_to_next_or_job(job_admin, request, job)
 
 
-def _show_result(request: HttpRequest, job: Job, *, changed: bool, on: bool) -> None:
+def _show_switching_result(request: HttpRequest, job: Job, *, changed: bool, on: bool) -> None:
     texts = {
         (True, True): _("{job} was enabled."),
         (True, False): _("{job} was disabled. If it has an open run, the run continues."),

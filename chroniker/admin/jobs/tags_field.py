@@ -1,4 +1,4 @@
-"""The field for the tags of a job: one text field, in which a new word makes a new tag."""
+"""The field for the tags of a job: a text field. A word that is no tag yet becomes a new tag."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from chroniker.models.tag import split_tags
 
 
 class TagsField(forms.CharField):
-    """The value is the names of the tags; ``JobForm`` writes them. Initial: tags, or a text."""
+    """The cleaned value contains the names of the tags; ``JobForm`` saves them. The initial value: tags, or a text."""
 
     def __init__(self, **kwargs: Any) -> None:
         field = Job._meta.get_field("tags")
@@ -35,7 +35,7 @@ class TagsField(forms.CharField):
 
 
 def _tag_names(value: Any) -> list[str]:
-    """Of tags, of names, or of a text that a user typed."""
+    """The names of the tags. ``value``: tags, names, or a text that a user typed."""
     if value is None or isinstance(value, str):
         return (value or "").split()
     found: Iterable[Any] = value

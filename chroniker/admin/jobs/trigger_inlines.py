@@ -11,7 +11,7 @@ from django.http import HttpRequest
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
-from chroniker.admin.jobs.declared_fields import fixed_fields
+from chroniker.admin.jobs.declared_fields import fields_set_by_declaration
 from chroniker.admin.jobs.dependency_inline import circle_in_words
 from chroniker.admin.shared.input_labels import LabelledInputsFormSet
 from chroniker.eligibility import circles
@@ -27,7 +27,7 @@ else:
 
 class TriggerForm(TriggerModelForm):
     def clean(self) -> dict[str, Any]:
-        """The formset has set the job of the page."""
+        """Refuse a trigger from a job to itself. The formset has already set the job of the page."""
         cleaned: dict[str, Any] = super().clean() or self.cleaned_data
         for name, own in (("target", self.instance.source_id), ("source", self.instance.target_id)):
             if name in cleaned and own is not None and cleaned[name].pk == own:
@@ -36,8 +36,10 @@ class TriggerForm(TriggerModelForm):
 
 
 class TriggerFormSet(LabelledInputsFormSet):
-    """Refuses circles over triggers and dependencies. If two people make one at the same moment it is stored; the limit
-    of triggers in a row ends what it starts."""
+    """Refuses circles of triggers and dependencies.
+
+    If two users create a circle at the same moment, it is stored; the limit of triggers in a row then ends its runs.
+    """
 
     other: ClassVar[str]
 
@@ -45,7 +47,7 @@ class TriggerFormSet(LabelledInputsFormSet):
         super().clean()
         if any(self.errors) or self.instance._state.adding:
             return
-        # Stored rows stay as they are: a row that this person may not change has no cleaned data.
+        # A row that this user may not change has no cleaned data.
         kept = [form for form in self.forms if form.cleaned_data and not self._should_delete_form(form)]  # type: ignore[attr-defined]
         by_other = {form.cleaned_data[self.other].pk: form for form in kept if self.other in form.cleaned_data}
         find = (
@@ -65,18 +67,18 @@ class SourceFormSet(TriggerFormSet):
 
 
 class TriggerInline(TabularInline):
-    """A trigger makes its target run: the permission to change jobs is enough to change triggers."""
+    """The permission to change jobs is enough to change triggers, although a trigger also makes another job run."""
 
     model = JobTrigger
     form = TriggerForm
     extra = 0
-    fixed: ClassVar[str] = ""  #: the name of these rows in a declaration in code
+    fixed: ClassVar[str] = ""  #: the name of these triggers in a declaration in code
 
     def get_queryset(self, request: HttpRequest) -> Any:
         return super().get_queryset(request).select_related("source", "target")  # for the names of the rows
 
     def _may_change(self, request: HttpRequest, obj: Job | None) -> bool:
-        fixed = bool(self.fixed) and self.fixed in fixed_fields(obj)
+        fixed = bool(self.fixed) and self.fixed in fields_set_by_declaration(obj)
         return request.user.has_perm("chroniker.change_job") and not fixed
 
     def has_view_permission(self, request: HttpRequest, obj: Any = None) -> bool:
@@ -92,14 +94,14 @@ class TriggerInline(TabularInline):
         return self._may_change(request, obj)
 
 
-class StartsInline(TriggerInline):
+class TriggerTargetsInline(TriggerInline):
     fk_name = "source"
     formset: type[Any] = TargetFormSet
     autocomplete_fields = ("target",)
     verbose_name_plural = gettext_lazy("starts, when it has ended")
 
 
-class StartedByInline(TriggerInline):
+class TriggerSourcesInline(TriggerInline):
     fk_name = "target"
     formset: type[Any] = SourceFormSet
     autocomplete_fields = ("source",)

@@ -1,6 +1,6 @@
-"""The choice *What does it run?* above the command of a job, drawn by a script: command, program, or what apps offer.
+"""The choice *What does it run?* above the command of a job: a command, a program, or what an app offers.
 
-Without the script the form has the fields of the command, its arguments and the raw command.
+A script draws it. Without the script the form has the fields of the command, its arguments and the raw command.
 """
 
 from __future__ import annotations
@@ -16,20 +16,20 @@ from chroniker.job_commands import policy
 from chroniker.job_commands.pickers import Picker, pickers
 
 
-def choice(command: str, args: str) -> str:
-    """What the script needs, as JSON: texts, and the present arguments of each picker's command."""
+def choice_as_json(command: str, args: str) -> str:
+    """The values for the script, as JSON: texts, and the present arguments of each picker's command."""
     allowed = [picker for picker in pickers() if policy.denial_reason(picker.command) is None]
     return json.dumps(
         {
             "legend": _("What does it run?"),
             "command": _("Management command"),
             "program": _("Program"),
-            "pickers": [_picker(picker, args if command == picker.command else "") for picker in allowed],
+            "pickers": [_picker_values(picker, args if command == picker.command else "") for picker in allowed],
         }
     )
 
 
-def _picker(picker: Picker, args: str) -> dict[str, Any]:
+def _picker_values(picker: Picker, args: str) -> dict[str, Any]:
     return {
         "command": picker.command,
         "label": str(picker.label),
@@ -48,7 +48,7 @@ def _picker(picker: Picker, args: str) -> dict[str, Any]:
 
 
 def _split_arguments(picker: Picker, args: str) -> dict[str, str] | None:
-    """``None``: the script must not take these arguments apart."""
+    """The arguments in their parts; ``None`` if the script must leave them as they are."""
     if not args.strip():
         return {"name": "", "args": "", "kwargs": "", "others": ""}
     try:

@@ -142,7 +142,7 @@ def test_a_run_that_is_claimed_during_the_confirmation_is_stopped(
 ) -> None:
     job = a_booked_job(name="backup")
     started(run_now(job, by="a test"))
-    monkeypatch.setattr(deletion, "consequences", lambda jobs: ([], {}, []))  # as it was a moment earlier
+    monkeypatch.setattr(deletion, "deletion_consequences", lambda jobs: ([], {}, []))  # as it was a moment earlier
     messages = delete(admin, [job]) if bulk else delete_one(admin, job)
     assert len(messages) == 1 and "will be deleted when the run ends" in messages[0]
     assert Job.objects.get().enabled is False
