@@ -162,7 +162,7 @@ def test_the_page_takes_six_statements_for_any_number_of_jobs(admin: Client) -> 
 
 def test_an_empty_timeline_says_so(admin: Client) -> None:
     html = admin.get(ADDRESS).content.decode()
-    assert "Nothing ran, and nothing is expected in this time." in html and "No collision ahead." in html
+    assert "Nothing ran in this time range, and no run is expected in it." in html and "No collision ahead." in html
 
 
 def test_unknown_choices_give_the_usual_picture(admin: Client) -> None:
