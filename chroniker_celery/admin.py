@@ -12,7 +12,7 @@ from django.utils.safestring import SafeString
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
-from chroniker.admin.shared.site_links import SiteLinks, admin_url
+from chroniker.admin.shared.site_links import SiteLinksMixin, admin_url
 from chroniker.wording.badges import list_cell, time_html
 from chroniker.wording.formats import exact_time
 from chroniker_celery.models import BeatEntry
@@ -24,7 +24,7 @@ else:
 
 
 @admin.register(BeatEntry)
-class BeatEntryAdmin(SiteLinks, BeatEntryModelAdmin):
+class BeatEntryAdmin(SiteLinksMixin, BeatEntryModelAdmin):
     """A list without forms: the entries are written in the project's settings."""
 
     list_display = ("name", "task", "schedule", "sent", "accounted_for")

@@ -18,8 +18,8 @@ from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 
 from chroniker.admin.channels.channel_form import ChannelForm, events_in_words
-from chroniker.admin.shared.changed_values import ChangedValues
-from chroniker.admin.shared.site_links import SiteLinks, admin_url, redirect_to
+from chroniker.admin.shared.changed_values import ChangedValuesMixin
+from chroniker.admin.shared.site_links import SiteLinksMixin, admin_url, redirect_to
 from chroniker.models import Channel, FailingChannel
 from chroniker.models.channel_target import shown_secret
 from chroniker.outbox import channel_test
@@ -38,7 +38,7 @@ MASKED = {"target": "masked_target_cell", "secret": "masked_secret_text", "templ
 
 
 @admin.register(Channel)
-class ChannelAdmin(SiteLinks, ChangedValues, ChannelModelAdmin):
+class ChannelAdmin(SiteLinksMixin, ChangedValuesMixin, ChannelModelAdmin):
     form = ChannelForm
     list_display = ("name", "kind_cell", "masked_target_cell", "events_cell", "used_by_cell", "state_cell")
     search_fields = ("name",)  # not the target: by searches a user could find out the masked value

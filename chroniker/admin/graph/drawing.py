@@ -29,7 +29,7 @@ FILLED = ("bad", "busy", "wait")
 
 
 @dataclass(frozen=True, slots=True)
-class Box:
+class JobBox:
     url: str
     label: str  #: for screen readers: the full name, and the state
     name: str
@@ -57,7 +57,7 @@ class Box:
 
 
 @dataclass(frozen=True, slots=True)
-class Curve:
+class EdgeCurve:
     path: str
     end: Point
     holds: bool
@@ -87,11 +87,11 @@ def draw_job_graph(graph: JobGraph, now: dt.datetime) -> dict[str, Any]:
     }
 
 
-def _make_curve(link: GraphLink, points: Sequence[Point], edge: Edge, critical_edges: Collection[Edge]) -> Curve:
+def _make_curve(link: GraphLink, points: Sequence[Point], edge: Edge, critical_edges: Collection[Edge]) -> EdgeCurve:
     *_rest, (x, y) = points
     way = 1 if points[0][0] < x else -1
     end = (x - way * TIP, y)
-    return Curve(_svg_path([*points[:-1], end]), end, link.holds, link_line_style(link), edge in critical_edges)
+    return EdgeCurve(_svg_path([*points[:-1], end]), end, link.holds, link_line_style(link), edge in critical_edges)
 
 
 def link_line_style(link: GraphLink) -> str:
@@ -117,10 +117,10 @@ def _number_text(number: float) -> str:
     return f"{number:g}"
 
 
-def _make_box(node: Node, position: Point, is_critical: bool, now: dt.datetime) -> Box:
+def _make_box(node: Node, position: Point, is_critical: bool, now: dt.datetime) -> JobBox:
     shown = state(node.condition)
     text = " · ".join(filter(None, [str(shown.word), condition_detail(node, now)]))
-    return Box(
+    return JobBox(
         url=job_url(node.pk),
         label=f"{node.name}: {text}",
         name=shorten_to_box_width(node.name),

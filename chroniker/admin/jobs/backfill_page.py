@@ -104,7 +104,7 @@ def backfill_view(job_admin: Any, request: HttpRequest, object_id: int) -> HttpR
             except BackfillRefused as refusal:
                 form.add_error(None, str(refusal))
         context = {
-            **job_head.head_context(job_admin, request, overview, "backfill"),
+            **job_head.job_head_context(job_admin, request, overview, "backfill"),
             "title": _("Backfill"),
             "console_trail": [(job.name, admin_url("chroniker_job_status", job.pk))],
             "form": form,

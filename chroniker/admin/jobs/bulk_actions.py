@@ -43,14 +43,14 @@ def _book_next_runs(job_ids: list[int]) -> None:
         lifecycle.book(job_ids, jump_detection.trusted_now())
 
 
-class BulkActions(Base):
+class BulkActionsMixin(Base):
     """The actions. Each shows the number of changed jobs, and why it left out others."""
 
     actions: tuple[str, ...] = ("enable", "disable", "run_now", "stop")
 
     @admin.action(description=gettext_lazy("Enable selected jobs"), permissions=["change"])
     def enable(self, request: HttpRequest, jobs: QuerySet[Job]) -> None:
-        changed = self.set_enabled(request, jobs, on=True)
+        changed = self.set_enabled(request, jobs, enabled=True)
         text = ngettext("%(n)d job was enabled.", "%(n)d jobs were enabled.", changed)
         self.message_user(request, text % {"n": changed}, messages.SUCCESS if changed else messages.INFO)
 
@@ -58,7 +58,7 @@ class BulkActions(Base):
     def disable(self, request: HttpRequest, jobs: QuerySet[Job]) -> HttpResponse | None:
         if page := confirmation_page(self, request, jobs, action_confirmation.DISABLE):
             return page
-        changed = self.set_enabled(request, jobs, on=False)
+        changed = self.set_enabled(request, jobs, enabled=False)
         text = ngettext(
             "%(n)d job was disabled. If it has an open run, the run continues.",
             "%(n)d jobs were disabled. Open runs continue.",
@@ -102,17 +102,17 @@ class BulkActions(Base):
     def has_stop_permission(self, request: HttpRequest) -> bool:
         return request.user.has_perm("chroniker.stop_job")
 
-    def set_enabled(self, request: HttpRequest, jobs: QuerySet[Job], *, on: bool) -> int:
+    def set_enabled(self, request: HttpRequest, jobs: QuerySet[Job], *, enabled: bool) -> int:
         """Set ``enabled``, and return how many jobs the UPDATE changed."""
         chosen = Job.objects.filter(pk__in=jobs.order_by().values("pk"))
-        others = list(chosen.exclude(enabled=on).only("name").order_by("pk"))
+        others = list(chosen.exclude(enabled=enabled).only("name").order_by("pk"))
         ids = [job.pk for job in others]
         with transaction.atomic(using=settings.database):
             changed = sum(
-                Job.objects.filter(pk__in=ids[start : start + 500], enabled=not on).update(enabled=on)
+                Job.objects.filter(pk__in=ids[start : start + 500], enabled=not enabled).update(enabled=enabled)
                 for start in range(0, len(ids), 500)
             )
-            run_and_stop.log_job_action(request, others, _("Enabled.") if on else _("Disabled."))
+            run_and_stop.log_job_action(request, others, _("Enabled.") if enabled else _("Disabled."))
             book_next_runs_after_commit(ids)
         return changed
 

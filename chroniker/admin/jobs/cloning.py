@@ -26,7 +26,7 @@ NOT_COPIED = {"id", "name", "enabled", "force_run", "force_stop"}
 COPIED_OF_DEPENDENCY = ("dependee", "wait_for_completion", "wait_for_success", "wait_for_next_run")
 
 
-class Cloning(Base):
+class CloningMixin(Base):
     def get_changeform_initial_data(self, request: HttpRequest) -> dict[str, Any]:
         if (source := self.job_to_clone(request)) is None:
             return {str(key): value for key, value in super().get_changeform_initial_data(request).items()}

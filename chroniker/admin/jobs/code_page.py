@@ -37,7 +37,7 @@ def job_code_view(job_admin: Any, request: HttpRequest, object_id: int) -> HttpR
     if "download" in request.GET:
         return _job_file_response(job, shown)
     context = {
-        **job_head.head_context(job_admin, request, overview, "code"),
+        **job_head.job_head_context(job_admin, request, overview, "code"),
         "title": _("Export as code"),
         "console_trail": [(job.name, admin_url("chroniker_job_status", job.pk))],
         "module": shown,

@@ -30,7 +30,7 @@ def fields_set_by_declaration(job: Job | None) -> frozenset[str]:
     return fixed
 
 
-class ReadOnlyDeclaredFields(Base):
+class ReadOnlyDeclaredFieldsMixin(Base):
     def get_readonly_fields(self, request: HttpRequest, obj: Job | None = None) -> Any:
         return [
             *super().get_readonly_fields(request, obj),

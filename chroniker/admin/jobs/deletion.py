@@ -115,7 +115,7 @@ def _job_and_runs_text(job: Job, run_count: int) -> str:
     return text % {"job": job, "n": run_count}
 
 
-class Deletion(Base):
+class DeletionMixin(Base):
     """Mixin of the admin class: its confirmation page counts rows instead of loading them; open runs are stopped."""
 
     def get_deleted_objects(self, objs: Any, request: HttpRequest) -> Any:

@@ -24,7 +24,7 @@ else:
     TabularInline = admin.TabularInline
 
 
-def circle_in_words(job_ids: list[int]) -> str:
+def job_names_in_circle(job_ids: list[int]) -> str:
     """The names of the jobs in a circle, for example “load” → “report” → “load”. One statement."""
     names = dict(Job.objects.filter(pk__in=job_ids).values_list("pk", "name"))
     return " → ".join(f"“{names.get(pk, pk)}”" for pk in job_ids)
@@ -55,7 +55,7 @@ class DependencyFormSet(LabelledInputsFormSet):
         by_dependee = {form.cleaned_data["dependee"].pk: form for form in changed}
         if cycle := circles.find_circle_of_dependencies(self.instance.pk, by_dependee):
             text = _("This would create a circular dependency: %(path)s.")
-            by_dependee[cycle[1]].add_error("dependee", ValidationError(text % {"path": circle_in_words(cycle)}))
+            by_dependee[cycle[1]].add_error("dependee", ValidationError(text % {"path": job_names_in_circle(cycle)}))
 
 
 class DependencyInline(TabularInline):

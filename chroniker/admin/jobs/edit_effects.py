@@ -35,12 +35,12 @@ class EditEffect:
     link: str = ""
 
 
-def edit_effects(forecast: EditEffects, edited: Job) -> list[EditEffect]:
+def edit_effects(forecast: EditEffects, edited_job: Job) -> list[EditEffect]:
     """All effects, the worst first, and the number of runs a day last."""
     listed = [
         *_save_effects(forecast),
         *_dependant_effects(forecast.dependants),
-        *_overlap_effects(forecast, edited),
+        *_overlap_effects(forecast, edited_job),
         *_crowding_effects(forecast.crowded),
         *_runs_a_day_effects(forecast),
     ]
@@ -79,7 +79,7 @@ def _dependant_effects(dependants: Sequence[Dependant]) -> Iterator[EditEffect]:
         text = ngettext("%(n)d dependant would wait for ever.", "%(n)d dependants would wait for ever.", len(stuck))
         why = _("They wait for a success of this job, and nothing would start it: %(names)s.")
         yield EditEffect(
-            "bad", "fail", text % {"n": len(stuck)}, why % {"names": _list_some_names(each.name for each in stuck)}
+            "bad", "fail", text % {"n": len(stuck)}, why % {"names": _list_limited_names(each.name for each in stuck)}
         )
     for each in stale[:MOST_NAMED]:
         text = _("%(name)s would use an older result at %(n)d of its next %(all)d scheduled times.")
@@ -88,10 +88,10 @@ def _dependant_effects(dependants: Sequence[Dependant]) -> Iterator[EditEffect]:
     if fine:
         text = ngettext("%(n)d dependant still gets its turn.", "%(n)d dependants still get their turn.", fine)
         names = (each.name for each in dependants if not each.waits_for_ever and not each.stale)
-        yield EditEffect("good", "ok", text % {"n": fine}, _list_some_names(names))
+        yield EditEffect("good", "ok", text % {"n": fine}, _list_limited_names(names))
 
 
-def _list_some_names(names: Iterator[str]) -> str:
+def _list_limited_names(names: Iterator[str]) -> str:
     listed = list(names)
     shown = ", ".join(listed[:MOST_NAMED])
     more = len(listed) - MOST_NAMED
@@ -101,7 +101,7 @@ def _list_some_names(names: Iterator[str]) -> str:
 # -- the job against itself ----------------------------------------------------------------------------------
 
 
-def _overlap_effects(forecast: EditEffects, edited: Job) -> Iterator[EditEffect]:
+def _overlap_effects(forecast: EditEffects, edited_job: Job) -> Iterator[EditEffect]:
     usual, slow = forecast.usual, forecast.slow
     if usual is None or slow is None:
         if not forecast.is_new:

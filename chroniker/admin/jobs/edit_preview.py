@@ -38,13 +38,13 @@ MOST_DIGITS = 18
 
 
 @json_view
-def preview_view(job_admin: Any, request: HttpRequest) -> dict[str, Any]:
+def edit_preview_view(job_admin: Any, request: HttpRequest) -> dict[str, Any]:
     """The preview of the form data in the query, as HTML by the id of its element. ``?job=ID``: the edited job."""
     number = request.GET.get("job", "")
-    saved = fetch_saved_job(int(number)) if number.isdecimal() and len(number) <= MOST_DIGITS else None
-    if number and saved is None:
+    stored_job = fetch_saved_job(int(number)) if number.isdecimal() and len(number) <= MOST_DIGITS else None
+    if number and stored_job is None:
         raise BadRequest(_("There is no such job."))
-    context = preview_context(saved, request.GET)
+    context = preview_context(stored_job, request.GET)
     templates = {"edit-preview": TEMPLATE, "edit-cron": CRON_TEMPLATE}
     return {"html": {key: render_to_string(template, context, request) for key, template in templates.items()}}
 
@@ -75,12 +75,12 @@ ScheduleForm.base_fields = fields_for_model(
 )
 
 
-def preview_context(saved: Job | None, form_data: Mapping[str, Any] | None = None) -> dict[str, Any]:
+def preview_context(stored_job: Job | None, form_data: Mapping[str, Any] | None = None) -> dict[str, Any]:
     """The values for the template, or the error if a field is invalid.
 
     ``form_data``: the fields of the form; without it, the preview is of the saved job.
     """
-    edited = copy.copy(saved) if saved is not None else Job()
+    edited = copy.copy(stored_job) if stored_job is not None else Job()
     if form_data is not None:
         form = ScheduleForm(form_data)
         with use_time_zone(str(form_data.get("timezone", edited.timezone))):
@@ -88,69 +88,69 @@ def preview_context(saved: Job | None, form_data: Mapping[str, Any] | None = Non
         if not is_valid:
             field, errors = next(iter(form.errors.items()))
             return {"error": f"{form.fields[field].label}: {errors[0]}", "error_field": field}
-        _copy_form_values(edited, saved, form.cleaned_data, form_data)
+        _copy_form_values(edited, stored_job, form.cleaned_data, form_data)
     try:
         schedule.validate(edited.spec)
     except ScheduleError as error:
         return {"error": str(error), "error_field": error.field}
     with use_time_zone(edited.timezone):
-        return _forecast_context(effects_of_edit(edited, saved), edited, saved)
+        return _forecast_context(effects_of_edit(edited, stored_job), edited, stored_job)
 
 
 def _copy_form_values(
-    edited: Job, saved: Job | None, cleaned_data: Mapping[str, Any], form_data: Mapping[str, Any]
+    edited_job: Job, stored_job: Job | None, cleaned_data: Mapping[str, Any], form_data: Mapping[str, Any]
 ) -> None:
     for name, value in cleaned_data.items():
-        setattr(edited, name, value)
-    if saved is None or not {"has_enabled", "_preview"}.isdisjoint(form_data):
-        edited.enabled = bool(form_data.get("enabled"))
+        setattr(edited_job, name, value)
+    if stored_job is None or not {"has_enabled", "_preview"}.isdisjoint(form_data):
+        edited_job.enabled = bool(form_data.get("enabled"))
     for name in LINE_FIELDS:
         if name in form_data:
-            setattr(edited, name, str(form_data[name]))
+            setattr(edited_job, name, str(form_data[name]))
     if "calendar" in form_data:
-        edited.calendar_id = _parse_id(form_data["calendar"])
-    if "group" in form_data and _parse_id(form_data["group"]) != edited.group_id:
+        edited_job.calendar_id = _parse_id(form_data["calendar"])
+    if "group" in form_data and _parse_id(form_data["group"]) != edited_job.group_id:
         number = _parse_id(form_data["group"])
-        edited.group = Group.objects.filter(pk=number).first() if number is not None else None
+        edited_job.group = Group.objects.filter(pk=number).first() if number is not None else None
 
 
 def _parse_id(text: Any) -> int | None:
     return int(text) if str(text).isdecimal() and len(str(text)) <= MOST_DIGITS else None
 
 
-def _forecast_context(forecast: EditEffects, edited: Job, saved: Job | None) -> dict[str, Any]:
-    words = describe(edited.spec)
-    before = _saved_schedule_in_words(saved)
-    is_changed = saved is not None and any(row.change != Change.UNCHANGED for row in forecast.times)
+def _forecast_context(forecast: EditEffects, edited_job: Job, stored_job: Job | None) -> dict[str, Any]:
+    words = describe(edited_job.spec)
+    before = _stored_schedule_in_words(stored_job)
+    is_changed = stored_job is not None and any(row.change != Change.UNCHANGED for row in forecast.times)
     first = next((row.instant for row in forecast.times if row.runs_after), None)
     seconds = any(row.instant.second for row in forecast.times)
-    line = preview_command_line(edited, getattr(saved, "state", None), first)
+    line = preview_command_line(edited_job, getattr(stored_job, "state", None), first)
     return {
         "line": line.line,
         "line_problem": line.problem,
-        "cron_fields": cron_fields(edited.spec),
+        "cron_fields": cron_fields(edited_job.spec),
         "words": words,
         "words_before": before if before != words else "",
         "is_changed": is_changed or (before != "" and before != words),
         "next": _local_time_text(first, forecast.now, seconds) if first is not None else "",
         "rows": [_changed_time_row(row, forecast, seconds) for row in forecast.times],
-        "effects": edit_effects(forecast, edited),
+        "effects": edit_effects(forecast, edited_job),
         "remarks": [
-            *_why_no_scheduled_times(forecast, edited),
-            *schedule.warnings(edited.spec),
-            *schedule.clock_change_notes(edited.spec, forecast.now),
+            *_why_no_scheduled_times(forecast, edited_job),
+            *schedule.warnings(edited_job.spec),
+            *schedule.clock_change_notes(edited_job.spec, forecast.now),
             *line.warnings,
         ],
         "preview_zone": timezone.get_current_timezone_name(),
-        "is_enabled": edited.enabled,
+        "is_enabled": edited_job.enabled,
     }
 
 
-def _saved_schedule_in_words(saved: Job | None) -> str:
-    if saved is None:
+def _stored_schedule_in_words(stored_job: Job | None) -> str:
+    if stored_job is None:
         return ""
     try:
-        return describe(saved.spec)
+        return describe(stored_job.spec)
     except ScheduleError:
         return _("an invalid schedule")
 
@@ -174,13 +174,13 @@ def _changed_time_row(changed_time: ChangedTime, forecast: EditEffects, with_sec
     }
 
 
-def _why_no_scheduled_times(forecast: EditEffects, edited: Job) -> list[str]:
+def _why_no_scheduled_times(forecast: EditEffects, edited_job: Job) -> list[str]:
     if any(row.runs_after for row in forecast.times):
         return []
-    if not edited.enabled:
+    if not edited_job.enabled:
         return [_("The job is disabled: nothing starts it.")]
-    if edited.frequency == Frequency.MANUAL:
+    if edited_job.frequency == Frequency.MANUAL:
         return [_("No scheduled times: it runs by hand, or when another job or a program triggers it.")]
-    if forecast.is_new and edited.frequency == Frequency.ONCE:
+    if forecast.is_new and edited_job.frequency == Frequency.ONCE:
         return [_("This time is in the past: the job runs once, as soon as it is saved.")]
     return [_("No further scheduled times.")]

@@ -36,7 +36,7 @@ def use_time_zone(zone_name: str) -> Iterator[None]:
         yield
 
 
-class TimesInJobZone(JobModelForm):
+class TimesInJobZoneMixin(JobModelForm):
     """Mixin of the job form. Its initial values are naive times in the job's zone; widgets show them unchanged."""
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:

@@ -13,18 +13,18 @@ from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 
 from chroniker.admin.jobs import job_page
-from chroniker.admin.jobs.bulk_actions import BulkActions, book_next_runs_after_commit
-from chroniker.admin.jobs.cloning import Cloning
-from chroniker.admin.jobs.declared_fields import ReadOnlyDeclaredFields
-from chroniker.admin.jobs.deletion import Deletion
+from chroniker.admin.jobs.bulk_actions import BulkActionsMixin, book_next_runs_after_commit
+from chroniker.admin.jobs.cloning import CloningMixin
+from chroniker.admin.jobs.declared_fields import ReadOnlyDeclaredFieldsMixin
+from chroniker.admin.jobs.deletion import DeletionMixin
 from chroniker.admin.jobs.dependency_inline import DependencyInline
 from chroniker.admin.jobs.form_times import use_time_zone
 from chroniker.admin.jobs.job_form import JobForm
 from chroniker.admin.jobs.trigger_inlines import TriggerSourcesInline, TriggerTargetsInline
-from chroniker.admin.shared.audit_rows import AuditedHistory
-from chroniker.admin.shared.changed_values import ChangedValues
+from chroniker.admin.shared.audit_rows import AuditedHistoryMixin
+from chroniker.admin.shared.changed_values import ChangedValuesMixin
 from chroniker.admin.shared.page_addresses import PageAddress, make_url_patterns
-from chroniker.admin.shared.site_links import SiteLinks
+from chroniker.admin.shared.site_links import SiteLinksMixin
 from chroniker.models import Channel, Job
 
 if TYPE_CHECKING:
@@ -40,7 +40,7 @@ PAGES = (
     PageAddress("pause/", "shared.pause_page.pause_all_jobs_view", "job_pause"),
     PageAddress("timeline/", "operations.timeline_page.timeline_view", "job_timeline"),
     PageAddress("graph/", "graph.graph_page.graph_view", "job_graph"),
-    PageAddress("preview/", "jobs.edit_preview.preview_view", "job_preview", is_json=True),
+    PageAddress("preview/", "jobs.edit_preview.edit_preview_view", "job_preview", is_json=True),
     PageAddress("command/", "jobs.command_field.command_help_view", "job_command", is_json=True),
     PageAddress("code/", "jobs.code_page.job_list_code_view", "job_list_code"),
     PageAddress("import-crontab/", "jobs.crontab_page.crontab_view", "job_import_crontab"),
@@ -63,9 +63,16 @@ PAGES = (
 
 @admin.register(Job)
 class JobAdmin(
-    SiteLinks, ChangedValues, AuditedHistory, BulkActions, Cloning, Deletion, ReadOnlyDeclaredFields, JobModelAdmin
+    SiteLinksMixin,
+    ChangedValuesMixin,
+    AuditedHistoryMixin,
+    BulkActionsMixin,
+    CloningMixin,
+    DeletionMixin,
+    ReadOnlyDeclaredFieldsMixin,
+    JobModelAdmin,
 ):
-    actions = (*BulkActions.actions, "delete_selected")
+    actions = (*BulkActionsMixin.actions, "delete_selected")
     form = JobForm
     inlines = (DependencyInline, TriggerTargetsInline, TriggerSourcesInline)
     list_display = ("name", "command")  # in the pop-up of a field; the list itself is `list_page`
@@ -111,7 +118,7 @@ class JobAdmin(
         self, request: HttpRequest, context: dict[str, Any], *args: Any, **kwargs: Any
     ) -> HttpResponse:
         job: Job | None = kwargs.get("obj")
-        context |= job_page.edit_context(self, request, job)
+        context |= job_page.edit_page_context(self, request, job)
         if job is None and (source := self.job_to_clone(request)):
             context["title"] = gettext("Clone “%(job)s”") % {"job": source}
         return super().render_change_form(request, context, *args, **kwargs)

@@ -15,7 +15,7 @@ from django.utils.translation import gettext as _
 
 from chroniker.admin.jobs import what_runs
 from chroniker.admin.jobs.command_field import ArgumentsInput, CommandInput, parser_error
-from chroniker.admin.jobs.form_times import TimesInJobZone
+from chroniker.admin.jobs.form_times import TimesInJobZoneMixin
 from chroniker.admin.jobs.tags_field import TagsField
 from chroniker.admin.shared.input_labels import label_inputs
 from chroniker.conf import settings
@@ -99,7 +99,7 @@ class EditedFieldsForm(JobModelForm):
         return [name for name in self.changed_data if name in columns]
 
 
-class JobForm(TimesInJobZone, EditedFieldsForm):
+class JobForm(TimesInJobZoneMixin, EditedFieldsForm):
     tags = TagsField()
 
     class Meta:

@@ -66,7 +66,7 @@ def job_status_or_404(job_id: int) -> JobStatus:
     return fetch_job_status([job], job.__dict__["read_at"])[job_id]
 
 
-def head_context(job_admin: Any, request: HttpRequest, overview: JobStatus, tab: str) -> dict[str, Any]:
+def job_head_context(job_admin: Any, request: HttpRequest, overview: JobStatus, tab: str) -> dict[str, Any]:
     """The values for the template ``job/base.html``. ``tab``: the name of one of ``TABS``, or of another page."""
     job, may = overview.job, user_rights(job_admin, request)
     return {

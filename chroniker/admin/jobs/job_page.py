@@ -94,7 +94,7 @@ FIELDSETS: Any = (
 )
 
 
-def edit_context(job_admin: Any, request: HttpRequest, job: Job | None) -> dict[str, Any]:
+def edit_page_context(job_admin: Any, request: HttpRequest, job: Job | None) -> dict[str, Any]:
     """The values for the template of the form. If a posted form was not saved, the preview is of the posted values."""
     from chroniker.admin.jobs import edit_preview, job_head  # late, as all pages
     from chroniker.declared.loading import declaration_of
@@ -108,7 +108,7 @@ def edit_context(job_admin: Any, request: HttpRequest, job: Job | None) -> dict[
     if job is None:
         return context
     overview = job_head.job_status_or_404(job.pk)
-    head = job_head.head_context(job_admin, request, overview, "edit")
+    head = job_head.job_head_context(job_admin, request, overview, "edit")
     context |= {name: value for name, value in head.items() if name not in ("title", "original", "opts")}
     located = declaration_of(job) if job.is_declared else None
     context["declared_in"] = str(located) if located is not None else job.managed_by

@@ -31,7 +31,7 @@ def job_runs_view(job_admin: Any, request: HttpRequest, object_id: int) -> HttpR
     found = list(runs.order_by("-token")[: ROWS + 1])
     older = urlencode({**request.GET.dict(), "before": found[ROWS - 1].token}) if len(found) > ROWS else ""
     context = {
-        **job_head.head_context(job_admin, request, overview, "runs"),
+        **job_head.job_head_context(job_admin, request, overview, "runs"),
         "rows": [run_row(run, overview) for run in found[:ROWS]],
         "older": older,
         "is_newest": before is None,

@@ -73,7 +73,7 @@ def schedule_view(job_admin: Any, request: HttpRequest, object_id: int) -> HttpR
     overview = job_head.job_status_or_404(object_id)
     with timezone.override(_job_zone_or_default(overview.job)):
         context = {
-            **job_head.head_context(job_admin, request, overview, "schedule"),
+            **job_head.job_head_context(job_admin, request, overview, "schedule"),
             "title": _("Schedule history"),
             "console_trail": [(overview.job.name, admin_url("chroniker_job_status", object_id))],
             "zone": timezone.get_current_timezone_name(),

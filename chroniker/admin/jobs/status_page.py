@@ -50,7 +50,7 @@ def status_view(job_admin: Any, request: HttpRequest, object_id: int) -> HttpRes
         raise PermissionDenied
     overview = job_head.job_status_or_404(object_id)
     context = {
-        **job_head.head_context(job_admin, request, overview, "status"),
+        **job_head.job_head_context(job_admin, request, overview, "status"),
         "facts": status_facts.job_facts(overview.job),
         **dependency_list.dependencies_context(overview.job),
         **_runs_context(request, overview),

@@ -18,30 +18,30 @@ from chroniker.models import Job
 
 
 def enable_view(job_admin: Any, request: HttpRequest, object_id: int) -> HttpResponse:
-    return _set_enabled(job_admin, request, object_id, on=True)
+    return _set_enabled(job_admin, request, object_id, enable=True)
 
 
 def disable_view(job_admin: Any, request: HttpRequest, object_id: int) -> HttpResponse:
-    return _set_enabled(job_admin, request, object_id, on=False)
+    return _set_enabled(job_admin, request, object_id, enable=False)
 
 
-def _set_enabled(job_admin: Any, request: HttpRequest, object_id: int, *, on: bool) -> HttpResponse:
+def _set_enabled(job_admin: Any, request: HttpRequest, object_id: int, *, enable: bool) -> HttpResponse:
     if not job_admin.has_change_permission(request):
         raise PermissionDenied
     job = get_object_or_404(Job, pk=object_id)
     if request.method != "POST":
         return redirect_to_next_or_job(job_admin, request, job)
     chosen = Job.objects.filter(pk=object_id)
-    if not on and (
+    if not enable and (
         page := action_confirmation.confirmation_page(job_admin, request, chosen, action_confirmation.DISABLE)
     ):
         return page
-    changed = job_admin.set_enabled(request, chosen, on=on)
-    _show_switching_result(request, job, changed=bool(changed), on=on)
+    changed = job_admin.set_enabled(request, chosen, enabled=enable)
+    _show_switching_result(request, job, changed=bool(changed), enable=enable)
     return redirect_to_next_or_job(job_admin, request, job)
 
 
-def _show_switching_result(request: HttpRequest, job: Job, *, changed: bool, on: bool) -> None:
+def _show_switching_result(request: HttpRequest, job: Job, *, changed: bool, enable: bool) -> None:
     texts = {
         (True, True): _("{job} was enabled."),
         (True, False): _("{job} was disabled. If it has an open run, the run continues."),
@@ -51,4 +51,4 @@ def _show_switching_result(request: HttpRequest, job: Job, *, changed: bool, on:
     url = admin_url("chroniker_job_status", job.pk)
     link = format_html('<a href="{}">{}</a>', url, job.name) if url else job.name
     level = messages.SUCCESS if changed else messages.INFO
-    messages.add_message(request, level, format_html(texts[changed, on], job=link))
+    messages.add_message(request, level, format_html(texts[changed, enable], job=link))

@@ -18,10 +18,10 @@ from django.utils.safestring import SafeString
 from django.utils.translation import gettext_lazy as _
 
 from chroniker.admin.jobs.action_confirmation import CHECK
-from chroniker.admin.jobs.bulk_actions import BulkActions
+from chroniker.admin.jobs.bulk_actions import BulkActionsMixin
 from chroniker.admin.monitors.monitor_list import MonitorStatus, fetch_monitor_statuses
 from chroniker.admin.shared.filters import LastResultFilter
-from chroniker.admin.shared.site_links import SiteLinks, admin_url, redirect_to
+from chroniker.admin.shared.site_links import SiteLinksMixin, admin_url, redirect_to
 from chroniker.models import Job, Monitor
 from chroniker.schedule import describe
 from chroniker.wording.badges import list_cell
@@ -44,7 +44,7 @@ class MonitorChangeList(ChangeList):
             status.status.job.__dict__.update(monitor_status=status, linked=editable)
 
 
-class MonitorColumns:
+class MonitorColumnsMixin:
     """The columns of the list. ``MonitorChangeList`` has already fetched the data of all rows."""
 
     @admin.display(description=_("monitor and schedule"), ordering="name")
@@ -73,7 +73,7 @@ def _fetched_monitor_status(job: Job) -> MonitorStatus:
 
 
 @admin.register(Monitor)
-class MonitorAdmin(SiteLinks, MonitorColumns, BulkActions, JobModelAdmin):
+class MonitorAdmin(SiteLinksMixin, MonitorColumnsMixin, BulkActionsMixin, JobModelAdmin):
     """The list needs the permission to view monitors or jobs; its links to jobs need the one to view jobs."""
 
     list_display = ("monitor_cell", "attention_cell", "state_cell", "last_result_cell")

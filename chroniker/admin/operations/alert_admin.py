@@ -16,10 +16,10 @@ from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 
 from chroniker.admin.shared.alert_cells import alert_state_code, mute_url
-from chroniker.admin.shared.changed_values import ChangedValues
+from chroniker.admin.shared.changed_values import ChangedValuesMixin
 from chroniker.admin.shared.console_bar import permission_test
 from chroniker.admin.shared.filters import FirstRowsPaginator
-from chroniker.admin.shared.site_links import SiteLinks, admin_url_if_viewable
+from chroniker.admin.shared.site_links import SiteLinksMixin, admin_url_if_viewable
 from chroniker.clock.database_clock import FromNow, database_now
 from chroniker.conf import settings
 from chroniker.job_commands.secret_masking import mask_secrets
@@ -56,7 +56,7 @@ class OpenAlertsFilter(admin.SimpleListFilter):
 
 
 @admin.register(Alert)
-class AlertAdmin(SiteLinks, AlertModelAdmin):
+class AlertAdmin(SiteLinksMixin, AlertModelAdmin):
     list_display = ("alert_cell", "job_cell", "since_cell", "reported_cell", "mute_cell")
     list_display_links = None
     list_filter = (OpenAlertsFilter, "kind")
@@ -137,7 +137,7 @@ class AlertAdmin(SiteLinks, AlertModelAdmin):
 
 
 @admin.register(AlertMute)
-class AlertMuteAdmin(SiteLinks, ChangedValues, MuteModelAdmin):
+class AlertMuteAdmin(SiteLinksMixin, ChangedValuesMixin, MuteModelAdmin):
     list_display = ("scope_text", "time_range_cell", "reason_cell")
     list_select_related = ("job", "group")
     ordering = ("-ends_at", "-pk")

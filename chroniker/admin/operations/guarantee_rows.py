@@ -89,7 +89,7 @@ def _result_and_word(key: str, measured: Measurement, late_messages: LateMessage
     return "held", _("Held")
 
 
-def sentence_context(rows: list[GuaranteeRow], now: dt.datetime) -> dict[str, Any]:
+def guarantee_sentence_context(rows: list[GuaranteeRow], now: dt.datetime) -> dict[str, Any]:
     """The guarantees that are broken or unknown, without those that are never measured."""
     regular = [row for row in rows if row.key not in (*NEVER_MEASURED, "messages")]
     since = min((row.measured.since for row in regular if row.measured.since), default=None)

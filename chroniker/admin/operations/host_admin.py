@@ -8,7 +8,7 @@ from django.contrib import admin
 from django.core.exceptions import PermissionDenied
 from django.http import HttpRequest, HttpResponse
 
-from chroniker.admin.shared.site_links import SiteLinks, redirect_to
+from chroniker.admin.shared.site_links import SiteLinksMixin, redirect_to
 from chroniker.models import Host
 
 if TYPE_CHECKING:
@@ -18,7 +18,7 @@ else:
 
 
 @admin.register(Host)
-class HostAdmin(SiteLinks, HostModelAdmin):
+class HostAdmin(SiteLinksMixin, HostModelAdmin):
     actions = None
 
     def has_add_permission(self, request: HttpRequest) -> bool:

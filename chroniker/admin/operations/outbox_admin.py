@@ -19,7 +19,7 @@ from django.utils.translation import gettext_lazy, ngettext
 
 from chroniker import outbox
 from chroniker.admin.shared.filters import FirstRowsPaginator
-from chroniker.admin.shared.site_links import SiteLinks, admin_url_if_viewable
+from chroniker.admin.shared.site_links import SiteLinksMixin, admin_url_if_viewable
 from chroniker.clock.database_clock import FromNow
 from chroniker.models import Job, Outbox
 from chroniker.outbox import notice
@@ -58,7 +58,7 @@ class DeliveryFilter(admin.SimpleListFilter):
 
 
 @admin.register(Outbox)
-class OutboxAdmin(SiteLinks, OutboxModelAdmin):
+class OutboxAdmin(SiteLinksMixin, OutboxModelAdmin):
     list_display = ("message_text", "about_cell", "state_cell", "attempts_cell", "error_cell")
     list_filter = (DeliveryFilter,)
     list_per_page = 50

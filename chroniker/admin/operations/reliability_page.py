@@ -64,7 +64,7 @@ def reliability_context(now: dt.datetime) -> dict[str, Any]:
     return {
         "now": now,
         "rows": found,
-        "held": guarantee_rows.sentence_context(found, now),
+        "held": guarantee_rows.guarantee_sentence_context(found, now),
         "late": late,
         "most_attempts": MOST_ATTEMPTS,
         "messages_url": admin_url("chroniker_outbox_changelist"),

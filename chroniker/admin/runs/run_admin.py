@@ -9,7 +9,7 @@ from django.http import HttpRequest, HttpResponse
 from django.urls.resolvers import URLPattern
 
 from chroniker.admin.shared.page_addresses import PageAddress, make_url_patterns
-from chroniker.admin.shared.site_links import SiteLinks
+from chroniker.admin.shared.site_links import SiteLinksMixin
 from chroniker.models import Run
 
 if TYPE_CHECKING:
@@ -28,7 +28,7 @@ PAGES = (
 
 
 @admin.register(Run)
-class RunAdmin(SiteLinks, RunModelAdmin):
+class RunAdmin(SiteLinksMixin, RunModelAdmin):
     def has_add_permission(self, request: HttpRequest) -> bool:
         return False
 

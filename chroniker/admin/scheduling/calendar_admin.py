@@ -11,9 +11,9 @@ from django.utils.safestring import SafeString
 from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 
-from chroniker.admin.shared.changed_values import ChangedValues
+from chroniker.admin.shared.changed_values import ChangedValuesMixin
 from chroniker.admin.shared.input_labels import LabelledInputsFormSet
-from chroniker.admin.shared.site_links import SiteLinks
+from chroniker.admin.shared.site_links import SiteLinksMixin
 from chroniker.models import Blackout, Calendar
 from chroniker.wording.badges import list_cell
 
@@ -33,7 +33,7 @@ class BlackoutInline(StackedInline):
 
 
 @admin.register(Calendar)
-class CalendarAdmin(SiteLinks, ChangedValues, CalendarModelAdmin):
+class CalendarAdmin(SiteLinksMixin, ChangedValuesMixin, CalendarModelAdmin):
     list_display = ("name", "blackout_count_cell", "job_count_cell")
     search_fields = ("name",)
     inlines = (BlackoutInline,)

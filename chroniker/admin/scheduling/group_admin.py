@@ -16,10 +16,10 @@ from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 
 from chroniker.admin.shared.alert_cells import ALERT_FIELDSET
-from chroniker.admin.shared.audit_rows import AuditedHistory
-from chroniker.admin.shared.changed_values import ChangedValues
+from chroniker.admin.shared.audit_rows import AuditedHistoryMixin
+from chroniker.admin.shared.changed_values import ChangedValuesMixin
 from chroniker.admin.shared.page_addresses import PageAddress, make_url_patterns
-from chroniker.admin.shared.site_links import SiteLinks, admin_url, admin_url_if_viewable
+from chroniker.admin.shared.site_links import SiteLinksMixin, admin_url, admin_url_if_viewable
 from chroniker.eligibility import pauses
 from chroniker.models import Group, Job, Lease
 from chroniker.wording.badges import badge, list_cell, time_html
@@ -35,7 +35,7 @@ PAGES = (PageAddress("<int:object_id>/pause/", "shared.pause_page.pause_group_vi
 
 
 @admin.register(Group)
-class GroupAdmin(SiteLinks, ChangedValues, AuditedHistory, GroupModelAdmin):
+class GroupAdmin(SiteLinksMixin, ChangedValuesMixin, AuditedHistoryMixin, GroupModelAdmin):
     list_display = ("name", "members_cell", "open_runs_cell", "limit_cell", "pause_cell")
     search_fields = ("name",)
     fieldsets = (

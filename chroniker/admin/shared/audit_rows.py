@@ -50,7 +50,7 @@ def fetch_pause_history(paused: Group | Switch) -> list[AuditRow]:
     return sorted([*programs, *fetch_actions_of_users(paused)], key=lambda each: each.at, reverse=True)[:MOST]
 
 
-class AuditedHistory:
+class AuditedHistoryMixin:
     """Mixin of a ``ModelAdmin``: the page “Change log” also shows what commands and programs did to the object."""
 
     def history_view(

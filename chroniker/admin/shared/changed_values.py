@@ -23,7 +23,7 @@ LONGEST = 200
 NAMES_ONLY = frozenset({"environment", "secrets"})
 
 
-class ChangedValues:
+class ChangedValuesMixin:
     """Mixin of a ``ModelAdmin``. Writes “Limit from “2” to “3”” where Django writes “Limit”.
 
     The text is in the language of the project: Django translates field names when it shows the message, but not this

@@ -75,7 +75,7 @@ class RowUrls:
 def set_current_site(request: HttpRequest) -> None:
     """Set the current site on a page of the admin site itself, such as the index of an app.
 
-    The views of this app do not need it: ``SiteLinks`` sets the site for them.
+    The views of this app do not need it: ``SiteLinksMixin`` sets the site for them.
     """
     _current_site.set(getattr(request, "current_app", None))
 
@@ -93,7 +93,7 @@ def redirect_to(url_name: str, *args: object) -> HttpResponse:
     return redirect(url)
 
 
-class SiteLinks:
+class SiteLinksMixin:
     """The first base class of each ``ModelAdmin`` here: its views then know which site they belong to."""
 
     empty_value_display = NOTHING  #: as on the pages of the console
