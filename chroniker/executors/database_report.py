@@ -109,7 +109,7 @@ class DatabaseReport:
         """Close the run; returns whether its row now shows this outcome."""
         if ending.how == "lost":
             with self._borrow_limited_connection():
-                lifecycle.note(self.run_id, EventKind.LATE_REPORT, reason=ending.reason or NO_REASON)
+                lifecycle.add_run_event(self.run_id, EventKind.LATE_REPORT, reason=ending.reason or NO_REASON)
             return False
         with self._borrow_limited_connection():
             return self._close_run(lifecycle_outcome_of(ending, fail_on_stderr=self.fail_on_stderr))
@@ -117,12 +117,12 @@ class DatabaseReport:
     def release_lease(self) -> None:
         """Free the slot: the processes that survived the run have ended."""
         with self._borrow_limited_connection():
-            lifecycle.release(self.run_id, self.token, self.nonce)
+            lifecycle.release_kept_lease(self.run_id, self.token, self.nonce)
 
     def record_event(self, kind: str, reason: Reason) -> None:
         known = EventKind(kind) if kind in EventKind else EventKind.NOTE
         with self._borrow_limited_connection():
-            lifecycle.note(self.run_id, known, reason=reason)
+            lifecycle.add_run_event(self.run_id, known, reason=reason)
 
     def close(self) -> None:
         """Close what this thread has opened itself, such as connections of signal receivers to other databases."""

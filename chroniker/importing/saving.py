@@ -109,7 +109,7 @@ def _save(candidates: Sequence[Candidate], waits: Sequence[ImportedDependency]) 
         job.save(force_insert=True)
         job.subscribers.set(candidate.subscribers)
         history = candidate.history
-        lifecycle.keep_tokens(job.pk, history.runs, history.last_status, history.last_finished_at)
+        lifecycle.create_state_with_reserved_tokens(job.pk, history.runs, history.last_status, history.last_finished_at)
         if candidate.due_since and job.enabled:  # its timeline begins before the missed run, so the next tick starts it
             before = candidate.due_since - dt.timedelta(seconds=1)
             Job.objects.filter(pk=job.pk).update(edited_at=before)

@@ -59,7 +59,7 @@ class JobConditions:
 
     Each is a search among the ids that an index gives: one "OR" over two tables would read all jobs. Whether a job is
     enabled is checked for the jobs that were found: a join with the states would read all jobs too.
-    ``paused_or_full_groups``: those without room.
+    ``closed_groups``: those without room.
     """
 
     now: Moment

@@ -25,7 +25,7 @@ from chroniker.insights.edit_neighbours import (
 )
 from chroniker.insights.self_overlap import OverlapForecast, forecast_overlaps
 from chroniker.insights.timetable import DAY, ChangedTime, Timetable, changed_times
-from chroniker.lifecycle.booking import rebook
+from chroniker.lifecycle.booking import rebook_in_memory
 from chroniker.models import Job, JobState, Lease
 from chroniker.models.calendar import closed_times
 from chroniker.reasons import Code
@@ -135,7 +135,7 @@ def _skipped_by_save(saved: Job, edited: Job, state: JobState, now: dt.datetime)
     """What the booking of this edit would record, computed by the booking itself."""
     job = copy.copy(edited)
     job.edited_at = now
-    run = rebook(job, copy.copy(state), now)
+    run = rebook_in_memory(job, copy.copy(state), now)
     if run is None or run.scheduled_for is None or run.covered_until is None:
         return None
     first, until, code = run.scheduled_for, run.covered_until, Code(run.code)

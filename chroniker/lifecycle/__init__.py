@@ -1,94 +1,94 @@
 """The only writer of ``Run.status``, ``Lease`` and ``JobState``.
 
-Each move is one conditional UPDATE that names the state it leaves; zero rows is an answer. A claim or a close locks
-JobState first; only a claim for a group with a limit locks that group before. Lock order everywhere: Group, JobState,
-Job, Run, Lease, Activation, each by id. A backfill is only changed while its job's JobState is locked.
+Each move is one conditional UPDATE that names the old state; zero updated rows mean that another process was first. A
+claim or a close locks JobState first; only a claim for a group with a limit locks that group before. Lock order
+everywhere: Group, JobState, Job, Run, Lease, Activation, each by id. A backfill is only changed while its job's
+JobState is locked.
 
 Belongs here: every change of a run's state, a lease or a job state, and the events about it. Does not belong here:
 rules whether a job may run (``eligibility``), handing runs to executors (``executors``), and loops (``scheduler``).
 """
 
-from chroniker.lifecycle.activations import pass_over_waiting
-from chroniker.lifecycle.adoption import adopt_jobs, stop_claims
+from chroniker.lifecycle.activations import pass_over_waiting_activations
+from chroniker.lifecycle.adoption import adopt_jobs, stop_all_claimed_runs
 from chroniker.lifecycle.alert_mutes import mute, unmute
 from chroniker.lifecycle.alert_watch import (
-    begin_lateness_again,
-    look_at_alerts,
-    mark_changed,
+    count_lateness_from_now,
+    make_alerts_due_after_changes,
     record_settings_pause,
+    update_due_alerts,
 )
-from chroniker.lifecycle.backfills import add as add_backfill
-from chroniker.lifecycle.backfills import cancel_backfill, fail_backfill, hasten_backfill
-from chroniker.lifecycle.booking import book, is_host_local, suspend_schedule
+from chroniker.lifecycle.backfills import add_backfill, cancel_backfill, fail_backfill, make_backfill_retry_due_now
+from chroniker.lifecycle.booking import book_jobs, is_host_local_error, suspend_schedule
 from chroniker.lifecycle.claim import claim
 from chroniker.lifecycle.clock_jump import restart_after_clock_jump
-from chroniker.lifecycle.close import Outcome, cancel, finish, release
+from chroniker.lifecycle.close import Outcome, cancel_unstarted_runs, finish, release_kept_lease
 from chroniker.lifecycle.deletion import delete_jobs, jobs_to_delete
 from chroniker.lifecycle.dispatch_state import (
     correct_queues,
-    leave_to_host,
+    leave_to_required_host,
     record_dispatched,
     record_not_accepted,
-    take_for_dispatch,
+    reserve_for_redispatch,
 )
-from chroniker.lifecycle.events import note
-from chroniker.lifecycle.expiry import expire
+from chroniker.lifecycle.events import add_run_event
+from chroniker.lifecycle.expiry import expire_runs
 from chroniker.lifecycle.holds import resume_jobs
 from chroniker.lifecycle.hourly_counts import count_closed_runs
-from chroniker.lifecycle.imported_history import keep_tokens, record_history
+from chroniker.lifecycle.imported_history import create_state_with_reserved_tokens, record_history
 from chroniker.lifecycle.monitor_counts import record_monitor_count
-from chroniker.lifecycle.pending_retries import cancel_retry, hasten_retry
+from chroniker.lifecycle.pending_retries import cancel_retry, make_retry_due_now
 from chroniker.lifecycle.planned_rows import Plan
 from chroniker.lifecycle.renewal import renew
 from chroniker.lifecycle.start import Started, correct_argv, start
 from chroniker.lifecycle.stop import request_stop, request_stops
-from chroniker.lifecycle.transactions import wait_for_states
+from chroniker.lifecycle.transactions import wait_for_state_locks
 
 __all__ = [
     "Outcome",
     "Plan",
     "Started",
     "add_backfill",
+    "add_run_event",
     "adopt_jobs",
-    "begin_lateness_again",
-    "book",
-    "cancel",
+    "book_jobs",
     "cancel_backfill",
     "cancel_retry",
+    "cancel_unstarted_runs",
     "claim",
     "correct_argv",
     "correct_queues",
     "count_closed_runs",
+    "count_lateness_from_now",
+    "create_state_with_reserved_tokens",
     "delete_jobs",
-    "expire",
+    "expire_runs",
     "fail_backfill",
     "finish",
-    "hasten_backfill",
-    "hasten_retry",
-    "is_host_local",
+    "is_host_local_error",
     "jobs_to_delete",
-    "keep_tokens",
-    "leave_to_host",
-    "look_at_alerts",
-    "mark_changed",
+    "leave_to_required_host",
+    "make_alerts_due_after_changes",
+    "make_backfill_retry_due_now",
+    "make_retry_due_now",
     "mute",
-    "note",
-    "pass_over_waiting",
+    "pass_over_waiting_activations",
     "record_dispatched",
     "record_history",
     "record_monitor_count",
     "record_not_accepted",
     "record_settings_pause",
-    "release",
+    "release_kept_lease",
     "renew",
     "request_stop",
     "request_stops",
+    "reserve_for_redispatch",
     "restart_after_clock_jump",
     "resume_jobs",
     "start",
-    "stop_claims",
+    "stop_all_claimed_runs",
     "suspend_schedule",
-    "take_for_dispatch",
     "unmute",
-    "wait_for_states",
+    "update_due_alerts",
+    "wait_for_state_locks",
 ]

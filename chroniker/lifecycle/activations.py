@@ -22,9 +22,9 @@ from chroniker.models import BAD, Activation, Job, JobState, JobTrigger, Run, St
 from chroniker.models.alert_fields import rules_of
 from chroniker.reasons import Code
 
-#: More triggers in a row than this: the jobs start each other in a circle.
+#: With more triggers in a row than this, the jobs probably start each other in a circle.
 MOST_DEEP = 50
-#: Rows that one statement ends.
+#: One statement ends at most this many rows.
 PORTION = 10_000
 #: The triggers of first attempts whose chains start other jobs.
 STARTING = (Trigger.SCHEDULE, Trigger.MANUAL, Trigger.EVENT)
@@ -32,21 +32,21 @@ STARTING = (Trigger.SCHEDULE, Trigger.MANUAL, Trigger.EVENT)
 PASSED, REFUSED = Activation.Outcome.PASSED, Activation.Outcome.REFUSED
 
 
-def record_ends(runs: Iterable[Run], states: Iterable[JobState], now: dt.datetime) -> None:
-    """Insert the activations of chains that have ended: with these runs, and those whose pending retry was cancelled in
-    these states. To be called in the transaction that ends them.
+def insert_for_ended_chains(ended_runs: Iterable[Run], states: Iterable[JobState], now: dt.datetime) -> None:
+    """Insert the activations of chains that have ended with these runs, and of chains whose pending retry was cancelled
+    in these states. Call it in the transaction that ends the chains.
 
-    Each run has ended its chain, so that no other call inserts activations with that cause. Two statements where the
-    jobs have triggers. Runs that carry ``has_triggers`` as false need none.
+    Each of these runs ends its chain, so no other call inserts activations with that cause. Two statements if the jobs
+    have triggers; none for runs with ``has_triggers`` false.
     """
-    ended = [run for run in runs if run.origin in STARTING and run.__dict__.get("has_triggers", True)]
-    ended += _last_attempts(states)
+    ended = [run for run in ended_runs if run.origin in STARTING and run.__dict__.get("has_triggers", True)]
+    ended += _last_attempts_of_dropped_chains(states)
     if ended:
-        _insert(ended, now)
+        _insert_activations(ended, now)
 
 
-def _last_attempts(states: Iterable[JobState]) -> list[Run]:
-    """The last attempts of the chains whose pending retry was cancelled. One statement; none for none."""
+def _last_attempts_of_dropped_chains(states: Iterable[JobState]) -> list[Run]:
+    """The last attempts of the chains whose pending retry was cancelled. One statement; none without such chains."""
     chains = Q()
     for state in states:
         if state.dropped_chain is not None:
@@ -59,14 +59,14 @@ def _last_attempts(states: Iterable[JobState]) -> list[Run]:
     return list({run.job_id: run for run in rows}.values())
 
 
-def _insert(ended: Sequence[Run], now: dt.datetime) -> None:
+def _insert_activations(ended_runs: Sequence[Run], now: dt.datetime) -> None:
     triggers = defaultdict(list)
-    rows = JobTrigger.objects.filter(source__in={run.job_id for run in ended}).select_related("target__group")
+    rows = JobTrigger.objects.filter(source__in={run.job_id for run in ended_runs}).select_related("target__group")
     for trigger in rows.annotate(is_full=Exists(row_if_too_many_wait(OuterRef("target")))).order_by("pk"):
         triggers[trigger.source_id].append(trigger)
     made = [
-        _activation(run, trigger, now)
-        for run in ended
+        _make_activation(run, trigger, now)
+        for run in ended_runs
         for trigger in triggers[run.job_id]
         if _fires_trigger(run, trigger)
     ]
@@ -82,7 +82,7 @@ def _fires_trigger(run: Run, trigger: JobTrigger) -> bool:
     return run.status in results[TriggerOn(trigger.on)]
 
 
-def _activation(run: Run, trigger: Any, now: dt.datetime) -> Activation:
+def _make_activation(run: Run, trigger: Any, now: dt.datetime) -> Activation:
     row = Activation(
         target_id=trigger.target_id,
         trigger=trigger.pk,
@@ -93,65 +93,65 @@ def _activation(run: Run, trigger: Any, now: dt.datetime) -> Activation:
         made_at=now,
     )
     if row.depth > MOST_DEEP:
-        end_before_insert(row, REFUSED, Code.TOO_DEEP)
+        mark_as_ended_before_insert(row, REFUSED, Code.TOO_DEEP)
     elif not trigger.target.enabled:
-        end_before_insert(row, PASSED, Code.DISABLED)
+        mark_as_ended_before_insert(row, PASSED, Code.DISABLED)
     elif trigger.is_full:
-        end_before_insert(row, REFUSED, Code.TOO_MANY)
+        mark_as_ended_before_insert(row, REFUSED, Code.TOO_MANY)
     else:
-        look_when_late(row, trigger.target)
+        set_late_at(row, trigger.target)
     return row
 
 
-def look_when_late(activation: Activation, target: Job) -> None:
-    """Of a row that is not inserted yet: let a tick look at the job when it has waited too long."""
+def set_late_at(activation: Activation, target: Job) -> None:
+    """Set the time at which a tick looks whether this activation, which is not inserted yet, has waited too long."""
     limit = rules_of(target).start
     activation.late_at = activation.made_at + limit if limit is not None else None
 
 
-def end_before_insert(activation: Activation, outcome: Activation.Outcome, code: Code) -> None:
-    """Of a row that is not inserted yet: it never waits."""
+def mark_as_ended_before_insert(activation: Activation, outcome: Activation.Outcome, code: Code) -> None:
+    """Mark this activation, which is not inserted yet, as ended: it never waits."""
     activation.ended_at, activation.outcome, activation.code = activation.made_at, outcome, code
 
 
-def end_activations_of(plans: Sequence[Plan], now: dt.datetime) -> None:
-    """End the activations of these plans, under the locks of their targets: a run was claimed for them, or they were
-    passed over. One statement for each outcome and code (of at most ``PORTION`` rows); none where no plan has any."""
+def end_activations_of_plans(plans: Sequence[Plan], now: dt.datetime) -> None:
+    """End the activations of these plans: a run was claimed for them, or they were passed over. The caller has locked
+    their targets. One statement for each outcome and code, and for each ``PORTION``; none without activations."""
     # The parent of a run on every host; the skipped run where no host was live.
-    runs = {plan.job_id: (plan.opened or plan.runs)[0].pk for plan in plans if plan.taken}
+    runs = {plan.job_id: (plan.opened_runs or plan.runs)[0].pk for plan in plans if plan.taken}
     if runs:
         ids = [pk for plan in plans for pk in plan.taken]
         whose = [When(target=target, then=Value(run_id, UUIDField())) for target, run_id in runs.items()]
         claimed = Case(*whose, output_field=UUIDField())
-        _end_waiting(ids, now, outcome=Activation.Outcome.RUN, run=claimed)
+        _end_waiting_activations(ids, now, outcome=Activation.Outcome.RUN, run=claimed)
     by_code: dict[Code, list[UUID]] = defaultdict(list)
     for plan in plans:
         for pk, code in plan.passed:
             by_code[code].append(pk)
     for code, ids in by_code.items():
-        _end_waiting(ids, now, outcome=PASSED, code=code)
+        _end_waiting_activations(ids, now, outcome=PASSED, code=code)
 
 
-def pass_over_all(job_ids: Collection[int], now: dt.datetime, code: Code) -> int:
-    """End all that wait for these jobs, whose states the caller has locked and writes; returns how many.
+def pass_over_activations_of_locked_jobs(job_ids: Collection[int], now: dt.datetime, code: Code) -> int:
+    """End all activations that wait for these jobs; returns how many. The caller has locked the states and writes them.
 
-    The ids are read first: an UPDATE by the target would wait for the transaction of a program that inserts one.
+    The ids are read first: an UPDATE by the target would wait for a program's transaction that inserts an activation.
     """
     ids = list(all_waiting_activations().filter(target__in=job_ids).values_list("pk", flat=True)) if job_ids else []
-    return _end_waiting(ids, now, outcome=PASSED, code=code) if ids else 0
+    return _end_waiting_activations(ids, now, outcome=PASSED, code=code) if ids else 0
 
 
-def _end_waiting(ids: Sequence[UUID], now: dt.datetime, **values: Any) -> int:
+def _end_waiting_activations(ids: Sequence[UUID], now: dt.datetime, **columns: Any) -> int:
     """One statement for each ``PORTION``: databases limit the parameters of a statement."""
     portions = [ids[start : start + PORTION] for start in range(0, len(ids), PORTION)]
-    return sum(all_waiting_activations().filter(pk__in=portion).update(ended_at=now, **values) for portion in portions)
+    return sum(all_waiting_activations().filter(pk__in=portion).update(ended_at=now, **columns) for portion in portions)
 
 
 @transactional
-def pass_over_waiting(job_ids: Collection[int], code: Code) -> int:
-    """At the request of a person: end all activations that wait for these jobs; returns how many."""
+def pass_over_waiting_activations(job_ids: Collection[int], code: Code) -> int:
+    """End all activations that wait for these jobs, at a person's request; returns how many."""
     states = list(lock_rows(JobState.objects.filter(pk__in=job_ids), skip=False))
-    count = pass_over_all([state.pk for state in states], database_now(), code)
+    count = pass_over_activations_of_locked_jobs([state.pk for state in states], database_now(), code)
     if count:
         write_states(states, ())  # the revision: a claim that was planned before is not written
     return count

@@ -10,36 +10,36 @@ from chroniker.lifecycle.planned_rows import Plan
 from chroniker.lifecycle.transactions import lock_rows
 from chroniker.models import Group
 
-#: By group: its limit under the lock. None: the limit was removed since the plan was drawn.
+#: By group: its limit, read under the lock. None: the limit was removed after the plan was computed.
 Limits = dict[int, int | None]
 
 
-def lock_limits(plans: Iterable[Plan], *, skip: bool) -> Limits:
-    """Lock the groups with a limit that these plans need; their limits.
+def lock_group_limits(plans: Iterable[Plan], *, skip_locked: bool) -> Limits:
+    """Lock the groups with a limit that these plans need; returns their limits.
 
     Every claimer for such a group counts and inserts under the lock of the group's row. These are the first locks of a
-    claim, before JobState. With ``skip``, a group that another transaction has locked has the limit 0: that claimer
-    does the work. One statement; none where no plan needs such a group.
+    claim, before JobState. With ``skip_locked``, a group that another transaction has locked has the limit 0: that
+    claimer does the work. One statement; none where no plan needs such a group.
     """
-    ids = groups.groups_with_limit(plan.job for plan in plans if plan.claimed)
+    ids = groups.groups_with_limit(plan.job for plan in plans if plan.claimed_run)
     if not ids:
         return {}
-    found: Limits = dict(lock_rows(Group.objects.filter(pk__in=ids), skip=skip).values_list("pk", "limit"))
+    found: Limits = dict(lock_rows(Group.objects.filter(pk__in=ids), skip=skip_locked).values_list("pk", "limit"))
     return {pk: found.get(pk, 0) for pk in ids}
 
 
-def count_free(limits: Limits) -> dict[int, int]:
+def count_free_places(limits: Limits) -> dict[int, int]:
     """How many jobs of each group may be claimed now. One statement; leases closed meanwhile only free places.
 
-    To be called when all locks of the claim are held. At REPEATABLE READ the first plain read of a transaction fixes
+    Call it when all locks of the claim are held. At REPEATABLE READ the first plain read of a transaction fixes
     what its later reads see, so it must come after the last wait for a lock.
     """
     taken = groups.count_open_jobs([pk for pk, limit in limits.items() if limit])
     return {pk: 2**31 if limit is None else max(0, limit - taken.get(pk, 0)) for pk, limit in limits.items()}
 
 
-def admit(plans: Sequence[Plan], edges: Iterable[Edge], free_places: dict[int, int]) -> list[Plan]:
-    """The plans that may be written together: the same ones as if they were claimed one by one, in order. Pure.
+def select_admissible_plans(plans: Sequence[Plan], edges: Iterable[Edge], free_places: dict[int, int]) -> list[Plan]:
+    """The plans that may be written together: the same plans as if they were claimed one by one, in order. Pure.
 
     A plan is left out if its group has no free place, or if it waits for the end of a job that an earlier plan opens.
     """
@@ -49,14 +49,14 @@ def admit(plans: Sequence[Plan], edges: Iterable[Edge], free_places: dict[int, i
             waits_for.setdefault(edge.dependent, set()).add(edge.dependee)
     free, opened, admitted = dict(free_places), set[int](), []
     for plan in plans:
-        group = plan.job.group_id if plan.claimed else None
-        if waits_for.get(plan.job_id, set()) & opened and plan.opened:
+        group = plan.job.group_id if plan.claimed_run else None
+        if waits_for.get(plan.job_id, set()) & opened and plan.opened_runs:
             continue
         if group is not None and group in free:
             if not free[group]:
                 continue
             free[group] -= 1
         admitted.append(plan)
-        if plan.opened and plan.backfill is None:  # a run of a backfill holds no other job back
+        if plan.opened_runs and plan.backfill is None:  # a run of a backfill holds no other job back
             opened.add(plan.job_id)
     return admitted

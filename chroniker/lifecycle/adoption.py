@@ -9,9 +9,9 @@ from collections.abc import Collection
 from chroniker.conf import settings
 from chroniker.lifecycle import activations, alert_conditions, alert_episodes, job_health
 from chroniker.lifecycle.backfills import cancel_open_backfills
-from chroniker.lifecycle.booking import BOOKED, closing_run, is_host_local, rebook
+from chroniker.lifecycle.booking import BOOKED, is_host_local_error, rebook_in_memory, skip_instants_until
 from chroniker.lifecycle.bulk import write_states
-from chroniker.lifecycle.notify import send_run_finished
+from chroniker.lifecycle.notify import send_finished_signals
 from chroniker.lifecycle.planned_rows import set_next_instant
 from chroniker.lifecycle.stop import request_stops
 from chroniker.lifecycle.transactions import lock_rows, transactional
@@ -23,7 +23,7 @@ _WRITTEN = (*BOOKED, "raised_from", "raised_to")
 
 
 @transactional
-def adopt_jobs(job_ids: Collection[int], now: dt.datetime, *, raise_by: int, skip: bool) -> int:
+def adopt_jobs(job_ids: Collection[int], now: dt.datetime, *, raise_tokens_by: int, skip_missed: bool) -> int:
     """Raise the tokens of these jobs; with ``skip`` also pass over their instants until ``now`` and their retries,
     and cancel their backfills.
 
@@ -31,64 +31,64 @@ def adopt_jobs(job_ids: Collection[int], now: dt.datetime, *, raise_by: int, ski
     of them again. Skipped instants become one SKIPPED run of each job. Returns how many jobs have one. A job whose
     schedule this host cannot compute is left marked as edited: a host that can compute it books its next instant.
     """
-    if skip:
+    if skip_missed:
         cancel_open_backfills(job_ids, "chroniker_adopt")
     states = list(lock_rows(JobState.objects.filter(pk__in=job_ids), skip=False))
     jobs = Job.objects.select_related("group").in_bulk([state.pk for state in states])
     skipped = list[Run]()
     for place, state in enumerate(states):
         state.raised_from = state.last_token
-        state.last_token += raise_by
+        state.last_token += raise_tokens_by
         state.raised_to = state.last_token
-        if skip:
-            states[place], runs = _pass_over(jobs[state.pk], state, now)
+        if skip_missed:
+            states[place], runs = _skip_missed_instants_and_retry(jobs[state.pk], state, now)
             skipped += runs
     Run.objects.bulk_create(skipped)
-    send_run_finished(skipped)
-    changes = alert_conditions.changes_of((state, jobs[state.pk]) for state in states)
-    for change in changes:
-        alert_conditions.add_state_changes(change)
-        change.state.alert_at = now if change.rules.depend_on_time else change.state.alert_at
-    alert_episodes.write_changes(changes, now)
+    send_finished_signals(skipped)
+    all_changes = alert_conditions.begin_changes((state, jobs[state.pk]) for state in states)
+    for changes in all_changes:
+        alert_conditions.add_changes_by_state(changes)
+        changes.state.alert_at = now if changes.rules.depend_on_time else changes.state.alert_at
+    alert_episodes.write_changes(all_changes, now)
     write_states(states, _WRITTEN)
-    activations.record_ends([], states, now)
+    activations.insert_for_ended_chains([], states, now)
     return len(skipped)
 
 
-def _pass_over(job: Job, state: JobState, now: dt.datetime) -> tuple[JobState, list[Run]]:
+def _skip_missed_instants_and_retry(job: Job, state: JobState, now: dt.datetime) -> tuple[JobState, list[Run]]:
     """The state after its instants until ``now`` and its retry were passed over, and the runs that record this."""
     runs = list[Run | None]()
     if job.edited_at is not None:  # also the instants of the schedule before the edit
         before = copy.copy(state)
         try:
-            runs.append(rebook(job, state, now))
+            runs.append(rebook_in_memory(job, state, now))
         except Exception as error:  # the job stays marked as edited
-            if not is_host_local(error):
+            if not is_host_local_error(error):
                 raise
             state = before
-    job_health.drop_retry(state, job, now)
-    runs.append(_skip_instants(job, state, now))
+    job_health.drop_pending_retry(state, job, now)
+    runs.append(_skip_missed_instants(job, state, now))
     state.expected_since = now
     return state, [run for run in runs if run is not None]
 
 
-def _skip_instants(job: Job, state: JobState, now: dt.datetime) -> Run | None:
+def _skip_missed_instants(job: Job, state: JobState, now: dt.datetime) -> Run | None:
     pending = state.next_instant
     if pending is None or pending > now or not job.enabled:
         return None
     try:
         instant = next_after(job.spec, now)
     except Exception as error:  # an error of one schedule concerns this job alone
-        if not is_host_local(error):
+        if not is_host_local_error(error):
             return None  # the next claim finds it again
         instant = None
         Job.objects.filter(pk=job.pk, edited_at=None).update(edited_at=now)
-    run = closing_run(job, state, pending, now, now, Reason.of(Code.ADOPTED))
+    run = skip_instants_until(job, state, pending, now, now, Reason.of(Code.ADOPTED))
     set_next_instant(state, instant, jitter(job.pk, job.jitter_seconds))
     return run
 
 
-def stop_claims(by: str) -> int:
+def stop_all_claimed_runs(requested_by: str) -> int:
     """Request the stop of all queued runs, which ends them; returns how many. Runs by flag are not requested any more.
 
     Running runs keep their leases: their processes may be alive. They are closed as lost when these expire.
@@ -97,6 +97,6 @@ def stop_claims(by: str) -> int:
     claims = Run.objects.filter(status=Status.CLAIMED, stop_requested_at=None).order_by("pk")
     count = 0
     while ids := list(claims.values_list("pk", flat=True)[: settings.batch_size]):
-        request_stops(ids, by)
+        request_stops(ids, requested_by)
         count += len(ids)
     return count

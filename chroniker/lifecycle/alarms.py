@@ -39,7 +39,7 @@ class AlarmText:
     text: str
 
 
-def queue_subject(executor: str, queue: str) -> str:
+def subject_of_queue_alarm(executor: str, queue: str) -> str:
     return f"queue:{executor}:{queue}"[:200]
 
 
@@ -50,47 +50,49 @@ def raised_alarms() -> dict[str, Alarm]:
 
 @transactional
 def raise_alarm(subject: str, since: dt.datetime, text: AlarmText, now: dt.datetime) -> bool:
-    """``False``: another process has raised it, and nothing was written."""
+    """Raise this alarm and write its messages. ``False``: another process has raised it, and nothing was written."""
     Alarm.objects.get_or_create(subject=subject)
     quiet = Alarm.objects.filter(subject=subject, raised_at=None)
     if not quiet.update(raised_at=FromNow(), episode=F("episode") + 1, since=since, ended_at=None):
         return False
-    recipients = _recipients(ALARM_EVENTS[_kind(subject)][0])
+    recipients = _recipients_of_event(ALARM_EVENTS[_kind_of_alarm(subject)][0])
     Alarm.objects.filter(subject=subject).update(channels=recipients)
-    _write_messages(recipients, ALARM_EVENTS[_kind(subject)][0], subject, since, text, now)
+    _write_messages(recipients, ALARM_EVENTS[_kind_of_alarm(subject)][0], subject, since, text, now)
     return True
 
 
 @transactional
 def end_alarm(alarm: Alarm, text: AlarmText, now: dt.datetime) -> bool:
-    """Reports the end to those that got the first message. ``False``: another process has ended it."""
+    """End this alarm, and notify the recipients of its first message. ``False``: another process has ended it."""
     ours = Alarm.objects.filter(subject=alarm.subject, episode=alarm.episode, raised_at__isnull=False)
     if not ours.update(raised_at=None, ended_at=FromNow()):
         return False
-    _write_messages(alarm.channels, ALARM_EVENTS[_kind(alarm.subject)][1], alarm.subject, alarm.since, text, now)
+    _write_messages(
+        alarm.channels, ALARM_EVENTS[_kind_of_alarm(alarm.subject)][1], alarm.subject, alarm.since, text, now
+    )
     return True
 
 
-def has_recipients() -> bool:
-    """Whether the message that nothing ticks has a recipient. At most two statements."""
-    return bool(_recipients(ALARM_EVENTS[TICK][0]))
+def tick_alarm_has_recipients() -> bool:
+    """Whether the alarm that nothing ticks has a recipient. At most two statements."""
+    return bool(_recipients_of_event(ALARM_EVENTS[TICK][0]))
 
 
-def _kind(subject: str) -> str:
+def _kind_of_alarm(subject: str) -> str:
     return subject.partition(":")[0]
 
 
-def _recipients(event: str) -> list[list[str]]:
-    """Pairs of channel and name: webhooks and default channels for this event; the addresses of the setting, else
-    subscribers of errors."""
+def _recipients_of_event(event: str) -> list[list[str]]:
+    """Pairs of channel and name: the addresses of the setting, or else the subscribers to errors; and the webhooks and
+    default channels for this event."""
     addresses = list(dict.fromkeys(settings.alarm_emails))
-    mails = [[f"{ADDRESS}:{each}"[:LONGEST_CHANNEL], each] for each in addresses] or list(_subscribers())
+    mails = [[f"{ADDRESS}:{each}"[:LONGEST_CHANNEL], each] for each in addresses] or list(_subscribers_to_errors())
     hooks = {hook.channel: hook for hook in webhooks() if event in hook.events}
-    channels = [[channel.key, channel.name] for channel in default_recipients().of(None, None, event)]
+    channels = [[channel.key, channel.name] for channel in default_recipients().channels_for(None, None, event)]
     return [*mails, *([channel, ""] for channel in hooks), *channels]
 
 
-def _subscribers() -> Iterable[list[str]]:
+def _subscribers_to_errors() -> Iterable[list[str]]:
     """Active users with an address that are subscribed to the errors of an enabled job."""
     model = get_user_model()
     email = model.get_email_field_name()

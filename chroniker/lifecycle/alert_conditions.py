@@ -1,4 +1,4 @@
-"""Which alerts of a job to raise and to end, by the end of its run, its claim or its state. Pure."""
+"""Decides which alerts of a job are raised and ended by the end of its run, by its claim or by its state. Pure."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from uuid import UUID
 
 from chroniker.conf import settings
 from chroniker.exceptions import ScheduleError
-from chroniker.lifecycle.job_health import seconds_of
+from chroniker.lifecycle.job_health import duration_seconds
 from chroniker.models import AlertKind, Backfill, Job, JobState, Run, Status, Trigger
 from chroniker.models.alert_fields import AlertRules, own_values, rules_of
 from chroniker.reasons import Reason
@@ -24,8 +24,8 @@ EXPECTATIONS = (AlertKind.LATE, AlertKind.OVERDUE)
 
 
 @dataclass(frozen=True, slots=True)
-class Finding:
-    """A reason for an alert. ``args``: the parameters of its text, values that JSON has."""
+class AlertFinding:
+    """A reason to raise an alert. ``args``: the parameters of its text, as JSON values."""
 
     kind: AlertKind
     key: str
@@ -34,16 +34,16 @@ class Finding:
 
 
 @dataclass(slots=True)
-class Change:
-    """What to raise and to end for one job. ``state`` is the one that the caller writes next.
+class AlertChanges:
+    """The alerts to raise and to end for one job. The caller writes ``state`` afterwards.
 
-    ``silent``: of the ended kinds, those that end without a message.
+    ``silent``: the ended kinds that end without a message.
     """
 
     state: JobState
     job: Job
     rules: AlertRules
-    raised: list[Finding] = field(default_factory=list)
+    raised: list[AlertFinding] = field(default_factory=list)
     ended: set[AlertKind] = field(default_factory=set)
     silent: set[AlertKind] = field(default_factory=set)
 
@@ -51,151 +51,165 @@ class Change:
         return bool(self.raised or self.ended)
 
 
-def changes_of(pairs: Iterable[tuple[JobState, Job]]) -> list[Change]:
-    """For each state with its job. The groups should be loaded."""
+def begin_changes(states_with_jobs: Iterable[tuple[JobState, Job]]) -> list[AlertChanges]:
+    """For each state with its job: its changes, none yet. The groups of the jobs should be loaded."""
     defaults, found = settings.alerts, dict[Any, AlertRules]()
-    changes = []
-    for state, job in pairs:
+    all_changes = []
+    for state, job in states_with_jobs:
         own = (*own_values(job), job.group_id)
         if (rules := found.get(own)) is None:
             rules = found[own] = rules_of(job, defaults)
-        changes.append(Change(state, job, rules))
-    return changes
+        all_changes.append(AlertChanges(state, job, rules))
+    return all_changes
 
 
-def is_open(state: JobState, kind: AlertKind) -> bool:
+def is_alert_open(state: JobState, kind: AlertKind) -> bool:
     return bool(state.alerts_open & kind.bit)
 
 
-def add_state_changes(change: Change, run: Run | None = None) -> None:
-    """Add the changes by the state: failing, held, set aside. ``run``: the one that ended just now, if any."""
-    wanted = {found.kind: found for found in _state_findings(change, run)} if change.job.enabled else {}
+def add_changes_by_state(changes: AlertChanges, ended_run: Run | None = None) -> None:
+    """Add the changes that the state shows: failing, held, schedule error. ``ended_run``: it ended just now."""
+    wanted = {found.kind: found for found in _findings_by_state(changes, ended_run)} if changes.job.enabled else {}
     for kind in STANDING:
-        if is_open(change.state, kind) and kind not in wanted:
-            change.ended.add(kind)
-        elif kind in wanted and not is_open(change.state, kind):
-            change.raised.append(wanted[kind])
-    if not change.job.enabled:
-        change.ended |= {kind for kind in AlertKind if is_open(change.state, kind)}
-        change.silent |= change.ended
+        if is_alert_open(changes.state, kind) and kind not in wanted:
+            changes.ended.add(kind)
+        elif kind in wanted and not is_alert_open(changes.state, kind):
+            changes.raised.append(wanted[kind])
+    if not changes.job.enabled:
+        changes.ended |= {kind for kind in AlertKind if is_alert_open(changes.state, kind)}
+        changes.silent |= changes.ended
 
 
-def _state_findings(change: Change, run: Run | None) -> Iterator[Finding]:
-    state, most = change.state, change.rules.failures
-    why = _reason(run) if run is not None else ""
-    # Of a chain that is retried without limit, each lost attempt from the third on is a failure.
-    lost_often = run is not None and run.status == Status.LOST and run.attempt >= most
-    enough = state.failures >= most or lost_often or is_open(state, AlertKind.FAILING)
+def _findings_by_state(changes: AlertChanges, ended_run: Run | None) -> Iterator[AlertFinding]:
+    state, most = changes.state, changes.rules.failures
+    why = _reason_text(ended_run) if ended_run is not None else ""
+    # A lost run may be retried without limit: with many lost attempts its chain counts as a failure.
+    lost_often = ended_run is not None and ended_run.status == Status.LOST and ended_run.attempt >= most
+    enough = state.failures >= most or lost_often or is_alert_open(state, AlertKind.FAILING)
     if most and state.failing_since is not None and enough:
-        args = {"n": state.failures, "since": iso(state.failing_since), "why": why}
-        yield Finding(AlertKind.FAILING, iso(state.failing_since), args, run.pk if run else None)
+        args = {"n": state.failures, "since": utc_iso_text(state.failing_since), "why": why}
+        yield AlertFinding(
+            AlertKind.FAILING, utc_iso_text(state.failing_since), args, ended_run.pk if ended_run else None
+        )
     if state.held_at is not None:
         args = {"token": state.held_by_run, "why": why}
-        yield Finding(AlertKind.HELD, iso(state.held_at), args, run.pk if run else None)
+        yield AlertFinding(AlertKind.HELD, utc_iso_text(state.held_at), args, ended_run.pk if ended_run else None)
     if state.schedule_error and state.next_instant is None and state.schedule_error_since is not None:
         args = {"error": state.schedule_error}
-        yield Finding(AlertKind.SET_ASIDE, iso(state.schedule_error_since), args)
+        yield AlertFinding(AlertKind.SET_ASIDE, utc_iso_text(state.schedule_error_since), args)
 
 
-def add_run_end(change: Change, run: Run) -> None:
-    """Add the changes by the end of a run: it was slow, or a success ends “missed”. Plans a look where needed."""
-    state, seconds, limit = change.state, seconds_of(run), change.rules.run
-    was_slow = is_open(state, AlertKind.SLOW)
+def add_changes_by_run_end(changes: AlertChanges, run: Run) -> None:
+    """Add the changes by the end of a run: it was slow, or its success ends the alert “missed”."""
+    state, seconds, limit = changes.state, duration_seconds(run), changes.rules.run
+    was_slow = is_alert_open(state, AlertKind.SLOW)
     if not was_slow and limit is not None and seconds is not None and seconds > limit.total_seconds():
-        change.raised.append(slow_finding(run, limit))
+        changes.raised.append(make_slow_finding(run, limit))
         was_slow = True
     if was_slow:
-        change.ended.add(AlertKind.SLOW)
+        changes.ended.add(AlertKind.SLOW)
     is_past = run.origin == Trigger.BACKFILL  # not about the schedule of today
-    if run.status == Status.SUCCEEDED and not is_past and is_open(state, AlertKind.MISSED):
-        change.ended.add(AlertKind.MISSED)
+    if run.status == Status.SUCCEEDED and not is_past and is_alert_open(state, AlertKind.MISSED):
+        changes.ended.add(AlertKind.MISSED)
 
 
-def add_missed_instants(change: Change, run: Run) -> None:
-    """Add that instants were missed, as this skipped run records. Further ones belong to the same episode."""
-    if not is_open(change.state, AlertKind.MISSED) and run.scheduled_for and run.covered_until:
-        args = {"instant": iso(run.scheduled_for), "until": iso(run.covered_until), "why": _reason(run)}
-        change.raised.append(Finding(AlertKind.MISSED, iso(run.scheduled_for), args, run.pk))
+def raise_missed_alert(changes: AlertChanges, skipped_run: Run) -> None:
+    """Raise the alert that instants were missed, as this skipped run records, unless it is open already."""
+    if not is_alert_open(changes.state, AlertKind.MISSED) and skipped_run.scheduled_for and skipped_run.covered_until:
+        args = {
+            "instant": utc_iso_text(skipped_run.scheduled_for),
+            "until": utc_iso_text(skipped_run.covered_until),
+            "why": _reason_text(skipped_run),
+        }
+        changes.raised.append(
+            AlertFinding(AlertKind.MISSED, utc_iso_text(skipped_run.scheduled_for), args, skipped_run.pk)
+        )
 
 
-def add_backfill_end(change: Change, backfill: Backfill, run: Run | None = None) -> None:
-    """Add that this backfill has ended with a failure, or without one, which ends the alert about an earlier one.
+def add_changes_by_backfill_end(changes: AlertChanges, backfill: Backfill, failed_run: Run | None = None) -> None:
+    """Raise an alert if this backfill has ended with a failure; else end the alert about an earlier backfill.
 
-    ``run``: the one whose failure has ended it. A backfill that a person has cancelled says nothing.
+    ``failed_run``: the run whose failure has ended it. A backfill that a person has cancelled changes no alert.
     """
-    if backfill.is_open or backfill.cancelled_at is not None or not change.job.enabled:
+    if backfill.is_open or backfill.cancelled_at is not None or not changes.job.enabled:
         return
     has_failed = bool(backfill.failed or backfill.error)
-    if not has_failed and is_open(change.state, AlertKind.BACKFILL):
-        change.ended.add(AlertKind.BACKFILL)
-    elif has_failed and change.rules.failures and not is_open(change.state, AlertKind.BACKFILL):
-        args: dict[str, Any] = {"instant": iso(backfill.first), "until": iso(backfill.last), "n": backfill.failed}
-        if run is not None:
-            args |= {"token": run.token, "why": _reason(run)}
+    if not has_failed and is_alert_open(changes.state, AlertKind.BACKFILL):
+        changes.ended.add(AlertKind.BACKFILL)
+    elif has_failed and changes.rules.failures and not is_alert_open(changes.state, AlertKind.BACKFILL):
+        args: dict[str, Any] = {
+            "instant": utc_iso_text(backfill.first),
+            "until": utc_iso_text(backfill.last),
+            "n": backfill.failed,
+        }
+        if failed_run is not None:
+            args |= {"token": failed_run.token, "why": _reason_text(failed_run)}
         if backfill.error:
             args["error"] = backfill.error
-        change.raised.append(Finding(AlertKind.BACKFILL, str(backfill.pk), args, run.pk if run else None))
+        changes.raised.append(
+            AlertFinding(AlertKind.BACKFILL, str(backfill.pk), args, failed_run.pk if failed_run else None)
+        )
 
 
-def next_look(change: Change, run: Run | None, now: dt.datetime) -> dt.datetime | None:
-    """A time before which no alert has to be raised, nor an open one repeated. ``run``: the open run of the job."""
-    state = change.state
-    if not change.job.enabled:
+def next_alert_at(changes: AlertChanges, open_run: Run | None, now: dt.datetime) -> dt.datetime | None:
+    """The earliest time at which an alert may have to be raised, ended or repeated."""
+    state = changes.state
+    if not changes.job.enabled:
         return None
-    if any(is_open(state, kind) for kind in EXPECTATIONS):
+    if any(is_alert_open(state, kind) for kind in EXPECTATIONS):
         return now  # something has changed, which may end them
     moments = [
-        *_times_of_lateness(change, run, now),
-        *_times_of_slowness(change, run, now),
-        coming_deadline(change, now),
+        *_times_of_lateness(changes, open_run, now),
+        *_times_of_slowness(changes, open_run, now),
+        next_deadline_of_job(changes, now),
     ]
     if state.alerts_open:
         moments.append(state.alert_at)
     return min(filter(None, moments), default=None)
 
 
-def _times_of_lateness(change: Change, run: Run | None, now: dt.datetime) -> Iterator[dt.datetime]:
+def _times_of_lateness(changes: AlertChanges, open_run: Run | None, now: dt.datetime) -> Iterator[dt.datetime]:
     """When the instants that wait to start become late."""
-    if change.rules.start is not None:
-        since = [*waiting_since(change, run), queued_since(run)]
-        yield from (each + change.rules.start for each in since if each is not None)
+    if changes.rules.start is not None:
+        since = [*due_times_of_unstarted_instants(changes, open_run), queued_activation_claimed_at(open_run)]
+        yield from (each + changes.rules.start for each in since if each is not None)
 
 
-def waiting_since(change: Change, run: Run | None) -> Iterator[dt.datetime]:
-    if change.state.next_run is not None:
-        yield change.state.next_run
-    if run is not None and run.status == Status.CLAIMED and run.scheduled_for is not None:
-        yield run.scheduled_for + jitter(change.job.pk, change.job.jitter_seconds)
+def due_times_of_unstarted_instants(changes: AlertChanges, open_run: Run | None) -> Iterator[dt.datetime]:
+    if changes.state.next_run is not None:
+        yield changes.state.next_run
+    if open_run is not None and open_run.status == Status.CLAIMED and open_run.scheduled_for is not None:
+        yield open_run.scheduled_for + jitter(changes.job.pk, changes.job.jitter_seconds)
 
 
-def queued_since(run: Run | None) -> dt.datetime | None:
-    """The claim of a run for an activation, until it starts. Before its claim, the activation has a time to look."""
-    is_queued = run is not None and run.status == Status.CLAIMED and run.trigger == Trigger.EVENT
-    return run.claimed_at if run is not None and is_queued else None
+def queued_activation_claimed_at(open_run: Run | None) -> dt.datetime | None:
+    """The claim time of a run for an activation that has not started. (Before the claim: ``Activation.late_at``.)"""
+    is_queued = open_run is not None and open_run.status == Status.CLAIMED and open_run.trigger == Trigger.EVENT
+    return open_run.claimed_at if open_run is not None and is_queued else None
 
 
-def _times_of_slowness(change: Change, run: Run | None, now: dt.datetime) -> Iterator[dt.datetime]:
-    if change.rules.run is not None and run is not None:
-        yield (run.started_at or now) + change.rules.run
+def _times_of_slowness(changes: AlertChanges, open_run: Run | None, now: dt.datetime) -> Iterator[dt.datetime]:
+    if changes.rules.run is not None and open_run is not None:
+        yield (open_run.started_at or now) + changes.rules.run
 
 
-def coming_deadline(change: Change, now: dt.datetime) -> dt.datetime | None:
-    if not change.rules.done_by:
+def next_deadline_of_job(changes: AlertChanges, now: dt.datetime) -> dt.datetime | None:
+    if not changes.rules.done_by:
         return None
     try:
-        return next_deadline(change.rules.done_by, change.job.timezone, now)
-    except ScheduleError:  # of a setting; a check reports it
+        return next_deadline(changes.rules.done_by, changes.job.timezone, now)
+    except ScheduleError:  # the setting is not valid; a check reports it
         return None
 
 
-def slow_finding(run: Run, limit: dt.timedelta) -> Finding:
-    args = {"token": run.token, "started": iso(run.started_at), "limit": limit.total_seconds()}
-    return Finding(AlertKind.SLOW, str(run.pk), args, run.pk)
+def make_slow_finding(run: Run, limit: dt.timedelta) -> AlertFinding:
+    args = {"token": run.token, "started": utc_iso_text(run.started_at), "limit": limit.total_seconds()}
+    return AlertFinding(AlertKind.SLOW, str(run.pk), args, run.pk)
 
 
-def _reason(run: Run) -> str:
+def _reason_text(run: Run) -> str:
     return Reason(run.code or None, run.reason_parameters, run.reason_text).to_text()
 
 
-def iso(moment: dt.datetime | None) -> str:
+def utc_iso_text(moment: dt.datetime | None) -> str:
     return moment.astimezone(dt.UTC).isoformat() if moment else ""

@@ -14,21 +14,21 @@ from django.utils import translation
 
 from chroniker.clock.database_clock import database_now
 from chroniker.job_commands.secret_masking import mask_secrets
-from chroniker.lifecycle.recipients import Recipients, recipients
+from chroniker.lifecycle.recipients import Recipients, load_recipients
 from chroniker.models import Alert, Channel, ChannelKind, Job, Outbox
 from chroniker.models.base import uuid7
 from chroniker.models.message_events import DIGEST, RECOVERED
 from chroniker.outbox.channels import webhooks
 
-#: More alerts of one call for one channel become one message.
+#: More alerts than this of one call for one channel become one message, the digest.
 MOST_SINGLE = 10
-#: Alerts that this message names; the others are counted.
+#: The digest names at most this many alerts, and counts the others.
 MOST_NAMED = 20
 
 
 @dataclass(frozen=True, slots=True)
 class AlertEvent:
-    """``event``: ``alert.KIND`` when it was raised or is repeated, ``alert.recovered`` when it has ended."""
+    """``event``: ``alert.KIND`` if the alert was raised or is repeated, ``alert.recovered`` if it has ended."""
 
     alert: Alert
     event: str
@@ -41,19 +41,19 @@ class _Addressee:
     joins: bool  #: many alerts become one message
 
 
-def announce(events: Sequence[AlertEvent]) -> None:
+def write_alert_messages(events: Sequence[AlertEvent]) -> None:
     """Write the messages about these alerts, within the caller's transaction.
 
-    For the channels of the job, else of its group, else the default ones; and for the webhooks of the settings. An end
-    is reported only to those that got the first message. A constant number of statements, and none but two where
-    no message is written.
+    The recipients are the channels of the job, else of its group, else the default channels; and the webhooks of the
+    settings. Only recipients of the first message are notified of the end. A constant number of statements; at most
+    two if there is no recipient at all.
     """
     hooks = {hook.channel: hook for hook in webhooks()}
     if not events or not (hooks or Channel.objects.exists()):
         return
     now = database_now()
     jobs = _load_jobs(events)
-    found = recipients(jobs.keys(), {job.group_id for job in jobs.values()})
+    found = load_recipients(jobs.keys(), {job.group_id for job in jobs.values()})
     earlier = _last_sequence_numbers([each.alert for each in events])
     by_addressee: dict[_Addressee, list[AlertEvent]] = defaultdict(list)
     for each in events:
@@ -63,11 +63,11 @@ def announce(events: Sequence[AlertEvent]) -> None:
                 by_addressee[addressee].append(each)
     with translation.override(django_settings.LANGUAGE_CODE):
         bodies = {
-            (each.alert.pk, each.event): alert_body(each, jobs.get(each.alert.job_id or 0), now) for each in events
+            (each.alert.pk, each.event): make_alert_body(each, jobs.get(each.alert.job_id or 0), now) for each in events
         }
     messages = []
     for addressee, own in by_addressee.items():
-        messages += _messages(addressee, own, bodies, earlier, now)
+        messages += _make_messages(addressee, own, bodies, earlier, now)
     Outbox.objects.bulk_create(messages)
 
 
@@ -86,54 +86,58 @@ def _last_sequence_numbers(alerts: Sequence[Alert]) -> dict[Any, dict[tuple[str,
     return found
 
 
-def _addressees(each: AlertEvent, job: Job | None, found: Recipients, hooks: Mapping[str, Any]) -> list[_Addressee]:
-    channels = found.of(job.pk if job else None, job.group_id if job else None, each.event)
+def _addressees(
+    alert_event: AlertEvent, job: Job | None, recipients_of_jobs: Recipients, hooks: Mapping[str, Any]
+) -> list[_Addressee]:
+    channels = recipients_of_jobs.channels_for(
+        job.pk if job else None, job.group_id if job else None, alert_event.event
+    )
     # PagerDuty closes an incident by its key, so each alert needs an incident of its own.
     chosen = [_Addressee(one.key, one.name, one.kind != ChannelKind.PAGERDUTY) for one in channels]
-    return chosen + [_Addressee(key, "", True) for key, hook in hooks.items() if each.event in hook.events]
+    return chosen + [_Addressee(key, "", True) for key, hook in hooks.items() if alert_event.event in hook.events]
 
 
-def _messages(
+def _make_messages(
     addressee: _Addressee,
     events: Sequence[AlertEvent],
     bodies: Mapping[tuple[Any, str], dict[str, Any]],
-    earlier: Mapping[Any, Mapping[tuple[str, str], int]],
+    last_sequences: Mapping[Any, Mapping[tuple[str, str], int]],
     now: dt.datetime,
 ) -> list[Outbox]:
     is_joined = addressee.joins and len(events) > MOST_SINGLE
-    digest = _digest(addressee, [bodies[each.alert.pk, each.event] for each in events], now) if is_joined else None
+    digest = _make_digest(addressee, [bodies[each.alert.pk, each.event] for each in events], now) if is_joined else None
     messages = [] if digest is None else [digest]
     for each in events:
-        last = earlier[each.alert.pk].get((addressee.key, each.event), -1)
+        last = last_sequences[each.alert.pk].get((addressee.key, each.event), -1)
         message = Outbox(
             alert=each.alert, channel=addressee.key, event=each.event, sequence=last + 1, is_urgent=True, send_at=now
         )
         if digest is None:
             message.payload = make_payload(addressee.name, bodies[each.alert.pk, each.event])
-        else:  # for the record: who gets the message that it has ended
+        else:  # a record: this recipient gets the message that the alert has ended
             message.send_at, message.sent_at, message.digest = None, now, digest.message_id
             message.payload = make_payload(addressee.name, {})
         messages.append(message)
     return messages
 
 
-def _digest(addressee: _Addressee, bodies: Sequence[dict[str, Any]], now: dt.datetime) -> Outbox:
+def _make_digest(addressee: _Addressee, bodies: Sequence[dict[str, Any]], now: dt.datetime) -> Outbox:
     named = [{"type": each["type"], **each["data"]} for each in bodies[:MOST_NAMED]]
     body = {"type": DIGEST, "timestamp": _iso_text(now), "data": {"count": len(bodies), "alerts": named}}
     payload = make_payload(addressee.name, body)
     return Outbox(channel=addressee.key, event=DIGEST, message_id=uuid7(), is_urgent=True, send_at=now, payload=payload)
 
 
-def make_payload(to: str, body: dict[str, Any]) -> dict[str, Any]:
-    """The payload of a message for a channel, whose name is ``to``. A webhook of the settings has the body alone."""
-    return {"to": to, "body": body} if to else body
+def make_payload(channel_name: str, body: dict[str, Any]) -> dict[str, Any]:
+    """The payload of a message for the channel with this name. A webhook of the settings has no name: body alone."""
+    return {"to": channel_name, "body": body} if channel_name else body
 
 
-def alert_body(each: AlertEvent, job: Job | None, now: dt.datetime) -> dict[str, Any]:
+def make_alert_body(alert_event: AlertEvent, job: Job | None, now: dt.datetime) -> dict[str, Any]:
     """The body of a webhook's message. Fixed now, so that every attempt sends the same body."""
-    alert = each.alert
+    alert = alert_event.alert
     return {
-        "type": each.event,
+        "type": alert_event.event,
         "timestamp": _iso_text(now),
         "data": {
             "alert": {
@@ -162,5 +166,5 @@ def _job_facts(job: Job) -> dict[str, Any]:
 
 
 def _iso_text(moment: Any) -> str | None:
-    """Empty for one that only the database knows: an expression that was just written."""
+    """``None`` for a time that only the database knows: an expression that was just written."""
     return moment.astimezone(dt.UTC).isoformat() if isinstance(moment, dt.datetime) else None

@@ -13,7 +13,7 @@ from chroniker.models import Alert, AlertMute, Group, Job, JobState
 
 #: Jobs that one transaction marks.
 PORTION = 500
-#: So much in the past that the pass which sets it finds it.
+#: A due time is set this long before now, so that the same pass finds it.
 SOON = dt.timedelta(seconds=1)
 
 
@@ -22,7 +22,7 @@ def active_mutes(now: dt.datetime) -> QuerySet[AlertMute]:
 
 
 def muted_until(jobs: Mapping[int, Job], now: dt.datetime) -> dict[int, dt.datetime]:
-    """For each of these jobs that is muted: until when. One statement; none without jobs."""
+    """By job: until when it is muted; only muted jobs. One statement; none without jobs."""
     if not jobs:
         return {}
     groups = {job.group_id for job in jobs.values() if job.group_id is not None}
@@ -38,17 +38,17 @@ def muted_until(jobs: Mapping[int, Job], now: dt.datetime) -> dict[int, dt.datet
 @transactional
 def mute(
     until: dt.datetime,
-    by: str,
+    muted_by: str,
     *,
     job: Job | None = None,
     group: Group | None = None,
     since: dt.datetime | None = None,
     reason: str = "",
 ) -> AlertMute:
-    """Mute this job, this group, or all jobs. ``since``: the beginning of a maintenance window; else now."""
+    """Mute this job, this group, or all jobs. ``since``: the beginning of a maintenance window; ``None``: now."""
     begins = since or FromNow()
     return AlertMute.objects.create(
-        job=job, group=group, starts_at=begins, ends_at=until, reason=reason.strip()[:500], muted_by=by[:150]
+        job=job, group=group, starts_at=begins, ends_at=until, reason=reason.strip()[:500], muted_by=muted_by[:150]
     )
 
 
@@ -56,7 +56,7 @@ def unmute(mutes: QuerySet[AlertMute]) -> int:
     """End these mutes now, and let the next tick report what is still open; returns how many were ended or removed."""
     ended = _end_mutes(list(mutes.values_list("pk", flat=True)))
     if ended:
-        look_at_unreported()
+        make_unreported_alerts_due()
     return ended
 
 
@@ -66,16 +66,16 @@ def _end_mutes(ids: list[int]) -> int:
     return planned + AlertMute.objects.filter(pk__in=ids, ends_at__gt=FromNow()).update(ends_at=FromNow())
 
 
-def look_at_unreported() -> None:
+def make_unreported_alerts_due() -> None:
     """Let the next tick look at the jobs with open alerts that no message has reported."""
     unreported = Alert.objects.filter(ended_at=None, reported_at=None, job__isnull=False).order_by("job")
     ids = list(unreported.values_list("job", flat=True).distinct())
     for start in range(0, len(ids), PORTION):
-        look_soon(ids[start : start + PORTION])
+        make_alerts_due(ids[start : start + PORTION])
 
 
 @transactional
-def look_soon(job_ids: list[int]) -> None:
+def make_alerts_due(job_ids: list[int]) -> None:
     """Let the next tick look at the alerts of these jobs."""
     rows = JobState.objects.filter(pk__in=job_ids)
     ids = list(lock_rows(rows, skip=False).values_list("pk", flat=True))

@@ -14,38 +14,38 @@ from chroniker.models import Backfill, JobState, Status, Trigger
 
 @dataclass(frozen=True, slots=True)
 class OpenBackfill:
-    """The open backfill of a job, as a pass has read it."""
+    """The open backfill of a job, as this pass has read it."""
 
     row: Backfill
-    candidates: CandidateInstants | None  #: none is needed for a retry
+    candidates: CandidateInstants | None  #: None for a retry, which needs no candidates
 
 
 def plan_backfill_run(state: JobState, now: dt.datetime) -> Plan:
     """One run for the next instant, which covers no instants. ``state`` carries its backfill as ``open_backfill``.
 
     A run that would probably not end before the job's next run of the schedule is not claimed: the plan looks again at
-    that time. Where no instant is left, the plan ends the backfill; where none of those that were looked at gets a run,
-    it moves the cursor behind them.
+    that time. If no instant is left, the plan ends the backfill. If no candidate gets a run, it moves the cursor behind
+    them.
     """
     found: OpenBackfill = state.__dict__["open_backfill"]
     plan = begin_plan(BACKFILL, state)
     plan.backfill = row = copy.copy(found.row)
-    if not ends_before_next_run(state, now):
+    if not would_end_before_next_run(state, now):
         plan.after.backfill_at = state.next_run
     elif row.attempt:
         _add_attempt(plan, row, now)
     elif found.candidates is not None:
-        _plan_wanted_instant(plan, row, found.candidates, now)
+        _plan_first_wanted_instant(plan, row, found.candidates, now)
     return plan
 
 
-def ends_before_next_run(state: JobState, now: dt.datetime) -> bool:
+def would_end_before_next_run(state: JobState, now: dt.datetime) -> bool:
     """Whether a run of the usual duration ends before the next run of the schedule."""
     return state.next_run is None or now + dt.timedelta(seconds=state.p50 or 0) < state.next_run
 
 
-def _plan_wanted_instant(plan: Plan, row: Backfill, candidates: CandidateInstants, now: dt.datetime) -> None:
-    """Add a run for the first candidate that gets one, or record that there is none."""
+def _plan_first_wanted_instant(plan: Plan, row: Backfill, candidates: CandidateInstants, now: dt.datetime) -> None:
+    """Add a run for the first candidate that gets a run; if there is none, move the cursor or end the backfill."""
     for instant, answer in candidates.decided:
         if instant_needs_run(row.which, answer, include_unknown=row.include_unknown):
             row.cursor, row.chain, row.made = instant, plan.after.last_token + 1, row.made + 1

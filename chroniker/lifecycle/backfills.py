@@ -16,12 +16,12 @@ from chroniker.lifecycle.planned_rows import Plan
 from chroniker.lifecycle.transactions import lock_rows, transactional
 from chroniker.models import BAD, Backfill, JobState, OnFailure, Run, Status
 
-#: What a claim, or the end of a run, may change in a backfill.
+#: The columns of a backfill that a claim or the end of a run may write.
 _WRITTEN = ("cursor", "attempt", "chain", "made", "succeeded", "failed", "finished_at", "stopped_by_run")
 
 
 @transactional
-def add(backfill: Backfill) -> Backfill:
+def add_backfill(backfill: Backfill) -> Backfill:
     """Store this backfill, and make its first run due. Raises ``BackfillRefused`` if the job has an open one."""
     state = lock_rows(JobState.objects.filter(pk=backfill.job_id), skip=False).get()
     open_one = Backfill.objects.filter(job=backfill.job_id, finished_at=None).first()
@@ -35,14 +35,14 @@ def add(backfill: Backfill) -> Backfill:
 
 
 @transactional
-def cancel_backfill(backfill_id: UUID, by: str) -> bool:
+def cancel_backfill(backfill_id: UUID, cancelled_by: str) -> bool:
     """Claim no further run of this backfill; returns whether it was open. Its open run continues."""
     job_id = Backfill.objects.filter(pk=backfill_id).values_list("job", flat=True).first()
-    return bool(cancel_open_backfills([job_id], by, only=backfill_id)) if job_id is not None else False
+    return bool(cancel_open_backfills([job_id], cancelled_by, only_id=backfill_id)) if job_id is not None else False
 
 
 @transactional
-def hasten_backfill(backfill_id: UUID) -> bool:
+def make_backfill_retry_due_now(backfill_id: UUID) -> bool:
     """Make the pending retry of this backfill due now; returns whether one was pending that was not yet due."""
     pending = Backfill.objects.filter(pk=backfill_id, finished_at=None, attempt__gt=0)
     later = JobState.objects.filter(pk__in=pending.values("job"), backfill_at__gt=FromNow())
@@ -50,16 +50,16 @@ def hasten_backfill(backfill_id: UUID) -> bool:
     return bool(ids) and bool(JobState.objects.filter(pk__in=ids).update(backfill_at=FromNow()))
 
 
-def cancel_open_backfills(job_ids: Collection[int], by: str, only: UUID | None = None) -> int:
+def cancel_open_backfills(job_ids: Collection[int], cancelled_by: str, only_id: UUID | None = None) -> int:
     """Cancel the open backfills of these jobs, within the caller's transaction; returns how many."""
     states = list(lock_rows(JobState.objects.filter(pk__in=job_ids), skip=False))
     rows = Backfill.objects.filter(job__in=[state.pk for state in states], finished_at=None)
-    if only is not None:
-        rows = rows.filter(pk=only)
+    if only_id is not None:
+        rows = rows.filter(pk=only_id)
     ended = {row.job_id: row for row in lock_rows(rows, skip=False)}
     now = database_now()
     Backfill.objects.filter(pk__in=[row.pk for row in ended.values()]).update(
-        cancelled_at=now, cancelled_by=by[:150], finished_at=now
+        cancelled_at=now, cancelled_by=cancelled_by[:150], finished_at=now
     )
     changed = [state for state in states if state.pk in ended]
     for state in changed:
@@ -76,25 +76,28 @@ def fail_backfill(backfill_id: UUID, error: str) -> None:
         now = database_now()
         if Backfill.objects.filter(pk=backfill_id, finished_at=None).update(finished_at=now, error=error):
             row = Backfill.objects.select_related("job__group").get(pk=backfill_id)
-            [change] = alert_conditions.changes_of([(state, row.job)])
-            alert_conditions.add_backfill_end(change, row)
-            alert_episodes.write_changes([change], now)
+            [changes] = alert_conditions.begin_changes([(state, row.job)])
+            alert_conditions.add_changes_by_backfill_end(changes, row)
+            alert_episodes.write_changes([changes], now)
             state.backfill_at = None
             write_states([state], ("backfill_at", *alert_episodes.MARKS))
 
 
-def keep_unmoved(plans: list[Plan]) -> list[Plan]:
-    """Leave out the plans whose backfill has ended or moved since. Locks the rows; no statement without a backfill."""
+def lock_backfills_and_drop_stale_plans(plans: list[Plan]) -> list[Plan]:
+    """Lock the backfills of these plans; leave out plans whose backfill has changed since. At most one statement."""
     ids = [plan.backfill.pk for plan in plans if plan.backfill is not None]
     if not ids:
         return plans
     rows = {row.pk: row for row in lock_rows(Backfill.objects.filter(pk__in=ids, finished_at=None), skip=False)}
-    return [plan for plan in plans if plan.backfill is None or _is_unmoved(plan, rows.get(plan.backfill.pk))]
+    return [plan for plan in plans if plan.backfill is None or _is_backfill_unchanged(plan, rows.get(plan.backfill.pk))]
 
 
-def _is_unmoved(plan: Plan, row: Backfill | None) -> bool:
+def _is_backfill_unchanged(plan: Plan, locked_backfill: Backfill | None) -> bool:
     drawn_from: Backfill = plan.state.__dict__["open_backfill"].row
-    return row is not None and (row.cursor, row.attempt) == (drawn_from.cursor, drawn_from.attempt)
+    return locked_backfill is not None and (locked_backfill.cursor, locked_backfill.attempt) == (
+        drawn_from.cursor,
+        drawn_from.attempt,
+    )
 
 
 def lock_backfills_of(runs: Sequence[Run]) -> dict[UUID | None, Backfill]:
@@ -103,14 +106,14 @@ def lock_backfills_of(runs: Sequence[Run]) -> dict[UUID | None, Backfill]:
     return {row.pk: row for row in lock_rows(Backfill.objects.filter(pk__in=ids), skip=False)} if ids else {}
 
 
-def record_end(
+def record_backfill_run_end(
     state: JobState, run: Run, backfill: Backfill | None, now: dt.datetime, retry_at: dt.datetime | None
 ) -> None:
     """Record the end of a run of a backfill: its retry, the next run, or the end of the backfill.
 
-    The job's last result, its failures, its hold and its pending retry stay as they are: they are about the present.
+    The job's last result, failures, hold and pending retry stay as they are: they are about the current schedule.
     """
-    job_health.record_backfill_end(state, run)
+    job_health.count_backfill_run_end(state, run)
     if backfill is None:
         return
     if retry_at is not None and backfill.is_open:

@@ -30,18 +30,18 @@ _TEXTS: dict[str, Callable[[Any], str]] = {
 }
 
 
-#: Tests compare both forms. It is no setting: both do the same.
+#: Not a setting: tests turn it off to compare both forms, which do the same.
 ENABLED = True
 
 
-def _can_send_columns(connection: BaseDatabaseWrapper) -> bool:
+def _can_send_whole_columns(connection: BaseDatabaseWrapper) -> bool:
     return ENABLED and connection.vendor == "postgresql"
 
 
 def insert_rows(model: type[M], rows: Sequence[M]) -> None:
     """Insert these rows. A value that all rows share is sent once."""
     connection = connections[settings.database]
-    if not _can_send_columns(connection):
+    if not _can_send_whole_columns(connection):
         model._default_manager.bulk_create(rows)
     elif rows:
         common, varying = _split_common(_values_by_column(rows, model._meta.concrete_fields))
@@ -82,7 +82,7 @@ def write_states(states: Sequence[JobState], fields: Sequence[str]) -> None:
     fields = [*fields, "revision"]
     for state in states:
         state.revision += 1
-    if not _can_send_columns(connection):
+    if not _can_send_whole_columns(connection):
         targeted = connection.features.supports_update_conflicts_with_target
         unique = ["job"] if targeted else None
         JobState.objects.bulk_create(states, update_conflicts=True, update_fields=fields, unique_fields=unique)
@@ -142,9 +142,9 @@ def _arrays_sql(connection: BaseDatabaseWrapper, columns: Columns) -> str:
     return f"unnest({', '.join(f'%s::{name}[]' for name in _column_types(connection, columns))})"
 
 
-def add_numbers(rows: Sequence[Model], *, key: Sequence[str], largest: Collection[str]) -> None:
-    """Insert these rows, or add their numbers to the rows with the same key. Of the columns in ``largest``, the larger
-    number is kept. One statement; SQLite, which takes fewer parameters, may need more."""
+def insert_or_add_numbers(rows: Sequence[Model], *, key: Sequence[str], keep_largest: Collection[str]) -> None:
+    """Insert these rows, or add their numbers to the rows with the same key. In the columns ``keep_largest``, the
+    larger number is kept. One statement; SQLite, which takes fewer parameters, may need more."""
     connection = connections[settings.database]
     if not rows:
         return
@@ -158,13 +158,13 @@ def add_numbers(rows: Sequence[Model], *, key: Sequence[str], largest: Collectio
         values = [field.get_db_prep_save(getattr(row, field.attname), connection) for row in part for field in fields]
         sql = f"INSERT INTO {quote(meta.db_table)} ({columns}) VALUES {', '.join([place] * len(part))} "  # nosec B608
         with connection.cursor() as cursor:
-            cursor.execute(sql + _conflict_sql(connection, type(rows[0]), key, largest), values)
+            cursor.execute(sql + _conflict_sql(connection, type(rows[0]), key, keep_largest), values)
 
 
 def _conflict_sql(
     connection: BaseDatabaseWrapper, model: type[Model], key: Sequence[str], largest: Collection[str]
 ) -> str:
-    """What to do with a row whose key exists already."""
+    """The SQL that says what to do with a row whose key exists already."""
     meta, quote = model._meta, connection.ops.quote_name
     targeted = connection.vendor != "mysql"
     greatest = "MAX" if connection.vendor == "sqlite" else "GREATEST"

@@ -15,19 +15,19 @@ from chroniker.eligibility import dependencies, pauses
 from chroniker.eligibility.claim_kinds import MANUAL
 from chroniker.eligibility.dependencies import Edge, Scope
 from chroniker.lifecycle import activations, alert_conditions, alert_episodes, backfills, host_runs, job_health
-from chroniker.lifecycle.admission import admit, count_free, lock_limits
+from chroniker.lifecycle.admission import count_free_places, lock_group_limits, select_admissible_plans
 from chroniker.lifecycle.bulk import insert_rows, write_states
-from chroniker.lifecycle.dispatch_state import FirstDelays, record_in_advance
-from chroniker.lifecycle.events import note_requests
-from chroniker.lifecycle.notify import enqueue, send_run_finished
+from chroniker.lifecycle.dispatch_state import FirstDelays, record_dispatch_in_advance
+from chroniker.lifecycle.events import add_request_events
+from chroniker.lifecycle.notify import enqueue_end_messages, send_finished_signals
 from chroniker.lifecycle.planned_rows import Plan
-from chroniker.lifecycle.transactions import lock_rows, send_after_commit, transactional
+from chroniker.lifecycle.transactions import lock_rows, send_signal_after_commit, transactional
 from chroniker.models import EVERY_HOST, Job, JobState, Lease, Run, Status
 from chroniker.models.compiled import AnyOf, fetch
 from chroniker.models.light_rows import unsaved_row
 from chroniker.signals import run_claimed
 
-#: What a claim changes in the state.
+#: The columns of JobState that a claim writes.
 BOOKING = (
     "booked_zone_rules",
     "covered_until",
@@ -44,7 +44,7 @@ BOOKING = (
 )
 
 
-def claim(plans: Sequence[Plan], now: dt.datetime, *, wait: bool = False) -> list[Run]:
+def claim(plans: Sequence[Plan], now: dt.datetime, *, wait_for_locks: bool = False) -> list[Run]:
     """Write those plans that still hold; returns the claimed runs, each with its ``job`` loaded.
 
     A claim for every host is a parent, which is never started, followed by a child for each live host (``host_runs``).
@@ -54,60 +54,64 @@ def claim(plans: Sequence[Plan], now: dt.datetime, *, wait: bool = False) -> lis
     inserts the run: a crash may lose a run, and record that, but never repeats one. What can change without the
     revision (pauses, the switch of the job, its group's limit, its dependencies, the force-run flag, a jump of the
     database's clock) is checked again under the claim's locks. A batch has the same result as its plans claimed one
-    after the other. *Not checked again:* blackouts and live hosts, which may have changed since the plan was drawn.
+    after the other. *Not checked again:* blackouts and live hosts; they may have changed since the plan was computed.
 
-    ``wait``: wait for locks instead of skipping locked rows (a person requested this job). Raises
+    ``wait_for_locks``: wait instead of skipping locked rows (a person requested this job). Raises
     ``ClockJumped``; then nothing is written.
     """
     if not plans:
         return []
-    if any(plan.claimed and plan.claimed.required_host == EVERY_HOST for plan in plans):
+    if any(plan.claimed_run and plan.claimed_run.required_host == EVERY_HOST for plan in plans):
         host_runs.plan_children(plans, now)
         plans = [plan for plan in plans if not plan.is_dropped]
     edges = dependencies.read_dependency_edges(
         [plan.job_id for plan in plans if plan.kind.dependencies is not Scope.NONE]
     )
-    claimed = _claim(plans, edges, now, wait)
+    claimed = _claim(plans, edges, now, wait_for_locks)
     if run_claimed.has_listeners(Run):
         for run in claimed:
-            send_after_commit(run_claimed, Run, run_id=run.pk, job_id=run.job_id, token=run.token, trigger=run.trigger)
+            send_signal_after_commit(
+                run_claimed, Run, run_id=run.pk, job_id=run.job_id, token=run.token, trigger=run.trigger
+            )
     return claimed
 
 
 @transactional
-def _claim(plans: Sequence[Plan], edges: Sequence[Edge], now: dt.datetime, wait: bool) -> list[Run]:
-    limits = lock_limits(plans, skip=not wait) if any(plan.job.group for plan in plans) else {}
-    unchanged = backfills.keep_unmoved(_lock_unchanged(plans, edges, skip=not wait))
+def _claim(plans: Sequence[Plan], edges: Sequence[Edge], now: dt.datetime, wait_for_locks: bool) -> list[Run]:
+    limits = lock_group_limits(plans, skip_locked=not wait_for_locks) if any(plan.job.group for plan in plans) else {}
+    unchanged = backfills.lock_backfills_and_drop_stale_plans(
+        _lock_states_and_drop_stale_plans(plans, edges, skip_locked=not wait_for_locks)
+    )
     admitted, checked_at = _still_eligible(unchanged, now)
     if limits or edges:
-        admitted = admit(admitted, edges, count_free(limits))
-    admitted = _lower_flags(admitted, skip=not wait)
+        admitted = select_admissible_plans(admitted, edges, count_free_places(limits))
+    admitted = _lower_force_run_flags(admitted, skip_locked=not wait_for_locks)
     if admitted:
-        _insert(admitted, checked_at)
+        _insert_rows_of_plans(admitted, checked_at)
         _write_alerts(admitted, checked_at)
         write_states([plan.after for plan in admitted], BOOKING)
         backfills.write_backfills([plan.backfill for plan in admitted if plan.backfill])
-        activations.end_activations_of(admitted, checked_at)
-        activations.record_ends([], [plan.after for plan in admitted], checked_at)
-    return [run for plan in admitted for run in plan.opened]
+        activations.end_activations_of_plans(admitted, checked_at)
+        activations.insert_for_ended_chains([], [plan.after for plan in admitted], checked_at)
+    return [run for plan in admitted for run in plan.opened_runs]
 
 
-def _lock_unchanged(plans: Sequence[Plan], edges: Sequence[Edge], *, skip: bool) -> list[Plan]:
-    """Lock the states of these jobs and of their dependees; the plans whose revision is unchanged.
+def _lock_states_and_drop_stale_plans(plans: Sequence[Plan], edges: Sequence[Edge], *, skip_locked: bool) -> list[Plan]:
+    """Lock the states of these jobs and of their dependees; returns the plans whose revision is unchanged.
 
     The dependees are locked, so that none of them can start between the check of the dependencies and the commit. A
-    plan with a row that another transaction has locked is left out, if ``skip``.
+    plan with a row that another transaction has locked is left out, if ``skip_locked``.
     """
     ids = {plan.job_id for plan in plans} | {edge.dependee for edge in edges}
-    revisions = dict(fetch(_revisions, skip, ids=list(ids)))
+    revisions = dict(fetch(_locked_revisions, skip_locked, ids=list(ids)))
     # A dependee without a state has never been booked: no claim of it can be under way.
     held = {edge.dependent for edge in edges if edge.has_state and edge.dependee not in revisions}
     unchanged = [plan for plan in plans if revisions.get(plan.job_id) == plan.state.revision]
     return [plan for plan in unchanged if plan.job_id not in held]
 
 
-def _revisions(skip: bool, ids: Collection[int]) -> QuerySet[JobState, Any]:
-    return lock_rows(JobState.objects.filter(AnyOf("pk", ids)), skip=skip).values_list("pk", "revision")
+def _locked_revisions(skip_locked: bool, ids: Collection[int]) -> QuerySet[JobState, Any]:
+    return lock_rows(JobState.objects.filter(AnyOf("pk", ids)), skip=skip_locked).values_list("pk", "revision")
 
 
 def _still_eligible(plans: Sequence[Plan], now: dt.datetime) -> tuple[list[Plan], dt.datetime]:
@@ -133,70 +137,72 @@ def _still_eligible(plans: Sequence[Plan], now: dt.datetime) -> tuple[list[Plan]
     return [plan for plan in plans if plan.job_id in found], max(now, checked_at)
 
 
-def _eligible_states(**ids: Collection[int]) -> QuerySet[JobState, Any]:
+def _eligible_states(**ids_by_scope: Collection[int]) -> QuerySet[JobState, Any]:
     """``ids``: the jobs to check by the name of each scope of their dependencies."""
     allowed = Q(pk__in=[])
-    for name, scoped in ids.items():
+    for name, scoped in ids_by_scope.items():
         allowed |= Q(~dependencies.is_blocked(Scope[name]), AnyOf("pk", scoped))
     states = JobState.objects.filter(allowed, ~pauses.are_all_jobs_paused(), job__enabled=True)
     rows = states.filter(job__group__paused_at__isnull=True)
     return rows.annotate(now=FromNow(), server=jump_detection.server_column()).values_list("pk", "now", "server")
 
 
-def _lower_flags(plans: list[Plan], *, skip: bool) -> list[Plan]:
+def _lower_force_run_flags(plans: list[Plan], *, skip_locked: bool) -> list[Plan]:
     """Lower the flags of plans by flag; leave out plans whose flag another claimer has lowered."""
     by_flag = [plan.job_id for plan in plans if plan.kind.by_flag]
     if not by_flag:
         return plans
-    ids = set(lock_rows(Job.objects.filter(pk__in=by_flag, force_run=True), skip=skip).values_list("pk", flat=True))
+    ids = set(
+        lock_rows(Job.objects.filter(pk__in=by_flag, force_run=True), skip=skip_locked).values_list("pk", flat=True)
+    )
     Job.objects.filter(pk__in=ids).update(force_run=False)
     return [plan for plan in plans if plan.job_id in ids or not plan.kind.by_flag]
 
 
-def _insert(plans: Sequence[Plan], now: dt.datetime) -> None:
+def _insert_rows_of_plans(plans: Sequence[Plan], now: dt.datetime) -> None:
     """Insert runs, leases, events, and the messages about missed instants. ``now``: when the plans were checked."""
     runs, redispatch_at, delays = [run for plan in plans for run in plan.runs], now + settings.redispatch, FirstDelays()
     for plan in plans:
         for run in plan.runs:
             run._state.fields_cache["job"] = plan.job
-            _move_times(run, now)
+            _set_times_to_claim_time(run, now)
             run.redispatch_at = redispatch_at if run.status == Status.CLAIMED else None
-        if plan.sent_to is not None and plan.claimed:
-            record_in_advance(plan.claimed, plan.sent_to, now, delays.of(plan.job))
+        if plan.sent_to is not None and plan.claimed_run:
+            record_dispatch_in_advance(plan.claimed_run, plan.sent_to, now, delays.of(plan.job))
     insert_rows(Run, runs)
-    note_requests([plan.opened[0] for plan in plans if plan.kind is MANUAL and plan.opened], now)
-    enqueue([plan.missed for plan in plans if plan.missed], now)
-    send_run_finished(run for run in runs if run.status == Status.SKIPPED)
-    insert_rows(Lease, [_lease(run, plan, now) for plan in plans for run in plan.opened])
+    add_request_events([plan.opened_runs[0] for plan in plans if plan.kind is MANUAL and plan.opened_runs], now)
+    enqueue_end_messages([plan.missed for plan in plans if plan.missed], now)
+    send_finished_signals(run for run in runs if run.status == Status.SKIPPED)
+    insert_rows(Lease, [_make_lease(run, plan, now) for plan in plans for run in plan.opened_runs])
 
 
 def _write_alerts(plans: Sequence[Plan], now: dt.datetime) -> None:
-    """What these claims raise and end, and when to look at their jobs. No statement where that is nothing."""
-    changes = alert_conditions.changes_of((plan.after, plan.job) for plan in plans)
-    for plan, change in zip(plans, changes, strict=True):
-        alert_conditions.add_state_changes(change)
+    """Write the alerts that these claims raise and end, and set the next look. No statement without such alerts."""
+    all_changes = alert_conditions.begin_changes((plan.after, plan.job) for plan in plans)
+    for plan, changes in zip(plans, all_changes, strict=True):
+        alert_conditions.add_changes_by_state(changes)
         if plan.missed is not None:
-            alert_conditions.add_missed_instants(change, plan.missed)
+            alert_conditions.raise_missed_alert(changes, plan.missed)
         if plan.backfill is not None:
-            alert_conditions.add_backfill_end(change, plan.backfill)
-        opened = plan.opened[0] if plan.opened else None
-        moments = [alert_conditions.next_look(change, opened, now)]
+            alert_conditions.add_changes_by_backfill_end(changes, plan.backfill)
+        opened = plan.opened_runs[0] if plan.opened_runs else None
+        moments = [alert_conditions.next_alert_at(changes, opened, now)]
         if opened is None:  # another run may be open
             moments.append(plan.state.alert_at)
         plan.after.alert_at = min(filter(None, moments), default=None)
-    alert_episodes.write_changes(changes, now)
+    alert_episodes.write_changes(all_changes, now)
 
 
-def _move_times(run: Run, now: dt.datetime) -> None:
-    """The plan was drawn earlier; its runs are claimed, skipped, or started (parents) now."""
+def _set_times_to_claim_time(run: Run, now: dt.datetime) -> None:
+    """The plan was computed earlier; its runs are claimed, skipped, or started (parents) now."""
     run.claimed_at = now
     run.started_at = now if run.started_at else None
     run.finished_at = now if run.finished_at else None
 
 
-def _lease(run: Run, plan: Plan, now: dt.datetime) -> Lease:
+def _make_lease(run: Run, plan: Plan, now: dt.datetime) -> Lease:
     lease = unsaved_row(Lease, run_id=run.pk, job_id=run.job_id, slot=run.slot, token=run.token)
     lease.expires_at = now + plan.start_deadline
     if run.required_host == EVERY_HOST:  # its progress: how many hosts have reported
-        lease.total_parts, lease.total_parts_complete = len(plan.opened) - 1, 0
+        lease.total_parts, lease.total_parts_complete = len(plan.opened_runs) - 1, 0
     return lease

@@ -1,6 +1,7 @@
 """The plan of a claim: the rows it writes for one job, computed before its transaction. Pure.
 
-Decides which scheduled times run, which are joined, and which are skipped: by a blackout, too late, or by a later one.
+Decides which scheduled times run, which share a run, and which are skipped: in a blackout, too late, or replaced by a
+later one.
 """
 
 from __future__ import annotations
@@ -19,7 +20,7 @@ from chroniker.eligibility.claim_kinds import (
     ClaimKind,
 )
 from chroniker.lifecycle import backfill_plan
-from chroniker.lifecycle.event_plan import plan_event
+from chroniker.lifecycle.event_plan import plan_run_for_activations
 from chroniker.lifecycle.planned_rows import Plan, add_run, begin_plan, instant_before, set_next_instant
 from chroniker.models import Activation, CatchUp, JobState, Status, Trigger
 from chroniker.reasons import Code, Reason
@@ -43,7 +44,7 @@ def make_plan(
     ready_until: dt.datetime | None = None,
     waiting: Sequence[Activation] = (),
 ) -> Plan:
-    """The plan of a claim of this kind. ``ready_until``: see ``plan_scheduled``; ``waiting``: see ``plan_event``."""
+    """The plan of a claim of this kind. ``ready_until``: see ``plan_scheduled``. ``waiting``: its activations."""
     if kind is OVERLAPPED:
         return plan_overlapped(state, now)
     if kind is SCHEDULED:
@@ -51,15 +52,15 @@ def make_plan(
     if kind is RETRY:
         return plan_retry(state, now)
     if kind is EVENT:
-        return plan_event(state, now, waiting)
+        return plan_run_for_activations(state, now, waiting)
     if kind is BACKFILL:
         return backfill_plan.plan_backfill_run(state, now)
-    return plan_by_hand(state, now, kind=kind)
+    return plan_manual_run(state, now, kind=kind)
 
 
 def plan_scheduled(state: JobState, now: dt.datetime, ready_until: dt.datetime | None = None) -> Plan:
-    """Cover the instants that are due (and, for a dependent, ready): skip those in blackouts and those that are too
-    late, and run for the rest, as the job's catch-up says: once for all of them, for the first, or for the last.
+    """Cover the instants that are due (and, for a dependent, ready). Instants in blackouts and late ones are skipped.
+    The rest gets a run, as the job's catch-up says: one for all of them, for the first, or for the last.
 
     ``ready_until``: the first pending instant of a dependee; only earlier instants are ready. The claimed run covers
     all instants from its first to the last one outside blackouts, including those in blackouts between the two.
@@ -71,10 +72,10 @@ def plan_scheduled(state: JobState, now: dt.datetime, ready_until: dt.datetime |
     bound = now - offset
     if ready_until is not None:
         bound = min(bound, ready_until - dt.timedelta(microseconds=1))
-    first = _skip_closed(plan, now, closed, state.next_instant, bound)
+    first = _skip_instants_in_blackouts(plan, now, closed, state.next_instant, bound)
     if first is not None and first <= bound and job.misfire_grace_seconds is not None:
         limit = now - offset - dt.timedelta(seconds=job.misfire_grace_seconds, microseconds=1)
-        first = _skip_missed(plan, now, closed, first, min(limit, bound), bound)
+        first = _skip_instants_past_grace(plan, now, closed, first, min(limit, bound), bound)
     is_closed = bool(closed) and first is not None and closed_time_at(closed, first, spec.timezone) is not None
     if first is None or (plan.runs and first > bound) or is_closed:
         set_next_instant(plan.after, first, offset)
@@ -93,14 +94,14 @@ def plan_scheduled(state: JobState, now: dt.datetime, ready_until: dt.datetime |
     return plan
 
 
-def _skip_closed(
-    plan: Plan, now: dt.datetime, closed: list[ClosedTime], first: dt.datetime, bound: dt.datetime
+def _skip_instants_in_blackouts(
+    plan: Plan, now: dt.datetime, closed_times: list[ClosedTime], first: dt.datetime, bound: dt.datetime
 ) -> dt.datetime | None:
     """Record the instants in blackouts from ``first`` on as skipped. Returns the first instant outside, or not due."""
     spec, following = plan.spec, first
-    rounds = len(closed) * 2 if first <= bound else 0  # each ends one blackout; the next tick continues
+    rounds = len(closed_times) * 2 if first <= bound else 0  # each ends one blackout; the next tick continues
     for _each in range(rounds):
-        within = closed_span_from(spec, closed, following, bound)
+        within = closed_span_from(spec, closed_times, following, bound)
         if within is None:
             break
         because = Reason.of(Code.BLACKOUT, name=within.name)
@@ -112,8 +113,13 @@ def _skip_closed(
     return following
 
 
-def _skip_missed(
-    plan: Plan, now: dt.datetime, closed: list[ClosedTime], first: dt.datetime, limit: dt.datetime, bound: dt.datetime
+def _skip_instants_past_grace(
+    plan: Plan,
+    now: dt.datetime,
+    closed_times: list[ClosedTime],
+    first: dt.datetime,
+    limit: dt.datetime,
+    bound: dt.datetime,
 ) -> dt.datetime | None:
     """Record the instants until ``limit`` as missed. Returns the first instant after them that may run."""
     job = plan.job
@@ -126,7 +132,7 @@ def _skip_missed(
     following = next_after(job.spec, missed)
     if following is None or following > bound:
         return following
-    return _skip_closed(plan, now, closed, following, bound)
+    return _skip_instants_in_blackouts(plan, now, closed_times, following, bound)
 
 
 def plan_overlapped(state: JobState, now: dt.datetime) -> Plan:
@@ -135,7 +141,7 @@ def plan_overlapped(state: JobState, now: dt.datetime) -> Plan:
     assert state.next_instant is not None
     offset = jitter(job.pk, job.jitter_seconds)
     bound = now - offset
-    first = _skip_closed(plan, now, job.closed_times, state.next_instant, bound)
+    first = _skip_instants_in_blackouts(plan, now, job.closed_times, state.next_instant, bound)
     if first is not None and first <= bound:
         until = latest_until(job.spec, bound) or first
         add_run(plan, now, Status.SKIPPED, Trigger.SCHEDULE, first, until, Reason.of(Code.OVERLAP))
@@ -144,22 +150,22 @@ def plan_overlapped(state: JobState, now: dt.datetime) -> Plan:
     return plan
 
 
-def is_in_blackout(state: JobState, now: dt.datetime) -> bool:
-    """Whether all due instants lie in blackouts, so that nothing may run."""
+def all_due_in_blackout(state: JobState, now: dt.datetime) -> bool:
+    """Whether all due instants lie in blackouts, so that no run may start."""
     if state.next_instant is None or not (closed := state.job.closed_times):
         return False
     bound = now - jitter(state.pk, state.job.jitter_seconds)
-    first = _skip_closed(begin_plan(SCHEDULED, state), now, closed, state.next_instant, bound)
+    first = _skip_instants_in_blackouts(begin_plan(SCHEDULED, state), now, closed, state.next_instant, bound)
     return first is None or first > bound
 
 
-def plan_by_hand(
+def plan_manual_run(
     state: JobState,
     now: dt.datetime,
     args: str | None = None,
     *,
     kind: ClaimKind = MANUAL,
-    asked_by: str = "",
+    requested_by: str = "",
     instant: dt.datetime | None = None,
 ) -> Plan:
     """One run on request: covers no instants and leaves the schedule where it is. ``args``: for this run only.
@@ -169,7 +175,7 @@ def plan_by_hand(
     plan = begin_plan(kind, state)
     add_run(plan, now, Status.CLAIMED, Trigger.MANUAL, args=args)
     run = plan.runs[-1]
-    run.asked_by = asked_by[:ASKED_BY_LENGTH]
+    run.asked_by = requested_by[:ASKED_BY_LENGTH]
     if instant is not None:
         run.instant = run.instant_until = instant
         run.interval_start = instant_before(state.job.spec, instant)

@@ -21,16 +21,16 @@ def restart_after_clock_jump() -> None:
     starts are suspended. Each host that detects the jump does this in each tick until the suspension ends, and once
     after it: a transaction that was open during the jump may commit after the first time.
     """
-    for length in _lease_lengths():
-        _shorten_leases(length)
+    for length in _lengths_of_held_leases():
+        _shorten_leases_of_length(length)
     claims = Lease.objects.filter(run__status=Status.CLAIMED).order_by()
     for seconds in claims.values_list("job__start_deadline_seconds", flat=True).distinct():
-        _restart_deadlines(seconds)
-    _offer_again()
+        _restart_start_deadlines(seconds)
+    _bring_redispatch_forward()
 
 
-def _lease_lengths() -> list[float]:
-    """The lengths of the held leases, by their holders' settings. They should be one, and this process's own."""
+def _lengths_of_held_leases() -> list[float]:
+    """The lengths of the held leases, by their holders' settings. All should be the length that this process has."""
     held = Lease.objects.filter(nonce__isnull=False, seconds__isnull=False).order_by("seconds")
     lengths = list(held.values_list("seconds", flat=True).distinct())
     own = settings.lease.total_seconds()
@@ -40,8 +40,8 @@ def _lease_lengths() -> list[float]:
 
 
 @transactional
-def _shorten_leases(seconds: float) -> None:
-    """Leases of this length that end too far in the future by the new time."""
+def _shorten_leases_of_length(seconds: float) -> None:
+    """Shorten the leases of this length that end too far in the future by the new time."""
     length = dt.timedelta(seconds=seconds)
     held = Lease.objects.filter(nonce__isnull=False, seconds=seconds)
     beyond = held.filter(expires_at__gt=FromNow(length + settings.drift_allowance))
@@ -50,17 +50,19 @@ def _shorten_leases(seconds: float) -> None:
 
 
 @transactional
-def _restart_deadlines(seconds: int | None) -> None:
-    claims = Run.objects.filter(status=Status.CLAIMED, job__start_deadline_seconds=seconds)
+def _restart_start_deadlines(deadline_seconds: int | None) -> None:
+    claims = Run.objects.filter(status=Status.CLAIMED, job__start_deadline_seconds=deadline_seconds)
     leases = Lease.objects.filter(pk__in=list(claims.values_list("pk", flat=True)))
     ids = list(lock_rows(leases, skip=False).values_list("pk", flat=True))
     # A host that has not detected the jump may have started one meanwhile: that lease has a nonce.
-    Lease.objects.filter(pk__in=ids, nonce=None).update(expires_at=FromNow(settings.start_deadline_of(seconds)))
+    Lease.objects.filter(pk__in=ids, nonce=None).update(
+        expires_at=FromNow(settings.start_deadline_of(deadline_seconds))
+    )
 
 
 @transactional
-def _offer_again() -> None:
-    """Claims whose next message is too far in the future by the new time. One message too many does no harm."""
+def _bring_redispatch_forward() -> None:
+    """Bring forward redispatches that are too far in the future by the new time. A second message does no harm."""
     ahead = Run.objects.filter(status=Status.CLAIMED, redispatch_at__gt=FromNow(settings.redispatch))
     claims = ahead.exclude(required_host=EVERY_HOST)
     ids = list(lock_rows(claims, skip=False).values_list("pk", flat=True))

@@ -22,16 +22,16 @@ from chroniker.lifecycle import (
     one_statement,
 )
 from chroniker.lifecycle.bulk import write_states
-from chroniker.lifecycle.events import note, note_lost
-from chroniker.lifecycle.notify import RECIPIENTS, annotate_recipients, enqueue, send_run_finished
-from chroniker.lifecycle.pending_retries import retry_at
+from chroniker.lifecycle.events import add_lost_events, add_run_event
+from chroniker.lifecycle.notify import RECIPIENTS, annotate_recipients, enqueue_end_messages, send_finished_signals
+from chroniker.lifecycle.pending_retries import next_retry_at
 from chroniker.lifecycle.transactions import lock_rows, transactional
 from chroniker.models import EVERY_HOST, OPEN, Backfill, EventKind, JobState, Lease, Run, Status, Trigger
 from chroniker.models.compiled import fetch_models
 from chroniker.models.statements import Statement, compiled_once, parameter, parameters
 from chroniker.reasons import NO_REASON, Code, Reason
 
-#: What closing a run may change in the state.
+#: The columns of JobState that the end of a run may write.
 CLOSED = (
     "last_status",
     "last_finished_at",
@@ -69,7 +69,7 @@ def finish(run_id: UUID, token: int, nonce: UUID, outcome: Outcome) -> bool:
     that comes before the last of the output is stored leaves an event too: the reporter may die before it stores that.
     """
     shown, ended = _finish(run_id, token, nonce, outcome)
-    send_run_finished(ended)
+    send_finished_signals(ended)
     return shown
 
 
@@ -77,7 +77,7 @@ def finish(run_id: UUID, token: int, nonce: UUID, outcome: Outcome) -> bool:
 def _finish(run_id: UUID, token: int, nonce: UUID, outcome: Outcome) -> tuple[bool, list[Run]]:
     if one_statement.is_available() and not outcome.survivors:
         values = {**_columns_of_outcome(outcome), "run": run_id, "token": token, "nonce": nonce}
-        if (closed := one_statement.close(_statement(), values, RECIPIENTS)) is not None:
+        if (closed := one_statement.execute_close(_close_statement(), values, RECIPIENTS)) is not None:
             closed_run = closed.run if closed.is_fresh else _run_with_recipients(run_id).get()
             return True, _conclude_one([closed.state], closed_run, outcome)
     found = fetch_models(_run_with_recipients, run_id=run_id)
@@ -90,11 +90,11 @@ def _finish(run_id: UUID, token: int, nonce: UUID, outcome: Outcome) -> tuple[bo
     run.refresh_from_db()
     run.job = job
     if moved:
-        _free_slot(run_id, outcome.survivors)
+        _delete_or_keep_lease(run_id, outcome.survivors)
         return True, _conclude_one(states, run, outcome)
     if run.nonce != nonce or run.status != outcome.status:
         late = Reason.of(Code.LATE_RESULT, outcome=outcome.status, run_status=run.status)
-        note(run_id, EventKind.LATE_OUTCOME, reason=Reason.joined(late, *filter(None, [outcome.reason])))
+        add_run_event(run_id, EventKind.LATE_OUTCOME, reason=Reason.joined(late, *filter(None, [outcome.reason])))
         return False, []
     return True, []
 
@@ -109,13 +109,13 @@ def _run_of_holder(run_id: UUID, token: int, nonce: UUID) -> QuerySet[Run]:
 
 
 @compiled_once
-def _statement() -> Statement:
+def _close_statement() -> Statement:
     run_id = parameter("run")
     run = Run.objects.filter(pk=run_id)
     state = lock_rows(JobState.objects.filter(pk__in=run.values("job")), skip=False)
     mine = _run_of_holder(run_id, parameter("token"), parameter("nonce"))
     values = parameters(Run, _columns_of_outcome(Outcome(Status.SUCCEEDED)))
-    return one_statement.make_close(run_id, state, mine, values, annotate_recipients(run))
+    return one_statement.make_close_statement(run_id, state, mine, values, annotate_recipients(run))
 
 
 def _columns_of_outcome(outcome: Outcome) -> dict[str, Any]:
@@ -137,11 +137,11 @@ def _columns_of_outcome(outcome: Outcome) -> dict[str, Any]:
 
 def _conclude_one(states: Sequence[JobState], run: Run, outcome: Outcome) -> list[Run]:
     if outcome.unstored:
-        note(run.pk, EventKind.NOTE, reason=Reason.of(Code.OUTPUT_UNSTORED, n=outcome.unstored))
-    return conclude(states, [run], at_once=outcome.retry_at_once)
+        add_run_event(run.pk, EventKind.NOTE, reason=Reason.of(Code.OUTPUT_UNSTORED, n=outcome.unstored))
+    return conclude_runs(states, [run], retry_at_once=outcome.retry_at_once)
 
 
-def _free_slot(run_id: UUID, survivors: Sequence[str]) -> None:
+def _delete_or_keep_lease(run_id: UUID, survivors: Sequence[str]) -> None:
     """Delete the lease of a run that is being closed, or keep it for these processes: its job must not run beside them.
 
     Its supervisor renews a kept lease, and releases it when they have ended. Without a supervisor it expires.
@@ -151,17 +151,17 @@ def _free_slot(run_id: UUID, survivors: Sequence[str]) -> None:
         lease.delete()
         return
     lease.update(expires_at=FromNow(settings.lease))
-    note(run_id, EventKind.NOTE, reason=Reason.of(Code.SLOT_KEPT, names=list(survivors)))
+    add_run_event(run_id, EventKind.NOTE, reason=Reason.of(Code.SLOT_KEPT, names=list(survivors)))
 
 
 @transactional
-def release(run_id: UUID, token: int, nonce: UUID) -> None:
+def release_kept_lease(run_id: UUID, token: int, nonce: UUID) -> None:
     """Delete the kept lease of a closed run."""
     Lease.objects.filter(pk=run_id, token=token, nonce=nonce).exclude(run__status__in=OPEN).delete()
 
 
 @transactional
-def _cancel(run_ids: Collection[UUID]) -> list[Run]:
+def _cancel_in_transaction(run_ids: Collection[UUID]) -> list[Run]:
     runs = Run.objects.filter(pk__in=run_ids)
     job_ids = list(runs.values_list("job_id", flat=True))
     states = list(lock_rows(JobState.objects.filter(pk__in=job_ids), skip=False))
@@ -177,74 +177,73 @@ def _cancel(run_ids: Collection[UUID]) -> list[Run]:
         **Reason.of(Code.STOPPED_EARLY).columns(),
     )
     Lease.objects.filter(pk__in=ids).delete()
-    return conclude(states, list(annotate_recipients(Run.objects.filter(pk__in=ids).select_related("job__group"))))
+    return conclude_runs(states, list(annotate_recipients(Run.objects.filter(pk__in=ids).select_related("job__group"))))
 
 
-def cancel(run_ids: Collection[UUID]) -> bool:
+def cancel_unstarted_runs(run_ids: Collection[UUID]) -> bool:
     """CLAIMED → STOPPED, for those of these runs with a stop request and without a start; returns whether any was."""
-    ended = _cancel(run_ids)
-    send_run_finished(ended)
+    ended = _cancel_in_transaction(run_ids)
+    send_finished_signals(ended)
     return bool(ended)
 
 
-def conclude(
-    states: Sequence[JobState], ended: list[Run], parents: Collection[UUID] = (), *, at_once: bool = False
+def conclude_runs(
+    states: Sequence[JobState], ended_runs: list[Run], parents: Collection[UUID] = (), *, retry_at_once: bool = False
 ) -> list[Run]:
-    """Settle these runs, and their parents and ``parents`` without an open child. Returns all runs that have ended."""
-    if candidates := {*parents, *(run.parent_id for run in ended if run.parent_id)}:
+    """Write what follows from these ends; close parents without an open child. Returns all runs that have ended."""
+    if candidates := {*parents, *(run.parent_id for run in ended_runs if run.parent_id)}:
         closed = host_runs.close_finished_parents(candidates)
         if waiting := set(parents) - closed:
             host_runs.extend_parent_leases(waiting)
-        ended += annotate_recipients(Run.objects.filter(pk__in=closed).select_related("job__group"))
-    _settle(states, ended, at_once)
-    return ended
+        ended_runs += annotate_recipients(Run.objects.filter(pk__in=closed).select_related("job__group"))
+    _write_consequences(states, ended_runs, retry_at_once)
+    return ended_runs
 
 
-def _settle(states: Sequence[JobState], runs: Sequence[Run], at_once: bool) -> None:
+def _write_consequences(states: Sequence[JobState], runs: Sequence[Run], retry_at_once: bool) -> None:
     """Write the consequences of the ended runs: the job's results, a retry by its policy, and the messages."""
     # Each was closed just now, in this transaction.
     now = max((run.finished_at for run in runs if run.finished_at is not None), default=None) or database_now()
     by_job = {state.pk: state for state in states}
     parents = [run.pk for run in runs if run.required_host == EVERY_HOST]
-    lost = host_runs.lost_children(parents) if parents else set()
-    # A child's end is settled with its parent.
+    lost = host_runs.parents_with_lost_child(parents) if parents else set()
+    # The end of a child has its consequences with its parent's end.
     ended, settled = list[Run](), [run for run in runs if run.slot == "" and run.job_id in by_job]
     backfill_of = backfills.lock_backfills_of(settled)
     for run in settled:
-        state = by_job[run.job_id]
+        state, again = by_job[run.job_id], next_retry_at(run.job, run, now, has_lost_child=run.pk in lost)
+        again = now if again and retry_at_once else again
         if run.origin == Trigger.BACKFILL:
-            again = retry_at(run.job, run, now, lost=run.pk in lost)
-            backfills.record_end(state, run, backfill_of.get(run.backfill), now, now if again and at_once else again)
-            job_health.record_done(state, run)
+            backfills.record_backfill_run_end(state, run, backfill_of.get(run.backfill), now, again)
+            job_health.record_done_instants(state, run)
             continue
         state.last_status, state.last_finished_at = run.status, run.finished_at
-        state.last_seconds = job_health.seconds_of(run)
-        again = retry_at(run.job, run, now, lost=run.pk in lost)
-        goes_on = again is not None and job_health.book_retry(state, run, now if at_once else again)
-        job_health.record_end(state, run, goes_on=goes_on)
-        ended += [] if goes_on else [run]
+        state.last_seconds = job_health.duration_seconds(run)
+        has_retry = again is not None and job_health.book_retry(state, run, again)
+        job_health.record_run_end(state, run, has_retry=has_retry)
+        ended += [] if has_retry else [run]
     _write_alerts(by_job, settled, backfill_of, now)
     write_states([by_job[run.job_id] for run in settled], CLOSED)
     backfills.write_backfills(list(backfill_of.values()))
-    activations.record_ends(ended, [by_job[run.job_id] for run in settled], now)
+    activations.insert_for_ended_chains(ended, [by_job[run.job_id] for run in settled], now)
     if any(run.status == Status.LOST for run in runs):
-        note_lost(runs, now)
-    enqueue(runs, now)
+        add_lost_events(runs, now)
+    enqueue_end_messages(runs, now)
 
 
 def _write_alerts(
     states: Mapping[int, JobState], runs: Sequence[Run], backfill_of: Mapping[Any, Backfill], now: dt.datetime
 ) -> None:
-    """What the ends of these runs raise and end. No statement where that is nothing."""
-    found = alert_conditions.changes_of({run.job_id: (states[run.job_id], run.job) for run in runs}.values())
-    changes = {change.job.pk: change for change in found}
+    """Write the alerts that the ends of these runs raise and end. No statement without such alerts."""
+    found = alert_conditions.begin_changes({run.job_id: (states[run.job_id], run.job) for run in runs}.values())
+    all_changes = {changes.job.pk: changes for changes in found}
     for run in runs:
-        alert_conditions.add_run_end(changes[run.job_id], run)
+        alert_conditions.add_changes_by_run_end(all_changes[run.job_id], run)
         if (backfill := backfill_of.get(run.backfill)) is not None and backfill.stopped_by_run == run.token:
-            alert_conditions.add_backfill_end(changes[run.job_id], backfill, run)
-    host_runs.name_slow_hosts(found, runs)
+            alert_conditions.add_changes_by_backfill_end(all_changes[run.job_id], backfill, run)
+    host_runs.add_slow_hosts_to_alerts(found, runs)
     last = {run.job_id: run for run in runs if run.origin != Trigger.BACKFILL}
-    for pk, change in changes.items():
-        alert_conditions.add_state_changes(change, last.get(pk))
-        change.state.alert_at = alert_conditions.next_look(change, None, now)
+    for pk, changes in all_changes.items():
+        alert_conditions.add_changes_by_state(changes, last.get(pk))
+        changes.state.alert_at = alert_conditions.next_alert_at(changes, None, now)
     alert_episodes.write_changes(found, now)

@@ -17,16 +17,16 @@ def jobs_to_delete() -> QuerySet[Job]:
 
 
 @transactional
-def delete_jobs(job_ids: Collection[int], *, wait: bool = False) -> list[int]:
+def delete_jobs(job_ids: Collection[int], *, wait_for_locks: bool = False) -> list[int]:
     """Delete those of these jobs that ``jobs_to_delete`` returns, with all their rows; returns the deleted ids.
 
-    States and jobs are locked first, so that a job cannot be claimed or enabled during its deletion. Without ``wait``,
-    a job that another transaction has locked is left out.
+    States and jobs are locked first, so that a job cannot be claimed or enabled during its deletion. Without
+    ``wait_for_locks``, a job that another transaction has locked is left out.
     """
     states = JobState.objects.filter(pk__in=job_ids)
-    mine = set(lock_rows(states, skip=not wait).values_list("pk", flat=True))
+    mine = set(lock_rows(states, skip=not wait_for_locks).values_list("pk", flat=True))
     # A job whose state is locked may be claimed just now. One without a state was never booked, and cannot be.
     free = set(job_ids) - (set(states.values_list("pk", flat=True)) - mine)
-    ids = list(lock_rows(jobs_to_delete().filter(pk__in=free), skip=not wait).values_list("pk", flat=True))
+    ids = list(lock_rows(jobs_to_delete().filter(pk__in=free), skip=not wait_for_locks).values_list("pk", flat=True))
     Job.objects.filter(pk__in=ids).delete()
     return ids

@@ -34,7 +34,7 @@ def record_dispatched(runs: Collection[Run], now: dt.datetime) -> None:
     now = max([now, *(run.claimed_at for run in runs)])
     _open_claims([run.pk for run in runs]).update(
         dispatched_at=now,
-        redispatch_at=_case_by_run({run.pk: now + _next_delay(run) for run in runs}, DateTimeField()),
+        redispatch_at=_case_by_run({run.pk: now + _next_dispatch_delay(run) for run in runs}, DateTimeField()),
         dispatch_count=F("dispatch_count") + 1,
         queue=_case_by_run({run.pk: run.queue for run in runs}, CharField()),
         **NO_REASON.columns(),
@@ -54,7 +54,7 @@ class FirstDelays:
         return self._found[own]
 
 
-def record_in_advance(run: Run, queue: str, now: dt.datetime, delay: dt.timedelta) -> None:
+def record_dispatch_in_advance(run: Run, queue: str, now: dt.datetime, delay: dt.timedelta) -> None:
     """Set the columns of a claim, before it is inserted, that its dispatch right after the commit would set.
 
     If the claimer dies before it sends the message, the second one is sent like that of a lost message.
@@ -64,7 +64,7 @@ def record_in_advance(run: Run, queue: str, now: dt.datetime, delay: dt.timedelt
 
 @transactional
 def correct_queues(runs: Collection[Run]) -> None:
-    """The messages of these runs were sent to other queues than was recorded in advance."""
+    """Record the queues of these runs: their messages were sent to other queues than recorded in advance."""
     _open_claims([run.pk for run in runs]).update(queue=_case_by_run({run.pk: run.queue for run in runs}, CharField()))
 
 
@@ -78,12 +78,12 @@ def _case_by_run(values: Mapping[UUID, Any], field: Field[Any, Any]) -> Case:
     return Case(*cases, default=Value(usual, field), output_field=field)
 
 
-def _next_delay(run: Run) -> dt.timedelta:
+def _next_dispatch_delay(run: Run) -> dt.timedelta:
     return _delay_after(run.job.start_deadline_seconds, run.dispatch_count)
 
 
 def _delay_after(start_deadline_seconds: int | None, dispatches: int) -> dt.timedelta:
-    """The delay after the next dispatch, if there were so many before."""
+    """The delay after the next dispatch, if there were this many dispatches before."""
     longest, shortest = (
         min(settings.start_deadline_of(start_deadline_seconds) / CHANCES, LONGEST_WAIT),
         settings.redispatch,
@@ -92,7 +92,7 @@ def _delay_after(start_deadline_seconds: int | None, dispatches: int) -> dt.time
 
 
 @transactional
-def take_for_dispatch(run_ids: Collection[UUID], now: dt.datetime) -> set[UUID]:
+def reserve_for_redispatch(run_ids: Collection[UUID], now: dt.datetime) -> set[UUID]:
     """Reserve claims whose redispatch is due; returns the ids that this caller may dispatch.
 
     Concurrent ticks find the same claims, and a worker has to refuse every duplicate message; so one tick sends it. If
@@ -116,14 +116,14 @@ def record_not_accepted(run_ids: Collection[UUID], now: dt.datetime, error: str 
 
 
 @transactional
-def record_postponed(run_id: UUID, token: int, seconds: float, why: Reason) -> None:
+def record_postponed_start(run_id: UUID, token: int, seconds: float, reason: Reason) -> None:
     """Record that a worker may not start this run now: its message is consumed, so redispatch after ``seconds``."""
     later = FromNow(dt.timedelta(seconds=seconds))
-    _open_claims([run_id]).filter(token=token).update(redispatch_at=later, **why.columns())
+    _open_claims([run_id]).filter(token=token).update(redispatch_at=later, **reason.columns())
 
 
 @transactional
-def leave_to_host(run_ids: Collection[UUID]) -> None:
+def leave_to_required_host(run_ids: Collection[UUID]) -> None:
     """Record that only the required host's own ticks can dispatch these runs. The run shows that reason."""
     waiting = _open_claims(run_ids).filter(dispatched_at=None)  # that host may have dispatched it already
     waiting.update(**Reason.of(Code.WAITS_FOR_HOST).columns())

@@ -13,7 +13,7 @@ from chroniker.models import Activation, CatchUp, JobState, Status, Trigger
 from chroniker.reasons import Code
 
 
-def plan_event(state: JobState, now: dt.datetime, waiting: Sequence[Activation]) -> Plan:
+def plan_run_for_activations(state: JobState, now: dt.datetime, waiting: Sequence[Activation]) -> Plan:
     """One run for the oldest activations: for all of them, the first, or the last, by the job's catch-up.
 
     ``waiting``: the oldest first. Those that waited longer than the misfire grace are passed over. An activation with
@@ -24,32 +24,35 @@ def plan_event(state: JobState, now: dt.datetime, waiting: Sequence[Activation])
     since = None if grace is None else now - dt.timedelta(seconds=grace)
     recent = [each for each in waiting if since is None or each.made_at >= since]
     plan.passed = [(each.pk, Code.TOO_OLD) for each in waiting if since is not None and each.made_at < since]
-    block = _first_block(recent, state.job.catch_up)
+    block = _activations_of_next_run(recent, state.job.catch_up)
     if state.job.catch_up == CatchUp.LATEST:
         plan.passed += [(each.pk, Code.LATER) for each in block[:-1]]
         block = block[-1:]
     if block:
-        _add_run(plan, now, block)
+        _add_run_for_activations(plan, now, block)
     return plan
 
 
-def _first_block(waiting: Sequence[Activation], catch_up: str) -> list[Activation]:
-    """The first activations that may become one run."""
+def _activations_of_next_run(waiting: Sequence[Activation], catch_up: str) -> list[Activation]:
+    """The first activations that one run may take."""
     if catch_up == CatchUp.EACH or (waiting and waiting[0].args is not None):
         return list(waiting[:1])
     own = next((n for n, each in enumerate(waiting) if each.args is not None), len(waiting))
     return list(waiting[:own])
 
 
-def _add_run(plan: Plan, now: dt.datetime, block: Sequence[Activation]) -> None:
-    """The run is for the instants of all, and names the cause of the last one."""
-    last = block[-1]
+def _add_run_for_activations(plan: Plan, now: dt.datetime, activations: Sequence[Activation]) -> None:
+    """Add one run for the instants of all these activations; it names the cause of the last one."""
+    last = activations[-1]
     add_run(plan, now, Status.CLAIMED, Trigger.EVENT, args=None if last.args is None else to_argument_line(last.args))
     run = plan.runs[-1]
-    run.cause, run.asked_by, run.depth = last.cause, last.asked_by, max(each.depth for each in block)
-    run.instant, run.instant_until = min(each.instant for each in block), max(each.instant for each in block)
+    run.cause, run.asked_by, run.depth = last.cause, last.asked_by, max(each.depth for each in activations)
+    run.instant, run.instant_until = (
+        min(each.instant for each in activations),
+        max(each.instant for each in activations),
+    )
     run.interval_start = instant_before(plan.spec, run.instant)
-    plan.taken = [each.pk for each in block]
+    plan.taken = [each.pk for each in activations]
 
 
 def to_argument_line(words: Sequence[str]) -> str:

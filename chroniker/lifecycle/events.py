@@ -12,20 +12,20 @@ from chroniker.models import EventKind, Run, RunEvent, Status
 from chroniker.reasons import NO_REASON, Code, Reason
 
 
-def note(run_id: UUID, kind: EventKind, text: str = "", *, reason: Reason = NO_REASON) -> None:
+def add_run_event(run_id: UUID, kind: EventKind, text: str = "", *, reason: Reason = NO_REASON) -> None:
     """Add an event: with free text, or with a reason that is rendered for each reader."""
     RunEvent.objects.create(
         run_id=run_id, at=FromNow(), kind=kind, code=reason.code or "", args=dict(reason.args), text=text
     )
 
 
-def note_all(run_ids: Iterable[UUID], kind: EventKind, reason: Reason) -> None:
+def add_event_to_runs(run_ids: Iterable[UUID], kind: EventKind, reason: Reason) -> None:
     """Add the same event to several runs. One statement."""
     values: dict[str, Any] = {"kind": kind, "code": reason.code or "", "args": dict(reason.args), "text": reason.text}
     RunEvent.objects.bulk_create([RunEvent(run_id=pk, at=FromNow(), **values) for pk in run_ids])
 
 
-def note_requests(claimed: Iterable[Run], now: dt.datetime) -> None:
+def add_request_events(claimed: Iterable[Run], now: dt.datetime) -> None:
     """Add an event for each of these runs that a person or a program requested."""
     events = [
         RunEvent(run_id=run.pk, at=now, kind=EventKind.NOTE, code=Code.REQUESTED, args={"who": run.asked_by})
@@ -35,7 +35,7 @@ def note_requests(claimed: Iterable[Run], now: dt.datetime) -> None:
     RunEvent.objects.bulk_create(events)
 
 
-def note_lost(ended: Iterable[Run], now: dt.datetime) -> None:
+def add_lost_events(ended: Iterable[Run], now: dt.datetime) -> None:
     """Add an event for each lost run among ``ended``, so that losses can be counted by kind and time.
 
     The alternative, an index on the runs' status, would cost a write at each run's end; lost runs are rare.
@@ -45,7 +45,7 @@ def note_lost(ended: Iterable[Run], now: dt.datetime) -> None:
         RunEvent.objects.bulk_create([_make_lost_event(run, now) for run in lost])
 
 
-def note_output_missing(lost: Iterable[Run], now: dt.datetime) -> None:
+def add_missing_output_events(lost: Iterable[Run], now: dt.datetime) -> None:
     """Add an event for each lost run that had started: its worker can no longer record that output is missing."""
     events = [
         RunEvent(run_id=run.pk, at=now, kind=EventKind.NOTE, code=Code.OUTPUT_MISSING) for run in lost if run.started_at

@@ -12,9 +12,9 @@ from chroniker.clock import jump_detection
 from chroniker.clock.database_clock import FromNow, database_now
 from chroniker.conf import settings
 from chroniker.lifecycle import host_runs
-from chroniker.lifecycle.close import conclude
-from chroniker.lifecycle.events import note_output_missing
-from chroniker.lifecycle.notify import annotate_recipients, send_run_finished
+from chroniker.lifecycle.close import conclude_runs
+from chroniker.lifecycle.events import add_missing_output_events
+from chroniker.lifecycle.notify import annotate_recipients, send_finished_signals
 from chroniker.lifecycle.transactions import lock_rows, transactional
 from chroniker.models import EVERY_HOST, OPEN, JobState, Lease, Run, Status
 from chroniker.reasons import Code, Reason
@@ -31,7 +31,7 @@ class HostProcesses(Protocol):
     def kill_remaining(self, run_id: UUID) -> Sequence[object]: ...
 
 
-def expire(limit: int, here: HostProcesses | None = None) -> list[Run]:
+def expire_runs(limit: int, local_processes: HostProcesses | None = None) -> list[Run]:
     """CLAIMED → LOST past the start deadline; RUNNING → LOST when the lease ran out. Returns the runs that were closed.
 
     Where locks decide, a run of this host is lost at once when its lock is free, and never while it is held: the lease
@@ -42,45 +42,55 @@ def expire(limit: int, here: HostProcesses | None = None) -> list[Run]:
     """
     overdue = Q(expires_at__lt=FromNow(-settings.drift_allowance))
     lost: list[Run] = []
-    if here is not None and here.locks_decide:
+    if local_processes is not None and local_processes.locks_decide:
         # From the few leases to their runs: the other way round SQLite would read the whole history.
         leased = Run.objects.filter(pk__in=Lease.objects.values("pk"))
-        running = list(leased.filter(status=Status.RUNNING, host=here.host).values_list("pk", flat=True))
-        held = {run_id: here.is_held(run_id) for run_id in running}
+        running = list(leased.filter(status=Status.RUNNING, host=local_processes.host).values_list("pk", flat=True))
+        held = {run_id: local_processes.is_held(run_id) for run_id in running}
         dead = [run_id for run_id in running if held[run_id] is False][:limit]
-        lost = _expire(_kill_processes_of(dead, here), None) if dead else []
+        lost = _close_as_lost(_kill_remaining_processes(dead, local_processes), None) if dead else []
         overdue &= ~Q(pk__in=[run_id for run_id in running if held[run_id]])
     ids = list(Lease.objects.filter(overdue).order_by("expires_at").values_list("pk", flat=True)[:limit])
     if ids:
-        lost += _expire(ids if here is None else _kill_processes_of(ids, here), overdue)
-    if ids := list(host_runs.children_of_dead_hosts().values_list("pk", flat=True)[:limit]):
-        lost += _expire(ids, Q(nonce=None), Code.HOST_GONE)
-    send_run_finished(lost)
+        lost += _close_as_lost(
+            ids if local_processes is None else _kill_remaining_processes(ids, local_processes), overdue
+        )
+    if ids := list(host_runs.leases_of_unstarted_children_on_dead_hosts().values_list("pk", flat=True)[:limit]):
+        lost += _close_as_lost(ids, Q(nonce=None), Code.HOST_GONE)
+    send_finished_signals(lost)
     return lost
 
 
-def _kill_processes_of(run_ids: list[UUID], here: HostProcesses) -> list[UUID]:
-    """Kill what is left of these runs on this host; returns them without those of which a process cannot be killed.
+def _kill_remaining_processes(run_ids: list[UUID], local_processes: HostProcesses) -> list[UUID]:
+    """Kill the remaining processes of these runs on this host; returns the runs without a process that survives.
 
     A run whose lock is held has a keeper: that kills the processes by its own deadline. None is killed because of a
     jump of the database's clock: then these runs are not closed either.
     """
     if jump_detection.read_clock().suspended_because:
         return []
-    running = Run.objects.filter(pk__in=run_ids, status=Status.RUNNING, host=here.host).values_list("pk", flat=True)
-    alive = {run_id for run_id in running if not here.is_held(run_id) and here.kill_remaining(run_id)}
+    running = Run.objects.filter(pk__in=run_ids, status=Status.RUNNING, host=local_processes.host).values_list(
+        "pk", flat=True
+    )
+    alive = {
+        run_id for run_id in running if not local_processes.is_held(run_id) and local_processes.kill_remaining(run_id)
+    }
     return [run_id for run_id in run_ids if run_id not in alive]
 
 
 @transactional
-def _expire(run_ids: Collection[UUID], still: Q | None, not_taken: Code = Code.NOT_TAKEN) -> list[Run]:
+def _close_as_lost(
+    run_ids: Collection[UUID], still_overdue: Q | None, code_of_claims: Code = Code.NOT_TAKEN
+) -> list[Run]:
     job_ids = list(Run.objects.filter(pk__in=run_ids).values_list("job_id", flat=True))
     states = list(lock_rows(JobState.objects.filter(pk__in=job_ids), skip=True))
     held = Run.objects.filter(pk__in=run_ids, job_id__in=[state.pk for state in states])
     mine = list(lock_rows(held, skip=True).values_list("pk", flat=True))
     # Compare the time again while locking the leases to remove: a lease may have been renewed in between.
     leases = Lease.objects.filter(pk__in=mine)
-    ids = set(lock_rows(leases.filter(still) if still else leases, skip=True).values_list("pk", flat=True))
+    ids = set(
+        lock_rows(leases.filter(still_overdue) if still_overdue else leases, skip=True).values_list("pk", flat=True)
+    )
     # After the locks, which may have taken their time. A tick has looked before; the clock may have jumped since.
     if not ids or jump_detection.read_clock().suspended_because:
         return []
@@ -89,15 +99,15 @@ def _expire(run_ids: Collection[UUID], still: Q | None, not_taken: Code = Code.N
     ids -= closed
     parents = set(Run.objects.filter(pk__in=ids, required_host=EVERY_HOST).values_list("pk", flat=True))
     ids -= parents
-    Run.objects.filter(pk__in=ids, status=Status.CLAIMED).update(**Reason.of(not_taken).columns())
+    Run.objects.filter(pk__in=ids, status=Status.CLAIMED).update(**Reason.of(code_of_claims).columns())
     Run.objects.filter(pk__in=ids, status=Status.RUNNING).update(**Reason.of(Code.LEASE).columns(), **_last_progress())
     Run.objects.filter(pk__in=ids).update(
         status=Status.LOST, finished_at=FromNow(), uncounted_since=FromNow(), redispatch_at=None
     )
     Lease.objects.filter(pk__in=ids).delete()
     lost = list(annotate_recipients(Run.objects.filter(pk__in=ids).select_related("job__group")))
-    note_output_missing(lost, database_now())
-    return conclude(states, lost, parents)
+    add_missing_output_events(lost, database_now())
+    return conclude_runs(states, lost, parents)
 
 
 def _last_progress() -> dict[str, Subquery]:

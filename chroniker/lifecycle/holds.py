@@ -21,10 +21,10 @@ def resume_jobs(job_ids: Collection[int]) -> list[int]:
     for state in held:
         lift_hold(state)
         state.resumed_at = now
-    changes = alert_conditions.changes_of((state, jobs[state.pk]) for state in held)
-    for change in changes:
-        alert_conditions.add_state_changes(change)
-        change.state.alert_at = now if change.rules.depend_on_time else change.state.alert_at
-    alert_episodes.write_changes(changes, now)
+    all_changes = alert_conditions.begin_changes((state, jobs[state.pk]) for state in held)
+    for changes in all_changes:
+        alert_conditions.add_changes_by_state(changes)
+        changes.state.alert_at = now if changes.rules.depend_on_time else changes.state.alert_at
+    alert_episodes.write_changes(all_changes, now)
     write_states(held, (*HOLD, "resumed_at", *alert_episodes.MARKS))
     return [state.pk for state in held]

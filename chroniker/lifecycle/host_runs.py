@@ -20,7 +20,7 @@ from chroniker.conf import settings
 from chroniker.eligibility import hosts
 from chroniker.eligibility.claim_kinds import RETRY_INHERITS
 from chroniker.lifecycle import job_health
-from chroniker.lifecycle.alert_conditions import Change
+from chroniker.lifecycle.alert_conditions import AlertChanges
 from chroniker.lifecycle.planned_rows import Plan
 from chroniker.models import EVERY_HOST, OPEN, AlertKind, Host, Lease, Run, Status, Trigger
 from chroniker.models.base import random_id
@@ -36,7 +36,7 @@ def plan_children(plans: Sequence[Plan], now: dt.datetime) -> None:
 
     Without a live host the plan's run becomes SKIPPED, with the reason, so that the instants are accounted for.
     """
-    parents = [plan for plan in plans if plan.claimed and plan.claimed.required_host == EVERY_HOST]
+    parents = [plan for plan in plans if plan.claimed_run and plan.claimed_run.required_host == EVERY_HOST]
     live = hosts.live_hosts_by_executor({plan.job.executor for plan in parents})
     for plan in parents:
         _add_children(plan, live.get(plan.job.executor, []), now)
@@ -54,7 +54,7 @@ def _add_children(plan: Plan, live: Sequence[Host], now: dt.datetime) -> None:
         if parent.trigger == Trigger.RETRY:  # its chain ends without this attempt
             for name in job_health.RETRY:
                 setattr(plan.after, name, getattr(plan.state, name))
-            job_health.drop_retry(plan.after, job, now)
+            job_health.drop_pending_retry(plan.after, job, now)
         parent.code = Code.NO_HOST
         parent.reason_args = {"executor": job.executor, "seconds": f"{settings.host_timeout.total_seconds():g}"}
         plan.missed = plan.missed or parent  # subscribers to missed runs get a message about it
@@ -75,26 +75,26 @@ def _add_children(plan: Plan, live: Sequence[Host], now: dt.datetime) -> None:
         plan.runs.append(child)
 
 
-def children_of_dead_hosts() -> QuerySet[Lease]:
+def leases_of_unstarted_children_on_dead_hosts() -> QuerySet[Lease]:
     """Leases of children that have not started, on hosts that are no longer live."""
     live = hosts.live_services().filter(host__name=OuterRef("run__required_host"), executor=OuterRef("job__executor"))
     return Lease.objects.filter(~Q(slot=""), ~Exists(live), nonce=None)
 
 
-def close_finished_parents(ids: Collection[UUID]) -> set[UUID]:
+def close_finished_parents(parent_ids: Collection[UUID]) -> set[UUID]:
     """RUNNING → SUCCEEDED, STOPPED or FAILED, for these parents without open children. Returns the closed ones.
 
     The caller holds the jobs' states; without that, two last children could each see the other one open. The leases of
     the other parents get the number of hosts that have reported.
     """
-    if not ids:
+    if not parent_ids:
         return set()
     is_open = Exists(_open_children())
-    parents = list(Run.objects.filter(~is_open, pk__in=ids, required_host=EVERY_HOST, status=Status.RUNNING))
+    parents = list(Run.objects.filter(~is_open, pk__in=parent_ids, required_host=EVERY_HOST, status=Status.RUNNING))
     closed = {parent.pk for parent in parents}
     if closed:
         _close_parents(parents)
-    if waiting := set(ids) - closed:
+    if waiting := set(parent_ids) - closed:
         # Ids first: MySQL cannot read a table in the statement that writes it.
         still = _open_children().order_by().values("parent").annotate(count=Count("pk")).values("count")
         Lease.objects.filter(pk__in=waiting).update(total_parts_complete=F("total_parts") - Subquery(still))
@@ -141,10 +141,10 @@ def parent_outcome(parent: Run, children: Sequence[Run]) -> tuple[Status, Reason
     return (Status.FAILED if parent.stop_requested_at is None else Status.STOPPED), because
 
 
-def name_slow_hosts(changes: Iterable[Change], runs: Iterable[Run]) -> None:
+def add_slow_hosts_to_alerts(all_changes: Iterable[AlertChanges], runs: Iterable[Run]) -> None:
     """Add the hosts to alerts that one of these ended runs on every host was slow. One statement; none without one."""
     parents = {run.pk: run for run in runs if run.required_host == EVERY_HOST}
-    findings = (each for change in changes for each in change.raised if each.kind == AlertKind.SLOW)
+    findings = (each for changes in all_changes for each in changes.raised if each.kind == AlertKind.SLOW)
     slow = [(parents[each.run_id], each.args) for each in findings if each.run_id in parents]
     if not slow:
         return
@@ -156,14 +156,14 @@ def name_slow_hosts(changes: Iterable[Change], runs: Iterable[Run]) -> None:
         args["hosts"] = [each for each in took if each[1] > args["limit"]][:MOST_NAMED]
 
 
-def extend_parent_leases(ids: Collection[UUID]) -> None:
+def extend_parent_leases(parent_ids: Collection[UUID]) -> None:
     """Extend the expired leases of these parents, which still have open children."""
-    Lease.objects.filter(pk__in=ids).update(expires_at=FromNow(settings.lease))
+    Lease.objects.filter(pk__in=parent_ids).update(expires_at=FromNow(settings.lease))
 
 
-def lost_children(ids: Collection[UUID]) -> set[UUID]:
-    """The parents with a LOST child. Its command may have finished."""
-    if not ids:
+def parents_with_lost_child(parent_ids: Collection[UUID]) -> set[UUID]:
+    """The parents with a LOST child, whose command may have finished."""
+    if not parent_ids:
         return set()
-    lost = Run.objects.filter(parent__in=ids, status=Status.LOST)
+    lost = Run.objects.filter(parent__in=parent_ids, status=Status.LOST)
     return {parent for parent in lost.values_list("parent", flat=True).distinct() if parent}

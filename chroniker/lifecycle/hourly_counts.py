@@ -7,8 +7,8 @@ from bisect import bisect_right
 from collections.abc import Iterable, Mapping
 from uuid import UUID
 
-from chroniker.lifecycle.bulk import add_numbers
-from chroniker.lifecycle.job_health import seconds_of
+from chroniker.lifecycle.bulk import insert_or_add_numbers
+from chroniker.lifecycle.job_health import duration_seconds
 from chroniker.lifecycle.transactions import lock_rows, transactional
 from chroniker.models import DELAY_BOUNDS, CountedRuns, Run, RunCount, RunHour, RunTotal, Status, Trigger
 from chroniker.schedule import jitter
@@ -41,18 +41,20 @@ def count_closed_runs() -> int:
     if not ids:
         return 0
     runs = list(lock_rows(waiting.filter(pk__in=ids).only(*_READ), skip=True))
-    hours, totals, outcomes = _sums(runs, _jitters(ids))
-    add_numbers([hours[key] for key in sorted(hours)], key=("job", "hour"), largest=("seconds_max", "late_hour"))
-    add_numbers([totals[key] for key in sorted(totals)], key=("start",), largest=("seconds_max",))
-    add_numbers([outcomes[key] for key in sorted(outcomes)], key=("outcome",), largest=())
+    hours, totals, outcomes = _sum_up_runs(runs, _jitter_seconds_by_job(ids))
+    insert_or_add_numbers(
+        [hours[key] for key in sorted(hours)], key=("job", "hour"), keep_largest=("seconds_max", "late_hour")
+    )
+    insert_or_add_numbers([totals[key] for key in sorted(totals)], key=("start",), keep_largest=("seconds_max",))
+    insert_or_add_numbers([outcomes[key] for key in sorted(outcomes)], key=("outcome",), keep_largest=())
     Run.objects.filter(pk__in=[run.pk for run in runs]).update(uncounted_since=None)
     return len(runs)
 
 
-def _sums(
+def _sum_up_runs(
     runs: Iterable[Run], jitters: Mapping[int, int]
 ) -> tuple[dict[tuple[int, dt.datetime], RunHour], dict[dt.datetime, RunTotal], dict[str, RunCount]]:
-    """By job and hour, by half hour, and by outcome. Of a run on every host, the parent counts."""
+    """The counts by job and hour, by half hour, and by outcome. Of a run on every host, only the parent counts."""
     hours: dict[tuple[int, dt.datetime], RunHour] = {}
     totals: dict[dt.datetime, RunTotal] = {}
     outcomes: dict[str, RunCount] = {}
@@ -62,23 +64,23 @@ def _sums(
             hour = run.finished_at.replace(minute=0, second=0, microsecond=0)
             start = hour.replace(minute=30 if run.finished_at.minute >= 30 else 0)
             row = hours.setdefault((run.job_id, hour), RunHour(job_id=run.job_id, hour=hour))
-            bucket = _bucket(run, jitters.get(run.job_id, 0))
+            bucket = _start_delay_bucket(run, jitters.get(run.job_id, 0))
             row.late_hour = hour if bucket is not None and bucket >= LATE else row.late_hour
             for counts in (row, totals.setdefault(start, RunTotal(start=start))):
                 _count_run(counts, run, bucket)
             name = _COUNTERS[Status(run.status)]
             outcome = outcomes.setdefault(name, RunCount(outcome=name))
             outcome.runs += 1
-            outcome.seconds += seconds_of(run) or 0.0
+            outcome.seconds += duration_seconds(run) or 0.0
     return hours, totals, outcomes
 
 
-def _jitters(ids: list[UUID]) -> dict[int, int]:
+def _jitter_seconds_by_job(ids: list[UUID]) -> dict[int, int]:
     rows = Run.objects.filter(pk__in=ids, job__jitter_seconds__gt=0).order_by()
     return dict(rows.values_list("job", "job__jitter_seconds").distinct())
 
 
-def _bucket(run: Run, jitter_seconds: int) -> int | None:
+def _start_delay_bucket(run: Run, jitter_seconds: int) -> int | None:
     """The number of the bucket of its start delay; ``None``: it was not started."""
     if run.started_at is None:
         return None
@@ -90,7 +92,7 @@ def _bucket(run: Run, jitter_seconds: int) -> int | None:
 
 def _count_run(row: CountedRuns, run: Run, bucket: int | None) -> None:
     names = [_COUNTERS[Status(run.status)]]
-    if (seconds := seconds_of(run)) is not None:
+    if (seconds := duration_seconds(run)) is not None:
         row.seconds_sum += seconds
         row.seconds_max = max(row.seconds_max, seconds)
         names.append(f"delay_{bucket}")

@@ -11,12 +11,16 @@ from chroniker.lifecycle.transactions import lock_rows, transactional
 from chroniker.models import JobState, LogChunk, Run, Status
 
 
-def keep_tokens(job_id: int, runs: int, last_status: str, last_finished_at: dt.datetime | None) -> None:
+def create_state_with_reserved_tokens(
+    job_id: int, past_runs: int, last_status: str, last_finished_at: dt.datetime | None
+) -> None:
     """Create the state of a new job and reserve the tokens 1 to ``runs`` for its past runs; new runs follow them.
 
     ``last_status``: the status of its last past run. Jobs that depend on its success use it.
     """
-    JobState.objects.create(job_id=job_id, last_token=runs, last_status=last_status, last_finished_at=last_finished_at)
+    JobState.objects.create(
+        job_id=job_id, last_token=past_runs, last_status=last_status, last_finished_at=last_finished_at
+    )
 
 
 @transactional
@@ -32,7 +36,7 @@ def record_history(job_id: int, runs: Sequence[Run], chunks: Iterable[LogChunk])
     LogChunk.objects.bulk_create([chunk for chunk in chunks if chunk.run_id in ids])
     if state and new:
         for run in new:
-            job_health.count_end(state, run)
+            job_health.count_run_end(state, run)
         job_health.set_recent_durations(state, _recent_seconds(job_id))
         write_states([state], job_health.RESULT)
     return len(new)
@@ -42,4 +46,4 @@ def _recent_seconds(job_id: int) -> list[float]:
     """The durations of the newest successful runs, the newest last: imported ones may be older than own ones."""
     runs = Run.objects.filter(job=job_id, parent=None, status=Status.SUCCEEDED, started_at__isnull=False)
     newest = runs.order_by("-token").only("started_at", "finished_at")[: job_health.RECENT]
-    return [seconds for run in reversed(list(newest)) if (seconds := job_health.seconds_of(run)) is not None]
+    return [seconds for run in reversed(list(newest)) if (seconds := job_health.duration_seconds(run)) is not None]

@@ -44,39 +44,39 @@ _COUNTERS = {
 }
 
 
-def record_end(state: JobState, run: Run, *, goes_on: bool) -> None:
-    """Record that this run was closed. ``goes_on``: a retry of its chain is booked; else its chain ends with it."""
+def record_run_end(state: JobState, run: Run, *, has_retry: bool) -> None:
+    """Record that this run was closed. ``has_retry``: a retry is booked; else its chain ends with this run."""
     assert run.finished_at is not None
-    count_end(state, run)
+    count_run_end(state, run)
     if run.status == Status.SUCCEEDED:
         _record_success(state, run)
     is_lost = run.status == Status.LOST and run.attempt >= LOST_ATTEMPTS
-    if not goes_on or is_lost:
-        end_chain(state, run.status, run.finished_at)
-    if not goes_on and run.origin in HOLDING and run.status in BAD:
-        _hold(state, run.job, run.token, run.finished_at)
+    if not has_retry or is_lost:
+        record_chain_end(state, run.status, run.finished_at)
+    if not has_retry and run.origin in HOLDING and run.status in BAD:
+        _hold_if_configured(state, run.job, run.token, run.finished_at)
 
 
-def record_backfill_end(state: JobState, run: Run) -> None:
-    """Record the end of a run of a backfill: in the counters and durations only, which are not about the present."""
+def count_backfill_run_end(state: JobState, run: Run) -> None:
+    """Count the end of a run of a backfill, in counters and durations only: the rest is about the schedule."""
     last_success_at = state.last_success_at
-    count_end(state, run)
+    count_run_end(state, run)
     state.last_success_at = last_success_at
     if run.status == Status.SUCCEEDED:
         _record_duration(state, run)
 
 
-def count_end(state: JobState, run: Run) -> None:
+def count_run_end(state: JobState, run: Run) -> None:
     """Add this closed run to the counters. An imported run may be older than the last success."""
     counter = _COUNTERS[Status(run.status)]
     setattr(state, counter, getattr(state, counter) + 1)
     state.bad_permille = bad_permille(state)
-    state.seconds_total += seconds_of(run) or 0.0
+    state.seconds_total += duration_seconds(run) or 0.0
     if run.status == Status.SUCCEEDED and run.finished_at is not None:
         state.last_success_at = max(state.last_success_at or run.finished_at, run.finished_at)
 
 
-def seconds_of(run: Run) -> float | None:
+def duration_seconds(run: Run) -> float | None:
     """The duration of a closed run; none if it was not started."""
     if run.started_at is None or run.finished_at is None:
         return None
@@ -94,45 +94,45 @@ def _record_success(state: JobState, run: Run) -> None:
     state.last_success_at = run.finished_at
     if run.origin == Trigger.MANUAL:
         lift_hold(state)
-    record_done(state, run)
+    record_done_instants(state, run)
     if run.origin == Trigger.SCHEDULE and run.instant_until is not None:
         state.last_success_until = max(state.last_success_until or run.instant_until, run.instant_until)
     _record_duration(state, run)
 
 
 def _record_duration(state: JobState, run: Run) -> None:
-    if (seconds := seconds_of(run)) is not None:
+    if (seconds := duration_seconds(run)) is not None:
         set_recent_durations(state, [*state.recent_seconds, seconds])
 
 
-def record_done(state: JobState, run: Run) -> None:
-    """This run has done its instants, whatever triggered it: a deadline expects them no longer."""
+def record_done_instants(state: JobState, run: Run) -> None:
+    """Record that a successful run has done its instants, whatever triggered it: no deadline expects them any more."""
     if run.instant_until is not None and run.status == Status.SUCCEEDED:
         state.done_until = max(state.done_until or run.instant_until, run.instant_until)
 
 
 def bad_permille(state: JobState) -> int:
-    """By the counters of ``state``, without stopped runs. For the order of the list: one good run is added, so that a
-    single failed run is not the worst of all."""
+    """The share of bad runs in thousandths, by the counters, without stopped runs. One good run is added: in
+    a list ordered by this share, a job with a single failed run is then not the worst."""
     bad = state.n_failed + state.n_timed_out + state.n_lost
     return 1000 * bad // (bad + state.n_succeeded + 1)
 
 
 def percentile(values: list[float], percent: int) -> float:
-    """The smallest of the values that at least this share of them does not exceed (nearest rank)."""
+    """The smallest value that at least this percentage of the values does not exceed (nearest rank)."""
     return sorted(values)[math.ceil(len(values) * percent / 100) - 1]
 
 
-def end_chain(state: JobState, status: str, at: dt.datetime) -> None:
+def record_chain_end(state: JobState, status: str, ended_at: dt.datetime) -> None:
     """Record the result of a chain of attempts. A chain that a person stopped leaves the failures as they are."""
     if status == Status.SUCCEEDED:
         state.failures, state.failing_since = 0, None
     elif status in BAD:
         state.failures += 1
-        state.failing_since = state.failing_since or at
+        state.failing_since = state.failing_since or ended_at
 
 
-def book_retry(state: JobState, run: Run, at: dt.datetime | None) -> bool:
+def book_retry(state: JobState, run: Run, retry_at: dt.datetime | None) -> bool:
     """Book a retry of this run, unless one of another chain is pending; returns whether it was booked.
 
     A run of the schedule replaces the pending retry of a run by hand, whose chain ends.
@@ -140,8 +140,8 @@ def book_retry(state: JobState, run: Run, at: dt.datetime | None) -> bool:
     if state.retry_at is not None:
         if run.origin != Trigger.SCHEDULE or state.retry_origin == Trigger.SCHEDULE:
             return False
-        _end_retried_chain(state, run.finished_at or state.retry_at)
-    state.retry_at, state.retry_attempt = at, run.attempt
+        _end_chain_of_pending_retry(state, run.finished_at or state.retry_at)
+    state.retry_at, state.retry_attempt = retry_at, run.attempt
     state.retry_of, state.retry_origin, state.retry_status = run.chain, run.origin, run.status
     return True
 
@@ -150,29 +150,29 @@ def clear_retry(state: JobState) -> None:
     state.retry_at, state.retry_of, state.retry_origin, state.retry_status = None, None, "", ""
 
 
-def drop_retry(state: JobState, job: Job, now: dt.datetime) -> None:
-    """No retry will follow: the pending one, if any, is cancelled, and its chain ends as its last attempt did."""
+def drop_pending_retry(state: JobState, job: Job, now: dt.datetime) -> None:
+    """Cancel the pending retry, if any; its chain of attempts ends with the result of its last attempt."""
     if state.retry_at is not None:
         ended_at = state.last_finished_at or now
-        _end_retried_chain(state, ended_at)
+        _end_chain_of_pending_retry(state, ended_at)
         if state.retry_origin in HOLDING:
-            _hold(state, job, state.retry_of, ended_at)
+            _hold_if_configured(state, job, state.retry_of, ended_at)
     clear_retry(state)
 
 
-def _end_retried_chain(state: JobState, at: dt.datetime) -> None:
-    """The chain of the pending retry ends as its last attempt did.
+def _end_chain_of_pending_retry(state: JobState, ended_at: dt.datetime) -> None:
+    """Record that the chain of the pending retry ends with the result of its last attempt.
 
     A lost attempt that counted as a failure already (``LOST_ATTEMPTS``) is not counted again.
     """
     if state.retry_of is not None:
-        state.dropped_chain = (state.retry_of, state.retry_status)  # ``activations.record_ends`` reads it
+        state.dropped_chain = (state.retry_of, state.retry_status)  # ``activations.insert_for_ended_chains`` reads it
     if state.retry_status != Status.LOST or state.retry_attempt < LOST_ATTEMPTS:
-        end_chain(state, state.retry_status, at)
+        record_chain_end(state, state.retry_status, ended_at)
 
 
-def _hold(state: JobState, job: Job, token: int | None, at: dt.datetime) -> None:
-    """A chain of the schedule has ended badly. A job that is held already keeps the cause."""
+def _hold_if_configured(state: JobState, job: Job, token: int | None, at: dt.datetime) -> None:
+    """Hold a job with *hold on failure* after a chain has ended badly. A job that is held already keeps its cause."""
     if job.hold_on_failure and state.held_at is None:
         state.held_at, state.held_by_run = at, token
 

@@ -13,8 +13,8 @@ from django.db.models import Exists, OuterRef
 from chroniker.conf import settings
 from chroniker.job_commands.secret_masking import mask_secrets
 from chroniker.lifecycle.alert_messages import make_payload
-from chroniker.lifecycle.recipients import Recipients, has_run_channels, recipients
-from chroniker.lifecycle.transactions import send_after_commit
+from chroniker.lifecycle.recipients import Recipients, has_run_channels, load_recipients
+from chroniker.lifecycle.transactions import send_signal_after_commit
 from chroniker.models import Job, JobTrigger, Outbox, Run, Status
 from chroniker.models.message_events import RUN_EVENTS, STARTED
 from chroniker.outbox.channels import CALLBACK, ERRORS, MAIL, Webhook, webhooks
@@ -24,14 +24,14 @@ from chroniker.signals import run_finished
 DRAIN = dt.timedelta(seconds=5)
 
 
-#: What ``annotate_recipients`` adds.
+#: The annotations of ``annotate_recipients``.
 RECIPIENTS = ("subscribed", "channelled", "has_triggers")
 
 
 def annotate_recipients(runs: Any) -> Any:
     """Annotate whether the job has subscribers (``subscribed``), channels for runs (``channelled``), and triggers.
 
-    Saves ``enqueue`` and ``activations.record_ends`` their statements where there are none.
+    Saves ``enqueue_end_messages`` and ``activations.insert_for_ended_chains`` their statements where there are none.
     """
     subscriptions = Job.subscribers.through._default_manager.filter(job=OuterRef("job"))
     triggers = JobTrigger.objects.filter(source=OuterRef("job"))
@@ -39,7 +39,7 @@ def annotate_recipients(runs: Any) -> Any:
     return runs.annotate(subscribed=Exists(subscriptions), channelled=channelled, has_triggers=Exists(triggers))
 
 
-def enqueue(runs: Sequence[Run], now: dt.datetime) -> None:
+def enqueue_end_messages(runs: Sequence[Run], now: dt.datetime) -> None:
     """Write the messages about the ends of these runs, one for each run and channel.
 
     At most five statements, however many runs; none without recipients. For a run on every host, one message is
@@ -52,35 +52,35 @@ def enqueue(runs: Sequence[Run], now: dt.datetime) -> None:
         *_webhook_messages(reported, hooks, now),
         *_callback_messages(reported, now),
     ]
-    messages += _messages_to_channels(reported, now)
+    messages += _channel_messages_about_ends(reported, now)
     if messages:
         Outbox.objects.bulk_create(messages)
 
 
-def enqueue_start(run: Run, now: dt.datetime) -> None:
+def enqueue_start_messages(run: Run, now: dt.datetime) -> None:
     """Write the messages about the start of this run, for the channels that get pings or check-ins."""
-    found = recipients([run.job_id], [run.job.group_id])
+    found = load_recipients([run.job_id], [run.job.group_id])
     Outbox.objects.bulk_create(_channel_messages(run, found, STARTED, now))
 
 
-def _messages_to_channels(runs: Sequence[Run], now: dt.datetime) -> list[Outbox]:
+def _channel_messages_about_ends(runs: Sequence[Run], now: dt.datetime) -> list[Outbox]:
     wanted = [run for run in runs if run.__dict__.get("channelled", True)]
     if not wanted:
         return []
-    found = recipients({run.job_id for run in wanted}, {run.job.group_id for run in wanted})
+    found = load_recipients({run.job_id for run in wanted}, {run.job.group_id for run in wanted})
     return [each for run in wanted for each in _channel_messages(run, found, RUN_EVENTS[run.status], now)]
 
 
 def _channel_messages(run: Run, found: Recipients, event: str, now: dt.datetime) -> list[Outbox]:
-    channels = found.of(run.job_id, run.job.group_id, event)
-    text = run_body(run, event) if channels else {}
-    return [_message(run, each.key, event, now, make_payload(each.name, text)) for each in channels]
+    channels = found.channels_for(run.job_id, run.job.group_id, event)
+    text = make_run_body(run, event) if channels else {}
+    return [_make_message(run, each.key, event, now, make_payload(each.name, text)) for each in channels]
 
 
-def send_run_finished(runs: Iterable[Run]) -> None:
+def send_finished_signals(runs: Iterable[Run]) -> None:
     """Send the signal ``run_finished`` for each run, after the commit."""
     for run in runs:
-        send_after_commit(
+        send_signal_after_commit(
             run_finished,
             Run,
             run_id=run.pk,
@@ -94,9 +94,9 @@ def send_run_finished(runs: Iterable[Run]) -> None:
 
 def _mail_messages(runs: Sequence[Run], now: dt.datetime) -> list[Outbox]:
     wanted = [run for run in runs if _wants_mail(run)]
-    users = _subscribers({run.job_id for run in wanted}) if wanted else {}
+    users = _subscribers_by_job({run.job_id for run in wanted}) if wanted else {}
     return [
-        _message(run, f"{MAIL}:{user_id}", RUN_EVENTS[run.status], now, {"to": name})
+        _make_message(run, f"{MAIL}:{user_id}", RUN_EVENTS[run.status], now, {"to": name})
         for run in wanted
         for user_id, name in users.get(run.job_id, ())
     ]
@@ -110,8 +110,8 @@ def _wants_mail(run: Run) -> bool:
     return wanted and run.__dict__.get("subscribed", True)
 
 
-def _subscribers(job_ids: Iterable[int]) -> dict[int, list[tuple[Any, str]]]:
-    """Id and name of the active users with an address, by job."""
+def _subscribers_by_job(job_ids: Iterable[int]) -> dict[int, list[tuple[Any, str]]]:
+    """By job: id and name of its active subscribers with an address."""
     model = get_user_model()
     fields, email = {field.name for field in model._meta.get_fields()}, model.get_email_field_name()
     if email not in fields:  # a custom user model may have no e-mail field
@@ -129,7 +129,7 @@ def _subscribers(job_ids: Iterable[int]) -> dict[int, list[tuple[Any, str]]]:
 def _webhook_messages(runs: Sequence[Run], hooks: Sequence[Webhook], now: dt.datetime) -> list[Outbox]:
     by_channel = {hook.channel: hook for hook in hooks}  # a URL that is configured twice gets one message
     return [
-        _message(run, channel, RUN_EVENTS[run.status], now, run_body(run, RUN_EVENTS[run.status]))
+        _make_message(run, channel, RUN_EVENTS[run.status], now, make_run_body(run, RUN_EVENTS[run.status]))
         for channel, hook in by_channel.items()
         for run in runs
         if RUN_EVENTS[run.status] in hook.events
@@ -138,15 +138,17 @@ def _webhook_messages(runs: Sequence[Run], hooks: Sequence[Webhook], now: dt.dat
 
 def _callback_messages(runs: Sequence[Run], now: dt.datetime) -> list[Outbox]:
     wanted = [run for run in runs if settings.job_error_callback and run.status in ERRORS]
-    return [_message(run, CALLBACK, RUN_EVENTS[run.status], now) for run in wanted]
+    return [_make_message(run, CALLBACK, RUN_EVENTS[run.status], now) for run in wanted]
 
 
-def _message(run: Run, channel: str, event: str, now: dt.datetime, payload: dict[str, Any] | None = None) -> Outbox:
+def _make_message(
+    run: Run, channel: str, event: str, now: dt.datetime, payload: dict[str, Any] | None = None
+) -> Outbox:
     send_at = now + DRAIN if run.status == Status.TIMED_OUT else now
     return Outbox(run_id=run.pk, channel=channel, event=event, payload=payload or {}, send_at=send_at)
 
 
-def run_body(run: Run, event: str) -> dict[str, Any]:
+def make_run_body(run: Run, event: str) -> dict[str, Any]:
     """The body of a webhook's message. Fixed when the run is closed, so that every attempt sends the same body."""
     return {
         "type": event,

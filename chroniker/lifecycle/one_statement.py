@@ -1,8 +1,8 @@
 """PostgreSQL: a start, a renewal and the first half of a finish as one statement each, instead of two to seven.
 
 The parts are the querysets and values of the plain form, which stands beside each caller, so conditions are written
-once; a process compiles them once, with parameters. Whatever these statements do not change, the plain form decides: no
-row is an answer. All parts of a statement see one snapshot; but a row that another transaction has changed meanwhile is
+once; a process compiles them once, with parameters. If such a statement returns no row, the caller uses the plain form,
+which decides. All parts of a statement see one snapshot; but a row that another transaction has changed meanwhile is
 locked and its conditions are tested again. Each statement locks in the order of all others: JobState, Run, Lease.
 """
 
@@ -23,7 +23,7 @@ from chroniker.conf import settings
 from chroniker.models import Group, Job, JobState, Lease, Run
 from chroniker.models.statements import Statement, Values, select
 
-#: Tests compare both forms. It is no setting: both do the same.
+#: Not a setting: tests turn it off to compare both forms, which do the same.
 ENABLED = True
 
 
@@ -55,25 +55,25 @@ class ClosedRun:
     is_fresh: bool
 
 
-def make_start(
+def make_start_statement(
     claim: QuerySet[Run], values: Values, lease: QuerySet[Lease], lease_values: Values, *, with_server: bool
 ) -> Statement:
-    """Update the run if it is in ``claim``, and then its lease."""
+    """The statement that updates the run if it is in ``claim``, and then its lease."""
     moved, moved_params = _make_update(claim, values)
     held, held_params = _make_update(lease, lease_values)
     return Statement(
-        f"WITH moved AS ({moved} RETURNING {_columns(Run, _table(Run))}), "  # nosec B608
+        f"WITH moved AS ({moved} RETURNING {_all_columns(Run, _table(Run))}), "  # nosec B608
         f"held AS ({held} AND EXISTS (SELECT FROM moved) RETURNING 1) "
         f"SELECT {clock_columns_sql(settings.database, with_server=with_server)}, "
-        f"state.{_name(JobState, 'last_success_until')}, state.{_name(JobState, 'alerts_open')}, "
-        f"{_columns(Run, 'moved')}, {_columns(Job, 'job')} "
-        f"FROM moved CROSS JOIN held JOIN {_table(Job)} job ON job.{_name(Job, 'id')} = moved.{_name(Run, 'job')} "
-        f"JOIN {_table(JobState)} state ON state.{_name(JobState, 'job')} = job.{_name(Job, 'id')}",
+        f"state.{_column(JobState, 'last_success_until')}, state.{_column(JobState, 'alerts_open')}, "
+        f"{_all_columns(Run, 'moved')}, {_all_columns(Job, 'job')} "
+        f"FROM moved CROSS JOIN held JOIN {_table(Job)} job ON job.{_column(Job, 'id')} = moved.{_column(Run, 'job')} "
+        f"JOIN {_table(JobState)} state ON state.{_column(JobState, 'job')} = job.{_column(Job, 'id')}",
         [*moved_params, *held_params],
     )
 
 
-def start(statement: Statement, values: Values) -> StartedRun | None:
+def execute_start(statement: Statement, values: Values) -> StartedRun | None:
     row = statement.fetch(values)
     if row is None:
         return None
@@ -83,49 +83,49 @@ def start(statement: Statement, values: Values) -> StartedRun | None:
     return StartedRun(run, last_success_until, alerts_open, now, server)
 
 
-def make_renewal(lease: QuerySet[Lease], values: Values, *, with_server: bool) -> Statement:
-    """Update the lease."""
+def make_renewal_statement(lease: QuerySet[Lease], values: Values, *, with_server: bool) -> Statement:
+    """The statement that renews the lease and reads the run's stop request."""
     renewed, params = _make_update(lease, values)
-    stop = ", ".join(f"run.{_name(Run, name)}" for name in ("stop_requested_at", "stop_requested_by"))
+    stop = ", ".join(f"run.{_column(Run, name)}" for name in ("stop_requested_at", "stop_requested_by"))
     return Statement(
-        f"WITH renewed AS ({renewed} RETURNING {_name(Lease, 'run')} AS run_id) "  # nosec B608
+        f"WITH renewed AS ({renewed} RETURNING {_column(Lease, 'run')} AS run_id) "  # nosec B608
         f"SELECT {stop}, {clock_columns_sql(settings.database, with_server=with_server)} "
-        f"FROM {_table(Run)} run JOIN renewed ON renewed.run_id = run.{_name(Run, 'id')}",
+        f"FROM {_table(Run)} run JOIN renewed ON renewed.run_id = run.{_column(Run, 'id')}",
         params,
     )
 
 
-def renew(statement: Statement, values: Values) -> tuple[dt.datetime | None, str, dt.datetime, str] | None:
+def execute_renewal(statement: Statement, values: Values) -> tuple[dt.datetime | None, str, dt.datetime, str] | None:
     """Returns time and author of the run's stop request, the clock and the server."""
     row = statement.fetch(values)
     return None if row is None else (row[0], row[1], row[2], row[3])
 
 
-def make_close(
+def make_close_statement(
     run_id: Any, state: QuerySet[JobState], run: QuerySet[Run], values: Values, facts: QuerySet[Run]
 ) -> Statement:
-    """Lock the state of the run's job, update the run, and delete its lease. ``facts``: annotations of the run."""
+    """The statement that locks the state, updates the run and deletes its lease. ``facts``: annotations of the run."""
     locked, locked_params = select(state)
     moved, moved_params = _make_update(run, values)
     names = facts.query.annotations
     known, known_params = select(facts.values_list(*names))
-    key, version, own = _name(JobState, "job"), _name(JobState, "revision"), _name(Run, "job")
+    key, version, own = _column(JobState, "job"), _column(JobState, "revision"), _column(Run, "job")
     return Statement(
         f"WITH state AS MATERIALIZED ({locked}), "  # nosec B608
-        f"moved AS ({moved} AND EXISTS (SELECT FROM state) RETURNING {_columns(Run, _table(Run))}), "
-        f"freed AS (DELETE FROM {_table(Lease)} WHERE {_name(Lease, 'run')} = %s AND EXISTS (SELECT FROM moved)), "
+        f"moved AS ({moved} AND EXISTS (SELECT FROM state) RETURNING {_all_columns(Run, _table(Run))}), "
+        f"freed AS (DELETE FROM {_table(Lease)} WHERE {_column(Lease, 'run')} = %s AND EXISTS (SELECT FROM moved)), "
         f"known ({', '.join(names)}) AS MATERIALIZED ({known}) "
         f"SELECT state.{version} = (SELECT seen.{version} FROM {_table(JobState)} seen "
-        f"WHERE seen.{key} = moved.{own}), known.*, {_columns(JobState, 'state')}, "
-        f"{_columns(Run, 'moved')}, {_columns(Job, 'job')}, {_columns(Group, 'team')} "
-        f"FROM moved JOIN state ON state.{key} = moved.{own} JOIN {_table(Job)} job ON job.{_name(Job, 'id')} = "
-        f"moved.{own} LEFT JOIN {_table(Group)} team ON team.{_name(Group, 'id')} = job.{_name(Job, 'group')} "
+        f"WHERE seen.{key} = moved.{own}), known.*, {_all_columns(JobState, 'state')}, "
+        f"{_all_columns(Run, 'moved')}, {_all_columns(Job, 'job')}, {_all_columns(Group, 'team')} "
+        f"FROM moved JOIN state ON state.{key} = moved.{own} JOIN {_table(Job)} job ON job.{_column(Job, 'id')} = "
+        f"moved.{own} LEFT JOIN {_table(Group)} team ON team.{_column(Group, 'id')} = job.{_column(Job, 'group')} "
         f"CROSS JOIN known",
         [*locked_params, *moved_params, run_id, *known_params],
     )
 
 
-def close(statement: Statement, values: Values, facts: Sequence[str]) -> ClosedRun | None:
+def execute_close(statement: Statement, values: Values, facts: Sequence[str]) -> ClosedRun | None:
     row = statement.fetch(values)
     if row is None:
         return None
@@ -155,7 +155,7 @@ def _make_instances(values: Sequence[Any], *models: type[Model]) -> list[Any]:
     """Model instances of the values of all their columns, one model after the other."""
     alias, made, start = settings.database, [], 0
     for model in models:
-        names, converters = _fields(model, alias)
+        names, converters = _names_and_converters(model, alias)
         own = list(values[start : start + len(names)])
         for n, convert in converters:
             own[n] = convert(own[n], None, connections[alias])
@@ -165,14 +165,14 @@ def _make_instances(values: Sequence[Any], *models: type[Model]) -> list[Any]:
 
 
 @functools.cache
-def _fields(model: type[Model], alias: str) -> tuple[list[str], list[tuple[int, Any]]]:
+def _names_and_converters(model: type[Model], alias: str) -> tuple[list[str], list[tuple[int, Any]]]:
     """The names of the columns, and what converts the values of some of them."""
     fields = model._meta.concrete_fields
     converters = [(n, each) for n, field in enumerate(fields) for each in field.get_db_converters(connections[alias])]
     return [field.attname for field in fields], converters
 
 
-def _columns(model: type[Model], alias: str) -> str:
+def _all_columns(model: type[Model], alias: str) -> str:
     """SQL of all columns of ``alias``, as ``_make_instances`` reads them."""
     quote = connections[settings.database].ops.quote_name
     return ", ".join(f"{alias}.{quote(str(field.column))}" for field in model._meta.concrete_fields)
@@ -183,6 +183,6 @@ def _table(model: type[Model]) -> str:
     return connections[settings.database].ops.quote_name(model._meta.db_table)
 
 
-def _name(model: type[Model], field: str) -> str:
+def _column(model: type[Model], field: str) -> str:
     """SQL of the name of the column."""
     return connections[settings.database].ops.quote_name(str(model._meta.get_field(field).column))  # type: ignore[union-attr]

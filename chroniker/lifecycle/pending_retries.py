@@ -14,20 +14,20 @@ from chroniker.models import Job, JobState, Run, Status, Trigger
 LONGEST_BACKOFF = dt.timedelta(days=1)
 
 
-def retry_at(job: Job, run: Run, now: dt.datetime, *, lost: bool = False) -> dt.datetime | None:
-    """The time of the retry after ``run``, or ``None``. A run with a stop request is never retried.
+def next_retry_at(job: Job, run: Run, now: dt.datetime, *, has_lost_child: bool = False) -> dt.datetime | None:
+    """The time of the retry after ``run``; ``None``: it is not retried. A run with a stop request is never retried.
 
-    A failure or a timeout is retried ``max_retries`` times; a lost run, if ``retry_on_lost``, as often as it takes:
-    the back-off doubles each time, up to a day. A job that is held on failure is held after ``LOST_ATTEMPTS`` lost
-    ones, and a backfill goes on after as many. ``lost``: a run on some host was, so that this one counts as lost too.
+    A failure or a timeout is retried ``max_retries`` times; a lost run, with ``retry_on_lost``, without limit. The
+    back-off doubles each time, up to a day. After ``LOST_ATTEMPTS`` lost attempts there is no retry for a backfill, and
+    for a job with *hold on failure*. ``has_lost_child``: the run on some host was lost, so the parent counts as lost.
     """
     if run.stop_requested_at is not None or not job.enabled:
         return None
-    lost = lost or run.status == Status.LOST
-    failed = not lost and run.status in (Status.FAILED, Status.TIMED_OUT) and run.attempt <= job.max_retries
+    has_lost_child = has_lost_child or run.status == Status.LOST
+    failed = not has_lost_child and run.status in (Status.FAILED, Status.TIMED_OUT) and run.attempt <= job.max_retries
     is_bounded = run.origin == Trigger.BACKFILL or (job.hold_on_failure and run.origin in HOLDING)
     is_last = is_bounded and run.attempt >= job_health.LOST_ATTEMPTS
-    if failed or (lost and job.retry_on_lost and not is_last):
+    if failed or (has_lost_child and job.retry_on_lost and not is_last):
         backoff = dt.timedelta(seconds=job.retry_backoff_seconds * 2 ** min(run.attempt - 1, 20))
         return now + min(backoff, LONGEST_BACKOFF)
     return None
@@ -35,7 +35,7 @@ def retry_at(job: Job, run: Run, now: dt.datetime, *, lost: bool = False) -> dt.
 
 @transactional
 def cancel_retry(job_id: int) -> int | None:
-    """Cancel the pending retry of this job; returns the chain that has ended so, or ``None`` if none was pending.
+    """Cancel the pending retry of this job; returns the chain that has ended, or ``None`` if no retry was pending.
 
     The chain ends as its last attempt did: with its failure, hold, alerts and triggers, in this transaction.
     """
@@ -44,20 +44,20 @@ def cancel_retry(job_id: int) -> int | None:
         return None
     now, chain = database_now(), state.retry_of
     job = Job.objects.select_related("group").get(pk=job_id)
-    job_health.drop_retry(state, job, now)
-    changes = alert_conditions.changes_of([(state, job)])
-    for change in changes:
-        alert_conditions.add_state_changes(change)
-        change.state.alert_at = now if change.rules.depend_on_time else change.state.alert_at
-    alert_episodes.write_changes(changes, now)
+    job_health.drop_pending_retry(state, job, now)
+    all_changes = alert_conditions.begin_changes([(state, job)])
+    for changes in all_changes:
+        alert_conditions.add_changes_by_state(changes)
+        changes.state.alert_at = now if changes.rules.depend_on_time else changes.state.alert_at
+    alert_episodes.write_changes(all_changes, now)
     columns = (*job_health.RETRY, *job_health.HOLD, *job_health.CHAIN, *alert_episodes.MARKS)
     write_states([state], columns)
-    activations.record_ends([], [state], now)
+    activations.insert_for_ended_chains([], [state], now)
     return chain
 
 
 @transactional
-def hasten_retry(job_id: int) -> bool:
+def make_retry_due_now(job_id: int) -> bool:
     """Make the pending retry of this job due now; returns whether one was pending that was not yet due."""
     later = JobState.objects.filter(pk=job_id, retry_at__gt=FromNow())
     return bool(later.update(retry_at=FromNow()))

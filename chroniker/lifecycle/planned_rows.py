@@ -19,7 +19,7 @@ from chroniker.reasons import NO_REASON, Code, Reason
 from chroniker.schedule import Spec, latest_until
 from chroniker.schedule.zones import zone_rules_version
 
-#: What a plan may change in the state, or needs to compute the changes.
+#: The columns of JobState that a plan may change, or needs to compute the changes.
 _COPIED = (
     "revision",
     "booked_fingerprint",
@@ -63,18 +63,18 @@ class Plan:
     is_dropped: bool = False  # it is not written
 
     @property
-    def opened(self) -> list[Run]:
+    def opened_runs(self) -> list[Run]:
         """The runs that get a lease: the claimed one, or a parent with its children."""
         return [run for run in self.runs if run.status in OPEN]
 
     @property
-    def claimed(self) -> Run | None:
+    def claimed_run(self) -> Run | None:
         """The run that gets a lease, if any: a plan may consist of skipped instants only."""
         return self.runs[-1] if self.runs and self.runs[-1].status == Status.CLAIMED else None
 
 
 def set_next_instant(state: JobState, instant: dt.datetime | None, offset: dt.timedelta) -> None:
-    """Book this instant. This host's rules of time zones gave it: a host with newer ones books the job again."""
+    """Book this instant, computed by this host's rules of time zones: a host with newer rules books the job again."""
     state.booked_zone_rules = zone_rules_version()
     state.next_instant = instant
     state.next_run = instant + offset if instant else None
@@ -143,7 +143,7 @@ def _prepare_claimed(plan: Plan, now: dt.datetime, trigger: Trigger, args: str |
         attempt = after.retry_attempt + 1
         job_health.clear_retry(after)
     elif trigger == Trigger.SCHEDULE and after.retry_origin == Trigger.SCHEDULE and not next_claim_keeps_retry(job):
-        job_health.drop_retry(after, job, now)  # the new run does the work of the pending retry
+        job_health.drop_pending_retry(after, job, now)  # the new run does the work of the pending retry
     return {
         "chain": after.last_token,  # of a retry it is replaced
         "attempt": attempt,

@@ -23,21 +23,25 @@ class Recipients:
     of_jobs: Links = field(default_factory=dict)
     of_groups: Links = field(default_factory=dict)
 
-    def of(self, job_id: int | None, group_id: int | None, event: str) -> list[Channel]:
+    def channels_for(self, job_id: int | None, group_id: int | None, event: str) -> list[Channel]:
         """The channels that get messages about this event of the job.
 
-        Pings and check-ins are apart: a job with a ping of its own still reports its alerts to the default channels.
+        Pings and check-ins are chosen separately: a job with its own ping still sends alerts to the default channels.
         """
         found: list[Channel] = []
         for is_check_in in (False, True):
             for ids in (self.of_jobs.get(job_id, ()), self.of_groups.get(group_id, ()), None):
-                chosen = self._defaults() if ids is None else [self.channels[pk] for pk in ids if pk in self.channels]
+                chosen = (
+                    self._default_channels()
+                    if ids is None
+                    else [self.channels[pk] for pk in ids if pk in self.channels]
+                )
                 if chosen := [channel for channel in chosen if channel.is_check_in == is_check_in]:
                     found += chosen
                     break
         return [channel for channel in found if channel.takes(event)]
 
-    def _defaults(self) -> list[Channel]:
+    def _default_channels(self) -> list[Channel]:
         return [channel for channel in self.channels.values() if channel.is_default]
 
 
@@ -46,7 +50,7 @@ def default_recipients() -> Recipients:
     return Recipients({channel.pk: channel for channel in Channel.objects.filter(is_default=True)})
 
 
-def recipients(job_ids: Collection[int], group_ids: Iterable[int | None]) -> Recipients:
+def load_recipients(job_ids: Collection[int], group_ids: Iterable[int | None]) -> Recipients:
     """The channels of these jobs and groups. One statement without any channel, else at most three."""
     channels = {channel.pk: channel for channel in Channel.objects.all()}
     if not channels:
@@ -69,7 +73,7 @@ def _read_links(rows: Any, owner: str) -> Links:
 def has_run_channels(job: str, group: str, *, check_ins_only: bool = False) -> Exists:
     """Condition for a query of runs: whether a channel may get messages about the run. ``job``, ``group``: columns.
 
-    Part of a statement that is made anyway, so that a run without such a channel costs no statement for them.
+    It is part of a statement that is sent anyway, so a run without such a channel costs no further statement.
     """
     of_job = Job.channels.through._default_manager.filter(channel=OuterRef("pk"), job=OuterRef(OuterRef(job)))
     of_group = Group.channels.through._default_manager.filter(channel=OuterRef("pk"), group=OuterRef(OuterRef(group)))

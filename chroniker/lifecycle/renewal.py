@@ -28,22 +28,22 @@ def renew(run_id: UUID, token: int, nonce: UUID, progress: tuple[int, int] | Non
     """
     if one_statement.is_available():
         before = jump_detection.read_host_clocks()
-        statement = _statement(progress is not None, bool(jump_detection.known_server()))
+        statement = _renewal_statement(progress is not None, bool(jump_detection.known_server()))
         parts = {} if progress is None else {"total_parts": progress[0], "total_parts_complete": progress[1]}
-        found = one_statement.renew(statement, {"run": run_id, "token": token, "nonce": nonce, **parts})
+        found = one_statement.execute_renewal(statement, {"run": run_id, "token": token, "nonce": nonce, **parts})
         if found is not None:
-            return _make_answer(*found, before)
+            return _make_renewal(*found, before)
     values = _columns_if_renewed(progress)
-    lease, valid = _leases(run_id, token, nonce)
+    lease, valid = _held_and_renewable_lease(run_id, token, nonce)
     if not valid.update(**values) and not (_only_looks_expired(lease) and lease.update(**values)):
         return Renewal(held=False)
     before = jump_detection.read_host_clocks()
     answers = Run.objects.filter(pk=run_id).annotate(now=FromNow(), server=jump_detection.server_column())
-    return _make_answer(*answers.values_list("stop_requested_at", "stop_requested_by", "now", "server").get(), before)
+    return _make_renewal(*answers.values_list("stop_requested_at", "stop_requested_by", "now", "server").get(), before)
 
 
-def _leases(run_id: UUID, token: int, nonce: UUID) -> tuple[QuerySet[Lease], QuerySet[Lease]]:
-    """The lease of this holder; and the same if its time allows a renewal."""
+def _held_and_renewable_lease(run_id: UUID, token: int, nonce: UUID) -> tuple[QuerySet[Lease], QuerySet[Lease]]:
+    """The lease of this holder; and the lease only if its time allows a renewal."""
     lease = Lease.objects.filter(pk=run_id, token=token, nonce=nonce)
     return lease, lease if settings.check_lock_file else lease.filter(expires_at__gt=FromNow())
 
@@ -56,21 +56,27 @@ def _columns_if_renewed(progress: tuple[int, int] | None) -> dict[str, Any]:
 
 
 @compiled_once
-def _statement(with_progress: bool, with_server: bool) -> Statement:
-    _lease, valid = _leases(parameter("run"), parameter("token"), parameter("nonce"))
+def _renewal_statement(with_progress: bool, with_server: bool) -> Statement:
+    _lease, valid = _held_and_renewable_lease(parameter("run"), parameter("token"), parameter("nonce"))
     values = parameters(Lease, _columns_if_renewed((0, 0) if with_progress else None))
-    return one_statement.make_renewal(valid, values, with_server=with_server)
+    return one_statement.make_renewal_statement(valid, values, with_server=with_server)
 
 
-def _make_answer(stop_at: dt.datetime | None, by: str, now: dt.datetime, server: str, before: HostClocks) -> Renewal:
-    hosts.record_clock_skew(jump_detection.evaluate_reading(now, server or None, before))
-    return Renewal(held=True, stop=None if stop_at is None else by)
+def _make_renewal(
+    stop_requested_at: dt.datetime | None,
+    stop_requested_by: str,
+    now: dt.datetime,
+    server: str,
+    clocks_before: HostClocks,
+) -> Renewal:
+    hosts.record_clock_skew(jump_detection.evaluate_reading(now, server or None, clocks_before))
+    return Renewal(held=True, stop=None if stop_requested_at is None else stop_requested_by)
 
 
 def _only_looks_expired(lease: QuerySet[Lease]) -> bool:
     """Whether this lease still exists and its time has passed only because the database's clock jumped.
 
-    The holder renews only while the lease has not run out on its own clock. The row itself is the right: expiring a
-    lease deletes the row in a statement that compares the time again, and no other run starts while the row exists.
+    The holder renews only while the lease has not run out on its own clock. While the row exists, no other run starts:
+    an expiry deletes the row in a statement that compares the time again.
     """
     return not settings.check_lock_file and lease.exists() and bool(jump_detection.read_clock().suspended_because)

@@ -16,12 +16,12 @@ from chroniker.clock.database_clock import FromNow
 from chroniker.conf import settings
 from chroniker.eligibility import draining, hosts
 from chroniker.lifecycle import one_statement
-from chroniker.lifecycle.alert_mutes import look_soon
-from chroniker.lifecycle.dispatch_state import record_postponed
-from chroniker.lifecycle.events import note
-from chroniker.lifecycle.notify import enqueue_start
+from chroniker.lifecycle.alert_mutes import make_alerts_due
+from chroniker.lifecycle.dispatch_state import record_postponed_start
+from chroniker.lifecycle.events import add_run_event
+from chroniker.lifecycle.notify import enqueue_start_messages
 from chroniker.lifecycle.recipients import has_run_channels
-from chroniker.lifecycle.transactions import send_after_commit, transactional
+from chroniker.lifecycle.transactions import send_signal_after_commit, transactional
 from chroniker.models import AlertKind, EventKind, Job, Lease, Run, Status, installation
 from chroniker.models.compiled import fetch_models
 from chroniker.models.conflicts import repeated_after_conflict
@@ -46,8 +46,8 @@ class Started:
 
 
 @dataclass(frozen=True, slots=True)
-class Taker:
-    """The process that starts a run, as described at ``start``."""
+class StartingProcess:
+    """The process that starts a run. ``start`` describes the fields."""
 
     host: str
     pid: int
@@ -76,33 +76,33 @@ def start(
     For the record: ``worker``, the queue that it got the run from (if the dispatch recorded none), and the time that it
     ``waited`` since then, by a clock of its own. So ``taken_at`` is a time of the database's clock.
     """
-    taker = Taker(host, pid, worker, queue, FromNow(-waited))
+    taker = StartingProcess(host, pid, worker, queue, FromNow(-waited))
     try:
         started = _start_in_one_statement(run_id, token, nonce, taker) or _start(run_id, token, nonce, taker)
     except _TooLate:
         started = None
     except _Postponed as why:
-        record_postponed(run_id, token, why.seconds, why.reason)
+        record_postponed_start(run_id, token, why.seconds, why.reason)
         return None
     except jump_detection.ClockJumped as refusal:
         hosts.record_suspension(refusal.reading, host_name=taker.host)
-        record_postponed(run_id, token, refusal.reading.seconds, refusal.reading.suspended_because)
+        record_postponed_start(run_id, token, refusal.reading.seconds, refusal.reading.suspended_because)
         return None
     if started is None:
         _record_refusal(run_id, token, taker)
     else:
         run = started.run
         if started.was_late:
-            look_soon([run.job_id])  # after the start: the state is locked before the run
-        send_after_commit(run_started, Run, run_id=run.pk, job_id=run.job_id, token=run.token, host=taker.host)
+            make_alerts_due([run.job_id])  # after the start: the state is locked before the run
+        send_signal_after_commit(run_started, Run, run_id=run.pk, job_id=run.job_id, token=run.token, host=taker.host)
     return started
 
 
-def _claim_of(run_id: UUID, token: int, taker: Taker) -> QuerySet[Run]:
+def _startable_claim(run_id: UUID, token: int, taker: StartingProcess) -> QuerySet[Run]:
     return Run.objects.filter(pk=run_id, token=token, status=Status.CLAIMED, required_host__in=["", taker.host])
 
 
-def _run_columns(nonce: UUID, taker: Taker) -> dict[str, Any]:
+def _run_columns(nonce: UUID, taker: StartingProcess) -> dict[str, Any]:
     return {
         "status": Status.RUNNING,
         "taken_at": taker.taken_at,
@@ -124,7 +124,7 @@ def _lease_columns(nonce: UUID) -> dict[str, Any]:
 
 
 @repeated_after_conflict
-def _start_in_one_statement(run_id: UUID, token: int, nonce: UUID, taker: Taker) -> Started | None:
+def _start_in_one_statement(run_id: UUID, token: int, nonce: UUID, taker: StartingProcess) -> Started | None:
     """PostgreSQL: ``_start``, where it has nothing to refuse and no message to write. ``None``: no row was changed.
 
     The lease is updated whatever its time: that is part of the run's condition, and an expiry locks the run first.
@@ -137,7 +137,7 @@ def _start_in_one_statement(run_id: UUID, token: int, nonce: UUID, taker: Taker)
     values = {"run": run_id, "token": token, "nonce": nonce, "lowest": lowest, "highest": highest}
     values |= {"host": taker.host, "pid": taker.pid, "worker": taker.worker, "queue": taker.queue}
     values |= {"taken_at": taker.taken_at.seconds, "server": trusted.server}
-    found = one_statement.start(_statement(bool(trusted.server)), values)
+    found = one_statement.execute_start(_start_statement(bool(trusted.server)), values)
     if found is None:
         return None
     jump_detection.evaluate_reading(found.now, found.server or None, before)
@@ -146,12 +146,12 @@ def _start_in_one_statement(run_id: UUID, token: int, nonce: UUID, taker: Taker)
 
 
 @compiled_once
-def _statement(with_server: bool) -> Statement:
+def _start_statement(with_server: bool) -> Statement:
     host, pid, worker, queue = map(parameter, ("host", "pid", "worker", "queue"))
-    taker = Taker(host, pid, worker, queue, FromNow(seconds=parameter("taken_at")))
+    taker = StartingProcess(host, pid, worker, queue, FromNow(seconds=parameter("taken_at")))
     run_id, nonce, server = parameter("run"), parameter("nonce"), parameter("server") if with_server else None
     lease = Lease.objects.filter(pk=run_id)
-    claim = _claim_of(run_id, parameter("token"), taker).filter(
+    claim = _startable_claim(run_id, parameter("token"), taker).filter(
         Q(cause=None),
         Exists(lease.filter(expires_at__gt=FromNow())),
         ~Exists(draining.this_host_if_draining()),
@@ -159,14 +159,14 @@ def _statement(with_server: bool) -> Statement:
         ~Exists(Run.objects.filter(_may_need_start_message(), pk=run_id, slot="")),
         *jump_detection.trusted_clock_conditions(parameter("lowest"), parameter("highest"), server),
     )
-    return one_statement.make_start(
+    return one_statement.make_start_statement(
         claim, _run_columns(nonce, taker), lease, _lease_columns(nonce), with_server=with_server
     )
 
 
 @transactional
-def _start(run_id: UUID, token: int, nonce: UUID, taker: Taker) -> Started | None:
-    moved = _claim_of(run_id, token, taker).update(**_run_columns(nonce, taker))
+def _start(run_id: UUID, token: int, nonce: UUID, taker: StartingProcess) -> Started | None:
+    moved = _startable_claim(run_id, token, taker).update(**_run_columns(nonce, taker))
     before = jump_detection.read_host_clocks()
     # A repeated start, which updated no row, finds its own nonce; any other caller finds nothing.
     found = fetch_models(_read_started_run, run_id=run_id, token=token, nonce=nonce)
@@ -174,7 +174,7 @@ def _start(run_id: UUID, token: int, nonce: UUID, taker: Taker) -> Started | Non
         return None
     (run,) = found
     if moved:
-        _postpone_if_held(run, taker)
+        _postpone_if_draining_or_copied(run, taker)
     reading = jump_detection.evaluate_reading(run.now, run.server or None, before)
     if reading.suspended_because:
         # The lease may have been taken from a holder that still executes the job.
@@ -182,7 +182,7 @@ def _start(run_id: UUID, token: int, nonce: UUID, taker: Taker) -> Started | Non
     if not Lease.objects.filter(pk=run_id, expires_at__gt=FromNow()).update(**_lease_columns(nonce)):
         raise _TooLate
     if moved and run.pinged and run.slot == "":
-        enqueue_start(run, run.now)
+        enqueue_start_messages(run, run.now)
     is_late = _has_late_alert(run.alerts_open)
     return Started(run, run.job, run.stop_requested_at is not None, run.cause_job, run.last_success, is_late)
 
@@ -211,7 +211,7 @@ def _may_need_start_message() -> Exists:
     return has_run_channels("job", "job__group", check_ins_only=True)
 
 
-def _postpone_if_held(run: Any, taker: Taker) -> None:
+def _postpone_if_draining_or_copied(run: Any, taker: StartingProcess) -> None:
     if run.copied:
         raise _Postponed(settings.redispatch.total_seconds(), Reason.of(Code.COPIED))
     if run.draining:
@@ -230,7 +230,7 @@ class _TooLate(Exception):
     """The start deadline has passed, but no tick has closed the run yet. Rolls the start back."""
 
 
-def _record_refusal(run_id: UUID, token: int, taker: Taker) -> None:
+def _record_refusal(run_id: UUID, token: int, taker: StartingProcess) -> None:
     run = Run.objects.filter(pk=run_id).only("status", "token", "required_host").first()
     if run is None:
         return  # a forged id, or the job was deleted: there is no run to record the event for
@@ -240,7 +240,7 @@ def _record_refusal(run_id: UUID, token: int, taker: Taker) -> None:
         because = Reason.of(Code.REFUSED_TOKEN, host=taker.host, pid=taker.pid, current=run.token, token=token)
     if run.required_host not in ("", taker.host):
         because = Reason.joined(because, Reason.of(Code.OTHER_HOST, required_host=run.required_host))
-    note(run_id, EventKind.REFUSED_DELIVERY, reason=because)
+    add_run_event(run_id, EventKind.REFUSED_DELIVERY, reason=because)
 
 
 @transactional

@@ -52,7 +52,7 @@ def _limit_idle_time(connection: BaseDatabaseWrapper) -> None:
 
 
 @transactional
-def wait_for_states(job_ids: Collection[int]) -> None:
+def wait_for_state_locks(job_ids: Collection[int]) -> None:
     """Wait until no other transaction holds the states of these jobs: their changes are then committed."""
     list(lock_rows(JobState.objects.filter(pk__in=job_ids), skip=False).values_list("pk", flat=True))
 
@@ -70,6 +70,6 @@ def lock_rows(rows: QuerySet[M], *, skip: bool) -> QuerySet[M]:
     )
 
 
-def send_after_commit(signal: Signal, sender: type, **arguments: Any) -> None:
+def send_signal_after_commit(signal: Signal, sender: type, **arguments: Any) -> None:
     """Send a signal at once, or after the commit of the caller's transaction; not at all if that is rolled back."""
     transaction.on_commit(lambda: signal.send_robust(sender, **arguments), using=settings.database)

@@ -1,4 +1,5 @@
-"""The states of a run, and every allowed transition between them."""
+"""The states of a run (``Status``), every allowed transition between them, and the choices ``Trigger``, ``CatchUp`` and
+``Overlap``."""
 
 from __future__ import annotations
 

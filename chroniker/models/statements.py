@@ -1,7 +1,7 @@
-"""Statements of several parts that are compiled once in a process: Django takes longer for them than the database does.
+"""SQL statements of several parts, each compiled once in a process: Django often needs longer than the database.
 
-The values of one execution are parameters. All else that a statement contains is constant in a process, apart from the
-settings that tests change. ``compiled`` is the same for querysets.
+The values of one execution are parameters; everything else in a statement is constant in a process, except for settings
+that tests change. ``compiled`` does the same for querysets.
 """
 
 from __future__ import annotations

@@ -46,17 +46,17 @@ def count_waiting() -> Waiting:
 def adopt(by: str, choices: Choices) -> None:
     """Everything is done before the last step, which lets jobs run. If it fails before, it can be repeated."""
     if choices.stop_queued:
-        lifecycle.stop_claims(by)
+        lifecycle.stop_all_claimed_runs(by)
     if choices.discard_messages:
         unsent = Outbox.objects.filter(send_at__isnull=False)
         unsent.update(send_at=None, error="Discarded when this copy of the database was adopted.")
     now, ids = database_now(), list(JobState.objects.order_by("pk").values_list("pk", flat=True))
     portions = [ids[start : start + settings.batch_size] for start in range(0, len(ids), settings.batch_size)]
     for portion in portions:
-        lifecycle.adopt_jobs(portion, now, raise_by=RAISE_BY, skip=choices.skip_missed)
+        lifecycle.adopt_jobs(portion, now, raise_tokens_by=RAISE_BY, skip_missed=choices.skip_missed)
     if choices.skip_missed:  # after all jobs: a retry that was cancelled above may have started another job
         for portion in portions:
-            lifecycle.pass_over_waiting(portion, Code.ADOPTED)
+            lifecycle.pass_over_waiting_activations(portion, Code.ADOPTED)
     installation.adopt()
     details = ", ".join(name for name in choices.__slots__ if getattr(choices, name))
     AuditEntry.objects.record(by, Action.ADOPTED, [Switch(pk=pauses.ALL)], details=details)

@@ -23,7 +23,7 @@ def with_open_backfills(states: Sequence[JobState], now: dt.datetime) -> list[Jo
     """
     by_job = {row.job_id: row for row in Backfill.objects.filter(job__in=[s.pk for s in states], finished_at=None)}
     states = [state for state in states if state.pk in by_job]
-    look = [s for s in states if not by_job[s.pk].attempt and backfill_plan.ends_before_next_run(s, now)]
+    look = [s for s in states if not by_job[s.pk].attempt and backfill_plan.would_end_before_next_run(s, now)]
     fetch_closed_times(state.job for state in look)
     found, errors = backfill_instants.find_next_instants_of_backfills(
         [(by_job[state.pk], state.job.closed_times) for state in look]
@@ -38,7 +38,7 @@ def with_open_backfills(states: Sequence[JobState], now: dt.datetime) -> list[Jo
 
 
 def _report_error(backfill: Backfill, error: Exception) -> None:
-    if lifecycle.is_host_local(error):
+    if lifecycle.is_host_local_error(error):
         logger.error("This host cannot compute backfill %s, other hosts may: %s", backfill.pk, error)
         return
     logger.error("The scheduled times of backfill %s cannot be computed; it is ended.", backfill.pk, exc_info=error)

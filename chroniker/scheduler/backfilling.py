@@ -116,7 +116,7 @@ def _booked_state(job: Job) -> JobState:
     if job.frequency in (Frequency.ONCE, Frequency.MANUAL):
         raise BackfillRefused(_("The job has no repeating schedule: run it by hand for its scheduled time instead."))
     if not Job.objects.filter(pk=job.pk, edited_at=None, state__isnull=False).exists():
-        lifecycle.book([job.pk], database_now())
+        lifecycle.book_jobs([job.pk], database_now())
         job.refresh_from_db()
     return JobState.objects.get(pk=job.pk)
 

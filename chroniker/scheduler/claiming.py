@@ -74,7 +74,7 @@ def stop_replaced(now: dt.datetime, only: Collection[int] | None) -> bool:
 
 def _is_in_blackout(state: JobState, now: dt.datetime) -> bool:
     try:
-        return claim_plan.is_in_blackout(state, now)
+        return claim_plan.all_due_in_blackout(state, now)
     except Exception:  # an error of one schedule concerns this job alone; its plan is computed next, and suspends it
         logger.exception("Cannot compute whether a blackout holds job %s.", state.pk)
         return False
@@ -156,12 +156,12 @@ def _make_plans(
                     claim_plan.make_plan(kind, state, now, until.get(state.job_id), waiting.get(state.job_id, ()))
                 )
         except Exception as error:  # an error of one schedule concerns this job alone
-            if lifecycle.is_host_local(error):
+            if lifecycle.is_host_local_error(error):
                 logger.error("This host cannot compute the schedule of job %s, other hosts may: %s", state.pk, error)
                 continue
             logger.exception("The schedule of job %s cannot be computed; it is suspended.", state.pk)
             lifecycle.suspend_schedule(state, error)
             result.schedule_errors.append((state.job, error))
     if changed:
-        lifecycle.book(changed, now)
+        lifecycle.book_jobs(changed, now)
     return plans

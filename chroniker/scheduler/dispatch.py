@@ -29,7 +29,7 @@ def set_queues_in_advance(plans: Iterable[lifecycle.Plan]) -> None:
     queues: dict[tuple[str, str, str], str | None] = {}
     for plan in plans:
         job = plan.job
-        if plan.claimed and job.hostname != EVERY_HOST:
+        if plan.claimed_run and job.hostname != EVERY_HOST:
             key = (job.executor, job.queue, job.hostname)
             if key not in queues:
                 queues[key] = _queue_for(job)
@@ -66,7 +66,7 @@ def dispatch(runs: Sequence[Run], now: dt.datetime, *, is_new: bool = False) -> 
         accepted = set(accepted)
         mine = set(ids)
         if isinstance(executor, HostedExecutor) and (left := mine - {run.pk for run in executor.for_here(group)}):
-            lifecycle.leave_to_host(left)
+            lifecycle.leave_to_required_host(left)
             mine -= left
         if refused := mine - accepted:
             lifecycle.record_not_accepted(refused, now, is_new=is_new)
@@ -122,7 +122,7 @@ def dispatch_again(now: dt.datetime, *, is_draining: bool = False) -> int:
     if is_draining:
         claims = claims.exclude(job__executor__in=here)
     waiting = list(claims[: settings.batch_size])
-    mine = lifecycle.take_for_dispatch([run.pk for run in waiting], now) if waiting else ()
+    mine = lifecycle.reserve_for_redispatch([run.pk for run in waiting], now) if waiting else ()
     return dispatch([run for run in waiting if run.pk in mine], now)
 
 
@@ -137,7 +137,7 @@ def dispatch_claims_left_for_this_host(now: dt.datetime, contested: Collection[i
     if not here:
         return 0
     if contested:
-        lifecycle.wait_for_states(contested)
+        lifecycle.wait_for_state_locks(contested)
     return dispatch(list(claims_left_for_this_host(here)[: settings.batch_size]), now)
 
 

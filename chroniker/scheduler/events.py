@@ -16,7 +16,7 @@ from chroniker.exceptions import CommandRefused, EventRefused, ExecutorError
 from chroniker.executors import executors
 from chroniker.executors.base import limit_dispatch_for_waiting_person
 from chroniker.job_commands import options
-from chroniker.lifecycle.activations import PASSED, end_before_insert, look_when_late
+from chroniker.lifecycle.activations import PASSED, mark_as_ended_before_insert, set_late_at
 from chroniker.lifecycle.event_plan import to_argument_line
 from chroniker.models import Activation, Job
 from chroniker.reasons import Code, Reason
@@ -57,9 +57,9 @@ def trigger(
     target = Job.objects.filter(pk=job.pk).select_related("group").first()
     if target is None:
         raise EventRefused(_("The job was deleted."))
-    look_when_late(row, target)
+    set_late_at(row, target)
     if not target.enabled:
-        end_before_insert(row, PASSED, Code.DISABLED)
+        mark_as_ended_before_insert(row, PASSED, Code.DISABLED)
     elif row_if_too_many_wait(job.pk).exists():
         if (first := _first_with_key(row)) is not None:
             return first

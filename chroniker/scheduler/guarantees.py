@@ -84,7 +84,7 @@ def _is_compared() -> Q:
 def _record_overlaps(runs: QuerySet[Run]) -> int:
     ids = list(runs.values_list("pk", flat=True)[:MOST_RECORDED])
     for pk in ids:  # none, unless a guarantee is broken
-        lifecycle.note(pk, EventKind.OVERLAP)
+        lifecycle.add_run_event(pk, EventKind.OVERLAP)
     return len(ids)
 
 

@@ -31,14 +31,14 @@ def run_now(job: Job, by: str, args: str | None = None, instant: dt.datetime | N
     if args is not None:
         check_arguments(job, args)
     if not Job.objects.filter(pk=job.pk, edited_at=None, state__isnull=False).exists():
-        lifecycle.book([job.pk], _trusted_now())
+        lifecycle.book_jobs([job.pk], _trusted_now())
     state = JobState.objects.select_related("job__group").get(pk=job.pk)
     _refuse_if_not_free(state)
     now = _trusted_now()
-    drawn = claim_plan.plan_by_hand(state, now, args, asked_by=by, instant=instant)
+    drawn = claim_plan.plan_manual_run(state, now, args, requested_by=by, instant=instant)
     dispatch.set_queues_in_advance([drawn])
     try:
-        claimed = lifecycle.claim([drawn], now, wait=True)
+        claimed = lifecycle.claim([drawn], now, wait_for_locks=True)
     except jump_detection.ClockJumped as jump:
         raise ClaimRefused(explanations.clock_jump_message(jump.reading.suspended_because)) from jump
     if not claimed:

@@ -48,7 +48,7 @@ def questions(now: dt.datetime | Expression) -> Questions:
         "replaced": [due_now.filter(job__overlap=Overlap.REPLACE)],
         "groups": [Group.objects.filter(Q(paused_at__isnull=False) | Q(limit__isnull=False))],
         "alerts": [JobState.objects.filter(alert_at__lte=now), possibly_late_activations(now)],
-        "alert_changes": alert_watch.changed_rows(),
+        "alert_changes": alert_watch.switch_and_groups_with_changes(),
         "messages": [Outbox.objects.filter(send_at__lte=now)],
         "deletions": [Job.objects.filter(deletion_requested_at__isnull=False, enabled=False)],
         "copied": [installation.row_of_copy()],

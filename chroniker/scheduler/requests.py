@@ -84,7 +84,7 @@ def cancel_backfill(backfill_id: UUID | str, by: str, *, stop_run: bool = False)
 @transactional
 def hasten_backfill(backfill: Backfill, by: str) -> bool:
     """Make the pending retry of this backfill due now, as ``hasten_retry`` does."""
-    changed = lifecycle.hasten_backfill(backfill.pk)
+    changed = lifecycle.make_backfill_retry_due_now(backfill.pk)
     if changed:
         AuditEntry.objects.record(by, Action.RETRY_HASTENED, [backfill.job])
     return changed
@@ -102,7 +102,7 @@ def cancel_retry(job: Job, by: str) -> bool:
 @transactional
 def hasten_retry(job: Job, by: str) -> bool:
     """Make the pending retry of this job due now. ``False``: none is pending that is not yet due. Entry as above."""
-    changed = lifecycle.hasten_retry(job.pk)
+    changed = lifecycle.make_retry_due_now(job.pk)
     if changed:
         AuditEntry.objects.record(by, Action.RETRY_HASTENED, [job])
     return changed

@@ -45,8 +45,8 @@ TIME_BOX = dt.timedelta(seconds=10)
 def must_trim(maximum: int, before: int, token: int) -> bool:
     """Whether a claim that used the tokens after ``before``, until ``token``, deletes surplus runs of its job.
 
-    One in ten does: in a long history each claim makes a surplus of one, and its two statements cost more than the
-    surplus. With a small ``maximum`` each one does.
+    In a long history every tenth claim deletes them: each claim makes a surplus of one run, and the two statements of a
+    deletion cost more than one run. With a small ``maximum`` each claim deletes them.
     """
     every = SURPLUS if maximum >= MANY else 1
     return 0 < maximum < token and token // every > before // every

@@ -79,7 +79,7 @@ def _prepare(work: PendingWork) -> None:
     if jump_detection.needs_lease_adjustment():
         lifecycle.restart_after_clock_jump()
         if not work.reading.suspended_because:
-            lifecycle.begin_lateness_again()
+            lifecycle.count_lateness_from_now()
             jump_detection.mark_leases_adjusted()
 
 
@@ -110,10 +110,10 @@ def look_at_alerts(clock: Clock, work: PendingWork) -> bool:
     A process that the settings pause leaves it to others, or to the time after the pause.
     """
     if work.alert_changes:
-        lifecycle.mark_changed()
+        lifecycle.make_alerts_due_after_changes()
     began, reported, more = host_clock.monotonic(), False, work.alerts or work.alert_changes
     while more and host_clock.monotonic() - began < TIME_BOX.total_seconds():
-        looked_at, found = lifecycle.look_at_alerts(clock(), JOBS_OF_ONE_LOOK)
+        looked_at, found = lifecycle.update_due_alerts(clock(), JOBS_OF_ONE_LOOK)
         reported, more = reported or found, looked_at >= JOBS_OF_ONE_LOOK
     return reported
 
@@ -177,7 +177,7 @@ def _may_claim() -> bool:
 def expire() -> list[Run]:
     """Step 1. The remaining processes of a run of this host are killed before the run is closed as lost."""
     here = HostProcesses(settings.hostname, settings.runtime_dir, locks_decide=settings.check_lock_file)
-    return lifecycle.expire(settings.batch_size, here)
+    return lifecycle.expire_runs(settings.batch_size, here)
 
 
 def book_edited(now: dt.datetime) -> int:
@@ -185,7 +185,7 @@ def book_edited(now: dt.datetime) -> int:
     booked, began = 0, host_clock.monotonic()
     while host_clock.monotonic() - began < TIME_BOX.total_seconds():
         ids = due.jobs_to_book(now, settings.batch_size)
-        count = lifecycle.book(ids, now) if ids else 0
+        count = lifecycle.book_jobs(ids, now) if ids else 0
         booked += count
         if not count:
             break

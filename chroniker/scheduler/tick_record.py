@@ -10,7 +10,7 @@ from django.db import connections
 from chroniker import lifecycle
 from chroniker.clock.database_clock import FromNow
 from chroniker.conf import settings
-from chroniker.lifecycle.bulk import add_numbers
+from chroniker.lifecycle.bulk import insert_or_add_numbers
 from chroniker.models import Ticker, TickMinute
 from chroniker.models.base import installed_version
 from chroniker.models.conflicts import repeated_after_conflict
@@ -91,7 +91,7 @@ def _store(ticker: Ticker) -> None:
 
 @repeated_after_conflict
 def _add(minute: TickMinute) -> None:
-    add_numbers([minute], key=("host", "minute"), largest=("longest_pass", "longest_gap"))
+    insert_or_add_numbers([minute], key=("host", "minute"), keep_largest=("longest_pass", "longest_gap"))
 
 
 def record_single_pass(kind: str, ended: dt.datetime, seconds: float, claimed: int) -> None:

@@ -88,7 +88,10 @@ class Watch:
             found[alarms.TICK] = (last.last_at, _tick_text(last, now))
         for queue in liveness.find_queues_without_worker(now).values():
             if now - max(queue.oldest, self._since or queue.oldest) >= liveness.NO_WORKER_FOR:
-                found[alarms.queue_subject(queue.executor, queue.name)] = (queue.oldest, _queue_text(queue, now))
+                found[alarms.subject_of_queue_alarm(queue.executor, queue.name)] = (
+                    queue.oldest,
+                    _queue_text(queue, now),
+                )
         return found
 
     def _has_ended(self, subject: str, now: dt.datetime) -> bool:
@@ -96,7 +99,7 @@ class Watch:
         if subject == alarms.TICK:
             return liveness.last_ticker_if_all_silent(liveness.latest_tickers(), now) is None
         unserved = liveness.find_queues_without_worker(now).values()
-        return subject not in {alarms.queue_subject(queue.executor, queue.name) for queue in unserved}
+        return subject not in {alarms.subject_of_queue_alarm(queue.executor, queue.name) for queue in unserved}
 
 
 def _tick_text(last: Ticker, now: dt.datetime) -> AlarmText:

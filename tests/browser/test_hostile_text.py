@@ -35,7 +35,7 @@ def run(dummy: None) -> Run:
     a_dependency(job, a_booked_job(name=f"other {EVIL}"))
     run = run_now(job, by=EVIL)
     lifecycle.renew(run.pk, run.token, started(run, host=f"h{EVIL}"), (77, 13))
-    lifecycle.note(run.pk, EventKind.NOTE, EVIL)
+    lifecycle.add_run_event(run.pk, EventKind.NOTE, EVIL)
     Run.objects.filter(pk=run.pk).update(reason_text=EVIL, args=EVIL)
     for stream in (0, 1, 2):
         LogChunk.objects.create(run=run, stream=stream, seq=0, text=f"{EVIL}\x1b[31mx\n", written_at=now())

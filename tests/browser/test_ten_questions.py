@@ -62,7 +62,7 @@ def operator(open_page: Callable[..., Page], monkeypatch: pytest.MonkeyPatch) ->
     JobState.objects.filter(job__name=LATE).update(next_run=now - dt.timedelta(minutes=10))
     run = run_now(Job.objects.get(name=STOPPED), by="bert")
     nonce = started(run)
-    lifecycle.request_stop(run.pk, by="anna")
+    lifecycle.request_stop(run.pk, requested_by="anna")
     lifecycle.finish(run.pk, run.token, nonce, Outcome(Status.STOPPED))
     return Operator(open_page(NOW))
 

@@ -24,8 +24,15 @@ VARIABLE = "CHRONIKER_TEST_FAILPOINTS"
 
 #: Names in ``chroniker.lifecycle``. The product must call each as ``lifecycle.NAME``: a test looks for other imports.
 STEPS = (
-    *("book", "claim", "take_for_dispatch", "leave_to_host", "record_dispatched", "record_not_accepted"),
-    *("start", "renew", "finish", "expire", "request_stop", "restart_after_clock_jump"),
+    *(
+        "book_jobs",
+        "claim",
+        "reserve_for_redispatch",
+        "leave_to_required_host",
+        "record_dispatched",
+        "record_not_accepted",
+    ),
+    *("start", "renew", "finish", "expire_runs", "request_stop", "restart_after_clock_jump"),
 )
 
 

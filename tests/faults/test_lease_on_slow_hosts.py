@@ -102,7 +102,7 @@ def running(settings_of_all: dict[str, object], monkeypatch: pytest.MonkeyPatch)
     """A run that this very process executes, as its environment says."""
     job = a_booked_job(cron="0 3 1 1 *")
     state = JobState.objects.select_related("job").get(pk=job.pk)
-    (run,) = lifecycle.claim([claim_plan.plan_by_hand(state, database_now())], database_now())
+    (run,) = lifecycle.claim([claim_plan.plan_manual_run(state, database_now())], database_now())
     assert lifecycle.start(run.pk, run.token, UUID(int=7), host="here", pid=os.getpid())
     monkeypatch.setenv("CHRONIKER_RUN_ID", str(run.pk))
     monkeypatch.setenv("CHRONIKER_RUN_TOKEN", str(run.token))

@@ -71,7 +71,7 @@ def _trigger(world: World, job_id: int) -> None:
 
 
 def _discard(world: World, job_id: int) -> None:
-    lifecycle.pass_over_waiting([job_id], Code.DISCARDED)
+    lifecycle.pass_over_waiting_activations([job_id], Code.DISCARDED)
 
 
 def _backfill(world: World, job_id: int) -> None:
@@ -94,7 +94,7 @@ def _cancel_retry(world: World, job_id: int) -> None:
 
 
 def _hasten_retry(world: World, job_id: int) -> None:
-    lifecycle.hasten_retry(job_id)
+    lifecycle.make_retry_due_now(job_id)
 
 
 def _mute(world: World, job_id: int) -> None:

@@ -6,7 +6,7 @@ import itertools
 from typing import Any
 
 from chroniker.clock.database_clock import database_now
-from chroniker.lifecycle.alert_messages import AlertEvent, announce
+from chroniker.lifecycle.alert_messages import AlertEvent, write_alert_messages
 from chroniker.models import Alert, Channel, ChannelKind, Job
 from chroniker.models.alert import scope_of
 from chroniker.models.message_events import RECOVERED
@@ -31,11 +31,11 @@ def an_alert(job: Job, kind: str = "failing", **args: Any) -> Alert:
 
 
 def raised(*alerts: Alert) -> None:
-    announce([AlertEvent(alert, f"alert.{alert.kind}") for alert in alerts])
+    write_alert_messages([AlertEvent(alert, f"alert.{alert.kind}") for alert in alerts])
 
 
 def recovered(*alerts: Alert) -> None:
     for alert in alerts:
         alert.ended_at = database_now()
         alert.save(update_fields=["ended_at"])
-    announce([AlertEvent(alert, RECOVERED) for alert in alerts])
+    write_alert_messages([AlertEvent(alert, RECOVERED) for alert in alerts])

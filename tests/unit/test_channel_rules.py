@@ -99,7 +99,7 @@ def test_one_level_alone_gets_a_message(channels: list[Channel], data: st.DataOb
         channel.pk = number
     some = st.lists(st.sampled_from(range(len(channels))), unique=True) if channels else st.just([])
     own, group = data.draw(some), data.draw(some)
-    found = Recipients({each.pk: each for each in channels}, {1: own}, {2: group}).of(1, 2, event)
+    found = Recipients({each.pk: each for each in channels}, {1: own}, {2: group}).channels_for(1, 2, event)
     assert all(channel.takes(event) for channel in found)
     for is_check_in in (False, True):
         kind = [each for each in channels if each.is_check_in == is_check_in]

@@ -148,7 +148,7 @@ def _cancel_backfill(job_admin: Any, request: HttpRequest, job: Job) -> HttpResp
 def _retry_backfill_now(request: HttpRequest, job: Job) -> HttpResponse:
     pk = _read_backfill_id(request, "retry_now", job)
     with transaction.atomic(using=settings.database):
-        changed = lifecycle.hasten_backfill(pk)
+        changed = lifecycle.make_backfill_retry_due_now(pk)
         if changed:
             log_job_action(request, [job], _("Retry made due now."))
     if changed:

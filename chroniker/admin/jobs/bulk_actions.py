@@ -40,7 +40,7 @@ def book_next_runs_after_commit(job_ids: list[int]) -> None:
 
 def _book_next_runs(job_ids: list[int]) -> None:
     with suppress(jump_detection.ClockJumped):
-        lifecycle.book(job_ids, jump_detection.trusted_now())
+        lifecycle.book_jobs(job_ids, jump_detection.trusted_now())
 
 
 class BulkActionsMixin(Base):

@@ -74,7 +74,7 @@ def discard_activations_view(job_admin: Any, request: HttpRequest, object_id: in
 
 def _discard_waiting_activations(request: HttpRequest, job: Job) -> None:
     with transaction.atomic(using=settings.database):
-        count = lifecycle.pass_over_waiting([job.pk], Code.DISCARDED)
+        count = lifecycle.pass_over_waiting_activations([job.pk], Code.DISCARDED)
         if count:
             run_and_stop.log_job_action(request, [job], _("%(n)d waiting activations were discarded.") % {"n": count})
     text = ngettext(

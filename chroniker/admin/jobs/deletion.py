@@ -52,7 +52,7 @@ def delete_now_or_after_run(request: HttpRequest, jobs: Sequence[Job]) -> list[J
         job_deletion.request_deletion(ids)
         for lease in Lease.objects.filter(job__in=ids, slot="").order_by("pk"):
             stopping.stop(lease.run_id, by=request.user.get_username())
-        gone = set(lifecycle.delete_jobs(ids, wait=True))
+        gone = set(lifecycle.delete_jobs(ids, wait_for_locks=True))
         if removed := [job for job in jobs if job.pk in gone]:
             LogEntry.objects.log_actions(request.user.pk, removed, DELETION)  # type: ignore[arg-type]  # nobody else
         waiting = [job for job in jobs if job.pk not in gone]

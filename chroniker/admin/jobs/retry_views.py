@@ -32,7 +32,7 @@ def _hasten_or_cancel_retry(job_admin: Any, request: HttpRequest, object_id: int
     job = get_object_or_404(Job, pk=object_id)
     if request.method == "POST":
         with transaction.atomic(using=settings.database):
-            done = lifecycle.cancel_retry(job.pk) is not None if cancels else lifecycle.hasten_retry(job.pk)
+            done = lifecycle.cancel_retry(job.pk) is not None if cancels else lifecycle.make_retry_due_now(job.pk)
             if done:
                 log_job_action(request, [job], _("Retry cancelled.") if cancels else _("Retry made due now."))
         if not done and cancels:

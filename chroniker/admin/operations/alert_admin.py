@@ -23,7 +23,7 @@ from chroniker.admin.shared.site_links import SiteLinksMixin, admin_url_if_viewa
 from chroniker.clock.database_clock import FromNow, database_now
 from chroniker.conf import settings
 from chroniker.job_commands.secret_masking import mask_secrets
-from chroniker.lifecycle.alert_mutes import look_at_unreported
+from chroniker.lifecycle.alert_mutes import make_unreported_alerts_due
 from chroniker.models import Alert, AlertMute, Outbox
 from chroniker.wording.badges import badge, list_cell, relative_html, time_html
 from chroniker.wording.formats import NOTHING, short_time
@@ -195,4 +195,4 @@ class AlertMuteAdmin(SiteLinksMixin, ChangedValuesMixin, MuteModelAdmin):
 
 def _report_alerts_after_commit() -> None:
     """After the commit, report open alerts that are no longer muted: a mute may have been shortened or deleted."""
-    transaction.on_commit(look_at_unreported, using=settings.database)
+    transaction.on_commit(make_unreported_alerts_due, using=settings.database)

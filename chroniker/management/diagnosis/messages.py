@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from chroniker.lifecycle.alarms import has_recipients
+from chroniker.lifecycle.alarms import tick_alarm_has_recipients
 from chroniker.management.console import local_time_text
 from chroniker.management.diagnosis.finding import MAX_NAMED, Findings, Level
 from chroniker.models import Channel, FailingChannel
@@ -17,7 +17,7 @@ def channels() -> Findings:
         text = f"The channel {names[row.channel]} has failed since {local_time_text(row.since)}: {row.error}"
         advice = "Correct it, then send a test on its page, or with manage.py channels --test NAME."
         yield Level.WARNING, text, advice if row.channel.startswith(CHANNEL) else "Correct the setting, or the server."
-    if not has_recipients():
+    if not tick_alarm_has_recipients():
         text = "No address, webhook or channel gets a message when nothing ticks, or when a queue has no worker."
         advice = "Set ADMINS or CHRONIKER_ALARM_EMAILS, or add a default channel."
         yield Level.WARNING, text, advice

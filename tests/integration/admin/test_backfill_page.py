@@ -117,7 +117,7 @@ def test_only_a_post_to_the_own_job_by_a_permitted_user_makes_a_retry_due(admin_
 def test_a_backfill_that_waits_for_another_reason_is_not_made_due(admin_client: Client, job: Job) -> None:
     admin_client.post(url(job), a_range(start="1"))
     JobState.objects.filter(pk=job.pk).update(backfill_at=database_now() + DAY)
-    assert not lifecycle.hasten_backfill(Backfill.objects.get().pk)
+    assert not lifecycle.make_backfill_retry_due_now(Backfill.objects.get().pk)
 
 
 def test_a_refusal_is_shown_in_the_form(admin_client: Client, job: Job) -> None:

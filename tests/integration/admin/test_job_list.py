@@ -120,7 +120,7 @@ def test_the_schedule_is_in_words(admin: Client) -> None:
 def test_an_invalid_stored_schedule_does_not_break_the_list(admin: Client) -> None:
     job = a_booked_job()
     Job.objects.filter(pk=job.pk).update(cron="61 * * * *", timezone="Mars/Olympus", frequency="SOMETIMES")
-    lifecycle.book([job.pk], database_now())
+    lifecycle.book_jobs([job.pk], database_now())
     assert admin.get(LIST).status_code == 200
     assert admin.get(reverse("admin:chroniker_job_change", args=[job.pk])).status_code == 200
 

@@ -79,7 +79,7 @@ def test_a_retry_that_is_due_already_is_not_called_missing(admin_client: Client)
 
 def test_a_claim_that_was_planned_before_the_cancellation_is_not_written() -> None:
     job, _run = a_failed_job(hold_on_failure=True)
-    lifecycle.hasten_retry(job.pk)
+    lifecycle.make_retry_due_now(job.pk)
     now = database_now() + dt.timedelta(seconds=1)
     plans = [claim_plan.make_plan(RETRY, state, now) for state in due.find_due_jobs(RETRY, now)]
     assert len(plans) == 1

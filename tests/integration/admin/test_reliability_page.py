@@ -78,10 +78,10 @@ def test_a_violation_is_named_in_the_sentence(client: Client) -> None:
 
 def test_events_are_counted_by_span_and_listed_with_their_runs(client: Client) -> None:
     run = a_closed_run()
-    lifecycle.note(run.pk, EventKind.LATE_REPORT)
-    lifecycle.note(run.pk, EventKind.REFUSED_DELIVERY, "<b>forged</b>")
-    lifecycle.note(run.pk, EventKind.NOTE, reason=Reason.of(Code.OUTPUT_MISSING))
-    lifecycle.note(run.pk, EventKind.NOTE, "not counted")
+    lifecycle.add_run_event(run.pk, EventKind.LATE_REPORT)
+    lifecycle.add_run_event(run.pk, EventKind.REFUSED_DELIVERY, "<b>forged</b>")
+    lifecycle.add_run_event(run.pk, EventKind.NOTE, reason=Reason.of(Code.OUTPUT_MISSING))
+    lifecycle.add_run_event(run.pk, EventKind.NOTE, "not counted")
     run.events.filter(kind=EventKind.LATE_REPORT).update(at=database_now() - 3 * DAY)
     text, rows = page(client)
     counts = {key: rows[key].measured.counts for key in ("late_reports", "deliveries", "output")}
@@ -98,7 +98,7 @@ def test_events_are_counted_by_span_and_listed_with_their_runs(client: Client) -
 def test_refused_messages_are_counted(client: Client) -> None:
     run = a_closed_run()
     for _each in range(3):
-        lifecycle.note(run.pk, EventKind.REFUSED_DELIVERY)
+        lifecycle.add_run_event(run.pk, EventKind.REFUSED_DELIVERY)
     rows = page(client)[1]
     assert rows["deliveries"].measured.counts == (3, 3, 3)
     assert rows["late_reports"].measured.counts == (0, 0, 0)
@@ -156,6 +156,6 @@ def test_the_page_takes_six_statements_however_many_rows() -> None:
         run = a_closed_run()
         Run.objects.filter(pk=run.pk).update(finished_at=database_now() - HOUR)
         Outbox.objects.create(run=run, channel="mail:1", send_at=database_now())
-        lifecycle.note(run.pk, EventKind.LOST)
+        lifecycle.add_run_event(run.pk, EventKind.LOST)
         run.job.__class__.objects.filter(pk=run.job_id).update(name=str(run.pk))
     assert statements() == 6

@@ -33,7 +33,7 @@ def test_progress_state_and_events_come_with_the_refresh(admin: Client) -> None:
     html = fragments(admin, run)
     assert "13 of 77 (16.9 %)" in html["run-progress"]
     assert "Running" in html["run-state"] and "Stop…" in html["run-actions"]
-    lifecycle.note(run.pk, EventKind.REFUSED_DELIVERY, "on worker-2")
+    lifecycle.add_run_event(run.pk, EventKind.REFUSED_DELIVERY, "on worker-2")
     assert "on worker-2" in fragments(admin, run)["run-events"]
     lifecycle.finish(
         run.pk, run.token, nonce, Outcome(Status.FAILED, exit_code=-9, reason=Reason(text="killed"), progress=(77, 20))

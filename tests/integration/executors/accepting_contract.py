@@ -32,7 +32,7 @@ def a_claim(**fields: Any) -> Run:
     job = a_booked_job(cron="0 0 1 1 *", **fields)
     state = JobState.objects.select_related("job").get(pk=job.pk)
     now = database_now()
-    [run] = lifecycle.claim([claim_plan.plan_by_hand(state, now)], now, wait=True)
+    [run] = lifecycle.claim([claim_plan.plan_manual_run(state, now)], now, wait_for_locks=True)
     return run
 
 

@@ -68,7 +68,7 @@ class ExecutorContract(AcceptingContract):
         job = a_due_job(name="two words --and more", minutes=6, command="env_dump")
         JobState.objects.filter(pk=job.pk).update(last_success_until=LONG_AGO)
         state, now = JobState.objects.select_related("job").get(pk=job.pk), database_now()
-        [run] = lifecycle.claim([claim_plan.plan_scheduled(state, now)], now, wait=True)
+        [run] = lifecycle.claim([claim_plan.plan_scheduled(state, now)], now, wait_for_locks=True)
         executor.dispatch([run])
         self.wait_for_end(executor, run)
         wait_until(lambda: self.stdout(run).endswith("}"), what="its output")

@@ -71,7 +71,7 @@ def test_times_of_a_disabled_job_are_listed_as_disabled_until_it_is_enabled() ->
     job = a_due_job(minutes=3)
     tick.tick()
     Job.objects.filter(pk=job.pk).update(enabled=False)
-    lifecycle.book([job.pk], database_now())
+    lifecycle.book_jobs([job.pk], database_now())
     job.refresh_from_db()
     later = database_now() + 3 * MINUTE
     found = ledger.newest_entries(job, state_of(job), later, limit=50).entries
@@ -85,7 +85,7 @@ def test_times_within_a_range_of_an_earlier_schedule_are_uncertain_but_not_its_e
     a_range(job, 1, first := since + 10 * MINUTE, last := since + 40 * MINUTE)
     assert all(entry.certain for entry in entries(job) if entry.run)
     Job.objects.filter(pk=job.pk).update(cron="*/15 * * * *")
-    lifecycle.book([job.pk], database_now())
+    lifecycle.book_jobs([job.pk], database_now())
     job.refresh_from_db()
     found = [entry for entry in entries(job) if entry.run and entry.run.token == 1]
     assert (found[0].instant, found[0].certain) == (last, True)
@@ -101,7 +101,7 @@ def test_disabling_and_enabling_a_job_keeps_the_history_of_its_schedule() -> Non
     tick.tick()
     for enabled in (False, True):
         Job.objects.filter(pk=job.pk).update(enabled=enabled)
-        lifecycle.book([job.pk], database_now())
+        lifecycle.book_jobs([job.pk], database_now())
     job.refresh_from_db()
     assert all(entry.certain for entry in entries(job))
 
@@ -181,7 +181,7 @@ def test_an_invalid_schedule_still_shows_the_stored_runs() -> None:
     now = database_now().replace(second=0, microsecond=0)
     a_range(job, 1, now - 10 * MINUTE, now - 2 * MINUTE)
     Job.objects.filter(pk=job.pk).update(cron="nonsense")
-    lifecycle.book([job.pk], database_now())
+    lifecycle.book_jobs([job.pk], database_now())
     job.refresh_from_db()
     found = [entry for entry in entries(job) if entry.run and entry.run.token == 1]
     assert [entry.instant for entry in found] == [now - 2 * MINUTE, now - 10 * MINUTE]

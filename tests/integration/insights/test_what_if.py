@@ -47,7 +47,7 @@ def test_the_save_skips_what_was_shown(before: str, was_on: bool, fields: dict[s
         job = a_due_job(minutes=5, cron=before)
         if not was_on:
             Job.objects.filter(pk=job.pk).update(enabled=False)
-            lifecycle.book([job.pk], database_now())
+            lifecycle.book_jobs([job.pk], database_now())
             JobState.objects.filter(pk=job.pk).update(covered_until=database_now() - 4 * MINUTE)
             fields = {"enabled": True, **fields}
             Run.objects.all().delete()
@@ -56,7 +56,7 @@ def test_the_save_skips_what_was_shown(before: str, was_on: bool, fields: dict[s
         changed = edited(job, **fields)
         changed.save(update_fields=[*fields]) if fields else None
         if Job.objects.filter(pk=job.pk, edited_at__isnull=False).exists():
-            lifecycle.book([job.pk], database_now())
+            lifecycle.book_jobs([job.pk], database_now())
         found = Run.objects.filter(job=job.pk, status=Status.SKIPPED).first()
         assume(database_now().minute == shown.now.minute)  # no scheduled time came in between
         transaction.set_rollback(True)
@@ -97,7 +97,7 @@ def test_a_dependant_waits_for_ever_if_nothing_is_left_that_ends_its_wait(
         job.save(update_fields=["force_run"])
         (shown,) = shown_for(job, **fields).dependants
         edited(job, **fields).save(update_fields=[*fields]) if fields else None
-        lifecycle.book([job.pk], database_now() + MINUTE / 60)
+        lifecycle.book_jobs([job.pk], database_now() + MINUTE / 60)
         later = JobState.objects.filter(dependencies.is_blocked(), pk=other.pk)
         state, is_flagged = state_of(job), Job.objects.get(pk=job.pk).force_run
         has_run = Lease.objects.filter(job=job.pk).exists()

@@ -81,7 +81,7 @@ def test_lost_attempts_count_from_the_number_of_failures_on(clock: AlertClock) -
         Run.objects.filter(pk=runs[0].pk).update(attempt=attempt)
         clock.at(minutes=minutes + 2)
         Lease.objects.update(expires_at=START - dt.timedelta(hours=1))
-        lifecycle.expire(10)
+        lifecycle.expire_runs(10)
         reported.append(list(clock.reported))
     assert reported[2] == [] and reported[3] == ["alert.failing nightly"] and reported[4] == reported[3]
 

@@ -126,10 +126,10 @@ def test_a_request_waits_through_a_pause_and_behind_runs_by_hand(clock: AlertClo
 def test_two_ticks_report_one_message(clock: AlertClock) -> None:
     job = clock.job(alert_start_seconds=10)
     now = clock.at(minutes=2)
-    lifecycle.look_at_alerts(now, 100)
+    lifecycle.update_due_alerts(now, 100)
     # Another tick has read the same job before.
     JobState.objects.filter(pk=job.pk).update(alert_at=now, alerts_open=0)
-    lifecycle.look_at_alerts(now, 100)
+    lifecycle.update_due_alerts(now, 100)
     assert clock.reported == ["alert.late nightly"]
     assert Alert.objects.count() == 1
 
@@ -182,7 +182,7 @@ def test_nothing_is_late_at_once_after_a_pause_by_the_settings(clock: AlertClock
         paused_passes(clock, hours=hours)
     assert clock.reported == []
     (run,) = clock.tick(hours=2, seconds=1).claimed
-    assert not alert_watch.changed_rows()[0].exists(), "the end of the pause is noticed once"
+    assert not alert_watch.switch_and_groups_with_changes()[0].exists(), "the end of the pause is noticed once"
     clock.tick(hours=2, seconds=100)
     assert clock.reported == []
     clock.tick(hours=2, seconds=102)
@@ -204,7 +204,7 @@ def test_a_paused_process_beside_others_changes_nothing(clock: AlertClock) -> No
 def test_a_pause_ends_an_open_alert_without_a_message(clock: AlertClock) -> None:
     clock.job(alert_start_seconds=10)
     Run.objects.all().delete()
-    lifecycle.look_at_alerts(clock.at(minutes=2), 10)
+    lifecycle.update_due_alerts(clock.at(minutes=2), 10)
     assert open_alerts() == ["late"]
     pauses.pause("anna")
     clock.tick(minutes=3)
@@ -215,6 +215,6 @@ def test_lateness_counts_from_the_end_of_a_hold_off(clock: AlertClock) -> None:
     clock.job(alert_start_seconds=100)
     clock.tick(seconds=1)
     clock.at(hours=1)
-    lifecycle.begin_lateness_again()
+    lifecycle.count_lateness_from_now()
     clock.tick(hours=1, seconds=1)
     assert clock.reported == []

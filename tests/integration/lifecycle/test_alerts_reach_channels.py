@@ -108,7 +108,7 @@ def test_a_thousand_late_jobs_are_one_message(clock: AlertClock) -> None:
     Job.objects.bulk_create(rows)
     Job.objects.update(edited_at=START, alert_start_seconds=10)
     for first in range(0, 1000, 250):
-        lifecycle.book([job.pk for job in rows[first : first + 250]], START)
+        lifecycle.book_jobs([job.pk for job in rows[first : first + 250]], START)
     now = clock.at(minutes=61)
     assert look_at_alerts(lambda: now, pending_work.find_pending_work(now))
     [message] = Outbox.objects.filter(channel=channel.key).exclude(send_at=None)
@@ -145,7 +145,7 @@ def test_looks_at_once_report_a_job_once() -> None:
         try:
             now = database_now()
             barrier.wait()
-            lifecycle.look_at_alerts(now, 10)
+            lifecycle.update_due_alerts(now, 10)
         finally:
             connections.close_all()
 

@@ -120,7 +120,7 @@ def test_runs_for_no_scheduled_time_do_not_count_as_done() -> None:
     fields = {"job": job, "status": Status.SUCCEEDED, "claimed_at": last, "started_at": last, "finished_at": last}
     event = {"origin": Trigger.EVENT, "trigger": Trigger.EVENT}
     Run.objects.create(token=101, **fields, **event, instant=first, instant_until=last)
-    click = claim_plan.plan_by_hand(
+    click = claim_plan.plan_manual_run(
         JobState.objects.select_related("job").get(pk=job.pk), first + dt.timedelta(microseconds=7)
     )
     [run] = click.runs

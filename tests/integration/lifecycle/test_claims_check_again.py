@@ -39,7 +39,7 @@ def test_a_plan_made_before_an_edit_was_booked_is_not_written() -> None:
     assert instant is not None
     old = drawn(job, instant)
     Job.objects.filter(pk=job.pk).update(cron="0 3 1 1,2 *")
-    lifecycle.book([job.pk], database_now())
+    lifecycle.book_jobs([job.pk], database_now())
     booked = state_of(job)
     assert (booked.next_instant, booked.last_token) == (instant, old.state.last_token)
     assert lifecycle.claim([old], instant) == []
@@ -93,14 +93,14 @@ def _stopped() -> Job:
 def _expired() -> Job:
     run = _claimed()
     run.lease.__class__.objects.filter(pk=run.pk).update(expires_at=database_now() - dt.timedelta(hours=1))
-    assert lifecycle.expire(10)
+    assert lifecycle.expire_runs(10)
     return run.job
 
 
 def _edited() -> Job:
     job = a_booked_job()
     Job.objects.filter(pk=job.pk).update(cron="*/7 * * * *")
-    lifecycle.book([job.pk], database_now())
+    lifecycle.book_jobs([job.pk], database_now())
     return job
 
 

@@ -46,7 +46,7 @@ def test_after_a_jump_ahead_the_run_of_a_dead_worker_is_lost_one_lease_later(jum
         done = tick()
         assert (done.lost, done.claimed) == ([], [])
         assert "jumped ahead by 36" in str(done.suspended_because)
-    assert lifecycle.expire(10) == [], "also in a process that has not read the clock before"
+    assert lifecycle.expire_runs(10) == [], "also in a process that has not read the clock before"
     let_a_lease_pass()
     assert [lost.pk for lost in tick().lost] == [run.pk]
 
@@ -54,7 +54,7 @@ def test_after_a_jump_ahead_the_run_of_a_dead_worker_is_lost_one_lease_later(jum
 def test_a_jump_between_the_clock_reading_and_the_expiry_of_a_tick_is_detected(jump: Jump) -> None:
     run, _nonce = a_running_run()
     jump(HOUR)
-    assert lifecycle.expire(10) == []
+    assert lifecycle.expire_runs(10) == []
     assert Run.objects.get(pk=run.pk).status == Status.RUNNING
 
 

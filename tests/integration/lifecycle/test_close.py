@@ -11,7 +11,7 @@ from django.test import override_settings
 from chroniker import lifecycle
 from chroniker.clock.database_clock import database_now
 from chroniker.lifecycle import Outcome
-from chroniker.lifecycle.pending_retries import retry_at
+from chroniker.lifecycle.pending_retries import next_retry_at
 from chroniker.models import EventKind, Job, JobState, Lease, Run, RunEvent, Status, Trigger
 from chroniker.scheduler.tick import expire, tick
 from tests.integration.lifecycle.steps import a_claimed_run, let_expire
@@ -103,7 +103,7 @@ def test_a_run_lost_by_a_worker_shutdown_is_retried_at_once_if_its_job_allows_it
 def test_the_policy_decides_on_a_retry(policy: dict[str, object], status: Status, stopped: bool, retried: bool) -> None:
     now = database_now()
     run = Run(status=status, attempt=1, stop_requested_at=now if stopped else None)
-    assert (retry_at(Job(**policy), run, now) is not None) is retried
+    assert (next_retry_at(Job(**policy), run, now) is not None) is retried
 
 
 def test_a_stop_ends_a_claimed_run_at_once() -> None:
@@ -169,15 +169,15 @@ def test_a_run_with_surviving_processes_is_closed_and_keeps_its_slot_until_they_
     assert Lease.objects.filter(pk=run.pk).exists()
     assert "sleep 60" in RunEvent.objects.get(run=run).description
     assert lifecycle.renew(run.pk, run.token, nonce).held
-    lifecycle.release(run.pk, run.token, uuid4())
+    lifecycle.release_kept_lease(run.pk, run.token, uuid4())
     assert Lease.objects.filter(pk=run.pk).exists(), "only by the supervisor of this run"
-    lifecycle.release(run.pk, run.token, nonce)
+    lifecycle.release_kept_lease(run.pk, run.token, nonce)
     assert not Lease.objects.filter(pk=run.pk).exists()
 
 
 def test_an_open_run_is_not_released() -> None:
     run = a_claimed_run()
-    lifecycle.release(run.pk, run.token, started(run))
+    lifecycle.release_kept_lease(run.pk, run.token, started(run))
     assert Lease.objects.filter(pk=run.pk).exists()
 
 

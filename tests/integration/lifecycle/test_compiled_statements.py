@@ -15,9 +15,9 @@ from chroniker import lifecycle
 from chroniker.clock import jump_detection
 from chroniker.conf import settings
 from chroniker.eligibility.due import _make_work_after_run_statement
-from chroniker.lifecycle.close import _statement as finish_statement
-from chroniker.lifecycle.renewal import _statement as renewal_statement
-from chroniker.lifecycle.start import _statement as start_statement
+from chroniker.lifecycle.close import _close_statement as finish_statement
+from chroniker.lifecycle.renewal import _renewal_statement as renewal_statement
+from chroniker.lifecycle.start import _start_statement as start_statement
 from chroniker.models import Lease, statements
 from chroniker.models.statements import Statement
 from chroniker.scheduler.tick import tick

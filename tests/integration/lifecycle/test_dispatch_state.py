@@ -92,21 +92,21 @@ def test_only_one_of_several_ticks_sends_the_message_of_a_claim(dummy: DummyExec
 
 def test_only_the_first_tick_that_takes_a_claim_sends_a_message(dummy: DummyExecutor) -> None:
     run, later = a_claim(), database_now() + dt.timedelta(minutes=2)
-    take, before = lifecycle.take_for_dispatch, len(dummy.dispatched)
+    take, before = lifecycle.reserve_for_redispatch, len(dummy.dispatched)
 
     def too_late(run_ids: Collection[UUID], now: dt.datetime) -> set[UUID]:
         assert take(run_ids, now) == {run.pk}, "by another one"
         return take(run_ids, now)
 
-    with mock.patch.object(lifecycle, "take_for_dispatch", too_late):
+    with mock.patch.object(lifecycle, "reserve_for_redispatch", too_late):
         assert dispatch.dispatch_again(later) == 0
     assert len(dummy.dispatched) == before
 
 
 def test_a_claim_whose_sender_died_is_dispatched_again() -> None:
     run, later = a_claim(), database_now() + dt.timedelta(minutes=2)
-    assert lifecycle.take_for_dispatch([run.pk], later) == {run.pk}
-    assert lifecycle.take_for_dispatch([run.pk], later) == set()
+    assert lifecycle.reserve_for_redispatch([run.pk], later) == {run.pk}
+    assert lifecycle.reserve_for_redispatch([run.pk], later) == set()
     assert dispatch.dispatch_again(later + dt.timedelta(seconds=60)) == 1
 
 

@@ -67,7 +67,7 @@ def test_a_lost_run_is_counted() -> None:
     (run,) = tick().claimed
     started(run)
     Lease.objects.filter(pk=run.pk).update(expires_at=database_now() - HOUR)
-    assert [lost.pk for lost in lifecycle.expire(10)] == [run.pk]
+    assert [lost.pk for lost in lifecycle.expire_runs(10)] == [run.pk]
     assert lifecycle.count_closed_runs() == 1
     assert [total(name) for name in ENDS] == [0, 0, 0, 0, 1, 0]
 
@@ -214,11 +214,11 @@ def test_nothing_is_counted_twice_after_a_failure_between_the_addition_and_the_r
     closed_runs(a_job(), 5)
 
     def fails_afterwards(*args: Any, **named: Any) -> None:
-        bulk.add_numbers(*args, **named)
+        bulk.insert_or_add_numbers(*args, **named)
         raise RuntimeError("the process ends")
 
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(hourly_counts, "add_numbers", fails_afterwards)
+        patch.setattr(hourly_counts, "insert_or_add_numbers", fails_afterwards)
         with pytest.raises(RuntimeError):
             lifecycle.count_closed_runs()
     assert total() == 0

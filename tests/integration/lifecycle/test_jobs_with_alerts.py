@@ -47,9 +47,9 @@ def test_fields_of_the_group_and_of_the_settings_apply(clock: AlertClock) -> Non
     with override_settings(CHRONIKER_ALERTS={"alert_start_seconds": 200}):
         clock.tick(seconds=1)
         clock.tick(seconds=2)
-        lifecycle.look_at_alerts(clock.at(seconds=161), 10)
+        lifecycle.update_due_alerts(clock.at(seconds=161), 10)
         assert clock.reported == ["alert.late a"]
-        lifecycle.look_at_alerts(clock.at(seconds=261), 10)
+        lifecycle.update_due_alerts(clock.at(seconds=261), 10)
         assert clock.reported == ["alert.late a", "alert.late b"]
 
 
@@ -69,7 +69,10 @@ def test_an_edited_group_and_changed_settings_are_noticed(clock: AlertClock) -> 
         assert state_of(job).alert_at == START + dt.timedelta(days=1, seconds=300)
     clock.tick(seconds=4)
     assert state_of(job).alert_at is None
-    assert not alert_watch.changed_rows()[0].exists() and not alert_watch.changed_rows()[1].exists()
+    assert (
+        not alert_watch.switch_and_groups_with_changes()[0].exists()
+        and not alert_watch.switch_and_groups_with_changes()[1].exists()
+    )
 
 
 def test_a_thousand_late_jobs_cost_a_constant_number_of_statements(clock: AlertClock) -> None:
@@ -79,10 +82,12 @@ def test_a_thousand_late_jobs_cost_a_constant_number_of_statements(clock: AlertC
         clock.at(seconds=0)
         Job.objects.update(edited_at=START)
         for _each in range(jobs // 500 + 1):
-            lifecycle.book(list(Job.objects.filter(edited_at__isnull=False).values_list("pk", flat=True)[:500]), START)
+            lifecycle.book_jobs(
+                list(Job.objects.filter(edited_at__isnull=False).values_list("pk", flat=True)[:500]), START
+            )
         update_statistics(Job, JobState)
         with CaptureQueriesContext(connection) as captured:
-            looked_at, _reported = lifecycle.look_at_alerts(clock.at(minutes=5), 1000)
+            looked_at, _reported = lifecycle.update_due_alerts(clock.at(minutes=5), 1000)
         assert looked_at == jobs and Alert.objects.filter(ended_at=None).count() == jobs
         return len(captured)
 

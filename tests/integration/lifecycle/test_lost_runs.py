@@ -76,9 +76,11 @@ def test_remaining_processes_of_a_local_run_are_killed_before_it_is_lost(locks_d
     let_expire(run)
     let_expire(other)
     here = Here(False, survivors=["sleep"], locks_decide=locks_decide)
-    assert [lost.pk for lost in lifecycle.expire(100, here)] == [other.pk], "a run with living processes stays open"
+    assert [lost.pk for lost in lifecycle.expire_runs(100, here)] == [other.pk], (
+        "a run with living processes stays open"
+    )
     here.survivors = []
-    assert [lost.pk for lost in lifecycle.expire(100, here)] == [run.pk]
+    assert [lost.pk for lost in lifecycle.expire_runs(100, here)] == [run.pk]
     assert set(here.killed) == {run.pk}
 
 
@@ -87,7 +89,7 @@ def test_a_process_with_a_live_keeper_is_not_killed() -> None:
     started(run, host="here")
     let_expire(run)
     here = Here(True, locks_decide=False)
-    assert len(lifecycle.expire(100, here)) == 1
+    assert len(lifecycle.expire_runs(100, here)) == 1
     assert here.killed == []
 
 
@@ -97,24 +99,24 @@ def test_a_run_with_a_lock_file_is_judged_by_the_lock_and_not_by_the_lease(held:
     started(run, host="here")
     if held:
         let_expire(run)
-    lost = lifecycle.expire(100, Here(held))
+    lost = lifecycle.expire_runs(100, Here(held))
     assert len(lost) == (0 if held else 1)
 
 
 def test_without_its_lock_file_a_run_is_judged_by_its_lease() -> None:
     run = a_claimed_run()
     started(run, host="here")
-    assert lifecycle.expire(100, Here(None)) == []
+    assert lifecycle.expire_runs(100, Here(None)) == []
     let_expire(run)
-    assert len(lifecycle.expire(100, Here(None))) == 1
+    assert len(lifecycle.expire_runs(100, Here(None))) == 1
 
 
 def test_runs_of_another_host_are_judged_by_their_lease() -> None:
     run = a_claimed_run()
     started(run, host="there")
-    assert lifecycle.expire(100, Here(False)) == []
+    assert lifecycle.expire_runs(100, Here(False)) == []
     let_expire(run)
-    assert len(lifecycle.expire(100, Here(True))) == 1
+    assert len(lifecycle.expire_runs(100, Here(True))) == 1
 
 
 def test_a_run_lost_after_its_start_has_an_event_about_incomplete_output() -> None:

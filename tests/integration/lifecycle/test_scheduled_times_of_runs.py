@@ -102,7 +102,7 @@ def test_a_run_by_hand_is_for_the_moment_of_its_request_and_names_who_requested_
 def test_a_run_by_hand_is_for_its_moment_to_the_microsecond() -> None:
     """Cut to seconds it might equal a scheduled time, which then seems to have been done."""
     now = dt.datetime(2026, 3, 29, 3, 0, 0, 1, tzinfo=dt.UTC)
-    [run] = claim_plan.plan_by_hand(state_of(a_booked_job(cron="0 3 * * *")), now).runs
+    [run] = claim_plan.plan_manual_run(state_of(a_booked_job(cron="0 3 * * *")), now).runs
     assert (run.instant, run.instant_until) == (now, now)
 
 

@@ -67,7 +67,7 @@ def test_a_claim_that_is_repeated_after_a_conflict_ends_the_chain_too(monkeypatc
     failed = ended(claimed(first), Status.FAILED)
     at = database_now()
     JobState.objects.filter(pk=first.pk).update(next_run=at, next_instant=at)
-    record, tries = activations.record_ends, []
+    record, tries = activations.insert_for_ended_chains, []
 
     def record_and_conflict(*arguments: Any) -> None:
         record(*arguments)
@@ -75,7 +75,7 @@ def test_a_claim_that_is_repeated_after_a_conflict_ends_the_chain_too(monkeypatc
         if len(tries) == 1:
             raise OperationalError("database is locked")
 
-    monkeypatch.setattr(activations, "record_ends", record_and_conflict)
+    monkeypatch.setattr(activations, "insert_for_ended_chains", record_and_conflict)
     claimed(first)
     assert len(tries) == 2
     assert [each.cause for each in waiting(second)] == [failed.pk]
@@ -148,7 +148,7 @@ def test_the_close_and_its_activations_are_one_transaction(monkeypatch: pytest.M
     first, _second = a_pair()
     run = claimed(first)
     nonce = started(run)
-    monkeypatch.setattr(activations, "_insert", lambda *_: (_ for _ in ()).throw(RuntimeError))
+    monkeypatch.setattr(activations, "_insert_activations", lambda *_: (_ for _ in ()).throw(RuntimeError))
     with pytest.raises(RuntimeError):
         lifecycle.finish(run.pk, run.token, nonce, Outcome(Status.SUCCEEDED))
     assert Run.objects.get(pk=run.pk).status == Status.RUNNING

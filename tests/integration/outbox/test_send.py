@@ -161,7 +161,7 @@ def test_a_rolled_back_end_sends_no_message(monkeypatch: pytest.MonkeyPatch) -> 
     def explode(*args: object) -> None:
         raise RuntimeError("boom")
 
-    monkeypatch.setattr("chroniker.lifecycle.close.enqueue", explode)
+    monkeypatch.setattr("chroniker.lifecycle.close.enqueue_end_messages", explode)
     with pytest.raises(RuntimeError, match="boom"):
         ended(job, Status.FAILED)
     assert Run.objects.get().status == Status.RUNNING and not Outbox.objects.exists()

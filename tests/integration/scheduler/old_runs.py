@@ -16,7 +16,7 @@ def tokens(job: Job) -> list[int]:
 
 
 def claim(job: Job) -> Run:
-    [run] = lifecycle.claim([claim_plan.plan_by_hand(state_of(job), database_now())], database_now())
+    [run] = lifecycle.claim([claim_plan.plan_manual_run(state_of(job), database_now())], database_now())
     return run
 
 

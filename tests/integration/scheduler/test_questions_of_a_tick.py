@@ -99,7 +99,7 @@ def test_a_step_with_work_wakes_at_what_it_has_booked() -> None:
     Job.objects.filter(pk=a_booked_job(**RARE).pk).update(cron="* * * * *", edited_at=database_now())
     ticker = loop.Ticker(3600, lambda result: None)
     assert ticker.step() <= 60
-    lifecycle.book([a_booked_job().pk], database_now())
+    lifecycle.book_jobs([a_booked_job().pk], database_now())
 
 
 @pytest.mark.django_db(transaction=True)

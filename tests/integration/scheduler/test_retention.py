@@ -93,7 +93,7 @@ def test_an_event_added_during_the_deletion_is_deleted_too(monkeypatch: pytest.M
     def interfered(rows: Any) -> int:
         calls.append(rows)
         if len(calls) == 3:  # the transaction's first statement
-            lifecycle.note(old.pk, EventKind.NOTE, "late")
+            lifecycle.add_run_event(old.pk, EventKind.NOTE, "late")
         return real(rows)
 
     monkeypatch.setattr(retention, "_delete_all", interfered)

@@ -83,13 +83,13 @@ REPLACEMENTS = {
     ),
     "replaced-retry-activates-nothing": Replacement(
         "lifecycle/claim.py",
-        "        activations.record_ends([], [plan.after for plan in admitted], checked_at)\n",
+        "        activations.insert_for_ended_chains([], [plan.after for plan in admitted], checked_at)\n",
         "",
         "trigger-by-replaced-retry",
     ),
     "activation-is-not-taken": Replacement(
         "lifecycle/claim.py",
-        "        activations.end_activations_of(admitted, checked_at)\n",
+        "        activations.end_activations_of_plans(admitted, checked_at)\n",
         "        pass\n",
         "trigger",
     ),
@@ -104,7 +104,7 @@ REPLACEMENTS = {
     ),
     "group-row-is-not-locked": Replacement(
         "lifecycle/admission.py",
-        "dict(lock_rows(Group.objects.filter(pk__in=ids), skip=skip).values_list",
+        "dict(lock_rows(Group.objects.filter(pk__in=ids), skip=skip_locked).values_list",
         "dict(Group.objects.filter(pk__in=ids).values_list",
         "group-limit",
         postgres=True,
@@ -133,7 +133,7 @@ REPLACEMENTS = {
         "eligibility/due.py", "        run__origin=Trigger.SCHEDULE,\n", "", "backfill-in-the-way"
     ),
     "resumption-ends-no-alert": Replacement(
-        "lifecycle/holds.py", "    alert_episodes.write_changes(changes, now)\n", "", "alerts"
+        "lifecycle/holds.py", "    alert_episodes.write_changes(all_changes, now)\n", "", "alerts"
     ),
     "revision-is-not-counted": Replacement(
         "lifecycle/bulk.py", "        state.revision += 1\n", "        pass\n", "edit"
@@ -167,7 +167,7 @@ REPLACEMENTS = {
     ),
     "dependency-within-a-batch-is-ignored": Replacement(
         "lifecycle/admission.py",
-        "if waits_for.get(plan.job_id, set()) & opened and plan.opened:",
+        "if waits_for.get(plan.job_id, set()) & opened and plan.opened_runs:",
         "if False:",
         "dependency-in-one-batch",
     ),

@@ -35,16 +35,19 @@ REPLACEMENTS = {
     ),
     "no-sweep-before-expiry": Replacement(
         "lifecycle/expiry.py",
-        "if not here.is_held(run_id) and here.kill_remaining(run_id)}",
-        "if False}",
+        "if not local_processes.is_held(run_id) and local_processes.kill_remaining(run_id)\n",
+        "if False\n",
         "killed-guards,lock-file-killed-guards",
     ),
     "survivors-are-forgotten": Replacement(
-        "lifecycle/close.py", "_free_slot(run_id, outcome.survivors)", "_free_slot(run_id, ())", "survivor"
+        "lifecycle/close.py",
+        "_delete_or_keep_lease(run_id, outcome.survivors)",
+        "_delete_or_keep_lease(run_id, ())",
+        "survivor",
     ),
     "missing-output-is-not-marked": Replacement(
         "lifecycle/expiry.py",
-        "    note_output_missing(lost, database_now())\n",
+        "    add_missing_output_events(lost, database_now())\n",
         "",
         "supervisor-dies,lock-file-supervisor-dies",
     ),
@@ -62,7 +65,7 @@ REPLACEMENTS = {
     ),
     "end-activates-nothing": Replacement(
         "lifecycle/close.py",
-        "    activations.record_ends(ended, [by_job[run.job_id] for run in settled], now)\n",
+        "    activations.insert_for_ended_chains(ended, [by_job[run.job_id] for run in settled], now)\n",
         "",
         "trigger",
     ),
@@ -78,7 +81,7 @@ REPLACEMENTS = {
     ),
     "end-of-an-alert-is-not-reported": Replacement(
         "lifecycle/alert_episodes.py",
-        "    announce_all([AlertEvent(alert, RECOVERED) for alert in ended])\n",
+        "    _write_messages_if_any([AlertEvent(alert, RECOVERED) for alert in ended])\n",
         "",
         "alerts",
     ),
@@ -106,7 +109,7 @@ REPLACEMENTS = {
         ),
     ),
     "each-attempt-activates": Replacement(
-        "lifecycle/close.py", "ended += [] if goes_on else [run]", "ended += [run]", "trigger-by-replaced-retry"
+        "lifecycle/close.py", "ended += [] if has_retry else [run]", "ended += [run]", "trigger-by-replaced-retry"
     ),
     "expiry-believes-a-clock-that-jumped": Replacement(
         "lifecycle/expiry.py",
@@ -116,14 +119,14 @@ REPLACEMENTS = {
     ),
     "started-child-is-given-up": Replacement(
         "lifecycle/expiry.py",
-        "lost += _expire(ids, Q(nonce=None), Code.HOST_GONE)",
-        "lost += _expire(ids, None, Code.HOST_GONE)",
+        "lost += _close_as_lost(ids, Q(nonce=None), Code.HOST_GONE)",
+        "lost += _close_as_lost(ids, None, Code.HOST_GONE)",
         "host-gone",
     ),
     "parent-ends-before-its-children": Replacement(
         "lifecycle/host_runs.py",
-        "Run.objects.filter(~is_open, pk__in=ids,",
-        "Run.objects.filter(pk__in=ids,",
+        "Run.objects.filter(~is_open, pk__in=parent_ids,",
+        "Run.objects.filter(pk__in=parent_ids,",
         "last-child",
     ),
     "closed-run-is-lost": Replacement("lifecycle/expiry.py", "    ids -= closed\n", "", "survivor-alone"),
@@ -147,7 +150,7 @@ REPLACEMENTS = {
     ),
     "time-is-not-compared-again": Replacement(
         "lifecycle/expiry.py",
-        "lock_rows(leases.filter(still) if still else leases, skip=True)",
+        "lock_rows(leases.filter(still_overdue) if still_overdue else leases, skip=True)",
         "lock_rows(leases, skip=True)",
         "renewal-after-jump",
     ),
