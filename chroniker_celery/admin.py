@@ -55,7 +55,7 @@ class BeatEntryAdmin(SiteLinksMixin, BeatEntryModelAdmin):
                 name = format_html('<a href="{}">{}</a>', url, job.name) if url else job.name
                 text = _("“{name}” is a job now. Delete the entry from the settings.")
                 self.message_user(request, format_html(text, name=name), messages.SUCCESS)
-            elif outcome is Outcome.ALREADY:
+            elif outcome is Outcome.IMPORTED_BEFORE:
                 self.message_user(request, _("“%(name)s” is a job already.") % {"name": job.name}, messages.INFO)
             else:
                 names = {"name": job.name, "why": candidate.refusal}

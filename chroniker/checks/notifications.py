@@ -10,8 +10,8 @@ from django.template import TemplateSyntaxError
 from django.utils.module_loading import import_string
 
 from chroniker.conf import settings
-from chroniker.outbox.channels import webhook
-from chroniker.outbox.mail import engine
+from chroniker.outbox.channels import parse_webhook
+from chroniker.outbox.mail import template_engine
 
 EXAMPLE = '[{"URL": "https://example.com/hook", "SECRET": "whsec_…", "EVENTS": ["run.failed", "run.lost"]}]'
 
@@ -39,7 +39,7 @@ def _check_webhooks() -> list[CheckMessage]:
     entries: object = settings.webhooks
     if not isinstance(entries, list | tuple):
         return [_shape_error(f"CHRONIKER_WEBHOOKS is of the type {type(entries).__name__}, not a list.")]
-    read = [webhook(entry) for entry in entries]
+    read = [parse_webhook(entry) for entry in entries]
     # The entries contain secrets and are not shown.
     found = [_shape_error(f"CHRONIKER_WEBHOOKS[{n}] {said}.") for n, said in enumerate(read) if isinstance(said, str)]
     urls = Counter(hook.url for hook in read if not isinstance(hook, str))
@@ -62,7 +62,7 @@ def _check_mail_subjects() -> list[CheckMessage]:
         ("CHRONIKER_EMAIL_SUBJECT_SUCCESS", settings.email_subject_success),
     ):
         try:
-            engine().from_string(text)
+            template_engine().from_string(text)
         except TemplateSyntaxError as error:
             message = f"{name} is not a valid Django template: {error}"
             hint = "Write it like “Error: {{ job.name }} ({{ outcome }})”."

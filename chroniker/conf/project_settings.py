@@ -215,7 +215,7 @@ class Settings(MonitoringSettings):
 
     @property
     def webhooks(self) -> Any:
-        """The raw value; ``chroniker.outbox.channels.webhooks`` parses it."""
+        """The raw value; ``chroniker.outbox.channels.configured_webhooks`` parses it."""
         return self._value("CHRONIKER_WEBHOOKS")
 
     @property

@@ -17,14 +17,14 @@ def find_refusals(declared: Sequence[DeclaredJob], stored: StoredJobs, *, adopt:
     return refused
 
 
-def _why_refused(one: DeclaredJob, stored: StoredJobs, adopt: bool) -> str:
-    job = stored.jobs.get(one.name)
+def _why_refused(declared_job: DeclaredJob, stored: StoredJobs, adopt: bool) -> str:
+    job = stored.jobs.get(declared_job.name)
     if job is not None and not job.managed_by and not adopt:
         return "a job with this name was created by hand; --adopt takes it over"
-    calendar = one.related.get("calendar")
+    calendar = declared_job.related.get("calendar")
     if calendar is not None and calendar not in stored.calendars:
         return f"there is no calendar “{calendar}”; add it in the admin"
-    if missing := sorted(set(one.channels or ()) - stored.channels.keys()):
+    if missing := sorted(set(declared_job.channels or ()) - stored.channels.keys()):
         return f"there is no channel “{missing[0]}”; add it in the admin"
     return ""
 
@@ -40,24 +40,28 @@ def _refuse_missing_dependees(declared: Sequence[DeclaredJob], stored: StoredJob
                 refused.setdefault(one.name, f"it depends on “{missing[0]}”, which does not exist")
 
 
-def _names_before(one: DeclaredJob, stored: StoredJobs) -> set[str]:
+def _names_of_jobs_before(declared_job: DeclaredJob, stored: StoredJobs) -> set[str]:
     """The jobs that it comes after: as declared, else as stored."""
-    after = stored.edges.get(one.name, ()) if one.after is None else one.after
-    triggered_by = stored.triggers.get(one.name, ()) if one.triggered_by is None else one.triggered_by
+    after = stored.edges.get(declared_job.name, ()) if declared_job.after is None else declared_job.after
+    triggered_by = (
+        stored.triggers.get(declared_job.name, ()) if declared_job.triggered_by is None else declared_job.triggered_by
+    )
     return {*after, *triggered_by}
 
 
 def _refuse_cycles(declared: Sequence[DeclaredJob], stored: StoredJobs, refused: dict[str, str]) -> None:
     """Refuse declared dependencies and triggers that form a cycle, also with those that were created by hand."""
-    edges: dict[str, Collection[str]] = {name: stored.before(name) for name in {*stored.edges, *stored.triggers}}
-    declared_edges = {one.name: _names_before(one, stored) for one in declared if one.name not in refused}
+    edges: dict[str, Collection[str]] = {
+        name: stored.names_of_jobs_before(name) for name in {*stored.edges, *stored.triggers}
+    }
+    declared_edges = {one.name: _names_of_jobs_before(one, stored) for one in declared if one.name not in refused}
     edges |= declared_edges
     while found := find_cycle(edges):
         path = " → ".join(f"“{name}”" for name in found)
         ours = [name for name in found[1:] if name in declared_edges]
         for name in ours:
             refused.setdefault(name, f"its dependencies form a cycle: {path}")
-            edges[name] = stored.before(name)
+            edges[name] = stored.names_of_jobs_before(name)
             del declared_edges[name]
         if not ours:  # this cycle was created by hand; look for others
             edges[found[0]] = set(edges[found[0]]) - {found[1]}

@@ -50,49 +50,51 @@ class SyncPlan:
     edges: dict[str, tuple[str, ...]] = field(default_factory=dict)  #: new dependees of jobs whose dependencies change
     triggers: dict[str, Mapping[str, str]] = field(default_factory=dict)  #: likewise, by target: source and result
 
-    def create(self, one: DeclaredJob) -> None:
-        job = one.job
-        for name, value in one.related.items():
-            setattr(job, name, self._row_named(name, value))
-        if one.after:
-            self.edges[job.name] = one.after
-        if one.triggered_by:
-            self.triggers[job.name] = one.triggered_by
-        if one.channels:
-            self.channels[job.name] = one.channels
-        if one.tags:
-            self.tags[job.name] = one.tags
+    def add_creation(self, declared_job: DeclaredJob) -> None:
+        job = declared_job.job
+        for name, value in declared_job.related.items():
+            setattr(job, name, self._related_row(name, value))
+        if declared_job.after:
+            self.edges[job.name] = declared_job.after
+        if declared_job.triggered_by:
+            self.triggers[job.name] = declared_job.triggered_by
+        if declared_job.channels:
+            self.channels[job.name] = declared_job.channels
+        if declared_job.tags:
+            self.tags[job.name] = declared_job.tags
         self.created.append(job)
         self.changes.append(Change(job.name, ChangeKind.CREATED, "" if job.enabled else "disabled, as declared"))
 
-    def update(self, one: DeclaredJob) -> None:
-        job = self.stored.jobs[one.name]
+    def add_update(self, declared_job: DeclaredJob) -> None:
+        job = self.stored.jobs[declared_job.name]
         kind = ChangeKind.UPDATED if job.managed_by else ChangeKind.TAKEN_OVER
-        details = self._set_field(job, "managed_by", one.where)
+        details = self._set_field(job, "managed_by", declared_job.where)
         if job.enabled_when_removed is not None:
             kind = ChangeKind.RETURNED
             if job.enabled_when_removed:
                 details |= self._set_field(job, "enabled", True)
             details |= self._set_field(job, "enabled_when_removed", None)
-        for name in sorted(one.fields):
-            details |= self._set_field(job, name, getattr(one.job, name))
-        for name, value in one.related.items():
+        for name in sorted(declared_job.fields):
+            details |= self._set_field(job, name, getattr(declared_job.job, name))
+        for name, value in declared_job.related.items():
             details |= self._set_relation(job, name, value)
         fields = set(details)
-        if one.after is not None and set(one.after) != self.stored.edges.get(job.name, {}).keys():
-            self.edges[job.name] = one.after
-            details["after"] = f"waits for {', '.join(one.after) or 'none'}"
+        if declared_job.after is not None and set(declared_job.after) != self.stored.edges.get(job.name, {}).keys():
+            self.edges[job.name] = declared_job.after
+            details["after"] = f"waits for {', '.join(declared_job.after) or 'none'}"
         stored = {name: str(each.on) for name, each in self.stored.triggers.get(job.name, {}).items()}
-        if one.triggered_by is not None and {**one.triggered_by} != stored:
-            self.triggers[job.name] = one.triggered_by
-            words = ", ".join(f"{name} ({on})" for name, on in one.triggered_by.items())
+        if declared_job.triggered_by is not None and {**declared_job.triggered_by} != stored:
+            self.triggers[job.name] = declared_job.triggered_by
+            words = ", ".join(f"{name} ({on})" for name, on in declared_job.triggered_by.items())
             details["triggered_by"] = f"started by {words or 'none'}"
-        if one.channels is not None and set(one.channels) != self.stored.job_channels.get(job.name, set()):
-            self.channels[job.name] = one.channels
-            details["channels"] = f"channels: {', '.join(one.channels) or 'none'}"
-        if one.tags is not None and set(one.tags) != self.stored.job_tags.get(job.name, set()):
-            self.tags[job.name] = one.tags
-            details["tags"] = f"tags: {' '.join(one.tags) or 'none'}"
+        if declared_job.channels is not None and set(declared_job.channels) != self.stored.job_channels.get(
+            job.name, set()
+        ):
+            self.channels[job.name] = declared_job.channels
+            details["channels"] = f"channels: {', '.join(declared_job.channels) or 'none'}"
+        if declared_job.tags is not None and set(declared_job.tags) != self.stored.job_tags.get(job.name, set()):
+            self.tags[job.name] = declared_job.tags
+            details["tags"] = f"tags: {' '.join(declared_job.tags) or 'none'}"
         if fields:
             self.updated.append((job, fields))
         if details:
@@ -100,7 +102,7 @@ class SyncPlan:
         else:
             self.changes.append(Change(job.name, ChangeKind.UNCHANGED))
 
-    def remove(self, job: Job) -> None:
+    def add_removal(self, job: Job) -> None:
         """Its declaration was removed: disable the job, and keep it and its runs."""
         verb = "disabled" if job.enabled else "already disabled"
         job.enabled_when_removed, job.enabled = job.enabled, False
@@ -117,14 +119,14 @@ class SyncPlan:
         return {name: f"{name}: {reprlib.repr(old)} → {reprlib.repr(value)}"}
 
     def _set_relation(self, job: Job, name: str, value: str | None) -> dict[str, str]:
-        related = self._row_named(name, value)
+        related = self._related_row(name, value)
         is_new = related is not None and related.pk is None
         if not is_new and getattr(job, f"{name}_id") == (related and related.pk):
             return {}
         setattr(job, name, related)
         return {name: f"{name}: {value!r}"}
 
-    def _row_named(self, name: str, value: str | None) -> Any:
+    def _related_row(self, name: str, value: str | None) -> Any:
         """The row with this name. A missing group is created; calendars were validated before."""
         if value is None:
             return None
@@ -143,11 +145,11 @@ def plan_changes(declared: Sequence[DeclaredJob], stored: StoredJobs, *, adopt: 
         if one.name in refused:
             plan.changes.append(Change(one.name, ChangeKind.REFUSED, refused[one.name]))
         elif one.name in stored.jobs:
-            plan.update(one)
+            plan.add_update(one)
         else:
-            plan.create(one)
+            plan.add_creation(one)
     names = {one.name for one in declared}
     for job in stored.jobs.values():
         if job.is_declared and job.name not in names:
-            plan.remove(job)
+            plan.add_removal(job)
     return plan

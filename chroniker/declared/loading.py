@@ -71,7 +71,7 @@ def load_declared_jobs() -> tuple[list[DeclaredJob], list[Problem]]:
     return declared, [*problems, *_find_cycles(declared, places)]
 
 
-def decided_fields(job: Job) -> frozenset[str]:
+def fields_of_declaration(job: Job) -> frozenset[str]:
     """The fields that belong to the declaration of this job, ``after`` and ``triggered_by`` included.
 
     If this process's code does not contain the declaration, as in another release: ``CORE_FIELDS``.

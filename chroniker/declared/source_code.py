@@ -18,30 +18,30 @@ ALWAYS = ("timezone",)
 NONE: Mapping[str, str] = MappingProxyType({})
 
 
-def decorator(job: Job, after: Sequence[str] = (), triggered_by: Mapping[str, str] = NONE) -> str:
+def decorator_source(job: Job, after: Sequence[str] = (), triggered_by: Mapping[str, str] = NONE) -> str:
     """``@job(…)`` for the class of the job's management command. Empty for a raw command, which has no class."""
     if not job.command:
         return ""
-    call = _call_source("@job", _fields(job, after, triggered_by, without=("command",)))
-    command = f"class Command(BaseCommand): ...  # the command “{_comment(job.command)}”"
-    return f"{_imports(call)}\n{_remark(job)}{call}\n{command}\n"
+    call = _call_source("@job", _fields_to_write(job, after, triggered_by, without=("command",)))
+    command = f"class Command(BaseCommand): ...  # the command “{_one_line(job.command)}”"
+    return f"{_imports(call)}\n{_remark_about_tracking(job)}{call}\n{command}\n"
 
 
-def module(job: Job, after: Sequence[str] = (), triggered_by: Mapping[str, str] = NONE) -> str:
+def module_source(job: Job, after: Sequence[str] = (), triggered_by: Mapping[str, str] = NONE) -> str:
     """The source of a ``jobs`` module that declares this job."""
-    call = _call_source("job", _fields(job, after, triggered_by))
-    return f"{_imports(call)}\n{_remark(job)}declared = {call}\n"
+    call = _call_source("job", _fields_to_write(job, after, triggered_by))
+    return f"{_imports(call)}\n{_remark_about_tracking(job)}declared = {call}\n"
 
 
-def module_of_all(jobs: Iterable[tuple[Job, Sequence[str], Mapping[str, str]]]) -> str:
+def module_source_of_jobs(jobs: Iterable[tuple[Job, Sequence[str], Mapping[str, str]]]) -> str:
     """The source of a ``jobs`` module that declares all these jobs, each with the names of the jobs it waits for, and
     of those that start it."""
-    calls = [(_remark(each[0]), _call_source("job", _fields(*each))) for each in jobs]
+    calls = [(_remark_about_tracking(each[0]), _call_source("job", _fields_to_write(*each))) for each in jobs]
     named = "\n".join(f"{remark}job_{number} = {call}\n" for number, (remark, call) in enumerate(calls, start=1))
     return f"{_imports(named)}\n{named}"
 
 
-def _fields(
+def _fields_to_write(
     job: Job, after: Sequence[str], triggered_by: Mapping[str, str], without: Sequence[str] = ()
 ) -> Iterator[tuple[str, Any]]:
     """The declarable fields that differ from the defaults, in the order of the model's fields."""
@@ -85,8 +85,8 @@ def _call_source(function: str, fields: Iterator[tuple[str, Any]]) -> str:
     return f"{function}(\n{''.join(lines)})"
 
 
-def _remark(job: Job) -> str:
-    """A comment about a job whose result says little."""
+def _remark_about_tracking(job: Job) -> str:
+    """A comment for a job that only hands work over; empty for any other."""
     is_handed_over = hand_over.is_handed_over(job.command, job.args)
     return "# Handed over, not tracked: its runs succeed when the work was sent.\n" if is_handed_over else ""
 
@@ -122,6 +122,6 @@ def _time_literal(value: dt.datetime) -> str:
     return f"dt.datetime({', '.join(map(str, numbers))}, tzinfo={zone})"
 
 
-def _comment(text: str) -> str:
+def _one_line(text: str) -> str:
     """One line, so that the text cannot leave its comment."""
     return " ".join(text.split())

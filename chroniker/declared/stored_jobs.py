@@ -25,7 +25,7 @@ class StoredJobs:
     edges: dict[str, dict[str, int]] = field(default_factory=dict)  #: dependent -> dependee -> id of the dependency
     triggers: dict[str, dict[str, JobTrigger]] = field(default_factory=dict)  #: target -> source -> trigger
 
-    def before(self, name: str) -> set[str]:
+    def names_of_jobs_before(self, name: str) -> set[str]:
         """The jobs that this one waits for, and those that start it."""
         return {*self.edges.get(name, ()), *self.triggers.get(name, ())}
 
@@ -54,7 +54,7 @@ def read_stored_jobs(declared: Sequence[DeclaredJob], *, lock: bool) -> StoredJo
 
 
 def _linked_names(field: str, names: Collection[str]) -> dict[str, set[str]]:
-    """The names of the rows that the jobs with these names have in this field, by the name of the job."""
+    """By the name of each of these jobs: the names of the rows in this field."""
     found: dict[str, set[str]] = {}
     rows = Job.objects.filter(name__in=names, **{f"{field}__isnull": False})
     for name, linked in rows.values_list("name", f"{field}__name"):

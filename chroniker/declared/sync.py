@@ -26,8 +26,8 @@ def sync(declared: Sequence[DeclaredJob], *, by: str, adopt: bool = False) -> li
     """Create, update and disable jobs in one transaction and a constant number of statements. Returns the changes.
 
     ``adopt``: take over jobs with these names that were created by hand; without it they are refused. Concurrent syncs
-    wait for each other. Unchanged jobs are not written, so they are not booked again. Each change has an entry in the
-    audit, by ``by``.
+    wait for each other. Unchanged jobs are not written, so they are not booked again. ``by``: the actor of the
+    audit entry that each change gets.
     """
     plan = plan_changes(declared, read_stored_jobs(declared, lock=True), adopt=adopt)
     _create_groups(plan.new_groups)
@@ -73,15 +73,15 @@ def _update_jobs(plan: SyncPlan) -> None:
             Job.objects.bulk_update([job for job, _ in each], set().union(*(fields for _, fields in each)))
 
 
-def _write_links(field: str, wanted: Mapping[str, Sequence[str]], rows: Mapping[str, int]) -> None:
-    """``wanted``: by the name of the job, the names of the rows it gets. ``rows``: their ids by name."""
+def _write_links(field: str, wanted_names: Mapping[str, Sequence[str]], ids_by_name: Mapping[str, int]) -> None:
+    """``wanted_names``: by the name of the job, the names of the rows it gets. ``ids_by_name``: their ids by name."""
     relation: Any = Job._meta.get_field(field)
     links, column = relation.remote_field.through, f"{relation.m2m_reverse_field_name()}_id"
-    ids = dict(Job.objects.filter(name__in=wanted).values_list("name", "pk"))
+    ids = dict(Job.objects.filter(name__in=wanted_names).values_list("name", "pk"))
     links._default_manager.filter(job__in=ids.values()).delete()
     links._default_manager.bulk_create(
-        links(job_id=ids[name], **{column: rows[each]})
-        for name, names in wanted.items()
+        links(job_id=ids[name], **{column: ids_by_name[each]})
+        for name, names in wanted_names.items()
         for each in dict.fromkeys(names)
     )
 

@@ -11,8 +11,8 @@ from chroniker.models import Job, JobDependency
 
 class Outcome(Enum):
     IMPORTED = "imported"
-    WOULD_BE = "would be imported"
-    ALREADY = "imported before, unchanged"
+    WOULD_BE_IMPORTED = "would be imported"
+    IMPORTED_BEFORE = "imported before, unchanged"
     REFUSED = "not imported"
 
 
@@ -58,5 +58,5 @@ class ImportedDependency:
     dependee: Candidate
     conditions: dict[str, bool]
 
-    def row(self) -> JobDependency:
+    def unsaved_dependency(self) -> JobDependency:
         return JobDependency(dependent=self.dependent.job, dependee=self.dependee.job, **self.conditions)

@@ -21,7 +21,7 @@ OPENERS: dict[str, Callable[..., IO[str]]] = {".gz": gzip.open, ".bz2": bz2.open
 MAX_CHARACTERS = 2**28
 
 
-def read_objects(path: str) -> list[dict[str, Any]]:
+def read_dump_objects(path: str) -> list[dict[str, Any]]:
     """The objects of a JSON or jsonl file. Raises ``ImportRefused``."""
     try:
         with OPENERS.get(Path(path).suffix, open)(path, "rt", encoding="utf-8") as file:
@@ -46,16 +46,16 @@ def rows_of_model(model: type[M], label: str, objects: Iterable[Mapping[str, Any
     return [_row(model, each) for each in objects if each["model"] == label]
 
 
-def _row(model: type[M], each: Mapping[str, Any]) -> M:
+def _row(model: type[M], dumped: Mapping[str, Any]) -> M:
     values: dict[str, Any] = {}
     for field in model._meta.concrete_fields:
-        given = each.get("pk") if field.primary_key else each["fields"].get(field.name)
+        given = dumped.get("pk") if field.primary_key else dumped["fields"].get(field.name)
         if given is None:
             continue
         try:
             values[field.attname] = given if isinstance(given, list) else field.to_python(given)
         except ValidationError as error:
             raise ImportRefused(
-                f"{each['model']} {each.get('pk')}: {field.name}: {' '.join(error.messages)}"
+                f"{dumped['model']} {dumped.get('pk')}: {field.name}: {' '.join(error.messages)}"
             ) from error
     return model(**values)

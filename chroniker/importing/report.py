@@ -19,16 +19,16 @@ INSTANTS = 10
 NONE = "-"
 
 
-def lines(candidates: Sequence[Candidate], now: dt.datetime) -> Iterator[str]:
+def report_lines(candidates: Sequence[Candidate], now: dt.datetime) -> Iterator[str]:
     """A table for each job, then the number of jobs of each outcome."""
     for candidate in candidates:
-        yield from _table(candidate, now)
+        yield from _candidate_lines(candidate, now)
         yield ""
     counted = Counter(candidate.outcome for candidate in candidates)
     yield ", ".join(f"{number} {outcome.value}" for outcome, number in counted.items()) or _("There are no jobs there.")
 
 
-def records(candidates: Sequence[Candidate], now: dt.datetime) -> list[dict[str, Any]]:
+def report_records(candidates: Sequence[Candidate], now: dt.datetime) -> list[dict[str, Any]]:
     """The same as plain values, for ``--json``."""
     return [
         {
@@ -45,19 +45,19 @@ def records(candidates: Sequence[Candidate], now: dt.datetime) -> list[dict[str,
     ]
 
 
-def _table(candidate: Candidate, now: dt.datetime) -> Iterator[str]:
+def _candidate_lines(candidate: Candidate, now: dt.datetime) -> Iterator[str]:
     outcome = candidate.outcome.value + (f": {candidate.refusal}" if candidate.refusal else "")
     yield f"“{candidate.job.name}”  ({outcome})"
     yield f"  there: {candidate.schedule_there}"
     if candidate.outcome is not Outcome.REFUSED:
         disabled = "" if candidate.job.enabled else ", " + _("disabled")
         yield f"  here:  {schedule.describe(candidate.job.spec)}{disabled}"
-        yield from _rows(candidate, now)
+        yield from _instant_lines(candidate, now)
         for sentence in candidate.differences:
             yield f"  - {sentence}"
 
 
-def _rows(candidate: Candidate, now: dt.datetime) -> Iterator[str]:
+def _instant_lines(candidate: Candidate, now: dt.datetime) -> Iterator[str]:
     if not candidate.instants_there and not candidate.job.enabled:  # it runs neither there nor here
         return
     there, here = map(_time_text, candidate.instants_there), map(_time_text, _instants_here(candidate, now))

@@ -37,7 +37,7 @@ FIXABLE_FIELDS = frozenset(
 
 def save_candidates(
     candidates: Sequence[Candidate],
-    waits: Sequence[ImportedDependency] = (),
+    dependencies: Sequence[ImportedDependency] = (),
     *,
     by: str | None,
     dry_run: bool = False,
@@ -46,17 +46,17 @@ def save_candidates(
     """Save the candidates as jobs in one transaction, and set the outcome of each.
 
     A job that was imported before stays unchanged, even if it was renamed. A candidate with the name of another job is
-    refused; the others are imported, each with an entry in the audit, by ``by``. ``None``: the caller records it.
+    refused; the others are imported. ``by``: the actor of their audit entries; ``None``: the caller writes the entries.
     ``dry_run`` sets the outcomes and writes nothing. ``disabled`` imports all jobs disabled.
     """
     with transaction.atomic(using=settings.database):
         _match_existing(candidates)
         for candidate in candidates:
-            if candidate.outcome is Outcome.WOULD_BE:
+            if candidate.outcome is Outcome.WOULD_BE_IMPORTED:
                 _validate(candidate, disabled)
         if not dry_run:
-            new = [each for each in candidates if each.outcome is Outcome.WOULD_BE]
-            _save(new, waits)
+            new = [each for each in candidates if each.outcome is Outcome.WOULD_BE_IMPORTED]
+            _save(new, dependencies)
             if by is not None:
                 AuditEntry.objects.record(by, Action.IMPORTED, [each.job for each in new])
 
@@ -69,16 +69,16 @@ def _match_existing(candidates: Sequence[Candidate]) -> None:
     for candidate in candidates:
         if candidate.origin in imported:
             candidate.job = known[imported[candidate.origin]]
-            candidate.outcome = Outcome.ALREADY
+            candidate.outcome = Outcome.IMPORTED_BEFORE
         elif not candidate.refusal and _comparison_key(candidate.job.name) in taken:
             candidate.refusal = _("Another job already has this name. Rename one of the two.")
         elif not candidate.refusal:
-            candidate.outcome = Outcome.WOULD_BE
+            candidate.outcome = Outcome.WOULD_BE_IMPORTED
             taken.add(_comparison_key(candidate.job.name))
 
 
 def _comparison_key(name: str) -> str:
-    """As the unique key of the database compares it. MariaDB and MySQL ignore case and trailing spaces."""
+    """The name as the unique key of the database compares it. MariaDB and MySQL ignore case and trailing spaces."""
     return name.casefold().rstrip() if connections[settings.database].vendor == "mysql" else name
 
 
@@ -101,7 +101,7 @@ def _validate(candidate: Candidate, disabled: bool) -> None:
         candidate.differences.append(_("It is disabled here until this is fixed: %(reasons)s") % {"reasons": reasons})
 
 
-def _save(candidates: Sequence[Candidate], waits: Sequence[ImportedDependency]) -> None:
+def _save(candidates: Sequence[Candidate], dependencies: Sequence[ImportedDependency]) -> None:
     new = set()
     for candidate in candidates:
         job = candidate.job
@@ -117,5 +117,5 @@ def _save(candidates: Sequence[Candidate], waits: Sequence[ImportedDependency]) 
         new.add(job.pk)
     # Dependencies are imported with a new dependent only: a dependency that was deleted here does not come back.
     JobDependency.objects.bulk_create(
-        [wait.row() for wait in waits if wait.dependent.job.pk in new and wait.dependee.job.pk]
+        [wait.unsaved_dependency() for wait in dependencies if wait.dependent.job.pk in new and wait.dependee.job.pk]
     )

@@ -22,7 +22,7 @@ from chroniker.lifecycle.recipients import default_recipients
 from chroniker.lifecycle.transactions import transactional
 from chroniker.models import Alarm, Job, Outbox
 from chroniker.models.message_events import ALARM_EVENTS
-from chroniker.outbox.channels import ADDRESS, CHANNEL, MAIL, webhooks
+from chroniker.outbox.channels import ADDRESS, CHANNEL, MAIL, configured_webhooks
 
 #: Subscribers that get alarms where the project names no addresses.
 MOST_SUBSCRIBERS = 50
@@ -87,7 +87,7 @@ def _recipients_of_event(event: str) -> list[list[str]]:
     default channels for this event."""
     addresses = list(dict.fromkeys(settings.alarm_emails))
     mails = [[f"{ADDRESS}:{each}"[:LONGEST_CHANNEL], each] for each in addresses] or list(_subscribers_to_errors())
-    hooks = {hook.channel: hook for hook in webhooks() if event in hook.events}
+    hooks = {hook.channel: hook for hook in configured_webhooks() if event in hook.events}
     channels = [[channel.key, channel.name] for channel in default_recipients().channels_for(None, None, event)]
     return [*mails, *([channel, ""] for channel in hooks), *channels]
 

@@ -18,7 +18,7 @@ from chroniker.lifecycle.recipients import Recipients, load_recipients
 from chroniker.models import Alert, Channel, ChannelKind, Job, Outbox
 from chroniker.models.base import uuid7
 from chroniker.models.message_events import DIGEST, RECOVERED
-from chroniker.outbox.channels import webhooks
+from chroniker.outbox.channels import configured_webhooks
 
 #: More alerts than this of one call for one channel become one message, the digest.
 MOST_SINGLE = 10
@@ -48,7 +48,7 @@ def write_alert_messages(events: Sequence[AlertEvent]) -> None:
     settings. Only recipients of the first message are notified of the end. A constant number of statements; at most
     two if there is no recipient at all.
     """
-    hooks = {hook.channel: hook for hook in webhooks()}
+    hooks = {hook.channel: hook for hook in configured_webhooks()}
     if not events or not (hooks or Channel.objects.exists()):
         return
     now = database_now()

@@ -17,7 +17,7 @@ from chroniker.lifecycle.recipients import Recipients, has_run_channels, load_re
 from chroniker.lifecycle.transactions import send_signal_after_commit
 from chroniker.models import Job, JobTrigger, Outbox, Run, Status
 from chroniker.models.message_events import RUN_EVENTS, STARTED
-from chroniker.outbox.channels import CALLBACK, ERRORS, MAIL, Webhook, webhooks
+from chroniker.outbox.channels import CALLBACK, ERRORS, MAIL, Webhook, configured_webhooks
 from chroniker.signals import run_finished
 
 #: A killed run is closed before its last output is stored. Its messages wait for that output.
@@ -46,7 +46,7 @@ def enqueue_end_messages(runs: Sequence[Run], now: dt.datetime) -> None:
     written about the parent, none about the children.
     """
     reported = [run for run in runs if run.slot == "" and run.status in RUN_EVENTS]
-    hooks = webhooks() if reported and settings.webhooks else []
+    hooks = configured_webhooks() if reported and settings.webhooks else []
     messages = [
         *_mail_messages(reported, now),
         *_webhook_messages(reported, hooks, now),

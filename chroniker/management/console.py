@@ -30,7 +30,7 @@ from chroniker.scheduler.tick_result import TickResult
 #: Only these system checks: a crontab starts these commands every minute.
 CHECKS = (TAG,)
 
-#: Seconds between two looks at whether the wait is over.
+#: Seconds between two checks whether the wait is over.
 POLL_SECONDS = 0.1
 
 #: Names that are compared with an unknown one.
@@ -69,7 +69,7 @@ def _suggestion(text: str, kind: type[Job] | type[Group] = Job) -> str:
 
 
 def wait_for_messages(shutdown: ShutdownSignals, seconds: float) -> None:
-    """Wait until no message is being sent, for so many seconds, or until a second signal."""
+    """Wait until no message is being sent, but at most ``seconds``, and only until a second signal."""
     until = time.monotonic() + seconds
     while (
         (outbox.is_sending() or outbox.heartbeat_url.is_requesting())
@@ -79,7 +79,7 @@ def wait_for_messages(shutdown: ShutdownSignals, seconds: float) -> None:
         time.sleep(POLL_SECONDS)
 
 
-def shutdown_grace() -> float | None:
+def shutdown_grace_seconds() -> float | None:
     """Seconds that runs may continue after a signal. None: without limit."""
     grace = settings.shutdown_grace
     return None if grace is None else grace.total_seconds()
@@ -110,7 +110,7 @@ def describe_run(run: Run) -> str:
 
 
 def parse_moment(text: str | None, *, fold: int = 0) -> dt.datetime | None:
-    """In the project's time zone, unless the text has an offset."""
+    """The time in this text: in the project's time zone, unless the text has an offset."""
     if text is None:
         return None
     try:
@@ -122,8 +122,8 @@ def parse_moment(text: str | None, *, fold: int = 0) -> dt.datetime | None:
     return found.replace(tzinfo=timezone.get_current_timezone(), fold=fold) if timezone.is_naive(found) else found
 
 
-def add_quiet(parser: argparse.ArgumentParser) -> None:
-    """The option of commands that tick. Errors are printed in any case."""
+def add_quiet_option(parser: argparse.ArgumentParser) -> None:
+    """Add ``--quiet``, for commands that tick. Errors are printed nevertheless."""
     parser.add_argument(
         "--quiet",
         action="store_true",
@@ -131,8 +131,8 @@ def add_quiet(parser: argparse.ArgumentParser) -> None:
     )
 
 
-def row_limit(text: str) -> int:
-    """For options: the most rows that are listed. 0: all."""
+def parse_row_limit(text: str) -> int:
+    """The type of an option that limits the number of rows. 0: all rows."""
     if not text.isdecimal():
         raise argparse.ArgumentTypeError(f"“{text}” is not a number of rows; 0 lists all.")
     return min(int(text), 2**31)  # databases refuse numbers beyond 64 bits
@@ -163,7 +163,7 @@ def result_text(run: Run) -> str:
 class TickPrinter:
     """Prints the result of ticks. Verbosity 1: claimed runs, ended runs, why nothing is claimed. 2: lost runs, too.
 
-    A quiet one leaves out what a good day consists of: the start, claimed runs, and runs that succeeded.
+    A quiet printer leaves out the start, claimed runs, and runs that succeeded.
     """
 
     def __init__(self, write: Callable[[str], None], verbosity: int, *, is_quiet: bool = False) -> None:
@@ -186,13 +186,13 @@ class TickPrinter:
         for run in result.lost if self._verbosity >= 2 else ():
             self.print(f"lost {describe_run(run)} ({run.pk}): {run.reason}")
 
-    def started(self, name: str, does: str) -> None:
+    def print_start(self, name: str, description: str) -> None:
         """Print what this command will do, and the lines of ``start_report``."""
         if self._verbosity >= 1 and not self._is_quiet:
-            for line in (f"{name} on {settings.hostname}: {does}", *start_report.lines()):
+            for line in (f"{name} on {settings.hostname}: {description}", *start_report.lines()):
                 self.print(line)
 
-    def run_ended(self, job_id: int) -> None:
+    def print_ended_run(self, job_id: int) -> None:
         """Print the result of the job's run that has just ended in this process."""
         if self._verbosity < 1:
             return

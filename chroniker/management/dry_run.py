@@ -33,11 +33,11 @@ class Forecast:
 
 def forecast_by_schedule(jobs: Sequence[Job] | None) -> list[str]:
     """The claims of the next tick (of these jobs, or of all), and the reasons for the other due jobs."""
-    return list(_lines(forecast([job.pk for job in jobs] if jobs is not None else None)))
+    return list(_forecast_lines(forecast_tick([job.pk for job in jobs] if jobs is not None else None)))
 
 
 def forecast_by_hand(jobs: Sequence[Job]) -> list[str]:
-    """The jobs of these that could be run by hand now, and the reasons for the others."""
+    """Which of these jobs could be run by hand now, and why the others could not."""
     return [_run_now_line(job) for job in jobs]
 
 
@@ -48,11 +48,11 @@ def _run_now_line(job: Job) -> str:
 
 
 @transactional
-def forecast(only: list[int] | None, now: dt.datetime | None = None) -> Forecast:
+def forecast_tick(job_ids: list[int] | None, now: dt.datetime | None = None) -> Forecast:
     """Take the decisions of a tick in a transaction that is rolled back, so that they cannot differ from a tick's.
 
-    Nothing is dispatched or sent. While it lasts, other ticks pass over the jobs that it claimed, and take them with
-    their next pass. *Limits:* what other processes change between the forecast and the tick is not known, nor what
+    Nothing is dispatched or sent. Until it ends, other ticks skip the jobs that it claimed; their next pass claims
+    them. *Limits:* what other processes change between the forecast and the tick is not known, nor what
     an executor does that executes runs at once (``InlineExecutor``). ``now`` is for tests.
     """
     moment = now or database_now()
@@ -62,39 +62,39 @@ def forecast(only: list[int] | None, now: dt.datetime | None = None) -> Forecast
         found.result.lost = tick.expire()
         stop_flagged()
         if pauses.global_pause() is None:
-            for _claimed in tick.book_and_claim(found.result, lambda: moment, only):
+            for _claimed in tick.book_and_claim(found.result, lambda: moment, job_ids):
                 pass
     skipped = Run.objects.filter(status=Status.SKIPPED, claimed_at__gte=moment).exclude(pk__in=before)
     found.skipped = list(skipped.select_related("job").order_by("job__name", "token"))
-    found.reasons = _reasons(found, only, moment)
+    found.reasons = _reasons_not_claimed(found, job_ids, moment)
     transaction.set_rollback(True, using=settings.database)
     return found
 
 
-def _reasons(found: Forecast, only: list[int] | None, now: dt.datetime) -> list[tuple[str, str]]:
-    done = {run.job_id for run in found.result.claimed} | {job.pk for job, _error in found.result.schedule_errors}
-    states = list(_candidates(only, now).exclude(pk__in=done).select_related("job")[: settings.batch_size])
+def _reasons_not_claimed(forecast: Forecast, job_ids: list[int] | None, now: dt.datetime) -> list[tuple[str, str]]:
+    done = {run.job_id for run in forecast.result.claimed} | {job.pk for job, _error in forecast.result.schedule_errors}
+    states = list(_states_to_explain(job_ids, now).exclude(pk__in=done).select_related("job")[: settings.batch_size])
     reasons = explanations.explanation_texts(states, now)
     return [(state.job.name, reasons[state.pk]) for state in states]
 
 
-def _candidates(only: list[int] | None, now: dt.datetime) -> QuerySet[JobState]:
+def _states_to_explain(job_ids: list[int] | None, now: dt.datetime) -> QuerySet[JobState]:
     named = (
         JobState.objects.filter(any_kind_pending_condition(now))
-        if only is None
-        else JobState.objects.filter(pk__in=only)
+        if job_ids is None
+        else JobState.objects.filter(pk__in=job_ids)
     )
     return named.order_by("job__name")
 
 
-def _lines(found: Forecast) -> Iterator[str]:
-    for run in found.result.lost:
+def _forecast_lines(forecast: Forecast) -> Iterator[str]:
+    for run in forecast.result.lost:
         yield f"would close {describe_run(run)} as lost: {run.reason}"
-    for job, error in found.result.schedule_errors:
+    for job, error in forecast.result.schedule_errors:
         yield f"would suspend the schedule of “{job.name}”: {error}"
-    for run in found.skipped:
+    for run in forecast.skipped:
         yield f"would skip {describe_run(run)}: {run.reason}"
-    for run in found.result.claimed:
+    for run in forecast.result.claimed:
         yield f"would claim {describe_run(run)}"
-    for name, reason in found.reasons:
+    for name, reason in forecast.reasons:
         yield f"would not claim “{name}”: {reason}"

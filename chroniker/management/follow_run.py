@@ -31,7 +31,7 @@ class Follower:
         return Run.objects.filter(pk=self._run_id).exclude(status=Status.CLAIMED, dispatched_at=None).exists()
 
     def follow(self, runs: LocalRuns, shutdown: ShutdownSignals, *, here: bool) -> None:
-        """Until the run has ended, or a signal ends this process."""
+        """Print new output until the run has ended, or a signal ends this process."""
         while not shutdown and (runs.busy if here else self._is_open()):
             runs.wait(POLL_SECONDS)
             self._print_new_output()
@@ -49,15 +49,15 @@ class Follower:
             while chunks := list(self._next_chunks()):
                 for chunk in chunks:
                     stream = self._stdout if chunk.stream == Stream.STDOUT else self._stderr
-                    stream.copy(chunk.text)
+                    stream.write_run_output(chunk.text)
                     self._last = chunk.pk
         except Error as error:  # printed later; the run does not depend on it
             logger.debug("No output could be read: %s", error)
             close_old_connections()
 
     def _next_chunks(self) -> QuerySet[LogChunk]:
-        """A bounded number: a run may have written more than fits into memory. A server-side cursor, as of
-        ``iterator()``, would be lost behind a pooler that changes the session after each transaction.
+        """The next chunks, a bounded number: a run may have written more than fits into memory. A server-side cursor
+        (``iterator()``) would be lost behind a pooler that changes the session after each transaction.
         """
         return LogChunk.objects.filter(run=self._run_id, pk__gt=self._last).order_by("pk")[:_CHUNKS_AT_ONCE]
 

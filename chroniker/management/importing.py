@@ -25,7 +25,7 @@ class ImportCommand(ConsoleCommand):
     requires_system_checks = CHECKS
 
     @property
-    def by(self) -> str:
+    def actor(self) -> str:
         """The actor of the entries in the audit: this command, and the user of the system."""
         return command_actor(type(self).__module__.rpartition(".")[2])
 
@@ -34,15 +34,15 @@ class ImportCommand(ConsoleCommand):
         parser.add_argument("--disabled", action="store_true", help="import all jobs disabled")
         parser.add_argument("--json", action="store_true", help="print the report as JSON")
 
-    def print_lines(self, sentences: Sequence[str]) -> None:
+    def write_lines(self, sentences: Sequence[str]) -> None:
         for sentence in sentences:
             self.stdout.write(one_line(sentence))
 
-    def show(self, candidates: Sequence[Candidate], now: dt.datetime, as_json: bool) -> None:
+    def write_report(self, candidates: Sequence[Candidate], now: dt.datetime, as_json: bool) -> None:
         if as_json:
-            self.stdout.write(json.dumps(report.records(candidates, now), indent=1, ensure_ascii=False))
+            self.stdout.write(json.dumps(report.report_records(candidates, now), indent=1, ensure_ascii=False))
             return
-        self.print_lines(list(report.lines(candidates, now)))
+        self.write_lines(list(report.report_lines(candidates, now)))
 
 
 @contextmanager
@@ -55,7 +55,7 @@ def explain_refusals() -> Iterator[None]:
             raise CommandError(str(refusal)) from refusal
 
 
-def zone(name: str) -> str:
+def parse_time_zone(name: str) -> str:
     """The type of an argument that names a time zone."""
     try:
         return ZoneInfo(name).key

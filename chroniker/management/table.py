@@ -7,11 +7,11 @@ from collections.abc import Iterator, Sequence
 from chroniker.escaping import one_line
 
 
-def table(rows: Sequence[Sequence[str]], head: Sequence[str]) -> Iterator[str]:
+def table_lines(rows: Sequence[Sequence[str]], header: Sequence[str]) -> Iterator[str]:
     """The lines of a table with aligned columns. No lines if there are no rows."""
     if not rows:
         return
-    lines = [head, *([one_line(cell) for cell in row] for row in rows)]
-    widths = [max(len(line[column]) for line in lines) for column in range(len(head))]
+    lines = [header, *([one_line(cell) for cell in row] for row in rows)]
+    widths = [max(len(line[column]) for line in lines) for column in range(len(header))]
     for line in lines:
         yield "  ".join(cell.ljust(width) for cell, width in zip(line, widths, strict=True)).rstrip()

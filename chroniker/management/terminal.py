@@ -12,7 +12,7 @@ from chroniker.escaping import escape_controls
 
 
 class SafeStream:
-    """Escapes control characters. For Django it is not a terminal, or Django would add colours."""
+    """Escapes control characters. ``isatty`` is false, because otherwise Django would add colours."""
 
     def __init__(self, stream: IO[str]) -> None:
         self._stream = stream
@@ -20,7 +20,7 @@ class SafeStream:
     def write(self, text: str) -> None:
         self._stream.write(escape_controls(text))
 
-    def copy(self, text: str) -> None:
+    def write_run_output(self, text: str) -> None:
         """Write output of a run: unchanged into a file or a pipe, escaped to a terminal."""
         if self._stream.isatty():
             text = escape_controls(text.replace("\r\n", "\n").replace("\r", "\n"))

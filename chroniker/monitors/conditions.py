@@ -118,19 +118,19 @@ def _value_field(field: Any) -> Field:
 
 
 def _no_field_message(model: Model, name: str) -> str:
-    known = _names(model)
+    known = _field_names(model)
     message = _("%(model)s has no field “%(name)s”.") % {"model": model._meta.label, "name": name}
     return f"{message}{_suggestion(name, known)} " + _("Its fields: %(known)s.") % {"known": ", ".join(known)}
 
 
 def _no_lookup_message(path: str, part: str, field: Field, related: Model | None) -> str:
     lookups = sorted(field.get_lookups())
-    known = [*_names(related), *lookups] if related else lookups
+    known = [*_field_names(related), *lookups] if related else lookups
     message = _("“%(path)s”: there is no “%(part)s”.") % {"path": path, "part": part}
     return f"{message}{_suggestion(part, known)} " + _("Possible: %(known)s.") % {"known": ", ".join(known)}
 
 
-def _names(model: Model) -> list[str]:
+def _field_names(model: Model) -> list[str]:
     return sorted(field.name for field in model._meta.get_fields())
 
 

@@ -43,7 +43,7 @@ def parse_relative_time(text: str) -> dt.datetime | None:
 
 
 def _parse_offset(text: str) -> tuple[dt.timedelta, dt.timedelta]:
-    """The calendar days and the real time of the offset."""
+    """Split the offset: weeks and days as calendar days, hours, minutes and seconds as real time."""
     found = _OFFSET.fullmatch(text.strip())
     if found is None:
         message = _("“%(text)s” is not an offset: write days (-7) or units (-2w, -7d, +12h, -1d6h30m, +90s).")

@@ -19,7 +19,7 @@ MAX_STEPS = 20_000
 MAX_CHARACTERS = 500_000
 
 
-class _Budget:
+class _RenderBudget:
     def __init__(self) -> None:
         self.steps = MAX_STEPS
         self.characters = MAX_CHARACTERS
@@ -31,12 +31,12 @@ class _Budget:
             raise TemplateSyntaxError(_("it produces too much text, or its loops have too many iterations."))
 
 
-_current: ContextVar[_Budget] = ContextVar("chroniker_render_budget")
+_current: ContextVar[_RenderBudget] = ContextVar("chroniker_render_budget")
 
 
 @contextmanager
 def render_budget() -> Iterator[None]:
-    token = _current.set(_Budget())
+    token = _current.set(_RenderBudget())
     try:
         yield
     finally:
@@ -47,7 +47,7 @@ def limit_nodes(nodes: NodeList) -> None:
     """Make all nodes of a compiled template spend from the budget."""
     for node in nodes.get_nodes_by_type(Node):
         if isinstance(node, ForNode):
-            node.nodelist_loop.insert(0, _Iteration())  # type: ignore[arg-type]  # a NodeList is a list of nodes
+            node.nodelist_loop.insert(0, _CountedIteration())  # type: ignore[arg-type]  # a NodeList is a list of nodes
         has_children = any(getattr(node, name, None) for name in node.child_nodelists)
         setattr(node, "render_annotated", _limited_render(node.render_annotated, has_children))  # noqa: B010
 
@@ -63,7 +63,7 @@ def _limited_render(render: Callable[[Context], Any], has_children: bool) -> Cal
     return render_annotated
 
 
-class _Iteration(Node):
+class _CountedIteration(Node):
     def render(self, context: Context) -> str:
         _current.get().spend(steps=1)
         return ""

@@ -1,6 +1,6 @@
 """The tags and filters of monitor templates: those of Django whose result is not much longer than their input.
 
-Not among them, for example: ``lorem`` and ``rjust``, whose result can have any length; ``add``, with which nested
+Left out are, for example: ``lorem`` and ``rjust``, whose result can have any length; ``add``, with which nested
 ``with`` tags double a text again and again; ``include`` and ``extends``, which read files.
 """
 

@@ -10,7 +10,7 @@ from chroniker.exceptions import MonitorError
 from chroniker.monitors.relative_times import add_offset
 
 register = template.Library()
-#: A variable may be the format, and each of its characters may become a word.
+#: The format may be a variable, and each of its characters may become a word.
 MAX_FORMAT = 200
 
 

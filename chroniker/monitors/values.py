@@ -29,21 +29,21 @@ else:
 
 
 def to_field_value(field: Field, lookup: str, text: str) -> Any:
-    """The value. Raises ``MonitorError`` with a valid form."""
+    """The text as a value of the field. Raises ``MonitorError``, whose text shows a valid form."""
     if lookup == "isnull":
         return _parse_boolean(text)
     if lookup in ("in", "has_keys", "has_any_keys"):
-        return [_convert(field, lookup, each.strip()) for each in text.split(",")]
+        return [_convert_value(field, lookup, each.strip()) for each in text.split(",")]
     if lookup == "range":
         ends = text.split(",")
         if len(ends) != 2:
             message = _("“%(text)s” is not a range: write its start and end with a comma between.")
             raise MonitorError(message % {"text": text})
-        return tuple(_convert(field, lookup, each.strip()) for each in ends)
-    return _convert(field, lookup, text)
+        return tuple(_convert_value(field, lookup, each.strip()) for each in ends)
+    return _convert_value(field, lookup, text)
 
 
-def _convert(field: Field, lookup: str, text: str) -> Any:
+def _convert_value(field: Field, lookup: str, text: str) -> Any:
     if isinstance(field, models.JSONField):
         return text if lookup.startswith("has_") else _parse_json(text)
     if lookup in TEXT_LOOKUPS:

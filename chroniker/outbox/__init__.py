@@ -5,10 +5,18 @@ Belongs here: channels, attempts, the sender thread. Does not belong here: the d
 """
 
 from chroniker.outbox import heartbeat_url
-from chroniker.outbox.delivery import is_due, send_again, send_due
+from chroniker.outbox.delivery import is_message_due, send_due_messages, send_messages_again
 from chroniker.outbox.sender_thread import is_sending, send_soon
 
-__all__ = ["heartbeat_url", "is_busy", "is_due", "is_sending", "send_again", "send_due", "send_soon"]
+__all__ = [
+    "heartbeat_url",
+    "is_busy",
+    "is_message_due",
+    "is_sending",
+    "send_due_messages",
+    "send_messages_again",
+    "send_soon",
+]
 
 
 def is_busy() -> bool:

@@ -11,23 +11,23 @@ from chroniker.conf import settings
 from chroniker.models import Run
 
 
-def link(run: Run) -> str:
+def run_link(run: Run) -> str:
     """The URL of the run's page in the admin; empty where the site's host is not configured."""
     return _page_url("admin:chroniker_run_change", run.pk)
 
 
 def job_link(job_id: int) -> str:
-    """The URL of the page Status of a job; empty likewise."""
+    """The URL of the page Status of a job; empty under the same condition."""
     return _page_url("admin:chroniker_job_status", job_id)
 
 
-def now_link() -> str:
-    """The URL of the start page; empty likewise."""
+def start_page_link() -> str:
+    """The URL of the start page; empty under the same condition."""
     return _page_url("admin:chroniker_job_now")
 
 
 def fleet_link() -> str:
-    """The URL of the page Fleet; empty likewise."""
+    """The URL of the page Fleet; empty under the same condition."""
     return _page_url("admin:chroniker_host_changelist")
 
 

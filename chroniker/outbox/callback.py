@@ -10,14 +10,14 @@ from django.utils.module_loading import import_string
 from chroniker.conf import settings
 from chroniker.exceptions import Undeliverable
 from chroniker.models import Outbox, Status, Stream
-from chroniker.outbox.output_tail import tail
+from chroniker.outbox.output_tail import read_tail
 
 #: Characters of each stream, from its end.
 MOST = 100_000
 
 
 def prepare_sending(message: Outbox) -> Callable[[], None]:
-    """The call with the job and the last output of the run. An exception of it counts as a failed attempt.
+    """The function with its arguments: the job, the last output of the run. Its exception counts as a failed attempt.
 
     If the run has nothing on stderr (it was lost or missed, say), ``stderr`` is its status and reason.
     """
@@ -27,6 +27,6 @@ def prepare_sending(message: Outbox) -> Callable[[], None]:
     run = message.run
     if run is None:
         raise Undeliverable("The callback is called about runs alone.")
-    stdout, stderr = tail(run.pk, Stream.STDOUT, MOST), tail(run.pk, Stream.STDERR, MOST)
+    stdout, stderr = read_tail(run.pk, Stream.STDOUT, MOST), read_tail(run.pk, Stream.STDERR, MOST)
     stderr = stderr or f"{Status(run.status).label}: {run.reason}"
     return partial(import_string(path), run.job, stdout=stdout, stderr=stderr)

@@ -19,26 +19,26 @@ from chroniker.models.channel_target import resolve
 from chroniker.models.channel_validation import check_web_target
 from chroniker.outbox import channel_mail, check_in_order, notice
 from chroniker.outbox.checked_request import HttpRequest, post
-from chroniker.outbox.kinds.chat import slack, teams
-from chroniker.outbox.kinds.check_ins import ping, sentry
+from chroniker.outbox.kinds.chat import slack_request, teams_request
+from chroniker.outbox.kinds.check_ins import ping_request, sentry_request
 from chroniker.outbox.kinds.endpoint import Endpoint
-from chroniker.outbox.kinds.own_json import own_json
-from chroniker.outbox.kinds.pagerduty import pagerduty
-from chroniker.outbox.kinds.standard_webhook import webhook
+from chroniker.outbox.kinds.own_json import own_json_request
+from chroniker.outbox.kinds.pagerduty import pagerduty_request
+from chroniker.outbox.kinds.standard_webhook import webhook_request
 from chroniker.outbox.notice import Notice
-from chroniker.outbox.output_tail import last_lines, tail
+from chroniker.outbox.output_tail import last_lines, read_tail
 
 #: How much of each output stream a message has, from the stream's end.
 MOST_CHARACTERS, MOST_LINES = 8000, 50
 
 REQUESTS: Mapping[str, Callable[[Notice, Endpoint], HttpRequest]] = {
-    ChannelKind.WEBHOOK: webhook,
-    ChannelKind.SLACK: slack,
-    ChannelKind.TEAMS: teams,
-    ChannelKind.PAGERDUTY: pagerduty,
-    ChannelKind.JSON: own_json,
-    ChannelKind.PING: ping,
-    ChannelKind.SENTRY: sentry,
+    ChannelKind.WEBHOOK: webhook_request,
+    ChannelKind.SLACK: slack_request,
+    ChannelKind.TEAMS: teams_request,
+    ChannelKind.PAGERDUTY: pagerduty_request,
+    ChannelKind.JSON: own_json_request,
+    ChannelKind.PING: ping_request,
+    ChannelKind.SENTRY: sentry_request,
 }
 
 
@@ -51,7 +51,7 @@ def prepare_sending(message: Outbox) -> Callable[[], None]:
     if channel is None:
         raise Undeliverable(_("The channel was deleted."))
     if channel.is_check_in:
-        check_in_order.refuse_outdated(message)
+        check_in_order.raise_if_outdated(message)
     return _prepare_for_channel(channel, notice.notice_of_message(message))
 
 
@@ -63,13 +63,13 @@ def send_test(channel: Channel) -> None:
         _prepare_for_channel(channel, notice.as_end(found))()
 
 
-def _prepare_for_channel(channel: Channel, found: Notice) -> Callable[[], None]:
+def _prepare_for_channel(channel: Channel, notice: Notice) -> Callable[[], None]:
     with translation.override(django_settings.LANGUAGE_CODE):
         if channel.kind == ChannelKind.MAIL:
-            return channel_mail.prepare_sending(resolve(channel.target), found, with_output=channel.send_output)
+            return channel_mail.prepare_sending(resolve(channel.target), notice, with_output=channel.send_output)
         if channel.kind not in REQUESTS:
             raise Undeliverable(_("There is no kind of channel “%(kind)s”.") % {"kind": channel.kind})
-        return partial(_post, REQUESTS[channel.kind](found, _endpoint(channel, found)))
+        return partial(_post, REQUESTS[channel.kind](notice, _endpoint_of_channel(channel, notice)))
 
 
 def _post(request: HttpRequest) -> None:
@@ -77,24 +77,24 @@ def _post(request: HttpRequest) -> None:
         post(request)
 
 
-def _endpoint(channel: Channel, found: Notice) -> Endpoint:
+def _endpoint_of_channel(channel: Channel, notice: Notice) -> Endpoint:
     target = resolve(channel.target)
     if target:
         try:
             check_web_target(channel.kind, target)
         except ValidationError as error:
             raise Undeliverable(" ".join(error.messages)) from None
-    output = _output_text(found.run) if channel.send_output and found.run else ""
-    return Endpoint(target, resolve(channel.secret), channel.template, site(), output)
+    output = _output_text(notice.run) if channel.send_output and notice.run else ""
+    return Endpoint(target, resolve(channel.secret), channel.template, installation_name(), output)
 
 
 def _output_text(run: Run) -> str:
     streams = (Stream.STDOUT, Stream.STDERR)
-    texts = [last_lines(tail(run.pk, stream, MOST_CHARACTERS), MOST_LINES) for stream in streams]
+    texts = [last_lines(read_tail(run.pk, stream, MOST_CHARACTERS), MOST_LINES) for stream in streams]
     return mask_secrets("\n".join(filter(None, texts)), run.job.secrets)
 
 
-def site() -> str:
+def installation_name() -> str:
     """The name of this installation: as set, else the host of its pages."""
     if isinstance(settings.installation, str):
         return settings.installation

@@ -24,13 +24,13 @@ def prepare_sending(target: str, notice: Notice, *, with_output: bool) -> Callab
     except ValidationError:  # its text repeats a part of the target, which may be the value of a secret setting
         raise Undeliverable(_("A part of the target is no e-mail address, user:NAME or owner.")) from None
     if notice.run is not None:
-        words = mail.context(notice.run)
+        words = mail.template_variables(notice.run)
         words["output"] = words["output"] if with_output else []
-        return partial(mail.post, mail.subject(words), mail.run_text(words), to)
-    return partial(mail.post, notice.title, text(notice), to)
+        return partial(mail.send_mail, mail.mail_subject(words), mail.run_mail_text(words), to)
+    return partial(mail.send_mail, notice.title, mail_text(notice), to)
 
 
-def text(notice: Notice) -> str:
+def mail_text(notice: Notice) -> str:
     parts = [notice.text]
     if notice.owner:
         parts.append(_("Owner: %(owner)s") % {"owner": notice.owner})

@@ -9,11 +9,11 @@ from chroniker.outbox import channel_delivery, failing_channels
 from chroniker.outbox.checked_request import NotDelivered
 
 
-def send(channel: Channel) -> str:
+def send_test(channel: Channel) -> str:
     """Send a test in this process. Returns the error; empty: it was delivered.
 
     Each request takes at most 20 s after the host's name was resolved; PagerDuty gets two. A delivered test makes
-    the messages due that waited for the channel. The error of a failed test is recorded as that of a message is.
+    the messages due that waited for the channel. The error of a failed test is recorded like that of a message.
     """
     try:
         channel_delivery.send_test(channel)
@@ -28,6 +28,6 @@ def send(channel: Channel) -> str:
     return text
 
 
-def try_waiting(channel: Channel) -> None:
+def retry_waiting_messages(channel: Channel) -> None:
     """Let the next sender try the channel: a person has edited it."""
-    failing_channels.try_waiting(channel.key)
+    failing_channels.make_waiting_messages_due(channel.key)

@@ -40,13 +40,15 @@ class Webhook:
         return f"{WEBHOOK}:{(urlsplit(self.url).hostname or '')[:LONGEST_HOST]}:{digest}"
 
 
-def webhooks() -> list[Webhook]:
+def configured_webhooks() -> list[Webhook]:
     """The configured webhooks. Malformed entries are left out: a system check reports them, and runs still close."""
     found = settings.webhooks
-    return [hook for entry in found if not isinstance(hook := webhook(entry), str)] if _is_collection(found) else []
+    return (
+        [hook for entry in found if not isinstance(hook := parse_webhook(entry), str)] if _is_collection(found) else []
+    )
 
 
-def webhook(entry: Any) -> Webhook | str:
+def parse_webhook(entry: Any) -> Webhook | str:
     """The webhook of this entry of the setting, or a text about its error."""
     if not isinstance(entry, Mapping):
         return "is not a dictionary"

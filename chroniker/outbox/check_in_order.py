@@ -16,11 +16,11 @@ from chroniker.models.message_events import STARTED
 EXPIRY = dt.timedelta(minutes=5)
 
 
-def refuse_outdated(message: Outbox) -> None:
+def raise_if_outdated(message: Outbox) -> None:
     """Raises ``Outdated`` for a message that is too old, or that a newer one has made wrong.
 
     The messages of a newer run of the job replace those of an older one. The start of a run is dropped once its end was
-    sent; and it is not sent later than its end, because the end drops it first.
+    sent. Before an end is sent, the start of its run is dropped if it was not sent.
     """
     run = message.run
     if run is None:

@@ -54,11 +54,11 @@ class NotDelivered(ChronikerError):
 def post(request: HttpRequest) -> None:
     """Send it. An answer of 2xx is success. Raises ``NotDelivered``, with the status of the answer and nothing else.
 
-    One text for all that comes before an answer, so that it does not show which hosts and ports exist in a network.
+    All errors before an answer have the same text: it must not show which hosts and ports exist in a network.
     """
     parts = urlsplit(request.url)
     try:
-        status, wait = _request_status(request, parts)
+        status, wait = _send_and_read_status(request, parts)
     except (OSError, http.client.HTTPException, ValueError):  # of the resolver, the network, TLS, or the server
         raise NotDelivered(
             _("The server could not be reached, or channels may not send to its address (CHRONIKER_CHANNEL_HOSTS).")
@@ -67,7 +67,7 @@ def post(request: HttpRequest) -> None:
         raise NotDelivered(_("The server answered %(status)s.") % {"status": status}, status=status, wait=wait)
 
 
-def _request_status(request: HttpRequest, parts: SplitResult) -> tuple[int, int]:
+def _send_and_read_status(request: HttpRequest, parts: SplitResult) -> tuple[int, int]:
     headers = {"User-Agent": "django-chroniker-celery", **request.headers}
     path = (parts.path or "/") + (f"?{parts.query}" if parts.query else "")
     with _connection(parts) as connection:

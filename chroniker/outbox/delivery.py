@@ -20,8 +20,8 @@ from chroniker.models.compiled import fetch
 from chroniker.outbox import callback, channel_delivery, failing_channels, mail, settings_webhook
 from chroniker.outbox.channels import ADDRESS, CALLBACK, CHANNEL, MAIL, WEBHOOK
 from chroniker.outbox.checked_request import NotDelivered
-from chroniker.outbox.failing_channels import MOST_ATTEMPTS, Failing, backoff
-from chroniker.outbox.under_way import MOST, MOST_FAILING, UnderWay
+from chroniker.outbox.failing_channels import MOST_ATTEMPTS, KnownFailures, backoff
+from chroniker.outbox.under_way import MOST, MOST_FAILING, MessagesUnderWay
 
 logger = logging.getLogger(__name__)
 
@@ -29,7 +29,7 @@ logger = logging.getLogger(__name__)
 LEASE = dt.timedelta(minutes=5)
 #: Messages fetched by one query.
 BATCH = 100
-#: With messages for so many servers in memory, none for further failing ones are read. A query names these servers.
+#: With messages for so many servers in memory, no message of a failing channel is read: a query names each server.
 MOST_WAITING = 100
 LONGEST_ERROR = 1000
 #: While servers are slow to answer, look for new messages for others so often, in seconds.
@@ -49,7 +49,7 @@ SERVERS = frozenset({WEBHOOK, CHANNEL})
 MAILS = frozenset({MAIL, ADDRESS})
 
 
-def is_due() -> bool:
+def is_message_due() -> bool:
     """Whether a message is due. One read of an index without sent messages."""
     return bool(fetch(_first_due))
 
@@ -59,8 +59,8 @@ def _first_due() -> QuerySet[Outbox, Any]:
     return rows.order_by("send_at").values_list("pk")[:1]
 
 
-def send_due(seconds: float = 60.0) -> int:
-    """Send due messages, alerts first, then the longest due; returns how many. Begins no message after ``seconds``.
+def send_due_messages(time_limit: float = 60.0) -> int:
+    """Send due messages, alerts first, then the longest due; returns how many. Begins no message after ``time_limit``.
 
     Guarantees: a message that another sender has reserved is not sent for the length of LEASE. So each is sent at
     least once; twice only if a sender dies, or takes longer than LEASE, between sending and recording it. Messages of
@@ -68,26 +68,26 @@ def send_due(seconds: float = 60.0) -> int:
     not answer, messages for other servers are sent: to ``MOST`` servers at a time, of which at most ``MOST_FAILING``
     failed before.
     """
-    return _Pass(time.monotonic() + seconds).run()
+    return _SendingPass(time.monotonic() + time_limit).run()
 
 
-class _Pass:
-    """One call of ``send_due``. Its threads only send; all reads and writes of the database are made here."""
+class _SendingPass:
+    """One call of ``send_due_messages``. Its threads only send; all reads and writes of the database are made here."""
 
     def __init__(self, until: float) -> None:
         self.until = until
         self.sent = 0
-        self.under_way = UnderWay()
-        self.failing = Failing()
+        self.under_way = MessagesUnderWay()
+        self.failing = KnownFailures()
         self.waiting: dict[str, deque[Outbox]] = {}  #: by server; those under way are among the keys
         self.has_more = True  #: messages may be due for other servers than these
         self.looked_at = 0.0
 
     def run(self) -> int:
         while self._begin_messages() or self.under_way:
-            if (answer := self.under_way.answer(LOOK_AGAIN)) is not None:
+            if (answer := self.under_way.wait_for_answer(LOOK_AGAIN)) is not None:
                 message, error = answer
-                self._record(message, error)
+                self._record_result(message, error)
             elif time.monotonic() > self.until + LEASE.total_seconds():
                 break  # it hangs: the message is due again, for another sender
             self.has_more |= time.monotonic() - self.looked_at >= LOOK_AGAIN
@@ -99,7 +99,7 @@ class _Pass:
         while time.monotonic() < self.until and len(self.under_way) < MOST:
             if (message := self._next_message()) is None:
                 break
-            if message.channel not in self.failing.deferred and _take(message):
+            if message.channel not in self.failing.deferred and _reserve(message):
                 self._begin_message(message)
         return len(self.under_way) > before
 
@@ -124,10 +124,10 @@ class _Pass:
         """Read a batch of messages for other servers; returns whether there was any."""
         if not self.has_more:
             return False
-        batch = _fetch_due(self.waiting, with_failing=len(self.waiting) < MOST_WAITING)
+        batch = _fetch_due_batch(self.waiting, with_failing=len(self.waiting) < MOST_WAITING)
         self.has_more, self.looked_at = bool(batch), time.monotonic()
         for message in batch:
-            self.waiting.setdefault(_server(message), deque()).append(message)
+            self.waiting.setdefault(_server_name(message), deque()).append(message)
         self.failing.replace({message.channel for message in batch})
         return bool(batch)
 
@@ -140,11 +140,11 @@ class _Pass:
         except Error:
             raise  # a database error cannot be recorded; the message is due again after LEASE
         except Exception as error:  # from a template or a setting
-            self._record(message, error)
+            self._record_result(message, error)
         else:
-            self.under_way.start(_server(message), message, send)
+            self.under_way.start(_server_name(message), message, send)
 
-    def _record(self, message: Outbox, error: BaseException | None) -> None:
+    def _record_result(self, message: Outbox, error: BaseException | None) -> None:
         """Record the result: of the message, and of its channel."""
         channel = message.channel
         if error is not None:
@@ -159,26 +159,26 @@ class _Pass:
         self.sent += 1
 
 
-def _server(message: Outbox) -> str:
+def _server_name(message: Outbox) -> str:
     """The name of the server that a message is for."""
     kind = message.channel.partition(":")[0]
     return message.channel if kind in SERVERS else MAIL if kind in MAILS else kind
 
 
-def send_again(ids: Collection[int]) -> int:
+def send_messages_again(message_ids: Collection[int]) -> int:
     """Make these messages due again, also those that were sent or given up, and their channels; returns how many."""
-    failing_channels.try_again(Outbox.objects.filter(pk__in=ids).values_list("channel", flat=True))
-    return Outbox.objects.filter(pk__in=ids).update(send_at=database_now(), sent_at=None, attempts=0)
+    failing_channels.retry_soon(Outbox.objects.filter(pk__in=message_ids).values_list("channel", flat=True))
+    return Outbox.objects.filter(pk__in=message_ids).update(send_at=database_now(), sent_at=None, attempts=0)
 
 
-def _fetch_due(without: Collection[str] = (), *, with_failing: bool = True) -> list[Outbox]:
-    """A batch, without messages for these servers. Each of it is taken, postponed or deleted before the next batch."""
+def _fetch_due_batch(without_servers: Collection[str] = (), *, with_failing: bool = True) -> list[Outbox]:
+    """Due messages, without those for these servers. Each is reserved, postponed or deleted before the next batch."""
     others = Q()
-    for server in without:
+    for server in without_servers:
         kinds = MAILS if server == MAIL else frozenset({server})
         for kind in kinds:
             others |= Q(channel=kind) | Q(channel__startswith=f"{kind}:")
-    rows = _due_rows().exclude(others) if without else _due_rows()
+    rows = _due_rows().exclude(others) if without_servers else _due_rows()
     if not with_failing:
         rows = rows.exclude(channel__in=FailingChannel.objects.values("channel"))
     rows = rows.select_related("run__job", "alert").order_by("send_at", "pk")
@@ -186,11 +186,11 @@ def _fetch_due(without: Collection[str] = (), *, with_failing: bool = True) -> l
 
 
 def _due_rows() -> QuerySet[Outbox]:
-    """None in a copy of the database: there the messages of the original wait."""
+    """The due messages; none in a copy of the database, which has the messages of the original."""
     return Outbox.objects.filter(~installation.is_copied(), send_at__lte=database_now())
 
 
-def _take(message: Outbox) -> bool:
+def _reserve(message: Outbox) -> bool:
     """Reserve the message. ``False``: another sender was first, or the message was deleted with its job."""
     now = database_now()
     due = Outbox.objects.filter(pk=message.pk, attempts=message.attempts, send_at__lte=now)
@@ -198,7 +198,7 @@ def _take(message: Outbox) -> bool:
     return bool(due.update(attempts=message.attempts, send_at=now + LEASE))
 
 
-def _record_channel_failure(channel: str, error: BaseException, failing: Failing) -> None:
+def _record_channel_failure(channel: str, error: BaseException, failing: KnownFailures) -> None:
     """Defer the channel, unless the error is about this one message."""
     if isinstance(error, Outdated):
         return

@@ -26,24 +26,24 @@ def backoff(attempts: int) -> dt.timedelta:
 
 
 @dataclass(slots=True)
-class Failing:
+class KnownFailures:
     """The failing channels among those of a batch, and those that failed during it."""
 
     known: set[str] = field(default_factory=set)
     deferred: set[str] = field(default_factory=set)  #: nothing is sent to them now
 
     def replace(self, channels: set[str]) -> None:
-        """Read what is known of these channels again."""
-        found = read(channels) if channels else Failing()
+        """Read again which of these channels fail."""
+        found = read_failing(channels) if channels else KnownFailures()
         self.known = self.known - channels | found.known
         self.deferred = self.deferred - channels | found.deferred
 
 
-def read(channels: Collection[str]) -> Failing:
-    """The failing ones of these channels; the messages of those that are deferred are postponed, without an attempt."""
+def read_failing(channels: Collection[str]) -> KnownFailures:
+    """The failing ones among these channels. The messages of deferred channels are postponed, without an attempt."""
     rows = FailingChannel.objects.filter(channel__in=channels).values_list("channel", "deferred_until")
     found, now = dict(rows), None
-    failing = Failing(set(found))
+    failing = KnownFailures(set(found))
     for channel, until in found.items():
         now = now or database_now()
         if now < until <= now + LONGEST_BACKOFF:  # a time farther away is a jump of the clock
@@ -78,12 +78,12 @@ def _row_of_channel(channel: str, now: dt.datetime) -> QuerySet[FailingChannel]:
     return FailingChannel.objects.filter(channel=channel)
 
 
-def try_again(channels: Iterable[str]) -> None:
+def retry_soon(channels: Iterable[str]) -> None:
     """Let the next sender try these channels, deferred or not: by the request of a person."""
     FailingChannel.objects.filter(channel__in=set(channels)).update(deferred_until=database_now())
 
 
-def try_waiting(channel: str) -> None:
+def make_waiting_messages_due(channel: str) -> None:
     """Make the messages due that wait for this channel, and let the next sender try it."""
     rows = FailingChannel.objects.filter(channel=channel)
     for until in rows.values_list("deferred_until", flat=True):
@@ -94,7 +94,7 @@ def try_waiting(channel: str) -> None:
 
 def record_success(channel: str) -> None:
     """The channel works: forget its failures, and make the messages due that waited for it."""
-    try_waiting(channel)
+    make_waiting_messages_due(channel)
     FailingChannel.objects.filter(channel=channel).delete()
 
 

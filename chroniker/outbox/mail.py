@@ -18,9 +18,9 @@ from chroniker.conf import settings
 from chroniker.exceptions import Undeliverable
 from chroniker.job_commands.secret_masking import mask_secrets
 from chroniker.models import Outbox, Run, Status, Stream, Trigger
-from chroniker.outbox.admin_links import absolute_url, link
+from chroniker.outbox.admin_links import absolute_url, run_link
 from chroniker.outbox.channels import ADDRESS, ERRORS
-from chroniker.outbox.output_tail import last_lines, tail
+from chroniker.outbox.output_tail import last_lines, read_tail
 from chroniker.wording.formats import zoned_time
 
 #: Seconds to wait for a mail server where the project sets no ``EMAIL_TIMEOUT``. Django's default is no limit.
@@ -35,23 +35,23 @@ def prepare_sending(message: Outbox) -> Callable[[], None]:
     kind, _colon, user_id = message.channel.partition(":")
     address = str(message.payload["to"]) if kind == ADDRESS else _address(user_id)
     if message.run is None:
-        return partial(post, _subject_line(str(message.payload["title"])), str(message.payload["text"]), [address])
-    words = context(message.run)
-    return partial(post, subject(words), run_text(words), [address])
+        return partial(send_mail, _subject_line(str(message.payload["title"])), str(message.payload["text"]), [address])
+    words = template_variables(message.run)
+    return partial(send_mail, mail_subject(words), run_mail_text(words), [address])
 
 
-def run_text(words: dict[str, Any]) -> str:
-    """The text of a mail about a run, whose ``context`` is given."""
-    text = engine().get_template("chroniker/mail.txt").render(Context(words, autoescape=False))
-    return mask_secrets(text, words["job"].secrets)
+def run_mail_text(variables: dict[str, Any]) -> str:
+    """The text of a mail about a run. ``variables``: of ``template_variables``."""
+    text = template_engine().get_template("chroniker/mail.txt").render(Context(variables, autoescape=False))
+    return mask_secrets(text, variables["job"].secrets)
 
 
-def subject(words: dict[str, Any]) -> str:
+def mail_subject(variables: dict[str, Any]) -> str:
     """The subject on one line, whatever the job's name: a line break here could inject a mail header."""
-    error = words["run"].status in ERRORS
+    error = variables["run"].status in ERRORS
     template = settings.email_subject_error if error else settings.email_subject_success
-    text = engine().from_string(template).render(Context(words, autoescape=False))
-    return _subject_line(mask_secrets(text, words["job"].secrets))
+    text = template_engine().from_string(template).render(Context(variables, autoescape=False))
+    return _subject_line(mask_secrets(text, variables["job"].secrets))
 
 
 def _subject_line(text: str) -> str:
@@ -59,7 +59,7 @@ def _subject_line(text: str) -> str:
     return line[:LONGEST_SUBJECT]
 
 
-def engine() -> Engine:
+def template_engine() -> Engine:
     """The project's template engine; one with our template where the project has none (a project without pages)."""
     try:
         return Engine.get_default()
@@ -67,7 +67,7 @@ def engine() -> Engine:
         return Engine(app_dirs=True, libraries={"i18n": "django.templatetags.i18n"})
 
 
-def context(run: Run) -> dict[str, Any]:
+def template_variables(run: Run) -> dict[str, Any]:
     """The variables for the templates of subject and text."""
     return {
         "job": run.job,
@@ -76,7 +76,7 @@ def context(run: Run) -> dict[str, Any]:
         "trigger": str(Trigger(run.trigger).label),
         "times": {name: zoned_time(getattr(run, name)) for name in _TIMES},
         "duration": _duration(run),
-        "url": link(run),
+        "url": run_link(run),
         "runbook": absolute_url(run.job.runbook),
         "output": [(name, text) for name, stream in _STREAMS.items() if (text := _output_end(run, stream))],
     }
@@ -87,7 +87,7 @@ _STREAMS = {"stdout": Stream.STDOUT, "stderr": Stream.STDERR, "remarks": Stream.
 
 
 def _output_end(run: Run, stream: Stream) -> str:
-    return last_lines(tail(run.pk, stream, MOST_CHARACTERS), MOST_LINES)
+    return last_lines(read_tail(run.pk, stream, MOST_CHARACTERS), MOST_LINES)
 
 
 def _duration(run: Run) -> dt.timedelta | None:
@@ -109,7 +109,7 @@ def _address(user_id: str) -> str:
     return address
 
 
-def post(title: str, text: str, to: list[str]) -> None:
+def send_mail(title: str, text: str, to: list[str]) -> None:
     """Send one mail with the project's mail backend. ``title`` is one line."""
     # RFC 3834: no out-of-office replies
     message = EmailMessage(title, text, settings.email_sender, to, headers={"Auto-Submitted": "auto-generated"})

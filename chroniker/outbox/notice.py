@@ -27,7 +27,7 @@ _SEVERITIES: Mapping[str, str] = {
 
 @dataclass(frozen=True, slots=True)
 class Notice:
-    """``body``: of a webhook. The texts are one line (title) and any number (text)."""
+    """``body``: the body of a webhook. ``title``: one line. ``text``: any number of lines."""
 
     message_id: str
     event: str
@@ -49,7 +49,7 @@ class Notice:
 
     @property
     def severity(self) -> str:
-        """As of PagerDuty: critical, error, warning or info."""
+        """One of PagerDuty's words: critical, error, warning or info."""
         return "info" if self.is_end else _SEVERITIES.get(self.kind, "error")
 
     @property
@@ -77,9 +77,9 @@ def notice_of_test(channel: str) -> Notice:
     return Notice("test", TEST, title, _("A person has sent this from chroniker."), body, "test")
 
 
-def as_end(found: Notice) -> Notice:
+def as_end(notice: Notice) -> Notice:
     """The notice of a test again, as an end."""
-    return replace(found, event=RECOVERED)
+    return replace(notice, event=RECOVERED)
 
 
 def site_host() -> str:
@@ -103,7 +103,7 @@ def _notice_of_run(message: Outbox, run: Run, event: str, body: dict[str, Any]) 
         job=run.job.name,
         owner=run.job.owner,
         runbook=admin_links.absolute_url(run.job.runbook),
-        url=admin_links.link(run),
+        url=admin_links.run_link(run),
         run=run,
     )
 
@@ -142,7 +142,7 @@ def _notice_of_digest(message: Outbox, body: dict[str, Any]) -> Notice:
     if count > len(lines):
         lines.append(ngettext("and %(n)d more", "and %(n)d more", count - len(lines)) % {"n": count - len(lines)})
     title = ngettext("%(n)d alert", "%(n)d alerts", count) % {"n": count}
-    url = admin_links.now_link()
+    url = admin_links.start_page_link()
     body = {**body, "data": {**data, "url": url}}
     return Notice(str(message.message_id), DIGEST, title, "\n".join(lines), body, "digest", url=url)
 

@@ -13,19 +13,19 @@ from chroniker.models import LogChunk, Stream
 MOST_CHUNKS = 1000
 
 
-def tail(run_id: UUID, stream: Stream, most: int) -> str:
-    """The last ``most`` characters of one stream. Reads the lengths of chunks first, then only the chunks it needs."""
+def read_tail(run_id: UUID, stream: Stream, limit: int) -> str:
+    """The last ``limit`` characters of one stream. Reads the lengths of chunks first, then only the chunks it needs."""
     chunks = LogChunk.objects.filter(run=run_id, stream=stream)
     latest = list(chunks.order_by("-seq").values_list("seq", Length("text"))[:MOST_CHUNKS])
     sizes = accumulate(length for _seq, length in latest)
-    enough = next((seq for (seq, _length), size in zip(latest, sizes, strict=True) if size >= most), None)
+    enough = next((seq for (seq, _length), size in zip(latest, sizes, strict=True) if size >= limit), None)
     if not latest:
         return ""
     first = latest[-1][0] if enough is None else enough
-    texts = chunks.filter(seq__gte=first).order_by("seq").values_list(Right("text", most), flat=True)
-    return "".join(texts)[-most:]
+    texts = chunks.filter(seq__gte=first).order_by("seq").values_list(Right("text", limit), flat=True)
+    return "".join(texts)[-limit:]
 
 
-def last_lines(text: str, most: int) -> str:
-    """The last ``most`` lines. The first of them may be cut at its beginning."""
-    return "\n".join(text.rstrip().splitlines()[-most:])
+def last_lines(text: str, limit: int) -> str:
+    """The last ``limit`` lines. The first of them may be cut at its beginning."""
+    return "\n".join(text.rstrip().splitlines()[-limit:])

@@ -9,7 +9,7 @@ from django.db import Error, connections, transaction
 
 from chroniker.clock import simulated_time
 from chroniker.conf import settings
-from chroniker.outbox.delivery import is_due, send_due
+from chroniker.outbox.delivery import is_message_due, send_due_messages
 
 logger = logging.getLogger(__name__)
 
@@ -26,8 +26,8 @@ def send_soon() -> None:
     Inside a transaction of the caller, the thread starts after the commit. Messages that are not sent, because of an
     error or the end of the process, stay for the next call. In simulated time the simulation sends them.
     """
-    if simulated_time.moment() is None and not is_sending() and is_due():
-        transaction.on_commit(_begin, using=settings.database)
+    if simulated_time.moment() is None and not is_sending() and is_message_due():
+        transaction.on_commit(_start_thread, using=settings.database)
 
 
 def is_sending() -> bool:
@@ -35,7 +35,7 @@ def is_sending() -> bool:
     return _thread is not None and _thread.is_alive()
 
 
-def _begin() -> None:
+def _start_thread() -> None:
     global _thread
     with _lock:
         if not is_sending():
@@ -45,7 +45,7 @@ def _begin() -> None:
 
 def _send() -> None:
     try:
-        send_due(LONGEST)
+        send_due_messages(LONGEST)
     except Error as error:
         logger.warning("Messages about runs were not sent: the database cannot be used. %s", str(error).strip())
     except Exception:  # nobody waits for this thread; the messages stay due

@@ -11,7 +11,7 @@ from urllib.error import HTTPError
 
 from chroniker.exceptions import Undeliverable
 from chroniker.models import Outbox
-from chroniker.outbox.channels import webhooks
+from chroniker.outbox.channels import configured_webhooks
 from chroniker.outbox.checked_request import NotDelivered
 from chroniker.outbox.kinds.standard_webhook import signature_headers
 
@@ -26,7 +26,7 @@ def prepare_sending(message: Outbox) -> Callable[[], None]:
     """The function that sends the message. An answer of 2xx is success; any other, also a redirect, is a failure."""
     from urllib import request  # late: every process of the project loads this module
 
-    hook = next((hook for hook in webhooks() if hook.channel == message.channel), None)
+    hook = next((hook for hook in configured_webhooks() if hook.channel == message.channel), None)
     if hook is None:
         raise Undeliverable("CHRONIKER_WEBHOOKS no longer contains this URL.")
     body = json.dumps(message.payload, separators=(",", ":")).encode()
@@ -40,7 +40,7 @@ def prepare_sending(message: Outbox) -> Callable[[], None]:
 
 def _post(message: request.Request) -> None:
     try:
-        with opener().open(message, timeout=TIMEOUT):
+        with make_opener().open(message, timeout=TIMEOUT):
             pass  # the answer's body is not used
     except HTTPError as refusal:
         with refusal:
@@ -48,7 +48,7 @@ def _post(message: request.Request) -> None:
             raise NotDelivered(text, status=refusal.code) from None
 
 
-def opener() -> request.OpenerDirector:
+def make_opener() -> request.OpenerDirector:
     """HTTP and HTTPS with the environment's proxies. No redirects, which could lead to any server, and no files."""
     from urllib import request
 

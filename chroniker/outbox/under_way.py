@@ -17,7 +17,7 @@ MOST, MOST_FAILING = 8, 4
 Answer = tuple[Outbox, BaseException | None]
 
 
-class UnderWay:
+class MessagesUnderWay:
     """The messages that are being sent. The threads get no database connection of the caller, and report to it."""
 
     def __init__(self) -> None:
@@ -34,7 +34,7 @@ class UnderWay:
         return iter(self._messages)
 
     def start(self, server: str, message: Outbox, send: Callable[[], None]) -> None:
-        """Call ``send`` in a thread. In simulated time here: a test expects the message when the call returns."""
+        """Call ``send`` in a new thread; in simulated time in this one, since a test expects the message at once."""
         self._messages[server] = message
         if simulated_time.moment() is not None:
             self._send(server, send)
@@ -42,7 +42,7 @@ class UnderWay:
             name = f"chroniker-outbox-{server}"
             threading.Thread(target=self._send, args=(server, send), name=name, daemon=True).start()
 
-    def answer(self, seconds: float) -> Answer | None:
+    def wait_for_answer(self, seconds: float) -> Answer | None:
         """The next message that has ended, and its error. ``None`` if there is none within this time."""
         try:
             server, error = self._answers.get(timeout=seconds)

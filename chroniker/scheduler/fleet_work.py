@@ -121,7 +121,7 @@ def _delete_in_portions(old: QuerySet[Any]) -> None:
 def ping(now: dt.datetime) -> None:
     """Request the heartbeat's URL, where one is set."""
     del now
-    heartbeat_url.request_soon()
+    heartbeat_url.start_request()
 
 
 def _forgotten_hosts(now: dt.datetime) -> QuerySet[Host]:

@@ -89,8 +89,8 @@ class Scheduler:
                 raise RuntimeError(
                     f"More than {MOST_ENDS} runs end at {self._now}: perhaps retries without a back-off."
                 )
-        if outbox.is_due():
-            outbox.send_due()
+        if outbox.is_message_due():
+            outbox.send_due_messages()
 
     def _next_moment(self) -> dt.datetime | None:
         moments = (questions.next_moment(self._now), self._fleet.next_end)

@@ -30,7 +30,7 @@ def badge(code: str, word: str = "", *, pill: bool = False) -> SafeString:
 
 @lru_cache(maxsize=256)
 def _usual_badge(code: str, pill: bool, language: str | None) -> SafeString:
-    """Lists have one for each row. ``language``: a key of the cache alone."""
+    """Cached, because lists have one for each row. ``language`` is only a key of the cache."""
     return _badge(state(code), "", pill)
 
 
@@ -46,7 +46,7 @@ def _badge(found: State, word: str, pill: bool) -> SafeString:
 
 
 def time_html(value: dt.datetime | None, text: str, attribute: str = "") -> str | SafeString:
-    """The text with the exact time for programs and as a tooltip. ``attribute``: of a text that a script updates."""
+    """The text with the exact time for programs and as a tooltip. ``attribute``: marks a text that a script updates."""
     if value is None:
         return text
     more = format_html(" {}", attribute) if attribute else ""

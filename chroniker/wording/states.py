@@ -75,6 +75,6 @@ LEVELS = {"good": "ok", "warn": "warning", "bad": "broken", "unknown": "unknown"
 
 
 def state(code: str) -> State:
-    """The state of a code, in any case; for an unknown code the state “Unknown”, since no page may fail by it."""
+    """The state of a code, in any case; “Unknown” for an unknown code, because no page may fail for this reason."""
     name = str(code).lower().replace("-", "_")
     return STATES.get(ALIASES.get(name, name), STATES["unknown"])

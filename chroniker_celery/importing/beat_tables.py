@@ -113,7 +113,7 @@ def read_tables() -> BeatRows:
 
 
 def read_dump_file(path: str) -> BeatRows:
-    objects = dump_files.read_objects(path)
+    objects = dump_files.read_dump_objects(path)
     tasks = dump_files.rows_of_model(Task, f"{LABEL}.periodictask", objects)
     if not tasks:
         raise ImportRefused(_("%(path)s contains no tasks of django-celery-beat.") % {"path": path})

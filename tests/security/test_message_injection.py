@@ -12,8 +12,8 @@ from django.test import override_settings
 from chroniker.clock.database_clock import database_now
 from chroniker.lifecycle import Outcome, finish
 from chroniker.models import Job, Outbox, Run, Status
-from chroniker.outbox.channels import webhooks
-from chroniker.outbox.delivery import send_due
+from chroniker.outbox.channels import configured_webhooks
+from chroniker.outbox.delivery import send_due_messages
 from chroniker.outbox.kinds.standard_webhook import signature_headers
 from chroniker.reasons import Reason
 from chroniker.scheduler.manual_runs import run_now
@@ -40,7 +40,7 @@ def a_failed_run(address: str = "she@example.com", **fields: Any) -> Run:
 def test_no_text_adds_a_header_or_an_address_to_an_email(subject: str, mail_server: MailServer, dummy: Any) -> None:
     with override_settings(CHRONIKER_EMAIL_SUBJECT_ERROR=subject):
         a_failed_run(name=INJECTED)
-        send_due()
+        send_due_messages()
     (mail,) = mail_server.mails
     assert {name.lower() for name in mail} <= KNOWN | {"auto-submitted"}
     assert mail["To"] == "she@example.com"
@@ -53,7 +53,7 @@ def test_an_address_with_a_line_break_gets_no_email_and_blocks_no_other(
     address: str, mail_server: MailServer, dummy: Any
 ) -> None:
     bad, _good = a_failed_run(address), a_failed_run("he@example.com")
-    send_due()
+    send_due_messages()
     assert [mail["To"] for mail in mail_server.mails] == ["he@example.com"]
     assert Outbox.objects.get(run=bad).error
 
@@ -62,7 +62,7 @@ def test_only_configured_addresses_are_posted_to(web_server: WebServer, dummy: A
     """Only the setting at the time of sending decides the address, not a row, its payload or a job."""
     hook = {"URL": f"{web_server.url}/hook", "SECRET": "a secret"}
     with override_settings(CHRONIKER_WEBHOOKS=[hook]):
-        channel = webhooks()[0].channel
+        channel = configured_webhooks()[0].channel
     run = a_failed_run()
     forged = {"url": f"{web_server.url}/elsewhere", "to": f"{web_server.url}/elsewhere"}
     for name in (
@@ -73,14 +73,14 @@ def test_only_configured_addresses_are_posted_to(web_server: WebServer, dummy: A
     ):
         Outbox.objects.create(run=run, channel=name[:100], payload=forged, send_at=database_now())
     with override_settings(CHRONIKER_WEBHOOKS=[]):
-        send_due()
+        send_due_messages()
     assert not web_server.posts and not web_server.gets
 
 
 def test_a_message_for_an_unconfigured_address_is_not_sent_to_another(web_server: WebServer, dummy: Any) -> None:
     Outbox.objects.create(run=a_failed_run(), channel="webhook:elsewhere", payload={}, send_at=database_now())
     with override_settings(CHRONIKER_WEBHOOKS=[{"URL": f"{web_server.url}/hook", "SECRET": "a secret"}]):
-        send_due()
+        send_due_messages()
     assert not web_server.posts
 
 
@@ -89,7 +89,7 @@ def test_a_redirect_is_a_failure_and_not_followed(code: int, web_server: WebServ
     web_server.answer, web_server.location = code, f"{web_server.url}/internal"
     with override_settings(CHRONIKER_WEBHOOKS=[{"URL": f"{web_server.url}/hook", "SECRET": "a secret"}]):
         a_failed_run()
-        send_due()
+        send_due_messages()
     assert [post.path for post in web_server.posts] == ["/hook"] and web_server.gets == []
 
 
@@ -97,7 +97,7 @@ def test_a_receiver_detects_a_forged_message(web_server: WebServer, dummy: Any) 
     hook = {"URL": web_server.url, "SECRET": "a secret", "EVENTS": ["run.failed"]}
     with override_settings(CHRONIKER_WEBHOOKS=[hook]):
         a_failed_run(name=INJECTED)
-        send_due()
+        send_due_messages()
     (post,) = web_server.posts
     stamp = int(post.headers["webhook-timestamp"])
     signature = post.headers["webhook-signature"]

@@ -145,7 +145,7 @@ def test_an_error_of_a_mail_server_is_one_line_of_the_log(hostile: Job, caplog: 
     run = Run.objects.get(job=hostile)
     Outbox.objects.create(run=run, channel=f"odd\x1b[2J\n{FORGED}", send_at=database_now())
     with caplog.at_level(logging.WARNING, "chroniker"):
-        delivery.send_due()
+        delivery.send_due_messages()
     assert caplog.messages and not ACTS.search(caplog.text)
     assert not any("\n" in message for message in caplog.messages)
 

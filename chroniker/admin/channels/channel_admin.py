@@ -78,7 +78,7 @@ class ChannelAdmin(SiteLinksMixin, ChangedValuesMixin, ChannelModelAdmin):
         """Save the channel. After an edit, also try its waiting messages: the edit may have repaired the channel."""
         super().save_model(request, obj, form, change)
         if change:
-            channel_test.try_waiting(obj)
+            channel_test.retry_waiting_messages(obj)
 
     # -- the list --------------------------------------------------------------------------------------------
 
@@ -131,7 +131,7 @@ class ChannelAdmin(SiteLinksMixin, ChangedValuesMixin, ChannelModelAdmin):
         if request.method == "POST":
             user: User = request.user  # type: ignore[assignment]  # these views need a login
             LogEntry.objects.log_actions(user.pk, [channel], CHANGE, gettext("A test was sent."))
-            error = channel_test.send(channel)
+            error = channel_test.send_test(channel)
             if error:
                 self.message_user(
                     request, gettext("The test was not delivered. %(error)s") % {"error": error}, messages.ERROR

@@ -32,7 +32,7 @@ def job_code_view(job_admin: Any, request: HttpRequest, object_id: int) -> HttpR
     overview = job_head.job_status_or_404(object_id)
     job = overview.job
     after, triggered_by = _fetch_dependee_names(job), _fetch_trigger_sources([job.pk])[job.pk]
-    module = source_code.module(job, after, triggered_by)
+    module = source_code.module_source(job, after, triggered_by)
     shown = mask_secrets(module, job.secrets)
     if "download" in request.GET:
         return _job_file_response(job, shown)
@@ -41,7 +41,7 @@ def job_code_view(job_admin: Any, request: HttpRequest, object_id: int) -> HttpR
         "title": _("Export as code"),
         "console_trail": [(job.name, admin_url("chroniker_job_status", job.pk))],
         "module": shown,
-        "decorator": mask_secrets(source_code.decorator(job, after, triggered_by), job.secrets),
+        "decorator": mask_secrets(source_code.decorator_source(job, after, triggered_by), job.secrets),
         "is_masked": shown != module,
         "has_conditions": bool(after),
     }
@@ -63,7 +63,7 @@ def job_list_code_view(job_admin: Any, request: HttpRequest) -> HttpResponse:
     for pk, name in edges.order_by("dependee__name").values_list("dependent", "dependee__name"):
         after[pk].append(name)
     triggered_by = _fetch_trigger_sources([job.pk for job in jobs[:MOST_JOBS]])
-    source = source_code.module_of_all((job, after[job.pk], triggered_by[job.pk]) for job in jobs[:MOST_JOBS])
+    source = source_code.module_source_of_jobs((job, after[job.pk], triggered_by[job.pk]) for job in jobs[:MOST_JOBS])
     for secrets in dict.fromkeys(job.secrets for job in jobs):
         source = mask_secrets(source, secrets)
     cut = f"# Only the first {MOST_JOBS} jobs by name. Use a filter for the others.\n" if len(jobs) > MOST_JOBS else ""

@@ -23,17 +23,17 @@ from chroniker.admin.shared.site_links import redirect_to
 from chroniker.clock.database_clock import database_now
 from chroniker.exceptions import ScheduleError
 from chroniker.importing import Candidate, Outcome, save_candidates
-from chroniker.importing.crontab.crontab_parser import entries
-from chroniker.importing.crontab.jobs import Cron, ImportOptions, candidates
-from chroniker.importing.crontab.this_machine import machine_zone, own_manage_files
+from chroniker.importing.crontab.crontab_parser import parse_entries
+from chroniker.importing.crontab.jobs import CronProgram, ImportOptions, candidates_of_entries
+from chroniker.importing.crontab.this_machine import machine_time_zone, own_manage_files
 from chroniker.models import Job
 
 LONGEST_TEXT = 100_000
 #: For each outcome: a state code of ``wording.states``, and the text.
 OUTCOMES: dict[Outcome, tuple[str, Any]] = {
-    Outcome.WOULD_BE: ("scheduled", gettext_lazy("would be imported")),
+    Outcome.WOULD_BE_IMPORTED: ("scheduled", gettext_lazy("would be imported")),
     Outcome.IMPORTED: ("succeeded", gettext_lazy("imported")),
-    Outcome.ALREADY: ("skipped", gettext_lazy("imported before, unchanged")),
+    Outcome.IMPORTED_BEFORE: ("skipped", gettext_lazy("imported before, unchanged")),
     Outcome.REFUSED: ("failed", gettext_lazy("not imported")),
 }
 
@@ -48,11 +48,11 @@ class CrontabForm(forms.Form):
     system = forms.BooleanField(
         label=gettext_lazy("Each line names a user"), required=False, help_text=gettext_lazy("As in /etc/crontab.")
     )
-    zone = forms.CharField(label=gettext_lazy("Time zone of cron"), max_length=64, initial=machine_zone)
+    zone = forms.CharField(label=gettext_lazy("Time zone of cron"), max_length=64, initial=machine_time_zone)
     cron = forms.ChoiceField(
         label=gettext_lazy("Program"),
         required=False,
-        choices=[("", gettext_lazy("unknown")), *((each.value, each.value) for each in Cron)],
+        choices=[("", gettext_lazy("unknown")), *((each.value, each.value) for each in CronProgram)],
         help_text=gettext_lazy("Only needed if the crontab sets CRON_TZ."),
     )
     disabled = forms.BooleanField(
@@ -69,9 +69,9 @@ class CrontabForm(forms.Form):
 
     def make_candidates(self, now: dt.datetime) -> list[Candidate]:
         data = self.cleaned_data
-        cron = Cron(data["cron"]) if data["cron"] else None
+        cron = CronProgram(data["cron"]) if data["cron"] else None
         options = ImportOptions(now, data["zone"], own_manage_files(), cron)
-        return candidates(entries(data["text"], system=data["system"]), options)
+        return candidates_of_entries(parse_entries(data["text"], system=data["system"]), options)
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,7 +106,7 @@ def crontab_view(job_admin: Any, request: HttpRequest) -> HttpResponse:
         "title": _("Import from a crontab"),
         "form": form,
         "lines": [make_preview_line(each, now) for each in found],
-        "importable": sum(each.outcome is Outcome.WOULD_BE for each in found),
+        "importable": sum(each.outcome is Outcome.WOULD_BE_IMPORTED for each in found),
     }
     return render_console_page(
         job_admin.admin_site, request, "chroniker/console/jobs/import_crontab.html", "jobs", context

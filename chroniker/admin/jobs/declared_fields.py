@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 from django.contrib import admin
 from django.http import HttpRequest
 
-from chroniker.declared.loading import decided_fields
+from chroniker.declared.loading import fields_of_declaration
 from chroniker.models import Job
 
 if TYPE_CHECKING:
@@ -25,7 +25,7 @@ def fields_set_by_declaration(job: Job | None) -> frozenset[str]:
         return frozenset()
     known: dict[str, Any] = job.__dict__  # read several times for one page
     if "fields_set_by_declaration" not in known:
-        known["fields_set_by_declaration"] = decided_fields(job) | {"name"}
+        known["fields_set_by_declaration"] = fields_of_declaration(job) | {"name"}
     fixed: frozenset[str] = known["fields_set_by_declaration"]
     return fixed
 

@@ -130,7 +130,7 @@ def _schedule_in_words(job: Job) -> str:
 
 
 def _band_of_row(overview: JobStatus, state_code: str) -> str:
-    """The band of a row, by the same rules as ``job_filters.Conditions``, which decide the order of the list."""
+    """The band of a row, by the same rules as ``job_filters.JobConditions``, which decide the order of the list."""
     lease = overview.lease
     is_on, is_broken = overview.job.enabled, overview.state.failing_since or overview.state.schedule_error_since
     if is_on and (is_broken or state_code in ("overdue", "on_hold")):

@@ -107,7 +107,7 @@ class OutboxAdmin(SiteLinksMixin, OutboxModelAdmin):
     def send_again(self, request: HttpRequest, chosen_messages: QuerySet[Outbox]) -> None:
         """Send these messages with the next tick, also those that were sent before."""
         found = list(chosen_messages)
-        n = outbox.send_again([message.pk for message in found])
+        n = outbox.send_messages_again([message.pk for message in found])
         user: User = request.user  # type: ignore[assignment]  # these views need a login
         LogEntry.objects.log_actions(user.pk, found, CHANGE, _("Sending again was requested."))
         text = ngettext(

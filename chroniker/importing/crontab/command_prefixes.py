@@ -12,7 +12,7 @@ from pathlib import Path
 from django.utils.translation import gettext as _
 
 from chroniker.importing.crontab.redirections import remove_log_redirections
-from chroniker.importing.crontab.shell_words import ASSIGNMENT, WORD, is_plain, unquoted
+from chroniker.importing.crontab.shell_words import ASSIGNMENT, WORD, needs_no_shell, unquoted
 from chroniker.models import Overlap
 
 THEN = r"\s*(?:&&|;)\s*"
@@ -26,8 +26,8 @@ MAX_NESTING = 5
 
 
 @dataclass(slots=True)
-class Unwrapped:
-    """A command without its prefixes, and what they meant."""
+class UnwrappedCommand:
+    """A command without its prefixes, and the effects of the prefixes."""
 
     words: list[str] = field(default_factory=list)
     directory: str = ""
@@ -39,25 +39,25 @@ class Unwrapped:
     overlap: str = ""
     notes: list[str] = field(default_factory=list)
 
-    def enter(self, directory: str, home: str) -> None:
+    def change_directory(self, directory: str, home: str) -> None:
         self.directory = str(Path(home, self.directory, directory))
 
 
-def unwrap(line: str, home: str) -> Unwrapped | None:
-    """None if a shell is needed for anything but the known prefixes."""
-    found = Unwrapped()
+def unwrap_command(line: str, home: str) -> UnwrappedCommand | None:
+    """Remove the known prefixes. None if the rest of the line needs a shell."""
+    found = UnwrappedCommand()
     for _level in range(MAX_NESTING):
         redirected = remove_log_redirections(line)
         found.files += redirected.files
-        body = _remove_statements(redirected.command, home, found)
-        if body is None or not is_plain(body):
+        body = _remove_leading_statements(redirected.command, home, found)
+        if body is None or not needs_no_shell(body):
             return None
         words: list[str] | None = shlex.split(body)
         while words and (remove := WRAPPERS.get(Path(words[0]).name)):
             words = remove(words[1:], found)
         if not words:
             return None
-        inner = _shell_script(words, found)
+        inner = _script_of_shell_call(words, found)
         if inner is None:
             found.words = words
             return found
@@ -65,20 +65,20 @@ def unwrap(line: str, home: str) -> Unwrapped | None:
     return None
 
 
-def _remove_statements(body: str, home: str, found: Unwrapped) -> str | None:
-    """Without ``cd DIR &&``, ``. venv/bin/activate &&``, ``export A=b;`` and ``A=b`` at its beginning."""
+def _remove_leading_statements(body: str, home: str, unwrapped: UnwrappedCommand) -> str | None:
+    """The body without ``cd DIR &&``, ``. venv/bin/activate &&``, ``export A=b;`` and ``A=b`` at its beginning."""
     while True:
         if match := CD.match(body):
-            found.enter(unquoted(match["directory"]), home)
+            unwrapped.change_directory(unquoted(match["directory"]), home)
         elif match := ACTIVATE.match(body):
             script = Path(unquoted(match["file"]))
             if script.name != "activate":
                 return None
-            _note_environment(str(script.parent.parent), found)
+            _note_environment(str(script.parent.parent), unwrapped)
         elif match := EXPORT.match(body):
-            found.variables.append(f"{match['name']}={unquoted(match['value'] or '')}")
+            unwrapped.variables.append(f"{match['name']}={unquoted(match['value'] or '')}")
         elif match := VARIABLE.match(body):
-            found.variables.append(f"{match['name']}={unquoted(match['value'] or '')}")
+            unwrapped.variables.append(f"{match['name']}={unquoted(match['value'] or '')}")
             body = body[match.end() :]
             continue
         else:
@@ -86,8 +86,8 @@ def _remove_statements(body: str, home: str, found: Unwrapped) -> str | None:
         body = match["rest"]
 
 
-def _shell_script(words: list[str], found: Unwrapped) -> str | None:
-    """The script of ``bash -lc 'script'``."""
+def _script_of_shell_call(words: list[str], unwrapped: UnwrappedCommand) -> str | None:
+    """The script of ``bash -lc 'script'``. None for any other command."""
     if Path(words[0]).name not in SHELLS:
         return None
     options = words[1:-1]
@@ -95,44 +95,44 @@ def _shell_script(words: list[str], found: Unwrapped) -> str | None:
     if not options or not all(re.fullmatch(r"-[celu]+", option) for option in options) or "c" not in letters:
         return None
     if "l" in letters:
-        found.notes.append(
+        unwrapped.notes.append(
             _("It ran in a login shell: variables that the shell's profile sets must be added to the environment.")
         )
     return words[-1]
 
 
-def _note_environment(name: str, found: Unwrapped) -> None:
-    found.notes.append(
+def _note_environment(name: str, unwrapped: UnwrappedCommand) -> None:
+    unwrapped.notes.append(
         _("It ran in the environment “%(name)s”; here it runs in the environment of the worker.") % {"name": name}
     )
 
 
-def _remove_env(words: list[str], found: Unwrapped) -> list[str] | None:
+def _remove_env(words: list[str], unwrapped: UnwrappedCommand) -> list[str] | None:
     while words and ASSIGNMENT.match(words[0]):
-        found.variables.append(words[0])
+        unwrapped.variables.append(words[0])
         words = words[1:]
     return None if words and words[0].startswith("-") else words
 
 
-def _remove_nice(words: list[str], found: Unwrapped) -> list[str] | None:
+def _remove_nice(words: list[str], unwrapped: UnwrappedCommand) -> list[str] | None:
     level = "10"
     if words and words[0] in ("-n", "--adjustment"):
         level, words = words[1] if len(words) > 1 else "", words[2:]
     elif words and (match := re.fullmatch(r"(?:-n|--adjustment=|-)(-?\d+)", words[0])):
         level, words = match[1], words[1:]
-    found.notes.append(
+    unwrapped.notes.append(
         _("It ran with the priority of “nice %(level)s”; here with the priority of the worker.") % {"level": level}
     )
     return words
 
 
-def _remove_ionice(words: list[str], found: Unwrapped) -> list[str] | None:
+def _remove_ionice(words: list[str], unwrapped: UnwrappedCommand) -> list[str] | None:
     rest = _remove_options(words, flags=("-t",), with_value=("-c", "-n", "--class", "--classdata"))
-    found.notes.append(_("It ran with another I/O priority (ionice); here with the priority of the worker."))
+    unwrapped.notes.append(_("It ran with another I/O priority (ionice); here with the priority of the worker."))
     return rest
 
 
-def _remove_timeout(words: list[str], found: Unwrapped) -> list[str] | None:
+def _remove_timeout(words: list[str], unwrapped: UnwrappedCommand) -> list[str] | None:
     rest = _remove_options(
         words,
         flags=("-f", "-p", "-v", "--foreground", "--preserve-status", "--verbose"),
@@ -141,24 +141,24 @@ def _remove_timeout(words: list[str], found: Unwrapped) -> list[str] | None:
     match = re.fullmatch(r"(\d+(?:\.\d+)?)([smhd]?)", rest[0]) if rest else None
     if rest is None or match is None:
         return None
-    found.timeout_seconds = math.ceil(float(match[1]) * SECONDS[match[2]]) or None
-    found.notes.append(_("“timeout %(limit)s” became the job's timeout.") % {"limit": rest[0]})
+    unwrapped.timeout_seconds = math.ceil(float(match[1]) * SECONDS[match[2]]) or None
+    unwrapped.notes.append(_("“timeout %(limit)s” became the job's timeout.") % {"limit": rest[0]})
     return rest[1:]
 
 
-def _remove_flock(words: list[str], found: Unwrapped) -> list[str] | None:
+def _remove_flock(words: list[str], unwrapped: UnwrappedCommand) -> list[str] | None:
     options = words[: len(words) - len(_remove_options(words, FLOCK_FLAGS, FLOCK_VALUES) or words)]
     rest = words[len(options) :]
     if len(rest) < 2 or rest[0].startswith("-"):
         return None
     skips = bool({"-n", "--nb", "--nonblock"} & set(options))
-    found.overlap = Overlap.SKIP.value if skips else Overlap.WAIT.value
-    found.notes.append(
+    unwrapped.overlap = Overlap.SKIP.value if skips else Overlap.WAIT.value
+    unwrapped.notes.append(
         _(
             "The lock %(file)s (flock) became the overlap rule “%(overlap)s”. If other commands use this lock, put "
             "their jobs into a group with a limit of 1."
         )
-        % {"file": rest[0], "overlap": Overlap(found.overlap).label}
+        % {"file": rest[0], "overlap": Overlap(unwrapped.overlap).label}
     )
     command = rest[1:]
     return ["sh", "-c", command[1]] if command[0] in ("-c", "--command") and len(command) == 2 else command
@@ -168,8 +168,8 @@ FLOCK_FLAGS = ("-n", "--nb", "--nonblock", "-x", "-e", "--exclusive", "-o", "--c
 FLOCK_VALUES = ("-w", "--wait", "--timeout", "-E", "--conflict-exit-code")
 
 
-def _remover_of_tool_run(tool: str) -> Callable[[list[str], Unwrapped], list[str] | None]:
-    def remove(words: list[str], found: Unwrapped) -> list[str] | None:
+def _make_remover_of_tool_run(tool: str) -> Callable[[list[str], UnwrappedCommand], list[str] | None]:
+    def remove(words: list[str], found: UnwrappedCommand) -> list[str] | None:
         if not words or words[0] != "run":
             return None
         rest = _remove_options(words[1:], flags=("--no-sync", "--frozen", "--locked", "-q", "--quiet", "-n"))
@@ -179,8 +179,8 @@ def _remover_of_tool_run(tool: str) -> Callable[[list[str], Unwrapped], list[str
     return remove
 
 
-def _remove_wrapper(words: list[str], found: Unwrapped) -> list[str] | None:
-    """A command that runs another one, with no effect here."""
+def _remove_wrapper_without_effect(words: list[str], unwrapped: UnwrappedCommand) -> list[str] | None:
+    """For a command that runs another one, and has no other effect here."""
     return words
 
 
@@ -201,15 +201,15 @@ def _remove_options(words: list[str], flags: tuple[str, ...], with_value: tuple[
     return words
 
 
-#: Removes the prefix from the words after its name. None: it is used in a way that is not known.
-WRAPPERS: dict[str, Callable[[list[str], Unwrapped], list[str] | None]] = {
+#: By command: gets the words after its name, returns the words of the inner command. None: its use is not known.
+WRAPPERS: dict[str, Callable[[list[str], UnwrappedCommand], list[str] | None]] = {
     "env": _remove_env,
     "nice": _remove_nice,
     "ionice": _remove_ionice,
     "timeout": _remove_timeout,
     "flock": _remove_flock,
-    "nohup": _remove_wrapper,
-    "setsid": _remove_wrapper,
-    "chronic": _remove_wrapper,
-    **{tool: _remover_of_tool_run(tool) for tool in ("poetry", "pipenv", "uv", "pdm", "hatch", "rye")},
+    "nohup": _remove_wrapper_without_effect,
+    "setsid": _remove_wrapper_without_effect,
+    "chronic": _remove_wrapper_without_effect,
+    **{tool: _make_remover_of_tool_run(tool) for tool in ("poetry", "pipenv", "uv", "pdm", "hatch", "rye")},
 }

@@ -49,27 +49,27 @@ class CronLine:
         return (by_day and by_weekday) if self.both_days else (by_day or by_weekday)
 
 
-def cron_instants(expression: str, zone: ZoneInfo, now: dt.datetime, n: int) -> list[dt.datetime]:
-    """The next ``n`` runs after ``now``, in UTC. Empty if cron does not accept the expression."""
-    line = _parse(expression)
+def cron_instants(expression: str, zone: ZoneInfo, now: dt.datetime, limit: int) -> list[dt.datetime]:
+    """The next ``limit`` runs after ``now``, in UTC. Empty if cron does not accept the expression."""
+    line = _parse_expression(expression)
     if line is None:
         return []
     first = now.astimezone(zone).date() - DAY
     found: set[dt.datetime] = set()
     for number in range(HORIZON_DAYS):
         day = first + number * DAY
-        is_complete = len(found) >= n  # one day more: a day may end after the next one began
+        is_complete = len(found) >= limit  # look at one more day: a day may end after the next one began
         if line.matches(day):
-            found.update(moment for moment in _runs_on(line, day, zone) if moment > now)
+            found.update(moment for moment in _runs_on_day(line, day, zone) if moment > now)
             if is_complete:
                 break
-    return sorted(found)[:n]
+    return sorted(found)[:limit]
 
 
-def _runs_on(line: CronLine, day: dt.date, zone: ZoneInfo) -> Iterator[dt.datetime]:
+def _runs_on_day(line: CronLine, day: dt.date, zone: ZoneInfo) -> Iterator[dt.datetime]:
     for hour, minute in product(line.hours, line.minutes):
         wall = dt.datetime.combine(day, dt.time(hour, minute))
-        existing = sorted({moment for moment in _both_moments(wall, zone) if _local_time(moment, zone) == wall})
+        existing = sorted({moment for moment in _moments_of_wall_time(wall, zone) if _local_time(moment, zone) == wall})
         if line.has_star:
             yield from existing
         elif existing:
@@ -78,7 +78,7 @@ def _runs_on(line: CronLine, day: dt.date, zone: ZoneInfo) -> Iterator[dt.dateti
             yield end
 
 
-def _both_moments(wall: dt.datetime, zone: ZoneInfo) -> tuple[dt.datetime, dt.datetime]:
+def _moments_of_wall_time(wall: dt.datetime, zone: ZoneInfo) -> tuple[dt.datetime, dt.datetime]:
     first, second = (wall.replace(tzinfo=zone, fold=fold).astimezone(dt.UTC) for fold in (0, 1))
     return first, second
 
@@ -89,7 +89,7 @@ def _local_time(moment: dt.datetime, zone: ZoneInfo) -> dt.datetime:
 
 def _end_of_gap(wall: dt.datetime, zone: ZoneInfo) -> dt.datetime | None:
     """The first minute after the gap that contains ``wall``. None if the gap is too long for cron."""
-    after, before = _both_moments(wall, zone)  # in a gap, fold 0 is read with the offset before the gap
+    after, before = _moments_of_wall_time(wall, zone)  # in a gap, fold 0 is read with the offset before the gap
     if after - before > LONGEST_GAP:
         return None
     offset = before.astimezone(zone).utcoffset()
@@ -99,7 +99,7 @@ def _end_of_gap(wall: dt.datetime, zone: ZoneInfo) -> dt.datetime | None:
     return moment
 
 
-def _parse(expression: str) -> CronLine | None:
+def _parse_expression(expression: str) -> CronLine | None:
     fields = ALIASES.get(expression.lower(), expression).lower().split()
     if len(fields) != 5:
         return None

@@ -16,7 +16,7 @@ COLUMN_HEADER = re.compile(r"\b(m|min\w*)\s+(h|hour)\w*\s+(dom|day|mday)\b", re.
 
 
 @dataclass(frozen=True, slots=True)
-class Entry:
+class CrontabEntry:
     """One line with a command. ``schedule`` is empty if the line is not valid."""
 
     number: int
@@ -31,11 +31,11 @@ class Entry:
     comment: str = ""
 
     @property
-    def cron(self) -> str:
+    def cron_expression(self) -> str:
         return OTHER_NAMES.get(self.schedule, self.schedule)
 
 
-def entries(text: str, *, system: bool) -> Iterator[Entry]:
+def parse_entries(text: str, *, system: bool) -> Iterator[CrontabEntry]:
     """The entries in order. With ``system``, each line names the user between its schedule and its command."""
     variables: dict[str, str] = {}
     comment: list[str] = []
@@ -49,18 +49,18 @@ def entries(text: str, *, system: bool) -> Iterator[Entry]:
             comment = []
         else:
             if stripped:
-                yield _entry(number, stripped.removeprefix("-"), system, dict(variables), " ".join(comment))
+                yield _parse_entry(number, stripped.removeprefix("-"), system, dict(variables), " ".join(comment))
             comment = []
 
 
-def _entry(number: int, line: str, system: bool, variables: Mapping[str, str], comment: str) -> Entry:
+def _parse_entry(number: int, line: str, system: bool, variables: Mapping[str, str], comment: str) -> CrontabEntry:
     fields = 1 if line.startswith("@") else FIELDS
     parts = line.split(None, fields + system)
     if len(parts) <= fields + system:
-        return Entry(number, "", line)
+        return CrontabEntry(number, "", line)
     user = parts[fields] if system else ""
     command, *stdin = _split_at_percent(parts[-1])
-    return Entry(number, " ".join(parts[:fields]), command.strip(), tuple(stdin), user, variables, comment)
+    return CrontabEntry(number, " ".join(parts[:fields]), command.strip(), tuple(stdin), user, variables, comment)
 
 
 def _is_description(comment: str) -> bool:

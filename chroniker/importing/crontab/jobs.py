@@ -19,10 +19,10 @@ from django.utils.translation import gettext as _
 from chroniker.conf import settings
 from chroniker.importing.candidate import Candidate
 from chroniker.importing.crontab.cron_simulation import cron_instants
-from chroniker.importing.crontab.crontab_parser import Entry
+from chroniker.importing.crontab.crontab_parser import CrontabEntry
 from chroniker.importing.crontab.manage_line import ManageLine, parse_manage_line
 from chroniker.importing.crontab.redirections import remove_log_redirections
-from chroniker.importing.crontab.shell_words import is_plain, with_input
+from chroniker.importing.crontab.shell_words import needs_no_shell, with_standard_input
 from chroniker.importing.report import INSTANTS
 from chroniker.models import Job
 
@@ -33,7 +33,7 @@ CRON_VARIABLES = frozenset(
 MAX_NAME = 120
 
 
-class Cron(StrEnum):
+class CronProgram(StrEnum):
     """Programs that read crontabs differently."""
 
     DEBIAN = "debian"
@@ -50,15 +50,15 @@ class ImportOptions:
     #: The files that are this project's manage.py.
     manage: Collection[Path]
     #: Needed only for a crontab with ``CRON_TZ``.
-    cron: Cron | None = None
+    cron: CronProgram | None = None
 
 
-def candidates(entries: Iterable[Entry], options: ImportOptions) -> list[Candidate]:
+def candidates_of_entries(entries: Iterable[CrontabEntry], options: ImportOptions) -> list[Candidate]:
     names: Counter[str] = Counter()
     origins: Counter[str] = Counter()
     found = []
     for entry in entries:
-        candidate = _candidate(entry, options)
+        candidate = _candidate_of_entry(entry, options)
         names[candidate.job.name] += 1
         origins[candidate.origin] += 1
         if origins[candidate.origin] > 1:  # the same line twice
@@ -69,12 +69,12 @@ def candidates(entries: Iterable[Entry], options: ImportOptions) -> list[Candida
     return found
 
 
-def _candidate(entry: Entry, options: ImportOptions) -> Candidate:
+def _candidate_of_entry(entry: CrontabEntry, options: ImportOptions) -> Candidate:
     notes: list[str] = []
-    job = _job(entry, options, notes)
+    job = _job_of_entry(entry, options, notes)
     there = f"{entry.schedule} {entry.user} {entry.command}".replace("  ", " ").strip()
     candidate = Candidate(_origin(entry), job, there, differences=notes)
-    candidate.refusal = _refusal(entry, job, options)
+    candidate.refusal = _refusal_reason(entry, job, options)
     candidate.instants_there = _instants_in_cron(entry, job, options) if not candidate.refusal else []
     if mail := entry.variables.get("MAILTO"):
         notes.append(_("Cron sent the output by mail to %(mail)s: add subscribers to the job.") % {"mail": mail})
@@ -83,14 +83,14 @@ def _candidate(entry: Entry, options: ImportOptions) -> Candidate:
     return candidate
 
 
-def _origin(entry: Entry) -> str:
+def _origin(entry: CrontabEntry) -> str:
     identity = "\0".join([entry.user, entry.schedule, entry.command, *entry.stdin])
     return f"crontab:{hashlib.sha256(identity.encode()).hexdigest()[:32]}"
 
 
-def _job(entry: Entry, options: ImportOptions, notes: list[str]) -> Job:
-    home = _home(entry)
-    job = Job(cron=entry.cron, timezone=_zone(entry, options, notes), working_directory=home)
+def _job_of_entry(entry: CrontabEntry, options: ImportOptions, notes: list[str]) -> Job:
+    home = _home_directory(entry)
+    job = Job(cron=entry.cron_expression, timezone=_time_zone_of_entry(entry, options, notes), working_directory=home)
     variables = {name: value for name, value in entry.variables.items() if name not in CRON_VARIABLES}
     line = parse_manage_line(entry.command, home, options.manage) if not entry.stdin else None
     if line is not None:
@@ -99,15 +99,15 @@ def _job(entry: Entry, options: ImportOptions, notes: list[str]) -> Job:
     else:
         _set_raw_command(job, entry, notes)
     job.environment = "\n".join(f"{name}={value}" for name, value in variables.items())
-    job.name = _name(entry.comment or f"{job.command} {job.args}".strip() or entry.command)
+    job.name = _job_name(entry.comment or f"{job.command} {job.args}".strip() or entry.command)
     return job
 
 
-def _zone(entry: Entry, options: ImportOptions, notes: list[str]) -> str:
+def _time_zone_of_entry(entry: CrontabEntry, options: ImportOptions, notes: list[str]) -> str:
     zone = entry.variables.get("CRON_TZ")
     if not zone or zone == options.zone:
         return options.zone
-    if options.cron == Cron.DEBIAN:
+    if options.cron == CronProgram.DEBIAN:
         notes.append(_("Debian's cron ignores CRON_TZ=%(zone)s, and so does this job.") % {"zone": zone})
         return options.zone
     notes.append(_("Its time zone is CRON_TZ=%(zone)s.") % {"zone": zone})
@@ -123,15 +123,15 @@ def _set_management_command(job: Job, line: ManageLine, notes: list[str]) -> Non
     _note_files(prefixes.files, notes)
 
 
-def _set_raw_command(job: Job, entry: Entry, notes: list[str]) -> None:
+def _set_raw_command(job: Job, entry: CrontabEntry, notes: list[str]) -> None:
     redirected = remove_log_redirections(entry.command)
     command = redirected.command.strip() or entry.command
     _note_files(redirected.files, notes)
-    if not entry.stdin and is_plain(command):
+    if not entry.stdin and needs_no_shell(command):
         job.raw_command = command
         return
     shell = entry.variables.get("SHELL", "sh")
-    job.raw_command = shlex.join([shell, "-c", with_input(command, entry.stdin)])
+    job.raw_command = shlex.join([shell, "-c", with_standard_input(command, entry.stdin)])
     notes.append(_("It needs a shell, so it runs in one: %(shell)s -c …") % {"shell": shell})
     if ">" in command:
         notes.append(_("It redirects output itself; that output is not kept with the runs."))
@@ -142,7 +142,7 @@ def _note_files(files: Collection[str], notes: list[str]) -> None:
         notes.append(_("Its output went to %(files)s; here it is kept with each run.") % {"files": ", ".join(files)})
 
 
-def _refusal(entry: Entry, job: Job, options: ImportOptions) -> str:
+def _refusal_reason(entry: CrontabEntry, job: Job, options: ImportOptions) -> str:
     if not entry.schedule:
         return _("Line %(number)d is not a valid crontab line: a schedule, then a command.") % {"number": entry.number}
     if entry.schedule.lower() == "@reboot":
@@ -154,20 +154,20 @@ def _refusal(entry: Entry, job: Job, options: ImportOptions) -> str:
     return ""
 
 
-def _instants_in_cron(entry: Entry, job: Job, options: ImportOptions) -> list[dt.datetime]:
+def _instants_in_cron(entry: CrontabEntry, job: Job, options: ImportOptions) -> list[dt.datetime]:
     try:
         zone = ZoneInfo(job.timezone)
     except (KeyError, ValueError, OSError):
         return []
-    return cron_instants(entry.cron, zone, options.now, INSTANTS)
+    return cron_instants(entry.cron_expression, zone, options.now, INSTANTS)
 
 
-def _name(text: str) -> str:
+def _job_name(text: str) -> str:
     text = " ".join(text.split())
     return text if len(text) <= MAX_NAME else text[: MAX_NAME - 1] + "…"
 
 
-def _home(entry: Entry) -> str:
+def _home_directory(entry: CrontabEntry) -> str:
     """The directory in which cron starts the command."""
     if home := entry.variables.get("HOME"):
         return home

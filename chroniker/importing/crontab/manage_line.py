@@ -10,7 +10,7 @@ from pathlib import Path
 
 from django.utils.translation import gettext as _
 
-from chroniker.importing.crontab.command_prefixes import Unwrapped, unwrap
+from chroniker.importing.crontab.command_prefixes import UnwrappedCommand, unwrap_command
 
 PYTHON = re.compile(r"^python[\d.]*$")
 #: Options of Python without an effect on the command.
@@ -24,24 +24,24 @@ class ManageLine:
     args: tuple[str, ...]
     variables: tuple[str, ...]
     "As NAME=value."
-    prefixes: Unwrapped
+    prefixes: UnwrappedCommand
 
     @property
     def directory(self) -> str:
         return self.prefixes.directory
 
 
-def parse_manage_line(line: str, home: str, own: Collection[Path]) -> ManageLine | None:
+def parse_manage_line(line: str, home: str, own_manage_files: Collection[Path]) -> ManageLine | None:
     """A line like ``[PREFIXES] [python] …/manage.py COMMAND …``; otherwise None.
 
-    The file must be one of ``own``, and nothing else in the line may need a shell. See ``command_prefixes`` for the
-    prefixes.
+    The file must be one of ``own_manage_files``, and nothing else in the line may need a shell. The prefixes are those
+    of ``command_prefixes``.
     """
-    found = unwrap(line, home)
+    found = unwrap_command(line, home)
     words = _remove_python(found) if found is not None else None
     if found is None or words is None or len(words) < 2 or words[1].startswith("-"):
         return None
-    if Path(found.directory or home, words[0]).resolve() not in own:
+    if Path(found.directory or home, words[0]).resolve() not in own_manage_files:
         return None
     variables, args = _remove_own_settings(found.variables), _remove_own_settings(words[2:])
     if variables is None or args is None:
@@ -49,9 +49,9 @@ def parse_manage_line(line: str, home: str, own: Collection[Path]) -> ManageLine
     return ManageLine(words[1], tuple(args), tuple(variables), found)
 
 
-def _remove_python(found: Unwrapped) -> list[str] | None:
+def _remove_python(unwrapped: UnwrappedCommand) -> list[str] | None:
     """The words from manage.py on. Options of Python that matter are noted."""
-    words = found.words
+    words = unwrapped.words
     if not PYTHON.match(Path(words[0]).name):
         return words
     words = words[1:]
@@ -63,12 +63,12 @@ def _remove_python(found: Unwrapped) -> list[str] | None:
         elif not HARMLESS.fullmatch(option) and not OTHER_OPTION.fullmatch(option):
             return None
         if not HARMLESS.fullmatch(option):
-            found.notes.append(_("Python ran with the option “%(option)s”; here it does not.") % {"option": option})
+            unwrapped.notes.append(_("Python ran with the option “%(option)s”; here it does not.") % {"option": option})
     return words
 
 
 def _remove_own_settings(words: Sequence[str]) -> list[str] | None:
-    """Without the settings module, if it is the one of this process. None: it is another project's."""
+    """The words without the settings module of this process. None if they name that of another project."""
     kept = []
     for word in words:
         name, _equals, value = word.partition("=")

@@ -19,7 +19,7 @@ ASSIGNMENT = re.compile(r"^[A-Za-z_]\w*=")
 WORD = r"""(?:'[^']*'|"[^"$`\\]*"|[^\s'"$`\\;&|<>()*?\[\]{}~]+)"""
 
 
-def is_plain(command: str) -> bool:
+def needs_no_shell(command: str) -> bool:
     """Whether it consists of words only, which mean the same with a shell and without."""
     quote = ""
     previous = " "
@@ -38,7 +38,7 @@ def is_plain(command: str) -> bool:
     return bool(words) and words[0] not in BUILTINS and not ASSIGNMENT.match(words[0])
 
 
-def with_input(command: str, lines: Sequence[str]) -> str:
+def with_standard_input(command: str, lines: Sequence[str]) -> str:
     """A shell command that passes these lines to the standard input of ``command``."""
     return f"printf '%s\\n' {shlex.join(lines)} | {{\n{command}\n}}" if lines else command
 

@@ -1,4 +1,4 @@
-"""What an import assumes about the machine of the crontab: it is this one."""
+"""The time zone and the manage.py of this machine: an import assumes that the crontab is of this machine."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from django.utils.timezone import get_default_timezone_name
 LOCALTIME = Path("/etc/localtime")
 
 
-def machine_zone() -> str:
+def machine_time_zone() -> str:
     """The time zone of this machine, which cron uses. The project's, if it cannot be found."""
     _before, found, name = str(LOCALTIME.resolve()).partition("zoneinfo/")
     try:
@@ -22,10 +22,10 @@ def machine_zone() -> str:
         return get_default_timezone_name()
 
 
-def own_manage_files(named: Sequence[str] = ()) -> set[Path]:
+def own_manage_files(more_paths: Sequence[str] = ()) -> set[Path]:
     """The resolved paths that are this project's manage.py."""
     places = [Path.cwd() / "manage.py", Path(sys.argv[0])]
     if base := getattr(settings, "BASE_DIR", None):
         places.append(Path(base) / "manage.py")
     here = {place.resolve() for place in places if place.name == "manage.py"}
-    return here | {Path(name).resolve() for name in named}
+    return here | {Path(name).resolve() for name in more_paths}

@@ -16,12 +16,12 @@ OFF = frozenset({"", "0", "false", "no", "none", "off"})
 
 
 def to_command_line(command: str, text: str, *, like_a_shell: bool) -> tuple[str, list[str]]:
-    """The arguments here, and notes about differences. Version 1.1.0 split ``like_a_shell``, 1.0 at spaces."""
+    """The command line here, and notes about differences. Version 1.1.0 split ``like_a_shell``, 1.0 at spaces."""
     try:
         given = shlex.split(text) if like_a_shell else text.split()
     except ValueError:
         return text, []
-    actions = _actions(command)
+    actions = _actions_by_name(command)
     words, notes = [], []
     for word in given:
         name, equals, value = word.partition("=")
@@ -53,7 +53,7 @@ def _option(name: str, value: str) -> str:
     return f"--{name.replace('_', '-')}={value}"
 
 
-def _actions(command: str) -> dict[str, argparse.Action] | None:
+def _actions_by_name(command: str) -> dict[str, argparse.Action] | None:
     """The command's parameters by the names that ``call_command`` accepts. None: the command cannot be loaded."""
     app = get_commands().get(command)
     if app is None:

@@ -8,7 +8,7 @@ from django.utils.translation import gettext as _
 
 from chroniker.importing.candidate import Candidate, ImportedDependency, Outcome
 from chroniker.importing.django_chroniker import logs
-from chroniker.importing.django_chroniker.jobs import ImportOptions, candidates
+from chroniker.importing.django_chroniker.jobs import ImportOptions, candidates_of_jobs
 from chroniker.importing.django_chroniker.source import Source
 from chroniker.importing.django_chroniker.tables import OldDependency
 from chroniker.importing.saving import save_candidates
@@ -18,35 +18,35 @@ def import_jobs(
     source: Source, options: ImportOptions, *, by: str, dry_run: bool = False, disabled: bool = False
 ) -> dict[int, Candidate]:
     """Import all jobs with their subscribers and dependencies, or none. Returns them by their old ids."""
-    log_counts = {old.pk: logs.count_kept(old, source.logs[old.pk]) for old in source.jobs}
-    found = candidates(source.jobs, options, log_counts)
+    log_counts = {old.pk: logs.count_logs_to_keep(old, source.logs[old.pk]) for old in source.jobs}
+    found = candidates_of_jobs(source.jobs, options, log_counts)
     for pk, candidate in found.items():
         candidate.subscribers = source.subscribers.get(pk, [])
-    dependencies = [new for old in source.dependencies if (new := _dependency(old, found))]
+    dependencies = [new for old in source.dependencies if (new := _imported_dependency(old, found))]
     save_candidates(list(found.values()), dependencies, by=by, dry_run=dry_run, disabled=disabled)
     return found
 
 
-def _dependency(row: OldDependency, found: dict[int, Candidate]) -> ImportedDependency | None:
-    dependent, dependee = found.get(row.dependent), found.get(row.dependee)
+def _imported_dependency(row: OldDependency, candidates_by_id: dict[int, Candidate]) -> ImportedDependency | None:
+    dependent, dependee = candidates_by_id.get(row.dependent), candidates_by_id.get(row.dependee)
     if dependent is None or dependee is None or dependent is dependee:
         return None
     names = ("wait_for_completion", "wait_for_success", "wait_for_next_run")
     return ImportedDependency(dependent, dependee, {name: getattr(row, name) for name in names})
 
 
-def import_logs(source: Source, found: dict[int, Candidate]) -> Iterator[tuple[Candidate, int]]:
+def import_logs(source: Source, candidates_by_id: dict[int, Candidate]) -> Iterator[tuple[Candidate, int]]:
     """Import the logs of imported jobs. Yields the number of runs after each batch."""
     for old in source.jobs:
-        candidate = found[old.pk]
-        if candidate.outcome in (Outcome.IMPORTED, Outcome.ALREADY) and source.logs[old.pk]:
+        candidate = candidates_by_id[old.pk]
+        if candidate.outcome in (Outcome.IMPORTED, Outcome.IMPORTED_BEFORE) and source.logs[old.pk]:
             for number in logs.import_logs_of_job(source, old, candidate.job):
                 yield candidate, number
 
 
 def omission_notes(source: Source) -> list[str]:
-    """Notes about all jobs together."""
-    older = sum(source.logs[old.pk] - logs.count_kept(old, source.logs[old.pk]) for old in source.jobs)
+    """Notes about subscribers and logs that were not imported."""
+    older = sum(source.logs[old.pk] - logs.count_logs_to_keep(old, source.logs[old.pk]) for old in source.jobs)
     notes = list(source.notes)
     if older:
         notes.append(_("%(n)d logs were not imported: they exceed maximum_log_entries of their job.") % {"n": older})

@@ -44,31 +44,33 @@ class ImportOptions:
     catch_up: bool = True
 
 
-def zone_of_original(moment: dt.datetime | None) -> ZoneInfo:
+def time_zone_of_original(moment: dt.datetime | None) -> ZoneInfo:
     """django-chroniker computed in UTC with USE_TZ, independent of TIME_ZONE, and in local time without."""
     is_naive = moment is not None and moment.tzinfo is None
     return ZoneInfo(timezone.get_default_timezone_name()) if is_naive else UTC
 
 
-def candidates(old_jobs: list[OldJob], options: ImportOptions, log_counts: dict[int, int]) -> dict[int, Candidate]:
+def candidates_of_jobs(
+    old_jobs: list[OldJob], options: ImportOptions, log_counts: dict[int, int]
+) -> dict[int, Candidate]:
     """The jobs by their old ids. ``log_counts``: how many logs of each can be imported."""
     names: Counter[str] = Counter()
     found = {}
     for old in old_jobs:
         names[old.name] += 1
         name = old.name if names[old.name] == 1 else f"{old.name} ({names[old.name]})"
-        found[old.pk] = _candidate(old, name, options, log_counts.get(old.pk, 0))
+        found[old.pk] = _candidate_of_job(old, name, options, log_counts.get(old.pk, 0))
         if name != old.name:
             found[old.pk].differences.append(_("Several jobs have this name there; here names are unique."))
     return found
 
 
-def _candidate(old: OldJob, name: str, options: ImportOptions, log_count: int) -> Candidate:
-    zone = zone_of_original(old.next_run)
+def _candidate_of_job(old: OldJob, name: str, options: ImportOptions, log_count: int) -> Candidate:
+    zone = time_zone_of_original(old.next_run)
     next_run = old.next_run.replace(tzinfo=zone) if old.next_run and old.next_run.tzinfo is None else old.next_run
     rule = OldRule.read(old.frequency, old.params)
     args, argument_notes = to_command_line(old.command, old.args, like_a_shell=old.jitter_seconds is not None)
-    job = _job(old, name, rule, _JobValues(args, next_run, options.zone or zone.key))
+    job = _new_job(old, name, rule, _ComputedValues(args, next_run, options.zone or zone.key))
     candidate = Candidate(f"django-chroniker:{name}", job, _original_schedule_text(old, next_run))
     candidate.history = _history(old, log_count)
     candidate.differences = [*rule.notes(), *argument_notes, *_notes(old, zone, options)]
@@ -92,17 +94,21 @@ def _add_next_run(
     if is_overdue and options.catch_up:
         candidate.due_since = next_run
         candidate.differences.append(_("It is overdue there: the next tick runs it here once."))
-    candidate.instants_there = _instants(job, rule, next_run, options.now, zone_of_original(old.next_run))
-    if not is_overdue and not options.zone and candidate.instants_there and not _is_instant(job, next_run):
+    candidate.instants_there = _next_instants_in_original(
+        job, rule, next_run, options.now, time_zone_of_original(old.next_run)
+    )
+    if not is_overdue and not options.zone and candidate.instants_there and not _is_scheduled_time(job, next_run):
         candidate.differences.append(_("Its next run there does not match its rule: that run is left out here."))
 
 
-def _is_instant(job: Job, moment: dt.datetime) -> bool:
+def _is_scheduled_time(job: Job, moment: dt.datetime) -> bool:
     """Schedules have a resolution of one second."""
     return schedule.latest_until(job.spec, moment) == moment.replace(microsecond=0)
 
 
-def _instants(job: Job, rule: OldRule, next_run: dt.datetime, now: dt.datetime, zone: ZoneInfo) -> list[dt.datetime]:
+def _next_instants_in_original(
+    job: Job, rule: OldRule, next_run: dt.datetime, now: dt.datetime, zone: ZoneInfo
+) -> list[dt.datetime]:
     try:
         schedule.validate(job.spec)  # dateutil would never end the search for a rule that never fires
     except ScheduleError:
@@ -114,7 +120,7 @@ def _instants(job: Job, rule: OldRule, next_run: dt.datetime, now: dt.datetime, 
 
 
 @dataclass(frozen=True, slots=True)
-class _JobValues:
+class _ComputedValues:
     """Values of the new job that were computed from the old one."""
 
     args: str
@@ -122,10 +128,10 @@ class _JobValues:
     zone: str
 
 
-def _job(old: OldJob, name: str, rule: OldRule, values: _JobValues) -> Job:
+def _new_job(old: OldJob, name: str, rule: OldRule, values: _ComputedValues) -> Job:
     next_run = values.next_run
     frequency = {"frequency": old.frequency, "params": rule.text, "starts_at": next_run}
-    if rule.is_last and next_run is not None:
+    if rule.is_next_run_last and next_run is not None:
         frequency = {"frequency": schedule.Frequency.ONCE, "run_at": next_run}
     template = old.monitor_error_template or ""
     return Job(

@@ -11,7 +11,7 @@ from django.db.models import Max, QuerySet
 from django.utils import timezone
 
 from chroniker import lifecycle
-from chroniker.importing.django_chroniker.source import Head, Source
+from chroniker.importing.django_chroniker.source import LogSize, Source
 from chroniker.importing.django_chroniker.tables import OldJob, OldLog
 from chroniker.models import Job, LogChunk, Run, Status, Stream, Trigger
 from chroniker.reasons import Code, Reason
@@ -22,9 +22,9 @@ TIMED_OUT = "Job exceeded timeout"  # written by django-chroniker at the end of 
 _NUL, _VISIBLE_NUL = "\0", "\u2400"
 
 
-def count_kept(old: OldJob, logs: int) -> int:
+def count_logs_to_keep(old: OldJob, log_count: int) -> int:
     """The number of logs to import: as many as the job keeps."""
-    return min(logs, old.maximum_log_entries or logs)
+    return min(log_count, old.maximum_log_entries or log_count)
 
 
 def import_logs_of_job(source: Source, old: OldJob, job: Job) -> Iterator[int]:
@@ -33,13 +33,13 @@ def import_logs_of_job(source: Source, old: OldJob, job: Job) -> Iterator[int]:
     Each batch is one transaction. The highest imported token shows which logs are next, so that a killed import
     continues where it stopped, and a complete one does nothing, even if old runs were deleted since.
     """
-    heads = source.heads(old.pk)
-    heads = heads[len(heads) - count_kept(old, len(heads)) :]
+    sizes = source.log_sizes(old.pk)
+    sizes = sizes[len(sizes) - count_logs_to_keep(old, len(sizes)) :]
     done = _imported_runs(job).aggregate(last=Max("token"))["last"] or 0
-    for batch in _batches(list(enumerate(heads, start=1))[done:]):
-        logs = {log.pk: log for log in source.fetch([pk for _token, (pk, _size) in batch])}
-        pairs = [(_run(job, token, logs[pk]), logs[pk]) for token, (pk, _size) in batch]
-        chunks = [chunk for run, log in pairs for chunk in _chunks(run, log)]
+    for batch in _batches(list(enumerate(sizes, start=1))[done:]):
+        logs = {log.pk: log for log in source.fetch_logs([pk for _token, (pk, _size) in batch])}
+        pairs = [(_run_of_log(job, token, logs[pk]), logs[pk]) for token, (pk, _size) in batch]
+        chunks = [chunk for run, log in pairs for chunk in _chunks_of_log(run, log)]
         yield lifecycle.record_history(job.pk, [run for run, _log in pairs], chunks)
 
 
@@ -48,10 +48,10 @@ def _imported_runs(job: Job) -> QuerySet[Run]:
     return Run.objects.filter(job=job, trigger=Trigger.SCHEDULE, scheduled_for=None, slot="")
 
 
-def _batches(numbered: Sequence[tuple[int, Head]]) -> Iterator[list[tuple[int, Head]]]:
+def _batches(numbered: Sequence[tuple[int, LogSize]]) -> Iterator[list[tuple[int, LogSize]]]:
     characters = 0
 
-    def number(each: tuple[int, Head]) -> tuple[int, int]:
+    def number(each: tuple[int, LogSize]) -> tuple[int, int]:
         nonlocal characters
         characters += each[1][1]
         return each[0] // BATCH, characters // BATCH_CHARACTERS
@@ -60,13 +60,13 @@ def _batches(numbered: Sequence[tuple[int, Head]]) -> Iterator[list[tuple[int, H
         yield list(batch)
 
 
-def _run(job: Job, token: int, log: OldLog) -> Run:
+def _run_of_log(job: Job, token: int, log: OldLog) -> Run:
     start = _make_aware(log.run_start_datetime)
     return Run(
         id=uuid.uuid4(),
         job=job,
         token=token,
-        status=_status(log),
+        status=_status_of_log(log),
         trigger=Trigger.SCHEDULE,
         claimed_at=start,
         started_at=start,
@@ -76,14 +76,14 @@ def _run(job: Job, token: int, log: OldLog) -> Run:
     )
 
 
-def _status(log: OldLog) -> Status:
+def _status_of_log(log: OldLog) -> Status:
     if log.success:
         return Status.SUCCEEDED
     timed_out = not log.on_time and log.stderr.rstrip().endswith(TIMED_OUT)
     return Status.TIMED_OUT if timed_out else Status.FAILED
 
 
-def _chunks(run: Run, log: OldLog) -> Iterator[LogChunk]:
+def _chunks_of_log(run: Run, log: OldLog) -> Iterator[LogChunk]:
     written_at = run.finished_at or run.claimed_at
     for stream, text in ((Stream.STDOUT, log.stdout), (Stream.STDERR, log.stderr)):
         text = (text or "").replace(_NUL, _VISIBLE_NUL)

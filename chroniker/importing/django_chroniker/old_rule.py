@@ -41,7 +41,7 @@ class OldRule:
         return ";".join(f"{name}:{','.join(values)}" for name, values in kept.items())
 
     @property
-    def is_last(self) -> bool:
+    def is_next_run_last(self) -> bool:
         """Whether its next run is the last: ``count:1``. A larger count restarted with each run, and had no effect."""
         return self.params.get("count") == ["1"]
 
@@ -50,33 +50,33 @@ class OldRule:
             _("“%(part)s” in its parameters was ignored there and is not imported.") % {"part": part}
             for part in self.ignored
         ]
-        if "count" in self.params and not self.is_last:
+        if "count" in self.params and not self.is_next_run_last:
             notes.append(_("Its “count” restarted with each run there and had no effect; it is not imported."))
         if "cache" in self.params:
             notes.append(_("The parameter “cache” has no meaning here; it is not imported."))
         return notes
 
-    def instants(self, next_run: dt.datetime, now: dt.datetime, n: int, zone: dt.tzinfo) -> list[dt.datetime]:
-        """The next ``n`` runs in django-chroniker, in UTC, if each run started on time and took no time.
+    def instants(self, next_run: dt.datetime, now: dt.datetime, limit: int, zone: dt.tzinfo) -> list[dt.datetime]:
+        """The next ``limit`` runs in django-chroniker, in UTC, if each run started on time and took no time.
 
         The schedule restarted from each run, in ``zone``: UTC in a project with USE_TZ, otherwise local time.
         """
         moment, after = (each.astimezone(zone).replace(tzinfo=None) for each in (next_run, now))
         found = [moment] if moment > after else []
-        if not found and (step := self._step()):  # dateutil would take minutes for a job that is long overdue
+        if not found and (step := self._fixed_interval()):  # dateutil would take minutes for a job that is long overdue
             moment += (after - moment) // step * step
-        while len(found) < n:
-            following = self._rrule(moment).after(max(moment, after))
+        while len(found) < limit:
+            following = self._rrule_from(moment).after(max(moment, after))
             if following is None:
                 break
             found.append(moment := following)
         return [each.replace(tzinfo=zone).astimezone(dt.UTC) for each in found]
 
-    def _step(self) -> dt.timedelta | None:
+    def _fixed_interval(self) -> dt.timedelta | None:
         seconds = UNITS.get(self.frequency)
         return dt.timedelta(seconds=seconds * int(self.params.get("interval", ["1"])[0])) if seconds else None
 
-    def _rrule(self, start: dt.datetime) -> rrule.rrule:
+    def _rrule_from(self, start: dt.datetime) -> rrule.rrule:
         numbers = {name: [WEEKDAYS[v] if v in WEEKDAYS else int(v) for v in vs] for name, vs in self.params.items()}
         values: dict[str, object] = {name: each[0] if len(each) == 1 else each for name, each in numbers.items()}
         return rrule.rrule(getattr(rrule, self.frequency), dtstart=start, **values)  # type: ignore[arg-type]

@@ -20,7 +20,7 @@ from chroniker.importing.foreign_tables import read_rows, table_exists
 
 M = TypeVar("M", bound=models.Model)
 #: A log's id and the length of its output.
-Head = tuple[int, int]
+LogSize = tuple[int, int]
 
 
 class Source(Protocol):
@@ -33,14 +33,14 @@ class Source(Protocol):
     #: What could not be read, one sentence each.
     notes: list[str]
 
-    def heads(self, job: int) -> list[Head]:
+    def log_sizes(self, job_id: int) -> list[LogSize]:
         """The logs of this job, the oldest first."""
 
-    def fetch(self, ids: Sequence[int]) -> list[OldLog]:
+    def fetch_logs(self, ids: Sequence[int]) -> list[OldLog]:
         """These logs, in any order."""
 
 
-class Tables:
+class TableSource:
     """The renamed tables. Logs are read in batches, since they may not fit into memory."""
 
     def __init__(self) -> None:
@@ -64,20 +64,20 @@ class Tables:
     def _logs(self) -> models.QuerySet[OldLog]:
         return OldLog._default_manager.using(self._using)
 
-    def heads(self, job: int) -> list[Head]:
+    def log_sizes(self, job_id: int) -> list[LogSize]:
         size = Coalesce(Length("stdout"), 0) + Coalesce(Length("stderr"), 0)
-        ordered = self._logs().filter(job=job).order_by(F("run_start_datetime"), F("pk"))
+        ordered = self._logs().filter(job=job_id).order_by(F("run_start_datetime"), F("pk"))
         return list(ordered.annotate(size=size).values_list("pk", "size"))
 
-    def fetch(self, ids: Sequence[int]) -> list[OldLog]:
+    def fetch_logs(self, ids: Sequence[int]) -> list[OldLog]:
         return list(self._logs().filter(pk__in=ids))
 
 
-class Dump:
+class DumpSource:
     """A file of dumpdata, read into memory."""
 
     def __init__(self, path: str) -> None:
-        self._objects = [each for each in dump_files.read_objects(path) if each["model"].startswith("chroniker.")]
+        self._objects = [each for each in dump_files.read_dump_objects(path) if each["model"].startswith("chroniker.")]
         of_jobs = [each for each in self._objects if each["model"] == "chroniker.job"]
         if not of_jobs:
             raise ImportRefused(_("%(path)s contains no jobs of django-chroniker.") % {"path": path})
@@ -88,14 +88,16 @@ class Dump:
         for number, each in enumerate(self._objects, start=1):  # --natural-primary omits ids
             each.setdefault("pk", number)
         self.notes: list[str] = []
-        self.jobs = self._rows(OldJob, "job")
+        self.jobs = self._rows_of_model(OldJob, "job")
         self._names = {job.name: job.pk for job in reversed(self.jobs)}
-        self.dependencies = self._rows(OldDependency, "jobdependency", "dependent", "dependee")
-        self.subscribers = {each["pk"]: self._users(each["fields"].get("subscribers") or []) for each in of_jobs}
-        self._logs = {log.pk: log for log in self._rows(OldLog, "log", "job")}
+        self.dependencies = self._rows_of_model(OldDependency, "jobdependency", "dependent", "dependee")
+        self.subscribers = {
+            each["pk"]: self._existing_user_ids(each["fields"].get("subscribers") or []) for each in of_jobs
+        }
+        self._logs = {log.pk: log for log in self._rows_of_model(OldLog, "log", "job")}
         self.logs = Counter(log.job for log in self._logs.values())
 
-    def _rows(self, model: type[M], label: str, *references: str) -> list[M]:
+    def _rows_of_model(self, model: type[M], label: str, *references: str) -> list[M]:
         """The rows of one model. ``references`` to jobs by name (--natural-foreign) are replaced by ids."""
         rows = dump_files.rows_of_model(model, f"chroniker.{label}", self._objects)
         for row in rows:
@@ -105,7 +107,7 @@ class Dump:
                     setattr(row, name, self._names.get(value[0]))
         return rows
 
-    def _users(self, given: list[Any]) -> list[int]:
+    def _existing_user_ids(self, given: list[Any]) -> list[int]:
         users = get_user_model()._default_manager.using(settings.database)
         ids = [each for each in given if not isinstance(each, list)]
         found = list(users.filter(pk__in=ids).values_list("pk", flat=True))
@@ -116,9 +118,9 @@ class Dump:
             self.notes.append(_("%(n)d subscribers in the file do not exist here.") % {"n": len(given) - len(found)})
         return found
 
-    def heads(self, job: int) -> list[Head]:
-        logs = sorted((log.run_start_datetime, log.pk, log) for log in self._logs.values() if log.job == job)
+    def log_sizes(self, job_id: int) -> list[LogSize]:
+        logs = sorted((log.run_start_datetime, log.pk, log) for log in self._logs.values() if log.job == job_id)
         return [(pk, len(log.stdout) + len(log.stderr)) for _start, pk, log in logs]
 
-    def fetch(self, ids: Sequence[int]) -> list[OldLog]:
+    def fetch_logs(self, ids: Sequence[int]) -> list[OldLog]:
         return [self._logs[pk] for pk in ids]

@@ -19,10 +19,10 @@ from chroniker.management.console import (
     job_named,
     local_time_text,
     parse_moment,
-    row_limit,
+    parse_row_limit,
 )
 from chroniker.management.diagnosis.finding import MAX_NAMED, join_first_names
-from chroniker.management.table import table
+from chroniker.management.table import table_lines
 from chroniker.management.terminal import ConsoleCommand
 from chroniker.models import Alert, AlertMute, Group, Job
 from chroniker.models.audit import command_actor
@@ -45,7 +45,9 @@ class Command(ConsoleCommand):
         scope.add_argument("--job", metavar="NAME-OR-ID", help="only this job")
         scope.add_argument("--group", metavar="NAME", help="only the jobs of this group")
         parser.add_argument("--open", action="store_true", help="only alerts that have not ended")
-        parser.add_argument("--limit", type=row_limit, default=50, metavar="N", help="at most this many (50); 0: all")
+        parser.add_argument(
+            "--limit", type=parse_row_limit, default=50, metavar="N", help="at most this many (50); 0: all"
+        )
         parser.add_argument("--json", action="store_true", help="one JSON object per line, for programs")
         what = parser.add_mutually_exclusive_group()
         what.add_argument("--mute", metavar="TIME", help="mute them so long (30m, 2h, 1d), or until 2026-03-29T03:00")
@@ -92,7 +94,7 @@ class Command(ConsoleCommand):
             for alert in found:
                 self.stdout.write(as_json(alert))
         else:
-            self.stdout.write("\n".join(table([row(alert) for alert in found], HEAD)) or "No alerts.")
+            self.stdout.write("\n".join(table_lines([table_row(alert) for alert in found], HEAD)) or "No alerts.")
 
 
 def _chosen_alerts(job: Job | None, group: Group | None, only_open: bool) -> QuerySet[Alert]:
@@ -128,11 +130,11 @@ def _parse_end(time: str, begin: dt.datetime) -> dt.datetime:
     return parse_moment(time) or begin
 
 
-def text_of(alert: Alert) -> str:
+def masked_text(alert: Alert) -> str:
     return mask_secrets(alert.text, alert.job.secrets) if alert.job else alert.text
 
 
-def row(alert: Alert) -> tuple[str, ...]:
+def table_row(alert: Alert) -> tuple[str, ...]:
     ended = local_time_text(alert.ended_at) if alert.ended_at else "-" if alert.reported_at else "- (muted)"
     name = alert.job.name if alert.job else "-"
     return (
@@ -140,7 +142,7 @@ def row(alert: Alert) -> tuple[str, ...]:
         str(alert.get_kind_display()),
         local_time_text(alert.raised_at),
         ended,
-        " ".join(text_of(alert).split()),
+        " ".join(masked_text(alert).split()),
     )
 
 
@@ -151,15 +153,15 @@ def as_json(alert: Alert) -> str:
             "job": {"id": alert.job.pk, "name": alert.job.name} if alert.job else None,
             "kind": alert.kind,
             "key": alert.key,
-            "raised_at": _iso(alert.raised_at),
-            "ended_at": _iso(alert.ended_at),
-            "reported_at": _iso(alert.reported_at),
+            "raised_at": _iso_or_none(alert.raised_at),
+            "ended_at": _iso_or_none(alert.ended_at),
+            "reported_at": _iso_or_none(alert.reported_at),
             "run": str(alert.run_id) if alert.run_id else None,
-            "text": text_of(alert),
+            "text": masked_text(alert),
         },
         ensure_ascii=False,
     )
 
 
-def _iso(time: dt.datetime | None) -> str | None:
+def _iso_or_none(time: dt.datetime | None) -> str | None:
     return time.isoformat() if time else None

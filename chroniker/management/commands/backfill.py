@@ -16,7 +16,7 @@ from chroniker.management.console import (
     local_time_text,
     parse_moment,
 )
-from chroniker.management.table import table
+from chroniker.management.table import table_lines
 from chroniker.management.terminal import ConsoleCommand
 from chroniker.models import OPEN, Backfill, OnFailure, Run, Which
 from chroniker.models.audit import command_actor
@@ -105,14 +105,14 @@ class Command(ConsoleCommand):
         if options["wait"]:
             self.wait(made)
 
-    def write_preview(self, wish: Wish, found: Preview) -> None:
+    def write_preview(self, wish: Wish, preview: Preview) -> None:
         rows = [
             (local_time_text(each.instant), str(each.result.label), "would run" if wish.wants(each) else "-")
-            for each in found.decided
+            for each in preview.decided
         ]
-        self.stdout.write("\n".join(table(rows, ("scheduled time", "record", "backfill"))))
-        takes = "" if found.seconds is None else f", about {short_duration(found.seconds)} in all"
-        self.stdout.write(f"{found.planned} of {len(rows)} scheduled times would run{takes}.")
+        self.stdout.write("\n".join(table_lines(rows, ("scheduled time", "record", "backfill"))))
+        takes = "" if preview.seconds is None else f", about {short_duration(preview.seconds)} in all"
+        self.stdout.write(f"{preview.planned} of {len(rows)} scheduled times would run{takes}.")
 
     def write_list(self, job: str | None) -> None:
         rows = Backfill.objects.select_related("job").order_by("-created_at")
@@ -130,7 +130,7 @@ class Command(ConsoleCommand):
             )
             for row in rows[:1000]
         ]
-        self.stdout.write("\n".join(table(lines, HEAD)) if lines else "No backfills.")
+        self.stdout.write("\n".join(table_lines(lines, HEAD)) if lines else "No backfills.")
 
     def retry_now(self, text: str) -> None:
         changed = requests.hasten_backfill(find_backfill(text), command_actor("backfill"))
@@ -144,11 +144,13 @@ class Command(ConsoleCommand):
         if not was_open:
             raise SystemExit(1)
 
-    def wait(self, made: Backfill) -> None:
-        of_it = Run.objects.filter(job=made.job_id, backfill=made.pk, status__in=OPEN)
-        while made.is_open or of_it.exists():
+    def wait(self, backfill: Backfill) -> None:
+        of_it = Run.objects.filter(job=backfill.job_id, backfill=backfill.pk, status__in=OPEN)
+        while backfill.is_open or of_it.exists():
             time.sleep(POLL_SECONDS * 5)
-            made.refresh_from_db()
-        self.stdout.write(f"It has ended ({made.condition_label}): {made.succeeded} succeeded, {made.failed} failed.")
-        if made.failed or made.condition != "DONE":
+            backfill.refresh_from_db()
+        self.stdout.write(
+            f"It has ended ({backfill.condition_label}): {backfill.succeeded} succeeded, {backfill.failed} failed."
+        )
+        if backfill.failed or backfill.condition != "DONE":
             raise SystemExit(1)

@@ -9,7 +9,7 @@ from django.core.management.base import CommandParser
 from chroniker.escaping import one_line
 from chroniker.insights.dependency_graph import Chain, duration_in_words, fetch_chains
 from chroniker.management.console import CHECKS, explain_database_errors, jobs_named
-from chroniker.management.table import table
+from chroniker.management.table import table_lines
 from chroniker.management.terminal import ConsoleCommand
 from chroniker.models import Job
 
@@ -40,12 +40,12 @@ class Command(ConsoleCommand):
             if json:
                 self.stdout.write(as_json(chain))
             else:
-                self.stdout.write(("\n" if number else "") + in_lines(chain))
+                self.stdout.write(("\n" if number else "") + as_text(chain))
         if not found and not json:
             self.stdout.write("No job depends on another.")
 
 
-def in_lines(chain: Chain) -> str:
+def as_text(chain: Chain) -> str:
     critical = {job.pk for job in chain.critical_path}
     rows = [
         (
@@ -57,17 +57,17 @@ def in_lines(chain: Chain) -> str:
         )
         for link in chain.links
     ]
-    lines = list(table(rows, HEAD))
+    lines = list(table_lines(rows, HEAD))
     if chain.critical_path:
         total = duration_in_words(chain.seconds) + ("" if chain.is_complete else " or more: some durations are unknown")
-        lines += [f"Critical path: {_names(chain.critical_path, ' → ')}", f"Total: {total}"]
+        lines += [f"Critical path: {_joined_names(chain.critical_path, ' → ')}", f"Total: {total}"]
     if chain.circles:
-        names = _names(chain.circles, ", ")
+        names = _joined_names(chain.circles, ", ")
         lines.append(f"These jobs never start: they depend on each other in a circle, or on such a job: {names}")
     return "\n".join(lines)
 
 
-def _names(jobs: Iterable[Job], between: str) -> str:
+def _joined_names(jobs: Iterable[Job], between: str) -> str:
     return between.join(one_line(job.name) for job in jobs)
 
 

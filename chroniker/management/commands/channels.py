@@ -6,7 +6,7 @@ from typing import Any
 from django.core.management.base import CommandError, CommandParser
 
 from chroniker.management.console import CHECKS, explain_database_errors, local_time_text
-from chroniker.management.table import table
+from chroniker.management.table import table_lines
 from chroniker.management.terminal import ConsoleCommand
 from chroniker.models import Channel, FailingChannel
 from chroniker.outbox import channel_test
@@ -29,7 +29,7 @@ class Command(ConsoleCommand):
     def handle(self, *, test: str | None, json: bool, **options: Any) -> None:
         with explain_database_errors():
             if test is not None:
-                self._test(test)
+                self._send_test(test)
                 return
             failing = {row.channel: row for row in FailingChannel.objects.all()}
             channels = [(channel, failing.get(channel.key)) for channel in Channel.objects.all()]
@@ -37,19 +37,19 @@ class Command(ConsoleCommand):
             for channel, row in channels:
                 self.stdout.write(_as_json(channel, row))
         else:
-            lines = list(table([_row(channel, row) for channel, row in channels], HEAD))
+            lines = list(table_lines([_table_row(channel, row) for channel, row in channels], HEAD))
             self.stdout.write("\n".join(lines) if channels else "No channels.")
 
-    def _test(self, name: str) -> None:
+    def _send_test(self, name: str) -> None:
         channel = Channel.objects.filter(name=name).first()
         if channel is None:
             raise CommandError(f"There is no channel named “{name}”.")
-        if error := channel_test.send(channel):
+        if error := channel_test.send_test(channel):
             raise CommandError(f"The test was not delivered. {error}")
         self.stdout.write(f"The test was delivered to “{name}”.")
 
 
-def _row(channel: Channel, failing: FailingChannel | None) -> tuple[str, ...]:
+def _table_row(channel: Channel, failing: FailingChannel | None) -> tuple[str, ...]:
     events = ", ".join(channel.events) or ("start and end of runs" if channel.is_check_in else "alerts and alarms")
     state = "no failure" if failing is None else f"has failed since {local_time_text(failing.since)}: {failing.error}"
     return channel.name, channel.kind, channel.shown_target, events, "yes" if channel.is_default else "", state

@@ -39,32 +39,32 @@ class Command(ConsoleCommand):
             raise CommandError(str(error), returncode=INVALID_ARGUMENTS) from error
         monitor_report.report_records(found.count)
         if found.count:
-            self.stderr.write(message(found))
+            self.stderr.write(failure_text(found))
             raise SystemExit(NEEDS_ATTENTION)
         if verbosity:
             self.stdout.write(_("No record needs attention."))
 
 
-def message(found: RecordCount) -> str:
+def failure_text(records: RecordCount) -> str:
     """The text of the mail: from the monitor's error template, if it has one."""
-    head = ngettext("%(n)d record needs attention.", "%(n)d records need attention.", found.count)
-    more = found.count - len(found.shown)
-    rest = [_("… and %(n)d more") % {"n": more}] if found.shown and more > 0 else []
-    plain = "\n".join([head % {"n": found.count}, *(f"  {line}" for line in [*found.shown, *rest])])
+    head = ngettext("%(n)d record needs attention.", "%(n)d records need attention.", records.count)
+    more = records.count - len(records.shown)
+    rest = [_("… and %(n)d more") % {"n": more}] if records.shown and more > 0 else []
+    plain = "\n".join([head % {"n": records.count}, *(f"  {line}" for line in [*records.shown, *rest])])
     job = monitor_report.current_job()
     if job is None or not job.is_monitor or not job.monitor_error_template.strip():
         return plain
     try:
-        return monitors.render(job.monitor_error_template, template_values(job, found, plain)).strip("\n")
+        return monitors.render(job.monitor_error_template, template_values(job, records, plain)).strip("\n")
     except MonitorError as error:
         return _("%(plain)s\nIts error template was not used. %(error)s") % {"plain": plain, "error": error}
 
 
-def template_values(job: Job, found: RecordCount, plain: str) -> dict[str, Any]:
+def template_values(job: Job, records: RecordCount, plain: str) -> dict[str, Any]:
     """The variables of the error template. ``stderr`` is the name in django-chroniker."""
     known = monitors.template_values(job)
     try:
         url = absolute_url(monitors.render_url(job.monitor_url, known))
     except MonitorError as error:
         url = str(error)
-    return {**known, "count": found.count, "records": found.shown, "url": url, "stderr": plain}
+    return {**known, "count": records.count, "records": records.shown, "url": url, "stderr": plain}

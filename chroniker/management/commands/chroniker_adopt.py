@@ -52,14 +52,14 @@ class Command(ConsoleCommand):
             found = adoption.count_waiting()
             answers = {
                 name: options[name]
-                or (choices[1] if moved else self._answer(about, getattr(found, name), choices, interactive))
+                or (choices[1] if moved else self._ask(about, getattr(found, name), choices, interactive))
                 for name, choices, about in QUESTIONS
             }
             skip, stop, discard = (answers[name] == choices[0] for name, choices, _about in QUESTIONS)
             adoption.adopt(command_actor("chroniker_adopt"), Choices(skip, stop, discard))
         self.stdout.write("Adopted. Jobs run here from the next tick on. Runs that were running end as lost.")
 
-    def _answer(self, about: str, number: int, choices: tuple[str, str], interactive: bool) -> str:
+    def _ask(self, about: str, number: int, choices: tuple[str, str], interactive: bool) -> str:
         if not number or not interactive:
             return choices[0]
         question = f"{about.capitalize()}: {number}."

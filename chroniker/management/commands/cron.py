@@ -16,10 +16,10 @@ from chroniker.management import dry_run
 from chroniker.management.console import (
     CHECKS,
     TickPrinter,
-    add_quiet,
+    add_quiet_option,
     explain_database_errors,
     jobs_named,
-    shutdown_grace,
+    shutdown_grace_seconds,
     wait_for_messages,
 )
 from chroniker.management.terminal import ConsoleCommand
@@ -57,7 +57,7 @@ class Command(ConsoleCommand):
             action="store_true",
             help="with --jobs: claim them now, independent of their schedules; exit status 1 if one is refused",
         )
-        add_quiet(parser)
+        add_quiet_option(parser)
 
     def handle(
         self, *, jobs: list[str], dry_run: bool, force_run: bool, verbosity: int, quiet: bool, **options: Any
@@ -76,17 +76,17 @@ class Command(ConsoleCommand):
             self.stdout.write(one_line(line))
 
     def tick(self, jobs: list[Job] | None, force_run: bool, printer: TickPrinter) -> None:
-        printer.started("cron", "one tick, then it waits for its runs.")
+        printer.print_start("cron", "one tick, then it waits for its runs.")
         with ShutdownSignals() as shutdown, PassLock(shutdown, printer.print) as turn:
             if not turn.is_ours:
                 return
             with LocalRuns(
                 shutdown,
                 who=command_actor("cron"),
-                drain=shutdown_grace(),
+                drain=shutdown_grace_seconds(),
                 on_result=printer,
                 log=printer.print,
-                on_end=printer.run_ended,
+                on_end=printer.print_ended_run,
             ) as runs:
                 try:
                     all_claimed = self.one_tick(jobs, force_run, printer, serves=runs.reports())

@@ -4,7 +4,13 @@ from typing import Any
 
 from django.core.management.base import CommandError, CommandParser
 
-from chroniker.management.console import CHECKS, TickPrinter, add_quiet, shutdown_grace, wait_for_messages
+from chroniker.management.console import (
+    CHECKS,
+    TickPrinter,
+    add_quiet_option,
+    shutdown_grace_seconds,
+    wait_for_messages,
+)
 from chroniker.management.terminal import ConsoleCommand
 from chroniker.models.audit import command_actor
 from chroniker.scheduler.local_runs import LocalRuns
@@ -39,17 +45,17 @@ class Command(ConsoleCommand):
             help="how long its runs may continue after the first signal before they are stopped "
             "(default: CHRONIKER_SHUTDOWN_GRACE_SECONDS; without it, until they have ended)",
         )
-        add_quiet(parser)
+        add_quiet_option(parser)
 
     def handle(self, *, seconds: float, drain: float | None, verbosity: int, quiet: bool, **options: Any) -> None:
         if not 0 < seconds < float("inf"):
             raise CommandError(f"{seconds:g} is not a time between two ticks: give seconds, more than 0, such as 5.")
         if drain is None:
-            drain = shutdown_grace()
+            drain = shutdown_grace_seconds()
         elif not drain >= 0:
             raise CommandError(f"--drain {drain:g}: give seconds, 0 or more.")
         printer = TickPrinter(self.stdout.write, verbosity, is_quiet=quiet)
-        printer.started("cronserver", f"ticks at least every {seconds:g} s. Ctrl-C ends it.")
+        printer.print_start("cronserver", f"ticks at least every {seconds:g} s. Ctrl-C ends it.")
         with (
             ShutdownSignals() as signals,
             LocalRuns(
@@ -58,7 +64,7 @@ class Command(ConsoleCommand):
                 drain=drain,
                 on_result=printer,
                 log=printer.print,
-                on_end=printer.run_ended,
+                on_end=printer.print_ended_run,
             ) as runs,
         ):
             Ticker(seconds, printer, kind="cronserver").serve(runs, signals)

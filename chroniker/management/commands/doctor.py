@@ -6,7 +6,7 @@ from typing import Any
 from django.core.management.base import CommandError, CommandParser
 
 from chroniker.escaping import one_line
-from chroniker.management.diagnosis import Finding, Level, examine
+from chroniker.management.diagnosis import Finding, Level, run_checks
 from chroniker.management.terminal import ConsoleCommand
 
 
@@ -32,17 +32,17 @@ class Command(ConsoleCommand):
         if not 0 < timeout < float("inf"):
             raise CommandError(f"--timeout {timeout:g}: give seconds, more than 0.", returncode=2)
         worst = Level.OK
-        for finding in examine(timeout):
+        for finding in run_checks(timeout):
             worst = max(worst, finding.level)
             if json:
                 self.stdout.write(as_json(finding))
             elif finding.level > Level.OK or verbosity >= 1:
-                self.stdout.write(in_lines(finding))
+                self.stdout.write(as_text(finding))
         if worst:
             raise SystemExit(int(worst))
 
 
-def in_lines(finding: Finding) -> str:
+def as_text(finding: Finding) -> str:
     line = f"{finding.level.name:8} {finding.about}: {one_line(finding.text)}"
     return f"{line}\n{' ' * 9}{one_line(finding.advice)}" if finding.advice else line
 

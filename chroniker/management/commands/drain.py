@@ -20,7 +20,7 @@ from chroniker.scheduler import dispatch, requests
 
 #: Runs that are printed.
 MOST_PRINTED = 20
-#: Seconds between two looks. Two of them have to find no run: a start may have begun just before the drain.
+#: Seconds between two checks. Two in a row must find no run: a start may have begun just before the drain.
 POLL_SECONDS = 1.0
 
 
@@ -87,7 +87,7 @@ class Command(ConsoleCommand):
 
     @staticmethod
     def _wait(runs: QuerySet[Run], timeout: float | None) -> None:
-        """Until two looks in a row find no run, the time is over, or SIGTERM or SIGINT arrives. The drain stays."""
+        """Wait until two checks in a row find no run, the time is over, or a signal arrives. The drain stays."""
         ended = False
 
         def end(number: int, frame: FrameType | None) -> None:

@@ -8,8 +8,8 @@ from chroniker.clock.database_clock import database_now
 from chroniker.importing.candidate import Candidate
 from chroniker.importing.django_chroniker.importer import import_jobs, import_logs, omission_notes
 from chroniker.importing.django_chroniker.jobs import ImportOptions
-from chroniker.importing.django_chroniker.source import Dump, Source, Tables
-from chroniker.management.importing import ImportCommand, explain_refusals, zone
+from chroniker.importing.django_chroniker.source import DumpSource, Source, TableSource
+from chroniker.management.importing import ImportCommand, explain_refusals, parse_time_zone
 
 
 class Command(ImportCommand):
@@ -25,7 +25,7 @@ class Command(ImportCommand):
         parser.add_argument("--no-logs", action="store_true", help="import jobs only; the logs can be imported later")
         parser.add_argument(
             "--timezone",
-            type=zone,
+            type=parse_time_zone,
             metavar="ZONE",
             help="the time zone of all jobs; default: that of django-chroniker, which is UTC with USE_TZ",
         )
@@ -33,16 +33,16 @@ class Command(ImportCommand):
 
     def handle(self, *, file: str | None, dry_run: bool, disabled: bool, no_logs: bool, **options: Any) -> None:
         with explain_refusals():
-            source: Source = Dump(file) if file else Tables()
+            source: Source = DumpSource(file) if file else TableSource()
             import_options = ImportOptions(now := database_now(), options["timezone"], not options["no_catch_up"])
-            found = import_jobs(source, import_options, by=self.by, dry_run=dry_run, disabled=disabled)
-            self.show(list(found.values()), now, options["json"])
+            found = import_jobs(source, import_options, by=self.actor, dry_run=dry_run, disabled=disabled)
+            self.write_report(list(found.values()), now, options["json"])
             if not options["json"]:
-                self.print_lines(omission_notes(source))
+                self.write_lines(omission_notes(source))
             if not no_logs and not dry_run:
-                self.bring_logs(source, found, options["verbosity"] if not options["json"] else 0)
+                self.import_and_count_logs(source, found, options["verbosity"] if not options["json"] else 0)
 
-    def bring_logs(self, source: Source, found: dict[int, Candidate], verbosity: int) -> None:
+    def import_and_count_logs(self, source: Source, found: dict[int, Candidate], verbosity: int) -> None:
         runs = 0
         for candidate, number in import_logs(source, found):
             runs += number

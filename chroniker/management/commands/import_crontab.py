@@ -9,10 +9,10 @@ from django.core.management.base import CommandParser
 from chroniker.clock.database_clock import database_now
 from chroniker.exceptions import ImportRefused
 from chroniker.importing import Outcome, save_candidates
-from chroniker.importing.crontab.crontab_parser import entries
-from chroniker.importing.crontab.jobs import Cron, ImportOptions, candidates
-from chroniker.importing.crontab.this_machine import machine_zone, own_manage_files
-from chroniker.management.importing import ImportCommand, explain_refusals, zone
+from chroniker.importing.crontab.crontab_parser import parse_entries
+from chroniker.importing.crontab.jobs import CronProgram, ImportOptions, candidates_of_entries
+from chroniker.importing.crontab.this_machine import machine_time_zone, own_manage_files
+from chroniker.management.importing import ImportCommand, explain_refusals, parse_time_zone
 
 
 class Command(ImportCommand):
@@ -26,7 +26,10 @@ class Command(ImportCommand):
         parser.add_argument("file", help="the output of “crontab -l”; - reads standard input")
         parser.add_argument("--system", action="store_true", help="each line names a user, as in /etc/crontab")
         parser.add_argument(
-            "--timezone", type=zone, metavar="ZONE", help="the time zone of cron; default: that of this machine"
+            "--timezone",
+            type=parse_time_zone,
+            metavar="ZONE",
+            help="the time zone of cron; default: that of this machine",
         )
         parser.add_argument(
             "--manage-py",
@@ -37,8 +40,8 @@ class Command(ImportCommand):
         )
         parser.add_argument(
             "--cron",
-            type=Cron,
-            choices=list(Cron),
+            type=CronProgram,
+            choices=list(CronProgram),
             help="the program that reads the crontab; needed if it sets CRON_TZ, which only cronie uses",
         )
 
@@ -46,18 +49,18 @@ class Command(ImportCommand):
         with explain_refusals():
             import_options = ImportOptions(
                 database_now(),
-                options["timezone"] or machine_zone(),
+                options["timezone"] or machine_time_zone(),
                 own_manage_files(options["manage_py"]),
                 options["cron"],
             )
-            found = candidates(entries(_read(file), system=system), import_options)
-            save_candidates(found, by=self.by, dry_run=dry_run, disabled=disabled)
-        self.show(found, import_options.now, options["json"])
+            found = candidates_of_entries(parse_entries(_read_crontab(file), system=system), import_options)
+            save_candidates(found, by=self.actor, dry_run=dry_run, disabled=disabled)
+        self.write_report(found, import_options.now, options["json"])
         if any(each.outcome is Outcome.IMPORTED and each.job.enabled for each in found) and not options["json"]:
-            self.print_lines(["Now remove these lines from the crontab. Until then cron runs them, too."])
+            self.write_lines(["Now remove these lines from the crontab. Until then cron runs them, too."])
 
 
-def _read(file: str) -> str:
+def _read_crontab(file: str) -> str:
     try:
         return sys.stdin.read() if file == "-" else Path(file).read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError) as error:

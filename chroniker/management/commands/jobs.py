@@ -11,7 +11,7 @@ from django.db.models import QuerySet
 from chroniker.insights.job_status import Condition, JobStatus, fetch_job_status
 from chroniker.job_commands import hand_over
 from chroniker.management.console import CHECKS, explain_database_errors, group_named, local_time_text
-from chroniker.management.table import table
+from chroniker.management.table import table_lines
 from chroniker.management.terminal import ConsoleCommand
 from chroniker.models import Job
 
@@ -54,16 +54,16 @@ class Command(ConsoleCommand):
                 jobs = jobs.filter(group=group_named(group))
             if tag is not None:
                 jobs = jobs.filter(tags__name=tag.lower())
-            found = (facts for facts in statuses(jobs) if not state or facts.condition in state)
+            found = (facts for facts in fetch_statuses(jobs) if not state or facts.condition in state)
             if json:
                 for facts in found:
                     self.stdout.write(as_json(facts))
             else:
-                lines = list(table([row(facts) for facts in found], HEAD))
+                lines = list(table_lines([table_row(facts) for facts in found], HEAD))
                 self.stdout.write("\n".join(lines) or "No jobs.")
 
 
-def statuses(jobs: QuerySet[Job]) -> Iterator[JobStatus]:
+def fetch_statuses(jobs: QuerySet[Job]) -> Iterator[JobStatus]:
     ids = list(jobs.values_list("pk", flat=True))
     for start in range(0, len(ids), BATCH):
         yield from fetch_job_status(
@@ -71,17 +71,19 @@ def statuses(jobs: QuerySet[Job]) -> Iterator[JobStatus]:
         ).values()
 
 
-def row(facts: JobStatus) -> tuple[str, ...]:
-    ended = f"{facts.last_status.label}, {local_time_text(facts.state.last_finished_at)}" if facts.last_status else "-"
-    if note := hand_over.hand_over_note(facts.job.command, facts.job.args):
+def table_row(status: JobStatus) -> tuple[str, ...]:
+    ended = (
+        f"{status.last_status.label}, {local_time_text(status.state.last_finished_at)}" if status.last_status else "-"
+    )
+    if note := hand_over.hand_over_note(status.job.command, status.job.args):
         ended += f" ({note})"
-    next_run = local_time_text(facts.next_run) if facts.next_run else "-"
-    why = "" if facts.is_self_explanatory else " ".join(facts.why.split())
-    return (str(facts.job.pk), facts.job.name, str(facts.condition.label), next_run, ended, why)
+    next_run = local_time_text(status.next_run) if status.next_run else "-"
+    why = "" if status.is_self_explanatory else " ".join(status.why.split())
+    return (str(status.job.pk), status.job.name, str(status.condition.label), next_run, ended, why)
 
 
-def as_json(facts: JobStatus) -> str:
-    job, lease = facts.job, facts.lease
+def as_json(status: JobStatus) -> str:
+    job, lease = status.job, status.lease
     has_progress = lease is not None and lease.total_parts is not None
     return json.dumps(
         {
@@ -90,20 +92,20 @@ def as_json(facts: JobStatus) -> str:
             "group": job.group.name if job.group else None,
             "tags": [tag.name for tag in job.tags.all()],
             "enabled": job.enabled,
-            "state": facts.condition.value,
-            "next_run": _iso(facts.next_run),
-            "last_result": facts.last_status.value if facts.last_status else None,
-            "last_finished_at": _iso(facts.state.last_finished_at),
+            "state": status.condition.value,
+            "next_run": _iso_or_none(status.next_run),
+            "last_result": status.last_status.value if status.last_status else None,
+            "last_finished_at": _iso_or_none(status.state.last_finished_at),
             "run": str(lease.run_id) if lease else None,
             "progress": {"complete": lease.total_parts_complete, "total": lease.total_parts}
             if lease and has_progress
             else None,
-            "why": facts.why,
+            "why": status.why,
             "handed_over": hand_over.is_handed_over(job.command, job.args),
         },
         ensure_ascii=False,
     )
 
 
-def _iso(moment: dt.datetime | None) -> str | None:
+def _iso_or_none(moment: dt.datetime | None) -> str | None:
     return moment.astimezone(dt.UTC).isoformat() if moment else None

@@ -16,9 +16,9 @@ from chroniker.management.console import (
     job_named,
     local_time_text,
     parse_moment,
-    row_limit,
+    parse_row_limit,
 )
-from chroniker.management.table import table
+from chroniker.management.table import table_lines
 from chroniker.management.terminal import ConsoleCommand
 from chroniker.models import Job, JobState, Run, Status
 
@@ -41,7 +41,11 @@ class Command(ConsoleCommand):
         parser.add_argument("--from", dest="since", metavar="TIME", help="only from this time on: 2026-03-29T03:00")
         parser.add_argument("--until", metavar="TIME", help="only until this time (default: now)")
         parser.add_argument(
-            "--limit", type=row_limit, default=50, metavar="N", help="list at most N; 0: all (default: %(default)s)"
+            "--limit",
+            type=parse_row_limit,
+            default=50,
+            metavar="N",
+            help="list at most N; 0: all (default: %(default)s)",
         )
         parser.add_argument("--json", action="store_true", help="one JSON object per line, for programs")
 
@@ -49,16 +53,16 @@ class Command(ConsoleCommand):
         # Where the clock repeats an hour, "from" is its first occurrence and "until" the second.
         low, high = parse_moment(since, fold=0), parse_moment(until, fold=1)
         with explain_database_errors():
-            found = instants(job_named(job), low, high, limit)
+            found = read_entries(job_named(job), low, high, limit)
             if json:
                 for entry in found:
                     self.stdout.write(as_json(entry))
             else:
-                lines = list(table([row(entry) for entry in found], HEAD))
+                lines = list(table_lines([table_row(entry) for entry in found], HEAD))
                 self.stdout.write("\n".join(lines) or "No scheduled times.")
 
 
-def instants(job: Job, low: dt.datetime | None, high: dt.datetime | None, limit: int) -> Iterator[Entry]:
+def read_entries(job: Job, low: dt.datetime | None, high: dt.datetime | None, limit: int) -> Iterator[Entry]:
     """Reads page by page, so that memory does not grow with the number."""
     state = JobState.objects.filter(pk=job.pk).first() or JobState(job_id=job.pk)
     now, left = database_now(), limit or None
@@ -74,7 +78,7 @@ def instants(job: Job, low: dt.datetime | None, high: dt.datetime | None, limit:
         high = (page.entries[-1].first or page.entries[-1].instant) - dt.timedelta(microseconds=1)
 
 
-def row(entry: Entry) -> tuple[str, ...]:
+def table_row(entry: Entry) -> tuple[str, ...]:
     run, stretch = entry.retry or entry.run, entry.first and entry.first != entry.instant
     instant = (
         f"{local_time_text(entry.first)} to {local_time_text(entry.instant)}"
@@ -92,24 +96,24 @@ def row(entry: Entry) -> tuple[str, ...]:
 def as_json(entry: Entry) -> str:
     run, times = entry.retry or entry.run, ("started_at", "finished_at")
     answer = {
-        "instant": _iso(entry.first or entry.instant),
-        "until": _iso(entry.instant) if entry.first else None,
+        "instant": _iso_or_none(entry.first or entry.instant),
+        "until": _iso_or_none(entry.instant) if entry.first else None,
         "verdict": entry.verdict.value,
         "run": str(run.pk) if run else None,
         "token": run.token if run else None,
         "attempt": run.attempt if run else None,
-        **{name: _iso(getattr(run, name, None)) for name in times},
+        **{name: _iso_or_none(getattr(run, name, None)) for name in times},
         "code": run.code if run else "",
         "reason": run.reason if run else "",
         "certain": entry.certain,
-        "backfill_run": _backfill_run(entry.backfill_run) if entry.backfill_run else None,
+        "backfill_run": _backfill_run_values(entry.backfill_run) if entry.backfill_run else None,
     }
     return json.dumps(answer, ensure_ascii=False)
 
 
-def _backfill_run(run: Run) -> dict[str, Any]:
-    return {"run": str(run.pk), "token": run.token, "status": run.status, "finished_at": _iso(run.finished_at)}
+def _backfill_run_values(run: Run) -> dict[str, Any]:
+    return {"run": str(run.pk), "token": run.token, "status": run.status, "finished_at": _iso_or_none(run.finished_at)}
 
 
-def _iso(value: dt.datetime | None) -> str | None:
+def _iso_or_none(value: dt.datetime | None) -> str | None:
     return value.astimezone(dt.UTC).isoformat() if value else None

@@ -31,12 +31,12 @@ class Command(ConsoleCommand):
             self.stdout.write(text)
             return
         try:
-            replace(output, text)
+            replace_file(output, text)
         except OSError as error:
             raise CommandError(f"{output} cannot be written: {error.strerror or error}") from error
 
 
-def replace(path: Path, text: str) -> None:
+def replace_file(path: Path, text: str) -> None:
     """Write the file beside its place, then rename it: a reader finds the old text or the new one."""
     handle, name = tempfile.mkstemp(dir=path.absolute().parent, prefix=f".{path.name}.", suffix=".new")
     try:

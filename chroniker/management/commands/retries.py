@@ -6,7 +6,7 @@ from django.core.management.base import CommandParser
 
 from chroniker.escaping import one_line
 from chroniker.management.console import CHECKS, explain_database_errors, job_named, jobs_named, local_time_text
-from chroniker.management.table import table
+from chroniker.management.table import table_lines
 from chroniker.management.terminal import ConsoleCommand
 from chroniker.models import JobState, Status
 from chroniker.models.audit import command_actor
@@ -65,5 +65,5 @@ class Command(ConsoleCommand):
             )
             for state in states[:MOST_LISTED]
         ]
-        lines = table(rows, ("job", "retry at", "attempt", "last attempt"))
+        lines = table_lines(rows, ("job", "retry at", "attempt", "last attempt"))
         self.stdout.write("\n".join(lines) if rows else "No pending retries.")

@@ -29,7 +29,7 @@ class Command(ConsoleCommand):
         if not jobs and not run:
             raise CommandError("Give NAME-OR-ID of a job, or --run ID.")
         with explain_database_errors():
-            named, runs = jobs_named(jobs), [run_of(text) for text in run]
+            named, runs = jobs_named(jobs), [find_run(text) for text in run]
             stopped = [self.stop_job(job) for job in named] + [self.stop_run(each) for each in runs]
         if not all(stopped):
             raise SystemExit(1)
@@ -62,7 +62,7 @@ class Command(ConsoleCommand):
         return True
 
 
-def run_of(text: str) -> Run:
+def find_run(text: str) -> Run:
     try:
         run = Run.objects.select_related("job").filter(pk=UUID(text)).first()
     except ValueError:

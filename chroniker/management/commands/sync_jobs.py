@@ -9,7 +9,7 @@ from chroniker.declared.diff import Change, ChangeKind
 from chroniker.declared.loading import load_declared_jobs
 from chroniker.declared.sync import plan_sync, sync
 from chroniker.management.console import CHECKS, explain_database_errors
-from chroniker.management.table import table
+from chroniker.management.table import table_lines
 from chroniker.management.terminal import ConsoleCommand
 from chroniker.models.audit import command_actor
 
@@ -39,7 +39,7 @@ class Command(ConsoleCommand):
                 changes = plan_sync(declared, adopt=adopt)
             else:
                 changes = sync(declared, by=command_actor("sync_jobs"), adopt=adopt)
-        for line in table(_rows(changes, everything=verbosity > 1), ("job", "change", "details")):
+        for line in table_lines(_table_rows(changes, everything=verbosity > 1), ("job", "change", "details")):
             self.stdout.write(line)
         if verbosity:
             self.stdout.write(_summary(changes))
@@ -49,7 +49,7 @@ class Command(ConsoleCommand):
             raise CommandError("Not all declared jobs are in the database.")
 
 
-def _rows(changes: list[Change], *, everything: bool) -> list[tuple[str, str, str]]:
+def _table_rows(changes: list[Change], *, everything: bool) -> list[tuple[str, str, str]]:
     return [(each.name, each.kind, each.details) for each in changes if everything or each.kind != ChangeKind.UNCHANGED]
 
 

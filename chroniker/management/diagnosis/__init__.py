@@ -15,41 +15,41 @@ from chroniker.management.diagnosis import installation, messages, scheduling
 from chroniker.management.diagnosis.finding import Finding, Findings, Level
 from chroniker.scheduler.database_errors import MIGRATE, what_is_missing
 
-__all__ = ["Finding", "Level", "examine"]
+__all__ = ["Finding", "Level", "run_checks"]
 
 #: Subject, check, and whether it needs the database and its tables.
 CHECKS: tuple[tuple[str, Callable[[], Findings], bool], ...] = (
-    ("database", installation.database, False),
-    ("migrations", installation.migrations, True),
-    ("runtime directory", installation.runtime_directory, False),
-    ("this host", installation.this_host, False),
-    ("pauses", scheduling.pauses, True),
-    ("hosts", scheduling.hosts, True),
-    ("health", scheduling.health, True),
-    ("channels", messages.channels, True),
-    ("backlog", scheduling.backlog, True),
-    ("queued", scheduling.queued_runs, True),
-    ("jobs", scheduling.jobs, True),
-    ("executors", installation.executors, True),
-    ("reliability", scheduling.reliability, True),
+    ("database", installation.diagnose_database, False),
+    ("migrations", installation.diagnose_migrations, True),
+    ("runtime directory", installation.diagnose_runtime_directory, False),
+    ("this host", installation.diagnose_this_host, False),
+    ("pauses", scheduling.diagnose_pauses, True),
+    ("hosts", scheduling.diagnose_hosts, True),
+    ("health", scheduling.diagnose_health, True),
+    ("channels", messages.diagnose_channels, True),
+    ("backlog", scheduling.diagnose_backlog, True),
+    ("queued", scheduling.diagnose_queued_runs, True),
+    ("jobs", scheduling.diagnose_jobs, True),
+    ("executors", installation.diagnose_executors, True),
+    ("reliability", scheduling.diagnose_reliability, True),
 )
 #: After an error of these, checks that need the database are left out.
 PREREQUISITES = frozenset({"database", "migrations"})
 
 
-def examine(seconds: float) -> Iterator[Finding]:
-    """Run all checks. Each is given up after so many seconds."""
+def run_checks(time_limit: float) -> Iterator[Finding]:
+    """Run all checks. Each is given up after ``time_limit`` seconds."""
     usable = True
     for about, check, needs_database in CHECKS:
         if needs_database and not usable:
             continue
-        findings = _with_time_limit(about, check, seconds)
+        findings = _run_with_time_limit(about, check, time_limit)
         yield from findings
         if about in PREREQUISITES and any(finding.level == Level.ERROR for finding in findings):
             usable = False
 
 
-def _failed_check(about: str, error: Exception) -> Finding:
+def _finding_of_exception(about: str, error: Exception) -> Finding:
     text = f"{type(error).__name__}: {one_line(str(error).strip())}"
     if missing := what_is_missing(error):
         return Finding(Level.ERROR, about, f"{missing} {text}", MIGRATE)
@@ -62,22 +62,22 @@ def _failed_check(about: str, error: Exception) -> Finding:
     return Finding(Level.ERROR, about, text, advice)
 
 
-def _with_time_limit(about: str, check: Callable[[], Findings], seconds: float) -> list[Finding]:
-    """In a thread, which is abandoned when its time is over: a driver may wait for minutes."""
+def _run_with_time_limit(about: str, check: Callable[[], Findings], time_limit: float) -> list[Finding]:
+    """Run the check in a thread, which is abandoned when its time is over: a driver may wait for minutes."""
     found: list[Finding] = []
 
     def work() -> None:
         try:
             found.extend(Finding(level, about, text, advice) for level, text, advice in check())
         except Exception as error:  # any exception of a driver is a finding
-            found.append(_failed_check(about, error))
+            found.append(_finding_of_exception(about, error))
         finally:
             connections.close_all()
 
     thread = threading.Thread(target=work, name=f"doctor-{about}", daemon=True)
     thread.start()
-    thread.join(seconds)
+    thread.join(time_limit)
     if thread.is_alive():
-        text = f"No answer within {seconds:g} s."
+        text = f"No answer within {time_limit:g} s."
         return [*found, Finding(Level.ERROR, about, text, "Check the network and the server, or give --timeout.")]
     return found

@@ -15,22 +15,22 @@ from chroniker.clock.database_clock import database_now
 from chroniker.conf import settings
 from chroniker.executors import executors as configured
 from chroniker.management.console import local_time_text
-from chroniker.management.diagnosis.finding import Findings, Level, from_messages
+from chroniker.management.diagnosis.finding import Findings, Level, findings_of_messages
 from chroniker.models import Host, Job
 from chroniker.scheduler.database_errors import APPS, MIGRATE
 
 
-def database() -> Findings:
+def diagnose_database() -> Findings:
     now = database_now()
     with transaction.atomic(using=settings.database):
-        Host.objects.filter(pk=-1).update(last_seen=now)  # no such row; a read-only database refuses it all the same
+        Host.objects.filter(pk=-1).update(last_seen=now)  # matches no row; a read-only database refuses it nevertheless
     vendor = connections[settings.database].vendor
     yield Level.OK, f"{vendor} answers and is writable; its clock is {local_time_text(now)}.", ""
-    yield from from_messages(check_databases())
+    yield from findings_of_messages(check_databases())
 
 
-def migrations() -> Findings:
-    if wrong := list(from_messages(check_migrations(databases=[settings.database]))):
+def diagnose_migrations() -> Findings:
+    if wrong := list(findings_of_messages(check_migrations(databases=[settings.database]))):
         yield from wrong
         return
     executor = MigrationExecutor(connections[settings.database])
@@ -43,23 +43,23 @@ def migrations() -> Findings:
         yield Level.OK, "All are applied.", ""
 
 
-def runtime_directory() -> Findings:
-    found = list(from_messages(check_runtime_dir()))
+def diagnose_runtime_directory() -> Findings:
+    found = list(findings_of_messages(check_runtime_dir()))
     yield from found
     if not found:
         yield Level.OK, f"{settings.runtime_dir} is usable.", ""
 
 
-def this_host() -> Findings:
-    found = list(from_messages(check_host()))
+def diagnose_this_host() -> Findings:
+    found = list(findings_of_messages(check_host()))
     yield from found
     if not found:
         yield Level.OK, "The kernel can guard runs, and commands can start warm.", ""
 
 
-def executors() -> Findings:
+def diagnose_executors() -> Findings:
     messages = check_executors()
-    yield from from_messages(messages)
+    yield from findings_of_messages(messages)
     if any(message.level >= ERROR for message in messages):
         return
     used: dict[str, set[str]] = {"default": set()}
@@ -67,7 +67,7 @@ def executors() -> Findings:
     for alias, queue in pairs.distinct():
         used.setdefault(alias, set()).add(queue)
     for alias, queues in sorted(used.items()):
-        wrong = list(from_messages(configured[alias].diagnose(queues or {""}), f"“{alias}”: "))
+        wrong = list(findings_of_messages(configured[alias].diagnose(queues or {""}), f"“{alias}”: "))
         yield from wrong
         if not wrong:
             yield Level.OK, f"“{alias}” can take runs.", ""

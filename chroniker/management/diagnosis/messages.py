@@ -6,12 +6,14 @@ from chroniker.lifecycle.alarms import tick_alarm_has_recipients
 from chroniker.management.console import local_time_text
 from chroniker.management.diagnosis.finding import MAX_NAMED, Findings, Level
 from chroniker.models import Channel, FailingChannel
-from chroniker.outbox.channels import CHANNEL, webhooks
+from chroniker.outbox.channels import CHANNEL, configured_webhooks
 
 
-def channels() -> Findings:
+def diagnose_channels() -> Findings:
     names = {channel.key: f"“{channel.name}”" for channel in Channel.objects.all()}
-    names |= {hook.channel: f"“{hook.channel.rpartition(':')[0]}” of CHRONIKER_WEBHOOKS" for hook in webhooks()}
+    names |= {
+        hook.channel: f"“{hook.channel.rpartition(':')[0]}” of CHRONIKER_WEBHOOKS" for hook in configured_webhooks()
+    }
     failing = [row for row in FailingChannel.objects.order_by("since") if row.channel in names]
     for row in failing[:MAX_NAMED]:
         text = f"The channel {names[row.channel]} has failed since {local_time_text(row.since)}: {row.error}"

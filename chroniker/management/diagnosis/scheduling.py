@@ -16,7 +16,7 @@ from chroniker.insights import health as figures_of_health
 from chroniker.insights import health_facts
 from chroniker.insights import reliability as figures
 from chroniker.management.console import local_time_text
-from chroniker.management.diagnosis.finding import MAX_NAMED, Findings, Level, from_messages, join_first_names
+from chroniker.management.diagnosis.finding import MAX_NAMED, Findings, Level, findings_of_messages, join_first_names
 from chroniker.models import Host, HostService, Job, JobState, Lease, Run, Status, Ticker
 
 #: Hosts that have been silent for longer are not reported.
@@ -27,7 +27,7 @@ MAX_COUNTED = 10_000
 MANY_RUNS = 100_000
 
 
-def pauses() -> Findings:
+def diagnose_pauses() -> Findings:
     advice = "Run manage.py resume when the work is done. CHRONIKER_PAUSED in the settings pauses all jobs, too."
     everything = active_pauses.global_pause()
     if everything is not None and everything.is_copy:
@@ -45,12 +45,12 @@ def pauses() -> Findings:
         yield Level.OK, "Nothing is paused.", ""
 
 
-def hosts() -> Findings:
+def diagnose_hosts() -> Findings:
     now = database_now()
     known = list(Host.objects.filter(last_seen__gt=now - FORGOTTEN).order_by("-last_seen"))
     live = [host for host in known if now - host.last_seen <= host_list.SILENT]
     if not live:
-        yield _no_live_host_texts(known)
+        yield _no_live_host_finding(known)
     else:
         yield Level.OK, f"{len(live)} alive: {join_first_names([host.name for host in live])}.", ""
         left = _hosts_shut_down()
@@ -77,20 +77,20 @@ def _hosts_shut_down() -> set[str]:
     return ended - set(workers.filter(ended_at=None))
 
 
-def _no_live_host_texts(known: list[Host]) -> tuple[Level, str, str]:
+def _no_live_host_finding(known: list[Host]) -> tuple[Level, str, str]:
     last = f"The last one was “{known[0].name}”, {local_time_text(known[0].last_seen)}." if known else "None is known."
     text = f"No host was seen in the last {host_list.SILENT.seconds // 60} minutes. {last}"
     return Level.ERROR, text, "Start celery beat and a worker; or cronserver; or put cron into a crontab."
 
 
-def health() -> Findings:
-    """The tick and late messages, as the pages show them. Workers are asked by the check of their executor."""
+def diagnose_health() -> Findings:
+    """The tick and late messages, as the pages show them. The check of an executor asks its workers."""
     now = database_now()
     facts = health_facts.read_facts(now)
     tick, mails = figures_of_health.tick_health(facts, now), figures_of_health.message_health(facts, now)
     levels = {"warn": Level.WARNING, "bad": Level.ERROR}
     all_drain = figures_of_health.draining_host_if_all_drain(facts, now) is not None
-    if tick.level in levels and not all_drain:  # draining hosts are a finding of ``hosts``
+    if tick.level in levels and not all_drain:  # draining hosts are a finding of ``diagnose_hosts``
         text = f"{tick.headline.capitalize()}. {tick.detail}"
         yield levels[tick.level], text, "If one of them runs, read its log, and compare its DATABASES with those here."
     if mails.level in levels:
@@ -106,7 +106,7 @@ def health() -> Findings:
         yield Level.OK, f"The last tick was {tick.headline}: {tick.detail}.", ""
 
 
-def backlog() -> Findings:
+def diagnose_backlog() -> Findings:
     now = database_now()
     if active_pauses.global_pause() is not None:
         yield Level.OK, "Not checked while all jobs are paused.", ""
@@ -122,7 +122,7 @@ def backlog() -> Findings:
     yield level, f"Jobs that are due and not claimed: {count}, the oldest since {local_time_text(oldest)}.", advice
 
 
-def queued_runs() -> Findings:
+def diagnose_queued_runs() -> Findings:
     limit = database_now() - figures_of_health.WAITING
     waiting = Lease.objects.filter(run__status=Status.CLAIMED, run__claimed_at__lt=limit, run__children=None)
     oldest = waiting.select_related("run__job").order_by("run__claimed_at").first()
@@ -139,20 +139,20 @@ def queued_runs() -> Findings:
     )
 
 
-def jobs() -> Findings:
+def diagnose_jobs() -> Findings:
     broken = JobState.objects.filter(job__enabled=True).exclude(schedule_error="").order_by("job__name")
     found = list(broken.values_list("job__name", "schedule_error")[: MAX_NAMED + 1])
     for name, error in found[:MAX_NAMED]:
         yield Level.WARNING, f"Scheduling of “{name}” is suspended: {error}", "Fix its schedule and save the job."
     if len(found) > MAX_NAMED:
         yield Level.WARNING, "Scheduling of more jobs is suspended.", "Run: manage.py jobs --state schedule_error"
-    messages = [*from_messages(check_jobs(databases=[settings.database])), *_old_runs()]
+    messages = [*findings_of_messages(check_jobs(databases=[settings.database])), *_diagnose_old_runs()]
     yield from messages
     if not found and not messages:
         yield Level.OK, f"{Job.objects.filter(enabled=True).count()} are enabled; none is known to be broken.", ""
 
 
-def _old_runs() -> Findings:
+def _diagnose_old_runs() -> Findings:
     """Jobs that keep all their runs, where nothing deletes them by age."""
     enabled = Job.objects.filter(enabled=True)
     if enabled.filter(command="cron_clean").exists():
@@ -164,7 +164,7 @@ def _old_runs() -> Findings:
         yield Level.WARNING, text, "Set “runs kept” of this job, or add a job with the command cron_clean days 30."
 
 
-def reliability() -> Findings:
+def diagnose_reliability() -> Findings:
     now = database_now()
     overlaps, counts = figures.find_overlaps(now), figures.count_events(now)
     for each in overlaps.found[:MAX_NAMED]:

@@ -14,7 +14,7 @@ from chroniker.outbox.notice import Notice
 LONGEST = 3000
 
 
-def slack(notice: Notice, endpoint: Endpoint) -> HttpRequest:
+def slack_request(notice: Notice, endpoint: Endpoint) -> HttpRequest:
     """``{"text": …}``. Slack reads three characters as markup; as entities they are plain text."""
     lines = [_escape_markup(notice.title)]
     if notice.text:
@@ -35,7 +35,7 @@ def _escape_link(url: str) -> str:
     return _escape_markup(url).replace("|", "%7C")
 
 
-def teams(notice: Notice, endpoint: Endpoint) -> HttpRequest:
+def teams_request(notice: Notice, endpoint: Endpoint) -> HttpRequest:
     """A message with one adaptive card."""
     blocks: list[dict[str, Any]] = [
         {

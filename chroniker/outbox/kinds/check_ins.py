@@ -18,9 +18,9 @@ LONGEST_SLUG = 50
 LONGEST_BODY = 50_000
 
 
-def ping(notice: Notice, endpoint: Endpoint) -> HttpRequest:
+def ping_request(notice: Notice, endpoint: Endpoint) -> HttpRequest:
     """``URL/start``, ``URL``, ``URL/EXIT_STATUS`` or ``URL/fail``; a test is ``URL/log``, which changes nothing."""
-    parts = urlsplit(endpoint.target.replace(SLUG, slug(notice.job or "chroniker-test")))
+    parts = urlsplit(endpoint.target.replace(SLUG, slug_of_name(notice.job or "chroniker-test")))
     queries = [parts.query] if parts.query else []
     if notice.run is not None:
         queries.append(f"rid={notice.run.pk}")
@@ -43,11 +43,11 @@ def _url_suffix(notice: Notice) -> str:
     return f"/{status}" if status is not None and 1 <= status <= 255 else "/fail"
 
 
-def sentry(notice: Notice, endpoint: Endpoint) -> HttpRequest:
+def sentry_request(notice: Notice, endpoint: Endpoint) -> HttpRequest:
     """A check-in to ``/api/PROJECT/cron/SLUG/KEY/``, where the target is the DSN ``https://KEY@HOST/PROJECT``."""
     parts = urlsplit(endpoint.target)
     before, _slash, project = parts.path.rstrip("/").rpartition("/")
-    monitor = quote(slug(notice.job or "chroniker-test"))
+    monitor = quote(slug_of_name(notice.job or "chroniker-test"))
     host = (parts.netloc or "").rpartition("@")[2]
     url = f"{parts.scheme}://{host}{before}/api/{project}/cron/{monitor}/{quote(parts.username or '')}/"
     body: dict[str, object] = {"status": _sentry_status(notice.event)}
@@ -65,7 +65,7 @@ def _sentry_status(event: str) -> str:
     return "ok" if event in (RUN_EVENTS["SUCCEEDED"], TEST) else "error"
 
 
-def slug(name: str) -> str:
+def slug_of_name(name: str) -> str:
     """The name in ASCII letters, digits and hyphens. A longer one is cut and gets six digits of its digest."""
     digest = hashlib.sha256(name.encode(errors="replace")).hexdigest()[:6]
     short = slugify(name) or f"job-{digest}"

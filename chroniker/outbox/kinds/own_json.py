@@ -11,16 +11,16 @@ from chroniker.outbox.kinds.endpoint import Endpoint, json_request
 from chroniker.outbox.notice import Notice
 
 
-def own_json(notice: Notice, endpoint: Endpoint) -> HttpRequest:
-    """The template with its placeholders filled in. Raises ``Undeliverable`` for one that was stored unvalidated."""
+def own_json_request(notice: Notice, endpoint: Endpoint) -> HttpRequest:
+    """The template with its placeholders filled in. Raises ``Undeliverable`` for an invalid template."""
     try:
         template = channel_template.parse(endpoint.template)
-        return json_request(endpoint.target, channel_template.fill(template, values(notice)))
+        return json_request(endpoint.target, channel_template.fill(template, placeholder_values(notice)))
     except ValidationError as error:
         raise Undeliverable(" ".join(error.messages)) from None
 
 
-def values(notice: Notice) -> dict[str, str]:
+def placeholder_values(notice: Notice) -> dict[str, str]:
     return {
         "id": notice.message_id,
         "event": notice.event,

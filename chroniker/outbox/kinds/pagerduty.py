@@ -12,7 +12,7 @@ from chroniker.outbox.notice import Notice
 LONGEST_SUMMARY, LONGEST_KEY = 1024, 255
 
 
-def pagerduty(notice: Notice, endpoint: Endpoint) -> HttpRequest:
+def pagerduty_request(notice: Notice, endpoint: Endpoint) -> HttpRequest:
     """``trigger`` opens an incident; ``resolve`` with the same key closes it."""
     event: dict[str, Any] = {
         "routing_key": endpoint.secret,

@@ -15,7 +15,7 @@ from chroniker.outbox.kinds.endpoint import Endpoint
 from chroniker.outbox.notice import Notice
 
 
-def webhook(notice: Notice, endpoint: Endpoint) -> HttpRequest:
+def webhook_request(notice: Notice, endpoint: Endpoint) -> HttpRequest:
     body = json.dumps(notice.body, separators=(",", ":")).encode()
     headers = {"Content-Type": "application/json", "webhook-id": notice.message_id}
     if endpoint.secret:

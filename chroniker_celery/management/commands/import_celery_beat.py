@@ -49,7 +49,7 @@ class Command(ImportCommand):
                 found = jobs.make_candidates(read_dump_file(file) if file else read_tables(), import_options)
             else:
                 found = settings_entries.make_candidates(app, import_options)
-            save_candidates(found, by=self.by, dry_run=options["dry_run"], disabled=options["disabled"])
-        self.show(found, import_options.now, options["json"])
+            save_candidates(found, by=self.actor, dry_run=options["dry_run"], disabled=options["disabled"])
+        self.write_report(found, import_options.now, options["json"])
         if any(each.outcome is Outcome.IMPORTED and each.job.enabled for each in found) and not options["json"]:
-            self.print_lines([AFTER_TABLES if schedule is None else AFTER_ENTRIES])
+            self.write_lines([AFTER_TABLES if schedule is None else AFTER_ENTRIES])

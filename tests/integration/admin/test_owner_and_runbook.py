@@ -63,12 +63,12 @@ def test_the_list_of_jobs_can_be_limited_to_those_of_an_owner(admin: Client) -> 
 @override_settings(CHRONIKER_BASE_URL="https://jobs.example.com")
 def test_mails_name_owner_and_runbook(mail_server: MailServer) -> None:
     ended(a_job_with_subscribers(a_subscriber(), owner="Data team", runbook_url="/docs/nightly/"), Status.FAILED)
-    outbox.send_due()
+    outbox.send_due_messages()
     text = mail_server.mails[0].get_content()
     assert "Owner: Data team\nRunbook: https://jobs.example.com/docs/nightly/\n" in text
 
 
 def test_declarations_and_exported_code_have_owner_and_runbook() -> None:
     job = a_job(name="nightly", owner="Data team", runbook_url="/docs/")
-    text = source_code.module(Job.objects.get(pk=job.pk))
+    text = source_code.module_source(Job.objects.get(pk=job.pk))
     assert 'owner="Data team"' in text and 'runbook_url="/docs/"' in text

@@ -98,7 +98,7 @@ def test_the_page_of_a_job_links_to_the_jobs_with_the_same_tag(admin: Client) ->
     assert (
         '<a href="/admin/chroniker/job/?tag=night">night</a>' in admin.get(f"{LIST}{job.pk}/status/").content.decode()
     )
-    assert 'tags=["night"]' in source_code.module(job)
+    assert 'tags=["night"]' in source_code.module_source(job)
 
 
 def test_a_clone_has_the_same_tags(admin: Client) -> None:

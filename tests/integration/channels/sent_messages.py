@@ -14,5 +14,5 @@ def sent(**fields: Any) -> Outbox:
     """One alert for a new default channel, after one attempt."""
     a_channel(is_default=True, **fields)
     raised(an_alert(a_job()))
-    outbox.send_due()
+    outbox.send_due_messages()
     return Outbox.objects.get()

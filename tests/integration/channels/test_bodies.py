@@ -52,9 +52,9 @@ def raise_and_end(**channel: Any) -> Any:
     job = a_nightly_job()
     alert = an_alert(job)
     raised(alert)
-    assert outbox.send_due() == 1, Outbox.objects.get().error
+    assert outbox.send_due_messages() == 1, Outbox.objects.get().error
     recovered(alert)
-    assert outbox.send_due() == 1
+    assert outbox.send_due_messages() == 1
     return job
 
 
@@ -118,10 +118,10 @@ def test_alarms_about_the_scheduler_open_and_close_an_incident(web_server: WebSe
     a_channel(ChannelKind.SLACK, f"{web_server.url}/s", is_default=True)
     now = database_now()
     assert alarms.raise_alarm(alarms.TICK, now, alarms.AlarmText("Nothing ticks.", "Start it."), now)
-    outbox.send_due()
+    outbox.send_due_messages()
     [alarm] = alarms.raised_alarms().values()
     assert alarms.end_alarm(alarm, alarms.AlarmText("It ticks again.", ""), now)
-    outbox.send_due()
+    outbox.send_due_messages()
     first, second = [json.loads(each.body) for each in web_server.posts if each.path == "/p"]
     assert (first["event_action"], second["event_action"]) == ("trigger", "resolve")
     assert first["dedup_key"] == second["dedup_key"] == "chroniker/shop/fleet/tick"
@@ -135,7 +135,7 @@ def test_own_json_is_parsed_before_its_placeholders_are_filled(web_server: WebSe
     a_channel(ChannelKind.JSON, web_server.url, template=template, is_default=True)
     job = a_job(name='x", "a": "{{ text }} \\')
     raised(an_alert(job))
-    assert outbox.send_due() == 1
+    assert outbox.send_due_messages() == 1
     [body] = posted(web_server)
     assert body["a"] == ['x", "a": "{{ text }} \\ is failing', 3]
     assert body["b"]["{{ kept }}"] == "raised" and body["b"]["url"].startswith(BASE)
@@ -144,7 +144,7 @@ def test_own_json_is_parsed_before_its_placeholders_are_filled(web_server: WebSe
 def test_a_digest_names_jobs_and_counts_the_others(web_server: WebServer) -> None:
     a_channel(ChannelKind.SLACK, web_server.url, is_default=True)
     raised(*[an_alert(a_job(name=f"job number {n:02}")) for n in range(25)])
-    assert MOST_SINGLE < 25 and outbox.send_due() == 1
+    assert MOST_SINGLE < 25 and outbox.send_due_messages() == 1
     [body] = posted(web_server)
     lines = body["text"].splitlines()
     assert lines[0] == "25 alerts" and lines[1] == "job number 00: failing" and lines[21] == "and 5 more"
@@ -165,7 +165,7 @@ def test_a_mail_goes_to_addresses_users_and_the_owner(mail_server: MailServer) -
 def test_a_mail_to_an_owner_without_an_address_is_given_up(mail_server: MailServer) -> None:
     a_channel(ChannelKind.MAIL, "owner", is_default=True)
     raised(an_alert(a_job(owner="the data team")))
-    assert outbox.send_due() == 0 and not mail_server.mails
+    assert outbox.send_due_messages() == 0 and not mail_server.mails
     message = Outbox.objects.get()
     assert message.send_at is None and message.error.startswith("There is no recipient")
 
@@ -175,7 +175,7 @@ def test_a_mail_about_a_run_has_its_output_if_the_channel_wants_it(mail_server: 
     target = "ops@example.com"
     a_channel(ChannelKind.MAIL, target, is_default=True, events=["run.failed"], send_output=with_output)
     ended(a_nightly_job(), Status.FAILED, output="the last words\n", reason="exit status 3")
-    assert outbox.send_due() == 1
+    assert outbox.send_due_messages() == 1
     text = mail_server.mails[0].get_content()
     assert "exit status 3" in text and ("the last words" in text) is with_output
 
@@ -184,7 +184,7 @@ def test_a_mail_masks_the_secrets_of_the_job(mail_server: MailServer, settings: 
     settings.SHOP_TOKEN = "hunter2-secret"
     a_channel(ChannelKind.MAIL, "ops@example.com", is_default=True, events=["run.failed"], send_output=True)
     ended(a_booked_job(secrets="TOKEN=setting:SHOP_TOKEN"), Status.FAILED, output="it is hunter2-secret\n")
-    assert outbox.send_due() == 1
+    assert outbox.send_due_messages() == 1
     text = mail_server.mails[0].get_content()
     assert "it is ••••••" in text and "hunter2" not in text
 

@@ -23,7 +23,7 @@ def test_a_target_is_read_from_a_setting_or_a_variable(web_server: WebServer, mo
     a_channel(target="setting:CHRONIKER_CHANNEL_OPS", is_default=True)
     raised(an_alert(a_job()))
     with override_settings(CHRONIKER_CHANNEL_OPS=f"{web_server.url}/setting"):
-        assert outbox.send_due() == 2
+        assert outbox.send_due_messages() == 2
     assert {each.path for each in web_server.posts} == {"/env", "/setting"}
 
 
@@ -40,7 +40,7 @@ def test_the_error_of_a_wrong_value_does_not_repeat_it(kind: str, monkeypatch: p
     monkeypatch.setenv("CHRONIKER_CHANNEL_OPS", "https://hooks.example.com:x/hunter2")
     message = sent(kind=kind, target="env:CHRONIKER_CHANNEL_OPS")
     channel = Channel.objects.get()
-    assert channel_test.send(channel) and "hunter2" not in channel_test.send(channel)
+    assert channel_test.send_test(channel) and "hunter2" not in channel_test.send_test(channel)
     assert message.error and "hunter2" not in message.error
 
 
@@ -54,7 +54,7 @@ def test_a_message_for_a_deleted_channel_is_given_up_and_says_so() -> None:
     channel = a_channel(is_default=True)
     raised(an_alert(a_job()))
     channel.delete()
-    outbox.send_due()
+    outbox.send_due_messages()
     message = Outbox.objects.get()
     assert message.send_at is None and message.error == "The channel was deleted."
 

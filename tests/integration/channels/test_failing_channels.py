@@ -36,13 +36,13 @@ def test_a_failing_channel_is_deferred_as_a_whole_and_delays_no_other(web_server
     a_channel(target=web_server.url, is_default=True)
     for _ in range(5):
         raised(an_alert(a_job()))
-    assert outbox.send_due() == 5 and len(web_server.posts) == 5
+    assert outbox.send_due_messages() == 5 and len(web_server.posts) == 5
     waiting = Outbox.objects.filter(channel=dead.key)
     row = FailingChannel.objects.get()
     assert row.failures == 1, "one attempt for all its messages"
     assert set(waiting.values_list("attempts", flat=True)) == {1}
     raised(an_alert(a_job()))
-    assert outbox.send_due() == 1 and FailingChannel.objects.get().failures == 1, "a new message waits too"
+    assert outbox.send_due_messages() == 1 and FailingChannel.objects.get().failures == 1, "a new message waits too"
     assert waiting.latest("pk").attempts == 0 and waiting.latest("pk").send_at == row.deferred_until
 
 
@@ -52,10 +52,10 @@ def test_a_channel_that_works_again_sends_what_waited(web_server: WebServer) -> 
     a_channel(target=web_server.url, is_default=True)
     for _ in range(3):
         raised(an_alert(a_job()))
-    assert outbox.send_due() == 0 and len(web_server.posts) == 1
+    assert outbox.send_due_messages() == 0 and len(web_server.posts) == 1
     web_server.answer = 204
     make_due()
-    assert outbox.send_due() == 3 and not FailingChannel.objects.exists()
+    assert outbox.send_due_messages() == 3 and not FailingChannel.objects.exists()
 
 
 @pytest.mark.usefixtures("_local")
@@ -64,7 +64,7 @@ def test_a_message_that_the_server_cannot_read_does_not_defer_the_others(web_ser
     a_channel(target=web_server.url, is_default=True)
     for _ in range(3):
         raised(an_alert(a_job()))
-    outbox.send_due()
+    outbox.send_due_messages()
     assert len(web_server.posts) == 3 and FailingChannel.objects.get().failures == 0
 
 
@@ -84,7 +84,7 @@ def test_messages_of_a_channel_that_never_works_are_given_up(web_server: WebServ
         raised(an_alert(a_job()))
     while Outbox.objects.exclude(send_at=None).exists():
         make_due()
-        outbox.send_due()
+        outbox.send_due_messages()
     assert set(Outbox.objects.values_list("attempts", flat=True)) == {failing_channels.MOST_ATTEMPTS}
 
 
@@ -129,7 +129,7 @@ def test_servers_that_do_not_answer_delay_no_other(
         a_channel(target=web_server.url, is_default=True)
         raised(an_alert(a_job()))
         monkeypatch.setattr(checked_request, "TIMEOUT", 30.0)
-        assert outbox.send_due() == many + 1 and not FailingChannel.objects.exists()
+        assert outbox.send_due_messages() == many + 1 and not FailingChannel.objects.exists()
 
 
 def test_messages_for_many_failing_servers_are_read_in_portions(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -137,7 +137,7 @@ def test_messages_for_many_failing_servers_are_read_in_portions(monkeypatch: pyt
     failing = [f"channel:{n}" for n in range(60)]
     FailingChannel.objects.bulk_create(FailingChannel(channel=each, since=now, deferred_until=now) for each in failing)
     Outbox.objects.bulk_create(Outbox(channel=each, payload={}, send_at=now) for each in [*failing, "channel:works"])
-    read = delivery._fetch_due
+    read = delivery._fetch_due_batch
 
     def due(without: Collection[str], *, with_failing: bool) -> list[Outbox]:
         waiting.append(len(without))
@@ -147,11 +147,11 @@ def test_messages_for_many_failing_servers_are_read_in_portions(monkeypatch: pyt
         begun.append(message.channel)
         return lambda: None
 
-    monkeypatch.setattr(delivery, "_fetch_due", due)
+    monkeypatch.setattr(delivery, "_fetch_due_batch", due)
     monkeypatch.setattr(delivery, "BATCH", 10)
     monkeypatch.setattr(delivery, "MOST_WAITING", 20)
     monkeypatch.setattr(delivery, "CHANNELS", {"channel": prepared})
-    assert outbox.send_due() == 61 and 10 < max(waiting) < 30
+    assert outbox.send_due_messages() == 61 and 10 < max(waiting) < 30
     assert "channel:works" in begun[: under_way.MOST], "although messages for failing servers are older"
 
 
@@ -173,7 +173,7 @@ def test_one_server_gets_its_messages_one_at_a_time_and_in_order(web_server: Web
     alerts = [an_alert(a_job()) for _ in range(20)]
     for alert in alerts:
         raised(alert)
-    assert outbox.send_due() == 20
+    assert outbox.send_due_messages() == 20
     ids = [json.loads(each.body)["data"]["alert"]["id"] for each in web_server.posts]
     assert ids == [str(alert.pk) for alert in alerts]
 
@@ -203,7 +203,7 @@ def test_alerts_are_sent_before_other_messages(web_server: WebServer, monkeypatc
     a_channel(target=f"{web_server.url}/alerts", is_default=True)
     ended(a_booked_job(), Status.SUCCEEDED)
     raised(an_alert(a_job()))
-    assert outbox.send_due() == 2
+    assert outbox.send_due_messages() == 2
     assert [each.path for each in web_server.posts] == ["/alerts", "/runs"]
 
 
@@ -215,7 +215,7 @@ def test_a_message_whose_thread_ends_by_an_exception_is_not_sent(
     def end(*args: object) -> None:
         raise error
 
-    monkeypatch.setattr(mail, "post", end)
+    monkeypatch.setattr(mail, "send_mail", end)
     message = sent(kind=ChannelKind.MAIL, target="ops@example.com")
     assert message.sent_at is None and message.send_at is not None and message.attempts == 1
     assert type(error).__name__ in message.error and FailingChannel.objects.get().failures == 1

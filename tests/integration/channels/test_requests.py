@@ -35,8 +35,8 @@ def test_a_private_address_is_refused_unless_it_is_listed(web_server: WebServer)
     assert not web_server.posts and message.error.startswith("This address is in a private network.")
     for listed in ([HOST], ["127.0.0.0/8"]):
         with override_settings(CHRONIKER_CHANNEL_HOSTS=listed):
-            outbox.send_again([message.pk])
-            assert outbox.send_due() == 1
+            outbox.send_messages_again([message.pk])
+            assert outbox.send_due_messages() == 1
     assert len(web_server.posts) == 2
 
 
@@ -50,7 +50,7 @@ def test_a_name_that_leads_to_a_private_address_is_refused(web_server: WebServer
     with override_settings(CHRONIKER_CHANNEL_HOSTS=["localhost"]):
         a_channel(target=f"http://localhost:{port}/", is_default=True, name="closed")
         raised(an_alert(a_job()))
-        outbox.send_due()
+        outbox.send_due_messages()
     assert Outbox.objects.latest("pk").error == NOT_REACHED
 
 

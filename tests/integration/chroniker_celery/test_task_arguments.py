@@ -100,7 +100,7 @@ def test_a_task_that_is_handed_over_says_so_wherever_its_job_is_shown(admin_clie
     for view, pk in (("job_changelist", None), ("job_status", job.pk), ("run_change", run.pk)):
         page = admin_client.get(reverse(f"admin:chroniker_{view}", args=[] if pk is None else [pk]))
         assert (note in page.content.decode()) == sends, view
-    assert ("# Handed over, not tracked" in source_code.module(job)) == sends
+    assert ("# Handed over, not tracked" in source_code.module_source(job)) == sends
     out = io.StringIO()
     call_command("jobs", stdout=out)
     assert (note in out.getvalue()) == sends

@@ -45,7 +45,7 @@ def values(job: Job) -> dict[str, Any]:
 def test_a_module_declares_the_same_fields(shop: Shop, fields: dict[str, Any]) -> None:
     job = a_job(name="n “1” \"2\" '3'", **fields)
     job.refresh_from_db()
-    shop.write("jobs.py", source_code.module(job))
+    shop.write("jobs.py", source_code.module_source(job))
     [loaded], problems = load_declared_jobs()
     assert problems == []
     assert values(loaded.job) == values(job)
@@ -55,7 +55,7 @@ def test_a_decorator_declares_the_same_fields(shop: Shop) -> None:
     shop.command("report_sales", "")
     job = a_job(name="report", command="report_sales", **CASES["schedule"])
     job.refresh_from_db()
-    source = source_code.decorator(job)
+    source = source_code.decorator_source(job)
     shop.write("management/commands/report_sales.py", source.replace("(BaseCommand): ...", "(BaseCommand):\n    x = 1"))
     [loaded], problems = load_declared_jobs()
     assert problems == []
@@ -63,13 +63,13 @@ def test_a_decorator_declares_the_same_fields(shop: Shop) -> None:
 
 
 def test_a_raw_command_has_no_decorator() -> None:
-    assert source_code.decorator(a_job(command="", raw_command="/bin/true")) == ""
+    assert source_code.decorator_source(a_job(command="", raw_command="/bin/true")) == ""
 
 
 def test_group_calendar_and_dependencies_are_declared_by_name(shop: Shop) -> None:
     group, calendar = Group.objects.create(name="nightly"), Calendar.objects.create(name="holidays")
     job = a_job(group=group, calendar=calendar)
-    shop.write("jobs.py", source_code.module(job, ["load", "clean"]))
+    shop.write("jobs.py", source_code.module_source(job, ["load", "clean"]))
     [loaded], problems = load_declared_jobs()
     assert problems == []
     assert dict(loaded.related) == {"group": "nightly", "calendar": "holidays"}
@@ -78,7 +78,7 @@ def test_group_calendar_and_dependencies_are_declared_by_name(shop: Shop) -> Non
 
 def test_a_module_of_several_jobs_declares_all_of_them(shop: Shop) -> None:
     jobs = [a_job(name=f"job {name}", **fields) for name, fields in CASES.items()]
-    shop.write("jobs.py", source_code.module_of_all((job, ["job raw"] * (job == jobs[0]), {}) for job in jobs))
+    shop.write("jobs.py", source_code.module_source_of_jobs((job, ["job raw"] * (job == jobs[0]), {}) for job in jobs))
     loaded, problems = load_declared_jobs()
     assert problems == []
     assert sorted(each.name for each in loaded) == sorted(job.name for job in jobs)
@@ -88,14 +88,14 @@ def test_a_module_of_several_jobs_declares_all_of_them(shop: Shop) -> None:
 def test_texts_cannot_leave_their_literals() -> None:
     job = a_job(name='x", evil=1) #\nimport os')
     namespace: dict[str, Any] = {}
-    exec(source_code.module(job), namespace)  # what the page offers is executed by whoever copies it
+    exec(source_code.module_source(job), namespace)  # what the page offers is executed by whoever copies it
     assert namespace["declared"].fields["name"] == job.name
     assert "os" not in namespace
 
 
 def test_triggers_are_written_and_read(shop: Shop) -> None:
     job = a_job(name="report", frequency="MANUAL", cron="")
-    source = source_code.module(job, triggered_by={"load": "SUCCEEDED", 'a "b"': "ENDED"})
+    source = source_code.module_source(job, triggered_by={"load": "SUCCEEDED", 'a "b"': "ENDED"})
     shop.write("jobs.py", source)
     [loaded], problems = load_declared_jobs()
     assert problems == []

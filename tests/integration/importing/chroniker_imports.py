@@ -12,7 +12,7 @@ from django.core.management import call_command
 from chroniker.importing.candidate import Candidate
 from chroniker.importing.django_chroniker.importer import import_jobs
 from chroniker.importing.django_chroniker.jobs import ImportOptions
-from chroniker.importing.django_chroniker.source import Dump
+from chroniker.importing.django_chroniker.source import DumpSource
 
 #: After the logs in the fixtures, before the first scheduled time of their jobs.
 NOW = dt.datetime(2026, 11, 30, 12, tzinfo=dt.UTC)
@@ -25,5 +25,5 @@ def printed(*words: str, **options: Any) -> str:
 
 
 def imported(path: Path, now: dt.datetime = NOW, **options: Any) -> dict[str, Candidate]:
-    found = import_jobs(Dump(str(path)), ImportOptions(now, **options), by="a test")
+    found = import_jobs(DumpSource(str(path)), ImportOptions(now, **options), by="a test")
     return {candidate.job.name: candidate for candidate in found.values()}

@@ -11,7 +11,7 @@ import pytest
 
 from chroniker.importing.crontab.manage_line import parse_manage_line
 from chroniker.importing.crontab.redirections import remove_log_redirections
-from chroniker.importing.crontab.shell_words import is_plain
+from chroniker.importing.crontab.shell_words import needs_no_shell
 from chroniker.models import Job
 from tests.integration.importing.crontabs import imported, printed
 
@@ -155,7 +155,7 @@ def test_a_raw_command_that_writes_a_file_is_reported(tmp_path: Path) -> None:
     "command", ["echo 'a | b' \"two  words\"", "/bin/true", "tar -czf a.tar.gz --exclude='*~' b#c"]
 )
 def test_plain_words_run_without_a_shell(command: str) -> None:
-    assert is_plain(command)
+    assert needs_no_shell(command)
     shell = subprocess.run(["sh", "-c", f"printf '%s\\n' {command}"], capture_output=True, text=True, check=True)
     assert shell.stdout.splitlines() == shlex.split(command)
 

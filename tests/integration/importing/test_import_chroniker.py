@@ -13,7 +13,7 @@ from chroniker import lifecycle
 from chroniker.importing.django_chroniker import logs
 from chroniker.importing.django_chroniker.importer import import_jobs, import_logs
 from chroniker.importing.django_chroniker.jobs import ImportOptions
-from chroniker.importing.django_chroniker.source import Dump
+from chroniker.importing.django_chroniker.source import DumpSource
 from chroniker.models import Job, JobDependency, JobState, LogChunk, Run, Status, Stream
 from chroniker.schedule import next_instants
 from chroniker.scheduler import manual_runs
@@ -36,7 +36,7 @@ def everything() -> list[list[dict[str, Any]]]:
 @pytest.mark.parametrize("version", VERSIONS)
 def test_jobs_keep_the_instants_of_django_chroniker(version: str) -> None:
     given = json.loads((FIXTURES / f"instants-{version}.json").read_text())
-    found = import_jobs(Dump(str(dump(version))), ImportOptions(NOW), by="a test")
+    found = import_jobs(DumpSource(str(dump(version))), ImportOptions(NOW), by="a test")
     compared = 0
     for pk, texts in given.items():
         candidate = found[int(pk)]
@@ -161,7 +161,7 @@ def test_a_dry_run_shows_both_schedules_and_changes_nothing() -> None:
 
 def test_a_killed_import_continues(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(logs, "BATCH", 1)
-    source = Dump(str(dump("1.1.0")))
+    source = DumpSource(str(dump("1.1.0")))
     batches = import_logs(source, import_jobs(source, ImportOptions(NOW), by="a test"))
     next(batches)
     next(batches)
@@ -195,7 +195,7 @@ def test_an_error_rolls_back_all_jobs(monkeypatch: pytest.MonkeyPatch) -> None:
 
     monkeypatch.setattr(Job, "save", save)
     with pytest.raises(RuntimeError):
-        import_jobs(Dump(str(dump("1.1.0"))), ImportOptions(NOW), by="a test")
+        import_jobs(DumpSource(str(dump("1.1.0"))), ImportOptions(NOW), by="a test")
     assert len(saved) == 3
     assert not Job.objects.exists()
 

@@ -15,7 +15,7 @@ import pytest
 from django.core.management import CommandError, call_command
 
 from chroniker.importing.crontab.cron_simulation import cron_instants
-from chroniker.importing.crontab.crontab_parser import entries
+from chroniker.importing.crontab.crontab_parser import parse_entries
 from chroniker.models import Job
 from chroniker.schedule import next_instants
 from tests.integration.importing.crontabs import imported, printed
@@ -156,7 +156,7 @@ def test_a_missing_file_is_refused() -> None:
 
 
 def test_comments_and_blank_lines_are_ignored() -> None:
-    assert list(entries("# a\n\n   # b\nX=1\n", system=False)) == []
+    assert list(parse_entries("# a\n\n   # b\nX=1\n", system=False)) == []
 
 
 def test_cron_tz_needs_the_kind_of_cron(tmp_path: Path) -> None:

@@ -69,7 +69,7 @@ def test_a_channel_gets_exactly_the_messages_of_the_specification(clock: AlertCl
 
 def posted(server: WebServer) -> list[str]:
     """The types of the messages that the server has received, after all that are due were sent."""
-    outbox.send_due()
+    outbox.send_due_messages()
     return [json.loads(each.body)["type"] for each in server.posts]
 
 
@@ -92,11 +92,11 @@ def test_an_hour_without_the_mail_server_is_one_mail_per_alert_afterwards(
     for minutes in range(61, 121, 5):
         clock.tick(minutes=60, seconds=1)  # claims; nothing starts the run
         clock.tick(minutes=minutes)
-        outbox.send_due()
+        outbox.send_due_messages()
     assert sent(channel) == ["alert.late"] and mail_server.attempts > 1 and not mail_server.mails
     mail_server.refusing = False
     make_due()
-    assert outbox.send_due() == 1 and outbox.send_due() == 0
+    assert outbox.send_due_messages() == 1 and outbox.send_due_messages() == 0
     [mail] = mail_server.mails
     assert mail["To"] == "ops@example.com" and "had not started by 2026-03-02 01:00:10 UTC" in mail.get_content()
 

@@ -10,7 +10,7 @@ from django.core.management import CommandError, call_command
 from django.test import override_settings
 
 from chroniker.clock.database_clock import database_now
-from chroniker.management.diagnosis.messages import channels
+from chroniker.management.diagnosis.messages import diagnose_channels
 from chroniker.models import ChannelKind, FailingChannel
 from tests.support.channels import LOCAL, a_channel
 from tests.support.message_servers import WebServer
@@ -56,7 +56,7 @@ def test_a_test_is_sent(web_server: WebServer) -> None:
     web_server.answer = 403
     with pytest.raises(CommandError, match=r"The test was not delivered\. The server answered 403\."):
         printed("--test", "chat")
-    [text] = [text for _level, text, advice in channels() if "--test" in advice]
+    [text] = [text for _level, text, advice in diagnose_channels() if "--test" in advice]
     assert text.startswith("The channel “chat” has failed since 20") and text.endswith("The server answered 403.")
     [line] = printed("--json").splitlines()
     assert json.loads(line)["error"] == "The server answered 403." and json.loads(line)["since"] is not None
@@ -69,10 +69,10 @@ def test_a_test_is_sent(web_server: WebServer) -> None:
 
 def test_doctor_lists_channels_whose_last_message_failed() -> None:
     channel = a_channel(name="chat", is_default=True)
-    [(level, text, _advice)] = channels()
+    [(level, text, _advice)] = diagnose_channels()
     assert level == 0 and text == "1 are known; none fails."
     failing(channel.key)
     failing("channel:999999")  # deleted since
-    [(level, text, advice)] = channels()
+    [(level, text, advice)] = diagnose_channels()
     assert text.startswith("The channel “chat” has failed since 20") and text.endswith(": The server answered 404.")
     assert level == 1 and "--test" in advice

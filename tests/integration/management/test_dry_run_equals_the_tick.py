@@ -145,7 +145,7 @@ def test_a_tick_does_what_the_dry_run_predicted(
         if is_paused:
             pauses.pause("somebody")
         now, before = database_now(), known()
-        forecast = dry_run.forecast(None, now)
+        forecast = dry_run.forecast_tick(None, now)
         assert known() == before
         announced = essence([*forecast.result.claimed, *forecast.skipped])
         done = tick(now=now)

@@ -168,7 +168,7 @@ def test_subscribers_receive_the_output_of_a_monitor(mailoutbox: list[Any]) -> N
     monitor = a_monitor(command="check_monitor", args=f"{__name__}.how_many", monitor_error_template="Oh: {{ count }}!")
     monitor.subscribers.add(User.objects.create(username="ann", email="ann@example.com"))
     an_inline_run_of(monitor)
-    outbox.send_due()
+    outbox.send_due_messages()
     [mail] = mailoutbox
     assert mail.to == ["ann@example.com"] and "Oh: 7!" in mail.body
 

@@ -46,7 +46,7 @@ def test_the_callback_receives_job_stdout_and_stderr() -> None:
         stderr="it broke\n",
         reason="exit status 1",
     )
-    assert outbox.send_due() == 1
+    assert outbox.send_due_messages() == 1
     assert called == [("nightly", "one\n", "it broke\n")]
 
 
@@ -57,14 +57,14 @@ def test_the_callback_is_called_for_each_kind_of_error_only() -> None:
     lost(a_job_with_subscribers(name="LOST"))
     missed(name="MISSED")
     make_due()
-    outbox.send_due()
+    outbox.send_due_messages()
     assert sorted(name for name, _stdout, _stderr in called) == ["FAILED", "LOST", "MISSED", "TIMED_OUT"]
 
 
 @pytest.mark.usefixtures("callback")
 def test_the_callback_receives_the_end_reason_of_a_run_without_output() -> None:
     lost(a_job_with_subscribers(name="nightly"))
-    outbox.send_due()
+    outbox.send_due_messages()
     [(_name, stdout, stderr)] = called
     assert stdout == "" and stderr.startswith("lost: Lost contact with the worker.")
 
@@ -72,7 +72,7 @@ def test_the_callback_receives_the_end_reason_of_a_run_without_output() -> None:
 @pytest.mark.usefixtures("callback")
 def test_the_callback_receives_the_end_of_long_output() -> None:
     ended(a_job_with_subscribers(), Status.FAILED, output="x" * 1_000_000 + "the end")
-    outbox.send_due()
+    outbox.send_due_messages()
     [(_name, stdout, _stderr)] = called
     assert len(stdout) == 100_000 and stdout.endswith("xthe end")
 
@@ -81,14 +81,14 @@ def test_the_callback_receives_the_end_of_long_output() -> None:
 def test_a_callback_that_raises_is_retried(caplog: pytest.LogCaptureFixture) -> None:
     trouble.append(RuntimeError("no network"))
     ended(a_job_with_subscribers(), Status.FAILED)
-    assert outbox.send_due() == 0
+    assert outbox.send_due_messages() == 0
     assert "no network" in caplog.text and Outbox.objects.get().error == "RuntimeError: no network"
     make_due()
-    assert outbox.send_due() == 1 and len(called) == 2
+    assert outbox.send_due_messages() == 1 and len(called) == 2
 
 
 @override_settings(CHRONIKER_JOB_ERROR_CALLBACK="shop.nowhere.at_all")
 def test_a_callback_that_cannot_be_imported_does_not_affect_a_run() -> None:
     assert ended(a_job_with_subscribers(), Status.FAILED).status == Status.FAILED
-    outbox.send_due()
+    outbox.send_due_messages()
     assert "ModuleNotFoundError" in Outbox.objects.get().error

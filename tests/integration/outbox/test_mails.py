@@ -32,7 +32,7 @@ def text_of(server: MailServer) -> str:
 def test_subscribers_are_mailed_on_error_by_default(mail_server: MailServer) -> None:
     job = a_job_with_subscribers(a_subscriber("ann"), a_subscriber("bob"), name="nightly")
     run = ended(job, Status.FAILED, reason="exit status 3", exit_code=3, output="one\ntwo\n", stderr="it broke\n")
-    assert outbox.send_due() == 2
+    assert outbox.send_due_messages() == 2
     assert {mail["To"] for mail in mail_server.mails} == {"ann@example.com", "bob@example.com"}
     mail = mail_server.mails[0]
     assert mail["Subject"] == "Error: nightly (failed)"
@@ -52,27 +52,27 @@ def test_subscribers_are_mailed_on_success_if_the_job_enables_it(mail_server: Ma
     )
     ended(job, Status.SUCCEEDED)
     ended(job, Status.FAILED)
-    outbox.send_due()
+    outbox.send_due_messages()
     assert [mail["Subject"] for mail in mail_server.mails] == ["Success: nightly"]
 
 
 def test_a_timed_out_run_is_mailed(mail_server: MailServer) -> None:
     ended(a_job_with_subscribers(a_subscriber()), Status.TIMED_OUT, reason="it ran longer than 5 seconds")
-    assert outbox.send_due() == 0, "its last output is stored after its outcome"
+    assert outbox.send_due_messages() == 0, "its last output is stored after its outcome"
     make_due()
-    assert outbox.send_due() == 1
+    assert outbox.send_due_messages() == 1
     assert "timed out" in text_of(mail_server) and "longer than 5 seconds" in text_of(mail_server)
 
 
 def test_a_lost_run_is_mailed(mail_server: MailServer) -> None:
     run = lost(a_job_with_subscribers(a_subscriber()))
-    assert run.status == Status.LOST and outbox.send_due() == 1
+    assert run.status == Status.LOST and outbox.send_due_messages() == 1
     assert "Lost contact with the worker." in text_of(mail_server)
 
 
 def test_a_missed_run_is_mailed(mail_server: MailServer) -> None:
     missed(a_subscriber(), name="every minute")
-    assert outbox.send_due() == 1
+    assert outbox.send_due_messages() == 1
     assert mail_server.mails[0]["Subject"] == "Error: every minute (missed)"
     assert "more than 60 s late" in text_of(mail_server)
 
@@ -95,7 +95,7 @@ def test_a_user_who_unsubscribes_before_the_mail_is_sent_gets_none(mail_server: 
     ended(a_job_with_subscribers(user), Status.FAILED)
     user.is_active = False
     user.save()
-    assert outbox.send_due() == 0 and not mail_server.mails
+    assert outbox.send_due_messages() == 0 and not mail_server.mails
     message = Outbox.objects.get()
     assert (message.send_at, message.sent_at) == (None, None) and "inactive" in message.error
 
@@ -103,14 +103,14 @@ def test_a_user_who_unsubscribes_before_the_mail_is_sent_gets_none(mail_server: 
 def test_a_failing_mail_server_does_not_affect_a_run(mail_server: MailServer, admin: Client) -> None:
     mail_server.refusing = True
     run = ended(a_job_with_subscribers(a_subscriber()), Status.FAILED)
-    assert outbox.send_due() == 0 and mail_server.attempts == 1
+    assert outbox.send_due_messages() == 0 and mail_server.attempts == 1
     assert run.status == Status.FAILED
     page = admin.get(reverse("admin:chroniker_outbox_changelist")).content.decode()
     assert "Come back later" in page, "the error is shown"
-    assert outbox.send_due() == 0 and mail_server.attempts == 1, "not before its time"
+    assert outbox.send_due_messages() == 0 and mail_server.attempts == 1, "not before its time"
     mail_server.refusing = False
     make_due()
-    assert outbox.send_due() == 1 and len(mail_server.mails) == 1
+    assert outbox.send_due_messages() == 1 and len(mail_server.mails) == 1
     message = Outbox.objects.get()
     assert message.sent_at and (message.send_at, message.error, message.attempts) == (None, "", 2)
 
@@ -119,12 +119,12 @@ def test_a_refused_address_does_not_cause_a_second_mail_to_the_others(mail_serve
     job = a_job_with_subscribers(a_subscriber("ann"), a_subscriber("bob"))
     ended(job, Status.FAILED)
     mail_server.refusing = True
-    outbox.send_due()
+    outbox.send_due_messages()
     mail_server.refusing = False
     make_due()
-    outbox.send_due()
+    outbox.send_due_messages()
     make_due()
-    outbox.send_due()
+    outbox.send_due_messages()
     assert sorted(mail["To"] for mail in mail_server.mails) == ["ann@example.com", "bob@example.com"]
 
 
@@ -181,7 +181,7 @@ def test_the_sender_address_comes_from_a_setting(
 ) -> None:
     with override_settings(**settings):
         ended(a_job_with_subscribers(a_subscriber()), Status.FAILED)
-        outbox.send_due()
+        outbox.send_due_messages()
     assert mail_server.mails[0]["From"] == sender
 
 
@@ -193,13 +193,13 @@ def test_subjects_are_templates(mail_server: MailServer) -> None:
     job = a_job_with_subscribers(a_subscriber(), name="R&D", email_success_to_subscribers=True)
     ended(job, Status.FAILED)
     ended(job, Status.SUCCEEDED)
-    outbox.send_due()
+    outbox.send_due_messages()
     assert [mail["Subject"] for mail in mail_server.mails] == ["[jobs] R&D #1: failed", "[jobs] R&D is fine"]
 
 
 def test_a_line_break_in_a_job_name_adds_no_mail_header(mail_server: MailServer) -> None:
     ended(a_job_with_subscribers(a_subscriber(), name="a\r\nBcc: eve@example.com\r\n\r\nb"), Status.FAILED)
-    assert outbox.send_due() == 1
+    assert outbox.send_due_messages() == 1
     [mail] = mail_server.mails
     assert mail["Subject"] == "Error: a Bcc: eve@example.com b (failed)" and mail["Bcc"] is None
 
@@ -207,7 +207,7 @@ def test_a_line_break_in_a_job_name_adds_no_mail_header(mail_server: MailServer)
 def test_only_the_end_of_long_output_is_mailed(mail_server: MailServer) -> None:
     output = "".join(f"line {n}\n" for n in range(100_000))
     ended(a_job_with_subscribers(a_subscriber()), Status.FAILED, output=output)
-    outbox.send_due()
+    outbox.send_due_messages()
     text = text_of(mail_server)
     assert "line 99999" in text and "line 99950" in text and "line 99949\n" not in text
 
@@ -220,7 +220,7 @@ def test_the_link_uses_the_domain_of_the_site(mail_server: MailServer) -> None:
     Site.objects.update(domain="shop.example.com")
     Site.objects.clear_cache()
     run = ended(a_job_with_subscribers(a_subscriber()), Status.FAILED)
-    outbox.send_due()
+    outbox.send_due_messages()
     assert link(mail_server) == f"http://shop.example.com/admin/chroniker/run/{run.pk}/change/"
 
 
@@ -229,7 +229,7 @@ def test_the_link_uses_the_domain_of_the_site(mail_server: MailServer) -> None:
 def test_without_the_sites_framework_the_link_uses_a_setting(mail_server: MailServer, base: Any) -> None:
     with override_settings(CHRONIKER_BASE_URL=base):
         run = ended(a_job_with_subscribers(a_subscriber()), Status.FAILED)
-        outbox.send_due()
+        outbox.send_due_messages()
     assert link(mail_server) == (f"https://jobs.example.com/admin/chroniker/run/{run.pk}/change/" if base else "")
 
 

@@ -10,7 +10,7 @@ from django.test.utils import CaptureQueriesContext
 from chroniker.clock.database_clock import database_now
 from chroniker.models import LogChunk, Stream
 from chroniker.outbox import output_tail as module
-from chroniker.outbox.output_tail import last_lines, tail
+from chroniker.outbox.output_tail import last_lines, read_tail
 from chroniker.scheduler.manual_runs import run_now
 from tests.support.ended_runs import a_job_with_subscribers
 
@@ -37,23 +37,23 @@ def a_run_that_wrote(texts: Sequence[str]) -> UUID:
     ],
 )
 def test_the_last_characters_of_a_stream_are_returned(texts: list[str], most: int, expected: str) -> None:
-    assert tail(a_run_that_wrote(texts), Stream.STDOUT, most) == expected
+    assert read_tail(a_run_that_wrote(texts), Stream.STDOUT, most) == expected
 
 
 def test_output_of_another_stream_is_not_returned() -> None:
-    assert tail(a_run_that_wrote(["abc"]), Stream.STDERR, 5) == ""
+    assert read_tail(a_run_that_wrote(["abc"]), Stream.STDERR, 5) == ""
 
 
 def test_reading_the_tail_needs_two_statements_for_any_output() -> None:
     run_id = a_run_that_wrote([f"line {n}\n" for n in range(3000)])
     with CaptureQueriesContext(connection) as queries:
-        assert tail(run_id, Stream.STDOUT, 100).endswith("line 2999\n")
+        assert read_tail(run_id, Stream.STDOUT, 100).endswith("line 2999\n")
     assert len(queries) == 2
 
 
 def test_the_newest_chunks_are_read_when_there_are_too_many(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(module, "MOST_CHUNKS", 3)
-    assert tail(a_run_that_wrote(list("abcdef")), Stream.STDOUT, 100) == "def"
+    assert read_tail(a_run_that_wrote(list("abcdef")), Stream.STDOUT, 100) == "def"
 
 
 def test_the_last_lines_are_returned() -> None:

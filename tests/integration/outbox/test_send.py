@@ -30,26 +30,26 @@ def a_message() -> Outbox:
 
 
 def test_a_message_claimed_by_another_sender_is_not_sent(mail_server: MailServer) -> None:
-    [seen] = delivery._fetch_due() if (message := a_message()) else []
-    assert delivery._take(message)
-    assert not delivery._take(seen), "it was due when this sender looked, and is the other's now"
-    assert outbox.send_due() == 0 and not mail_server.mails
+    [seen] = delivery._fetch_due_batch() if (message := a_message()) else []
+    assert delivery._reserve(message)
+    assert not delivery._reserve(seen), "it was due when this sender looked, and is the other's now"
+    assert outbox.send_due_messages() == 0 and not mail_server.mails
 
 
 def test_a_message_of_a_dead_sender_is_sent_after_its_lease_expires(mail_server: MailServer) -> None:
     message = a_message()
-    assert delivery._take(message)
+    assert delivery._reserve(message)
     left = Outbox.objects.get().send_at
     assert left and delivery.LEASE - 10 * SECOND < left - database_now() <= delivery.LEASE
     make_due()
-    assert outbox.send_due() == 1 and len(mail_server.mails) == 1
+    assert outbox.send_due_messages() == 1 and len(mail_server.mails) == 1
 
 
 def test_a_late_report_of_a_sender_does_not_undo_a_sent_message(mail_server: MailServer) -> None:
     late = a_message()
-    assert delivery._take(late)
+    assert delivery._reserve(late)
     make_due()
-    assert outbox.send_due() == 1
+    assert outbox.send_due_messages() == 1
     delivery._record_message_failure(late, RuntimeError("no answer"))
     message = Outbox.objects.get()
     assert message.sent_at and message.send_at is None and message.error == ""
@@ -63,7 +63,7 @@ def test_concurrent_senders_send_each_message_once(mail_server: MailServer) -> N
 
     def send() -> None:
         try:
-            counts.append(outbox.send_due())
+            counts.append(outbox.send_due_messages())
         finally:
             connections.close_all()
 
@@ -79,12 +79,12 @@ def test_concurrent_senders_send_each_message_once(mail_server: MailServer) -> N
 def test_more_messages_than_one_batch_are_all_sent(mail_server: MailServer, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(delivery, "BATCH", 2)
     ended(a_job_with_subscribers(*[a_subscriber(f"user{n}") for n in range(5)]), Status.FAILED)
-    assert outbox.send_due() == 5
+    assert outbox.send_due_messages() == 5
 
 
 def test_no_message_is_started_after_the_time_limit(mail_server: MailServer) -> None:
     a_message()
-    assert outbox.send_due(seconds=0) == 0 and mail_server.attempts == 0
+    assert outbox.send_due_messages(time_limit=0) == 0 and mail_server.attempts == 0
 
 
 def test_attempts_have_growing_intervals_and_a_limit(mail_server: MailServer) -> None:
@@ -93,7 +93,7 @@ def test_attempts_have_growing_intervals_and_a_limit(mail_server: MailServer) ->
     waits = []
     while Outbox.objects.get().send_at:
         make_due()
-        outbox.send_due()
+        outbox.send_due_messages()
         if send_at := Outbox.objects.get().send_at:
             waits.append(round((send_at - database_now()).total_seconds()))
     assert mail_server.attempts == MOST_ATTEMPTS == 22
@@ -106,15 +106,15 @@ def test_attempts_have_growing_intervals_and_a_limit(mail_server: MailServer) ->
 def test_an_abandoned_message_can_be_sent_again(mail_server: MailServer) -> None:
     message = a_message()
     Outbox.objects.update(send_at=None, attempts=22, error="no")
-    assert outbox.send_due() == 0
-    assert outbox.send_again([message.pk]) == 1
-    assert outbox.send_due() == 1 and len(mail_server.mails) == 1
+    assert outbox.send_due_messages() == 0
+    assert outbox.send_messages_again([message.pk]) == 1
+    assert outbox.send_due_messages() == 1 and len(mail_server.mails) == 1
 
 
 def test_a_message_of_an_unknown_channel_is_abandoned() -> None:
     message = a_message()
     Outbox.objects.filter(pk=message.pk).update(channel="pigeon:1")
-    outbox.send_due()
+    outbox.send_due_messages()
     message.refresh_from_db()
     assert message.send_at is None and "pigeon" in message.error
 
@@ -122,8 +122,8 @@ def test_a_message_of_an_unknown_channel_is_abandoned() -> None:
 def test_messages_are_deleted_with_their_job(mail_server: MailServer) -> None:
     message = a_message()
     assert message.run is not None
-    assert delivery._fetch_due() and Job.objects.filter(pk=message.run.job_id).delete()
-    assert not delivery._take(message) and outbox.send_due() == 0
+    assert delivery._fetch_due_batch() and Job.objects.filter(pk=message.run.job_id).delete()
+    assert not delivery._reserve(message) and outbox.send_due_messages() == 0
 
 
 def test_a_tick_with_nothing_to_send_needs_one_extra_query() -> None:

@@ -40,7 +40,7 @@ def hooked(server: WebServer, **entry: Any) -> Iterator[None]:
 def test_a_webhook_receives_json_signed_according_to_standard_webhooks(web_server: WebServer) -> None:
     with hooked(web_server):
         run = ended(a_job_with_subscribers(name="nightly"), Status.FAILED, reason="exit status 3", exit_code=3)
-        assert outbox.send_due() == 1
+        assert outbox.send_due_messages() == 1
     [post] = web_server.posts
     assert post.path == "/jobs?a=1" and post.headers["content-type"] == "application/json"
     payload = json.loads(post.body)
@@ -65,7 +65,7 @@ def test_each_end_status_has_its_webhook_event(web_server: WebServer) -> None:
         cancelled = run_now(a_booked_job(cron="0 0 1 1 *"), by="a test")
         stop(cancelled.pk, "a test")
         make_due()
-        outbox.send_due()
+        outbox.send_due_messages()
     payload = sorted(json.loads(post.body)["type"] for post in web_server.posts)
     assert payload == sorted(
         ["run.succeeded", "run.failed", "run.timed_out", "run.stopped", "run.lost", "run.missed", "run.stopped"]
@@ -76,7 +76,7 @@ def test_a_webhook_receives_only_the_events_it_lists(web_server: WebServer) -> N
     with hooked(web_server, EVENTS=["run.lost"]):
         ended(a_job_with_subscribers(), Status.FAILED)
         lost(a_job_with_subscribers())
-        outbox.send_due()
+        outbox.send_due_messages()
     assert [json.loads(post.body)["type"] for post in web_server.posts] == ["run.lost"]
 
 
@@ -84,11 +84,11 @@ def test_a_refused_webhook_is_retried_with_the_same_id_and_body(web_server: WebS
     web_server.answer = 503
     with hooked(web_server):
         ended(a_job_with_subscribers(), Status.FAILED)
-        assert outbox.send_due() == 0
+        assert outbox.send_due_messages() == 0
         assert Outbox.objects.get().error == "The server answered 503 Service Unavailable."
         web_server.answer = 200
         make_due()
-        assert outbox.send_due() == 1
+        assert outbox.send_due_messages() == 1
     first, second = web_server.posts
     assert (first.body, first.headers["webhook-id"]) == (second.body, second.headers["webhook-id"])
 
@@ -97,7 +97,7 @@ def test_redirects_are_not_followed(web_server: WebServer) -> None:
     web_server.answer, web_server.location = 302, f"{web_server.url}/elsewhere"
     with hooked(web_server):
         ended(a_job_with_subscribers(), Status.FAILED)
-        assert outbox.send_due() == 0
+        assert outbox.send_due_messages() == 0
     assert len(web_server.posts) == 1 and not web_server.gets
     assert "302" in Outbox.objects.get().error
 
@@ -107,14 +107,14 @@ def test_an_unreachable_webhook_does_not_affect_a_run() -> None:
         url = f"http://{HOST}:{free.getsockname()[1]}/"
     with override_settings(CHRONIKER_WEBHOOKS=[{"URL": url, "SECRET": SECRET, "EVENTS": ["run.failed"]}]):
         assert ended(a_job_with_subscribers(), Status.FAILED).status == Status.FAILED
-        outbox.send_due()
+        outbox.send_due_messages()
     assert "refused" in Outbox.objects.get().error
 
 
 def test_messages_to_a_removed_webhook_address_are_abandoned(web_server: WebServer) -> None:
     with hooked(web_server):
         ended(a_job_with_subscribers(), Status.FAILED)
-    assert outbox.send_due() == 0 and not web_server.posts
+    assert outbox.send_due_messages() == 0 and not web_server.posts
     message = Outbox.objects.get()
     assert message.send_at is None and message.sent_at is None and "no longer" in message.error
 

@@ -181,7 +181,7 @@ def test_a_pass_requests_the_heartbeat_url_at_most_once_a_minute(web_server: Web
 
 def test_a_failed_request_is_logged_without_the_url(caplog: pytest.LogCaptureFixture) -> None:
     with override_settings(CHRONIKER_HEARTBEAT_URL="http://127.0.0.1:1/secret"):
-        heartbeat_url.request_soon()
+        heartbeat_url.start_request()
         wait_until(lambda: not heartbeat_url.is_requesting(), what="answered")
     [record] = [each for each in caplog.records if each.name == "chroniker.outbox.heartbeat_url"]
     assert "(host 127.0.0.1) failed: URLError" in record.getMessage() and "secret" not in record.getMessage()

@@ -64,7 +64,7 @@ def test_a_copy_claims_starts_expires_and_sends_nothing(dummy: Any) -> None:
     assert len(dummy.dispatched) == dispatched
     assert not Run.objects.filter(job=due).exists()
     assert Run.objects.get(pk=running.pk).status == Status.RUNNING
-    assert outbox.send_due() == 0 and Outbox.objects.get(run=message).send_at is not None
+    assert outbox.send_due_messages() == 0 and Outbox.objects.get(run=message).send_at is not None
     assert lifecycle.start(queued.pk, queued.token, uuid.uuid4(), host="h", pid=1) is None
     queued.refresh_from_db()
     assert (queued.status, queued.code) == (Status.CLAIMED, Code.COPIED)

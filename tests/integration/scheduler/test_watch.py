@@ -43,7 +43,7 @@ def test_a_silent_scheduler_is_reported_once_and_its_return_once(mail_server: Ma
     Ticker.objects.filter(pk=ticker.pk).update(last_at=database_now())
     assert look() == ["The scheduler ticks again, after 4 min."]
     assert look() == []
-    assert outbox.send_due() == 2
+    assert outbox.send_due_messages() == 2
     first, second = mail_server.mails
     assert first["To"] == second["To"] == "ops@example.com"
     text = first.get_content()
@@ -164,7 +164,7 @@ def test_subscribers_get_the_message_where_there_are_no_admins(mail_server: Mail
     a_job_with_subscribers(a_subscriber("eve"), enabled=False)
     a_ticker(4 * MINUTE)
     look()
-    assert outbox.send_due() == 1
+    assert outbox.send_due_messages() == 1
     assert mail_server.mails[0]["To"] == "bob@example.com"
 
 
@@ -177,7 +177,7 @@ def test_webhooks_get_the_message_if_they_want_the_event(web_server: WebServer) 
     ]
     with override_settings(CHRONIKER_WEBHOOKS=hooks):
         Watch(waits_first=False).look()
-        assert outbox.send_due() == 1
+        assert outbox.send_due_messages() == 1
     [post] = web_server.posts
     body = json.loads(post.body)
     assert body["type"] == "scheduler.silent"

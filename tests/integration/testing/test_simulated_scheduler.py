@@ -155,7 +155,7 @@ def test_the_code_of_a_test_may_start_pause_and_edit() -> None:
 def test_without_a_transaction_of_the_test_it_is_the_same(monkeypatch: pytest.MonkeyPatch) -> None:
     """Mails are sent here too, not by a thread, which would not know when the test ends."""
     threads: list[str] = []
-    monkeypatch.setattr(sender_thread, "_begin", lambda: threads.append("begun"))
+    monkeypatch.setattr(sender_thread, "_start_thread", lambda: threads.append("begun"))
     a_job(name="nightly", cron="30 3 * * *", max_retries=1).subscribers.set([a_subscriber()])
     with scheduler(START) as simulated:
         simulated.ends("nightly", Status.FAILED)
