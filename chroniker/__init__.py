@@ -110,8 +110,8 @@ def backfill(
     """
     from chroniker.scheduler import backfilling, requests
 
-    wish = backfilling.Wish(job, first, last, which, include_unknown, on_failure, args, note)
-    return requests.backfill(wish, by)
+    wish = backfilling.BackfillRequest(job, first, last, which, include_unknown, on_failure, args, note)
+    return requests.request_backfill(wish, by)
 
 
 def trigger(

@@ -10,8 +10,8 @@ from celery import Celery, beat
 from django.db import Error, connections
 
 from chroniker.scheduler import start_report, tick_result
-from chroniker.scheduler.database_errors import explain
-from chroniker.scheduler.loop import Ticker
+from chroniker.scheduler.database_errors import explain_database_error
+from chroniker.scheduler.loop import TickLoop
 from chroniker_celery.beat_sender import EntrySender
 
 logger = logging.getLogger(__name__)
@@ -33,7 +33,7 @@ class Scheduler(beat.Scheduler):
     max_interval = PERIOD  # type: ignore[assignment]  # Celery takes any number
 
     def __init__(self, app: Celery, *args: Any, **kwargs: Any) -> None:
-        self._ticker: Ticker | None = None
+        self._ticker: TickLoop | None = None
         self._sender = EntrySender(self, str(kwargs.get("schedule_filename") or ""))
         self._next_tick = 0.0  # on the monotonic clock
         self._is_ticking = False
@@ -49,7 +49,7 @@ class Scheduler(beat.Scheduler):
     def tick(self, *args: Any, **kwargs: Any) -> float:
         """Send one entry of ``beat_schedule`` if it is due, and tick. Returns the seconds to sleep."""
         if self._ticker is None:
-            self._ticker = Ticker(self.max_interval or PERIOD, _ignore_result, kind="beat")
+            self._ticker = TickLoop(self.max_interval or PERIOD, _ignore_result, kind="beat")
         self._ticker.touch()
         try:
             self._is_ticking = True
@@ -65,7 +65,7 @@ class Scheduler(beat.Scheduler):
             self._is_ticking = False
         return max(0.0, min(wait, self._next_tick - now))
 
-    def _tick_jobs(self, ticker: Ticker) -> float:
+    def _tick_jobs(self, ticker: TickLoop) -> float:
         """Tick; returns the seconds until the next. While the database is down: logs it once, and tries again."""
         try:
             pause = ticker.step()
@@ -80,7 +80,7 @@ class Scheduler(beat.Scheduler):
     def _log_database_down(self, error: Error) -> None:
         if self._down_since is None:
             self._down_since = time.monotonic()
-            logger.error("The database cannot be used; trying again until it can. %s", explain(error))
+            logger.error("The database cannot be used; trying again until it can. %s", explain_database_error(error))
 
     def _log_database_up(self) -> None:
         if self._down_since is not None:
@@ -101,7 +101,7 @@ class Scheduler(beat.Scheduler):
     @property
     def info(self) -> str:
         """For Celery's lines at the start."""
-        lines = [f"    . {line.replace(': ', ' -> ', 1)}" for line in start_report.lines()]
+        lines = [f"    . {line.replace(': ', ' -> ', 1)}" for line in start_report.start_report_lines()]
         return "\n".join([*lines, f"    . ticks -> when a job is due, and every {self.max_interval:g} s"])
 
 

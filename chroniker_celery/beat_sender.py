@@ -13,7 +13,7 @@ from kombu.exceptions import OperationalError
 from chroniker.escaping import one_line
 from chroniker.process.deferred_signals import deferred_signals
 from chroniker.process.kernel import host_clock
-from chroniker.scheduler.database_errors import explain
+from chroniker.scheduler.database_errors import explain_database_error
 from chroniker.scheduler.kept_connection import KeptConnection
 from chroniker_celery import beat_entries
 from chroniker_celery.beat_entries import DatabaseClock, Entry
@@ -140,7 +140,7 @@ class EntrySender:
 
     def _log_database_down(self, error: Error) -> float:
         if not self._failing:
-            logger.error("The entries of beat_schedule wait for the database. %s", explain(error))
+            logger.error("The entries of beat_schedule wait for the database. %s", explain_database_error(error))
         self._failing = True
         return DATABASE_RETRY_SECONDS
 

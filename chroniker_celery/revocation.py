@@ -47,7 +47,7 @@ def stop_run_in_thread(task_id: str) -> None:
 
 def _stop_run(task_id: str) -> None:
     try:
-        stopping.stop(UUID(task_id), Reason.of(Code.CONTROL_COMMAND).to_text())
+        stopping.stop_run(UUID(task_id), Reason.of(Code.CONTROL_COMMAND).to_text())
     except Exception as error:  # an unknown id, or no database: the run continues, or is dispatched again
         logger.warning("Run %.100r could not be stopped by a control command: %s", task_id, error)
     finally:

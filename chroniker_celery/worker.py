@@ -21,7 +21,7 @@ from chroniker.conf import settings
 from chroniker.eligibility import hosts
 from chroniker.models import NO_QUEUE
 from chroniker.scheduler import dispatch, start_report, watch
-from chroniker.scheduler.watch import Watch
+from chroniker.scheduler.watch import FleetWatch
 from chroniker.worker import run_lock
 from chroniker.worker.run_remains import RemainsSweeper
 from chroniker.worker.wake_socket import wake_supervisor
@@ -149,7 +149,7 @@ class HostHeartbeat(threading.Thread):
         self._started_at: dt.datetime | None = None
         self._ended = threading.Event()
         self._failing = False
-        self._watch = Watch()
+        self._watch = FleetWatch()
 
     def run(self) -> None:
         recorded_at = float("-inf")
@@ -158,13 +158,13 @@ class HostHeartbeat(threading.Thread):
                 recorded_at = time.monotonic()
                 self._record_safely(hosts.record_heartbeat)
             self._watch_scheduler()
-            if self._ended.wait(watch.look_interval()):
+            if self._ended.wait(watch.seconds_between_looks()):
                 self._record_safely(hosts.record_worker_shutdowns)
                 return
 
     def _watch_scheduler(self) -> None:
         try:
-            self._watch.look()
+            self._watch.raise_or_end_alarms()
         except Exception:  # a defect must not end the heartbeats
             logger.exception("The scheduler could not be watched.")
         finally:
@@ -184,8 +184,8 @@ class HostHeartbeat(threading.Thread):
         try:
             if self._started_at is None:
                 # The drain was for the deployment of this worker.
-                dispatch.end_drain(starting=str(self._parent.hostname))
-                dispatch.send_again_to_this_host(dt.timedelta(seconds=EXPIRES))
+                dispatch.end_drain_of_this_host(starting_worker=str(self._parent.hostname))
+                dispatch.redispatch_old_claims_of_this_host(dt.timedelta(seconds=EXPIRES))
                 self._started_at = database_now()
             step(self._worker_reports())
             self._failing = False

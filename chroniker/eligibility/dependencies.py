@@ -12,7 +12,7 @@ from django.db.models import Exists, F, Min, OuterRef, Q, QuerySet
 from django.utils.translation import gettext as _
 
 from chroniker.models import EVERY_HOST, JobDependency, JobState, Lease, Status, Trigger
-from chroniker.models.compiled import AnyOf, fetch
+from chroniker.models.compiled import AnyOf, fetch_rows
 
 
 class Scope(Enum):
@@ -77,7 +77,7 @@ def read_dependency_edges(job_ids: Collection[int]) -> list[Edge]:
     """The dependencies of these jobs. One statement; no statement if there are no jobs."""
     if not job_ids:
         return []
-    rows = fetch(_edge_rows, job_ids=list(job_ids))
+    rows = fetch_rows(_edge_rows, job_ids=list(job_ids))
     return [Edge(low, high, completion, state is not None) for low, high, completion, state in rows]
 
 
@@ -89,7 +89,7 @@ def _edge_rows(job_ids: Collection[int]) -> QuerySet[JobDependency, Any]:
 def ready_until(job_ids: Collection[int], now: dt.datetime) -> dict[int, dt.datetime]:
     """For each dependent that waits for another job's turn: the first pending instant of that job, if it has come. Only
     earlier instants of the dependent are ready."""
-    return dict(fetch(_ends_of_readiness, job_ids=list(job_ids), now=now))
+    return dict(fetch_rows(_ends_of_readiness, job_ids=list(job_ids), now=now))
 
 
 def _ends_of_readiness(job_ids: Collection[int], now: dt.datetime) -> QuerySet[JobDependency, Any]:

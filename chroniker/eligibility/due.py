@@ -22,9 +22,9 @@ from chroniker.eligibility.claim_kinds import (
 )
 from chroniker.eligibility.waiting_activations import all_waiting_activations
 from chroniker.models import Group, Job, JobDependency, JobState, JobTrigger, Lease, Outbox, Overlap, Run, Trigger
-from chroniker.models.compiled import AnyOf, Given, fetch
-from chroniker.models.light_rows import COLUMNS, states_of
-from chroniker.models.statements import Statement, compiled_once, parameter, select
+from chroniker.models.compiled import AnyOf, GivenValue, fetch_rows
+from chroniker.models.light_rows import COLUMNS, make_states
+from chroniker.models.statements import Statement, compiled_once, make_select, parameter
 from chroniker.schedule.zones import zone_rules_version
 
 # One query for each kind: "next_run <= now OR force_run" would lose the index on a large table.
@@ -62,7 +62,10 @@ def _paused_or_full_groups(kind: ClaimKind, now: dt.datetime) -> list[int]:
 
 
 def _due_states(
-    kind: ClaimKind, now: dt.datetime, only_jobs: Collection[int] | Given | None, closed_groups: Collection[int] | Given
+    kind: ClaimKind,
+    now: dt.datetime,
+    only_jobs: Collection[int] | GivenValue | None,
+    closed_groups: Collection[int] | GivenValue,
 ) -> QuerySet[JobState]:
     leases = Lease.objects.filter(job=OuterRef("pk"), slot="")
     # During a run of a backfill the instants wait, with each overlap policy.
@@ -95,15 +98,15 @@ def read_due_states(
     given = {} if only_jobs is None else {"only_jobs": list(only_jobs)}
     if check_groups and (closed_groups := _paused_or_full_groups(kind, now)):
         given["closed_groups"] = closed_groups
-    return states_of(fetch(_due_rows, kind, limit, now=now, **given), _columns_of_failed_attempt(kind))
+    return make_states(fetch_rows(_due_rows, kind, limit, now=now, **given), _columns_of_failed_attempt(kind))
 
 
 def _due_rows(
     kind: ClaimKind,
     limit: int,
     now: dt.datetime,
-    only_jobs: Collection[int] | Given | None = None,
-    closed_groups: Collection[int] | Given = (),
+    only_jobs: Collection[int] | GivenValue | None = None,
+    closed_groups: Collection[int] | GivenValue = (),
 ) -> QuerySet[JobState, Any]:
     return _due_states(kind, now, only_jobs, closed_groups).values_list(*COLUMNS, *_columns_of_failed_attempt(kind))[
         :limit
@@ -116,7 +119,7 @@ def _columns_of_failed_attempt(kind: ClaimKind) -> list[str]:
 
 def groups_with_urgent_work(now: dt.datetime) -> list[int]:
     """The groups with a limit that have a due job. A backfill in such a group leaves the place to that job."""
-    return [pk for (pk,) in fetch(_rows_of_urgent_groups, now=now)]
+    return [pk for (pk,) in fetch_rows(_rows_of_urgent_groups, now=now)]
 
 
 def _rows_of_urgent_groups(now: dt.datetime) -> QuerySet[Group, Any]:
@@ -161,12 +164,12 @@ def _make_work_after_run_statement() -> Statement:
     job = parameter("job")
     with_limit = Job.objects.filter(pk=job, group__limit__isnull=False).values("group")
     others = [
-        select(JobDependency.objects.filter(dependee=job).order_by().values("dependent")),
-        select(JobTrigger.objects.filter(source=job).order_by().values("target")),
-        select(Job.objects.filter(group__in=with_limit).order_by().values("pk")),
+        make_select(JobDependency.objects.filter(dependee=job).order_by().values("dependent")),
+        make_select(JobTrigger.objects.filter(source=job).order_by().values("target")),
+        make_select(Job.objects.filter(group__in=with_limit).order_by().values("pk")),
     ]
-    pending = select(JobState.objects.filter(any_kind_pending_condition(StatementNow())).order_by().values("pk"))
-    messages = select(Outbox.objects.filter(send_at__lte=StatementNow()).order_by().values("pk"))
+    pending = make_select(JobState.objects.filter(any_kind_pending_condition(StatementNow())).order_by().values("pk"))
+    messages = make_select(Outbox.objects.filter(send_at__lte=StatementNow()).order_by().values("pk"))
     # One condition for all of these jobs: four of them took the database longer to plan than to answer.
     jobs = " UNION ALL ".join(["SELECT %s", *(each.sql for each in others)])
     waiting = f"SELECT 1 FROM jobs JOIN ({pending.sql}) pending ON pending.pk = jobs.id"  # nosec B608  # by Django

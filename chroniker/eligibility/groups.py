@@ -12,7 +12,7 @@ from django.db.models import Count, F, Q, QuerySet
 from django.utils.translation import gettext as _
 
 from chroniker.models import Group, Job, Lease
-from chroniker.models.compiled import AnyOf, Given, fetch
+from chroniker.models.compiled import AnyOf, GivenValue, fetch_rows
 
 #: A reason names at most this many jobs, and counts the others.
 MOST_NAMED = 5
@@ -20,7 +20,7 @@ MOST_NAMED = 5
 
 def paused_group_ids() -> list[int]:
     """The groups that are paused. One statement."""
-    return [pk for (pk,) in fetch(_paused_rows)]
+    return [pk for (pk,) in fetch_rows(_paused_rows)]
 
 
 def paused_or_full_group_ids() -> list[int]:
@@ -29,10 +29,10 @@ def paused_or_full_group_ids() -> list[int]:
     The search for due jobs leaves out the jobs of full groups: else their backlog would fill batch after batch, and
     nothing could be claimed.
     """
-    return [pk for (pk,) in fetch(_closed_rows)]
+    return [pk for (pk,) in fetch_rows(_closed_rows)]
 
 
-def is_outside_groups(group_ids: Collection[int] | Given) -> Q:
+def is_outside_groups(group_ids: Collection[int] | GivenValue) -> Q:
     """Condition on JobState or Lease: the job is in none of these groups.
 
     There are few groups, so one statement reads their ids before. A join with groups in the search for due jobs would
@@ -63,10 +63,10 @@ def groups_with_limit(jobs: Iterable[Job]) -> set[int]:
 
 def count_open_jobs(group_ids: Collection[int]) -> dict[int, int]:
     """The number of claimed or running jobs of each group; a group with none is left out."""
-    return dict(fetch(_open_jobs_by_group, ids=list(group_ids))) if group_ids else {}
+    return dict(fetch_rows(_open_jobs_by_group, ids=list(group_ids))) if group_ids else {}
 
 
-def _open_jobs_by_group(ids: Collection[int] | Given) -> QuerySet[Lease, Any]:
+def _open_jobs_by_group(ids: Collection[int] | GivenValue) -> QuerySet[Lease, Any]:
     leases = Lease.objects.filter(AnyOf("job__group", ids), slot="").order_by()
     return leases.values_list("job__group").annotate(Count("pk"))
 

@@ -93,7 +93,7 @@ def select_queues_without_worker(
     consumed: set[tuple[str, str]] = set()
     for service in services:
         if now - service.last_seen <= settings.host_timeout:
-            consumed |= {(service.executor, name) for name in service.consumed}
+            consumed |= {(service.executor, name) for name in service.consumed_queues}
     served = {executor for executor, _name in consumed}
     return [
         queue

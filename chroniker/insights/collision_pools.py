@@ -27,7 +27,7 @@ def slots_by_queue(services: Iterable[HostService]) -> dict[Queue, int | None]:
     """The slots of the live workers of each queue; None if a worker has no limit, or its number of slots is unknown."""
     found: dict[Queue, int | None] = {}
     for service in services:
-        for name in service.consumed:
+        for name in service.consumed_queues:
             known = found.get((service.executor, name), 0)
             found[service.executor, name] = None if known is None or service.slots is None else known + service.slots
     return found

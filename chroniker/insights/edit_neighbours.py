@@ -11,7 +11,7 @@ from chroniker.exceptions import ScheduleError
 from chroniker.insights.light_states import read_light_states
 from chroniker.insights.timetable import DAY, ChangedTime, Timetable, stale_times
 from chroniker.models import Job, JobDependency, JobState, Status
-from chroniker.models.calendar import closed_times
+from chroniker.models.calendar import read_closed_times
 from chroniker.models.schedule_fields import SPEC_FIELDS
 from chroniker.schedule import jitter, validate
 
@@ -51,7 +51,7 @@ def jobs_in_same_minute(
 
     Jobs of the same schedule, jitter and calendar are computed together. One statement where one has a calendar.
     """
-    closed = closed_times({state.job.calendar_id for state in others if state.job.calendar_id})
+    closed = read_closed_times({state.job.calendar_id for state in others if state.job.calendar_id})
     alike: dict[tuple[Timetable, dt.timedelta], list[JobState]] = {}
     for state in others:
         table = Timetable(state.job.spec, tuple(closed.get(state.job.calendar_id or 0, ())))

@@ -120,7 +120,7 @@ def _fleet_queues(alive: Iterable[HostService], now: dt.datetime) -> list[Queue]
     """The queues that a live worker consumes, and those in which a run waits."""
     consumers: dict[tuple[str, str], list[HostService]] = defaultdict(list)
     for service in alive:
-        for name in service.consumed:
+        for name in service.consumed_queues:
             consumers[service.executor, name].append(service)
     rows = Lease.objects.filter(run__status=Status.CLAIMED).order_by("run__claimed_at")
     queued = list(rows.values_list("run__executor", "run__queue", "run__claimed_at")[:MOST_QUEUED])

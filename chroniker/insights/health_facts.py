@@ -22,7 +22,7 @@ from chroniker.executors.statement_limit import statement_limit
 from chroniker.insights import jobs_in_trouble
 from chroniker.insights.capped_counts import CountUpTo
 from chroniker.models import Host, HostService, Job, JobState, Outbox, Ticker
-from chroniker.models.compiled import fetch
+from chroniker.models.compiled import fetch_rows
 
 logger = logging.getLogger(__name__)
 
@@ -121,7 +121,7 @@ def _hosts_and_services(now: dt.datetime) -> tuple[list[Host], list[HostService]
 def _overdue_since_and_trouble_count(tickers: Sequence[Ticker], now: dt.datetime) -> tuple[dt.datetime | None, int]:
     """Since when a job is overdue, and how many jobs need a person. One statement."""
     since = {"late_since": now - overdue_after(tickers), "lost_since": now - jobs_in_trouble.LOST_WITHIN}
-    for overdue_since, *counts in fetch(_trouble_counts_query, **since):
+    for overdue_since, *counts in fetch_rows(_trouble_counts_query, **since):
         return overdue_since, sum(counts)
     return None, 0  # there is no job
 

@@ -17,9 +17,9 @@ from chroniker.insights import health_facts
 from chroniker.insights.capped_counts import CountUpTo
 from chroniker.insights.distinct_values import distinct_values
 from chroniker.models import Group, Job, JobState, Lease, Run, Status, Tag
-from chroniker.models.compiled import AnyOf, Given, fetch
+from chroniker.models.compiled import AnyOf, GivenValue, fetch_rows
 
-Moment = dt.datetime | Given  #: a query that is compiled once is given it later
+Moment = dt.datetime | GivenValue  #: a query that is compiled once is given it later
 #: Numbers above this one are not counted.
 MOST_COUNTED = 1_000
 #: A queued run that no worker has taken for this long needs attention.
@@ -211,7 +211,7 @@ def _word_condition(word: str) -> Q:
 def count_jobs_by_show(conditions: JobConditions) -> dict[str, int]:
     """By the names of ``SHOWS``. One statement."""
     moments = {name: getattr(conditions, name) for name in ("now", "overdue_before", "stuck_before")}
-    rows = fetch(_job_counts_query, conditions.is_paused, conditions.closed_groups, **moments)
+    rows = fetch_rows(_job_counts_query, conditions.is_paused, conditions.closed_groups, **moments)
     return dict(zip(SHOWS, rows[0], strict=True)) if rows else dict.fromkeys(SHOWS, 0)
 
 

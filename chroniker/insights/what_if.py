@@ -27,7 +27,7 @@ from chroniker.insights.self_overlap import OverlapForecast, forecast_overlaps
 from chroniker.insights.timetable import DAY, ChangedTime, Timetable, changed_times
 from chroniker.lifecycle.booking import rebook_in_memory
 from chroniker.models import Job, JobState, Lease
-from chroniker.models.calendar import closed_times
+from chroniker.models.calendar import read_closed_times
 from chroniker.reasons import Code
 from chroniker.schedule import latest_until, next_after
 
@@ -88,7 +88,7 @@ def effects_of_edit(edited: Job, saved: Job | None = None) -> EditEffects:
     workers, and for the queues of other jobs, where they matter.
     """
     now: dt.datetime = saved.__dict__["now"] if saved is not None else database_now()
-    closed = closed_times({job.calendar_id for job in (saved, edited) if job is not None and job.calendar_id})
+    closed = read_closed_times({job.calendar_id for job in (saved, edited) if job is not None and job.calendar_id})
     before = timetable_of(saved, closed.get(saved.calendar_id or 0, ())) if saved is not None else None
     after = timetable_of(edited, closed.get(edited.calendar_id or 0, ()))
     state = _state_or_empty(saved)

@@ -19,7 +19,7 @@ from chroniker.lifecycle.bulk import write_states
 from chroniker.lifecycle.planned_rows import Plan
 from chroniker.lifecycle.transactions import lock_rows, transactional
 from chroniker.models import BAD, Activation, Job, JobState, JobTrigger, Run, Status, Trigger, TriggerOn
-from chroniker.models.alert_fields import rules_of
+from chroniker.models.alert_fields import alert_rules_of
 from chroniker.reasons import Code
 
 #: With more triggers in a row than this, the jobs probably start each other in a circle.
@@ -105,7 +105,7 @@ def _make_activation(run: Run, trigger: Any, now: dt.datetime) -> Activation:
 
 def set_late_at(activation: Activation, target: Job) -> None:
     """Set the time at which a tick looks whether this activation, which is not inserted yet, has waited too long."""
-    limit = rules_of(target).start
+    limit = alert_rules_of(target).start
     activation.late_at = activation.made_at + limit if limit is not None else None
 
 

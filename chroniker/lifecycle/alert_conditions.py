@@ -12,7 +12,7 @@ from chroniker.conf import settings
 from chroniker.exceptions import ScheduleError
 from chroniker.lifecycle.job_health import duration_seconds
 from chroniker.models import AlertKind, Backfill, Job, JobState, Run, Status, Trigger
-from chroniker.models.alert_fields import AlertRules, own_values, rules_of
+from chroniker.models.alert_fields import AlertRules, alert_rules_of, own_values
 from chroniker.reasons import Reason
 from chroniker.schedule import jitter
 from chroniker.schedule.deadlines import next_deadline
@@ -58,7 +58,7 @@ def begin_changes(states_with_jobs: Iterable[tuple[JobState, Job]]) -> list[Aler
     for state, job in states_with_jobs:
         own = (*own_values(job), job.group_id)
         if (rules := found.get(own)) is None:
-            rules = found[own] = rules_of(job, defaults)
+            rules = found[own] = alert_rules_of(job, defaults)
         all_changes.append(AlertChanges(state, job, rules))
     return all_changes
 

@@ -23,7 +23,7 @@ from chroniker.lifecycle.notify import enqueue_end_messages, send_finished_signa
 from chroniker.lifecycle.planned_rows import Plan
 from chroniker.lifecycle.transactions import lock_rows, send_signal_after_commit, transactional
 from chroniker.models import EVERY_HOST, Job, JobState, Lease, Run, Status
-from chroniker.models.compiled import AnyOf, fetch
+from chroniker.models.compiled import AnyOf, fetch_rows
 from chroniker.models.light_rows import unsaved_row
 from chroniker.signals import run_claimed
 
@@ -103,7 +103,7 @@ def _lock_states_and_drop_stale_plans(plans: Sequence[Plan], edges: Sequence[Edg
     plan with a row that another transaction has locked is left out, if ``skip_locked``.
     """
     ids = {plan.job_id for plan in plans} | {edge.dependee for edge in edges}
-    revisions = dict(fetch(_locked_revisions, skip_locked, ids=list(ids)))
+    revisions = dict(fetch_rows(_locked_revisions, skip_locked, ids=list(ids)))
     # A dependee without a state has never been booked: no claim of it can be under way.
     held = {edge.dependent for edge in edges if edge.has_state and edge.dependee not in revisions}
     unchanged = [plan for plan in plans if revisions.get(plan.job_id) == plan.state.revision]
@@ -126,7 +126,7 @@ def _still_eligible(plans: Sequence[Plan], now: dt.datetime) -> tuple[list[Plan]
     for plan in plans:
         ids.setdefault(plan.kind.dependencies, []).append(plan.job_id)
     before = jump_detection.read_host_clocks()
-    rows = fetch(_eligible_states, **{scope.name: scoped for scope, scoped in ids.items()})
+    rows = fetch_rows(_eligible_states, **{scope.name: scoped for scope, scoped in ids.items()})
     found = {pk: (now, server) for pk, now, server in rows}
     if not found:
         return [], now

@@ -21,7 +21,7 @@ from django.db.models.sql import UpdateQuery
 from chroniker.clock.database_clock import clock_columns_sql
 from chroniker.conf import settings
 from chroniker.models import Group, Job, JobState, Lease, Run
-from chroniker.models.statements import Statement, Values, select
+from chroniker.models.statements import Statement, Values, make_select
 
 #: Not a setting: tests turn it off to compare both forms, which do the same.
 ENABLED = True
@@ -105,10 +105,10 @@ def make_close_statement(
     run_id: Any, state: QuerySet[JobState], run: QuerySet[Run], values: Values, facts: QuerySet[Run]
 ) -> Statement:
     """The statement that locks the state, updates the run and deletes its lease. ``facts``: annotations of the run."""
-    locked, locked_params = select(state)
+    locked, locked_params = make_select(state)
     moved, moved_params = _make_update(run, values)
     names = facts.query.annotations
-    known, known_params = select(facts.values_list(*names))
+    known, known_params = make_select(facts.values_list(*names))
     key, version, own = _column(JobState, "job"), _column(JobState, "revision"), _column(Run, "job")
     return Statement(
         f"WITH state AS MATERIALIZED ({locked}), "  # nosec B608

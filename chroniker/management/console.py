@@ -23,7 +23,7 @@ from chroniker.escaping import one_line, shortened
 from chroniker.models import OPEN, Group, Job, Run, Status, Trigger
 from chroniker.reasons import NO_REASON
 from chroniker.scheduler import start_report
-from chroniker.scheduler.database_errors import MIGRATE, explain
+from chroniker.scheduler.database_errors import MIGRATE, explain_database_error
 from chroniker.scheduler.shutdown_signals import ShutdownSignals
 from chroniker.scheduler.tick_result import TickResult
 
@@ -91,7 +91,7 @@ def explain_database_errors() -> Iterator[None]:
     try:
         yield
     except Error as error:
-        text = explain(error)
+        text = explain_database_error(error)
         question = "" if MIGRATE in text else "\nIs it running and reachable?"
         raise CommandError(f"The database cannot be used: {text}{question}") from error
 
@@ -189,7 +189,7 @@ class TickPrinter:
     def print_start(self, name: str, description: str) -> None:
         """Print what this command will do, and the lines of ``start_report``."""
         if self._verbosity >= 1 and not self._is_quiet:
-            for line in (f"{name} on {settings.hostname}: {description}", *start_report.lines()):
+            for line in (f"{name} on {settings.hostname}: {description}", *start_report.start_report_lines()):
                 self.print(line)
 
     def print_ended_run(self, job_id: int) -> None:

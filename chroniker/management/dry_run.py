@@ -18,7 +18,7 @@ from chroniker.lifecycle.transactions import transactional
 from chroniker.management.console import describe_run
 from chroniker.models import Job, JobState, Run, Status
 from chroniker.scheduler import tick
-from chroniker.scheduler.stopping import stop_flagged
+from chroniker.scheduler.stopping import stop_runs_of_flagged_jobs
 from chroniker.scheduler.tick_result import TickResult
 
 
@@ -59,8 +59,8 @@ def forecast_tick(job_ids: list[int] | None, now: dt.datetime | None = None) -> 
     before = set(Run.objects.filter(status=Status.SKIPPED, claimed_at__gte=moment).values_list("pk", flat=True))
     found = Forecast()
     if not jump_detection.suspended_because():
-        found.result.lost = tick.expire()
-        stop_flagged()
+        found.result.lost = tick.expire_runs()
+        stop_runs_of_flagged_jobs()
         if pauses.global_pause() is None:
             for _claimed in tick.book_and_claim(found.result, lambda: moment, job_ids):
                 pass

@@ -38,7 +38,7 @@ class AlertKind(models.TextChoices):
 _BITS = {kind: 1 << place for place, kind in enumerate(AlertKind)}
 
 
-def open_kinds(bits: int) -> list[AlertKind]:
+def kinds_of_bits(bits: int) -> list[AlertKind]:
     return [kind for kind in AlertKind if bits & kind.bit]
 
 

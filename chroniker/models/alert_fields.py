@@ -100,7 +100,7 @@ class AlertRules:
         return self.start is not None or self.run is not None or bool(self.done_by)
 
 
-def rules_of(job: Any, defaults: Mapping[str, Any] | None = None) -> AlertRules:
+def alert_rules_of(job: Any, defaults: Mapping[str, Any] | None = None) -> AlertRules:
     """The rules of the job, else of its group, else of the project. One statement if the group is not loaded yet.
 
     ``defaults``: those of the project, if the caller has read them.

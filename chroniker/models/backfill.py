@@ -29,8 +29,8 @@ class OnFailure(models.TextChoices):
     STOP = "STOP", _("end the backfill")
 
 
-class Condition(models.TextChoices):
-    """Derived from the columns of a backfill."""
+class BackfillCondition(models.TextChoices):
+    """What has become of a backfill, derived from its columns."""
 
     OPEN = "OPEN", _("in progress")
     DONE = "DONE", _("complete")
@@ -96,14 +96,14 @@ class Backfill(models.Model):
         return self.finished_at is None
 
     @property
-    def condition(self) -> Condition:
+    def condition(self) -> BackfillCondition:
         if self.is_open:
-            return Condition.OPEN
+            return BackfillCondition.OPEN
         if self.cancelled_at is not None:
-            return Condition.CANCELLED
+            return BackfillCondition.CANCELLED
         if self.stopped_by_run is not None:
-            return Condition.FAILED
-        return Condition.ERROR if self.error else Condition.DONE
+            return BackfillCondition.FAILED
+        return BackfillCondition.ERROR if self.error else BackfillCondition.DONE
 
     @property
     def condition_label(self) -> str:

@@ -29,7 +29,7 @@ def random_id() -> uuid.UUID:
     return uuid.UUID(bytes=os.urandom(16), version=4)
 
 
-def moment_of(value: uuid.UUID) -> dt.datetime:
+def time_of_uuid7(value: uuid.UUID) -> dt.datetime:
     """When ``uuid7`` made this value, by the clock of the process that made it."""
     return dt.datetime.fromtimestamp((value.int >> 80) / 1000, dt.UTC)
 

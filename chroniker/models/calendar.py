@@ -83,7 +83,7 @@ class Blackout(models.Model):
             raise ValidationError({"ends_at": _("A repeating blackout must end before it starts again.")})
 
 
-def closed_times(calendar_ids: Collection[int]) -> dict[int, list[ClosedTime]]:
+def read_closed_times(calendar_ids: Collection[int]) -> dict[int, list[ClosedTime]]:
     """The blackouts of these calendars, in the form of ``chroniker.schedule``. One statement; none for no calendars."""
     found: dict[int, list[ClosedTime]] = {pk: [] for pk in calendar_ids}
     for each in Blackout.objects.filter(calendar__in=found) if found else ():

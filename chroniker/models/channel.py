@@ -1,4 +1,4 @@
-"""Channels: where messages about alerts and runs go. People write them; a table of its own has those that fail."""
+"""Channels: where messages about alerts and runs go. People edit channels; a separate table records failures."""
 
 from __future__ import annotations
 

@@ -28,17 +28,17 @@ def split_reference(text: str) -> tuple[str, str] | None:
     return (kind, name) if colon and kind in ("setting", "env") else None
 
 
-def is_permitted(name: str) -> bool:
+def is_permitted_name(name: str) -> bool:
     return NAME.match(name) is not None and name != HOSTS
 
 
-def resolve(text: str) -> str:
+def resolve_reference(text: str) -> str:
     """The value, read in this process at each attempt. Raises ``Undeliverable`` if there is none."""
     found = split_reference(text)
     if found is None:
         return text
     kind, name = found
-    if not is_permitted(name):
+    if not is_permitted_name(name):
         raise Undeliverable(_("The name of a setting or variable for a channel begins with CHRONIKER_CHANNEL_."))
     value = os.environ.get(name) if kind == "env" else getattr(django_settings, name, None)
     if not isinstance(value, str) or not value:

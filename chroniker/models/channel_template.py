@@ -25,19 +25,19 @@ LONGEST_TEXT, LONGEST = 10_000, 100_000
 _PLACEHOLDER = re.compile(r"\{\{\s*([^{}]{0,60}?)\s*\}\}")
 
 
-def parse(text: str) -> Any:
-    """Raises ``ValidationError``."""
+def parse_template(text: str) -> Any:
+    """The template as a JSON value. Raises ``ValidationError`` if it is not valid."""
     try:
         found = json.loads(text)
     except (ValueError, RecursionError) as error:
         raise ValidationError(_("This is no JSON: %(error)s") % {"error": str(error)[:200]}) from None
     if not isinstance(found, dict | list):
         raise ValidationError(_('The template is a JSON object, like {"text": "{{ text }}"}.'))
-    fill(found, dict.fromkeys(NAMES, ""))
+    fill_template(found, dict.fromkeys(NAMES, ""))
     return found
 
 
-def fill(template: Any, values: Mapping[str, str]) -> Any:
+def fill_template(template: Any, values: Mapping[str, str]) -> Any:
     """The template with the values in its texts. Raises ``ValidationError`` for a placeholder that does not exist."""
     left = [LONGEST]
 

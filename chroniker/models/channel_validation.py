@@ -71,7 +71,7 @@ def _is_reference(text: str) -> bool:
     found = channel_target.split_reference(text)
     if found is None:
         return False
-    if not channel_target.is_permitted(found[1]):
+    if not channel_target.is_permitted_name(found[1]):
         raise ValidationError(_("The name of a setting or variable for a channel begins with CHRONIKER_CHANNEL_."))
     return True
 
@@ -125,7 +125,7 @@ def _check_template(channel: ChannelValues) -> None:
     if channel.kind == ChannelKind.JSON:
         if not channel.template:
             raise ValidationError(_('A template is missing. Write JSON, like {"text": "{{ text }}"}.'))
-        channel_template.parse(channel.template)
+        channel_template.parse_template(channel.template)
     elif channel.template:
         raise ValidationError(_("Only JSON of your own has a template."))
 

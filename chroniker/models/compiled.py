@@ -32,14 +32,14 @@ from chroniker.process.kernel import host_clock
 #: A query is compiled again after this time, which limits what a forgotten input could do.
 COMPILED_FOR_SECONDS = 60
 
-#: Tests compare both ways. It is no setting: both do the same.
+#: Not a setting: tests turn it off to compare both ways, which do the same.
 ENABLED = True
 
 M = TypeVar("M", bound=Model)
 Rows = QuerySet[Any, Any]
 
 
-class Given(Expression):
+class GivenValue(Expression):
     """A value that is given with each use of a compiled query, by its name."""
 
     def __init__(self, name: str, output_field: Field[Any, Any] | None = None) -> None:
@@ -51,28 +51,28 @@ class Given(Expression):
 
 
 class AnyOf(Func):
-    """SQL condition: the column, a key of an integer type, is one of these ids. ``ids`` may be a ``Given``."""
+    """SQL condition: the column, a key of an integer type, is one of these ids. ``ids`` may be a ``GivenValue``."""
 
     output_field = BooleanField()
 
-    def __init__(self, column: str, ids: Collection[int] | Given) -> None:
+    def __init__(self, column: str, ids: Collection[int] | GivenValue) -> None:
         super().__init__(F(column))
-        self.ids = ids if isinstance(ids, Given) else list(ids)
+        self.ids = ids if isinstance(ids, GivenValue) else list(ids)
 
     def as_sql(self, compiler: SQLCompiler, connection: BaseDatabaseWrapper, **context: Any) -> tuple[str, Any]:  # type: ignore[override]
         column, params = compiler.compile(self.source_expressions[0])
         if connection.vendor == "postgresql":
             return f"{column} = ANY(%s::bigint[])", [*params, self.ids]
         if connection.vendor == "sqlite":
-            ids = self.ids if isinstance(self.ids, Given) else json.dumps(self.ids)
+            ids = self.ids if isinstance(self.ids, GivenValue) else json.dumps(self.ids)
             return f"{column} IN (SELECT value FROM json_each(%s))", [*params, ids]  # nosec B608
-        assert not isinstance(self.ids, Given)
+        assert not isinstance(self.ids, GivenValue)
         if not self.ids:
             raise EmptyResultSet
         return f"{column} IN ({', '.join(['%s'] * len(self.ids))})", [*params, *self.ids]
 
 
-def fetch(build: Callable[..., Rows], *inputs: Any, **given: Any) -> list[Any]:
+def fetch_rows(build: Callable[..., Rows], *inputs: Any, **given: Any) -> list[Any]:
     """The rows of ``build(*inputs, **given)``, which returns a queryset of value lists.
 
     ``inputs`` are hashable and decide the text of the query; ``given`` are times, ids, and lists of ids for ``AnyOf``.
@@ -82,7 +82,7 @@ def fetch(build: Callable[..., Rows], *inputs: Any, **given: Any) -> list[Any]:
 
 
 def fetch_models(build: Callable[..., QuerySet[M]], *inputs: Any, **given: Any) -> list[M]:
-    """Like ``fetch``, where ``build`` returns a queryset of models; ``select_related`` and annotations are possible."""
+    """Like ``fetch_rows``, where ``build`` returns a queryset of models, with ``select_related`` and annotations."""
     return _fetch_rows(build, inputs, given, _execute_for_models)
 
 
@@ -154,7 +154,7 @@ class _Query(NamedTuple):
     def bind(self, given: Mapping[str, Any], connection: BaseDatabaseWrapper) -> tuple[str, list[Any]]:
         """The text and the parameters of one execution."""
         values = {name: _adapt_value(value, connection) for name, value in given.items()}
-        params = [values[each.name] if isinstance(each, Given) else each for each in self.params]
+        params = [values[each.name] if isinstance(each, GivenValue) else each for each in self.params]
         return simulated_time.fill_in_time(self.sql), params
 
 
@@ -169,7 +169,7 @@ def _compiled(
 ) -> _Query | None:
     """``None``: the query can have no row."""
     del environment
-    rows = build(*inputs, **{name: Given(name) for name in given})
+    rows = build(*inputs, **{name: GivenValue(name) for name in given})
     compiler = rows.query.get_compiler(settings.database)
     try:
         sql, params = compiler.as_sql()
@@ -181,7 +181,7 @@ def _compiled(
 def _query_dependencies() -> tuple[Any, ...]:
     return (
         (settings.database, settings.select_for_update, settings.installation, settings.hostname),
-        (installation.known_identity(), jump_detection.known_server()),
+        (installation.identity_read_without_database(), jump_detection.known_server()),
         simulated_time.moment() is None,
         host_clock.monotonic() // COMPILED_FOR_SECONDS,
     )

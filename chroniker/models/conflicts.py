@@ -20,7 +20,7 @@ TRIES = 6
 _CODES = {"40001", "40P01", 1213, 1205, 1020}
 
 
-def _asks_for_another_try(error: OperationalError) -> bool:
+def _is_conflict(error: OperationalError) -> bool:
     cause = error.__cause__
     code = getattr(cause, "sqlstate", None) or (error.args[0] if error.args else None)
     return code in _CODES or "database is locked" in str(error)
@@ -44,7 +44,7 @@ def repeated_after_conflict(step: Callable[P, R]) -> Callable[P, R]:
                 if attempt == tries:
                     raise
             except OperationalError as error:
-                if attempt == tries or not _asks_for_another_try(error):
+                if attempt == tries or not _is_conflict(error):
                     raise
             host_clock.sleep(random.uniform(0, 0.02 * 2**attempt))  # nosec B311  # jitter, not a secret
         raise AssertionError("unreachable")

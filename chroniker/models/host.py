@@ -85,6 +85,6 @@ class HostService(models.Model):
         return f"{self.executor} on host {self.host_id}"
 
     @property
-    def consumed(self) -> list[str]:
+    def consumed_queues(self) -> list[str]:
         """The names of its queues: one empty name if its executor has no queues."""
         return [name for name in self.queues if name != NO_QUEUE] if self.queues else [""]

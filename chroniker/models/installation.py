@@ -69,7 +69,7 @@ def _identity() -> tuple[Any, Any]:
     return _Identity(_SERVER), _Identity(_TABLES)
 
 
-def known_identity() -> str:
+def identity_read_without_database() -> str:
     """The part of the identity that this process reads without the database: it may change under a process."""
     server, _table = _identity()
     return server if isinstance(server, str) else "read by SQL"
@@ -111,7 +111,7 @@ def row_of_copy() -> QuerySet[Switch]:
 
 def row_with_identity() -> QuerySet[Switch]:
     """The row, if it has the identity of this database as far as it can be read here, and its name."""
-    rows = Switch.objects.filter(pk=ALL, **_known_parts()).exclude(server_identity="")
+    rows = Switch.objects.filter(pk=ALL, **_known_identity_columns()).exclude(server_identity="")
     return rows if settings.installation in (None, False) else rows.filter(installation=settings.installation)
 
 
@@ -129,18 +129,18 @@ def record_identity() -> None:
     Switch.objects.get_or_create(pk=ALL)
     rows = Switch.objects.filter(pk=ALL, copied_since=None)
     rows.filter(server_identity="").update(server_identity=UNKNOWN, table_identity=UNKNOWN)
-    if parts := _known_parts():
+    if parts := _known_identity_columns():
         rows.update(**parts)
     if settings.installation:
         rows.filter(installation="").update(installation=settings.installation)
 
 
 def mark_copied() -> None:
-    """Record that this is a copy, for processes that cannot read its identity. It stays until ``adopt``."""
+    """Record that this is a copy, for processes that cannot read its identity. ``adopt_database`` removes the mark."""
     row_of_copy().filter(copied_since=None).update(copied_since=FromNow())
 
 
-def adopt() -> None:
+def adopt_database() -> None:
     """This database is where the jobs run from now on."""
     Switch.objects.get_or_create(pk=ALL)
     rows, name = Switch.objects.filter(pk=ALL), settings.installation or ""
@@ -148,7 +148,7 @@ def adopt() -> None:
     record_identity()
 
 
-def _known_parts() -> dict[str, Any]:
+def _known_identity_columns() -> dict[str, Any]:
     """The parts of the identity that can be read here, by column. A part that turns out to be NULL is the row's own."""
     parts = zip(("server_identity", "table_identity"), _identity(), strict=True)
     return {name: part if isinstance(part, str) else Coalesce(part, F(name)) for name, part in parts if part != ""}

@@ -17,7 +17,7 @@ from django.utils.translation import gettext_lazy as _
 from chroniker.clock.database_clock import FromNow
 from chroniker.conf import settings
 from chroniker.models.base import NamedManager
-from chroniker.models.calendar import Calendar, closed_times
+from chroniker.models.calendar import Calendar, read_closed_times
 from chroniker.models.channel import Channel
 from chroniker.models.group import Group
 from chroniker.models.job_fields import JobFields
@@ -213,7 +213,7 @@ class Job(JobFields):
     @cached_property
     def closed_times(self) -> list[ClosedTime]:
         """The blackouts of its calendar. Ticks fetch them for a whole batch with ``fetch_closed_times``."""
-        return [] if self.calendar_id is None else closed_times([self.calendar_id])[self.calendar_id]
+        return [] if self.calendar_id is None else read_closed_times([self.calendar_id])[self.calendar_id]
 
     @staticmethod
     def update_progress(total_parts: int, total_parts_complete: int) -> None:
@@ -236,9 +236,9 @@ class Job(JobFields):
 
 
 def fetch_closed_times(jobs: Iterable[Job]) -> None:
-    """Set ``closed_times`` of those jobs that have a calendar, with one statement for all of them."""
+    """Set ``read_closed_times`` of those jobs that have a calendar, with one statement for all of them."""
     with_calendar = [job for job in jobs if job.calendar_id is not None]
-    found = closed_times({job.calendar_id for job in with_calendar if job.calendar_id is not None})
+    found = read_closed_times({job.calendar_id for job in with_calendar if job.calendar_id is not None})
     for job in with_calendar:
         job.closed_times = found[job.calendar_id or 0]
 

@@ -25,7 +25,7 @@ _NOT_NEEDED = frozenset({
 _STATE = [field.attname for field in JobState._meta.concrete_fields if field.attname not in _NOT_NEEDED]
 _JOB = [field.attname for field in Job._meta.concrete_fields]
 _GROUP = [field.attname for field in Group._meta.concrete_fields]
-#: For ``values_list`` of JobState; ``states_of`` takes its rows.
+#: For ``values_list`` of JobState; ``make_states`` takes its rows.
 COLUMNS = (*_STATE, *(f"job__{name}" for name in _JOB), *(f"job__group__{name}" for name in _GROUP))
 
 
@@ -70,10 +70,10 @@ def loaded_row(model: type[M], names: Sequence[str], values: Iterable[Any], usin
     return row
 
 
-def states_of(rows: Iterable[Sequence[Any]], more: Sequence[str] = ()) -> list[JobState]:
+def make_states(rows: Iterable[Sequence[Any]], extra_columns: Sequence[str] = ()) -> list[JobState]:
     """The states of these rows of ``COLUMNS``, each with its job and that one's group.
 
-    ``more``: names of further columns of the state.
+    ``extra_columns``: names of further columns of the state.
     """
     using, job_at, group_at, end = settings.database, len(_STATE), len(_STATE) + len(_JOB), len(COLUMNS)
     found = []
@@ -83,6 +83,6 @@ def states_of(rows: Iterable[Sequence[Any]], more: Sequence[str] = ()) -> list[J
         state._state.fields_cache["job"], job._state.fields_cache["state"] = job, state
         if job.group_id is not None:
             job._state.fields_cache["group"] = loaded_row(Group, _GROUP, row[group_at:end], using)
-        state.__dict__.update(zip(more, row[end:], strict=True))
+        state.__dict__.update(zip(extra_columns, row[end:], strict=True))
         found.append(state)
     return found

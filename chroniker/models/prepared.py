@@ -16,7 +16,7 @@ from typing import Any
 
 from django.db import Error
 
-from chroniker.models.compiled import Given
+from chroniker.models.compiled import GivenValue
 
 #: A connection prepares a statement at this use of it. Most short processes use it less often.
 THRESHOLD = 4
@@ -60,14 +60,14 @@ _sessions = _Sessions()
 
 
 def prepared_statement(sql: str, params: Sequence[Any], raw: Any) -> PreparedStatement:
-    """``params`` may be ``Given``; the other values become literals of the text."""
+    """The prepared form of this SQL. Each ``GivenValue`` becomes a parameter; other ``params`` become literals."""
     from psycopg.sql import Literal  # PostgreSQL only
 
     names: list[str] = []
     first, *pieces = sql.split("%s")
     text = [first]
     for value, piece in zip(params, pieces, strict=True):
-        if isinstance(value, Given):
+        if isinstance(value, GivenValue):
             if value.name not in names:
                 names.append(value.name)
             text += [f"${names.index(value.name) + 1}", piece]
@@ -78,8 +78,8 @@ def prepared_statement(sql: str, params: Sequence[Any], raw: Any) -> PreparedSta
     return PreparedStatement(f"chroniker_{digest}", whole, tuple(names))
 
 
-def is_worth_preparing(cursor: Any, sql: str) -> bool:
-    """Count this use of the statement. Whether this connection may prepare it, and sends it often."""
+def count_use_and_may_prepare(cursor: Any, sql: str) -> bool:
+    """Count this use of the statement; returns whether this connection may prepare it and has sent it often."""
     psycopg = sys.modules.get("psycopg")
     if not _sessions.enabled or psycopg is None or not isinstance(cursor.cursor, psycopg.ClientCursor):
         return False
@@ -93,8 +93,8 @@ def is_worth_preparing(cursor: Any, sql: str) -> bool:
     return session.is_direct
 
 
-def execute(cursor: Any, statement: PreparedStatement, values: Mapping[str, Any]) -> None:
-    """Execute it, and prepare it before where needed."""
+def execute_prepared(cursor: Any, statement: PreparedStatement, values: Mapping[str, Any]) -> None:
+    """Execute this statement; prepare it first if this connection has not."""
     session = _sessions.of(cursor.connection)
     if statement.name not in session.names:
         cursor.execute(f"PREPARE {statement.name} AS {statement.text}", None)

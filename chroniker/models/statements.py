@@ -18,7 +18,7 @@ from django.db.models import Model, QuerySet
 from chroniker.clock import simulated_time
 from chroniker.conf import settings
 from chroniker.models import prepared
-from chroniker.models.compiled import COMPILED_FOR_SECONDS, Given
+from chroniker.models.compiled import COMPILED_FOR_SECONDS, GivenValue
 from chroniker.models.prepared import PreparedStatement
 from chroniker.process.kernel import host_clock
 
@@ -26,7 +26,7 @@ R = TypeVar("R")
 Values = Mapping[str, Any]
 
 
-class _Column(Given):
+class _Column(GivenValue):
     """The value of a column that the statement writes."""
 
     def __init__(self, name: str, column: Any) -> None:
@@ -36,7 +36,7 @@ class _Column(Given):
 
 def parameter(name: str) -> Any:
     """Stands for a value that ``Statement.bind`` gets by this name: an id, a number, a text or a time, as it is."""
-    return Given(name)
+    return GivenValue(name)
 
 
 def parameters(model: type[Model], columns: Values) -> dict[str, Any]:
@@ -59,30 +59,32 @@ class Statement:
 
     def bind(self, values: Values, connection: BaseDatabaseWrapper) -> list[Any]:
         """The parameters of one execution."""
-        return [_driver_value(each, values, connection) if isinstance(each, Given) else each for each in self.params]
+        return [
+            _driver_value(each, values, connection) if isinstance(each, GivenValue) else each for each in self.params
+        ]
 
     def fetch(self, values: Values) -> Sequence[Any] | None:
         """Execute it on the deciding database; returns its first row."""
         connection, is_real = connections[settings.database], simulated_time.moment() is None
         with connection.cursor() as cursor:
-            if is_real and connection.vendor == "postgresql" and prepared.is_worth_preparing(cursor, self.sql):
+            if is_real and connection.vendor == "postgresql" and prepared.count_use_and_may_prepare(cursor, self.sql):
                 if self._prepared is None:
                     self._prepared = prepared.prepared_statement(self.sql, self.params, connection.connection)
-                columns = {each.name: each for each in self.params if isinstance(each, Given)}
+                columns = {each.name: each for each in self.params if isinstance(each, GivenValue)}
                 bound = {name: _driver_value(each, values, connection) for name, each in columns.items()}
-                prepared.execute(cursor, self._prepared, bound)
+                prepared.execute_prepared(cursor, self._prepared, bound)
             else:
                 cursor.execute(simulated_time.fill_in_time(self.sql), self.bind(values, connection))
             row: Sequence[Any] | None = cursor.fetchone()
             return row
 
 
-def _driver_value(each: Given, values: Values, connection: BaseDatabaseWrapper) -> Any:
+def _driver_value(each: GivenValue, values: Values, connection: BaseDatabaseWrapper) -> Any:
     value = values[each.name]
     return each.column.get_db_prep_save(value, connection) if isinstance(each, _Column) else value
 
 
-def select(rows: QuerySet[Any, Any]) -> Statement:
+def make_select(rows: QuerySet[Any, Any]) -> Statement:
     """The SELECT of these rows, as a part of another statement."""
     return Statement(*rows.query.get_compiler(connection=connections[settings.database]).as_sql())
 

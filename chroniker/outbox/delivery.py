@@ -16,7 +16,7 @@ from chroniker.clock.database_clock import StatementNow, database_now
 from chroniker.escaping import one_line
 from chroniker.exceptions import Outdated, Undeliverable
 from chroniker.models import FailingChannel, Outbox, installation
-from chroniker.models.compiled import fetch
+from chroniker.models.compiled import fetch_rows
 from chroniker.outbox import callback, channel_delivery, failing_channels, mail, settings_webhook
 from chroniker.outbox.channels import ADDRESS, CALLBACK, CHANNEL, MAIL, WEBHOOK
 from chroniker.outbox.checked_request import NotDelivered
@@ -51,7 +51,7 @@ MAILS = frozenset({MAIL, ADDRESS})
 
 def is_message_due() -> bool:
     """Whether a message is due. One read of an index without sent messages."""
-    return bool(fetch(_first_due))
+    return bool(fetch_rows(_first_due))
 
 
 def _first_due() -> QuerySet[Outbox, Any]:

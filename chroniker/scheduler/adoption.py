@@ -13,12 +13,12 @@ from chroniker.eligibility import pauses, waiting_activations
 from chroniker.models import Action, AuditEntry, Backfill, JobState, Outbox, Run, Status, Switch, installation
 from chroniker.reasons import Code
 
-#: Added to the token of each job: more runs than the original makes of a job before anybody notices the copy.
+#: Added to the token of each job. The original starts fewer runs of a job before anybody notices the copy.
 RAISE_BY = 1_000_000
 
 
 @dataclass(frozen=True, slots=True)
-class Waiting:
+class WaitingWork:
     """What would run or be sent here as soon as the copy is adopted."""
 
     missed: int  #: jobs with due scheduled times, a pending retry, waiting activations or an open backfill
@@ -27,26 +27,26 @@ class Waiting:
 
 
 @dataclass(frozen=True, slots=True)
-class Choices:
+class AdoptionChoices:
     skip_missed: bool = True
     stop_queued: bool = True
     discard_messages: bool = True
 
 
-def count_waiting() -> Waiting:
-    """Three statements."""
+def count_waiting_work() -> WaitingWork:
+    """Count what would run or be sent after the adoption. Three statements."""
     now = database_now()
     requested = Q(pk__in=waiting_activations.all_waiting_activations().values("target"))
     requested |= Q(pk__in=Backfill.objects.filter(finished_at=None).values("job"))
     due = JobState.objects.filter(requested | Q(next_run__lte=now) | Q(retry_at__isnull=False), job__enabled=True)
     queued = Run.objects.filter(status=Status.CLAIMED, children=None)
-    return Waiting(due.count(), queued.count(), Outbox.objects.filter(send_at__isnull=False).count())
+    return WaitingWork(due.count(), queued.count(), Outbox.objects.filter(send_at__isnull=False).count())
 
 
-def adopt(by: str, choices: Choices) -> None:
-    """Everything is done before the last step, which lets jobs run. If it fails before, it can be repeated."""
+def adopt_database(requested_by: str, choices: AdoptionChoices) -> None:
+    """Adopt this copy of the database. Only the last step lets jobs run, so an adoption that failed can be repeated."""
     if choices.stop_queued:
-        lifecycle.stop_all_claimed_runs(by)
+        lifecycle.stop_all_claimed_runs(requested_by)
     if choices.discard_messages:
         unsent = Outbox.objects.filter(send_at__isnull=False)
         unsent.update(send_at=None, error="Discarded when this copy of the database was adopted.")
@@ -57,6 +57,6 @@ def adopt(by: str, choices: Choices) -> None:
     if choices.skip_missed:  # after all jobs: a retry that was cancelled above may have started another job
         for portion in portions:
             lifecycle.pass_over_waiting_activations(portion, Code.ADOPTED)
-    installation.adopt()
+    installation.adopt_database()
     details = ", ".join(name for name in choices.__slots__ if getattr(choices, name))
-    AuditEntry.objects.record(by, Action.ADOPTED, [Switch(pk=pauses.ALL)], details=details)
+    AuditEntry.objects.record(requested_by, Action.ADOPTED, [Switch(pk=pauses.ALL)], details=details)

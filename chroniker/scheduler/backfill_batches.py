@@ -17,7 +17,7 @@ logger = logging.getLogger(__name__)
 
 
 def with_open_backfills(states: Sequence[JobState], now: dt.datetime) -> list[JobState]:
-    """Those of these states for which a plan can be drawn, each with its ``open_backfill``. At most three statements.
+    """The states for which a plan can be computed, each with its ``open_backfill``. At most three statements.
 
     A backfill whose schedule raises is ended with the error; if only this host cannot compute it, it is left to others.
     """

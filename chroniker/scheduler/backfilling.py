@@ -27,12 +27,12 @@ from chroniker.scheduler import manual_runs, stopping
 
 #: Instants of one backfill, those without a run included.
 MOST_INSTANTS = 10_000
-#: Earlier years are typing errors. The first ones cannot be converted to other time zones.
+#: Earlier years are typing errors. The year 1 cannot be converted to all time zones.
 FIRST_YEAR = 1970
 
 
 @dataclass(frozen=True, slots=True)
-class Wish:
+class BackfillRequest:
     """The request for a backfill. Both ends of the range are included; both have a time zone."""
 
     job: Job
@@ -50,7 +50,7 @@ class Wish:
 
 @dataclass(frozen=True, slots=True)
 class Preview:
-    """Each instant of the range with its result by the stored runs, and how many get a run."""
+    """Each instant of the range with the result that the stored runs show, and how many get a run."""
 
     decided: list[DecidedInstant]
     planned: int
@@ -62,13 +62,13 @@ class Preview:
         return None if self.usual_seconds is None else self.planned * self.usual_seconds
 
 
-def preview(wish: Wish) -> Preview:
+def preview_backfill(requested: BackfillRequest) -> Preview:
     """What the backfill would run now. Raises ``BackfillRefused`` with the reason if it cannot be made."""
-    state = _booked_state(wish.job)
-    _refuse_arguments(wish)
-    decided = _decide_instants(wish.job, _instants(wish, state))
-    planned = sum(wish.wants(each) for each in decided)
-    most = wish.job.maximum_log_entries
+    state = _booked_state(requested.job)
+    _refuse_wrong_choices(requested)
+    decided = _decide_instants(requested.job, _instants_of_range(requested, state))
+    planned = sum(requested.wants(each) for each in decided)
+    most = requested.job.maximum_log_entries
     if 0 < most < planned:
         raise BackfillRefused(
             _("It needs %(planned)d runs, but only the last %(most)d runs of the job are kept (“runs kept”).")
@@ -77,38 +77,38 @@ def preview(wish: Wish) -> Preview:
     return Preview(decided, planned, state.p50)
 
 
-def request(wish: Wish, by: str) -> Backfill:
-    """Make the backfill; ticks claim its runs. Raises ``BackfillRefused`` like ``preview``, and if one is open."""
-    expected = preview(wish)
+def request_backfill(requested: BackfillRequest, requested_by: str) -> Backfill:
+    """Make the backfill; ticks claim runs. Raises ``BackfillRefused`` as ``preview_backfill``, and if one is open."""
+    expected = preview_backfill(requested)
     if not expected.planned:
         raise BackfillRefused(
-            _("Nothing to run: no scheduled time of the range needs a run. %(hint)s") % _hint_about_unknown(wish)
+            _("Nothing to run: no scheduled time of the range needs a run. %(hint)s") % _hint_about_unknown(requested)
         )
     return lifecycle.add_backfill(
         Backfill(
-            job=wish.job,
-            first=wish.first,
-            last=wish.last,
-            which=wish.which,
-            include_unknown=wish.include_unknown,
-            on_failure=wish.on_failure,
-            args=wish.args,
-            note=wish.note[:500],
-            spec=schedule_to_json(wish.job.spec),
+            job=requested.job,
+            first=requested.first,
+            last=requested.last,
+            which=requested.which,
+            include_unknown=requested.include_unknown,
+            on_failure=requested.on_failure,
+            args=requested.args,
+            note=requested.note[:500],
+            spec=schedule_to_json(requested.job.spec),
             planned=expected.planned,
-            asked_by=by[:150],
+            asked_by=requested_by[:150],
         )
     )
 
 
-def cancel(backfill_id: UUID | str, by: str, *, stop_run: bool = False) -> bool:
+def cancel_backfill(backfill_id: UUID | str, cancelled_by: str, *, stop_run: bool = False) -> bool:
     """Claim no further run of this backfill; returns whether it was open. ``stop_run``: stop its open run too."""
     pk = UUID(str(backfill_id))
-    was_open = lifecycle.cancel_backfill(pk, by)
+    was_open = lifecycle.cancel_backfill(pk, cancelled_by)
     if stop_run:
         job_ids = Backfill.objects.filter(pk=pk).values("job")
         for run_id in Run.objects.filter(job__in=job_ids, backfill=pk, status__in=OPEN).values_list("pk", flat=True):
-            stopping.stop(run_id, by)  # at most one is open
+            stopping.stop_run(run_id, cancelled_by)  # at most one is open
     return was_open
 
 
@@ -121,30 +121,32 @@ def _booked_state(job: Job) -> JobState:
     return JobState.objects.get(pk=job.pk)
 
 
-def _refuse_arguments(wish: Wish) -> None:
-    if wish.which not in Which.values or wish.on_failure not in OnFailure.values:
-        raise BackfillRefused(_("“%(name)s” is not a known choice.") % {"name": f"{wish.which}, {wish.on_failure}"})
-    if wish.args is not None:
+def _refuse_wrong_choices(requested: BackfillRequest) -> None:
+    if requested.which not in Which.values or requested.on_failure not in OnFailure.values:
+        raise BackfillRefused(
+            _("“%(name)s” is not a known choice.") % {"name": f"{requested.which}, {requested.on_failure}"}
+        )
+    if requested.args is not None:
         try:
-            manual_runs.check_arguments(wish.job, wish.args)
+            manual_runs.check_arguments(requested.job, requested.args)
         except ClaimRefused as refusal:
             raise BackfillRefused(str(refusal)) from refusal
 
 
-def _instants(wish: Wish, state: JobState) -> list[dt.datetime]:
-    """The instants of the range outside blackouts. All of them are accounted for by the schedule."""
-    for moment in (wish.first, wish.last):
+def _instants_of_range(requested: BackfillRequest, state: JobState) -> list[dt.datetime]:
+    """The instants of the range outside blackouts. Refuses a range that the schedule itself has not covered yet."""
+    for moment in (requested.first, requested.last):
         if moment.utcoffset() is None:
             raise ValueError(f"{moment} has no time zone")
-    if wish.first > wish.last:
+    if requested.first > requested.last:
         raise BackfillRefused(_("The range ends before it begins."))
-    if wish.first.year < FIRST_YEAR:
+    if requested.first.year < FIRST_YEAR:
         raise BackfillRefused(_("The range begins before the year %(year)d.") % {"year": FIRST_YEAR})
-    if wish.last > database_now():
+    if requested.last > database_now():
         raise BackfillRefused(_("The range ends in the future; a backfill is for the past."))
     try:
         found, until, is_all = backfill_instants.instants_outside_blackouts(
-            wish.job.spec, wish.job.closed_times, wish.first - TICK, wish.last, MOST_INSTANTS
+            requested.job.spec, requested.job.closed_times, requested.first - TICK, requested.last, MOST_INSTANTS
         )
     except ScheduleError as error:
         raise BackfillRefused(_("Schedule error: %(error)s") % {"error": error}) from error
@@ -171,7 +173,7 @@ def _decide_instants(job: Job, instants: list[dt.datetime]) -> list[DecidedInsta
     return decided
 
 
-def _hint_about_unknown(wish: Wish) -> dict[str, str]:
-    if wish.include_unknown or wish.which == Which.ALL:
+def _hint_about_unknown(requested: BackfillRequest) -> dict[str, str]:
+    if requested.include_unknown or requested.which == Which.ALL:
         return {"hint": ""}
     return {"hint": _("Those without a record are left out unless you include them.")}

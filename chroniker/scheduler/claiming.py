@@ -22,7 +22,7 @@ from chroniker.process.kernel import host_clock
 from chroniker.reasons import Code, Reason
 from chroniker.scheduler import dispatch, retention
 from chroniker.scheduler.backfill_batches import with_open_backfills
-from chroniker.scheduler.stopping import stop_all
+from chroniker.scheduler.stopping import stop_runs
 from chroniker.scheduler.tick_result import TickResult
 
 logger = logging.getLogger(__name__)
@@ -30,45 +30,45 @@ logger = logging.getLogger(__name__)
 #: A pass begins no further batch of a kind after this time, so that expiry and redispatch wait for no long backlog.
 TIME_BOX = dt.timedelta(seconds=30)
 
-#: Consecutive full batches of which this claimer won nothing, until it leaves the rest to the others.
+#: After this many consecutive full batches without a claim, this process leaves the rest to other claimers.
 MOST_LOST_BATCHES = 3
 
 Clock = Callable[[], dt.datetime]
 
 
 @dataclass(frozen=True, slots=True)
-class Search:
-    """What a pass looks for. What changes after the search was decided is found by the next pass."""
+class ClaimSearch:
+    """The claims that a pass searches for. The next pass finds what changes meanwhile."""
 
     kinds: tuple[ClaimKind, ...] = TICK_KINDS
     replaced: bool = True  #: some due job may replace its open run
     groups: bool = True  #: some group is paused or has a limit
 
 
-EVERYTHING = Search()
+EVERYTHING = ClaimSearch()
 
 
-def claim_due(
-    result: TickResult, clock: Clock, only: Collection[int] | None = None, search: Search = EVERYTHING
+def claim_due_jobs(
+    result: TickResult, clock: Clock, only_jobs: Collection[int] | None = None, search: ClaimSearch = EVERYTHING
 ) -> Iterator[list[Run]]:
     """Claim due jobs, and add the runs to ``result``. Yields the runs of each batch after its commit, for dispatch."""
     if search.replaced:
-        result.messages |= stop_replaced(clock(), only)
+        result.messages |= stop_runs_to_replace(clock(), only_jobs)
     for kind in search.kinds:
-        yield from _claim_kind(kind, result, clock, only, search.groups)
+        yield from _claim_jobs_of_kind(kind, result, clock, only_jobs, search.groups)
 
 
-def stop_replaced(now: dt.datetime, only: Collection[int] | None) -> bool:
-    """Stop the runs that are in the way of their job's next instant, unless that instant lies in a blackout.
+def stop_runs_to_replace(now: dt.datetime, only_jobs: Collection[int] | None) -> bool:
+    """Stop the runs that their job's next instant replaces, unless that instant lies in a blackout.
 
-    Returns whether there were any.
+    Returns whether there were such runs, in a blackout or not.
     """
-    leases = list(due.leases_to_replace(now, only).select_related("job__state")[: settings.batch_size])
+    leases = list(due.leases_to_replace(now, only_jobs).select_related("job__state")[: settings.batch_size])
     fetch_closed_times(lease.job for lease in leases)
     for lease in leases:
         lease.job.state.job = lease.job
     replaced = [lease for lease in leases if not lease.job.closed_times or not _is_in_blackout(lease.job.state, now)]
-    stop_all([lease.run_id for lease in replaced], Reason.of(Code.REPLACE).to_text())
+    stop_runs([lease.run_id for lease in replaced], Reason.of(Code.REPLACE).to_text())
     return bool(leases)
 
 
@@ -80,21 +80,21 @@ def _is_in_blackout(state: JobState, now: dt.datetime) -> bool:
         return False
 
 
-def _claim_kind(
-    kind: ClaimKind, result: TickResult, clock: Clock, only: Collection[int] | None, groups: bool
+def _claim_jobs_of_kind(
+    kind: ClaimKind, result: TickResult, clock: Clock, only_jobs: Collection[int] | None, check_groups: bool
 ) -> Iterator[list[Run]]:
     began, lost_batches = host_clock.monotonic(), 0
     while lost_batches < MOST_LOST_BATCHES and host_clock.monotonic() - began < TIME_BOX.total_seconds():
         now = clock()
         found = due.read_due_states(
-            kind, now, only, check_groups=groups, limit=settings.batch_size + 1
+            kind, now, only_jobs, check_groups=check_groups, limit=settings.batch_size + 1
         )  # one more: whether to go on
         states = found[: settings.batch_size]
         if not states:
             return
         plans = _make_plans(kind, states, now, result)
         dispatch.set_queues_in_advance(plans)
-        claimed = _claim(plans, now)
+        claimed = _claim_batch(plans, now)
         result.messages |= any(plan.missed for plan in plans)
         _record_batch(result, states, claimed)
         yield claimed
@@ -103,10 +103,10 @@ def _claim_kind(
         lost_batches = 0 if claimed else lost_batches + 1
 
 
-def _claim(plans: list[lifecycle.Plan], now: dt.datetime) -> list[Run]:
-    """Claim a batch. If that raises because of some job's data, claim its jobs one by one, so that only that job waits.
+def _claim_batch(plans: list[lifecycle.Plan], now: dt.datetime) -> list[Run]:
+    """Claim a batch. If one job's data raises an error, claim the jobs one by one, so that only that job waits.
 
-    An unusable database raises: it concerns all jobs.
+    An error of the database itself is raised: it concerns all jobs.
     """
     try:
         return lifecycle.claim(plans, now)
@@ -117,7 +117,7 @@ def _claim(plans: list[lifecycle.Plan], now: dt.datetime) -> list[Run]:
             logger.exception("Job %s cannot be claimed; other jobs are.", plans[0].state.pk)
             return []
         logger.warning("A batch of %d jobs cannot be claimed at once; they are claimed one by one.", len(plans))
-    return [run for plan in plans for run in _claim([plan], now)]
+    return [run for plan in plans for run in _claim_batch([plan], now)]
 
 
 def _record_batch(result: TickResult, states: Sequence[JobState], claimed: Sequence[Run]) -> None:
@@ -125,7 +125,9 @@ def _record_batch(result: TickResult, states: Sequence[JobState], claimed: Seque
     # Tokens number the runs of a job, so this costs no statement.
     before = {state.job_id: state.last_token for state in states}
     result.over_maximum |= {
-        run.job_id for run in claimed if retention.must_trim(run.job.maximum_log_entries, before[run.job_id], run.token)
+        run.job_id
+        for run in claimed
+        if retention.must_delete_surplus(run.job.maximum_log_entries, before[run.job_id], run.token)
     }
     won = {run.job_id for run in claimed}
     here = {settings.hostname, EVERY_HOST}

@@ -10,18 +10,18 @@ from chroniker.models import Job
 
 MIGRATE = "Run: manage.py migrate"
 
-#: Those of them that are installed have tables that runs need.
+#: Apps whose tables runs need, if they are installed.
 APPS = ("chroniker", "chroniker_celery", "django_celery_results")
 
 
-def explain(error: Error) -> str:
+def explain_database_error(error: Error) -> str:
     """The error's text, and a remedy where tables or columns are missing."""
     text = str(error).strip()
-    missing = what_is_missing(error)
+    missing = missing_migrations_text(error)
     return f"{text}. {missing} {MIGRATE}" if missing else text
 
 
-def what_is_missing(error: Exception) -> str:
+def missing_migrations_text(error: Exception) -> str:
     """The cause of this error in a sentence, if ``migrate`` removes it. Empty also while the database is down."""
     if not isinstance(error, (OperationalError, ProgrammingError)):
         return ""

@@ -88,27 +88,32 @@ def _record_dispatch(group: Sequence[Run], accepted: Collection[UUID], now: dt.d
         lifecycle.correct_queues(elsewhere)
 
 
-def claims_for_this_host(here: Collection[str]) -> QuerySet[Run]:
-    """Claims that this process may hand to one of its executors. ``here``: the executors that execute in this process.
+def claims_for_this_host(local_executors: Collection[str]) -> QuerySet[Run]:
+    """Claims that this process may hand to its executors. ``local_executors``: those that execute in this process.
 
     A claim of such an executor for another host is left to that host's ticks.
     """
     claims = Run.objects.filter(status=Status.CLAIMED)
-    if not here:
+    if not local_executors:
         return claims
-    return claims.exclude(Q(job__executor__in=here) & ~Q(required_host__in=["", settings.hostname]))
+    return claims.exclude(Q(job__executor__in=local_executors) & ~Q(required_host__in=["", settings.hostname]))
 
 
-def claims_to_redispatch(now: dt.datetime | Expression, here: Collection[str]) -> QuerySet[Run]:
+def claims_to_redispatch(now: dt.datetime | Expression, local_executors: Collection[str]) -> QuerySet[Run]:
     """Claims whose message seems lost, or that no worker took; the longest waiting first."""
-    return claims_for_this_host(here).filter(redispatch_at__lte=now).select_related("job").order_by("redispatch_at")
+    return (
+        claims_for_this_host(local_executors)
+        .filter(redispatch_at__lte=now)
+        .select_related("job")
+        .order_by("redispatch_at")
+    )
 
 
-def claims_left_for_this_host(here: Collection[str]) -> QuerySet[Run]:
-    """Claims by other hosts' ticks that only this host can take, and that were not dispatched yet."""
+def claims_left_for_this_host(local_executors: Collection[str]) -> QuerySet[Run]:
+    """Claims that other hosts' ticks made, that only this host can dispatch, and that were not dispatched yet."""
     # Any time of redispatch will do; the condition is there for its index, which contains only open claims.
     waiting = Run.objects.filter(status=Status.CLAIMED, redispatch_at__gt=_BEFORE_ALL_CLAIMS, dispatched_at=None)
-    mine = waiting.filter(required_host=settings.hostname, job__executor__in=here)
+    mine = waiting.filter(required_host=settings.hostname, job__executor__in=local_executors)
     return mine.select_related("job").order_by("redispatch_at")
 
 
@@ -141,13 +146,12 @@ def dispatch_claims_left_for_this_host(now: dt.datetime, contested: Collection[i
     return dispatch(list(claims_left_for_this_host(here)[: settings.batch_size]), now)
 
 
-def send_again_to_this_host(age: dt.timedelta) -> int:
-    """A worker of this host starts: dispatch claims that only it can take and whose message is older than this.
-
-    While the host was away, its queue may have expired with the messages. One statement where there are none.
+def redispatch_old_claims_of_this_host(min_age: dt.timedelta) -> int:
+    """Dispatch again the claims that only this host can take and whose message is older than ``min_age``. Called when a
+    worker of this host starts: meanwhile its queue may have expired with the messages. One statement without claims.
     """
     claims = Run.objects.filter(status=Status.CLAIMED, required_host=settings.hostname)
-    lost = claims.filter(dispatched_at__lt=FromNow(-age)).select_related("job").order_by("claimed_at")
+    lost = claims.filter(dispatched_at__lt=FromNow(-min_age)).select_related("job").order_by("claimed_at")
     return dispatch(list(lost[: settings.batch_size]), database_now())
 
 
@@ -160,17 +164,17 @@ def stop_or_continue_consuming(workers: Iterable[tuple[str, str, Sequence[str]]]
             logger.info("The hint about a drain could not be sent to %s: %s", worker, one_line(error))
 
 
-def end_drain(*, starting: str = "") -> bool:
+def end_drain_of_this_host(*, starting_worker: str = "") -> bool:
     """End the drain of this host: its live workers consume their queues again. ``False``: it was not draining.
 
-    ``starting``: the worker that calls this, if any; it consumes its queues already.
+    ``starting_worker``: the worker that calls this, if any; it consumes its queues already.
     """
     workers = draining.end_drain_here()
-    stop_or_continue_consuming([each for each in workers or () if each[1] != starting], stop=False)
+    stop_or_continue_consuming([each for each in workers or () if each[1] != starting_worker], stop=False)
     return workers is not None
 
 
-def wake_workers(runs: Collection[Run]) -> None:
+def notify_workers_of_stop(runs: Collection[Run]) -> None:
     """Send a hint to the workers of these runs that a stop was requested; of a run on every host, to each child's."""
     executor_of = {run.pk: run.job.executor for run in runs}
     if parents := [run.pk for run in runs if run.required_host == EVERY_HOST]:

@@ -20,7 +20,7 @@ from chroniker.lifecycle.activations import PASSED, mark_as_ended_before_insert,
 from chroniker.lifecycle.event_plan import to_argument_line
 from chroniker.models import Activation, Job
 from chroniker.reasons import Code, Reason
-from chroniker.scheduler.tick import claim_waiting
+from chroniker.scheduler.tick import claim_and_dispatch
 
 LONGEST_KEY = 200
 
@@ -34,7 +34,7 @@ def trigger(
 ) -> Activation:
     """Insert an activation of ``job`` in the caller's transaction: rolled back with it, claimed after its commit.
 
-    A second call with the same ``key`` returns the first activation, however that ended. *Limit:* a transaction at
+    A second call with the same ``key`` returns the first activation, whatever became of it. *Limit:* a transaction at
     REPEATABLE READ that began before the first call was committed cannot read that row. It gets a row that is not
     stored; nothing is inserted then either. ``instant``: the scheduled time that the run is for, instead of now.
     ``args``: words in place of the job's arguments; they are neither split nor searched for placeholders. A disabled
@@ -61,13 +61,13 @@ def trigger(
     if not target.enabled:
         mark_as_ended_before_insert(row, PASSED, Code.DISABLED)
     elif row_if_too_many_wait(job.pk).exists():
-        if (first := _first_with_key(row)) is not None:
+        if (first := _stored_activation_with_key(row)) is not None:
             return first
         raise EventRefused(str(Reason.of(Code.TOO_MANY)))
-    return _insert(row)
+    return _insert_activation(row)
 
 
-def _first_with_key(row: Activation) -> Activation | None:
+def _stored_activation_with_key(row: Activation) -> Activation | None:
     """The stored activation with the key of this one. No statement without a key."""
     return None if row.key is None else Activation.objects.filter(target=row.target_id, key=row.key).first()
 
@@ -103,7 +103,7 @@ def _check_arguments(job: Job, key: str | None, instant: dt.datetime | None, arg
         raise EventRefused(problem)
 
 
-def _insert(row: Activation) -> Activation:
+def _insert_activation(row: Activation) -> Activation:
     """A plain insert in a savepoint: “insert or ignore” ends with deadlocks on MariaDB."""
     try:
         with transaction.atomic(using=settings.database):
@@ -111,14 +111,14 @@ def _insert(row: Activation) -> Activation:
     except IntegrityError:
         if row.key is None:
             raise
-        return _first_with_key(row) or row  # the row is not visible to this transaction: see ``trigger``
+        return _stored_activation_with_key(row) or row  # the row is not visible to this transaction: see ``trigger``
     target = row.target_id
-    transaction.on_commit(lambda: _claim_soon(target), using=settings.database, robust=True)
+    transaction.on_commit(lambda: _claim_now_unless_local(target), using=settings.database, robust=True)
     return row
 
 
-def _claim_soon(job_id: int) -> None:
-    """Claim the run now, not by the next tick, unless it would execute in this process."""
+def _claim_now_unless_local(job_id: int) -> None:
+    """Claim the run now, without waiting for the next tick, unless it would execute in this process."""
     alias = Job.objects.filter(pk=job_id).values_list("executor", flat=True).first()
     try:
         if alias is None or executors[alias].executes_here:
@@ -126,4 +126,4 @@ def _claim_soon(job_id: int) -> None:
     except ExecutorError:
         return  # the next tick shows the problem
     with limit_dispatch_for_waiting_person():
-        claim_waiting([job_id])
+        claim_and_dispatch([job_id])

@@ -1,4 +1,4 @@
-"""Regular work for the whole fleet: of all ticks, the one that moves the row's due time forward does it."""
+"""Regular work for the whole fleet. The tick that moves the due time of the work's row forward does the work."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ from chroniker.models import (
     Ticker,
     TickMinute,
 )
-from chroniker.models.base import moment_of
+from chroniker.models.base import time_of_uuid7
 from chroniker.models.conflicts import repeated_after_conflict
 from chroniker.outbox import heartbeat_url
 from chroniker.process.kernel import host_clock
@@ -59,14 +59,14 @@ PORTION = 10_000
 
 
 @dataclass(frozen=True, slots=True)
-class Work:
+class RegularWork:
     every: dt.timedelta
     do: Callable[[dt.datetime], object]
     waiting: Callable[[], QuerySet[Any]] | None = None  #: rows without which there is nothing to do
     is_wanted: Callable[[], bool] = lambda: True  #: whether the settings ask for it
 
 
-def count_runs(now: dt.datetime) -> None:
+def count_closed_runs_in_portions(now: dt.datetime) -> None:
     """Add the closed runs to the hourly counts, portion by portion. What is left is counted next time."""
     del now
     began = host_clock.monotonic()
@@ -102,11 +102,11 @@ def delete_old_records(now: dt.datetime) -> None:
 
 
 def _delete_old_messages(before: dt.datetime) -> None:
-    """Those about alarms, digests, and repeats about open alerts. Others are deleted with their run or alert."""
+    """Delete old messages about alarms, digests and repeats. Others are deleted with their run or alert."""
     rows = Outbox.objects.filter(Q(alert=None) | Q(sequence__gt=0), run=None)
     _delete_in_portions(rows.filter(sent_at__lt=before).order_by("sent_at"))
     given_up = rows.filter(sent_at=None, send_at=None).order_by("pk").values_list("pk", "message_id")[:PORTION]
-    rows.filter(pk__in=[pk for pk, message_id in given_up if moment_of(message_id) < before]).delete()
+    rows.filter(pk__in=[pk for pk, message_id in given_up if time_of_uuid7(message_id) < before]).delete()
 
 
 def _delete_in_portions(old: QuerySet[Any]) -> None:
@@ -118,14 +118,14 @@ def _delete_in_portions(old: QuerySet[Any]) -> None:
             break
 
 
-def ping(now: dt.datetime) -> None:
+def request_heartbeat_url(now: dt.datetime) -> None:
     """Request the heartbeat's URL, where one is set."""
     del now
     heartbeat_url.start_request()
 
 
 def _forgotten_hosts(now: dt.datetime) -> QuerySet[Host]:
-    """Hosts that were silent for long, and that neither an enabled job nor an open run names."""
+    """Hosts that have been silent for long and that no enabled job and no open run names."""
     silent = Host.objects.filter(last_seen__lt=now - settings.host_forget, services=None)
     jobs = Job.objects.filter(enabled=True, hostname=OuterRef("name"))
     runs = Lease.objects.filter(Q(run__required_host=OuterRef("name")) | Q(run__host=OuterRef("name")))
@@ -133,10 +133,16 @@ def _forgotten_hosts(now: dt.datetime) -> QuerySet[Host]:
 
 
 WORK = {
-    "counts": Work(dt.timedelta(seconds=10), count_runs, lambda: Run.objects.filter(uncounted_since__isnull=False)),
-    "deletion": Work(dt.timedelta(hours=1), delete_old_records),
-    "guarantees": Work(guarantees.EVERY, guarantees.measure),
-    "heartbeat": Work(dt.timedelta(minutes=1), ping, is_wanted=lambda: bool(settings.heartbeat_url)),
+    "counts": RegularWork(
+        dt.timedelta(seconds=10),
+        count_closed_runs_in_portions,
+        lambda: Run.objects.filter(uncounted_since__isnull=False),
+    ),
+    "deletion": RegularWork(dt.timedelta(hours=1), delete_old_records),
+    "guarantees": RegularWork(guarantees.EVERY, guarantees.run_guarantee_tests),
+    "heartbeat": RegularWork(
+        dt.timedelta(minutes=1), request_heartbeat_url, is_wanted=lambda: bool(settings.heartbeat_url)
+    ),
 }
 
 
@@ -147,24 +153,24 @@ def row_if_not_due(name: str, now: dt.datetime | Expression) -> QuerySet[FleetWo
     return FleetWork.objects.filter(name=name, due_at__gt=now, due_at__lte=latest)
 
 
-def wanted_work() -> dict[str, Work]:
+def wanted_work() -> dict[str, RegularWork]:
     """The work that the settings ask for, by name."""
     return {name: work for name, work in WORK.items() if work.is_wanted()}
 
 
-def do_work(names: Collection[str], now: dt.datetime) -> None:
+def do_due_work(names: Collection[str], now: dt.datetime) -> None:
     """Do the work with these names that no other tick has taken. A database error is logged; the tick continues."""
     for name in names:
         try:
-            if _take(name):
+            if _reserve_work(name):
                 WORK[name].do(now)
         except Error:
             logger.exception("The regular work %r failed; it is tried again after %s.", name, WORK[name].every)
 
 
 @repeated_after_conflict
-def _take(name: str) -> bool:
-    """Whether this tick is the one to do the work now."""
+def _reserve_work(name: str) -> bool:
+    """Move the due time of this work forward, if it is due; returns whether this tick has done so and does the work."""
     every = WORK[name].every
     later = FromNow(every)
     is_due = Q(due_at__lte=FromNow()) | Q(due_at__gt=later)

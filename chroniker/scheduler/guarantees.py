@@ -1,6 +1,6 @@
 """Tests of the guarantees in the database: regular, over the runs since the last test, with stored results.
 
-They read; the only rows that they write are their own, and an event of each run that overlapped with an earlier one.
+The tests only read runs. They write their own rows, and an event for each run that overlapped with an earlier run.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ from chroniker.models import (
     RunEvent,
 )
 
-#: How often the tick tests.
+#: How often a tick tests the guarantees.
 EVERY = dt.timedelta(minutes=10)
 #: Runs that were claimed less than this ago are left to the next test: their transaction may not be committed yet.
 COMMIT_MARGIN = dt.timedelta(minutes=1)
@@ -43,7 +43,7 @@ ONLY = 1
 
 
 @transactional
-def measure(now: dt.datetime) -> None:
+def run_guarantee_tests(now: dt.datetime) -> None:
     """Test all guarantees that have a test, and add the results to the current hour. About ten statements."""
     progress = GuaranteeProgress.objects.select_for_update().filter(pk=ONLY).first()
     since = progress.until if progress else now - FIRST_SPAN
@@ -62,22 +62,24 @@ def measure(now: dt.datetime) -> None:
     GuaranteeProgress.objects.update_or_create(pk=ONLY, defaults=values, create_defaults={**values, "since": since})
 
 
-def _overlapping_runs(which: Q, now: dt.datetime) -> QuerySet[Run]:
+def _overlapping_runs(among_runs: Q, now: dt.datetime) -> QuerySet[Run]:
     """Runs that started before an earlier run of their job and slot had ended, and are not recorded yet."""
     # The cast: MariaDB converts a datetime to text if the other argument is text.
     end = Coalesce("finished_at", Cast(Value(now), DateTimeField()))
     earlier = Run.objects.annotate(end=end).filter(
-        _is_compared(),
+        _is_recent_earlier_run(),
         slot=OuterRef("slot"),
         started_at__lt=OuterRef("end"),
         end__gt=OuterRef("started_at"),
     )
     recorded = RunEvent.objects.filter(run=OuterRef("pk"), kind=EventKind.OVERLAP)
-    return Run.objects.annotate(end=end).filter(which, Exists(earlier), ~Exists(recorded), started_at__isnull=False)
+    return Run.objects.annotate(end=end).filter(
+        among_runs, Exists(earlier), ~Exists(recorded), started_at__isnull=False
+    )
 
 
-def _is_compared() -> Q:
-    """The ``COMPARED`` runs of the same job before the outer run."""
+def _is_recent_earlier_run() -> Q:
+    """Condition on Run: it is one of the ``COMPARED`` runs of the same job before the outer run."""
     return Q(job=OuterRef("job"), token__lt=OuterRef("token"), token__gte=OuterRef("token") - COMPARED)
 
 
@@ -88,10 +90,12 @@ def _record_overlaps(runs: QuerySet[Run]) -> int:
     return len(ids)
 
 
-def _runs_recorded_twice(which: Q) -> QuerySet[Run]:
+def _runs_recorded_twice(among_runs: Q) -> QuerySet[Run]:
     """Runs and skipped ranges that begin within the range of an earlier one of their job and slot."""
-    earlier = Run.objects.filter(_is_compared(), slot=OuterRef("slot"), covered_until__gte=OuterRef("scheduled_for"))
-    return Run.objects.filter(which, Exists(earlier), scheduled_for__isnull=False, parent=None)
+    earlier = Run.objects.filter(
+        _is_recent_earlier_run(), slot=OuterRef("slot"), covered_until__gte=OuterRef("scheduled_for")
+    )
+    return Run.objects.filter(among_runs, Exists(earlier), scheduled_for__isnull=False, parent=None)
 
 
 def _groups_above_limit() -> QuerySet[Any]:

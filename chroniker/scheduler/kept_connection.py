@@ -14,7 +14,7 @@ KEPT_SECONDS = 60.0
 
 
 class KeptConnection:
-    """``release`` is called after each pass, as Django closes old connections after each request.
+    """Call ``release`` after each pass: it closes old connections, as Django does after each request.
 
     The next pass is some seconds away, and a new connection costs more than an idle pass. A connection that has failed,
     that is old or that belongs to a pool is not kept.

@@ -60,7 +60,7 @@ class LocalRuns:
         self._sweeper = RemainsSweeper(settings.runtime_dir, settings.heartbeat.total_seconds())
 
     def __enter__(self) -> Self:
-        self._open = [executor for executor in map(_executor, self._aliases or executors) if executor is not None]
+        self._open = [executor for executor in map(_local_executor, self._aliases or executors) if executor is not None]
         if self._open:
             run_lock.kill_leftover_processes(settings.runtime_dir)
             self._sweeper.start()
@@ -69,7 +69,7 @@ class LocalRuns:
             executor.open()
         return self
 
-    def reports(self) -> list[WorkerReport]:
+    def worker_reports(self) -> list[WorkerReport]:
         """What this process reports about the executors whose runs it executes."""
         return [self._report(executor) for executor in self._open]
 
@@ -121,7 +121,7 @@ class LocalRuns:
 
     def _end(self) -> None:
         self._on_result = None
-        self._give_back()
+        self._give_back_unstarted_runs()
         if self.busy and self._shutdown and self._drain != 0:
             self._log(f"Waiting for {len(self.running)} runs to end; to stop them, send the signal again.")
         end = float("inf") if self._drain is None else host_clock.monotonic() + self._drain
@@ -136,7 +136,7 @@ class LocalRuns:
                 to_stop -= self._request_stops(to_stop)
             self.wait(POLL_SECONDS)
 
-    def _give_back(self) -> None:
+    def _give_back_unstarted_runs(self) -> None:
         waiting = [run_id for executor in self._open for run_id in executor.give_back()]
         try:
             if waiting:
@@ -149,7 +149,7 @@ class LocalRuns:
         done = set()
         for run_id in run_ids:
             try:
-                stopping.stop(run_id, self._who)
+                stopping.stop_run(run_id, self._who)
             except Error as error:  # repeated after the next wait
                 logger.warning("The stop of run %s could not be requested: %s", run_id, one_line(error))
                 break
@@ -157,7 +157,7 @@ class LocalRuns:
         return done
 
 
-def _executor(alias: str) -> HostedExecutor | None:
+def _local_executor(alias: str) -> HostedExecutor | None:
     """The executor, if it executes in this process. A broken executor is logged; the others still work."""
     try:
         executor = executors[alias]

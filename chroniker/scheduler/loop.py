@@ -12,20 +12,20 @@ from chroniker.eligibility import hosts
 from chroniker.process.alive_file import EVERY_SECONDS, AliveFile
 from chroniker.process.kernel import host_clock
 from chroniker.scheduler import dispatch, tick, tick_result
-from chroniker.scheduler.database_errors import explain
+from chroniker.scheduler.database_errors import explain_database_error
 from chroniker.scheduler.kept_connection import KeptConnection
 from chroniker.scheduler.local_runs import LocalRuns
-from chroniker.scheduler.questions import next_moment
+from chroniker.scheduler.questions import next_due_time
 from chroniker.scheduler.shutdown_signals import ShutdownSignals
 from chroniker.scheduler.tick_record import TickRecord
-from chroniker.scheduler.watch import Watch
+from chroniker.scheduler.watch import FleetWatch
 
 logger = logging.getLogger(__name__)
 
 LONGEST_BACKOFF_SECONDS = 30.0
 
 
-class Ticker:
+class TickLoop:
     """Ticks when something is due, and at least every ``period`` seconds, to notice edits and lost runs."""
 
     def __init__(
@@ -39,7 +39,7 @@ class Ticker:
         """``kind``: the name of the program, under which its passes are recorded. Empty: they are not."""
         self._period, self._on_result, self._only = period, on_result, only
         self._record = TickRecord(kind, period) if kind else None
-        self._watch = Watch()
+        self._watch = FleetWatch()
         self._has_begun = False
         self._heartbeat_at = -hosts.HEARTBEAT_SECONDS
         self._alive = AliveFile(kind, lambda: settings.runtime_dir) if kind else None
@@ -50,7 +50,7 @@ class Ticker:
 
     def serve(self, runs: LocalRuns, shutdown: ShutdownSignals) -> None:
         """Tick until a shutdown signal. Database errors are retried; any other error is a defect and ends the loop."""
-        self._reports = runs.reports
+        self._reports = runs.worker_reports
         while not shutdown:
             self.touch()
             pause = self._call_and_back_off(self.step)
@@ -63,7 +63,7 @@ class Ticker:
         self.close()
 
     def touch(self) -> None:
-        """Show to probes that this loop turns, also while the database is away."""
+        """Show probes that this loop works, also while the database cannot be used."""
         if self._alive is not None:
             self._alive.touch()
 
@@ -95,8 +95,8 @@ class Ticker:
         self._on_result(result)
         ended = result.clock()
         if self._record is not None:
-            self._record.passed(ended, seconds, len(result.claimed))
-        moment = result.next_moment if result.next_moment_is_known else next_moment(result.began or ended)
+            self._record.record_pass(ended, seconds, len(result.claimed))
+        moment = result.next_moment if result.next_moment_is_known else next_due_time(result.began or ended)
         if moment is None:
             return self._period
         return min(self._period, max(0.0, (moment - result.clock()).total_seconds()))
@@ -114,7 +114,7 @@ class Ticker:
             if self._record is not None:
                 self._record.close()
         except Error as error:
-            logger.warning("The end of this process was not recorded. %s", explain(error))
+            logger.warning("The end of this process was not recorded. %s", explain_database_error(error))
 
     @property
     def _heartbeat_is_due(self) -> bool:
@@ -126,20 +126,20 @@ class Ticker:
         A process whose passes are recorded watches the workers, too.
         """
         if self._record is not None and not self._has_begun:
-            dispatch.end_drain()  # this process is the deploy that the drain was for
+            dispatch.end_drain_of_this_host()  # this process is the deploy that the drain was for
             self._has_begun = True
         if self._heartbeat_is_due:
             hosts.record_heartbeat(self._reports())
             self._heartbeat_at = host_clock.monotonic()
         if self._record is not None and self._watch.is_due:
-            self._watch.look()
+            self._watch.raise_or_end_alarms()
         return 0.0
 
     def _back_off(self, error: Error) -> float:
         """The database cannot be used: log it once, and return the back-off before the next try."""
         if self._unusable_since is None:
             self._unusable_since, self._tries = host_clock.monotonic(), 0
-            logger.warning("The database cannot be used; trying again until it can. %s", explain(error))
+            logger.warning("The database cannot be used; trying again until it can. %s", explain_database_error(error))
         pause = min(2.0**self._tries, LONGEST_BACKOFF_SECONDS)
         self._tries += 1
         return pause

@@ -19,7 +19,7 @@ from chroniker.models import Job, JobState, Run
 from chroniker.scheduler import dispatch, retention
 
 
-def run_now(job: Job, by: str, args: str | None = None, instant: dt.datetime | None = None) -> Run:
+def run_now(job: Job, requested_by: str, args: str | None = None, instant: dt.datetime | None = None) -> Run:
     """Claim and dispatch one run of ``job`` now, at the request of ``by``. The schedule is not changed.
 
     ``args`` replaces the job's own arguments for this run and its retries. ``instant``: the scheduled time that the run
@@ -33,19 +33,19 @@ def run_now(job: Job, by: str, args: str | None = None, instant: dt.datetime | N
     if not Job.objects.filter(pk=job.pk, edited_at=None, state__isnull=False).exists():
         lifecycle.book_jobs([job.pk], _trusted_now())
     state = JobState.objects.select_related("job__group").get(pk=job.pk)
-    _refuse_if_not_free(state)
+    _refuse_if_not_runnable(state)
     now = _trusted_now()
-    drawn = claim_plan.plan_manual_run(state, now, args, requested_by=by, instant=instant)
+    drawn = claim_plan.plan_manual_run(state, now, args, requested_by=requested_by, instant=instant)
     dispatch.set_queues_in_advance([drawn])
     try:
         claimed = lifecycle.claim([drawn], now, wait_for_locks=True)
     except jump_detection.ClockJumped as jump:
         raise ClaimRefused(explanations.clock_jump_message(jump.reading.suspended_because)) from jump
     if not claimed:
-        _refuse_if_not_free(JobState.objects.select_related("job__group").get(pk=job.pk))
+        _refuse_if_not_runnable(JobState.objects.select_related("job__group").get(pk=job.pk))
         raise ClaimRefused(_("The job was changed or claimed by someone else just now; try again."))
     transaction.on_commit(lambda: _dispatch(claimed, now), using=settings.database, robust=True)
-    transaction.on_commit(lambda: retention.trim([job.pk]), using=settings.database, robust=True)
+    transaction.on_commit(lambda: retention.delete_surplus_runs([job.pk]), using=settings.database, robust=True)
     return claimed[0]
 
 
@@ -73,6 +73,6 @@ def check_arguments(job: Job, args: str) -> None:
         raise ClaimRefused(problem)
 
 
-def _refuse_if_not_free(state: JobState) -> None:
+def _refuse_if_not_runnable(state: JobState) -> None:
     if reason := explanations.reason_cannot_run_now(state):
         raise ClaimRefused(reason)

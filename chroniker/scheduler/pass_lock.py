@@ -39,10 +39,10 @@ class PassLock:
             path = lock_path()
             ensure_private(path.parent)
             self._descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
-            self.is_ours = self._take(self._descriptor)
+            self.is_ours = self._wait_for_lock(self._descriptor)
         return self
 
-    def _take(self, descriptor: int) -> bool:
+    def _wait_for_lock(self, descriptor: int) -> bool:
         # Polling, not a blocking lock: a signal must be able to end the wait.
         logged = False
         while not (taken := _try_to_lock(descriptor)) and not self._shutdown:

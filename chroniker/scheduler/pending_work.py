@@ -22,8 +22,8 @@ from chroniker.models import Run, installation
 from chroniker.models.statements import Statement
 from chroniker.process.kernel import host_clock
 from chroniker.scheduler import fleet_work
-from chroniker.scheduler.claiming import Search
-from chroniker.scheduler.questions import due_times, first_after, question_not_due, questions
+from chroniker.scheduler.claiming import ClaimSearch
+from chroniker.scheduler.questions import columns_of_due_times, first_time_after, question_not_due, questions_of_tick
 
 #: A statement is compiled again after this time: Django needs longer for it than the database for the answer.
 COMPILED_FOR_SECONDS = 60
@@ -43,7 +43,7 @@ class PendingWork:
     claims_for_this_host: bool
     stops: bool
     edits: bool
-    search: Search
+    search: ClaimSearch
     messages: bool
     deletions: bool
     paused: bool
@@ -73,7 +73,7 @@ def find_pending_work(now: dt.datetime | None = None) -> PendingWork:
     clock, server, upcoming, found = _ask_database(now)
     reading = jump_detection.evaluate_reading(clock, server or None, before)
     kinds = tuple(kind for kind in TICK_KINDS if found.pop(kind.name))
-    search = Search(kinds, replaced=found.pop("replaced"), groups=found.pop("groups"))
+    search = ClaimSearch(kinds, replaced=found.pop("replaced"), groups=found.pop("groups"))
     regular = []
     for name in fleet_work.wanted_work():
         is_waiting, is_not_due = found.pop(name, True), found.pop(question_not_due(name))
@@ -82,8 +82,8 @@ def find_pending_work(now: dt.datetime | None = None) -> PendingWork:
     return PendingWork(reading, upcoming, search=search, fleet_work=regular, **found)
 
 
-class _Questions(NamedTuple):
-    """``names`` are those of the columns after the clock's two and those of ``due_times``."""
+class _CompiledQuestions(NamedTuple):
+    """``names`` are those of the columns after the clock's two and those of ``columns_of_due_times``."""
 
     statement: Statement
     names: tuple[str, ...]
@@ -94,9 +94,9 @@ def _ask_database(now: dt.datetime | None) -> tuple[dt.datetime, str, dt.datetim
     """The database's clock, the server, the next moment, and the answer to each question."""
     if now is None:
         with simulated_time.compile_with_time_placeholder():
-            asked = _remembered(*_statement_dependencies())
+            asked = _remembered_questions(*_statement_dependencies())
     else:
-        asked = _compiled(now)
+        asked = _compile_questions(now)
     row = asked.statement.fetch({})
     assert row is not None
     clock, server, *answers = row
@@ -116,26 +116,26 @@ def _statement_dependencies() -> tuple[Any, ...]:
         _clock_sql(),
         tuple(fleet_work.wanted_work()),
         due.own_zone_rules_version(),
-        installation.known_identity(),
+        installation.identity_read_without_database(),
         host_clock.monotonic() // COMPILED_FOR_SECONDS,
     )
 
 
 @functools.lru_cache(maxsize=4)
-def _remembered(*inputs: Any) -> _Questions:
+def _remembered_questions(*inputs: Any) -> _CompiledQuestions:
     del inputs
-    return _compiled(StatementNow())
+    return _compile_questions(StatementNow())
 
 
 def _clock_sql() -> str:
     return clock_columns_sql(settings.database, with_server=bool(jump_detection.known_server()))
 
 
-def _compiled(now: dt.datetime | Expression) -> _Questions:
+def _compile_questions(now: dt.datetime | Expression) -> _CompiledQuestions:
     connection = connections[settings.database]
     compiler = Run.objects.all().query.get_compiler(connection=connection)
-    times = [Subquery(first_after(rows, column, now)) for rows, column in due_times()]
-    searches = [(name, Exists(rows.order_by())) for name, each in questions(now).items() for rows in each]
+    times = [Subquery(first_time_after(rows, column, now)) for rows, column in columns_of_due_times()]
+    searches = [(name, Exists(rows.order_by())) for name, each in questions_of_tick(now).items() for rows in each]
     columns = [_clock_sql()]
     params: list[Any] = []
     for expression in [*times, *(exists for _name, exists in searches)]:
@@ -144,11 +144,11 @@ def _compiled(now: dt.datetime | Expression) -> _Questions:
         params += values
     names = tuple(name for name, _exists in searches)
     statement = Statement(f"SELECT {', '.join(columns)}", params)  # nosec B608  # by Django
-    return _Questions(statement, names, len(times))
+    return _CompiledQuestions(statement, names, len(times))
 
 
 def _forget_statement(**kwargs: Any) -> None:
-    _remembered.cache_clear()
+    _remembered_questions.cache_clear()
 
 
 setting_changed.connect(_forget_statement)

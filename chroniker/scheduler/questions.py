@@ -19,14 +19,14 @@ from chroniker.eligibility.waiting_activations import all_waiting_activations, p
 from chroniker.executors import executors
 from chroniker.lifecycle import alert_watch
 from chroniker.models import Group, Job, JobState, Lease, Outbox, Overlap, Status, Switch, installation
-from chroniker.models.compiled import fetch
+from chroniker.models.compiled import fetch_rows
 from chroniker.scheduler import dispatch, fleet_work
 
 Questions = Mapping[str, Sequence[QuerySet[Any]]]
 
 
-def questions(now: dt.datetime | Expression) -> Questions:
-    """For each kind of work, rows of which one is enough. Supersets of what the steps read, each found by an index."""
+def questions_of_tick(now: dt.datetime | Expression) -> Questions:
+    """For each kind of work: querysets. A row in one of them means that there may be work. Each has an index."""
     here = executors.hosted_aliases()
     due_now = JobState.objects.filter(SCHEDULED.pending_condition(now))
     is_open = Exists(Lease.objects.filter(job=OuterRef("pk"), slot=""))
@@ -81,7 +81,7 @@ def question_not_due(name: str) -> str:
     return f"{name}: not due"
 
 
-def due_times() -> list[tuple[QuerySet[Any], str]]:
+def columns_of_due_times() -> list[tuple[QuerySet[Any], str]]:
     """The times at which something becomes due, each with its column, which has an index. ``loop`` wakes at the next.
 
     Jobs that were disabled past the model count: the pass at that time books them.
@@ -91,18 +91,22 @@ def due_times() -> list[tuple[QuerySet[Any], str]]:
     return [*((JobState.objects.all(), column) for column in columns), (claims, "redispatch_at")]
 
 
-def first_after(rows: QuerySet[Any], column: str, now: dt.datetime | Expression) -> QuerySet[Any]:
-    """The first of these times after ``now``, as a row with one column. One index each: three in one use none."""
+def first_time_after(rows: QuerySet[Any], column: str, now: dt.datetime | Expression) -> QuerySet[Any]:
+    """The first time in this column after ``now``, as a row. One query for each column, so that it uses an index."""
     return rows.filter(**{f"{column}__gt": now}).order_by(column).values(column)[:1]
 
 
-def next_moment(after: dt.datetime) -> dt.datetime | None:
-    """The first time after ``after`` at which something of ``due_times`` is due. One statement for each."""
+def next_due_time(after: dt.datetime) -> dt.datetime | None:
+    """The first time after ``after`` at which something of ``columns_of_due_times`` is due. One statement for each."""
     here = tuple(executors.hosted_aliases())
-    found = [row[0] for number in range(len(due_times())) for row in fetch(_first_time, number, here, after=after)]
+    found = [
+        row[0]
+        for number in range(len(columns_of_due_times()))
+        for row in fetch_rows(_first_time, number, here, after=after)
+    ]
     return min(found, default=None)
 
 
 def _first_time(number: int, here: Collection[str], after: dt.datetime) -> QuerySet[Any, Any]:
     del here  # part of the text
-    return first_after(*due_times()[number], after).values_list(due_times()[number][1])
+    return first_time_after(*columns_of_due_times()[number], after).values_list(columns_of_due_times()[number][1])

@@ -1,6 +1,6 @@
-"""Requests of commands and programs: pause, run, backfill, stop, drain. Each with an effect is added to the audit.
+"""Requests of commands and programs: pause, run, backfill, stop, drain. Requests with an effect are added to the audit.
 
-Pages of the admin call the functions below these, and add their entries to the log of Django's admin.
+Pages of the admin call the functions that these functions call, and add entries to the log of Django's admin.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ def pause(by: str, reason: str = "", group: Group | None = None) -> bool:
     """Pause all jobs, or this group. ``False``: it was paused already. The entry is written in the same transaction."""
     changed = pauses.pause(by, reason, group)
     if changed:
-        AuditEntry.objects.record(by, Action.PAUSED, [_paused_row(group)], why=reason.strip()[:500])
+        AuditEntry.objects.record(by, Action.PAUSED, [_group_or_switch(group)], why=reason.strip()[:500])
     return changed
 
 
@@ -33,7 +33,7 @@ def resume(by: str, group: Group | None = None) -> bool:
     """End the pause of all jobs, or of this group. ``False``: it was not paused. The entry as for ``pause``."""
     changed = pauses.resume(group)
     if changed:
-        AuditEntry.objects.record(by, Action.RESUMED, [_paused_row(group)])
+        AuditEntry.objects.record(by, Action.RESUMED, [_group_or_switch(group)])
     return changed
 
 
@@ -57,24 +57,24 @@ def run_now(job: Job, by: str, args: str | None = None, instant: dt.datetime | N
 
 
 def stop(run_id: UUID | str, by: str) -> bool:
-    """Like ``stopping.stop``; returns whether the run was open. A repeated request adds no entry."""
+    """Like ``stopping.stop_run``; returns whether the run was open. A repeated request adds no entry."""
     run = Run.objects.filter(pk=run_id).select_related("job").first()
-    was_open = stopping.stop(run_id, by)
+    was_open = stopping.stop_run(run_id, by)
     if run is not None and was_open and run.stop_requested_at is None:
         AuditEntry.objects.record(by, Action.STOPPED, [run.job], token=run.token)
     return was_open
 
 
-def backfill(wish: backfilling.Wish, by: str) -> Backfill:
-    """Like ``backfilling.request``; the entry is written after it."""
-    made = backfilling.request(wish, by)
-    AuditEntry.objects.record(by, Action.BACKFILL, [wish.job], id=str(made.pk), planned=made.planned)
+def request_backfill(requested: backfilling.BackfillRequest, by: str) -> Backfill:
+    """Like ``backfilling.request_backfill``; the entry is written after it."""
+    made = backfilling.request_backfill(requested, by)
+    AuditEntry.objects.record(by, Action.BACKFILL, [requested.job], id=str(made.pk), planned=made.planned)
     return made
 
 
 def cancel_backfill(backfill_id: UUID | str, by: str, *, stop_run: bool = False) -> bool:
-    """Like ``backfilling.cancel``. A repeated request adds no entry."""
-    was_open = backfilling.cancel(backfill_id, by, stop_run=stop_run)
+    """Like ``backfilling.cancel_backfill``. A repeated request adds no entry."""
+    was_open = backfilling.cancel_backfill(backfill_id, by, stop_run=stop_run)
     if was_open:
         job = Job.objects.get(backfills=UUID(str(backfill_id)))
         AuditEntry.objects.record(by, Action.BACKFILL_CANCELLED, [job], id=str(backfill_id))
@@ -82,8 +82,8 @@ def cancel_backfill(backfill_id: UUID | str, by: str, *, stop_run: bool = False)
 
 
 @transactional
-def hasten_backfill(backfill: Backfill, by: str) -> bool:
-    """Make the pending retry of this backfill due now, as ``hasten_retry`` does."""
+def make_backfill_retry_due_now(backfill: Backfill, by: str) -> bool:
+    """Make the pending retry of this backfill due now, as ``make_retry_due_now`` does."""
     changed = lifecycle.make_backfill_retry_due_now(backfill.pk)
     if changed:
         AuditEntry.objects.record(by, Action.RETRY_HASTENED, [backfill.job])
@@ -100,7 +100,7 @@ def cancel_retry(job: Job, by: str) -> bool:
 
 
 @transactional
-def hasten_retry(job: Job, by: str) -> bool:
+def make_retry_due_now(job: Job, by: str) -> bool:
     """Make the pending retry of this job due now. ``False``: none is pending that is not yet due. Entry as above."""
     changed = lifecycle.make_retry_due_now(job.pk)
     if changed:
@@ -108,27 +108,27 @@ def hasten_retry(job: Job, by: str) -> bool:
     return changed
 
 
-def drain(by: str) -> list[draining.Consumer]:
+def begin_drain(by: str) -> list[draining.Consumer]:
     """Like ``draining.begin_drain_here``. A drain that has begun already adds no entry."""
     has_begun = draining.this_host_if_draining().exists()
     workers = draining.begin_drain_here(by)
     if not has_begun:
-        AuditEntry.objects.record(by, Action.DRAINED, [_paused_row(None)], host=settings.hostname)
+        AuditEntry.objects.record(by, Action.DRAINED, [_group_or_switch(None)], host=settings.hostname)
     return workers
 
 
 def end_drain(by: str) -> bool:
-    """Like ``dispatch.end_drain``. ``False``: this host was not draining."""
-    ended = dispatch.end_drain()
+    """Like ``dispatch.end_drain_of_this_host``. ``False``: this host was not draining."""
+    ended = dispatch.end_drain_of_this_host()
     if ended:
-        AuditEntry.objects.record(by, Action.UNDRAINED, [_paused_row(None)], host=settings.hostname)
+        AuditEntry.objects.record(by, Action.UNDRAINED, [_group_or_switch(None)], host=settings.hostname)
     return ended
 
 
-def record_deletion(by: str, runs: int, until: str) -> None:
+def record_deleted_runs(by: str, runs: int, until: str) -> None:
     """The entry about old runs that ``retention`` has deleted."""
     if runs:
-        AuditEntry.objects.record(by, Action.CLEANED, [_paused_row(None)], n=runs, until=until)
+        AuditEntry.objects.record(by, Action.CLEANED, [_group_or_switch(None)], n=runs, until=until)
 
 
 @transactional
@@ -144,16 +144,16 @@ def mute_alerts(
     """Mute the alerts of this job, of this group, or of all jobs. The entry as for ``pause``."""
     lifecycle.mute(until, by, job=job, group=group, since=since, reason=reason)
     words = {"until": until.isoformat(timespec="minutes"), "why": reason.strip()[:500]}
-    AuditEntry.objects.record(by, Action.MUTED, [job or _paused_row(group)], **words)
+    AuditEntry.objects.record(by, Action.MUTED, [job or _group_or_switch(group)], **words)
 
 
 def unmute_alerts(by: str, *, job: Job | None = None, group: Group | None = None) -> bool:
     """End the mutes of exactly this job, this group, or all jobs. ``False``: there was none. Entry as for ``pause``."""
     ended = bool(lifecycle.unmute(AlertMute.objects.filter(job=job, group=group)))
     if ended:
-        AuditEntry.objects.record(by, Action.UNMUTED, [job or _paused_row(group)])
+        AuditEntry.objects.record(by, Action.UNMUTED, [job or _group_or_switch(group)])
     return ended
 
 
-def _paused_row(group: Group | None) -> Group | Switch:
+def _group_or_switch(group: Group | None) -> Group | Switch:
     return Switch(pk=pauses.ALL) if group is None else group

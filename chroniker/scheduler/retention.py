@@ -28,7 +28,7 @@ from chroniker.process.kernel import host_clock
 
 logger = logging.getLogger(__name__)
 
-#: Runs found by one statement, and deleted before the next is searched, children not counted.
+#: Runs that one statement finds; they are deleted before the next search. Children are not counted.
 PORTION = 500
 #: Runs deleted in one transaction, children not counted: a tick that deletes one of them too waits no longer than this.
 TOGETHER = 100
@@ -36,23 +36,23 @@ TOGETHER = 100
 ROWS = 1000
 #: Jobs in one statement: it has two conditions for each, and SQLite limits their nesting.
 JOBS = 200
-#: So many runs more than the maximum are kept for a while, where the maximum is at least ``MANY``.
+#: If the maximum is at least ``MANY``, up to this many surplus runs are kept for a while.
 SURPLUS, MANY = 10, 100
 #: A tick starts no further portion after this time.
 TIME_BOX = dt.timedelta(seconds=10)
 
 
-def must_trim(maximum: int, before: int, token: int) -> bool:
-    """Whether a claim that used the tokens after ``before``, until ``token``, deletes surplus runs of its job.
+def must_delete_surplus(maximum: int, token_before: int, last_token: int) -> bool:
+    """Whether a claim that used the tokens after ``token_before`` to ``last_token`` deletes surplus runs of its job.
 
     In a long history every tenth claim deletes them: each claim makes a surplus of one run, and the two statements of a
     deletion cost more than one run. With a small ``maximum`` each claim deletes them.
     """
     every = SURPLUS if maximum >= MANY else 1
-    return 0 < maximum < token and token // every > before // every
+    return 0 < maximum < last_token and last_token // every > token_before // every
 
 
-def trim(job_ids: Collection[int]) -> int:
+def delete_surplus_runs(job_ids: Collection[int]) -> int:
     """Delete runs beyond the jobs' ``maximum_log_entries``; returns how many, children not counted.
 
     Called with the jobs that were just claimed: only a claim makes a history grow, so the cost depends on the due jobs,
@@ -67,13 +67,13 @@ def trim(job_ids: Collection[int]) -> int:
         if host_clock.monotonic() - began > TIME_BOX.total_seconds():
             break
         try:
-            deleted += delete_runs(_surplus(ids[start : start + JOBS]))
+            deleted += delete_runs(_find_surplus_runs(ids[start : start + JOBS]))
         except IntegrityError as error:  # a table of the project refers to runs; the tick continues
             logger.warning("Old runs could not be deleted: %s", str(error).strip())
     return deleted
 
 
-def _surplus(job_ids: Sequence[int]) -> list[UUID]:
+def _find_surplus_runs(job_ids: Sequence[int]) -> list[UUID]:
     maximum = F("job__maximum_log_entries")
     longer = JobState.objects.filter(pk__in=job_ids, job__maximum_log_entries__gt=0, last_token__gt=maximum)
     plain = F("last_token") - maximum
@@ -84,14 +84,14 @@ def _surplus(job_ids: Sequence[int]) -> list[UUID]:
     cuts = list(longer.annotate(cut=cut, counts_apart=has_backfills).values_list("pk", "cut", "counts_apart"))
     older = [Q(job=job_id, token__lte=cut) for job_id, cut, counts_apart in cuts if not counts_apart]
     if apart := [job_id for job_id, _cut, counts_apart in cuts if counts_apart]:
-        older.append(Q(pk__in=_surplus_with_backfills(apart)))
+        older.append(Q(pk__in=_find_surplus_of_jobs_with_backfills(apart)))
     if not older:
         return []
     runs = deletable_runs().filter(functools.reduce(operator.or_, older))
     return list(runs.order_by("job", "token").values_list("pk", flat=True)[:PORTION])
 
 
-def _surplus_with_backfills(job_ids: Sequence[int]) -> list[UUID]:
+def _find_surplus_of_jobs_with_backfills(job_ids: Sequence[int]) -> list[UUID]:
     """The surplus of jobs with backfills, whose runs are counted apart: they must not push out the schedule's history.
 
     One statement, which reads all runs of these jobs.
@@ -103,16 +103,16 @@ def _surplus_with_backfills(job_ids: Sequence[int]) -> list[UUID]:
     return list(surplus.values_list("pk", flat=True)[:PORTION])
 
 
-def deletable_before(moment: dt.datetime) -> QuerySet[Run]:
+def deletable_runs_ended_before(moment: dt.datetime) -> QuerySet[Run]:
     """The deletable runs that had ended by ``moment``. The first condition has the index."""
     return deletable_runs().filter(claimed_at__lt=moment, finished_at__lt=moment)
 
 
-def delete_before(moment: dt.datetime) -> Iterator[int]:
-    """Delete ``deletable_before``, oldest first; yields after each portion how many runs in all, without children."""
+def delete_runs_ended_before(moment: dt.datetime) -> Iterator[int]:
+    """Delete ``deletable_runs_ended_before``, oldest first. Yields the number of deleted parents after each portion."""
     deleted, after = 0, None
     while True:
-        runs = deletable_before(moment)
+        runs = deletable_runs_ended_before(moment)
         if after is not None:  # do not read the kept runs again for each portion
             runs = runs.filter(claimed_at__gte=after)
         portion = list(runs.order_by("claimed_at").values_list("pk", "claimed_at")[:PORTION])
@@ -148,12 +148,12 @@ def delete_runs(run_ids: Sequence[UUID]) -> int:
     parents = {pk: parent for pk, parent in children if parent is not None}
     family = [*run_ids, *parents]
     _forget_in_executors(family)
-    _delete_rows(LogChunk, family)
-    _delete_rows(RunEvent, family)
+    _delete_rows_in_portions(LogChunk, family)
+    _delete_rows_in_portions(RunEvent, family)
     deleted = 0
     for start in range(0, len(run_ids), TOGETHER):
         some = set(run_ids[start : start + TOGETHER])
-        deleted += _delete(list(some), [pk for pk in family if pk in some or parents.get(pk) in some])
+        deleted += _delete_runs_with_rows(list(some), [pk for pk in family if pk in some or parents.get(pk) in some])
     return deleted
 
 
@@ -170,7 +170,7 @@ def _forget_in_executors(run_ids: Sequence[UUID]) -> None:
             logger.warning("Executor %r could not forget %d runs: %s", alias, len(ids), one_line(error))
 
 
-def forget_deleted(before: dt.datetime) -> int:
+def forget_deleted_runs_in_executors(before: dt.datetime) -> int:
     """Let the executors delete what they stored before this time about runs that are deleted; returns how many."""
     forgotten = 0
     for alias in executors:
@@ -181,24 +181,24 @@ def forget_deleted(before: dt.datetime) -> int:
     return forgotten
 
 
-def _delete_rows(model: type[LogChunk] | type[RunEvent], run_ids: Sequence[UUID]) -> None:
+def _delete_rows_in_portions(model: type[LogChunk] | type[RunEvent], run_ids: Sequence[UUID]) -> None:
     while True:  # keys first: MariaDB has no LIMIT in a subquery
         keys = list(model._default_manager.filter(run__in=run_ids).values_list("pk", flat=True)[:ROWS])
-        _delete_all(model._default_manager.filter(pk__in=keys))
+        _delete_without_reading(model._default_manager.filter(pk__in=keys))
         if len(keys) < ROWS:
             return
 
 
 @transactional
-def _delete(run_ids: Sequence[UUID], family: Sequence[UUID]) -> int:
+def _delete_runs_with_rows(run_ids: Sequence[UUID], family: Sequence[UUID]) -> int:
     """Delete the rows in one transaction. An event added meanwhile violates a key: then the deletion is repeated."""
     for model in (LogChunk, RunEvent, Outbox):
-        _delete_all(model._default_manager.filter(run__in=family))
+        _delete_without_reading(model._default_manager.filter(run__in=family))
     closed = Run.objects.filter(status__in=FINAL)
-    _delete_all(closed.filter(parent__in=run_ids))
-    return _delete_all(closed.filter(pk__in=run_ids))
+    _delete_without_reading(closed.filter(parent__in=run_ids))
+    return _delete_without_reading(closed.filter(pk__in=run_ids))
 
 
-def _delete_all(rows: QuerySet[Model]) -> int:
-    """One DELETE without reading the rows first. (``QuerySet.delete`` reads rows that other tables refer to.)"""
+def _delete_without_reading(rows: QuerySet[Model]) -> int:
+    """Delete these rows by one DELETE, without reading them. (``QuerySet.delete`` reads rows that others refer to.)"""
     return rows._raw_delete(settings.database)

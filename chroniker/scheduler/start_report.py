@@ -17,9 +17,9 @@ from chroniker.models.base import installed_version
 from chroniker.wording.formats import zoned_time
 
 
-def lines() -> list[str]:
+def start_report_lines() -> list[str]:
     """Three lines, and one for a pause of all jobs; only two while the database cannot be used. Without passwords."""
-    found = [versions(), f"database: {_database_line()}; executors: {_executors_line()}"]
+    found = [versions_line(), f"database: {_database_line()}; executors: {_executors_line()}"]
     with suppress(Error):  # the first tick reports it
         found.append(f"jobs: {_jobs_line()}")
         pause = pauses.global_pause()
@@ -28,7 +28,7 @@ def lines() -> list[str]:
     return [one_line(line) for line in found]
 
 
-def versions() -> str:
+def versions_line() -> str:
     """What runs here, and on which host: the first question about a fault."""
     python = ".".join(map(str, sys.version_info[:3]))
     installed = f"chroniker {installed_version()}, Django {django.__version__}, Python {python}"
@@ -39,7 +39,7 @@ def worker_lines(worker: str, queues: Collection[str], slots: int, aliases: Coll
     """Lines for the start of a worker: what it executes, where, and as which host."""
     work = f"executors: {', '.join(aliases) or 'none'}; queues: {', '.join(queues) or 'none'}; slots: {slots}"
     database = f"database: {_database_line()}; runtime directory: {settings.runtime_dir}"
-    return [one_line(line) for line in (versions(), database, f"worker: {worker}; {work}")]
+    return [one_line(line) for line in (versions_line(), database, f"worker: {worker}; {work}")]
 
 
 def _database_line() -> str:

@@ -14,9 +14,9 @@ from chroniker.eligibility import draining, due, hosts, pauses
 from chroniker.models import JobDependency, JobTrigger, Run, installation
 from chroniker.process.kernel import host_clock
 from chroniker.scheduler import dispatch, fleet_work, job_deletion, pending_work, retention
-from chroniker.scheduler.claiming import EVERYTHING, TIME_BOX, Clock, Search, claim_due
+from chroniker.scheduler.claiming import EVERYTHING, TIME_BOX, ClaimSearch, Clock, claim_due_jobs
 from chroniker.scheduler.pending_work import PendingWork
-from chroniker.scheduler.stopping import stop_flagged
+from chroniker.scheduler.stopping import stop_runs_of_flagged_jobs
 from chroniker.scheduler.tick_result import TickResult
 from chroniker.worker.run_remains import HostProcesses
 
@@ -47,20 +47,20 @@ def tick(only: Collection[int] | None = None, now: dt.datetime | None = None) ->
     if work.copied:
         installation.mark_copied()
         return result
-    _prepare(work)
+    _prepare_pass(work)
     try:
         if work.reading.suspended_because:
             raise jump_detection.ClockJumped(work.reading)
-        _advance(result, work, only)
+        _do_steps_1_to_6(result, work, only)
     except jump_detection.ClockJumped as jump:
         hosts.record_suspension(jump.reading)
         result.suspended_because = jump.reading.suspended_because
-        stop_flagged()
+        stop_runs_of_flagged_jobs()
     if work.messages or result.messages or result.lost:
         outbox.send_soon()
     if result.over_maximum:
-        retention.trim(result.over_maximum)
-    fleet_work.do_work(() if result.suspended_because else work.fleet_work, work.reading.now)
+        retention.delete_surplus_runs(result.over_maximum)
+    fleet_work.do_due_work(() if result.suspended_because else work.fleet_work, work.reading.now)
     if (work.deletions or result.lost) and not result.suspended_because:  # a lost run may have been the last one
         job_deletion.delete_closed_jobs()
     return result
@@ -72,7 +72,7 @@ def _begin_pass(work: PendingWork, clock: PassClock) -> TickResult:
     return result
 
 
-def _prepare(work: PendingWork) -> None:
+def _prepare_pass(work: PendingWork) -> None:
     """What only the first pass needs, and the first one after a jump of the clock."""
     if not work.recorded:
         installation.record_identity()
@@ -83,28 +83,28 @@ def _prepare(work: PendingWork) -> None:
             jump_detection.mark_leases_adjusted()
 
 
-def _advance(result: TickResult, work: PendingWork, only: Collection[int] | None) -> None:
+def _do_steps_1_to_6(result: TickResult, work: PendingWork, only_jobs: Collection[int] | None) -> None:
     """Steps 1 to 6, as far as they have work."""
     clock = result.clock
     if work.expiry:
-        result.lost = expire()
+        result.lost = expire_runs()
     if work.redispatch:
         result.dispatched += dispatch.dispatch_again(clock(), is_draining=work.draining)
     if work.stops:
-        stop_flagged()
+        stop_runs_of_flagged_jobs()
     result.draining = work.draining
-    if not settings.paused and only is None:
-        result.messages |= look_at_alerts(clock, work)
+    if not settings.paused and only_jobs is None:
+        result.messages |= update_alerts(clock, work)
     claims = (work.claims or bool(result.lost)) and not work.paused and not settings.paused and not work.draining
     if claims:  # a lost run may be retried at once
-        for claimed in book_and_claim(result, clock, only, search=work.search, edits=work.edits):
+        for claimed in book_and_claim(result, clock, only_jobs, search=work.search, edits=work.edits):
             result.dispatched += dispatch.dispatch(claimed, clock(), is_new=True)
     # Another host may have claimed for this one since the first statement.
     if claims or (work.claims_for_this_host and not work.draining):
         result.dispatched += dispatch.dispatch_claims_left_for_this_host(clock(), result.lost_races)
 
 
-def look_at_alerts(clock: Clock, work: PendingWork) -> bool:
+def update_alerts(clock: Clock, work: PendingWork) -> bool:
     """Before the claims of the pass: what has waited for too long until now was late. Returns whether any is reported.
 
     A process that the settings pause leaves it to others, or to the time after the pause.
@@ -121,15 +121,15 @@ def look_at_alerts(clock: Clock, work: PendingWork) -> bool:
 def book_and_claim(
     result: TickResult,
     clock: Clock,
-    only: Collection[int] | None,
+    only_jobs: Collection[int] | None,
     *,
-    search: Search = EVERYTHING,
+    search: ClaimSearch = EVERYTHING,
     edits: bool = True,
 ) -> Iterator[list[Run]]:
     """Steps 3 (second half) to 5, without dispatching: they decide which runs a pass claims. Yields each batch."""
     if edits:
-        result.booked = book_edited(clock())
-    yield from claim_due(result, clock, only, EVERYTHING if result.booked or result.lost else search)
+        result.booked = book_edited_jobs(clock())
+    yield from claim_due_jobs(result, clock, only_jobs, EVERYTHING if result.booked or result.lost else search)
 
 
 def claim_after_run(job_id: int) -> TickResult:
@@ -152,18 +152,18 @@ def _claim_after_run(job_id: int) -> TickResult:
         *due.jobs_with_pending_work([job_id, *dependents.union(targets).values_list("dependent", flat=True)]),
         *due.pending_jobs_in_group_of(job_id, settings.batch_size),
     }
-    return claim_waiting(waiting)
+    return claim_and_dispatch(waiting)
 
 
-def claim_waiting(waiting: Collection[int]) -> TickResult:
+def claim_and_dispatch(job_ids: Collection[int]) -> TickResult:
     """Claim and dispatch what these jobs wait for, if a tick would."""
     result = TickResult()
-    if waiting and _may_claim():
+    if job_ids and _may_claim():
         with suppress(jump_detection.ClockJumped):  # the next tick records it
             clock = PassClock(jump_detection.trusted_reading())
-            for claimed in claim_due(result, clock, waiting):
+            for claimed in claim_due_jobs(result, clock, job_ids):
                 result.dispatched += dispatch.dispatch(claimed, clock(), is_new=True)
-        retention.trim(result.over_maximum)
+        retention.delete_surplus_runs(result.over_maximum)
     return result
 
 
@@ -174,13 +174,13 @@ def _may_claim() -> bool:
     return not draining.this_host_if_draining().exists()
 
 
-def expire() -> list[Run]:
+def expire_runs() -> list[Run]:
     """Step 1. The remaining processes of a run of this host are killed before the run is closed as lost."""
     here = HostProcesses(settings.hostname, settings.runtime_dir, locks_decide=settings.check_lock_file)
     return lifecycle.expire_runs(settings.batch_size, here)
 
 
-def book_edited(now: dt.datetime) -> int:
+def book_edited_jobs(now: dt.datetime) -> int:
     """Step 3. Batch by batch until only locked jobs are left."""
     booked, began = 0, host_clock.monotonic()
     while host_clock.monotonic() - began < TIME_BOX.total_seconds():

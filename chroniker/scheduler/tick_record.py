@@ -34,21 +34,21 @@ class TickRecord:
         self._ended_at: float | None = None
         self._minute: TickMinute | None = None
 
-    def passed(self, ended: dt.datetime, seconds: float, claimed: int) -> None:
+    def record_pass(self, ended: dt.datetime, seconds: float, claimed: int) -> None:
         """A pass ended at ``ended``, by the database's clock, after this many seconds."""
         over = self._minute if self._minute and self._minute.minute != _minute_of(ended) else None
         if over is not None:
             self._minute = None
         self._count(ended, seconds, claimed)
         if over is not None:
-            _add(over)
+            _add_minute(over)
         elif host_clock.monotonic() - self._written_at >= EVERY_SECONDS:
             self._write(ended, seconds)
 
     def close(self) -> None:
         """The process ends: write the minute that is not over, and that it has ended."""
         if self._minute is not None:
-            _add(self._minute)
+            _add_minute(self._minute)
             self._minute = None
         mine = Ticker.objects.filter(host=settings.hostname, kind=self._kind, pid=os.getpid())
         mine.update(ended_at=FromNow())
@@ -68,7 +68,7 @@ class TickRecord:
         row = Ticker(host=settings.hostname, kind=self._kind, version=installed_version(), pid=os.getpid())
         row.period, row.last_at, row.pass_seconds = self._period, ended, seconds
         row.is_paused = settings.paused
-        _store(row)
+        _upsert_ticker(row)
         if row.is_paused:
             lifecycle.record_settings_pause()
         self._written_at = host_clock.monotonic()
@@ -79,7 +79,7 @@ def _minute_of(moment: dt.datetime) -> dt.datetime:
 
 
 @repeated_after_conflict
-def _store(ticker: Ticker) -> None:
+def _upsert_ticker(ticker: Ticker) -> None:
     targeted = connections[settings.database].features.supports_update_conflicts_with_target
     Ticker.objects.bulk_create(
         [ticker],
@@ -90,7 +90,7 @@ def _store(ticker: Ticker) -> None:
 
 
 @repeated_after_conflict
-def _add(minute: TickMinute) -> None:
+def _add_minute(minute: TickMinute) -> None:
     insert_or_add_numbers([minute], key=("host", "minute"), keep_largest=("longest_pass", "longest_gap"))
 
 
@@ -98,7 +98,7 @@ def record_single_pass(kind: str, ended: dt.datetime, seconds: float, claimed: i
     """Record the only pass of a process that a crontab starts. Its period is the time since the pass before it."""
     before = Ticker.objects.filter(host=settings.hostname, kind=kind).values_list("last_at", flat=True).first()
     gap = seconds if before is None else max(seconds, (ended - before).total_seconds())
-    TickRecord(kind, min(max(gap, SHORTEST_PERIOD), LONGEST_PERIOD)).passed(ended, seconds, claimed)
+    TickRecord(kind, min(max(gap, SHORTEST_PERIOD), LONGEST_PERIOD)).record_pass(ended, seconds, claimed)
     minute = TickMinute(host=settings.hostname, minute=_minute_of(ended), passes=1, claimed=claimed)
     minute.longest_pass, minute.longest_gap = seconds, gap
-    _add(minute)
+    _add_minute(minute)

@@ -1,7 +1,7 @@
 """Watches that something ticks, and that a worker consumes each queue in which runs wait. Reports it when not.
 
-Every process that lives long watches: workers, beat, cronserver; and each pass of ``cron``. So one is left to report
-it, whichever has died. If all are dead, only a service outside can (``CHRONIKER_HEARTBEAT_URL``).
+Every process that lives long watches: workers, beat, cronserver; and each pass of ``cron``. So whichever
+process dies, another one reports it. If all are dead, only an outside service can (``CHRONIKER_HEARTBEAT_URL``).
 """
 
 from __future__ import annotations
@@ -30,12 +30,12 @@ from chroniker.wording.formats import coarse_duration, short_duration, zoned_tim
 logger = logging.getLogger(__name__)
 
 
-def look_interval() -> float:
+def seconds_between_looks() -> float:
     """Seconds between two looks. A silent scheduler is reported within its timeout and one interval."""
     return min(hosts.HEARTBEAT_SECONDS, settings.tick_timeout.total_seconds() / 2.5)
 
 
-class Watch:
+class FleetWatch:
     """The watch of one process.
 
     ``waits_first``: silence counts from the first look at the earliest, or from the first after a time without looks
@@ -49,9 +49,9 @@ class Watch:
 
     @property
     def is_due(self) -> bool:
-        return host_clock.monotonic() - self._looked_at >= look_interval()
+        return host_clock.monotonic() - self._looked_at >= seconds_between_looks()
 
-    def look(self) -> None:
+    def raise_or_end_alarms(self) -> None:
         """Raise and end alarms. About five statements. A database error is logged, and the next look tries again."""
         try:
             self._look()
@@ -60,7 +60,7 @@ class Watch:
             logger.warning("The scheduler could not be watched: %s", one_line(error))
 
     def _look(self) -> None:
-        has_paused = host_clock.monotonic() - self._looked_at > 3 * look_interval()
+        has_paused = host_clock.monotonic() - self._looked_at > 3 * seconds_between_looks()
         self._looked_at = host_clock.monotonic()
         now = database_now()
         if jump_detection.suspended_because() or installation.row_of_copy().exists():
@@ -75,17 +75,17 @@ class Watch:
                 logger.error("%s", one_line(" ".join(f"{text.title} {text.text}".split())))
         for subject, alarm in open_alarms.items():
             if subject not in found and self._has_ended(subject, now):
-                text = _end_text(subject, now - (alarm.since or now))
+                text = _end_of_alarm_text(subject, now - (alarm.since or now))
                 if alarms.end_alarm(alarm, text, now):
                     logger.warning("%s", one_line(text.title))
         if found or open_alarms:
             outbox.send_soon()  # nothing else does, if nothing ticks
 
     def _find_troubles(self, now: dt.datetime) -> dict[str, tuple[dt.datetime, AlarmText]]:
-        """By subject: since when, and what to say. Three statements."""
+        """By subject of an alarm: since when the trouble exists, and the text. Three statements."""
         found = {}
         if last := liveness.last_ticker_if_all_silent(liveness.latest_tickers(), now, self._since):
-            found[alarms.TICK] = (last.last_at, _tick_text(last, now))
+            found[alarms.TICK] = (last.last_at, _silence_text(last, now))
         for queue in liveness.find_queues_without_worker(now).values():
             if now - max(queue.oldest, self._since or queue.oldest) >= liveness.NO_WORKER_FOR:
                 found[alarms.subject_of_queue_alarm(queue.executor, queue.name)] = (
@@ -95,14 +95,14 @@ class Watch:
         return found
 
     def _has_ended(self, subject: str, now: dt.datetime) -> bool:
-        """Without the grace for a process that has just started, which must not end an alarm that continues."""
+        """Whether the trouble has ended. No grace time: a process that has just started must not end an alarm."""
         if subject == alarms.TICK:
             return liveness.last_ticker_if_all_silent(liveness.latest_tickers(), now) is None
         unserved = liveness.find_queues_without_worker(now).values()
         return subject not in {alarms.subject_of_queue_alarm(queue.executor, queue.name) for queue in unserved}
 
 
-def _tick_text(last: Ticker, now: dt.datetime) -> AlarmText:
+def _silence_text(last: Ticker, now: dt.datetime) -> AlarmText:
     words = {
         "since": zoned_time(last.last_at),
         "length": coarse_duration(now - last.last_at),
@@ -136,7 +136,7 @@ def _queue_text(queue: WaitingQueue, now: dt.datetime) -> AlarmText:
     return AlarmText(_("No worker consumes the queue “%(queue)s”.") % words, _with_link(f"{text}\n\n{noticed}" % words))
 
 
-def _end_text(subject: str, length: dt.timedelta) -> AlarmText:
+def _end_of_alarm_text(subject: str, length: dt.timedelta) -> AlarmText:
     words = {"length": coarse_duration(length)}
     if subject == alarms.TICK:
         text = _("Scheduled times in between run now or are recorded as missed, as each job's misfire grace says.")

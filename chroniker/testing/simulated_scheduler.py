@@ -93,7 +93,7 @@ class Scheduler:
             outbox.send_due_messages()
 
     def _next_moment(self) -> dt.datetime | None:
-        moments = (questions.next_moment(self._now), self._fleet.next_end)
+        moments = (questions.next_due_time(self._now), self._fleet.next_end)
         return min((each for each in moments if each is not None), default=None)
 
     def _move_to(self, moment: dt.datetime) -> None:

@@ -33,7 +33,7 @@ def run(dummy: None) -> Run:
     )  # fmt: skip
     Job.objects.filter(pk=job.pk).update(monitor_url="javascript:alert(1)", managed_by="")
     a_dependency(job, a_booked_job(name=f"other {EVIL}"))
-    run = run_now(job, by=EVIL)
+    run = run_now(job, requested_by=EVIL)
     lifecycle.renew(run.pk, run.token, started(run, host=f"h{EVIL}"), (77, 13))
     lifecycle.add_run_event(run.pk, EventKind.NOTE, EVIL)
     Run.objects.filter(pk=run.pk).update(reason_text=EVIL, args=EVIL)

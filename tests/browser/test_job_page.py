@@ -83,7 +83,7 @@ def test_durations_are_drawn_and_can_be_read_with_the_keyboard(
 
     job = a_booked_job(cron="0 0 1 1 *")
     for end in (Status.SUCCEEDED, Status.FAILED):
-        run = run_now(job, by="a test")
+        run = run_now(job, requested_by="a test")
         lifecycle.finish(run.pk, run.token, started(run), Outcome(end))
     page = open_page(reverse("admin:chroniker_job_status", args=[job.pk]))
     expect(page.locator("#durations svg.plot [data-say]")).to_have_count(2)

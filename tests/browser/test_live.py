@@ -26,7 +26,7 @@ def test_the_list_shows_the_start_and_the_progress_of_a_job(open_page: Callable[
     page = open_page(LIST)
     state = page.locator(f'tr[data-key="{job.pk}"] .state')
     expect(state).to_have_text("Scheduled")
-    run = run_now(job, by="a test")
+    run = run_now(job, requested_by="a test")
     lifecycle.renew(run.pk, run.token, started(run), (77, 13))
     expect(state).to_have_text("Running")
     expect(page.get_by_text("13 of 77")).to_be_visible()
@@ -44,7 +44,7 @@ def test_a_server_that_does_not_respond_is_shown(open_page: Callable[..., Page])
 
 
 def test_the_page_of_a_running_run_sends_one_request_at_a_time(open_page: Callable[..., Page]) -> None:
-    run = run_now(a_booked_job(), by="a test")
+    run = run_now(a_booked_job(), requested_by="a test")
     started(run)
     page, sent = open_page("about:blank"), list[str]()
     page.on("request", lambda request: sent.append(request.url) if request.resource_type == "fetch" else None)
@@ -58,7 +58,7 @@ def test_the_page_of_a_running_run_sends_one_request_at_a_time(open_page: Callab
 def test_a_hidden_tab_sends_no_requests_and_refreshes_when_shown(open_page: Callable[..., Page]) -> None:
     from playwright.sync_api import expect
 
-    run = run_now(a_booked_job(), by="a test")
+    run = run_now(a_booked_job(), requested_by="a test")
     started(run)
     page = open_page(reverse("admin:chroniker_run_change", args=[run.pk]), before=HIDDEN)
     page.wait_for_load_state("networkidle")
@@ -102,7 +102,7 @@ def test_the_job_s_page_shows_a_run_that_another_user_started(open_page: Callabl
     job = a_booked_job()
     page = open_page(reverse("admin:chroniker_job_status", args=[job.pk]))
     expect(page.locator("#job-recent").get_by_text("It has not run yet.")).to_be_visible()
-    run = run_now(job, by="somebody else")
+    run = run_now(job, requested_by="somebody else")
     expect(page.locator("#job-recent").get_by_role("link", name="1", exact=True)).to_have_attribute(
         "href", reverse("admin:chroniker_run_change", args=[run.pk])
     )

@@ -22,7 +22,7 @@ from tests.browser.written_output import SHORT_TIMEOUT, a_long_run, wait_for_lin
 def test_the_page_of_a_run_follows_its_output_until_the_end(open_page: Callable[..., Page]) -> None:
     from playwright.sync_api import expect
 
-    run = run_now(a_booked_job(), by="a test")
+    run = run_now(a_booked_job(), requested_by="a test")
     nonce = started(run)
     page = open_page(reverse("admin:chroniker_run_change", args=[run.pk]))
     output, stop = page.get_by_role("log"), page.get_by_role("link", name="Stop…")
@@ -47,7 +47,7 @@ def test_the_page_of_a_run_follows_its_output_until_the_end(open_page: Callable[
 def test_output_that_cannot_be_loaded_is_shown(open_page: Callable[..., Page]) -> None:
     from playwright.sync_api import expect
 
-    run = run_now(a_booked_job(), by="a test")
+    run = run_now(a_booked_job(), requested_by="a test")
     page = open_page("about:blank", before=SHORT_TIMEOUT)
     page.route("**/output/**", lambda route: None)
     page.goto(reverse("admin:chroniker_run_change", args=[run.pk]))
@@ -78,7 +78,7 @@ def test_output_that_could_not_be_loaded_is_requested_again(open_page: Callable[
 def test_scrolling_up_ends_following(open_page: Callable[..., Page]) -> None:
     from playwright.sync_api import expect
 
-    run = run_now(a_booked_job(), by="a test")
+    run = run_now(a_booked_job(), requested_by="a test")
     started(run)
     write(run, 1, 0, "".join(f"line {n}\n" for n in range(500)))
     page = open_page(reverse("admin:chroniker_run_change", args=[run.pk]))

@@ -21,7 +21,7 @@ def a_running_run() -> Run:
     Group.objects.create(name="reports", limit=1)
     a_booked_job(name="watch", is_monitor=True, monitor_url="/shop/", monitor_description="Write to the customer.")
     job = a_booked_job(name=f"{EVIL} with quite a long name that has to go somewhere", args=f"'{EVIL}'")
-    run = run_now(job, by=EVIL)
+    run = run_now(job, requested_by=EVIL)
     lifecycle.renew(run.pk, run.token, started(run, host="worker-1"), (77, 13))
     for stream in (0, 1, 2):
         LogChunk.objects.create(run=run, stream=stream, seq=0, text=f"{EVIL}{'x' * 500}\n", written_at=run.claimed_at)

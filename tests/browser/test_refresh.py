@@ -23,7 +23,7 @@ def test_the_start_page_shows_the_start_and_the_progress_of_a_job(open_page: Cal
     from playwright.sync_api import expect
 
     job = a_booked_job(name="backup", cron="0 0 1 1 *")
-    run = run_now(job, by="a test")
+    run = run_now(job, requested_by="a test")
     page = open_page(NOW)
     expect(page.locator("#now-running")).to_contain_text("Nothing runs now.")
     lifecycle.renew(run.pk, run.token, started(run), (77, 13))
@@ -34,13 +34,13 @@ def test_the_start_page_shows_the_start_and_the_progress_of_a_job(open_page: Cal
 def test_rows_change_in_place_while_a_person_is_in_the_table_and_new_ones_wait(open_page: Callable[..., Page]) -> None:
     from playwright.sync_api import expect
 
-    run = run_now(a_booked_job(name="backup"), by="a test")
+    run = run_now(a_booked_job(name="backup"), requested_by="a test")
     nonce = started(run)
     page = open_page(NOW)
     stop = page.get_by_role("link", name="Stop backup")
     stop.focus()
     lifecycle.renew(run.pk, run.token, nonce, (77, 13))
-    started(run_now(a_booked_job(name="cleanup"), by="a test"))
+    started(run_now(a_booked_job(name="cleanup"), requested_by="a test"))
     expect(page.locator("#now-running")).to_contain_text("13 of 77")
     expect(stop).to_be_focused()
     assert "cleanup" not in page.locator("#now-running").inner_text()

@@ -60,7 +60,7 @@ def operator(open_page: Callable[..., Page], monkeypatch: pytest.MonkeyPatch) ->
     now = database_now()
     shop.fill(now, days=2)
     JobState.objects.filter(job__name=LATE).update(next_run=now - dt.timedelta(minutes=10))
-    run = run_now(Job.objects.get(name=STOPPED), by="bert")
+    run = run_now(Job.objects.get(name=STOPPED), requested_by="bert")
     nonce = started(run)
     lifecycle.request_stop(run.pk, requested_by="anna")
     lifecycle.finish(run.pk, run.token, nonce, Outcome(Status.STOPPED))

@@ -24,7 +24,7 @@ def write(run: Run, stream: int, seq: int, text: str) -> None:
 
 def a_long_run() -> Run:
     """It wrote 30,000 lines, and then an error."""
-    run = run_now(a_booked_job(), by="a test")
+    run = run_now(a_booked_job(), requested_by="a test")
     started(run)
     for seq in range(30):
         write(run, 1, seq, "".join(f"line {1000 * seq + n} of the import\n" for n in range(1, 1001)))

@@ -16,7 +16,7 @@ from chroniker.clock.database_clock import FromNow, database_now
 from chroniker.exceptions import LeaseLost
 from chroniker.lifecycle import claim_plan
 from chroniker.models import OPEN, Job, JobState, Lease, LogChunk, Run, RunEvent, Status
-from chroniker.scheduler.tick import expire, tick
+from chroniker.scheduler.tick import expire_runs, tick
 from tests.faults.conftest import LEASE
 from tests.support.factories import a_booked_job
 from tests.support.processes import ManagementCommand, wait_until
@@ -115,7 +115,7 @@ def let_expire(run: Run) -> None:
 
 def test_a_fence_without_a_lease_writes_nothing(running: Run) -> None:
     let_expire(running)
-    assert expire()
+    assert expire_runs()
     with pytest.raises(LeaseLost), chroniker.fence():
         Job.objects.update(enabled=False)
     assert Job.objects.get().enabled
@@ -138,11 +138,11 @@ def test_nobody_can_call_a_run_lost_while_its_fence_is_held(running: Run) -> Non
     try:
         assert inside.wait(30)
         let_expire(running)
-        assert expire() == []
+        assert expire_runs() == []
     finally:
         leave.set()
         holder.join()
-    assert [run.pk for run in expire()] == [running.pk]
+    assert [run.pk for run in expire_runs()] == [running.pk]
 
 
 def test_outside_a_run_a_fence_is_a_transaction(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -98,7 +98,7 @@ class SampleRows:
         job = a_booked_job(name="busy", group=group)
         idle = a_booked_job(name="idle", enabled=False)
         watch = a_booked_job(name="watch", is_monitor=True, command="check_monitor", args="--model auth.User")
-        run, last = run_now(job, by="a test"), ended(watch, Status.FAILED)
+        run, last = run_now(job, requested_by="a test"), ended(watch, Status.FAILED)
         outbox = Outbox.objects.create(run=run, channel="mail:1", payload={"to": "somebody"}, sent_at=now())
         alert = Alert.objects.create(scope="x", job=watch, kind="slow", key="x", raised_at=now(), reported_at=now())
         mute = AlertMute.objects.create(job=watch, starts_at=now(), ends_at=now() + dt.timedelta(days=1))

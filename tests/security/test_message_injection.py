@@ -29,7 +29,7 @@ KNOWN = {"subject", "from", "to", "date", "message-id", "content-type", "content
 def a_failed_run(address: str = "she@example.com", **fields: Any) -> Run:
     job = a_booked_job(**fields)
     job.subscribers.add(User.objects.create(username=f"person {job.pk}", email=address))
-    run = run_now(job, by="a test")
+    run = run_now(job, requested_by="a test")
     finish(run.pk, run.token, started(run), Outcome(Status.FAILED, exit_code=1, reason=Reason(text=INJECTED)))
     return run
 

@@ -46,7 +46,7 @@ def hostile(dummy: Any) -> Job:
     idle = a_due_job(name=f"idle {HOSTILE}", enabled=False)
     a_dependency(idle, job, wait_for_success=True)
     JobState.objects.filter(pk=a_due_job(name=f"broken {HOSTILE}").pk).update(schedule_error=HOSTILE)
-    run = run_now(job, by=HOSTILE)
+    run = run_now(job, requested_by=HOSTILE)
     Run.objects.filter(pk=run.pk).update(reason_text=HOSTILE, host=HOSTILE)
     return job
 

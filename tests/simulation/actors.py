@@ -128,7 +128,7 @@ def start_scheduler(world: World, host: Host) -> None:
     asked: Any = False
 
     def serve() -> None:
-        loop.Ticker(world.period, _note_tick, None).serve(runs, asked)
+        loop.TickLoop(world.period, _note_tick, None).serve(runs, asked)
 
     process.start(serve, delay=world.rng.random())
     _start_again_after_death(world, process, lambda: start_scheduler(world, host))

@@ -36,7 +36,7 @@ def _run_now(world: World, job_id: int) -> None:
 
 def _stop(world: World, job_id: int) -> None:
     for run in Run.objects.filter(job=job_id, status__in=OPEN)[:1]:
-        stopping.stop(run.pk, A_PERSON)
+        stopping.stop_run(run.pk, A_PERSON)
 
 
 def _force_run(world: World, job_id: int) -> None:
@@ -81,12 +81,14 @@ def _backfill(world: World, job_id: int) -> None:
     if until is not None:
         first = until - dt.timedelta(seconds=rng.uniform(5, 60))
         which, on_failure = rng.choice(list(Which)), rng.choice(list(OnFailure))
-        backfilling.request(backfilling.Wish(job, first, until, which=which, on_failure=on_failure), A_PERSON)
+        backfilling.request_backfill(
+            backfilling.BackfillRequest(job, first, until, which=which, on_failure=on_failure), A_PERSON
+        )
 
 
 def _cancel_backfill(world: World, job_id: int) -> None:
     for pk in Backfill.objects.filter(job=job_id, finished_at=None).values_list("pk", flat=True):
-        backfilling.cancel(pk, A_PERSON, stop_run=world.rng.random() < 0.5)
+        backfilling.cancel_backfill(pk, A_PERSON, stop_run=world.rng.random() < 0.5)
 
 
 def _cancel_retry(world: World, job_id: int) -> None:
@@ -112,10 +114,10 @@ def _drain(world: World, job_id: int) -> None:
 def adopt(world: World) -> None:
     """A person adopts the copy of the database. If it fails, it is repeated."""
     rng = world.rng
-    choices = adoption.Choices(skip_missed=rng.random() < 0.5, stop_queued=rng.random() < 0.5)
+    choices = adoption.AdoptionChoices(skip_missed=rng.random() < 0.5, stop_queued=rng.random() < 0.5)
     while True:
         try:
-            adoption.adopt(A_PERSON, choices)
+            adoption.adopt_database(A_PERSON, choices)
             return
         except Error as error:
             world.note("person is refused", type(error).__name__)

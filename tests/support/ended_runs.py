@@ -13,7 +13,7 @@ from chroniker.lifecycle import Outcome
 from chroniker.models import FailingChannel, Job, Lease, LogChunk, Outbox, Run, Status, Stream
 from chroniker.reasons import Reason
 from chroniker.scheduler.manual_runs import run_now
-from chroniker.scheduler.tick import expire, tick
+from chroniker.scheduler.tick import expire_runs, tick
 from tests.support.factories import a_booked_job, a_due_job, started
 
 NEW_YEAR = "0 0 1 1 *"
@@ -32,7 +32,7 @@ def a_job_with_subscribers(*users: User, **fields: Any) -> Job:
 
 def ended(job: Job, status: Status, *, output: str = "", stderr: str = "", reason: str = "", **ending: Any) -> Run:
     """One run of ``job``, executed and closed as by a supervisor."""
-    run = run_now(job, by="a test")
+    run = run_now(job, requested_by="a test")
     nonce = started(run)
     for stream, text in ((Stream.STDOUT, output), (Stream.STDERR, stderr)):
         if text:
@@ -42,10 +42,10 @@ def ended(job: Job, status: Status, *, output: str = "", stderr: str = "", reaso
 
 
 def lost(job: Job) -> Run:
-    run = run_now(job, by="a test")
+    run = run_now(job, requested_by="a test")
     started(run)
     Lease.objects.filter(pk=run.pk).update(expires_at=database_now() - dt.timedelta(minutes=10))
-    expire()
+    expire_runs()
     return Run.objects.get(pk=run.pk)
 
 

@@ -36,14 +36,14 @@ def shape(part: Any) -> Any:
 
 @given(st.dictionaries(st.text(max_size=5), TEMPLATES, max_size=3), st.text(max_size=30))
 def test_no_value_changes_the_structure_of_a_template(template: dict[str, Any], value: str) -> None:
-    filled = channel_template.fill(template, dict.fromkeys(channel_template.NAMES, value))
+    filled = channel_template.fill_template(template, dict.fromkeys(channel_template.NAMES, value))
     assert shape(filled) == shape(template)
     assert shape(json.loads(json.dumps(filled))) == shape(json.loads(json.dumps(template)))
 
 
 def test_a_filled_template_is_bounded() -> None:
     template = {str(n): "{{ text }}" for n in range(1000)}
-    filled = channel_template.fill(template, dict.fromkeys(channel_template.NAMES, "x" * 1_000_000))
+    filled = channel_template.fill_template(template, dict.fromkeys(channel_template.NAMES, "x" * 1_000_000))
     assert len(json.dumps(filled)) < 2 * channel_template.LONGEST
 
 
@@ -51,7 +51,7 @@ def test_many_placeholders_in_one_text_need_little_memory() -> None:
     values = dict.fromkeys(channel_template.NAMES, "x" * 1_000_000)
     tracemalloc.start()
     try:
-        channel_template.fill({"text": "{{ text }}" * 100}, values)
+        channel_template.fill_template({"text": "{{ text }}" * 100}, values)
         _now, peak = tracemalloc.get_traced_memory()
     finally:
         tracemalloc.stop()
@@ -60,7 +60,7 @@ def test_many_placeholders_in_one_text_need_little_memory() -> None:
 
 def test_a_template_of_ten_thousand_levels_is_refused() -> None:
     with pytest.raises(ValidationError):
-        channel_template.parse('{"a":' * 10_000)
+        channel_template.parse_template('{"a":' * 10_000)
 
 
 @given(st.ip_addresses())

@@ -24,7 +24,7 @@ from chroniker.conf import settings
 from chroniker.exceptions import BackfillRefused
 from chroniker.models import Backfill, Job, OnFailure, Which
 from chroniker.scheduler import backfilling
-from chroniker.scheduler.backfilling import Preview, Wish
+from chroniker.scheduler.backfilling import BackfillRequest, Preview
 from chroniker.wording.formats import exact_time, format_count, full_time, short_duration
 
 #: The page shows at most so many scheduled times of a preview, and so many backfills of the job.
@@ -63,10 +63,10 @@ class BackfillForm(forms.Form):
     )
     note = forms.CharField(label=gettext_lazy("Note"), required=False, max_length=500)
 
-    def make_wish(self, job: Job) -> Wish:
+    def make_backfill_request(self, job: Job) -> BackfillRequest:
         data = self.cleaned_data
         chosen = {name: data[name] for name in ("first", "last", "which", "include_unknown", "on_failure", "note")}
-        return Wish(job, args=data.get("args") or None, **chosen)
+        return BackfillRequest(job, args=data.get("args") or None, **chosen)
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,8 +99,8 @@ def backfill_view(job_admin: Any, request: HttpRequest, object_id: int) -> HttpR
         if request.method == "POST" and form.is_valid():
             try:
                 if "preview" not in request.POST:
-                    return _request_backfill(request, job, form.make_wish(job))
-                found = backfilling.preview(form.make_wish(job))
+                    return _request_backfill(request, job, form.make_backfill_request(job))
+                found = backfilling.preview_backfill(form.make_backfill_request(job))
             except BackfillRefused as refusal:
                 form.add_error(None, str(refusal))
         context = {
@@ -110,7 +110,7 @@ def backfill_view(job_admin: Any, request: HttpRequest, object_id: int) -> HttpR
             "form": form,
             "zone": job.timezone,
             "rows": backfill_rows(job),
-            **(_preview_context(found, form.make_wish(job)) if found is not None else {}),
+            **(_preview_context(found, form.make_backfill_request(job)) if found is not None else {}),
         }
         template = "chroniker/console/backfill/page.html"
         return render_console_page(job_admin.admin_site, request, template, "jobs", context, FRAGMENTS)
@@ -125,8 +125,8 @@ def _make_backfill_form(job_admin: Any, request: HttpRequest, job: Job) -> Backf
     return form
 
 
-def _request_backfill(request: HttpRequest, job: Job, wish: Wish) -> HttpResponse:
-    made = backfilling.request(wish, request.user.get_username())
+def _request_backfill(request: HttpRequest, job: Job, wish: BackfillRequest) -> HttpResponse:
+    made = backfilling.request_backfill(wish, request.user.get_username())
     log_job_action(request, [job], _("Backfill requested: %(planned)d runs.") % {"planned": made.planned})
     messages.success(request, _("The backfill was requested: %(n)s runs, from the next tick on.") % {"n": made.planned})
     return redirect_to("chroniker_job_backfill", job.pk)
@@ -137,7 +137,7 @@ def _cancel_backfill(job_admin: Any, request: HttpRequest, job: Job) -> HttpResp
     if stops and not job_admin.has_stop_permission(request):
         raise PermissionDenied
     pk = _read_backfill_id(request, "cancel_and_stop" if stops else "cancel", job)
-    if backfilling.cancel(pk, request.user.get_username(), stop_run=stops):
+    if backfilling.cancel_backfill(pk, request.user.get_username(), stop_run=stops):
         log_job_action(request, [job], _("Backfill cancelled."))
         messages.success(request, _("The backfill was cancelled; no further run of it starts."))
     else:
@@ -169,7 +169,7 @@ def _read_backfill_id(request: HttpRequest, button_name: str, job: Job) -> UUID:
     return pk
 
 
-def _preview_context(preview: Preview, wish: Wish) -> dict[str, Any]:
+def _preview_context(preview: Preview, wish: BackfillRequest) -> dict[str, Any]:
     length = short_duration(preview.seconds) if preview.seconds else ""
     return {
         "preview": [

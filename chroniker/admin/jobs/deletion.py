@@ -51,7 +51,7 @@ def delete_now_or_after_run(request: HttpRequest, jobs: Sequence[Job]) -> list[J
             raise DeletionRefused(text % {"names": ", ".join(f"“{name}”" for name in names)})
         job_deletion.request_deletion(ids)
         for lease in Lease.objects.filter(job__in=ids, slot="").order_by("pk"):
-            stopping.stop(lease.run_id, by=request.user.get_username())
+            stopping.stop_run(lease.run_id, requested_by=request.user.get_username())
         gone = set(lifecycle.delete_jobs(ids, wait_for_locks=True))
         if removed := [job for job in jobs if job.pk in gone]:
             LogEntry.objects.log_actions(request.user.pk, removed, DELETION)  # type: ignore[arg-type]  # nobody else

@@ -24,7 +24,7 @@ from chroniker.insights.latest_runs import PastRun, count_succeeded_and_ended
 from chroniker.job_commands import hand_over
 from chroniker.job_commands.secret_masking import mask_secrets
 from chroniker.models import OPEN, Job, Status
-from chroniker.models.alert import open_kinds
+from chroniker.models.alert import kinds_of_bits
 from chroniker.schedule import describe
 from chroniker.wording.formats import NOTHING, format_count, short_duration
 from chroniker.wording.states import state
@@ -114,7 +114,7 @@ def _job_row(overview: JobStatus, runs: Sequence[PastRun], shared: SharedRowValu
         usual=usual,
         took_tone=took_tone,
         host=next((run.host for run in reversed(runs) if run.host), NOTHING),
-        alerts=[alert_state_code(kind) for kind in open_kinds(overview.state.alerts_open) if kind in ALERTED],
+        alerts=[alert_state_code(kind) for kind in kinds_of_bits(overview.state.alerts_open) if kind in ALERTED],
         action=main_row_action(overview, shared.may, shared.urls),
         links=row_links(job, runs[-1].pk if runs else None, shared.may, shared.urls),
         select_label=shared.select_label % {"job": job.name},

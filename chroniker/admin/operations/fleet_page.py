@@ -81,7 +81,7 @@ def _worker_row(worker: Worker) -> dict[str, Any]:
         "executor": service.executor,
         "code": "alive" if worker.is_alive else "silent",
         "seen": service.last_seen,
-        "queues": ", ".join(service.consumed),
+        "queues": ", ".join(service.consumed_queues),
         "slots": draw_slots(service.slots, service.busy if worker.is_alive else 0),
         "started": service.started_at if worker.is_alive else None,
         "version": service.version,

@@ -31,7 +31,7 @@ MOST_NAMED = 5
 def run_job(request: HttpRequest, job: Job, args: str | None = None) -> Run | None:
     """Claim and dispatch one run of ``job``, and show the result; ``None`` if no run was claimed."""
     try:
-        run = manual_runs.run_now(job, by=request.user.get_username(), args=args)
+        run = manual_runs.run_now(job, requested_by=request.user.get_username(), args=args)
     except ClaimRefused as refusal:
         messages.error(request, _("“%(job)s” was not started: %(why)s") % {"job": job, "why": refusal})
         return None
@@ -74,7 +74,7 @@ def run_jobs(request: HttpRequest, jobs: Iterable[Job]) -> None:
     refused: list[str] = []
     for job in jobs:
         try:
-            manual_runs.run_now(job, by=request.user.get_username())
+            manual_runs.run_now(job, requested_by=request.user.get_username())
             started.append(job)
         except ClaimRefused as refusal:
             refused.append(_("“%(job)s”: %(why)s") % {"job": job, "why": refusal})
@@ -89,7 +89,7 @@ def run_jobs(request: HttpRequest, jobs: Iterable[Job]) -> None:
 
 def stop_run(request: HttpRequest, run: Run) -> None:
     """Request a stop of ``run``. The message says what the run is doing after the request."""
-    requested = stopping.stop(run.pk, by=request.user.get_username())
+    requested = stopping.stop_run(run.pk, requested_by=request.user.get_username())
     run.refresh_from_db()
     if requested:
         log_job_action(request, [run.job], _("Stop of run %(token)d requested.") % {"token": run.token})
@@ -115,7 +115,9 @@ def stop_jobs(request: HttpRequest, jobs: Iterable[Job]) -> None:
     """Request a stop of the open run of each job."""
     by_id = {job.pk: job for job in jobs}
     leases = Lease.objects.filter(job__in=list(by_id), slot="").order_by("pk")
-    stopped = {lease.job_id for lease in leases if stopping.stop(lease.run_id, by=request.user.get_username())}
+    stopped = {
+        lease.job_id for lease in leases if stopping.stop_run(lease.run_id, requested_by=request.user.get_username())
+    }
     log_job_action(request, [by_id[pk] for pk in stopped], _("Stop requested."))
     if stopped:
         text = ngettext("Stop of %(n)d job requested.", "Stop of %(n)d jobs requested.", len(stopped))

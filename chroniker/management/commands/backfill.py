@@ -21,7 +21,7 @@ from chroniker.management.terminal import ConsoleCommand
 from chroniker.models import OPEN, Backfill, OnFailure, Run, Which
 from chroniker.models.audit import command_actor
 from chroniker.scheduler import backfilling, requests
-from chroniker.scheduler.backfilling import Preview, Wish
+from chroniker.scheduler.backfilling import BackfillRequest, Preview
 from chroniker.wording.formats import short_duration
 
 CHOICES = {each.value.lower().replace("_", "-"): each for each in Which}
@@ -84,7 +84,7 @@ class Command(ConsoleCommand):
         first, last = parse_moment(options["first"], fold=0), parse_moment(options["last"], fold=1)
         if not options["job"] or first is None or last is None:
             raise CommandError("Name a job, and the range with --from and --until.")
-        wish = Wish(
+        wish = BackfillRequest(
             job_named(options["job"]),
             first,
             last,
@@ -96,16 +96,16 @@ class Command(ConsoleCommand):
         )
         try:
             if options["dry_run"]:
-                self.write_preview(wish, backfilling.preview(wish))
+                self.write_preview(wish, backfilling.preview_backfill(wish))
                 return
-            made = requests.backfill(wish, command_actor("backfill"))
+            made = requests.request_backfill(wish, command_actor("backfill"))
         except BackfillRefused as refusal:
             raise CommandError(one_line(str(refusal))) from refusal
         self.stdout.write(f"Backfill {made.pk}: {made.planned} runs, from the next tick on.")
         if options["wait"]:
             self.wait(made)
 
-    def write_preview(self, wish: Wish, preview: Preview) -> None:
+    def write_preview(self, wish: BackfillRequest, preview: Preview) -> None:
         rows = [
             (local_time_text(each.instant), str(each.result.label), "would run" if wish.wants(each) else "-")
             for each in preview.decided
@@ -133,7 +133,7 @@ class Command(ConsoleCommand):
         self.stdout.write("\n".join(table_lines(lines, HEAD)) if lines else "No backfills.")
 
     def retry_now(self, text: str) -> None:
-        changed = requests.hasten_backfill(find_backfill(text), command_actor("backfill"))
+        changed = requests.make_backfill_retry_due_now(find_backfill(text), command_actor("backfill"))
         self.stdout.write("Its retry is due now." if changed else "It has no pending retry that is not yet due.")
         if not changed:
             raise SystemExit(1)

@@ -10,7 +10,7 @@ from chroniker.management.terminal import ConsoleCommand
 from chroniker.models import installation
 from chroniker.models.audit import command_actor
 from chroniker.scheduler import adoption
-from chroniker.scheduler.adoption import Choices
+from chroniker.scheduler.adoption import AdoptionChoices
 
 #: Option, choices (the first one is the default), and what the choice is about.
 QUESTIONS = (
@@ -49,14 +49,14 @@ class Command(ConsoleCommand):
         with explain_database_errors():
             if not installation.row_of_copy().exists():
                 raise CommandError("This database is no copy; there is nothing to adopt.")
-            found = adoption.count_waiting()
+            found = adoption.count_waiting_work()
             answers = {
                 name: options[name]
                 or (choices[1] if moved else self._ask(about, getattr(found, name), choices, interactive))
                 for name, choices, about in QUESTIONS
             }
             skip, stop, discard = (answers[name] == choices[0] for name, choices, _about in QUESTIONS)
-            adoption.adopt(command_actor("chroniker_adopt"), Choices(skip, stop, discard))
+            adoption.adopt_database(command_actor("chroniker_adopt"), AdoptionChoices(skip, stop, discard))
         self.stdout.write("Adopted. Jobs run here from the next tick on. Runs that were running end as lost.")
 
     def _ask(self, about: str, number: int, choices: tuple[str, str], interactive: bool) -> str:

@@ -30,7 +30,7 @@ from chroniker.scheduler.local_runs import LocalRuns
 from chroniker.scheduler.pass_lock import PassLock
 from chroniker.scheduler.shutdown_signals import ShutdownSignals
 from chroniker.scheduler.tick_record import record_single_pass
-from chroniker.scheduler.watch import Watch
+from chroniker.scheduler.watch import FleetWatch
 
 #: Seconds to wait for messages about runs that are being sent. A later tick sends the rest.
 MESSAGES_SECONDS = 60.0
@@ -89,7 +89,7 @@ class Command(ConsoleCommand):
                 on_end=printer.print_ended_run,
             ) as runs:
                 try:
-                    all_claimed = self.one_tick(jobs, force_run, printer, serves=runs.reports())
+                    all_claimed = self.one_tick(jobs, force_run, printer, serves=runs.worker_reports())
                 finally:
                     turn.release()
                 runs.wait_for_all()
@@ -110,7 +110,7 @@ class Command(ConsoleCommand):
         if not jobs and not (sys.stdin and sys.stdin.isatty()):
             seconds = time.monotonic() - began
             record_single_pass("cron", clock + dt.timedelta(seconds=seconds), seconds, len(result.claimed))
-            Watch(waits_first=False).look()
+            FleetWatch(waits_first=False).raise_or_end_alarms()
         return True
 
     def claim(self, job: Job, printer: TickPrinter) -> bool:

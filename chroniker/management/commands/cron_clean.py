@@ -36,13 +36,13 @@ class Command(ConsoleCommand):
     def handle(self, *, unit: str, amount: int, dry_run: bool, verbosity: int, **options: Any) -> None:
         with explain_database_errors():
             moment = _time_ago(unit, amount)
-            total = retention.deletable_before(moment).count()
+            total = retention.deletable_runs_ended_before(moment).count()
             if dry_run:
                 self.stdout.write(f"would delete {total} runs that ended before {local_time_text(moment)}")
                 return
             deleted = self.delete(moment, total, print_progress=verbosity >= 1)
-            requests.record_deletion(command_actor("cron_clean"), deleted, local_time_text(moment))
-            results = retention.forget_deleted(moment)
+            requests.record_deleted_runs(command_actor("cron_clean"), deleted, local_time_text(moment))
+            results = retention.forget_deleted_runs_in_executors(moment)
         if verbosity >= 1:
             self.stdout.write(f"deleted {deleted} runs that had ended before {local_time_text(moment)}")
         if verbosity >= 1 and results:
@@ -53,7 +53,7 @@ class Command(ConsoleCommand):
         # A job has a progress bar, and output on stderr may make its run fail.
         print_progress &= RUN_ID not in os.environ
         Job.update_progress(max(total, 1), 0)
-        for deleted in retention.delete_before(moment):
+        for deleted in retention.delete_runs_ended_before(moment):
             Job.update_progress(max(total, deleted, 1), deleted)
             if print_progress and time.monotonic() - printed_at >= PROGRESS_SECONDS:
                 printed_at = time.monotonic()

@@ -14,7 +14,7 @@ from chroniker.management.console import (
 from chroniker.management.terminal import ConsoleCommand
 from chroniker.models.audit import command_actor
 from chroniker.scheduler.local_runs import LocalRuns
-from chroniker.scheduler.loop import Ticker
+from chroniker.scheduler.loop import TickLoop
 from chroniker.scheduler.shutdown_signals import ShutdownSignals
 
 #: Seconds to wait at the end for messages about runs that are being sent.
@@ -67,5 +67,5 @@ class Command(ConsoleCommand):
                 on_end=printer.print_ended_run,
             ) as runs,
         ):
-            Ticker(seconds, printer, kind="cronserver").serve(runs, signals)
+            TickLoop(seconds, printer, kind="cronserver").serve(runs, signals)
             wait_for_messages(signals, MESSAGES_SECONDS)

@@ -71,7 +71,7 @@ class Command(ConsoleCommand):
             requests.pause(by, "manage.py drain --fleet")
             self.stdout.write(one_line(pauses.global_pause()))
         else:
-            dispatch.stop_or_continue_consuming(requests.drain(by), stop=True)
+            dispatch.stop_or_continue_consuming(requests.begin_drain(by), stop=True)
             for host in draining.this_host_if_draining():
                 self.stdout.write(one_line(draining.drain_message(host)))
         runs = draining.open_runs_on_host("" if fleet else settings.hostname)

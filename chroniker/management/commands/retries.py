@@ -41,7 +41,9 @@ class Command(ConsoleCommand):
             done = [
                 self.report(each, requests.cancel_retry(job_named(each), by), "cancelled", PENDING) for each in cancel
             ]
-            done += [self.report(each, requests.hasten_retry(job_named(each), by), "due now", NOT_DUE) for each in now]
+            done += [
+                self.report(each, requests.make_retry_due_now(job_named(each), by), "due now", NOT_DUE) for each in now
+            ]
         if not all(done):
             raise SystemExit(1)
 

@@ -13,7 +13,7 @@ from django.db import Error, connections
 from chroniker.escaping import one_line
 from chroniker.management.diagnosis import installation, messages, scheduling
 from chroniker.management.diagnosis.finding import Finding, Findings, Level
-from chroniker.scheduler.database_errors import MIGRATE, what_is_missing
+from chroniker.scheduler.database_errors import MIGRATE, missing_migrations_text
 
 __all__ = ["Finding", "Level", "run_checks"]
 
@@ -51,7 +51,7 @@ def run_checks(time_limit: float) -> Iterator[Finding]:
 
 def _finding_of_exception(about: str, error: Exception) -> Finding:
     text = f"{type(error).__name__}: {one_line(str(error).strip())}"
-    if missing := what_is_missing(error):
+    if missing := missing_migrations_text(error):
         return Finding(Level.ERROR, about, f"{missing} {text}", MIGRATE)
     if "unsupported startup parameter" in text:
         advice = "PgBouncer refuses this parameter. Remove it from OPTIONS in DATABASES; set such limits on the server."

@@ -14,8 +14,8 @@ from chroniker.outbox.notice import Notice
 def own_json_request(notice: Notice, endpoint: Endpoint) -> HttpRequest:
     """The template with its placeholders filled in. Raises ``Undeliverable`` for an invalid template."""
     try:
-        template = channel_template.parse(endpoint.template)
-        return json_request(endpoint.target, channel_template.fill(template, placeholder_values(notice)))
+        template = channel_template.parse_template(endpoint.template)
+        return json_request(endpoint.target, channel_template.fill_template(template, placeholder_values(notice)))
     except ValidationError as error:
         raise Undeliverable(" ".join(error.messages)) from None
 

@@ -18,7 +18,7 @@ NAMES = {"remark": 0, "stdout": 1, "stderr": 2}
 
 
 def a_running_run(**fields: Any) -> Run:
-    run = run_now(a_booked_job(**fields), by="a test")
+    run = run_now(a_booked_job(**fields), requested_by="a test")
     started(run)
     run.refresh_from_db()
     return run

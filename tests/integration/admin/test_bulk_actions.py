@@ -45,7 +45,7 @@ def test_jobs_are_run_in_bulk_and_the_refusals_are_named(admin: Client) -> None:
 
 def test_jobs_are_stopped_in_bulk(admin: Client) -> None:
     running, idle = a_booked_job(), a_booked_job()
-    run = run_now(running, by="a test")
+    run = run_now(running, requested_by="a test")
     assert act(admin, "stop", running, idle) == "Stop of 1 job requested. 1 job has no open run."
     run.refresh_from_db()
     assert run.status == Status.STOPPED
@@ -65,7 +65,7 @@ TITLES = {"disable": "Disable", "run_now": "Run", "stop": "Stop"}
 @pytest.mark.parametrize("action", TITLES)
 def test_a_bulk_action_asks_first_with_number_and_names(admin: Client, action: str) -> None:
     jobs = [a_booked_job(name=f"<job {n}>") for n in range(2)]
-    open_run = run_now(a_booked_job(), by="a test")
+    open_run = run_now(a_booked_job(), requested_by="a test")
     selected = [str(job.pk) for job in (*jobs, open_run.job)]
     page = admin.post(LIST, {"action": action, "_selected_action": selected})
     html = page.content.decode()
@@ -104,7 +104,7 @@ def test_a_bulk_action_asks_again_if_the_number_of_jobs_has_changed(admin: Clien
 @pytest.mark.parametrize("action", TITLES)
 def test_the_question_counts_only_the_jobs_that_it_is_about(admin: Client, action: str) -> None:
     free, off, open_ = a_booked_job(), a_booked_job(enabled=False), a_booked_job()
-    started(run_now(open_, by="a test"))
+    started(run_now(open_, requested_by="a test"))
     selected = [str(job.pk) for job in (free, off, open_)]
     page: Any = admin.post(LIST, {"action": action, "_selected_action": selected})
     html, left_out = page.content.decode(), sum(effect.is_left_out for effect in page.context_data["effects"])
@@ -166,7 +166,7 @@ def test_an_action_for_the_selected_jobs_goes_back_to_the_list_as_it_was(admin: 
 
 def test_the_question_says_what_happens_to_each_job(admin: Client) -> None:
     idle, off, open_ = a_booked_job(name="a"), a_booked_job(name="b", enabled=False), a_booked_job(name="c")
-    started(run_now(open_, by="a test"))
+    started(run_now(open_, requested_by="a test"))
     ids = [str(job.pk) for job in (idle, off, open_)]
 
     def effects(action: str) -> list[str]:

@@ -37,7 +37,7 @@ def discard(client: Client, job: Job) -> Any:
 def test_each_activation_is_listed_with_its_cause_and_result(admin_client: Client) -> None:
     load, report = a_booked_job(name="load", cron="0 0 1 1 *"), a_target()
     JobTrigger.objects.create(source=load, target=report, on=TriggerOn.ENDED)
-    cause = run_now(load, by="ann")
+    cause = run_now(load, requested_by="ann")
     lifecycle.finish(cause.pk, cause.token, started(cause), Outcome(Status.SUCCEEDED))
     tick()
     events.trigger(report, key="order 7", by="shop")
@@ -61,7 +61,7 @@ def test_the_schedule_page_of_a_job_without_a_schedule_shows_only_the_causes(adm
 
 def test_what_waits_can_be_discarded(admin_client: Client) -> None:
     report = a_target()
-    run_now(report, by="ann")
+    run_now(report, requested_by="ann")
     events.trigger(report)
     events.trigger(report)
     response = discard(admin_client, report)
@@ -75,7 +75,7 @@ def test_what_waits_can_be_discarded(admin_client: Client) -> None:
 
 def test_discarding_needs_the_right_to_change_jobs(staff: Any) -> None:
     report = a_target()
-    run_now(report, by="ann")
+    run_now(report, requested_by="ann")
     events.trigger(report)
     viewer = staff("view_job", "view_run")
     assert "Discard waiting" not in page(viewer, report)
@@ -85,7 +85,7 @@ def test_discarding_needs_the_right_to_change_jobs(staff: Any) -> None:
 
 def test_a_get_discards_nothing(admin_client: Client) -> None:
     report = a_target()
-    run_now(report, by="ann")
+    run_now(report, requested_by="ann")
     events.trigger(report)
     admin_client.get(reverse("admin:chroniker_job_discard", args=[report.pk]))
     assert Activation.objects.filter(ended_at=None).exists()

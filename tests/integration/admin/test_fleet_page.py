@@ -60,7 +60,7 @@ def test_a_host_that_was_silent_for_more_than_a_day_is_left_out(admin: Client) -
 def test_a_queue_with_runs_and_no_worker_is_the_first_sentence(admin: Client) -> None:
     a_ticker()
     a_worker("good")
-    run = run_now(a_booked_job(), by="a test")
+    run = run_now(a_booked_job(), requested_by="a test")
     Run.objects.filter(pk=run.pk).update(executor="celery", queue="gpu")
     html = shown(admin)
     assert "Queue gpu has no worker" in html and "1 run waits." in html and "No worker" in html
@@ -69,7 +69,7 @@ def test_a_queue_with_runs_and_no_worker_is_the_first_sentence(admin: Client) ->
 def test_a_worker_that_stopped_no_longer_counts_for_its_queue(admin: Client) -> None:
     a_ticker()
     a_worker("stopped", ago=200)
-    run = run_now(a_booked_job(), by="a test")
+    run = run_now(a_booked_job(), requested_by="a test")
     Run.objects.filter(pk=run.pk).update(executor="celery", queue="mail")
     assert "Queue mail has no worker" in shown(admin)
 
@@ -130,12 +130,12 @@ def test_it_costs_the_same_statements_for_many_workers(admin: Client) -> None:
         return len(queries)
 
     a_worker("first")
-    run_now(a_booked_job(), by="a test")
+    run_now(a_booked_job(), requested_by="a test")
     statements()
     few = statements()
     for number in range(20):
         a_worker(f"more {number}", queues=[f"queue {number}"])
-        run_now(a_booked_job(), by="a test")
+        run_now(a_booked_job(), requested_by="a test")
     assert statements() == few
 
 
@@ -144,7 +144,7 @@ def test_it_needs_the_right_to_view_hosts(db: None) -> None:
     client.force_login(user)
     assert client.get(FLEET).status_code == 403
     user.user_permissions.set(Permission.objects.filter(codename="view_host"))
-    run_now(a_booked_job(), by="a test")
+    run_now(a_booked_job(), requested_by="a test")
     html = shown(client)
     assert "/admin/chroniker/run/" not in html and "/admin/chroniker/job/" not in html
 

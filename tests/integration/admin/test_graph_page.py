@@ -38,7 +38,7 @@ def test_without_dependencies_the_page_says_so(client: Client) -> None:
 def test_the_sentence_names_the_job_that_holds_back_others(client: Client) -> None:
     load, report = a_booked_job(name="load & go", cron="0 0 1 1 *"), a_due_job(name="report")
     a_dependency(report, load, wait_for_success=True)
-    started(run_now(load, by="a test"))
+    started(run_now(load, requested_by="a test"))
     page = text(client)
     assert "2 jobs depend on one another; 0 stand alone." in page
     assert re.search(r"<strong>.*load &amp; go.*</strong> holds back 1 job\.", page)
@@ -59,7 +59,7 @@ def test_every_job_is_a_link_in_the_picture_with_its_full_name(client: Client) -
 def test_progress_and_failures_in_a_row_are_in_the_boxes(client: Client) -> None:
     load, report = a_booked_job(name="load"), a_booked_job(name="report", cron="0 0 1 1 *")
     a_dependency(report, load, wait_for_success=True)
-    run = run_now(load, by="a test")
+    run = run_now(load, requested_by="a test")
     started(run)
     run.lease.__class__.objects.filter(run=run).update(total_parts=77, total_parts_complete=13)
     JobState.objects.filter(pk=report.pk).update(last_status="FAILED", failures=3)

@@ -26,7 +26,7 @@ def page_of(client: Client, run: Run) -> str:
 def a_parent_with_children(*names: str) -> tuple[Run, list[Run]]:
     for name in names:
         hosts.record_heartbeat(["default"], host_name=name)
-    parent = run_now(a_booked_job(hostname=EVERY_HOST, cron="0 0 1 1 *"), by="a test")
+    parent = run_now(a_booked_job(hostname=EVERY_HOST, cron="0 0 1 1 *"), requested_by="a test")
     return parent, list(parent.children.select_related("job").order_by("required_host"))
 
 

@@ -30,7 +30,7 @@ def delete_url(job: Job) -> str:
 def with_runs(count: int) -> Job:
     job = a_booked_job()
     for _ in range(count):
-        run = run_now(job, by="a test")
+        run = run_now(job, requested_by="a test")
         LogChunk.objects.create(run=run, stream=1, seq=0, text="x", written_at=run.claimed_at)
         lifecycle.finish(run.pk, run.token, started(run), Outcome(Status.SUCCEEDED))
     return job
@@ -59,7 +59,7 @@ def test_the_confirmation_counts_related_rows_without_loading_them(admin: Client
 @pytest.mark.parametrize("bulk", [False, True])
 def test_a_job_with_an_open_run_is_stopped_and_deleted_after_its_end(admin: Client, bulk: bool) -> None:
     job, idle = a_booked_job(name="backup"), a_booked_job()
-    run = run_now(job, by="a test")
+    run = run_now(job, requested_by="a test")
     nonce = started(run)
     question = admin.get(delete_url(job)).content.decode()
     assert "“backup” has an open run: the job is disabled, the run is stopped" in question
@@ -81,14 +81,14 @@ def test_a_job_with_an_open_run_is_stopped_and_deleted_after_its_end(admin: Clie
 
 def test_a_queued_run_is_cancelled_and_its_job_is_deleted_at_once(admin: Client) -> None:
     job = a_booked_job(name="backup")
-    run_now(job, by="a test")
+    run_now(job, requested_by="a test")
     assert delete_one(admin, job) == ["The job “backup” was deleted successfully."]
     assert not Job.objects.exists() and not Run.objects.exists() and not Lease.objects.exists()
 
 
 def test_the_log_tells_a_deletion_from_a_request(admin: Client) -> None:
     job, idle = a_booked_job(), a_booked_job()
-    started(run_now(job, by="a test"))
+    started(run_now(job, requested_by="a test"))
     delete(admin, [job, idle])
     assert LogEntry.objects.get(object_id=str(idle.pk)).is_deletion()
     entry = LogEntry.objects.get(object_id=str(job.pk))
@@ -98,7 +98,7 @@ def test_the_log_tells_a_deletion_from_a_request(admin: Client) -> None:
 @pytest.mark.parametrize("by_form", [False, True])
 def test_enabling_the_job_cancels_its_deletion(admin: Client, by_form: bool) -> None:
     job = a_booked_job()
-    run = run_now(job, by="a test")
+    run = run_now(job, requested_by="a test")
     nonce = started(run)
     delete_one(admin, job)
     if by_form:
@@ -115,7 +115,7 @@ def test_enabling_the_job_cancels_its_deletion(admin: Client, by_form: bool) -> 
 
 def test_the_job_is_deleted_also_when_its_run_is_lost(admin: Client) -> None:
     job = a_booked_job(retry_on_lost=True)
-    started(run_now(job, by="a test"))
+    started(run_now(job, requested_by="a test"))
     delete_one(admin, job)
     Lease.objects.update(expires_at=database_now() - dt.timedelta(days=1))
     tick()
@@ -124,7 +124,7 @@ def test_the_job_is_deleted_also_when_its_run_is_lost(admin: Client) -> None:
 
 def test_a_long_history_is_deleted_in_batches(admin: Client, monkeypatch: pytest.MonkeyPatch) -> None:
     job = with_runs(5)
-    run = run_now(job, by="a test")
+    run = run_now(job, requested_by="a test")
     nonce = started(run)
     delete_one(admin, job)
     lifecycle.finish(run.pk, run.token, nonce, Outcome(Status.STOPPED))
@@ -141,7 +141,7 @@ def test_a_run_that_is_claimed_during_the_confirmation_is_stopped(
     admin: Client, monkeypatch: pytest.MonkeyPatch, bulk: bool
 ) -> None:
     job = a_booked_job(name="backup")
-    started(run_now(job, by="a test"))
+    started(run_now(job, requested_by="a test"))
     monkeypatch.setattr(deletion, "deletion_consequences", lambda jobs: ([], {}, []))  # as it was a moment earlier
     messages = delete(admin, [job]) if bulk else delete_one(admin, job)
     assert len(messages) == 1 and "will be deleted when the run ends" in messages[0]

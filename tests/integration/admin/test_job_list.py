@@ -38,7 +38,7 @@ def many_jobs(count: int) -> None:
         job = a_due_job() if number % 3 else a_job()
         a_dependency(job, first, wait_for_success=True)
         if number % 4 == 1:
-            run = run_now(a_booked_job(), by="a test")
+            run = run_now(a_booked_job(), requested_by="a test")
             lifecycle.renew(run.pk, run.token, started(run), (77, 13))
 
 
@@ -71,15 +71,15 @@ def test_each_state_has_its_word(admin: Client) -> None:
         a_booked_job(),
         a_booked_job(),
     )
-    started(run_now(running, by="a test"))
-    run_now(queued, by="a test")
+    started(run_now(running, requested_by="a test"))
+    run_now(queued, requested_by="a test")
     lifecycle.suspend_schedule(state_of(aside), ValueError("no such day"))
     stopping = a_booked_job()
-    run = run_now(stopping, by="a test")
+    run = run_now(stopping, requested_by="a test")
     started(run)
     lifecycle.request_stop(run.pk, "a test")
     retrying, failing = a_booked_job(max_retries=1), a_booked_job(cron="0 0 1 1 *")
-    failed = run_now(retrying, by="a test")
+    failed = run_now(retrying, requested_by="a test")
     lifecycle.finish(failed.pk, failed.token, started(failed), Outcome(Status.FAILED))
     JobState.objects.filter(pk=failing.pk).update(failures=2, failing_since=database_now())
     held = a_due_job(minutes=9)
@@ -103,7 +103,7 @@ def test_a_waiting_job_shows_its_dependency(admin: Client) -> None:
 
 
 def test_progress_is_a_bar_and_a_text(admin: Client) -> None:
-    run = run_now(a_booked_job(), by="a test")
+    run = run_now(a_booked_job(), requested_by="a test")
     lifecycle.renew(run.pk, run.token, started(run), (77, 13))
     html = admin.get(LIST).content.decode()
     assert "13 of 77" in html
@@ -131,7 +131,7 @@ def test_names_arguments_and_errors_are_escaped(admin: Client) -> None:
     other = a_due_job()
     a_dependency(other, job, wait_for_success=True)
     lifecycle.suspend_schedule(state_of(job), ValueError(markup))
-    run = run_now(a_booked_job(name=f"r{markup}"), by=markup)
+    run = run_now(a_booked_job(name=f"r{markup}"), requested_by=markup)
     for address in (
         LIST,
         reverse("admin:chroniker_job_change", args=[job.pk]),
@@ -146,10 +146,10 @@ def test_names_arguments_and_errors_are_escaped(admin: Client) -> None:
 
 def test_the_lists_can_be_searched_and_filtered(admin: Client) -> None:
     good, bad = a_booked_job(name="good one"), a_booked_job(name="bad one", enabled=True)
-    run = run_now(bad, by="a test")
+    run = run_now(bad, requested_by="a test")
     lifecycle.finish(run.pk, run.token, started(run), Outcome(Status.FAILED))
     JobState.objects.filter(pk=bad.pk).update(failures=1, failing_since=database_now())
-    started(run_now(good, by="a test"))
+    started(run_now(good, requested_by="a test"))
     shown = {
         f"{LIST}?q=good": good, f"{LIST}?show=failing": bad, f"{LIST}?show=running": good,
     }  # fmt: skip
@@ -176,7 +176,7 @@ def test_a_row_offers_one_action(admin: Client, staff: Callable[..., Client]) ->
         "stop": a_booked_job(),
         "edit": a_booked_job(),
     }
-    run_now(jobs["stop"], by="a test")
+    run_now(jobs["stop"], requested_by="a test")
     lifecycle.suspend_schedule(state_of(jobs["edit"]), ValueError("no such day"))
     assert {row.action.code: row.job for row in shown_rows(admin)} == jobs
     assert {row.action for row in shown_rows(staff("view_job"))} == {None}

@@ -38,7 +38,7 @@ def shown(client: Client, job: Job, query: str = "") -> dict[str, Any]:
 
 def test_a_running_job_says_since_when_and_what_is_left(admin: Client) -> None:
     job = a_booked_job(cron=NEW_YEAR)
-    run = run_now(job, by="a test")
+    run = run_now(job, requested_by="a test")
     lifecycle.renew(run.pk, run.token, started(run, "batch-1"), (200, 50))
     Run.objects.filter(pk=run.pk).update(started_at=database_now() - dt.timedelta(minutes=11))
     sentence = shown(admin, job)["sentence"]
@@ -50,7 +50,7 @@ def test_a_running_job_says_since_when_and_what_is_left(admin: Client) -> None:
 @pytest.mark.parametrize("is_started", [False, True])
 def test_the_open_run_is_linked_for_users_who_may_view_runs(staff: Callable[..., Client], is_started: bool) -> None:
     job = a_booked_job(cron=NEW_YEAR)
-    run = run_now(job, by="a test")
+    run = run_now(job, requested_by="a test")
     if is_started:
         started(run)
     link = f'Run <a href="{reverse("admin:chroniker_run_change", args=[run.pk])}">1</a> has been'
@@ -139,7 +139,7 @@ def test_dependencies_are_listed_in_both_directions(admin: Client) -> None:
     job, before, after = (a_booked_job(name=name, cron=NEW_YEAR) for name in ("this", "before", "after"))
     a_dependency(job, before, wait_for_success=True)
     a_dependency(after, job, wait_for_completion=True)
-    started(run_now(before, by="a test"))
+    started(run_now(before, requested_by="a test"))
     page = shown(admin, job)
     assert [(row["name"], row["conditions"], row["code"]) for row in page["waits_for"]] == [
         ("before", "until it succeeded", "running")
@@ -178,7 +178,7 @@ def test_the_refresh_answers_the_parts_that_changed(admin: Client) -> None:
     first: Any = admin.get(f"{address(job)}?_live=")
     etag = first.json()["etag"]
     assert admin.get(f"{address(job)}?_live={etag}").status_code == 304
-    started(run_now(job, by="a test"))
+    started(run_now(job, requested_by="a test"))
     html = admin.get(f"{address(job)}?_live={etag}").json()["html"]
     assert (
         "Running" in html["job-state"] and "Stop" in html["job-actions"] and "has been running" in html["job-sentence"]
@@ -187,7 +187,7 @@ def test_the_refresh_answers_the_parts_that_changed(admin: Client) -> None:
 
 def test_one_more_run_is_requested_for_the_time_after_the_open_one(admin: Client) -> None:
     job = a_booked_job(cron=NEW_YEAR)
-    started(run_now(job, by="a test"))
+    started(run_now(job, requested_by="a test"))
     page = admin.post(reverse("admin:chroniker_job_run", args=[job.pk]), {"after": "1"}, follow=True)
     assert "runs once more when its open run has ended" in page.content.decode()
     job.refresh_from_db()

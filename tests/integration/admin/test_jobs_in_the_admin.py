@@ -180,7 +180,7 @@ def test_the_page_costs_the_same_statements_for_any_history(admin: Client) -> No
     few, many = a_booked_job(name="few"), a_booked_job(name="many")
     for job, count in ((few, 2), (many, 30)):
         for _ in range(count):
-            run = run_now(job, by="a test")
+            run = run_now(job, requested_by="a test")
             lifecycle.finish(run.pk, run.token, started(run), Outcome(Status.SUCCEEDED))
         for _ in range(count // 2):
             a_dependency(a_booked_job(), job, wait_for_success=True)

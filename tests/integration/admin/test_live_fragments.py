@@ -57,14 +57,14 @@ def test_the_refresh_of_the_timeline_and_of_a_schedule_history_shows_a_new_run(a
     if again.status_code != 304:  # a minute has begun, and the mark of the present has moved
         before = again.json()
         assert admin_client.get(history, {"_live": before["etag"]}).status_code == 304
-    started(run_now(job, by="a test"))
+    started(run_now(job, requested_by="a test"))
     assert "Running" in admin_client.get(history, {"_live": before["etag"]}).json()["html"]["job-state"]
     shown = admin_client.get(timeline + "&_live=").json()["html"]
     assert "settle" in shown["timeline-picture"] and "settle" in shown["timeline-table"]
 
 
 def a_running_run() -> Run:
-    run = run_now(a_booked_job(), by="a test")
+    run = run_now(a_booked_job(), requested_by="a test")
     lifecycle.renew(run.pk, run.token, started(run), None)
     return Run.objects.get(pk=run.pk)
 

@@ -32,9 +32,11 @@ def logged_in(*permissions: str) -> Client:
 def some_work(count: int) -> None:
     group = Group.objects.create(name=f"group {count}", limit=1)
     for number in range(count):
-        running = run_now(a_booked_job(name=f"running {count} {number}"), by="a test")
+        running = run_now(a_booked_job(name=f"running {count} {number}"), requested_by="a test")
         lifecycle.renew(running.pk, running.token, started(running), (77, 13))
-        run_now(a_booked_job(name=f"queued {count} {number}", group=group if number == 0 else None), by="a test")
+        run_now(
+            a_booked_job(name=f"queued {count} {number}", group=group if number == 0 else None), requested_by="a test"
+        )
         a_due_job(name=f"due {count} {number}", group=group)
         a_booked_job(name=f"later {count} {number}", cron="7 * * * *")
     start = database_now().replace(minute=0, second=0, microsecond=0) - dt.timedelta(hours=count)
@@ -122,7 +124,7 @@ def test_before_the_first_run_it_lists_the_steps_that_are_missing(admin: Client)
     assert "3 steps until the first job runs." in html and "Nothing ticks yet." in html and "No job yet." in html
     job = a_booked_job()
     assert "2 steps until the first job runs." in admin.get(NOW).content.decode()
-    run_now(job, by="a test")
+    run_now(job, requested_by="a test")
     html = admin.get(NOW).content.decode()
     assert "until the first job runs" not in html and "No job yet." not in html
 
@@ -136,7 +138,7 @@ def a_tick(*, ago: float) -> None:
 
 def a_failing_job(**fields: Any) -> Run:
     """Its last run."""
-    run = run_now(a_booked_job(**fields), by="a test")
+    run = run_now(a_booked_job(**fields), requested_by="a test")
     lifecycle.finish(run.pk, run.token, started(run), Outcome(Status.FAILED, exit_code=1))
     Run.objects.filter(pk=run.pk).update(error_line="no answer from s3cret-host")
     return run
@@ -211,7 +213,7 @@ def test_the_bar_of_each_page_counts_what_needs_a_person_beside_now(admin: Clien
     now = database_now()
     JobState.objects.filter(pk=broken.pk).update(schedule_error="no such zone", schedule_error_since=now)
     for _number in range(2):
-        lost = run_now(a_booked_job(cron="0 0 1 1 *"), by="a test")
+        lost = run_now(a_booked_job(cron="0 0 1 1 *"), requested_by="a test")
         Run.objects.filter(pk=lost.pk).update(status=Status.LOST, finished_at=now)
     health_facts.forget_cached_facts()
     assert "5 things need you." in admin.get(NOW).content.decode()

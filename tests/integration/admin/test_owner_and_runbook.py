@@ -38,7 +38,7 @@ def test_other_addresses_are_refused_and_never_a_link(address: str) -> None:
 
 def test_the_pages_show_owner_and_runbook(admin: Client) -> None:
     job = a_booked_job(name="nightly", cron=NEVER, owner="Data <team>", runbook_url="https://wiki.example.com/nightly")
-    run = run_now(job, by="a test")
+    run = run_now(job, requested_by="a test")
     lifecycle.finish(run.pk, run.token, started(run), Outcome(Status.FAILED))
     now = admin.get("/admin/chroniker/job/now/").content.decode()
     assert "Owner: Data &lt;team&gt;." in now

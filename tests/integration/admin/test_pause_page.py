@@ -33,7 +33,7 @@ def open_work(admin: Client, address: str = PAUSE) -> str:
 def a_running_job(name: str, *, minutes: int, usual: float | None = None, group: Group | None = None) -> Run:
     job = a_booked_job(name=name, cron="0 0 1 1 *", group=group)
     JobState.objects.filter(pk=job.pk).update(p50=usual)
-    run = run_now(job, by="a test")
+    run = run_now(job, requested_by="a test")
     started(run)
     Run.objects.filter(pk=run.pk).update(started_at=database_now() - minutes * dt.timedelta(minutes=1))
     return run
@@ -54,7 +54,7 @@ def test_the_last_one_is_named_and_unknown_ends_and_queued_runs_are_counted(admi
     Lease.objects.filter(run=by_progress).update(total_parts=100, total_parts_complete=10)
     a_running_job("late", minutes=5, usual=60)
     a_running_job("new", minutes=5)
-    run_now(a_booked_job(name="queued", cron="0 0 1 1 *"), by="a test")
+    run_now(a_booked_job(name="queued", cron="0 0 1 1 *"), requested_by="a test")
     text = open_work(admin)
     assert text.startswith("4 runs are active. The last of them, long, probably ends in 1 h, at ")
     assert text.endswith("The ends of 2 are unknown. 1 queued run starts in spite of a pause.")
@@ -109,7 +109,7 @@ def test_a_reason_is_the_same_with_and_without_facts_that_the_page_has_read() ->
     now = database_now()
     Ticker.objects.create(host="a", kind="beat", pid=1, period=5.0, pass_seconds=0.1, last_at=now - HOUR)
     due = a_due_job(name="due", minutes=10)
-    queued = run_now(a_booked_job(name="queued", cron="0 0 1 1 *"), by="a test").job
+    queued = run_now(a_booked_job(name="queued", cron="0 0 1 1 *"), requested_by="a test").job
     Run.objects.update(claimed_at=now - dt.timedelta(minutes=10), executor="default", queue="gpu", dispatched_at=now)
     states = list(JobState.objects.filter(pk__in=[due.pk, queued.pk]).select_related("job__group"))
     health_facts.forget_cached_facts()

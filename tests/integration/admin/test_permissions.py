@@ -53,7 +53,7 @@ def of_job(name: str, job: Job) -> str:
 
 
 def an_open_run() -> Run:
-    return run_now(a_booked_job(), by="a test")
+    return run_now(a_booked_job(), requested_by="a test")
 
 
 def test_only_a_post_with_the_right_to_run_starts_a_run(person: str, staff: Callable[..., Client]) -> None:

@@ -45,7 +45,7 @@ def page(client: Client) -> tuple[str, dict[str, Any]]:
 
 
 def a_closed_run() -> Run:
-    run = run_now(a_booked_job(name="load"), by="a test")
+    run = run_now(a_booked_job(name="load"), requested_by="a test")
     lifecycle.finish(run.pk, run.token, started(run), Outcome(Status.FAILED))
     return run
 
@@ -60,7 +60,7 @@ def test_what_is_not_measured_is_unknown(client: Client) -> None:
 
 
 def test_after_a_test_without_violation_the_guarantees_held(client: Client) -> None:
-    guarantees.measure(database_now())
+    guarantees.run_guarantee_tests(database_now())
     text, rows = page(client)
     assert "Every guarantee that is measured held" in text and "in 30 days" not in text.split("</div>")[0]
     assert {rows[key].result for key in ("1", "2", "3", "9")} == {"held"}
@@ -69,7 +69,7 @@ def test_after_a_test_without_violation_the_guarantees_held(client: Client) -> N
 
 
 def test_a_violation_is_named_in_the_sentence(client: Client) -> None:
-    guarantees.measure(database_now())
+    guarantees.run_guarantee_tests(database_now())
     GuaranteeHour.objects.filter(guarantee=Guarantee.ONE_INSTANCE).update(violations=2)
     text, rows = page(client)
     assert "1 guarantee was broken</strong> in 30 days: One instance per job." in text
@@ -151,7 +151,7 @@ def test_the_page_takes_six_statements_however_many_rows() -> None:
         return len(queries)
 
     assert statements() == 6
-    guarantees.measure(database_now())
+    guarantees.run_guarantee_tests(database_now())
     for _each in range(5):
         run = a_closed_run()
         Run.objects.filter(pk=run.pk).update(finished_at=database_now() - HOUR)

@@ -67,7 +67,7 @@ def test_the_message_gives_the_reason_when_no_executor_accepts_the_run(admin: Cl
 
 def test_a_refusal_gives_its_reason_and_leaves_no_log_entry(admin: Client) -> None:
     running, off, waits = a_booked_job(name="one"), a_booked_job(name="off", enabled=False), a_booked_job(name="waits")
-    started(run_now(running, by="a test"))
+    started(run_now(running, requested_by="a test"))
     a_dependency(waits, running, wait_for_completion=True)
     assert press(admin, "run", running) == "“one” was not started: It is running."
     assert press(admin, "run", off) == "“off” was not started: It is disabled."
@@ -87,7 +87,7 @@ def test_a_name_with_markup_in_it_is_escaped_in_messages(admin: Client) -> None:
 
 def test_stop_requests_the_stop_of_a_running_run_and_cancels_a_queued_one(admin: Client) -> None:
     running, queued, idle = a_booked_job(), a_booked_job(), a_booked_job()
-    run, other = run_now(running, by="a test"), run_now(queued, by="a test")
+    run, other = run_now(running, requested_by="a test"), run_now(queued, requested_by="a test")
     started(run)
     for job in (running, queued, idle):
         press(admin, "stop", job)
@@ -99,7 +99,7 @@ def test_stop_requests_the_stop_of_a_running_run_and_cancels_a_queued_one(admin:
 
 
 def test_the_message_after_a_stop_gives_the_state_of_the_run(admin: Client) -> None:
-    running, queued, ended = (run_now(a_booked_job(), by="a test") for _ in range(3))
+    running, queued, ended = (run_now(a_booked_job(), requested_by="a test") for _ in range(3))
     started(running)
     lifecycle.finish(ended.pk, ended.token, started(ended), Outcome(Status.SUCCEEDED))
     expected = {
@@ -115,7 +115,7 @@ def test_the_message_after_a_stop_gives_the_state_of_the_run(admin: Client) -> N
 def test_a_stop_of_a_run_that_ends_at_the_same_moment_gives_its_result(
     admin: Client, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    run = run_now(a_booked_job(), by="a test")
+    run = run_now(a_booked_job(), requested_by="a test")
     nonce = started(run)
     request_stop = lifecycle.request_stop
 

@@ -27,7 +27,7 @@ MOST_STATEMENTS = 8
 
 
 def test_progress_state_and_events_come_with_the_refresh(admin: Client) -> None:
-    run = run_now(a_booked_job(), by="a test")
+    run = run_now(a_booked_job(), requested_by="a test")
     nonce = started(run)
     lifecycle.renew(run.pk, run.token, nonce, (77, 13))
     html = fragments(admin, run)
@@ -45,9 +45,9 @@ def test_progress_state_and_events_come_with_the_refresh(admin: Client) -> None:
 
 
 def test_the_page_shows_every_fact(admin: Client) -> None:
-    run = run_now(a_booked_job(name="backup"), by="a test")
+    run = run_now(a_booked_job(name="backup"), requested_by="a test")
     lifecycle.request_stop(run.pk, "somebody")
-    other = run_now(a_booked_job(name="other", queue="heavy"), by="a test")
+    other = run_now(a_booked_job(name="other", queue="heavy"), requested_by="a test")
     nonce = started(other, host="worker-7")
     lifecycle.finish(
         other.pk,
@@ -106,7 +106,7 @@ def test_job_worker_and_messages_are_linked_for_users_who_may_view_them(staff: C
 
 
 def test_a_queued_run_says_why_and_what_to_do(admin: Client) -> None:
-    run = run_now(a_booked_job(queue="gpu"), by="a test")
+    run = run_now(a_booked_job(queue="gpu"), requested_by="a test")
     now = database_now()
     Run.objects.filter(pk=run.pk).update(queue="gpu", executor="default", dispatched_at=now)
     assert "no worker of the executor “default” is alive" in fragments(admin, run)["run-say"]
@@ -124,7 +124,7 @@ def test_a_queued_run_says_why_and_what_to_do(admin: Client) -> None:
 
 
 def test_run_again_takes_the_same_arguments_and_goes_to_the_new_run(admin: Client) -> None:
-    run = run_now(a_booked_job(), by="a test", args="--verbosity 2")
+    run = run_now(a_booked_job(), requested_by="a test", args="--verbosity 2")
     lifecycle.finish(run.pk, run.token, started(run), Outcome(Status.FAILED, exit_code=1))
     answer = admin.post(reverse("admin:chroniker_run_again", args=[run.pk]))
     new = Run.objects.get(job=run.job, token__gt=run.token)
@@ -139,7 +139,7 @@ def test_run_again_takes_the_same_arguments_and_goes_to_the_new_run(admin: Clien
 
 
 def test_run_again_with_arguments_begins_with_those_of_the_run(admin: Client) -> None:
-    run = run_now(a_booked_job(args="--verbosity 1"), by="a test", args="--verbosity 2")
+    run = run_now(a_booked_job(args="--verbosity 1"), requested_by="a test", args="--verbosity 2")
     lifecycle.finish(run.pk, run.token, started(run), Outcome(Status.FAILED, exit_code=1))
     address = f"{reverse('admin:chroniker_job_run_with', args=[run.job_id])}?run={run.pk}"
     assert address in page(admin, run)
@@ -171,7 +171,7 @@ def test_the_page_costs_a_constant_number_of_statements(admin: Client) -> None:
     admin.get("/admin/chroniker/run/")
     with CaptureQueriesContext(connection) as frame:  # the health of the scheduler and Django's own
         admin.get("/admin/chroniker/job/pause/")
-    queued = run_now(a_booked_job(queue="gpu"), by="a test")
+    queued = run_now(a_booked_job(queue="gpu"), requested_by="a test")
     running = a_running_run()
     for seq in range(50):
         write(running, "stdout", seq, "one\n")

@@ -30,7 +30,7 @@ def a_running_run(*, since: int, progress: tuple[int, int] | None = (77, 13), pa
         for token in (1, 2, 3):
             a_success(job, token, past, now)
         JobState.objects.filter(pk=job.pk).update(last_token=3)
-    run = run_now(job, by="a test")
+    run = run_now(job, requested_by="a test")
     nonce = started(run)
     if progress:
         lifecycle.renew(run.pk, run.token, nonce, progress)

@@ -33,8 +33,8 @@ def work(name: str, count: int) -> None:
     """Jobs in every state that a page explains."""
     for number in range(count):
         running, waiting = a_booked_job(name=f"{name} {number}"), a_due_job(name=f"{name} waits {number}", minutes=10)
-        started(run_now(running, by="a test"))
-        run_now(a_booked_job(name=f"{name} queued {number}"), by="a test")
+        started(run_now(running, requested_by="a test"))
+        run_now(a_booked_job(name=f"{name} queued {number}"), requested_by="a test")
         a_dependency(waiting, running, wait_for_completion=True)
         a_due_job(name=f"{name} late {number}", minutes=10)
 

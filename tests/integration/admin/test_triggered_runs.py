@@ -29,7 +29,7 @@ def a_triggered_run(**fields: Any) -> tuple[Run, Run]:
     yearly: dict[str, Any] = {"cron": "0 0 1 1 *"}
     load, report = a_booked_job(name="load", **yearly), a_booked_job(name="report", **{**yearly, **fields})
     JobTrigger.objects.create(source=load, target=report, on=TriggerOn.ENDED)
-    cause = run_now(load, by="ann")
+    cause = run_now(load, requested_by="ann")
     lifecycle.finish(cause.pk, cause.token, started(cause), Outcome(Status.SUCCEEDED))
     [run] = tick().claimed
     return cause, run
@@ -58,7 +58,7 @@ def test_the_command_gets_its_cause() -> None:
 
 
 def test_a_run_without_a_cause_has_no_such_variables() -> None:
-    run = run_now(a_booked_job(), by="ann")
+    run = run_now(a_booked_job(), requested_by="ann")
     spec = DatabaseReport(run.pk, run.token).start(pid=1)
     assert spec is not None
     assert not {"CHRONIKER_CAUSE_RUN_ID", "CHRONIKER_CAUSE_JOB"} & spec.variables.keys()
@@ -98,7 +98,7 @@ def test_the_page_of_a_job_lists_what_it_starts_and_what_starts_it(admin_client:
 
 def test_a_running_target_says_how_many_activations_wait(admin_client: Client) -> None:
     report = a_booked_job(name="report", cron="0 0 1 1 *")
-    started(run_now(report, by="ann"))
+    started(run_now(report, requested_by="ann"))
     trigger(report)
     text = admin_client.get(reverse("admin:chroniker_job_status", args=[report.pk])).content.decode()
     assert "1 activation waits for it." in text

@@ -116,7 +116,7 @@ def test_a_start_is_not_pinged_after_the_end(web_server: WebServer) -> None:
 
 
 def test_a_repeated_start_is_one_ping(web_server: WebServer) -> None:
-    run = run_now(a_pinged_job(web_server), by="a test")
+    run = run_now(a_pinged_job(web_server), requested_by="a test")
     nonce = started(run)
     assert lifecycle.start(run.pk, run.token, nonce, host="here", pid=1) is not None
     assert Outbox.objects.count() == 1

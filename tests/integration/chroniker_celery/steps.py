@@ -18,7 +18,7 @@ NEVER = "0 0 29 2 *"
 
 def a_claimed_run(command: str = "noop", args: str = "", **fields: Any) -> Run:
     """A job's run, claimed and sent to the broker."""
-    return manual_runs.run_now(a_booked_job(command=command, args=args, cron=NEVER, **fields), by="a test")
+    return manual_runs.run_now(a_booked_job(command=command, args=args, cron=NEVER, **fields), requested_by="a test")
 
 
 def status_of(run: Run) -> Status:

@@ -57,7 +57,7 @@ def test_a_long_run_is_stopped_and_repeated_by_another_worker(env: dict[str, str
             assert closed.stop_requested_at is None, "no stop was requested"
             assert "because its worker shuts down" in output_of(run, stream=0)
             assert again.attempt == 2
-            stopping.stop(again.pk, "the end of the test")
+            stopping.stop_run(again.pk, "the end of the test")
             wait_until_closed(again)
         assert "Traceback" not in first.log + second.log
 
@@ -83,7 +83,7 @@ def test_without_a_shutdown_grace_the_worker_waits_for_its_runs(redis_env: dict[
         worker.kill(signal.SIGTERM)
         wait_until(lambda: "Warm shutdown" in worker.log)
         assert status_of(run) == Status.RUNNING and worker.running()
-        stopping.stop(run.pk, "a person")
+        stopping.stop_run(run.pk, "a person")
         assert worker.wait() == 0
     assert status_of(run) == Status.STOPPED
 

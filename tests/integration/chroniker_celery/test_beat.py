@@ -15,7 +15,7 @@ from chroniker.models import Host, Job, Run, Status
 from chroniker.models import Ticker as TickerRow
 from chroniker.process import alive_file
 from chroniker.schedule import Frequency
-from chroniker.scheduler.loop import Ticker
+from chroniker.scheduler.loop import TickLoop
 from chroniker_celery import beat_entries
 from chroniker_celery.beat import PERIOD, SHORTEST_WAIT, Scheduler
 from tests.celeryapp import app
@@ -69,12 +69,12 @@ def test_the_end_of_a_beat_is_recorded_after_the_pass_that_a_signal_interrupts(m
     scheduler.tick()
     scheduler._next_tick = 0.0
 
-    def interrupted(ticker: Ticker) -> float:
+    def interrupted(ticker: TickLoop) -> float:
         scheduler.close()  # by Celery's handler of the signal
         assert TickerRow.objects.get().ended_at is None, "the database may be in the middle of a statement"
         raise SystemExit
 
-    monkeypatch.setattr(Ticker, "step", interrupted)
+    monkeypatch.setattr(TickLoop, "step", interrupted)
     with pytest.raises(SystemExit):
         scheduler.tick()
     scheduler.close()  # by the end of Celery's loop
@@ -84,14 +84,14 @@ def test_the_end_of_a_beat_is_recorded_after_the_pass_that_a_signal_interrupts(m
 def test_a_second_signal_while_the_end_is_recorded_starts_no_other_recording(monkeypatch: pytest.MonkeyPatch) -> None:
     scheduler, recordings = Scheduler(app, lazy=True), []
 
-    def interrupted(ticker: Ticker) -> None:
+    def interrupted(ticker: TickLoop) -> None:
         recordings.append(ticker)
         assert len(recordings) == 1, "the database may be in the middle of a statement"
         scheduler.close()  # by Celery's handler of the second signal
         raise SystemExit
 
     scheduler.tick()
-    monkeypatch.setattr(Ticker, "close", interrupted)
+    monkeypatch.setattr(TickLoop, "close", interrupted)
     with pytest.raises(SystemExit):
         scheduler.close()
     scheduler.close()  # by the end of Celery's loop
@@ -148,7 +148,7 @@ class Steps:
     def __init__(self, monkeypatch: pytest.MonkeyPatch, *results: float | Exception) -> None:
         self._results = iter(results)
         self.taken = 0
-        monkeypatch.setattr(Ticker, "step", self)
+        monkeypatch.setattr(TickLoop, "step", self)
 
     def __call__(self) -> float:
         self.taken += 1

@@ -66,7 +66,7 @@ def test_a_broker_that_does_not_answer_accepts_nothing(
         run = Run.objects.get(pk=a_claimed_run().pk)
     assert (run.status, run.dispatched_at) == (Status.CLAIMED, None)
     assert run.reason
-    stopping.stop(run.pk, by="a test")  # the hint is lost and takes no longer
+    stopping.stop_run(run.pk, requested_by="a test")  # the hint is lost and takes no longer
     proxied.set(Mode.PASS)
     again = Run.objects.get(pk=a_claimed_run().pk)
     assert again.dispatched_at is not None

@@ -11,7 +11,7 @@ from chroniker.conf import settings
 from chroniker.eligibility import draining
 from chroniker.models import NO_QUEUE, Host, HostService, Status
 from chroniker.scheduler import dispatch
-from chroniker.scheduler.loop import Ticker
+from chroniker.scheduler.loop import TickLoop
 from chroniker.scheduler.manual_runs import run_now
 from tests.integration.chroniker_celery.steps import NEVER, wait_until_closed
 from tests.support.celery_processes import CeleryWorker
@@ -29,14 +29,14 @@ def test_a_worker_of_a_draining_host_consumes_nothing_and_a_new_one_ends_the_dra
         wait_until(lambda: HostService.objects.count() == 2, what="both are known")
         dispatch.stop_or_continue_consuming(draining.begin_drain_here("a test"), stop=True)
         wait_until(lambda: "Canceling queue celery" in worker.log, what="it stops consuming")
-        runs = [run_now(a_booked_job(cron=NEVER), by="a test") for _ in range(4)]
+        runs = [run_now(a_booked_job(cron=NEVER), requested_by="a test") for _ in range(4)]
         for run in runs:
             closed = wait_until_closed(run)
             assert (closed.status, closed.host) == (Status.SUCCEEDED, "other")
     assert Host.objects.filter(name=settings.hostname, draining_since__isnull=False).exists()
     with CeleryWorker(redis_env, tmp_path):
         wait_until(lambda: not draining.this_host_if_draining().exists(), what="the drain ended")
-        run = run_now(a_booked_job(cron=NEVER), by="a test")
+        run = run_now(a_booked_job(cron=NEVER), requested_by="a test")
         assert wait_until_closed(run).host == settings.hostname
 
 
@@ -47,9 +47,9 @@ def test_undo_lets_the_workers_consume_again(redis_env: dict[str, str], tmp_path
         wait_until(lambda: "Canceling queue celery" in worker.log, what="it stops consuming")
         [queues] = draining.this_host_if_draining().values_list("draining_workers", flat=True)
         assert queues and NO_QUEUE not in queues[0][2]
-        assert dispatch.end_drain()
+        assert dispatch.end_drain_of_this_host()
         wait_until(lambda: "Started consuming from celery" in worker.log, what="it consumes again")
-        run = run_now(a_booked_job(cron=NEVER), by="a test")
+        run = run_now(a_booked_job(cron=NEVER), requested_by="a test")
         assert wait_until_closed(run).status == Status.SUCCEEDED
 
 
@@ -59,7 +59,7 @@ def test_the_start_of_another_process_lets_the_workers_consume_again(redis_env: 
         wait_until(HostService.objects.exists, what="it is known")
         dispatch.stop_or_continue_consuming(draining.begin_drain_here("a test"), stop=True)
         wait_until(lambda: "Canceling queue celery" in worker.log, what="it stops consuming")
-        Ticker(5, print, kind="cronserver").step()
+        TickLoop(5, print, kind="cronserver").step()
         wait_until(lambda: "Started consuming from celery" in worker.log, what="it consumes again")
 
 

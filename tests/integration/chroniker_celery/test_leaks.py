@@ -95,7 +95,7 @@ def a_result(*task_ids: uuid.UUID | str, stored: dt.datetime, name: str | None =
 def test_a_host_that_is_back_gets_the_runs_whose_queue_has_expired(
     redis_env: dict[str, str], redis_broker: Broker, tmp_path: Path
 ) -> None:
-    run = run_now(a_booked_job(cron=NEVER, hostname="back"), by="a test")
+    run = run_now(a_booked_job(cron=NEVER, hostname="back"), requested_by="a test")
     Run.objects.filter(pk=run.pk).update(dispatched_at=run.claimed_at.replace(year=2020))
     redis.Redis.from_url(redis_broker.url).flushall()  # its messages are lost; nothing ticks
     with CeleryWorker(with_settings(redis_env, CHRONIKER_HOSTNAME="back"), tmp_path):

@@ -56,7 +56,7 @@ def test_stopping_a_run_on_every_host_reaches_each_worker(redis_env: dict[str, s
         wait_until(lambda: HostService.objects.count() == 2, what="both to be live")
         parent = a_claimed_run("sleep_for", "600", hostname="*")
         wait_until(lambda: parent.children.filter(status=Status.RUNNING).count() == 2, what="both to run")
-        assert stopping.stop(parent.pk, "a test")
+        assert stopping.stop_run(parent.pk, "a test")
         assert wait_until_closed(parent).status == Status.STOPPED
         assert set(parent.children.values_list("status", flat=True)) == {Status.STOPPED}
 

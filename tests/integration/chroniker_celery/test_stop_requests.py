@@ -30,7 +30,7 @@ def test_a_stop_reaches_another_host_by_remote_control(env: dict[str, str], tmp_
     with CeleryWorker(env, tmp_path, pool=pool) as worker:
         wait_until_running(run)
         with override_settings(CHRONIKER_RUNTIME_DIR=str(tmp_path / "elsewhere")):
-            assert stopping.stop(run.pk, by="a test")
+            assert stopping.stop_run(run.pk, requested_by="a test")
         closed = wait_until_closed(run)
         assert closed.status == Status.STOPPED, worker.log
         assert "a test" in closed.reason
@@ -41,7 +41,7 @@ def test_a_stop_reaches_a_busy_solo_worker_on_this_host(redis_env: dict[str, str
     run = a_claimed_run("sleep_for", "600")
     with CeleryWorker(redis_env, tmp_path, pool="solo"):  # its one thread supervises, and reads no remote control
         wait_until_running(run)
-        stopping.stop(run.pk, by="a test")
+        stopping.stop_run(run.pk, requested_by="a test")
         assert wait_until_closed(run).status == Status.STOPPED
 
 
@@ -50,5 +50,5 @@ def test_a_stop_without_workers_closes_a_claimed_run(redis_env: dict[str, str], 
 
     run = a_claimed_run()
     executors["default"].request_stop(run.pk)
-    assert stopping.stop(run.pk, by="a test")
+    assert stopping.stop_run(run.pk, requested_by="a test")
     assert wait_until_closed(run).status == Status.STOPPED

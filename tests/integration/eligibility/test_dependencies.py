@@ -32,7 +32,7 @@ def waits(job: Job) -> list[str]:
 
 
 def succeed(job: Job) -> None:
-    run = run_now(job, by="a test")
+    run = run_now(job, requested_by="a test")
     lifecycle.finish(run.pk, run.token, started(run), Outcome(Status.SUCCEEDED))
 
 
@@ -61,7 +61,7 @@ def test_the_reason_follows_the_state_of_the_dependee() -> None:
     load, report = a_booked_job(name="load", cron=FAR), a_due_job(name="report")
     a_dependency(report, load, wait_for_completion=True)
     assert waits(report) == []
-    run = run_now(load, by="a test")
+    run = run_now(load, requested_by="a test")
     nonce = started(run)
     assert waits(report) == ["waits for “load” to end"]
     lifecycle.finish(run.pk, run.token, nonce, Outcome(Status.SUCCEEDED))

@@ -156,7 +156,7 @@ class ExecutorContract(AcceptingContract):
         run = a_claim(command="sleep_for", args="600")
         executor.dispatch([run])
         wait_until(lambda: reread(run).status == Status.RUNNING, what="the run to begin")
-        assert stopping.stop(run.pk, "the contract")
+        assert stopping.stop_run(run.pk, "the contract")
         [ended] = self.wait_for_end(executor, run)
         assert (ended.status, ended.stop_requested_by) == (Status.STOPPED, "the contract")
 

@@ -26,7 +26,7 @@ class TestLocalExecutor(ExecutorContract):
         assert set(executor.give_back()) == {run.pk for run in runs[2:]}
         assert set(executor.running) == {run.pk for run in runs[:2]}
         for run in runs[:2]:
-            stopping.stop(run.pk, "the test")
+            stopping.stop_run(run.pk, "the test")
         self.wait_for_end(executor, *runs[:2])
         assert [reread(run).started_at for run in runs[2:]] == [None, None]
 

@@ -38,7 +38,7 @@ def by_name(families: Iterable[Metric]) -> dict[str, Found]:
 
 
 def ended(job: Job, status: Status = Status.SUCCEEDED, seconds: float = 0) -> Run:
-    run = run_now(job, by="a test")
+    run = run_now(job, requested_by="a test")
     nonce = started(run)
     if seconds:
         Run.objects.filter(pk=run.pk).update(started_at=database_now() - dt.timedelta(seconds=seconds))

@@ -16,7 +16,7 @@ from chroniker.lifecycle import Outcome
 from chroniker.models import Job, JobState, Lease, Run, Status
 from chroniker.reasons import Code, Reason
 from chroniker.scheduler.manual_runs import run_now
-from chroniker.scheduler.tick import expire
+from chroniker.scheduler.tick import expire_runs
 from tests.integration.insights.test_health import a_queued_run, a_ticker, a_worker
 from tests.support.factories import a_booked_job, a_due_job, started, state_of
 
@@ -36,16 +36,16 @@ def kinds() -> list[str]:
 
 
 def ended(job: Job, status: Status, error_line: str = "") -> Run:
-    run = run_now(job, by="a test")
+    run = run_now(job, requested_by="a test")
     assert lifecycle.finish(run.pk, run.token, started(run), Outcome(status, error_line=error_line))
     return Run.objects.get(pk=run.pk)
 
 
 def lost(job: Job) -> Run:
-    run = run_now(job, by="a test")
+    run = run_now(job, requested_by="a test")
     started(run)
     Lease.objects.filter(pk=run.pk).update(expires_at=database_now() - HOUR)
-    expire()
+    expire_runs()
     return Run.objects.get(pk=run.pk)
 
 
@@ -102,7 +102,7 @@ def test_a_lost_run_is_listed_until_a_success_follows() -> None:
     (item,) = found().items
     assert (item.kind, item.run_id) == ("lost", run.pk)
     assert "retried" in item.why
-    by_hand = run_now(job, by="a test")
+    by_hand = run_now(job, requested_by="a test")
     assert kinds() == ["lost"], "the retry is still pending"
     assert lifecycle.finish(by_hand.pk, by_hand.token, started(by_hand), Outcome(Status.SUCCEEDED))
     assert kinds() == []

@@ -41,7 +41,7 @@ def a_worker(age: dt.timedelta = SECOND, *, host: str = "h1", **fields: Any) -> 
 
 
 def a_queued_run(age: dt.timedelta = SECOND, **fields: Any) -> Run:
-    run = run_now(a_booked_job(cron=NEVER), by="a test")
+    run = run_now(a_booked_job(cron=NEVER), requested_by="a test")
     Run.objects.filter(pk=run.pk).update(claimed_at=database_now() - age, **fields)
     return run
 

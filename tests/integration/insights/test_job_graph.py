@@ -36,7 +36,7 @@ def names(graph: JobGraph) -> set[str]:
 
 def run(job: Job, end: Status | None = None) -> None:
     """Run the job to this end; without one it stays running."""
-    claimed = run_now(job, by="a test")
+    claimed = run_now(job, requested_by="a test")
     nonce = started(claimed)
     if end is not None:
         lifecycle.finish(claimed.pk, claimed.token, nonce, Outcome(end))

@@ -40,9 +40,11 @@ def one_of_each() -> None:
     a_booked_job(name="off", cron=NEW_YEAR, enabled=False)
     a_job(name="new")
     running, queued, stuck = (a_booked_job(name=name, cron=NEW_YEAR) for name in ("running", "queued", "stuck"))
-    started(run_now(running, by="a test"))
-    run_now(queued, by="a test")
-    Run.objects.filter(pk=run_now(stuck, by="a test").pk).update(claimed_at=database_now() - dt.timedelta(minutes=10))
+    started(run_now(running, requested_by="a test"))
+    run_now(queued, requested_by="a test")
+    Run.objects.filter(pk=run_now(stuck, requested_by="a test").pk).update(
+        claimed_at=database_now() - dt.timedelta(minutes=10)
+    )
     a_due_job(name="overdue", minutes=10)
     held = a_due_job(name="held", minutes=10)
     a_dependency(held, running, wait_for_completion=True)
@@ -87,7 +89,7 @@ def test_jobs_are_filtered_by_what_they_are() -> None:
     group = Group.objects.create(name="night")
     wanted = a_booked_job(name="wanted one", args="--full", queue="heavy", executor="default", group=group)
     a_booked_job(name="other", command="check")
-    started(run_now(wanted, by="a test"), host="batch-1")
+    started(run_now(wanted, requested_by="a test"), host="batch-1")
     for chosen in (
         JobFilter(group="night"), JobFilter(queue="heavy"), JobFilter(command="noop"), JobFilter(host="batch-1"),
         JobFilter(search="WANTED"), JobFilter(search="--full"), JobFilter(search="one wanted"),

@@ -100,8 +100,8 @@ def test_a_job_is_late_only_while_a_tick_would_claim_it_or_its_run_is_queued() -
     a_due_job(name="paused", minutes=10, group=Group.objects.create(name="g", paused_at=database_now()))
     waiting = a_due_job(name="waiting", minutes=10)
     a_dependency(waiting, a_booked_job(name="first", cron=NEVER), wait_for_success=True)
-    started(run_now(behind, by="a test"))
-    run = run_now(queued, by="a test")
+    started(run_now(behind, requested_by="a test"))
+    run = run_now(queued, requested_by="a test")
     Run.objects.filter(pk=run.pk).update(claimed_at=database_now() - dt.timedelta(minutes=5))
     found = metrics()
     lateness = {name: seconds // 60 for (name,), seconds in found["job_lateness_seconds"].items()}
@@ -181,7 +181,7 @@ def test_the_number_of_statements_does_not_depend_on_the_number_of_jobs() -> Non
     numbers = []
     for count in (1, 30):
         for _each in range(count):
-            run_now(a_booked_job(cron=NEVER), by="a test")
+            run_now(a_booked_job(cron=NEVER), requested_by="a test")
             a_due_job(group=Group.objects.create(name=f"g {Group.objects.count()}", limit=5))
         scrape.forget_cached_values()
         with CaptureQueriesContext(connection) as queries:

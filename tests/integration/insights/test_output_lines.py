@@ -25,7 +25,7 @@ START = Place(Cursor())
 
 def a_run_that_wrote(*texts: tuple[Stream, str], numbered: bool = True) -> Run:
     """A run with one chunk for each text. ``numbered=False``: as imported, without line numbers."""
-    run, began = run_now(a_booked_job(), by="a test"), database_now()
+    run, began = run_now(a_booked_job(), requested_by="a test"), database_now()
     ends, counts = dict.fromkeys(Stream, 0), dict.fromkeys(Stream, 0)
     rows = []
     for at, (stream, text) in enumerate(texts):

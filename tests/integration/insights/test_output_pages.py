@@ -22,7 +22,7 @@ SECOND = dt.timedelta(seconds=1)
 
 def a_run_with(streams: list[int], *, length: int = 10) -> tuple[Run, list[str]]:
     """A run that wrote to these streams in turn, and the texts in order."""
-    run, began = run_now(a_booked_job(), by="a test"), database_now()
+    run, began = run_now(a_booked_job(), requested_by="a test"), database_now()
     counts = [0, 0, 0]
     rows = []
     for number, stream in enumerate(streams):

@@ -90,7 +90,7 @@ def test_no_job_is_overdue_while_all_are_paused() -> None:
 
 
 def runs_for_long(job: Job) -> None:
-    started(run_now(job, by="a test"))
+    started(run_now(job, requested_by="a test"))
 
 
 def is_held(job: Job) -> None:
@@ -99,7 +99,7 @@ def is_held(job: Job) -> None:
 
 def has_a_full_group(job: Job) -> None:
     group = Group.objects.create(name="narrow", limit=1)
-    run_now(a_booked_job(cron="0 0 1 1 *", group=group), by="a test")
+    run_now(a_booked_job(cron="0 0 1 1 *", group=group), requested_by="a test")
     Job.objects.filter(pk=job.pk).update(group=group)
 
 

@@ -9,7 +9,7 @@ from chroniker import lifecycle
 from chroniker.clock.database_clock import database_now
 from chroniker.lifecycle import Outcome
 from chroniker.models import Job, Lease, Run, Status
-from chroniker.scheduler.tick import expire, tick
+from chroniker.scheduler.tick import expire_runs, tick
 from tests.support.factories import a_due_job, started
 
 
@@ -28,7 +28,7 @@ def ended(run: Run, status: Status = Status.SUCCEEDED) -> Run:
     if status == Status.LOST:
         started(run)
         let_expire(run)
-        expire()
+        expire_runs()
     else:
         assert lifecycle.finish(run.pk, run.token, started(run), Outcome(status))
     return reread(run)

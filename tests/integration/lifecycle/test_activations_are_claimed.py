@@ -149,7 +149,7 @@ def test_the_page_says_what_it_waits_for() -> None:
     assert tick().claimed == []
     found = fetch_job_status([target])[target.pk].why
     assert found == "It is due, but waits for “load” to succeed. 1 activation waits for it."
-    ended(run_now(other, by="ann"))
+    ended(run_now(other, requested_by="ann"))
     assert claimed(target).trigger == Trigger.EVENT
 
 

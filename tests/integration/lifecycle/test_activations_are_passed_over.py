@@ -70,10 +70,10 @@ def test_a_retry_is_as_deep_as_its_first_attempt() -> None:
 def test_more_than_the_limit_do_not_wait_for_a_job(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(waiting_activations, "MOST_WAITING", 2)
     first, second = a_pair()
-    run_now(second, by="ann")  # so that no claim takes them
+    run_now(second, requested_by="ann")  # so that no claim takes them
     activated(second, 1)
     ended(claimed(first))
-    ended(run_now(first, by="ann"))
+    ended(run_now(first, requested_by="ann"))
     assert len(waiting(second)) == 2
     refused = Activation.objects.get(outcome=Activation.Outcome.REFUSED)
     assert refused.code == Code.TOO_MANY

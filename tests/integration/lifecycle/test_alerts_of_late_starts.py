@@ -172,7 +172,7 @@ def paused_passes(clock: AlertClock, **since_start: float) -> None:
     with override_settings(CHRONIKER_PAUSED=True):
         now = clock.at(**since_start)
         assert clock.tick(**since_start).claimed == []
-        TickRecord("cronserver", 5.0).passed(now, 0.1, 0)
+        TickRecord("cronserver", 5.0).record_pass(now, 0.1, 0)
 
 
 def test_nothing_is_late_at_once_after_a_pause_by_the_settings(clock: AlertClock) -> None:
@@ -194,7 +194,7 @@ def test_a_paused_process_beside_others_changes_nothing(clock: AlertClock) -> No
     """Otherwise each of its passes would put off the lateness of all jobs."""
     clock.job(alert_start_seconds=100)
     (run,) = clock.tick(minutes=1).claimed
-    TickRecord("beat", 5.0).passed(clock.at(minutes=1), 0.1, 1)
+    TickRecord("beat", 5.0).record_pass(clock.at(minutes=1), 0.1, 1)
     paused_passes(clock, minutes=2)
     clock.tick(minutes=2, seconds=41)
     assert clock.reported == ["alert.late nightly"]

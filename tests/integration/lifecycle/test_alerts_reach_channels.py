@@ -16,7 +16,7 @@ from chroniker.clock import simulated_time
 from chroniker.clock.database_clock import database_now
 from chroniker.models import Alert, Channel, ChannelKind, Group, Job, JobState, Outbox, Status
 from chroniker.scheduler import fleet_work, pending_work
-from chroniker.scheduler.tick import look_at_alerts
+from chroniker.scheduler.tick import update_alerts
 from tests.support.alert_clock import START, AlertClock, finish
 from tests.support.channels import LOCAL, a_channel, an_alert
 from tests.support.ended_runs import make_due
@@ -110,7 +110,7 @@ def test_a_thousand_late_jobs_are_one_message(clock: AlertClock) -> None:
     for first in range(0, 1000, 250):
         lifecycle.book_jobs([job.pk for job in rows[first : first + 250]], START)
     now = clock.at(minutes=61)
-    assert look_at_alerts(lambda: now, pending_work.find_pending_work(now))
+    assert update_alerts(lambda: now, pending_work.find_pending_work(now))
     [message] = Outbox.objects.filter(channel=channel.key).exclude(send_at=None)
     assert message.event == "alert.digest" and message.payload["body"]["data"]["count"] == 1000
 

@@ -126,8 +126,8 @@ def test_runs_for_no_scheduled_time_do_not_count_as_done() -> None:
     [run] = click.runs
     values = {name: getattr(run, name) for name in ("token", "origin", "trigger", "instant", "instant_until")}
     Run.objects.create(**{**fields, **values})
-    wish = backfilling.Wish(job, first, last)
-    assert {each.result for each in backfilling.preview(wish).decided} == {InstantResult.NOT_RUN}
+    wish = backfilling.BackfillRequest(job, first, last)
+    assert {each.result for each in backfilling.preview_backfill(wish).decided} == {InstantResult.NOT_RUN}
 
 
 def test_which_times_get_a_run_follows_the_stored_runs() -> None:
@@ -150,8 +150,8 @@ def test_which_times_get_a_run_follows_the_stored_runs() -> None:
     of_schedule(104, 4, 4, Status.SUCCEEDED, started_at=first, **by_hand)
     state = state_of(job)
     assert state.covered_until is not None
-    wish = backfilling.Wish(job, first, state.covered_until)
-    found = [(each.instant, each.result) for each in backfilling.preview(wish).decided]
+    wish = backfilling.BackfillRequest(job, first, state.covered_until)
+    found = [(each.instant, each.result) for each in backfilling.preview_backfill(wish).decided]
     expected = ["SUCCEEDED", "SUCCEEDED", "NOT_SUCCEEDED", "NOT_RUN", "SUCCEEDED", "NO_RECORD"]
     assert found == [(first + n * DAY, answer) for n, answer in enumerate(expected)]
     numbers = {
@@ -161,7 +161,7 @@ def test_which_times_get_a_run_follows_the_stored_runs() -> None:
         for which in Which
     }
     assert numbers == {"NOT_SUCCEEDED": [2, 3], "NOT_RUN": [3], "ALL": [0, 1, 2, 3, 4, 5]}
-    row = backfilling.request(replace(wish, include_unknown=True), "ann")
+    row = backfilling.request_backfill(replace(wish, include_unknown=True), "ann")
     while tick_until_ended(row):
         pass
     runs = Run.objects.filter(backfill=row.pk).order_by("token")

@@ -10,7 +10,7 @@ from chroniker import lifecycle
 from chroniker.clock.database_clock import database_now
 from chroniker.models import Alert, AlertKind, Channel, Job, Lease, OnFailure, Outbox, Run, Status, Trigger, conflicts
 from chroniker.models.backfill import schedule_to_json
-from chroniker.scheduler.tick import expire, tick
+from chroniker.scheduler.tick import expire_runs, tick
 from chroniker.wording.formats import full_time
 from tests.integration.lifecycle.backfills import a_backfill, daily, tick_until_ended
 from tests.integration.lifecycle.steps import claimed, ended
@@ -112,7 +112,7 @@ def test_a_lost_run_is_not_retried_without_end() -> None:
     for _each in range(3):
         Run.objects.filter(pk=claimed().pk).update(claimed_at=database_now())
         Lease.objects.update(expires_at=database_now() - DAY)
-        assert len(expire()) == 1
+        assert len(expire_runs()) == 1
     assert tick().claimed == []
     row.refresh_from_db()
     assert (row.failed, row.is_open) == (1, False)

@@ -71,7 +71,7 @@ def _wait_for_another(job: Job) -> None:
 def _fill_the_group(job: Job) -> None:
     group = Group.objects.create(name="night", limit=1)
     Job.objects.filter(pk=job.pk).update(group=group)
-    run_now(a_booked_job(name="load", cron="0 0 1 1 *", group=group), by="ann")
+    run_now(a_booked_job(name="load", cron="0 0 1 1 *", group=group), requested_by="ann")
 
 
 def _pause(_job: Job) -> None:
@@ -147,7 +147,7 @@ def test_a_failed_run_of_a_backfill_leaves_the_dependents_of_its_job_open() -> N
     job = daily(1)
     dependent = a_booked_job(cron="0 0 1 1 *")
     a_dependency(dependent, job, wait_for_success=True)
-    assert ended(run_now(job, by="ann")).status == Status.SUCCEEDED
+    assert ended(run_now(job, requested_by="ann")).status == Status.SUCCEEDED
     row = a_backfill(job)
     while tick_until_ended(row, Status.FAILED):
         pass

@@ -10,7 +10,7 @@ from django.core.exceptions import ValidationError
 from chroniker.clock.database_clock import database_now
 from chroniker.models import CatchUp, Job, Lease, Overlap, Run, Status, Trigger
 from chroniker.reasons import Code
-from chroniker.scheduler.tick import expire, tick
+from chroniker.scheduler.tick import expire_runs, tick
 from tests.integration.lifecycle.backlogs import each, ranges
 from tests.integration.lifecycle.steps import claimed, ended
 from tests.support.factories import a_booked_job, a_due_job, a_job, started, state_of
@@ -52,7 +52,7 @@ def test_after_a_lost_run_the_next_scheduled_time_runs() -> None:
     run = claimed(now=now)
     started(run)
     Lease.objects.filter(pk=run.pk).update(expires_at=now - DAY)
-    expire()
+    expire_runs()
     assert Run.objects.get(pk=run.pk).status == Status.LOST
     following = claimed(now=now)
     assert run.scheduled_for is not None

@@ -45,7 +45,7 @@ def test_the_next_scheduled_time_waits_while_a_retry_is_pending_and_the_reason_s
 
 def test_a_retry_of_a_run_by_hand_does_not_keep_the_scheduled_times_waiting() -> None:
     job = each(minutes=2, max_retries=1, retry_backoff_seconds=3600)
-    ended(run_now(job, by="ann"), Status.FAILED)
+    ended(run_now(job, requested_by="ann"), Status.FAILED)
     pending = state_of(job)
     assert (pending.retry_origin, pending.retry_status) == (Trigger.MANUAL, Status.FAILED)
     run = claimed()
@@ -87,7 +87,7 @@ def test_a_run_of_the_schedule_replaces_only_a_retry_of_the_schedule(
 
 def test_the_scheduled_times_of_a_job_in_a_full_group_wait_and_then_run_in_order() -> None:
     group = Group.objects.create(name="one at a time", limit=1)
-    other = run_now(a_booked_job(cron="0 0 1 1 *", group=group), by="ann")
+    other = run_now(a_booked_job(cron="0 0 1 1 *", group=group), requested_by="ann")
     job, now = each(minutes=3, group=group), database_now()
     first = state_of(job).next_instant
     assert first is not None

@@ -17,7 +17,7 @@ from chroniker.eligibility.claim_kinds import RETRY, SCHEDULED
 from chroniker.lifecycle import Outcome, claim_plan
 from chroniker.models import Job, JobState, Run, Status
 from chroniker.scheduler.manual_runs import run_now
-from chroniker.scheduler.stopping import stop
+from chroniker.scheduler.stopping import stop_run
 from chroniker.scheduler.tick import tick
 from tests.support.command_jobs import a_job_due_once
 from tests.support.factories import a_booked_job, a_dependency, a_due_job, started, state_of
@@ -59,7 +59,7 @@ def test_a_job_whose_dependee_starts_after_the_query_is_not_claimed(kind: object
     found = claim_plan.make_plan(kind, state, now)  # type: ignore[arg-type]
     run = run_now(dependee, "ann")
     assert lifecycle.claim([found], now) == []
-    stop(run.pk, "ann")
+    stop_run(run.pk, "ann")
     assert [run.job_id for run in lifecycle.claim([found], now)] == [dependent.pk]
 
 
@@ -86,7 +86,7 @@ def _finished() -> Job:
 
 def _stopped() -> Job:
     run = _claimed()
-    stop(run.pk, "ann")
+    stop_run(run.pk, "ann")
     return run.job
 
 

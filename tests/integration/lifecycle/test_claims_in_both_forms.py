@@ -30,7 +30,7 @@ from chroniker.models import (
     Trigger,
     compiled,
 )
-from chroniker.scheduler.claiming import EVERYTHING, Search, claim_due
+from chroniker.scheduler.claiming import EVERYTHING, ClaimSearch, claim_due_jobs
 from chroniker.scheduler.tick_result import TickResult
 from tests.support.factories import a_booked_job, a_dependency
 
@@ -72,7 +72,9 @@ class _RolledBack(Exception):
     pass
 
 
-def claimed(now: dt.datetime, search: Search, *, fast: bool, monkeypatch: pytest.MonkeyPatch) -> list[dict[str, Any]]:
+def claimed(
+    now: dt.datetime, search: ClaimSearch, *, fast: bool, monkeypatch: pytest.MonkeyPatch
+) -> list[dict[str, Any]]:
     """The rows after the claims of a pass, which are rolled back."""
     monkeypatch.setattr(compiled, "ENABLED", fast)
     monkeypatch.setattr(bulk, "ENABLED", fast)
@@ -81,7 +83,7 @@ def claimed(now: dt.datetime, search: Search, *, fast: bool, monkeypatch: pytest
             patched.setattr(due, "read_due_states", read_by_models)
         try:
             with transaction.atomic():
-                for _batch in claim_due(TickResult(), lambda: now, search=search):
+                for _batch in claim_due_jobs(TickResult(), lambda: now, search=search):
                     pass
                 found = rows()
                 raise _RolledBack
@@ -169,7 +171,7 @@ def test_a_pass_writes_the_same_rows_in_both_forms(monkeypatch: pytest.MonkeyPat
         before = Run.objects.count()
         search = EVERYTHING
         if not Group.objects.exclude(limit=None, paused_at=None).exists():  # as ``pending_work`` finds it
-            search = Search(groups=False)
+            search = ClaimSearch(groups=False)
         fast = claimed(now, search, fast=True, monkeypatch=monkeypatch)
         plain = claimed(now, search, fast=False, monkeypatch=monkeypatch)
         assert fast == plain, f"seed {seed}"

@@ -13,7 +13,7 @@ from chroniker.clock.database_clock import database_now
 from chroniker.lifecycle import Outcome
 from chroniker.lifecycle.pending_retries import next_retry_at
 from chroniker.models import EventKind, Job, JobState, Lease, Run, RunEvent, Status, Trigger
-from chroniker.scheduler.tick import expire, tick
+from chroniker.scheduler.tick import expire_runs, tick
 from tests.integration.lifecycle.steps import a_claimed_run, let_expire
 from tests.support.factories import started, state_of
 
@@ -44,7 +44,7 @@ def test_a_late_finish_only_adds_an_event() -> None:
     run = a_claimed_run()
     nonce = started(run)
     let_expire(run)
-    expire()
+    expire_runs()
     before = state_of(run.job).__dict__ | {"_state": None}
     assert not lifecycle.finish(run.pk, run.token, nonce, Outcome(Status.SUCCEEDED, exit_code=0))
     run.refresh_from_db()
@@ -185,7 +185,7 @@ def test_a_kept_slot_without_a_supervisor_is_released_after_one_lease() -> None:
     run = a_claimed_run()
     lifecycle.finish(run.pk, run.token, started(run), Outcome(Status.FAILED, survivors=("sleep 60",)))
     let_expire(run)
-    assert expire() == []
+    assert expire_runs() == []
     run.refresh_from_db()
     assert run.status == Status.FAILED
     assert not Lease.objects.filter(pk=run.pk).exists()

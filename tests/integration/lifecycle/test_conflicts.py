@@ -32,22 +32,22 @@ def record_heartbeat() -> None:
 def record_minute() -> None:
     record = TickRecord("beat", 5)
     record._written_at = float("inf")
-    record.passed(NOON, 0.5, 1)
+    record.record_pass(NOON, 0.5, 1)
     record.close()
 
 
 def do_regular_work() -> None:
-    fleet_work.do_work(["deletion"], database_now())
+    fleet_work.do_due_work(["deletion"], database_now())
 
 
 @pytest.mark.parametrize(
     ("step", "model"),
     [
         (record_heartbeat, HostService),
-        (lambda: TickRecord("beat", 5).passed(NOON, 0.5, 1), Ticker),
+        (lambda: TickRecord("beat", 5).record_pass(NOON, 0.5, 1), Ticker),
         (record_minute, TickMinute),
         (do_regular_work, FleetWork),
-        (lambda: guarantees.measure(database_now()), GuaranteeProgress),
+        (lambda: guarantees.run_guarantee_tests(database_now()), GuaranteeProgress),
         (lambda: pauses.pause("a test"), Switch),
         (lambda: requests.pause("a test"), AuditEntry),
     ],

@@ -85,7 +85,7 @@ def test_without_a_live_host_the_scheduled_time_is_skipped_with_the_reason() -> 
     assert "No live host" in run.reason
     assert not Lease.objects.filter(job=job).exists()
     with pytest.raises(ClaimRefused, match="No live host"):
-        run_now(job, by="a test")
+        run_now(job, requested_by="a test")
 
 
 def test_a_host_that_serves_another_executor_gets_no_child_run() -> None:
@@ -96,7 +96,7 @@ def test_a_host_that_serves_another_executor_gets_no_child_run() -> None:
 
 def test_run_now_and_the_force_run_flag_start_the_job_on_every_host() -> None:
     job = a_booked_job(hostname=EVERY_HOST, cron="0 0 1 1 *")
-    parent = run_now(job, by="a test", args="--verbosity 2")
+    parent = run_now(job, requested_by="a test", args="--verbosity 2")
     children = list(parent.children.all())
     assert (parent.required_host, len(children)) == (EVERY_HOST, 3)
     assert {child.args for child in children} == {"--verbosity 2"}
@@ -138,7 +138,7 @@ def test_a_required_host_that_is_not_live_is_reported() -> None:
     for name in NAMES:
         host_dies(name)
     assert "No live host" in explanations.explanation_texts(states, database_now())[every.pk]
-    waiting = run_now(named, by="a test")
+    waiting = run_now(named, requested_by="a test")
     assert waiting.required_host == "web9"
     assert "“web9” is not live" in explanations.explanation_texts([state_of(named)], database_now())[named.pk]
 

@@ -12,7 +12,7 @@ from chroniker import fence
 from chroniker.clock.database_clock import database_now
 from chroniker.exceptions import LeaseLost
 from chroniker.models import Job, Lease, Run, Status
-from chroniker.scheduler.tick import expire, tick
+from chroniker.scheduler.tick import expire_runs, tick
 from tests.support.factories import a_due_job, started
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -34,7 +34,7 @@ def lose(run: Run) -> None:
     """A tick of another process closes the run as lost."""
     try:
         Lease.objects.filter(pk=run.pk).update(expires_at=database_now() - dt.timedelta(minutes=10))
-        assert [lost.pk for lost in expire()] == [run.pk]
+        assert [lost.pk for lost in expire_runs()] == [run.pk]
     finally:
         connections.close_all()
 

@@ -17,7 +17,7 @@ from chroniker.lifecycle.job_health import LOST_ATTEMPTS
 from chroniker.models import EVERY_HOST, Host, HostService, Job, JobState, Lease, Overlap, Run, Status, Trigger
 from chroniker.scheduler import pending_work
 from chroniker.scheduler.manual_runs import run_now
-from chroniker.scheduler.tick import book_edited, expire, tick
+from chroniker.scheduler.tick import book_edited_jobs, expire_runs, tick
 from tests.integration.lifecycle.steps import claimed, ended
 from tests.support.factories import a_dependency, a_due_job, started, state_of
 
@@ -62,7 +62,7 @@ def test_a_lost_run_holds_the_job() -> None:
     run = claimed(job)
     started(run)
     Lease.objects.filter(pk=run.pk).update(expires_at=database_now() - HOUR)
-    expire()
+    expire_runs()
     assert state_of(job).held_by_run == run.token
 
 
@@ -73,7 +73,7 @@ def test_a_run_that_is_lost_again_and_again_holds_the_job_instead_of_a_further_r
         assert (run.attempt, state_of(job).held_at) == (attempt, None)
         started(run)
         Lease.objects.filter(pk=run.pk).update(expires_at=database_now() - HOUR)
-        expire()
+        expire_runs()
         if attempt < LOST_ATTEMPTS:
             run = claimed(job)
     state = state_of(job)
@@ -82,11 +82,11 @@ def test_a_run_that_is_lost_again_and_again_holds_the_job_instead_of_a_further_r
 
 def test_a_run_by_hand_that_is_lost_again_and_again_is_retried_without_limit() -> None:
     job = a_holding_job(retry_on_lost=True, cron="0 0 1 1 *", minutes=0)
-    run = run_now(job, by="ann")
+    run = run_now(job, requested_by="ann")
     for _each in range(LOST_ATTEMPTS):
         started(run)
         Lease.objects.filter(pk=run.pk).update(expires_at=database_now() - HOUR)
-        expire()
+        expire_runs()
         run = claimed(job)
     assert (run.trigger, run.attempt, state_of(job).held_at) == (Trigger.RETRY, LOST_ATTEMPTS + 1, None)
 
@@ -126,7 +126,7 @@ def test_the_retries_come_before_the_hold_and_no_scheduled_time_replaces_one() -
 def test_a_run_by_hand_is_possible_and_its_failure_changes_nothing() -> None:
     job = a_held_job()
     before = state_of(job)
-    ended(run_now(job, by="ann"), Status.FAILED)
+    ended(run_now(job, requested_by="ann"), Status.FAILED)
     after = state_of(job)
     assert (after.held_at, after.held_by_run) == (before.held_at, before.held_by_run)
 
@@ -139,13 +139,13 @@ def test_the_flag_runs_a_held_job() -> None:
 
 def test_a_failed_run_by_hand_does_not_hold_a_job() -> None:
     job = a_holding_job()
-    ended(run_now(job, by="ann"), Status.FAILED)
+    ended(run_now(job, requested_by="ann"), Status.FAILED)
     assert state_of(job).held_at is None
 
 
 def test_a_successful_run_by_hand_resumes_the_job() -> None:
     job = a_held_job()
-    ended(run_now(job, by="ann"))
+    ended(run_now(job, requested_by="ann"))
     state = state_of(job)
     assert (state.held_at, state.held_by_run, state.failures) == (None, None, 0)
     assert is_claimed(job)
@@ -170,14 +170,14 @@ def test_a_claim_that_was_planned_before_the_hold_is_not_written() -> None:
 
 def test_a_held_job_skips_nothing_during_a_run_by_hand() -> None:
     job = a_held_job(overlap=Overlap.SKIP)
-    run_now(job, by="ann")
+    run_now(job, requested_by="ann")
     tick()
     assert not Run.objects.filter(job=job, status=Status.SKIPPED).exists()
 
 
 def test_a_held_job_does_not_stop_its_run_by_hand() -> None:
     job = a_held_job(overlap=Overlap.REPLACE)
-    run = run_now(job, by="ann")
+    run = run_now(job, requested_by="ann")
     started(run)
     tick()
     assert Run.objects.get(pk=run.pk).stop_requested_at is None
@@ -194,16 +194,16 @@ def test_disabling_a_job_with_a_pending_retry_ends_its_chain_and_holds_it() -> N
     job = a_holding_job(max_retries=1, retry_backoff_seconds=3600)
     failed = ended(claimed(job), Status.FAILED)
     Job.objects.filter(pk=job.pk).update(enabled=False, edited_at=database_now())
-    book_edited(database_now())
+    book_edited_jobs(database_now())
     state = state_of(job)
     assert (state.retry_at, state.retry_of, state.held_by_run) == (None, None, failed.token)
 
 
 def test_disabling_a_job_with_a_pending_retry_of_a_run_by_hand_does_not_hold_it() -> None:
     job = a_holding_job(max_retries=1, retry_backoff_seconds=3600)
-    ended(run_now(job, by="ann"), Status.FAILED)
+    ended(run_now(job, requested_by="ann"), Status.FAILED)
     Job.objects.filter(pk=job.pk).update(enabled=False, edited_at=database_now())
-    book_edited(database_now())
+    book_edited_jobs(database_now())
     state = state_of(job)
     assert (state.failures, state.retry_at, state.held_at) == (1, None, None)
 

@@ -15,8 +15,8 @@ from chroniker.eligibility import explanations, hosts
 from chroniker.lifecycle import Outcome
 from chroniker.models import EVERY_HOST, EventKind, Job, JobState, Lease, Run, RunEvent, Status, Trigger
 from chroniker.scheduler.manual_runs import run_now
-from chroniker.scheduler.stopping import stop
-from chroniker.scheduler.tick import claim_after_run, expire, tick
+from chroniker.scheduler.stopping import stop_run
+from chroniker.scheduler.tick import claim_after_run, expire_runs, tick
 from tests.integration.lifecycle.child_runs import NAMES, a_parent_with_children, begin, end, host_dies
 from tests.integration.lifecycle.steps import reread
 from tests.support.factories import a_booked_job, a_dependency, a_due_job, state_of
@@ -59,12 +59,12 @@ def test_a_child_of_a_dead_host_is_lost_and_named_and_the_parent_is_closed() -> 
     begin(third)
     host_dies("web2")
     host_dies("web3")  # has begun: its lease decides
-    assert [run.pk for run in expire()] == [second.pk]
+    assert [run.pk for run in expire_runs()] == [second.pk]
     lost = reread(second)
     assert lost.status == Status.LOST and "“web2”" in lost.reason
     assert reread(parent).status == Status.RUNNING
     Lease.objects.filter(run=third).update(expires_at=database_now() - 10 * MINUTE)
-    assert {run.pk for run in expire()} == {third.pk, parent.pk}
+    assert {run.pk for run in expire_runs()} == {third.pk, parent.pk}
     closed = reread(parent)
     assert closed.status == Status.FAILED
     assert "web2: lost" in closed.reason and "web3: lost" in closed.reason
@@ -73,7 +73,7 @@ def test_a_child_of_a_dead_host_is_lost_and_named_and_the_parent_is_closed() -> 
 def test_children_past_their_start_deadline_are_lost_and_the_parent_is_closed() -> None:
     parent, children = a_parent_with_children(start_deadline_seconds=60)
     Lease.objects.filter(job=parent.job_id).update(expires_at=database_now() - 10 * MINUTE)
-    assert {run.pk for run in expire()} == {parent.pk, *(child.pk for child in children)}
+    assert {run.pk for run in expire_runs()} == {parent.pk, *(child.pk for child in children)}
     assert reread(parent).status == Status.FAILED
     assert "start deadline" in reread(children[0]).reason
     assert not Lease.objects.filter(job=parent.job_id).exists()
@@ -85,7 +85,7 @@ def test_a_parent_is_never_lost_while_a_child_is_open() -> None:
     for child in others:
         end(child)
     Lease.objects.filter(run=parent).update(expires_at=database_now() - 10 * MINUTE)
-    assert expire() == []
+    assert expire_runs() == []
     assert reread(parent).status == Status.RUNNING
     assert Lease.objects.get(run=parent).expires_at > database_now()
     assert lifecycle.finish(first.pk, first.token, nonce, Outcome(Status.SUCCEEDED))
@@ -96,7 +96,7 @@ def test_a_parent_whose_children_were_deleted_still_ends() -> None:
     parent, children = a_parent_with_children()
     Run.objects.filter(pk__in=[child.pk for child in children]).delete()
     Lease.objects.filter(run=parent).update(expires_at=database_now() - 10 * MINUTE)
-    assert [run.pk for run in expire()] == [parent.pk]
+    assert [run.pk for run in expire_runs()] == [parent.pk]
     assert reread(parent).status == Status.FAILED
 
 
@@ -104,7 +104,7 @@ def test_stopping_the_parent_stops_all_its_children() -> None:
     parent, (first, second, third) = a_parent_with_children(max_retries=3)
     nonce = begin(first)
     end(second)
-    assert stop(parent.pk, "ann")
+    assert stop_run(parent.pk, "ann")
     assert reread(third).status == Status.STOPPED
     assert (reread(first).status, reread(first).stop_requested_by) == (Status.RUNNING, "ann")
     assert reread(parent).status == Status.RUNNING
@@ -124,7 +124,7 @@ def test_stopping_a_parent_without_started_children_ends_it_at_once() -> None:
 
 def test_the_run_on_one_host_can_be_stopped_alone() -> None:
     parent, (first, *others) = a_parent_with_children()
-    stop(first.pk, "ann")
+    stop_run(first.pk, "ann")
     for child in others:
         end(child)
     closed = reread(parent)
@@ -132,7 +132,7 @@ def test_the_run_on_one_host_can_be_stopped_alone() -> None:
 
 
 def test_dependents_wait_for_the_parent_and_are_evaluated_once(monkeypatch: pytest.MonkeyPatch) -> None:
-    parent = run_now(a_booked_job(hostname=EVERY_HOST, cron="0 0 1 1 *"), by="a test")
+    parent = run_now(a_booked_job(hostname=EVERY_HOST, cron="0 0 1 1 *"), requested_by="a test")
     children = list(parent.children.all())
     dependent = a_due_job()
     a_dependency(dependent, parent.job, wait_for_completion=True, wait_for_success=True)
@@ -140,7 +140,7 @@ def test_dependents_wait_for_the_parent_and_are_evaluated_once(monkeypatch: pyte
     assert "to end on every host" in reason
     with monkeypatch.context() as patch:
         patch.setattr(
-            "chroniker.scheduler.tick.claim_due",
+            "chroniker.scheduler.tick.claim_due_jobs",
             lambda *args: pytest.fail("considered before the last host reported"),
         )
         for child in children[:-1]:
@@ -168,7 +168,7 @@ def test_a_retry_repeats_all_hosts_and_follows_the_worst_child_status(
         end(child)
     if ending is None:
         host_dies("web1")
-        expire()
+        expire_runs()
         hosts.record_heartbeat(["default"], host_name="web1")
     else:
         end(first, ending)
@@ -189,7 +189,7 @@ def test_a_late_report_of_a_child_changes_neither_child_nor_parent() -> None:
     for child in others:
         end(child)
     Lease.objects.filter(run=first).update(expires_at=database_now() - 10 * MINUTE)
-    expire()
+    expire_runs()
     assert not lifecycle.finish(first.pk, first.token, nonce, Outcome(Status.SUCCEEDED))
     assert (reread(first).status, reread(parent).status) == (Status.LOST, Status.FAILED)
 
@@ -199,7 +199,7 @@ def test_closing_needs_the_same_number_of_statements_for_any_number_of_hosts() -
         parent, children = a_parent_with_children()
         Lease.objects.filter(job=parent.job_id).update(expires_at=database_now() - 10 * MINUTE)
         with CaptureQueriesContext(connection) as queries:
-            assert len(expire()) == len(children) + 1
+            assert len(expire_runs()) == len(children) + 1
         return len(queries)
 
     few = statements()

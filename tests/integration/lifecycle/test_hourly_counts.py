@@ -25,7 +25,7 @@ ENDS = ("succeeded", "failed", "timed_out", "stopped", "lost", "skipped")
 
 
 def ended(job: Job, status: Status = Status.SUCCEEDED) -> Run:
-    run = run_now(job, by="a test")
+    run = run_now(job, requested_by="a test")
     assert lifecycle.finish(run.pk, run.token, started(run), Outcome(status))
     return Run.objects.get(pk=run.pk)
 
@@ -76,7 +76,7 @@ def test_a_lost_run_is_counted() -> None:
 def test_skipped_runs_and_cancelled_runs_are_counted_without_a_duration() -> None:
     job = a_due_job(minutes=10, misfire_grace_seconds=1)
     tick()
-    cancelled = run_now(a_booked_job(cron=NEVER), by="a test")
+    cancelled = run_now(a_booked_job(cron=NEVER), requested_by="a test")
     lifecycle.request_stop(cancelled.pk, "ann")
     lifecycle.count_closed_runs()
     assert (total("skipped"), total("stopped"), total("seconds_sum")) == (1, 1, 0.0)

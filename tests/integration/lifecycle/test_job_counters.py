@@ -13,7 +13,7 @@ from chroniker.eligibility import hosts
 from chroniker.lifecycle.job_health import LOST_ATTEMPTS, RECENT, percentile
 from chroniker.models import EVERY_HOST, HostService, Job, JobState, Run, Status
 from chroniker.scheduler.manual_runs import run_now
-from chroniker.scheduler.tick import book_edited, tick
+from chroniker.scheduler.tick import book_edited_jobs, tick
 from tests.integration.lifecycle.steps import claimed, ended
 from tests.support.factories import a_booked_job, a_due_job, state_of
 
@@ -27,7 +27,7 @@ def a_quiet_job(**fields: Any) -> Job:
 
 
 def by_hand(job: Job, status: Status = Status.SUCCEEDED) -> Run:
-    return ended(run_now(job, by="a test"), status)
+    return ended(run_now(job, requested_by="a test"), status)
 
 
 def test_every_ended_run_is_counted_by_its_status() -> None:
@@ -48,7 +48,7 @@ def _seconds(run: Run) -> float:
 
 def test_a_run_that_was_cancelled_before_its_start_is_counted_without_a_duration() -> None:
     job = a_quiet_job()
-    run = run_now(job, by="a test")
+    run = run_now(job, requested_by="a test")
     lifecycle.request_stop(run.pk, "ann")
     state = state_of(job)
     assert (state.n_stopped, state.seconds_total, state.recent_seconds) == (1, 0.0, [])
@@ -109,7 +109,7 @@ def test_a_run_by_hand_leaves_a_pending_retry_of_another_chain() -> None:
     job = a_quiet_job(max_retries=5, retry_backoff_seconds=3600)
     failed = by_hand(job, Status.FAILED)
     before = state_of(job)
-    ended(run_now(job, by="a test"))
+    ended(run_now(job, requested_by="a test"))
     after = state_of(job)
     assert (after.retry_at, after.retry_of, after.retry_attempt) == (before.retry_at, failed.chain, 1)
 
@@ -126,14 +126,14 @@ def test_disabling_a_job_with_a_pending_retry_ends_its_chain() -> None:
     job = a_quiet_job(max_retries=5, retry_backoff_seconds=3600)
     failed = by_hand(job, Status.FAILED)
     Job.objects.filter(pk=job.pk).update(enabled=False, edited_at=database_now())
-    book_edited(database_now())
+    book_edited_jobs(database_now())
     state = state_of(job)
     assert (state.failures, state.failing_since, state.retry_at) == (1, failed.finished_at, None)
 
 
 def test_a_lost_run_that_is_retried_without_limit_counts_as_failing_from_its_third_attempt_on() -> None:
     job = a_quiet_job(retry_on_lost=True)
-    run = run_now(job, by="a test")
+    run = run_now(job, requested_by="a test")
     seen = []
     for _each in range(LOST_ATTEMPTS + 1):
         ended(run, Status.LOST)
@@ -145,14 +145,14 @@ def test_a_lost_run_that_is_retried_without_limit_counts_as_failing_from_its_thi
 
 def test_a_lost_attempt_that_counted_already_is_not_counted_again_when_its_retry_is_dropped() -> None:
     job = a_quiet_job(retry_on_lost=True)
-    run = run_now(job, by="a test")
+    run = run_now(job, requested_by="a test")
     for _each in range(LOST_ATTEMPTS - 1):
         ended(run, Status.LOST)
         run = claimed(job)
     ended(run, Status.LOST)
     assert state_of(job).failures == 1
     Job.objects.filter(pk=job.pk).update(enabled=False, edited_at=database_now())
-    book_edited(database_now())
+    book_edited_jobs(database_now())
     state = state_of(job)
     assert (state.failures, state.retry_at) == (1, None)
 
@@ -161,7 +161,7 @@ def test_nor_when_a_failed_run_of_the_schedule_takes_the_place_of_its_retry() ->
     job = a_due_job(retry_on_lost=True, max_retries=1, retry_backoff_seconds=0)
     due = state_of(job)
     JobState.objects.filter(pk=job.pk).update(next_instant=None, next_run=None)
-    run = run_now(job, by="a test")
+    run = run_now(job, requested_by="a test")
     for _each in range(LOST_ATTEMPTS - 1):
         ended(run, Status.LOST)
         run = claimed(job)
@@ -178,7 +178,7 @@ def test_nor_when_a_failed_run_of_the_schedule_takes_the_place_of_its_retry() ->
 def test_a_retry_on_every_host_that_no_live_host_can_take_ends_its_chain() -> None:
     hosts.record_heartbeat(["default"], host_name="here")
     job = a_quiet_job(max_retries=5, hostname=EVERY_HOST)
-    parent = run_now(job, by="a test")
+    parent = run_now(job, requested_by="a test")
     ended(Run.objects.get(parent=parent), Status.FAILED)
     failed = Run.objects.get(pk=parent.pk)
     assert (failed.status, state_of(job).failures) == (Status.FAILED, 0)
@@ -194,7 +194,7 @@ def test_skipped_ranges_are_counted_by_the_claim_and_by_the_booking() -> None:
     assert state_of(job).n_skipped == Run.objects.filter(job=job, status=Status.SKIPPED).count() == 1
     JobState.objects.filter(pk=job.pk).update(next_instant=database_now() - HOUR)
     Job.objects.filter(pk=job.pk).update(cron=NEVER, edited_at=database_now())
-    book_edited(database_now())
+    book_edited_jobs(database_now())
     assert state_of(job).n_skipped == Run.objects.filter(job=job, status=Status.SKIPPED).count() == 2
 
 
@@ -239,5 +239,5 @@ def test_a_schedule_error_has_a_time_until_the_job_is_edited() -> None:
     lifecycle.suspend_schedule(state_of(job), ValueError("still broken"))
     assert state_of(job).schedule_error_since == since
     Job.objects.filter(pk=job.pk).update(edited_at=database_now())
-    book_edited(database_now())
+    book_edited_jobs(database_now())
     assert state_of(job).schedule_error_since is None

@@ -14,7 +14,7 @@ from chroniker.models import Job, Run, Status, Trigger
 from chroniker.schedule import Frequency, Spec
 from chroniker.scheduler import questions
 from chroniker.scheduler.manual_runs import run_now
-from chroniker.scheduler.tick import book_edited, tick
+from chroniker.scheduler.tick import book_edited_jobs, tick
 from tests.support.factories import a_booked_job, a_due_job, a_job, state_of
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -31,7 +31,7 @@ def test_it_has_no_scheduled_times_and_no_tick_starts_it() -> None:
     state = state_of(job)
     assert (state.next_instant, state.next_run, state.schedule_error) == (None, None, "")
     assert not tick(now=database_now() + HOUR).claimed
-    assert questions.next_moment(database_now() - HOUR) is None
+    assert questions.next_due_time(database_now() - HOUR) is None
 
 
 def test_a_job_without_a_schedule_is_valid_whatever_its_start_and_time_zone() -> None:
@@ -46,7 +46,7 @@ def test_a_job_without_a_schedule_is_valid_whatever_its_start_and_time_zone() ->
 
 def test_it_runs_by_hand_and_by_its_flag() -> None:
     job = a_manual_job()
-    run = run_now(job, by="ann")
+    run = run_now(job, requested_by="ann")
     assert (run.trigger, run.scheduled_for, run.interval_start) == (Trigger.MANUAL, None, None)
     other = a_manual_job()
     Job.objects.filter(pk=other.pk).update(force_run=True)
@@ -64,12 +64,12 @@ def test_it_is_not_over_and_says_that_it_has_no_schedule() -> None:
 def test_removing_the_schedule_records_the_times_that_waited_and_giving_one_begins_at_the_edit() -> None:
     job = a_due_job(minutes=3)
     Job.objects.filter(pk=job.pk).update(frequency=Frequency.MANUAL)
-    book_edited(database_now())
+    book_edited_jobs(database_now())
     skipped = Run.objects.get(job=job)
     assert (skipped.status, skipped.code) == (Status.SKIPPED, "EDITED")
     assert state_of(job).next_run is None
     Job.objects.filter(pk=job.pk).update(frequency=Frequency.CRON)
-    book_edited(database_now())
+    book_edited_jobs(database_now())
     next_instant = state_of(job).next_instant
     assert next_instant is not None and next_instant > database_now() - HOUR
     assert Run.objects.filter(job=job).count() == 1

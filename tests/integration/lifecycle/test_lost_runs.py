@@ -11,7 +11,7 @@ import pytest
 from chroniker import lifecycle
 from chroniker.clock.database_clock import database_now
 from chroniker.models import EventKind, Lease, RunEvent, Status
-from chroniker.scheduler.tick import expire, tick
+from chroniker.scheduler.tick import expire_runs, tick
 from tests.integration.lifecycle.steps import a_claimed_run, let_expire
 from tests.support.factories import started, state_of
 
@@ -23,7 +23,7 @@ def test_a_run_whose_lease_expired_is_lost_and_its_job_can_start_again() -> None
     nonce = started(run)
     lifecycle.renew(run.pk, run.token, nonce, (10, 4))
     let_expire(run)
-    assert [lost.pk for lost in expire()] == [run.pk]
+    assert [lost.pk for lost in expire_runs()] == [run.pk]
     run.refresh_from_db()
     assert (run.status, run.total_parts_complete) == (Status.LOST, 4)
     assert "Lost contact" in run.reason
@@ -35,16 +35,16 @@ def test_a_lease_does_not_expire_before_the_drift_allowance_has_passed() -> None
     run = a_claimed_run()
     started(run)
     Lease.objects.filter(pk=run.pk).update(expires_at=database_now() - SECOND)
-    assert expire() == []
+    assert expire_runs() == []
     Lease.objects.filter(pk=run.pk).update(expires_at=database_now() - 3 * SECOND)
-    assert len(expire()) == 1
+    assert len(expire_runs()) == 1
 
 
 def test_a_claim_that_is_not_started_before_its_start_deadline_is_lost() -> None:
     run = a_claimed_run(start_deadline_seconds=60)
     assert Lease.objects.get(pk=run.pk).expires_at - run.claimed_at == 60 * SECOND
     let_expire(run)
-    expire()
+    expire_runs()
     run.refresh_from_db()
     assert run.status == Status.LOST
     assert "start deadline" in run.reason
@@ -124,7 +124,7 @@ def test_a_run_lost_after_its_start_has_an_event_about_incomplete_output() -> No
     run = a_claimed_run()
     started(run)
     let_expire(run)
-    assert [lost.pk for lost in expire()] == [run.pk]
+    assert [lost.pk for lost in expire_runs()] == [run.pk]
     (event,) = RunEvent.objects.filter(run=run, kind=EventKind.NOTE)
     assert event.description.startswith("The end of the output may be missing")
 
@@ -132,5 +132,5 @@ def test_a_run_lost_after_its_start_has_an_event_about_incomplete_output() -> No
 def test_a_run_lost_before_its_start_has_no_event_about_incomplete_output() -> None:
     run = a_claimed_run()
     let_expire(run)
-    assert [lost.pk for lost in expire()] == [run.pk]
+    assert [lost.pk for lost in expire_runs()] == [run.pk]
     assert not RunEvent.objects.filter(run=run, kind=EventKind.NOTE).exists()

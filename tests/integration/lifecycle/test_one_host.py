@@ -17,7 +17,7 @@ from chroniker.executors import executors
 from chroniker.models import EventKind, Run, RunEvent, Status
 from chroniker.scheduler import dispatch
 from chroniker.scheduler.manual_runs import run_now
-from chroniker.scheduler.questions import next_moment
+from chroniker.scheduler.questions import next_due_time
 from chroniker.scheduler.tick import tick
 from tests.support.factories import a_booked_job, a_due_job, a_job, started
 from tests.support.statements import statements_of_a_tick
@@ -38,11 +38,11 @@ def test_a_claim_has_the_host_of_its_job() -> None:
     a_due_job(hostname="web1")
     (run,) = tick().claimed
     assert run.required_host == "web1"
-    assert run_now(a_booked_job(), by="a test").required_host == ""
+    assert run_now(a_booked_job(), requested_by="a test").required_host == ""
 
 
 def test_only_the_required_host_starts_a_run_and_other_hosts_record_a_refusal() -> None:
-    run = run_now(a_booked_job(hostname="web1"), by="a test")
+    run = run_now(a_booked_job(hostname="web1"), requested_by="a test")
     assert lifecycle.start(run.pk, run.token, uuid4(), host="web2", pid=1) is None
     event = RunEvent.objects.get(run=run, kind=EventKind.REFUSED_DELIVERY)
     assert "on web2" in event.description and "for the host “web1” only" in event.description
@@ -64,12 +64,12 @@ def test_the_tick_of_another_host_claims_a_run_and_leaves_it_to_its_host() -> No
 
 
 def test_ticks_of_other_hosts_do_not_change_a_claim_that_waits_for_its_host() -> None:
-    run = run_now(a_booked_job(hostname="web1"), by="a test")
+    run = run_now(a_booked_job(hostname="web1"), requested_by="a test")
     Run.objects.filter(pk=run.pk).update(dispatched_at=None, dispatch_count=0)
     before = Run.objects.values().get(pk=run.pk)
     with on("web2"):
         assert tick(now=database_now() + 5 * MINUTES, only=[]).dispatched == 0
-        assert next_moment(database_now() + 5 * MINUTES) is None, "it sets no wake time either"
+        assert next_due_time(database_now() + 5 * MINUTES) is None, "it sets no wake time either"
     assert Run.objects.values().get(pk=run.pk) == before
 
 

@@ -62,7 +62,7 @@ def test_a_retry_is_for_the_old_scheduled_time_after_an_edit_of_schedule_and_arg
 def test_a_run_by_hand_is_for_the_scheduled_time_that_was_requested() -> None:
     job = a_booked_job(cron="0 3 * * *")
     asked = dt.datetime(2026, 3, 29, 3, tzinfo=dt.UTC)
-    run = reread(run_now(job, by="ann", instant=asked))
+    run = reread(run_now(job, requested_by="ann", instant=asked))
     assert (run.instant, run.instant_until, run.scheduled_for) == (asked, asked, None)
     assert run.interval_start == asked - dt.timedelta(days=1)
 
@@ -70,14 +70,14 @@ def test_a_run_by_hand_is_for_the_scheduled_time_that_was_requested() -> None:
 def test_a_requested_time_needs_a_time_zone() -> None:
     job = a_booked_job(cron="0 3 * * *")
     with pytest.raises(ValueError, match="2026-03-29 03:00:00 has no time zone"):
-        run_now(job, by="ann", instant=dt.datetime(2026, 3, 29, 3))
+        run_now(job, requested_by="ann", instant=dt.datetime(2026, 3, 29, 3))
     assert not Run.objects.filter(job=job).exists()
 
 
 def test_a_requested_time_for_a_schedule_that_is_not_valid_has_no_interval() -> None:
     job = a_booked_job(cron="0 3 * * *")
     Job.objects.filter(pk=job.pk).update(cron="no cron")
-    assert reread(run_now(job, by="ann", instant=database_now())).interval_start is None
+    assert reread(run_now(job, requested_by="ann", instant=database_now())).interval_start is None
 
 
 def test_the_interval_of_a_run_begins_at_the_last_instant_of_the_claim_before_it() -> None:
@@ -92,7 +92,7 @@ def test_the_interval_of_a_run_begins_at_the_last_instant_of_the_claim_before_it
 
 
 def test_a_run_by_hand_is_for_the_moment_of_its_request_and_names_who_requested_it() -> None:
-    run = reread(run_now(a_booked_job(cron="0 0 1 1 *"), by="ann" + "n" * 200))
+    run = reread(run_now(a_booked_job(cron="0 0 1 1 *"), requested_by="ann" + "n" * 200))
     assert run.instant is not None
     assert (run.instant_until, run.origin) == (run.instant, Trigger.MANUAL)
     assert run.instant <= run.claimed_at
@@ -121,7 +121,7 @@ def test_a_retry_after_a_run_by_hand_still_belongs_to_its_own_chain() -> None:
     job = a_due_job(cron="0 0 1 1 *", minutes=600_000, max_retries=1, retry_backoff_seconds=3600)
     first = claimed(job)
     assert lifecycle.finish(first.pk, first.token, started(first), Outcome(Status.FAILED))
-    other = run_now(job, by="ann", args="--verbosity 2")
+    other = run_now(job, requested_by="ann", args="--verbosity 2")
     assert lifecycle.finish(other.pk, other.token, started(other), Outcome(Status.SUCCEEDED))
     JobState.objects.filter(pk=job.pk).update(retry_at=database_now())
     again = reread(claimed(job))

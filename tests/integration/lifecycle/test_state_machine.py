@@ -31,7 +31,7 @@ from chroniker.models import (
     TriggerOn,
     Which,
 )
-from chroniker.models.alert import open_kinds
+from chroniker.models.alert import kinds_of_bits
 from tests.integration.lifecycle.scheduler_steps import SchedulerSteps
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -156,13 +156,15 @@ class SchedulerMachine(SchedulerSteps):
     @invariant()
     def the_marks_of_a_job_are_its_open_alerts(self) -> None:
         found = Alert.objects.filter(ended_at=None).order_by("kind").values_list("job", "kind")
-        marked = [(state.pk, str(kind)) for state in JobState.objects.all() for kind in open_kinds(state.alerts_open)]
+        marked = [
+            (state.pk, str(kind)) for state in JobState.objects.all() for kind in kinds_of_bits(state.alerts_open)
+        ]
         assert sorted(found) == sorted(marked)
 
     @invariant()
     def failing_and_held_jobs_have_an_alert(self) -> None:
         for state in JobState.objects.filter(job__enabled=True, job__edited_at=None).select_related("job"):
-            kinds, most = open_kinds(state.alerts_open), state.job.alert_failures or 1
+            kinds, most = kinds_of_bits(state.alerts_open), state.job.alert_failures or 1
             assert (AlertKind.HELD in kinds) == (state.held_at is not None)
             assert state.failures < most or AlertKind.FAILING in kinds
             assert AlertKind.FAILING not in kinds or state.failing_since is not None

@@ -14,7 +14,7 @@ from chroniker.clock.database_clock import database_now
 from chroniker.lifecycle import Outcome, activations
 from chroniker.models import EVERY_HOST, Activation, Host, HostService, Job, JobState, Run, Status, TriggerOn
 from chroniker.scheduler.manual_runs import run_now
-from chroniker.scheduler.tick import book_edited, tick
+from chroniker.scheduler.tick import book_edited_jobs, tick
 from tests.integration.lifecycle.steps import claimed, ended
 from tests.integration.lifecycle.triggered_jobs import a_pair, an_activation, waiting
 from tests.support.factories import started
@@ -84,7 +84,7 @@ def test_a_claim_that_is_repeated_after_a_conflict_ends_the_chain_too(monkeypatc
 def test_a_run_of_the_schedule_that_fails_ends_the_chain_of_a_run_by_hand() -> None:
     first, second = a_pair(TriggerOn.FAILED, max_retries=1, retry_backoff_seconds=3600)
     ended(claimed(first))
-    by_hand = ended(run_now(first, by="ann"), Status.FAILED)
+    by_hand = ended(run_now(first, requested_by="ann"), Status.FAILED)
     at = database_now()
     JobState.objects.filter(pk=first.pk).update(next_run=at, next_instant=at)
     ended(claimed(first), Status.FAILED)
@@ -95,8 +95,8 @@ def test_disabling_a_job_ends_the_chain_of_its_pending_retry() -> None:
     first, second = a_pair(TriggerOn.FAILED, max_retries=1, retry_backoff_seconds=3600)
     failed = ended(claimed(first), Status.FAILED)
     Job.objects.filter(pk=first.pk).update(enabled=False)
-    book_edited(database_now())
-    book_edited(database_now())
+    book_edited_jobs(database_now())
+    book_edited_jobs(database_now())
     assert [each.cause for each in waiting(second)] == [failed.pk]
 
 

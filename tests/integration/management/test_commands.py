@@ -85,14 +85,14 @@ def test_doctor_reports_problems_with_advice_and_an_exit_status(manage: Manage) 
 def test_stop_job_tells_a_run_that_ended_at_once_from_one_that_never_started(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    run = run_now(a_booked_job(name="quick", cron="0 0 1 1 *"), by="ann")
-    nonce, stop = started(run), stopping.stop
+    run = run_now(a_booked_job(name="quick", cron="0 0 1 1 *"), requested_by="ann")
+    nonce, stop = started(run), stopping.stop_run
 
     def stop_and_end(pk: UUID, by: str) -> bool:
         requested = stop(pk, by)
         lifecycle.finish(run.pk, run.token, nonce, Outcome(Status.STOPPED))
         return requested
 
-    monkeypatch.setattr(stopping, "stop", stop_and_end)
+    monkeypatch.setattr(stopping, "stop_run", stop_and_end)
     call_command("stop_job", "quick")
     assert capsys.readouterr().out.startswith("Run 1 of “quick” ended as stopped, ")

@@ -53,7 +53,7 @@ def test_a_deletion_is_in_the_audit_if_the_deletion_of_results_is_interrupted(mo
     def interrupted(_before: object) -> int:
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(retention, "forget_deleted", interrupted)
+    monkeypatch.setattr(retention, "forget_deleted_runs_in_executors", interrupted)
     ended(a_booked_job(), 40, 35, 1)
     with pytest.raises(KeyboardInterrupt):
         cron_clean("days", "30")

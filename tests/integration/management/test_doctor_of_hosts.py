@@ -100,7 +100,7 @@ def test_a_drain_is_one_finding() -> None:
 
 
 def test_a_queue_without_a_worker_is_an_error() -> None:
-    run = manual_runs.run_now(a_booked_job(cron="0 0 1 1 *"), by="a test")
+    run = manual_runs.run_now(a_booked_job(cron="0 0 1 1 *"), requested_by="a test")
     Run.objects.filter(pk=run.pk).update(claimed_at=database_now() - dt.timedelta(minutes=3), queue="slow")
     [(about, text)] = findings(Level.ERROR)
     assert about == "health" and text.startswith("No worker consumes the queue “slow”, in which 1 run waits since ")

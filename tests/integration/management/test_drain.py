@@ -62,7 +62,7 @@ def test_a_draining_host_claims_nothing_after_a_run() -> None:
 
 @pytest.mark.usefixtures("dummy")
 def test_a_draining_host_starts_nothing_and_the_run_goes_to_another() -> None:
-    run = run_now(a_booked_job(cron=NEVER), by="a test")
+    run = run_now(a_booked_job(cron=NEVER), requested_by="a test")
     draining.begin_drain_here("a test")
     assert not begin(run)
     run.refresh_from_db()
@@ -83,7 +83,7 @@ def test_without_runs_it_ends_at_once_with_status_0() -> None:
 
 @pytest.mark.usefixtures("dummy")
 def test_runs_that_are_left_are_printed_and_the_status_is_1() -> None:
-    mine, other = (run_now(a_booked_job(name=name, cron=NEVER), by="a test") for name in ("mine", "other"))
+    mine, other = (run_now(a_booked_job(name=name, cron=NEVER), requested_by="a test") for name in ("mine", "other"))
     begin(mine)
     with override_settings(CHRONIKER_HOSTNAME="another"):
         begin(other, "another")
@@ -103,7 +103,7 @@ def test_undo_ends_the_drain() -> None:
 
 @pytest.mark.usefixtures("dummy")
 def test_the_fleet_is_paused_and_queued_runs_of_all_hosts_are_left() -> None:
-    run_now(a_booked_job(name="queued", cron=NEVER), by="a test")
+    run_now(a_booked_job(name="queued", cron=NEVER), requested_by="a test")
     status, out = drain("--fleet", "--timeout", "0")
     assert status == 1 and "left: “queued”: run 1, by hand, queued since " in out
     assert pauses.global_pause() is not None
@@ -164,7 +164,7 @@ def test_a_second_drain_keeps_the_beginning_of_the_first() -> None:
 
 @pytest.mark.usefixtures("dummy")
 def test_it_waits_until_the_run_has_ended(monkeypatch: pytest.MonkeyPatch) -> None:
-    run = run_now(a_booked_job(cron=NEVER), by="a test")
+    run = run_now(a_booked_job(cron=NEVER), requested_by="a test")
     nonce = started(run)
     Run.objects.filter(pk=run.pk).update(host=settings.hostname)
     looks = []

@@ -107,7 +107,7 @@ def test_waiting_for_a_run_elsewhere_ends_with_it(manage: Manage) -> None:
     with manage.having(CHRONIKER_EXECUTORS=DUMMY).process("run_job", job.name, "--wait") as process:
         wait_until(lambda: Run.objects.filter(job=job, dispatched_at__isnull=False).exists())
         assert process.running()
-        assert stopping.stop(the_run(job).pk, "the test")
+        assert stopping.stop_run(the_run(job).pk, "the test")
         assert process.wait() == 1
         assert "was stopped" in process.log
 

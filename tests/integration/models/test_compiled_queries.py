@@ -1,4 +1,4 @@
-"""``compiled.fetch`` returns the rows of the queryset, however often and with whatever settings it is compiled."""
+"""``compiled.fetch_rows`` returns the rows of the queryset, however often and with whatever settings it is compiled."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from chroniker.clock import simulated_time
 from chroniker.clock.database_clock import StatementNow
 from chroniker.conf import settings
 from chroniker.models import Group, Job, JobState, Run, compiled
-from chroniker.models.compiled import AnyOf, fetch, fetch_models
+from chroniker.models.compiled import AnyOf, fetch_models, fetch_rows
 from chroniker.scheduler.tick import tick
 from tests.support.factories import a_due_job, a_job
 
@@ -37,18 +37,18 @@ def test_each_use_has_its_own_ids_and_inputs(enabled: bool, monkeypatch: pytest.
     monkeypatch.setattr(compiled, "ENABLED", enabled)
     jobs = [a_job(name=name, args="--a") for name in ("day 1", "day 2", "night 1")]
     ids = [job.pk for job in jobs]
-    assert list(map(tuple, fetch(names, "day", ids=ids))) == [("day 1", "--a"), ("day 2", "--a")]
-    assert list(map(tuple, fetch(names, "day", ids=ids[1:]))) == [("day 2", "--a")]
-    assert list(map(tuple, fetch(names, "night", ids=ids))) == [("night 1", "--a")]
-    assert fetch(names, "day", ids=[]) == []
+    assert list(map(tuple, fetch_rows(names, "day", ids=ids))) == [("day 1", "--a"), ("day 2", "--a")]
+    assert list(map(tuple, fetch_rows(names, "day", ids=ids[1:]))) == [("day 2", "--a")]
+    assert list(map(tuple, fetch_rows(names, "night", ids=ids))) == [("night 1", "--a")]
+    assert fetch_rows(names, "day", ids=[]) == []
 
 
 def test_a_change_of_settings_is_followed_at_once() -> None:
     job = a_job(name="there", hostname="there")
-    assert fetch(for_this_host, ids=[job.pk]) == []
+    assert fetch_rows(for_this_host, ids=[job.pk]) == []
     with override_settings(CHRONIKER_HOSTNAME="there"):
-        assert [tuple(row) for row in fetch(for_this_host, ids=[job.pk])] == [("there",)]
-    assert fetch(for_this_host, ids=[job.pk]) == []
+        assert [tuple(row) for row in fetch_rows(for_this_host, ids=[job.pk])] == [("there",)]
+    assert fetch_rows(for_this_host, ids=[job.pk]) == []
 
 
 def a_moment() -> QuerySet[Job, Any]:
@@ -59,14 +59,14 @@ def a_moment() -> QuerySet[Job, Any]:
 def test_the_simulated_time_is_that_of_each_use(enabled: bool, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(compiled, "ENABLED", enabled)
     a_job()
-    before = fetch(a_moment)[0][0]
+    before = fetch_rows(a_moment)[0][0]
     with simulated_time.simulate_time():
         for day in (1, 2):
             moment = dt.datetime(2024, 2, day, 12, 30, tzinfo=dt.UTC)
             simulated_time.set_moment(moment)
-            assert fetch(a_moment)[0][0] == moment
+            assert fetch_rows(a_moment)[0][0] == moment
             assert next(iter(a_moment()))[0] == moment
-    assert fetch(a_moment)[0][0] >= before
+    assert fetch_rows(a_moment)[0][0] >= before
 
 
 def a_run(run: UUID, since: dt.datetime) -> Any:
@@ -116,6 +116,6 @@ def _follow_zone() -> None:
 def test_times_are_those_of_django() -> None:
     for moment in (dt.datetime(1969, 12, 31, 23, 59, 59, 1, dt.UTC), dt.datetime(8999, 6, 1, 12, tzinfo=dt.UTC)):
         JobState.objects.filter(pk=a_due_job().pk).update(next_instant=moment)
-    found, expected = fetch(times_of_jobs), list(times_of_jobs())
+    found, expected = fetch_rows(times_of_jobs), list(times_of_jobs())
     assert list(map(tuple, found)) == expected
     assert [list(map(str, row)) for row in found] == [list(map(str, row)) for row in expected]

@@ -16,7 +16,7 @@ from tests.support.ended_runs import a_job_with_subscribers
 
 
 def a_run_that_wrote(texts: Sequence[str]) -> UUID:
-    run = run_now(a_job_with_subscribers(), by="a test")
+    run = run_now(a_job_with_subscribers(), requested_by="a test")
     now = database_now()
     LogChunk.objects.bulk_create(
         LogChunk(run=run, stream=Stream.STDOUT, seq=seq, text=text, written_at=now) for seq, text in enumerate(texts)

@@ -169,7 +169,7 @@ def test_a_rolled_back_end_sends_no_message(monkeypatch: pytest.MonkeyPatch) -> 
 
 def test_a_child_run_of_a_run_on_every_host_sends_no_message() -> None:
     job = a_job_with_subscribers(a_subscriber())
-    run = run_now(job, by="a test")
+    run = run_now(job, requested_by="a test")
     Run.objects.filter(pk=run.pk).update(slot="7")
     lifecycle.finish(run.pk, run.token, started(run), Outcome(Status.FAILED))
     assert not Outbox.objects.exists()

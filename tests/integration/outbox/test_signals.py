@@ -15,7 +15,7 @@ from chroniker.lifecycle import Outcome
 from chroniker.models import Job, Run, Status
 from chroniker.reasons import Reason
 from chroniker.scheduler.manual_runs import run_now
-from chroniker.scheduler.stopping import stop
+from chroniker.scheduler.stopping import stop_run
 from chroniker.scheduler.tick import tick
 from tests.support.ended_runs import a_job_with_subscribers, ended, lost, missed
 from tests.support.factories import a_booked_job, a_due_job, started
@@ -61,8 +61,8 @@ def test_signals_are_sent_for_claim_start_and_end() -> None:
 def test_a_signal_is_sent_for_every_other_end() -> None:
     with received(signals.run_finished) as finished:
         lost(a_job_with_subscribers())
-        cancelled = run_now(a_booked_job(cron="0 0 1 1 *"), by="a test")
-        stop(cancelled.pk, "a test")
+        cancelled = run_now(a_booked_job(cron="0 0 1 1 *"), requested_by="a test")
+        stop_run(cancelled.pk, "a test")
         missed()
         switched_off = a_due_job(minutes=3)
         Job.objects.filter(pk=switched_off.pk).update(enabled=False)
@@ -82,11 +82,11 @@ def test_signals_are_sent_after_the_commit_and_not_after_a_rollback() -> None:
     job = a_booked_job(cron="0 0 1 1 *")
     with received(signals.run_claimed) as claimed:
         with pytest.raises(Rollback), transaction.atomic():
-            run_now(job, by="a test")
+            run_now(job, requested_by="a test")
             raise Rollback
         assert not claimed
         with transaction.atomic():
-            run_now(job, by="a test")
+            run_now(job, requested_by="a test")
             assert not claimed
         assert len(claimed) == 1
 

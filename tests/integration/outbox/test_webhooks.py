@@ -18,7 +18,7 @@ from chroniker import outbox
 from chroniker.models import Outbox, Status
 from chroniker.models.message_events import RUN_EVENTS
 from chroniker.scheduler.manual_runs import run_now
-from chroniker.scheduler.stopping import stop
+from chroniker.scheduler.stopping import stop_run
 from tests.support.ended_runs import a_job_with_subscribers, ended, lost, make_due, missed
 from tests.support.factories import a_booked_job
 from tests.support.message_servers import HOST, WebServer
@@ -62,8 +62,8 @@ def test_each_end_status_has_its_webhook_event(web_server: WebServer) -> None:
             ended(a_job_with_subscribers(), status)
         lost(a_job_with_subscribers())
         missed()
-        cancelled = run_now(a_booked_job(cron="0 0 1 1 *"), by="a test")
-        stop(cancelled.pk, "a test")
+        cancelled = run_now(a_booked_job(cron="0 0 1 1 *"), requested_by="a test")
+        stop_run(cancelled.pk, "a test")
         make_due()
         outbox.send_due_messages()
     payload = sorted(json.loads(post.body)["type"] for post in web_server.posts)

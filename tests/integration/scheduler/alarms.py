@@ -19,7 +19,7 @@ def a_ticker(age: dt.timedelta, **fields: Any) -> Ticker:
 
 
 def a_run_without_worker(age: dt.timedelta, queue: str = "slow") -> Run:
-    run = run_now(a_booked_job(cron=NEVER), by="a test")
+    run = run_now(a_booked_job(cron=NEVER), requested_by="a test")
     Run.objects.filter(pk=run.pk).update(claimed_at=database_now() - age, queue=queue)
     host, _created = Host.objects.get_or_create(name="h1", defaults={"last_seen": database_now()})
     HostService.objects.update_or_create(

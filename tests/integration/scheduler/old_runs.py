@@ -21,5 +21,5 @@ def claim(job: Job) -> Run:
 
 
 def delete_all() -> int:
-    *_before, deleted = [0, *retention.delete_before(database_now() + DAY)]
+    *_before, deleted = [0, *retention.delete_runs_ended_before(database_now() + DAY)]
     return deleted

@@ -45,7 +45,7 @@ def adopt(*words: str) -> str:
 def test_adopting_skips_what_was_due_and_raises_tokens(copied: None) -> None:
     due, queued = a_due_job(), a_booked_job(cron=NEVER)
     Switch.objects.update(server_identity="", copied_since=None)
-    run = run_now(queued, by="a test")
+    run = run_now(queued, requested_by="a test")
     before = JobState.objects.get(pk=due.pk)
     copy_it()
     tick()
@@ -59,7 +59,7 @@ def test_adopting_skips_what_was_due_and_raises_tokens(copied: None) -> None:
     assert not tick().copied and pauses.global_pause() is None
     assert not Run.objects.filter(job=due, status=Status.CLAIMED).exists()
     assert AuditEntry.objects.filter(action=Action.ADOPTED).count() == 1
-    assert run_now(queued, by="a test").token == run.token + adoption.RAISE_BY + 1
+    assert run_now(queued, requested_by="a test").token == run.token + adoption.RAISE_BY + 1
 
 
 def test_adopting_books_what_was_edited_in_the_copy(copied: None) -> None:
@@ -105,7 +105,7 @@ def test_adopting_passes_over_the_activations_that_wait(copied: None) -> None:
         last_token=1, retry_at=now, retry_attempt=1, retry_of=1, retry_origin="MANUAL", retry_status="FAILED"
     )
     JobTrigger.objects.create(source=source, target=target, on="ENDED")
-    assert adoption.count_waiting().missed == 2
+    assert adoption.count_waiting_work().missed == 2
     adopt("--noinput")
     ended = list(Activation.objects.order_by("made_at").values_list("cause", "outcome", "code"))
     assert ended == [(None, "PASSED", "ADOPTED"), (failed.pk, "PASSED", "ADOPTED")]
@@ -133,7 +133,7 @@ def test_after_an_upgrade_of_the_server_everything_continues_without_a_question(
     monkeypatch.setattr("sys.stdin", io.StringIO())
     due, queued = a_due_job(), a_booked_job(cron=NEVER)
     Switch.objects.update(server_identity="", copied_since=None)
-    run = run_now(queued, by="a test")
+    run = run_now(queued, requested_by="a test")
     copy_it()
     message = Outbox.objects.create(channel="address:a@example.com", payload={}, send_at=database_now())
     [text] = explanations.explanation_texts(
@@ -148,7 +148,7 @@ def test_after_an_upgrade_of_the_server_everything_continues_without_a_question(
 
 def test_a_database_that_is_no_copy_is_not_adopted_as_moved() -> None:
     job, queued = a_due_job(), a_booked_job(cron=NEVER)
-    run_now(queued, by="a test")
+    run_now(queued, requested_by="a test")
     tick()
     before = list(JobState.objects.order_by("pk").values())
     with pytest.raises(CommandError, match="This database is no copy"):
@@ -183,7 +183,7 @@ def test_raised_tokens_do_not_delete_the_history(copied: None) -> None:
         )  # fmt: skip
     copy_it()
     adopt("--noinput")
-    assert retention.trim([job.pk]) == 2
+    assert retention.delete_surplus_runs([job.pk]) == 2
     assert list(Run.objects.order_by("token").values_list("token", flat=True)) == [3, 4, 5]
 
 

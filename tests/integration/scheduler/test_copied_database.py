@@ -53,7 +53,7 @@ def test_the_first_tick_records_the_identity_and_later_ones_ask_nothing(dummy: o
 def test_a_copy_claims_starts_expires_and_sends_nothing(dummy: Any) -> None:
     first_tick()
     message = ended(a_job_with_subscribers(a_subscriber()), Status.FAILED)
-    queued, running = (run_now(a_booked_job(cron=NEVER), by="a test") for _ in range(2))
+    queued, running = (run_now(a_booked_job(cron=NEVER), requested_by="a test") for _ in range(2))
     started(running)
     Run.objects.filter(pk=queued.pk).update(redispatch_at=database_now() - MINUTE)
     running.lease.__class__.objects.filter(pk=running.pk).update(expires_at=database_now() - MINUTE)
@@ -74,12 +74,12 @@ def test_a_claim_checks_it_under_its_locks(copied: None) -> None:
     """Another process may restore a dump between the first statement of a tick and its claims."""
     job = a_due_job()
     with pytest.raises(ClaimRefused) as refusal:
-        run_now(job, by="a test")
+        run_now(job, requested_by="a test")
     assert WHY in str(refusal.value)
-    from chroniker.scheduler.claiming import claim_due
+    from chroniker.scheduler.claiming import claim_due_jobs
     from chroniker.scheduler.tick_result import TickResult
 
-    assert list(claim_due(TickResult(), database_now)) in ([], [[]])
+    assert list(claim_due_jobs(TickResult(), database_now)) in ([], [[]])
     assert not Run.objects.exists()
 
 

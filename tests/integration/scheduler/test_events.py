@@ -55,7 +55,7 @@ def test_a_job_is_found_by_its_name() -> None:
 
 def test_it_waits_while_the_job_runs() -> None:
     job = a_target()
-    run = run_now(job, by="ann")
+    run = run_now(job, requested_by="ann")
     chroniker.trigger(job)
     assert Run.objects.count() == 1
     ended(run)
@@ -65,7 +65,7 @@ def test_it_waits_while_the_job_runs() -> None:
 @pytest.mark.parametrize(("catch_up", "runs"), [(CatchUp.COALESCE, 1), (CatchUp.EACH, 100), (CatchUp.LATEST, 1)])
 def test_catch_up_decides_how_many_runs_come_of_many_events_during_a_run(catch_up: CatchUp, runs: int) -> None:
     job = a_target(catch_up=catch_up, misfire_grace_seconds=3600)
-    run = run_now(job, by="ann")
+    run = run_now(job, requested_by="ann")
     with transaction.atomic():
         for _event in range(100):
             chroniker.trigger(job)
@@ -174,7 +174,7 @@ def test_a_disabled_job_is_passed_over() -> None:
 def test_more_than_the_limit_are_refused(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(waiting_activations, "MOST_WAITING", 2)
     job = a_target()
-    run_now(job, by="ann")
+    run_now(job, requested_by="ann")
     chroniker.trigger(job)
     chroniker.trigger(job)
     with pytest.raises(EventRefused, match="were waiting for the job already"):
@@ -184,7 +184,7 @@ def test_more_than_the_limit_are_refused(monkeypatch: pytest.MonkeyPatch) -> Non
 def test_a_repeated_key_is_not_refused_at_the_limit(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(waiting_activations, "MOST_WAITING", 1)
     job = a_target()
-    run_now(job, by="ann")
+    run_now(job, requested_by="ann")
     first = chroniker.trigger(job, key="order 7")
     assert chroniker.trigger(job, key="order 7").pk == first.pk
     with pytest.raises(EventRefused, match="were waiting for the job already"):
@@ -200,7 +200,7 @@ def test_a_transaction_on_another_database_is_refused(monkeypatch: pytest.Monkey
 
 def test_why_not_says_how_many_wait() -> None:
     job = a_target()
-    run_now(job, by="ann")
+    run_now(job, requested_by="ann")
     chroniker.trigger(job)
     chroniker.trigger(job)
     assert fetch_job_status([job])[job.pk].why.endswith("2 activations wait for it.")

@@ -79,50 +79,50 @@ def test_runs_one_after_the_other_and_runs_of_other_slots_hold_every_guarantee()
     job, other = a_booked_job(), a_booked_job()
     a_run(job, 1, 30, 20, covers=5), a_run(job, 2, 20, 10, covers=5), a_run(other, 1, 25, None)
     a_run(job, 3, 9, 5, slot="a"), a_run(job, 4, 9, 5, slot="b")
-    guarantees.measure(database_now())
+    guarantees.run_guarantee_tests(database_now())
     assert [found(each) for each in Guarantee] == [0, 0, 0, 0] and overlaps() == []
 
 
 def test_an_overlap_is_found_once_and_leaves_an_event() -> None:
     job = a_booked_job()
     a_run(job, 1, 30, 10), a_run(job, 2, 20, 15), a_run(job, 3, 8, 5)
-    guarantees.measure(database_now())
-    guarantees.measure(database_now())
+    guarantees.run_guarantee_tests(database_now())
+    guarantees.run_guarantee_tests(database_now())
     assert found(Guarantee.ONE_INSTANCE) == 1 and overlaps() == [2]
 
 
 def test_a_run_that_was_open_at_the_last_test_is_tested_again() -> None:
     job = a_booked_job()
     first = a_run(job, 1, 30, None)
-    guarantees.measure(database_now())
+    guarantees.run_guarantee_tests(database_now())
     assert found(Guarantee.ONE_INSTANCE) == 0
     Run.objects.filter(pk=first.pk).update(token=2)
     a_run(job, 1, 40, 20)  # it becomes known late, as after a restore
-    guarantees.measure(database_now())
+    guarantees.run_guarantee_tests(database_now())
     assert found(Guarantee.ONE_INSTANCE) == 1 and overlaps() == [2]
 
 
 def test_a_run_is_left_to_the_next_test_while_its_transaction_may_be_open() -> None:
     job = a_booked_job()
-    guarantees.measure(database_now())
+    guarantees.run_guarantee_tests(database_now())
     a_run(job, 1, 0.7, 0.1), a_run(job, 2, 0.5, 0.2)
-    guarantees.measure(database_now())
+    guarantees.run_guarantee_tests(database_now())
     assert found(Guarantee.ONE_INSTANCE) == 0
-    guarantees.measure(database_now() + 2 * MINUTE)
+    guarantees.run_guarantee_tests(database_now() + 2 * MINUTE)
     assert found(Guarantee.ONE_INSTANCE) == 1
 
 
 def test_an_instant_that_two_runs_cover_is_found() -> None:
     job = a_booked_job()
     a_run(job, 1, 30, 25, covers=12), a_run(job, 2, 20, 15, covers=5)
-    guarantees.measure(database_now())
+    guarantees.run_guarantee_tests(database_now())
     assert found(Guarantee.ONE_RECORD) == 1 and found(Guarantee.ONE_INSTANCE) == 0
 
 
 def test_a_lease_that_no_tick_has_expired_is_found() -> None:
     run = a_run(a_booked_job(), 1, 30, None)
     Lease.objects.filter(run=run).update(expires_at=database_now() - 4 * MINUTE)
-    guarantees.measure(database_now())
+    guarantees.run_guarantee_tests(database_now())
     assert found(Guarantee.CLAIMS_END) == 1
 
 
@@ -131,7 +131,7 @@ def test_a_group_above_its_limit_is_found() -> None:
     for group in (full, above):
         for _each in range(2):
             a_run(a_booked_job(group=group), 1, 5, None)
-    guarantees.measure(database_now())
+    guarantees.run_guarantee_tests(database_now())
     assert found(Guarantee.GROUP_LIMIT) == 1
 
 
@@ -139,8 +139,8 @@ def test_the_results_are_added_up_by_hour_and_old_ones_are_deleted() -> None:
     now = database_now()
     GuaranteeHour.objects.create(guarantee="1", hour=now - dt.timedelta(days=3), tests=6, violations=2)
     GuaranteeHour.objects.create(guarantee="1", hour=now - dt.timedelta(days=32), tests=6, violations=9)
-    guarantees.measure(now)
-    guarantees.measure(now)
+    guarantees.run_guarantee_tests(now)
+    guarantees.run_guarantee_tests(now)
     measured = figures.fetch_test_results(now)[Guarantee.ONE_INSTANCE]
     assert measured.counts == (0, 2, 2) and measured.is_fresh
     assert GuaranteeHour.objects.filter(hour__gt=now - dt.timedelta(hours=1)).first().tests == 2  # type: ignore[union-attr]
@@ -150,10 +150,10 @@ def test_the_results_are_added_up_by_hour_and_old_ones_are_deleted() -> None:
 def test_a_test_takes_the_same_statements_however_many_runs() -> None:
     def statements() -> int:
         with CaptureQueriesContext(connection) as queries:
-            guarantees.measure(database_now())
+            guarantees.run_guarantee_tests(database_now())
         return len(queries)
 
-    guarantees.measure(database_now())
+    guarantees.run_guarantee_tests(database_now())
     before = statements()
     GuaranteeProgress.objects.update(until=database_now() - dt.timedelta(hours=1))
     for _job in range(5):

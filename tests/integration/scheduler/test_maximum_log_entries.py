@@ -43,7 +43,7 @@ def test_a_maximum_of_zero_keeps_all_and_of_one_keeps_the_last_closed_run() -> N
     for job in (everything, one):
         ended(job, 3, 2, 1)
         claim(job)
-    assert retention.trim([everything.pk, one.pk]) == 2
+    assert retention.delete_surplus_runs([everything.pk, one.pk]) == 2
     assert tokens(everything) == [1, 2, 3, 4] and tokens(one) == [3, 4]
 
 
@@ -54,7 +54,7 @@ def test_the_attempt_that_is_to_be_retried_is_kept() -> None:
     assert lifecycle.finish(first.pk, first.token, started(first), Outcome(Status.FAILED))
     ended(job, 3, 2, 1)
     lifecycle.count_closed_runs()
-    assert retention.trim([job.pk]) + delete_all() == 2
+    assert retention.delete_surplus_runs([job.pk]) + delete_all() == 2
     (again,) = tick.tick().claimed
     assert (again.chain, again.instant, again.origin) == (first.token, first.scheduled_for, Trigger.SCHEDULE)
     assert first.token not in tokens(job), "kept no longer than until the retry is claimed"
@@ -64,7 +64,7 @@ def test_a_large_surplus_is_deleted_over_several_claims(monkeypatch: pytest.Monk
     monkeypatch.setattr(retention, "PORTION", 3)
     job = a_booked_job(maximum_log_entries=1)
     ended(job, *range(8, 0, -1))
-    assert [retention.trim([job.pk]) for _ in range(4)] == [3, 3, 1, 0]
+    assert [retention.delete_surplus_runs([job.pk]) for _ in range(4)] == [3, 3, 1, 0]
 
 
 def test_retention_needs_a_constant_number_of_statements_for_any_number_of_jobs() -> None:
@@ -73,7 +73,7 @@ def test_retention_needs_a_constant_number_of_statements_for_any_number_of_jobs(
             for run in ended(job, 3, 2, 1):
                 with_related_rows(run)
         with CaptureQueriesContext(connection) as queries:
-            assert retention.trim([job.pk for job in jobs]) == 2 * len(jobs)
+            assert retention.delete_surplus_runs([job.pk for job in jobs]) == 2 * len(jobs)
         return len(queries)
 
     few = statements([a_booked_job(maximum_log_entries=1)])
@@ -87,10 +87,10 @@ def test_runs_of_backfills_are_counted_apart_from_those_of_the_schedule() -> Non
     now = database_now()
     values = {"first": now, "last": now, "created_at": now, "finished_at": now, "planned": 7, "spec": {}}
     Backfill.objects.create(job=job, **values)
-    assert retention.trim([job.pk]) == 4
+    assert retention.delete_surplus_runs([job.pk]) == 4
     assert tokens(job) == [1, 2, 5, 8, 9, 10]
     Backfill.objects.all().delete()
-    assert retention.trim([job.pk]) == 3
+    assert retention.delete_surplus_runs([job.pk]) == 3
     assert tokens(job) == [8, 9, 10]
 
 

@@ -26,28 +26,28 @@ SECOND, DAY = dt.timedelta(seconds=1), dt.timedelta(days=1)
 
 def test_a_pass_writes_the_row_of_its_process_at_most_every_ten_seconds() -> None:
     record = TickRecord("beat", 5)
-    record.passed(NOON, 0.5, 3)
+    record.record_pass(NOON, 0.5, 3)
     row = Ticker.objects.get()
     assert (row.host, row.kind, row.version, row.period) == (settings.hostname, "beat", __version__, 5)
     assert (row.last_at, row.pass_seconds) == (NOON, 0.5)
     with CaptureQueriesContext(connection) as statements:
-        record.passed(NOON + SECOND, 0.5, 0)
+        record.record_pass(NOON + SECOND, 0.5, 0)
     assert not statements.captured_queries
     record._written_at -= 11
     with CaptureQueriesContext(connection) as statements:
-        record.passed(NOON + 2 * SECOND, 0.25, 0)
+        record.record_pass(NOON + 2 * SECOND, 0.25, 0)
     assert len(statements) == 1
     assert Ticker.objects.get().last_at == NOON + 2 * SECOND
 
 
 def test_a_minute_is_written_when_it_is_over_with_one_statement() -> None:
     record = TickRecord("beat", 5)
-    record.passed(NOON, 0.5, 3)
-    record.passed(NOON + 5 * SECOND, 1.5, 2)
+    record.record_pass(NOON, 0.5, 3)
+    record.record_pass(NOON + 5 * SECOND, 1.5, 2)
     assert not TickMinute.objects.exists()
     record._written_at -= 11
     with CaptureQueriesContext(connection) as statements:
-        record.passed(NOON + 61 * SECOND, 0.25, 0)
+        record.record_pass(NOON + 61 * SECOND, 0.25, 0)
     assert len(statements) == 1, "the row of the ticker waits for the next pass"
     row = TickMinute.objects.get()
     assert (row.minute, row.passes, row.claimed, row.longest_pass) == (NOON, 2, 5, 1.5)
@@ -56,7 +56,7 @@ def test_a_minute_is_written_when_it_is_over_with_one_statement() -> None:
 def test_two_processes_of_a_host_share_the_row_of_a_minute() -> None:
     for kind, seconds in (("beat", 2.0), ("cronserver", 1.0)):
         record = TickRecord(kind, 5)
-        record.passed(NOON, seconds, 1)
+        record.record_pass(NOON, seconds, 1)
         record.close()
     row = TickMinute.objects.get()
     assert (row.passes, row.claimed, row.longest_pass) == (2, 2, 2.0)
@@ -64,8 +64,8 @@ def test_two_processes_of_a_host_share_the_row_of_a_minute() -> None:
 
 
 def test_a_loop_records_its_passes_under_its_name() -> None:
-    loop.Ticker(5, lambda result: None, kind="beat").step()
-    loop.Ticker(5, lambda result: None).step()
+    loop.TickLoop(5, lambda result: None, kind="beat").step()
+    loop.TickLoop(5, lambda result: None).step()
     assert list(Ticker.objects.values_list("kind", flat=True)) == ["beat"]
 
 
@@ -119,14 +119,14 @@ def test_tickers_that_have_shut_down_are_deleted_except_the_newest() -> None:
 
 def test_only_one_tick_of_the_fleet_does_the_work_that_is_due(monkeypatch: pytest.MonkeyPatch) -> None:
     done: list[dt.datetime] = []
-    work = fleet_work.Work(dt.timedelta(seconds=10), done.append)
+    work = fleet_work.RegularWork(dt.timedelta(seconds=10), done.append)
     monkeypatch.setattr(fleet_work, "WORK", {"a test": work})
     now = database_now()
     for _each in range(3):  # each has found that it is due
-        fleet_work.do_work(["a test"], now)
+        fleet_work.do_due_work(["a test"], now)
     assert len(done) == 1
     FleetWork.objects.update(due_at=now + DAY)
-    fleet_work.do_work(["a test"], now)
+    fleet_work.do_due_work(["a test"], now)
     assert len(done) == 2, "a due time farther away than a period was written before a jump of the clock"
 
 
@@ -143,7 +143,7 @@ def test_a_host_that_an_enabled_job_or_an_open_run_names_is_not_forgotten() -> N
     for name in ("named", "off", "awaited", "unnamed"):
         Host.objects.create(name=name, last_seen=now - 100 * DAY)
     a_booked_job(hostname="named", cron=never), a_booked_job(hostname="off", cron=never, enabled=False)
-    run = run_now(a_booked_job(cron=never), by="a test")
+    run = run_now(a_booked_job(cron=never), requested_by="a test")
     Run.objects.filter(pk=run.pk).update(required_host="awaited")
     fleet_work.delete_old_records(now)
     assert set(Host.objects.values_list("name", flat=True)) == {"named", "awaited"}

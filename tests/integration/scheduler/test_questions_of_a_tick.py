@@ -18,7 +18,7 @@ from chroniker.eligibility import draining
 from chroniker.models import Job, JobState, Run
 from chroniker.scheduler import fleet_work, loop, pending_work
 from chroniker.scheduler.kept_connection import KeptConnection
-from chroniker.scheduler.questions import next_moment, questions
+from chroniker.scheduler.questions import next_due_time, questions_of_tick
 from chroniker.scheduler.tick import tick
 from tests.integration.scheduler.kinds_of_work import HERE, RARE, WORK, a_run, a_running_run
 from tests.support.factories import a_booked_job
@@ -29,7 +29,7 @@ pytestmark = [pytest.mark.django_db, pytest.mark.every_database]
 
 @override_settings(**HERE)
 def test_each_question_has_a_case_here() -> None:
-    asked = {(name, n) for name, rows in questions(database_now()).items() for n, _rows in enumerate(rows)}
+    asked = {(name, n) for name, rows in questions_of_tick(database_now()).items() for n, _rows in enumerate(rows)}
     assert asked == set(WORK)
 
 
@@ -37,10 +37,10 @@ def test_each_question_has_a_case_here() -> None:
 @pytest.mark.parametrize("key", WORK, ids=lambda key: f"{key[0]}-{key[1]}")
 def test_work_of_each_kind_makes_its_question_true(key: tuple[str, int]) -> None:
     name, number = key
-    assert not questions(database_now())[name][number].exists()
+    assert not questions_of_tick(database_now())[name][number].exists()
     _clock, _server, _upcoming, before = pending_work._ask_database(None)
     WORK[key]()
-    assert questions(database_now())[name][number].exists()
+    assert questions_of_tick(database_now())[name][number].exists()
     _clock, _server, _upcoming, answers = pending_work._ask_database(None)
     assert answers[name]
     assert not before[name]
@@ -80,11 +80,11 @@ def test_the_next_moment_is_the_first_of_instants_retries_and_redispatches() -> 
     for seconds, change in changes:
         at = now + dt.timedelta(seconds=seconds)
         change(at)
-        assert pending_work.find_pending_work().next_moment == next_moment(now) == at
+        assert pending_work.find_pending_work().next_moment == next_due_time(now) == at
 
 
 def test_an_idle_step_of_the_loop_needs_one_statement() -> None:
-    ticker = loop.Ticker(5, lambda result: None)
+    ticker = loop.TickLoop(5, lambda result: None)
     ticker.step()
     do_regular_work()
     at = database_now() + dt.timedelta(seconds=2)
@@ -97,7 +97,7 @@ def test_an_idle_step_of_the_loop_needs_one_statement() -> None:
 def test_a_step_with_work_wakes_at_what_it_has_booked() -> None:
     """The next moment before the pass would be a year away."""
     Job.objects.filter(pk=a_booked_job(**RARE).pk).update(cron="* * * * *", edited_at=database_now())
-    ticker = loop.Ticker(3600, lambda result: None)
+    ticker = loop.TickLoop(3600, lambda result: None)
     assert ticker.step() <= 60
     lifecycle.book_jobs([a_booked_job().pk], database_now())
 

@@ -88,7 +88,7 @@ def test_a_run_is_kept_until_its_messages_are_sent_or_abandoned() -> None:
 def test_an_event_added_during_the_deletion_is_deleted_too(monkeypatch: pytest.MonkeyPatch) -> None:
     job = a_booked_job()
     old, _new = ended(job, 2, 1)
-    real, calls = retention._delete_all, []
+    real, calls = retention._delete_without_reading, []
 
     def interfered(rows: Any) -> int:
         calls.append(rows)
@@ -96,7 +96,7 @@ def test_an_event_added_during_the_deletion_is_deleted_too(monkeypatch: pytest.M
             lifecycle.add_run_event(old.pk, EventKind.NOTE, "late")
         return real(rows)
 
-    monkeypatch.setattr(retention, "_delete_all", interfered)
+    monkeypatch.setattr(retention, "_delete_without_reading", interfered)
     assert delete_all() == 1
     assert not RunEvent.objects.filter(run=old).exists()
 
@@ -108,7 +108,7 @@ def test_runs_are_deleted_in_batches_and_kept_runs_are_read_once(
     job, other = a_booked_job(), a_booked_job()
     ended(other, 100)
     ended(job, *range(10, 0, -1))
-    assert list(retention.delete_before(database_now() - 3.5 * DAY)) == [2, 4, 6, 7]
+    assert list(retention.delete_runs_ended_before(database_now() - 3.5 * DAY)) == [2, 4, 6, 7]
     assert tokens(job) == [8, 9, 10] and tokens(other) == [1]
 
 
@@ -137,10 +137,10 @@ def test_a_table_of_the_project_that_refers_to_runs_does_not_break_a_tick(
     def refuse(rows: Any) -> int:
         raise IntegrityError("still referred to")
 
-    monkeypatch.setattr(retention, "_delete_all", refuse)
+    monkeypatch.setattr(retention, "_delete_without_reading", refuse)
     job = a_booked_job(maximum_log_entries=1)
     ended(job, 2, 1)
-    assert retention.trim([job.pk]) == 0
+    assert retention.delete_surplus_runs([job.pk]) == 0
     assert "still referred to" in caplog.text
 
 
@@ -148,4 +148,4 @@ def test_retention_starts_no_further_batch_after_its_time_limit(monkeypatch: pyt
     monkeypatch.setattr(retention, "TIME_BOX", dt.timedelta(seconds=-1))
     job = a_booked_job(maximum_log_entries=1)
     ended(job, 2, 1)
-    assert retention.trim([job.pk]) == 0
+    assert retention.delete_surplus_runs([job.pk]) == 0

@@ -10,7 +10,7 @@ from django.test.utils import CaptureQueriesContext
 from chroniker.eligibility import hosts
 from chroniker.models import EVERY_HOST, EventKind, Group, Host, Job, Run, RunEvent
 from chroniker.scheduler.manual_runs import run_now
-from chroniker.scheduler.stopping import stop_flagged
+from chroniker.scheduler.stopping import stop_runs_of_flagged_jobs
 from chroniker.scheduler.tick import tick
 from tests.support.command_jobs import DUMMY
 from tests.support.factories import a_booked_job, a_dependency, a_due_job, started
@@ -48,12 +48,12 @@ def test_a_due_job_that_waits_for_another_one_costs_three_statements() -> None:
 
 def test_stops_by_flag_need_the_same_number_of_statements_for_any_number_of_runs() -> None:
     def statements(jobs: int) -> int:
-        runs = [run_now(a_booked_job(), by="a test") for _ in range(jobs)]
+        runs = [run_now(a_booked_job(), requested_by="a test") for _ in range(jobs)]
         for run in runs:
             started(run)
         Job.objects.filter(pk__in=[run.job_id for run in runs]).update(force_stop=True)
         with CaptureQueriesContext(connection) as found:
-            stop_flagged()
+            stop_runs_of_flagged_jobs()
         assert Run.objects.filter(pk__in=[run.pk for run in runs], stop_requested_at=None).count() == 0
         events = RunEvent.objects.filter(run__in=runs, kind=EventKind.STOP_REQUESTED)
         assert events.count() == jobs

@@ -36,7 +36,7 @@ def test_the_command_requests_a_run() -> None:
 
 def test_the_command_says_that_the_request_waits() -> None:
     job = a_target(name="load")
-    run_now(job, by="ann")
+    run_now(job, requested_by="ann")
     assert trigger_job("load") == "“load” was requested; it runs as soon as it may.\n"
 
 

@@ -16,7 +16,7 @@ from chroniker.clock import jump_detection
 from chroniker.clock.database_clock import database_now
 from chroniker.models import Alarm, HostService, Outbox, Ticker
 from chroniker.reasons import Code, Reason
-from chroniker.scheduler.watch import Watch
+from chroniker.scheduler.watch import FleetWatch
 from tests.integration.scheduler.alarms import a_run_without_worker, a_ticker
 from tests.support.ended_runs import a_job_with_subscribers, a_subscriber
 from tests.support.message_servers import MailServer, WebServer
@@ -30,7 +30,7 @@ OPS = ["ops@example.com"]
 def look() -> list[str]:
     """The titles of the messages that a look of a new process wrote."""
     before = set(Outbox.objects.values_list("pk", flat=True))
-    Watch(waits_first=False).look()
+    FleetWatch(waits_first=False).raise_or_end_alarms()
     return [str(each.payload["title"]) for each in Outbox.objects.exclude(pk__in=before).order_by("pk")]
 
 
@@ -91,7 +91,7 @@ def test_many_processes_that_look_at_once_write_one_message() -> None:
     a_ticker(4 * MINUTE)
 
     def look_once() -> None:
-        Watch(waits_first=False).look()
+        FleetWatch(waits_first=False).raise_or_end_alarms()
         connections.close_all()
 
     threads = [threading.Thread(target=look_once) for _ in range(6)]
@@ -106,24 +106,24 @@ def test_many_processes_that_look_at_once_write_one_message() -> None:
 def test_silence_counts_from_the_first_look_of_a_process_that_lives_long() -> None:
     """After an outage of the database or of everything, workers may be back before beat."""
     a_ticker(30 * MINUTE)
-    watch = Watch()
-    watch.look()
+    watch = FleetWatch()
+    watch.raise_or_end_alarms()
     assert not Outbox.objects.exists()
     watch._since = database_now() - 3 * MINUTE
-    watch.look()
+    watch.raise_or_end_alarms()
     assert Outbox.objects.count() == 1
-    Watch().look()
+    FleetWatch().raise_or_end_alarms()
     assert Outbox.objects.count() == 1, "a new process does not end the alarm"
 
 
 @override_settings(CHRONIKER_ALARM_EMAILS=OPS)
 def test_silence_does_not_count_before_a_time_without_looks(monkeypatch: pytest.MonkeyPatch) -> None:
-    ticker, watch = a_ticker(MINUTE), Watch()
-    watch.look()
+    ticker, watch = a_ticker(MINUTE), FleetWatch()
+    watch.raise_or_end_alarms()
     watch._since = database_now() - 60 * MINUTE
     Ticker.objects.filter(pk=ticker.pk).update(last_at=database_now() - 30 * MINUTE)
     monkeypatch.setattr(watch, "_looked_at", watch._looked_at - 1800)  # the machine slept
-    watch.look()
+    watch.raise_or_end_alarms()
     assert not Outbox.objects.exists()
 
 
@@ -176,7 +176,7 @@ def test_webhooks_get_the_message_if_they_want_the_event(web_server: WebServer) 
         {"URL": f"{web_server.url}failed", "SECRET": "s", "EVENTS": ["run.failed"]},
     ]
     with override_settings(CHRONIKER_WEBHOOKS=hooks):
-        Watch(waits_first=False).look()
+        FleetWatch(waits_first=False).raise_or_end_alarms()
         assert outbox.send_due_messages() == 1
     [post] = web_server.posts
     body = json.loads(post.body)

@@ -139,7 +139,7 @@ REPLACEMENTS = {
         "lifecycle/bulk.py", "        state.revision += 1\n", "        pass\n", "edit"
     ),
     "key-is-ignored": Replacement(
-        "scheduler/events.py", "return _first_with_key(row) or row", "return row", "trigger-by-two-programs"
+        "scheduler/events.py", "return _stored_activation_with_key(row) or row", "return row", "trigger-by-two-programs"
     ),
     "readiness-has-no-end": Replacement(
         "scheduler/claiming.py",

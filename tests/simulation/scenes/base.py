@@ -106,7 +106,7 @@ class Scene:
 
     def _book(self) -> None:
         hosts.record_heartbeat(["default"])
-        tick.book_edited(true_time(self.world))
+        tick.book_edited_jobs(true_time(self.world))
 
     def interrupt(self, process: Process) -> None:
         """The one interruption of this history, or the first of a pair, happens to this process."""

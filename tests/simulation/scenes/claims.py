@@ -147,7 +147,7 @@ class Delete(DuringAClaim):
 
         def act() -> None:
             job_deletion.request_deletion([self.job.pk])
-            stopping.stop_flagged()
+            stopping.stop_runs_of_flagged_jobs()
             job_deletion.delete_closed_jobs()
 
         return act

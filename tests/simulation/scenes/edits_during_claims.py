@@ -25,7 +25,7 @@ class Edit(DuringAClaim):
 
         def act() -> None:
             site.edit_cron(self.world, job.pk, "*/10 * * * * *", edited_at=before)
-            tick.book_edited(database_now())
+            tick.book_edited_jobs(database_now())
 
         return act
 
@@ -103,7 +103,7 @@ class EditDuringBooking(DuringAClaim):
     """
 
     def delayed(self) -> object:
-        return tick.book_edited(true_time(self.world))
+        return tick.book_edited_jobs(true_time(self.world))
 
     def prepare(self) -> Callable[[], object]:
         job = self.add_job(cron=NEVER)
@@ -116,7 +116,7 @@ class EditDuringBooking(DuringAClaim):
             site.edit_cron(self.world, self.job, "0 3 * * *", edited_at=true_time(self.world))
 
     def verify(self) -> None:
-        self.process(self.b, "the next tick", lambda: tick.book_edited(true_time(self.world)), self.world.now)
+        self.process(self.b, "the next tick", lambda: tick.book_edited_jobs(true_time(self.world)), self.world.now)
         self.world.run(until=self.world.now + 3)
         ((booked,),) = rows("SELECT booked_fingerprint FROM chroniker_jobstate")
         if self.world.promises.ledger.crons[booked] != LAST_EDIT:

@@ -53,7 +53,7 @@ class StopAgainstFinish(OneRun):
         def stop() -> None:
             run = Run.objects.order_by("token").first()
             assert run is not None
-            stopping.stop(run.pk, "a person")
+            stopping.stop_run(run.pk, "a person")
             self.note_if_under_way(worker, WITH_SUPERVISOR)
 
         self.interrupt_other(self.process(self.b, "a person", stop, self.world.now + 3.2))
@@ -70,7 +70,7 @@ class StopAgainstStart(OneRun):
     def play(self) -> None:
         self.claim()
         run = UUID(self.run_id())
-        person = self.process(self.b, "a person", lambda: stopping.stop(run, "a person"), self.world.now)
+        person = self.process(self.b, "a person", lambda: stopping.stop_run(run, "a person"), self.world.now)
         self.interrupt(person)
         self.world.run(until=self.world.now + 1)
         self.interrupt_other(self.deliver())
