@@ -62,4 +62,4 @@ def open_alerts() -> list[str]:
 
 def record_events(monkeypatch: pytest.MonkeyPatch, clock: AlertClock) -> None:
     for module in (alert_episodes, alert_watch):
-        monkeypatch.setattr(module, "announce", clock.announce)
+        monkeypatch.setattr(module, "write_alert_messages", clock.announce)

@@ -43,7 +43,7 @@ def test_a_dependee_that_starts_while_the_claim_takes_its_locks_is_noticed(monke
     dependee, dependent = a_booked_job(cron="0 3 1 1 *"), a_due_job(group=Group.objects.create(name="g", limit=1))
     a_dependency(dependent, dependee, wait_for_completion=True)
     claim = import_module("chroniker.lifecycle.claim")
-    lock_unchanged = claim._lock_unchanged
+    lock_unchanged = claim._lock_states_and_drop_stale_plans
     calls: list[str] = []
     started: list[Run] = []
 
@@ -62,6 +62,6 @@ def test_a_dependee_that_starts_while_the_claim_takes_its_locks_is_noticed(monke
 
     now = database_now()
     found = claim_plan.make_plan(SCHEDULED, due.find_due_jobs(SCHEDULED, now, [dependent.pk]).get(), now)
-    monkeypatch.setattr(claim, "_lock_unchanged", lock_after_the_start)
+    monkeypatch.setattr(claim, "_lock_states_and_drop_stale_plans", lock_after_the_start)
     assert lifecycle.claim([found], now) == []
     assert [run.job_id for run in started] == [dependee.pk]
