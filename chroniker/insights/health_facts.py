@@ -66,7 +66,8 @@ def cached_facts(now: dt.datetime) -> HealthFacts | None:
     global _cached
     with _lock:
         if _cached is None or time.monotonic() - _cached[0] > CACHED_SECONDS:
-            _cached = (time.monotonic(), _read_within_time_limit(now))
+            facts = _read_within_time_limit(now)
+            _cached = (time.monotonic(), facts)  # the time after: a slow database is asked once for a page, too
         return _cached[1]
 
 
