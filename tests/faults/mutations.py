@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import dataclasses
 import datetime as dt
+import inspect
 import os
 from collections.abc import Callable
 from importlib import import_module
@@ -20,9 +21,22 @@ CALLS_VARIABLE = "CHRONIKER_TEST_MUTATION_CALLS"
 
 
 def replace(module_name: str, name: str, make: Callable[[Any], Any]) -> None:
-    """Put ``make(original)`` in the place of ``module_name.name``."""
+    """Put ``make(original)`` in the place of ``module_name.name``. It must take the same arguments.
+
+    A call that failed with a TypeError would look like a violation, and prove nothing.
+    """
     module = import_module(module_name)
-    setattr(module, name, make(getattr(module, name)))
+    original = getattr(module, name)
+    replacement = make(original)
+    if inspect.isfunction(replacement) and not _takes_the_arguments_of(original, replacement):
+        raise TypeError(f"The replacement of {module_name}.{name} takes other arguments.")
+    setattr(module, name, replacement)
+
+
+def _takes_the_arguments_of(original: Callable[..., Any], replacement: Callable[..., Any]) -> bool:
+    taken = inspect.signature(replacement).parameters
+    takes_all = any(each.kind is inspect.Parameter.VAR_KEYWORD for each in taken.values())
+    return takes_all or set(inspect.signature(original).parameters) <= set(taken)
 
 
 def record_call() -> None:
@@ -102,7 +116,7 @@ def unique_lease() -> None:
 def redispatch() -> None:
     """A message that is lost is never sent again."""
 
-    def never(now: dt.datetime) -> int:
+    def never(now: dt.datetime, *, is_draining: bool = False) -> int:
         record_call()
         return 0
 
