@@ -113,7 +113,7 @@ class EntrySender:
         return _seconds_until_due(entry)
 
     def _send(self, entry: Entry) -> bool:
-        """False: the broker refused the message. Another error would occur again: it is logged, and counts as sent."""
+        """False: the broker refused the message. Any other error would occur each time, so the entry counts as sent."""
         scheduler: Any = self._scheduler
         logger.info("Sending %s (%s)", entry.name, entry.task)
         try:

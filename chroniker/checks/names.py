@@ -29,17 +29,17 @@ def check_names(**kwargs: Any) -> list[CheckMessage]:
     """Reports W001, W002."""
     names = [name for name in dir(settings) if name.startswith(PREFIX) and not name.startswith(FREE_PREFIXES)]
     return [
-        _outdated_warning(name) if name in OUTDATED else _unknown_warning(name)
+        _outdated_setting_warning(name) if name in OUTDATED else _unknown_setting_warning(name)
         for name in names
         if name not in DEFAULTS
     ]
 
 
-def _outdated_warning(name: str) -> Warning:
+def _outdated_setting_warning(name: str) -> Warning:
     return Warning(f"{name} no longer has an effect.", hint=f"{OUTDATED[name]} Remove it.", id="chroniker.W002")
 
 
-def _unknown_warning(name: str) -> Warning:
+def _unknown_setting_warning(name: str) -> Warning:
     near = difflib.get_close_matches(name, DEFAULTS, n=1, cutoff=0.7)
     hint = f"Did you mean {near[0]}?" if near else f"Known settings: {', '.join(sorted(DEFAULTS))}."
     return Warning(f"The setting {name} is unknown.", hint=hint, id="chroniker.W001")

@@ -109,7 +109,7 @@ class TrustedClock:
     def bounds(self, before: HostClocks) -> tuple[dt.datetime, dt.datetime]:
         """Between these times of the database's clock, ``evaluate_reading`` will trust a reading that is taken now.
 
-        A reading that waits long is outside them, even if it can be trusted.
+        A statement that waits long reads a time outside these bounds, even if ``evaluate_reading`` would trust it.
         """
         allowed = clock_state.allowed_drift(abs(before.boot - self.state.seen))
         lowest, highest = self.state.low + before.boot - allowed, self.state.high + before.boot + allowed

@@ -87,8 +87,8 @@ def _call_source(function: str, fields: Iterator[tuple[str, Any]]) -> str:
 
 def _remark_about_tracking(job: Job) -> str:
     """A comment for a job that only hands work over; empty for any other."""
-    is_handed_over = hand_over.is_handed_over(job.command, job.args)
-    return "# Handed over, not tracked: its runs succeed when the work was sent.\n" if is_handed_over else ""
+    hands_work_over = hand_over.hands_work_over(job.command, job.args)
+    return "# Handed over, not tracked: its runs succeed when the work was sent.\n" if hands_work_over else ""
 
 
 def _imports(call: str) -> str:

@@ -97,7 +97,7 @@ def record_clock_skew(reading: jump_detection.ClockReading) -> None:
             logger.warning("This host's clock is %+.1f s off the database's.", reading.skew)
 
 
-def record_suspension(reading: jump_detection.ClockReading, *, host_name: str = "") -> None:
+def record_suspended_starts(reading: jump_detection.ClockReading, *, host_name: str = "") -> None:
     """Record that starts and expiry are suspended on this host, until when, and why."""
     Host.objects.filter(name=host_name or settings.hostname).update(**_clock_columns(reading))
 

@@ -34,7 +34,8 @@ _RENEWAL_SHARE = 0.45  # a renewal that hangs leaves time for another before the
 
 
 class DatabaseReport:
-    """The reports of one supervisor, identified by its nonce. Any thread may use it, with its own connection.
+    """The reports of one supervisor, identified by its nonce. Any thread may use this object; each thread
+    has its own database connection.
 
     Every call may raise database errors, and may be repeated until it returns.
     """

@@ -18,7 +18,7 @@ def register(command: str, predicate: Predicate) -> None:
     _predicates[command] = predicate
 
 
-def is_handed_over(command: str, args: str) -> bool:
+def hands_work_over(command: str, args: str) -> bool:
     """Whether a job or run of this command, with this line of arguments, hands its work over."""
     predicate = _predicates.get(command)
     if predicate is None:
@@ -31,4 +31,4 @@ def is_handed_over(command: str, args: str) -> bool:
 
 def hand_over_note(command: str, args: str) -> str:
     """The note that pages and commands show about a handed-over run; empty for all other jobs."""
-    return _("handed over, not tracked") if is_handed_over(command, args) else ""
+    return _("handed over, not tracked") if hands_work_over(command, args) else ""

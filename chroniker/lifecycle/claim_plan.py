@@ -99,7 +99,7 @@ def _skip_instants_in_blackouts(
 ) -> dt.datetime | None:
     """Record the instants in blackouts from ``first`` on as skipped. Returns the first instant outside, or not due."""
     spec, following = plan.spec, first
-    rounds = len(closed_times) * 2 if first <= bound else 0  # each ends one blackout; the next tick continues
+    rounds = len(closed_times) * 2 if first <= bound else 0  # of which each skips one span of a blackout
     for _each in range(rounds):
         within = closed_span_from(spec, closed_times, following, bound)
         if within is None:

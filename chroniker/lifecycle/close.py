@@ -190,7 +190,7 @@ def cancel_unstarted_runs(run_ids: Collection[UUID]) -> bool:
 def conclude_runs(
     states: Sequence[JobState], ended_runs: list[Run], parents: Collection[UUID] = (), *, retry_at_once: bool = False
 ) -> list[Run]:
-    """Write what follows from these ends; close parents without an open child. Returns all runs that have ended."""
+    """Write results, retries and messages of these runs, and close parents without an open child. Returns both."""
     if candidates := {*parents, *(run.parent_id for run in ended_runs if run.parent_id)}:
         closed = host_runs.close_finished_parents(candidates)
         if waiting := set(parents) - closed:

@@ -58,7 +58,7 @@ def record_run_end(state: JobState, run: Run, *, has_retry: bool) -> None:
 
 
 def count_backfill_run_end(state: JobState, run: Run) -> None:
-    """Count the end of a run of a backfill, in counters and durations only: the rest is about the schedule."""
+    """Count an ended run of a backfill in the counters and durations. The other columns are about the schedule."""
     last_success_at = state.last_success_at
     count_run_end(state, run)
     state.last_success_at = last_success_at

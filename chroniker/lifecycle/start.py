@@ -85,7 +85,7 @@ def start(
         record_postponed_start(run_id, token, why.seconds, why.reason)
         return None
     except jump_detection.ClockJumped as refusal:
-        hosts.record_suspension(refusal.reading, host_name=taker.host)
+        hosts.record_suspended_starts(refusal.reading, host_name=taker.host)
         record_postponed_start(run_id, token, refusal.reading.seconds, refusal.reading.suspended_because)
         return None
     if started is None:

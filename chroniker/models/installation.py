@@ -84,7 +84,7 @@ def _sqlite_identity(name: str) -> str:
 
 
 def _has_other_identity() -> Q:
-    """The row has the identity of another database than this one. Unknown identities do not differ."""
+    """The row has the identity of another database than this one. An unknown identity counts as the same."""
     server, table = _identity()
     is_known = ~Q(server_identity__in=["", UNKNOWN])
     if server == "":

@@ -107,7 +107,7 @@ Pairs = Iterator[tuple[dt.datetime, dt.datetime]]
 
 def _weekly_occurrences(low: dt.datetime, high: dt.datetime, wall: dt.datetime) -> Pairs:
     nearest = (wall - low) // WEEK
-    for weeks in range(max(0, nearest - 1), nearest + 2):  # one more, because of clock changes
+    for weeks in range(max(0, nearest - 1), nearest + 2):  # one week more: a clock change can move an occurrence
         yield low + weeks * WEEK, high + weeks * WEEK
 
 

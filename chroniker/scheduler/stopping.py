@@ -33,7 +33,7 @@ def stop_runs(run_ids: Collection[UUID], requested_by: str) -> None:
 
 
 def stop_runs_of_flagged_jobs() -> None:
-    """Step 3, first half: stop the runs of jobs whose ``force_stop`` flag is set, and clear the flags."""
+    """Part of step 3 of a tick: stop the runs of jobs whose ``force_stop`` flag is set, and clear the flags."""
     # "IN (true)" for the index, as in ``claim_kinds``. Not ordered by name: that would read all jobs.
     raised = Job.objects.filter(force_stop__in=[True]).order_by("pk")
     flagged = list(raised.values_list("pk", flat=True)[: settings.batch_size])

@@ -53,7 +53,7 @@ def tick(only: Collection[int] | None = None, now: dt.datetime | None = None) ->
             raise jump_detection.ClockJumped(work.reading)
         _do_steps_1_to_6(result, work, only)
     except jump_detection.ClockJumped as jump:
-        hosts.record_suspension(jump.reading)
+        hosts.record_suspended_starts(jump.reading)
         result.suspended_because = jump.reading.suspended_because
         stop_runs_of_flagged_jobs()
     if work.messages or result.messages or result.lost:

@@ -101,7 +101,7 @@ def as_json(status: JobStatus) -> str:
             if lease and has_progress
             else None,
             "why": status.why,
-            "handed_over": hand_over.is_handed_over(job.command, job.args),
+            "handed_over": hand_over.hands_work_over(job.command, job.args),
         },
         ensure_ascii=False,
     )

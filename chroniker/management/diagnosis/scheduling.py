@@ -146,13 +146,13 @@ def diagnose_jobs() -> Findings:
         yield Level.WARNING, f"Scheduling of “{name}” is suspended: {error}", "Fix its schedule and save the job."
     if len(found) > MAX_NAMED:
         yield Level.WARNING, "Scheduling of more jobs is suspended.", "Run: manage.py jobs --state schedule_error"
-    messages = [*findings_of_messages(check_jobs(databases=[settings.database])), *_diagnose_old_runs()]
+    messages = [*findings_of_messages(check_jobs(databases=[settings.database])), *_diagnose_jobs_that_keep_all_runs()]
     yield from messages
     if not found and not messages:
         yield Level.OK, f"{Job.objects.filter(enabled=True).count()} are enabled; none is known to be broken.", ""
 
 
-def _diagnose_old_runs() -> Findings:
+def _diagnose_jobs_that_keep_all_runs() -> Findings:
     """Jobs that keep all their runs, where nothing deletes them by age."""
     enabled = Job.objects.filter(enabled=True)
     if enabled.filter(command="cron_clean").exists():
