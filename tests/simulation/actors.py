@@ -113,7 +113,7 @@ class _Waiting:
     """What `Ticker.serve` waits with."""
 
     @staticmethod
-    def reports() -> list[WorkerReport]:
+    def worker_reports() -> list[WorkerReport]:
         return [WorkerReport("default")]
 
     @staticmethod
