@@ -91,8 +91,10 @@ def claimed(
             return found
 
 
-def read_by_models(kind: Any, now: dt.datetime, only: Any = None, *, groups: bool = True, limit: int) -> list[JobState]:
-    return list(due.find_due_jobs(kind, now, only, check_groups=groups)[:limit])
+def read_by_models(
+    kind: Any, now: dt.datetime, only_jobs: Any = None, *, check_groups: bool = True, limit: int
+) -> list[JobState]:
+    return list(due.find_due_jobs(kind, now, only_jobs, check_groups=check_groups)[:limit])
 
 
 def scatter(rng: random.Random, jobs: list[Job], groups: list[Group], now: dt.datetime) -> None:
