@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import datetime as dt
 import logging
-import threading
 import time
 from collections.abc import Sequence
 from contextlib import ExitStack
@@ -21,6 +20,7 @@ from chroniker.eligibility.liveness import FORGOTTEN, WaitingQueue
 from chroniker.executors.statement_limit import statement_limit
 from chroniker.insights import jobs_in_trouble
 from chroniker.insights.capped_counts import CountUpTo
+from chroniker.insights.timed_cache import TimedCache
 from chroniker.models import Host, HostService, Job, JobState, Outbox, Ticker
 from chroniker.models.compiled import fetch_rows
 
@@ -57,24 +57,13 @@ class HealthFacts:
     needing: int = 0  #: jobs that are failing, lost a run, are overdue or have a schedule error; and alerts
 
 
-_lock = threading.Lock()
-_cached: tuple[float, HealthFacts | None] | None = None
+_cache: TimedCache[HealthFacts | None] = TimedCache()
+forget_cached_facts = _cache.forget
 
 
 def cached_facts(now: dt.datetime) -> HealthFacts | None:
     """The facts, read at most every 3 s. ``None``: they could not be read, or not in time."""
-    global _cached
-    with _lock:
-        if _cached is None or time.monotonic() - _cached[0] > CACHED_SECONDS:
-            facts = _read_within_time_limit(now)
-            _cached = (time.monotonic(), facts)  # the time after: a slow database is asked once for a page, too
-        return _cached[1]
-
-
-def forget_cached_facts() -> None:
-    """Read the facts again at the next use."""
-    global _cached
-    _cached = None
+    return _cache.get(CACHED_SECONDS, lambda: _read_within_time_limit(now))
 
 
 def _read_within_time_limit(now: dt.datetime) -> HealthFacts | None:

@@ -5,9 +5,6 @@ They need no login, and the answers contain no names and no secrets. Status 200:
 
 from __future__ import annotations
 
-import threading
-import time
-
 from django.db import connections
 from django.db.migrations.executor import MigrationExecutor
 from django.http import HttpRequest, HttpResponse, JsonResponse
@@ -18,6 +15,7 @@ from django.views.decorators.http import require_safe
 from chroniker.conf import settings
 from chroniker.executors.statement_limit import statement_limit
 from chroniker.insights import health_facts, scheduler_health
+from chroniker.insights.timed_cache import TimedCache
 from chroniker.models import installation
 
 #: The database must answer within this time.
@@ -25,8 +23,7 @@ LIMIT_SECONDS = 2.0
 #: After this time the next request reads again whether the migrations are applied.
 MIGRATIONS_SECONDS = 30.0
 
-_lock = threading.Lock()
-_migrations: tuple[float, bool] | None = None
+_migrations: TimedCache[bool] = TimedCache()
 
 
 @never_cache
@@ -43,7 +40,9 @@ def ready_view(request: HttpRequest, **prefix_values: object) -> HttpResponse:
     try:
         with statement_limit(settings.database, LIMIT_SECONDS), connections[settings.database].cursor() as cursor:
             cursor.execute("SELECT 1")
-        return _health_response({} if _migrations_are_applied() else {"migrations": "missing"})
+        return _health_response(
+            {} if _migrations.get(MIGRATIONS_SECONDS, _are_migrations_applied) else {"migrations": "missing"}
+        )
     except Exception:  # of any driver: each means that the database cannot be used
         return _health_response({"database": "failing"})
 
@@ -73,11 +72,7 @@ def _health_response(failures: dict[str, str]) -> HttpResponse:
     return JsonResponse({"status": "ok"})
 
 
-def _migrations_are_applied() -> bool:
-    global _migrations
-    with _lock:
-        if _migrations is None or time.monotonic() - _migrations[0] > MIGRATIONS_SECONDS:
-            executor = MigrationExecutor(connections[settings.database])
-            leaves = [node for node in executor.loader.graph.leaf_nodes() if node[0] == "chroniker"]
-            _migrations = (time.monotonic(), not executor.migration_plan(leaves))
-        return _migrations[1]
+def _are_migrations_applied() -> bool:
+    executor = MigrationExecutor(connections[settings.database])
+    leaves = [node for node in executor.loader.graph.leaf_nodes() if node[0] == "chroniker"]
+    return not executor.migration_plan(leaves)

@@ -32,7 +32,7 @@ def _health_is_not_read(monkeypatch: pytest.MonkeyPatch) -> None:
     """
     from chroniker.insights import health_facts
 
-    monkeypatch.setattr(health_facts, "_cached", (float("inf"), None))
+    monkeypatch.setattr(health_facts._cache, "kept", (float("inf"), None))
 
 
 @pytest.fixture(autouse=True)

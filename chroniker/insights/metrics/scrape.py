@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import threading
-import time
 from contextlib import ExitStack
 
 from django.db import connections, transaction
@@ -13,29 +11,19 @@ from chroniker.conf import settings
 from chroniker.executors.statement_limit import statement_limit
 from chroniker.insights.metrics import exposition, fleet_values, job_values, message_values
 from chroniker.insights.metrics.families import Samples
+from chroniker.insights.timed_cache import TimedCache
 
 CACHED_SECONDS = 5.0
 #: Each statement has to end within this time: Prometheus waits 10 s for all of them.
 LIMIT_SECONDS = 5.0
 
-_lock = threading.Lock()
-_cached: tuple[float, Samples] | None = None
+_cache: TimedCache[Samples] = TimedCache()
+forget_cached_values = _cache.forget
 
 
 def metrics_text(*, openmetrics: bool = False) -> str:
     """Raises the driver's error if the database cannot be used."""
-    global _cached
-    with _lock:
-        if _cached is None or time.monotonic() - _cached[0] > CACHED_SECONDS:
-            _cached = (time.monotonic(), read_samples())
-        samples = _cached[1]
-    return exposition.exposition_text(samples, openmetrics=openmetrics)
-
-
-def forget_cached_values() -> None:
-    """Read the values again at the next use."""
-    global _cached
-    _cached = None
+    return exposition.exposition_text(_cache.get(CACHED_SECONDS, read_samples), openmetrics=openmetrics)
 
 
 def read_samples() -> Samples:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import datetime as dt
-from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -189,23 +188,6 @@ def test_it_is_unknown_when_the_answer_takes_too_long(monkeypatch: pytest.Monkey
     a_worker()
     monkeypatch.setattr(health_facts, "LIMIT_SECONDS", -1.0)
     assert now_healthy().tick.level == "unknown"
-
-
-def test_a_database_that_answers_after_four_seconds_is_asked_once(monkeypatch: pytest.MonkeyPatch) -> None:
-    asked, clock = [], [100.0]
-
-    def answers_slowly(now: dt.datetime) -> None:
-        asked.append(now)
-        clock[0] += 4
-
-    health_facts.forget_cached_facts()
-    monkeypatch.setattr(health_facts, "read_facts", answers_slowly)
-    monkeypatch.setattr(health_facts, "time", SimpleNamespace(monotonic=lambda: clock[0]))
-    for seconds, times in ((0, 1), (3, 1), (1, 2)):
-        clock[0] += seconds
-        assert health_facts.cached_facts(database_now()) is None
-        assert len(asked) == times
-    health_facts.forget_cached_facts()
 
 
 def test_a_statement_that_fails_does_not_break_the_transaction_of_a_request(monkeypatch: pytest.MonkeyPatch) -> None:
