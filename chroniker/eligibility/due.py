@@ -53,6 +53,11 @@ def find_due_jobs(
     return _due_states(kind, now, only_jobs, _paused_or_full_groups(kind, now) if check_groups else [])
 
 
+def _open_leases() -> QuerySet[Lease]:
+    """The lease of the open run of the outer query's job."""
+    return Lease.objects.filter(job=OuterRef("pk"), slot="")
+
+
 def _paused_or_full_groups(kind: ClaimKind, now: dt.datetime) -> list[int]:
     """The groups whose jobs this kind does not claim now."""
     if kind.while_open:
@@ -67,7 +72,7 @@ def _due_states(
     only_jobs: Collection[int] | GivenValue | None,
     closed_groups: Collection[int] | GivenValue,
 ) -> QuerySet[JobState]:
-    leases = Lease.objects.filter(job=OuterRef("pk"), slot="")
+    leases = _open_leases()
     # During a run of a backfill the instants wait, with each overlap policy.
     has_open_run = ExistsBySubplan(leases.exclude(run__origin=Trigger.BACKFILL) if kind.while_open else leases)
     states = JobState.objects.filter(kind.pending_condition(now), job__enabled=True).select_related("job__group")
@@ -123,7 +128,7 @@ def groups_with_urgent_work(now: dt.datetime) -> list[int]:
 
 
 def _rows_of_urgent_groups(now: dt.datetime) -> QuerySet[Group, Any]:
-    has_open_run = Exists(Lease.objects.filter(job=OuterRef("pk"), slot=""))
+    has_open_run = ExistsBySubplan(_open_leases())
     urgent = JobState.objects.filter(
         any_kind_pending_condition(now, URGENT_KINDS), ~has_open_run, job__group=OuterRef("pk")
     )
@@ -141,7 +146,7 @@ def blocking_dependencies(now: dt.datetime, limit: int) -> set[tuple[int, int]]:
     """The pairs (dependent, dependee) where the dependent is due and must wait for the dependee. One statement."""
     pairs = []
     for kind in START_KINDS:
-        has_open_run = Exists(Lease.objects.filter(job=OuterRef("pk"), slot=""))
+        has_open_run = ExistsBySubplan(_open_leases())
         waiting = JobState.objects.filter(kind.pending_condition(now), ~has_open_run, job__enabled=True)
         pairs.append(
             dependencies.unfulfilled_dependencies(kind.dependencies, waiting).values_list("dependent", "dependee")
