@@ -127,7 +127,10 @@ def _read_secret(name: str, source: SecretSource) -> str:
     if value is None:
         raise CommandRefused(missing % names)
     if not isinstance(value, str) or "\0" in value:
-        raise CommandRefused(_("The secret “%(name)s” cannot be used: “%(source)s” is not text.") % names)
+        unusable = _(
+            "The secret “%(name)s” cannot be used: the value of “%(source)s” is not text, or contains a NUL character."
+        )
+        raise CommandRefused(unusable % names)
     return value
 
 

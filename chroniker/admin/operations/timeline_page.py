@@ -140,7 +140,9 @@ def _left_out_notes(timeline: Timeline) -> list[str]:
     texts = []
     if timeline.rows_left_out:
         text = ngettext(
-            "%(n)s less busy row is left out.", "%(n)s less busy rows are left out.", timeline.rows_left_out
+            "%(n)s row with less running time is left out.",
+            "%(n)s rows with less running time are left out.",
+            timeline.rows_left_out,
         )
         texts.append(text % {"n": format_count(timeline.rows_left_out)})
     if timeline.bars_left_out:

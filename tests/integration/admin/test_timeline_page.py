@@ -127,7 +127,12 @@ def test_the_picture_is_bounded_and_says_what_is_left_out(admin: Client, monkeyp
     shown = [row for lane in found["picture"].lanes for row in lane["rows"]]
     assert len(shown) == 3 and sum(len(row["shapes"]) for row in shown) <= 20
     text = " ".join(found["left_out"])
-    for part in ("3 less busy rows are left out.", "bars are left out.", "are shown by hours.", "Only the 4 jobs"):
+    for part in (
+        "3 rows with less running time are left out.",
+        "bars are left out.",
+        "are shown by hours.",
+        "Only the 4 jobs",
+    ):
         assert part in text
     assert "Collisions are computed until" in text
 

@@ -74,7 +74,7 @@ def test_missing_or_non_text_secrets_are_named_without_a_value(monkeypatch: pyte
     for line, message in {
         "KEY=env:NOT_THERE": "has no variable “NOT_THERE”",
         "KEY=setting:NOT_THERE": "has no setting “NOT_THERE”",
-        "KEY=setting:ODD": "“ODD” is not text",
+        "KEY=setting:ODD": "the value of “ODD” is not text",
     }.items():
         with override_settings(ODD={"secret": "hunter2"}), pytest.raises(CommandRefused, match=message) as refused:
             command_environment.resolve_environment("", line)
