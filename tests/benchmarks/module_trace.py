@@ -2,7 +2,8 @@
 
 Loaded by ``sitecustomize`` into each process of the measurement. A module counts as entered when one of its functions
 is called between the tick's first call and the end of the run's closing transaction. Not counted: code that only an
-import executes, and the start-up of the fork server, which happens once for many runs.
+import executes; the start-up of the fork server, which happens once for many runs; and what ``cron`` does after the
+tick has returned, which may or may not happen before the run has ended.
 """
 
 from __future__ import annotations
@@ -33,7 +34,7 @@ class Trace:
         self._package = os.environ["CHRONIKER_TRACE_PACKAGE"]
         self._names: dict[CodeType, tuple[str, str] | None] = {}
         self._entered: set[tuple[str, str]] = set()
-        self._starting = False
+        self._starting = self._has_ticked = False
         os.register_at_fork(after_in_child=self._entered.clear)
 
     def __call__(self, frame: FrameType, event: str, argument: Any) -> None:
@@ -41,8 +42,12 @@ class Trace:
             place = self._place(frame.f_code)
             if place is not None:
                 self._enter(place, frame)
-        elif event == "return" and self._place(frame.f_code) == LAST:
-            self._window[0:1] = AFTER
+        elif event == "return":
+            place = self._place(frame.f_code)
+            if place == FIRST:
+                self._has_ticked = True
+            elif place == LAST:
+                self._window[0:1] = AFTER
 
     def _enter(self, place: tuple[str, str], frame: FrameType) -> None:
         if place == FIRST:
@@ -52,7 +57,9 @@ class Trace:
         elif place == FORK_REQUEST:
             self._starting = False
         module, role = place[0], _role()
-        if (role, module) in self._entered or self._starting or self._window[0:1] != DURING or _is_importing(frame):
+        if (role, module) in self._entered or self._window[0:1] != DURING or _is_importing(frame):
+            return
+        if self._starting or (role == "tick" and self._has_ticked):
             return
         self._entered.add((role, module))
         entry = os.open(os.environ[ENTRIES], os.O_WRONLY | os.O_APPEND | os.O_CREAT)

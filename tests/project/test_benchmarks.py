@@ -94,4 +94,4 @@ def test_one_due_job_enters_few_modules() -> None:
     """See decision 32 in the documentation."""
     by_role = entered()
     assert by_role.keys() == {"tick", "worker", "fork server", "keeper", "command"}
-    assert len(set().union(*by_role.values())) <= 99
+    assert len(set().union(*by_role.values())) <= 96
