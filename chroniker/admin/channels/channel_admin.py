@@ -41,7 +41,7 @@ MASKED = {"target": "masked_target_cell", "secret": "masked_secret_text", "templ
 class ChannelAdmin(SiteLinksMixin, ChangedValuesMixin, ChannelModelAdmin):
     form = ChannelForm
     list_display = ("name", "kind_cell", "masked_target_cell", "events_cell", "used_by_cell", "state_cell")
-    search_fields = ("name",)  # not the target: by searches a user could find out the masked value
+    search_fields = ("name",)  # not the target: a user could guess its masked value by searches
     show_facets = admin.ShowFacets.NEVER
     when_empty = _("No channels yet. A channel gets messages about alerts: by mail, chat, webhook or paging service.")
     change_form_template = "admin/chroniker/channel/change_form.html"
@@ -75,7 +75,7 @@ class ChannelAdmin(SiteLinksMixin, ChangedValuesMixin, ChannelModelAdmin):
         return super().construct_change_message(request, form, formsets, add)
 
     def save_model(self, request: HttpRequest, obj: Channel, form: Any, change: bool) -> None:
-        """Save the channel. After an edit, also try its waiting messages: the edit may have repaired the channel."""
+        """Save the channel. After an edit, also retry its waiting messages: the edit may have repaired the channel."""
         super().save_model(request, obj, form, change)
         if change:
             channel_test.retry_waiting_messages(obj)
@@ -124,7 +124,7 @@ class ChannelAdmin(SiteLinksMixin, ChangedValuesMixin, ChannelModelAdmin):
     # -- the test --------------------------------------------------------------------------------------------
 
     def send_test_view(self, request: HttpRequest, object_id: int) -> HttpResponse:
-        """Send a test message, by POST only. Of the answer, the user sees only the status, no content."""
+        """Send a test message, by POST only. The user sees the status of the answer, not its content."""
         channel = get_object_or_404(Channel, pk=object_id)
         if not self.has_change_permission(request, channel):
             raise PermissionDenied

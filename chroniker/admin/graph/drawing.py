@@ -20,11 +20,12 @@ from chroniker.models import TriggerOn
 from chroniker.wording.formats import coarse_duration, percent, short_duration, short_time
 from chroniker.wording.states import state
 
-#: So many Latin letters of a name fit into a box.
+#: The largest number of Latin letters that fit into one line of a box.
 NAME_LETTERS = 24
-#: The mark at the end of an edge is this far from the box.
+#: The distance between the box and the mark at the end of an edge.
 TIP = 6
-#: Boxes with these tones are filled with colour. The others are not, so that only what needs attention is coloured.
+#: Boxes with these tones are filled with colour. Other boxes are not filled, so that only jobs that need
+#: attention are coloured.
 FILLED = ("bad", "busy", "wait")
 
 
@@ -70,7 +71,9 @@ def draw_job_graph(graph: JobGraph, now: dt.datetime) -> dict[str, Any]:
     critical = {edge for path in graph.paths for edge in zip(path.jobs, path.jobs[1:], strict=False)}
     on_path = {pk for edge in critical for pk in edge}
     edges = tuple((link.dependee, link.dependent) for link in graph.links)
-    plan = place_graph(tuple(graph.nodes), tuple(dict.fromkeys(edges)))  # a job may wait for a job that also starts it
+    plan = place_graph(
+        tuple(graph.nodes), tuple(dict.fromkeys(edges))
+    )  # two jobs may be linked by a dependency and a trigger
     in_columns = sorted(graph.nodes.values(), key=lambda node: plan.boxes[node.pk])
     curves = [
         _make_curve(link, plan.routes[edge], edge, critical) for link, edge in zip(graph.links, edges, strict=True)
@@ -102,18 +105,18 @@ def link_line_style(link: GraphLink) -> str:
 
 
 def _svg_path(points: Sequence[Point]) -> str:
-    """A curve from the first point to the second, then a level line to the third, and so on in turn."""
+    """The path through the points: in turn a curve to the next point, and a horizontal line to the next point."""
     (x, y), *others = points
-    parts = [f"M{_number_text(x)} {_number_text(y)}"]
+    parts = [f"M{_format_coordinate(x)} {_format_coordinate(y)}"]
     for number, (to_x, to_y) in enumerate(others):
-        middle = _number_text((x + to_x) / 2)
-        curve = f"C{middle} {_number_text(y)} {middle} {_number_text(to_y)} {_number_text(to_x)} {_number_text(to_y)}"
-        parts.append(f"H{_number_text(to_x)}" if number % 2 or y == to_y else curve)
+        middle_x, end_x, end_y = map(_format_coordinate, ((x + to_x) / 2, to_x, to_y))
+        curve = f"C{middle_x} {_format_coordinate(y)} {middle_x} {end_y} {end_x} {end_y}"
+        parts.append(f"H{end_x}" if number % 2 or y == to_y else curve)
         x, y = to_x, to_y
     return "".join(parts)
 
 
-def _number_text(number: float) -> str:
+def _format_coordinate(number: float) -> str:
     return f"{number:g}"
 
 
@@ -161,7 +164,7 @@ def shorten_to_box_width(text: str) -> str:
 
 
 def link_rule_in_words(link: GraphLink) -> str:
-    """What must happen to the dependee before the dependent may start; of a trigger, which end starts the dependent."""
+    """What must happen to the dependee before the dependent may start. For a trigger: which end starts it."""
     if link.on:
         starts = {
             TriggerOn.SUCCEEDED: _("after its success starts"),
@@ -179,7 +182,7 @@ def link_rule_in_words(link: GraphLink) -> str:
 
 
 def link_table_rows(graph: JobGraph) -> Iterable[dict[str, Any]]:
-    """The rows of the table below the picture: first the links that hold a job back, then in the picture's order."""
+    """The rows of the table below the picture: first the links that hold a job back. Each part is in picture order."""
     order = {pk: number for number, pk in enumerate(graph.nodes)}
     for link in sorted(graph.links, key=lambda link: (not link.holds, order[link.dependee], order[link.dependent])):
         low, high = graph.nodes[link.dependee], graph.nodes[link.dependent]

@@ -20,7 +20,7 @@ from chroniker.insights import job_graph
 from chroniker.insights.job_graph import GraphChoice, JobGraph
 from chroniker.models import Job
 
-#: At most so many groups among the links above the picture, and so many critical paths below it.
+#: The largest number of links to groups above the picture, and of critical paths below it.
 MOST_GROUPS, MOST_PATHS = 12, 5
 FRAGMENTS = {
     "ops-sentence": "chroniker/console/graph_sentence.html",
@@ -57,7 +57,7 @@ def graph_view(job_admin: Any, request: HttpRequest) -> HttpResponse:
 
 
 def _read_choice(request: HttpRequest) -> tuple[GraphChoice, Job | None]:
-    """Which jobs the query chooses, and the one job around which they are."""
+    """The choice of jobs in the query, and the job whose linked jobs are shown; ``None`` without such a job."""
     job_id, group_id = (_parse_id(request.GET.get(name, "")) for name in ("job", "group"))
     jobs = Job.objects.only("name")
     job = None

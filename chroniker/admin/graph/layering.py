@@ -9,26 +9,29 @@ from dataclasses import dataclass
 
 Edge = tuple[int, int]
 #: A place in a layer: a node, or the point (source, target, layer) at which an edge passes through the layer.
-Slot = int | tuple[int, int, int]
+LayerItem = int | tuple[int, int, int]
 #: Each round orders the layers forwards and then backwards. The ordering with the fewest crossings is kept.
-ROUNDS = 2
+ORDERING_ROUNDS = 2
 
 
 @dataclass(frozen=True, slots=True)
 class Layers:
-    """The layers, each with its slots in order. ``before``, ``after``: a slot's neighbours in the adjacent layers."""
+    """The layers, each with its items in order.
 
-    order: list[list[Slot]]
-    before: Mapping[Slot, Sequence[Slot]]
-    after: Mapping[Slot, Sequence[Slot]]
+    ``neighbours_before``, ``neighbours_after``: for each item, its neighbours in the layer before it or after it.
+    """
+
+    order: list[list[LayerItem]]
+    neighbours_before: Mapping[LayerItem, Sequence[LayerItem]]
+    neighbours_after: Mapping[LayerItem, Sequence[LayerItem]]
     chains: Mapping[
-        Edge, Sequence[Slot]
-    ]  #: for each edge: its source, the slots that it passes through, and its target
-    reversed: frozenset[Edge]  #: edges that close a cycle: placed as if they led in the other direction
+        Edge, Sequence[LayerItem]
+    ]  #: for each edge: its source, the items that it passes through, and its target
+    reversed_edges: frozenset[Edge]  #: edges that close a cycle: placed as if they led in the other direction
 
 
 def connected_components(nodes: Sequence[int], edges: Collection[Edge]) -> list[list[int]]:
-    """The connected parts of the graph, each in the order of ``nodes``. The part with the first node comes first."""
+    """The connected parts of the graph, in the order of their first nodes. Each part keeps the order of ``nodes``."""
     near: dict[int, list[int]] = {node: [] for node in nodes}
     for source, target in edges:
         near[source].append(target)
@@ -52,16 +55,16 @@ def assign_layers(nodes: Sequence[int], edges: Sequence[Edge]) -> Layers:
     backward = cycle_closing_edges(nodes, edges)
     forward = {edge: edge[::-1] if edge in backward else edge for edge in edges}
     layer_of = longest_path_lengths(nodes, list(forward.values()))
-    order: list[list[Slot]] = [[] for _ in range(max(layer_of.values(), default=-1) + 1)]
+    order: list[list[LayerItem]] = [[] for _ in range(max(layer_of.values(), default=-1) + 1)]
     for node in nodes:
         order[layer_of[node]].append(node)
-    chains: dict[Edge, list[Slot]] = {}
-    before: dict[Slot, list[Slot]] = {}
-    after: dict[Slot, list[Slot]] = {}
+    chains: dict[Edge, list[LayerItem]] = {}
+    before: dict[LayerItem, list[LayerItem]] = {}
+    after: dict[LayerItem, list[LayerItem]] = {}
     for edge, (low, high) in forward.items():
-        passed: list[Slot] = [(*edge, layer) for layer in range(layer_of[low] + 1, layer_of[high])]
-        for slot, layer in zip(passed, range(layer_of[low] + 1, layer_of[high]), strict=True):
-            order[layer].append(slot)
+        passed: list[LayerItem] = [(*edge, layer) for layer in range(layer_of[low] + 1, layer_of[high])]
+        for item, layer in zip(passed, range(layer_of[low] + 1, layer_of[high]), strict=True):
+            order[layer].append(item)
         chain = [low, *passed, high]
         for one, other in itertools.pairwise(chain):
             after.setdefault(one, []).append(other)
@@ -71,7 +74,7 @@ def assign_layers(nodes: Sequence[int], edges: Sequence[Edge]) -> Layers:
 
 
 def cycle_closing_edges(nodes: Sequence[int], edges: Sequence[Edge]) -> set[Edge]:
-    """The edges that lead back into the path of a depth-first search. Without them the graph has no cycle."""
+    """The edges that lead back to a node on the path of a depth-first search. Without them the graph has no cycle."""
     out: dict[int, list[int]] = {node: [] for node in nodes}
     for source, target in edges:
         out[source].append(target)
@@ -82,7 +85,7 @@ def cycle_closing_edges(nodes: Sequence[int], edges: Sequence[Edge]) -> set[Edge
         while path:
             node = next(reversed(path))
             seen.add(node)
-            for target in path[node]:  # an iterator: continues where it stopped
+            for target in path[node]:  # an iterator: the loop continues after the last target that was read
                 if target in path:
                     closing.add((node, target))
                 elif target not in seen:
@@ -112,13 +115,13 @@ def longest_path_lengths(nodes: Sequence[int], edges: Sequence[Edge]) -> dict[in
 
 
 def _reduce_crossings(
-    order: list[list[Slot]],
-    neighbours_before: Mapping[Slot, Sequence[Slot]],
-    neighbours_after: Mapping[Slot, Sequence[Slot]],
-) -> list[list[Slot]]:
-    """Sort each layer by the mean positions of neighbours. Keep the given order if no other one has fewer crossings."""
+    order: list[list[LayerItem]],
+    neighbours_before: Mapping[LayerItem, Sequence[LayerItem]],
+    neighbours_after: Mapping[LayerItem, Sequence[LayerItem]],
+) -> list[list[LayerItem]]:
+    """Sort each layer by the mean positions of neighbours. Keep the given order if no new order has fewer crossings."""
     best, fewest = order, count_crossings(order, neighbours_after)
-    for _ in range(ROUNDS):
+    for _ in range(ORDERING_ROUNDS):
         forwards = _sort_by_neighbours(order, neighbours_before)
         order = _sort_by_neighbours(forwards[::-1], neighbours_after)[::-1]
         for each in (forwards, order):
@@ -127,30 +130,34 @@ def _reduce_crossings(
     return best
 
 
-def _sort_by_neighbours(order: Sequence[Sequence[Slot]], neighbours: Mapping[Slot, Sequence[Slot]]) -> list[list[Slot]]:
-    """Sort each layer after the first by the mean position of each slot's neighbours in the layer sorted before it."""
-    swept: list[list[Slot]] = [list(layer) for layer in order[:1]]
+def _sort_by_neighbours(
+    order: Sequence[Sequence[LayerItem]], neighbours: Mapping[LayerItem, Sequence[LayerItem]]
+) -> list[list[LayerItem]]:
+    """Sort each layer after the first by the mean position of each item's neighbours in the layer sorted before it."""
+    swept: list[list[LayerItem]] = [list(layer) for layer in order[:1]]
     for layer in order[1:]:
-        position = {slot: number for number, slot in enumerate(swept[-1])}
+        position = {item: number for number, item in enumerate(swept[-1])}
         scale = len(position) / max(
             len(layer), 1
-        )  # a slot without neighbours stays where it is, relative to the others
-        key = {slot: (number + 0.5) * scale - 0.5 for number, slot in enumerate(layer)}
-        for slot in layer:
-            if others := neighbours.get(slot):
-                key[slot] = sum(position[other] for other in others) / len(others)
+        )  # an item without neighbours stays where it is, relative to the others
+        key = {item: (number + 0.5) * scale - 0.5 for number, item in enumerate(layer)}
+        for item in layer:
+            if others := neighbours.get(item):
+                key[item] = sum(position[other] for other in others) / len(others)
         swept.append(sorted(layer, key=key.__getitem__))
     return swept
 
 
-def count_crossings(order: Sequence[Sequence[Slot]], neighbours_after: Mapping[Slot, Sequence[Slot]]) -> int:
+def count_crossings(
+    order: Sequence[Sequence[LayerItem]], neighbours_after: Mapping[LayerItem, Sequence[LayerItem]]
+) -> int:
     """The number of pairs of edges that cross between neighbouring layers."""
     total = 0
     for layer, following in itertools.pairwise(order):
-        position = {slot: number for number, slot in enumerate(following)}
+        position = {item: number for number, item in enumerate(following)}
         passed: list[int] = []
-        for slot in layer:
-            ends = [position[other] for other in neighbours_after.get(slot, ())]
+        for item in layer:
+            ends = [position[other] for other in neighbours_after.get(item, ())]
             total += sum(len(passed) - bisect(passed, end) for end in ends)
             for end in ends:
                 insort(passed, end)

@@ -8,33 +8,33 @@ from dataclasses import dataclass
 from functools import lru_cache
 from statistics import median
 
-from chroniker.admin.graph.layering import Edge, Layers, Slot, assign_layers, connected_components
+from chroniker.admin.graph.layering import Edge, LayerItem, Layers, assign_layers, connected_components
 
 BOX_WIDTH, BOX_HEIGHT = 172, 42
 #: The distance between the left edges of two columns. An edge changes its height only between columns.
-COLUMN = 232
+COLUMN_DISTANCE = 232
 MARGIN, ROW_GAP, PASSING_GAP, COMPONENT_GAP = 8, 18, 12, 26
 #: The largest distance between the ends of two edges at one box.
-PORT = 9
-#: The number of passes over all layers, forwards and backwards in turn. A pass moves each slot to the median height of
+MAX_EDGE_END_DISTANCE = 9
+#: The number of passes over all layers, forwards and backwards in turn. A pass moves each item to the median height of
 #: its neighbours. The last pass goes forwards, so that a box with one dependency has the height of that dependency.
-PASSES = 5
+PLACEMENT_PASSES = 5
 
 Point = tuple[float, float]
 
 
 @dataclass(frozen=True, slots=True)
 class GraphPlacement:
-    """``boxes``: the middle of each box's left side. ``routes``: for each edge its points, two for each column.
+    """``boxes``: the middle of the left side of each box. ``routes``: the points of each edge, two for each column.
 
-    Between its points an edge is in turn a curve (between two columns) and a level line (through a column).
+    The edge is a curve between two columns, and a horizontal line through a column.
     """
 
     width: int
     height: int
     boxes: Mapping[int, Point]
     routes: Mapping[Edge, Sequence[Point]]
-    reversed: frozenset[Edge]
+    reversed_edges: frozenset[Edge]
 
 
 @lru_cache(maxsize=64)
@@ -49,45 +49,47 @@ def place_graph(nodes: tuple[int, ...], edges: tuple[Edge, ...]) -> GraphPlaceme
         layers = assign_layers(members, [edge for edge in edges if edge[0] in inside])
         heights = _slot_heights(layers)
         top = (
-            bottom + (COMPONENT_GAP if bottom else MARGIN) - min(heights[slot] - _half_height(slot) for slot in heights)
+            bottom + (COMPONENT_GAP if bottom else MARGIN) - min(heights[item] - _half_height(item) for item in heights)
         )
-        column = {slot: number for number, layer in enumerate(layers.order) for slot in layer}
-        place = {slot: (MARGIN + column[slot] * COLUMN, round(top + height, 1)) for slot, height in heights.items()}
+        column = {item: number for number, layer in enumerate(layers.order) for item in layer}
+        place = {
+            item: (MARGIN + column[item] * COLUMN_DISTANCE, round(top + height, 1)) for item, height in heights.items()
+        }
         boxes |= {node: place[node] for node in members}
         routes |= {edge: _route_edge(chain, place, layers) for edge, chain in layers.chains.items()}
-        backward |= layers.reversed
-        bottom = max(place[slot][1] + _half_height(slot) for slot in place)
-        right = max(right, MARGIN + (len(layers.order) - 1) * COLUMN + BOX_WIDTH)
+        backward |= layers.reversed_edges
+        bottom = max(place[item][1] + _half_height(item) for item in place)
+        right = max(right, MARGIN + (len(layers.order) - 1) * COLUMN_DISTANCE + BOX_WIDTH)
     return GraphPlacement(round(right + MARGIN), round(bottom + MARGIN), boxes, routes, backward)
 
 
-def _half_height(slot: Slot) -> float:
-    return BOX_HEIGHT / 2 if isinstance(slot, int) else 0.0
+def _half_height(item: LayerItem) -> float:
+    return BOX_HEIGHT / 2 if isinstance(item, int) else 0.0
 
 
-def _smallest_distance(upper: Slot, lower: Slot) -> float:
-    """The smallest distance between the middles of two slots of a layer."""
+def _smallest_distance(upper: LayerItem, lower: LayerItem) -> float:
+    """The smallest distance between the middles of two items of a layer."""
     gap = ROW_GAP if isinstance(upper, int) and isinstance(lower, int) else PASSING_GAP
     return _half_height(upper) + gap + _half_height(lower)
 
 
-def _slot_heights(layers: Layers) -> dict[Slot, float]:
-    """The height of each slot's middle. Keeps the order and the smallest distances within each layer."""
-    height: dict[Slot, float] = {}
+def _slot_heights(layers: Layers) -> dict[LayerItem, float]:
+    """The y of the middle of each item. Each layer keeps its order and the smallest distances between its items."""
+    height: dict[LayerItem, float] = {}
     for layer in layers.order:
         height |= dict(zip(layer, _separate_slots(layer, [0.0] * len(layer)), strict=True))
-    for number in range(PASSES):
-        near = layers.after if number % 2 else layers.before
+    for number in range(PLACEMENT_PASSES):
+        near = layers.neighbours_after if number % 2 else layers.neighbours_before
         for layer in reversed(layers.order) if number % 2 else layers.order:
-            wanted = [median(height[other] for other in near.get(slot, [slot])) for slot in layer]
+            wanted = [median(height[other] for other in near.get(item, [item])) for item in layer]
             height |= dict(zip(layer, _separate_slots(layer, wanted), strict=True))
     return height
 
 
-def _separate_slots(layer: Sequence[Slot], wanted_heights: Sequence[float]) -> list[float]:
-    """The heights that are nearest to the wanted ones (least squares) and keep the order and the distances.
+def _separate_slots(layer: Sequence[LayerItem], wanted_heights: Sequence[float]) -> list[float]:
+    """The heights that keep order and smallest distances, and are nearest to the wanted heights (least squares).
 
-    Slots that would be too close form a block. It is placed at the mean of the heights that its members want.
+    Items that would be too close form a block. The block is placed at the mean of the wanted heights of its items.
     """
     offsets = [0.0]
     for upper, lower in itertools.pairwise(layer):
@@ -103,23 +105,25 @@ def _separate_slots(layer: Sequence[Slot], wanted_heights: Sequence[float]) -> l
     return [start + offset for start, offset in zip(starts, offsets, strict=False)]
 
 
-def _route_edge(chain: Sequence[Slot], positions: Mapping[Slot, Point], layers: Layers) -> list[Point]:
+def _route_edge(chain: Sequence[LayerItem], positions: Mapping[LayerItem, Point], layers: Layers) -> list[Point]:
     source, target = positions[chain[0]], positions[chain[-1]]
     back = source[0] > target[0]  # an edge that closes a cycle leaves on the left and arrives on the right
     points = [(source[0] + (0 if back else BOX_WIDTH), source[1])]
-    for slot in chain[1:-1]:
-        left, height = positions[slot]
+    for item in chain[1:-1]:
+        left, height = positions[item]
         sides = [(left, height), (left + BOX_WIDTH, height)]
         points += sides[::-1] if back else sides
     height = target[1] + _edge_end_offset(chain, positions, layers)
     return [*points, (target[0] + (BOX_WIDTH if back else 0), height)]
 
 
-def _edge_end_offset(chain: Sequence[Slot], positions: Mapping[Slot, Point], layers: Layers) -> float:
-    """The distance from the middle of the target's side to the end of the edge: edges to one box end side by side."""
-    near = (layers.after if positions[chain[0]][0] > positions[chain[-1]][0] else layers.before)[chain[-1]]
-    ordered = sorted(set(near), key=lambda slot: positions[slot][1])
+def _edge_end_offset(chain: Sequence[LayerItem], positions: Mapping[LayerItem, Point], layers: Layers) -> float:
+    """The distance from the middle of the target's side to the end of the edge. Edges to one box end side by side."""
+    near = (layers.neighbours_after if positions[chain[0]][0] > positions[chain[-1]][0] else layers.neighbours_before)[
+        chain[-1]
+    ]
+    ordered = sorted(set(near), key=lambda item: positions[item][1])
     if len(ordered) == 1:
         return 0.0
-    step = min(PORT, (BOX_HEIGHT - 14) / (len(ordered) - 1))
+    step = min(MAX_EDGE_END_DISTANCE, (BOX_HEIGHT - 14) / (len(ordered) - 1))
     return round((ordered.index(chain[-2]) - (len(ordered) - 1) / 2) * step, 1)

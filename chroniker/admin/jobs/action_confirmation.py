@@ -23,8 +23,8 @@ from chroniker.wording.formats import NOTHING, format_count, short_duration, sho
 if TYPE_CHECKING:
     from django.contrib.admin import ModelAdmin
 
-#: The page lists at most so many jobs; it counts the others.
-MOST_LISTED = 100
+#: The largest number of jobs that the page lists. It only counts the others.
+MAX_LISTED_JOBS = 100
 TEMPLATE = "chroniker/console/jobs/confirm.html"
 
 
@@ -47,8 +47,8 @@ class ActionEffect:
 class ActionQuestion:
     """The question on the page. ``action``: the name of the admin action that starts when the user confirms.
 
-    ``affects``: the condition by which the page counts, among the jobs that it does not list, those that will change.
-    Only *disable* accepts so many jobs.
+    ``affects``: the condition that a job meets if the action will change it. The page uses it to count the jobs that it
+    does not list. Only *disable* accepts more jobs than the page lists.
     """
 
     action: str
@@ -107,7 +107,7 @@ def _disable_effect(overview: JobStatus) -> ActionEffect:
     return ActionEffect(overview, text)
 
 
-DISABLE = ActionQuestion(
+DISABLE_QUESTION = ActionQuestion(
     "disable",
     lambda n: ngettext("Disable %(n)s job?", "Disable %(n)s jobs?", n) % {"n": format_count(n)},
     lambda: _("Nothing starts these jobs until they are enabled again. The log notes it with your name."),
@@ -115,21 +115,21 @@ DISABLE = ActionQuestion(
     _disable_effects,
     Q(enabled=True),
 )
-RUN = ActionQuestion(
+RUN_QUESTION = ActionQuestion(
     "run_now",
     lambda n: ngettext("Run %(n)s job now?", "Run %(n)s jobs now?", n) % {"n": format_count(n)},
     lambda: _("Their schedules stay as they are. The log notes it with your name."),
     lambda n: ngettext("Run %(n)s job", "Run %(n)s jobs", n) % {"n": format_count(n)},
     _run_effects,
 )
-STOP = ActionQuestion(
+STOP_QUESTION = ActionQuestion(
     "stop",
     lambda n: ngettext("Stop %(n)s job?", "Stop %(n)s jobs?", n) % {"n": format_count(n)},
     lambda: _("Their schedules stay as they are. The log notes it with your name."),
     lambda n: ngettext("Stop %(n)s job", "Stop %(n)s jobs", n) % {"n": format_count(n)},
     _stop_effects,
 )
-CHECK = ActionQuestion(
+CHECK_QUESTION = ActionQuestion(
     "check_now",
     lambda n: ngettext("Check %(n)s monitor now?", "Check %(n)s monitors now?", n) % {"n": format_count(n)},
     lambda: _("One run of each monitor is started, in addition to its schedule."),
@@ -143,14 +143,14 @@ def confirmation_page(
 ) -> HttpResponse | None:
     """The page that asks; ``None`` if the user has already confirmed the action for this number of selected jobs.
 
-    The number is compared because "select all" selects jobs again when the user confirms. If the number then differs,
-    the page asks again.
+    When the user confirms, "select all" selects the jobs a second time. If their number has changed by then, the page
+    asks again.
     """
     number = jobs.count()
     if request.POST.get("confirmed") == str(number):
         return None
     chosen = Job.objects.filter(pk__in=jobs.order_by().values("pk")).select_related("group", "state")
-    listed = list(chosen.order_by("name")[:MOST_LISTED])
+    listed = list(chosen.order_by("name")[:MAX_LISTED_JOBS])
     overviews = list(fetch_job_status(listed).values())
     of_list = admin_url(f"chroniker_{model_admin.opts.model_name}_changelist")
     effects = question.effects(overviews)

@@ -27,11 +27,17 @@ from chroniker.scheduler import backfilling
 from chroniker.scheduler.backfilling import BackfillRequest, Preview
 from chroniker.wording.formats import exact_time, format_count, full_time, short_duration
 
-#: The page shows at most so many scheduled times of a preview, and so many backfills of the job.
+#: The largest number of scheduled times in a preview, and of backfills of the job, that the page shows.
 MOST_TIMES, MOST_BACKFILLS = 200, 20
 FRAGMENTS = {**job_head.FRAGMENTS, "job-backfills": "chroniker/console/backfill/list.html"}
 #: The state of a backfill as a code of ``chroniker.wording.states``.
-STATES = {"OPEN": "running", "DONE": "succeeded", "CANCELLED": "stopped", "FAILED": "failed", "ERROR": "schedule_error"}
+STATE_CODES = {
+    "OPEN": "running",
+    "DONE": "succeeded",
+    "CANCELLED": "stopped",
+    "FAILED": "failed",
+    "ERROR": "schedule_error",
+}
 
 
 class BackfillForm(forms.Form):
@@ -125,8 +131,8 @@ def _make_backfill_form(job_admin: Any, request: HttpRequest, job: Job) -> Backf
     return form
 
 
-def _request_backfill(request: HttpRequest, job: Job, wish: BackfillRequest) -> HttpResponse:
-    made = backfilling.request_backfill(wish, request.user.get_username())
+def _request_backfill(request: HttpRequest, job: Job, backfill_request: BackfillRequest) -> HttpResponse:
+    made = backfilling.request_backfill(backfill_request, request.user.get_username())
     log_job_action(request, [job], _("Backfill requested: %(planned)d runs.") % {"planned": made.planned})
     messages.success(request, _("The backfill was requested: %(n)s runs, from the next tick on.") % {"n": made.planned})
     return redirect_to("chroniker_job_backfill", job.pk)
@@ -169,11 +175,12 @@ def _read_backfill_id(request: HttpRequest, button_name: str, job: Job) -> UUID:
     return pk
 
 
-def _preview_context(preview: Preview, wish: BackfillRequest) -> dict[str, Any]:
+def _preview_context(preview: Preview, backfill_request: BackfillRequest) -> dict[str, Any]:
     length = short_duration(preview.seconds) if preview.seconds else ""
     return {
         "preview": [
-            (full_time(each.instant), each.result.label, wish.wants(each)) for each in preview.decided[:MOST_TIMES]
+            (full_time(each.instant), each.result.label, backfill_request.wants(each))
+            for each in preview.decided[:MOST_TIMES]
         ],
         "preview_more": max(0, len(preview.decided) - MOST_TIMES),
         "preview_planned": format_count(preview.planned),
@@ -188,7 +195,7 @@ def backfill_rows(job: Job) -> list[BackfillRow]:
     return [
         BackfillRow(
             row,
-            STATES[row.condition],
+            STATE_CODES[row.condition],
             _("%(first)s to %(last)s") % {"first": exact_time(row.first), "last": exact_time(row.last)},
             _("%(made)s of %(planned)s") % {"made": format_count(row.made), "planned": format_count(row.planned)},
             _("%(good)s succeeded, %(bad)s failed")

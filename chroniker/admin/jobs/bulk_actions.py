@@ -21,18 +21,18 @@ from chroniker.conf import settings
 from chroniker.models import Job
 
 if TYPE_CHECKING:
-    Base = admin.ModelAdmin[Job]
+    JobAdminBase = admin.ModelAdmin[Job]
 else:
-    Base = object
+    JobAdminBase = object
 
-#: One action runs or stops at most so many jobs: each job costs some statements and a message to the broker.
+#: The largest number of jobs that one action runs or stops. Each job costs some statements and a message to the broker.
 MOST_AT_ONCE = 100
 
 
 def book_next_runs_after_commit(job_ids: list[int]) -> None:
     """Book these jobs after the commit, so that the next page shows their next run.
 
-    If this fails, nothing is lost: the jobs stay marked as edited, and the next tick books them.
+    If this fails, no booking is lost: the jobs stay marked as edited, and the next tick books them.
     """
     ids = job_ids[: settings.batch_size]
     transaction.on_commit(lambda: _book_next_runs(ids), using=settings.database, robust=True)
@@ -43,7 +43,7 @@ def _book_next_runs(job_ids: list[int]) -> None:
         lifecycle.book_jobs(job_ids, jump_detection.trusted_now())
 
 
-class BulkActionsMixin(Base):
+class BulkActionsMixin(JobAdminBase):
     """The actions. Each shows the number of changed jobs, and why it left out others."""
 
     actions: tuple[str, ...] = ("enable", "disable", "run_now", "stop")
@@ -56,7 +56,7 @@ class BulkActionsMixin(Base):
 
     @admin.action(description=gettext_lazy("Disable selected jobs"), permissions=["change"])
     def disable(self, request: HttpRequest, jobs: QuerySet[Job]) -> HttpResponse | None:
-        if page := confirmation_page(self, request, jobs, action_confirmation.DISABLE):
+        if page := confirmation_page(self, request, jobs, action_confirmation.DISABLE_QUESTION):
             return page
         changed = self.set_enabled(request, jobs, enabled=False)
         text = ngettext(
@@ -69,13 +69,13 @@ class BulkActionsMixin(Base):
 
     @admin.action(description=gettext_lazy("Run selected jobs now"), permissions=["run"])
     def run_now(self, request: HttpRequest, jobs: QuerySet[Job]) -> HttpResponse | None:
-        return self.run_if_confirmed(request, jobs, action_confirmation.RUN)
+        return self.run_if_confirmed(request, jobs, action_confirmation.RUN_QUESTION)
 
     @admin.action(description=gettext_lazy("Stop selected jobs"), permissions=["stop"])
     def stop(self, request: HttpRequest, jobs: QuerySet[Job]) -> HttpResponse | None:
         if self._refuse_if_too_many(request, jobs):
             return None
-        if page := confirmation_page(self, request, jobs, action_confirmation.STOP):
+        if page := confirmation_page(self, request, jobs, action_confirmation.STOP_QUESTION):
             return page
         run_and_stop.stop_jobs(request, jobs)
         return None
@@ -96,7 +96,7 @@ class BulkActionsMixin(Base):
         return request.user.has_perm("chroniker.run_job")
 
     def has_run_with_arguments_permission(self, request: HttpRequest) -> bool:
-        """To run a job with other arguments also needs the permission to change it: arguments decide what it does."""
+        """Whether the user may run jobs and may also change them. The arguments decide what a job does."""
         return self.has_run_permission(request) and self.has_change_permission(request)
 
     def has_stop_permission(self, request: HttpRequest) -> bool:

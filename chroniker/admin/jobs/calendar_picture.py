@@ -19,9 +19,10 @@ from chroniker.admin.shared.site_links import admin_url
 from chroniker.insights.run_calendar import HOUR, CalendarCell, CalendarDay, Mark
 from chroniker.job_commands.secret_masking import mask_secrets
 
-#: In pixels: the width of the day names, the x of the first cell, the width of an hour, the y of the first row, the
-#: height of a row, and the least and the greatest width of a cell.
-NAMES, LEFT, HOUR_WIDTH, TOP, ROW, NARROWEST, WIDEST = 86, 8.0, 41.5, 16, 21, 3.0, 14.0
+#: In pixels: the width of the day names, the width of an hour, the height of a row, and the limits of a cell's width.
+NAMES_WIDTH, HOUR_WIDTH, ROW_HEIGHT, MIN_CELL_WIDTH, MAX_CELL_WIDTH = 86, 41.5, 21, 3.0, 14.0
+#: In pixels: the x of the first cell, and the y of the first row.
+FIRST_CELL_X, FIRST_ROW_Y = 8.0, 16
 #: The CSS class and the tone of the cell for each mark.
 SHAPES = {
     Mark.FAILED: ("f cell", "bad"),
@@ -46,7 +47,7 @@ class CalendarPicture:
     rows: list[dict[str, Any]]
     counts: list[tuple[Mark, int]]  #: in the order of ``Mark``
     pick: dict[str, str] | None  #: a frame around the requested time
-    start_at: str  #: the share of the width to which a narrow page scrolls first: the requested time, or the present
+    start_at: str  #: a narrow page first scrolls to this share of the width: the requested time, or now
 
 
 def draw_calendar(
@@ -60,14 +61,14 @@ def draw_calendar(
     """``requested_time``: the scheduled time that the user asked for, if there is one. ``secrets`` are masked."""
     longest = max((day.hours for day in days), default=24)
     width = _cell_width(days)
-    total = LEFT + max(longest, 24) * HOUR_WIDTH + 8
+    total = FIRST_CELL_X + max(longest, 24) * HOUR_WIDTH + 8
     marked = [day for day in days if requested_time is not None and day.start <= requested_time < day.end]
     counts = Counter(cell.mark for day in days for cell in day.cells)
     return CalendarPicture(
-        names=NAMES,
+        names=NAMES_WIDTH,
         width=_pixel_text(total),
-        height=_pixel_text(TOP + len(days) * ROW),
-        hours=[{"x": _pixel_text(LEFT + hour * HOUR_WIDTH), "text": f"{hour:02}"} for hour in range(0, 25, 3)],
+        height=_pixel_text(FIRST_ROW_Y + len(days) * ROW_HEIGHT),
+        hours=[{"x": _pixel_text(FIRST_CELL_X + hour * HOUR_WIDTH), "text": f"{hour:02}"} for hour in range(0, 25, 3)],
         rows=[_draw_day_row(day, n, width, zone, now, secrets) for n, day in enumerate(days)],
         counts=[(mark, counts[mark]) for mark in Mark if counts[mark]],
         pick=_requested_time_frame(days.index(marked[0]), marked[0], width, requested_time)
@@ -88,14 +89,14 @@ def _cell_width(days: Sequence[CalendarDay]) -> float:
     gaps = [high.start - low.start for day in days for low, high in pairwise(day.cells)]
     if any(cell.hour for day in days for cell in day.cells):
         return HOUR_WIDTH
-    return min(max(min(gaps, default=HOUR) / HOUR * HOUR_WIDTH, NARROWEST), WIDEST)
+    return min(max(min(gaps, default=HOUR) / HOUR * HOUR_WIDTH, MIN_CELL_WIDTH), MAX_CELL_WIDTH)
 
 
 def _draw_day_row(
     day: CalendarDay, row_number: int, cell_width: float, zone: ZoneInfo, now: dt.datetime, secrets: str
 ) -> dict[str, Any]:
-    top = TOP + row_number * ROW
-    # In whole minutes: whenever this mark moves, the refresh sends the whole picture.
+    top = FIRST_ROW_Y + row_number * ROW_HEIGHT
+    # In whole minutes. Each time this mark moves, the refresh sends the whole picture.
     future = max(now.replace(second=0, microsecond=0), day.start)
     return {
         "label": format_date(day.date, "D j M"),
@@ -167,15 +168,15 @@ def _requested_time_frame(
 ) -> dict[str, str]:
     return {
         "x": _pixel_text(_x_of_moment(requested_time, day)),
-        "y": _pixel_text(TOP + row_number * ROW - 1),
+        "y": _pixel_text(FIRST_ROW_Y + row_number * ROW_HEIGHT - 1),
         "width": _pixel_text(cell_width),
         "height": "20",
     }
 
 
 def _x_of_moment(moment: dt.datetime, day: CalendarDay) -> float:
-    """The x of a moment, by the hours that really passed since the start of the day: a repeated hour is drawn twice."""
-    return LEFT + (moment - day.start) / HOUR * HOUR_WIDTH
+    """The x of a moment, by the hours that passed since the start of the day. A repeated hour is drawn twice."""
+    return FIRST_CELL_X + (moment - day.start) / HOUR * HOUR_WIDTH
 
 
 def _pixel_text(value: float) -> str:

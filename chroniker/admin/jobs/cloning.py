@@ -14,19 +14,19 @@ from chroniker.admin.shared.site_links import admin_url
 from chroniker.models import Job, JobDependency
 
 if TYPE_CHECKING:
-    Base = admin.ModelAdmin[Job]
+    JobAdminBase = admin.ModelAdmin[Job]
 else:
-    Base = object
+    JobAdminBase = object
 
 #: Query parameter of the form of a new job: the id of the job to clone.
-PARAMETER = "clone"
+CLONE_PARAMETER = "clone"
 #: Fields that a clone does not copy: it needs its own name, and stays disabled until somebody enables it.
 NOT_COPIED = {"id", "name", "enabled", "force_run", "force_stop"}
 #: Fields of a dependency that a clone copies.
 COPIED_OF_DEPENDENCY = ("dependee", "wait_for_completion", "wait_for_success", "wait_for_next_run")
 
 
-class CloningMixin(Base):
+class CloningMixin(JobAdminBase):
     def get_changeform_initial_data(self, request: HttpRequest) -> dict[str, Any]:
         if (source := self.job_to_clone(request)) is None:
             return {str(key): value for key, value in super().get_changeform_initial_data(request).items()}
@@ -34,11 +34,11 @@ class CloningMixin(Base):
         return {**{name: value for name, value in values.items() if name not in NOT_COPIED}, "enabled": False}
 
     def get_formsets_with_inlines(self, request: HttpRequest, obj: Any = None) -> Iterator[Any]:
-        """The formsets; the one of dependencies gets enough empty rows for the copied ones."""
+        """The formsets. The formset of dependencies gets enough empty rows for the copied dependencies."""
         for formset, inline in super().get_formsets_with_inlines(request, obj):
             formset.extra = max(
                 formset.extra, len(self._initial_dependencies(request, inline))
-            )  # a class of this request
+            )  # this formset class belongs to this request only
             yield formset, inline
 
     def get_formset_kwargs(self, request: HttpRequest, obj: Any, inline: Any, prefix: str) -> dict[str, Any]:
@@ -54,7 +54,7 @@ class CloningMixin(Base):
 
     def job_to_clone(self, request: HttpRequest) -> Job | None:
         """The job to clone; ``None`` without the parameter. Raises ``PermissionDenied`` or ``Http404``."""
-        key = request.GET.get(PARAMETER)
+        key = request.GET.get(CLONE_PARAMETER)
         if key is None or request.resolver_match is None or request.resolver_match.kwargs.get("object_id"):
             return None
         if not self.has_view_permission(request):
@@ -66,4 +66,4 @@ class CloningMixin(Base):
 
 
 def clone_url(job: Job) -> str:
-    return f"{admin_url('chroniker_job_add')}?{PARAMETER}={job.pk}"
+    return f"{admin_url('chroniker_job_add')}?{CLONE_PARAMETER}={job.pk}"

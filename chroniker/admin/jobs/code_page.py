@@ -22,7 +22,7 @@ from chroniker.job_commands.secret_masking import mask_secrets
 from chroniker.models import Job, JobDependency, JobTrigger
 
 TEMPLATE = "chroniker/console/job/code.html"
-MOST_JOBS = 1000
+MAX_EXPORTED_JOBS = 1000
 
 
 def job_code_view(job_admin: Any, request: HttpRequest, object_id: int) -> HttpResponse:
@@ -49,24 +49,33 @@ def job_code_view(job_admin: Any, request: HttpRequest, object_id: int) -> HttpR
 
 
 def job_list_code_view(job_admin: Any, request: HttpRequest) -> HttpResponse:
-    """A file with the source of a ``jobs`` module: the jobs that the list shows for this query, up to ``MOST_JOBS``."""
+    """A file with the source of a ``jobs`` module. It declares the jobs that the list shows for this query.
+
+    The file has at most ``MAX_EXPORTED_JOBS`` jobs.
+    """
     if not job_admin.has_view_or_change_permission(request):
         raise PermissionDenied
     shown = job_filters.matching_jobs(read_job_filter(request), job_filters.conditions_at(database_now()))
     jobs = list(
         shown.select_related("group", "calendar")
         .prefetch_related("channels", "tags")
-        .order_by("name", "pk")[: MOST_JOBS + 1]
+        .order_by("name", "pk")[: MAX_EXPORTED_JOBS + 1]
     )
     after: dict[int, list[str]] = defaultdict(list)
-    edges = JobDependency.objects.filter(dependent__in=[job.pk for job in jobs[:MOST_JOBS]])
+    edges = JobDependency.objects.filter(dependent__in=[job.pk for job in jobs[:MAX_EXPORTED_JOBS]])
     for pk, name in edges.order_by("dependee__name").values_list("dependent", "dependee__name"):
         after[pk].append(name)
-    triggered_by = _fetch_trigger_sources([job.pk for job in jobs[:MOST_JOBS]])
-    source = source_code.module_source_of_jobs((job, after[job.pk], triggered_by[job.pk]) for job in jobs[:MOST_JOBS])
+    triggered_by = _fetch_trigger_sources([job.pk for job in jobs[:MAX_EXPORTED_JOBS]])
+    source = source_code.module_source_of_jobs(
+        (job, after[job.pk], triggered_by[job.pk]) for job in jobs[:MAX_EXPORTED_JOBS]
+    )
     for secrets in dict.fromkeys(job.secrets for job in jobs):
         source = mask_secrets(source, secrets)
-    cut = f"# Only the first {MOST_JOBS} jobs by name. Use a filter for the others.\n" if len(jobs) > MOST_JOBS else ""
+    cut = (
+        f"# Only the first {MAX_EXPORTED_JOBS} jobs by name. Use a filter for the others.\n"
+        if len(jobs) > MAX_EXPORTED_JOBS
+        else ""
+    )
     return _python_file_response("jobs", cut + source)
 
 
@@ -85,13 +94,13 @@ def _fetch_trigger_sources(job_ids: Collection[int]) -> dict[int, dict[str, str]
 
 
 def _job_file_response(job: Job, source: str) -> HttpResponse:
-    """The source as a file. The file name has only letters, digits and “_”, whatever the job's name is."""
-    stem = re.sub(r"[^A-Za-z0-9]+", "_", job.name).strip("_").lower()[:60] or f"job_{job.pk}"
-    return _python_file_response(stem, source)
+    """The source as a file. Its name has only letters, digits and “_”, even if the job's name has others."""
+    file_stem = re.sub(r"[^A-Za-z0-9]+", "_", job.name).strip("_").lower()[:60] or f"job_{job.pk}"
+    return _python_file_response(file_stem, source)
 
 
-def _python_file_response(stem: str, source: str) -> HttpResponse:
+def _python_file_response(file_stem: str, source: str) -> HttpResponse:
     response = HttpResponse(source, content_type="text/plain; charset=utf-8")
-    response["Content-Disposition"] = f'attachment; filename="{stem}.py"'
+    response["Content-Disposition"] = f'attachment; filename="{file_stem}.py"'
     response["X-Content-Type-Options"] = "nosniff"
     return response

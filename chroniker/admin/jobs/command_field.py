@@ -21,13 +21,13 @@ from chroniker.job_commands import catalogue, options, pickers
 class CommandInput(forms.TextInput):
     """A text field that suggests the allowed commands. A script turns the suggestions into a list grouped by app.
 
-    Other names are accepted, too: the page must still show a command that was removed from the project.
+    The field also accepts other names, because the page must still show a command that the project no longer has.
     """
 
-    def __init__(self, attrs: dict[str, Any], what_runs: str) -> None:
-        """``what_runs``: the result of ``what_runs.choice_as_json``."""
+    def __init__(self, attrs: dict[str, Any], choice_json: str) -> None:
+        """``choice_json``: the result of ``what_runs.choice_as_json``."""
         super().__init__(attrs)
-        self._what_runs = what_runs
+        self._choice_json = choice_json
 
     def render(self, name: str, value: Any, attrs: dict[str, Any] | None = None, renderer: Any = None) -> SafeString:
         list_id = f"{name}-offers"
@@ -42,7 +42,7 @@ class CommandInput(forms.TextInput):
             '<datalist id="{}">{}</datalist></span>',
             _("No matching command. The search covers names, apps and help texts."),
             _("Commands"),
-            self._what_runs,
+            self._choice_json,
             field,
             list_id,
             options,

@@ -9,7 +9,7 @@ from django.utils.translation import gettext as _
 from chroniker.schedule import Frequency, Spec
 from chroniker.schedule.cron_parser import CRONITER_ERRORS, FIELDS, expand_part, parse_fields
 
-#: At most so many values are written; “…” stands for the others.
+#: The largest number of values that are written. “…” replaces the others.
 MOST_VALUES = 3
 
 

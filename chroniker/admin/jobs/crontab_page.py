@@ -28,9 +28,9 @@ from chroniker.importing.crontab.jobs import CronProgram, ImportOptions, candida
 from chroniker.importing.crontab.this_machine import machine_time_zone, own_manage_files
 from chroniker.models import Job
 
-LONGEST_TEXT = 100_000
+MAX_CRONTAB_LENGTH = 100_000
 #: For each outcome: a state code of ``wording.states``, and the text.
-OUTCOMES: dict[Outcome, tuple[str, Any]] = {
+OUTCOME_CODES_AND_TEXTS: dict[Outcome, tuple[str, Any]] = {
     Outcome.WOULD_BE_IMPORTED: ("scheduled", gettext_lazy("would be imported")),
     Outcome.IMPORTED: ("succeeded", gettext_lazy("imported")),
     Outcome.IMPORTED_BEFORE: ("skipped", gettext_lazy("imported before, unchanged")),
@@ -41,7 +41,7 @@ OUTCOMES: dict[Outcome, tuple[str, Any]] = {
 class CrontabForm(forms.Form):
     text = forms.CharField(
         label=gettext_lazy("Crontab"),
-        max_length=LONGEST_TEXT,
+        max_length=MAX_CRONTAB_LENGTH,
         widget=forms.Textarea({"rows": 12, "spellcheck": "false", "wrap": "off"}),
         help_text=gettext_lazy("The output of “crontab -l”."),
     )
@@ -126,8 +126,8 @@ def _report_import(request: HttpRequest, jobs: Sequence[Job], line_count: int) -
 
 
 def make_preview_line(candidate: Candidate, now: dt.datetime) -> PreviewLine:
-    """``now``: the time from which the next times of cron were computed."""
-    code, outcome = OUTCOMES[candidate.outcome]
+    """``now``: the time after which the next times of cron were computed."""
+    code, outcome = OUTCOME_CODES_AND_TEXTS[candidate.outcome]
     job, there = candidate.job, candidate.instants_there
     remarks = list(filter(None, [candidate.refusal, *candidate.differences]))
     if candidate.outcome is Outcome.REFUSED:

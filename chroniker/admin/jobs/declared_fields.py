@@ -11,9 +11,9 @@ from chroniker.declared.loading import fields_of_declaration
 from chroniker.models import Job
 
 if TYPE_CHECKING:
-    Base = admin.ModelAdmin[Job]
+    JobAdminBase = admin.ModelAdmin[Job]
 else:
-    Base = object
+    JobAdminBase = object
 
 
 def fields_set_by_declaration(job: Job | None) -> frozenset[str]:
@@ -23,14 +23,14 @@ def fields_set_by_declaration(job: Job | None) -> frozenset[str]:
     """
     if job is None or not job.is_declared:
         return frozenset()
-    known: dict[str, Any] = job.__dict__  # read several times for one page
+    known: dict[str, Any] = job.__dict__  # a cache: one page reads the fields several times
     if "fields_set_by_declaration" not in known:
         known["fields_set_by_declaration"] = fields_of_declaration(job) | {"name"}
     fixed: frozenset[str] = known["fields_set_by_declaration"]
     return fixed
 
 
-class ReadOnlyDeclaredFieldsMixin(Base):
+class ReadOnlyDeclaredFieldsMixin(JobAdminBase):
     def get_readonly_fields(self, request: HttpRequest, obj: Job | None = None) -> Any:
         return [
             *super().get_readonly_fields(request, obj),

@@ -25,12 +25,12 @@ from chroniker.models import Job, JobDependency, JobState, Lease, Run
 from chroniker.scheduler import job_deletion, stopping
 
 if TYPE_CHECKING:
-    Base = admin.ModelAdmin[Job]
+    JobAdminBase = admin.ModelAdmin[Job]
 else:
-    Base = object
+    JobAdminBase = object
 
-#: The confirmation page lists at most so many jobs.
-MOST_LISTED = 50
+#: The largest number of jobs that the confirmation page lists.
+MAX_LISTED_JOBS = 50
 
 
 class DeletionRefused(ChronikerError):
@@ -38,10 +38,10 @@ class DeletionRefused(ChronikerError):
 
 
 def delete_now_or_after_run(request: HttpRequest, jobs: Sequence[Job]) -> list[Job]:
-    """Delete these jobs, and return those that are deleted later, when their open run ends. Each job is logged.
+    """Delete these jobs. Return the jobs that are deleted later, when their open run ends. Log each job.
 
-    Raises ``DeletionRefused`` if one of them is declared in code; then no job is deleted. The job states are locked
-    first, as a claim does, so that none of these jobs can be claimed during the deletion.
+    If one of them is declared in code, no job is deleted, and ``DeletionRefused`` is raised. The function first locks
+    the job states, as a claim does. So no claim of these jobs is possible during the deletion.
     """
     ids = [job.pk for job in jobs]
     with transaction.atomic(using=settings.database):
@@ -54,7 +54,7 @@ def delete_now_or_after_run(request: HttpRequest, jobs: Sequence[Job]) -> list[J
             stopping.stop_run(lease.run_id, requested_by=request.user.get_username())
         gone = set(lifecycle.delete_jobs(ids, wait_for_locks=True))
         if removed := [job for job in jobs if job.pk in gone]:
-            LogEntry.objects.log_actions(request.user.pk, removed, DELETION)  # type: ignore[arg-type]  # nobody else
+            LogEntry.objects.log_actions(request.user.pk, removed, DELETION)  # type: ignore[arg-type]  # logged in
         waiting = [job for job in jobs if job.pk not in gone]
         run_and_stop.log_job_action(
             request, waiting, _("Disabled, stop requested. The job will be deleted when its run ends.")
@@ -70,7 +70,7 @@ def names_of_jobs_with_open_run(job_ids: Sequence[int]) -> list[str]:
 
 
 def declaration_places_by_job_name(job_ids: Sequence[int]) -> dict[str, str]:
-    """The place of the declaration, by job name, of each job that is declared in code.
+    """For each job that is declared in code: its name, and the place of its declaration.
 
     If such a job was deleted, the next ``sync_jobs`` would create it again.
     """
@@ -79,15 +79,15 @@ def declaration_places_by_job_name(job_ids: Sequence[int]) -> dict[str, str]:
 
 
 def deletion_consequences(jobs: Sequence[Job]) -> tuple[list[str], dict[str, int], list[str]]:
-    """For the confirmation page: what would be deleted, as sentences and as numbers, and what prevents the deletion."""
+    """For the confirmation page: what would be deleted (sentences, then numbers), and what prevents the deletion."""
     ids = [job.pk for job in jobs]
     counted = Run.objects.filter(job__in=ids).order_by().values_list("job").annotate(Count("pk"))
     runs = dict(counted)
-    lines = [_job_and_runs_text(job, runs.get(job.pk, 0)) for job in jobs[:MOST_LISTED]]
+    lines = [_job_and_runs_text(job, runs.get(job.pk, 0)) for job in jobs[:MAX_LISTED_JOBS]]
     open_ = _(
         "“%(name)s” has an open run: the job is disabled, the run is stopped, and the job is deleted when the run ends"
     )
-    lines += [open_ % {"name": name} for name in names_of_jobs_with_open_run(ids)[:MOST_LISTED]]
+    lines += [open_ % {"name": name} for name in names_of_jobs_with_open_run(ids)[:MAX_LISTED_JOBS]]
     waiting = (
         JobDependency.objects.filter(dependee__in=ids)
         .exclude(dependent__in=ids)
@@ -96,7 +96,7 @@ def deletion_consequences(jobs: Sequence[Job]) -> tuple[list[str], dict[str, int
     lines += [
         _("“%(dependent)s” would no longer wait for “%(dependee)s”")
         % {"dependent": dependency.dependent, "dependee": dependency.dependee}
-        for dependency in waiting[:MOST_LISTED]
+        for dependency in waiting[:MAX_LISTED_JOBS]
     ]
     numbers = {
         str(capfirst(Job._meta.verbose_name_plural)): len(jobs),
@@ -115,7 +115,7 @@ def _job_and_runs_text(job: Job, run_count: int) -> str:
     return text % {"job": job, "n": run_count}
 
 
-class DeletionMixin(Base):
+class DeletionMixin(JobAdminBase):
     """Mixin of the admin class: its confirmation page counts rows instead of loading them; open runs are stopped."""
 
     def get_deleted_objects(self, objs: Any, request: HttpRequest) -> Any:
@@ -125,7 +125,7 @@ class DeletionMixin(Base):
         return lines, numbers, lacking, against
 
     def log_deletions(self, request: HttpRequest, queryset: Any) -> Any:
-        """Does nothing: ``delete_now_or_after_run`` logs each job, because it knows which are deleted later."""
+        """Does nothing. ``delete_now_or_after_run`` logs each job, because it knows which jobs are deleted later."""
 
     def delete_model(self, request: HttpRequest, obj: Job) -> None:
         delete_now_or_after_run(request, [obj])
@@ -169,5 +169,5 @@ def _deleted_later_text(names: Sequence[str]) -> str:
         "%(names)s were disabled and their runs are being stopped. Each job will be deleted when its run ends.",
         len(names),
     )
-    shown = ", ".join(f"“{name}”" for name in names[: run_and_stop.MOST_NAMED])
-    return text % {"names": shown + (" …" if len(names) > run_and_stop.MOST_NAMED else "")}
+    shown = ", ".join(f"“{name}”" for name in names[: run_and_stop.MAX_LISTED_IN_MESSAGE])
+    return text % {"names": shown + (" …" if len(names) > run_and_stop.MAX_LISTED_IN_MESSAGE else "")}

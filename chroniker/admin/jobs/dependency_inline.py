@@ -41,7 +41,8 @@ class DependencyForm(DependencyModelForm):
 class DependencyFormSet(LabelledInputsFormSet):
     """Refuses circular dependencies, also those that include triggers.
 
-    If two users create a circle at the same moment, it is stored; the pages of the jobs then show what each waits for.
+    If two users create a circle at the same moment, the circle is stored. The pages of the jobs then show for which job
+    each job waits.
     """
 
     def clean(self) -> None:
@@ -49,7 +50,7 @@ class DependencyFormSet(LabelledInputsFormSet):
         if any(self.errors):
             return
         if self.instance._state.adding:
-            return  # nothing waits for a job that does not exist yet
+            return  # no job waits for a job that does not exist yet
         # Only changed rows: a row that this user may not change has no cleaned data.
         changed = [form for form in self.forms if form.has_changed() and not self._should_delete_form(form)]  # type: ignore[attr-defined]
         by_dependee = {form.cleaned_data["dependee"].pk: form for form in changed}

@@ -12,8 +12,8 @@ from chroniker.admin.shared.site_links import admin_url
 from chroniker.models import Job, JobDependency, JobTrigger, Lease, TriggerOn
 from chroniker.wording.states import state
 
-#: Each table lists at most so many jobs.
-MOST_LISTED = 50
+#: The largest number of jobs in each table.
+MAX_LISTED_JOBS = 50
 CONDITIONS = ("wait_for_completion", "wait_for_success", "wait_for_next_run")
 
 
@@ -38,7 +38,7 @@ def _fetch_links(links: QuerySet[Any], earlier_field: str, later_field: str) -> 
         for end in (earlier_field, later_field)
     }
     found = links.annotate(**is_open).select_related(f"{earlier_field}__state", f"{later_field}__state")
-    return list(found.order_by(f"{earlier_field}__name", f"{later_field}__name")[: 2 * MOST_LISTED + 2])
+    return list(found.order_by(f"{earlier_field}__name", f"{later_field}__name")[: 2 * MAX_LISTED_JOBS + 2])
 
 
 def _link_rows(links: Iterable[tuple[Job, Any, str]]) -> list[dict[str, str]]:
@@ -52,9 +52,9 @@ def _link_rows(links: Iterable[tuple[Job, Any, str]]) -> list[dict[str, str]]:
         }
         for job, link, end in links
     ]
-    if len(rows) > MOST_LISTED:
+    if len(rows) > MAX_LISTED_JOBS:
         url = admin_url("chroniker_job_changelist")
-        return [*rows[:MOST_LISTED], {"name": _("and more"), "url": url, "conditions": "", "code": "", "word": ""}]
+        return [*rows[:MAX_LISTED_JOBS], {"name": _("and more"), "url": url, "conditions": "", "code": "", "word": ""}]
     return rows
 
 

@@ -22,7 +22,7 @@ from chroniker.wording.states import state
 WIDTH, HEIGHT = 694, 190
 LEFT, RIGHT, TOP, BOTTOM = 2, 592, 12, 172
 #: Steps between the lines of the scale, in seconds.
-STEPS = (0.1, 0.2, 0.5, 1, 2, 5, 10, 15, 30, 60, 120, 300, 600, 900, 1800, 3600, 7200, 14400, 28800, 86400)
+SCALE_STEPS = (0.1, 0.2, 0.5, 1, 2, 5, 10, 15, 30, 60, 120, 300, 600, 900, 1800, 3600, 7200, 14400, 28800, 86400)
 LABEL_HEIGHT = 12
 MINUTE, HOUR, DAY = dt.timedelta(minutes=1), dt.timedelta(hours=1), dt.timedelta(days=1)
 #: Steps between the dates below the picture.
@@ -105,16 +105,16 @@ def plot_label(durations: RunDurations) -> str:
 
 def _make_scale(durations: RunDurations, timeout: float | None, now: dt.datetime) -> PlotScale:
     longest = max(durations.longest, durations.p95 or 0.0)
-    if timeout is not None and timeout <= 4 * longest:  # a much longer timeout would press all marks to the bottom
+    if timeout is not None and timeout <= 4 * longest:  # with a much longer timeout, all marks would be at the bottom
         longest = max(longest, timeout)
     first = durations.marks[0]
-    # The picture of a young job begins with its first run.
+    # If the shown runs include the first run of the job, the picture begins with it.
     since = first.started_at if durations.since is None or first.token == 1 else min(durations.since, first.started_at)
     return PlotScale(max(longest * 1.04, 0.001), since, now)
 
 
 def _all_lines(durations: RunDurations, timeout: float | None, scale: PlotScale) -> list[PlotLine]:
-    """The lines of the scale and the reference lines. A scale line has no label if it would touch another label."""
+    """The scale lines and the reference lines. A scale line has no label if its label would touch another label."""
     lines = list(_reference_lines(durations, timeout, scale))
     taken = [float(line.label_y) for line in lines if line.kind != "timeout"]
     rules = [
@@ -125,7 +125,7 @@ def _all_lines(durations: RunDurations, timeout: float | None, scale: PlotScale)
 
 
 def _scale_lines(scale: PlotScale) -> Iterator[PlotLine]:
-    step = next((step for step in STEPS if scale.top / step <= 4.5), math.ceil(scale.top / 86400 / 4) * 86400)
+    step = next((step for step in SCALE_STEPS if scale.top / step <= 4.5), math.ceil(scale.top / 86400 / 4) * 86400)
     for number in range(math.floor(scale.top / step) + 1):
         y = scale.y(number * step)
         yield PlotLine(f"{y:.1f}", short_duration(number * step) if number else "0", f"{y + 4:.1f}", "rule")
@@ -144,7 +144,7 @@ def _reference_lines(durations: RunDurations, timeout: float | None, scale: Plot
 
 
 def _date_lines(scale: PlotScale) -> Iterator[dict[str, str]]:
-    """Lines at midnight, or, for a short range, at whole hours or minutes; about seven lines."""
+    """At most about seven lines: at midnight, or for a short time range at whole hours or minutes."""
     length = scale.last - scale.first
     step = next(step for step in DATE_STEPS if length / step <= 7)
     first = timezone.localtime(scale.first)

@@ -19,8 +19,8 @@ from chroniker.models import Job
 from chroniker.reasons import Code
 from chroniker.wording.formats import exact_time, format_count, short_duration, short_time
 
-#: One sentence lists at most so many names; it counts the others.
-MOST_NAMED = 5
+#: The largest number of names in one sentence. It only counts the others.
+MAX_LISTED_NAMES = 5
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,7 +36,7 @@ class EditEffect:
 
 
 def edit_effects(forecast: EditEffects, edited_job: Job) -> list[EditEffect]:
-    """All effects, the worst first, and the number of runs a day last."""
+    """All effects, the worst first. The number of runs a day is the last one."""
     listed = [
         *_save_effects(forecast),
         *_dependant_effects(forecast.dependants),
@@ -81,7 +81,7 @@ def _dependant_effects(dependants: Sequence[Dependant]) -> Iterator[EditEffect]:
         yield EditEffect(
             "bad", "fail", text % {"n": len(stuck)}, why % {"names": _list_limited_names(each.name for each in stuck)}
         )
-    for each in stale[:MOST_NAMED]:
+    for each in stale[:MAX_LISTED_NAMES]:
         text = _("%(name)s would use an older result at %(n)d of its next %(all)d scheduled times.")
         why = _("This job has no scheduled time since the one before.")
         yield EditEffect("wait", "late", text % {"name": each.name, "n": each.stale, "all": each.examined}, why)
@@ -93,8 +93,8 @@ def _dependant_effects(dependants: Sequence[Dependant]) -> Iterator[EditEffect]:
 
 def _list_limited_names(names: Iterator[str]) -> str:
     listed = list(names)
-    shown = ", ".join(listed[:MOST_NAMED])
-    more = len(listed) - MOST_NAMED
+    shown = ", ".join(listed[:MAX_LISTED_NAMES])
+    more = len(listed) - MAX_LISTED_NAMES
     return _("%(names)s and %(n)d more") % {"names": shown, "n": more} if more > 0 else shown
 
 

@@ -56,7 +56,7 @@ def _make_form_field(field: models.Field[Any, Any], **kwargs: Any) -> forms.Fiel
     return field.formfield(**kwargs)
 
 
-#: The fields of the command line. The script sends them only if they are short and may contain placeholders.
+#: The fields of the command line. The script sends them only if their texts are short and may contain placeholders.
 LINE_FIELDS = ("command", "args", "raw_command")
 
 
@@ -156,7 +156,7 @@ def _stored_schedule_in_words(stored_job: Job | None) -> str:
 
 
 def _local_time_text(instant: dt.datetime, now: dt.datetime, with_seconds: bool) -> str:
-    """The local time, with its UTC offset if that differs from the present one, as after a clock change."""
+    """The local time. If its UTC offset differs from the present offset (after a clock change), also this offset."""
     text = exact_time(instant, now) if with_seconds else short_time(instant, now)
     offset = timezone.localtime(instant).utcoffset()
     return text if offset == timezone.localtime(now).utcoffset() else f"{text} {timezone.localtime(instant):%z}"

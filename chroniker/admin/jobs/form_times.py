@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 else:
     JobModelForm = object
 
-TIMES = ("run_at", "starts_at", "ends_at")
+TIME_FIELDS = ("run_at", "starts_at", "ends_at")
 
 
 @contextmanager
@@ -37,13 +37,13 @@ def use_time_zone(zone_name: str) -> Iterator[None]:
 
 
 class TimesInJobZoneMixin(JobModelForm):
-    """Mixin of the job form. Its initial values are naive times in the job's zone; widgets show them unchanged."""
+    """Mixin of the job form. Its initial values are naive times in the job's zone. The widgets show them unchanged."""
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         zone_name = str(self.initial.get("timezone") or self.instance.timezone)
         with use_time_zone(zone_name):
-            for name in TIMES:
+            for name in TIME_FIELDS:
                 value = self.initial.get(name)
                 if isinstance(value, dt.datetime) and timezone.is_aware(value):
                     self.initial[name] = timezone.make_naive(value)
@@ -61,15 +61,17 @@ class TimesInJobZoneMixin(JobModelForm):
 
     @cached_property
     def changed_data(self) -> list[str]:
-        """The changed fields. If the time zone changed, so did the times: the same local times are other moments."""
+        """The changed fields. If the time zone changed, the times also changed: equal local times are other moments."""
         names = list(super().changed_data)
         if "timezone" in names:
-            names += [name for name in TIMES if name in self.fields and self.initial.get(name) and name not in names]
+            names += [
+                name for name in TIME_FIELDS if name in self.fields and self.initial.get(name) and name not in names
+            ]
         return names
 
     def clean(self) -> dict[str, Any]:
         cleaned: dict[str, Any] = super().clean() or self.cleaned_data
-        for name in TIMES:
+        for name in TIME_FIELDS:
             value = cleaned.get(name)
             if isinstance(value, dt.datetime) and timezone.is_naive(value):  # unchanged: the initial value
                 cleaned[name] = getattr(self.instance, name)

@@ -33,8 +33,8 @@ else:
     JobModelAdmin = admin.ModelAdmin
 
 
-JOB = "<int:object_id>/"
-PAGES = (
+JOB_ROUTE = "<int:object_id>/"
+PAGE_ADDRESSES = (
     PageAddress("now/", "operations.now_page.now_view", "job_now"),
     PageAddress("pulse/", "shared.console_page.pulse_view", "job_pulse"),
     PageAddress("pause/", "shared.pause_page.pause_all_jobs_view", "job_pause"),
@@ -44,20 +44,20 @@ PAGES = (
     PageAddress("command/", "jobs.command_field.command_help_view", "job_command", is_json=True),
     PageAddress("code/", "jobs.code_page.job_list_code_view", "job_list_code"),
     PageAddress("import-crontab/", "jobs.crontab_page.crontab_view", "job_import_crontab"),
-    PageAddress(f"{JOB}status/", "jobs.status_page.status_view", "job_status"),
-    PageAddress(f"{JOB}schedule/", "jobs.schedule_page.schedule_view", "job_schedule"),
-    PageAddress(f"{JOB}discard/", "jobs.causes.discard_activations_view", "job_discard"),
-    PageAddress(f"{JOB}backfill/", "jobs.backfill_page.backfill_view", "job_backfill"),
-    PageAddress(f"{JOB}runs/", "jobs.runs_page.job_runs_view", "job_runs"),
-    PageAddress(f"{JOB}code/", "jobs.code_page.job_code_view", "job_code"),
-    PageAddress(f"{JOB}run/", "jobs.run_and_stop_views.run_job_view", "job_run"),
-    PageAddress(f"{JOB}run-with/", "jobs.run_with_arguments.run_with_arguments_view", "job_run_with"),
-    PageAddress(f"{JOB}stop/", "jobs.run_and_stop_views.stop_job_view", "job_stop"),
-    PageAddress(f"{JOB}resume/", "jobs.run_and_stop_views.resume_job_view", "job_resume"),
-    PageAddress(f"{JOB}retry-now/", "jobs.retry_views.retry_now_view", "job_retry_now"),
-    PageAddress(f"{JOB}cancel-retry/", "jobs.retry_views.cancel_retry_view", "job_cancel_retry"),
-    PageAddress(f"{JOB}enable/", "jobs.switching.enable_view", "job_enable"),
-    PageAddress(f"{JOB}disable/", "jobs.switching.disable_view", "job_disable"),
+    PageAddress(f"{JOB_ROUTE}status/", "jobs.status_page.status_view", "job_status"),
+    PageAddress(f"{JOB_ROUTE}schedule/", "jobs.schedule_page.schedule_view", "job_schedule"),
+    PageAddress(f"{JOB_ROUTE}discard/", "jobs.causes.discard_activations_view", "job_discard"),
+    PageAddress(f"{JOB_ROUTE}backfill/", "jobs.backfill_page.backfill_view", "job_backfill"),
+    PageAddress(f"{JOB_ROUTE}runs/", "jobs.runs_page.job_runs_view", "job_runs"),
+    PageAddress(f"{JOB_ROUTE}code/", "jobs.code_page.job_code_view", "job_code"),
+    PageAddress(f"{JOB_ROUTE}run/", "jobs.run_and_stop_views.run_job_view", "job_run"),
+    PageAddress(f"{JOB_ROUTE}run-with/", "jobs.run_with_arguments.run_with_arguments_view", "job_run_with"),
+    PageAddress(f"{JOB_ROUTE}stop/", "jobs.run_and_stop_views.stop_job_view", "job_stop"),
+    PageAddress(f"{JOB_ROUTE}resume/", "jobs.run_and_stop_views.resume_job_view", "job_resume"),
+    PageAddress(f"{JOB_ROUTE}retry-now/", "jobs.retry_views.retry_now_view", "job_retry_now"),
+    PageAddress(f"{JOB_ROUTE}cancel-retry/", "jobs.retry_views.cancel_retry_view", "job_cancel_retry"),
+    PageAddress(f"{JOB_ROUTE}enable/", "jobs.switching.enable_view", "job_enable"),
+    PageAddress(f"{JOB_ROUTE}disable/", "jobs.switching.disable_view", "job_disable"),
 )
 
 
@@ -136,4 +136,4 @@ class JobAdmin(
             return super().construct_change_message(request, form, formsets, add)
 
     def get_urls(self) -> list[URLPattern]:
-        return make_url_patterns(self, PAGES) + super().get_urls()
+        return make_url_patterns(self, PAGE_ADDRESSES) + super().get_urls()

@@ -29,12 +29,13 @@ else:
     JobModelForm = forms.ModelForm
 
 
-#: At most so many hosts are suggested, those seen last first: containers leave thousands of old rows.
-MOST_HOSTS = 100
+#: The largest number of suggested hosts, in the order in which they were last seen. Containers leave thousands of old
+#: rows.
+MAX_SUGGESTED_HOSTS = 100
 
 
 def _recently_seen_hosts() -> list[str]:
-    return list(Host.objects.order_by("-last_seen").values_list("name", flat=True)[:MOST_HOSTS])
+    return list(Host.objects.order_by("-last_seen").values_list("name", flat=True)[:MAX_SUGGESTED_HOSTS])
 
 
 class SuggestionInput(forms.TextInput):
@@ -57,10 +58,10 @@ def _option_elements(suggestions: Sequence[tuple[str, str]]) -> SafeString:
 
 
 class EditedFieldsForm(JobModelForm):
-    """A form that submits the values that it showed, so that saving an old page changes only fields that were edited.
+    """A form that also submits the values that it showed. So an old page changes only the fields that were edited.
 
-    A field that was not edited keeps its value in the database. If another user changed an edited field meanwhile, the
-    form is refused.
+    A field that was not edited keeps its value in the database. If the user edited a field, and another user has
+    changed it after the page was opened, the form is refused.
     """
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
@@ -70,7 +71,7 @@ class EditedFieldsForm(JobModelForm):
                 field.show_hidden_initial = True
 
     def _request_has_shown_values(self) -> bool:
-        """Whether the request contains the values that the page showed. A script may send only the fields."""
+        """Whether the request contains the values that the page showed. A script may send only the new values."""
         return self.add_initial_prefix("name") in self.data
 
     def clean(self) -> dict[str, Any]:
@@ -113,11 +114,11 @@ class JobForm(TimesInJobZoneMixin, EditedFieldsForm):
         super()._save_m2m()  # type: ignore[misc]  # of ModelForm, but not in its stubs
 
     def is_valid(self) -> bool:
-        """Also false for a form that is posted only for a preview: it is shown again, and nothing is saved."""
+        """False also for a form that is posted only for a preview. Such a form is shown again, and is not saved."""
         return "_preview" not in self.data and super().is_valid()
 
     def add_error(self, field: str | None, error: Any) -> None:
-        """Ignore errors of fields that code declares: they cannot be fixed here and must not prevent disabling."""
+        """Ignore errors of fields that code declares: they cannot be fixed here, and must not prevent disabling."""
         self._drop_argument_rule_errors(error)
         if field is None and self.instance.is_declared and isinstance(error, ValidationError):
             said = getattr(error, "error_dict", {NON_FIELD_ERRORS: [error]})
@@ -161,7 +162,7 @@ class JobForm(TimesInJobZoneMixin, EditedFieldsForm):
     def clean(self) -> dict[str, Any]:
         """Also check the arguments with the command's parser, if the command or the arguments were changed.
 
-        The model does not check this: it must be possible to disable a job whose command has changed its options.
+        The model does not check this: a user must be able to disable a job whose command has changed its options.
         """
         cleaned = super().clean()
         if {"command", "args"} & set(self.changed_data) and not {"command", "args"} & self.errors.keys():

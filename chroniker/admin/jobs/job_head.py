@@ -66,8 +66,8 @@ def job_status_or_404(job_id: int) -> JobStatus:
     return fetch_job_status([job], job.__dict__["read_at"])[job_id]
 
 
-def job_head_context(job_admin: Any, request: HttpRequest, overview: JobStatus, tab: str) -> dict[str, Any]:
-    """The values for the template ``job/base.html``. ``tab``: the name of one of ``TABS``, or of another page."""
+def job_head_context(job_admin: Any, request: HttpRequest, overview: JobStatus, current_tab: str) -> dict[str, Any]:
+    """The values for the template ``job/base.html``. ``current_tab``: a name in ``TABS``, or of another page."""
     job, may = overview.job, user_rights(job_admin, request)
     return {
         "title": job.name,
@@ -78,7 +78,7 @@ def job_head_context(job_admin: Any, request: HttpRequest, overview: JobStatus, 
         "job_words": describe(job.spec),
         "job_command": masked_command_line(job),
         "job_tabs": [
-            {"title": title, "url": url, "is_current": name == tab}
+            {"title": title, "url": url, "is_current": name == current_tab}
             for name, title, view, shows_runs in TABS
             if (may.view_runs or not shows_runs) and (url := admin_url(view, job.pk))
         ],
@@ -93,7 +93,7 @@ def masked_command_line(job: Job) -> str:
 
 
 def due_since_sentence(overview: JobStatus, tick_health: HealthCell) -> str:
-    """“Due since 09:40. …”, for a due job that no rule holds back. If the tick has a problem, the text names it."""
+    """“Due since 09:40. …”: for a due job that no rule holds back. The text names a problem of the tick."""
     words = {"time": short_time(overview.state.next_run or overview.now, overview.now)}
     if tick_health.level == "bad":
         return _("Due since %(time)s. Nothing ticks. %(detail)s") % {**words, "detail": tick_health.detail}
@@ -103,7 +103,7 @@ def due_since_sentence(overview: JobStatus, tick_health: HealthCell) -> str:
 
 
 def executor_queue_priority(job: Job) -> str:
-    """The executor, queue and priority of the job, without those that are not set."""
+    """The executor, the queue and the priority of the job, as far as they are set."""
     parts = [job.executor, job.queue]
     if job.priority is not None:
         parts.append(_("priority %(n)d") % {"n": job.priority})

@@ -15,7 +15,7 @@ from chroniker.models import Job, JobState
 
 @dataclass(frozen=True, slots=True)
 class CommandLinePreview:
-    line: str = ""  #: empty if it has no placeholders, or if they have no values
+    line: str = ""  #: empty without placeholders, or if they have no values
     problem: str = ""
     warnings: tuple[str, ...] = ()  #: words that are nearly placeholders
 

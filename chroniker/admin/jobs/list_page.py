@@ -29,7 +29,7 @@ from chroniker.wording.formats import format_count
 TEMPLATE = "chroniker/console/jobs/list.html"
 FRAGMENTS = {"jobs-chips": "chroniker/console/jobs/chips.html", "jobs-table": "chroniker/console/jobs/table.html"}
 #: Commands that import jobs; the last one needs Celery.
-IMPORTS = ("import_crontab --dry-run FILE", "import_chroniker --dry-run", "import_celery_beat --dry-run")
+IMPORT_COMMANDS = ("import_crontab --dry-run FILE", "import_chroniker --dry-run", "import_celery_beat --dry-run")
 #: By the name of the chip: its title, and the state code of its icon.
 CHIPS: dict[str, tuple[Any, str]] = {
     "all": (gettext_lazy("All"), ""),
@@ -42,7 +42,7 @@ CHIPS: dict[str, tuple[Any, str]] = {
     "never": (gettext_lazy("Never ran"), "scheduled"),
     "disabled": (gettext_lazy("Disabled"), "disabled"),
 }
-ORDERS: dict[str, Any] = {
+ORDER_TITLES: dict[str, Any] = {
     "attention": gettext_lazy("Attention first"),
     "next": gettext_lazy("Next run"),
     "name": gettext_lazy("Name"),
@@ -63,7 +63,7 @@ def job_list_view(job_admin: Any, request: HttpRequest) -> HttpResponse:
     chosen, order, now = read_job_filter(request), _read_sort_order(request), database_now()
     conditions, cursor = conditions_at(now), request.GET.get("after", "")
     page = job_order.fetch_job_page(chosen, conditions, order, cursor)
-    prefetch_related_objects(page.jobs, Prefetch("tags", to_attr="shown_tags"))  # a list: no manager for each row
+    prefetch_related_objects(page.jobs, Prefetch("tags", to_attr="shown_tags"))  # lists need no manager for each row
     may = user_rights(job_admin, request)
     overviews = fetch_job_status(page.jobs, now, health_facts.cached_facts(now)).values()
     past = fetch_latest_runs([each.state for each in overviews]) if may.view_runs else {}
@@ -82,7 +82,7 @@ def job_list_view(job_admin: Any, request: HttpRequest) -> HttpResponse:
         "has_jobs": counts["all"] > 0,
         "selects": _filter_selects(chosen, now),
         "order": order,
-        "orders": list(ORDERS.items()),
+        "orders": list(ORDER_TITLES.items()),
         "jobs": page.jobs,
         "bands": group_into_bands(rows, by_band=order == "attention", is_whole_list=not (page.cursor or cursor)),
         "next_page": _query_with(request, after=page.cursor) if page.cursor else "",
@@ -95,14 +95,14 @@ def job_list_view(job_admin: Any, request: HttpRequest) -> HttpResponse:
 
 def _read_sort_order(request: HttpRequest) -> str:
     order = request.GET.get("o", "")
-    return order if order in ORDERS else "attention"
+    return order if order in ORDER_TITLES else "attention"
 
 
 def _export_and_import_context(request: HttpRequest) -> dict[str, Any]:
     """The address that exports the shown jobs, and the commands that import jobs."""
     return {
         "code_url": f"{admin_url('chroniker_job_list_code')}{_query_with(request, after='', o='')}",
-        "import_commands": IMPORTS if apps.is_installed("chroniker_celery") else IMPORTS[:2],
+        "import_commands": IMPORT_COMMANDS if apps.is_installed("chroniker_celery") else IMPORT_COMMANDS[:2],
     }
 
 
@@ -132,7 +132,7 @@ def _filter_chips(request: HttpRequest, chosen_name: str, counts: dict[str, int]
 
 
 def _filter_selects(job_filter: JobFilter, now: Any) -> list[dict[str, Any]]:
-    """The selects, each with its chosen value, even if no job has it now. Selects without a choice are left out."""
+    """The selects. Each has its chosen value, even if no job has it now. A select without a choice is left out."""
     found = job_filters.fetch_filter_choices(now)
     selects = (
         ("group", _("Group"), found.groups),

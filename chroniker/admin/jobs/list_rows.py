@@ -29,7 +29,7 @@ from chroniker.schedule import describe
 from chroniker.wording.formats import NOTHING, format_count, short_duration
 from chroniker.wording.states import state
 
-#: A share of successful runs below this is coloured.
+#: A smaller share of successful runs is coloured.
 LOW_SUCCESS = 0.75
 BANDS = {
     "attention": gettext_lazy("Needs attention"),
@@ -88,16 +88,16 @@ class SharedRowValues:
 
 
 def job_rows(
-    overviews: Iterable[JobStatus], past_runs: Mapping[int, Sequence[PastRun]], shared: SharedRowValues
+    overviews: Iterable[JobStatus], past_runs: Mapping[int, Sequence[PastRun]], shared_values: SharedRowValues
 ) -> list[JobRow]:
-    return [_job_row(overview, past_runs.get(overview.job.pk, ()), shared) for overview in overviews]
+    return [_job_row(overview, past_runs.get(overview.job.pk, ()), shared_values) for overview in overviews]
 
 
-def _job_row(overview: JobStatus, runs: Sequence[PastRun], shared: SharedRowValues) -> JobRow:
+def _job_row(overview: JobStatus, runs: Sequence[PastRun], shared_values: SharedRowValues) -> JobRow:
     job, code = overview.job, overview.state_code
     good, ended = count_succeeded_and_ended(runs)
     took, usual, took_tone = _duration_texts_and_tone(overview, runs)
-    reason, tone = _reason_and_tone(overview, code, runs, shared.tick)
+    reason, tone = _reason_and_tone(overview, code, runs, shared_values.tick)
     return JobRow(
         overview=overview,
         code=code,
@@ -108,22 +108,22 @@ def _job_row(overview: JobStatus, runs: Sequence[PastRun], shared: SharedRowValu
         reason_tone=tone,
         progress=_progress_of_open_run(overview),
         spark=draw_sparkline(runs),
-        success=shared.success % {"n": 100 * good // ended} if ended else NOTHING,
+        success=shared_values.success % {"n": 100 * good // ended} if ended else NOTHING,
         success_tone="bad" if ended and good < LOW_SUCCESS * ended else "",
         took=took,
         usual=usual,
         took_tone=took_tone,
         host=next((run.host for run in reversed(runs) if run.host), NOTHING),
         alerts=[alert_state_code(kind) for kind in kinds_of_bits(overview.state.alerts_open) if kind in ALERTED],
-        action=main_row_action(overview, shared.may, shared.urls),
-        links=row_links(job, runs[-1].pk if runs else None, shared.may, shared.urls),
-        select_label=shared.select_label % {"job": job.name},
-        menu_label=shared.menu_label % {"job": job.name},
+        action=main_row_action(overview, shared_values.may, shared_values.urls),
+        links=row_links(job, runs[-1].pk if runs else None, shared_values.may, shared_values.urls),
+        select_label=shared_values.select_label % {"job": job.name},
+        menu_label=shared_values.menu_label % {"job": job.name},
     )
 
 
 def _schedule_in_words(job: Job) -> str:
-    """The schedule in words. It names the time zone only if that is not the page's time zone."""
+    """The schedule in words. The text names the time zone only if it is not the time zone of the page."""
     words = describe(job.spec)
     zone = timezone.get_current_timezone_name()
     return words.removesuffix(f" ({zone})") if job.timezone == zone else words
@@ -149,7 +149,7 @@ def _band_of_row(overview: JobStatus, state_code: str) -> str:
 def _reason_and_tone(
     overview: JobStatus, state_code: str, runs: Sequence[PastRun], tick_health: HealthCell
 ) -> tuple[str, str]:
-    """Why the job is not on schedule, and the tone of this text. Empty if the row already says it."""
+    """Why the job is not on schedule, and the tone of this text. Empty if another cell of the row says why."""
     if state_code == "on_hold":
         return overview.why, "bad"
     if overview.state.failures and overview.job.enabled and state_code not in ("running", "stopping"):
@@ -164,7 +164,7 @@ def _reason_and_tone(
     if overview.is_self_explanatory or is_manual or state_code == "disabled":
         return ("" if overview.job.deletion_requested_at is None else _("Will be deleted when its run ends.")), "wait"
     if overview.pause is not None and not overview.pause.group:
-        return "", ""  # the bar of every page says it once
+        return "", ""  # the bar of the page says that all jobs are paused
     tone = state(state_code).tone
     if state_code in ("due", "overdue") and not overview.job.force_run:
         return due_since_sentence(overview, tick_health), "bad" if state_code == "overdue" else ""
@@ -210,7 +210,7 @@ def _duration_texts_and_tone(overview: JobStatus, runs: Sequence[PastRun]) -> tu
 class RowBand:
     title: str
     rows: list[JobRow]
-    is_counted: bool  #: whether these are all jobs of the band
+    is_counted: bool  #: whether the rows are all jobs of the band
 
 
 def group_into_bands(rows: Sequence[JobRow], *, by_band: bool, is_whole_list: bool) -> list[RowBand]:

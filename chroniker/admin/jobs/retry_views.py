@@ -19,27 +19,27 @@ from chroniker.models import Job
 
 
 def retry_now_view(job_admin: Any, request: HttpRequest, object_id: int) -> HttpResponse:
-    return _hasten_or_cancel_retry(job_admin, request, object_id, cancels=False)
+    return _hasten_or_cancel_retry(job_admin, request, object_id, is_cancel=False)
 
 
 def cancel_retry_view(job_admin: Any, request: HttpRequest, object_id: int) -> HttpResponse:
-    return _hasten_or_cancel_retry(job_admin, request, object_id, cancels=True)
+    return _hasten_or_cancel_retry(job_admin, request, object_id, is_cancel=True)
 
 
-def _hasten_or_cancel_retry(job_admin: Any, request: HttpRequest, object_id: int, *, cancels: bool) -> HttpResponse:
+def _hasten_or_cancel_retry(job_admin: Any, request: HttpRequest, object_id: int, *, is_cancel: bool) -> HttpResponse:
     if not job_admin.has_run_permission(request):
         raise PermissionDenied
     job = get_object_or_404(Job, pk=object_id)
     if request.method == "POST":
         with transaction.atomic(using=settings.database):
-            done = lifecycle.cancel_retry(job.pk) is not None if cancels else lifecycle.make_retry_due_now(job.pk)
+            done = lifecycle.cancel_retry(job.pk) is not None if is_cancel else lifecycle.make_retry_due_now(job.pk)
             if done:
-                log_job_action(request, [job], _("Retry cancelled.") if cancels else _("Retry made due now."))
-        if not done and cancels:
+                log_job_action(request, [job], _("Retry cancelled.") if is_cancel else _("Retry made due now."))
+        if not done and is_cancel:
             messages.info(request, _("“%(job)s” has no retry that is pending.") % {"job": job})
         elif not done:
             messages.info(request, _("“%(job)s” has no pending retry that is not yet due.") % {"job": job})
-        elif cancels:
+        elif is_cancel:
             messages.success(request, _("The retry of “%(job)s” was cancelled.") % {"job": job})
         else:
             messages.success(request, _("“%(job)s” is retried by the next tick.") % {"job": job})

@@ -12,7 +12,7 @@ from chroniker.insights.job_status import JobStatus
 from chroniker.models import Job
 
 #: For each action: its URL name, its title, its name for screen readers, and the question that the page asks before it.
-ACTIONS: dict[str, tuple[str, Any, Any, Any]] = {
+ROW_ACTIONS: dict[str, tuple[str, Any, Any, Any]] = {
     "run": ("chroniker_job_run", gettext_lazy("Run"), gettext_lazy("Run %(job)s now"), ""),
     "stop": (
         "chroniker_job_stop",
@@ -49,35 +49,35 @@ class RowLinks:
     disable: str
 
 
-def main_row_action(overview: JobStatus, rights: Any, urls: RowUrls) -> RowAction | None:
+def main_row_action(overview: JobStatus, permissions: Any, urls: RowUrls) -> RowAction | None:
     """The main action of the row; ``None`` if the user has no permission for it."""
-    code = _main_action_code(overview, rights)
+    code = _main_action_code(overview, permissions)
     if not code:
         return None
-    view, title, label, question = ACTIONS[code]
+    view, title, label, question = ROW_ACTIONS[code]
     job = overview.job
     return RowAction(code, str(title), label % {"job": job.name}, urls.url(view, job.pk), str(question))
 
 
-def _main_action_code(overview: JobStatus, rights: Any) -> str:
+def _main_action_code(overview: JobStatus, permissions: Any) -> str:
     if overview.lease is not None:
-        return "stop" if rights.stop else ""
+        return "stop" if permissions.stop else ""
     if not overview.job.enabled:
-        return "enable" if rights.change else ""
+        return "enable" if permissions.change else ""
     if overview.state.schedule_error:
-        return "edit" if rights.change else ""
-    if overview.state_code == "on_hold" and rights.change:
+        return "edit" if permissions.change else ""
+    if overview.state_code == "on_hold" and permissions.change:
         return "resume"
-    return "run" if rights.run else ""
+    return "run" if permissions.run else ""
 
 
-def row_links(job: Job, last_run_id: object, rights: Any, urls: RowUrls) -> RowLinks:
+def row_links(job: Job, last_run_id: object, permissions: Any, urls: RowUrls) -> RowLinks:
     """``last_run_id``: the id of the job's last run; empty without one."""
     return RowLinks(
         status=urls.url("chroniker_job_status", job.pk),
         change=urls.url("chroniker_job_change", job.pk),
-        run_with=urls.url("chroniker_job_run_with", job.pk) if rights.run_with and job.command else "",
-        last_run=urls.url("chroniker_run_change", last_run_id) if last_run_id and rights.view_runs else "",
-        schedule=urls.url("chroniker_job_schedule", job.pk) if rights.view_runs else "",
-        disable=urls.url("chroniker_job_disable", job.pk) if rights.change and job.enabled else "",
+        run_with=urls.url("chroniker_job_run_with", job.pk) if permissions.run_with and job.command else "",
+        last_run=urls.url("chroniker_run_change", last_run_id) if last_run_id and permissions.view_runs else "",
+        schedule=urls.url("chroniker_job_schedule", job.pk) if permissions.view_runs else "",
+        disable=urls.url("chroniker_job_disable", job.pk) if permissions.change and job.enabled else "",
     )

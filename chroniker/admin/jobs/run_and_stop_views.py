@@ -61,7 +61,7 @@ def resume_job_view(job_admin: Any, request: HttpRequest, object_id: int) -> Htt
 def redirect_to_next_or_job(job_admin: Any, request: HttpRequest, job: Job) -> HttpResponse:
     """Redirect to the page that the form names in ``next``, else to the job's page.
 
-    Also used after a GET: after a login the user must press the button again.
+    Also after a GET request: it is the redirect after a login, and the user must press the button again.
     """
     if not job_admin.has_view_or_change_permission(request):
         return redirect_to("index")

@@ -58,7 +58,7 @@ def run_with_arguments_view(job_admin: Any, request: HttpRequest, object_id: int
 def arguments_page(site: AdminSite, request: HttpRequest, job: Job) -> HttpResponse | None:
     """The page with the form; ``None`` if a run was claimed, or if the job takes no arguments.
 
-    ``?run=ID``: the form starts with the arguments of that run; afterwards it redirects to the new run.
+    ``?run=ID``: the form first shows the arguments of that run, and then redirects to the new run.
     """
     if not job.command:
         messages.error(request, _("Raw commands have no separate arguments; edit the command instead."))

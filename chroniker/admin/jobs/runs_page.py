@@ -13,7 +13,7 @@ from chroniker.admin.jobs.run_rows import run_row
 from chroniker.admin.shared.console_page import render_console_page
 from chroniker.models import Run, Status
 
-ROWS = 100
+ROWS_PER_PAGE = 100
 TEMPLATE = "chroniker/console/job/runs.html"
 FRAGMENTS = {**job_head.FRAGMENTS, "job-runs": "chroniker/console/job/runs_table.html"}
 
@@ -28,11 +28,15 @@ def job_runs_view(job_admin: Any, request: HttpRequest, object_id: int) -> HttpR
     runs = Run.objects.filter(job=object_id, parent=None, **status)
     if before is not None:
         runs = runs.filter(token__lt=before)
-    found = list(runs.order_by("-token")[: ROWS + 1])
-    older = urlencode({**request.GET.dict(), "before": found[ROWS - 1].token}) if len(found) > ROWS else ""
+    found = list(runs.order_by("-token")[: ROWS_PER_PAGE + 1])
+    older = (
+        urlencode({**request.GET.dict(), "before": found[ROWS_PER_PAGE - 1].token})
+        if len(found) > ROWS_PER_PAGE
+        else ""
+    )
     context = {
         **job_head.job_head_context(job_admin, request, overview, "runs"),
-        "rows": [run_row(run, overview) for run in found[:ROWS]],
+        "rows": [run_row(run, overview) for run in found[:ROWS_PER_PAGE]],
         "older": older,
         "is_newest": before is None,
         "chosen": status.get("status", ""),

@@ -19,16 +19,20 @@ from chroniker.schedule import next_after
 from chroniker.wording.formats import exact_time, short_duration, short_time
 from chroniker.wording.states import state
 
-_TICK = dt.timedelta(microseconds=1)
+_MICROSECOND = dt.timedelta(microseconds=1)
 
 
 @dataclass(frozen=True, slots=True)
 class TimeQuestion:
-    """The local time that the user asked for. ``spans``: two if the clock shows it twice, none if it skips it."""
+    """The local time that the user asked for.
+
+    ``spans``: the first and the last moment of each span. There are two spans if the clock shows this time twice, and
+    none if the clock skips it.
+    """
 
     date: dt.date
     time: dt.time
-    spans: list[tuple[dt.datetime, dt.datetime]] = field(default_factory=list)  #: first and last moment of each
+    spans: list[tuple[dt.datetime, dt.datetime]] = field(default_factory=list)
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,16 +46,16 @@ class TimeAnswer:
     instant: dt.datetime | None = None
 
 
-def make_question(date: dt.date, time: dt.time, zone: ZoneInfo, *, to_the_second: bool) -> TimeQuestion:
-    """The question for a local time. 03:00 means the whole minute; 03:00:00 (``to_the_second``) means the second."""
-    length = dt.timedelta(seconds=1) if to_the_second else dt.timedelta(minutes=1)
+def make_question(date: dt.date, time: dt.time, zone: ZoneInfo, *, with_seconds: bool) -> TimeQuestion:
+    """The question for a local time. 03:00 means the whole minute; 03:00:00 (``with_seconds``) means the second."""
+    length = dt.timedelta(seconds=1) if with_seconds else dt.timedelta(minutes=1)
     spans = []
     for fold in (0, 1):
         local = dt.datetime.combine(date, time, zone).replace(fold=fold)
         moment = local.astimezone(dt.UTC)
         is_real = moment.astimezone(zone).replace(tzinfo=None) == local.replace(tzinfo=None)
-        if is_real and (moment, moment + length - _TICK) not in spans:
-            spans.append((moment, moment + length - _TICK))
+        if is_real and (moment, moment + length - _MICROSECOND) not in spans:
+            spans.append((moment, moment + length - _MICROSECOND))
     return TimeQuestion(date, time, spans)
 
 
@@ -80,7 +84,7 @@ def answer_question(
 
 def _next_scheduled_time_sentence(overview: JobStatus, earliest: dt.datetime) -> str:
     with suppress(ScheduleError):
-        following = next_after(overview.job.spec, earliest - _TICK)
+        following = next_after(overview.job.spec, earliest - _MICROSECOND)
         if following is not None:
             text = _("By its present schedule the next scheduled time is %(time)s.")
             return text % {"time": exact_time(following, overview.now)}
@@ -162,7 +166,7 @@ def _run_end_clause(run: Run) -> str:
 
 
 def _add_neighbour_notes(answer: TimeAnswer, entries: Sequence[Entry], position: int, now: dt.datetime) -> TimeAnswer:
-    """Add notes about the scheduled times before and after it, and a note if the schedule has changed since then."""
+    """Add notes about the previous and the next scheduled time, and a note if the schedule has changed since then."""
     notes = [answer.note] if answer.note else []
     for text, place in (
         (_("Before it: %(time)s, %(what)s."), position + 1),

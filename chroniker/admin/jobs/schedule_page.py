@@ -38,15 +38,15 @@ from chroniker.insights.timetable import DAY, Timetable
 from chroniker.models import Job, RunHour, Status
 from chroniker.schedule.zones import zone as zone_named
 
-DAYS, ROWS = 14, 25
+CALENDAR_DAYS, MAX_TABLE_ROWS = 14, 25
 #: For a job with more scheduled times in a day, the calendar has a cell for each hour.
 MOST_CELLS = 288
-#: The calendar shows so many days after the requested day, so that this day is not at its end.
-AFTER = 3
-PARTS = ("answer", "calendar", "times", "causes")
+#: The number of days that the calendar shows after the requested day. So the requested day is not at its end.
+DAYS_AFTER_REQUESTED_DAY = 3
+FRAGMENT_NAMES = ("answer", "calendar", "times", "causes")
 FRAGMENTS = {
     **job_head.FRAGMENTS,
-    **{f"schedule-{part}": f"chroniker/console/schedule/{part}.html" for part in PARTS},
+    **{f"schedule-{part}": f"chroniker/console/schedule/{part}.html" for part in FRAGMENT_NAMES},
 }
 
 
@@ -97,10 +97,10 @@ def _read_parameters(query: QueryDict, zone: ZoneInfo, today: dt.date) -> PagePa
     asked = None
     if date is not None and time is not None and date.year in YEARS:
         exact = query.get("t", "").count(":") > 1
-        asked = make_question(date, time.replace(microsecond=0, tzinfo=None), zone, to_the_second=exact)
+        asked = make_question(date, time.replace(microsecond=0, tzinfo=None), zone, with_seconds=exact)
     last = _parse_or_none(parse_date, query.get("to", ""))
-    if last is None and asked is not None and asked.date <= today - dt.timedelta(days=DAYS):
-        last = asked.date + dt.timedelta(days=AFTER)
+    if last is None and asked is not None and asked.date <= today - dt.timedelta(days=CALENDAR_DAYS):
+        last = asked.date + dt.timedelta(days=DAYS_AFTER_REQUESTED_DAY)
     before = _parse_or_none(parse_datetime, query.get("before", ""))
     return PageParameters(
         query,
@@ -122,17 +122,17 @@ def _history_context(request: HttpRequest, overview: JobStatus) -> dict[str, Any
     zone = _job_zone_or_default(overview.job)
     today = overview.now.astimezone(zone).date()
     wanted = _read_parameters(request.GET, zone, today)
-    days = calendar_days(zone, wanted.last, DAYS)
+    days = calendar_days(zone, wanted.last, CALENDAR_DAYS)
     low, high = days[0].start, days[-1].end
     is_dense = _needs_hourly_cells(overview.job, overview.now)
     if is_dense:
         until = _newest_row_moment(wanted, high)
-        page = ledger.newest_entries(overview.job, overview.state, overview.now, until, limit=ROWS * 2)
+        page = ledger.newest_entries(overview.job, overview.state, overview.now, until, limit=MAX_TABLE_ROWS * 2)
         hours = RunHour.objects.filter(job=overview.job.pk, hour__gte=low, hour__lt=high).order_by("hour")
         fill_days(days, calendar_cells_of_hours(hours))
     else:
         page = ledger.entries_between(
-            overview.job, overview.state, overview.now, low, high - ledger.TICK, min_entries=ROWS
+            overview.job, overview.state, overview.now, low, high - ledger.TICK, min_entries=MAX_TABLE_ROWS
         )
         fill_days(days, calendar_cells_of_entries(page.entries))
     found = (
@@ -156,7 +156,10 @@ def _history_context(request: HttpRequest, overview: JobStatus) -> dict[str, Any
 
 
 def _newest_row_moment(parameters: PageParameters, calendar_end: dt.datetime) -> dt.datetime:
-    """For a job that is shown by hours: where its rows start, at the question, at ``before``, or at the last day."""
+    """For a job that is shown by hours: the newest row is at this time or before it.
+
+    It depends on the question, or on ``before``, or on the last day of the calendar.
+    """
     spans = parameters.asked.spans if parameters.asked is not None and parameters.before is None else []
     moments = [
         calendar_end,
@@ -174,7 +177,7 @@ def _needs_hourly_cells(job: Job, now: dt.datetime) -> bool:
 
 
 def _earlier_and_later_links(parameters: PageParameters, days: Sequence[CalendarDay], today: dt.date) -> dict[str, str]:
-    earlier, later = (parameters.last + dt.timedelta(days=step) for step in (-DAYS, DAYS))
+    earlier, later = (parameters.last + dt.timedelta(days=step) for step in (-CALENDAR_DAYS, CALENDAR_DAYS))
     is_newest = parameters.last >= today
     return {
         "earlier_link": parameters.url_with(to=str(earlier), d="", t="") if days[0].date.year > 1971 else "",
@@ -183,10 +186,10 @@ def _earlier_and_later_links(parameters: PageParameters, days: Sequence[Calendar
 
 
 def _rows_context(parameters: PageParameters, page: ledger.LedgerPage, overview: JobStatus) -> dict[str, Any]:
-    """The rows of the table, and the link to older rows: among the entries that were read, or in earlier days."""
+    """The rows of the table, and the link to older rows: in the entries that were read, or in earlier days."""
     before = parameters.before
     entries = [entry for entry in page.entries if before is None or entry.instant < before]
-    rows, rest = history_rows(entries, overview, ROWS, only_not_succeeded=parameters.only_bad)
+    rows, rest = history_rows(entries, overview, MAX_TABLE_ROWS, only_not_succeeded=parameters.only_bad)
     older = ""
     if rest is not None:
         older = parameters.url_with(before=rest.isoformat(), to=parameters.query.get("to", ""))

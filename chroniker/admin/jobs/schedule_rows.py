@@ -35,7 +35,7 @@ class HistoryRow:
 def history_rows(
     entries: Sequence[Entry], overview: JobStatus, max_rows: int, *, only_not_succeeded: bool
 ) -> tuple[list[HistoryRow], dt.datetime | None]:
-    """At most ``max_rows`` rows, newest first; and, if there are more, the oldest moment that the rows cover."""
+    """At most ``max_rows`` rows, newest first. If there are more rows: also the oldest moment that these rows cover."""
     groups = _group_by_run([entry for entry in entries if not only_not_succeeded or entry.verdict != Status.SUCCEEDED])
     shown = list(islice(groups, max_rows))
     more = next(groups, None) is not None

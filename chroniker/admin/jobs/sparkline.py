@@ -12,14 +12,14 @@ from chroniker.insights.latest_runs import LATEST, PastRun, count_succeeded_and_
 from chroniker.models import OPEN, Status
 from chroniker.wording.states import state
 
-STEP, BAR, LINE = 6, 4, 17
-HIGHEST, BELOW = 15, 7
+BAR_DISTANCE, BAR_WIDTH, BASELINE_Y = 6, 4, 17
+MAX_BAR_HEIGHT, FAILED_BAR_HEIGHT = 15, 7
 #: The tone of each status, and the statuses whose bars are flat.
 TONES = {str(status): state(status).tone for status in Status}
 FLAT = (Status.SKIPPED, Status.STOPPED)
 
 
-class Bar(NamedTuple):  # a page has thousands: a frozen dataclass takes three times as long
+class SparklineBar(NamedTuple):  # a page has thousands: a frozen dataclass is three times as slow
     x: int
     y: int
     height: int
@@ -28,16 +28,16 @@ class Bar(NamedTuple):  # a page has thousands: a frozen dataclass takes three t
 
 @dataclass(frozen=True, slots=True)
 class Sparkline:
-    bars: list[Bar]
+    bars: list[SparklineBar]
     open_x: int | None  #: where the open run is drawn
     label: str
 
     @property
     def shapes(self) -> list[tuple[str, str]]:
-        """For each tone, the path of all its bars: one element for each bar would be far more."""
+        """For each tone, one path for all its bars. One element for each bar would make the page much larger."""
         found: dict[str, str] = {}
         for bar in self.bars:
-            found[bar.tone] = f"{found.get(bar.tone, '')}M{bar.x} {bar.y}h{BAR}v{bar.height}h-{BAR}z"
+            found[bar.tone] = f"{found.get(bar.tone, '')}M{bar.x} {bar.y}h{BAR_WIDTH}v{bar.height}h-{BAR_WIDTH}z"
         return list(found.items())
 
 
@@ -48,19 +48,19 @@ def draw_sparkline(runs: Sequence[PastRun]) -> Sparkline | None:
     closed = [run for run in runs if run.status not in OPEN][-LATEST:]
     longest = max((run.seconds or 0.0 for run in closed if run.status == Status.SUCCEEDED), default=0.0)
     shift = LATEST - len(closed)
-    bars = [_make_bar(1 + STEP * (number + shift), run, longest) for number, run in enumerate(closed)]
+    bars = [_make_bar(1 + BAR_DISTANCE * (number + shift), run, longest) for number, run in enumerate(closed)]
     is_open = len(closed) < len(runs)
     good, ended = count_succeeded_and_ended(runs)
     words = {"n": len(closed), "good": good, "bad": ended - good}
     label = _("Last %(n)d runs: %(good)d succeeded, %(bad)d failed") % words
-    return Sparkline(bars, STEP * LATEST + 2 if is_open else None, label)
+    return Sparkline(bars, BAR_DISTANCE * LATEST + 2 if is_open else None, label)
 
 
-def _make_bar(x: int, run: PastRun, longest_seconds: float) -> Bar:
+def _make_bar(x: int, run: PastRun, longest_seconds: float) -> SparklineBar:
     tone = TONES[run.status]
     if run.status == Status.SUCCEEDED:
-        height = 2 + round((HIGHEST - 2) * ((run.seconds or 0.0) / longest_seconds)) if longest_seconds else 2
-        return Bar(x, LINE - height, height, tone)
+        height = 2 + round((MAX_BAR_HEIGHT - 2) * ((run.seconds or 0.0) / longest_seconds)) if longest_seconds else 2
+        return SparklineBar(x, BASELINE_Y - height, height, tone)
     if run.status in FLAT:
-        return Bar(x, LINE - 2, 2, tone)
-    return Bar(x, LINE + 1, BELOW, tone)
+        return SparklineBar(x, BASELINE_Y - 2, 2, tone)
+    return SparklineBar(x, BASELINE_Y + 1, FAILED_BAR_HEIGHT, tone)

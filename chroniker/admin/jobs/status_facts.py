@@ -21,9 +21,9 @@ from chroniker.job_commands.secret_masking import mask_secrets
 from chroniker.models import DELAY_BOUNDS, EVERY_HOST, CatchUp, Job, Overlap
 from chroniker.wording.formats import NOTHING, format_count, percent, relative, short_duration, short_time
 
-#: The page names at most so many subscribers.
-MOST_NAMED = 5
-DAYS = 30
+#: The largest number of subscribers that the page names.
+MAX_SUBSCRIBER_NAMES = 5
+COUNTED_DAYS = 30
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,7 +36,7 @@ class Fact:
 
 
 def facts_at_a_glance(overview: JobStatus, counts: RunCounts | None) -> list[Fact]:
-    """``counts``: of the runs of the last ``DAYS`` days; ``None`` if the user may not view runs."""
+    """``counts``: of the runs of the last ``COUNTED_DAYS`` days; ``None`` if the user may not view runs."""
     now, last = overview.now, overview.state.last_success_at
     found = [
         _time_fact(_("Next run"), overview.next_run, now),
@@ -134,5 +134,7 @@ def _subscriber_names(job: Job) -> str:
     if not job.email_errors_to_subscribers:
         return _("nobody")
     field = get_user_model().USERNAME_FIELD
-    names = list(job.subscribers.order_by(field).values_list(field, flat=True)[: MOST_NAMED + 1])
-    return ", ".join([*names[:MOST_NAMED], *(["…"] if len(names) > MOST_NAMED else [])]) or _("nobody")
+    names = list(job.subscribers.order_by(field).values_list(field, flat=True)[: MAX_SUBSCRIBER_NAMES + 1])
+    return ", ".join([*names[:MAX_SUBSCRIBER_NAMES], *(["…"] if len(names) > MAX_SUBSCRIBER_NAMES else [])]) or _(
+        "nobody"
+    )

@@ -19,7 +19,7 @@ from chroniker.insights import run_counts, run_durations
 from chroniker.insights.job_status import JobStatus
 from chroniker.models import OPEN, Run
 
-RECENT = 10
+RECENT_RUNS = 10
 TEMPLATE = "chroniker/console/job/status.html"
 FRAGMENTS = {
     **job_head.FRAGMENTS,
@@ -60,18 +60,18 @@ def status_view(job_admin: Any, request: HttpRequest, object_id: int) -> HttpRes
 
 
 def _runs_context(request: HttpRequest, overview: JobStatus) -> dict[str, Any]:
-    """The values that need runs; only those without runs if the user may not view runs."""
+    """The values that are computed from runs. If the user may not view runs: only those that show no run."""
     if not request.user.has_perm("chroniker.view_run"):
         return {
-            "sentence": describe_status(overview, None, links_runs=False),
+            "sentence": describe_status(overview, None, may_view_runs=False),
             "glance": status_facts.facts_at_a_glance(overview, None),
         }
     job, now = overview.job, overview.now
-    recent = list(Run.objects.filter(job=job.pk, parent=None).order_by("-token")[:RECENT])
+    recent = list(Run.objects.filter(job=job.pk, parent=None).order_by("-token")[:RECENT_RUNS])
     closed = next((run for run in recent if run.status not in OPEN), None)
-    counts = run_counts.fetch_run_counts(job.pk, now, status_facts.DAYS)
+    counts = run_counts.fetch_run_counts(job.pk, now, status_facts.COUNTED_DAYS)
     return {
-        "sentence": describe_status(overview, closed, links_runs=True),
+        "sentence": describe_status(overview, closed, may_view_runs=True),
         "glance": status_facts.facts_at_a_glance(overview, counts),
         "recent": [run_row(run, overview) for run in recent],
         "runs_url": admin_url("chroniker_job_runs", job.pk),

@@ -30,8 +30,8 @@ class StatusSentence:
     tone: str
 
 
-def describe_status(overview: JobStatus, last_run: Run | None, *, links_runs: bool) -> StatusSentence:
-    """``links_runs``: whether the user may view runs. ``last_run``: the latest closed run, if the user may view it."""
+def describe_status(overview: JobStatus, last_run: Run | None, *, may_view_runs: bool) -> StatusSentence:
+    """``last_run``: the latest closed run, if the user may view runs. ``may_view_runs``: whether the user may."""
     code = overview.state_code
     writers = {
         "running": _running_sentence_and_note,
@@ -40,7 +40,7 @@ def describe_status(overview: JobStatus, last_run: Run | None, *, links_runs: bo
     }
     if overview.lease is not None:
         text, note = writers.get(code, _queued_sentence_and_note)(
-            overview, _run_number_html(overview.lease.run, is_linked=links_runs)
+            overview, _run_number_html(overview.lease.run, is_linked=may_view_runs)
         )
     elif code == "failing":
         text, note = _failures_sentence(overview, last_run), _next_run_sentence(overview)
@@ -64,13 +64,13 @@ def describe_status(overview: JobStatus, last_run: Run | None, *, links_runs: bo
 def _running_sentence_and_note(overview: JobStatus, run_number: SafeString) -> tuple[str | SafeString, str]:
     assert overview.lease is not None
     run, now = overview.lease.run, overview.now
-    took = now - (run.started_at or run.claimed_at)
-    words = {"run": run_number, "time": short_duration(took), "host": run.host}
+    duration = now - (run.started_at or run.claimed_at)
+    words = {"run": run_number, "time": short_duration(duration), "host": run.host}
     text = format_html(_("Run {run} has been running for {time} on {host}"), **words)
     parts = _progress_text(overview)
     text = format_html("{}: {}.", text, parts) if parts else format_html("{}.", text)
     waiting = activations_text(overview.n_waiting) if overview.n_waiting else ""
-    notes = [_slow_sentence(overview, took), _next_time_while_open(overview), waiting]
+    notes = [_slow_sentence(overview, duration), _next_time_while_open(overview), waiting]
     if run.stop_requested_at is not None:
         notes.insert(0, _("A stop was requested by %(name)s.") % {"name": run.stop_requester})
     return text, " ".join(filter(None, notes))
@@ -94,9 +94,9 @@ def _progress_text(overview: JobStatus) -> str:
     return ", ".join(parts)
 
 
-def _slow_sentence(overview: JobStatus, took: dt.timedelta) -> str:
+def _slow_sentence(overview: JobStatus, duration: dt.timedelta) -> str:
     p95 = overview.state.p95
-    return _("It is slower than 95 of 100 successful runs.") if p95 and took.total_seconds() > p95 else ""
+    return _("It is slower than 95 of 100 successful runs.") if p95 and duration.total_seconds() > p95 else ""
 
 
 def _next_time_while_open(overview: JobStatus) -> str:
@@ -140,7 +140,7 @@ def _hold_sentence(overview: JobStatus, last_run: Run | None) -> str:
 
 
 def masked_failure_line(run: Run, secrets: str) -> str:
-    """The error line of a run, or, without one, its reason; without the values of secrets."""
+    """The error line of a run, or its reason if it has no error line. The values of secrets are masked."""
     return mask_secrets(run.error_line or run.reason, secrets)
 
 

@@ -33,7 +33,7 @@ def _set_enabled(job_admin: Any, request: HttpRequest, object_id: int, *, enable
         return redirect_to_next_or_job(job_admin, request, job)
     chosen = Job.objects.filter(pk=object_id)
     if not enable and (
-        page := action_confirmation.confirmation_page(job_admin, request, chosen, action_confirmation.DISABLE)
+        page := action_confirmation.confirmation_page(job_admin, request, chosen, action_confirmation.DISABLE_QUESTION)
     ):
         return page
     changed = job_admin.set_enabled(request, chosen, enabled=enable)

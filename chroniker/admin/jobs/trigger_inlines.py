@@ -38,10 +38,10 @@ class TriggerForm(TriggerModelForm):
 class TriggerFormSet(LabelledInputsFormSet):
     """Refuses circles of triggers and dependencies.
 
-    If two users create a circle at the same moment, it is stored; the limit of triggers in a row then ends its runs.
+    If two users create a circle at the same moment, the circle is stored. The limit of triggers in a row ends its runs.
     """
 
-    other: ClassVar[str]
+    other_field: ClassVar[str]
 
     def clean(self) -> None:
         super().clean()
@@ -49,36 +49,42 @@ class TriggerFormSet(LabelledInputsFormSet):
             return
         # A row that this user may not change has no cleaned data.
         kept = [form for form in self.forms if form.cleaned_data and not self._should_delete_form(form)]  # type: ignore[attr-defined]
-        by_other = {form.cleaned_data[self.other].pk: form for form in kept if self.other in form.cleaned_data}
+        by_other = {
+            form.cleaned_data[self.other_field].pk: form for form in kept if self.other_field in form.cleaned_data
+        }
         find = (
-            circles.find_circle_of_trigger_targets if self.other == "target" else circles.find_circle_of_trigger_sources
+            circles.find_circle_of_trigger_targets
+            if self.other_field == "target"
+            else circles.find_circle_of_trigger_sources
         )
         if circle := find(self.instance.pk, by_other):
             text = _("This would make the jobs start each other in a circle: %(path)s.")
-            by_other[circle[1]].add_error(self.other, ValidationError(text % {"path": job_names_in_circle(circle)}))
+            by_other[circle[1]].add_error(
+                self.other_field, ValidationError(text % {"path": job_names_in_circle(circle)})
+            )
 
 
 class TargetFormSet(TriggerFormSet):
-    other = "target"
+    other_field = "target"
 
 
 class SourceFormSet(TriggerFormSet):
-    other = "source"
+    other_field = "source"
 
 
 class TriggerInline(TabularInline):
-    """The permission to change jobs is enough to change triggers, although a trigger also makes another job run."""
+    """Users who may change jobs may change triggers, although a trigger also starts another job."""
 
     model = JobTrigger
     form = TriggerForm
     extra = 0
-    fixed: ClassVar[str] = ""  #: the name of these triggers in a declaration in code
+    declared_as: ClassVar[str] = ""  #: the name of these triggers in a declaration in code
 
     def get_queryset(self, request: HttpRequest) -> Any:
         return super().get_queryset(request).select_related("source", "target")  # for the names of the rows
 
     def _may_change(self, request: HttpRequest, obj: Job | None) -> bool:
-        fixed = bool(self.fixed) and self.fixed in fields_set_by_declaration(obj)
+        fixed = bool(self.declared_as) and self.declared_as in fields_set_by_declaration(obj)
         return request.user.has_perm("chroniker.change_job") and not fixed
 
     def has_view_permission(self, request: HttpRequest, obj: Any = None) -> bool:
@@ -105,5 +111,5 @@ class TriggerSourcesInline(TriggerInline):
     fk_name = "target"
     formset: type[Any] = SourceFormSet
     autocomplete_fields = ("source",)
-    fixed = "triggered_by"
+    declared_as = "triggered_by"
     verbose_name_plural = gettext_lazy("is started by the end of")

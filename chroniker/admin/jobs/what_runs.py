@@ -48,7 +48,7 @@ def _picker_values(picker: Picker, args: str) -> dict[str, Any]:
 
 
 def _split_arguments(picker: Picker, args: str) -> dict[str, str] | None:
-    """The arguments in their parts; ``None`` if the script must leave them as they are."""
+    """The parts of the arguments; ``None`` if the script must not change the arguments."""
     if not args.strip():
         return {"name": "", "args": "", "kwargs": "", "others": ""}
     try:

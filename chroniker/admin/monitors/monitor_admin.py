@@ -17,7 +17,7 @@ from django.utils.html import format_html
 from django.utils.safestring import SafeString
 from django.utils.translation import gettext_lazy as _
 
-from chroniker.admin.jobs.action_confirmation import CHECK
+from chroniker.admin.jobs.action_confirmation import CHECK_QUESTION
 from chroniker.admin.jobs.bulk_actions import BulkActionsMixin
 from chroniker.admin.monitors.monitor_list import MonitorStatus, fetch_monitor_statuses
 from chroniker.admin.shared.filters import LastResultFilter
@@ -41,7 +41,7 @@ class MonitorChangeList(ChangeList):
         self.result_list = jobs
         editable = _may_see_jobs(request)
         for status in fetch_monitor_statuses(jobs).values():
-            status.status.job.__dict__.update(monitor_status=status, linked=editable)
+            status.job_status.job.__dict__.update(monitor_status=status, linked=editable)
 
 
 class MonitorColumnsMixin:
@@ -74,10 +74,10 @@ def _fetched_monitor_status(job: Job) -> MonitorStatus:
 
 @admin.register(Monitor)
 class MonitorAdmin(SiteLinksMixin, MonitorColumnsMixin, BulkActionsMixin, JobModelAdmin):
-    """The list needs the permission to view monitors or jobs; its links to jobs need the one to view jobs."""
+    """The list needs the permission to view monitors or jobs. Its links to jobs need the permission to view jobs."""
 
     list_display = ("monitor_cell", "attention_cell", "state_cell", "last_result_cell")
-    list_display_links = None  # the column "monitor" links itself
+    list_display_links = None  # the cells of the column "monitor" contain links
     list_filter = ("enabled", LastResultFilter)
     list_max_show_all = 100
     search_fields = ("name", "monitor_description")
@@ -93,7 +93,7 @@ class MonitorAdmin(SiteLinksMixin, MonitorColumnsMixin, BulkActionsMixin, JobMod
 
     @admin.action(description=_("Check selected monitors now"), permissions=["run"])
     def check_now(self, request: HttpRequest, chosen: QuerySet[Job]) -> HttpResponse | None:
-        return self.run_if_confirmed(request, chosen, CHECK)
+        return self.run_if_confirmed(request, chosen, CHECK_QUESTION)
 
     # -- pages for editing: those of the job ---------------------------------------------------------------------
 
@@ -103,7 +103,7 @@ class MonitorAdmin(SiteLinksMixin, MonitorColumnsMixin, BulkActionsMixin, JobMod
         return redirect(f"{admin_url('chroniker_job_add')}?is_monitor=1&command=check_monitor")
 
     def change_view(self, request: HttpRequest, object_id: str, *args: Any, **kwargs: Any) -> HttpResponse:
-        return redirect_to("chroniker_job_change", object_id)  # checks its own permissions
+        return redirect_to("chroniker_job_change", object_id)  # that page checks the permissions
 
     def has_view_permission(self, request: HttpRequest, obj: Any = None) -> bool:
         return request.user.has_perm("chroniker.view_monitor") or _may_see_jobs(request)

@@ -21,41 +21,46 @@ from chroniker.wording.formats import NOTHING
 
 @dataclass(frozen=True, slots=True)
 class MonitorStatus:
-    """One monitor. ``found``: how many records need attention; ``None`` if the latest run reported no number."""
+    """One monitor.
 
-    status: JobStatus
-    found: int | None
-    url: str = ""
-    wrong_url: str = ""
+    ``attention_count``: how many records need attention; ``None`` if the latest run reported no number.
+    ``records_url``: the address of these records.
+    ``url_error``: why the template of this address cannot be rendered; else empty.
+    """
+
+    job_status: JobStatus
+    attention_count: int | None
+    records_url: str = ""
+    url_error: str = ""
 
     def attention_cell(self) -> SafeString:
         """The number of records that need attention, and the link to them."""
         label = _("Need attention")
-        if self.found is None:
-            ran = self.status.last_status is not None
+        if self.attention_count is None:
+            ran = self.job_status.last_status is not None
             note = _("The latest run reported no count.") if ran else ""
             return list_cell(label, NOTHING, format_html("{} {}", note, self._records_link()))
-        shown = badge("failing" if self.found else "ok", str(self.found))
+        shown = badge("failing" if self.attention_count else "ok", str(self.attention_count))
         return list_cell(label, shown, self._records_link())
 
     def _records_link(self) -> str | SafeString:
-        if self.wrong_url:
-            return format_html('<span class="tone" data-tone="bad">{}</span>', self.wrong_url)
-        if not self.url:
+        if self.url_error:
+            return format_html('<span class="tone" data-tone="bad">{}</span>', self.url_error)
+        if not self.records_url:
             return ""
-        name = _("View details of “%(name)s”") % {"name": self.status.job.name}
-        return format_html('<a href="{}" aria-label="{}">{}</a>', self.url, name, _("View details"))
+        name = _("View details of “%(name)s”") % {"name": self.job_status.job.name}
+        return format_html('<a href="{}" aria-label="{}">{}</a>', self.records_url, name, _("View details"))
 
     def state_cell(self) -> SafeString:
-        why = "" if self.status.is_self_explanatory else self.status.why
-        return list_cell("", badge(self.status.state_code), why)
+        why = "" if self.job_status.is_self_explanatory else self.job_status.why
+        return list_cell("", badge(self.job_status.state_code), why)
 
     def last_result_cell(self) -> SafeString:
-        last = self.status.last_status
+        last = self.job_status.last_status
         if last is None:
             return list_cell(_("Last result"), NOTHING)
         return list_cell(
-            _("Last result"), badge(last), relative_html(self.status.state.last_finished_at, self.status.now)
+            _("Last result"), badge(last), relative_html(self.job_status.state.last_finished_at, self.job_status.now)
         )
 
 
@@ -74,7 +79,7 @@ def _make_monitor_status(job: Job, status: JobStatus, attention_counts: Mapping[
 
 
 def fetch_attention_counts(job_ids: Sequence[int]) -> dict[int, int | None]:
-    """By job id: the number that its latest ended run reported; for a run on every host, the sum over the hosts."""
+    """By job id: the number that the latest ended run reported. For a run on every host: the sum over the hosts."""
     ended = Run.objects.filter(job=OuterRef("pk"), slot="", status__in=[*REPORTED, Status.LOST]).order_by("-token")
     latest = Job.objects.filter(pk__in=job_ids).order_by("pk").values_list(Subquery(ended.values("pk")[:1]), flat=True)
     runs = Run.objects.filter(pk__in=[run_id for run_id in latest if run_id]).order_by("pk")

@@ -82,7 +82,7 @@ class AlertAdmin(SiteLinksMixin, AlertModelAdmin):
         return False  # an alert is deleted together with its job, or after some time
 
     def get_list_display(self, request: HttpRequest) -> Any:
-        """The columns. The last one, a link to mute, is only for users who may mute alerts."""
+        """The columns. The last column has a link to mute the alert. Only users who may mute alerts see it."""
         return self.list_display if permission_test(request)("add_alertmute") else self.list_display[:-1]
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Alert]:

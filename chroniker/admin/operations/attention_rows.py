@@ -14,13 +14,13 @@ from chroniker.insights.attention import Item
 from chroniker.job_commands.secret_masking import mask_secrets
 from chroniker.models import Job
 
-#: The page lists at most so many items. It counts the others, with a link.
-SHOWN = 20
+#: The largest number of items that the page lists. It counts the others, with a link.
+MAX_ITEMS_SHOWN = 20
 MOST_BUTTONS = 2
 #: The kind of an item about an alert begins with this.
 ALERT = "alert_"
 #: The state code of each kind of item that is not about an alert.
-CODES = {
+STATE_CODES = {
     "no_tick": "overdue",
     "failing": "failing",
     "held": "on_hold",
@@ -34,7 +34,7 @@ CODES = {
 
 @dataclass(frozen=True, slots=True)
 class AttentionButton:
-    """A link, or, if ``posts`` is true, a button that changes something. ``label`` is its accessible name."""
+    """A link. If ``posts`` is true: a button that sends a POST request. ``label`` is its accessible name."""
 
     text: str
     url: str
@@ -43,8 +43,8 @@ class AttentionButton:
 
 
 def attention_rows(items: Sequence[Item], has_permission: Callable[[str], bool]) -> list[dict[str, Any]]:
-    """The rows for the template: those of the first ``SHOWN`` items."""
-    return [_attention_row(item, has_permission) for item in items[:SHOWN]]
+    """The rows for the template: those of the first ``MAX_ITEMS_SHOWN`` items."""
+    return [_attention_row(item, has_permission) for item in items[:MAX_ITEMS_SHOWN]]
 
 
 def _attention_row(item: Item, has_permission: Callable[[str], bool]) -> dict[str, Any]:
@@ -63,7 +63,7 @@ def _attention_row(item: Item, has_permission: Callable[[str], bool]) -> dict[st
 
 
 def _state_code(item_kind: str) -> str:
-    return CODES.get(item_kind) or alert_state_code(item_kind.removeprefix(ALERT))
+    return STATE_CODES.get(item_kind) or alert_state_code(item_kind.removeprefix(ALERT))
 
 
 def _owner_text(item: Item) -> str:

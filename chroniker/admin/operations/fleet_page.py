@@ -30,7 +30,7 @@ FRAGMENTS = {
 }
 
 
-def fleet_page(site: AdminSite, request: HttpRequest) -> HttpResponse:
+def render_fleet_page(site: AdminSite, request: HttpRequest) -> HttpResponse:
     """The page. The caller checks that the user may view hosts."""
     now = database_now()
     found, history = fetch_fleet(now), fetch_tick_history(now)
@@ -57,8 +57,8 @@ def fleet_page(site: AdminSite, request: HttpRequest) -> HttpResponse:
     return render_console_page(site, request, "chroniker/console/fleet/page.html", "fleet", context, FRAGMENTS)
 
 
-def _newest_ticker(newest_first: Sequence[Ticker]) -> Ticker | None:
-    return newest_first[0] if newest_first else None
+def _newest_ticker(tickers_newest_first: Sequence[Ticker]) -> Ticker | None:
+    return tickers_newest_first[0] if tickers_newest_first else None
 
 
 def _tick_stats(history: TickHistory) -> dict[str, Any]:

@@ -12,26 +12,26 @@ from chroniker.insights.tick_history import MINUTES, MinuteOfTicks, TickHistory,
 from chroniker.wording.formats import short_duration
 
 WIDTH, HEIGHT = 1120, 50
-STEP = WIDTH / MINUTES
+MINUTE_WIDTH = WIDTH / MINUTES
 #: A worker with more slots gets no picture, only numbers.
 MOST_SLOTS = 32
 CLOCK = 120
-#: A bar is marked and cut off if its pass took more than so many times the usual time.
+#: A bar is marked and cut off if its pass took longer than this factor times the usual time.
 FAR_ABOVE = 3
 
 
 def draw_ticks(history: TickHistory) -> dict[str, Any]:
     """A bar for each minute with a pass of the tick, and a frame for each gap without one.
 
-    A bar far above the usual height is cut off.
+    A bar that is much higher than usual is cut off.
     """
     usual = history.pass_p95 or 0.0
     tall = max((minute.longest_pass or 0.0 for minute in history.minutes), default=0.0)
     tall = min(tall, FAR_ABOVE * usual) or 1.0
     bars = [
         {
-            "x": round(STEP * index, 1),
-            "width": round(STEP - 3, 1),
+            "x": round(MINUTE_WIDTH * index, 1),
+            "width": round(MINUTE_WIDTH - 3, 1),
             "y": HEIGHT - height,
             "height": height,
             "tone": "wait" if minute.longest_pass > tall else "busy",
@@ -41,7 +41,11 @@ def draw_ticks(history: TickHistory) -> dict[str, Any]:
         if minute.longest_pass is not None and (height := _bar_height(minute.longest_pass / tall))
     ]
     frames = [
-        {"x": round(STEP * first, 1), "width": round(STEP * count - 3, 1), "say": _gap_text(history, first, count)}
+        {
+            "x": round(MINUTE_WIDTH * first, 1),
+            "width": round(MINUTE_WIDTH * count - 3, 1),
+            "say": _gap_text(history, first, count),
+        }
         for first, count in gaps_without_pass(history)
     ]
     return {"bars": bars, "frames": frames, "n_gaps": len(frames)}

@@ -13,7 +13,7 @@ from chroniker.insights.guarantees import LateMessages, Measurement
 from chroniker.models import Guarantee
 from chroniker.wording.formats import NOTHING, format_count
 
-NAMES: dict[str, tuple[Any, Any]] = {
+GUARANTEE_TEXTS: dict[str, tuple[Any, Any]] = {
     Guarantee.ONE_INSTANCE: (Guarantee.ONE_INSTANCE.label, gettext_lazy("Runs of one job at the same time")),
     Guarantee.ONE_RECORD: (Guarantee.ONE_RECORD.label, gettext_lazy("Scheduled times with two records")),
     Guarantee.CLAIMS_END: (Guarantee.CLAIMS_END.label, gettext_lazy("Claims that were not closed in time")),
@@ -31,8 +31,8 @@ NAMES: dict[str, tuple[Any, Any]] = {
     ),
     "dependencies": (gettext_lazy("Dependencies hold"), gettext_lazy("Not measured here; each claim checks it")),
 }
-#: For these guarantees each counted event shows that the guarantee held. It is no violation.
-REFUSALS = ("late_reports", "output", "deliveries")
+#: For these guarantees, each counted event shows that the guarantee held. Such an event is no violation.
+REFUSAL_GUARANTEES = ("late_reports", "output", "deliveries")
 NEVER_MEASURED = ("tick", "dependencies")
 NOT_MEASURED = Measurement((None, None, None), is_fresh=False)
 
@@ -65,11 +65,11 @@ class GuaranteeRow:
 
 
 def make_guarantee_rows(measured: dict[str, Measurement], late_messages: LateMessages) -> list[GuaranteeRow]:
-    return [_make_guarantee_row(key, measured.get(key, NOT_MEASURED), late_messages) for key in NAMES]
+    return [_make_guarantee_row(key, measured.get(key, NOT_MEASURED), late_messages) for key in GUARANTEE_TEXTS]
 
 
 def _make_guarantee_row(key: str, measured: Measurement, late_messages: LateMessages) -> GuaranteeRow:
-    name, counted = NAMES[key]
+    name, counted = GUARANTEE_TEXTS[key]
     result, word = _result_and_word(key, measured, late_messages)
     return GuaranteeRow(key, name, counted, result, str(word), measured)
 
@@ -80,7 +80,7 @@ def _result_and_word(key: str, measured: Measurement, late_messages: LateMessage
         return "broken", ngettext("Late: %(n)s message", "Late: %(n)s messages", late_messages.count) % {
             "n": format_count(late_messages.count)
         }
-    if key in REFUSALS:
+    if key in REFUSAL_GUARANTEES:
         return ("events", _("Held, see events")) if measured.highest_count else ("held", _("Held"))
     if measured.highest_count:
         return ("warning", _("Above the limit")) if key == Guarantee.GROUP_LIMIT else ("broken", _("Broken"))

@@ -30,9 +30,9 @@ class HostAdmin(SiteLinksMixin, HostModelAdmin):
     def changelist_view(self, request: HttpRequest, extra_context: dict[str, Any] | None = None) -> HttpResponse:
         if not self.has_view_permission(request):
             raise PermissionDenied
-        from chroniker.admin.operations.fleet_page import fleet_page  # late, as all pages
+        from chroniker.admin.operations.fleet_page import render_fleet_page  # late, as all pages
 
-        return fleet_page(self.admin_site, request)
+        return render_fleet_page(self.admin_site, request)
 
     def change_view(self, request: HttpRequest, object_id: str, *args: Any, **kwargs: Any) -> HttpResponse:
         if not self.has_view_permission(request):

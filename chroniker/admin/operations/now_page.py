@@ -10,7 +10,7 @@ from django.core.exceptions import PermissionDenied
 from django.http import HttpRequest, HttpResponse
 from django.utils.translation import gettext as _
 
-from chroniker.admin.operations.attention_rows import SHOWN, attention_rows
+from chroniker.admin.operations.attention_rows import MAX_ITEMS_SHOWN, attention_rows
 from chroniker.admin.operations.now_pictures import draw_day_bars, draw_hour_bars
 from chroniker.admin.shared.console_bar import permission_test
 from chroniker.admin.shared.console_page import render_console_page
@@ -125,7 +125,7 @@ def _attention_context(attention_list: Attention, has_permission: Any) -> dict[s
     return {
         "attention": attention_rows(attention_list.items, has_permission),
         "attention_count": len(attention_list.items),
-        "attention_more": max(len(attention_list.items) - SHOWN, 0),
+        "attention_more": max(len(attention_list.items) - MAX_ITEMS_SHOWN, 0),
         "attention_is_complete": attention_list.is_complete,
         "nothing_ticks": "no_tick" in kinds,
         "jobs_url": admin_url("chroniker_job_changelist"),

@@ -15,7 +15,7 @@ from chroniker.wording.formats import short_time
 
 WIDTH = 384
 #: The greatest height of a bar above the line, of a bar below it, and of a bar of the next hour.
-ABOVE, BELOW, HOUR = 54, 14, 40
+MAX_HEIGHT_ABOVE, MAX_HEIGHT_BELOW, MAX_HOUR_BAR_HEIGHT = 54, 14, 40
 
 
 def draw_day_bars(counts: DayCounts) -> list[dict[str, Any]]:
@@ -29,9 +29,9 @@ def draw_day_bars(counts: DayCounts) -> list[dict[str, Any]]:
             "inner": round(step * index + 1, 1),
             "step": round(step, 1),
             "width": round(step - 2, 1),
-            "good": _bar_height(part.succeeded, most, ABOVE),
-            "good_y": ABOVE - _bar_height(part.succeeded, most, ABOVE),
-            "bad": _bar_height(part.bad, worst, BELOW),
+            "good": _bar_height(part.succeeded, most, MAX_HEIGHT_ABOVE),
+            "good_y": MAX_HEIGHT_ABOVE - _bar_height(part.succeeded, most, MAX_HEIGHT_ABOVE),
+            "bad": _bar_height(part.bad, worst, MAX_HEIGHT_BELOW),
             "say": _half_hour_text(part.start, part.succeeded, part.bad),
         }
         for index, part in enumerate(counts.parts)
@@ -39,13 +39,13 @@ def draw_day_bars(counts: DayCounts) -> list[dict[str, Any]]:
 
 
 def _bar_height(value: int, max_value: int, max_height: int) -> int:
-    """At least 2 for a value above zero: a single failure must be visible."""
+    """The height of the bar: at least 2 for a value above zero, because a single failure must be visible."""
     return max(round(max_height * value / max_value), 2) if value else 0
 
 
-def _half_hour_text(start: dt.datetime, succeeded: int, bad: int) -> str:
+def _half_hour_text(start: dt.datetime, succeeded: int, failed: int) -> str:
     end = timezone.localtime(start + PART)
-    words = {"low": short_time(start), "high": f"{end:%H:%M}", "good": succeeded, "bad": bad}
+    words = {"low": short_time(start), "high": f"{end:%H:%M}", "good": succeeded, "bad": failed}
     return _("%(low)s to %(high)s: %(good)d succeeded, %(bad)d failed") % words
 
 
@@ -55,9 +55,9 @@ def draw_hour_bars(coming_hour: NextHour, now: dt.datetime) -> list[dict[str, An
     return [
         {
             "x": round(step * index, 1),
-            "y": HOUR - _bar_height(count, most, HOUR),
+            "y": MAX_HOUR_BAR_HEIGHT - _bar_height(count, most, MAX_HOUR_BAR_HEIGHT),
             "width": round(step - 2, 1),
-            "height": _bar_height(count, most, HOUR),
+            "height": _bar_height(count, most, MAX_HOUR_BAR_HEIGHT),
             "say": ngettext("%(time)s: %(n)d run", "%(time)s: %(n)d runs", count)
             % {"time": f"{timezone.localtime(now + dt.timedelta(minutes=index)):%H:%M}", "n": count},
         }

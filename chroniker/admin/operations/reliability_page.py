@@ -22,7 +22,7 @@ from chroniker.outbox.failing_channels import MOST_ATTEMPTS
 from chroniker.wording.formats import short_duration
 
 #: The text that explains an event of this kind, if the event itself has no description.
-MEANINGS: dict[EventKind, Any] = {
+EVENT_MEANINGS: dict[EventKind, Any] = {
     EventKind.REFUSED_DELIVERY: gettext_lazy(
         "A duplicate or forged message for a run was refused. It started nothing."
     ),
@@ -87,7 +87,7 @@ def _run_event_row(run_event: RunEvent) -> dict[str, Any]:
     return {
         "at": run_event.at,
         "kind": EventKind(run_event.kind).label,
-        "text": run_event.description or MEANINGS.get(EventKind(run_event.kind), ""),
+        "text": run_event.description or EVENT_MEANINGS.get(EventKind(run_event.kind), ""),
         "run": f"{run_event.run.job.name} {run_event.run.token}",
         "url": admin_url("chroniker_run_change", run_event.run_id),
     }

@@ -22,9 +22,10 @@ BUCKETS = (
     (gettext_lazy("30 s–5 min"), "wait"),  # noqa: RUF001
     (gettext_lazy("> 5 min"), "bad"),
 )
-BAR, ROW = 220, 22
+MAX_BAR_WIDTH, ROW_HEIGHT = 220, 22
 WIDTH, HEIGHT = 384, 70
-#: Shares of failed runs. A bar above ``RAISED`` is amber; above ``UPPER``, which is drawn as a line, it is red.
+#: Shares of failed runs. A bar above ``RAISED`` is amber. A bar above ``UPPER`` is red.
+#: ``UPPER`` is drawn as a line.
 UPPER, RAISED = 0.05, 0.01
 
 
@@ -32,10 +33,10 @@ def draw_delay_bars(delays: StartDelays) -> list[dict[str, Any]]:
     most = max(delays.buckets, default=0) or 1
     bars = []
     for number, ((label, tone), runs) in enumerate(zip(BUCKETS, delays.buckets, strict=True)):
-        width = max(round(BAR * runs / most), 2) if runs else 0
+        width = max(round(MAX_BAR_WIDTH * runs / most), 2) if runs else 0
         bars.append(
-            {"label": label, "tone": tone, "width": width, "runs": format_count(runs), "y": 2 + ROW * number,
-             "text_y": 14 + ROW * number, "text_x": 88 + width}
+            {"label": label, "tone": tone, "width": width, "runs": format_count(runs), "y": 2 + ROW_HEIGHT * number,
+             "text_y": 14 + ROW_HEIGHT * number, "text_x": 88 + width}
         )  # fmt: skip
     return bars
 

@@ -22,9 +22,13 @@ from chroniker.insights.timeline import Timeline, fetch_timeline
 from chroniker.insights.timeline_rows import JobRow
 from chroniker.wording.formats import NOTHING, format_count, short_duration, short_time
 
-#: By the value of the query parameter: the title of the choice; for ``SPANS`` also the length of the time range.
-BY = {"worker": gettext_lazy("By worker"), "job": gettext_lazy("By job"), "group": gettext_lazy("By group")}
-SPANS = {
+#: By the value of the query parameter: the title of the choice; for ``TIME_SPANS`` also the length of the time range.
+GROUPING_TITLES = {
+    "worker": gettext_lazy("By worker"),
+    "job": gettext_lazy("By job"),
+    "group": gettext_lazy("By group"),
+}
+TIME_SPANS = {
     "6h": (gettext_lazy("6 hours"), dt.timedelta(hours=6)),
     "48h": (gettext_lazy("48 hours"), dt.timedelta(hours=48)),
     "7d": (gettext_lazy("7 days"), dt.timedelta(days=7)),
@@ -33,18 +37,18 @@ FRAGMENTS = {
     "ops-sentence": "chroniker/console/timeline/sentence.html",
     **{f"timeline-{part}": f"chroniker/console/timeline/{part}.html" for part in ("picture", "collisions", "table")},
 }
-#: The table shows at most so many collisions, and names at most so many jobs in each row.
-MOST_COLLISIONS, MOST_NAMED = 30, 4
+#: The largest number of collisions in the table, and of job names in each row.
+MAX_COLLISIONS, MAX_JOB_NAMES = 30, 4
 
 
 def timeline_view(job_admin: Any, request: HttpRequest) -> HttpResponse:
     """The page. To users who may not view runs, it shows only expected runs."""
     if not job_admin.has_view_or_change_permission(request):
         raise PermissionDenied
-    by = request.GET.get("by") if request.GET.get("by") in BY else "worker"
-    key = request.GET.get("span") if request.GET.get("span") in SPANS else "48h"
+    by = request.GET.get("by") if request.GET.get("by") in GROUPING_TITLES else "worker"
+    key = request.GET.get("span") if request.GET.get("span") in TIME_SPANS else "48h"
     may = permission_test(request)
-    found = fetch_timeline(database_now(), SPANS[str(key)][1], str(by), with_runs=may("view_run"))
+    found = fetch_timeline(database_now(), TIME_SPANS[str(key)][1], str(by), with_runs=may("view_run"))
     context = {
         "title": _("Timeline"),
         "found": found,
@@ -52,7 +56,7 @@ def timeline_view(job_admin: Any, request: HttpRequest) -> HttpResponse:
         "by": by,
         "choices": _grouping_and_span_choices(str(by), str(key)),
         "picture_title": {"worker": _("Workers"), "job": _("Jobs"), "group": _("Groups")}[str(by)],
-        "hours": SPANS[str(key)][1] // dt.timedelta(hours=2),
+        "hours": TIME_SPANS[str(key)][1] // dt.timedelta(hours=2),
         **_collisions_context(found),
         "rows": [_table_row(row, lane.title, found) for lane in found.lanes for row in lane.rows],
         "left_out": _left_out_notes(found),
@@ -66,11 +70,11 @@ def timeline_view(job_admin: Any, request: HttpRequest) -> HttpResponse:
 def _grouping_and_span_choices(grouped_by: str, span: str) -> list[dict[str, Any]]:
     rows = [
         {"title": title, "url": f"?by={name}&span={span}", "is_current": name == grouped_by}
-        for name, title in BY.items()
+        for name, title in GROUPING_TITLES.items()
     ]
     return rows + [
         {"title": title, "url": f"?by={grouped_by}&span={name}", "is_current": name == span}
-        for name, (title, _length) in SPANS.items()
+        for name, (title, _length) in TIME_SPANS.items()
     ]
 
 
@@ -80,7 +84,7 @@ def _collisions_context(timeline: Timeline) -> dict[str, Any]:
     for each in timeline.collisions:
         alike.setdefault(_pool_and_jobs_text(each), []).append(each)
     rows = [_collision_row(what, group, timeline) for what, group in alike.items()]
-    return {"collisions": rows[:MOST_COLLISIONS], "more_collisions": max(len(rows) - MOST_COLLISIONS, 0)}
+    return {"collisions": rows[:MAX_COLLISIONS], "more_collisions": max(len(rows) - MAX_COLLISIONS, 0)}
 
 
 def _collision_row(pool_and_jobs: str, collisions: Sequence[PoolCollision], timeline: Timeline) -> dict[str, Any]:
@@ -100,9 +104,9 @@ def _pool_and_jobs_text(pool_collision: PoolCollision) -> str:
     """“Group “Imports”, limit 1: a, b (still runs) and 5 more”."""
     still = [_("%(name)s (still runs)") % {"name": name} for name in pool_collision.collision.still_running]
     names = sorted({*pool_collision.collision.names, *still})
-    listed = ", ".join(names[:MOST_NAMED])
-    if len(names) > MOST_NAMED:
-        listed = _("%(names)s and %(n)d more") % {"names": listed, "n": len(names) - MOST_NAMED}
+    listed = ", ".join(names[:MAX_JOB_NAMES])
+    if len(names) > MAX_JOB_NAMES:
+        listed = _("%(names)s and %(n)d more") % {"names": listed, "n": len(names) - MAX_JOB_NAMES}
     if pool_collision.group:
         return _("Group “%(group)s”: %(names)s") % {"group": pool_collision.group, "names": listed}
     executor, queue = pool_collision.queue or ("", "")
@@ -110,7 +114,7 @@ def _pool_and_jobs_text(pool_collision: PoolCollision) -> str:
 
 
 def _table_row(job_row: JobRow, lane_title: str, timeline: Timeline) -> dict[str, Any]:
-    """A job's row of the picture as numbers, for the table."""
+    """The numbers in the table for a job's row of the picture."""
     codes = Counter(bar.code for bar in job_row.bars)
     past = sum(band.succeeded for band in job_row.bands) + codes["succeeded"]
     bad = sum(codes[code] for code in FAILURES) or sum(band.failed for band in job_row.bands)

@@ -19,13 +19,13 @@ from chroniker.wording.formats import percent, short_duration, short_time
 from chroniker.wording.states import state
 
 #: In pixels: widths of the time axis and of the names, heights of the head and of a row, and the least width of a bar.
-WIDTH, NAMES, HEAD, ROW, NARROWEST = 2976.0, 190, 34, 20, 2.5
+AXIS_WIDTH, NAMES_WIDTH, HEAD_HEIGHT, ROW_HEIGHT, MIN_BAR_WIDTH = 2976.0, 190, 34, 20, 2.5
 #: The width of the text “now 12:34”, and of a date.
-TEXT = 70
-#: A name is cut to so many letters.
+TIME_TEXT_WIDTH = 70
+#: The largest number of letters of a name. Longer names are cut.
 LETTERS = 27
-#: Pairs: for a picture of up to so many hours, the hours between two lines.
-LINES = ((8, 0.5), (60, 2), (400, 12))
+#: Pairs: the largest length of a picture in hours, and the hours between two of its lines.
+HOURS_BETWEEN_LINES = ((8, 0.5), (60, 2), (400, 12))
 FAILURES = ("failed", "timed_out", "lost")
 
 
@@ -50,32 +50,34 @@ def draw_timeline(timeline: Timeline, slots: dict[str, int | None], grouped_by: 
     drawing = _TimelineDrawing(timeline)
     lanes, lines = list(drawing.draw_lanes(slots, grouped_by)), list(drawing.hour_lines())
     return TimelinePicture(
-        names=NAMES,
-        width=_pixel_text(WIDTH + 10),
+        names=NAMES_WIDTH,
+        width=_pixel_text(AXIS_WIDTH + 10),
         height=_pixel_text(drawing.bottom),
         lines=lines,
-        now_x=_pixel_text(drawing.x(timeline.now)),
+        now_x=_pixel_text(drawing.x_of_moment(timeline.now)),
         now_text=_("now %(time)s") % {"time": f"{timezone.localtime(timeline.now):%H:%M}"},
         now_text_x=_pixel_text(
-            _now_text_x(drawing.x(timeline.now), [float(line["text_x"]) for line in lines if line["day"]])
+            _now_text_x(drawing.x_of_moment(timeline.now), [float(line["text_x"]) for line in lines if line["day"]])
         ),
-        start_at=_pixel_text(drawing.x(timeline.now) / WIDTH),
+        start_at=_pixel_text(drawing.x_of_moment(timeline.now) / AXIS_WIDTH),
         lanes=lanes,
         collisions=[
             {
-                "x": _pixel_text(drawing.x(each.collision.start)),
-                "width": _pixel_text(max(drawing.x(each.collision.end) - drawing.x(each.collision.start), 4)),
+                "x": _pixel_text(drawing.x_of_moment(each.collision.start)),
+                "width": _pixel_text(
+                    max(drawing.x_of_moment(each.collision.end) - drawing.x_of_moment(each.collision.start), 4)
+                ),
             }
             for each in timeline.collisions
         ],
     )
 
 
-def _now_text_x(now_x: float, date_xs: list[float]) -> float:
-    """Where the text “now …” starts: right of its line, or, if a date is there, left of the line or after the date."""
-    for date_x in date_xs:
-        if abs(date_x - now_x) < TEXT:
-            return now_x - TEXT if date_x > now_x else date_x + TEXT
+def _now_text_x(now_x: float, date_x_positions: list[float]) -> float:
+    """The x of the text “now …”: right of its line. If a date is there: left of the line, or after the date."""
+    for date_x in date_x_positions:
+        if abs(date_x - now_x) < TIME_TEXT_WIDTH:
+            return now_x - TIME_TEXT_WIDTH if date_x > now_x else date_x + TIME_TEXT_WIDTH
     return now_x + 4
 
 
@@ -83,16 +85,16 @@ class _TimelineDrawing:
     """Computes positions, row by row from the top. ``bottom``: the bottom of the last row so far."""
 
     def __init__(self, timeline: Timeline) -> None:
-        self.timeline, self.bottom = timeline, HEAD
+        self.timeline, self.bottom = timeline, HEAD_HEIGHT
 
-    def x(self, moment: dt.datetime) -> float:
+    def x_of_moment(self, moment: dt.datetime) -> float:
         low, high = self.timeline.low, self.timeline.high
-        return WIDTH * min(max((moment - low) / (high - low), 0), 1)
+        return AXIS_WIDTH * min(max((moment - low) / (high - low), 0), 1)
 
     def hour_lines(self) -> Iterator[dict[str, str]]:
         """Vertical lines at whole hours of the local time. The line at midnight has a date."""
         hours = (self.timeline.high - self.timeline.low) / dt.timedelta(hours=1)
-        step = dt.timedelta(hours=next((step for most, step in LINES if hours <= most), 24))
+        step = dt.timedelta(hours=next((step for most, step in HOURS_BETWEEN_LINES if hours <= most), 24))
         moment = self.timeline.low.replace(minute=0, second=0, microsecond=0)
         while moment < self.timeline.high:
             local = timezone.localtime(moment)
@@ -100,7 +102,7 @@ class _TimelineDrawing:
             if moment >= self.timeline.low and since_midnight % step == dt.timedelta():
                 is_midnight = not since_midnight
                 day = format_date(local, "D j M") if is_midnight else ""
-                x = self.x(moment)
+                x = self.x_of_moment(moment)
                 rule = "axis" if is_midnight else "rule"
                 yield {
                     "x": _pixel_text(x),
@@ -124,7 +126,7 @@ class _TimelineDrawing:
         places = lane.limit if grouped_by == "group" else slots.get(lane.title)
         text = _("limit %(n)d") if grouped_by == "group" else ngettext("%(n)d slot", "%(n)d slots", places or 0)
         most = max(places or 0, *lane.busy, 1)
-        step = WIDTH / len(lane.busy)
+        step = AXIS_WIDTH / len(lane.busy)
         points = (
             f"{_pixel_text((n + 0.5) * step)} {_pixel_text(top + 18 - 16 * busy / most)}"
             for n, busy in enumerate(lane.busy)
@@ -153,19 +155,19 @@ class _TimelineDrawing:
 
     def _reserve_row(self) -> int:
         top = self.bottom
-        self.bottom += ROW
+        self.bottom += ROW_HEIGHT
         return top
 
     def _draw_bar(self, bar: Bar, row: JobRow, top: int) -> dict[str, Any]:
         is_bad, is_expected = bar.code in FAILURES, bar.code == "expected"
         is_linked = is_bad or bar.code in ("running", "queued")
-        x = self.x(bar.start)
+        x = self.x_of_moment(bar.start)
         return {
             "class": "hollow" if is_expected else "f",
             "tone": "busy" if is_expected else state(bar.code).tone,
             "x": _pixel_text(x),
             "y": _pixel_text(top + (3 if is_bad else 5 + is_expected * 0.5)),
-            "width": _pixel_text(max(self.x(bar.end) - x, NARROWEST)),
+            "width": _pixel_text(max(self.x_of_moment(bar.end) - x, MIN_BAR_WIDTH)),
             "height": "15" if is_bad else "11",
             "say": self._bar_text(bar, row),
             "url": admin_url("chroniker_run_change", bar.run.pk) if is_linked and bar.run is not None else "",
@@ -183,14 +185,14 @@ class _TimelineDrawing:
         return _("%(name)s, %(time)s: %(state)s after %(length)s") % words
 
     def _draw_band(self, band: Band, row: JobRow, top: int) -> dict[str, Any]:
-        x = self.x(band.start)
+        x = self.x_of_moment(band.start)
         shape, tone = ("ghost", "idle") if band.is_expected else ("soft", "bad" if band.failed else "good")
         return {
             "class": shape,
             "tone": tone,
             "x": _pixel_text(x),
             "y": _pixel_text(top + 6 + band.is_expected * 0.5),
-            "width": _pixel_text(max(self.x(band.end) - x, 1)),
+            "width": _pixel_text(max(self.x_of_moment(band.end) - x, 1)),
             "height": "9" if not band.is_expected else "8",
             "say": self._band_text(band, row),
             "url": "",
@@ -210,7 +212,7 @@ class _TimelineDrawing:
 
 
 def _join_bands(bands: list[Band]) -> list[Band]:
-    """Join bands that touch each other, if both have failures or neither has."""
+    """Join two bands that touch, if both have failures, or if both have none."""
     joined: list[Band] = []
     for band in sorted(bands, key=lambda each: each.start):
         last = joined[-1] if joined else None

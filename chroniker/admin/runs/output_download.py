@@ -17,16 +17,16 @@ from chroniker.insights.output.views import numbered_lines
 from chroniker.models import Run, Stream
 from chroniker.wording.formats import full_time
 
-_WORDS = {Stream.REMARK: "remark", Stream.STDOUT: "stdout", Stream.STDERR: "stderr"}
+_STREAM_NAMES = {Stream.REMARK: "remark", Stream.STDOUT: "stdout", Stream.STDERR: "stderr"}
 
 
 def output_download_response(request: HttpRequest, run: Run) -> StreamingHttpResponse:
     """The output as plain text in the order in which it was written, with a separator line where the stream changes.
 
-    ``?stream=stdout`` (or stderr, remark): only that stream, exactly as stored. ``?times=1``: before each line its ISO
-    time and its stream; without colours.
+    ``?stream=stdout`` (or stderr, remark): only that stream, exactly as stored. ``?times=1``: each line begins with its
+    ISO time and its stream, and has no colours.
     """
-    only = {word: stream for stream, word in _WORDS.items()}.get(request.GET.get("stream", ""))
+    only = {word: stream for stream, word in _STREAM_NAMES.items()}.get(request.GET.get("stream", ""))
     with_times = "times" in request.GET
     text = (
         _lines_with_times(run, only)
@@ -35,7 +35,7 @@ def output_download_response(request: HttpRequest, run: Run) -> StreamingHttpRes
         if only is None
         else _text_of_stream(run, only)
     )
-    name = f"{slugify(run.job.name) or 'job'}-{run.token}{f'-{_WORDS[only]}' if only is not None else ''}.txt"
+    name = f"{slugify(run.job.name) or 'job'}-{run.token}{f'-{_STREAM_NAMES[only]}' if only is not None else ''}.txt"
     return StreamingHttpResponse(
         _to_async_iterator(text) if isinstance(request, ASGIRequest) else text,
         content_type="text/plain; charset=utf-8",
@@ -55,9 +55,8 @@ def _text_of_all_streams(run: Run) -> Iterator[str]:
         for piece in page.pieces:
             if piece.stream != stream:
                 stream = piece.stream
-                parts.append(
-                    f"{'' if at_line_start else chr(10)}--- {_WORDS[stream]}, {full_time(piece.written_at)} ---\n"
-                )
+                line_end = "" if at_line_start else "\n"
+                parts.append(f"{line_end}--- {_STREAM_NAMES[stream]}, {full_time(piece.written_at)} ---\n")
             if piece.missing > 0:
                 parts.append(f"--- {missing_chunks_text(piece.missing)} ---\n")
             parts.append(piece.text)
@@ -68,7 +67,7 @@ def _text_of_all_streams(run: Run) -> Iterator[str]:
 def _lines_with_times(run: Run, only_stream: Stream | None) -> Iterator[str]:
     for page in all_pages(run.pk):
         yield "".join(
-            f"{timezone.localtime(line.written_at).isoformat(timespec='milliseconds')} {_WORDS[line.stream]} "
+            f"{timezone.localtime(line.written_at).isoformat(timespec='milliseconds')} {_STREAM_NAMES[line.stream]} "
             f"{visible_text(line.text)}\n"
             for line in numbered_lines(run.pk, page)
             if only_stream in (None, line.stream)
@@ -76,7 +75,7 @@ def _lines_with_times(run: Run, only_stream: Stream | None) -> Iterator[str]:
 
 
 async def _to_async_iterator(text: Iterator[str]) -> AsyncIterator[str]:
-    """For ASGI: there Django would read a synchronous iterator to its end before it sends the first byte."""
+    """For ASGI. There, Django reads a synchronous iterator to its end before it sends the first byte."""
     while (part := await sync_to_async(_next_or_none)(text)) is not None:
         yield part
 

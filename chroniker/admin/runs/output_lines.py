@@ -20,11 +20,11 @@ from chroniker.insights.output.views import Place, View
 from chroniker.models import Stream
 from chroniker.wording.formats import format_count
 
-#: Only so many characters of a line are shown. The download has the whole line.
-LONGEST = 10_000
-#: The short names of the streams for style sheets, and the tag that the page shows before a line.
-CODES = {Stream.REMARK: "rem", Stream.STDOUT: "out", Stream.STDERR: "err"}
-_TAGS = {Stream.REMARK: "", Stream.STDOUT: "", Stream.STDERR: '<span class="tag">stderr</span>'}
+#: The largest number of characters of a line that are shown. The download has the whole line.
+MAX_LINE_LENGTH = 10_000
+#: The short names of the streams for style sheets, and the tags that the page shows before lines.
+STREAM_CODES = {Stream.REMARK: "rem", Stream.STDOUT: "out", Stream.STDERR: "err"}
+_STREAM_TAGS = {Stream.REMARK: "", Stream.STDOUT: "", Stream.STDERR: '<span class="tag">stderr</span>'}
 
 
 def answer_output_query(run_id: UUID, query: QueryDict) -> dict[str, Any]:
@@ -77,22 +77,22 @@ def lines_as_html(lines: list[Line]) -> SafeString:
             found.append(format_html('<div class="ops-cut">{}</div>', missing_chunks_text(line.missing)))
         text, styles[line.stream] = _text_and_end_style(line, styles[line.stream])
         found.append(_line_html(line, text))
-    return mark_safe("".join(found))  # nosec B308 B703  # what the command wrote is escaped
+    return mark_safe("".join(found))  # nosec B308 B703  # the output of the command is escaped
 
 
 def _line_html(line: Line, text_html: str) -> str:
     moment = f"{timezone.localtime(line.written_at):%H:%M:%S.%f}"[:-3]
     ends = " data-open" if line.is_open else ""
     return (
-        f'<div class="l" id="L{line.number}" data-s="{CODES[line.stream]}"{ends}>'
+        f'<div class="l" id="L{line.number}" data-s="{STREAM_CODES[line.stream]}"{ends}>'
         f'<a class="n" href="#L{line.number}">{line.number}</a><span class="w">{moment}</span>'
-        f'<span class="c">{_TAGS[line.stream]}{text_html}</span></div>'
+        f'<span class="c">{_STREAM_TAGS[line.stream]}{text_html}</span></div>'
     )
 
 
 def _text_and_end_style(line: Line, style: ansi.Style) -> tuple[str, ansi.Style]:
     segments, style = ansi.styled_segments(line.text, style)
-    left, found = LONGEST, ["… " if line.is_cut else ""]
+    left, found = MAX_LINE_LENGTH, ["… " if line.is_cut else ""]
     for classes, text in segments:
         shown = escape(text[:left])
         found.append(f'<span class="{classes}">{shown}</span>' if classes and shown else shown)
@@ -113,7 +113,7 @@ def missing_chunks_text(count: int) -> str:
 
 
 def line_count_text(view: View) -> str:
-    """“1,215 lines”; empty if the view does not reach the end of the output: then the number is not known."""
+    """“1,215 lines”. Empty if the view does not reach the end of the output, because the number is then unknown."""
     last = view.lines[-1].number if view.lines else 0
     if view.more_after or not last:
         return ""

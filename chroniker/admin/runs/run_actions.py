@@ -57,7 +57,7 @@ def _stop_question_page(run_admin: Any, request: HttpRequest, run: Run) -> HttpR
 
 
 def _redirect_to_run(run_admin: Any, request: HttpRequest, run: Run) -> HttpResponse:
-    """Redirect to the run's page, also after a GET: after a login the user must press the button again."""
+    """Redirect to the run's page. After a GET (the redirect after a login) the user must press the button again."""
     if run_admin.has_view_permission(request):
         return redirect_to("chroniker_run_change", run.pk)
     return redirect_to("index")

@@ -17,13 +17,13 @@ if TYPE_CHECKING:
 else:
     RunModelAdmin = admin.ModelAdmin
 
-RUN = "<uuid:object_id>/"
-PAGES = (
+RUN_ROUTE = "<uuid:object_id>/"
+PAGE_ADDRESSES = (
     PageAddress("reliability/", "operations.reliability_page.reliability_view", "run_reliability"),
-    PageAddress(f"{RUN}output/", "runs.run_page.output_view", "run_output", is_json=True),
-    PageAddress(f"{RUN}stop/", "runs.run_actions.stop_run_view", "run_stop"),
-    PageAddress(f"{RUN}again/", "runs.run_actions.run_again_view", "run_again"),
-    PageAddress(f"{RUN}log.txt", "runs.run_actions.download_output_view", "run_log"),
+    PageAddress(f"{RUN_ROUTE}output/", "runs.run_page.output_view", "run_output", is_json=True),
+    PageAddress(f"{RUN_ROUTE}stop/", "runs.run_actions.stop_run_view", "run_stop"),
+    PageAddress(f"{RUN_ROUTE}again/", "runs.run_actions.run_again_view", "run_again"),
+    PageAddress(f"{RUN_ROUTE}log.txt", "runs.run_actions.download_output_view", "run_log"),
 )
 
 
@@ -56,4 +56,4 @@ class RunAdmin(SiteLinksMixin, RunModelAdmin):
         return run_page.run_page_view(self, request, object_id)
 
     def get_urls(self) -> list[URLPattern]:
-        return make_url_patterns(self, PAGES) + super().get_urls()
+        return make_url_patterns(self, PAGE_ADDRESSES) + super().get_urls()

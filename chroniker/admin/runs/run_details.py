@@ -116,7 +116,7 @@ def _origin_text(run: Run) -> str:
 
 
 def _cause_link(run: Run) -> SafeString | str:
-    """The run that caused this one: the run whose end triggered it, or the first attempt. Only an id if deleted."""
+    """The run whose end triggered this run, or the first attempt. If that run was deleted: its id."""
     if run.cause is None:
         return ""
     facts = run.__dict__
@@ -128,7 +128,7 @@ def _cause_link(run: Run) -> SafeString | str:
 
 
 def _scheduled_times_text(run: Run) -> str:
-    """The scheduled times for which a run without a scheduled time of its own runs, such as a retry.
+    """The scheduled times that a run without its own scheduled time is for. An example is a retry.
 
     Empty for other runs: “Started by” shows their scheduled time.
     """
@@ -140,7 +140,7 @@ def _scheduled_times_text(run: Run) -> str:
 
 
 def _command_and_notes(run: Run) -> SafeString | str:
-    """The command line that was started; before the start, the job's present one."""
+    """The command line that was started. Before the start: the present command line of the job."""
     job = run.job
     if run.argv:
         text = shlex.join(map(str, run.argv))

@@ -15,7 +15,7 @@ from django.utils.translation import gettext as _
 
 from chroniker.admin.shared import run_cells
 from chroniker.admin.shared.console_page import render_console_page
-from chroniker.admin.shared.live_page import PARAMETER, requested_etag
+from chroniker.admin.shared.live_page import LIVE_PARAMETER, requested_etag
 from chroniker.admin.shared.query_values import is_usable_moment, read_query_text
 from chroniker.admin.shared.site_links import admin_url
 from chroniker.insights.run_list import (
@@ -30,9 +30,9 @@ from chroniker.insights.run_list import (
 from chroniker.job_commands.secret_masking import mask_secrets
 from chroniker.models import OPEN, Host, Run, Status, Trigger
 
-ROWS = 50
-#: The filter offers at most so many hosts.
-MOST_HOSTS = 200
+ROWS_PER_PAGE = 50
+#: The largest number of hosts that the filter offers.
+MAX_FILTER_HOSTS = 200
 TEMPLATE = "chroniker/console/runs/page.html"
 FRAGMENTS = {"ops-sentence": "chroniker/console/runs/news.html", "runs-rows": "chroniker/console/runs/rows.html"}
 
@@ -53,13 +53,13 @@ class RunListRow:
 
 
 def run_list_view(run_admin: Any, request: HttpRequest) -> HttpResponse:
-    """The page. ``?before=KEY``: runs older than this one. ``?top=KEY``, in a refresh: this run and older ones."""
+    """The page. ``?before=KEY``: only runs older than this one. ``?top=KEY`` in a refresh: this run and older ones."""
     if not run_admin.has_view_permission(request):
         raise PermissionDenied
     filters = _read_filters(request)
     before, top = _read_list_position(request, "before"), _read_list_position(request, "top")
-    found = fetch_older_runs(filters, ROWS + 1, before, top)
-    shown, permissions = found[:ROWS], _run_and_stop_permissions(request)
+    found = fetch_older_runs(filters, ROWS_PER_PAGE + 1, before, top)
+    shown, permissions = found[:ROWS_PER_PAGE], _run_and_stop_permissions(request)
     now = shown[0].__dict__["now"] if shown else timezone.now()
     newest = top or before or (RunKey.of(shown[0]) if shown else None)
     is_refresh = requested_etag(request) is not None
@@ -67,7 +67,7 @@ def run_list_view(run_admin: Any, request: HttpRequest) -> HttpResponse:
         "title": _("Runs"),
         "now": now,
         "rows": [_run_list_row(run, now, permissions) for run in shown],
-        "older": _query_with_positions(request, before=RunKey.of(shown[-1])) if len(found) > ROWS else "",
+        "older": _query_with_positions(request, before=RunKey.of(shown[-1])) if len(found) > ROWS_PER_PAGE else "",
         "newest": _query_with_positions(request) if before else "",
         "n_new": count_newer_runs(filters, newest) if is_refresh and newest and not before else 0,
         "most_new": MOST_NEW,
@@ -77,7 +77,7 @@ def run_list_view(run_admin: Any, request: HttpRequest) -> HttpResponse:
         **_filter_choices(filters, shown),
     }
     if not before and newest is not None:
-        context["live_url"] = f"{request.path}{_query_with_positions(request, top=newest)}&{PARAMETER}="
+        context["live_url"] = f"{request.path}{_query_with_positions(request, top=newest)}&{LIVE_PARAMETER}="
     return render_console_page(run_admin.admin_site, request, TEMPLATE, "runs", context, FRAGMENTS)
 
 
@@ -147,7 +147,7 @@ def _run_list_row(run: Run, now: dt.datetime, permissions: dict[str, bool]) -> R
 
 
 def _filter_choices(filters: RunFilters, shown_runs: list[Run]) -> dict[str, Any]:
-    hosts = list(Host.objects.order_by("name").values_list("name", flat=True)[:MOST_HOSTS])
+    hosts = list(Host.objects.order_by("name").values_list("name", flat=True)[:MAX_FILTER_HOSTS])
     if filters.host and filters.host not in hosts:
         hosts.append(filters.host)
     return {

@@ -27,12 +27,13 @@ from chroniker.models import EVERY_HOST, OPEN, Run, Status
 from chroniker.reasons import Code
 from chroniker.wording.formats import exact_time, format_count, percent, rate_in_words, relative, short_duration
 
-#: For so long after the end of a run the page looks for more output: a worker stores its last output after the outcome.
+#: After the end of a run, the page looks for more output for this time. A worker stores its last output after the
+#: outcome.
 DRAINS = dt.timedelta(minutes=2)
-#: So many lines of output are in the page itself, without a script.
+#: The number of output lines that the page contains before a script loads more.
 FIRST_LINES = 200
-#: With this parameter a refresh also answers with the lines after a place.
-AFTER = "_after"
+#: The parameter of a refresh. Its value is a place in the output; the answer also has the lines after this place.
+AFTER_PARAMETER = "_after"
 FRAGMENTS = {
     f"run-{name}": f"chroniker/console/run/{name}.html"
     for name in (
@@ -53,7 +54,7 @@ FRAGMENTS = {
 
 def run_page_view(run_admin: Any, request: HttpRequest, object_id: str) -> HttpResponse:
     if request.method not in ("GET", "HEAD") or not run_admin.has_view_permission(request):
-        raise PermissionDenied  # nobody edits a run
+        raise PermissionDenied  # a run cannot be edited
     story = _story_or_404(object_id)
     context = {**_run_context(run_admin, request, story), **_output_context(request, story)}
     context["live_seconds"] = _refresh_seconds(story)
@@ -70,7 +71,7 @@ def _refresh_seconds(story: RunStory) -> int:
 
 def _new_output_lines(request: HttpRequest, run: Run) -> dict[str, Any] | None:
     """The lines after a place, for the refresh of a page that follows the output: ``?_after=PLACE``."""
-    place = request.GET.get(AFTER)
+    place = request.GET.get(AFTER_PARAMETER)
     if requested_etag(request) is None or not place:
         return None
     found = output_lines.answer_output_query(run.pk, QueryDict(urlencode({"after": place})))
@@ -212,7 +213,7 @@ def _no_output_text(run: Run) -> str:
 
 
 def _missing_output_text(story: RunStory) -> str:
-    """A sentence on whether output is missing; empty while the run is open, or if it never started."""
+    """A sentence that says whether output is missing. Empty if the run is open, or if it did not start."""
     if story.run.status in OPEN or story.run.started_at is None:
         return ""
     lost = {Code.OUTPUT_MISSING, Code.OUTPUT_UNSTORED} & {event.code for event in story.events}

@@ -21,7 +21,7 @@ from chroniker.wording.exit_status import exit_status
 from chroniker.wording.formats import NOTHING, exact_time, format_count, short_duration, short_time
 from chroniker.wording.states import state
 
-#: Reason codes that say no more than the exit status.
+#: Reason codes that give no more information than the exit status.
 _EXITS = {"", Code.EXIT, Code.NOT_EXECUTABLE, Code.NOT_FOUND, Code.EXIT_SIGNAL, Code.SIGNAL, Code.SIGNAL_NUMBER}
 
 
@@ -48,7 +48,7 @@ def describe_run(story: RunStory) -> RunSentence:
 
 
 def estimate_run(story: RunStory) -> Estimate:
-    """The rate of a run, and for a running one its estimated end, by its progress and by past runs."""
+    """The rate of a run. If it is running: also its estimated end, by its progress and by past runs."""
     held = story.lease or story.run
     usual = dt.timedelta(seconds=story.state.p50) if story.state.p50 else None
     total, done = held.total_parts, held.total_parts_complete

@@ -18,10 +18,10 @@ from chroniker.wording.states import state
 
 
 def draw_time_bar(story: RunStory) -> dict[str, Any]:
-    """The bar for the template ``times.html``. Empty for a skipped or imported run, which has only one moment.
+    """The bar for the template ``times.html``. Empty for a skipped or imported run, because it has only one moment.
 
-    ``start_at``: the share of the width to which a narrow page scrolls first: the current part of an open run, or the
-    start of an ended one.
+    ``start_at``: a narrow page first scrolls to this share of the width. For an open run it is its current part; for an
+    ended run it is the start.
     """
     moments = _moments_of_run(story)
     texts = [_part_text(story, begin, end) for begin, end in pairwise(moments)]
@@ -38,12 +38,12 @@ def draw_time_bar(story: RunStory) -> dict[str, Any]:
         "end": end,
         "text": ", ".join(part["text"] for part in shown),
         "caption": _caption(story, parts),
-        "width": time_bar.WIDTH,
-        "start_at": f"{shown[-1]['part'].x / time_bar.WIDTH:.3f}" if story.run.status in OPEN else "0",
+        "width": time_bar.BAR_WIDTH,
+        "start_at": f"{shown[-1]['part'].x / time_bar.BAR_WIDTH:.3f}" if story.run.status in OPEN else "0",
     }
 
 
-def _moments_of_run(story: RunStory) -> list[time_bar.Moment]:
+def _moments_of_run(story: RunStory) -> list[time_bar.BarMoment]:
     """The moments in their order. If a moment was not recorded, the gaps before and after it become one gap."""
     run, now = story.run, story.now
     if run.status == Status.SKIPPED:
@@ -66,8 +66,8 @@ def _moments_of_run(story: RunStory) -> list[time_bar.Moment]:
     return found
 
 
-def _make_moment(at: dt.datetime, label: str, gap: str, tone: str) -> time_bar.Moment:
-    return time_bar.Moment(at, label % {"time": exact_time(at)} if "%(" in label else label, gap, tone)
+def _make_moment(time: dt.datetime, label: str, gap: str, tone: str) -> time_bar.BarMoment:
+    return time_bar.BarMoment(time, label % {"time": exact_time(time)} if "%(" in label else label, gap, tone)
 
 
 def _gap_after_claim(run: Run, taken_is_known: bool) -> tuple[str, str]:
@@ -77,22 +77,22 @@ def _gap_after_claim(run: Run, taken_is_known: bool) -> tuple[str, str]:
     return (_("queue") if taken_is_known or run.started_at is None else _("queue and start-up")), "idle"
 
 
-def _end_moments(story: RunStory, now: dt.datetime) -> list[time_bar.Moment]:
+def _end_moments(story: RunStory, now: dt.datetime) -> list[time_bar.BarMoment]:
     run = story.run
     if run.finished_at is not None:
-        return [time_bar.Moment(run.finished_at, "")]
-    found = [time_bar.Moment(now, "", "", "idle", is_future=True)]
+        return [time_bar.BarMoment(run.finished_at, "")]
+    found = [time_bar.BarMoment(now, "", "", "idle", is_future=True)]
     if run.status == Status.CLAIMED and story.lease is not None and story.lease.expires_at > now:
-        found.append(time_bar.Moment(story.lease.expires_at, "", is_future=True))
+        found.append(time_bar.BarMoment(story.lease.expires_at, "", is_future=True))
     elif run.status == Status.RUNNING:
         guess = estimate_run(story)
         ends = guess.by_rate or guess.by_past
         if ends is not None and ends > now:
-            found.append(time_bar.Moment(ends, "", is_future=True))
+            found.append(time_bar.BarMoment(ends, "", is_future=True))
     return found
 
 
-def _part_text(story: RunStory, begin: time_bar.Moment, end: time_bar.Moment) -> str:
+def _part_text(story: RunStory, begin: time_bar.BarMoment, end: time_bar.BarMoment) -> str:
     """“tick delay 1.1 s”; empty for a part that lies in the future."""
     if begin.is_future:
         return ""
@@ -101,17 +101,17 @@ def _part_text(story: RunStory, begin: time_bar.Moment, end: time_bar.Moment) ->
     return text % {"gap": begin.gap, "time": short_duration(end.at - begin.at)}
 
 
-def _part_context(bar_part: time_bar.Part, text: str) -> dict[str, Any]:
+def _part_context(bar_part: time_bar.BarPart, text: str) -> dict[str, Any]:
     words = {"text": text, "from": exact_time(bar_part.begins), "to": exact_time(bar_part.ends)}
     said = _("%(text)s, from %(from)s to %(to)s") % words
     return {"part": bar_part, "text": text, "said": said, "is_future": bar_part.is_future, "label": bar_part.label}
 
 
-def _end_label(story: RunStory, last: time_bar.Moment) -> str:
-    run, words = story.run, {"time": exact_time(last.at), "exit": exit_status(story.run.exit_code)}
+def _end_label(story: RunStory, last_moment: time_bar.BarMoment) -> str:
+    run, words = story.run, {"time": exact_time(last_moment.at), "exit": exit_status(story.run.exit_code)}
     if run.finished_at is not None:
         return _("%(time)s ended, %(exit)s") % words if words["exit"] else _("%(time)s ended") % words
-    if last.at <= story.now:
+    if last_moment.at <= story.now:
         return _("%(time)s now") % words
     return _("%(time)s start deadline") % words if run.status == Status.CLAIMED else _("%(time)s expected end") % words
 

@@ -8,13 +8,13 @@ from dataclasses import dataclass
 from itertools import pairwise, zip_longest
 
 #: The width of the picture, and the space between two parts, in pixels.
-WIDTH, GAP = 1000, 3
+BAR_WIDTH, PART_GAP = 1000, 3
 #: The least width of a part, and the width of one character of its text, in pixels.
 LEAST, CHARACTER = 104, 6.2
 
 
 @dataclass(frozen=True, slots=True)
-class Moment:
+class BarMoment:
     """``label``: the text above the bar at this moment. ``gap``: the name of the part that begins at this moment."""
 
     at: dt.datetime
@@ -25,7 +25,7 @@ class Moment:
 
 
 @dataclass(frozen=True, slots=True)
-class Part:
+class BarPart:
     """A part of the bar. ``is_widened``: the part is drawn wider than its share of the time."""
 
     label: str
@@ -47,7 +47,7 @@ class Part:
         return self.x + 8
 
 
-def divide_into_parts(moments: Sequence[Moment], texts: Sequence[str] = (), end_label: str = "") -> list[Part]:
+def divide_into_parts(moments: Sequence[BarMoment], texts: Sequence[str] = (), end_label: str = "") -> list[BarPart]:
     """The parts between the given moments, which must be in order. Together they are as wide as the picture.
 
     ``texts``: the text within each part. ``end_label``: the label above the end of the last part. Each part is wide
@@ -59,22 +59,23 @@ def divide_into_parts(moments: Sequence[Moment], texts: Sequence[str] = (), end_
     labels[-1:] = [f"{label} {end_label}" for label in labels[-1:]]
     characters = [max(map(len, pair)) for pair in zip_longest(labels, texts, fillvalue="")]
     least = [max(LEAST, round(20 + CHARACTER * number)) for number in characters]
-    widths = divide_width(lengths, WIDTH, least)
-    scale = WIDTH / (sum(lengths) or 1.0)
+    widths = divide_width(lengths, BAR_WIDTH, least)
+    scale = BAR_WIDTH / (sum(lengths) or 1.0)
     found, x = [], 0
     for (begin, end), length, width in zip(gaps, lengths, widths, strict=True):
         is_widened = width > round(length * scale) + 1
         is_future = begin.is_future and end.is_future
-        size = (x, width - GAP)
-        found.append(Part(begin.label, begin.gap, begin.tone, begin.at, end.at, *size, is_future, is_widened))
+        size = (x, width - PART_GAP)
+        found.append(BarPart(begin.label, begin.gap, begin.tone, begin.at, end.at, *size, is_future, is_widened))
         x += width
     return found
 
 
 def divide_width(lengths: Sequence[float], width: int, least_widths: Sequence[int]) -> list[int]:
-    """Divide ``width`` in proportion to ``lengths``, but give each at least its least width, at the cost of the others.
+    """Divide ``width`` in proportion to ``lengths``. A part that would be too narrow gets its least width.
 
-    If the sum of the least widths is more than ``width``, each is reduced in proportion.
+    The other parts then share the remaining width. If the sum of the least widths is more than ``width``, each least
+    width is reduced in proportion.
     """
     if sum(least_widths) > width:
         least_widths = [each * width // sum(least_widths) for each in least_widths]

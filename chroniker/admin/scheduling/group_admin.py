@@ -31,7 +31,7 @@ else:
     GroupModelAdmin = admin.ModelAdmin
 
 
-PAGES = (PageAddress("<int:object_id>/pause/", "shared.pause_page.pause_group_view", "group_pause"),)
+PAGE_ADDRESSES = (PageAddress("<int:object_id>/pause/", "shared.pause_page.pause_group_view", "group_pause"),)
 
 
 @admin.register(Group)
@@ -97,7 +97,7 @@ class GroupAdmin(SiteLinksMixin, ChangedValuesMixin, AuditedHistoryMixin, GroupM
         return list_cell("", badge("paused"), format_html("{} {}", text, group.paused_reason))
 
     def get_urls(self) -> list[URLPattern]:
-        return make_url_patterns(self, PAGES) + super().get_urls()
+        return make_url_patterns(self, PAGE_ADDRESSES) + super().get_urls()
 
     def render_change_form(
         self, request: HttpRequest, context: dict[str, Any], *args: Any, **kwargs: Any

@@ -13,8 +13,8 @@ from django.http import HttpRequest, HttpResponse
 
 from chroniker.models import Action, AuditEntry, Group, Job, Switch
 
-#: At most so many rows on one page.
-MOST = 100
+#: The largest number of rows on one page.
+MAX_ROWS = 100
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,25 +29,29 @@ def fetch_actions_of_programs(target: Job | Group | Switch, actions: Collection[
     entries = AuditEntry.objects.of(target)
     if actions:
         entries = entries.filter(action__in=list(actions))
-    return [AuditRow(entry.at, entry.actor, str(entry)) for entry in entries[:MOST]]
+    return [AuditRow(entry.at, entry.actor, str(entry)) for entry in entries[:MAX_ROWS]]
 
 
 def fetch_actions_of_users(target: Job | Group | Switch) -> list[AuditRow]:
-    """The actions in the log of Django's admin, newest first. One statement, and one by Django for the content type."""
+    """The actions in the log of Django's admin, newest first. One statement; Django adds one for the content type."""
     entries = LogEntry.objects.filter(content_type=ContentType.objects.get_for_model(target), object_id=str(target.pk))
     return [
         AuditRow(entry.action_time, entry.user.get_username(), entry.get_change_message())
-        for entry in entries.select_related("user").order_by("-pk")[:MOST]
+        for entry in entries.select_related("user").order_by("-pk")[:MAX_ROWS]
     ]
 
 
-def fetch_pause_history(paused: Group | Switch) -> list[AuditRow]:
+def fetch_pause_history(group_or_switch: Group | Switch) -> list[AuditRow]:
     """The rows that say who paused or resumed a group or all jobs, newest first.
 
     For a group they include other changes by users; for all jobs, also drains of hosts and deletions of old runs.
     """
-    programs = fetch_actions_of_programs(paused, (Action.PAUSED, Action.RESUMED) if isinstance(paused, Group) else ())
-    return sorted([*programs, *fetch_actions_of_users(paused)], key=lambda each: each.at, reverse=True)[:MOST]
+    programs = fetch_actions_of_programs(
+        group_or_switch, (Action.PAUSED, Action.RESUMED) if isinstance(group_or_switch, Group) else ()
+    )
+    return sorted([*programs, *fetch_actions_of_users(group_or_switch)], key=lambda each: each.at, reverse=True)[
+        :MAX_ROWS
+    ]
 
 
 class AuditedHistoryMixin:

@@ -17,17 +17,17 @@ from django.utils.translation import gettext as _
 from chroniker.job_commands.secret_masking import mask_secrets, mask_values
 from chroniker.wording.formats import NOTHING, full_time
 
-#: A value with more characters is cut.
-LONGEST = 200
+#: The largest number of characters of a value. Longer values are cut.
+MAX_VALUE_LENGTH = 200
 #: Fields with ``NAME=value`` lines. The change message masks their values.
 NAMES_ONLY = frozenset({"environment", "secrets"})
 
 
 class ChangedValuesMixin:
-    """Mixin of a ``ModelAdmin``. Writes “Limit from “2” to “3”” where Django writes “Limit”.
+    """Mixin of a ``ModelAdmin``. It writes “Limit from “2” to “3”” where Django writes “Limit”.
 
-    The text is in the language of the project: Django translates field names when it shows the message, but not this
-    text.
+    The text is in the language of the project. Django translates field names when it shows the message, but does not
+    translate this text.
     """
 
     def construct_change_message(self, request: HttpRequest, form: Any, formsets: Any, add: bool = False) -> Any:
@@ -66,7 +66,7 @@ def _masked_value_text(form: Any, field_name: str, value: Any) -> str:
         text = mask_values(text)
     for secret_lines in (form.initial.get("secrets"), getattr(form.instance, "secrets", "")):
         text = mask_secrets(text, secret_lines or "")
-    return f"{text[: LONGEST - 1]}…" if len(text) > LONGEST else text
+    return f"{text[: MAX_VALUE_LENGTH - 1]}…" if len(text) > MAX_VALUE_LENGTH else text
 
 
 def _value_text(field: forms.Field | None, value: Any) -> str:

@@ -28,7 +28,7 @@ class PageLink:
     key: str = ""
 
 
-PAGES = (
+BAR_PAGES = (
     PageLink("now", _("Now"), "chroniker_job_now", ("view_job",), "n"),
     PageLink("jobs", _("Jobs"), "chroniker_job_changelist", ("view_job",), "j"),
     PageLink("runs", _("Runs"), "chroniker_run_changelist", ("view_run",), "r"),
@@ -38,7 +38,7 @@ PAGES = (
     PageLink("reliability", _("Reliability"), "chroniker_run_reliability", ("view_run",)),
 )
 #: The URL name of the view that refreshes only the bar.
-PULSE = "chroniker_job_pulse"
+BAR_REFRESH_URL_NAME = "chroniker_job_pulse"
 #: For a page that Django renders: maps its model to the page of the bar that is marked as current.
 PAGE_OF_MODEL = {"job": "jobs", "run": "runs", "host": "fleet"}
 
@@ -48,7 +48,7 @@ def bar_context(request: HttpRequest, current_page: str) -> dict[str, Any]:
     may = permission_test(request)
     pages = [
         {"name": page.name, "title": page.title, "url": url, "key": page.key}
-        for page in PAGES
+        for page in BAR_PAGES
         if all(map(may, page.permissions)) and (url := admin_url(page.view))
     ]
     cells = pulse_cells(may)
@@ -74,7 +74,7 @@ def bar_context_of_django_page(request: HttpRequest, model_name: str, live_url: 
     set_current_site(request)
     return {
         **bar_context(request, PAGE_OF_MODEL.get(model_name, "")),
-        "live_url": live_url or live_address(admin_url(PULSE)),
+        "live_url": live_url or live_address(admin_url(BAR_REFRESH_URL_NAME)),
     }
 
 
@@ -82,7 +82,7 @@ def page_url(request: HttpRequest, page_name: str) -> str:
     """The address of a page of the bar; empty if the user may not open it, or the site does not have it."""
     set_current_site(request)
     may = permission_test(request)
-    found = next(page for page in PAGES if page.name == page_name)
+    found = next(page for page in BAR_PAGES if page.name == page_name)
     return admin_url(found.view) if all(map(may, found.permissions)) else ""
 
 

@@ -18,11 +18,11 @@ from django.template.response import TemplateResponse
 from django.utils import timezone
 from django.utils.cache import add_never_cache_headers
 
-from chroniker.admin.shared.console_bar import PAGES, bar_context, page_url
+from chroniker.admin.shared.console_bar import BAR_PAGES, bar_context, page_url
 from chroniker.admin.shared.live_page import fragments_json, live_address, requested_etag
 from chroniker.admin.shared.site_links import admin_url
 
-#: Seconds between two refreshes; a page of a running run sets ``live_seconds`` to 1.
+#: The seconds between two refreshes. The page of a running run sets ``live_seconds`` to 1.
 LIVE_SECONDS = 5
 #: Fragments of every page.
 COMMON_FRAGMENTS = {
@@ -41,8 +41,9 @@ def render_console_page(
     fragments: Mapping[str, str] | None = None,
     extra_values: Mapping[str, Any] | None = None,
 ) -> HttpResponse:
-    """Render ``template``, which extends ``chroniker/console/base.html``. ``page_name``: one of ``console_bar.PAGES``.
+    """Render ``template``, which extends ``chroniker/console/base.html``.
 
+    ``page_name``: the name of a page in ``console_bar.BAR_PAGES``.
     ``context`` contains ``title``. It may contain ``console_trail``: the breadcrumbs (title, url) between the link of
     the bar and this page. ``fragments``: maps the id of an element to the template of its content. Without fragments
     the page is not refreshed. ``extra_values``: further values in the JSON of a refresh.
@@ -89,7 +90,7 @@ def _breadcrumbs(
     if not start and admin_site.get_app_list(request, "chroniker"):
         start = admin_url("app_list", "chroniker")
     app = {"title": apps.get_app_config("chroniker").verbose_name, "url": start}
-    above = [{"title": page.title, "url": page_url(request, page_name)} for page in PAGES if page.name == page_name]
+    above = [{"title": page.title, "url": page_url(request, page_name)} for page in BAR_PAGES if page.name == page_name]
     given = [{"title": title, "url": url} for title, url in context.get("console_trail", ())]
     if above and str(above[0]["title"]) == str(context.get("title")):
         above = []

@@ -19,8 +19,8 @@ if TYPE_CHECKING:
 else:
     RowPaginator = Paginator
 
-#: The pagination reaches at most so many rows of a list. To count millions of rows would be too slow.
-MOST_RUNS = 10_000
+#: The largest number of rows of a list that the pagination reaches. It would be too slow to count millions of rows.
+MAX_COUNTED_ROWS = 10_000
 
 
 class LastResultFilter(admin.SimpleListFilter):
@@ -38,9 +38,9 @@ class LastResultFilter(admin.SimpleListFilter):
 
 
 class FirstRowsPaginator(RowPaginator):
-    """Pagination of the first ``MOST_RUNS`` rows only. It never counts more rows."""
+    """Pagination of the first ``MAX_COUNTED_ROWS`` rows only. It never counts more rows."""
 
     @cached_property
     def count(self) -> int:
         rows: QuerySet[Any] = self.object_list  # type: ignore[assignment]
-        return rows.order_by()[:MOST_RUNS].count()
+        return rows.order_by()[:MAX_COUNTED_ROWS].count()

@@ -11,26 +11,29 @@ from django.http import HttpRequest, HttpResponse, JsonResponse
 from django.utils.cache import add_never_cache_headers
 from django.utils.translation import gettext as _
 
-P = ParamSpec("P")
-A = TypeVar("A", bound="ModelAdmin[Any]")
+ViewParams = ParamSpec("ViewParams")
+ModelAdminT = TypeVar("ModelAdminT", bound="ModelAdmin[Any]")
 
 
 def json_view(
-    view: Callable[Concatenate[A, HttpRequest, P], dict[str, Any]],
-) -> Callable[Concatenate[A, HttpRequest, P], HttpResponse]:
+    view: Callable[Concatenate[ModelAdminT, HttpRequest, ViewParams], dict[str, Any]],
+) -> Callable[Concatenate[ModelAdminT, HttpRequest, ViewParams], HttpResponse]:
     """Turn ``view``, which returns a dictionary, into a GET view that answers with it as JSON.
 
-    Without the permission to view the model it answers 403, also as JSON.
-
-    It never redirects to the login page, because the calling script could not show it.
+    If the user may not view the model, the answer is 403, also as JSON. The view never redirects to the login page,
+    because the calling script cannot show that page.
     """
 
-    def wrapper(self: A, request: HttpRequest, /, *args: P.args, **kwargs: P.kwargs) -> HttpResponse:
+    def wrapper(
+        self: ModelAdminT, request: HttpRequest, /, *args: ViewParams.args, **kwargs: ViewParams.kwargs
+    ) -> HttpResponse:
         response = answer(self, request, *args, **kwargs)
         add_never_cache_headers(response)
         return response
 
-    def answer(self: A, request: HttpRequest, *args: P.args, **kwargs: P.kwargs) -> HttpResponse:
+    def answer(
+        self: ModelAdminT, request: HttpRequest, *args: ViewParams.args, **kwargs: ViewParams.kwargs
+    ) -> HttpResponse:
         if not (self.admin_site.has_permission(request) and self.has_view_permission(request)):
             return JsonResponse(
                 {"error": _("You do not have permission to view this, or your session has ended.")}, status=403

@@ -11,8 +11,8 @@ from urllib.parse import urlencode
 from django.http import HttpRequest, HttpResponse, HttpResponseNotModified, JsonResponse, QueryDict
 from django.template.loader import render_to_string
 
-#: With this parameter, the address of a page answers with fragments. Value: the tag of the fragments that the page has.
-PARAMETER = "_live"
+#: With this parameter, a page answers with its fragments. The value is the tag of the fragments that the page has.
+LIVE_PARAMETER = "_live"
 #: The fragments of a list that Django renders.
 LIST_FRAGMENTS = {"ops-list": "chroniker/console/list_rows.html"}
 #: Times that a script of the page updates. If only these differ, the fragments count as unchanged.
@@ -21,9 +21,9 @@ _COUNTED = re.compile(r"(<time [^>]*data-(?:rel|elapsed)[^>]*>)[^<]*")
 
 def move_live_parameter(request: HttpRequest) -> None:
     """Move the parameter from the query to an attribute of the request: lists refuse unknown parameters."""
-    if PARAMETER in request.GET:
+    if LIVE_PARAMETER in request.GET:
         query = request.GET.copy()
-        request.console_live = query.pop(PARAMETER)[-1]  # type: ignore[attr-defined]
+        request.console_live = query.pop(LIVE_PARAMETER)[-1]  # type: ignore[attr-defined]
         request.GET = query  # type: ignore[assignment]
 
 
@@ -35,7 +35,7 @@ def requested_etag(request: HttpRequest) -> str | None:
 def live_address(path: str, query: QueryDict | None = None) -> str:
     """The address of a page's fragments, with the page's filters. The script appends the tag. Empty without a path."""
     pairs = [(key, value) for key, values in query.lists() for value in values] if query else []
-    return f"{path}?{urlencode([*pairs, (PARAMETER, '')])}" if path else ""
+    return f"{path}?{urlencode([*pairs, (LIVE_PARAMETER, '')])}" if path else ""
 
 
 def fragments_json(
@@ -59,7 +59,7 @@ def fragments_json(
 
 
 def answer_list_or_fragments(request: HttpRequest, response: HttpResponse) -> HttpResponse:
-    """For a list that Django renders: its fragments for a refresh, else the list, with the address of its fragments.
+    """For a list that Django renders. For a refresh: its fragments; else the list, with the address of its fragments.
 
     Other responses are returned unchanged.
     """

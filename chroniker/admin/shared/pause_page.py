@@ -51,7 +51,7 @@ def pause_group_view(group_admin: Any, request: HttpRequest, object_id: int) -> 
 
 
 def _pause_page(site: AdminSite, request: HttpRequest, group: Group | None, back_url: str) -> HttpResponse:
-    """GET shows the form, POST pauses or resumes and redirects to ``back_url``. No error if another user was faster."""
+    """GET shows the form, POST pauses or resumes and redirects to ``back_url``. No error if this was already done."""
     if not request.user.has_perm("chroniker.pause_jobs"):
         raise PermissionDenied
     form = PauseReasonForm(request.POST if request.method == "POST" else None)
@@ -70,7 +70,7 @@ def _pause_page(site: AdminSite, request: HttpRequest, group: Group | None, back
 
 
 def _open_work_sentences(group: Group | None, *, may_name_job: bool) -> list[str]:
-    """Which runs are open, and when they probably end: it tells whether one can deploy now. One statement.
+    """Sentences: which runs are open, and when they probably end. They help to decide when to deploy. One statement.
 
     ``may_name_job``: whether the user may read the name of a job.
     """

@@ -23,7 +23,7 @@ CELLS: tuple[tuple[str, Any, str, str], ...] = (
     ("clock", gettext_lazy("Clock"), "chroniker_host_changelist", "#hosts"),
     ("mails", gettext_lazy("Mails"), "chroniker_outbox_changelist", ""),
 )
-#: The permission that each page needs. Without it the cell is no link.
+#: The permission that each page needs. Without this permission, the cell is not a link.
 RIGHTS = {"chroniker_host_changelist": "view_host", "chroniker_outbox_changelist": "view_outbox"}
 
 
@@ -75,7 +75,7 @@ def _pulse_cell(
 class PauseNotice:
     """A pause of all jobs. ``url``: the page to resume them; empty if the user may not, or if the settings pause them.
 
-    ``copy``: the text that this database is a copy, if that is why no job starts; else empty.
+    ``copy``: if no job starts because this database is a copy, a text that says so; else empty.
     """
 
     by: str

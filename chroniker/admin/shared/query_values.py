@@ -7,15 +7,15 @@ import datetime as dt
 from django.http import QueryDict
 from django.utils import timezone
 
-#: In these years a moment is a valid date in every time zone.
+#: A moment in one of these years is a valid date in every time zone.
 YEARS = range(1970, 9000)
 #: Longer texts are cut.
-LONGEST = 200
+MAX_TEXT_LENGTH = 200
 
 
 def read_query_text(query: QueryDict, parameter: str) -> str:
     """The value of the parameter, cut, without the character that PostgreSQL refuses; empty without the parameter."""
-    return query.get(parameter, "")[:LONGEST].replace("\0", "")
+    return query.get(parameter, "")[:MAX_TEXT_LENGTH].replace("\0", "")
 
 
 def is_usable_moment(moment: dt.datetime) -> bool:

@@ -24,8 +24,8 @@ from chroniker.scheduler import manual_runs, stopping
 if TYPE_CHECKING:
     from django.contrib.auth.models import User
 
-#: At most so many reasons are written in one message; it counts the others.
-MOST_NAMED = 5
+#: The largest number of reasons or names in one message. The message only counts the others.
+MAX_LISTED_IN_MESSAGE = 5
 
 
 def run_job(request: HttpRequest, job: Job, args: str | None = None) -> Run | None:
@@ -48,7 +48,7 @@ def _show_run_state(request: HttpRequest, run: Run) -> None:
     """Show one message: the state of the run, with a link to its page.
 
     If the broker cannot be reached, the run waits for its dispatch, and the message gives the reason. With
-    ``ATOMIC_REQUESTS`` the run is dispatched only after this request; then a missing dispatch is no problem.
+    ``ATOMIC_REQUESTS`` the run is dispatched only after this request. A missing dispatch is then not a problem.
     """
     before_commit = transaction.get_connection(settings.database).in_atomic_block
     if run.status == Status.CLAIMED and run.dispatched_at is None and not before_commit:
@@ -150,6 +150,6 @@ def log_job_action(request: HttpRequest, jobs: list[Job], message: str) -> None:
 
 
 def _join_first_texts(texts: list[str]) -> str:
-    more = len(texts) - MOST_NAMED
+    more = len(texts) - MAX_LISTED_IN_MESSAGE
     rest = [_("and %(n)d more") % {"n": more}] if more > 0 else []
-    return " ".join([*texts[:MOST_NAMED], *rest])
+    return " ".join([*texts[:MAX_LISTED_IN_MESSAGE], *rest])

@@ -25,9 +25,10 @@ from chroniker.wording.formats import NOTHING
 if TYPE_CHECKING:
     from django.contrib.admin import AdminSite
 
-#: The name of the site that answers the current request. Every view of this app sets it, so it is never out of date.
+#: The name of the site that answers the current request. Every view of this app sets it, so it cannot be
+#: outdated.
 _current_site: ContextVar[str | None] = ContextVar("chroniker_admin_site", default=None)
-#: The user of the current request. Set by every view, as the site is.
+#: The user of the current request. Every view of this app sets this user.
 _current_user: ContextVar[Any] = ContextVar("chroniker_admin_user", default=None)
 
 
@@ -49,7 +50,7 @@ def admin_url_if_viewable(url_name: str, *args: object) -> str:
 
 
 def user_has_permission(user: Any, permission: str) -> bool:
-    """Whether the user has this permission of this app. The permission to change includes the one to view.
+    """Whether the user has this permission of this app. The permission to change includes the permission to view.
 
     ``permission``: its short name, such as "view_job".
     """
@@ -58,7 +59,7 @@ def user_has_permission(user: Any, permission: str) -> bool:
 
 
 class RowUrls:
-    """The addresses for the links of many rows. Each URL name is resolved once: that is the slowest part of a row."""
+    """The addresses for links of many rows. Each URL name is resolved only once: it is the slowest part of a row."""
 
     def __init__(self) -> None:
         self._parts: dict[str, tuple[str, str]] = {}

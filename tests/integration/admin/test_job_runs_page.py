@@ -19,7 +19,7 @@ NEW_YEAR = "0 0 1 1 *"
 def test_the_runs_of_a_job_continue_after_a_token(admin: Client, monkeypatch: pytest.MonkeyPatch) -> None:
     from chroniker.admin.jobs import runs_page
 
-    monkeypatch.setattr(runs_page, "ROWS", 2)
+    monkeypatch.setattr(runs_page, "ROWS_PER_PAGE", 2)
     job = a_booked_job(cron=NEW_YEAR)
     ended(job, 3, 2, 1)
     ended(job, 0.5, status=Status.FAILED)

@@ -16,7 +16,7 @@ from chroniker.admin.runs import run_admin
 from chroniker.admin.scheduling import group_admin
 from chroniker.admin.shared.page_addresses import PageAddress
 
-PAGES = (*job_admin.PAGES, *run_admin.PAGES, *group_admin.PAGES)
+PAGES = (*job_admin.PAGE_ADDRESSES, *run_admin.PAGE_ADDRESSES, *group_admin.PAGE_ADDRESSES)
 LOADED_PAGES = """
 import sys, django
 django.setup()

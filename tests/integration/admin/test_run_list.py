@@ -51,7 +51,7 @@ def link(client: Client, address: str, words: str) -> str | None:
 
 
 def test_runs_are_listed_newest_first_and_page_by_page(admin: Client, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(run_list_page, "ROWS", 2)
+    monkeypatch.setattr(run_list_page, "ROWS_PER_PAGE", 2)
     first, second = a_booked_job(name="a"), a_booked_job(name="b")
     runs_of(first, 5, 3, 1)
     runs_of(second, 4, 2, 2)  # two of the same moment, as far as the database keeps it
@@ -69,7 +69,7 @@ def test_runs_are_listed_newest_first_and_page_by_page(admin: Client, monkeypatc
 
 
 def test_an_older_page_keeps_the_filters(admin: Client, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(run_list_page, "ROWS", 1)
+    monkeypatch.setattr(run_list_page, "ROWS_PER_PAGE", 1)
     job = a_booked_job(name="a")
     runs_of(job, 9, 8, status=Status.FAILED)
     runs_of(job, 7)
@@ -177,7 +177,7 @@ def test_names_and_reasons_are_escaped(admin: Client) -> None:
 
 
 def test_now_leads_to_all_runs_that_ended_badly(admin: Client, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(run_list_page, "ROWS", 2)
+    monkeypatch.setattr(run_list_page, "ROWS_PER_PAGE", 2)
     names = {Status.FAILED: "failed", Status.LOST: "lost", Status.TIMED_OUT: "late", Status.STOPPED: "stopped"}
     jobs = {status: a_booked_job(name=name) for status, name in names.items()}
     for ago, status in enumerate([*names, Status.FAILED], 1):

@@ -15,7 +15,7 @@ from chroniker.admin.graph.layering import (
     cycle_closing_edges,
     longest_path_lengths,
 )
-from chroniker.admin.graph.placement import BOX_HEIGHT, BOX_WIDTH, COLUMN, MARGIN, GraphPlacement, place_graph
+from chroniker.admin.graph.placement import BOX_HEIGHT, BOX_WIDTH, COLUMN_DISTANCE, MARGIN, GraphPlacement, place_graph
 
 NODES = tuple(range(12))
 ANY_EDGE = st.tuples(st.sampled_from(NODES), st.sampled_from(NODES)).filter(lambda edge: edge[0] != edge[1])
@@ -24,7 +24,7 @@ WITHOUT_CYCLES = ANY_EDGES.map(lambda edges: tuple(dict.fromkeys((min(edge), max
 
 
 def column(drawn: GraphPlacement, node: int) -> float:
-    return (drawn.boxes[node][0] - MARGIN) / COLUMN
+    return (drawn.boxes[node][0] - MARGIN) / COLUMN_DISTANCE
 
 
 @given(ANY_EDGES)
@@ -41,7 +41,7 @@ def test_each_node_has_a_box_and_no_boxes_overlap(edges: tuple[Edge, ...]) -> No
 def test_edges_lead_to_the_right_unless_they_close_a_cycle(edges: tuple[Edge, ...]) -> None:
     drawn = place_graph(NODES, edges)
     for source, target in edges:
-        assert (column(drawn, source) > column(drawn, target)) == ((source, target) in drawn.reversed)
+        assert (column(drawn, source) > column(drawn, target)) == ((source, target) in drawn.reversed_edges)
 
 
 @given(ANY_EDGES)
@@ -59,7 +59,7 @@ def test_no_edge_passes_through_a_box(edges: tuple[Edge, ...]) -> None:
 def test_an_edge_begins_and_ends_at_its_boxes(edges: tuple[Edge, ...]) -> None:
     drawn = place_graph(NODES, edges)
     for (source, target), route in drawn.routes.items():
-        sides = (0, BOX_WIDTH) if (source, target) in drawn.reversed else (BOX_WIDTH, 0)
+        sides = (0, BOX_WIDTH) if (source, target) in drawn.reversed_edges else (BOX_WIDTH, 0)
         for node, side, (x, y) in zip((source, target), sides, (route[0], route[-1]), strict=True):
             assert x == drawn.boxes[node][0] + side and abs(y - drawn.boxes[node][1]) < BOX_HEIGHT / 2
 
@@ -67,7 +67,7 @@ def test_an_edge_begins_and_ends_at_its_boxes(edges: tuple[Edge, ...]) -> None:
 @given(WITHOUT_CYCLES)
 def test_the_column_is_the_longest_path(edges: tuple[Edge, ...]) -> None:
     drawn = place_graph(NODES, edges)
-    assert not drawn.reversed
+    assert not drawn.reversed_edges
     for node in NODES:
         assert column(drawn, node) == max((column(drawn, low) + 1 for low, high in edges if high == node), default=0)
 
@@ -87,7 +87,7 @@ def test_the_ordering_never_crosses_more_edges_than_the_given_order(edges: tuple
         sorted(layer, key=lambda slot: (1, edges.index(slot[:2])) if isinstance(slot, tuple) else (0, slot))
         for layer in found.order
     ]
-    assert count_crossings(found.order, found.after) <= count_crossings(given_order, found.after)
+    assert count_crossings(found.order, found.neighbours_after) <= count_crossings(given_order, found.neighbours_after)
 
 
 @given(ANY_EDGES)
@@ -95,9 +95,13 @@ def test_crossings_are_counted_as_by_comparing_all_pairs(edges: tuple[Edge, ...]
     found = assign_layers(NODES, edges)
     expected = 0
     for layer, following in pairwise(found.order):
-        ends = [(a, following.index(other)) for a, slot in enumerate(layer) for other in found.after.get(slot, ())]
+        ends = [
+            (a, following.index(other))
+            for a, slot in enumerate(layer)
+            for other in found.neighbours_after.get(slot, ())
+        ]
         expected += sum((a - c) * (b - d) < 0 for (a, b), (c, d) in combinations(ends, 2))
-    assert count_crossings(found.order, found.after) == expected
+    assert count_crossings(found.order, found.neighbours_after) == expected
 
 
 @given(ANY_EDGES)
