@@ -10,14 +10,14 @@ from chroniker.declared.stored_jobs import StoredJobs
 
 def find_refusals(declared: Sequence[DeclaredJob], stored: StoredJobs, *, adopt: bool) -> dict[str, str]:
     """The names of refused jobs, each with the reason."""
-    refused = {one.name: reason for one in declared if (reason := _why_refused(one, stored, adopt))}
+    refused = {one.name: reason for one in declared if (reason := _refusal_reason(one, stored, adopt))}
     _refuse_missing_dependees(declared, stored, refused)
     _refuse_cycles(declared, stored, refused)
     _refuse_missing_dependees(declared, stored, refused)
     return refused
 
 
-def _why_refused(declared_job: DeclaredJob, stored: StoredJobs, adopt: bool) -> str:
+def _refusal_reason(declared_job: DeclaredJob, stored: StoredJobs, adopt: bool) -> str:
     job = stored.jobs.get(declared_job.name)
     if job is not None and not job.managed_by and not adopt:
         return "a job with this name was created by hand; --adopt takes it over"
@@ -41,7 +41,7 @@ def _refuse_missing_dependees(declared: Sequence[DeclaredJob], stored: StoredJob
 
 
 def _names_of_jobs_before(declared_job: DeclaredJob, stored: StoredJobs) -> set[str]:
-    """The jobs that it comes after: as declared, else as stored."""
+    """The jobs that it comes after: as declared, or as stored if none are declared."""
     after = stored.edges.get(declared_job.name, ()) if declared_job.after is None else declared_job.after
     triggered_by = (
         stored.triggers.get(declared_job.name, ()) if declared_job.triggered_by is None else declared_job.triggered_by

@@ -9,7 +9,7 @@ from typing import Any, TypedDict, TypeVar
 C = TypeVar("C", bound=type)
 
 #: Attribute of a decorated command with its declarations. Subclasses do not inherit it.
-ATTRIBUTE = "chroniker_jobs"
+DECLARATIONS_ATTRIBUTE = "chroniker_jobs"
 
 
 class JobFields(TypedDict, total=False):
@@ -82,11 +82,11 @@ class Declaration:
     def __call__(self, command: C) -> C:
         """Decorates the class of a management command."""
         # Decorators are applied from bottom to top, but read from top to bottom.
-        setattr(command, ATTRIBUTE, (self, *declarations_on(command)))
+        setattr(command, DECLARATIONS_ATTRIBUTE, (self, *declarations_on(command)))
         return command
 
 
 def declarations_on(command: type) -> tuple[Declaration, ...]:
     """The declarations of this class, without those of its base classes."""
-    found: tuple[Declaration, ...] = command.__dict__.get(ATTRIBUTE, ())
+    found: tuple[Declaration, ...] = command.__dict__.get(DECLARATIONS_ATTRIBUTE, ())
     return found

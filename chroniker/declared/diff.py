@@ -53,7 +53,7 @@ class SyncPlan:
     def add_creation(self, declared_job: DeclaredJob) -> None:
         job = declared_job.job
         for name, value in declared_job.related.items():
-            setattr(job, name, self._related_row(name, value))
+            setattr(job, name, self._find_or_create_related_row(name, value))
         if declared_job.after:
             self.edges[job.name] = declared_job.after
         if declared_job.triggered_by:
@@ -119,14 +119,14 @@ class SyncPlan:
         return {name: f"{name}: {reprlib.repr(old)} → {reprlib.repr(value)}"}
 
     def _set_relation(self, job: Job, name: str, value: str | None) -> dict[str, str]:
-        related = self._related_row(name, value)
+        related = self._find_or_create_related_row(name, value)
         is_new = related is not None and related.pk is None
         if not is_new and getattr(job, f"{name}_id") == (related and related.pk):
             return {}
         setattr(job, name, related)
         return {name: f"{name}: {value!r}"}
 
-    def _related_row(self, name: str, value: str | None) -> Any:
+    def _find_or_create_related_row(self, name: str, value: str | None) -> Any:
         """The row with this name. A missing group is created; calendars were validated before."""
         if value is None:
             return None

@@ -21,10 +21,10 @@ from chroniker.models.tag import checked_tags
 
 #: Command and schedule always belong to the declaration. A field that is not declared has its default.
 CORE_FIELDS = TIMELINE_FIELDS - {"enabled"} | {"command", "args", "raw_command"}
-#: Declared by name. The rows are read when the job is saved.
+#: Fields that are declared by the name of a row. The rows are read when the job is saved.
 RELATED = ("group", "calendar")
 #: Lists of names: of other jobs, of channels, and of tags.
-LISTS = {"after": '["import orders"]', "channels": '["ops"]', "tags": '["nightly"]'}
+LIST_FIELD_EXAMPLES = {"after": '["import orders"]', "channels": '["ops"]', "tags": '["nightly"]'}
 DECLARABLE = frozenset(JobFields.__annotations__)
 
 _NOT_DECLARABLE = {
@@ -107,7 +107,7 @@ def _find_cycles(declared: list[DeclaredJob], places: Mapping[str, LocatedDeclar
 def _load_declaration(located: LocatedDeclaration) -> tuple[DeclaredJob | None, list[Problem]]:
     fields = dict(located.declaration.fields)
     errors = dict(_field_errors(located, fields))
-    names = {name: fields.pop(name, None) for name in LISTS}
+    names = {name: fields.pop(name, None) for name in LIST_FIELD_EXAMPLES}
     triggered_by = fields.pop("triggered_by", None)
     related = {name: fields.pop(name) for name in RELATED if name in fields}
     if located.command:
@@ -139,7 +139,7 @@ def _field_errors(located: LocatedDeclaration, fields: Mapping[str, Any]) -> Ite
     for name in RELATED:
         if not isinstance(fields.get(name), str | None) or fields.get(name) == "":
             yield name, f"must be a name or None, not {fields[name]!r}."
-    for name, example in LISTS.items():
+    for name, example in LIST_FIELD_EXAMPLES.items():
         names = fields.get(name)
         if names is not None and not _are_names(names):
             yield name, f"must be a list of names, like {example}, not {names!r}."

@@ -14,11 +14,11 @@ from chroniker.models import Job
 
 INDENT = "    "
 #: Written even where the value is the default, because another project has another default.
-ALWAYS = ("timezone",)
-NONE: Mapping[str, str] = MappingProxyType({})
+ALWAYS_WRITTEN_FIELDS = ("timezone",)
+NO_TRIGGERS: Mapping[str, str] = MappingProxyType({})
 
 
-def decorator_source(job: Job, after: Sequence[str] = (), triggered_by: Mapping[str, str] = NONE) -> str:
+def decorator_source(job: Job, after: Sequence[str] = (), triggered_by: Mapping[str, str] = NO_TRIGGERS) -> str:
     """``@job(…)`` for the class of the job's management command. Empty for a raw command, which has no class."""
     if not job.command:
         return ""
@@ -27,7 +27,7 @@ def decorator_source(job: Job, after: Sequence[str] = (), triggered_by: Mapping[
     return f"{_imports(call)}\n{_remark_about_tracking(job)}{call}\n{command}\n"
 
 
-def module_source(job: Job, after: Sequence[str] = (), triggered_by: Mapping[str, str] = NONE) -> str:
+def module_source(job: Job, after: Sequence[str] = (), triggered_by: Mapping[str, str] = NO_TRIGGERS) -> str:
     """The source of a ``jobs`` module that declares this job."""
     call = _call_source("job", _fields_to_write(job, after, triggered_by))
     return f"{_imports(call)}\n{_remark_about_tracking(job)}declared = {call}\n"
@@ -54,7 +54,7 @@ def _fields_to_write(
                 yield field.name, related.name
         else:
             value = getattr(job, field.name)
-            if field.name in ALWAYS or value != field.get_default():
+            if field.name in ALWAYS_WRITTEN_FIELDS or value != field.get_default():
                 yield field.name, _convert_to_zone(value, job.timezone)
     if after:
         yield "after", list(after)
@@ -67,9 +67,9 @@ def _fields_to_write(
 
 
 def _convert_to_zone(value: Any, zone: str) -> Any:
-    """A time in the time zone of the job; in UTC where that zone is unknown, or has that local time twice.
+    """A time in the time zone of the job. It is in UTC if that zone is unknown, or has this local time twice.
 
-    Python takes a repeated local time for unequal to any time of another zone, so each sync would find a change.
+    In Python a repeated local time is unequal to each time of another zone, so each sync would find a change.
     """
     if not isinstance(value, dt.datetime):
         return value
@@ -81,7 +81,7 @@ def _convert_to_zone(value: Any, zone: str) -> Any:
 
 
 def _call_source(function: str, fields: Iterator[tuple[str, Any]]) -> str:
-    lines = [f"{INDENT}{name}={_literal(value)},\n" for name, value in fields]
+    lines = [f"{INDENT}{name}={_python_literal(value)},\n" for name, value in fields]
     return f"{function}(\n{''.join(lines)})"
 
 
@@ -100,14 +100,14 @@ def _imports(call: str) -> str:
     return "\n".join([*lines, "from chroniker import job", ""])
 
 
-def _literal(value: Any) -> str:
+def _python_literal(value: Any) -> str:
     """An expression for the value, with double quotes where the text allows them."""
     if isinstance(value, dt.datetime):
         return _time_literal(value)
     if isinstance(value, list):
-        return f"[{', '.join(map(_literal, value))}]"
+        return f"[{', '.join(map(_python_literal, value))}]"
     if isinstance(value, dict):
-        return f"{{{', '.join(f'{_literal(key)}: {_literal(each)}' for key, each in value.items())}}}"
+        return f"{{{', '.join(f'{_python_literal(key)}: {_python_literal(each)}' for key, each in value.items())}}}"
     if isinstance(value, str):
         plain = repr(str(value))  # also for a member of an enumeration
         return f'"{plain[1:-1]}"' if plain[0] == "'" and '"' not in plain else plain
@@ -118,7 +118,7 @@ def _time_literal(value: dt.datetime) -> str:
     numbers = [value.year, value.month, value.day, value.hour, value.minute, value.second, value.microsecond]
     while len(numbers) > 5 and not numbers[-1]:
         numbers.pop()
-    zone = f"ZoneInfo({_literal(value.tzinfo.key)})" if isinstance(value.tzinfo, ZoneInfo) else "dt.UTC"
+    zone = f"ZoneInfo({_python_literal(value.tzinfo.key)})" if isinstance(value.tzinfo, ZoneInfo) else "dt.UTC"
     return f"dt.datetime({', '.join(map(str, numbers))}, tzinfo={zone})"
 
 

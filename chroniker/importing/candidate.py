@@ -20,7 +20,7 @@ class Outcome(Enum):
 class ImportedHistory:
     """The past runs of the job in the other scheduler."""
 
-    #: How many of its runs can be imported after it.
+    #: How many of its past runs can be imported after the job.
     runs: int = 0
     last_status: str = ""
     last_finished_at: dt.datetime | None = None

@@ -16,7 +16,7 @@ from django.db.models import Model
 from chroniker.exceptions import ImportRefused
 
 M = TypeVar("M", bound=Model)
-OPENERS: dict[str, Callable[..., IO[str]]] = {".gz": gzip.open, ".bz2": bz2.open, ".xz": lzma.open}
+OPENERS_BY_SUFFIX: dict[str, Callable[..., IO[str]]] = {".gz": gzip.open, ".bz2": bz2.open, ".xz": lzma.open}
 #: Characters. The file is read into memory, and a small compressed file may contain any number.
 MAX_CHARACTERS = 2**28
 
@@ -24,7 +24,7 @@ MAX_CHARACTERS = 2**28
 def read_dump_objects(path: str) -> list[dict[str, Any]]:
     """The objects of a JSON or jsonl file. Raises ``ImportRefused``."""
     try:
-        with OPENERS.get(Path(path).suffix, open)(path, "rt", encoding="utf-8") as file:
+        with OPENERS_BY_SUFFIX.get(Path(path).suffix, open)(path, "rt", encoding="utf-8") as file:
             text = file.read(MAX_CHARACTERS)
             if file.read(1):
                 raise ImportRefused(
@@ -43,10 +43,10 @@ def read_dump_objects(path: str) -> list[dict[str, Any]]:
 
 def rows_of_model(model: type[M], label: str, objects: Iterable[Mapping[str, Any]]) -> list[M]:
     """The objects with this label as instances of ``model``. Other fields than those of ``model`` are ignored."""
-    return [_row(model, each) for each in objects if each["model"] == label]
+    return [_make_row(model, each) for each in objects if each["model"] == label]
 
 
-def _row(model: type[M], dumped: Mapping[str, Any]) -> M:
+def _make_row(model: type[M], dumped: Mapping[str, Any]) -> M:
     values: dict[str, Any] = {}
     for field in model._meta.concrete_fields:
         given = dumped.get("pk") if field.primary_key else dumped["fields"].get(field.name)

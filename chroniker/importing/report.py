@@ -16,7 +16,7 @@ from chroniker.exceptions import ScheduleError
 from chroniker.importing.candidate import Candidate, Outcome
 
 INSTANTS = 10
-NONE = "-"
+NO_INSTANT = "-"
 
 
 def report_lines(candidates: Sequence[Candidate], now: dt.datetime) -> Iterator[str]:
@@ -61,7 +61,7 @@ def _instant_lines(candidate: Candidate, now: dt.datetime) -> Iterator[str]:
     if not candidate.instants_there and not candidate.job.enabled:  # it runs neither there nor here
         return
     there, here = map(_time_text, candidate.instants_there), map(_time_text, _instants_here(candidate, now))
-    for number, (left, right) in enumerate(zip_longest(there, here, fillvalue=NONE), start=1):
+    for number, (left, right) in enumerate(zip_longest(there, here, fillvalue=NO_INSTANT), start=1):
         mark = "" if left == right else "  " + _("differs")
         yield f"  {number:>4}  {left:<25}  {right:<25}{mark}".rstrip()
 

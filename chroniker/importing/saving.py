@@ -50,18 +50,18 @@ def save_candidates(
     ``dry_run`` sets the outcomes and writes nothing. ``disabled`` imports all jobs disabled.
     """
     with transaction.atomic(using=settings.database):
-        _match_existing(candidates)
+        _match_existing_jobs(candidates)
         for candidate in candidates:
             if candidate.outcome is Outcome.WOULD_BE_IMPORTED:
-                _validate(candidate, disabled)
+                _validate_candidate(candidate, disabled)
         if not dry_run:
             new = [each for each in candidates if each.outcome is Outcome.WOULD_BE_IMPORTED]
-            _save(new, dependencies)
+            _save_new_jobs(new, dependencies)
             if by is not None:
                 AuditEntry.objects.record(by, Action.IMPORTED, [each.job for each in new])
 
 
-def _match_existing(candidates: Sequence[Candidate]) -> None:
+def _match_existing_jobs(candidates: Sequence[Candidate]) -> None:
     here = list(Job.objects.only("name", "origin"))
     imported = {job.origin: job.pk for job in here if job.origin}
     taken = {_comparison_key(job.name) for job in here}
@@ -82,7 +82,7 @@ def _comparison_key(name: str) -> str:
     return name.casefold().rstrip() if connections[settings.database].vendor == "mysql" else name
 
 
-def _validate(candidate: Candidate, disabled: bool) -> None:
+def _validate_candidate(candidate: Candidate, disabled: bool) -> None:
     """Validate like the form. A job whose errors can be fixed later is imported disabled; otherwise it is refused."""
     job = candidate.job
     for name in ("args", "raw_command", "environment"):  # they have no placeholders in the other scheduler
@@ -101,7 +101,7 @@ def _validate(candidate: Candidate, disabled: bool) -> None:
         candidate.differences.append(_("It is disabled here until this is fixed: %(reasons)s") % {"reasons": reasons})
 
 
-def _save(candidates: Sequence[Candidate], dependencies: Sequence[ImportedDependency]) -> None:
+def _save_new_jobs(candidates: Sequence[Candidate], dependencies: Sequence[ImportedDependency]) -> None:
     new = set()
     for candidate in candidates:
         job = candidate.job

@@ -17,12 +17,12 @@ from chroniker.models import Job, JobState, Run, Status
 from chroniker.wording.formats import as_sentence, coarse_duration, format_count, relative, short_time
 
 #: Items that are read of each kind; the page shows fewer, and says that there are more.
-MOST = health_facts.MOST_NEEDING
+MAX_ITEMS_PER_KIND = health_facts.MOST_NEEDING
 
 
 @dataclass(frozen=True, slots=True)
 class Item:
-    """One thing that needs a person.
+    """One problem that a person must look at.
 
     ``kind``: "no_tick", "failing", "held", "lost", "overdue", "no_worker", "alert_KIND", "schedule_error" or "mails".
     ``job``: None if it concerns no job. ``run_id``: the run that shows the cause. ``what``: what is wrong. ``why``: the
@@ -40,14 +40,14 @@ class Item:
 
 @dataclass(frozen=True, slots=True)
 class Attention:
-    """``items``: at most ``MOST`` of each kind. ``is_complete``: whether all kinds could be read."""
+    """``items``: at most ``MAX_ITEMS_PER_KIND`` of each kind. ``is_complete``: whether all kinds could be read."""
 
     items: list[Item]
     is_complete: bool
 
 
 def fetch_attention(now: dt.datetime) -> Attention:
-    """All items. Six statements besides those of the health: failing jobs, their last runs, lost runs, overdue jobs,
+    """All items. Six statements, besides those for the health: failing jobs, their last runs, lost runs, overdue jobs,
     alerts, schedule errors."""
     facts = health_facts.cached_facts(now)
     by_kind = [
@@ -80,8 +80,10 @@ def _no_tick_items(facts: HealthFacts, now: dt.datetime) -> Iterator[Item]:
 
 def _failing_job_items(now: dt.datetime) -> Iterator[Item]:
     """Enabled jobs whose last chains of attempts ended badly, those that fail for longest first."""
-    states = list(jobs_in_trouble.failing_states().select_related("job").order_by("failing_since", "pk")[:MOST])
-    runs = _last_failures(states)
+    states = list(
+        jobs_in_trouble.failing_states().select_related("job").order_by("failing_since", "pk")[:MAX_ITEMS_PER_KIND]
+    )
+    runs = _fetch_last_failures(states)
     for state in states:
         run = runs.get(state.pk)
         words = {"n": format_count(state.failures), "since": short_time(state.failing_since, now)}
@@ -100,8 +102,8 @@ def _failing_job_items(now: dt.datetime) -> Iterator[Item]:
         )
 
 
-def _last_failures(states: list[JobState]) -> dict[int, Run]:
-    """The latest badly ended run of each job, among its last runs. By the index on (job, token)."""
+def _fetch_last_failures(states: list[JobState]) -> dict[int, Run]:
+    """The latest badly ended run of each job, among its last runs. Uses the index on (job, token)."""
     recent = Q()
     for state in states:
         recent |= Q(job=state.pk, token__gt=state.last_token - 20)
@@ -126,14 +128,15 @@ def _next_run_sentence(state: JobState, now: dt.datetime) -> str:
 
 
 def _lost_run_items(now: dt.datetime) -> Iterator[Item]:
-    """Runs lost in the last 24 hours without a later success of their job. Failing jobs have an item of their own."""
+    """Runs lost in the last 24 hours without a later success of their job. Failing jobs are left out:
+    they have their own item."""
     rows = (
         jobs_in_trouble.unresolved_lost_runs(now - jobs_in_trouble.LOST_WITHIN)
         .select_related("job__state")
         .order_by("-claimed_at")
     )
     seen: set[int] = set()
-    for run in rows[:MOST]:
+    for run in rows[:MAX_ITEMS_PER_KIND]:
         if run.job_id not in seen:
             seen.add(run.job_id)
             what = _("Lost %(time)s.") % {"time": relative(run.finished_at, now)}
@@ -144,14 +147,14 @@ def _lost_run_items(now: dt.datetime) -> Iterator[Item]:
 
 
 def _overdue_job_items(facts: HealthFacts, now: dt.datetime) -> Iterator[Item]:
-    for state in health_facts.overdue_states(now - health_facts.overdue_after(facts.tickers))[:MOST]:
+    for state in health_facts.overdue_states(now - health_facts.overdue_after(facts.tickers))[:MAX_ITEMS_PER_KIND]:
         assert state.next_run is not None
         what = _("Due since %(time)s.") % {"time": short_time(state.next_run, now)}
         yield Item("overdue", state.job, state.next_run, None, what, health.tick_health(facts, now).detail)
 
 
 def _no_worker_items(facts: HealthFacts, now: dt.datetime) -> Iterator[Item]:
-    for queue in health.queues_without_worker(facts, now)[:MOST]:
+    for queue in health.queues_without_worker(facts, now)[:MAX_ITEMS_PER_KIND]:
         words = {
             "queue": queue.name or queue.executor,
             "n": format_count(queue.queued),
@@ -168,14 +171,18 @@ def _no_worker_items(facts: HealthFacts, now: dt.datetime) -> Iterator[Item]:
 
 def _alert_items() -> Iterator[Item]:
     for alert in (
-        jobs_in_trouble.open_alerts_about_time_or_backfill().select_related("job").order_by("raised_at", "pk")[:MOST]
+        jobs_in_trouble.open_alerts_about_time_or_backfill()
+        .select_related("job")
+        .order_by("raised_at", "pk")[:MAX_ITEMS_PER_KIND]
     ):
         yield Item(f"alert_{alert.kind}", alert.job, alert.raised_at, alert.run_id, alert.text_with(short_time))
 
 
 def _schedule_error_items() -> Iterator[Item]:
     for state in (
-        jobs_in_trouble.states_with_schedule_error().select_related("job").order_by("schedule_error_since", "pk")[:MOST]
+        jobs_in_trouble.states_with_schedule_error()
+        .select_related("job")
+        .order_by("schedule_error_since", "pk")[:MAX_ITEMS_PER_KIND]
     ):
         what = _("Its schedule cannot be computed.")
         why = _("%(error)s Edit the schedule to resume.") % {"error": f"{state.schedule_error.rstrip('.')}."}

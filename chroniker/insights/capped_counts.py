@@ -8,7 +8,7 @@ from django.db.models import IntegerField, QuerySet, Subquery
 
 
 class CountUpTo(Subquery):
-    """Counts the rows, or the different values of another ``column`` than the key. Stops at ``limit``."""
+    """Counts the rows; if ``column`` is not the key, the different values of this column. Stops at ``limit``."""
 
     template = "(SELECT COUNT(*) FROM (%(subquery)s) counted)"
     output_field = IntegerField()

@@ -11,7 +11,7 @@ from chroniker.insights.crowding import Collision, ExpectedRun, assumed_duration
 from chroniker.insights.timeline_runs import TimelineRun
 from chroniker.models import Group, HostService, JobState, Run
 
-Queue = tuple[str, str]  #: executor and queue; the queue is empty for an executor without queues
+QueueKey = tuple[str, str]  #: executor and queue; the queue is empty for an executor without queues
 
 
 @dataclass(frozen=True, slots=True)
@@ -19,13 +19,13 @@ class PoolCollision:
     """A collision, and the ``queue`` or the ``group`` that has too few slots."""
 
     collision: Collision
-    queue: Queue | None = None
+    queue: QueueKey | None = None
     group: str = ""
 
 
-def slots_by_queue(services: Iterable[HostService]) -> dict[Queue, int | None]:
+def slots_by_queue(services: Iterable[HostService]) -> dict[QueueKey, int | None]:
     """The slots of the live workers of each queue; None if a worker has no limit, or its number of slots is unknown."""
-    found: dict[Queue, int | None] = {}
+    found: dict[QueueKey, int | None] = {}
     for service in services:
         for name in service.consumed_queues:
             known = found.get((service.executor, name), 0)
@@ -46,10 +46,10 @@ def find_pool_collisions(
     Each pool is examined on its own, as if nothing else delayed its runs.
     """
     jobs = {state.job_id: state.job for state in states}
-    queues: dict[int, Queue] = {pk: (job.executor, job.queue) for pk, job in jobs.items()}
+    queues: dict[int, QueueKey] = {pk: (job.executor, job.queue) for pk, job in jobs.items()}
     latest_last: list[Run | TimelineRun] = [*reversed([*past_runs]), *reversed(open_runs)]
     queues |= {run.job_id: (run.executor, run.queue) for run in latest_last if run.executor}
-    by_queue: dict[Queue, list[ExpectedRun]] = defaultdict(list)
+    by_queue: dict[QueueKey, list[ExpectedRun]] = defaultdict(list)
     by_group: dict[int, list[ExpectedRun]] = defaultdict(list)
     groups: dict[int, Group] = {}
     for run in expected_runs:
@@ -62,18 +62,18 @@ def find_pool_collisions(
     found = [
         PoolCollision(each, queue=queue)
         for queue, runs in by_queue.items()
-        for each in find_collisions(runs, slots.get(queue) or 0, _expected_ends(open_runs, now, queue=queue))
+        for each in find_collisions(runs, slots.get(queue) or 0, _ends_of_open_runs(open_runs, now, queue=queue))
     ]
     found += [
         PoolCollision(each, group=group.name)
         for pk, group in groups.items()
-        for each in find_collisions(by_group[pk], group.limit or 0, _expected_ends(open_runs, now, group=pk))
+        for each in find_collisions(by_group[pk], group.limit or 0, _ends_of_open_runs(open_runs, now, group=pk))
     ]
     return sorted(found, key=lambda each: each.collision.start)
 
 
-def _expected_ends(
-    open_runs: Iterable[Run], now: dt.datetime, *, queue: Queue | None = None, group: int | None = None
+def _ends_of_open_runs(
+    open_runs: Iterable[Run], now: dt.datetime, *, queue: QueueKey | None = None, group: int | None = None
 ) -> list[tuple[dt.datetime, str]]:
     """The expected end and the job's name of each open run of a pool. A late run is expected to end now."""
     return [

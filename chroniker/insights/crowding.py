@@ -11,17 +11,18 @@ from typing import NamedTuple
 _MINUTE = dt.timedelta(minutes=1)
 
 
-def assumed_duration(p50: float | None) -> dt.timedelta:
-    """The same as ``assumed_seconds``."""
-    return dt.timedelta(seconds=assumed_seconds(p50))
+def assumed_duration(median_seconds: float | None) -> dt.timedelta:
+    """The result of ``assumed_seconds`` as a timedelta."""
+    return dt.timedelta(seconds=assumed_seconds(median_seconds))
 
 
-def assumed_seconds(p50: float | None) -> float:
-    """The duration of an expected run: ``p50``, or one second before the first success, so that it needs a slot."""
-    return 1.0 if p50 is None else p50
+def assumed_seconds(median_seconds: float | None) -> float:
+    """The duration of an expected run: ``median_seconds``. Before the first success it is one second, so that the run
+    needs a slot."""
+    return 1.0 if median_seconds is None else median_seconds
 
 
-class ExpectedRun(NamedTuple):  # a picture has thousands: a frozen dataclass takes three times as long
+class ExpectedRun(NamedTuple):  # a picture has thousands, and a frozen dataclass is three times slower
     """A run that is expected to start at ``start`` and to take ``length``."""
 
     start: dt.datetime
@@ -56,8 +57,8 @@ def find_collisions(
     """The collisions of these runs, if at most ``capacity`` of them run at once, the earliest start first.
 
     ``running``: the expected end and the name of each run that holds a slot now. A collision begins with the minute
-    in which a run has to wait, and ends when no run waits any more; another one in the same minute belongs to it. A
-    capacity of 0 gives no collision: nothing would ever start, which is another fault.
+    in which a run has to wait, and ends when no run waits any more. A second collision in the same minute is part of
+    the first. A capacity of 0 gives no collision: then no run ever starts, which is a different problem.
     """
     if capacity <= 0:
         return []

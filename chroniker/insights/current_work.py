@@ -12,8 +12,8 @@ from chroniker.insights import health_facts
 from chroniker.insights.durations import Estimate, estimate_end
 from chroniker.models import Group, Job, JobState, Lease, Run, Status
 
-#: Rows of each table; open runs that are counted.
-SHOWN, MOST_OPEN = 20, 1_000
+#: The most rows of each table, and the most open runs that are counted.
+MAX_ROWS, MOST_OPEN = 20, 1_000
 #: Jobs that are counted as on schedule.
 MOST_COUNTED = 1_000
 
@@ -29,7 +29,7 @@ class RunningRun:
 
     @property
     def ends_at(self) -> dt.datetime | None:
-        """When it probably ends: by its progress, else by past runs."""
+        """When the run probably ends: estimated from its progress, otherwise from past runs."""
         return self.estimate.by_rate or self.estimate.by_past
 
 
@@ -46,7 +46,8 @@ class WaitingJob:
 
 @dataclass(frozen=True, slots=True)
 class CurrentWork:
-    """``n_running``, ``n_queued``: of the first ``MOST_OPEN`` open runs. The lists hold the first ``SHOWN`` rows."""
+    """``n_running``, ``n_queued``: counts of the first ``MOST_OPEN`` open runs. The lists hold the first
+    ``MAX_ROWS`` rows."""
 
     running: list[RunningRun]
     waiting: list[WaitingJob]
@@ -66,17 +67,17 @@ def fetch_current_work(now: dt.datetime, global_pause: Pause | None = None) -> C
         Lease.objects.filter(slot="").select_related("run", "job__state", "job__group").order_by("pk")[:MOST_OPEN]
     )
     running = sorted(
-        (_running_run(lease, now) for lease in leases if lease.run.status == Status.RUNNING), key=_start_time
+        (_running_run_of_lease(lease, now) for lease in leases if lease.run.status == Status.RUNNING), key=_start_time
     )
     queued = [lease for lease in leases if lease.run.status == Status.CLAIMED]
     open_jobs = Lease.objects.filter(slot="").values("job")
     overdue = JobState.objects.filter(next_run__lte=now, job__enabled=True).exclude(pk__in=open_jobs)
-    states = list(overdue.select_related("job__group").order_by("next_run")[: SHOWN + 1])
-    n_due = len(states) if len(states) <= SHOWN else overdue.order_by()[:MOST_COUNTED].count()
+    states = list(overdue.select_related("job__group").order_by("next_run")[: MAX_ROWS + 1])
+    n_due = len(states) if len(states) <= MAX_ROWS else overdue.order_by()[:MOST_COUNTED].count()
     later = JobState.objects.filter(next_run__gt=now, job__enabled=True).order_by()
     return CurrentWork(
-        running=running[:SHOWN],
-        waiting=_waiting_jobs(queued[:SHOWN], states[:SHOWN], now, global_pause)[:SHOWN],
+        running=running[:MAX_ROWS],
+        waiting=_waiting_jobs(queued[:MAX_ROWS], states[:MAX_ROWS], now, global_pause)[:MAX_ROWS],
         n_running=len(running),
         n_queued=len(queued),
         n_due=n_due,
@@ -98,7 +99,7 @@ def fetch_open_work(now: dt.datetime, group: Group | None = None) -> OpenWork:
     """``group``: count only the runs of its jobs. One statement."""
     leases = Lease.objects.filter(slot="").select_related("run", "job__state").order_by("pk")
     rows = list((leases if group is None else leases.filter(job__group=group))[:MOST_OPEN])
-    running = [_running_run(lease, now) for lease in rows if lease.run.status == Status.RUNNING]
+    running = [_running_run_of_lease(lease, now) for lease in rows if lease.run.status == Status.RUNNING]
     known = [(each.ends_at, each) for each in running if each.ends_at is not None and each.ends_at > now]
     last = max(known, key=lambda pair: pair[0])[1] if known else None
     return OpenWork(len(running), len(rows) - len(running), len(running) - len(known), last)
@@ -108,7 +109,7 @@ def _start_time(running: RunningRun) -> dt.datetime:
     return running.run.started_at or running.run.claimed_at
 
 
-def _running_run(lease: Lease, now: dt.datetime) -> RunningRun:
+def _running_run_of_lease(lease: Lease, now: dt.datetime) -> RunningRun:
     state = getattr(lease.job, "state", None)
     usual = dt.timedelta(seconds=state.p50) if state is not None and state.p50 is not None else None
     found = estimate_end(
@@ -132,10 +133,12 @@ def _waiting_jobs(
         states, now, pauses, leases={}, snapshot=health_facts.cached_facts(now)
     )
     overdue_before = now - health_facts.cached_overdue_after(now)
-    return queued + [_waiting_job(state, found[state.pk], overdue_before) for state in states]
+    return queued + [_waiting_job_of_state(state, found[state.pk], overdue_before) for state in states]
 
 
-def _waiting_job(state: JobState, explanation: explanations.Explanation, overdue_before: dt.datetime) -> WaitingJob:
+def _waiting_job_of_state(
+    state: JobState, explanation: explanations.Explanation, overdue_before: dt.datetime
+) -> WaitingJob:
     late = state.next_run is not None and state.next_run <= overdue_before
     code = "waiting" if explanation.is_held else "overdue" if late else "due"
     return WaitingJob(state.job, code, state.next_run, explanation.text)

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from chroniker.models import DELAY_BOUNDS, RunTotal
 
 PARTS, PART = 48, dt.timedelta(minutes=30)
-BAD = ("failed", "timed_out", "lost")
+BAD_COLUMNS = ("failed", "timed_out", "lost")
 DELAYS = tuple(f"delay_{n}" for n in range(len(DELAY_BOUNDS) + 1))
 
 
@@ -57,7 +57,7 @@ def fetch_day_counts(now: dt.datetime) -> DayCounts:
 
 def count_bad_ends(row: RunTotal) -> int:
     """Failed, timed out or lost."""
-    return sum(getattr(row, name) for name in BAD)
+    return sum(getattr(row, name) for name in BAD_COLUMNS)
 
 
 def percentile_of_buckets(counts: Sequence[int], share: float) -> float | None:

@@ -15,7 +15,8 @@ Edges = Mapping[int, Collection[int]]
 
 @dataclass(frozen=True, slots=True)
 class ChainJob:
-    """One job of a chain. A job without dependencies starts at second 0, any other when they have ended."""
+    """One job of a chain. A job without dependencies starts at second 0. Any other job starts when its dependencies
+    have ended."""
 
     job: Job
     waits_for: list[Job]  #: in this chain
@@ -54,7 +55,7 @@ def fetch_chains(job_ids: Collection[int] | None = None) -> list[Chain]:
     jobs = {job.pk: job for job in Job.objects.filter(pk__in=all_ids).only("name", "enabled").order_by("name")}
     expected = {pk: length.total_seconds() for pk, length in expected_durations(all_ids).items()}
     expected |= {pk: 0.0 for pk, job in jobs.items() if not job.enabled}
-    # From `jobs`: a job may be deleted between the statements; and its order by name makes the chain deterministic.
+    # Built from `jobs`, because a job may be deleted between the statements. The order by name is deterministic.
     return [_build_chain([job for pk, job in jobs.items() if pk in ids], waits_for, expected) for ids in members]
 
 
@@ -95,7 +96,7 @@ def _build_chain(members: Sequence[Job], waits_for: Edges, expected_seconds: Map
     return Chain(links, path, max(ends.values(), default=0.0), [job for pk, job in jobs.items() if pk not in ends])
 
 
-def critical_path(
+def find_critical_path(
     dependees: Mapping[int, Sequence[int]], expected_seconds: Mapping[int, float]
 ) -> tuple[list[int], float]:
     """The longest path and its duration. ``dependees``: for each job, in a fixed order, the jobs it waits for."""
@@ -119,7 +120,7 @@ def _sort_by_dependency(dependees: Mapping[int, Sequence[int]]) -> list[int]:
         for other in others:
             after.setdefault(other, []).append(pk)
     ready = [pk for pk, count in left.items() if count == 0]
-    for pk in ready:  # grows while it is read
+    for pk in ready:  # the list grows during this loop
         for follower in after.get(pk, ()):
             left[follower] -= 1
             if left[follower] == 0:
@@ -131,7 +132,7 @@ def _path_to_last_end(ends: Mapping[int, float], dependees: Mapping[int, Sequenc
     """The critical path: backwards from the job that ends last, each time to the dependency that ends last."""
     if not ends:
         return []
-    path = [max(reversed([*ends]), key=lambda pk: ends[pk])]  # of several, the last in topological order
+    path = [max(reversed([*ends]), key=lambda pk: ends[pk])]  # if several end last: the last in topological order
     while others := dependees[path[-1]]:
         path.append(max(others, key=lambda pk: ends[pk]))
     return path[::-1]

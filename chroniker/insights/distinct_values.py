@@ -11,32 +11,36 @@ from chroniker.conf import settings
 from chroniker.models import Job, Tag
 
 #: Rows of these tables count only where a row of the other table refers to them by this column.
-USED_IN: dict[type[Model], tuple[str, str]] = {Tag: (Job.tags.through._meta.db_table, "tag_id")}
+REFERRING_TABLES: dict[type[Model], tuple[str, str]] = {Tag: (Job.tags.through._meta.db_table, "tag_id")}
 #: Values of one column that are read.
-MOST = 500
+MAX_VALUES = 500
 
 # A DISTINCT would read the whole index: no supported database skips from one value to the next by itself.
-_SEARCH = """
+_SEARCH_SQL = """
     {name}(value) AS (
         SELECT MIN({column}) FROM {table} WHERE {column} > ''{used}
         UNION ALL
         SELECT (SELECT MIN({column}) FROM {table} WHERE {column} > {name}.value{used}) FROM {name}
         WHERE value IS NOT NULL
     )"""
-_RESULT = "SELECT {number}, value FROM (SELECT value FROM {name} WHERE value IS NOT NULL LIMIT {most}) AS some_{name}"
+_RESULT_SQL = (
+    "SELECT {number}, value FROM (SELECT value FROM {name} WHERE value IS NOT NULL LIMIT {most}) AS some_{name}"
+)
 
 
-def distinct_values(columns: Sequence[tuple[type[Model], str]]) -> list[list[str]]:
-    """For each of these text fields the first ``MOST`` values that are not empty. Each field needs an index. One
+def fetch_distinct_values(columns: Sequence[tuple[type[Model], str]]) -> list[list[str]]:
+    """For each of these text fields the first ``MAX_VALUES`` values that are not empty. Each field needs an index. One
     statement."""
     connection, searches, results = connections[settings.database], [], []
     quote = connection.ops.quote_name
     for number, (model, field) in enumerate(columns):
         table, column = quote(model._meta.db_table), quote(str(model._meta.get_field(field).column))  # type: ignore[union-attr]
         searches.append(
-            _SEARCH.format(name=f"found_{number}", column=column, table=table, used=_sql_condition_row_is_used(model))
+            _SEARCH_SQL.format(
+                name=f"found_{number}", column=column, table=table, used=_sql_condition_row_is_used(model)
+            )
         )
-        results.append(_RESULT.format(name=f"found_{number}", number=number, most=MOST))
+        results.append(_RESULT_SQL.format(name=f"found_{number}", number=number, most=MAX_VALUES))
     found: list[list[str]] = [[] for _column in columns]
     with connection.cursor() as cursor:
         cursor.execute(f"WITH RECURSIVE {','.join(searches)} {' UNION ALL '.join(results)}")  # nosec B608  # names
@@ -47,9 +51,9 @@ def distinct_values(columns: Sequence[tuple[type[Model], str]]) -> list[list[str
 
 def _sql_condition_row_is_used(model: type[Model]) -> str:
     """The condition that another table refers to the row."""
-    if model not in USED_IN:
+    if model not in REFERRING_TABLES:
         return ""
     quote = connections[settings.database].ops.quote_name
-    table, column = map(quote, USED_IN[model])
+    table, column = map(quote, REFERRING_TABLES[model])
     own = f"{quote(model._meta.db_table)}.{quote('id')}"
     return f" AND EXISTS (SELECT 1 FROM {table} WHERE {table}.{column} = {own})"  # nosec B608  # names

@@ -12,32 +12,32 @@ from django.db.models.functions import RowNumber
 from chroniker.models import Run, Status
 
 #: The expected duration is the median of this many successful runs.
-LATEST = 20
+RUNS_IN_MEDIAN = 20
 #: Of a job's history, only this many latest runs of any status are read.
-LOOKED_AT = 500
-#: Later estimates are dropped: a command may report one part of a billion.
-FARTHEST = dt.timedelta(days=3650)
+MAX_RUNS_READ = 500
+#: An end that is further away is dropped: a command may report one part of a billion.
+MAX_ESTIMATED_DURATION = dt.timedelta(days=3650)
 
 
 def expected_durations(job_ids: Collection[int]) -> dict[int, dt.timedelta]:
-    """By job: the median duration of its last ``LATEST`` successful runs. One statement, however many jobs.
+    """By job: the median duration of its last ``RUNS_IN_MEDIAN`` successful runs. One statement, however many jobs.
 
-    A job without success among its last ``LOOKED_AT`` runs is left out. For a job that runs on every host, the parent
-    runs count, not the children.
+    A job without success among its last ``MAX_RUNS_READ`` runs is left out. For a job that runs on every host, the
+    parent runs count, not the children.
     """
     if not job_ids:
         return {}
-    import statistics  # late: rarely needed, and large
+    import statistics  # imported here: it is large and rarely needed
 
     successes = Run.objects.filter(
         job__in=job_ids,
         slot="",
         status=Status.SUCCEEDED,
         started_at__isnull=False,
-        token__gt=F("job__state__last_token") - LOOKED_AT,
+        token__gt=F("job__state__last_token") - MAX_RUNS_READ,
     )
     latest = successes.annotate(rank=Window(RowNumber(), partition_by="job", order_by="-token")).filter(
-        rank__lte=LATEST
+        rank__lte=RUNS_IN_MEDIAN
     )
     found: dict[int, list[float]] = {}
     for run in latest.only("job_id", "started_at", "finished_at"):
@@ -69,7 +69,8 @@ def estimate_end(
     done_parts: int | None = None,
     expected_duration: dt.timedelta | None = None,
 ) -> Estimate:
-    """Estimate the end of an open run, by its progress and by past runs. An end in the past: the run is late."""
+    """Estimate the end of an open run, by its progress and by past runs. If the end is in the past, the
+    run is late."""
     if started_at is None:
         return Estimate()
     rate = _parts_per_second((now - started_at).total_seconds(), done_parts)
@@ -89,4 +90,4 @@ def _parts_per_second(seconds: float, done_parts: int | None) -> float | None:
 
 
 def _add_seconds_up_to_limit(start: dt.datetime, seconds: float) -> dt.datetime | None:
-    return start + dt.timedelta(seconds=seconds) if seconds <= FARTHEST.total_seconds() else None
+    return start + dt.timedelta(seconds=seconds) if seconds <= MAX_ESTIMATED_DURATION.total_seconds() else None

@@ -8,7 +8,7 @@ from collections.abc import Collection, Sequence
 from django.db.models import OuterRef, Subquery
 
 from chroniker.eligibility.hosts import live_services
-from chroniker.insights.collision_pools import PoolCollision, Queue, slots_by_queue
+from chroniker.insights.collision_pools import PoolCollision, QueueKey, slots_by_queue
 from chroniker.insights.crowding import ExpectedRun, assumed_duration, find_collisions
 from chroniker.models import Job, JobState, Run
 from chroniker.models.compiled import AnyOf
@@ -22,7 +22,9 @@ def find_crowded_minutes(
 ) -> list[PoolCollision]:
     """``others_by_time``: by scheduled time, the other jobs that start in the same minute.
 
-    Runs that started earlier are not considered, and workers of several queues count for each. Two statements at most.
+    Runs that started earlier are not considered. A worker of several queues counts for each of them.
+
+    Two statements at most.
     """
     if not any(others_by_time.values()):
         return []
@@ -50,16 +52,16 @@ def _expected_runs(start: dt.datetime, states: Sequence[JobState]) -> list[Expec
     return [ExpectedRun(start, state.pk, state.job.name, assumed_duration(state.p50)) for state in states]
 
 
-def _queue_of_job(job: Job) -> Queue:
+def _queue_of_job(job: Job) -> QueueKey:
     return job.executor, job.queue
 
 
 def _queues_and_slots(
     edited: Job, other_states: Collection[Sequence[JobState]]
-) -> tuple[Queue, dict[int, Queue], int | None]:
-    """The queue of the edited job, the queues of the others by id, and the slots of the former.
+) -> tuple[QueueKey, dict[int, QueueKey], int | None]:
+    """The queue of the edited job, the queues of the other jobs by id, and the slots of the edited job's queue.
 
-    A job's queue is that of its latest run, which names the executor's own queue where the job names none.
+    A job's queue is the queue of its latest run. If the job names no queue, its runs have the executor's own queue.
     """
     slots = slots_by_queue(live_services()[:MOST_WORKERS])
     if not any(slots.values()):

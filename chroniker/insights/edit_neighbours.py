@@ -15,11 +15,11 @@ from chroniker.models.calendar import read_closed_times
 from chroniker.models.schedule_fields import SPEC_FIELDS
 from chroniker.schedule import jitter, validate
 
-#: Other jobs that are examined, and how many schedules of them are computed. Of the others only the next run counts.
+#: The most other jobs that are examined, and the most schedules that are computed. For the rest, the next run counts.
 MOST_OTHERS, MOST_SCHEDULES = 2000, 300
-#: Dependants that are examined, and the scheduled times of each.
+#: The most dependent jobs that are examined, and the most scheduled times of each.
 MOST_DEPENDANTS, DEPENDANT_TIMES = 50, 10
-#: Scheduled times among which one outside the blackouts is searched.
+#: The most scheduled times that are searched for one outside the blackouts.
 MOST_BLACKOUTS = 1000
 
 _MINUTE, _TICK = dt.timedelta(minutes=1), dt.timedelta(microseconds=1)
@@ -34,7 +34,7 @@ class Dependant:
     job_id: int
     name: str
     waits_for_ever: bool  #: the edited job has to succeed first, and nothing starts it any more
-    stale: int  #: how many of the examined times have no run of the edited job since the time before
+    stale: int  #: the number of examined times without a new run of the edited job since the previous time
     examined: int
 
 

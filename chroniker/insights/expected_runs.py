@@ -42,36 +42,36 @@ def expected_starts(
 
 
 class ExpectedStarts:
-    """The expected starts of jobs until ``high``. Each is computed once, however often it is read, and however many
+    """The expected starts of jobs up to ``until``. Each is computed once, however often it is read, and however many
     jobs have the same schedule."""
 
     def __init__(self, until: dt.datetime) -> None:
-        self.high = until
+        self.until = until
         self._found: dict[int, tuple[list[dt.datetime], Iterator[dt.datetime]]] = {}
         self._following = lru_cache(maxsize=None)(next_after)
 
-    def of(self, state: JobState) -> Iterator[dt.datetime]:
-        known, rest = self._series(state)
+    def starts_of_job(self, state: JobState) -> Iterator[dt.datetime]:
+        known, rest = self._known_and_further_starts(state)
         yield from known
         for start in rest:
             known.append(start)
             yield start
 
-    def first(self, state: JobState, limit: int) -> list[dt.datetime]:
-        known, rest = self._series(state)
+    def first_starts(self, state: JobState, limit: int) -> list[dt.datetime]:
+        known, rest = self._known_and_further_starts(state)
         known += islice(rest, max(limit - len(known), 0))
         return known[:limit]
 
-    def interval(self, state: JobState) -> dt.timedelta | None:
+    def interval_between_starts(self, state: JobState) -> dt.timedelta | None:
         """The time between the first two; None if there is only one."""
-        first = self.first(state, 2)
+        first = self.first_starts(state, 2)
         return first[1] - first[0] if len(first) > 1 else None
 
-    def _series(self, state: JobState) -> tuple[list[dt.datetime], Iterator[dt.datetime]]:
+    def _known_and_further_starts(self, state: JobState) -> tuple[list[dt.datetime], Iterator[dt.datetime]]:
         """The starts that are known, and those that are not computed yet."""
         job_id = state.job_id
         if job_id not in self._found:
-            self._found[job_id] = [], expected_starts(state, self.high, self._following)
+            self._found[job_id] = [], expected_starts(state, self.until, self._following)
         return self._found[job_id]
 
 
@@ -79,7 +79,7 @@ def first_expected_runs(states: Collection[JobState], starts: ExpectedStarts, li
     """The ``limit`` first expected runs of these jobs."""
     jobs = {state.job_id: (state.job_id, state.job.name, assumed_duration(state.p50)) for state in states}
     runs: list[ExpectedRun] = []
-    for start, pk in merge(*(zip(starts.of(state), repeat(state.job_id)) for state in states)):
+    for start, pk in merge(*(zip(starts.starts_of_job(state), repeat(state.job_id)) for state in states)):
         if len(runs) == limit:
             return ExpectedRuns(runs, start)
         runs.append(ExpectedRun(start, *jobs[pk]))

@@ -36,7 +36,7 @@ class FirstSteps:
 
 
 def fetch_first_steps(now: dt.datetime) -> FirstSteps | None:
-    """``None`` once a run exists: one statement then, else four."""
+    """``None`` if a run exists. Executes one statement in this case, otherwise four."""
     if Run.objects.exists():
         return None
     tickers = list(Ticker.objects.order_by("-last_at")[:MOST_TICKERS])

@@ -15,7 +15,7 @@ from chroniker.models import Host, HostService, Lease, Run, Status, Ticker
 
 #: Rows that are read: queued runs, latest runs for the waiting times.
 MOST_QUEUED, MOST_RUNS = 1_000, 1_000
-RECENTLY = dt.timedelta(hours=1)
+WAIT_TIME_SPAN = dt.timedelta(hours=1)
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,7 +83,7 @@ def fetch_fleet(now: dt.datetime) -> Fleet:
     if facts is None:
         return Fleet(is_known=False)
     services = sorted(facts.services, key=lambda each: (each.host.name, each.executor, each.worker))
-    alive = [service for service in services if is_alive(service, now)]
+    alive = [service for service in services if is_service_alive(service, now)]
     return Fleet(
         workers=_fleet_workers(services, alive, now),
         queues=_fleet_queues(alive, now),
@@ -99,14 +99,18 @@ def is_any_ticking(tickers: Iterable[Ticker], now: dt.datetime) -> bool:
     return any(now - each.last_at <= max_age_of_last_pass(each, 3) for each in tickers)
 
 
-def is_alive(service: HostService, now: dt.datetime) -> bool:
+def is_service_alive(service: HostService, now: dt.datetime) -> bool:
     return now - service.last_seen <= settings.host_timeout
 
 
 def _fleet_workers(services: Sequence[HostService], alive: Sequence[HostService], now: dt.datetime) -> list[Worker]:
     newest = max((_version_sort_key(service.version) for service in alive if service.version), default=())
     return [
-        Worker(service, is_alive(service, now), bool(service.version) and _version_sort_key(service.version) < newest)
+        Worker(
+            service,
+            is_service_alive(service, now),
+            bool(service.version) and _version_sort_key(service.version) < newest,
+        )
         for service in services
     ]
 
@@ -150,7 +154,7 @@ def _sum_or_none(numbers: Iterable[int | None]) -> int | None:
 
 def _p95_wait_seconds_by_queue(now: dt.datetime) -> dict[tuple[str, str], float]:
     """By executor and queue: the seconds between claim and worker that 95 of 100 of the latest runs did not exceed."""
-    rows = Run.objects.filter(claimed_at__gt=now - RECENTLY, claimed_at__lte=now).order_by("-claimed_at")
+    rows = Run.objects.filter(claimed_at__gt=now - WAIT_TIME_SPAN, claimed_at__lte=now).order_by("-claimed_at")
     found: dict[tuple[str, str], list[float]] = defaultdict(list)
     for executor, name, claimed, taken in rows.values_list("executor", "queue", "claimed_at", "taken_at")[:MOST_RUNS]:
         if taken is not None:
@@ -163,5 +167,7 @@ def _fleet_host(host: Host, tickers: Sequence[Ticker], services: Sequence[HostSe
         host,
         now - host.last_seen <= SILENT,
         [ticker.kind for ticker in tickers if ticker.host == host.name],
-        sorted({service.executor for service in services if service.host_id == host.pk and is_alive(service, now)}),
+        sorted(
+            {service.executor for service in services if service.host_id == host.pk and is_service_alive(service, now)}
+        ),
     )

@@ -20,15 +20,15 @@ from chroniker.models import EventKind, Guarantee, GuaranteeHour, Outbox, RunEve
 DAY = dt.timedelta(days=1)
 SPANS = (DAY, 7 * DAY, 30 * DAY)
 #: A guarantee counts as measured now if a test ran in this hour or the one before.
-FRESH = dt.timedelta(hours=2)
+MAX_AGE_OF_LAST_TEST = dt.timedelta(hours=2)
 #: A message that is not sent so long after the end of its run is late.
 LATE_AFTER = dt.timedelta(minutes=10)
-MOST_LATE, MOST_EVENTS, MOST_SLOW = 1000, 10, 3
-LATE_REPORTS = (EventKind.LATE_REPORT, EventKind.LATE_OUTCOME)
-LISTED = (*LATE_REPORTS, EventKind.OVERLAP, EventKind.LOST, EventKind.REFUSED_DELIVERY)
-OUTPUT_CODES = (reasons.Code.OUTPUT_LOST, reasons.Code.OUTPUT_MISSING, reasons.Code.OUTPUT_UNSTORED)
+MOST_LATE, MAX_EVENTS_LISTED, MOST_SLOW = 1000, 10, 3
+LATE_REPORT_KINDS = (EventKind.LATE_REPORT, EventKind.LATE_OUTCOME)
+LISTED_EVENT_KINDS = (*LATE_REPORT_KINDS, EventKind.OVERLAP, EventKind.LOST, EventKind.REFUSED_DELIVERY)
+MISSING_OUTPUT_CODES = (reasons.Code.OUTPUT_LOST, reasons.Code.OUTPUT_MISSING, reasons.Code.OUTPUT_UNSTORED)
 #: The newest hourly counts with late starts. The jobs with the most late starts are searched among these.
-MOST_SEARCHED = 10_000
+MAX_HOURS_SEARCHED = 10_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,17 +88,19 @@ def _measurement_by_tests(row: Mapping[str, Any] | None, now: dt.datetime) -> Me
     if row is None:
         return Measurement((None, None, None), None, False)
     counts = [row[f"violations_{n}"] if row[f"tests_{n}"] else None for n in range(len(SPANS))]
-    return Measurement((counts[0], counts[1], counts[2]), row["first"], row["last"] > now - FRESH)
+    return Measurement((counts[0], counts[1], counts[2]), row["first"], row["last"] > now - MAX_AGE_OF_LAST_TEST)
 
 
 def count_events_by_name(now: dt.datetime) -> dict[str, Measurement]:
     """By name: late reports, refused deliveries, and runs with missing output. One statement, by (kind, at)."""
-    kinds = Q(kind__in=(*LATE_REPORTS, EventKind.REFUSED_DELIVERY)) | Q(kind=EventKind.NOTE, code__in=OUTPUT_CODES)
+    kinds = Q(kind__in=(*LATE_REPORT_KINDS, EventKind.REFUSED_DELIVERY)) | Q(
+        kind=EventKind.NOTE, code__in=MISSING_OUTPUT_CODES
+    )
     rows = RunEvent.objects.filter(kinds, at__gt=now - SPANS[-1]).order_by().values_list("kind")
     counts = [Count("pk", filter=Q(at__gt=now - span)) for span in SPANS]
     found = {kind: numbers for kind, *numbers in rows.annotate(a=counts[0], b=counts[1], c=counts[2])}
     return {
-        "late_reports": _sum_measurements(found.get(kind) for kind in LATE_REPORTS),
+        "late_reports": _sum_measurements(found.get(kind) for kind in LATE_REPORT_KINDS),
         "deliveries": _sum_measurements([found.get(EventKind.REFUSED_DELIVERY)]),
         "output": _sum_measurements([found.get(EventKind.NOTE)]),
     }
@@ -123,9 +125,9 @@ def fetch_late_messages(now: dt.datetime) -> tuple[LateMessages, Measurement]:
 
 def fetch_latest_events(now: dt.datetime) -> list[RunEvent]:
     """The newest events that concern the guarantees, with their runs and jobs. One statement."""
-    listed = Q(kind__in=LISTED) | Q(kind=EventKind.NOTE, code__in=OUTPUT_CODES)
+    listed = Q(kind__in=LISTED_EVENT_KINDS) | Q(kind=EventKind.NOTE, code__in=MISSING_OUTPUT_CODES)
     events = RunEvent.objects.filter(listed, at__gt=now - SPANS[-1])
-    return list(events.select_related("run__job").order_by("-at", "-pk")[:MOST_EVENTS])
+    return list(events.select_related("run__job").order_by("-at", "-pk")[:MAX_EVENTS_LISTED])
 
 
 def fetch_delays_and_days(now: dt.datetime) -> tuple[StartDelays, list[DayOfRuns]]:
@@ -144,10 +146,10 @@ def fetch_delays_and_days(now: dt.datetime) -> tuple[StartDelays, list[DayOfRuns
 
 def jobs_with_most_late_starts(now: dt.datetime) -> list[tuple[int, str]]:
     """Jobs with the most runs that started more than 30 seconds late, as (id, name). One statement, of at most
-    ``MOST_SEARCHED`` rows."""
+    ``MAX_HOURS_SEARCHED`` rows."""
     late = RunHour.objects.filter(late_hour__gt=now - DAY, job__name__isnull=False).order_by("-late_hour")
     worst: dict[tuple[int, str], tuple[int, int]] = {}
-    for pk, name, above, below in late.values_list("job", "job__name", "delay_6", "delay_5")[:MOST_SEARCHED]:
+    for pk, name, above, below in late.values_list("job", "job__name", "delay_6", "delay_5")[:MAX_HOURS_SEARCHED]:
         known = worst.get((pk, name), (0, 0))
         worst[pk, name] = known[0] + above, known[1] + below
     return sorted(worst, key=lambda job: (*(-number for number in worst[job]), job[1]))[:MOST_SLOW]

@@ -54,7 +54,8 @@ def _severity(cell: HealthCell) -> int:
 
 
 def fetch_health(now: dt.datetime) -> Health:
-    """Five statements; none if they were executed less than 3 s ago. Raises no error: then all is unknown."""
+    """Five statements; none if they were executed less than 3 s ago. Raises no error: if the facts cannot
+    be read, everything is unknown."""
     facts = health_facts.cached_facts(now)
     if facts is None:
         unknown = HealthCell("unknown", _("unknown"), _("The health could not be read in time."), now)
@@ -69,12 +70,12 @@ def fetch_health(now: dt.datetime) -> Health:
 
 
 def max_age_of_last_pass(ticker: Ticker, periods: int) -> dt.timedelta:
-    """How old the last recorded pass of this ticker may be, if so many periods may pass without one."""
+    """The highest allowed age of the ticker's last recorded pass, if ``periods`` periods may go by without a pass."""
     return dt.timedelta(seconds=periods * ticker.period + ticker.pass_seconds) + WRITTEN_EVERY
 
 
 def tick_health(facts: HealthFacts, now: dt.datetime) -> HealthCell:
-    """Judged by the ticker that is least late: one process that ticks is enough."""
+    """Uses the ticker with the smallest delay, because one process that ticks is enough."""
     if not facts.tickers:
         text = _("No process has ticked yet. Start celery beat or manage.py cronserver.")
         return HealthCell("bad", _("nothing ticks"), text, alarm=_no_tick_sentence())

@@ -71,10 +71,10 @@ def _read_within_time_limit(now: dt.datetime) -> HealthFacts | None:
     try:
         with ExitStack() as stack:
             stack.enter_context(statement_limit(settings.database, LIMIT_SECONDS))
-            if connections[settings.database].in_atomic_block:  # of the request: an error must not break it
+            if connections[settings.database].in_atomic_block:  # the request's: an error must not break it
                 stack.enter_context(transaction.atomic(using=settings.database))
             facts = read_facts(now)
-    except Exception as error:  # of any driver: whatever it is, the health is unknown
+    except Exception as error:  # each driver has its own errors: the health is unknown
         logger.warning("The health of the scheduler could not be read: %s: %s", type(error).__name__, error)
         return None
     return facts if time.monotonic() - began <= LIMIT_SECONDS else None
@@ -83,15 +83,15 @@ def _read_within_time_limit(now: dt.datetime) -> HealthFacts | None:
 def read_facts(now: dt.datetime) -> HealthFacts:
     """Five statements: tickers, hosts with their workers, queued runs, jobs in trouble, late messages."""
     tickers = liveness.latest_tickers()
-    hosts, services = _hosts_and_services(now)
+    hosts, services = _fetch_hosts_and_services(now)
     services.sort(key=lambda service: service.last_seen, reverse=True)
     overdue_since, needing = _overdue_since_and_trouble_count(tickers, now)
     return HealthFacts(
-        tickers, hosts, services, liveness.queues_with_waiting_runs(), overdue_since, _late_messages(now), needing
+        tickers, hosts, services, liveness.queues_with_waiting_runs(), overdue_since, _fetch_late_messages(now), needing
     )
 
 
-def _hosts_and_services(now: dt.datetime) -> tuple[list[Host], list[HostService]]:
+def _fetch_hosts_and_services(now: dt.datetime) -> tuple[list[Host], list[HostService]]:
     """One statement: a host that only ticks has no services."""
     own = [field.attname for field in Host._meta.concrete_fields]
     theirs = [field.attname for field in HostService._meta.concrete_fields]
@@ -131,7 +131,8 @@ def _trouble_counts_query(late_since: dt.datetime, lost_since: dt.datetime) -> Q
 
 
 def overdue_after(tickers: Sequence[Ticker]) -> dt.timedelta:
-    """How long a job may be due before it is overdue. By the period of the latest ticker, the first of ``tickers``."""
+    """How long a job may be due before it is overdue. Depends on the period of the latest ticker, which
+    is the first of ``tickers``."""
     return max([SOONEST_OVERDUE, *(dt.timedelta(seconds=2 * ticker.period) for ticker in tickers[:1])])
 
 
@@ -152,7 +153,7 @@ def overdue_states(before: dt.datetime) -> QuerySet[JobState]:
     )
 
 
-def _late_messages(now: dt.datetime) -> list[LateMessage]:
+def _fetch_late_messages(now: dt.datetime) -> list[LateMessage]:
     """Messages that were tried without success, or that nobody has tried in time."""
     late = Outbox.objects.filter(Q(attempts__gt=0) | Q(send_at__lt=now - LATE_MESSAGE), send_at__isnull=False)
     rows = late.order_by("run__finished_at", "pk").values_list("run__finished_at", "send_at", "channel", "error")

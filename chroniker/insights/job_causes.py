@@ -7,8 +7,8 @@ from uuid import UUID
 
 from chroniker.models import Activation, Run
 
-#: The newest ones are read.
-MOST = 25
+#: The most activations that are read, the newest first.
+MAX_ACTIVATIONS = 25
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,7 +22,7 @@ class Cause:
 
 def fetch_latest_causes(job_id: int) -> list[Cause]:
     """The newest first. Two statements, one for a job without activations."""
-    rows = list(Activation.objects.filter(target=job_id).order_by("-made_at", "-pk")[:MOST])
+    rows = list(Activation.objects.filter(target=job_id).order_by("-made_at", "-pk")[:MAX_ACTIVATIONS])
     ids = {pk for row in rows for pk in (row.cause, row.run) if pk is not None}
     tokens: dict[UUID, int] = dict(Run.objects.filter(pk__in=ids).values_list("pk", "token")) if ids else {}
     return [

@@ -15,11 +15,11 @@ from chroniker.eligibility import groups as group_limits
 from chroniker.eligibility.claim_kinds import SCHEDULED
 from chroniker.insights import health_facts
 from chroniker.insights.capped_counts import CountUpTo
-from chroniker.insights.distinct_values import distinct_values
+from chroniker.insights.distinct_values import fetch_distinct_values
 from chroniker.models import Group, Job, JobState, Lease, Run, Status, Tag
 from chroniker.models.compiled import AnyOf, GivenValue, fetch_rows
 
-Moment = dt.datetime | GivenValue  #: a query that is compiled once is given it later
+TimeValue = dt.datetime | GivenValue  #: a query that is compiled once gets the value later
 #: Numbers above this one are not counted.
 MOST_COUNTED = 1_000
 #: A queued run that no worker has taken for this long needs attention.
@@ -27,11 +27,11 @@ STUCK_AFTER = dt.timedelta(minutes=2)
 #: A job ran on a host if it has a run there that was claimed within this time.
 RAN_WITHIN = dt.timedelta(days=1)
 #: Groups of states whose jobs all need attention, run or wait.
-ACTIVE = ("attention", "running", "waiting", "overdue", "failing", "held")
+ACTIVE_SHOWS = ("attention", "running", "waiting", "overdue", "failing", "held")
 #: Of the runs of a host, the newest ones are searched.
 MOST_RUNS = 2_000
 #: The names of all groups of states, in the order of the chips.
-SHOWS = ("all", *ACTIVE, "never", "disabled")
+SHOWS = ("all", *ACTIVE_SHOWS, "never", "disabled")
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,18 +57,18 @@ class JobFilter:
 class JobConditions:
     """The conditions on Job at ``now``.
 
-    Each is a search among the ids that an index gives: one "OR" over two tables would read all jobs. Whether a job is
-    enabled is checked for the jobs that were found: a join with the states would read all jobs too.
-    ``closed_groups``: those without room.
+    Each condition searches in ids that come from an index: one "OR" over two tables would read all jobs. ``enabled`` is
+    checked only for the jobs that were found: a join with the states would read all jobs too.
+    ``closed_groups``: the groups that are paused or full.
     """
 
-    now: Moment
-    overdue_before: Moment
-    stuck_before: Moment
+    now: TimeValue
+    overdue_before: TimeValue
+    stuck_before: TimeValue
     is_paused: bool
     closed_groups: tuple[int, ...]
 
-    def shown(self, name: str) -> Q:
+    def condition_of_show(self, name: str) -> Q:
         found: Q = Q() if name == "all" else getattr(self, name)
         return found
 
@@ -161,7 +161,7 @@ def ids_of_jobs_without_state() -> QuerySet[Any]:
 
 
 def _condition_any_of(states: Iterable[QuerySet[JobState]], leases: QuerySet[Lease] | None = None) -> Q:
-    """The enabled jobs of any of these states, and the jobs of these leases. As one union, which uses their indexes."""
+    """The enabled jobs of any of these states, and the jobs of these leases. One union, so that it uses the indexes."""
     parts = [_job_ids_of(each) for each in states]
     if leases is None:
         return Q(pk__in=parts[0].union(*parts[1:]) if len(parts) > 1 else parts[0], enabled=True)
@@ -173,7 +173,7 @@ def _job_ids_of(rows: QuerySet[Any]) -> QuerySet[Any]:
 
 
 def matching_jobs(job_filter: JobFilter, conditions: JobConditions) -> QuerySet[Job]:
-    found = Job.objects.filter(conditions.shown(job_filter.show))
+    found = Job.objects.filter(conditions.condition_of_show(job_filter.show))
     equal = {
         "group__name": job_filter.group, "queue": job_filter.queue, "executor": job_filter.executor,
         "command": job_filter.command, "owner": job_filter.owner, "tags__name": job_filter.tag,
@@ -215,10 +215,11 @@ def count_jobs_by_show(conditions: JobConditions) -> dict[str, int]:
     return dict(zip(SHOWS, rows[0], strict=True)) if rows else dict.fromkeys(SHOWS, 0)
 
 
-def _job_counts_query(is_paused: bool, closed_groups: tuple[int, ...], **moments: Moment) -> QuerySet[Job, Any]:
+def _job_counts_query(is_paused: bool, closed_groups: tuple[int, ...], **moments: TimeValue) -> QuerySet[Job, Any]:
     """One row; none without jobs."""
     conditions = JobConditions(**moments, is_paused=is_paused, closed_groups=closed_groups)
-    numbers = {f"n_{name}": CountUpTo(Job.objects.filter(conditions.shown(name)), MOST_COUNTED + 1) for name in SHOWS}
+    jobs_by_show = {name: Job.objects.filter(conditions.condition_of_show(name)) for name in SHOWS}
+    numbers = {f"n_{name}": CountUpTo(jobs, MOST_COUNTED + 1) for name, jobs in jobs_by_show.items()}
     return Job.objects.annotate(**numbers).order_by("pk").values_list(*numbers)[:1]
 
 
@@ -244,5 +245,5 @@ def fetch_filter_choices(now: dt.datetime) -> FilterChoices:
         (Tag, "name"),
     ]
     facts = health_facts.cached_facts(now)
-    found = [*distinct_values(columns), [host.name for host in facts.hosts] if facts else []]
+    found = [*fetch_distinct_values(columns), [host.name for host in facts.hosts] if facts else []]
     return FilterChoices(*(sorted(values, key=str.casefold) for values in found))

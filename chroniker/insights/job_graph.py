@@ -11,11 +11,11 @@ from typing import Any
 from django.db.models import Q, Value
 
 from chroniker.eligibility import due
-from chroniker.insights.dependency_graph import connected_parts, critical_path, reachable_jobs
+from chroniker.insights.dependency_graph import connected_parts, find_critical_path, reachable_jobs
 from chroniker.insights.job_nodes import Node, fetch_nodes
 from chroniker.models import Job, JobDependency, JobTrigger
 
-#: Dependencies that are read. Of a larger graph, only the surroundings of a chosen job are complete.
+#: Dependencies that are read. In a larger graph, only the part around a chosen job is complete.
 MOST_LINKS = 20_000
 #: Jobs in one picture.
 MOST_NODES = 150
@@ -103,19 +103,19 @@ def read_job_graph(now: dt.datetime, choice: GraphChoice) -> JobGraph:
 
 def _fetch_link_rows(limit: int, around: Collection[int] | None = None) -> list[Any]:
     """Rows: the later job, the earlier one, the conditions success, end and turn, group and group name of both, and the
-    result of a trigger. ``around``: only those of these jobs. At most ``limit`` dependencies, and triggers.
+    result of a trigger. ``around``: only the links of these jobs. At most ``limit`` dependencies, and triggers.
 
     Two statements.
     """
     conditions = ("wait_for_success", "wait_for_completion", "wait_for_next_run")
     no = Value(False)
     return [
-        *_link_rows(JobDependency.objects, "dependent", "dependee", conditions, Value(""), around)[:limit],
-        *_link_rows(JobTrigger.objects, "target", "source", (no, no, no), "on", around)[:limit],
+        *_link_rows_query(JobDependency.objects, "dependent", "dependee", conditions, Value(""), around)[:limit],
+        *_link_rows_query(JobTrigger.objects, "target", "source", (no, no, no), "on", around)[:limit],
     ]
 
 
-def _link_rows(
+def _link_rows_query(
     rows: Any, later_job: str, earlier_job: str, conditions: Any, trigger_on: Any, around: Collection[int] | None
 ) -> Any:
     if around is not None:
@@ -156,7 +156,7 @@ def _choose_links(
     return links
 
 
-def _neighbours(links: Iterable[GraphLink]) -> dict[int, set[int]]:
+def _neighbours_by_job(links: Iterable[GraphLink]) -> dict[int, set[int]]:
     near: dict[int, set[int]] = {}
     for link in links:
         near.setdefault(link.dependee, set()).add(link.dependent)
@@ -166,7 +166,7 @@ def _neighbours(links: Iterable[GraphLink]) -> dict[int, set[int]]:
 
 def _job_ids_to_draw(links: list[GraphLink], choice: GraphChoice) -> set[int]:
     """All jobs of these links, or at most ``MOST_NODES`` of them: one connected part, or the nearest to one job."""
-    near = _neighbours(links)
+    near = _neighbours_by_job(links)
     if choice.job_id is not None:
         part = reachable_jobs(choice.job_id, near) if choice.job_id in near else set()
         return part if len(part) <= MOST_NODES else _nearest_jobs(choice.job_id, near)
@@ -182,7 +182,7 @@ def _nearest_jobs(start: int, neighbours: Mapping[int, Collection[int]]) -> set[
     """The jobs with the shortest distance from ``start``."""
     found = dict.fromkeys([start])
     waiting = [start]
-    for pk in waiting:  # grows while it is read
+    for pk in waiting:  # the list grows during this loop
         for other in sorted(neighbours[pk]):
             if other not in found and len(found) < MOST_NODES:
                 found[other] = None
@@ -192,7 +192,7 @@ def _nearest_jobs(start: int, neighbours: Mapping[int, Collection[int]]) -> set[
 
 def _connected_parts_in_order(links: list[GraphLink], nodes: Mapping[int, Node]) -> list[list[int]]:
     """The connected parts, the largest first, each ordered by name. A job that was deleted meanwhile is left out."""
-    near = _neighbours(link for link in links if link.dependee in nodes and link.dependent in nodes)
+    near = _neighbours_by_job(link for link in links if link.dependee in nodes and link.dependent in nodes)
     parts = [sorted(part, key=lambda pk: (nodes[pk].name, pk)) for part in connected_parts(near, near)]
     return sorted(parts, key=lambda part: (-len(part), nodes[part[0]].name))
 
@@ -204,5 +204,5 @@ def _critical_path_of(part: list[int], links: list[GraphLink], nodes: Mapping[in
             before[link.dependent].append(link.dependee)
     usual = {pk: seconds for pk in part if (seconds := nodes[pk].usual) is not None}
     usual |= {pk: 0.0 for pk in part if nodes[pk].condition == "disabled"}
-    jobs, seconds = critical_path(before, usual)
+    jobs, seconds = find_critical_path(before, usual)
     return CriticalPath(jobs, seconds, all(pk in usual for pk in jobs))

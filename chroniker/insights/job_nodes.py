@@ -11,7 +11,7 @@ from django.db.models import FilteredRelation, Q
 
 from chroniker.models import Job, Status
 
-FIELDS = (
+NODE_COLUMNS = (
     "pk",
     "name",
     "enabled",
@@ -52,11 +52,11 @@ def fetch_nodes(job_ids: Collection[int], held_ids: Collection[int], now: dt.dat
     if not job_ids:
         return {}
     jobs = Job.objects.filter(pk__in=job_ids)
-    rows = jobs.annotate(open=FilteredRelation("leases", condition=Q(leases__slot=""))).values(*FIELDS)
-    return {row["pk"]: _node(row, row["pk"] in held_ids, now) for row in rows}
+    rows = jobs.annotate(open=FilteredRelation("leases", condition=Q(leases__slot=""))).values(*NODE_COLUMNS)
+    return {row["pk"]: _make_node(row, row["pk"] in held_ids, now) for row in rows}
 
 
-def _node(row: dict[str, Any], is_held: bool, now: dt.datetime) -> Node:
+def _make_node(row: dict[str, Any], is_held: bool, now: dt.datetime) -> Node:
     condition = _state_code(row, is_held, now)
     since = {
         "running": row["open__run__started_at"],

@@ -10,14 +10,20 @@ from typing import Any
 
 from django.db.models import Case, IntegerField, Q, QuerySet, Value, When
 
-from chroniker.insights.job_filters import ACTIVE, JobConditions, JobFilter, ids_of_jobs_without_state, matching_jobs
+from chroniker.insights.job_filters import (
+    ACTIVE_SHOWS,
+    JobConditions,
+    JobFilter,
+    ids_of_jobs_without_state,
+    matching_jobs,
+)
 from chroniker.models import Job, JobState
 
 #: Rows of one page.
-ROWS = 100
+ROWS_PER_PAGE = 100
 ORDERS = ("attention", "next", "name", "last", "slowest", "success")
 #: The value that an order of jobs by their results compares. Jobs without it come last.
-KEYS = {"last": "state__last_finished_at", "slowest": "state__p50", "success": "state__bad_permille"}
+SORT_KEYS = {"last": "state__last_finished_at", "slowest": "state__p50", "success": "state__bad_permille"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,7 +33,7 @@ class Segment:
     jobs: QuerySet[Job]
     keys: tuple[str, ...]
 
-    def page(self, after: Sequence[Any] | None, limit: int) -> list[Job]:
+    def fetch_page(self, after: Sequence[Any] | None, limit: int) -> list[Job]:
         rows = self.jobs if after is None else self.jobs.filter(_after_condition(self.keys, after))
         return list(rows.order_by(*self.keys).select_related("group", "state")[:limit])
 
@@ -49,13 +55,15 @@ def fetch_job_page(job_filter: JobFilter, conditions: JobConditions, order: str,
     number, after = _decode_cursor(cursor, segments)
     jobs: list[Job] = []
     while number < len(segments):
-        rows = segments[number].page(after, ROWS + 1 - len(jobs))
+        rows = segments[number].fetch_page(after, ROWS_PER_PAGE + 1 - len(jobs))
         jobs += rows
-        if len(jobs) > ROWS:
-            last = jobs[ROWS - 1]
-            in_this = len(jobs) - len(rows) < ROWS
+        if len(jobs) > ROWS_PER_PAGE:
+            last = jobs[ROWS_PER_PAGE - 1]
+            in_this = len(jobs) - len(rows) < ROWS_PER_PAGE
             at = number if in_this else number - 1
-            return JobPage(jobs[:ROWS], _encode_cursor(at, [_key_value(last, key) for key in segments[at].keys]))
+            return JobPage(
+                jobs[:ROWS_PER_PAGE], _encode_cursor(at, [_key_value(last, key) for key in segments[at].keys])
+            )
         number, after = number + 1, None
     return JobPage(jobs, "")
 
@@ -65,9 +73,9 @@ def _segments(job_filter: JobFilter, conditions: JobConditions, order: str) -> l
     planned = Q(enabled=True, state__next_run__isnull=False)
     if order == "attention":
         band = Case(When(conditions.attention, then=Value(0)), default=Value(1), output_field=IntegerField())
-        active = found if job_filter.show in ACTIVE else found.filter(conditions.active)
+        active = found if job_filter.show in ACTIVE_SHOWS else found.filter(conditions.active)
         first = Segment(active.annotate(band=band), ("band", "name"))
-        if job_filter.show in ACTIVE:
+        if job_filter.show in ACTIVE_SHOWS:
             return [first]
         quiet = found.exclude(conditions.active)
         later = quiet.filter(planned, state__next_run__gt=conditions.now)
@@ -76,7 +84,7 @@ def _segments(job_filter: JobFilter, conditions: JobConditions, order: str) -> l
         return [Segment(found.filter(planned), ("state__next_run", "pk")), _segment_without_next_run(found, conditions)]
     if order == "name":
         return [Segment(found, ("name",))]
-    key = KEYS[order]
+    key = SORT_KEYS[order]
     return [Segment(found.filter(**{f"{key}__isnull": False}), (f"-{key}", "-pk")), _segment_without_value(found, key)]
 
 

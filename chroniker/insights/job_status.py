@@ -86,7 +86,7 @@ class JobStatus:
         """The code of its state, as in ``chroniker.wording.states``."""
         condition = self.condition
         if condition == Condition.DUE or (condition == Condition.RETRYING and self._is_overdue):
-            return self._due_code()
+            return self._state_code_when_due()
         if condition in (Condition.IDLE, Condition.MANUAL) and self.state.failures:
             return "failing"
         if condition == Condition.HELD:
@@ -95,14 +95,14 @@ class JobStatus:
             return "ended"
         return str(condition.value)
 
-    def _due_code(self) -> str:
+    def _state_code_when_due(self) -> str:
         if self.is_held:
             return "paused" if self.pause is not None else "waiting"
         return "overdue" if self._is_overdue else "due"
 
     @property
     def _is_overdue(self) -> bool:
-        """By time, if no rule holds it back."""
+        """Whether it has been due for too long, while no rule holds it back."""
         due_at = self.state.next_run
         return not self.is_held and due_at is not None and due_at <= self.now - self.overdue_after
 
@@ -136,20 +136,20 @@ def _condition_of_lease(lease: Lease) -> Condition:
 
 
 def fetch_job_status(
-    jobs: Sequence[Job], now: dt.datetime | None = None, seen: FleetSnapshot | None = None
+    jobs: Sequence[Job], now: dt.datetime | None = None, snapshot: FleetSnapshot | None = None
 ) -> dict[int, JobStatus]:
     """The status by job id. A constant number of statements, besides those of the health, which are
     cached. A job that was never booked gets an empty state.
 
-    ``now``: the database's clock, if the caller has read it; ``seen``: who ticks and works, likewise. States and groups
-    that the jobs carry are not read again.
+    ``now`` and ``snapshot``: the database's clock, and the processes that tick and work, if the caller has read them.
+    States and groups that the jobs carry are not read again.
     """
     now, ids = now or database_now(), [job.pk for job in jobs]
     states = _states_by_job(jobs)
     leases = {lease.job_id: lease for lease in Lease.objects.filter(job__in=ids, slot="").select_related("run")}
     held = pauses.pauses_of_jobs(jobs)
     missing = hosts.no_live_host_messages(jobs)
-    reasons = explanations.explain_why_not_running(list(states.values()), now, held, missing, leases, seen)
+    reasons = explanations.explain_why_not_running(list(states.values()), now, held, missing, leases, snapshot)
     expected = _usual_durations(states, leases)
     overdue_after = _overdue_after(states, now)
     return {

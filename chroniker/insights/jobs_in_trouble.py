@@ -10,7 +10,7 @@ from chroniker.models import Alert, AlertKind, JobState, Run, Status
 
 #: Kinds of alerts that no other condition of this module finds.
 ALERTED = (AlertKind.LATE, AlertKind.SLOW, AlertKind.OVERDUE, AlertKind.MISSED, AlertKind.BACKFILL)
-#: Runs that were lost before this time need nobody any more.
+#: Runs that were lost longer ago than this need no attention any more.
 LOST_WITHIN = dt.timedelta(days=1)
 
 

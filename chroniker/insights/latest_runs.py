@@ -14,7 +14,7 @@ from chroniker.models import JobState, Run, Status
 LATEST = 20
 
 
-class PastRun(NamedTuple):  # a page has thousands: a frozen dataclass takes three times as long
+class PastRun(NamedTuple):  # a page has thousands, and a frozen dataclass is three times slower
     """``seconds``: how long it ran; ``None``: it did not start, or has not ended."""
 
     pk: UUID
@@ -28,7 +28,7 @@ class PastRun(NamedTuple):  # a page has thousands: a frozen dataclass takes thr
 def fetch_latest_runs(states: Collection[JobState]) -> dict[int, list[PastRun]]:
     """By job: its runs among the last ``LATEST`` tokens, the oldest first.
 
-    A range of the unique index on (job, token) for each job: by a join, all runs of the jobs would be read.
+    Reads a range of the unique index on (job, token) for each job. A join would read all runs of the jobs.
     """
     if not states:
         return {}

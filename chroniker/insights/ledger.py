@@ -20,8 +20,8 @@ from chroniker.exceptions import ScheduleError
 from chroniker.models import BAD, Job, JobState, Run, Status, Trigger
 from chroniker.schedule import latest_until, next_after, validate
 
-#: Retries of a page's runs: the most that are read, and how many tokens after the newest run they are searched.
-MOST_ATTEMPTS, FOLLOWING = 500, 100
+#: The most retries of a page's runs that are read, and the most tokens after the newest run that are searched.
+MAX_RETRIES_READ, MAX_FOLLOWING_TOKENS = 500, 100
 #: The most runs and instants of ``entries_between``: one every five minutes for 14 days.
 MOST_RUNS = 4032
 
@@ -79,7 +79,7 @@ def newest_entries(
 ) -> LedgerPage:
     """The ``limit`` newest instants up to ``until`` and ``now``, with at most three statements.
 
-    Each run covers at least one instant, so at most ``size + 1`` runs are read, by the index on (job, slot,
+    Each run covers at least one instant, so at most ``limit + 1`` runs are read, by the index on (job, slot,
     scheduled_for). At most as many instants are computed, however many a run covers.
     """
     bound = min(until or now, now)
@@ -133,10 +133,10 @@ class _BackwardWalk:
         self.job, self.state, self.bound = job, state, bound
         try:
             validate(job.spec)
-            self.computable = True
+            self.is_computable = True
         except ScheduleError:  # scheduling is suspended: only stored instants are known
-            self.computable = False
-        self.is_same = job.spec.fingerprint() == state.last_fingerprint
+            self.is_computable = False
+        self.is_same_schedule = job.spec.fingerprint() == state.last_fingerprint
 
     def entries(self, runs: Iterable[Run], *, no_older_runs: bool) -> Iterator[Entry]:
         """``no_older_runs``: there are no older runs than these."""
@@ -159,7 +159,7 @@ class _BackwardWalk:
         without = NoRun.DUE if self.job.enabled else NoRun.DISABLED
         instant = self._latest_instant(self.bound)
         while instant is not None and instant > accounted_until:
-            yield Entry(instant, without=without, certain=self.is_same)
+            yield Entry(instant, without=without, certain=self.is_same_schedule)
             instant = self._latest_instant(instant - TICK)
 
     def _covered_instants(self, first: dt.datetime, last: dt.datetime) -> Iterator[tuple[dt.datetime, bool]]:
@@ -180,7 +180,7 @@ class _BackwardWalk:
         Such gaps exist only where old runs were deleted: the runs of a job cover its timeline without gaps.
         """
         since = self.state.fingerprint_since
-        if since is None or not self.is_same or not self.computable:
+        if since is None or not self.is_same_schedule or not self.is_computable:
             return
         first = next_after(self.job.spec, max(low, since))
         if first is not None and first <= high:
@@ -188,13 +188,13 @@ class _BackwardWalk:
 
     def _is_certain(self, instant: dt.datetime) -> bool:
         since = self.state.fingerprint_since
-        return self.is_same and since is not None and instant > since
+        return self.is_same_schedule and since is not None and instant > since
 
     def _latest_instant(self, moment: dt.datetime) -> dt.datetime | None:
-        return latest_until(self.job.spec, moment) if self.computable else None
+        return latest_until(self.job.spec, moment) if self.is_computable else None
 
 
-def _add_retries_and_backfills(job_id: int, entries: Sequence[Entry], limit: int = MOST_ATTEMPTS) -> list[Entry]:
+def _add_retries_and_backfills(job_id: int, entries: Sequence[Entry], limit: int = MAX_RETRIES_READ) -> list[Entry]:
     return _add_backfills(job_id, _add_retries(job_id, entries, limit))
 
 
@@ -210,13 +210,13 @@ def _add_backfills(job_id: int, entries: Sequence[Entry]) -> list[Entry]:
     return [replace(entry, backfill_run=latest.get(entry.instant)) if id(entry) in bad else entry for entry in entries]
 
 
-def _add_retries(job_id: int, entries: Sequence[Entry], limit: int = MOST_ATTEMPTS) -> list[Entry]:
+def _add_retries(job_id: int, entries: Sequence[Entry], limit: int = MAX_RETRIES_READ) -> list[Entry]:
     """Add to each entry the last retry of the chain that began with its run."""
     runs = {entry.run.pk: entry.run for entry in entries if entry.run}
     failed = [run.token for run in runs.values() if run.status in BAD]
     if not failed:
         return list(entries)
-    tokens = (min(failed), max(failed) + FOLLOWING)
+    tokens = (min(failed), max(failed) + MAX_FOLLOWING_TOKENS)
     retries = Run.objects.filter(job=job_id, slot="", parent=None, token__range=tokens, trigger=Trigger.RETRY)
     latest = {retry.chain: retry for retry in retries.exclude(status=Status.SKIPPED).order_by("token")[:limit]}
     return [replace(entry, retry=latest.get(entry.run.token)) if entry.run else entry for entry in entries]

@@ -15,7 +15,7 @@ MINUTES = 60
 MOST_JOBS = 200
 #: A job that runs more often than this is counted, but not listed.
 OFTEN = dt.timedelta(minutes=5)
-LISTED = 9
+MAX_RUNS_LISTED = 9
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,11 +55,12 @@ def fetch_next_hour(now: dt.datetime) -> NextHour:
         if len(starts) < 2 or starts[1] - starts[0] >= OFTEN:
             listed += [NextRun(state.job, at) for at in starts]
     listed.sort(key=lambda each: (each.at, each.job.name))
-    return NextHour(minutes, listed[:LISTED], len(rows) > MOST_JOBS)
+    return NextHour(minutes, listed[:MAX_RUNS_LISTED], len(rows) > MOST_JOBS)
 
 
 def _starts_before(state: JobState, until: dt.datetime) -> Iterator[dt.datetime]:
-    """The job's starts before ``until``. Of a frequent job only two are computed; their distance is repeated."""
+    """The job's starts before ``until``. For a frequent job only two starts are computed, and the
+    time between them is repeated."""
     if state.next_run is None or state.next_instant is None:
         return
     shift = state.next_run - state.next_instant  # by the job's jitter

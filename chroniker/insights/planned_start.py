@@ -23,7 +23,7 @@ class PlannedStart:
     environment: dict[str, str]  #: the job's variables; those with the name of a secret are masked
 
 
-def planned_start(
+def plan_start(
     job: Job,
     state: JobState,
     trigger: Trigger,
@@ -68,10 +68,10 @@ def planned_start_by_hand(job: Job, now: dt.datetime, args: str | None, instant:
     """What ``run_now`` would start on this host."""
     state = JobState.objects.filter(pk=job.pk).first() or JobState(job_id=job.pk)
     before = state.last_instant if instant is None else instant_before(job.spec, instant)
-    return planned_start(job, state, Trigger.MANUAL, instant or now, before, args, settings.hostname)
+    return plan_start(job, state, Trigger.MANUAL, instant or now, before, args, settings.hostname)
 
 
 def planned_start_of_instant(job: Job, state: JobState, instant: dt.datetime) -> PlannedStart:
     """What the run for this scheduled time would start."""
     before = state.last_instant or instant_before(job.spec, instant)
-    return planned_start(job, state, Trigger.SCHEDULE, instant, before)
+    return plan_start(job, state, Trigger.SCHEDULE, instant, before)

@@ -2,7 +2,7 @@
 
 It counts refused deliveries, reports without the lease, lost runs and late outcomes. It finds overlaps: two runs of one
 job and slot that had both started and not ended at one time. It does not see processes: the command of a lost run may
-have lived on until its keeper killed it.
+have continued until its keeper killed it.
 """
 
 from __future__ import annotations
@@ -16,12 +16,12 @@ from django.db.models.functions import Cast, Coalesce
 from chroniker.models import EventKind, Lease, Run, RunEvent
 
 #: The events that are counted, in this order.
-COUNTED = (EventKind.REFUSED_DELIVERY, EventKind.LATE_REPORT, EventKind.LATE_OUTCOME, EventKind.LOST)
+COUNTED_EVENT_KINDS = (EventKind.REFUSED_DELIVERY, EventKind.LATE_REPORT, EventKind.LATE_OUTCOME, EventKind.LOST)
 HOUR, DAY, WEEK = dt.timedelta(hours=1), dt.timedelta(days=1), dt.timedelta(days=7)
 #: Only this many newest runs are compared, so that the cost does not grow with the history.
 MOST_COMPARED = 100_000
 #: At most this many overlaps are listed; and at most this many older runs that are still open are compared as well.
-MOST_NAMED, MOST_OPEN = 50, 1000
+MAX_OVERLAPS_LISTED, MOST_OPEN = 50, 1000
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,7 +34,7 @@ class EventCounts:
 
 
 @dataclass(frozen=True, slots=True)
-class Overlap:
+class OverlappingRun:
     """``run`` started before another run of its job and slot had ended."""
 
     run: Run
@@ -43,8 +43,8 @@ class Overlap:
 
 
 @dataclass(frozen=True, slots=True)
-class Overlaps:
-    found: list[Overlap]  #: at most ``MOST_NAMED``, the newest first
+class OverlapSearchResult:
+    found: list[OverlappingRun]  #: at most ``MAX_OVERLAPS_LISTED``, the newest first
     more: bool
     since: dt.datetime | None  #: compared: runs claimed after this time, and open runs; ``None``: all runs
 
@@ -56,13 +56,13 @@ class Overlaps:
 def count_events(now: dt.datetime) -> dict[EventKind, EventCounts]:
     """Count the events of the last week. One statement, by the index on (kind, at)."""
     hour, day = (Count("at", filter=Q(at__gt=now - span)) for span in (HOUR, DAY))
-    events = RunEvent.objects.filter(kind__in=COUNTED, at__gt=now - WEEK).order_by().values_list("kind")
+    events = RunEvent.objects.filter(kind__in=COUNTED_EVENT_KINDS, at__gt=now - WEEK).order_by().values_list("kind")
     rows = {kind: EventCounts(*numbers) for kind, *numbers in events.annotate(hour=hour, day=day, week=Count("at"))}
-    return {kind: rows.get(kind, EventCounts()) for kind in COUNTED}
+    return {kind: rows.get(kind, EventCounts()) for kind in COUNTED_EVENT_KINDS}
 
 
-def find_overlaps(now: dt.datetime, *, everything: bool = False) -> Overlaps:
-    """Overlaps among the newest ``MOST_COMPARED`` runs of the last week and the open runs.
+def find_overlaps(now: dt.datetime, *, everything: bool = False) -> OverlapSearchResult:
+    """OverlapSearchResult among the newest ``MOST_COMPARED`` runs of the last week and the open runs.
 
     Three statements, and one more if there is an overlap. ``everything``: among all runs, which sorts them all.
     """
@@ -75,7 +75,7 @@ def find_overlaps(now: dt.datetime, *, everything: bool = False) -> Overlaps:
     return _find_overlaps_of_runs(Run.objects.filter(recent | Q(pk__in=older) if older else recent), now, since)
 
 
-def _find_overlaps_of_runs(runs: QuerySet[Run], now: dt.datetime, since: dt.datetime | None) -> Overlaps:
+def _find_overlaps_of_runs(runs: QuerySet[Run], now: dt.datetime, since: dt.datetime | None) -> OverlapSearchResult:
     """Find overlaps of half-open intervals: a run overlaps if it starts before the latest end of all earlier runs."""
     # The cast: MariaDB converts a datetime to text if the other argument is text.
     end = Coalesce("finished_at", Cast(Value(now), DateTimeField()))
@@ -89,7 +89,11 @@ def _find_overlaps_of_runs(runs: QuerySet[Run], now: dt.datetime, since: dt.date
     compared = runs.filter(started_at__isnull=False).annotate(end=end, earlier=earlier)
     meeting = compared.filter(earlier__gt=F("started_at"), end__gt=F("started_at"))
     # The sort reads only the columns that are compared; the few overlapping runs are read in a second statement.
-    ends = dict(meeting.values_list("pk", "earlier")[: MOST_NAMED + 1])
-    named = Run.objects.filter(pk__in=ends).select_related("job").order_by("-started_at")[:MOST_NAMED] if ends else ()
-    found = [Overlap(run, ends[run.pk], run.finished_at is None and ends[run.pk] >= now) for run in named]
-    return Overlaps(found, len(ends) > MOST_NAMED, since)
+    ends = dict(meeting.values_list("pk", "earlier")[: MAX_OVERLAPS_LISTED + 1])
+    named = (
+        Run.objects.filter(pk__in=ends).select_related("job").order_by("-started_at")[:MAX_OVERLAPS_LISTED]
+        if ends
+        else ()
+    )
+    found = [OverlappingRun(run, ends[run.pk], run.finished_at is None and ends[run.pk] >= now) for run in named]
+    return OverlapSearchResult(found, len(ends) > MAX_OVERLAPS_LISTED, since)

@@ -67,7 +67,7 @@ def calendar_days(zone: ZoneInfo, last_date: dt.date, n_days: int) -> list[Calen
 
 
 def _midnight(date: dt.date, zone: ZoneInfo) -> dt.datetime:
-    """The begin of this date: the end of the gap if the clock skips midnight, the second one if it repeats it."""
+    """The start of this date: the end of the gap if the clock skips midnight; the second midnight if there are two."""
     local = dt.datetime.combine(date, dt.time(), zone)
     return max(local.replace(fold=fold).astimezone(dt.UTC) for fold in (0, 1))
 
@@ -81,7 +81,7 @@ def fill_days(days: Sequence[CalendarDay], cells: Iterable[CalendarCell]) -> Non
 
 
 def calendar_cells_of_entries(entries: Iterable[Entry]) -> list[CalendarCell]:
-    """One cell a scheduled time. Ranges without a record have none: their number is unknown."""
+    """One cell for each scheduled time. Ranges without a record have none: their number is unknown."""
     return [
         CalendarCell(entry.instant, mark_of_entry(entry), entry)
         for entry in entries
@@ -90,9 +90,9 @@ def calendar_cells_of_entries(entries: Iterable[Entry]) -> list[CalendarCell]:
 
 
 def calendar_cells_of_hours(hours: Iterable[RunHour]) -> list[CalendarCell]:
-    """One cell an hour, with the worst of its results.
+    """One cell for each hour, with the worst of its results.
 
-    The counts are of attempts: they do not tell which failure a retry has made good.
+    The counts are of attempts: they do not show which failures a retry has corrected.
     """
     return [CalendarCell(hour.hour, _mark_of_hour(hour), hour=hour) for hour in hours]
 

@@ -9,7 +9,7 @@ from django.db.models import Sum
 
 from chroniker.models import DELAY_BOUNDS, RunHour
 
-COUNTED = ("succeeded", "failed", "timed_out", "stopped", "lost", "skipped")
+RESULT_COLUMNS = ("succeeded", "failed", "timed_out", "stopped", "lost", "skipped")
 DELAYS = tuple(f"delay_{number}" for number in range(len(DELAY_BOUNDS) + 1))
 
 
@@ -30,7 +30,7 @@ class RunCounts:
 def fetch_run_counts(job_id: int, now: dt.datetime, days: int) -> RunCounts:
     """The runs of the last ``days`` days. One statement."""
     rows = RunHour.objects.filter(job=job_id, hour__gt=now - dt.timedelta(days=days))
-    found = rows.aggregate(**{name: Sum(name) for name in (*COUNTED, *DELAYS)})
+    found = rows.aggregate(**{name: Sum(name) for name in (*RESULT_COLUMNS, *DELAYS)})
     values = {name: int(value or 0) for name, value in found.items()}
     delays = [values[name] for name in DELAYS]
     bad = values["failed"] + values["timed_out"] + values["lost"]
@@ -38,7 +38,7 @@ def fetch_run_counts(job_id: int, now: dt.datetime, days: int) -> RunCounts:
 
 
 def _delay_p95(bucket_counts: list[int]) -> float | None:
-    """The upper bound of the bucket with the start that 95 of 100 are not later than."""
+    """The upper bound of the bucket that contains the 95th percentile of the start delays."""
     wanted, seen = sum(bucket_counts) * 0.95, 0
     if not wanted:
         return None

@@ -100,8 +100,8 @@ def read_durations(state: JobState, since: dt.datetime | None) -> RunDurations:
     span = max(state.last_token - first + 1, 0)
     chosen = runs.filter(token__gte=first)
     if span <= MOST_MARKS:
-        return _durations(_mark_of_each_run(chosen), state, since)
-    return _durations(_mark_of_each_column(chosen, first, math.ceil(span / MOST_COLUMNS)), state, since)
+        return _make_run_durations(_mark_of_each_run(chosen), state, since)
+    return _make_run_durations(_mark_of_each_column(chosen, first, math.ceil(span / MOST_COLUMNS)), state, since)
 
 
 def _first_token(runs: QuerySet[Run], since: dt.datetime | None) -> int:
@@ -151,7 +151,7 @@ def _mark_of_each_column(runs: QuerySet[Run], first_token: int, tokens_per_colum
     ]  # fmt: skip
 
 
-def _durations(marks: list[Mark], state: JobState, since: dt.datetime | None) -> RunDurations:
+def _make_run_durations(marks: list[Mark], state: JobState, since: dt.datetime | None) -> RunDurations:
     is_columns = any(mark.is_column for mark in marks)
     taken = sorted(mark.seconds for mark in marks if mark.status == Status.SUCCEEDED)
     p50, p95 = (

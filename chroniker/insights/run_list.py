@@ -13,7 +13,7 @@ from chroniker.clock.database_clock import FromNow
 from chroniker.models import BAD, Job, Run
 
 #: The most jobs that a part of the name selects, and how many of the newest runs of each job are searched.
-MOST_JOBS, NEWEST = 50, 2_000
+MOST_JOBS, MAX_NEWEST_RUNS = 50, 2_000
 #: The value of ``Filters.status`` for all runs that ended badly.
 ANY_BAD = "bad"
 #: New runs are counted up to this number.
@@ -134,4 +134,4 @@ def _matching_runs(filters: RunFilters) -> QuerySet[Run]:
 
 def _newest_runs_of_jobs(runs: QuerySet[Run], jobs: list[int]) -> QuerySet[Run]:
     """The newest runs of these jobs, along the index of tokens: not all runs between them by time."""
-    return runs.filter(job__in=jobs, token__gt=F("job__state__last_token") - NEWEST)
+    return runs.filter(job__in=jobs, token__gt=F("job__state__last_token") - MAX_NEWEST_RUNS)

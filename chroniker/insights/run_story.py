@@ -17,9 +17,9 @@ from chroniker.models import BAD, EVERY_HOST, HostService, JobState, Lease, Outb
 MOST_EVENTS = 100
 #: Messages that are read.
 MOST_MESSAGES = 20
-#: The attempts of a chain are searched for among so many runs of the job; runs with the same error as well.
+#: The attempts of a chain, and runs with the same error, are searched among this many runs of the job.
 MOST_LATER = 100
-MOST_EARLIER = 500
+MAX_EARLIER_RUNS = 500
 #: How far back runs with the same error are counted.
 SAME_ERROR = dt.timedelta(days=7)
 
@@ -92,7 +92,7 @@ def fetch_run(run_id: UUID) -> Run | None:
 
 
 def fetch_story(run_id: UUID) -> RunStory | None:
-    """At most six statements, whatever the run and its job have been through. ``None``: there is no such run."""
+    """At most six statements, however long the history of the run and its job is. ``None``: there is no such run."""
     run = fetch_run(run_id)
     if run is None:
         return None
@@ -133,7 +133,7 @@ def _fetch_workers(run: Run) -> list[HostService]:
 
 
 def _count_same_error(run: Run, now: dt.datetime) -> int:
-    others = Run.objects.filter(job=run.job_id, token__gt=run.token - MOST_EARLIER).exclude(pk=run.pk)
+    others = Run.objects.filter(job=run.job_id, token__gt=run.token - MAX_EARLIER_RUNS).exclude(pk=run.pk)
     return others.filter(
         token__lt=run.token + MOST_LATER,
         status__in=BAD,

@@ -10,7 +10,7 @@ from chroniker.insights.health_facts import HealthFacts
 
 
 def failure_codes(facts: HealthFacts, now: dt.datetime) -> dict[str, str]:
-    """By the rules of the alarms. Empty: the scheduler works."""
+    """The failures by part of the scheduler, by the rules of the alarms. Empty: the scheduler works."""
     found = {}
     if not facts.tickers:
         found["tick"] = "never"

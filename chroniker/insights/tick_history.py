@@ -56,10 +56,10 @@ def fetch_tick_history(now: dt.datetime) -> TickHistory:
     }
     starts = [begin + dt.timedelta(minutes=number) for number in range(MINUTES)]
     minutes = [found.get(start, MinuteOfTicks(start)) for start in starts]
-    return TickHistory(minutes, _longest_gap(now))
+    return TickHistory(minutes, _fetch_longest_gap(now))
 
 
-def _longest_gap(now: dt.datetime) -> MinuteOfTicks | None:
+def _fetch_longest_gap(now: dt.datetime) -> MinuteOfTicks | None:
     row = TickMinute.objects.filter(minute__gte=now - DAY).order_by("-longest_gap").first()
     return MinuteOfTicks(row.minute, row.longest_pass, row.longest_gap) if row is not None else None
 

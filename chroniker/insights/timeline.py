@@ -1,6 +1,7 @@
 """The past, present and expected runs of all jobs, and their collisions.
 
-Bounded: the newest runs, the jobs with the soonest next runs, and of those the busiest. What is left out is counted.
+Bounded: the newest runs, the jobs with the soonest next runs, and of those the rows with the most
+run time. What is left out is counted.
 """
 
 from __future__ import annotations
@@ -24,8 +25,8 @@ from chroniker.models.schedule_fields import SPEC_FIELDS
 MOST_JOBS, MOST_RUNS, MOST_EXPECTED = 1000, 1000, 5000
 #: Rows and bars of one picture.
 MOST_ROWS, MOST_BARS = 60, 2000
-#: A job that runs more often than this part of the time is drawn as one band.
-FREQUENT = 144
+#: A job that runs more often than this many times in one picture is drawn as one band.
+FREQUENT_RUNS_PER_PICTURE = 144
 
 _STATE = ("job_id", "next_run", "next_instant", "p50")
 _JOB = ("id", "name", "group_id", "executor", "queue", "jitter_seconds", *SPEC_FIELDS)
@@ -55,10 +56,10 @@ def fetch_timeline(now: dt.datetime, span: dt.timedelta, grouped_by: str, *, wit
     Six statements: jobs, open runs, past runs, latest runs of frequent jobs, hourly counts, workers.
     """
     low, high = now - span / 2, now + span / 2
-    states = list(_scheduled_states(high, MOST_JOBS + 1))
+    states = list(_read_scheduled_states(high, MOST_JOBS + 1))
     is_cut, states = len(states) > MOST_JOBS, states[:MOST_JOBS]
     starts = ExpectedStarts(high)
-    frequent = _frequent_job_ids(states, starts, span / FREQUENT)
+    frequent = _frequent_job_ids(states, starts, span / FREQUENT_RUNS_PER_PICTURE)
     running = list(open_runs()[:MOST_RUNS])
     past = past_runs_to_draw(low, frequent, MOST_RUNS + 1) if with_runs else []
     single_since = _single_runs_since(past, low)
@@ -89,7 +90,7 @@ def fetch_timeline(now: dt.datetime, span: dt.timedelta, grouped_by: str, *, wit
     )
 
 
-def _scheduled_states(until: dt.datetime, limit: int) -> Iterator[JobState]:
+def _read_scheduled_states(until: dt.datetime, limit: int) -> Iterator[JobState]:
     """The states of the jobs that run next, with their jobs and groups; only the needed columns. One statement."""
     states = JobState.objects.filter(next_run__lte=until, job__enabled=True, schedule_error="").order_by("next_run")
     groups: dict[int, Group] = {}
@@ -102,10 +103,12 @@ def _scheduled_states(until: dt.datetime, limit: int) -> Iterator[JobState]:
 
 
 def _frequent_job_ids(states: Iterable[JobState], starts: ExpectedStarts, max_interval: dt.timedelta) -> set[int]:
-    """Jobs that run so often, and so shortly, that single bars would touch each other."""
+    """Jobs with so frequent and so short runs that single bars would touch each other."""
     short = [state for state in states if (state.p50 or 0) < max_interval.total_seconds() / 4]
     return {
-        state.job_id for state in short if (interval := starts.interval(state)) is not None and interval < max_interval
+        state.job_id
+        for state in short
+        if (interval := starts.interval_between_starts(state)) is not None and interval < max_interval
     }
 
 

@@ -21,7 +21,7 @@ POINTS = 96
 HOUR = dt.timedelta(hours=1)
 
 
-class Bar(NamedTuple):  # a picture has thousands: a frozen dataclass takes three times as long
+class Bar(NamedTuple):  # a picture has thousands, and a frozen dataclass is three times slower
     """One run, or one expected run. ``code``: its status in small letters, or "expected"."""
 
     start: dt.datetime
@@ -56,7 +56,7 @@ class JobRow:
 
     @property
     def seconds(self) -> float:
-        """The time that its bars and bands take: the busiest rows are kept."""
+        """The time that its bars and bands take. The rows with the most time are kept."""
         bars = sum([(bar.end - bar.start).total_seconds() for bar in self.bars])
         bars += len(self.expected) * assumed_seconds(self.usual)
         return bars + sum([self.usual or 0 for band in self.bands if band.is_expected])
@@ -129,7 +129,7 @@ class TimelineRows:
         for state in states:
             row = self._row_of_job(state.job, self._last_lane.get(state.job_id, self._lane_of_job(state.job)))
             row.usual = state.p50
-            starts = starts_of_jobs.first(state, MOST_EXPECTED + 1)
+            starts = starts_of_jobs.first_starts(state, MOST_EXPECTED + 1)
             if state.job_id in frequent_job_ids or len(starts) > MOST_EXPECTED:
                 first = max(starts[0], self.now) if starts else self.now
                 row.bands.append(Band(first, self.high, is_expected=True))
@@ -143,7 +143,7 @@ class TimelineRows:
         return found
 
     def job_ids_needing_hours(self, rows: Iterable[JobRow]) -> list[int]:
-        """The jobs of which hourly counts are needed: some of their runs were not read."""
+        """The jobs that need hourly counts, because some of their runs were not read."""
         ids = {row.job_id for row in rows}
         return sorted(ids if self.single_since is not None else ids & self._frequent)
 

@@ -14,12 +14,12 @@ from django.db.models.functions import Coalesce
 from chroniker.models import Lease, Run, Status
 
 #: Runs of any kind among which the past runs are searched.
-MOST_SEARCHED = 10_000
+MAX_RUNS_SEARCHED = 10_000
 #: Frequent jobs whose successes are not read one by one.
 MOST_FREQUENT = 500
 
-_COLUMNS = ("status", "claimed_at", "started_at", "finished_at", "worker", "host", "executor", "queue")
-_OF_JOB = ("job_id", "job__name", "job__group", "job__group__name", "job__group__limit")
+_RUN_COLUMNS = ("status", "claimed_at", "started_at", "finished_at", "worker", "host", "executor", "queue")
+_JOB_COLUMNS = ("job_id", "job__name", "job__group", "job__group__name", "job__group__limit")
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,7 +36,7 @@ class JobLabel:
     group: GroupLabel | None
 
 
-class TimelineRun(NamedTuple):  # a picture has thousands: a frozen dataclass takes three times as long
+class TimelineRun(NamedTuple):  # a picture has thousands, and a frozen dataclass is three times slower
     """A run with the columns that the timeline needs."""
 
     pk: UUID
@@ -64,16 +64,16 @@ def open_runs() -> QuerySet[Run]:
 def past_runs_to_draw(since: dt.datetime, frequent_job_ids: Collection[int], limit: int) -> list[TimelineRun]:
     """The newest runs, without skipped ones and without successes of frequent jobs.
 
-    Only the newest ``MOST_SEARCHED`` runs of any kind are searched, so that the statement stays bounded.
+    Only the newest ``MAX_RUNS_SEARCHED`` runs of any kind are searched, so that the statement stays bounded.
     """
-    newest = Run.objects.order_by("-claimed_at").values("claimed_at")[MOST_SEARCHED : MOST_SEARCHED + 1]
+    newest = Run.objects.order_by("-claimed_at").values("claimed_at")[MAX_RUNS_SEARCHED : MAX_RUNS_SEARCHED + 1]
     bound = Subquery(newest)  # MariaDB returns text for an annotation with Coalesce
     runs = Run.objects.filter(claimed_at__gte=since, parent=None).exclude(status=Status.SKIPPED)
     searched = Coalesce(bound, Value(since, output_field=DateTimeField()))
     runs = runs.filter(claimed_at__gte=searched).annotate(searched_since=bound)
     if frequent_job_ids:
         runs = runs.exclude(Q(status=Status.SUCCEEDED) & Q(job__in=sorted(frequent_job_ids)[:MOST_FREQUENT]))
-    return list(_read_light_runs(runs.order_by("-claimed_at")[:limit]))
+    return list(_read_timeline_runs(runs.order_by("-claimed_at")[:limit]))
 
 
 def latest_runs_of_frequent_jobs(frequent_job_ids: Collection[int]) -> list[TimelineRun]:
@@ -81,14 +81,16 @@ def latest_runs_of_frequent_jobs(frequent_job_ids: Collection[int]) -> list[Time
     runs = Run.objects.filter(
         job__in=sorted(frequent_job_ids)[:MOST_FREQUENT], token__gt=F("job__state__last_token") - 3
     )
-    return list(_read_light_runs(runs.filter(parent=None, started_at__isnull=False).order_by("-token")))
+    return list(_read_timeline_runs(runs.filter(parent=None, started_at__isnull=False).order_by("-token")))
 
 
-def _read_light_runs(runs: QuerySet[Run]) -> Iterator[TimelineRun]:
+def _read_timeline_runs(runs: QuerySet[Run]) -> Iterator[TimelineRun]:
     annotated = ["searched_since"] if "searched_since" in runs.query.annotations else []
     jobs: dict[int, JobLabel] = {}
     groups: dict[int, GroupLabel] = {}
-    for job_id, name, group_id, group_name, limit, *values in runs.values_list(*_OF_JOB, "pk", *_COLUMNS, *annotated):
+    for job_id, name, group_id, group_name, limit, *values in runs.values_list(
+        *_JOB_COLUMNS, "pk", *_RUN_COLUMNS, *annotated
+    ):
         if job_id not in jobs:
             group = None if group_id is None else groups.setdefault(group_id, GroupLabel(group_id, group_name, limit))
             jobs[job_id] = JobLabel(job_id, name, group)

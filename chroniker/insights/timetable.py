@@ -39,10 +39,10 @@ class Timetable:
         within = closed_time_at(self.closed, instant, self.spec.timezone) if self.closed else None
         return within.name if within else ""
 
-    def starts(self, after: dt.datetime, until: dt.datetime, most: int) -> list[dt.datetime]:
-        """At most ``most`` times after ``after`` and up to ``until`` at which a run starts, jitter included."""
+    def starts(self, after: dt.datetime, until: dt.datetime, limit: int) -> list[dt.datetime]:
+        """At most ``limit`` times after ``after`` and up to ``until`` at which a run starts, jitter included."""
         times = takewhile(lambda instant: instant + self.offset <= until, self.instants(after - self.offset))
-        return [instant + self.offset for instant in islice(times, most) if not self.blackout_name(instant)]
+        return [instant + self.offset for instant in islice(times, limit) if not self.blackout_name(instant)]
 
     def runs_a_day(self, now: dt.datetime) -> float:
         """The average number of starts in a day from now on."""

@@ -1,7 +1,7 @@
 """The effects of an edit of a job's schedule, before it is saved. Reads the database; writes nothing.
 
-Guaranteed: the next tick skips exactly these times, if it comes before another scheduled time. The
-other effects are estimates: they assume that every run takes as long as usual and that a tick is always in time.
+The skipped times are exact: the next tick skips exactly these, if it comes before another scheduled time. The other
+effects are estimates: they assume that every run takes as long as usual and that a tick is always in time.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ from chroniker.reasons import Code
 from chroniker.schedule import latest_until, next_after
 
 #: Scheduled times that are shown; skipped ones that are counted; own starts that may overlap.
-TIMES, MOST_SKIPPED, MOST_STARTS = 10, 1000, 1440
+TIMES_SHOWN, MOST_SKIPPED, MOST_STARTS = 10, 1000, 1440
 
 _MINUTE, _TICK = dt.timedelta(minutes=1), dt.timedelta(microseconds=1)
 
@@ -84,15 +84,15 @@ def fetch_saved_job(pk: int) -> Job | None:
 def effects_of_edit(edited: Job, saved: Job | None = None) -> EditEffects:
     """The effects of saving ``edited``, an unsaved copy of ``saved`` with a valid schedule, or a new job.
 
-    ``saved``: from ``fetch_saved_job``. Two statements more. One each for its calendars, for those of other jobs, for
-    workers, and for the queues of other jobs, where they matter.
+    ``saved``: from ``fetch_saved_job``. Executes two more statements. Where they are needed, also one each for its
+    calendars, the calendars of other jobs, the workers, and the queues of other jobs.
     """
     now: dt.datetime = saved.__dict__["now"] if saved is not None else database_now()
     closed = read_closed_times({job.calendar_id for job in (saved, edited) if job is not None and job.calendar_id})
     before = timetable_of(saved, closed.get(saved.calendar_id or 0, ())) if saved is not None else None
     after = timetable_of(edited, closed.get(edited.calendar_id or 0, ()))
     state = _state_or_empty(saved)
-    times = changed_times(before, after, now, TIMES)
+    times = changed_times(before, after, now, TIMES_SHOWN)
     last = min(max((row.instant + after.offset for row in times), default=now), now + DAY)
     starting = jobs_in_same_minute(times, after.offset, other_jobs_starting_before(edited.pk, last + _MINUTE), now)
     usual, slow = (_own_overlap(edited, seconds, before, after, now) for seconds in (state.p50, state.p95))
@@ -112,11 +112,11 @@ def effects_of_edit(edited: Job, saved: Job | None = None) -> EditEffects:
 def _add_effects_on_saved(
     effects: EditEffects, saved: Job, edited: Job, state: JobState, new_timetable: Timetable
 ) -> EditEffects:
-    """Add the effects on what the saved job has pending, and on the jobs that wait for it."""
+    """Add the effects on the saved job's due times and retry, and on the jobs that wait for it."""
     will_run = (edited.enabled and saved.force_run) or saved.__dict__["is_open"]
     return replace(
         effects,
-        skipped=_skipped_by_save(saved, edited, state, effects.now),
+        skipped=_times_skipped_by_save(saved, edited, state, effects.now),
         drops_retry=state.retry_at is not None and not edited.enabled,
         dependants=fetch_dependants(saved.pk, state, new_timetable, effects.now, will_run=will_run),
     )
@@ -131,7 +131,7 @@ def _state_or_empty(saved: Job | None) -> JobState:
 # -- the save itself -----------------------------------------------------------------------------------------
 
 
-def _skipped_by_save(saved: Job, edited: Job, state: JobState, now: dt.datetime) -> SkippedBySave | None:
+def _times_skipped_by_save(saved: Job, edited: Job, state: JobState, now: dt.datetime) -> SkippedBySave | None:
     """What the booking of this edit would record, computed by the booking itself."""
     job = copy.copy(edited)
     job.edited_at = now

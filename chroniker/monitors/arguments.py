@@ -69,7 +69,7 @@ def source_of_records(options: dict[str, Any]) -> tuple[str, FetchRecords]:
 
 def argument_error(words: Sequence[str]) -> str:
     """Why ``check_monitor`` would refuse these arguments; empty if it accepts them. For the form."""
-    parser = _ParserOnly().create_parser("manage.py", "check_monitor")
+    parser = _ParserCommand().create_parser("manage.py", "check_monitor")
     try:
         source_of_records(vars(parser.parse_args(list(words))))
     except (MonitorError, CommandError) as error:
@@ -79,7 +79,7 @@ def argument_error(words: Sequence[str]) -> str:
     return ""
 
 
-class _ParserOnly(BaseCommand):
+class _ParserCommand(BaseCommand):
     """Creates a parser with Django's common options."""
 
     def add_arguments(self, parser: CommandParser) -> None:

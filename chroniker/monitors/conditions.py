@@ -48,7 +48,7 @@ def find_model(text: str) -> Model:
     except (LookupError, ValueError):
         known = [model._meta.label for model in apps.get_models()]
         message = _("There is no model “%(text)s”.") % {"text": text}
-        raise MonitorError(message + _suggestion(text, known)) from None
+        raise MonitorError(message + _suggestion_text(text, known)) from None
 
 
 def parse_condition(model: Model, text: str) -> Q:
@@ -120,20 +120,20 @@ def _value_field(field: Any) -> Field:
 def _no_field_message(model: Model, name: str) -> str:
     known = _field_names(model)
     message = _("%(model)s has no field “%(name)s”.") % {"model": model._meta.label, "name": name}
-    return f"{message}{_suggestion(name, known)} " + _("Its fields: %(known)s.") % {"known": ", ".join(known)}
+    return f"{message}{_suggestion_text(name, known)} " + _("Its fields: %(known)s.") % {"known": ", ".join(known)}
 
 
 def _no_lookup_message(path: str, part: str, field: Field, related: Model | None) -> str:
     lookups = sorted(field.get_lookups())
     known = [*_field_names(related), *lookups] if related else lookups
     message = _("“%(path)s”: there is no “%(part)s”.") % {"path": path, "part": part}
-    return f"{message}{_suggestion(part, known)} " + _("Possible: %(known)s.") % {"known": ", ".join(known)}
+    return f"{message}{_suggestion_text(part, known)} " + _("Possible: %(known)s.") % {"known": ", ".join(known)}
 
 
 def _field_names(model: Model) -> list[str]:
     return sorted(field.name for field in model._meta.get_fields())
 
 
-def _suggestion(text: str, known: Iterable[str]) -> str:
+def _suggestion_text(text: str, known: Iterable[str]) -> str:
     near = difflib.get_close_matches(text, list(known), n=1)
     return _(" Did you mean “%(near)s”?") % {"near": near[0]} if near else ""

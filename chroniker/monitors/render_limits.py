@@ -31,16 +31,16 @@ class _RenderBudget:
             raise TemplateSyntaxError(_("it produces too much text, or its loops have too many iterations."))
 
 
-_current: ContextVar[_RenderBudget] = ContextVar("chroniker_render_budget")
+_current_budget: ContextVar[_RenderBudget] = ContextVar("chroniker_render_budget")
 
 
 @contextmanager
 def render_budget() -> Iterator[None]:
-    token = _current.set(_RenderBudget())
+    token = _current_budget.set(_RenderBudget())
     try:
         yield
     finally:
-        _current.reset(token)
+        _current_budget.reset(token)
 
 
 def limit_nodes(nodes: NodeList) -> None:
@@ -54,10 +54,10 @@ def limit_nodes(nodes: NodeList) -> None:
 
 def _limited_render(render: Callable[[Context], Any], has_children: bool) -> Callable[[Context], Any]:
     def render_annotated(context: Context) -> Any:
-        _current.get().spend(steps=1)
+        _current_budget.get().spend(steps=1)
         text = render(context)
         if not has_children:
-            _current.get().spend(characters=len(text))
+            _current_budget.get().spend(characters=len(text))
         return text
 
     return render_annotated
@@ -65,7 +65,7 @@ def _limited_render(render: Callable[[Context], Any], has_children: bool) -> Cal
 
 class _CountedIteration(Node):
     def render(self, context: Context) -> str:
-        _current.get().spend(steps=1)
+        _current_budget.get().spend(steps=1)
         return ""
 
 
@@ -76,7 +76,7 @@ def limited_filter(function: Callable[..., Any]) -> Callable[..., Any]:
     def apply(*args: Any, **kwargs: Any) -> Any:
         result = function(*args, **kwargs)
         if isinstance(result, str):
-            _current.get().spend(characters=len(result))
+            _current_budget.get().spend(characters=len(result))
         return result
 
     return apply

@@ -16,7 +16,7 @@ from chroniker.monitors.render_limits import limited_filter
 
 register = template.Library()
 
-TAGS = (
+ALLOWED_TAGS = (
     "autoescape",
     "comment",
     "cycle",
@@ -31,7 +31,7 @@ TAGS = (
     "verbatim",
     "with",
 )
-FILTERS = (
+ALLOWED_FILTERS = (
     "capfirst",
     "cut",
     "default",
@@ -56,8 +56,8 @@ FILTERS = (
 )
 MAX_JOINED = 20_000
 
-register.tags.update({name: defaulttags.register.tags[name] for name in TAGS})
-register.filters.update({name: limited_filter(defaultfilters.register.filters[name]) for name in FILTERS})
+register.tags.update({name: defaulttags.register.tags[name] for name in ALLOWED_TAGS})
+register.filters.update({name: limited_filter(defaultfilters.register.filters[name]) for name in ALLOWED_FILTERS})
 
 
 @register.filter

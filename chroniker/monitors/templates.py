@@ -18,8 +18,8 @@ from django.utils.translation import gettext as _
 from chroniker.exceptions import MonitorError
 from chroniker.monitors.render_limits import limit_nodes, render_budget
 
-TAGS = "chroniker.monitors.template_tags"
-SCHEMES = ("", "http", "https")
+TAG_LIBRARY = "chroniker.monitors.template_tags"
+ALLOWED_SCHEMES = ("", "http", "https")
 #: Characters of a template. Django needs quadratic time to parse many unclosed tags.
 MAX_TEMPLATE = 5_000
 #: Characters of one value that a template may use.
@@ -49,8 +49,8 @@ def template_values(job: Monitor) -> dict[str, Any]:
 def _engine() -> Engine:
     return _SafeEngine(
         loaders=[],
-        libraries={"chroniker_tags": TAGS},  # for {% load chroniker_tags %} in old templates
-        builtins=[TAGS],
+        libraries={"chroniker_tags": TAG_LIBRARY},  # for {% load chroniker_tags %} in old templates
+        builtins=[TAG_LIBRARY],
     )
 
 
@@ -86,7 +86,7 @@ def render_url(template: str, values: Mapping[str, Any]) -> str:
         scheme = urlsplit(url).scheme.lower()
     except ValueError as error:
         raise MonitorError(_("“%(url)s” is not a URL: %(error)s.") % {"url": url, "error": error}) from None
-    if scheme not in SCHEMES:
+    if scheme not in ALLOWED_SCHEMES:
         message = _("“%(url)s” is not a URL of a page: begin it with https://, http:// or a slash.")
         raise MonitorError(message % {"url": url})
     return url

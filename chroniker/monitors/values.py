@@ -15,7 +15,7 @@ from django.utils.translation import gettext as _
 from chroniker.exceptions import MonitorError
 from chroniker.monitors.relative_times import parse_relative_time
 
-TRUE, FALSE = ("true", "yes", "on", "1"), ("false", "no", "off", "0")
+TRUE_WORDS, FALSE_WORDS = ("true", "yes", "on", "1"), ("false", "no", "off", "0")
 #: Lookups that compare with text, whatever the type of the field is.
 TEXT_LOOKUPS = {
     "contains", "icontains", "startswith", "istartswith", "endswith", "iendswith", "iexact", "regex", "iregex",
@@ -94,8 +94,8 @@ def _parse_absolute_time(text: str) -> dt.datetime | None:
 
 def _parse_boolean(text: str) -> bool:
     word = text.strip().lower()
-    if word in TRUE + FALSE:
-        return word in TRUE
+    if word in TRUE_WORDS + FALSE_WORDS:
+        return word in TRUE_WORDS
     raise MonitorError(_("“%(text)s” is neither true nor false: write true or false.") % {"text": text})
 
 

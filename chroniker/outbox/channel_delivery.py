@@ -31,7 +31,7 @@ from chroniker.outbox.output_tail import last_lines, read_tail
 #: How much of each output stream a message has, from the stream's end.
 MOST_CHARACTERS, MOST_LINES = 8000, 50
 
-REQUESTS: Mapping[str, Callable[[Notice, Endpoint], HttpRequest]] = {
+REQUEST_BUILDERS: Mapping[str, Callable[[Notice, Endpoint], HttpRequest]] = {
     ChannelKind.WEBHOOK: webhook_request,
     ChannelKind.SLACK: slack_request,
     ChannelKind.TEAMS: teams_request,
@@ -56,7 +56,7 @@ def prepare_sending(message: Outbox) -> Callable[[], None]:
 
 
 def send_test(channel: Channel) -> None:
-    """Send a message that says it is a test. PagerDuty: an incident, which is closed at once."""
+    """Send a message that says it is a test. In PagerDuty it opens an incident, and closes it at once."""
     found = notice.notice_of_test(channel.name)
     _prepare_for_channel(channel, found)()
     if channel.kind == ChannelKind.PAGERDUTY:
@@ -69,12 +69,14 @@ def _prepare_for_channel(channel: Channel, notice: Notice) -> Callable[[], None]
             return channel_mail.prepare_sending(
                 resolve_reference(channel.target), notice, with_output=channel.send_output
             )
-        if channel.kind not in REQUESTS:
+        if channel.kind not in REQUEST_BUILDERS:
             raise Undeliverable(_("There is no kind of channel “%(kind)s”.") % {"kind": channel.kind})
-        return partial(_post, REQUESTS[channel.kind](notice, _endpoint_of_channel(channel, notice)))
+        return partial(
+            _post_in_site_language, REQUEST_BUILDERS[channel.kind](notice, _endpoint_of_channel(channel, notice))
+        )
 
 
-def _post(request: HttpRequest) -> None:
+def _post_in_site_language(request: HttpRequest) -> None:
     with translation.override(django_settings.LANGUAGE_CODE):
         post(request)
 

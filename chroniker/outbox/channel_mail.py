@@ -20,7 +20,7 @@ from chroniker.outbox.notice import Notice
 def prepare_sending(target: str, notice: Notice, *, with_output: bool) -> Callable[[], None]:
     """The function that sends one mail to all recipients. Raises ``Undeliverable`` if there is none."""
     try:
-        to = _addresses(split_recipients(target), notice.owner)
+        to = _recipient_addresses(split_recipients(target), notice.owner)
     except ValidationError:  # its text repeats a part of the target, which may be the value of a secret setting
         raise Undeliverable(_("A part of the target is no e-mail address, user:NAME or owner.")) from None
     if notice.run is not None:
@@ -40,7 +40,7 @@ def mail_text(notice: Notice) -> str:
     return "\n\n".join(filter(None, parts))
 
 
-def _addresses(parts: Sequence[str], owner: str) -> list[str]:
+def _recipient_addresses(parts: Sequence[str], owner: str) -> list[str]:
     """Each address once. Users are read for each attempt: they leave, and their addresses change."""
     names = [part.removeprefix("user:") for part in parts if part.startswith("user:")]
     found = [part for part in parts if part != "owner" and not part.startswith("user:")]

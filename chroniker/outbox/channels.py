@@ -41,7 +41,8 @@ class Webhook:
 
 
 def configured_webhooks() -> list[Webhook]:
-    """The configured webhooks. Malformed entries are left out: a system check reports them, and runs still close."""
+    """The configured webhooks. Malformed entries are left out: a system check reports them, and runs are closed
+    nevertheless."""
     found = settings.webhooks
     return (
         [hook for entry in found if not isinstance(hook := parse_webhook(entry), str)] if _is_collection(found) else []

@@ -12,12 +12,12 @@ from chroniker.exceptions import Outdated, Undeliverable
 from chroniker.models import Outbox
 from chroniker.models.message_events import STARTED
 
-#: A later ping would report a job as alive that may be dead since.
-EXPIRY = dt.timedelta(minutes=5)
+#: A ping that is sent later would report a job as alive that may have died since then.
+MAX_CHECK_IN_AGE = dt.timedelta(minutes=5)
 
 
 def raise_if_outdated(message: Outbox) -> None:
-    """Raises ``Outdated`` for a message that is too old, or that a newer one has made wrong.
+    """Raises ``Outdated`` for a message that is too old, or that is wrong because of a newer message.
 
     The messages of a newer run of the job replace those of an older one. The start of a run is dropped once its end was
     sent. Before an end is sent, the start of its run is dropped if it was not sent.
@@ -26,7 +26,7 @@ def raise_if_outdated(message: Outbox) -> None:
     if run is None:
         raise Undeliverable(_("Pings and check-ins are about runs alone."))
     moment = run.started_at if message.event == STARTED else run.finished_at
-    if moment is not None and database_now() - moment > EXPIRY:
+    if moment is not None and database_now() - moment > MAX_CHECK_IN_AGE:
         raise Outdated(_("It was not sent, because it was more than 5 minutes old."))
     same = Outbox.objects.filter(channel=message.channel, run__job=run.job_id, run__slot="")
     if same.filter(run__token__gt=run.token).exists():

@@ -23,7 +23,7 @@ from chroniker.exceptions import ChronikerError
 from chroniker.models.web_addresses import may_be_contacted
 
 #: Seconds to wait for each step, and for the whole request after the name was resolved.
-TIMEOUT, LONGEST = 10.0, 20.0
+STEP_TIMEOUT, REQUEST_TIMEOUT = 10.0, 20.0
 #: Addresses of one host that are tried.
 MOST_ADDRESSES = 3
 #: Longest wait that a server may request, in seconds.
@@ -70,7 +70,7 @@ def post(request: HttpRequest) -> None:
 def _send_and_read_status(request: HttpRequest, parts: SplitResult) -> tuple[int, int]:
     headers = {"User-Agent": "django-chroniker-celery", **request.headers}
     path = (parts.path or "/") + (f"?{parts.query}" if parts.query else "")
-    with _connection(parts) as connection:
+    with _open_connection(parts) as connection:
         connection.request("POST", path, request.body, headers)
         answer = connection.getresponse()
         wait = answer.getheader("Retry-After") or ""
@@ -78,13 +78,13 @@ def _send_and_read_status(request: HttpRequest, parts: SplitResult) -> tuple[int
 
 
 @contextmanager
-def _connection(parts: SplitResult) -> Iterator[http.client.HTTPConnection]:
+def _open_connection(parts: SplitResult) -> Iterator[http.client.HTTPConnection]:
     """A connection to an address of the host that may be contacted. It is closed when the time is over."""
     host, is_secure = parts.hostname or "", parts.scheme == "https"
     port = parts.port or (443 if is_secure else 80)
-    connection = http.client.HTTPConnection(host, port, timeout=TIMEOUT)
+    connection = http.client.HTTPConnection(host, port, timeout=STEP_TIMEOUT)
     addresses = _allowed_addresses(host, port)
-    until = monotonic() + LONGEST
+    until = monotonic() + REQUEST_TIMEOUT
     connection.sock = _connect(addresses, port, until)  # so that it does not connect by itself
     timer = threading.Timer(max(0.0, until - monotonic()), _shut_down, [connection])
     timer.daemon = True
@@ -116,7 +116,7 @@ def _connect(addresses: Sequence[str], port: int, until: float) -> socket.socket
         if (left := until - monotonic()) <= 0:
             break
         try:
-            return socket.create_connection((address, port), min(TIMEOUT, left))
+            return socket.create_connection((address, port), min(STEP_TIMEOUT, left))
         except OSError as refusal:
             error = refusal
     raise error

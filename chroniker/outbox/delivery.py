@@ -20,23 +20,23 @@ from chroniker.models.compiled import fetch_rows
 from chroniker.outbox import callback, channel_delivery, failing_channels, mail, settings_webhook
 from chroniker.outbox.channels import ADDRESS, CALLBACK, CHANNEL, MAIL, WEBHOOK
 from chroniker.outbox.checked_request import NotDelivered
-from chroniker.outbox.failing_channels import MOST_ATTEMPTS, KnownFailures, backoff
-from chroniker.outbox.under_way import MOST, MOST_FAILING, MessagesUnderWay
+from chroniker.outbox.failing_channels import MOST_ATTEMPTS, KnownFailures, backoff_delay
+from chroniker.outbox.under_way import MAX_FAILING_SERVERS, MAX_SERVERS, MessagesUnderWay
 
 logger = logging.getLogger(__name__)
 
 #: A sender reserves a message for this time. If the sender dies, the message is due again afterwards.
-LEASE = dt.timedelta(minutes=5)
+RESERVATION_TIME = dt.timedelta(minutes=5)
 #: Messages fetched by one query.
-BATCH = 100
+BATCH_SIZE = 100
 #: With messages for so many servers in memory, no message of a failing channel is read: a query names each server.
-MOST_WAITING = 100
+MAX_SERVERS_IN_MEMORY = 100
 LONGEST_ERROR = 1000
 #: While servers are slow to answer, look for new messages for others so often, in seconds.
-LOOK_AGAIN = 1.0
+LOOK_INTERVAL_SECONDS = 1.0
 
 #: For each kind of channel: a function that prepares a message. It returns one that sends it without the database.
-CHANNELS: Mapping[str, Callable[[Outbox], Callable[[], None]]] = {
+PREPARE_BY_KIND: Mapping[str, Callable[[Outbox], Callable[[], None]]] = {
     MAIL: mail.prepare_sending,
     ADDRESS: mail.prepare_sending,
     WEBHOOK: settings_webhook.prepare_sending,
@@ -44,17 +44,17 @@ CHANNELS: Mapping[str, Callable[[Outbox], Callable[[], None]]] = {
     CHANNEL: channel_delivery.prepare_sending,
 }
 #: Channels that lead to one server each. They are deferred as a whole when they fail.
-SERVERS = frozenset({WEBHOOK, CHANNEL})
+KINDS_WITH_OWN_SERVER = frozenset({WEBHOOK, CHANNEL})
 #: The kinds of messages that share the project's mail server.
-MAILS = frozenset({MAIL, ADDRESS})
+MAIL_KINDS = frozenset({MAIL, ADDRESS})
 
 
 def is_message_due() -> bool:
     """Whether a message is due. One read of an index without sent messages."""
-    return bool(fetch_rows(_first_due))
+    return bool(fetch_rows(_first_due_message))
 
 
-def _first_due() -> QuerySet[Outbox, Any]:
+def _first_due_message() -> QuerySet[Outbox, Any]:
     rows = Outbox.objects.filter(~installation.is_copied(), send_at__lte=StatementNow())
     return rows.order_by("send_at").values_list("pk")[:1]
 
@@ -62,11 +62,11 @@ def _first_due() -> QuerySet[Outbox, Any]:
 def send_due_messages(time_limit: float = 60.0) -> int:
     """Send due messages, alerts first, then the longest due; returns how many. Begins no message after ``time_limit``.
 
-    Guarantees: a message that another sender has reserved is not sent for the length of LEASE. So each is sent at
-    least once; twice only if a sender dies, or takes longer than LEASE, between sending and recording it. Messages of
-    one channel are sent in their order. A channel that fails is deferred with all its messages. While a server does
-    not answer, messages for other servers are sent: to ``MOST`` servers at a time, of which at most ``MOST_FAILING``
-    failed before.
+    Guarantees: a message that another sender has reserved is not sent for RESERVATION_TIME. So each message is sent at
+    least once. It is sent twice only if a sender dies, or takes longer than RESERVATION_TIME, between sending the
+    message and recording it. Messages of one channel are sent in their order. A channel that fails is deferred with
+    all its messages. While a server does not answer, messages for other servers are sent: to ``MAX_SERVERS`` servers
+    at a time, of which at most ``MAX_FAILING_SERVERS`` failed before.
     """
     return _SendingPass(time.monotonic() + time_limit).run()
 
@@ -81,25 +81,25 @@ class _SendingPass:
         self.failing = KnownFailures()
         self.waiting: dict[str, deque[Outbox]] = {}  #: by server; those under way are among the keys
         self.has_more = True  #: messages may be due for other servers than these
-        self.looked_at = 0.0
+        self.batch_read_at = 0.0
 
     def run(self) -> int:
         while self._begin_messages() or self.under_way:
-            if (answer := self.under_way.wait_for_answer(LOOK_AGAIN)) is not None:
+            if (answer := self.under_way.wait_for_answer(LOOK_INTERVAL_SECONDS)) is not None:
                 message, error = answer
                 self._record_result(message, error)
-            elif time.monotonic() > self.until + LEASE.total_seconds():
+            elif time.monotonic() > self.until + RESERVATION_TIME.total_seconds():
                 break  # it hangs: the message is due again, for another sender
-            self.has_more |= time.monotonic() - self.looked_at >= LOOK_AGAIN
+            self.has_more |= time.monotonic() - self.batch_read_at >= LOOK_INTERVAL_SECONDS
         return self.sent
 
     def _begin_messages(self) -> bool:
         """Begin all messages that may begin now; returns whether any did."""
         before = len(self.under_way)
-        while time.monotonic() < self.until and len(self.under_way) < MOST:
+        while time.monotonic() < self.until and len(self.under_way) < MAX_SERVERS:
             if (message := self._next_message()) is None:
                 break
-            if message.channel not in self.failing.deferred and _reserve(message):
+            if message.channel not in self.failing.deferred and _reserve_message(message):
                 self._begin_message(message)
         return len(self.under_way) > before
 
@@ -118,27 +118,27 @@ class _SendingPass:
         return channel in self.failing.known
 
     def _has_too_many_failing(self) -> bool:
-        return sum(map(self._has_failed, self.under_way)) >= MOST_FAILING
+        return sum(map(self._has_failed, self.under_way)) >= MAX_FAILING_SERVERS
 
     def _fetch_batch(self) -> bool:
         """Read a batch of messages for other servers; returns whether there was any."""
         if not self.has_more:
             return False
-        batch = _fetch_due_batch(self.waiting, with_failing=len(self.waiting) < MOST_WAITING)
-        self.has_more, self.looked_at = bool(batch), time.monotonic()
+        batch = _fetch_due_batch(self.waiting, with_failing=len(self.waiting) < MAX_SERVERS_IN_MEMORY)
+        self.has_more, self.batch_read_at = bool(batch), time.monotonic()
         for message in batch:
             self.waiting.setdefault(_server_name(message), deque()).append(message)
-        self.failing.replace({message.channel for message in batch})
+        self.failing.refresh({message.channel for message in batch})
         return bool(batch)
 
     def _begin_message(self, message: Outbox) -> None:
         kind = message.channel.partition(":")[0]
         try:
-            if kind not in CHANNELS:
+            if kind not in PREPARE_BY_KIND:
                 raise Undeliverable(f"There is no channel “{kind}”.")
-            send = CHANNELS[kind](message)
+            send = PREPARE_BY_KIND[kind](message)
         except Error:
-            raise  # a database error cannot be recorded; the message is due again after LEASE
+            raise  # a database error cannot be recorded; the message is due again after RESERVATION_TIME
         except Exception as error:  # from a template or a setting
             self._record_result(message, error)
         else:
@@ -149,7 +149,7 @@ class _SendingPass:
         channel = message.channel
         if error is not None:
             _record_message_failure(message, error)
-            if channel.partition(":")[0] in SERVERS:
+            if channel.partition(":")[0] in KINDS_WITH_OWN_SERVER:
                 _record_channel_failure(channel, error, self.failing)
             return
         Outbox.objects.filter(pk=message.pk).update(sent_at=database_now(), send_at=None, error="")
@@ -162,7 +162,7 @@ class _SendingPass:
 def _server_name(message: Outbox) -> str:
     """The name of the server that a message is for."""
     kind = message.channel.partition(":")[0]
-    return message.channel if kind in SERVERS else MAIL if kind in MAILS else kind
+    return message.channel if kind in KINDS_WITH_OWN_SERVER else MAIL if kind in MAIL_KINDS else kind
 
 
 def send_messages_again(message_ids: Collection[int]) -> int:
@@ -175,14 +175,14 @@ def _fetch_due_batch(without_servers: Collection[str] = (), *, with_failing: boo
     """Due messages, without those for these servers. Each is reserved, postponed or deleted before the next batch."""
     others = Q()
     for server in without_servers:
-        kinds = MAILS if server == MAIL else frozenset({server})
+        kinds = MAIL_KINDS if server == MAIL else frozenset({server})
         for kind in kinds:
             others |= Q(channel=kind) | Q(channel__startswith=f"{kind}:")
     rows = _due_rows().exclude(others) if without_servers else _due_rows()
     if not with_failing:
         rows = rows.exclude(channel__in=FailingChannel.objects.values("channel"))
     rows = rows.select_related("run__job", "alert").order_by("send_at", "pk")
-    return list(rows.filter(is_urgent=True)[:BATCH]) or list(rows.filter(is_urgent=False)[:BATCH])
+    return list(rows.filter(is_urgent=True)[:BATCH_SIZE]) or list(rows.filter(is_urgent=False)[:BATCH_SIZE])
 
 
 def _due_rows() -> QuerySet[Outbox]:
@@ -190,12 +190,12 @@ def _due_rows() -> QuerySet[Outbox]:
     return Outbox.objects.filter(~installation.is_copied(), send_at__lte=database_now())
 
 
-def _reserve(message: Outbox) -> bool:
+def _reserve_message(message: Outbox) -> bool:
     """Reserve the message. ``False``: another sender was first, or the message was deleted with its job."""
     now = database_now()
     due = Outbox.objects.filter(pk=message.pk, attempts=message.attempts, send_at__lte=now)
     message.attempts += 1
-    return bool(due.update(attempts=message.attempts, send_at=now + LEASE))
+    return bool(due.update(attempts=message.attempts, send_at=now + RESERVATION_TIME))
 
 
 def _record_channel_failure(channel: str, error: BaseException, failing: KnownFailures) -> None:
@@ -230,4 +230,4 @@ def _record_message_failure(message: Outbox, error: BaseException) -> None:
     last = ", the last" if over else ""
     logger.warning("%s: attempt %d failed%s. %s", one_line(message), message.attempts, last, one_line(text))
     ours = Outbox.objects.filter(pk=message.pk, attempts=message.attempts, sent_at=None)
-    ours.update(send_at=None if over else database_now() + backoff(message.attempts), error=text)
+    ours.update(send_at=None if over else database_now() + backoff_delay(message.attempts), error=text)

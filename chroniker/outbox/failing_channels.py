@@ -19,7 +19,7 @@ MOST_ATTEMPTS = 22
 LONGEST_ERROR = 300
 
 
-def backoff(attempts: int) -> dt.timedelta:
+def backoff_delay(attempts: int) -> dt.timedelta:
     """The time between this attempt and the next."""
     doubled: int = 2 ** min(attempts - 1, 20)
     return min(BACKOFF * doubled, LONGEST_BACKOFF)
@@ -32,7 +32,7 @@ class KnownFailures:
     known: set[str] = field(default_factory=set)
     deferred: set[str] = field(default_factory=set)  #: nothing is sent to them now
 
-    def replace(self, channels: set[str]) -> None:
+    def refresh(self, channels: set[str]) -> None:
         """Read again which of these channels fail."""
         found = read_failing(channels) if channels else KnownFailures()
         self.known = self.known - channels | found.known
@@ -46,7 +46,7 @@ def read_failing(channels: Collection[str]) -> KnownFailures:
     failing = KnownFailures(set(found))
     for channel, until in found.items():
         now = now or database_now()
-        if now < until <= now + LONGEST_BACKOFF:  # a time farther away is a jump of the clock
+        if now < until <= now + LONGEST_BACKOFF:  # a later time comes from a jump of the clock
             _waiting_messages(channel).update(send_at=until)
             failing.deferred.add(channel)
     return failing
@@ -58,10 +58,10 @@ def record_failure(channel: str, error: str, wait: int) -> None:
     ``wait``: seconds that the server requested.
     """
     now = database_now()
-    row = _row_of_channel(channel, now)
+    row = _get_or_create_row(channel, now)
     row.update(failures=F("failures") + 1, error=error[:LONGEST_ERROR])
     failures = row.values_list("failures", flat=True).first() or 1
-    until = now + max(backoff(failures), dt.timedelta(seconds=wait))
+    until = now + max(backoff_delay(failures), dt.timedelta(seconds=wait))
     row.update(deferred_until=until)
     waiting = _waiting_messages(channel)
     waiting.filter(attempts__gte=MOST_ATTEMPTS - 1).update(send_at=None, attempts=F("attempts") + 1, error=error)
@@ -70,10 +70,10 @@ def record_failure(channel: str, error: str, wait: int) -> None:
 
 def record_refusal(channel: str, error: str) -> None:
     """One message, or a test, cannot be sent: remember that for ``doctor``. The channel is not deferred."""
-    _row_of_channel(channel, database_now()).update(error=error[:LONGEST_ERROR])
+    _get_or_create_row(channel, database_now()).update(error=error[:LONGEST_ERROR])
 
 
-def _row_of_channel(channel: str, now: dt.datetime) -> QuerySet[FailingChannel]:
+def _get_or_create_row(channel: str, now: dt.datetime) -> QuerySet[FailingChannel]:
     FailingChannel.objects.get_or_create(channel=channel, defaults={"since": now, "deferred_until": now})
     return FailingChannel.objects.filter(channel=channel)
 

@@ -16,7 +16,7 @@ logger = logging.getLogger(__name__)
 TIMEOUT = 10.0
 
 _thread: threading.Thread | None = None
-_failing = False
+_last_request_failed = False
 
 
 def start_request() -> None:
@@ -34,15 +34,15 @@ def is_requesting() -> bool:
 
 def _request(url: str) -> None:
     """GET. A failure is logged once, without the URL, which may be a secret."""
-    global _failing
+    global _last_request_failed
     try:
         with make_opener().open(url, timeout=TIMEOUT):
             pass
     except Exception as error:  # any error of the network or the server; the next request is a minute away
-        if not _failing:
+        if not _last_request_failed:
             said = f"HTTP {error.code}" if isinstance(error, HTTPError) else type(error).__name__
             host = urlsplit(url).hostname
             logger.warning("The request to CHRONIKER_HEARTBEAT_URL (host %s) failed: %s.", host, said)
-        _failing = True
+        _last_request_failed = True
     else:
-        _failing = False
+        _last_request_failed = False

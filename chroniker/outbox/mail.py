@@ -33,7 +33,7 @@ LONGEST_SUBJECT = 200
 def prepare_sending(message: Outbox) -> Callable[[], None]:
     """The function that sends it with the project's mail backend, and raises the errors of the backend."""
     kind, _colon, user_id = message.channel.partition(":")
-    address = str(message.payload["to"]) if kind == ADDRESS else _address(user_id)
+    address = str(message.payload["to"]) if kind == ADDRESS else _address_of_user(user_id)
     if message.run is None:
         return partial(send_mail, _subject_line(str(message.payload["title"])), str(message.payload["text"]), [address])
     words = template_variables(message.run)
@@ -60,7 +60,7 @@ def _subject_line(text: str) -> str:
 
 
 def template_engine() -> Engine:
-    """The project's template engine; one with our template where the project has none (a project without pages)."""
+    """The project's template engine. A project without pages has none: then an engine with our template."""
     try:
         return Engine.get_default()
     except ImproperlyConfigured:
@@ -74,29 +74,29 @@ def template_variables(run: Run) -> dict[str, Any]:
         "run": run,
         "outcome": _("missed") if run.is_missed else str(Status(run.status).label),
         "trigger": str(Trigger(run.trigger).label),
-        "times": {name: zoned_time(getattr(run, name)) for name in _TIMES},
-        "duration": _duration(run),
+        "times": {name: zoned_time(getattr(run, name)) for name in _TIME_FIELDS},
+        "duration": _run_duration(run),
         "url": run_link(run),
         "runbook": absolute_url(run.job.runbook),
-        "output": [(name, text) for name, stream in _STREAMS.items() if (text := _output_end(run, stream))],
+        "output": [(name, text) for name, stream in _STREAMS_BY_NAME.items() if (text := _output_end(run, stream))],
     }
 
 
-_TIMES = ("scheduled_for", "covered_until", "started_at", "finished_at")
-_STREAMS = {"stdout": Stream.STDOUT, "stderr": Stream.STDERR, "remarks": Stream.REMARK}
+_TIME_FIELDS = ("scheduled_for", "covered_until", "started_at", "finished_at")
+_STREAMS_BY_NAME = {"stdout": Stream.STDOUT, "stderr": Stream.STDERR, "remarks": Stream.REMARK}
 
 
 def _output_end(run: Run, stream: Stream) -> str:
     return last_lines(read_tail(run.pk, stream, MOST_CHARACTERS), MOST_LINES)
 
 
-def _duration(run: Run) -> dt.timedelta | None:
+def _run_duration(run: Run) -> dt.timedelta | None:
     if run.started_at is None or run.finished_at is None:
         return None
     return dt.timedelta(seconds=round((run.finished_at - run.started_at).total_seconds()))
 
 
-def _address(user_id: str) -> str:
+def _address_of_user(user_id: str) -> str:
     """The user's address. Read again for each attempt: users leave, and addresses change."""
     model = get_user_model()
     try:

@@ -14,7 +14,7 @@ from chroniker.outbox.delivery import is_message_due, send_due_messages
 logger = logging.getLogger(__name__)
 
 #: Seconds of one thread. The next tick with a due message starts another.
-LONGEST = 600.0
+MAX_SENDING_SECONDS = 600.0
 
 _thread: threading.Thread | None = None
 _lock = threading.Lock()
@@ -31,7 +31,8 @@ def send_soon() -> None:
 
 
 def is_sending() -> bool:
-    """Whether this process's sender thread runs. A message that it cannot finish is sent again after LEASE."""
+    """Whether this process's sender thread runs. If it cannot finish a message, the message is sent again after
+    RESERVATION_TIME."""
     return _thread is not None and _thread.is_alive()
 
 
@@ -39,13 +40,13 @@ def _start_thread() -> None:
     global _thread
     with _lock:
         if not is_sending():
-            _thread = threading.Thread(target=_send, name="chroniker-outbox", daemon=True)
+            _thread = threading.Thread(target=_send_and_log_errors, name="chroniker-outbox", daemon=True)
             _thread.start()
 
 
-def _send() -> None:
+def _send_and_log_errors() -> None:
     try:
-        send_due_messages(LONGEST)
+        send_due_messages(MAX_SENDING_SECONDS)
     except Error as error:
         logger.warning("Messages about runs were not sent: the database cannot be used. %s", str(error).strip())
     except Exception:  # nobody waits for this thread; the messages stay due

@@ -24,7 +24,7 @@ TIMEOUT = 10.0
 
 def prepare_sending(message: Outbox) -> Callable[[], None]:
     """The function that sends the message. An answer of 2xx is success; any other, also a redirect, is a failure."""
-    from urllib import request  # late: every process of the project loads this module
+    from urllib import request  # imported here: every process of the project loads this module
 
     hook = next((hook for hook in configured_webhooks() if hook.channel == message.channel), None)
     if hook is None:

@@ -12,13 +12,14 @@ from chroniker.clock import simulated_time
 from chroniker.models import Outbox
 
 #: Servers that are contacted at the same time; and of these, servers that failed before.
-MOST, MOST_FAILING = 8, 4
+MAX_SERVERS, MAX_FAILING_SERVERS = 8, 4
 
-Answer = tuple[Outbox, BaseException | None]
+SendResult = tuple[Outbox, BaseException | None]
 
 
 class MessagesUnderWay:
-    """The messages that are being sent. The threads get no database connection of the caller, and report to it."""
+    """The messages that are being sent. The threads do not use the caller's database connection. They report their
+    results to the caller."""
 
     def __init__(self) -> None:
         self._messages: dict[str, Outbox] = {}
@@ -42,7 +43,7 @@ class MessagesUnderWay:
             name = f"chroniker-outbox-{server}"
             threading.Thread(target=self._send, args=(server, send), name=name, daemon=True).start()
 
-    def wait_for_answer(self, seconds: float) -> Answer | None:
+    def wait_for_answer(self, seconds: float) -> SendResult | None:
         """The next message that has ended, and its error. ``None`` if there is none within this time."""
         try:
             server, error = self._answers.get(timeout=seconds)

@@ -15,13 +15,15 @@ from chroniker.importing.crontab.redirections import remove_log_redirections
 from chroniker.importing.crontab.shell_words import ASSIGNMENT, WORD, needs_no_shell, unquoted
 from chroniker.models import Overlap
 
-THEN = r"\s*(?:&&|;)\s*"
-CD = re.compile(rf"^\s*cd\s+(?P<directory>{WORD}){THEN}(?P<rest>.*)$", re.DOTALL)
-ACTIVATE = re.compile(rf"^\s*(?:\.|source)\s+(?P<file>{WORD}){THEN}(?P<rest>.*)$", re.DOTALL)
-EXPORT = re.compile(rf"^\s*export\s+(?P<name>[A-Za-z_]\w*)=(?P<value>{WORD})?{THEN}(?P<rest>.*)$", re.DOTALL)
-VARIABLE = re.compile(rf"\s*(?P<name>[A-Za-z_]\w*)=(?P<value>{WORD})?\s+")
+SEPARATOR_PATTERN = r"\s*(?:&&|;)\s*"
+CD_PATTERN = re.compile(rf"^\s*cd\s+(?P<directory>{WORD}){SEPARATOR_PATTERN}(?P<rest>.*)$", re.DOTALL)
+ACTIVATE_PATTERN = re.compile(rf"^\s*(?:\.|source)\s+(?P<file>{WORD}){SEPARATOR_PATTERN}(?P<rest>.*)$", re.DOTALL)
+EXPORT_PATTERN = re.compile(
+    rf"^\s*export\s+(?P<name>[A-Za-z_]\w*)=(?P<value>{WORD})?{SEPARATOR_PATTERN}(?P<rest>.*)$", re.DOTALL
+)
+VARIABLE_PATTERN = re.compile(rf"\s*(?P<name>[A-Za-z_]\w*)=(?P<value>{WORD})?\s+")
 SHELLS = frozenset({"sh", "bash", "dash", "zsh", "ksh"})
-SECONDS = {"": 1, "s": 1, "m": 60, "h": 3600, "d": 86_400}
+SECONDS_PER_UNIT = {"": 1, "s": 1, "m": 60, "h": 3600, "d": 86_400}
 MAX_NESTING = 5
 
 
@@ -53,7 +55,7 @@ def unwrap_command(line: str, home: str) -> UnwrappedCommand | None:
         if body is None or not needs_no_shell(body):
             return None
         words: list[str] | None = shlex.split(body)
-        while words and (remove := WRAPPERS.get(Path(words[0]).name)):
+        while words and (remove := PREFIX_REMOVERS.get(Path(words[0]).name)):
             words = remove(words[1:], found)
         if not words:
             return None
@@ -68,16 +70,16 @@ def unwrap_command(line: str, home: str) -> UnwrappedCommand | None:
 def _remove_leading_statements(body: str, home: str, unwrapped: UnwrappedCommand) -> str | None:
     """The body without ``cd DIR &&``, ``. venv/bin/activate &&``, ``export A=b;`` and ``A=b`` at its beginning."""
     while True:
-        if match := CD.match(body):
+        if match := CD_PATTERN.match(body):
             unwrapped.change_directory(unquoted(match["directory"]), home)
-        elif match := ACTIVATE.match(body):
+        elif match := ACTIVATE_PATTERN.match(body):
             script = Path(unquoted(match["file"]))
             if script.name != "activate":
                 return None
-            _note_environment(str(script.parent.parent), unwrapped)
-        elif match := EXPORT.match(body):
+            _add_environment_note(str(script.parent.parent), unwrapped)
+        elif match := EXPORT_PATTERN.match(body):
             unwrapped.variables.append(f"{match['name']}={unquoted(match['value'] or '')}")
-        elif match := VARIABLE.match(body):
+        elif match := VARIABLE_PATTERN.match(body):
             unwrapped.variables.append(f"{match['name']}={unquoted(match['value'] or '')}")
             body = body[match.end() :]
             continue
@@ -101,7 +103,7 @@ def _script_of_shell_call(words: list[str], unwrapped: UnwrappedCommand) -> str 
     return words[-1]
 
 
-def _note_environment(name: str, unwrapped: UnwrappedCommand) -> None:
+def _add_environment_note(name: str, unwrapped: UnwrappedCommand) -> None:
     unwrapped.notes.append(
         _("It ran in the environment “%(name)s”; here it runs in the environment of the worker.") % {"name": name}
     )
@@ -141,13 +143,13 @@ def _remove_timeout(words: list[str], unwrapped: UnwrappedCommand) -> list[str] 
     match = re.fullmatch(r"(\d+(?:\.\d+)?)([smhd]?)", rest[0]) if rest else None
     if rest is None or match is None:
         return None
-    unwrapped.timeout_seconds = math.ceil(float(match[1]) * SECONDS[match[2]]) or None
+    unwrapped.timeout_seconds = math.ceil(float(match[1]) * SECONDS_PER_UNIT[match[2]]) or None
     unwrapped.notes.append(_("“timeout %(limit)s” became the job's timeout.") % {"limit": rest[0]})
     return rest[1:]
 
 
 def _remove_flock(words: list[str], unwrapped: UnwrappedCommand) -> list[str] | None:
-    options = words[: len(words) - len(_remove_options(words, FLOCK_FLAGS, FLOCK_VALUES) or words)]
+    options = words[: len(words) - len(_remove_options(words, FLOCK_FLAGS, FLOCK_OPTIONS_WITH_VALUE) or words)]
     rest = words[len(options) :]
     if len(rest) < 2 or rest[0].startswith("-"):
         return None
@@ -165,7 +167,7 @@ def _remove_flock(words: list[str], unwrapped: UnwrappedCommand) -> list[str] | 
 
 
 FLOCK_FLAGS = ("-n", "--nb", "--nonblock", "-x", "-e", "--exclusive", "-o", "--close", "-F", "--no-fork", "--verbose")
-FLOCK_VALUES = ("-w", "--wait", "--timeout", "-E", "--conflict-exit-code")
+FLOCK_OPTIONS_WITH_VALUE = ("-w", "--wait", "--timeout", "-E", "--conflict-exit-code")
 
 
 def _make_remover_of_tool_run(tool: str) -> Callable[[list[str], UnwrappedCommand], list[str] | None]:
@@ -173,7 +175,7 @@ def _make_remover_of_tool_run(tool: str) -> Callable[[list[str], UnwrappedComman
         if not words or words[0] != "run":
             return None
         rest = _remove_options(words[1:], flags=("--no-sync", "--frozen", "--locked", "-q", "--quiet", "-n"))
-        _note_environment(tool, found)
+        _add_environment_note(tool, found)
         return rest
 
     return remove
@@ -202,7 +204,7 @@ def _remove_options(words: list[str], flags: tuple[str, ...], with_value: tuple[
 
 
 #: By command: gets the words after its name, returns the words of the inner command. None: its use is not known.
-WRAPPERS: dict[str, Callable[[list[str], UnwrappedCommand], list[str] | None]] = {
+PREFIX_REMOVERS: dict[str, Callable[[list[str], UnwrappedCommand], list[str] | None]] = {
     "env": _remove_env,
     "nice": _remove_nice,
     "ionice": _remove_ionice,

@@ -27,7 +27,7 @@ ALIASES = {
 DAY = dt.timedelta(days=1)
 #: Ten occurrences of 29 February.
 HORIZON_DAYS = 50 * 366
-#: cron takes a larger change for a correction of the clock, and runs nothing for the skipped time.
+#: cron treats a larger change as a correction of the clock, and runs nothing for the skipped time.
 LONGEST_GAP = dt.timedelta(hours=3)
 
 

@@ -7,9 +7,9 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 
 ASSIGNMENT = re.compile(r"""^\s*(?P<quote>["']?)(?P<name>[A-Za-z_]\w*)(?P=quote)\s*=\s*(?P<value>.*?)\s*$""")
-FIELDS = 5
+SCHEDULE_FIELD_COUNT = 5
 #: Names that are not in crontab(5) but known to some versions of cron.
-OTHER_NAMES = {"@every_minute": "* * * * *"}
+OTHER_SCHEDULE_NAMES = {"@every_minute": "* * * * *"}
 CRON_FIELD = re.compile(r"[\d*][\d*,/~a-z-]*", re.IGNORECASE | re.ASCII)
 #: The line above the columns in a new crontab.
 COLUMN_HEADER = re.compile(r"\b(m|min\w*)\s+(h|hour)\w*\s+(dom|day|mday)\b", re.IGNORECASE | re.ASCII)
@@ -32,7 +32,7 @@ class CrontabEntry:
 
     @property
     def cron_expression(self) -> str:
-        return OTHER_NAMES.get(self.schedule, self.schedule)
+        return OTHER_SCHEDULE_NAMES.get(self.schedule, self.schedule)
 
 
 def parse_entries(text: str, *, system: bool) -> Iterator[CrontabEntry]:
@@ -54,7 +54,7 @@ def parse_entries(text: str, *, system: bool) -> Iterator[CrontabEntry]:
 
 
 def _parse_entry(number: int, line: str, system: bool, variables: Mapping[str, str], comment: str) -> CrontabEntry:
-    fields = 1 if line.startswith("@") else FIELDS
+    fields = 1 if line.startswith("@") else SCHEDULE_FIELD_COUNT
     parts = line.split(None, fields + system)
     if len(parts) <= fields + system:
         return CrontabEntry(number, "", line)
@@ -68,7 +68,9 @@ def _is_description(comment: str) -> bool:
     if not re.search(r"\w{2}", comment) or COLUMN_HEADER.search(comment) or ASSIGNMENT.match(comment):
         return False
     words = comment.split()
-    is_entry = len(words) > FIELDS and all(CRON_FIELD.fullmatch(word) for word in words[: FIELDS - 2])
+    is_entry = len(words) > SCHEDULE_FIELD_COUNT and all(
+        CRON_FIELD.fullmatch(word) for word in words[: SCHEDULE_FIELD_COUNT - 2]
+    )
     return not is_entry and not comment.startswith("@")
 
 

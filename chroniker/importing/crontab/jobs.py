@@ -73,7 +73,7 @@ def _candidate_of_entry(entry: CrontabEntry, options: ImportOptions) -> Candidat
     notes: list[str] = []
     job = _job_of_entry(entry, options, notes)
     there = f"{entry.schedule} {entry.user} {entry.command}".replace("  ", " ").strip()
-    candidate = Candidate(_origin(entry), job, there, differences=notes)
+    candidate = Candidate(_origin_of_entry(entry), job, there, differences=notes)
     candidate.refusal = _refusal_reason(entry, job, options)
     candidate.instants_there = _instants_in_cron(entry, job, options) if not candidate.refusal else []
     if mail := entry.variables.get("MAILTO"):
@@ -83,7 +83,7 @@ def _candidate_of_entry(entry: CrontabEntry, options: ImportOptions) -> Candidat
     return candidate
 
 
-def _origin(entry: CrontabEntry) -> str:
+def _origin_of_entry(entry: CrontabEntry) -> str:
     identity = "\0".join([entry.user, entry.schedule, entry.command, *entry.stdin])
     return f"crontab:{hashlib.sha256(identity.encode()).hexdigest()[:32]}"
 
@@ -120,13 +120,13 @@ def _set_management_command(job: Job, line: ManageLine, notes: list[str]) -> Non
     job.timeout_seconds = prefixes.timeout_seconds
     job.overlap = prefixes.overlap or job.overlap
     notes += prefixes.notes
-    _note_files(prefixes.files, notes)
+    _add_note_about_files(prefixes.files, notes)
 
 
 def _set_raw_command(job: Job, entry: CrontabEntry, notes: list[str]) -> None:
     redirected = remove_log_redirections(entry.command)
     command = redirected.command.strip() or entry.command
-    _note_files(redirected.files, notes)
+    _add_note_about_files(redirected.files, notes)
     if not entry.stdin and needs_no_shell(command):
         job.raw_command = command
         return
@@ -137,7 +137,7 @@ def _set_raw_command(job: Job, entry: CrontabEntry, notes: list[str]) -> None:
         notes.append(_("It redirects output itself; that output is not kept with the runs."))
 
 
-def _note_files(files: Collection[str], notes: list[str]) -> None:
+def _add_note_about_files(files: Collection[str], notes: list[str]) -> None:
     if files:
         notes.append(_("Its output went to %(files)s; here it is kept with each run.") % {"files": ", ".join(files)})
 

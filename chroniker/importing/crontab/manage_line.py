@@ -12,10 +12,10 @@ from django.utils.translation import gettext as _
 
 from chroniker.importing.crontab.command_prefixes import UnwrappedCommand, unwrap_command
 
-PYTHON = re.compile(r"^python[\d.]*$")
+PYTHON_NAME = re.compile(r"^python[\d.]*$")
 #: Options of Python without an effect on the command.
-HARMLESS = re.compile(r"-[uBEIsS]+")
-OTHER_OPTION = re.compile(r"-[uBEIsSO]*(?:O+|[WX].*)")
+IGNORED_PYTHON_OPTION = re.compile(r"-[uBEIsS]+")
+NOTED_PYTHON_OPTION = re.compile(r"-[uBEIsSO]*(?:O+|[WX].*)")
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,7 +52,7 @@ def parse_manage_line(line: str, home: str, own_manage_files: Collection[Path]) 
 def _remove_python(unwrapped: UnwrappedCommand) -> list[str] | None:
     """The words from manage.py on. Options of Python that matter are noted."""
     words = unwrapped.words
-    if not PYTHON.match(Path(words[0]).name):
+    if not PYTHON_NAME.match(Path(words[0]).name):
         return words
     words = words[1:]
     while words and words[0].startswith("-"):
@@ -60,9 +60,9 @@ def _remove_python(unwrapped: UnwrappedCommand) -> list[str] | None:
         words = words[1:]
         if option in ("-W", "-X") and words:
             option, words = f"{option} {words[0]}", words[1:]
-        elif not HARMLESS.fullmatch(option) and not OTHER_OPTION.fullmatch(option):
+        elif not IGNORED_PYTHON_OPTION.fullmatch(option) and not NOTED_PYTHON_OPTION.fullmatch(option):
             return None
-        if not HARMLESS.fullmatch(option):
+        if not IGNORED_PYTHON_OPTION.fullmatch(option):
             unwrapped.notes.append(_("Python ran with the option “%(option)s”; here it does not.") % {"option": option})
     return words
 

@@ -26,8 +26,8 @@ class Redirected:
 def remove_log_redirections(command: str) -> Redirected:
     """The command without the redirections at its end, if they write a log.
 
-    A file that receives standard output alone (``dumpdata > shop.json``) is taken for the result of the command, unless
-    it has the name of a log or is appended to. Then the command is returned unchanged.
+    A file that receives standard output alone (``dumpdata > shop.json``) is treated as the result of the command,
+    unless it has the name of a log or is appended to. Then the command is returned unchanged.
     """
     files: list[str] = []
     rest, is_result, is_merged = command, False, False

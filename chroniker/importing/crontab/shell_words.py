@@ -6,7 +6,7 @@ import re
 import shlex
 from collections.abc import Sequence
 
-SPECIAL = frozenset("|&;<>()$`\\*?[]{}!\n")
+SPECIAL_CHARACTERS = frozenset("|&;<>()$`\\*?[]{}!\n")
 SPECIAL_IN_DOUBLE_QUOTES = frozenset("$`\\!")
 _BUILTINS = """
 . : [ [[ alias break case cd command continue do done elif else esac eval exec exit export fi for function if local read
@@ -20,7 +20,7 @@ WORD = r"""(?:'[^']*'|"[^"$`\\]*"|[^\s'"$`\\;&|<>()*?\[\]{}~]+)"""
 
 
 def needs_no_shell(command: str) -> bool:
-    """Whether it consists of words only, which mean the same with a shell and without."""
+    """Whether the command has only words that mean the same with and without a shell."""
     quote = ""
     previous = " "
     for character in command:
@@ -31,7 +31,7 @@ def needs_no_shell(command: str) -> bool:
                 return False
         elif character in "\"'":
             quote = character
-        elif character in SPECIAL or (character in "#~" and previous.isspace()):
+        elif character in SPECIAL_CHARACTERS or (character in "#~" and previous.isspace()):
             return False
         previous = character
     words = shlex.split(command) if not quote else []

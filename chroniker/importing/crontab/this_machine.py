@@ -10,12 +10,12 @@ from zoneinfo import ZoneInfo
 from django.conf import settings
 from django.utils.timezone import get_default_timezone_name
 
-LOCALTIME = Path("/etc/localtime")
+LOCALTIME_FILE = Path("/etc/localtime")
 
 
 def machine_time_zone() -> str:
     """The time zone of this machine, which cron uses. The project's, if it cannot be found."""
-    _before, found, name = str(LOCALTIME.resolve()).partition("zoneinfo/")
+    _before, found, name = str(LOCALTIME_FILE.resolve()).partition("zoneinfo/")
     try:
         return ZoneInfo(name).key if found else get_default_timezone_name()
     except (KeyError, ValueError):

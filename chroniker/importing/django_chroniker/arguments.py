@@ -12,11 +12,12 @@ import shlex
 from django.core.management import get_commands, load_command_class
 from django.utils.translation import gettext as _
 
-OFF = frozenset({"", "0", "false", "no", "none", "off"})
+FALSE_WORDS = frozenset({"", "0", "false", "no", "none", "off"})
 
 
 def to_command_line(command: str, text: str, *, like_a_shell: bool) -> tuple[str, list[str]]:
-    """The command line here, and notes about differences. Version 1.1.0 split ``like_a_shell``, 1.0 at spaces."""
+    """The command line here, and notes about differences. Version 1.1.0 split the text ``like_a_shell``;
+    version 1.0 split it at spaces."""
     try:
         given = shlex.split(text) if like_a_shell else text.split()
     except ValueError:
@@ -28,28 +29,28 @@ def to_command_line(command: str, text: str, *, like_a_shell: bool) -> tuple[str
         if not equals or word.startswith("-"):
             words.append(word)
         elif actions is not None and name not in actions:
-            words.append(_option(name, value))
+            words.append(_format_option(name, value))
             notes.append(_("The command has no option “%(name)s” (%(word)s).") % {"name": name, "word": word})
         else:
             words += _words_of_argument(actions[name] if actions else None, name, value)
-            if actions and actions[name].nargs == 0 and value.lower() in OFF:
+            if actions and actions[name].nargs == 0 and value.lower() in FALSE_WORDS:
                 notes.append(_("“%(word)s” switched the option on there; here it switches it off.") % {"word": word})
     return shlex.join(words), notes
 
 
 def _words_of_argument(action: argparse.Action | None, name: str, value: str) -> list[str]:
     if action is None:
-        return [_option(name, value)]
+        return [_format_option(name, value)]
     if not action.option_strings:
         return [value]
     flag = max(action.option_strings, key=len)
     if action.nargs != 0:
         return [f"{flag}={value}" if flag.startswith("--") else f"{flag}{value}"]
-    wanted = value.lower() not in OFF
+    wanted = value.lower() not in FALSE_WORDS
     return [flag] if wanted != isinstance(action, argparse._StoreFalseAction) else []
 
 
-def _option(name: str, value: str) -> str:
+def _format_option(name: str, value: str) -> str:
     return f"--{name.replace('_', '-')}={value}"
 
 

@@ -45,7 +45,7 @@ class ImportOptions:
 
 
 def time_zone_of_original(moment: dt.datetime | None) -> ZoneInfo:
-    """django-chroniker computed in UTC with USE_TZ, independent of TIME_ZONE, and in local time without."""
+    """With USE_TZ, django-chroniker computed in UTC, whatever TIME_ZONE was; without USE_TZ, in local time."""
     is_naive = moment is not None and moment.tzinfo is None
     return ZoneInfo(timezone.get_default_timezone_name()) if is_naive else UTC
 
@@ -68,12 +68,12 @@ def candidates_of_jobs(
 def _candidate_of_job(old: OldJob, name: str, options: ImportOptions, log_count: int) -> Candidate:
     zone = time_zone_of_original(old.next_run)
     next_run = old.next_run.replace(tzinfo=zone) if old.next_run and old.next_run.tzinfo is None else old.next_run
-    rule = OldRule.read(old.frequency, old.params)
+    rule = OldRule.parse(old.frequency, old.params)
     args, argument_notes = to_command_line(old.command, old.args, like_a_shell=old.jitter_seconds is not None)
     job = _new_job(old, name, rule, _ComputedValues(args, next_run, options.zone or zone.key))
     candidate = Candidate(f"django-chroniker:{name}", job, _original_schedule_text(old, next_run))
-    candidate.history = _history(old, log_count)
-    candidate.differences = [*rule.notes(), *argument_notes, *_notes(old, zone, options)]
+    candidate.history = _imported_history(old, log_count)
+    candidate.differences = [*rule.notes(), *argument_notes, *_difference_notes(old, zone, options)]
     if next_run is not None:
         _add_next_run(candidate, old, rule, next_run, options)
     elif old.enabled:
@@ -159,7 +159,7 @@ def _new_job(old: OldJob, name: str, rule: OldRule, values: _ComputedValues) -> 
     )
 
 
-def _history(old: OldJob, log_count: int) -> ImportedHistory:
+def _imported_history(old: OldJob, log_count: int) -> ImportedHistory:
     statuses = {True: Status.SUCCEEDED.value, False: Status.FAILED.value, None: ""}
     last_run = old.last_run
     if last_run is not None and last_run.tzinfo is None:
@@ -175,7 +175,7 @@ def _original_schedule_text(old: OldJob, next_run: dt.datetime | None) -> str:
     return _("%(rule)s, next run %(moment)s") % {"rule": rule, "moment": shown}
 
 
-def _notes(old: OldJob, zone: ZoneInfo, options: ImportOptions) -> list[str]:
+def _difference_notes(old: OldJob, zone: ZoneInfo, options: ImportOptions) -> list[str]:
     notes = []
     project = timezone.get_default_timezone_name()
     if zone.key == "UTC" != project and not options.zone:

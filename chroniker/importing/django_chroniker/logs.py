@@ -17,8 +17,8 @@ from chroniker.models import Job, LogChunk, Run, Status, Stream, Trigger
 from chroniker.reasons import Code, Reason
 from chroniker.worker.output import CHUNK
 
-BATCH, BATCH_CHARACTERS = 200, 4_000_000
-TIMED_OUT = "Job exceeded timeout"  # written by django-chroniker at the end of stderr
+MAX_LOGS_PER_BATCH, MAX_CHARACTERS_PER_BATCH = 200, 4_000_000
+TIMEOUT_TEXT = "Job exceeded timeout"  # written by django-chroniker at the end of stderr
 _NUL, _VISIBLE_NUL = "\0", "\u2400"
 
 
@@ -36,7 +36,7 @@ def import_logs_of_job(source: Source, old: OldJob, job: Job) -> Iterator[int]:
     sizes = source.log_sizes(old.pk)
     sizes = sizes[len(sizes) - count_logs_to_keep(old, len(sizes)) :]
     done = _imported_runs(job).aggregate(last=Max("token"))["last"] or 0
-    for batch in _batches(list(enumerate(sizes, start=1))[done:]):
+    for batch in _split_into_batches(list(enumerate(sizes, start=1))[done:]):
         logs = {log.pk: log for log in source.fetch_logs([pk for _token, (pk, _size) in batch])}
         pairs = [(_run_of_log(job, token, logs[pk]), logs[pk]) for token, (pk, _size) in batch]
         chunks = [chunk for run, log in pairs for chunk in _chunks_of_log(run, log)]
@@ -44,17 +44,17 @@ def import_logs_of_job(source: Source, old: OldJob, job: Job) -> Iterator[int]:
 
 
 def _imported_runs(job: Job) -> QuerySet[Run]:
-    """The imported runs: those of the schedule without an instant. Children of runs on every host have a slot."""
+    """The imported runs: runs of the schedule without an instant. The empty slot excludes children of other runs."""
     return Run.objects.filter(job=job, trigger=Trigger.SCHEDULE, scheduled_for=None, slot="")
 
 
-def _batches(numbered: Sequence[tuple[int, LogSize]]) -> Iterator[list[tuple[int, LogSize]]]:
+def _split_into_batches(numbered: Sequence[tuple[int, LogSize]]) -> Iterator[list[tuple[int, LogSize]]]:
     characters = 0
 
     def number(each: tuple[int, LogSize]) -> tuple[int, int]:
         nonlocal characters
         characters += each[1][1]
-        return each[0] // BATCH, characters // BATCH_CHARACTERS
+        return each[0] // MAX_LOGS_PER_BATCH, characters // MAX_CHARACTERS_PER_BATCH
 
     for _key, batch in groupby(numbered, key=number):
         yield list(batch)
@@ -79,7 +79,7 @@ def _run_of_log(job: Job, token: int, log: OldLog) -> Run:
 def _status_of_log(log: OldLog) -> Status:
     if log.success:
         return Status.SUCCEEDED
-    timed_out = not log.on_time and log.stderr.rstrip().endswith(TIMED_OUT)
+    timed_out = not log.on_time and log.stderr.rstrip().endswith(TIMEOUT_TEXT)
     return Status.TIMED_OUT if timed_out else Status.FAILED
 
 

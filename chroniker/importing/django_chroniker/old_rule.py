@@ -8,10 +8,10 @@ from dataclasses import dataclass, field
 from dateutil import rrule
 from django.utils.translation import gettext as _
 
-UNITS = {"HOURLY": 3600, "MINUTELY": 60, "SECONDLY": 1}
+SECONDS_PER_UNIT = {"HOURLY": 3600, "MINUTELY": 60, "SECONDLY": 1}
 WEEKDAYS = {"MO": 0, "TU": 1, "WE": 2, "TH": 3, "FR": 4, "SA": 5, "SU": 6}
 #: Parameters of dateutil without a meaning in a schedule that restarts from each run.
-IGNORED = ("cache", "count")
+IGNORED_PARAMETERS = ("cache", "count")
 
 
 @dataclass(slots=True)
@@ -23,7 +23,7 @@ class OldRule:
     ignored: list[str] = field(default_factory=list)
 
     @classmethod
-    def read(cls, frequency: str, text: str | None) -> OldRule:
+    def parse(cls, frequency: str, text: str | None) -> OldRule:
         """Parts that are not ``name:values`` were ignored. Of a repeated name the last one was used."""
         rule = cls(frequency)
         for part in (text or "").split(";"):
@@ -37,7 +37,7 @@ class OldRule:
     @property
     def text(self) -> str:
         """The parameters in the syntax of this project."""
-        kept = {name: values for name, values in self.params.items() if name not in IGNORED}
+        kept = {name: values for name, values in self.params.items() if name not in IGNORED_PARAMETERS}
         return ";".join(f"{name}:{','.join(values)}" for name, values in kept.items())
 
     @property
@@ -73,7 +73,7 @@ class OldRule:
         return [each.replace(tzinfo=zone).astimezone(dt.UTC) for each in found]
 
     def _fixed_interval(self) -> dt.timedelta | None:
-        seconds = UNITS.get(self.frequency)
+        seconds = SECONDS_PER_UNIT.get(self.frequency)
         return dt.timedelta(seconds=seconds * int(self.params.get("interval", ["1"])[0])) if seconds else None
 
     def _rrule_from(self, start: dt.datetime) -> rrule.rrule:

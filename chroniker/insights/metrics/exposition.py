@@ -1,7 +1,7 @@
 """The text formats of Prometheus (0.0.4) and OpenMetrics (1.0.0). Pure.
 
-Written here, not by ``prometheus_client``: that library is about counters within a process. These come from the
-database, and only the text is needed. The tests parse it with that library.
+The text is written here and not by ``prometheus_client``: that library counts within one process. These values come
+from the database, and only the text is needed. The tests parse the text with that library.
 """
 
 from __future__ import annotations

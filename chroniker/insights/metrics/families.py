@@ -9,7 +9,7 @@ from typing import Literal
 #: By name without prefix: for each combination of the labels' values, the number.
 Samples = Mapping[str, Sequence[tuple[tuple[str, ...], float]]]
 
-PREFIX = "chroniker_"
+METRIC_PREFIX = "chroniker_"
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,7 +23,7 @@ class Family:
 
     @property
     def full_name(self) -> str:
-        return PREFIX + self.name
+        return METRIC_PREFIX + self.name
 
 
 def _counter(name: str, meaning: str, *labels: str) -> Family:

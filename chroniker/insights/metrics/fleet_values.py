@@ -17,14 +17,14 @@ from chroniker.models.base import installed_version
 
 DAY = dt.timedelta(days=1)
 MOST_HOSTS = 500
-OUTCOMES = ("succeeded", "failed", "timed_out", "stopped", "lost")
+OUTCOME_LABELS = ("succeeded", "failed", "timed_out", "stopped", "lost")
 #: The states of jobs: the first that applies.
 STATES = ("disabled", "schedule_error", "held", "failing", "ok")
-_COUNTS = ("outcome", "runs", "seconds")
+_COUNT_COLUMNS = ("outcome", "runs", "seconds")
 _OPEN_STATES = {Status.CLAIMED: "queued", Status.RUNNING: "running"}
 
 
-def read(now: dt.datetime) -> Samples:
+def read_fleet_samples(now: dt.datetime) -> Samples:
     return {
         **_samples_of_jobs(),
         **_samples_of_due_jobs(now),
@@ -56,17 +56,17 @@ def _samples_of_due_jobs(now: dt.datetime) -> Samples:
 
 
 def _samples_of_closed_runs() -> Samples:
-    rows = {outcome: (runs, seconds) for outcome, runs, seconds in RunCount.objects.values_list(*_COUNTS)}
+    rows = {outcome: (runs, seconds) for outcome, runs, seconds in RunCount.objects.values_list(*_COUNT_COLUMNS)}
     none = 0, 0.0
     return {
-        "runs_total": [((outcome,), rows.get(outcome, none)[0]) for outcome in OUTCOMES],
+        "runs_total": [((outcome,), rows.get(outcome, none)[0]) for outcome in OUTCOME_LABELS],
         "skips_total": [((), rows.get("skipped", none)[0])],
         "run_seconds_total": [((), sum(seconds for _runs, seconds in rows.values()))],
     }
 
 
 def _samples_of_open_runs(now: dt.datetime) -> Samples:
-    """Also executors without an open run: a value that disappears cannot end an alert."""
+    """Includes executors without an open run: an alert does not end if its value disappears."""
     rows = Run.objects.filter(status__in=OPEN, slot="").order_by().values("executor", "status")
     counted = {(row["executor"], row["status"]): row for row in rows.annotate(n=Count("pk"), since=Min("claimed_at"))}
     executors = sorted({*settings.executors, *(executor for executor, _status in counted)})

@@ -13,38 +13,38 @@ from chroniker.insights import health_facts
 from chroniker.insights.metrics.families import Samples
 from chroniker.models import Backfill, Job, Status
 
-OUTCOMES = ("succeeded", "failed", "timed_out", "stopped", "lost")
+OUTCOME_LABELS = ("succeeded", "failed", "timed_out", "stopped", "lost")
 _STATE = (
-    *(f"n_{outcome}" for outcome in OUTCOMES),
+    *(f"n_{outcome}" for outcome in OUTCOME_LABELS),
     *("n_skipped", "seconds_total", "last_status", "last_seconds", "last_finished_at", "last_success_at", "p50"),
     *("next_run", "failures", "held_at"),
 )
 _RUN = ("status", "scheduled_for", "claimed_at")
 
 
-def read(now: dt.datetime, limit: int) -> tuple[Samples, int]:
+def read_job_samples(now: dt.datetime, limit: int) -> tuple[Samples, int]:
     """The values of at most ``limit`` jobs, and how many jobs these are."""
     if limit <= 0:
         return {}, 0
     jobs = Job.objects.annotate(lease=FilteredRelation("leases", condition=Q(leases__slot="")))
     columns = ("pk", "name", "enabled", *(f"state__{name}" for name in _STATE), *(f"lease__run__{n}" for n in _RUN))
     rows = list(jobs.order_by("-enabled", "pk").values(*columns)[:limit])
-    due = _due_since([row["pk"] for row in rows], now)
+    due = _fetch_due_times([row["pk"] for row in rows], now)
     found: dict[str, list[tuple[tuple[str, ...], float]]] = defaultdict(list)
     for row in rows:
-        _add_values(found, row, _lateness_seconds(row, due.get(row["pk"]), now))
+        _add_samples(found, row, _lateness_seconds(row, due.get(row["pk"]), now))
     found["backfill_remaining"] += _remaining_backfill_runs(limit)
     return found, len(rows)
 
 
 def _remaining_backfill_runs(limit: int) -> list[tuple[tuple[str, ...], float]]:
-    """Of the jobs with an open backfill."""
+    """The remaining runs of each job with an open backfill."""
     rows = Backfill.objects.filter(finished_at=None).order_by("job").values_list("job__name")
     counted = rows.annotate(planned_=Sum("planned"), made_=Sum("made"))[:limit]
     return [((name,), max(0, planned - made)) for name, planned, made in counted]
 
 
-def _due_since(ids: Collection[int], now: dt.datetime) -> dict[int, dt.datetime | None]:
+def _fetch_due_times(ids: Collection[int], now: dt.datetime) -> dict[int, dt.datetime | None]:
     """Jobs that a tick would claim now."""
     return dict(health_facts.overdue_states(now).filter(pk__in=ids).order_by().values_list("pk", "next_run"))
 
@@ -55,9 +55,9 @@ def _lateness_seconds(row: dict[str, Any], due_since: dt.datetime | None, now: d
     return max(0.0, (now - due_since).total_seconds()) if due_since else 0.0
 
 
-def _add_values(samples: dict[str, list[tuple[tuple[str, ...], float]]], row: dict[str, Any], lateness: float) -> None:
+def _add_samples(samples: dict[str, list[tuple[tuple[str, ...], float]]], row: dict[str, Any], lateness: float) -> None:
     job, state = row["name"], {name: row[f"state__{name}"] for name in _STATE}
-    for outcome in OUTCOMES:
+    for outcome in OUTCOME_LABELS:
         samples["job_runs_total"].append(((job, outcome), state[f"n_{outcome}"] or 0))
     ended = bool(state["last_status"])
     values = {

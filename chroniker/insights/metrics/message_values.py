@@ -20,15 +20,15 @@ from chroniker.outbox import channels
 DAY = dt.timedelta(days=1)
 MESSAGE_KINDS = (channels.MAIL, channels.WEBHOOK, channels.CALLBACK, channels.CHANNEL)
 #: By the beginning of a channel's name.
-_CHANNELS = {**{kind: kind for kind in MESSAGE_KINDS}, channels.ADDRESS: channels.MAIL}
+_KINDS_BY_CHANNEL_PREFIX = {**{kind: kind for kind in MESSAGE_KINDS}, channels.ADDRESS: channels.MAIL}
 #: Alarms about the scheduler, and alerts about jobs.
 ALERT_KINDS = (*ALARM_EVENTS, *AlertKind.values)
-SCOPES = ("all", "group")
+PAUSE_SCOPES = ("all", "group")
 
 _NO_TIME = Cast(Value(None), DateTimeField())
 
 
-def read(now: dt.datetime) -> Samples:
+def read_message_samples(now: dt.datetime) -> Samples:
     first, *others = _counting_queries(now)
     rows: dict[str, dict[str, tuple[int, dt.datetime | None]]] = defaultdict(dict)
     for what, kind, number, since in first.union(*others, all=True):
@@ -36,7 +36,7 @@ def read(now: dt.datetime) -> Samples:
     if settings.paused:
         rows["paused"]["all"] = 1, None
     kinds = {"outbox_pending": MESSAGE_KINDS, "outbox_given_up": MESSAGE_KINDS, "alerts_open": ALERT_KINDS}
-    kinds |= {"events_day": tuple(EventKind.values), "paused": SCOPES}
+    kinds |= {"events_day": tuple(EventKind.values), "paused": PAUSE_SCOPES}
     none = 0, None
     samples: dict[str, list[tuple[tuple[str, ...], float]]] = {
         what: [((kind.lower(),), float(rows[what].get(kind, none)[0])) for kind in known]
@@ -61,10 +61,12 @@ def _counting_queries(now: dt.datetime) -> list[QuerySet[Any, Any]]:
         _counting_query(
             "outbox_pending",
             unsent.filter(send_at__isnull=False),
-            _label_by_prefix("channel", _CHANNELS),
+            _label_by_prefix("channel", _KINDS_BY_CHANNEL_PREFIX),
             Min("send_at"),
         ),
-        _counting_query("outbox_given_up", unsent.filter(send_at=None), _label_by_prefix("channel", _CHANNELS)),
+        _counting_query(
+            "outbox_given_up", unsent.filter(send_at=None), _label_by_prefix("channel", _KINDS_BY_CHANNEL_PREFIX)
+        ),
         _counting_query("alerts_open", alarms, _label_by_prefix("subject", {kind: kind for kind in ALARM_EVENTS})),
         _counting_query("alerts_open", Alert.objects.filter(ended_at=None), F("kind")),
         _counting_query("activations_waiting", Activation.objects.filter(ended_at=None), Value("", CharField())),

@@ -33,12 +33,12 @@ def read_samples() -> Samples:
         if connections[settings.database].in_atomic_block:  # of the request: an error must not break it
             stack.enter_context(transaction.atomic(using=settings.database))
         now = database_now()
-        of_jobs, labelled = job_values.read(now, settings.metrics_jobs)
-        of_fleet = fleet_values.read(now)
+        of_jobs, labelled = job_values.read_job_samples(now, settings.metrics_jobs)
+        of_fleet = fleet_values.read_fleet_samples(now)
         left_out = sum(number for _labels, number in of_fleet["jobs"]) - labelled
         return {
             **of_jobs,
             **of_fleet,
-            **message_values.read(now),
+            **message_values.read_message_samples(now),
             "metrics_jobs_left_out": [((), max(0, left_out))],
         }

@@ -23,7 +23,7 @@ _PALETTE = (
     (127, 127, 127), (255, 0, 0), (0, 255, 0), (255, 255, 0), (92, 92, 255), (255, 0, 255), (0, 255, 255),
     (255, 255, 255),
 )  # fmt: skip
-_STEPS = (0, 95, 135, 175, 215, 255)  # of the colours 16-231
+_COLOUR_LEVELS = (0, 95, 135, 175, 215, 255)  # of the colours 16-231
 
 
 class Style(NamedTuple):
@@ -144,7 +144,7 @@ def _code_of_256_colours(number: int) -> int:
         return number + 30 if number < 8 else number + 82
     if number < 232:
         red, rest = divmod(number - 16, 36)
-        return _nearest_colour_code((_STEPS[red], _STEPS[rest // 6], _STEPS[rest % 6]))
+        return _nearest_colour_code((_COLOUR_LEVELS[red], _COLOUR_LEVELS[rest // 6], _COLOUR_LEVELS[rest % 6]))
     grey = 8 + 10 * min(number - 232, 23)
     return _nearest_colour_code((grey, grey, grey))
 

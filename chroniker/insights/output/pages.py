@@ -19,9 +19,9 @@ from chroniker.models import LogChunk, Run, Stream
 #: Characters on one page. A single chunk may be longer.
 BUDGET = 128 * 1024
 #: Chunks of one stream that are read for one page.
-MOST = 300
-#: Characters, and chunks, that are read before a page for the beginning of a line.
-BEGINNING, MOST_EARLIER = 16 * 1024, 500
+MAX_CHUNKS_PER_STREAM = 300
+#: The most characters, and chunks, that are read before a page to find the beginning of a line.
+MAX_BEGINNING_CHARACTERS, MAX_EARLIER_CHUNKS = 16 * 1024, 500
 
 
 @dataclass(frozen=True, slots=True)
@@ -127,7 +127,7 @@ class _ChunkSelection:
 def page_after(run_id: UUID, cursor: Cursor) -> Page:
     """The page that follows ``cursor``. Three statements."""
     ranges = {
-        stream: _ChunkRange(near, min(near + MOST - 1, end), end)
+        stream: _ChunkRange(near, min(near + MAX_CHUNKS_PER_STREAM - 1, end), end)
         for stream, near, end in _first_and_last_seqs(
             run_id, {stream: Q(seq__gt=cursor[stream]) for stream in Stream}, "seq"
         )
@@ -181,7 +181,7 @@ def _page_backwards(run_id: UUID, ranges: dict[Stream, _ChunkRange], cursor: Cur
 
 def _last_chunk_ranges(run_id: UUID, conditions: dict[Stream, Q]) -> dict[Stream, _ChunkRange]:
     found = _first_and_last_seqs(run_id, conditions, "-seq")
-    return {stream: _ChunkRange(max(near - MOST + 1, end), near, end) for stream, near, end in found}
+    return {stream: _ChunkRange(max(near - MAX_CHUNKS_PER_STREAM + 1, end), near, end) for stream, near, end in found}
 
 
 def _first_and_last_seqs(run_id: UUID, conditions: dict[Stream, Q], order: str) -> list[tuple[Stream, int, int]]:
@@ -233,10 +233,10 @@ def _fetch_page(
 
 def _add_line_beginning(run_id: UUID, piece: Piece) -> Piece:
     """Join earlier chunks to a piece without a line end, as far as the limits allow. No statement, or two."""
-    if "\n" in piece.text or piece.seq == 0 or len(piece.text) > BEGINNING:
+    if "\n" in piece.text or piece.seq == 0 or len(piece.text) > MAX_BEGINNING_CHARACTERS:
         return piece
-    lowest, room = piece.seq, BEGINNING - len(piece.text)
-    earlier = chunks_of_stream(run_id, piece.stream).filter(seq__range=(piece.seq - MOST_EARLIER, piece.seq - 1))
+    lowest, room = piece.seq, MAX_BEGINNING_CHARACTERS - len(piece.text)
+    earlier = chunks_of_stream(run_id, piece.stream).filter(seq__range=(piece.seq - MAX_EARLIER_CHUNKS, piece.seq - 1))
     for seq, length in earlier.order_by("-seq").values_list("seq", Length("text")):
         room -= length
         if seq != lowest - 1 or room < 0:

@@ -10,7 +10,7 @@ from chroniker.insights.output.pages import Cursor, Page, page_after
 from chroniker.insights.output.views import numbered_lines
 
 #: One request reads no further page after so many lines, or so many matches.
-STEP, MOST = 20_000, 1000
+MAX_LINES_READ, MAX_MATCHES = 20_000, 1000
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,7 +25,7 @@ def search_lines(run_id: UUID, text: str, cursor: Cursor) -> Matches:
     """Search the visible text of the lines that end after ``cursor``, without regard to case."""
     wanted, read = text.casefold(), 0
     numbers: list[int] = []
-    while read < STEP and len(numbers) < MOST:
+    while read < MAX_LINES_READ and len(numbers) < MAX_MATCHES:
         page = page_after(run_id, cursor)
         if _may_match(page, wanted):
             found = numbered_lines(run_id, page)
@@ -38,7 +38,7 @@ def search_lines(run_id: UUID, text: str, cursor: Cursor) -> Matches:
 
 
 def _may_match(page: Page, wanted: str) -> bool:
-    """False if no line of the page can match. Much faster than to look at each line."""
+    """False if no line of the page can match. This is much faster than a look at each line."""
     texts = {stream: [piece.text] for stream, piece in page.previous.items()}
     for piece in page.pieces:
         texts.setdefault(piece.stream, []).append(piece.text)

@@ -16,9 +16,9 @@ from chroniker.models import LogChunk, Stream
 #: Lines in one view.
 LINES = 1000
 #: Lines that a view shows before its target.
-CONTEXT = 200
+LINES_BEFORE_TARGET = 200
 #: Pages in a row without a line end that one request reads. They are parts of one very long line.
-LONGEST = 16
+MAX_PAGES_WITHOUT_LINE_END = 16
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,7 +65,7 @@ def view_before(run_id: UUID, place: Place, limit: int = LINES) -> View:
         return _view_of_last_lines(found[: last.skip + 1], last.cursor, place, limit, page.more_before)
     page = page_before(run_id, place.cursor)
     found = numbered_lines(run_id, page)
-    for _page in range(LONGEST):
+    for _page in range(MAX_PAGES_WITHOUT_LINE_END):
         if found or not page.more_before:
             break
         page = page_before(run_id, page.before)
@@ -77,7 +77,7 @@ def _page_containing(run_id: UUID, place: Place) -> tuple[Place, Page, list[Line
     """The page that holds the line after ``place``, its lines, and ``place`` relative to this page."""
     page = page_after(run_id, place.cursor)
     found = numbered_lines(run_id, page)
-    for _page in range(LONGEST):
+    for _page in range(MAX_PAGES_WITHOUT_LINE_END):
         if len(found) > place.skip or not page.more_after:
             break
         place = Place(page.after, max(0, place.skip - len(found)))
@@ -100,7 +100,10 @@ def first_view(run_id: UUID, limit: int = LINES) -> View:
 def view_of_line(run_id: UUID, number: int, limit: int = LINES) -> View:
     """The view that holds the line with this number; the last view if there are fewer lines."""
     starts = list(fetch_chunk_starts(run_id))
-    for context in (CONTEXT, 0):  # with very long lines before it, a view from there may end before the line
+    for context in (
+        LINES_BEFORE_TARGET,
+        0,
+    ):  # with very long lines before it, a view from there may end before the line
         view = view_after(run_id, _place_after_lines(starts, max(number - 1 - context, 0)), limit)
         if view.lines and view.lines[-1].number >= number:
             return view

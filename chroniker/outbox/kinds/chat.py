@@ -11,14 +11,14 @@ from chroniker.outbox.kinds.endpoint import Endpoint, json_request
 from chroniker.outbox.notice import Notice
 
 #: Slack cuts longer texts; Teams refuses messages of more than 28 KB.
-LONGEST = 3000
+MAX_TEXT_LENGTH = 3000
 
 
 def slack_request(notice: Notice, endpoint: Endpoint) -> HttpRequest:
     """``{"text": …}``. Slack reads three characters as markup; as entities they are plain text."""
     lines = [_escape_markup(notice.title)]
     if notice.text:
-        lines.append(_escape_markup(notice.text[:LONGEST]))
+        lines.append(_escape_markup(notice.text[:MAX_TEXT_LENGTH]))
     if notice.owner:
         lines.append(_escape_markup(_("Owner: %(owner)s") % {"owner": notice.owner}))
     links = [(notice.runbook, _("Runbook")), (notice.url, _("Open"))]
@@ -40,19 +40,19 @@ def teams_request(notice: Notice, endpoint: Endpoint) -> HttpRequest:
     blocks: list[dict[str, Any]] = [
         {
             "type": "TextBlock",
-            "text": _remove_markdown(notice.title),
+            "text": _escape_markdown(notice.title),
             "weight": "Bolder",
             "size": "Medium",
             "wrap": True,
         }
     ]
     blocks += [
-        {"type": "TextBlock", "text": _remove_markdown(line), "wrap": True, "spacing": "Small"}
-        for line in notice.text[:LONGEST].splitlines()
+        {"type": "TextBlock", "text": _escape_markdown(line), "wrap": True, "spacing": "Small"}
+        for line in notice.text[:MAX_TEXT_LENGTH].splitlines()
         if line.strip()
     ]
     if notice.owner:
-        blocks.append({"type": "FactSet", "facts": [{"title": _("Owner"), "value": _remove_markdown(notice.owner)}]})
+        blocks.append({"type": "FactSet", "facts": [{"title": _("Owner"), "value": _escape_markdown(notice.owner)}]})
     card: dict[str, Any] = {
         "$schema": "http://adaptivecards.io/schemas/adaptive-card.json",
         "type": "AdaptiveCard",
@@ -68,8 +68,8 @@ def teams_request(notice: Notice, endpoint: Endpoint) -> HttpRequest:
     return json_request(endpoint.target, {"type": "message", "attachments": [attachment]})
 
 
-def _remove_markdown(text: str) -> str:
-    """Without Markdown: a name of a job must not become a link."""
+def _escape_markdown(text: str) -> str:
+    """Escape Markdown characters, so that the name of a job cannot become a link."""
     for character in "\\[]*_":
         text = text.replace(character, f"\\{character}")
     return text

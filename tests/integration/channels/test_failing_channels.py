@@ -119,7 +119,7 @@ def test_servers_that_do_not_answer_delay_no_other(
     came = threading.Event()
     posts = web_server.posts
     monkeypatch.setattr(web_server, "posts", _Reported(posts, came))
-    many = 12 if failed_before else under_way.MOST - 1
+    many = 12 if failed_before else under_way.MAX_SERVERS - 1
     with a_hanging_server(came) as url:
         hanging = [a_channel(target=f"{url}/{n}", is_default=True) for n in range(many)]
         if failed_before:
@@ -128,7 +128,7 @@ def test_servers_that_do_not_answer_delay_no_other(
                 FailingChannel.objects.create(channel=channel.key, since=now, deferred_until=now, failures=1)
         a_channel(target=web_server.url, is_default=True)
         raised(an_alert(a_job()))
-        monkeypatch.setattr(checked_request, "TIMEOUT", 30.0)
+        monkeypatch.setattr(checked_request, "STEP_TIMEOUT", 30.0)
         assert outbox.send_due_messages() == many + 1 and not FailingChannel.objects.exists()
 
 
@@ -148,11 +148,11 @@ def test_messages_for_many_failing_servers_are_read_in_portions(monkeypatch: pyt
         return lambda: None
 
     monkeypatch.setattr(delivery, "_fetch_due_batch", due)
-    monkeypatch.setattr(delivery, "BATCH", 10)
-    monkeypatch.setattr(delivery, "MOST_WAITING", 20)
-    monkeypatch.setattr(delivery, "CHANNELS", {"channel": prepared})
+    monkeypatch.setattr(delivery, "BATCH_SIZE", 10)
+    monkeypatch.setattr(delivery, "MAX_SERVERS_IN_MEMORY", 20)
+    monkeypatch.setattr(delivery, "PREPARE_BY_KIND", {"channel": prepared})
     assert outbox.send_due_messages() == 61 and 10 < max(waiting) < 30
-    assert "channel:works" in begun[: under_way.MOST], "although messages for failing servers are older"
+    assert "channel:works" in begun[: under_way.MAX_SERVERS], "although messages for failing servers are older"
 
 
 class _Reported(list[Any]):
@@ -198,7 +198,7 @@ def test_messages_that_come_while_a_server_hangs_are_sent(web_server: WebServer)
 
 @pytest.mark.usefixtures("_local")
 def test_alerts_are_sent_before_other_messages(web_server: WebServer, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(delivery, "MOST", 1)
+    monkeypatch.setattr(delivery, "MAX_SERVERS", 1)
     a_channel(target=f"{web_server.url}/runs", is_default=True, events=["run.succeeded"])
     a_channel(target=f"{web_server.url}/alerts", is_default=True)
     ended(a_booked_job(), Status.SUCCEEDED)

@@ -141,7 +141,7 @@ def a_slow_server(context: ssl.SSLContext | None = None) -> Iterator[int]:
 
 @pytest.mark.usefixtures("_local")
 def test_a_server_that_never_ends_its_answer_is_left(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(checked_request, "LONGEST", 0.3)
+    monkeypatch.setattr(checked_request, "REQUEST_TIMEOUT", 0.3)
     with a_slow_server() as port, pytest.raises(NotDelivered):
         post(HttpRequest(f"http://{HOST}:{port}/", b""))
 
@@ -176,7 +176,7 @@ def test_all_attempts_to_connect_together_have_one_time_limit(monkeypatch: pytes
     monkeypatch.setattr(socket, "getaddrinfo", resolve)
     monkeypatch.setattr(socket, "create_connection", wait)
     monkeypatch.setattr(checked_request, "monotonic", lambda: now[0])
-    monkeypatch.setattr(checked_request, "LONGEST", 25.0)
+    monkeypatch.setattr(checked_request, "REQUEST_TIMEOUT", 25.0)
     with pytest.raises(NotDelivered):
         post(HttpRequest("http://hooks.example.com/", b""))
     assert waits == [10.0, 10.0, 5.0]
@@ -213,6 +213,6 @@ def test_a_certificate_is_checked_for_the_name_and_not_the_address(certificate: 
 def test_a_server_with_a_certificate_that_never_ends_its_answer_is_left(
     certificate: ssl.SSLContext, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(checked_request, "LONGEST", 0.3)
+    monkeypatch.setattr(checked_request, "REQUEST_TIMEOUT", 0.3)
     with a_slow_server(certificate) as port, pytest.raises(NotDelivered):
         post(HttpRequest(f"https://localhost:{port}/", b""))

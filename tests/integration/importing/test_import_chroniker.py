@@ -160,7 +160,7 @@ def test_a_dry_run_shows_both_schedules_and_changes_nothing() -> None:
 
 
 def test_a_killed_import_continues(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(logs, "BATCH", 1)
+    monkeypatch.setattr(logs, "MAX_LOGS_PER_BATCH", 1)
     source = DumpSource(str(dump("1.1.0")))
     batches = import_logs(source, import_jobs(source, ImportOptions(NOW), by="a test"))
     next(batches)

@@ -7,7 +7,14 @@ from django.db import connection
 from django.test.utils import CaptureQueriesContext
 
 from chroniker.clock.database_clock import database_now
-from chroniker.insights.durations import FARTHEST, LATEST, LOOKED_AT, Estimate, estimate_end, expected_durations
+from chroniker.insights.durations import (
+    MAX_ESTIMATED_DURATION,
+    MAX_RUNS_READ,
+    RUNS_IN_MEDIAN,
+    Estimate,
+    estimate_end,
+    expected_durations,
+)
 from chroniker.models import Job, JobState, Run, Status, Trigger
 from tests.support.factories import a_booked_job
 
@@ -56,7 +63,7 @@ def test_a_job_without_success_has_no_expected_duration() -> None:
 @pytest.mark.django_db
 def test_only_the_latest_successes_count() -> None:
     job = a_booked_job()
-    runs_of(job, *[100] * 50, *[7] * LATEST)
+    runs_of(job, *[100] * 50, *[7] * RUNS_IN_MEDIAN)
     assert expected_durations([job.pk]) == {job.pk: 7 * SECOND}
 
 
@@ -64,7 +71,7 @@ def test_only_the_latest_successes_count() -> None:
 def test_only_a_limited_number_of_runs_is_searched_for_successes() -> None:
     job = a_booked_job()
     runs_of(job, 9)
-    runs_of(job, *[1] * LOOKED_AT, status=Status.FAILED)
+    runs_of(job, *[1] * MAX_RUNS_READ, status=Status.FAILED)
     assert expected_durations([job.pk]) == {}
 
 
@@ -108,4 +115,4 @@ def test_a_run_that_has_not_started_or_starts_this_moment_has_no_rate() -> None:
 
 def test_an_estimate_in_the_far_future_is_none() -> None:
     assert estimate_end(NOW - SECOND, NOW, total_parts=10**18, done_parts=1) == Estimate(1.0)
-    assert estimate_end(NOW, NOW, expected_duration=2 * FARTHEST) == Estimate()
+    assert estimate_end(NOW, NOW, expected_duration=2 * MAX_ESTIMATED_DURATION) == Estimate()

@@ -115,7 +115,7 @@ def test_the_choices_are_those_in_use() -> None:
 
 
 def test_no_more_choices_are_read_than_a_select_can_show(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(distinct_values, "MOST", 3)
+    monkeypatch.setattr(distinct_values, "MAX_VALUES", 3)
     for name in "cabdea":
         a_booked_job(queue=name)
     a_booked_job(queue="")
@@ -133,7 +133,7 @@ def test_each_job_is_on_one_page(order: str, monkeypatch: pytest.MonkeyPatch) ->
             p50=1 / (1 + number // 2) if number % 3 else None, n_succeeded=number, n_failed=number // 2,
         )  # fmt: skip
     everything = names(order)
-    monkeypatch.setattr(job_order, "ROWS", 3)
+    monkeypatch.setattr(job_order, "ROWS_PER_PAGE", 3)
     found = pages(order)
     assert [name for page in found for name in page] == everything
     assert sorted(everything) == sorted(Job.objects.values_list("name", flat=True))

@@ -109,7 +109,7 @@ def test_without_the_database_the_answer_is_503_and_no_part_of_the_metrics(
         raise DatabaseError("could not connect to db1.internal as root")
 
     with monkeypatch.context() as patch:
-        patch.setattr("chroniker.insights.metrics.message_values.read", fail)
+        patch.setattr("chroniker.insights.metrics.message_values.read_message_samples", fail)
         answer = client.get("/chroniker/metrics")
         assert (answer.status_code, answer.content) == (503, b"The database cannot be used.\n")
     assert client.get("/chroniker/metrics").status_code == 200, "an error is not cached"

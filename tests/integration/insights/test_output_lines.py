@@ -69,8 +69,8 @@ def mixed(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> tu
     seed, numbered = request.param
     chance = random.Random(seed)
     monkeypatch.setattr(pages, "BUDGET", chance.choice([1, 25, 1000]))
-    monkeypatch.setattr(pages, "MOST", chance.choice([2, 3, 50]))
-    monkeypatch.setattr(views, "LONGEST", 1000)
+    monkeypatch.setattr(pages, "MAX_CHUNKS_PER_STREAM", chance.choice([2, 3, 50]))
+    monkeypatch.setattr(views, "MAX_PAGES_WITHOUT_LINE_END", 1000)
     texts = []
     for number in range(50):
         words = chance.choices(["a", "bc\n", "\n", f"{number}", "x\ny\n"], k=chance.randint(1, 4))
@@ -105,7 +105,7 @@ def test_a_line_is_complete_if_it_began_in_the_chunk_before(monkeypatch: pytest.
 
 def test_a_view_at_a_number_holds_that_line(mixed: tuple[Run, list[str], int], monkeypatch: pytest.MonkeyPatch) -> None:
     run, expected, _limit = mixed
-    monkeypatch.setattr(views, "CONTEXT", 5)
+    monkeypatch.setattr(views, "LINES_BEFORE_TARGET", 5)
     for number in (1, len(expected) // 2, len(expected)):
         found = views.view_of_line(run.pk, number, 10)
         assert number in [line.number for line in found.lines]
@@ -153,7 +153,7 @@ def test_the_first_error_is_the_first_line_on_standard_error() -> None:
 
 def test_the_search_ignores_case_and_colours_and_goes_on_where_it_stopped(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(pages, "BUDGET", 1)
-    monkeypatch.setattr(search, "STEP", 1)
+    monkeypatch.setattr(search, "MAX_LINES_READ", 1)
     run = a_run_that_wrote(
         (Stream.STDOUT, "a NEE\x1b[1mdle\x1b[0m\nhay\n"), (Stream.STDERR, "straw\nneed"), (Stream.STDERR, "le\n")
     )
@@ -173,14 +173,14 @@ def test_a_line_in_many_chunks_is_complete_within_the_limit(monkeypatch: pytest.
     view = views.view_after(run.pk, Place(Cursor(stdout=20)))
     expected = "".join(f"{n} " for n in range(30))
     assert [(line.number, line.text, line.is_cut) for line in view.lines] == [(2, expected, False)]
-    monkeypatch.setattr(pages, "BEGINNING", 10)
+    monkeypatch.setattr(pages, "MAX_BEGINNING_CHARACTERS", 10)
     (line,) = views.view_after(run.pk, Place(Cursor(stdout=20))).lines
     assert line.is_cut and expected.endswith(line.text) and len(line.text) < len(expected)
 
 
 def test_a_very_long_line_is_marked_as_cut(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(pages, "BUDGET", 10)
-    monkeypatch.setattr(pages, "BEGINNING", 10)
+    monkeypatch.setattr(pages, "MAX_BEGINNING_CHARACTERS", 10)
     run = a_run_that_wrote((Stream.STDOUT, "start\n"), *[(Stream.STDOUT, "x" * 10)] * 5, (Stream.STDOUT, "\nend\n"))
     found = forwards_lines(run)
     assert [(line.number, line.is_cut) for line in found] == [(1, False), (2, True), (3, False)]

@@ -43,7 +43,7 @@ def mixed(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> tu
     """Streams that alternate, or of which one is silent for long. Pages are small, so there are many."""
     chance = random.Random(request.param)
     monkeypatch.setattr(output_pages, "BUDGET", chance.choice([1, 25, 1000]))
-    monkeypatch.setattr(output_pages, "MOST", chance.choice([1, 3, 50]))
+    monkeypatch.setattr(output_pages, "MAX_CHUNKS_PER_STREAM", chance.choice([1, 3, 50]))
     weights = chance.choice([[1, 1, 1], [0, 50, 1], [1, 0, 30]])
     return a_run_with(chance.choices([0, 1, 2], weights, k=120))
 

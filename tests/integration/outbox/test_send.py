@@ -31,23 +31,23 @@ def a_message() -> Outbox:
 
 def test_a_message_claimed_by_another_sender_is_not_sent(mail_server: MailServer) -> None:
     [seen] = delivery._fetch_due_batch() if (message := a_message()) else []
-    assert delivery._reserve(message)
-    assert not delivery._reserve(seen), "it was due when this sender looked, and is the other's now"
+    assert delivery._reserve_message(message)
+    assert not delivery._reserve_message(seen), "it was due when this sender looked, and is the other's now"
     assert outbox.send_due_messages() == 0 and not mail_server.mails
 
 
 def test_a_message_of_a_dead_sender_is_sent_after_its_lease_expires(mail_server: MailServer) -> None:
     message = a_message()
-    assert delivery._reserve(message)
+    assert delivery._reserve_message(message)
     left = Outbox.objects.get().send_at
-    assert left and delivery.LEASE - 10 * SECOND < left - database_now() <= delivery.LEASE
+    assert left and delivery.RESERVATION_TIME - 10 * SECOND < left - database_now() <= delivery.RESERVATION_TIME
     make_due()
     assert outbox.send_due_messages() == 1 and len(mail_server.mails) == 1
 
 
 def test_a_late_report_of_a_sender_does_not_undo_a_sent_message(mail_server: MailServer) -> None:
     late = a_message()
-    assert delivery._reserve(late)
+    assert delivery._reserve_message(late)
     make_due()
     assert outbox.send_due_messages() == 1
     delivery._record_message_failure(late, RuntimeError("no answer"))
@@ -77,7 +77,7 @@ def test_concurrent_senders_send_each_message_once(mail_server: MailServer) -> N
 
 
 def test_more_messages_than_one_batch_are_all_sent(mail_server: MailServer, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(delivery, "BATCH", 2)
+    monkeypatch.setattr(delivery, "BATCH_SIZE", 2)
     ended(a_job_with_subscribers(*[a_subscriber(f"user{n}") for n in range(5)]), Status.FAILED)
     assert outbox.send_due_messages() == 5
 
@@ -123,7 +123,7 @@ def test_messages_are_deleted_with_their_job(mail_server: MailServer) -> None:
     message = a_message()
     assert message.run is not None
     assert delivery._fetch_due_batch() and Job.objects.filter(pk=message.run.job_id).delete()
-    assert not delivery._reserve(message) and outbox.send_due_messages() == 0
+    assert not delivery._reserve_message(message) and outbox.send_due_messages() == 0
 
 
 def test_a_tick_with_nothing_to_send_needs_one_extra_query() -> None:

@@ -66,7 +66,7 @@ def test_expected_runs_are_those_of_a_walk_over_each_minute(drawn: list[tuple[st
 def test_the_interval_is_the_time_between_the_next_two_scheduled_times() -> None:
     starts = ExpectedStarts(NOW + dt.timedelta(hours=1))
     states = [a_state(n, cron) for n, cron in enumerate(("*/7 * * * *", "0 0 1 1 *", "61 * * * *"))]
-    assert [starts.interval(state) for state in states] == [7 * MINUTE, None, None]
+    assert [starts.interval_between_starts(state) for state in states] == [7 * MINUTE, None, None]
 
 
 def test_each_start_is_computed_once(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -78,9 +78,9 @@ def test_each_start_is_computed_once(monkeypatch: pytest.MonkeyPatch) -> None:
 
     monkeypatch.setattr("chroniker.insights.expected_runs.next_after", counted)
     starts, state = ExpectedStarts(NOW + dt.timedelta(hours=1)), a_state(1, "*/7 * * * *")
-    assert starts.interval(state) == 7 * MINUTE
-    first = list(starts.of(state))
-    assert list(starts.of(state)) == first and len(first) == len(set(first)) == len(computed)
+    assert starts.interval_between_starts(state) == 7 * MINUTE
+    first = list(starts.starts_of_job(state))
+    assert list(starts.starts_of_job(state)) == first and len(first) == len(set(first)) == len(computed)
 
 
 def a_service(worker: str, slots: int | None, *queues: str) -> HostService:

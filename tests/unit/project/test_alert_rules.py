@@ -10,7 +10,7 @@ import yaml
 
 from chroniker.conf import settings
 from chroniker.insights.metrics import fleet_values, message_values
-from chroniker.insights.metrics.families import FAMILIES, PREFIX
+from chroniker.insights.metrics.families import FAMILIES, METRIC_PREFIX
 from chroniker.models import EventKind
 from tests.support import ROOT
 
@@ -21,9 +21,9 @@ LABELS = {family.full_name: set(family.labels) for family in FAMILIES}
 #: Label -> values that a metric can have.
 VALUES = {
     "state": {*fleet_values.STATES, "queued", "running"},
-    "outcome": set(fleet_values.OUTCOMES),
+    "outcome": set(fleet_values.OUTCOME_LABELS),
     "kind": {*message_values.MESSAGE_KINDS, *message_values.ALERT_KINDS, *(kind.lower() for kind in EventKind.values)},
-    "scope": set(message_values.SCOPES),
+    "scope": set(message_values.PAUSE_SCOPES),
 }
 FUNCTIONS = {"absent", "time", "max", "abs", "increase", "delta"}
 
@@ -31,9 +31,9 @@ FUNCTIONS = {"absent", "time", "max", "abs", "increase", "delta"}
 @pytest.mark.parametrize("alert", ALERTS)
 def test_each_metric_label_and_value_of_a_rule_exists(alert: str) -> None:
     expression = ALERTS[alert]["expr"]
-    names = re.findall(rf"{PREFIX}\w+", expression)
+    names = re.findall(rf"{METRIC_PREFIX}\w+", expression)
     assert names and set(names) <= LABELS.keys()
-    for name, matchers in re.findall(rf"({PREFIX}\w+)\{{(.*?)\}}", expression):
+    for name, matchers in re.findall(rf"({METRIC_PREFIX}\w+)\{{(.*?)\}}", expression):
         for label, value in re.findall(r'(\w+)="(.*?)"', matchers):
             assert label in LABELS[name] and value in VALUES[label], (name, label, value)
     for joined in re.findall(r"\bon \((.*?)\)", expression):
@@ -69,7 +69,7 @@ def test_the_dashboard_names_metrics_and_labels_that_exist() -> None:
     targets = [target for panel in dashboard["panels"] for target in panel["targets"]]
     assert len(targets) >= 12 and len({panel["id"] for panel in dashboard["panels"]}) == len(dashboard["panels"])
     for target in targets:
-        [name] = re.findall(rf"{PREFIX}\w+", target["expr"])
+        [name] = re.findall(rf"{METRIC_PREFIX}\w+", target["expr"])
         assert name in LABELS
         shown = set(re.findall(r"\{\{(\w+)\}\}", target["legendFormat"])) | set(
             re.findall(r"by \((\w+)\)", target["expr"])
