@@ -1,7 +1,7 @@
-"""Files that show probes that a long-running process works: each loop writes the time. Standard library only.
+"""Files from which probes see that a long-running process works: its loop writes the time. Standard library only.
 
 A file is `alive/KIND-PID` in the runtime directory. It holds the boot clock, which cannot be set, and the boot's id, so
-that a file of an earlier start of the machine is old. No database is needed, neither to write nor to read it.
+that a file from before a restart of the machine counts as old. Writing and reading it need no database.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ KINDS = ("beat", "cronserver", "worker")
 EVERY_SECONDS = 5.0
 #: Files of processes that were killed are deleted after this time.
 FORGOTTEN_SECONDS = 3600.0
-_FOLDER = "alive"
+_FOLDER_NAME = "alive"
 
 
 class AliveFile:
@@ -54,7 +54,7 @@ class AliveFile:
         if self._path is None:
             directory = self._get_directory()
             runtime_dir.ensure_private(directory)
-            path = directory / _FOLDER / f"{self._kind}-{os.getpid()}"
+            path = directory / _FOLDER_NAME / f"{self._kind}-{os.getpid()}"
             path.parent.mkdir(mode=0o700, exist_ok=True)
             _delete_old_files(path.parent)
             self._path = path
@@ -75,7 +75,7 @@ class AliveFile:
 def seconds_since_last_loop(directory: Path, kind: str = "") -> dict[str, float]:
     """Seconds since the last loop of each process of this kind (default: of all), by the name of its file."""
     found = {}
-    for path in (directory / _FOLDER).glob(f"{kind}-*" if kind else "*"):
+    for path in (directory / _FOLDER_NAME).glob(f"{kind}-*" if kind else "*"):
         with suppress(OSError, ValueError):
             written, _space, boot = path.read_text(encoding="ascii").strip().partition(" ")
             age = boot_clock() - float(written)

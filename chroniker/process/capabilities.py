@@ -9,7 +9,7 @@ from chroniker.process.kernel import LINUX, has_subreapers
 
 
 def missing_kernel_features() -> list[str]:
-    """The missing features of this kernel, as texts. Empty on other systems than Linux, where less is guaranteed."""
+    """The missing features of this kernel, as texts. Empty on systems other than Linux, where less is guaranteed."""
     if not LINUX:
         return []
     found = []

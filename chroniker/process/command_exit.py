@@ -3,7 +3,7 @@
 In this order: the hook for an uncaught exception; wait for threads; exit functions, including `weakref.finalize`;
 `__del__` of Python objects; flush open files, close compressed ones. Then the process ends.
 
-Not done: `finally` of suspended generators, `__del__` of objects that the fork server made, tear-down in C extensions.
+Left out: `finally` of suspended generators, `__del__` of objects of the fork server, and the tear-down in C extensions.
 A full tear-down would free each page that the process shares with the fork server, one by one.
 """
 
@@ -21,14 +21,14 @@ from collections.abc import Iterable
 from contextlib import suppress
 from typing import Any, NoReturn
 
-INTERRUPTED = 130  # the exit status that shells report for SIGINT
+EXIT_STATUS_INTERRUPTED = 130  # the exit status that shells report for SIGINT
 
 #: Files that the project's start-up opened in the fork server: they are not among this process's own objects.
 _files_of_startup: list[weakref.ref[Any]] = []
 
 
 def remember_open_files() -> None:
-    """Flush the open files of the fork server, and remember them: else each fork would write their buffered text."""
+    """Flush the open files of the fork server, so that no fork writes their buffered text; and remember the files."""
     files = [each for each in gc.get_objects() if _is_file(each)]
     _flush_files(files)
     _files_of_startup[:] = [weakref.ref(each) for each in files]
@@ -51,7 +51,7 @@ def report_uncaught_exception(error: BaseException) -> int:
     except BaseException:
         traceback.print_exc()
         traceback.print_exception(error)
-    return INTERRUPTED if isinstance(error, KeyboardInterrupt) else 1
+    return EXIT_STATUS_INTERRUPTED if isinstance(error, KeyboardInterrupt) else 1
 
 
 def end_process(status: int) -> NoReturn:
@@ -93,7 +93,7 @@ def _flush_files(files: Iterable[Any]) -> None:
 
 
 def _is_file(value: object) -> bool:
-    """Whether it is a file, judged by its type: `isinstance` would evaluate lazy objects."""
+    """Whether the value is a file. Only its type is checked: `isinstance` would evaluate lazy objects."""
     return issubclass(type(value), _io._IOBase)
 
 
@@ -108,5 +108,5 @@ def _call_safely(function: Any, argument: object) -> None:
         function(argument)
     except ValueError:
         pass  # a file that is closed, or detached
-    except Exception:  # as at the end of an interpreter: printed, and the next step runs
+    except Exception:  # printed, and the next step runs, as at the end of Python itself
         traceback.print_exc()

@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from django.core.management.base import BaseCommand, CommandParser
 
 #: Whether this code and these settings have passed Django's system checks, in the fork server.
-checked = False
+has_passed_system_checks = False
 
 PROCESS_NAME = "chroniker-run"
 _OOM_POINTS = 300
@@ -39,7 +39,8 @@ _NOT_RUNNABLE, _NOT_FOUND = 126, 127  # the exit statuses of a shell
 
 
 class CommandProcess:
-    """Turns a fork of the keeper into the command. `shared_descriptors`: of the project's start-up; they stay open."""
+    """Turns a fork of the keeper into the command. `shared_descriptors`: opened by the project's start-up; they
+    stay open."""
 
     def __init__(self, shared_descriptors: frozenset[int] = frozenset()) -> None:
         self._shared = shared_descriptors
@@ -76,7 +77,7 @@ def main() -> None:
 
 
 def reseed_numpy_random() -> None:
-    """Give each fork its own random numbers. Python's own generator reseeds itself after a fork."""
+    """Give each fork different random numbers from numpy. Python's own generator does this itself after a fork."""
     if numpy_random := sys.modules.get("numpy.random"):
         numpy_random.seed()
 
@@ -92,7 +93,7 @@ def _reset_process_state(keeper_pid: int) -> None:
     signal.set_wakeup_fd(-1)
     for number in _SIGNALS:
         with suppress(OSError, ValueError):  # reserved by the C library
-            _signal.signal(number, _signal.SIG_DFL)  # without the enums of `signal`, which a fork would copy
+            _signal.signal(number, _signal.SIG_DFL)  # not by `signal`: a fork would copy the memory of its enums
     signal.pthread_sigmask(signal.SIG_SETMASK, [])
 
 
@@ -112,11 +113,11 @@ def _apply_environment(spec: RunSpec, progress_path: str) -> None:
         try:
             os.chdir(spec.cwd)
         except OSError as error:
-            _refuse(spec.cwd, error, _NOT_RUNNABLE)
+            _exit_with_error(spec.cwd, error, _NOT_RUNNABLE)
 
 
-def _refuse(what: str, error: OSError, status: int) -> NoReturn:
-    os.write(2, f"{what}: {error.strerror}\n".encode("utf-8", "surrogateescape"))
+def _exit_with_error(subject: str, error: OSError, status: int) -> NoReturn:
+    os.write(2, f"{subject}: {error.strerror}\n".encode("utf-8", "surrogateescape"))
     os._exit(status)
 
 
@@ -126,9 +127,9 @@ def exec_raw_command(argv: tuple[str, ...]) -> NoReturn:
     try:
         os.execvp(argv[0], argv)  # nosec B606  # no shell is the point
     except FileNotFoundError as error:
-        _refuse(argv[0], error, _NOT_FOUND)
+        _exit_with_error(argv[0], error, _NOT_FOUND)
     except OSError as error:
-        _refuse(argv[0], error, _NOT_RUNNABLE)
+        _exit_with_error(argv[0], error, _NOT_RUNNABLE)
 
 
 def run_management_command(argv: tuple[str, ...], *, keep_logging: bool = False) -> int:
@@ -147,7 +148,7 @@ def run_management_command(argv: tuple[str, ...], *, keep_logging: bool = False)
         class Utility(ManagementUtility):
             def fetch_command(self, subcommand: str) -> BaseCommand:
                 command = super().fetch_command(subcommand)
-                if checked and command.requires_system_checks:
+                if has_passed_system_checks and command.requires_system_checks:
                     _skip_system_checks(command)
                 return command
 
@@ -168,7 +169,7 @@ def skip_next_logging_setup() -> None:
     from django.utils import log
 
     if settings.LOGGING_CONFIG != "logging.config.dictConfig":
-        return  # it may do anything
+        return  # another function, whose effects are unknown
     configure = log.configure_logging
 
     def skip(*_: object) -> None:
@@ -178,7 +179,7 @@ def skip_next_logging_setup() -> None:
 
 
 def _skip_system_checks(command: BaseCommand) -> None:
-    """Make --skip-checks the default. The option itself stays, for commands that are given it."""
+    """Make --skip-checks the default. Commands still accept the option itself."""
     make = command.create_parser
 
     def create_parser(*words: Any, **options: Any) -> CommandParser:

@@ -18,8 +18,9 @@ from typing import NoReturn
 PYTHON_PROGRAM = (
     "import json, sys; sys.path[:] = json.loads(sys.argv.pop(1)); from chroniker.process.{module} import main; main()"
 )
-_OPTIONS = ("--settings", "--pythonpath")
-_READ_BY_PROGRAMS = ("PYTHON", "LD_", "MALLOC_", "GLIBC_")  #: read by the interpreter and the C library at their start
+_SETTINGS_OPTIONS = ("--settings", "--pythonpath")
+#: Prefixes of variables that the interpreter and the C library read at their start.
+_STARTUP_VARIABLE_PREFIXES = ("PYTHON", "LD_", "MALLOC_", "GLIBC_")
 
 #: Set by the app ``chroniker`` from the setting of this name, and inherited by the processes that run commands.
 SETUP_VARIABLE = "CHRONIKER_COMMAND_SETUP"
@@ -31,7 +32,8 @@ _setup_done = False
 
 
 class _RecordingEnvironment(os._Environ):  # type: ignore[type-arg]
-    """Records the names that are read, also names that do not exist: the start-up may depend on their absence."""
+    """Records the names that are read, also names of variables that do not exist: the start-up may depend on their
+    absence."""
 
     def __getitem__(self, name: str) -> str:
         _read_at_start.add(name)
@@ -64,12 +66,12 @@ def needs_new_python(argv: Sequence[str], env: Mapping[str, str]) -> bool:
 
 def _has_settings_option(argv: Sequence[str]) -> bool:
     options = argv[: argv.index("--")] if "--" in argv else argv
-    return any(word.partition("=")[0] in _OPTIONS for word in options)
+    return any(word.partition("=")[0] in _SETTINGS_OPTIONS for word in options)
 
 
 def _is_read_at_start(name: str) -> bool:
     """Whether the start of Django or of a program reads this variable."""
-    return _read_all or name in _read_at_start or name.startswith(_READ_BY_PROGRAMS)
+    return _read_all or name in _read_at_start or name.startswith(_STARTUP_VARIABLE_PREFIXES)
 
 
 def python_command_line(module: str, *words: object) -> list[str]:
@@ -85,9 +87,9 @@ def exec_new_python(title: str, argv: Sequence[str]) -> NoReturn:
 
 
 def load_project_setup() -> None:
-    """Import the module, or call the function, that the variable names: ``package.module`` or ``package.module:name``.
+    """Import the module or call the function in ``SETUP_VARIABLE``: ``package.module`` or ``package.module:name``.
 
-    Once per process and its forks, before Django is set up. Raises the errors of the import or the call.
+    Done once for a process and its forks, before Django is set up. Raises the errors of the import or the call.
     """
     global _setup_done
     path = os.environ.get(SETUP_VARIABLE, "")

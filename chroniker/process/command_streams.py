@@ -8,14 +8,14 @@ import sys
 from typing import Any
 
 #: Handlers without a file or connection of their own, by the full name of their class.
-_WITHOUT_FILES = {"logging.NullHandler", "django.utils.log.AdminEmailHandler"}
+_HANDLERS_WITHOUT_FILES = {"logging.NullHandler", "django.utils.log.AdminEmailHandler"}
 
 
 def reconnect_streams() -> bool:
     """Connect stdin, stdout and stderr to the real descriptors; the worker may have replaced them.
 
-    Returns whether all log handlers are connected, too. Then LOGGING need not be applied again: no handler has a file
-    or a connection of its own, which a fork must not share.
+    Returns whether all log handlers are also connected. Then LOGGING does not have to be applied again: no handler has
+    a file or a connection of its own, which a fork must not share.
     """
     old = (sys.stdout, sys.stderr)
     sys.stdin = io.TextIOWrapper(io.BufferedReader(io.FileIO(0, closefd=False)), encoding="utf-8")
@@ -38,6 +38,6 @@ def _reconnect_handler(handler: logging.Handler, old: tuple[Any, Any]) -> bool:
     """Connect a handler of an old stream to the new one. False for a handler that may have a file of its own."""
     kind = type(handler)
     if not isinstance(handler, logging.StreamHandler) or handler.stream not in old:
-        return f"{kind.__module__}.{kind.__qualname__}" in _WITHOUT_FILES
+        return f"{kind.__module__}.{kind.__qualname__}" in _HANDLERS_WITHOUT_FILES
     handler.setStream(sys.stderr if handler.stream is old[1] else sys.stdout)
     return kind is logging.StreamHandler

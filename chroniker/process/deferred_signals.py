@@ -34,7 +34,8 @@ def deferred_signals() -> Iterator[None]:
         restore()
 
     for number in SIGNALS:
-        if (handler := signal.getsignal(number)) is not None:  # None: not from Python, and cannot be set again
+        # None: the handler was not set by Python, and cannot be restored.
+        if (handler := signal.getsignal(number)) is not None:
             before[number] = handler
             signal.signal(number, defer)
     try:

@@ -63,8 +63,9 @@ def preload_django() -> None:
     with suppress(Exception):  # a check that raises also raises in each command, and is reported there
         # The checks also import the URLs, the admin and other modules that a command loads at its start.
         found = run_checks()
-        command_main.checked = not any(each.is_serious() and not each.is_silenced() for each in found)
-    for connection in connections.all():  # created to load its driver; open only if the project's start-up opened it
+        command_main.has_passed_system_checks = not any(each.is_serious() and not each.is_silenced() for each in found)
+    # `all` creates the connections, which loads their drivers. One is open only if the project's start-up used it.
+    for connection in connections.all():
         connection.close()
         getattr(connection, "close_pool", bool)()
     for alias in connections:

@@ -1,4 +1,4 @@
-"""The connection to the fork server: a worker starts one, and shares it with every process it forks afterwards."""
+"""The connection to the fork server. A worker starts one, and shares it with all processes that it forks later."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from typing import NamedTuple
 
 from chroniker.process import run_marker
 from chroniker.process.command_start import python_command_line
-from chroniker.process.keeper_protocol import KEEPER, LOCK, Descriptors, KeeperConnection
+from chroniker.process.keeper_protocol import KEEPER_REQUEST, LOCK_REQUEST, Descriptors, KeeperConnection
 from chroniker.process.kernel import LINUX, host_clock
 from chroniker.process.run_spec import RUN_ID
 
@@ -41,7 +41,7 @@ def start_python(module: str, descriptors: Sequence[int], *, stderr: int | None 
 class IdleKeeper(NamedTuple):
     """A living keeper between two runs. It ends when its connection closes, or after some time without a run."""
 
-    wire: KeeperConnection
+    connection: KeeperConnection
     pid: int
     pidfd: int
     name: bytes
@@ -53,16 +53,17 @@ class IdleKeeper(NamedTuple):
         return not poll.poll(0)
 
     def close(self) -> None:
-        self.wire.close()
+        self.connection.close()
         os.close(self.pidfd)
 
 
 class ForkServer:
-    """The client's side. Threads and forked processes may share one. No call waits for the start of Django.
+    """The client of a fork server. Threads and forked processes may share it. No call waits for the start of Django.
 
     If the server is killed, the process that started it (the owner) starts it again on the same socket; the owner's
-    forks continue to use it. If it ends by itself (its start-up failed), or is killed again soon, it is given up:
-    `request_keeper` returns False from then on, and keepers are started cold. Running commands do not depend on it.
+    forks continue to use it. If it ends by itself (its start-up failed), or is killed again soon, it is not started
+    again: `request_keeper` returns False from then on, and keepers are started cold. Running commands do not depend on
+    it.
     """
 
     def __init__(self, requests: socket.socket | None, server_end: socket.socket | None) -> None:
@@ -102,14 +103,14 @@ class ForkServer:
         True does not guarantee a keeper: the caller waits for its first message, or for the end of the connection.
         """
         self.restart_if_killed()
-        return self._send_request(KEEPER + name, descriptors)
+        return self._send_request(KEEPER_REQUEST + name, descriptors)
 
     def hold_lock(self, name: bytes, lock_descriptor: int) -> bool:
         """Let the server hold the lock for the next run of the keeper with this name. False: there is no fork server.
 
         True: the lock is held until that keeper and all its processes are dead, or until it serves another run.
         """
-        return self._send_request(LOCK + name, [lock_descriptor])
+        return self._send_request(LOCK_REQUEST + name, [lock_descriptor])
 
     def _send_request(self, words: bytes, descriptors: Sequence[int]) -> bool:
         requests = self._requests
@@ -170,7 +171,7 @@ class ForkServer:
             try:
                 self._process.wait(timeout)
             except subprocess.TimeoutExpired:
-                return  # runs of other processes go on; init will collect it
+                return  # runs of other processes continue; the init process will collect the server
             self._process = None
 
     def _close_idle_keepers(self) -> None:
@@ -188,9 +189,9 @@ class ForkServer:
 
 
 def _close_after_fork(server: ForkServer | None) -> None:
-    """Close the owner's sockets in a fork: if they stayed open, requests to an ended server would wait without end.
+    """Close the owner's sockets in a fork: if they stayed open, requests to a server that has ended would never return.
 
-    Idle keepers are the owner's, too.
+    Idle keepers belong to the owner too.
     """
     if server is None:
         return

@@ -1,7 +1,7 @@
 """The keeper: a small process between supervisor and command that kills the command's process tree in time.
 
-It kills the tree when its deadline passes, when the connection to the supervisor closes, when the supervisor says
-so, and when the command has ended. The supervisor moves the deadline after each renewal of the lease. The keeper has
+It kills the tree when its deadline passes, when the connection to the supervisor closes, when the supervisor requests
+it, and when the command has ended. The supervisor moves the deadline after each renewal of the lease. The keeper has
 no database and no files but its own, and ignores every signal that can be ignored. SIGKILL on it kills the command
 too (parent-death signal); the other processes of the tree are killed by its parent and by the supervisor.
 
@@ -26,7 +26,7 @@ LINGER = 0.5  #: how long remaining processes may take to end by themselves afte
 _LONGEST_WAIT = 1.0
 
 
-class Tree(Protocol):
+class ProcessTree(Protocol):
     """The command's processes, as the keeper sees them. A simulation passes another one."""
 
     status: int | None  #: the command's wait status once it has ended
@@ -58,35 +58,35 @@ class Keeper:
     `is_last`: this process serves no other run after it.
     """
 
-    def __init__(self, wire: KeeperConnection, tree: Tree, *, is_last: bool = True) -> None:
-        self._wire = wire
+    def __init__(self, connection: KeeperConnection, tree: ProcessTree, *, is_last: bool = True) -> None:
+        self._connection = connection
         self._tree = tree
         self._is_last = is_last
         self._deadline: float | None = None
         self._timeout_at: float | None = None
-        self._terminating = ""  # why SIGTERM was sent
+        self._terminating = ""  # why SIGTERM was sent; empty: it was not sent
         self._kill_at: float | None = None
         self._linger_until: float | None = None
         self._killed_for = ""  # why the tree is killed without grace
         self._grace = 0.0
         self._early: list[Message] = []
         self._poll = select.poll()
-        self._poll.register(wire, select.POLLIN)
+        self._poll.register(connection, select.POLLIN)
         self._poll.register(tree, select.POLLIN)
 
     def run(self) -> bool:
         """Serve one run; returns whether this process waits for another one."""
-        self._wire.send(ready=os.getpid())
+        self._connection.send(ready=os.getpid())
         spec = self._await_spec()
         if spec is None:
             return False
         self._start_command(spec)
         how = self._wait_for_end()
-        self._wire.send(killing=how)
+        self._connection.send(killing=how)
         killed = self._tree.kill()
         in_order = how == "exited" and not killed.count and not killed.survivors
         waits = in_order and not self._is_last
-        self._wire.send(ended={**self._final_report(how, killed), "waits": waits})
+        self._connection.send(ended={**self._final_report(how, killed), "waits": waits})
         return waits
 
     def _await_spec(self) -> RunSpec | None:
@@ -95,14 +95,14 @@ class Keeper:
         A supervisor that gave up on this keeper may have started another; then it has closed this connection.
         """
         until = boot_clock() + GO_TIMEOUT
-        while not self._wire.closed and boot_clock() < until:
+        while not self._connection.closed and boot_clock() < until:
             self._poll.poll(_LONGEST_WAIT * 1000)
-            messages = self._wire.receive()
+            messages = self._connection.receive()
             for number, message in enumerate(messages):
                 if "go" in message:
                     self._deadline = message["deadline"]
-                    self._early = messages[number + 1 :]  # a renewal or a stop that follows the spec directly
-                    return None if self._wire.closed else RunSpec.from_json(message["go"])
+                    self._early = messages[number + 1 :]  # a renewal or a stop that arrived together with the spec
+                    return None if self._connection.closed else RunSpec.from_json(message["go"])
         return None
 
     def _start_command(self, spec: RunSpec) -> None:
@@ -110,7 +110,7 @@ class Keeper:
         self._grace = spec.grace
         if spec.timeout is not None:
             self._timeout_at = boot_clock() + spec.timeout
-        self._wire.send(started=pid)
+        self._connection.send(started=pid)
 
     def _wait_for_end(self) -> str:
         """Wait until the tree has ended or must be killed; returns the reason."""
@@ -119,7 +119,7 @@ class Keeper:
             self._poll.poll(self._longest_wait(boot_clock()) * 1000)
             self._tree.clear_wakeup()
             # Read all messages before comparing a deadline: a renewal may be among them.
-            self._handle_messages([*self._early, *self._wire.receive()], boot_clock())
+            self._handle_messages([*self._early, *self._connection.receive()], boot_clock())
             self._early = []
             tree_is_empty = not self._tree.reap()
             how = self._check_for_end(boot_clock(), tree_is_empty)
@@ -136,14 +136,14 @@ class Keeper:
         for message in messages:
             if "deadline" in message:
                 self._deadline = message["deadline"]
-                self._wire.send(acknowledged=message["deadline"])
+                self._connection.send(acknowledged=message["deadline"])
             elif "stop" in message and not self._terminating:
                 self._terminate("stopped", now)
             elif "kill" in message:
                 self._killed_for = "killed"
 
     def _check_for_end(self, now: float, tree_is_empty: bool) -> str:
-        if self._wire.closed:
+        if self._connection.closed:
             return "orphaned"
         if self._killed_for:
             return self._killed_for
@@ -158,7 +158,10 @@ class Keeper:
         return ""
 
     def _check_rest_of_tree(self, now: float, tree_is_empty: bool) -> str:
-        """The command has ended: the rest of its tree gets the remaining grace, or LINGER. Returns why to kill it."""
+        """After the end of the command: give the rest of its tree the remaining grace, or LINGER.
+
+        Returns why to kill the tree now; empty: not yet.
+        """
         how = self._terminating or "exited"
         self._timeout_at = None  # it was for the command
         if tree_is_empty:
@@ -169,13 +172,13 @@ class Keeper:
             self._linger_until = now + LINGER
         return "" if now < self._linger_until else how
 
-    def _terminate(self, why: str, now: float) -> None:
-        self._terminating = why
+    def _terminate(self, reason: str, now: float) -> None:
+        self._terminating = reason
         self._timeout_at = self._linger_until = None  # a moment that has passed must not keep the loop awake
         self._kill_at = now + self._grace
         for number in (signal.SIGTERM, signal.SIGCONT):  # a stopped process reacts to SIGTERM only after SIGCONT
             self._tree.signal(number)
-        self._wire.send(terminating=why)
+        self._connection.send(terminating=reason)
 
     def _final_report(self, how: str, killed: process_tree.KillResult) -> Mapping[str, Any]:
         status = self._tree.status

@@ -27,8 +27,8 @@ class KeeperClient:
     Only one thread may use it at a time.
     """
 
-    def __init__(self, wire: KeeperConnection, out: int, err: int, progress_descriptor: int) -> None:
-        self.wire = wire
+    def __init__(self, connection: KeeperConnection, out: int, err: int, progress_descriptor: int) -> None:
+        self.connection = connection
         self.out = out
         self.err = err
         self.progress = progress_descriptor
@@ -47,11 +47,12 @@ class KeeperClient:
         self._dead_since: float | None = None
 
     def wait_ready(self, fork_server: ForkServer | None = None) -> bool:
-        """Wait for the keeper's first message. False: none came; after `close`, the keeper will not start the run."""
+        """Wait for the keeper's first message. False: no message came. Then the caller closes this client, and
+        the keeper does not start the run."""
         poll = select.poll()
-        poll.register(self.wire, select.POLLIN)
+        poll.register(self.connection, select.POLLIN)
         until = host_clock.monotonic() + _READY_TIMEOUT
-        while not self.pid and not self.wire.closed and host_clock.monotonic() < until:
+        while not self.pid and not self.connection.closed and host_clock.monotonic() < until:
             # Checked before the read, so that a last message is still read.
             gone = fork_server is not None and fork_server.has_ended
             poll.poll(100)
@@ -62,25 +63,25 @@ class KeeperClient:
 
     def start_command(self, spec: RunSpec, deadline: float) -> None:
         """Start the command."""
-        self.wire.send(go=spec.to_json(), deadline=deadline)
+        self.connection.send(go=spec.to_json(), deadline=deadline)
 
     def extend_deadline(self, deadline: float) -> None:
         """Move the keeper's deadline; the keeper acknowledges that."""
-        self.wire.send(deadline=deadline)
+        self.connection.send(deadline=deadline)
         if self._unanswered is None:
-            self._unanswered = host_clock.monotonic()  # stands still while the machine is suspended
+            self._unanswered = host_clock.monotonic()  # this clock stops while the machine is suspended
 
     def stop_command(self) -> None:
         """Request SIGTERM, and SIGKILL after the grace of the run."""
-        self.wire.send(stop=True)
+        self.connection.send(stop=True)
 
     def kill_tree(self) -> None:
         """Request SIGKILL at once."""
-        self.wire.send(kill=True)
+        self.connection.send(kill=True)
 
     def read_messages(self) -> None:
         """Read the keeper's messages."""
-        for message in self.wire.receive():
+        for message in self.connection.receive():
             if "ready" in message:
                 self.pid = message["ready"]
                 if self._pidfd < 0:
@@ -98,8 +99,8 @@ class KeeperClient:
 
     @property
     def tree_is_dead(self) -> bool:
-        """The tree is dead: the keeper reported it, or the keeper and its parent have closed the connection."""
-        return self.ended is not None or self.wire.closed
+        """Whether the tree is dead: the keeper reported it, or the keeper and its parent have closed the connection."""
+        return self.ended is not None or self.connection.closed
 
     @property
     def dead_for(self) -> float:
@@ -123,7 +124,7 @@ class KeeperClient:
 
     @property
     def alive_pid(self) -> int:
-        """The keeper's process id if it is certainly alive, else 0: the number may be another process's by now."""
+        """The keeper's process id if the keeper is certainly alive, else 0: another process may have this id by now."""
         if self._pidfd < 0:
             return 0
         poll = select.poll()
@@ -133,14 +134,14 @@ class KeeperClient:
     def close_or_keep_idle(self) -> None:
         """Keep a keeper whose run ended normally, for a later run of this process; close any other."""
         if self._fork_server is not None and self.ended is not None and self.ended.get("waits") and self.alive_pid:
-            self._fork_server.add_idle_keeper(IdleKeeper(self.wire, self.pid, self._pidfd, self._name))
+            self._fork_server.add_idle_keeper(IdleKeeper(self.connection, self.pid, self._pidfd, self._name))
             self._is_handed_on, self._pidfd = True, -1
         self.close()
 
     def close(self) -> None:
         """Close the connection: a living keeper kills its tree and ends."""
         if not self._is_handed_on:
-            self.wire.close()
+            self.connection.close()
         for descriptor in (self.out, self.err, self.progress, self._pidfd):
             if descriptor >= 0:
                 os.close(descriptor)
@@ -154,8 +155,8 @@ class KeeperClient:
     def start(cls, fork_server: ForkServer | None, lock_descriptor: int) -> KeeperClient:
         """Return a ready keeper: from the fork server if it answers, else started cold. Raises OSError on failure.
 
-        A keeper runs nothing before it gets its run. One that starts too late, after another was started in its
-        place, finds its connection closed and ends.
+        A keeper runs nothing before it gets its run. A keeper that starts too late, after another one was started in
+        its place, finds that its connection is closed, and ends.
         """
         if fork_server is not None:
             if (idle := fork_server.take_idle_keeper()) and (
@@ -187,22 +188,23 @@ class KeeperClient:
 
     @classmethod
     def _reuse_idle_keeper(cls, idle: IdleKeeper, lock_descriptor: int, fork_server: ForkServer) -> KeeperClient | None:
-        """Give another run's lock to the keeper's parent, then its files to the keeper. None: it does not answer."""
-        keeper = cls._create_with_pipes(idle.wire)
+        """Give another run's lock to the keeper's parent, then its files to the keeper. None: the keeper
+        does not answer."""
+        keeper = cls._create_with_pipes(idle.connection)
         keeper._name, keeper._fork_server, keeper._pidfd = idle.name, fork_server, idle.pidfd
         with keeper._descriptors_for_keeper(lock_descriptor) as files:
-            sent = fork_server.hold_lock(idle.name, lock_descriptor) and idle.wire.send_files(files, next=True)
+            sent = fork_server.hold_lock(idle.name, lock_descriptor) and idle.connection.send_files(files, next=True)
         if sent and keeper.wait_ready():
             return keeper
         keeper.close()
         return None
 
     @classmethod
-    def _create_with_pipes(cls, wire: KeeperConnection) -> KeeperClient:
+    def _create_with_pipes(cls, connection: KeeperConnection) -> KeeperClient:
         (out, out_end), (err, err_end) = os.pipe(), os.pipe()
         for descriptor in (out, err):
             os.set_blocking(descriptor, False)
-        keeper = cls(wire, out, err, progress.create_shared_memory())
+        keeper = cls(connection, out, err, progress.create_shared_memory())
         keeper._far_pipes = (out_end, err_end)
         return keeper
 

@@ -22,11 +22,11 @@ from dataclasses import dataclass
 from chroniker.process import process_tree
 from chroniker.process.command_main import CommandProcess
 from chroniker.process.keeper_process import ignore_signals, run_keeper
-from chroniker.process.keeper_protocol import KEEPER, LOCK, NAME_BYTES, Descriptors
+from chroniker.process.keeper_protocol import KEEPER_REQUEST, LOCK_REQUEST, NAME_BYTES, Descriptors
 from chroniker.process.kernel import become_subreaper, host_clock, list_open_descriptors
 from chroniker.process.process_tree import ChildWakeup
 
-_LOOK_SECONDS = 1.0
+_CHECK_SECONDS = 1.0
 
 
 @dataclass(slots=True)
@@ -45,7 +45,8 @@ class KeeperParent:
     """
 
     def __init__(self, requests: socket.socket | None = None, own_descriptors: frozenset[int] = frozenset()) -> None:
-        """`own_descriptors`: of this process. All others that are open are the project's; every command gets them."""
+        """`own_descriptors`: those of this process. All other open descriptors belong to the project; each command gets
+        them."""
         become_subreaper()
         ignore_signals()
         own_descriptors |= {-1 if requests is None else requests.fileno(), 0, 1, 2}
@@ -64,7 +65,7 @@ class KeeperParent:
 
     def serve(self) -> None:
         while self._requests is not None or self._keepers:
-            ready = dict(self._poll.poll(_LOOK_SECONDS * 1000 if self._keepers else None))
+            ready = dict(self._poll.poll(_CHECK_SECONDS * 1000 if self._keepers else None))
             self._continue_stopped_keepers()
             if self._child_ended.fileno() in ready:
                 self._child_ended.clear()
@@ -73,7 +74,7 @@ class KeeperParent:
                 self._handle_request(self._requests)
 
     def fork_keeper(self, keeper_files: Descriptors, name: bytes = b"") -> None:
-        """Fork a keeper. If that fails its connection closes, and the supervisor starts one cold."""
+        """Fork a keeper. If that fails, its connection closes, and the supervisor starts a keeper cold."""
         parent = os.getpid()
         try:
             pid = os.fork()
@@ -96,25 +97,26 @@ class KeeperParent:
         if not words:  # the last client has gone
             self._poll.unregister(requests)
             self._requests = None
-        elif kind == KEEPER and len(descriptors) == len(Descriptors._fields):
+        elif kind == KEEPER_REQUEST and len(descriptors) == len(Descriptors._fields):
             self.fork_keeper(Descriptors(*descriptors), name)
-        elif kind == LOCK and len(descriptors) == 1:
+        elif kind == LOCK_REQUEST and len(descriptors) == 1:
             self._hold_lock(name, descriptors[0])
         else:
             for descriptor in descriptors:
                 os.close(descriptor)
 
     def _hold_lock(self, name: bytes, lock_descriptor: int) -> None:
-        """Hold the lock of a keeper's next run, in place of that of its last run, whose processes are dead."""
+        """Hold the lock of a keeper's next run instead of the lock of its last run, whose processes are dead."""
         for kept in self._keepers.values():
             if kept.name == name:
                 lock_descriptor, kept.lock = kept.lock, lock_descriptor
                 break
-        os.close(lock_descriptor)  # the old one; or the new one, when the keeper and all its processes are dead
+        # The lock of the last run; or the new lock, if the keeper and all its processes are dead.
+        os.close(lock_descriptor)
 
     def _continue_stopped_keepers(self) -> None:
         """Continue stopped keepers, once a second: a stopped keeper cannot kill its tree in time."""
-        if host_clock.monotonic() - self._looked_at < _LOOK_SECONDS:
+        if host_clock.monotonic() - self._looked_at < _CHECK_SECONDS:
             return
         self._looked_at = host_clock.monotonic()
         for pid in self._keepers:
@@ -124,7 +126,7 @@ class KeeperParent:
     def _clean_up_after_ended_keepers(self) -> None:
         """Collect ended keepers. Any other child is a process of a dead keeper: it is killed."""
         killed = process_tree.kill_descendants(
-            process_tree.EndedChildren(), spare=self._keepers.keys() | self._own_children
+            process_tree.EndedChildren(), spared_pids=self._keepers.keys() | self._own_children
         )
         if killed.count:
             print(f"chroniker: a keeper died; killed its processes: {killed.names}", file=sys.stderr, flush=True)

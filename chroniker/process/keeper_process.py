@@ -23,8 +23,8 @@ from chroniker.process.kernel import become_subreaper, boot_clock, close_descrip
 from chroniker.process.process_tree import ChildWakeup
 from chroniker.process.run_spec import RunSpec
 
-IDLE_SECONDS = 10.0  #: how long a keeper waits for its next run
-RUNS = 100  #: how many runs one keeper process serves: what it has accumulated ends with it
+MAX_IDLE_SECONDS = 10.0  #: how long a keeper waits for its next run
+MAX_RUNS_PER_KEEPER = 100  #: how many runs one keeper process serves; its end frees all memory that has accumulated
 
 #: Called in the command's process with the spec, the files and the keeper's pid. Never returns.
 RunCommand = Callable[[RunSpec, Descriptors, int], NoReturn]
@@ -69,7 +69,7 @@ class CommandTree(process_tree.EndedChildren):
 
 
 def ignore_signals() -> None:
-    """Ignore every signal that can be ignored, except SIGCONT, and SIGCHLD, which wakes this process."""
+    """Ignore every signal that can be ignored, except SIGCONT and SIGCHLD. SIGCHLD wakes this process."""
     for number in signal.valid_signals() - {signal.SIGKILL, signal.SIGSTOP, signal.SIGCHLD, signal.SIGCONT}:
         try:
             signal.signal(number, signal.SIG_IGN)
@@ -89,45 +89,47 @@ def run_keeper(
 
     `parent_pid`: the process id of the parent, if it holds the lock of each run; 0: the keeper serves only one run.
     """
-    wire = None
+    connection = None
     try:
         _detach_from_worker(descriptors, shared_descriptors)
-        wire = KeeperConnection(socket.socket(fileno=descriptors.control), takes_files=True)
-        _serve_runs(wire, descriptors, run_command, parent_pid)
+        connection = KeeperConnection(socket.socket(fileno=descriptors.control), takes_files=True)
+        _serve_runs(connection, descriptors, run_command, parent_pid)
     except BaseException:  # no tree may be left without a keeper
         process_tree.kill_descendants(process_tree.EndedChildren())
-        if wire is not None:
-            wire.send(crashed=traceback.format_exc())
+        if connection is not None:
+            connection.send(crashed=traceback.format_exc())
         os._exit(70)
     os._exit(0)
 
 
-def _serve_runs(wire: KeeperConnection, descriptors: Descriptors, run_command: RunCommand, parent_pid: int) -> None:
+def _serve_runs(
+    connection: KeeperConnection, descriptors: Descriptors, run_command: RunCommand, parent_pid: int
+) -> None:
     wakeup = ChildWakeup()
-    for left in reversed(range(RUNS if parent_pid else 1)):
-        keeper = Keeper(wire, CommandTree(descriptors, run_command, wakeup), is_last=left == 0)
+    for left in reversed(range(MAX_RUNS_PER_KEEPER if parent_pid else 1)):
+        keeper = Keeper(connection, CommandTree(descriptors, run_command, wakeup), is_last=left == 0)
         if not keeper.run():
             return
         os.close(descriptors.progress)
         os.close(descriptors.lock)
-        # Without its parent nothing would kill the next run's processes if this keeper were killed.
-        if not await_next_run(wire) or os.getppid() != parent_pid:
+        # If this keeper were killed and had no parent, nothing would kill the processes of the next run.
+        if not await_next_run(connection) or os.getppid() != parent_pid:
             return
-        descriptors = descriptors.for_next_run(wire.files)
-        wire.files = []
+        descriptors = descriptors.for_next_run(connection.files)
+        connection.files = []
 
 
-def await_next_run(wire: KeeperConnection) -> bool:
-    """Wait for the files of the next run. False: the worker closed the connection, or sent none for some time.
+def await_next_run(connection: KeeperConnection) -> bool:
+    """Wait for the files of the next run. False: the worker closed the connection, or sent no files for some time.
 
     A message that the last run's supervisor sent too late is ignored.
     """
     poll = select.poll()
-    poll.register(wire, select.POLLIN)
-    until = boot_clock() + IDLE_SECONDS
-    while not wire.closed and (left := until - boot_clock()) > 0:
+    poll.register(connection, select.POLLIN)
+    until = boot_clock() + MAX_IDLE_SECONDS
+    while not connection.closed and (left := until - boot_clock()) > 0:
         poll.poll(left * 1000)
-        if any("next" in message for message in wire.receive()):
+        if any("next" in message for message in connection.receive()):
             return True
     return False
 

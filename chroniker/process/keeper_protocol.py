@@ -17,8 +17,8 @@ _SEND_TIMEOUT = 5.0
 Message = Mapping[str, Any]
 
 #: Requests to the parent of keepers: one of these bytes, then the name of the keeper.
-KEEPER, LOCK = b"K", b"L"
-NAME_BYTES = 8  #: length of a keeper's name, which is random: no two keepers of a parent have the same one
+KEEPER_REQUEST, LOCK_REQUEST = b"K", b"L"
+NAME_BYTES = 8  #: length of a keeper's name; names are random, so that no two keepers of a parent have the same name
 
 
 class Descriptors(NamedTuple):
@@ -50,7 +50,7 @@ class KeeperConnection:
         return self._socket.fileno()
 
     def send(self, **message: Any) -> bool:
-        """Send one message; False when the other side has closed or has not read for seconds."""
+        """Send one message; False if the other side has closed the connection, or has not read for some seconds."""
         data = memoryview(json.dumps(message).encode() + b"\n")
         until = host_clock.monotonic() + _SEND_TIMEOUT
         while data:
@@ -60,7 +60,7 @@ class KeeperConnection:
                 if not self._wait_until_writable(until):
                     return False
             except OSError:
-                return False  # the reading side notices by its own end of file
+                return False  # the reading side of this connection notices it too
         return True
 
     def send_files(self, files: Sequence[int], **message: Any) -> bool:
@@ -77,7 +77,7 @@ class KeeperConnection:
         return bool(poll.poll(max(0.0, until - host_clock.monotonic()) * 1000))
 
     def receive(self) -> list[Message]:
-        """All messages that have arrived. Sets `closed` when the other side has closed."""
+        """Return all messages that have arrived. Sets `closed` if the other side has closed the connection."""
         while not self.closed:
             try:
                 data = self._read()

@@ -1,6 +1,6 @@
 """System calls that Python does not wrap, and the machine's clocks.
 
-On a system without such a call the function returns False; the callers then guarantee less (see `process_tree`).
+On a system without such a call the function returns False. Then the callers guarantee less (see `process_tree`).
 """
 
 import ctypes
@@ -24,9 +24,9 @@ class Clock:
     """The clocks of this machine. There is one instance, `host_clock`; a simulation replaces its methods."""
 
     def boot(self) -> float:
-        """Seconds since this machine started, including suspended time where the system counts it.
+        """Seconds since this machine started, including time in suspension if the system counts it.
 
-        The same in all processes of the machine; it cannot be set. For leases and deadlines.
+        This clock is the same in all processes of the machine, and cannot be set. It is used for leases and deadlines.
         """
         return time.clock_gettime(_CLOCK)
 
@@ -35,7 +35,7 @@ class Clock:
         return time.monotonic()
 
     def wall(self) -> float:
-        """Seconds since 1970; can be set. For texts, and for the time within ids: no decision uses it."""
+        """Seconds since 1970. This clock can be set, so no decision uses it. For texts, and for times in ids."""
         return time.time()
 
     def sleep(self, seconds: float) -> None:
@@ -67,7 +67,7 @@ def _prctl(option: int, value: int) -> bool:
 
 
 def become_subreaper() -> bool:
-    """Descendants whose parent dies become children of this process, instead of init's."""
+    """Make this process a subreaper: descendants whose parent dies become its children, instead of children of init."""
     return _prctl(_SET_CHILD_SUBREAPER, 1)
 
 
@@ -82,7 +82,7 @@ def die_with_parent(signal_number: int) -> bool:
 
 
 def forbid_new_privileges() -> bool:
-    """Disable privileges by `exec`: set-user-id bits and file capabilities have no effect from now on."""
+    """Let `exec` give no new privileges: set-user-id bits and file capabilities have no effect from now on."""
     return _prctl(_SET_NO_NEW_PRIVS, 1)
 
 
@@ -110,7 +110,7 @@ def read_proc_file(path: str) -> bytes:
 def set_process_title(title: str) -> bool:
     """Set the command line that `ps` shows for this process and its forks, cut to the length of the present one.
 
-    False where its place in memory is not known.
+    Returns False if the place of the command line in memory is not known.
     """
     if _LIBC is None:
         return False
@@ -128,7 +128,7 @@ def set_process_title(title: str) -> bool:
 
 
 def raise_oom_score(points: int) -> None:
-    """When memory runs out, the kernel kills this process before the worker that supervises it."""
+    """Let the kernel kill this process before the worker that supervises it, when memory runs out."""
     with suppress(OSError):  # not Linux, or the value is already higher: only a preference
         descriptor = os.open("/proc/self/oom_score_adj", os.O_WRONLY | os.O_CLOEXEC)
         try:

@@ -1,8 +1,8 @@
 """Process trees: find all descendants of a process, and kill them.
 
-A process group misses children with a session of their own, and a list taken once misses those forked after
-it was taken. So the caller is a subreaper: a process that loses its parent becomes its child, and is found in the
-next round. Without subreapers (systems other than Linux) only the command's process group is reached.
+A process group does not contain children that started their own session. A list of processes does not contain those
+that are forked later. So the caller is a subreaper: a process that loses its parent becomes a child of the caller, and
+is found in the next round. Without subreapers (systems other than Linux) only the command's process group is reached.
 """
 
 from __future__ import annotations
@@ -17,10 +17,10 @@ from typing import NamedTuple
 
 from chroniker.process.kernel import LINUX, host_clock, read_proc_file
 
-_WALK_LIMIT = 10_000  # a fork bomb: kill the listed processes, then list again
-_NAMES_KEPT = 20
+_MAX_LISTED_PROCESSES = 10_000  # a fork bomb: kill the listed processes, then list again
+_MAX_KEPT_NAMES = 20
 _START_TIME = 22 - 3  # field of /proc/PID/stat, counted from 0 after the name
-_NOT_OURS_TIMEOUT = 5.0
+_OTHER_USER_TIMEOUT = 5.0
 
 
 class Survivor(NamedTuple):
@@ -98,7 +98,7 @@ class ChildWakeup:
 
 
 def child_pids(pid: int) -> list[int]:
-    """The direct children of a process, of all its threads. While it runs, the answer may be out of date."""
+    """The direct children of all threads of a process. While the process runs, the answer may be out of date."""
     found: list[int] = []
     try:
         threads = os.listdir(f"/proc/{pid}/task")  # noqa: PTH208 - see `read_proc_file`
@@ -150,7 +150,7 @@ def process_name(pid: int) -> str:
 
 
 def signal_descendants(number: int, *, process_group: int) -> None:
-    """Send a signal to all processes below this one; where trees cannot be read, to the command's process group."""
+    """Send a signal to all processes below this one; on systems other than Linux, to the command's process group."""
     if not LINUX:
         _signal_group(process_group, number)
         return
@@ -175,13 +175,13 @@ def _signal_group(process_group: int, number: int) -> None:
 
 
 def stop_trees(roots: list[int]) -> list[int]:
-    """SIGSTOP each process, then list its children, and so on downwards. Returns all that were found.
+    """Send SIGSTOP to each process, then to its children, and so on. Returns all processes that were found.
 
     A stopped parent collects no child, so the process ids below it stay valid until the kill.
     """
     seen: list[int] = []
     todo = list(roots)
-    while todo and len(seen) < _WALK_LIMIT:
+    while todo and len(seen) < _MAX_LISTED_PROCESSES:
         pid = todo.pop(0)
         seen.append(pid)
         send_signal(pid, signal.SIGSTOP)
@@ -190,27 +190,27 @@ def stop_trees(roots: list[int]) -> list[int]:
 
 
 def kill_descendants(
-    ended_children: EndedChildren, *, spare: Collection[int] = (), process_group: int = 0
+    ended_children: EndedChildren, *, spared_pids: Collection[int] = (), process_group: int = 0
 ) -> KillResult:
     """Kill all processes below this one, except the spared children's trees, until none is left.
 
-    Returns when the tree is dead, or when only processes of another user are left, which could not be killed for some
-    seconds: the result names them. It kills after each search, not only when a search finds nothing new: a tree that
-    continues its own stopped processes could delay that forever.
+    Returns when the tree is dead, or when only processes of another user are left that could not be killed for some
+    seconds; then the result names them. It kills after each search. It does not wait for a search that finds nothing
+    new: a tree that continues its own stopped processes could delay such a search forever.
     """
     if not LINUX:
         return _kill_group(ended_children, process_group)
     killed = KillResult()
     known: set[int] = set()
-    until = host_clock.monotonic() + _NOT_OURS_TIMEOUT
+    until = host_clock.monotonic() + _OTHER_USER_TIMEOUT
     for turn in range(1 << 62):
         more = ended_children.reap()
-        roots = [pid for pid in child_pids(os.getpid()) if pid not in spare]
-        if not roots and (spare or not more):  # (the list may miss a child that is just being forked)
+        roots = [pid for pid in child_pids(os.getpid()) if pid not in spared_pids]
+        if not roots and (spared_pids or not more):  # (the list may miss a child that is just being forked)
             return killed
         refused = _kill_one_round(roots, known, killed)
         if refused and len(refused) >= len(roots) and host_clock.monotonic() > until:
-            killed.survivors = [Survivor.of(pid) for pid in refused[:_NAMES_KEPT]]
+            killed.survivors = [Survivor.of(pid) for pid in refused[:_MAX_KEPT_NAMES]]
             return killed
         if turn > 3:
             host_clock.sleep(0.0003 if turn < 300 else 0.02)
@@ -218,13 +218,13 @@ def kill_descendants(
 
 
 def _kill_one_round(roots: list[int], known: set[int], killed: KillResult) -> list[int]:
-    """One round: stop, list, kill. Returns those that this user may not kill."""
+    """Do one round: stop, list and kill. Returns the processes that this user may not kill."""
     seen = stop_trees(roots)
     for pid in seen:
         if pid not in known and process_state(pid) not in ("", "Z"):
             known.add(pid)
             killed.count += 1
-            if len(killed.names) < _NAMES_KEPT:
+            if len(killed.names) < _MAX_KEPT_NAMES:
                 killed.names.append(process_name(pid))
     return [pid for pid in seen if not send_signal(pid, signal.SIGKILL)]
 

@@ -1,7 +1,7 @@
 """The progress of a command: two numbers in memory that it shares with its supervisor.
 
-Writing takes microseconds, never blocks and needs no database. A record carries a checksum, so one that
-is read during a write, or was cut off by a kill, is recognised and never shown.
+Writing takes microseconds, never blocks and needs no database. Each record has a checksum. So a record
+that is read during a write, or whose write was interrupted by a kill, is recognised and never shown.
 """
 
 from __future__ import annotations
@@ -20,11 +20,11 @@ from chroniker.process.run_spec import PROGRESS
 _MAGIC = b"chroniker progress\0\0"
 _RECORD = struct.Struct("<qqI")
 _SIZE = len(_MAGIC) + _RECORD.size
-_LARGEST = 2**63 - 1
-_READS = 5
+_MAX_NUMBER = 2**63 - 1
+_MAX_READS = 5
 
 _shared: mmap.mmap | None = None
-_looked = False
+_is_attach_tried = False
 
 
 def create_shared_memory() -> int:
@@ -42,7 +42,7 @@ def create_shared_memory() -> int:
 
 def read(descriptor: int) -> tuple[int, int] | None:
     """(total, complete); None if nothing, or only a part of a record, has been written."""
-    for _ in range(_READS):
+    for _ in range(_MAX_READS):
         record = os.pread(descriptor, _RECORD.size, len(_MAGIC))
         if len(record) == _RECORD.size:
             total, complete, checksum = _RECORD.unpack(record)
@@ -54,10 +54,10 @@ def read(descriptor: int) -> tuple[int, int] | None:
 def attach(descriptor: int) -> None:
     """Make this process and its forks write their progress here. Does nothing for any other kind of file.
 
-    The memory stays shared when the descriptor is closed: commands that become daemons close all they have.
+    The memory stays shared when the descriptor is closed: commands that become daemons close all their descriptors.
     """
-    global _shared, _looked
-    _looked = True
+    global _shared, _is_attach_tried
+    _is_attach_tried = True
     if os.fstat(descriptor).st_size != _SIZE:
         return
     memory = mmap.mmap(descriptor, _SIZE)
@@ -67,33 +67,33 @@ def attach(descriptor: int) -> None:
 
 @contextmanager
 def collect_progress() -> Iterator[Callable[[], tuple[int, int] | None]]:
-    """Within this block this process writes its progress to memory of its own. Yields a function that reads it."""
-    global _shared, _looked
-    before = _shared, _looked
+    """Let this process write its progress to separate memory within this block. Yields a function that reads it."""
+    global _shared, _is_attach_tried
+    before = _shared, _is_attach_tried
     descriptor = create_shared_memory()
     try:
         attach(descriptor)
         yield lambda: read(descriptor)
     finally:
-        _shared, _looked = before
+        _shared, _is_attach_tried = before
         os.close(descriptor)
 
 
 def write(total: int, complete: int) -> None:
     """Write the progress of this run. Does nothing outside a run."""
-    if not _looked:
+    if not _is_attach_tried:
         _attach_from_environment()
     if _shared is None:
         return
-    numbers = [min(max(int(number), 0), _LARGEST) for number in (total, complete)]
+    numbers = [min(max(int(number), 0), _MAX_NUMBER) for number in (total, complete)]
     body = struct.pack("<qq", *numbers)
     _shared[len(_MAGIC) :] = body + zlib.crc32(body).to_bytes(4, "little")
 
 
 def _attach_from_environment() -> None:
     """Attach the memory that the environment names, in programs that a raw command or a child started."""
-    global _looked
-    _looked = True
+    global _is_attach_tried
+    _is_attach_tried = True
     path = os.environ.get(PROGRESS)
     if not path:
         return

@@ -1,7 +1,7 @@
-"""The mark of a run on its processes: `CHRONIKER_RUN_ID` in the environment they were started with.
+"""The mark of a run on its processes: `CHRONIKER_RUN_ID` in the environment at their start.
 
-It finds the processes of a run whose keeper and fork server were both killed. It does not find processes that cleared
-their environment, or that belong to another user.
+The mark is used to find the processes of a run whose keeper and fork server were both killed. Processes that cleared
+their environment, or that belong to another user, are not found.
 """
 
 from __future__ import annotations
@@ -16,19 +16,19 @@ from chroniker.process import process_tree
 from chroniker.process.kernel import LINUX, host_clock, read_proc_file
 from chroniker.process.run_spec import RUN_ID
 
-#: As long as any run's id. Keepers and fork servers start with it, so that their forks can write theirs over it.
+#: It has the length of a run's id. Keepers and fork servers start with it, and their forks overwrite it.
 PLACEHOLDER_ID = str(UUID(int=0))
 
 _ENV_START = 49 - 2  # field of /proc/self/stat, counted from 0 after the name
 _SWEEP_TIMEOUT = 10.0
-_QUIET_SCANS = 6
+_REQUIRED_EMPTY_SCANS = 6
 
 
 def write_marker(run_id: UUID) -> bool:
     """Write the run's id over the placeholder in this process's first environment, which other processes see.
 
     Other processes see the environment at the start of the program, not later changes of `os.environ`. False when
-    the placeholder is not there (a library that rewrites the process title may have used its room).
+    the placeholder is not there (a library that rewrites the process title may have overwritten it).
     """
     if not LINUX:
         return False
@@ -49,7 +49,8 @@ def _environment_entry(run_id: str) -> bytes:
 def find_marked_processes(run_id: UUID) -> Iterator[int]:
     """The living processes of this run that still have its mark.
 
-    Newest first, and each as soon as it is found: a process that forks and ends all the time exists only for a moment.
+    The newest come first, and each is yielded as soon as it is found: a process that constantly forks and ends exists
+    only for a moment.
     """
     if LINUX:
         pids = sorted((int(name) for name in os.listdir("/proc") if name.isdigit()), reverse=True)  # noqa: PTH208
@@ -75,7 +76,9 @@ def kill_marked_processes(run_id: UUID, keeper_pid: int = 0) -> list[process_tre
         _kill_tree_of_keeper(keeper_pid, until)
     quiet = 0
     dying: dict[int, process_tree.Survivor] = {}
-    while quiet < _QUIET_SCANS:  # one scan may miss a process that forks all the time; several scans hardly miss it
+    while (
+        quiet < _REQUIRED_EMPTY_SCANS
+    ):  # one scan may miss a process that forks constantly; several scans will find it almost certainly
         found = []
         for pid in find_marked_processes(run_id):
             process_tree.send_signal(pid, signal.SIGSTOP)
@@ -95,8 +98,8 @@ def kill_marked_processes(run_id: UUID, keeper_pid: int = 0) -> list[process_tre
 def _kill_tree_of_keeper(keeper_pid: int, until: float) -> None:
     """Kill the keeper last: while it lives, even stopped, processes that lose their parent become its children.
 
-    A stopped keeper collects no child, so dead children stay listed; they are skipped. The newest children come first:
-    a process that forks and ends all the time is among them. It may have left a child that is not listed yet.
+    A stopped keeper collects no child, so dead children stay in the list; they are skipped. The newest children come
+    first: a process that constantly forks and ends is among them. It may have left a child that is not yet in the list.
     """
     process_tree.send_signal(keeper_pid, signal.SIGSTOP)
     dead: set[int] = set()

@@ -51,7 +51,7 @@ class RunSpec:
 
 @dataclass(frozen=True, slots=True)
 class Renewal:
-    """The answer to a renewal: whether the lease is still held, and who requested a stop, if somebody did."""
+    """The answer to a renewal: whether the lease is still held, and who requested a stop (None: no request)."""
 
     held: bool
     stop: str | None = None

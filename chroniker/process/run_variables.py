@@ -25,7 +25,7 @@ class CurrentRun:
     covered_until: dt.datetime | None  #: the last one; it differs only where several became one run
     interval_start: dt.datetime | None = None  #: the scheduled time before ``scheduled_for``. None: none is known
     last_success: dt.datetime | None = None  #: ``covered_until`` of the last success of the schedule. None: none
-    cause_run_id: UUID | None = None  #: the run whose end started it. None: it was not started by one
+    cause_run_id: UUID | None = None  #: the run whose end started it. None: no run started it
     cause_job: str | None = None  #: the name of that run's job. None also if that run was deleted
 
     def to_environment(self) -> dict[str, str]:
@@ -35,10 +35,10 @@ class CurrentRun:
 
     @classmethod
     def from_environment(cls, environment: Mapping[str, str]) -> CurrentRun | None:
-        """The run of this environment. ``None`` if a variable that each run has is absent or has no valid value."""
+        """The run of this environment. ``None`` if a required variable is absent or has no valid value."""
         given = {name: environment.get(variable) for name, variable in VARIABLES.items()}
         try:
-            read = {name: _READERS.get(name, str)(text) for name, text in given.items() if text is not None}
+            read = {name: _VALUE_PARSERS.get(name, str)(text) for name, text in given.items() if text is not None}
             return cls(**{"scheduled_for": None, "covered_until": None, **read})  # type: ignore[arg-type]
         except (ValueError, TypeError):
             return None
@@ -61,7 +61,7 @@ VARIABLES = {
     "cause_job": "CHRONIKER_CAUSE_JOB",
 }
 
-_READERS: dict[str, Callable[[str], object]] = {
+_VALUE_PARSERS: dict[str, Callable[[str], object]] = {
     **dict.fromkeys(("job_id", "token", "attempt"), int),
     **dict.fromkeys(("run_id", "cause_run_id"), UUID),
     **dict.fromkeys(("scheduled_for", "covered_until", "interval_start", "last_success"), dt.datetime.fromisoformat),

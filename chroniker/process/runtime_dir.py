@@ -1,7 +1,7 @@
 """The runtime directory: its locks and sockets can be trusted only if no other user can create files in it.
 
-It may be in the temporary directory, where another user could create one of its name first. So it is checked before
-each use, not only at the start.
+It may be in the temporary directory, where another user could create a directory with its name first. So it is checked
+before each use, not only at the start.
 """
 
 from __future__ import annotations
@@ -12,14 +12,15 @@ from pathlib import Path
 
 
 def ensure_private(directory: Path) -> None:
-    """Create it for this user only, if it does not exist. Raises ``OSError`` when other users can write to it."""
+    """Create the directory for this user, if it does not exist. Raises ``OSError`` if others can write to it."""
     directory.mkdir(mode=0o700, parents=True, exist_ok=True)
     if problem := directory_problem(directory, os.geteuid()):
         raise PermissionError(f"The runtime directory {directory} {problem}.")
 
 
 def directory_problem(directory: Path, *allowed_users: int) -> str:
-    """Why other users could write to it, or own it; empty if it is safe. A text that follows the directory's name."""
+    """Why the directory is not safe: another user owns it or can write to it. Empty: it is safe. The text is written
+    after the directory's name."""
     link = directory.lstat()
     if stat.S_ISLNK(link.st_mode) and link.st_uid not in (0, *allowed_users):
         return f"is a link of user {link.st_uid}"

@@ -9,7 +9,7 @@ _TOOLS = {"asyncio", "chroniker", "concurrent", "django", "execnet", "pytest", "
 
 
 def startup_threads() -> list[str]:
-    """All threads except the main one, each with the package that started it: ``x (package sentry_sdk)``."""
+    """The threads that the project started, each with its package: ``x (package sentry_sdk)``."""
     others = [thread for thread in threading.enumerate() if thread is not threading.main_thread()]
     return [f"{each.name} (package {_package_of(each)})" for each in others if _package_of(each) not in _TOOLS]
 

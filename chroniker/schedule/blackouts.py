@@ -17,8 +17,8 @@ from chroniker.schedule.timeline import latest_until, next_after
 from chroniker.schedule.zones import to_wall, zone
 
 WEEK = dt.timedelta(days=7)
-TICK = dt.timedelta(microseconds=1)
-#: How many closed times one call passes. A caller that needs more calls again.
+MICROSECOND = dt.timedelta(microseconds=1)
+#: The most closed times that one call skips. A caller that needs more calls the function again.
 MAX_CLOSED_TIMES = 500
 
 
@@ -65,7 +65,7 @@ def closed_span_from(
         return None
     name, last, following = within.name, first, first
     for _each in range(MAX_CLOSED_TIMES):
-        last = latest_until(spec, min(within.end - TICK, bound)) or last
+        last = latest_until(spec, min(within.end - MICROSECOND, bound)) or last
         further = next_after(spec, last)
         if further is None or further > bound:
             break
@@ -85,7 +85,7 @@ def last_open_instant(spec: Spec, times: Iterable[ClosedTime], first: dt.datetim
         within = closed_time_at(times, last, spec.timezone) if last > first else None
         if within is None:
             return max(last, first)
-        last = latest_until(spec, within.start - TICK) or first
+        last = latest_until(spec, within.start - MICROSECOND) or first
     return first
 
 
@@ -97,35 +97,39 @@ def _occurrences_near(
         yield time.starts_at, time.ends_at
         return
     tz = zone(timezone)
-    low, high, wall = (to_wall(tz, moment) for moment in (time.starts_at, time.ends_at, instant))
-    for start, end in (_weekly_occurrences if time.repeats == "WEEKLY" else _yearly_occurrences)(low, high, wall):
+    first_start, first_end, wall_time = (to_wall(tz, moment) for moment in (time.starts_at, time.ends_at, instant))
+    for start, end in (_weekly_occurrences if time.repeats == "WEEKLY" else _yearly_occurrences)(
+        first_start, first_end, wall_time
+    ):
         yield min(_utc_candidates(start, tz)), max(_utc_candidates(end, tz))
 
 
-Pairs = Iterator[tuple[dt.datetime, dt.datetime]]
+OccurrenceLimits = Iterator[tuple[dt.datetime, dt.datetime]]
 
 
-def _weekly_occurrences(low: dt.datetime, high: dt.datetime, wall: dt.datetime) -> Pairs:
-    nearest = (wall - low) // WEEK
-    for weeks in range(max(0, nearest - 1), nearest + 2):  # one week more: a clock change can move an occurrence
-        yield low + weeks * WEEK, high + weeks * WEEK
+def _weekly_occurrences(first_start: dt.datetime, first_end: dt.datetime, wall_time: dt.datetime) -> OccurrenceLimits:
+    nearest = (wall_time - first_start) // WEEK
+    for weeks in range(
+        max(0, nearest - 1), nearest + 2
+    ):  # one week more on each side: a clock change can move an occurrence
+        yield first_start + weeks * WEEK, first_end + weeks * WEEK
 
 
-def _yearly_occurrences(low: dt.datetime, high: dt.datetime, wall: dt.datetime) -> Pairs:
-    span = high.year - low.year
-    for year in range(max(low.year, wall.year - span - 1), wall.year + 2):
-        start, end = _move_to_year(low, year), _move_to_year(high, year + span)
+def _yearly_occurrences(first_start: dt.datetime, first_end: dt.datetime, wall_time: dt.datetime) -> OccurrenceLimits:
+    span = first_end.year - first_start.year
+    for year in range(max(first_start.year, wall_time.year - span - 1), wall_time.year + 2):
+        start, end = _move_to_year(first_start, year), _move_to_year(first_end, year + span)
         if start < end:
             yield start, end
 
 
-def _move_to_year(wall: dt.datetime, year: int) -> dt.datetime:
+def _move_to_year(wall_time: dt.datetime, year: int) -> dt.datetime:
     try:
-        return wall.replace(year=year)
+        return wall_time.replace(year=year)
     except ValueError:  # 29 February does not exist in this year
         return dt.datetime(year, 3, 1)
 
 
-def _utc_candidates(wall: dt.datetime, tz: dt.tzinfo) -> list[dt.datetime]:
+def _utc_candidates(wall_time: dt.datetime, tz: dt.tzinfo) -> list[dt.datetime]:
     """Both UTC times of a wall-clock time. They differ only in a skipped or repeated hour."""
-    return [wall.replace(tzinfo=tz, fold=fold).astimezone(dt.UTC) for fold in (0, 1)]
+    return [wall_time.replace(tzinfo=tz, fold=fold).astimezone(dt.UTC) for fold in (0, 1)]

@@ -6,12 +6,12 @@ import datetime as dt
 from bisect import bisect_left
 
 from chroniker.schedule.day_sets import LAST_YEAR, first_day_from
-from chroniker.schedule.recurrence import Recurrence, moment_of, second_of_day, times_of_day
+from chroniker.schedule.recurrence import RecurrenceRule, moment_of, second_of_day, times_of_day
 from chroniker.schedule.rrule_params import Params
 from chroniker.schedule.spec import Frequency
 
 
-class CalendarRule(Recurrence):
+class CalendarRule(RecurrenceRule):
     """Fires on the selected days of every n-th period, at fixed times of day."""
 
     def __init__(self, frequency: str, params: Params, anchor: dt.datetime) -> None:
@@ -24,25 +24,25 @@ class CalendarRule(Recurrence):
         length = {Frequency.YEARLY: 366, Frequency.MONTHLY: 31, Frequency.WEEKLY: 7, Frequency.DAILY: 1}
         self.stride = dt.timedelta(days=length[Frequency(frequency)] * params.interval)
 
-    def _first_time_from(self, wall: dt.datetime, limit: int) -> dt.datetime | None:
-        day = first_day_from(self.days, wall.toordinal(), limit)
+    def _first_time_from(self, wall_time: dt.datetime, limit: int) -> dt.datetime | None:
+        day = first_day_from(self.days, wall_time.toordinal(), limit)
         while day is not None:
             period = self._period_of(day)
             if missing := (self.first_period - period) % self.params.interval:
                 next_day = self._first_day_of(period + missing)
             elif self.params.bysetpos:
-                if found := next((moment for moment in self._times_of_period(period) if moment >= wall), None):
+                if found := next((moment for moment in self._times_of_period(period) if moment >= wall_time), None):
                     return found
                 next_day = self._first_day_of(period + self.params.interval)
             else:
-                if found := self._first_time_on(day, wall):
+                if found := self._first_time_on(day, wall_time):
                     return found
                 next_day = day + 1
             day = first_day_from(self.days, next_day, limit)
         return None
 
-    def _first_time_on(self, day: int, wall: dt.datetime) -> dt.datetime | None:
-        earliest = second_of_day(wall) if day == wall.toordinal() else 0
+    def _first_time_on(self, day: int, wall_time: dt.datetime) -> dt.datetime | None:
+        earliest = second_of_day(wall_time) if day == wall_time.toordinal() else 0
         position = bisect_left(self.times, earliest)
         return moment_of(day, self.times[position]) if position < len(self.times) else None
 

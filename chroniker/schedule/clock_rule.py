@@ -7,14 +7,14 @@ from itertools import product
 from math import gcd
 
 from chroniker.schedule.day_sets import first_day_from
-from chroniker.schedule.recurrence import DAY_SECONDS, Recurrence, absolute_second, moment_of, times_of_day
+from chroniker.schedule.recurrence import DAY_SECONDS, RecurrenceRule, absolute_second, moment_of, times_of_day
 from chroniker.schedule.rrule_params import Params
 from chroniker.schedule.spec import Frequency
 
 UNIT_SECONDS = {Frequency.HOURLY: 3600, Frequency.MINUTELY: 60, Frequency.SECONDLY: 1}
 
 
-class ClockRule(Recurrence):
+class ClockRule(RecurrenceRule):
     """Fires in every n-th hour, minute or second that meets the conditions."""
 
     def __init__(self, frequency: str, params: Params, anchor: dt.datetime) -> None:
@@ -50,10 +50,10 @@ class ClockRule(Recurrence):
         times = (hour * 3600 + minute * 60 + second for hour, minute, second in product(*values))
         return bool(self.offsets) and any((time - self.origin) % common == 0 for time in times)
 
-    def _first_time_from(self, wall: dt.datetime, limit: int) -> dt.datetime | None:
+    def _first_time_from(self, wall_time: dt.datetime, limit: int) -> dt.datetime | None:
         if self.never_fires:
             return None
-        earliest = absolute_second(wall)
+        earliest = absolute_second(wall_time)
         at = self._next_step(earliest // self.unit * self.unit)
         while (day := first_day_from(self.days, at // DAY_SECONDS, limit)) is not None:
             if at // DAY_SECONDS != day:
@@ -81,6 +81,6 @@ class ClockRule(Recurrence):
         return self.seconds[second] - second
 
 
-def _next_values(named: tuple[int, ...], size: int) -> tuple[int, ...]:
-    """For each value, the smallest named value that is not smaller, or ``size``. An empty tuple names all values."""
-    return tuple(next((n for n in named if n >= value), size) if named else value for value in range(size))
+def _next_values(allowed: tuple[int, ...], size: int) -> tuple[int, ...]:
+    """For each value, the smallest allowed value that is not smaller, or ``size``. An empty tuple allows all values."""
+    return tuple(next((n for n in allowed if n >= value), size) if allowed else value for value in range(size))

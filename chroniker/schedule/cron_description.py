@@ -10,7 +10,7 @@ from chroniker.schedule.spec import Frequency
 
 
 def describe_cron(rule: CronRule) -> str | None:
-    """The expression in words; None if they would be harder to read than the expression."""
+    """Return the expression in words; None if the words would be harder to read than the expression."""
     interval = _interval_words(rule)
     time = interval or _time_words(rule)
     if time is None:

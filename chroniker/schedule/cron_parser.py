@@ -1,4 +1,4 @@
-"""Parses and validates cron expressions. croniter expands the fields; this module finds the invalid part.
+"""Parses and validates cron expressions. croniter expands the fields; this module finds the part that is invalid.
 
 Five fields as in crontab(5): minute, hour, day of the month, month, day of the week. With six fields the *first* one is
 the second, as in Quartz and Spring. Some syntax of croniter is refused: ``R`` and ``H``, whose times are random or
@@ -34,7 +34,7 @@ ALIASES = {
 CRONITER_ERRORS = (CroniterError, ValueError, TypeError, AttributeError, LookupError, ArithmeticError)
 
 
-class Field(NamedTuple):
+class FieldDefinition(NamedTuple):
     name: Promise
     low: int
     high: int
@@ -43,14 +43,14 @@ class Field(NamedTuple):
 
 
 FIELDS = (
-    Field(gettext_lazy("second"), 0, 59, "*/10 * * * * *"),
-    Field(gettext_lazy("minute"), 0, 59, "*/15 * * * *"),
-    Field(gettext_lazy("hour"), 0, 23, "0 9-17 * * *"),
-    Field(gettext_lazy("day of the month"), 1, 31, "0 3 1,15 * *"),
-    Field(gettext_lazy("month"), 1, 12, "0 3 1 jan,jul *"),
-    Field(gettext_lazy("day of the week"), 0, 7, "0 3 * * mon-fri"),
+    FieldDefinition(gettext_lazy("second"), 0, 59, "*/10 * * * * *"),
+    FieldDefinition(gettext_lazy("minute"), 0, 59, "*/15 * * * *"),
+    FieldDefinition(gettext_lazy("hour"), 0, 23, "0 9-17 * * *"),
+    FieldDefinition(gettext_lazy("day of the month"), 1, 31, "0 3 1,15 * *"),
+    FieldDefinition(gettext_lazy("month"), 1, 12, "0 3 1 jan,jul *"),
+    FieldDefinition(gettext_lazy("day of the week"), 0, 7, "0 3 * * mon-fri"),
 )
-DAY, WEEKDAY = 3, 5
+DAY_POSITION, WEEKDAY_POSITION = 3, 5
 #: Second, minute, hour: their steps restart with each minute, hour, day.
 TIME_FIELDS = (0, 1, 2)
 
@@ -66,7 +66,8 @@ def parse_fields(text: str) -> tuple[str, ...]:
             _("The expression has %(n)d characters; at most %(max)d are allowed.") % {"n": len(text), "max": MAX_LENGTH}
         )
     try:
-        if not text.isascii() and (message := foreign_syntax.expression_message(text)):  # a space that looks like one
+        # A character may look like a space.
+        if not text.isascii() and (message := foreign_syntax.expression_message(text)):
             raise _cron_error(message)
         return _split_and_validate(text)
     except ScheduleError as error:
@@ -81,7 +82,7 @@ def _split_and_validate(text: str) -> tuple[str, ...]:
         for part in token.split(","):
             _refuse_misread_syntax(field, part)
     try:
-        # croniter's strict mode refuses days that no month has. With "day OR weekday", cron fires on the weekday.
+        # croniter's strict mode refuses days that no month has. With "day OR weekday" they are valid: weekdays fire.
         croniter.expand(" ".join(fields), strict=not either_day_matches(fields), second_at_beginning=True)
     except CRONITER_ERRORS as error:
         raise _find_invalid_part(text, fields) from error
@@ -89,8 +90,8 @@ def _split_and_validate(text: str) -> tuple[str, ...]:
 
 
 def either_day_matches(fields: tuple[str, ...]) -> bool:
-    """Whether a day matches if one of the two day fields does: both restrict, and neither begins with a star."""
-    return not any(fields[position].startswith(("*", "?")) for position in (DAY, WEEKDAY))
+    """Whether a day matches if one of the two day fields matches: this is so if neither field begins with a star."""
+    return not any(fields[position].startswith(("*", "?")) for position in (DAY_POSITION, WEEKDAY_POSITION))
 
 
 def _split_fields(text: str) -> tuple[str, ...]:
@@ -121,8 +122,8 @@ def _resolve_alias(text: str) -> str:
     raise _cron_error(_("“%(text)s” is not supported: %(hint)s.") % {"text": text, "hint": hint})
 
 
-def _refuse_misread_syntax(field: Field, part: str) -> None:
-    """croniter accepts these, with a result that differs between hosts or from what people expect."""
+def _refuse_misread_syntax(field: FieldDefinition, part: str) -> None:
+    """Refuse syntax that croniter accepts, but with a result that differs between hosts or surprises people."""
     if foreign_syntax.RANDOM.match(part):
         raise _cron_error(foreign_syntax.random_message(part, field))
     if EQUAL_RANGE.match(part):
@@ -140,11 +141,11 @@ def _find_invalid_part(text: str, fields: tuple[str, ...]) -> ScheduleError:
                 return _cron_error(foreign_syntax.part_message(part, position) or _range_message(field, part))
     return _cron_error(
         _("“%(text)s” never fires: no month it names has a day “%(day)s”. For the end of each month write “0 3 L * *”.")
-        % {"text": text, "day": fields[DAY]}
+        % {"text": text, "day": fields[DAY_POSITION]}
     )
 
 
-def _range_message(field: Field, part: str) -> str:
+def _range_message(field: FieldDefinition, part: str) -> str:
     if part == "":
         template = _("A part of the %(field)s is empty: write numbers with a comma between, as in “%(example)s”.")
     else:

@@ -1,8 +1,8 @@
 """Cron expressions as rules in wall-clock time.
 
 croniter expands the fields of an expression; this module searches them for the next time. croniter's own search is five
-times slower, keeps its position in the object, so that threads cannot share it, and requires both day fields to match
-with ``#`` and ``W``, where crontab(5) requires one. Tests compare both implementations.
+times slower. It keeps its position in the object, so threads cannot share the object. With ``#`` and ``W`` it requires
+that both day fields match, while crontab(5) requires one. Tests compare both implementations.
 """
 
 from __future__ import annotations
@@ -80,7 +80,7 @@ class CronRule:
 
     def __init__(self, text: str) -> None:
         self.fields = cron_parser.parse_fields(text)
-        #: As in Debian's cron: ``*`` or ``*/n`` in the hour or minute field. Here also in the second.
+        #: As in Debian's cron: whether the hour or minute field is ``*`` or ``*/n``. Here also the second field.
         self.by_interval = any(field.startswith("*") for field in self.fields[:3])
         parsed = croniter(" ".join(self.fields), SOME_DAY, second_at_beginning=True)
         minutes, hours, _days, _months, _weekdays, seconds = parsed.expanded
@@ -92,63 +92,63 @@ class CronRule:
             message = _("“%(text)s” never fires, because there is no such day. “0 3 1 * *” fires on day 1 each month.")
             raise ScheduleError("cron", message % {"text": text})
 
-    def first_at_or_after(self, wall: dt.datetime) -> dt.datetime | None:
-        """The first time at or after ``wall``, or None if there is none within a hundred years."""
-        limit = ordinal_of_new_year(min(wall.year + HORIZON_YEARS, LAST_YEAR))
-        day = first_day_from(self.days, wall.toordinal(), limit)
-        if day == wall.toordinal():
-            if time := self._time_at_or_after(wall):
-                return dt.datetime.combine(wall, time)
+    def first_at_or_after(self, wall_time: dt.datetime) -> dt.datetime | None:
+        """The first time at or after ``wall_time``, or None if there is none within a hundred years."""
+        limit = ordinal_of_new_year(min(wall_time.year + HORIZON_YEARS, LAST_YEAR))
+        day = first_day_from(self.days, wall_time.toordinal(), limit)
+        if day == wall_time.toordinal():
+            if time := self._time_at_or_after(wall_time):
+                return dt.datetime.combine(wall_time, time)
             day = first_day_from(self.days, day + 1, limit)
         first = dt.time(self.hours[0], self.minutes[0], self.seconds[0])
         return None if day is None else dt.datetime.combine(dt.date.fromordinal(day), first)
 
-    def last_before(self, wall: dt.datetime) -> dt.datetime | None:
-        """The last time before ``wall``, or None if there is none within a hundred years."""
-        limit = ordinal_of_new_year(max(wall.year - HORIZON_YEARS, 1))
-        day = last_day_until(self.days, wall.toordinal(), limit)
-        if day == wall.toordinal():
-            if time := self._time_before(wall):
-                return dt.datetime.combine(wall, time)
+    def last_before(self, wall_time: dt.datetime) -> dt.datetime | None:
+        """The last time before ``wall_time``, or None if there is none within a hundred years."""
+        limit = ordinal_of_new_year(max(wall_time.year - HORIZON_YEARS, 1))
+        day = last_day_until(self.days, wall_time.toordinal(), limit)
+        if day == wall_time.toordinal():
+            if time := self._time_before(wall_time):
+                return dt.datetime.combine(wall_time, time)
             day = last_day_until(self.days, day - 1, limit)
         last = dt.time(self.hours[-1], self.minutes[-1], self.seconds[-1])
         return None if day is None else dt.datetime.combine(dt.date.fromordinal(day), last)
 
-    def _time_at_or_after(self, wall: dt.datetime) -> dt.time | None:
+    def _time_at_or_after(self, wall_time: dt.datetime) -> dt.time | None:
         hours, minutes, seconds = self.hours, self.minutes, self.seconds
-        second = wall.second + bool(wall.microsecond)
-        at_hour = bisect_left(hours, wall.hour)
-        if at_hour < len(hours) and hours[at_hour] == wall.hour:
-            at_minute = bisect_left(minutes, wall.minute)
-            if at_minute < len(minutes) and minutes[at_minute] == wall.minute:
+        second = wall_time.second + bool(wall_time.microsecond)
+        at_hour = bisect_left(hours, wall_time.hour)
+        if at_hour < len(hours) and hours[at_hour] == wall_time.hour:
+            at_minute = bisect_left(minutes, wall_time.minute)
+            if at_minute < len(minutes) and minutes[at_minute] == wall_time.minute:
                 at_second = bisect_left(seconds, second)
                 if at_second < len(seconds):
-                    return dt.time(wall.hour, wall.minute, seconds[at_second])
+                    return dt.time(wall_time.hour, wall_time.minute, seconds[at_second])
                 at_minute += 1
             if at_minute < len(minutes):
-                return dt.time(wall.hour, minutes[at_minute], seconds[0])
+                return dt.time(wall_time.hour, minutes[at_minute], seconds[0])
             at_hour += 1
         return dt.time(hours[at_hour], minutes[0], seconds[0]) if at_hour < len(hours) else None
 
-    def _time_before(self, wall: dt.datetime) -> dt.time | None:
+    def _time_before(self, wall_time: dt.datetime) -> dt.time | None:
         hours, minutes, seconds = self.hours, self.minutes, self.seconds
-        second = wall.second + bool(wall.microsecond)
-        at_hour = bisect_right(hours, wall.hour) - 1
-        if at_hour >= 0 and hours[at_hour] == wall.hour:
-            at_minute = bisect_right(minutes, wall.minute) - 1
-            if at_minute >= 0 and minutes[at_minute] == wall.minute:
+        second = wall_time.second + bool(wall_time.microsecond)
+        at_hour = bisect_right(hours, wall_time.hour) - 1
+        if at_hour >= 0 and hours[at_hour] == wall_time.hour:
+            at_minute = bisect_right(minutes, wall_time.minute) - 1
+            if at_minute >= 0 and minutes[at_minute] == wall_time.minute:
                 at_second = bisect_left(seconds, second) - 1
                 if at_second >= 0:
-                    return dt.time(wall.hour, wall.minute, seconds[at_second])
+                    return dt.time(wall_time.hour, wall_time.minute, seconds[at_second])
                 at_minute -= 1
             if at_minute >= 0:
-                return dt.time(wall.hour, minutes[at_minute], seconds[-1])
+                return dt.time(wall_time.hour, minutes[at_minute], seconds[-1])
             at_hour -= 1
         return dt.time(hours[at_hour], minutes[-1], seconds[-1]) if at_hour >= 0 else None
 
 
-def _field_numbers(expanded: list[int | str], everything: range) -> Numbers:
-    return tuple(everything) if "*" in expanded else tuple(sorted(int(value) for value in expanded))
+def _field_numbers(expanded: list[int | str], all_numbers: range) -> Numbers:
+    return tuple(all_numbers) if "*" in expanded else tuple(sorted(int(value) for value in expanded))
 
 
 def _cron_days_of(parsed: croniter, fields: tuple[str, ...]) -> CronDays:
@@ -180,6 +180,6 @@ def _weekday_from_monday(day: int) -> int:
 
 
 @lru_cache(maxsize=4096)
-def cron_rule(text: str) -> CronRule:
+def parse_cron_rule(text: str) -> CronRule:
     """The parsed expression. Jobs with the same expression share the result."""
     return CronRule(text)

@@ -106,7 +106,7 @@ def _compute_day_mask(days: RuleDays, year: int) -> int:
 
 
 def _easter_offsets_within(byeaster: Numbers, year: int) -> Numbers:
-    """The offsets whose day is in this year. With others dateutil fails, or returns a day at the year's other end."""
+    """The offsets whose day is in this year. With other offsets dateutil fails, or returns a wrong day of the year."""
     sunday = easter(year).toordinal()
     return tuple(
         offset for offset in byeaster if ordinal_of_new_year(year) <= sunday + offset < ordinal_of_new_year(year + 1)

@@ -1,4 +1,4 @@
-"""Deadlines of a day: “06:00” or “06:00 mon-fri”, in the time zone of a job. Pure functions of text and datetimes."""
+"""Daily deadlines: “06:00” or “06:00 mon-fri”, in the time zone of a job. Pure functions of text and datetimes."""
 
 from __future__ import annotations
 
@@ -14,20 +14,20 @@ from chroniker.schedule.spec import Frequency, Spec
 from chroniker.schedule.timeline import latest_until, next_after
 
 _FORM = re.compile(r"(?P<hour>[01]?\d|2[0-3]):(?P<minute>[0-5]\d)(?:\s+(?P<days>\S+))?\Z")
-_TICK = dt.timedelta(microseconds=1)
-#: How many instants in blackouts are passed over to find an open one.
+_MICROSECOND = dt.timedelta(microseconds=1)
+#: The most instants in blackouts that are skipped to find an instant outside blackouts.
 _MOST_CLOSED = 500
 
 
 class Deadline(NamedTuple):
-    """``at``: the latest deadline. ``instant``: the last instant that should be done by then, if any."""
+    """``at``: the latest deadline. ``instant``: the last instant whose run should have ended by then, if any."""
 
     at: dt.datetime
     instant: dt.datetime | None
 
 
 def deadline_schedule(text: str, timezone: str) -> Spec:
-    """The deadlines as a schedule. Raises ``ScheduleError`` for another form of text."""
+    """Return the deadlines as a schedule. Raises ``ScheduleError`` if the text has another form."""
     form = _FORM.match(text.strip())
     if form is None:
         raise ScheduleError(
@@ -55,13 +55,13 @@ def latest_deadline(text: str, spec: Spec, closed_times: list[ClosedTime], now: 
     at = latest_until(days, now)
     if at is None:
         return None
-    before = latest_until(days, at - _TICK)
-    instant = latest_until(spec, at - _TICK)
+    before = latest_until(days, at - _MICROSECOND)
+    instant = latest_until(spec, at - _MICROSECOND)
     for _each in range(_MOST_CLOSED):
         within = closed_time_at(closed_times, instant, spec.timezone) if closed_times and instant else None
         if within is None:
             break
-        instant = latest_until(spec, within.start - _TICK)
+        instant = latest_until(spec, within.start - _MICROSECOND)
     if instant is not None and before is not None and instant < before:
         instant = None
     return Deadline(at, instant)

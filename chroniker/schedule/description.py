@@ -8,7 +8,7 @@ from django.utils.translation import gettext as _
 
 from chroniker.schedule import phrases
 from chroniker.schedule.cron_description import describe_cron
-from chroniker.schedule.cron_rule import cron_rule
+from chroniker.schedule.cron_rule import parse_cron_rule
 from chroniker.schedule.rrule_description import describe_recurrence
 from chroniker.schedule.rrule_params import parse_params
 from chroniker.schedule.spec import Frequency, Spec
@@ -35,7 +35,7 @@ def _rule_text(spec: Spec) -> str:
     if spec.frequency == Frequency.ONCE and spec.run_at is not None:
         return _("once at %(moment)s") % {"moment": _local_time_text(spec, spec.run_at)}
     if spec.frequency == Frequency.CRON:
-        return describe_cron(cron_rule(spec.cron)) or _("by the cron expression “%(cron)s”") % {
+        return describe_cron(parse_cron_rule(spec.cron)) or _("by the cron expression “%(cron)s”") % {
             "cron": spec.cron.strip()
         }
     start = DEFAULT_ANCHOR if spec.starts_at is None else spec.starts_at.astimezone(zone(spec.timezone))

@@ -11,7 +11,7 @@ from django.utils.translation import gettext as _
 from chroniker.schedule import phrases
 from chroniker.schedule.spec import DstFold, DstGap, Spec
 from chroniker.schedule.timeline import IntervalTimeline, WallClockTimeline, next_after, parse_schedule
-from chroniker.schedule.zones import SECOND, Stretch, stretches, zone
+from chroniker.schedule.zones import SECOND, OffsetPeriod, offset_periods, zone
 
 LOOK_AHEAD = dt.timedelta(days=366)
 MAX_TIMES_SHOWN = 4
@@ -42,17 +42,17 @@ def clock_change_notes(spec: Spec, now: dt.datetime) -> list[str]:
     return notes
 
 
-def _clock_changes(spec: Spec, begin: dt.datetime, end: dt.datetime) -> Iterator[Stretch]:
-    """The stretches that end with a clock change between these moments."""
+def _clock_changes(spec: Spec, begin: dt.datetime, end: dt.datetime) -> Iterator[OffsetPeriod]:
+    """The periods of constant offset that end with a clock change between these moments."""
     for year in range(begin.year, end.year + 1):
-        for stretch in stretches(zone(spec.timezone), year):
-            if begin < stretch.end <= end and stretch.after != stretch.offset:
-                yield stretch
+        for period in offset_periods(zone(spec.timezone), year):
+            if begin < period.end <= end and period.after != period.offset:
+                yield period
 
 
 @dataclass(frozen=True, slots=True)
 class _AffectedTimes:
-    """The wall-clock times of a rule from ``low`` to ``high`` (excluded), the edges of a gap or a fold."""
+    """The wall-clock times of a rule from ``low`` to ``high`` (excluded), which are the ends of a gap or a fold."""
 
     times: list[dt.datetime]
     low: dt.datetime
@@ -61,14 +61,14 @@ class _AffectedTimes:
     @classmethod
     def between(cls, timeline: WallClockTimeline, low: dt.datetime, high: dt.datetime) -> _AffectedTimes | None:
         times: list[dt.datetime] = []
-        wall = timeline.rule.first_at_or_after(low)
-        while wall is not None and wall < high and len(times) <= MAX_TIMES_SHOWN:
-            times.append(wall)
-            wall = timeline.rule.first_at_or_after(wall + SECOND)
+        wall_time = timeline.rule.first_at_or_after(low)
+        while wall_time is not None and wall_time < high and len(times) <= MAX_TIMES_SHOWN:
+            times.append(wall_time)
+            wall_time = timeline.rule.first_at_or_after(wall_time + SECOND)
         return cls(times, low, high) if times else None
 
     def message_values(self) -> dict[str, str]:
-        shown = [phrases.clock_time(wall.hour, wall.minute, wall.second) for wall in self.times]
+        shown = [phrases.clock_time(wall_time.hour, wall_time.minute, wall_time.second) for wall_time in self.times]
         if len(shown) > MAX_TIMES_SHOWN:
             shown[MAX_TIMES_SHOWN:] = ["…"]
         return {
@@ -78,12 +78,16 @@ class _AffectedTimes:
             "times": ", ".join(shown),
         }
 
-    def _edge_text(self, wall: dt.datetime) -> str:
+    def _edge_text(self, wall_time: dt.datetime) -> str:
         one_day = self.low.date() == self.high.date()
-        return phrases.clock_time(wall.hour, wall.minute, wall.second) if one_day else phrases.date_and_time(wall)
+        return (
+            phrases.clock_time(wall_time.hour, wall_time.minute, wall_time.second)
+            if one_day
+            else phrases.date_and_time(wall_time)
+        )
 
 
-def _gap_note(timeline: WallClockTimeline, change: Stretch) -> str | None:
+def _gap_note(timeline: WallClockTimeline, change: OffsetPeriod) -> str | None:
     affected = _AffectedTimes.between(timeline, change.end + change.offset, change.end + change.after)
     if affected is None:
         return None
@@ -110,7 +114,7 @@ def _keeps_its_interval(timeline: WallClockTimeline, affected: _AffectedTimes) -
     return (affected.low - previous) + (following - affected.high) <= usual
 
 
-def _fold_note(timeline: WallClockTimeline, change: Stretch) -> str | None:
+def _fold_note(timeline: WallClockTimeline, change: OffsetPeriod) -> str | None:
     affected = _AffectedTimes.between(timeline, change.end + change.after, change.end + change.offset)
     if affected is None:
         return None
@@ -126,7 +130,7 @@ def _fold_note(timeline: WallClockTimeline, change: Stretch) -> str | None:
     return text % {**values, "twice": _("On %(date)s the clock shows %(low)s to %(high)s twice") % values}
 
 
-def _shift_note(timeline: IntervalTimeline, change: Stretch) -> str | None:
+def _shift_note(timeline: IntervalTimeline, change: OffsetPeriod) -> str | None:
     """The note that the schedule's wall-clock times shift. None: the change is a multiple of the interval."""
     if not (change.after - change.offset) % timeline.step:
         return None

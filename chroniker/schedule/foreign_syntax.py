@@ -19,8 +19,8 @@ LAST_WEEKDAY = re.compile(r"^([0-7]|sun|mon|tue|wed|thu|fri|sat)l$", re.IGNORECA
 DAYS_BEFORE_LAST = re.compile(r"^l-(\d{1,2})$", re.IGNORECASE | re.ASCII)
 LAST_WORKING_DAY = re.compile(r"^(lw|wl)$", re.IGNORECASE)
 NEAREST_WORKING_DAY = re.compile(r"\dw|w\d", re.IGNORECASE | re.ASCII)
-NAMES = ("sun", "mon", "tue", "wed", "thu", "fri", "sat")
-DAY, WEEKDAY = 3, 5
+WEEKDAY_ABBREVIATIONS = ("sun", "mon", "tue", "wed", "thu", "fri", "sat")
+DAY_POSITION, WEEKDAY_POSITION = 3, 5
 
 
 class NamedField(Protocol):
@@ -32,7 +32,7 @@ class NamedField(Protocol):
 
 
 def expression_message(text: str) -> str | None:
-    """About a whole expression: a time zone in it, or a character that looks like a space."""
+    """Return a message about a time zone in the expression, or about a character that looks like a space; else None."""
     if ZONE_PREFIX.match(text):
         return _("“%(text)s”: the time zone is not part of the expression. Set the time zone of the schedule.") % {
             "text": text
@@ -57,15 +57,19 @@ def random_message(part: str, field: NamedField) -> str:
 
 
 def part_message(part: str, position: int) -> str | None:
-    """About one part of a field that is valid elsewhere; None if it is not known from another scheduler."""
-    if position == WEEKDAY and (match := LAST_WEEKDAY.match(part)):
-        day = NAMES.index(match[1].lower()) if match[1].lower() in NAMES else int(match[1]) % 7
+    """Return a message about a part of a field that is valid in another scheduler; None if it is not known there."""
+    if position == WEEKDAY_POSITION and (match := LAST_WEEKDAY.match(part)):
+        day = (
+            WEEKDAY_ABBREVIATIONS.index(match[1].lower())
+            if match[1].lower() in WEEKDAY_ABBREVIATIONS
+            else int(match[1]) % 7
+        )
         return _("For the last %(weekday)s of the month write “L%(day)d”, not “%(part)s”.") % {
             "weekday": WEEKDAYS[(day - 1) % 7],
             "day": day,
             "part": part,
         }
-    if position != DAY:
+    if position != DAY_POSITION:
         return None
     if match := DAYS_BEFORE_LAST.match(part):
         return _(

@@ -19,7 +19,7 @@ from chroniker.schedule.zones import SECOND
 DAY_SECONDS = 86_400
 
 
-class Recurrence(ABC):
+class RecurrenceRule(ABC):
     """Base class of both kinds of rules. Immutable after construction, so threads may share it."""
 
     by_interval = False
@@ -31,37 +31,37 @@ class Recurrence(ABC):
         self.days = _rule_days_of(frequency, params, anchor)
         self._last: dt.datetime | None = None
 
-    def first_at_or_after(self, wall: dt.datetime) -> dt.datetime | None:
-        wall = max(wall, self.anchor)
-        if wall.year > LAST_YEAR:
+    def first_at_or_after(self, wall_time: dt.datetime) -> dt.datetime | None:
+        wall_time = max(wall_time, self.anchor)
+        if wall_time.year > LAST_YEAR:
             return None
-        found = self._first_time_from(wall, ordinal_of_new_year(min(wall.year + HORIZON_YEARS, LAST_YEAR)))
+        found = self._first_time_from(wall_time, ordinal_of_new_year(min(wall_time.year + HORIZON_YEARS, LAST_YEAR)))
         return found if found is not None and (self._last is None or found <= self._last) else None
 
-    def last_before(self, wall: dt.datetime) -> dt.datetime | None:
-        """Searches forward from earlier and earlier starts, so that only one search direction is implemented."""
+    def last_before(self, wall_time: dt.datetime) -> dt.datetime | None:
+        """Search forward from starts that get earlier and earlier. So only one direction of search is implemented."""
         reach = self.stride
-        while wall > self.anchor:
-            start = wall - reach if wall - self.anchor > reach else self.anchor
+        while wall_time > self.anchor:
+            start = wall_time - reach if wall_time - self.anchor > reach else self.anchor
             found = self.first_at_or_after(start)
-            if found is not None and found < wall:
-                return self._advance_to_last_before(wall, found)
+            if found is not None and found < wall_time:
+                return self._advance_to_last_before(wall_time, found)
             if start == self.anchor:
                 break
             reach *= 4
         return None
 
-    def _advance_to_last_before(self, wall: dt.datetime, found: dt.datetime) -> dt.datetime:
+    def _advance_to_last_before(self, wall_time: dt.datetime, found: dt.datetime) -> dt.datetime:
         for _ in range(3):  # usually a stride contains only a few times
             following = self.first_at_or_after(found + SECOND)
-            if following is None or following >= wall:
+            if following is None or following >= wall_time:
                 return found
             found = following
-        high = wall
+        high = wall_time
         while high - found > SECOND:
             middle = found + max((high - found) // 2, SECOND)
             following = self.first_at_or_after(middle)
-            if following is not None and following < wall:
+            if following is not None and following < wall_time:
                 found = following
             else:
                 high = middle
@@ -69,17 +69,17 @@ class Recurrence(ABC):
 
     def compute_last_time(self) -> None:
         """Compute the last time of a rule with ``count``. Times are counted in wall-clock time from the anchor."""
-        last, wall = None, self.anchor
+        last, wall_time = None, self.anchor
         for _ in range(self.params.count or 0):
-            last = self.first_at_or_after(wall)
+            last = self.first_at_or_after(wall_time)
             if last is None:
                 return
-            wall = last + SECOND
+            wall_time = last + SECOND
         self._last = last
 
     @abstractmethod
-    def _first_time_from(self, wall: dt.datetime, limit: int) -> dt.datetime | None:
-        """The first time at or after ``wall``, on a day before ``limit``."""
+    def _first_time_from(self, wall_time: dt.datetime, limit: int) -> dt.datetime | None:
+        """The first time at or after ``wall_time``, on a day before ``limit``."""
 
 
 def _rule_days_of(frequency: str, params: Params, anchor: dt.datetime) -> RuleDays:
@@ -101,13 +101,13 @@ def times_of_day(hours: tuple[int, ...], minutes: tuple[int, ...], seconds: tupl
     return tuple(sorted(h * 3600 + m * 60 + s for h, m, s in product(hours, minutes, seconds)))
 
 
-def second_of_day(wall: dt.datetime) -> int:
-    """Rounded up to a full second; 24:00 is possible."""
-    return wall.hour * 3600 + wall.minute * 60 + wall.second + bool(wall.microsecond)
+def second_of_day(wall_time: dt.datetime) -> int:
+    """The second of the day, rounded up to a full second; 24:00 is possible."""
+    return wall_time.hour * 3600 + wall_time.minute * 60 + wall_time.second + bool(wall_time.microsecond)
 
 
-def absolute_second(wall: dt.datetime) -> int:
-    return wall.toordinal() * DAY_SECONDS + second_of_day(wall)
+def absolute_second(wall_time: dt.datetime) -> int:
+    return wall_time.toordinal() * DAY_SECONDS + second_of_day(wall_time)
 
 
 def moment_of(day: int, second: int) -> dt.datetime:

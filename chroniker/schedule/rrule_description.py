@@ -13,7 +13,7 @@ from chroniker.schedule.spec import Frequency
 
 
 def describe_recurrence(frequency: str, params: Params, start: dt.datetime) -> str | None:
-    """The rule in words; None if it has no simple description. ``start`` gives what the parameters do not set."""
+    """The rule in words; None if it has no simple description. ``start`` gives values that are not in ``params``."""
     if params.bysetpos or params.byyearday or params.byweekno or params.byeaster or params.wkst:
         return None
     if frequency in UNIT_SECONDS:

@@ -18,7 +18,7 @@ Weekday = tuple[int, int]
 
 WEEKDAY_NAMES = ("monday", "tuesday", "wednesday", "thursday", "friday", "saturday", "sunday")
 #: ``mo(+1)`` as in dateutil, ``1mo`` as in RFC 5545, ``mo``, ``mon`` or ``0``.
-WEEKDAY = re.compile(r"^(?P<first>[+-]?\d{1,2})?(?P<name>[a-z]{2,9}|\d)(\((?P<nth>[+-]?\d{1,2})\))?$", re.ASCII)
+WEEKDAY_PATTERN = re.compile(r"^(?P<first>[+-]?\d{1,2})?(?P<name>[a-z]{2,9}|\d)(\((?P<nth>[+-]?\d{1,2})\))?$", re.ASCII)
 
 #: In characters. A text with all values of all parameters is shorter.
 MAX_LENGTH = 20_000
@@ -34,7 +34,7 @@ class Key(NamedTuple):
     example: str
 
 
-KEYS = {
+NUMBER_PARAMETERS = {
     "bysetpos": Key(1, 366, True, "bysetpos:-1"),
     "bymonth": Key(1, 12, False, "bymonth:1,7"),
     "bymonthday": Key(1, 31, True, "bymonthday:1,-1"),
@@ -46,7 +46,7 @@ KEYS = {
     "bysecond": Key(0, 59, False, "bysecond:0,30"),
 }
 OTHER_KEYS = ("interval", "count", "byweekday", "wkst")
-#: Names of RFC 5545 that dateutil has changed.
+#: Names in RFC 5545 for which dateutil uses other names.
 SYNONYMS = {"byday": "byweekday"}
 
 
@@ -74,7 +74,7 @@ class Params:
 
     @property
     def has_no_conditions(self) -> bool:
-        """Whether there is no condition, so that all steps have the same length."""
+        """Whether there is no condition. Then all steps have the same length."""
         return not (self.selects_days or self.bymonth or self.bysetpos or self.byhour or self.byminute or self.bysecond)
 
 
@@ -103,7 +103,7 @@ def _split_parameter(text: str) -> tuple[str, list[str]]:
             _("“%(text)s” is not a parameter: write “interval:15;byhour:7,8,9”.") % {"text": text.strip()}
         )
     key = SYNONYMS.get(key, key)
-    if key not in KEYS and key not in OTHER_KEYS:
+    if key not in NUMBER_PARAMETERS and key not in OTHER_KEYS:
         raise _params_error(_unknown_key_message(key))
     return key, [value.strip() for value in values.split(",")]
 
@@ -121,7 +121,7 @@ def _unknown_key_message(key: str) -> str:
             "key": key,
             "field": instead[key],
         }
-    known = [*OTHER_KEYS, *KEYS]
+    known = [*OTHER_KEYS, *NUMBER_PARAMETERS]
     near = difflib.get_close_matches(key, known, n=1, cutoff=0.5)
     hint = (
         _("did you mean “%(near)s”?") % {"near": near[0]}
@@ -132,7 +132,7 @@ def _unknown_key_message(key: str) -> str:
 
 
 def _parse_values(frequency: str, key: str, values: list[str]) -> object:
-    if key in KEYS:
+    if key in NUMBER_PARAMETERS:
         return tuple(sorted({_parse_signed_number(key, value) for value in values}))
     if key == "byweekday":
         return tuple(sorted({_parse_weekday(frequency, key, value) for value in values}))
@@ -144,7 +144,7 @@ def _parse_values(frequency: str, key: str, values: list[str]) -> object:
 
 
 def _parse_signed_number(key: str, text: str) -> int:
-    rule = KEYS[key]
+    rule = NUMBER_PARAMETERS[key]
     number = int(text) if re.fullmatch(r"[+-]?\d{1,3}", text, re.ASCII) else None
     if number is None or not rule.low <= (abs(number) if rule.negative else number) <= rule.high:
         template = (
@@ -172,7 +172,7 @@ def _parse_positive_number(key: str, text: str, high: int) -> int:
 
 
 def _parse_weekday(frequency: str, key: str, text: str) -> Weekday:
-    match = WEEKDAY.match(text)
+    match = WEEKDAY_PATTERN.match(text)
     day = _day_number(match["name"]) if match else None
     if match is None or day is None or (match["first"] and match["nth"]):
         raise _params_error(

@@ -8,7 +8,7 @@ from django.utils.translation import gettext as _
 
 from chroniker.exceptions import ScheduleError
 from chroniker.schedule.cron_parser import FIELDS, TIME_FIELDS, expand_part
-from chroniker.schedule.cron_rule import CronDays, CronRule, cron_rule
+from chroniker.schedule.cron_rule import CronDays, CronRule, parse_cron_rule
 from chroniker.schedule.day_sets import RuleDays
 from chroniker.schedule.rrule_params import parse_params
 from chroniker.schedule.spec import Frequency, Spec
@@ -25,7 +25,7 @@ def warnings(spec: Spec) -> list[str]:
     except ScheduleError:
         return []
     if spec.frequency == Frequency.CRON:
-        return list(_cron_warnings(cron_rule(spec.cron)))
+        return list(_cron_warnings(parse_cron_rule(spec.cron)))
     return list(_short_month_warnings(spec))
 
 

@@ -46,8 +46,8 @@ class Spec:
     """One schedule. Not validated here; see ``timeline.validate``. The frequency MANUAL has no instants.
 
     ``starts_at`` and ``ends_at`` limit every frequency, both included. ``starts_at`` is also the anchor of recurrence
-    rules. Without it the anchor is Monday, 2001-01-01 00:00 in the schedule's zone, so that the same rule has the same
-    instants whenever it was saved.
+    rules. Without it the anchor is Monday, 2001-01-01 00:00 in the schedule's zone. So the same rule always has the
+    same instants, independent of the time at which it was saved.
     """
 
     frequency: str
@@ -60,11 +60,11 @@ class Spec:
     dst_gap: str = DstGap.RUN.value
     dst_fold: str = DstFold.FIRST.value
 
-    @functools.lru_cache(maxsize=8192)  # noqa: B019  # of a value: it keeps no job
+    @functools.lru_cache(maxsize=8192)  # noqa: B019  # the key is a plain value: the cache keeps no job alive
     def fingerprint(self) -> str:
         """A hash of 32 characters that changes whenever an instant may change.
 
-        Fields that the frequency does not use are not part of it. Neither are the rules of the time zone database.
+        It does not contain fields that the frequency does not use, or the rules of the time zone database.
         """
         parts = [str(self.frequency)]
         if self.frequency != Frequency.MANUAL:

@@ -14,7 +14,7 @@ from chroniker.exceptions import ScheduleError
 from chroniker.schedule import dst
 from chroniker.schedule.calendar_rule import CalendarRule
 from chroniker.schedule.clock_rule import UNIT_SECONDS, ClockRule
-from chroniker.schedule.cron_rule import cron_rule
+from chroniker.schedule.cron_rule import parse_cron_rule
 from chroniker.schedule.rrule_params import Params, parse_params
 from chroniker.schedule.spec import DstFold, DstGap, Frequency, Spec
 from chroniker.schedule.zones import SECOND, offset_at, zone
@@ -37,7 +37,7 @@ class WallClockTimeline:
 
     rule: dst.WallRule
     zone: ZoneInfo
-    policy: dst.Policy
+    policy: dst.ClockChangePolicy
 
     def first_after(self, moment: dt.datetime) -> dt.datetime | None:
         return dst.first_after(self.rule, self.zone, self.policy, moment)
@@ -48,7 +48,7 @@ class WallClockTimeline:
 
 @dataclass(frozen=True, slots=True)
 class IntervalTimeline:
-    """Fires at a fixed interval of real time from the anchor, whatever the wall clock shows."""
+    """Fires at a fixed interval of real time from the anchor, independent of the wall clock."""
 
     anchor: dt.datetime
     step: dt.timedelta
@@ -80,7 +80,7 @@ class OnceTimeline:
 
 @dataclass(frozen=True, slots=True)
 class EmptyTimeline:
-    """No instants: something else than a schedule starts the job."""
+    """Has no instants: the job is started by something else than a schedule."""
 
     def first_after(self, moment: dt.datetime) -> dt.datetime | None:
         return None
@@ -92,7 +92,7 @@ class EmptyTimeline:
 def validate(spec: Spec) -> None:
     """Raises ``ScheduleError`` with the name of the invalid field. A valid schedule never makes ``next_after`` raise.
 
-    A schedule whose last instant has passed is valid. A schedule that can never fire is not, unless it is MANUAL.
+    A schedule whose last instant has passed is valid. A schedule that can never fire is invalid, unless it is MANUAL.
     """
     span = parse_schedule(spec)
     if span.first > span.last:
@@ -106,7 +106,7 @@ def next_after(spec: Spec, instant: dt.datetime) -> dt.datetime | None:
     instant is earlier than 1970.
     """
     span = parse_schedule(spec)
-    found = span.timeline.first_after(max(_to_naive_utc(instant), span.first - dst.TICK))
+    found = span.timeline.first_after(max(_to_naive_utc(instant), span.first - dst.MICROSECOND))
     return found.replace(tzinfo=dt.UTC) if found is not None and found <= span.last else None
 
 
@@ -129,8 +129,8 @@ class ParsedSchedule(NamedTuple):
 @lru_cache(maxsize=8192)
 def parse_schedule(spec: Spec) -> ParsedSchedule:
     """The parsed schedule and its limits. Raises ``ScheduleError`` if it is not valid."""
-    first = _start_moment(spec) or dst.BEGINNING
-    last = dst.END - dst.TICK if spec.ends_at is None else _checked_moment("ends_at", spec.ends_at)
+    first = _start_moment(spec) or dst.INSTANT_RANGE_START
+    last = dst.INSTANT_RANGE_END - dst.MICROSECOND if spec.ends_at is None else _checked_moment("ends_at", spec.ends_at)
     return ParsedSchedule(timeline_of(spec), first, last)
 
 
@@ -144,7 +144,7 @@ def timeline_of(spec: Spec) -> Timeline:
     if spec.frequency == Frequency.MANUAL:
         return EmptyTimeline()
     if spec.frequency == Frequency.CRON:
-        rule: dst.WallRule = cron_rule(spec.cron)
+        rule: dst.WallRule = parse_cron_rule(spec.cron)
         return WallClockTimeline(rule, tz, dst.REAL_TIME if rule.by_interval else policy)
     if spec.frequency not in Frequency.values:
         message = _("“%(name)s” is not a frequency. Choose one of %(known)s.")
@@ -153,18 +153,18 @@ def timeline_of(spec: Spec) -> Timeline:
 
 
 @lru_cache(maxsize=64)
-def _policy(gap: str, fold: str) -> dst.Policy:
+def _policy(gap: str, fold: str) -> dst.ClockChangePolicy:
     for field, value, known in (("dst_gap", gap, DstGap.values), ("dst_fold", fold, DstFold.values)):
         if value not in known:
             raise ScheduleError(
                 field, _("“%(value)s” is not one of %(known)s.") % {"value": value, "known": ", ".join(known)}
             )
-    return dst.Policy(str(gap), str(fold))
+    return dst.ClockChangePolicy(str(gap), str(fold))
 
 
 @lru_cache(maxsize=4096)
 def _recurring_timeline(
-    frequency: str, text: str, tz: ZoneInfo, start: dt.datetime | None, policy: dst.Policy
+    frequency: str, text: str, tz: ZoneInfo, start: dt.datetime | None, policy: dst.ClockChangePolicy
 ) -> Timeline:
     params = _parse_params_cached(frequency, text)
     if params.count is not None and start is None:
@@ -198,7 +198,7 @@ def _checked_moment(field: str, value: dt.datetime) -> dt.datetime:
         raise ScheduleError(
             field, _("“%(value)s” has no time zone; write it like 2026-03-29T02:30+01:00.") % {"value": value}
         )
-    if not dst.BEGINNING.year <= value.year < dst.END.year:
+    if not dst.INSTANT_RANGE_START.year <= value.year < dst.INSTANT_RANGE_END.year:
         raise ScheduleError(field, _("“%(value)s” is outside the years 1970 to 8999.") % {"value": value})
     return _to_naive_utc(value)
 
@@ -207,6 +207,6 @@ def _to_naive_utc(value: dt.datetime) -> dt.datetime:
     """The same moment in UTC without tzinfo, limited to the range of all instants."""
     if value.tzinfo is None:
         raise ValueError("an instant needs a time zone")
-    if not dst.BEGINNING.year <= value.year < dst.END.year:
-        return dst.BEGINNING - SECOND if value.year < dst.BEGINNING.year else dst.END
+    if not dst.INSTANT_RANGE_START.year <= value.year < dst.INSTANT_RANGE_END.year:
+        return dst.INSTANT_RANGE_START - SECOND if value.year < dst.INSTANT_RANGE_START.year else dst.INSTANT_RANGE_END
     return value.astimezone(dt.UTC).replace(tzinfo=None)

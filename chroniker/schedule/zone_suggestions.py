@@ -76,7 +76,7 @@ FIXED_OFFSET = re.compile(r"(?:utc|gmt|z)?\s*([+-])\s*(\d{1,2})(?::?(\d{2}))?", 
 
 
 def unknown_zone_message(name: object) -> str:
-    """Why this name is not usable as a time zone, with an example of a usable one."""
+    """Return a message that says why this name is not usable as a time zone, with an example of a usable name."""
     text = str(name)[:64].strip()
     quoted = {"name": shortened(str(name))}
     if text in HOST_DEPENDENT:

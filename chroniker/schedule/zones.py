@@ -1,9 +1,9 @@
-"""Time zones as stretches of constant UTC offset.
+"""Time zones as periods of constant UTC offset.
 
-``zoneinfo`` does not list the transitions of a zone. They are found by comparing the offsets of consecutive days and
-bisecting, once per zone and year. In this package a datetime without tzinfo is either UTC (named ``moment``, ``start``,
-``end``) or wall-clock time (``wall``, ``low``, ``high``). Arithmetic on naive datetimes is exact, while Python's
-arithmetic on aware datetimes ignores changes of the offset.
+``zoneinfo`` does not list the offset changes of a zone. This module compares the offsets of consecutive days and finds
+each change by bisection, once for each zone and year. In this package a datetime without tzinfo is either UTC (named
+``moment``, ``start``, ``end``) or wall-clock time (``wall_time``, ``low``, ``high``). Arithmetic on naive datetimes is
+exact, while Python's arithmetic on aware datetimes ignores changes of the offset.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ DAY = dt.timedelta(days=1)
 SECOND = dt.timedelta(seconds=1)
 
 
-class Stretch(NamedTuple):
+class OffsetPeriod(NamedTuple):
     """A span of UTC with a constant offset, from ``start`` (included) to ``end`` (excluded)."""
 
     start: dt.datetime
@@ -41,7 +41,7 @@ def zone(name: str) -> zoneinfo.ZoneInfo:
     try:
         if name and name not in HOST_DEPENDENT:
             return zoneinfo.ZoneInfo(name)
-    # The exception depends on how the name fails as a path: not found, a directory, too long, outside, not text.
+    # ZoneInfo uses the name as a path. The exception depends on its fault: not found, a directory, too long, …
     except (LookupError, ValueError, OSError, TypeError, AttributeError):
         pass
     raise ScheduleError("timezone", unknown_zone_message(name))
@@ -54,21 +54,21 @@ def offset_at(tz: dt.tzinfo, moment: dt.datetime) -> dt.timedelta:
 
 
 def to_wall(tz: dt.tzinfo, moment: dt.datetime) -> dt.datetime:
-    """What a clock on a wall of this zone shows at this moment, which is aware."""
+    """The wall-clock time in this zone at this moment. ``moment`` must have a time zone."""
     return moment.astimezone(tz).replace(tzinfo=None, fold=0)
 
 
 @lru_cache(maxsize=4096)
-def stretches(tz: zoneinfo.ZoneInfo, year: int) -> tuple[Stretch, ...]:
-    """The stretches of this UTC year, in order.
+def offset_periods(tz: zoneinfo.ZoneInfo, year: int) -> tuple[OffsetPeriod, ...]:
+    """The periods of constant offset in this UTC year, in order.
 
-    A change that is reversed within a day is not found. The time zone database has none since 1970.
+    A change that is reversed within a day is not found. The time zone database has no such change since 1970.
     """
     first, last = dt.datetime(year, 1, 1), dt.datetime(year + 1, 1, 1)
     edges = [first, *_offset_changes(tz, first, last), last]
     offsets = [offset_at(tz, first - SECOND), *(offset_at(tz, edge) for edge in edges)]
     return tuple(
-        Stretch(edges[n], edges[n + 1], offsets[n + 1], offsets[n], offsets[n + 2]) for n in range(len(edges) - 1)
+        OffsetPeriod(edges[n], edges[n + 1], offsets[n + 1], offsets[n], offsets[n + 2]) for n in range(len(edges) - 1)
     )
 
 
@@ -96,10 +96,10 @@ def _find_offset_change(tz: dt.tzinfo, low: dt.datetime, high: dt.datetime) -> d
 
 @lru_cache(maxsize=1)
 def zone_rules_version() -> str:
-    """Like "2025b"; empty where it cannot be found out. Versions compare as text.
+    """The version of the time zone rules, such as "2025b"; empty if it is unknown. Versions can be compared as text.
 
-    That of the system's files, or else of the package ``tzdata``, in the order in which ``zoneinfo`` looks for zones.
-    Read once: a process keeps the rules that it started with.
+    It is the version of the system's files, or else of the package ``tzdata``. ``zoneinfo`` looks for zones in the same
+    order. It is read once: a process keeps the rules that it started with.
     """
     for folder in zoneinfo.TZPATH:
         try:

@@ -13,13 +13,13 @@ from chroniker.eligibility import pauses, waiting_activations
 from chroniker.models import Action, AuditEntry, Backfill, JobState, Outbox, Run, Status, Switch, installation
 from chroniker.reasons import Code
 
-#: Added to the token of each job. The original starts fewer runs of a job before anybody notices the copy.
+#: Added to the token of each job. The original database starts fewer runs of a job before a person notices the copy.
 RAISE_BY = 1_000_000
 
 
 @dataclass(frozen=True, slots=True)
 class WaitingWork:
-    """What would run or be sent here as soon as the copy is adopted."""
+    """The runs and messages that would start or be sent here as soon as the copy is adopted."""
 
     missed: int  #: jobs with due scheduled times, a pending retry, waiting activations or an open backfill
     queued: int  #: claimed runs, and runs by flag
@@ -34,7 +34,7 @@ class AdoptionChoices:
 
 
 def count_waiting_work() -> WaitingWork:
-    """Count what would run or be sent after the adoption. Three statements."""
+    """Count the runs and messages that would start or be sent after the adoption. Needs three statements."""
     now = database_now()
     requested = Q(pk__in=waiting_activations.all_waiting_activations().values("target"))
     requested |= Q(pk__in=Backfill.objects.filter(finished_at=None).values("job"))
@@ -44,7 +44,7 @@ def count_waiting_work() -> WaitingWork:
 
 
 def adopt_database(requested_by: str, choices: AdoptionChoices) -> None:
-    """Adopt this copy of the database. Only the last step lets jobs run, so an adoption that failed can be repeated."""
+    """Adopt this copy of the database. Only the last step lets jobs run, so a failed adoption can be repeated."""
     if choices.stop_queued:
         lifecycle.stop_all_claimed_runs(requested_by)
     if choices.discard_messages:

@@ -17,9 +17,10 @@ logger = logging.getLogger(__name__)
 
 
 def with_open_backfills(states: Sequence[JobState], now: dt.datetime) -> list[JobState]:
-    """The states for which a plan can be computed, each with its ``open_backfill``. At most three statements.
+    """Return the states for which a plan can be computed, each with its ``open_backfill``. At most three statements.
 
-    A backfill whose schedule raises is ended with the error; if only this host cannot compute it, it is left to others.
+    If the schedule of a backfill raises an error, the backfill is ended with this error. If only this host cannot
+    compute the schedule, the backfill is left to other hosts.
     """
     by_job = {row.job_id: row for row in Backfill.objects.filter(job__in=[s.pk for s in states], finished_at=None)}
     states = [state for state in states if state.pk in by_job]
@@ -30,16 +31,16 @@ def with_open_backfills(states: Sequence[JobState], now: dt.datetime) -> list[Jo
     )
     for state in look:
         if (error := errors.get(state.pk)) is not None:
-            _report_error(by_job[state.pk], error)
+            _handle_schedule_error(by_job[state.pk], error)
     undecided = {state.pk for state in look} - found.keys()
     for state in states:
         state.__dict__["open_backfill"] = OpenBackfill(by_job[state.pk], found.get(state.pk))
     return [state for state in states if state.pk not in undecided]
 
 
-def _report_error(backfill: Backfill, error: Exception) -> None:
+def _handle_schedule_error(backfill: Backfill, error: Exception) -> None:
     if lifecycle.is_host_local_error(error):
-        logger.error("This host cannot compute backfill %s, other hosts may: %s", backfill.pk, error)
+        logger.error("This host cannot compute backfill %s; perhaps other hosts can: %s", backfill.pk, error)
         return
     logger.error("The scheduled times of backfill %s cannot be computed; it is ended.", backfill.pk, exc_info=error)
     lifecycle.fail_backfill(backfill.pk, f"{type(error).__name__}: {error}")

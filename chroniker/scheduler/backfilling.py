@@ -25,9 +25,9 @@ from chroniker.models.backfill import schedule_to_json
 from chroniker.schedule import Frequency
 from chroniker.scheduler import manual_runs, stopping
 
-#: Instants of one backfill, those without a run included.
+#: The most instants of one backfill. Instants that get no run are counted too.
 MOST_INSTANTS = 10_000
-#: Earlier years are typing errors. The year 1 cannot be converted to all time zones.
+#: An earlier year is taken for a typing error. Times in the year 1 cannot be converted to all time zones.
 FIRST_YEAR = 1970
 
 
@@ -50,7 +50,7 @@ class BackfillRequest:
 
 @dataclass(frozen=True, slots=True)
 class Preview:
-    """Each instant of the range with the result that the stored runs show, and how many get a run."""
+    """Each instant of the range with its result in the stored runs, and the number of instants that get a run."""
 
     decided: list[DecidedInstant]
     planned: int
@@ -63,7 +63,7 @@ class Preview:
 
 
 def preview_backfill(requested: BackfillRequest) -> Preview:
-    """What the backfill would run now. Raises ``BackfillRefused`` with the reason if it cannot be made."""
+    """Return what the backfill would run now. Raises ``BackfillRefused`` with the reason if it cannot be created."""
     state = _booked_state(requested.job)
     _refuse_wrong_choices(requested)
     decided = _decide_instants(requested.job, _instants_of_range(requested, state))
@@ -78,7 +78,8 @@ def preview_backfill(requested: BackfillRequest) -> Preview:
 
 
 def request_backfill(requested: BackfillRequest, requested_by: str) -> Backfill:
-    """Make the backfill; ticks claim runs. Raises ``BackfillRefused`` as ``preview_backfill``, and if one is open."""
+    """Create the backfill; ticks claim its runs. Raises ``BackfillRefused`` like ``preview_backfill``, and if the job
+    has an open backfill."""
     expected = preview_backfill(requested)
     if not expected.planned:
         raise BackfillRefused(
@@ -134,7 +135,7 @@ def _refuse_wrong_choices(requested: BackfillRequest) -> None:
 
 
 def _instants_of_range(requested: BackfillRequest, state: JobState) -> list[dt.datetime]:
-    """The instants of the range outside blackouts. Refuses a range that the schedule itself has not covered yet."""
+    """Return the instants of the range outside blackouts. Refuses a range that the schedule has not yet covered."""
     for moment in (requested.first, requested.last):
         if moment.utcoffset() is None:
             raise ValueError(f"{moment} has no time zone")
@@ -164,7 +165,7 @@ def _instants_of_range(requested: BackfillRequest, state: JobState) -> list[dt.d
 
 
 def _decide_instants(job: Job, instants: list[dt.datetime]) -> list[DecidedInstant]:
-    """With one statement for each ``MOST_LOOKED_AT`` instants, or for as many as one statement can decide."""
+    """Needs one statement for each ``MOST_LOOKED_AT`` instants, or for fewer if one statement decides fewer."""
     decided: list[DecidedInstant] = []
     while len(decided) < len(instants):
         window = InstantWindow(job.pk, instants[len(decided) : len(decided) + MOST_LOOKED_AT])

@@ -27,29 +27,33 @@ from chroniker.scheduler.tick_result import TickResult
 
 logger = logging.getLogger(__name__)
 
-#: A pass begins no further batch of a kind after this time, so that expiry and redispatch wait for no long backlog.
+#: A pass begins no further batch of a kind after this time, so that a long backlog does not delay expiry and
+#: redispatch.
 TIME_BOX = dt.timedelta(seconds=30)
 
 #: After this many consecutive full batches without a claim, this process leaves the rest to other claimers.
 MOST_LOST_BATCHES = 3
 
-Clock = Callable[[], dt.datetime]
+ClockFunction = Callable[[], dt.datetime]
 
 
 @dataclass(frozen=True, slots=True)
 class ClaimSearch:
-    """The claims that a pass searches for. The next pass finds what changes meanwhile."""
+    """The claims that a pass searches for. Changes during the pass are found by the next pass."""
 
     kinds: tuple[ClaimKind, ...] = TICK_KINDS
-    replaced: bool = True  #: some due job may replace its open run
-    groups: bool = True  #: some group is paused or has a limit
+    replaced: bool = True  #: a due job may replace its open run
+    groups: bool = True  #: a group is paused or has a limit
 
 
-EVERYTHING = ClaimSearch()
+SEARCH_ALL_CLAIMS = ClaimSearch()
 
 
 def claim_due_jobs(
-    result: TickResult, clock: Clock, only_jobs: Collection[int] | None = None, search: ClaimSearch = EVERYTHING
+    result: TickResult,
+    clock: ClockFunction,
+    only_jobs: Collection[int] | None = None,
+    search: ClaimSearch = SEARCH_ALL_CLAIMS,
 ) -> Iterator[list[Run]]:
     """Claim due jobs, and add the runs to ``result``. Yields the runs of each batch after its commit, for dispatch."""
     if search.replaced:
@@ -75,20 +79,20 @@ def stop_runs_to_replace(now: dt.datetime, only_jobs: Collection[int] | None) ->
 def _is_in_blackout(state: JobState, now: dt.datetime) -> bool:
     try:
         return claim_plan.all_due_in_blackout(state, now)
-    except Exception:  # an error of one schedule concerns this job alone; its plan is computed next, and suspends it
+    except Exception:  # an error of one schedule affects this job only; the plan is computed next and suspends the job
         logger.exception("Cannot compute whether a blackout holds job %s.", state.pk)
         return False
 
 
 def _claim_jobs_of_kind(
-    kind: ClaimKind, result: TickResult, clock: Clock, only_jobs: Collection[int] | None, check_groups: bool
+    kind: ClaimKind, result: TickResult, clock: ClockFunction, only_jobs: Collection[int] | None, check_groups: bool
 ) -> Iterator[list[Run]]:
     began, lost_batches = host_clock.monotonic(), 0
     while lost_batches < MOST_LOST_BATCHES and host_clock.monotonic() - began < TIME_BOX.total_seconds():
         now = clock()
         found = due.read_due_states(
             kind, now, only_jobs, check_groups=check_groups, limit=settings.batch_size + 1
-        )  # one more: whether to go on
+        )  # one more than a batch: shows whether another batch follows
         states = found[: settings.batch_size]
         if not states:
             return
@@ -104,9 +108,9 @@ def _claim_jobs_of_kind(
 
 
 def _claim_batch(plans: list[lifecycle.Plan], now: dt.datetime) -> list[Run]:
-    """Claim a batch. If one job's data raises an error, claim the jobs one by one, so that only that job waits.
+    """Claim a batch. If the data of one job causes an error, claim the jobs one by one, so that only that job waits.
 
-    An error of the database itself is raised: it concerns all jobs.
+    An error of the database itself is raised, because it affects all jobs.
     """
     try:
         return lifecycle.claim(plans, now)
@@ -114,7 +118,7 @@ def _claim_batch(plans: list[lifecycle.Plan], now: dt.datetime) -> list[Run]:
         raise
     except Exception:
         if len(plans) == 1:
-            logger.exception("Job %s cannot be claimed; other jobs are.", plans[0].state.pk)
+            logger.exception("Job %s cannot be claimed; other jobs are claimed.", plans[0].state.pk)
             return []
         logger.warning("A batch of %d jobs cannot be claimed at once; they are claimed one by one.", len(plans))
     return [run for plan in plans for run in _claim_batch([plan], now)]
@@ -122,7 +126,7 @@ def _claim_batch(plans: list[lifecycle.Plan], now: dt.datetime) -> list[Run]:
 
 def _record_batch(result: TickResult, states: Sequence[JobState], claimed: Sequence[Run]) -> None:
     result.claimed += claimed
-    # Tokens number the runs of a job, so this costs no statement.
+    # Tokens number the runs of a job, so this check needs no statement.
     before = {state.job_id: state.last_token for state in states}
     result.over_maximum |= {
         run.job_id
@@ -137,7 +141,8 @@ def _record_batch(result: TickResult, states: Sequence[JobState], claimed: Seque
 def _make_plans(
     kind: ClaimKind, states: Sequence[JobState], now: dt.datetime, result: TickResult
 ) -> list[lifecycle.Plan]:
-    """The plans of one batch. Suspends a job whose schedule raises; books one edited past the model."""
+    """Return the plans of one batch. Suspends a job if its schedule raises an error; books a job that was edited
+    without its model class."""
     ids = [state.job_id for state in states]
     until = dependencies.ready_until(ids, now) if kind.dependencies is Scope.ALL else {}
     if kind.covers_instants and any(state.job.calendar_id for state in states):
@@ -157,9 +162,11 @@ def _make_plans(
                 plans.append(
                     claim_plan.make_plan(kind, state, now, until.get(state.job_id), waiting.get(state.job_id, ()))
                 )
-        except Exception as error:  # an error of one schedule concerns this job alone
+        except Exception as error:  # an error of one schedule affects this job only
             if lifecycle.is_host_local_error(error):
-                logger.error("This host cannot compute the schedule of job %s, other hosts may: %s", state.pk, error)
+                logger.error(
+                    "This host cannot compute the schedule of job %s; perhaps other hosts can: %s", state.pk, error
+                )
                 continue
             logger.exception("The schedule of job %s cannot be computed; it is suspended.", state.pk)
             lifecycle.suspend_schedule(state, error)

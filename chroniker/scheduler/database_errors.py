@@ -1,4 +1,4 @@
-"""Errors of the database, for people."""
+"""Texts about database errors, for people."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from chroniker.models import Job
 
 MIGRATE = "Run: manage.py migrate"
 
-#: Apps whose tables runs need, if they are installed.
+#: Runs need the tables of these apps, if the apps are installed.
 APPS = ("chroniker", "chroniker_celery", "django_celery_results")
 
 
@@ -22,7 +22,7 @@ def explain_database_error(error: Error) -> str:
 
 
 def missing_migrations_text(error: Exception) -> str:
-    """The cause of this error in a sentence, if ``migrate`` removes it. Empty also while the database is down."""
+    """The cause of this error in a sentence, if ``migrate`` removes it. Also empty while the database is down."""
     if not isinstance(error, (OperationalError, ProgrammingError)):
         return ""
     connection = connections[settings.database]

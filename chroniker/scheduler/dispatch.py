@@ -25,7 +25,7 @@ _BEFORE_ALL_CLAIMS = dt.datetime(2000, 1, 1, tzinfo=dt.UTC)
 
 
 def set_queues_in_advance(plans: Iterable[lifecycle.Plan]) -> None:
-    """Let the claims of these plans record their dispatch in advance, where the executor knows the queue."""
+    """Set the queue of each plan whose executor knows it: then the claim itself records the dispatch."""
     queues: dict[tuple[str, str, str], str | None] = {}
     for plan in plans:
         job = plan.job
@@ -44,9 +44,9 @@ def _queue_for(job: Job) -> str | None:
 
 
 def dispatch(runs: Sequence[Run], now: dt.datetime, *, is_new: bool = False) -> int:
-    """Hand claimed runs to their executors; returns how many they accepted. Later ticks offer the others again.
+    """Hand claimed runs to their executors; returns how many runs they accepted. Later ticks try the others again.
 
-    ``is_new``: they come from claims of this pass; their dispatch may be recorded already (``set_queues_in_advance``).
+    ``is_new``: this pass has claimed the runs; their dispatch may be recorded already (``set_queues_in_advance``).
     """
     by_alias = defaultdict(list)
     for run in runs:
@@ -58,7 +58,7 @@ def dispatch(runs: Sequence[Run], now: dt.datetime, *, is_new: bool = False) -> 
         try:
             executor = executors[alias]
             accepted = executor.dispatch(group)
-        except Exception as error:  # no broker, or a bad alias: the claims wait, with the reason
+        except Exception as error:  # no broker, or an invalid alias: the claims wait, and the reason is recorded
             logger.warning("Executor %r accepted none of %d runs: %s", alias, len(group), one_line(error))
             lifecycle.record_not_accepted(ids, now, error=f"{type(error).__name__}: {error}", is_new=is_new)
             continue
@@ -75,7 +75,7 @@ def dispatch(runs: Sequence[Run], now: dt.datetime, *, is_new: bool = False) -> 
 
 
 def _record_dispatch(group: Sequence[Run], accepted: Collection[UUID], now: dt.datetime, *, is_new: bool) -> None:
-    """Record the dispatch of the accepted runs, as far as their claims have not."""
+    """Record the dispatch of the accepted runs, unless their claims have recorded it already."""
     expected = {run.pk: run.queue for run in group if is_new and run.dispatch_count}
     if isinstance(accepted, Mapping):
         for run in group:
@@ -100,7 +100,7 @@ def claims_for_this_host(local_executors: Collection[str]) -> QuerySet[Run]:
 
 
 def claims_to_redispatch(now: dt.datetime | Expression, local_executors: Collection[str]) -> QuerySet[Run]:
-    """Claims whose message seems lost, or that no worker took; the longest waiting first."""
+    """Claims whose message seems lost, or that no worker took. The claim that waits longest comes first."""
     return (
         claims_for_this_host(local_executors)
         .filter(redispatch_at__lte=now)
@@ -111,14 +111,14 @@ def claims_to_redispatch(now: dt.datetime | Expression, local_executors: Collect
 
 def claims_left_for_this_host(local_executors: Collection[str]) -> QuerySet[Run]:
     """Claims that other hosts' ticks made, that only this host can dispatch, and that were not dispatched yet."""
-    # Any time of redispatch will do; the condition is there for its index, which contains only open claims.
+    # Any value of ``redispatch_at`` is accepted. The condition lets the database use an index of open claims only.
     waiting = Run.objects.filter(status=Status.CLAIMED, redispatch_at__gt=_BEFORE_ALL_CLAIMS, dispatched_at=None)
     mine = waiting.filter(required_host=settings.hostname, job__executor__in=local_executors)
     return mine.select_related("job").order_by("redispatch_at")
 
 
 def dispatch_again(now: dt.datetime, *, is_draining: bool = False) -> int:
-    """Send a second message for claims whose first one seems lost. Harmless: only one start succeeds.
+    """Send a second message for claims whose first message seems lost. This is harmless: only one start succeeds.
 
     While this host is draining, claims of executors that execute here are left to other hosts.
     """
@@ -131,24 +131,25 @@ def dispatch_again(now: dt.datetime, *, is_draining: bool = False) -> int:
     return dispatch([run for run in waiting if run.pk in mine], now)
 
 
-def dispatch_claims_left_for_this_host(now: dt.datetime, contested: Collection[int]) -> int:
+def dispatch_claims_left_for_this_host(now: dt.datetime, job_ids_won_by_others: Collection[int]) -> int:
     """Dispatch claims that other hosts' ticks made for this host, including those that are not committed yet.
 
     Two hosts tick at the same time, and either may win a claim. If the other host wins a claim for this host, this tick
-    waits for its commit; otherwise the run would wait for this host's next tick. ``contested``: jobs for this host that
-    another tick won.
+    waits for the commit of the other tick; otherwise the run would wait for the next tick of this host.
+    ``job_ids_won_by_others``: the jobs for this host that another tick has claimed.
     """
     here = executors.hosted_aliases()
     if not here:
         return 0
-    if contested:
-        lifecycle.wait_for_state_locks(contested)
+    if job_ids_won_by_others:
+        lifecycle.wait_for_state_locks(job_ids_won_by_others)
     return dispatch(list(claims_left_for_this_host(here)[: settings.batch_size]), now)
 
 
 def redispatch_old_claims_of_this_host(min_age: dt.timedelta) -> int:
     """Dispatch again the claims that only this host can take and whose message is older than ``min_age``. Called when a
-    worker of this host starts: meanwhile its queue may have expired with the messages. One statement without claims.
+    worker of this host starts: its queue may have expired with the messages before. Needs one statement if there is no
+    such claim.
     """
     claims = Run.objects.filter(status=Status.CLAIMED, required_host=settings.hostname)
     lost = claims.filter(dispatched_at__lt=FromNow(-min_age)).select_related("job").order_by("claimed_at")
@@ -156,7 +157,7 @@ def redispatch_old_claims_of_this_host(min_age: dt.timedelta) -> int:
 
 
 def stop_or_continue_consuming(workers: Iterable[tuple[str, str, Sequence[str]]], *, stop: bool) -> None:
-    """Send a hint to workers whose host is draining, or no longer. ``workers``: executor, name and queues of each."""
+    """Tell workers that the drain of their host began or ended. ``workers``: executor, name and queues of each."""
     for alias, worker, queues in workers:
         try:
             executors[alias].stop_or_continue_consuming(worker, queues, stop=stop)
@@ -167,7 +168,7 @@ def stop_or_continue_consuming(workers: Iterable[tuple[str, str, Sequence[str]]]
 def end_drain_of_this_host(*, starting_worker: str = "") -> bool:
     """End the drain of this host: its live workers consume their queues again. ``False``: it was not draining.
 
-    ``starting_worker``: the worker that calls this, if any; it consumes its queues already.
+    ``starting_worker``: the worker that calls this function, if any. It consumes its queues already.
     """
     workers = draining.end_drain_here()
     stop_or_continue_consuming([each for each in workers or () if each[1] != starting_worker], stop=False)
@@ -175,7 +176,8 @@ def end_drain_of_this_host(*, starting_worker: str = "") -> bool:
 
 
 def notify_workers_of_stop(runs: Collection[Run]) -> None:
-    """Send a hint to the workers of these runs that a stop was requested; of a run on every host, to each child's."""
+    """Send a hint to the workers of these runs that a stop was requested. For a run on every host, notify the
+    worker of each child."""
     executor_of = {run.pk: run.job.executor for run in runs}
     if parents := [run.pk for run in runs if run.required_host == EVERY_HOST]:
         children = Run.objects.filter(parent__in=parents, status=Status.RUNNING).values_list("pk", "parent")

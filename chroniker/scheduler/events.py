@@ -22,7 +22,7 @@ from chroniker.models import Activation, Job
 from chroniker.reasons import Code, Reason
 from chroniker.scheduler.tick import claim_and_dispatch
 
-LONGEST_KEY = 200
+MAX_KEY_LENGTH = 200
 
 
 def trigger(
@@ -34,14 +34,14 @@ def trigger(
 ) -> Activation:
     """Insert an activation of ``job`` in the caller's transaction: rolled back with it, claimed after its commit.
 
-    A second call with the same ``key`` returns the first activation, whatever became of it. *Limit:* a transaction at
-    REPEATABLE READ that began before the first call was committed cannot read that row. It gets a row that is not
-    stored; nothing is inserted then either. ``instant``: the scheduled time that the run is for, instead of now.
-    ``args``: words in place of the job's arguments; they are neither split nor searched for placeholders. A disabled
-    job is passed over: the activation says so.
+    A second call with the same ``key`` returns the first activation, also if it has ended. *Limit:* a transaction at
+    REPEATABLE READ that began before the commit of the first call cannot read that row. It gets a row that is not
+    stored; in this case too, nothing is inserted. ``instant``: the scheduled time that the run is for, instead of now.
+    ``args``: words in place of the job's arguments; they are not split, and placeholders in them are not replaced. A
+    disabled job does not run: the activation shows this.
 
     Raises ``EventRefused`` with the reason, ``ValueError`` for a time without a time zone, and ``TypeError`` for
-    arguments that are no list of texts. Nothing is written then.
+    arguments that are not a list of texts. In these cases nothing is written.
     """
     _check_connection(job)
     _check_arguments(job, key, instant, args)
@@ -68,7 +68,7 @@ def trigger(
 
 
 def _stored_activation_with_key(row: Activation) -> Activation | None:
-    """The stored activation with the key of this one. No statement without a key."""
+    """Return the stored activation with the same key. Without a key, needs no statement."""
     return None if row.key is None else Activation.objects.filter(target=row.target_id, key=row.key).first()
 
 
@@ -84,9 +84,9 @@ def _check_connection(job: Job) -> None:
 def _check_arguments(job: Job, key: str | None, instant: dt.datetime | None, args: Sequence[str] | None) -> None:
     if instant is not None and instant.utcoffset() is None:
         raise ValueError(f"{instant} has no time zone")
-    if key is not None and not (0 < len(key) <= LONGEST_KEY and key.isprintable()):
+    if key is not None and not (0 < len(key) <= MAX_KEY_LENGTH and key.isprintable()):
         text = _("“%(key)s” is no key: it has 1 to %(max)d printable characters.")
-        raise EventRefused(text % {"key": shortened(key), "max": LONGEST_KEY})
+        raise EventRefused(text % {"key": shortened(key), "max": MAX_KEY_LENGTH})
     if args is None:
         return
     if isinstance(args, str) or not all(isinstance(word, str) for word in args):
@@ -104,7 +104,7 @@ def _check_arguments(job: Job, key: str | None, instant: dt.datetime | None, arg
 
 
 def _insert_activation(row: Activation) -> Activation:
-    """A plain insert in a savepoint: “insert or ignore” ends with deadlocks on MariaDB."""
+    """Insert the row in a savepoint. The statement “insert or ignore” would cause deadlocks on MariaDB."""
     try:
         with transaction.atomic(using=settings.database):
             row.save(force_insert=True)

@@ -1,4 +1,4 @@
-"""Regular work for the whole fleet. The tick that moves the due time of the work's row forward does the work."""
+"""Periodic work for the whole fleet. A tick that moves the due time in the row of a work forward does this work."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ from chroniker.scheduler import guarantees
 
 logger = logging.getLogger(__name__)
 
-#: A pass starts no further portion of counting after this time.
+#: A pass starts no further portion of rows after this time.
 TIME_BOX = dt.timedelta(seconds=5)
 #: Minutes of ticks, tickers and workers are kept this long; a host without a heartbeat is kept longer.
 DAY = dt.timedelta(days=1)
@@ -55,19 +55,19 @@ ACTIVATION_AGE = dt.timedelta(days=30)
 #: Entries of the audit, and backfills that have ended, are kept this long.
 AUDIT_AGE = dt.timedelta(days=365)
 #: Rows of hourly counts or of the audit deleted by one statement.
-PORTION = 10_000
+ROWS_PER_DELETE = 10_000
 
 
 @dataclass(frozen=True, slots=True)
 class RegularWork:
     every: dt.timedelta
     do: Callable[[dt.datetime], object]
-    waiting: Callable[[], QuerySet[Any]] | None = None  #: rows without which there is nothing to do
+    waiting: Callable[[], QuerySet[Any]] | None = None  #: if there is none of these rows, there is nothing to do
     is_wanted: Callable[[], bool] = lambda: True  #: whether the settings ask for it
 
 
 def count_closed_runs_in_portions(now: dt.datetime) -> None:
-    """Add the closed runs to the hourly counts, portion by portion. What is left is counted next time."""
+    """Add the closed runs to the hourly counts, portion by portion. The remaining runs are counted next time."""
     del now
     began = host_clock.monotonic()
     while lifecycle.count_closed_runs() and host_clock.monotonic() - began < TIME_BOX.total_seconds():
@@ -75,7 +75,7 @@ def count_closed_runs_in_portions(now: dt.datetime) -> None:
 
 
 def delete_old_records(now: dt.datetime) -> None:
-    """Delete old records: of ticks, counts, the audit, activations, backfills, silent workers and hosts, ended alerts.
+    """Delete old records of ticks, counts, the audit, activations, backfills, silent workers and hosts, and alerts.
 
     The newest ticker is always kept.
     """
@@ -105,27 +105,27 @@ def _delete_old_messages(before: dt.datetime) -> None:
     """Delete old messages about alarms, digests and repeats. Others are deleted with their run or alert."""
     rows = Outbox.objects.filter(Q(alert=None) | Q(sequence__gt=0), run=None)
     _delete_in_portions(rows.filter(sent_at__lt=before).order_by("sent_at"))
-    given_up = rows.filter(sent_at=None, send_at=None).order_by("pk").values_list("pk", "message_id")[:PORTION]
+    given_up = rows.filter(sent_at=None, send_at=None).order_by("pk").values_list("pk", "message_id")[:ROWS_PER_DELETE]
     rows.filter(pk__in=[pk for pk, message_id in given_up if time_of_uuid7(message_id) < before]).delete()
 
 
 def _delete_in_portions(old: QuerySet[Any]) -> None:
     began = host_clock.monotonic()
     while host_clock.monotonic() - began < TIME_BOX.total_seconds():
-        ids = list(old.values_list("pk", flat=True)[:PORTION])  # first: MariaDB has no LIMIT inside
+        ids = list(old.values_list("pk", flat=True)[:ROWS_PER_DELETE])  # first: MariaDB has no LIMIT inside
         old.model._default_manager.filter(pk__in=ids).delete()
-        if len(ids) < PORTION:
+        if len(ids) < ROWS_PER_DELETE:
             break
 
 
 def request_heartbeat_url(now: dt.datetime) -> None:
-    """Request the heartbeat's URL, where one is set."""
+    """Send a request to the heartbeat URL, if one is set."""
     del now
     heartbeat_url.start_request()
 
 
 def _forgotten_hosts(now: dt.datetime) -> QuerySet[Host]:
-    """Hosts that have been silent for long and that no enabled job and no open run names."""
+    """Hosts that were silent for a long time, and that are not the host of an enabled job or of an open run."""
     silent = Host.objects.filter(last_seen__lt=now - settings.host_forget, services=None)
     jobs = Job.objects.filter(enabled=True, hostname=OuterRef("name"))
     runs = Lease.objects.filter(Q(run__required_host=OuterRef("name")) | Q(run__host=OuterRef("name")))
@@ -139,7 +139,7 @@ WORK = {
         lambda: Run.objects.filter(uncounted_since__isnull=False),
     ),
     "deletion": RegularWork(dt.timedelta(hours=1), delete_old_records),
-    "guarantees": RegularWork(guarantees.EVERY, guarantees.run_guarantee_tests),
+    "guarantees": RegularWork(guarantees.TEST_INTERVAL, guarantees.run_guarantee_tests),
     "heartbeat": RegularWork(
         dt.timedelta(minutes=1), request_heartbeat_url, is_wanted=lambda: bool(settings.heartbeat_url)
     ),
@@ -147,7 +147,8 @@ WORK = {
 
 
 def row_if_not_due(name: str, now: dt.datetime | Expression) -> QuerySet[FleetWork]:
-    """The row of this work, unless the work is due. A time farther away than one period is a jump of the clock."""
+    """The row of this work, unless the work is due. A due time more than one period ahead comes from a clock jump: then
+    the work is due."""
     every = WORK[name].every
     latest = StatementNow(every) if isinstance(now, Expression) else now + every
     return FleetWork.objects.filter(name=name, due_at__gt=now, due_at__lte=latest)
@@ -165,12 +166,12 @@ def do_due_work(names: Collection[str], now: dt.datetime) -> None:
             if _reserve_work(name):
                 WORK[name].do(now)
         except Error:
-            logger.exception("The regular work %r failed; it is tried again after %s.", name, WORK[name].every)
+            logger.exception("The periodic work %r failed; it is tried again after %s.", name, WORK[name].every)
 
 
 @repeated_after_conflict
 def _reserve_work(name: str) -> bool:
-    """Move the due time of this work forward, if it is due; returns whether this tick has done so and does the work."""
+    """Move the due time of this work forward, if the work is due. ``True``: this tick moved it and does the work."""
     every = WORK[name].every
     later = FromNow(every)
     is_due = Q(due_at__lte=FromNow()) | Q(due_at__gt=later)

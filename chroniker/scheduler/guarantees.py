@@ -1,4 +1,4 @@
-"""Tests of the guarantees in the database: regular, over the runs since the last test, with stored results.
+"""Periodic tests of the guarantees. Each test checks the runs since the last test and stores its results.
 
 The tests only read runs. They write their own rows, and an event for each run that overlapped with an earlier run.
 """
@@ -27,26 +27,26 @@ from chroniker.models import (
 )
 
 #: How often a tick tests the guarantees.
-EVERY = dt.timedelta(minutes=10)
+TEST_INTERVAL = dt.timedelta(minutes=10)
 #: Runs that were claimed less than this ago are left to the next test: their transaction may not be committed yet.
 COMMIT_MARGIN = dt.timedelta(minutes=1)
-#: The first test begins this long ago.
-FIRST_SPAN = dt.timedelta(days=1)
-#: A run is compared with this many runs before it.
-COMPARED = 50
-#: Open runs that are remembered, the oldest first; and overlaps that one test records.
-MOST_OPEN, MOST_RECORDED = 1000, 100
-#: A claim is closed at the latest by the second pass after its deadline, if passes are at most a minute apart.
+#: The first test checks the runs of this time before it.
+FIRST_TEST_RANGE = dt.timedelta(days=1)
+#: Each run is compared with this many runs before it.
+MAX_COMPARED_RUNS = 50
+#: The most open runs that are remembered, the oldest first. The most overlaps that one test records.
+MAX_REMEMBERED_RUNS, MAX_RECORDED_OVERLAPS = 1000, 100
+#: The second pass after the deadline of a claim closes it at the latest, if passes are at most a minute apart.
 CLOSING_TIME = dt.timedelta(minutes=3)
-KEPT = dt.timedelta(days=31)
-ONLY = 1
+RESULTS_KEPT_FOR = dt.timedelta(days=31)
+PROGRESS_ROW_ID = 1
 
 
 @transactional
 def run_guarantee_tests(now: dt.datetime) -> None:
     """Test all guarantees that have a test, and add the results to the current hour. About ten statements."""
-    progress = GuaranteeProgress.objects.select_for_update().filter(pk=ONLY).first()
-    since = progress.until if progress else now - FIRST_SPAN
+    progress = GuaranteeProgress.objects.select_for_update().filter(pk=PROGRESS_ROW_ID).first()
+    since = progress.until if progress else now - FIRST_TEST_RANGE
     until = max(since, now - COMMIT_MARGIN)
     window = Q(claimed_at__gt=since, claimed_at__lte=until)
     again = [UUID(pk) for pk in progress.open_runs] if progress else []
@@ -58,8 +58,13 @@ def run_guarantee_tests(now: dt.datetime) -> None:
     }
     _add_results(found, now)
     open_runs = Lease.objects.filter(run__claimed_at__lte=until).order_by("run__claimed_at")
-    values = {"until": until, "open_runs": [str(pk) for pk in open_runs.values_list("pk", flat=True)[:MOST_OPEN]]}
-    GuaranteeProgress.objects.update_or_create(pk=ONLY, defaults=values, create_defaults={**values, "since": since})
+    values = {
+        "until": until,
+        "open_runs": [str(pk) for pk in open_runs.values_list("pk", flat=True)[:MAX_REMEMBERED_RUNS]],
+    }
+    GuaranteeProgress.objects.update_or_create(
+        pk=PROGRESS_ROW_ID, defaults=values, create_defaults={**values, "since": since}
+    )
 
 
 def _overlapping_runs(among_runs: Q, now: dt.datetime) -> QuerySet[Run]:
@@ -79,19 +84,19 @@ def _overlapping_runs(among_runs: Q, now: dt.datetime) -> QuerySet[Run]:
 
 
 def _is_recent_earlier_run() -> Q:
-    """Condition on Run: it is one of the ``COMPARED`` runs of the same job before the outer run."""
-    return Q(job=OuterRef("job"), token__lt=OuterRef("token"), token__gte=OuterRef("token") - COMPARED)
+    """Condition on Run: it is one of the ``MAX_COMPARED_RUNS`` runs of the same job before the outer run."""
+    return Q(job=OuterRef("job"), token__lt=OuterRef("token"), token__gte=OuterRef("token") - MAX_COMPARED_RUNS)
 
 
 def _record_overlaps(runs: QuerySet[Run]) -> int:
-    ids = list(runs.values_list("pk", flat=True)[:MOST_RECORDED])
+    ids = list(runs.values_list("pk", flat=True)[:MAX_RECORDED_OVERLAPS])
     for pk in ids:  # none, unless a guarantee is broken
         lifecycle.add_run_event(pk, EventKind.OVERLAP)
     return len(ids)
 
 
 def _runs_recorded_twice(among_runs: Q) -> QuerySet[Run]:
-    """Runs and skipped ranges that begin within the range of an earlier one of their job and slot."""
+    """Runs and skipped ranges that begin within the range of an earlier run of their job and slot."""
     earlier = Run.objects.filter(
         _is_recent_earlier_run(), slot=OuterRef("slot"), covered_until__gte=OuterRef("scheduled_for")
     )
@@ -99,17 +104,17 @@ def _runs_recorded_twice(among_runs: Q) -> QuerySet[Run]:
 
 
 def _groups_above_limit() -> QuerySet[Any]:
-    """Groups with more open runs than their limit. A limit that was lowered while they ran counts, too."""
+    """Groups with more open runs than their limit. This includes groups whose limit was lowered during the runs."""
     leases = Lease.objects.filter(slot="", job__group=OuterRef("pk")).order_by().values("job__group")
     counted = models.Subquery(leases.annotate(n=Count("pk")).values("n"))
     return Group.objects.filter(limit__isnull=False).annotate(open=counted).filter(open__gt=F("limit"))
 
 
-def _add_results(found: dict[Guarantee, int], now: dt.datetime) -> None:
+def _add_results(violations_by_guarantee: dict[Guarantee, int], now: dt.datetime) -> None:
     hour = now.astimezone(dt.UTC).replace(minute=0, second=0, microsecond=0)
-    rows = [GuaranteeHour(guarantee=each, hour=hour) for each in found]
+    rows = [GuaranteeHour(guarantee=each, hour=hour) for each in violations_by_guarantee]
     GuaranteeHour.objects.bulk_create(rows, ignore_conflicts=True)
-    for guarantee, violations in found.items():
+    for guarantee, violations in violations_by_guarantee.items():
         row = GuaranteeHour.objects.filter(guarantee=guarantee, hour=hour)
         row.update(tests=F("tests") + 1, violations=F("violations") + violations)
-    GuaranteeHour.objects.filter(hour__lt=now - KEPT).delete()
+    GuaranteeHour.objects.filter(hour__lt=now - RESULTS_KEPT_FOR).delete()

@@ -17,7 +17,7 @@ from chroniker.scheduler import retention
 logger = logging.getLogger(__name__)
 
 #: The most jobs that one pass deletes.
-MOST = 100
+MAX_JOBS_PER_PASS = 100
 
 
 def request_deletion(job_ids: Sequence[int]) -> None:
@@ -30,26 +30,26 @@ def request_deletion(job_ids: Sequence[int]) -> None:
 
 
 def delete_closed_jobs() -> int:
-    """Delete the marked jobs without an open run; returns how many. One statement where there are none.
+    """Delete the marked jobs without an open run; returns how many. Needs one statement if there is none.
 
-    The history is deleted first, in portions, so that no transaction is long. When the time is over, a later tick
-    continues. Jobs that rows of the project's own tables refer to are tried again by later ticks.
+    The history is deleted first, in portions, so that no transaction is long. When the time limit is reached, a
+    later tick continues. If rows of the project's own tables refer to a job, later ticks try the deletion again.
     """
-    ids = list(jobs_to_delete().order_by("deletion_requested_at").values_list("pk", flat=True)[:MOST])
+    ids = list(jobs_to_delete().order_by("deletion_requested_at").values_list("pk", flat=True)[:MAX_JOBS_PER_PASS])
     began, removed = host_clock.monotonic(), 0
     for job_id in ids:
         try:
-            if _delete_runs(job_id, until=began + retention.TIME_BOX.total_seconds()):
+            if _delete_runs_of_job(job_id, until=began + retention.TIME_BOX.total_seconds()):
                 removed += len(lifecycle.delete_jobs([job_id]))
         except IntegrityError as error:
             logger.warning("Job %s cannot be deleted yet: %s", job_id, str(error).strip())
     return removed
 
 
-def _delete_runs(job_id: int, until: float) -> bool:
-    """Delete the job's runs. ``False``: some are left because the time was over."""
+def _delete_runs_of_job(job_id: int, until: float) -> bool:
+    """Delete the job's runs. ``False``: the time limit was reached, and some runs are left."""
     runs = Run.objects.filter(job=job_id, parent=None, status__in=FINAL).order_by("token")
-    while portion := list(runs.values_list("pk", flat=True)[: retention.PORTION]):
+    while portion := list(runs.values_list("pk", flat=True)[: retention.RUNS_PER_SEARCH]):
         if host_clock.monotonic() > until or not retention.delete_runs(portion):
             return False
     return True

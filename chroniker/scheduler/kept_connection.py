@@ -1,4 +1,4 @@
-"""Keeps the database connection of a process that ticks, with any ``CONN_MAX_AGE``."""
+"""Keeps the database connection of a process that ticks, whatever the value of ``CONN_MAX_AGE``."""
 
 from __future__ import annotations
 
@@ -10,14 +10,14 @@ from chroniker.conf import settings
 from chroniker.process.kernel import host_clock
 
 #: A connection is opened again after this time, so that a process follows a change of the server's address.
-KEPT_SECONDS = 60.0
+MAX_CONNECTION_SECONDS = 60.0
 
 
 class KeptConnection:
     """Call ``release`` after each pass: it closes old connections, as Django does after each request.
 
-    The next pass is some seconds away, and a new connection costs more than an idle pass. A connection that has failed,
-    that is old or that belongs to a pool is not kept.
+    The next pass is only some seconds later, and a new connection costs more than a pass without work. A connection is
+    not kept if it has failed, is old or belongs to a pool.
     """
 
     def __init__(self) -> None:
@@ -34,4 +34,4 @@ class KeptConnection:
             return False
         if connection.connection is not self._raw:
             self._raw, self._since = connection.connection, host_clock.monotonic()
-        return host_clock.monotonic() - self._since < KEPT_SECONDS
+        return host_clock.monotonic() - self._since < MAX_CONNECTION_SECONDS

@@ -36,7 +36,7 @@ class LocalRuns:
     After the first shutdown signal it claims nothing more, gives back the runs that have not begun, and waits for the
     others for ``drain`` seconds (``None``: without limit). Then it stops them as interrupted runs; the jobs' policy for
     interrupted runs decides about a retry. After a second signal, or with ``stops``, it requests their stop, as a
-    person would.
+    request by a person does.
     """
 
     def __init__(
@@ -52,7 +52,7 @@ class LocalRuns:
         on_end: Callable[[int], None] = lambda job_id: None,
     ) -> None:
         """``who``: this process's name, for the record. ``on_result`` gets the result of each claim after a run;
-        without it nothing is claimed. ``log`` prints messages for people."""
+        without ``on_result`` nothing is claimed. ``log`` prints messages for people."""
         self._shutdown, self._who, self._aliases, self._drain, self._stops = shutdown, who, aliases, drain, stops
         self._on_result, self._log, self._on_end = on_result, log, on_end
         self._open: list[HostedExecutor] = []
@@ -70,10 +70,10 @@ class LocalRuns:
         return self
 
     def worker_reports(self) -> list[WorkerReport]:
-        """What this process reports about the executors whose runs it executes."""
-        return [self._report(executor) for executor in self._open]
+        """The reports of this process about the executors whose runs it executes."""
+        return [self._make_worker_report(executor) for executor in self._open]
 
-    def _report(self, executor: HostedExecutor) -> WorkerReport:
+    def _make_worker_report(self, executor: HostedExecutor) -> WorkerReport:
         busy = len(executor.running) if executor.slots is None else min(len(executor.running), executor.slots)
         return WorkerReport(executor.alias, executor.worker, (), executor.slots, busy, self._opened_at)
 
@@ -103,7 +103,7 @@ class LocalRuns:
     def _claim_after_run(self, job_id: int) -> None:
         if self._on_result is None or self._shutdown:
             return
-        close_old_connections()  # the last time may be hours ago
+        close_old_connections()  # this thread may have used its connection hours ago
         try:
             self._on_result(tick.claim_after_run(job_id))
         except Error as error:  # runs continue without a database for one lease; the next tick claims these jobs
@@ -113,13 +113,13 @@ class LocalRuns:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         try:
-            self._end()
+            self._end_runs()
         finally:
             self._sweeper.end()
             for executor in self._open:
                 executor.close()
 
-    def _end(self) -> None:
+    def _end_runs(self) -> None:
         self._on_result = None
         self._give_back_unstarted_runs()
         if self.busy and self._shutdown and self._drain != 0:
@@ -145,7 +145,7 @@ class LocalRuns:
             logger.warning("%d queued runs could not be given back: %s", len(waiting), one_line(error))
 
     def _request_stops(self, run_ids: Collection[UUID]) -> set[UUID]:
-        """Request the stop of these runs; returns those with a request, and those that had ended."""
+        """Request a stop of these runs. Returns the runs for which this succeeded, or that had ended already."""
         done = set()
         for run_id in run_ids:
             try:

@@ -36,7 +36,7 @@ class TickLoop:
         *,
         kind: str = "",
     ) -> None:
-        """``kind``: the name of the program, under which its passes are recorded. Empty: they are not."""
+        """``kind``: the name of the program, under which its passes are recorded. Empty: they are not recorded."""
         self._period, self._on_result, self._only = period, on_result, only
         self._record = TickRecord(kind, period) if kind else None
         self._watch = FleetWatch()
@@ -63,7 +63,7 @@ class TickLoop:
         self.close()
 
     def touch(self) -> None:
-        """Show probes that this loop works, also while the database cannot be used."""
+        """Write the alive file, so that probes see that this loop works. Also done while no database works."""
         if self._alive is not None:
             self._alive.touch()
 
@@ -71,9 +71,9 @@ class TickLoop:
         if self._alive is not None:
             self._alive.remove()
 
-    def _call_and_back_off(self, part: Callable[[], float]) -> float:
+    def _call_and_back_off(self, function: Callable[[], float]) -> float:
         try:
-            pause = part()
+            pause = function()
         except Error as error:
             return self._back_off(error)
         finally:
@@ -87,11 +87,11 @@ class TickLoop:
         1. Record this host's heartbeat, once a minute.
         2. Tick.
         3. Record the pass.
-        4. Find the next time after the start of this tick, so that jobs that became due meanwhile are due now. A pass
-           without work knows it already.
+        4. Find the next due time after the start of this tick, so that jobs that became due during the tick are due
+           now. A pass without work knows this time already.
         """
         self._send_heartbeat()
-        result, seconds = self._timed_tick()
+        result, seconds = self._measure_tick()
         self._on_result(result)
         ended = result.clock()
         if self._record is not None:
@@ -101,7 +101,7 @@ class TickLoop:
             return self._period
         return min(self._period, max(0.0, (moment - result.clock()).total_seconds()))
 
-    def _timed_tick(self) -> tuple[tick_result.TickResult, float]:
+    def _measure_tick(self) -> tuple[tick_result.TickResult, float]:
         began = host_clock.monotonic()
         result = tick.tick(self._only)
         return result, host_clock.monotonic() - began
@@ -121,12 +121,12 @@ class TickLoop:
         return host_clock.monotonic() - self._heartbeat_at >= hosts.HEARTBEAT_SECONDS
 
     def _send_heartbeat(self) -> float:
-        """Record this host's heartbeat if it is due; also between ticks, or this host would not count as live.
+        """Record this host's heartbeat if it is due. Also called between ticks, so that this host counts as live.
 
-        A process whose passes are recorded watches the workers, too.
+        A process whose passes are recorded also watches the workers.
         """
         if self._record is not None and not self._has_begun:
-            dispatch.end_drain_of_this_host()  # this process is the deploy that the drain was for
+            dispatch.end_drain_of_this_host()  # the drain was for a deploy, and this process is its new version
             self._has_begun = True
         if self._heartbeat_is_due:
             hosts.record_heartbeat(self._reports())

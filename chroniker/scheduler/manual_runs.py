@@ -20,7 +20,7 @@ from chroniker.scheduler import dispatch, retention
 
 
 def run_now(job: Job, requested_by: str, args: str | None = None, instant: dt.datetime | None = None) -> Run:
-    """Claim and dispatch one run of ``job`` now, at the request of ``by``. The schedule is not changed.
+    """Claim and dispatch one run of ``job`` now, at the request of ``requested_by``. The schedule is not changed.
 
     ``args`` replaces the job's own arguments for this run and its retries. ``instant``: the scheduled time that the run
     is for, instead of now; raises ``ValueError`` if it has no time zone. The rules are the same as for a tick: raises

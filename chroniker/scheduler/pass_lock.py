@@ -22,7 +22,7 @@ POLL_SECONDS = 0.1
 
 
 class PassLock:
-    """``with PassLock(shutdown, log) as lock`` waits for the lock; ``release`` frees it before the block ends.
+    """``with PassLock(shutdown, log) as lock`` waits for the lock; ``release`` releases the lock before the block ends.
 
     ``is_ours`` is false only if a shutdown signal arrived during the wait. Without the setting there is no lock, and
     ``is_ours`` is true. Projects with different databases do not wait for each other.
@@ -56,7 +56,7 @@ class PassLock:
         if self._descriptor is not None:
             fcntl.flock(
                 self._descriptor, fcntl.LOCK_UN
-            )  # a fork may have inherited the open file, and would hold the lock
+            )  # otherwise a fork that inherited the open file would still hold the lock
             os.close(self._descriptor)
             self._descriptor = None
 
@@ -67,7 +67,7 @@ class PassLock:
 
 
 def lock_path() -> Path:
-    """The lock's file. Projects of one user may share the runtime directory, so its name contains the database."""
+    """The lock's file. Projects may share the runtime directory, so its name contains a hash of the database."""
     return settings.runtime_dir / f"cron-{settings.database_digest}.pass"
 
 

@@ -25,19 +25,19 @@ from chroniker.scheduler import fleet_work
 from chroniker.scheduler.claiming import ClaimSearch
 from chroniker.scheduler.questions import columns_of_due_times, first_time_after, question_not_due, questions_of_tick
 
-#: A statement is compiled again after this time: Django needs longer for it than the database for the answer.
+#: A statement is compiled again after this time. Django needs longer to compile it than the database to answer it.
 COMPILED_FOR_SECONDS = 60
 
 
 @dataclass(frozen=True, slots=True)
 class PendingWork:
-    """The database's clock, and which steps of a pass may find something. A step without work is left out.
+    """The time of the database, and the steps of a pass that may have work. A pass leaves out the other steps.
 
-    A step that may find something can still find nothing: jobs that are due but blocked count as work.
+    Such a step can still find nothing to do: jobs that are due but blocked count as work.
     """
 
     reading: ClockReading
-    next_moment: dt.datetime | None  #: when something becomes due that is not yet due
+    next_moment: dt.datetime | None  #: the next time at which something becomes due
     expiry: bool
     redispatch: bool
     claims_for_this_host: bool
@@ -47,11 +47,11 @@ class PendingWork:
     messages: bool
     deletions: bool
     paused: bool
-    copied: bool  #: this database is a copy: nothing may be done here
+    copied: bool  #: this database is a copy: this pass must do nothing
     recorded: bool  #: the identity of this database is stored
     draining: bool  #: this host claims nothing
-    alerts: bool  #: a job has reached the time of its next look
-    alert_changes: bool  #: settings, the group or a switch changed: alerts of their jobs may too
+    alerts: bool  #: the alerts of a job are due for a check
+    alert_changes: bool  #: settings, a group or a switch changed: the alerts of their jobs may change too
     fleet_work: Sequence[str] = field(default=())  #: names of the regular work that is due
 
     @property
@@ -66,7 +66,7 @@ class PendingWork:
 
 
 def find_pending_work(now: dt.datetime | None = None) -> PendingWork:
-    """One statement, from the second pass of a host on. ``now``: instead of the database's time, for tests."""
+    """Needs one statement, from the second pass of a host on. ``now``: replaces the time of the database, for tests."""
     if jump_detection.known_server() is None:
         jump_detection.read_clock()
     before = jump_detection.read_host_clocks()
@@ -83,7 +83,7 @@ def find_pending_work(now: dt.datetime | None = None) -> PendingWork:
 
 
 class _CompiledQuestions(NamedTuple):
-    """``names`` are those of the columns after the clock's two and those of ``columns_of_due_times``."""
+    """The first two columns are the clock, then come ``columns_of_due_times``, then those in ``names``."""
 
     statement: Statement
     names: tuple[str, ...]
@@ -108,8 +108,8 @@ def _ask_database(now: dt.datetime | None) -> tuple[dt.datetime, str, dt.datetim
 
 
 def _statement_dependencies() -> tuple[Any, ...]:
-    """Everything that the text and the parameters of the statement contain. The statement is built again when one of
-    these changes; and from time to time, in case one is missing here."""
+    """All values that the text and the parameters of the statement depend on. The statement is compiled again when one
+    of them changes. It is also compiled again from time to time, in case a value is missing here."""
     return (
         (settings.database, settings.hostname, settings.installation),
         (settings.drift_allowance, settings.check_lock_file),

@@ -1,6 +1,7 @@
-"""The questions of a tick: for each kind of work, the rows that give it. ``pending_work`` asks all in one statement.
+"""The queries for the work of a tick: for each kind of work, the rows that cause it. ``pending_work`` combines them in
+one statement.
 
-A new kind of work is one line here, a field of ``PendingWork``, and a case in the test of all questions.
+A new kind of work needs one line here, a field of ``PendingWork``, and a case in the test of all queries.
 """
 
 from __future__ import annotations
@@ -26,7 +27,7 @@ Questions = Mapping[str, Sequence[QuerySet[Any]]]
 
 
 def questions_of_tick(now: dt.datetime | Expression) -> Questions:
-    """For each kind of work: querysets. A row in one of them means that there may be work. Each has an index."""
+    """Querysets for each kind of work. A row in one of them means that there may be work. Each uses an index."""
     here = executors.hosted_aliases()
     due_now = JobState.objects.filter(SCHEDULED.pending_condition(now))
     is_open = Exists(Lease.objects.filter(job=OuterRef("pk"), slot=""))
@@ -55,7 +56,7 @@ def questions_of_tick(now: dt.datetime | Expression) -> Questions:
         "recorded": [installation.row_with_identity()],
         "draining": [draining.this_host_if_draining()],
         "paused": [Switch.objects.filter(pk=pauses.ALL, paused_at__isnull=False)],
-        **_fleet_work(now),
+        **_fleet_work_queries(now),
     }
 
 
@@ -67,7 +68,7 @@ def _rows_to_expire() -> list[QuerySet[Any]]:
     return rows
 
 
-def _fleet_work(now: dt.datetime | Expression) -> dict[str, list[QuerySet[Any]]]:
+def _fleet_work_queries(now: dt.datetime | Expression) -> dict[str, list[QuerySet[Any]]]:
     rows: dict[str, list[QuerySet[Any]]] = {}
     for name, work in fleet_work.wanted_work().items():
         rows[question_not_due(name)] = [fleet_work.row_if_not_due(name, now)]
@@ -77,14 +78,14 @@ def _fleet_work(now: dt.datetime | Expression) -> dict[str, list[QuerySet[Any]]]
 
 
 def question_not_due(name: str) -> str:
-    """The question whether this regular work of the fleet has to wait: a row that is missing does not."""
+    """The name of the query that has a row while this periodic work is not due. Without a row the work is due."""
     return f"{name}: not due"
 
 
 def columns_of_due_times() -> list[tuple[QuerySet[Any], str]]:
-    """The times at which something becomes due, each with its column, which has an index. ``loop`` wakes at the next.
+    """The columns of the times at which something becomes due. Each has an index. ``loop`` wakes at the next time.
 
-    Jobs that were disabled past the model count: the pass at that time books them.
+    Jobs that were disabled without the model class are included: the pass at that time books them.
     """
     claims = dispatch.claims_for_this_host(executors.hosted_aliases())
     columns = ("next_run", "retry_at", "backfill_at", "alert_at")
@@ -97,7 +98,7 @@ def first_time_after(rows: QuerySet[Any], column: str, now: dt.datetime | Expres
 
 
 def next_due_time(after: dt.datetime) -> dt.datetime | None:
-    """The first time after ``after`` at which something of ``columns_of_due_times`` is due. One statement for each."""
+    """The first time after ``after`` at which something of ``columns_of_due_times`` is due. One statement each."""
     here = tuple(executors.hosted_aliases())
     found = [
         row[0]
@@ -107,6 +108,8 @@ def next_due_time(after: dt.datetime) -> dt.datetime | None:
     return min(found, default=None)
 
 
-def _first_time(number: int, here: Collection[str], after: dt.datetime) -> QuerySet[Any, Any]:
-    del here  # part of the text
-    return first_time_after(*columns_of_due_times()[number], after).values_list(columns_of_due_times()[number][1])
+def _first_time(column_number: int, executor_aliases: Collection[str], after: dt.datetime) -> QuerySet[Any, Any]:
+    del executor_aliases  # part of the statement's text
+    return first_time_after(*columns_of_due_times()[column_number], after).values_list(
+        columns_of_due_times()[column_number][1]
+    )

@@ -15,7 +15,7 @@ from chroniker.lifecycle.transactions import transactional
 from chroniker.models import Action, AlertMute, AuditEntry, Backfill, Group, Job, Run, Switch
 from chroniker.scheduler import backfilling, dispatch, manual_runs, stopping
 
-#: Longer arguments of a run are cut in its entry; the run has them whole.
+#: Longer arguments of a run are cut in the audit entry. The run itself has the complete arguments.
 ARGS_LENGTH = 500
 
 
@@ -39,7 +39,7 @@ def resume(by: str, group: Group | None = None) -> bool:
 
 @transactional
 def resume_job(job: Job, by: str) -> bool:
-    """Lift the hold of this job. ``False``: it was not held. The entry as for ``pause``."""
+    """End the hold of this job. ``False``: it was not held. The entry as for ``pause``."""
     changed = bool(lifecycle.resume_jobs([job.pk]))
     if changed:
         AuditEntry.objects.record(by, Action.UNHELD, [job])
@@ -101,7 +101,8 @@ def cancel_retry(job: Job, by: str) -> bool:
 
 @transactional
 def make_retry_due_now(job: Job, by: str) -> bool:
-    """Make the pending retry of this job due now. ``False``: none is pending that is not yet due. Entry as above."""
+    """Make the pending retry of this job due now. ``False``: no retry is pending, or it is due already. The entry as
+    for ``pause``."""
     changed = lifecycle.make_retry_due_now(job.pk)
     if changed:
         AuditEntry.objects.record(by, Action.RETRY_HASTENED, [job])
@@ -148,7 +149,10 @@ def mute_alerts(
 
 
 def unmute_alerts(by: str, *, job: Job | None = None, group: Group | None = None) -> bool:
-    """End the mutes of exactly this job, this group, or all jobs. ``False``: there was none. Entry as for ``pause``."""
+    """End the mutes of exactly this job, this group, or all jobs. ``False``: there was none.
+
+    The entry as for ``pause``.
+    """
     ended = bool(lifecycle.unmute(AlertMute.objects.filter(job=job, group=group)))
     if ended:
         AuditEntry.objects.record(by, Action.UNMUTED, [job or _group_or_switch(group)])

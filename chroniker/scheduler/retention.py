@@ -1,4 +1,5 @@
-"""Delete old runs, a bounded number of rows at a time: by their number after each claim, by age by ``cron_clean``.
+"""Delete old runs, a limited number of rows at a time: surplus runs after a claim, and runs of a given age by
+``cron_clean``.
 
 Always kept: open runs, runs with an unsent message, the attempt that a pending retry repeats, and the newest closed run
 of each slot, so that the last result stays known. A run's children, output, events and messages are deleted with it.
@@ -29,15 +30,15 @@ from chroniker.process.kernel import host_clock
 logger = logging.getLogger(__name__)
 
 #: Runs that one statement finds; they are deleted before the next search. Children are not counted.
-PORTION = 500
-#: Runs deleted in one transaction, children not counted: a tick that deletes one of them too waits no longer than this.
-TOGETHER = 100
+RUNS_PER_SEARCH = 500
+#: Runs deleted in one transaction, children not counted. A tick that deletes the same run waits for one transaction.
+RUNS_PER_TRANSACTION = 100
 #: Rows of output or events deleted in one transaction: a single run may have any number.
-ROWS = 1000
-#: Jobs in one statement: it has two conditions for each, and SQLite limits their nesting.
-JOBS = 200
-#: If the maximum is at least ``MANY``, up to this many surplus runs are kept for a while.
-SURPLUS, MANY = 10, 100
+ROWS_PER_TRANSACTION = 1000
+#: Jobs in one statement. The statement has two conditions for each job, and SQLite limits nested conditions.
+JOBS_PER_STATEMENT = 200
+#: If the maximum is at least ``LARGE_MAXIMUM``, up to this many surplus runs are kept for a while.
+MAX_SURPLUS_RUNS, LARGE_MAXIMUM = 10, 100
 #: A tick starts no further portion after this time.
 TIME_BOX = dt.timedelta(seconds=10)
 
@@ -45,10 +46,10 @@ TIME_BOX = dt.timedelta(seconds=10)
 def must_delete_surplus(maximum: int, token_before: int, last_token: int) -> bool:
     """Whether a claim that used the tokens after ``token_before`` to ``last_token`` deletes surplus runs of its job.
 
-    In a long history every tenth claim deletes them: each claim makes a surplus of one run, and the two statements of a
-    deletion cost more than one run. With a small ``maximum`` each claim deletes them.
+    In a long history every tenth claim deletes surplus runs: each claim adds one surplus run, and the two statements of
+    a deletion cost more than one surplus run. With a small ``maximum`` each claim deletes surplus runs.
     """
-    every = SURPLUS if maximum >= MANY else 1
+    every = MAX_SURPLUS_RUNS if maximum >= LARGE_MAXIMUM else 1
     return 0 < maximum < last_token and last_token // every > token_before // every
 
 
@@ -57,17 +58,17 @@ def delete_surplus_runs(job_ids: Collection[int]) -> int:
 
     Called with the jobs that were just claimed: only a claim makes a history grow, so the cost depends on the due jobs,
     not on all jobs. Tokens number a job's runs, so "all but the newest 1000" is a range of the index on (job, token),
-    and no kept row is read. Of jobs with backfills, the runs of backfills are counted apart, which one more statement
-    does. Two statements for each 200 jobs, plus the deletion of at most ``PORTION`` runs. A larger
-    surplus (the maximum was lowered) is deleted after later claims. Limit: the surplus of a job that is never claimed
-    again stays.
+    and no kept row is read. If a job has backfills, one more statement counts the runs of its backfills separately. The
+    search needs two statements for each 200 jobs. At most ``RUNS_PER_SEARCH`` runs are deleted. A larger surplus (after
+    the maximum was lowered) is deleted after later claims. Limit: the surplus of a job that is never claimed again
+    stays.
     """
     ids, began, deleted = sorted(set(job_ids)), host_clock.monotonic(), 0
-    for start in range(0, len(ids), JOBS):
+    for start in range(0, len(ids), JOBS_PER_STATEMENT):
         if host_clock.monotonic() - began > TIME_BOX.total_seconds():
             break
         try:
-            deleted += delete_runs(_find_surplus_runs(ids[start : start + JOBS]))
+            deleted += delete_runs(_find_surplus_runs(ids[start : start + JOBS_PER_STATEMENT]))
         except IntegrityError as error:  # a table of the project refers to runs; the tick continues
             logger.warning("Old runs could not be deleted: %s", str(error).strip())
     return deleted
@@ -88,23 +89,24 @@ def _find_surplus_runs(job_ids: Sequence[int]) -> list[UUID]:
     if not older:
         return []
     runs = deletable_runs().filter(functools.reduce(operator.or_, older))
-    return list(runs.order_by("job", "token").values_list("pk", flat=True)[:PORTION])
+    return list(runs.order_by("job", "token").values_list("pk", flat=True)[:RUNS_PER_SEARCH])
 
 
 def _find_surplus_of_jobs_with_backfills(job_ids: Sequence[int]) -> list[UUID]:
-    """The surplus of jobs with backfills, whose runs are counted apart: they must not push out the schedule's history.
+    """The surplus of jobs with backfills. Runs of backfills are counted separately: they must not replace the history
+    of the schedule.
 
-    One statement, which reads all runs of these jobs.
+    Needs one statement, which reads all runs of these jobs.
     """
     of_backfill = Case(When(origin=Trigger.BACKFILL, then=1), default=0)
     number = Window(RowNumber(), partition_by=[F("job"), of_backfill], order_by=F("token").desc())
     runs = Run.objects.filter(job__in=job_ids, slot="").annotate(number=number, most=F("job__maximum_log_entries"))
     surplus = runs.filter(number__gt=F("most")).order_by("job", "token")
-    return list(surplus.values_list("pk", flat=True)[:PORTION])
+    return list(surplus.values_list("pk", flat=True)[:RUNS_PER_SEARCH])
 
 
 def deletable_runs_ended_before(moment: dt.datetime) -> QuerySet[Run]:
-    """The deletable runs that had ended by ``moment``. The first condition has the index."""
+    """The deletable runs that had ended before ``moment``. The condition on ``claimed_at`` uses an index."""
     return deletable_runs().filter(claimed_at__lt=moment, finished_at__lt=moment)
 
 
@@ -115,7 +117,7 @@ def delete_runs_ended_before(moment: dt.datetime) -> Iterator[int]:
         runs = deletable_runs_ended_before(moment)
         if after is not None:  # do not read the kept runs again for each portion
             runs = runs.filter(claimed_at__gte=after)
-        portion = list(runs.order_by("claimed_at").values_list("pk", "claimed_at")[:PORTION])
+        portion = list(runs.order_by("claimed_at").values_list("pk", "claimed_at")[:RUNS_PER_SEARCH])
         if not portion:
             return
         deleted += delete_runs([pk for pk, _claimed_at in portion])
@@ -146,19 +148,22 @@ def delete_runs(run_ids: Sequence[UUID]) -> int:
         return 0
     children = Run.objects.filter(parent__in=run_ids).values_list("pk", "parent")
     parents = {pk: parent for pk, parent in children if parent is not None}
-    family = [*run_ids, *parents]
-    _forget_in_executors(family)
-    _delete_rows_in_portions(LogChunk, family)
-    _delete_rows_in_portions(RunEvent, family)
+    run_ids_with_children = [*run_ids, *parents]
+    _forget_in_executors(run_ids_with_children)
+    _delete_rows_in_portions(LogChunk, run_ids_with_children)
+    _delete_rows_in_portions(RunEvent, run_ids_with_children)
     deleted = 0
-    for start in range(0, len(run_ids), TOGETHER):
-        some = set(run_ids[start : start + TOGETHER])
-        deleted += _delete_runs_with_rows(list(some), [pk for pk in family if pk in some or parents.get(pk) in some])
+    for start in range(0, len(run_ids), RUNS_PER_TRANSACTION):
+        some = set(run_ids[start : start + RUNS_PER_TRANSACTION])
+        deleted += _delete_runs_with_rows(
+            list(some), [pk for pk in run_ids_with_children if pk in some or parents.get(pk) in some]
+        )
     return deleted
 
 
 def _forget_in_executors(run_ids: Sequence[UUID]) -> None:
-    """Let the executors delete what they have stored about these runs. An error is logged: the runs are deleted."""
+    """Let the executors delete what they have stored about these runs. An error is only logged: the runs are
+    deleted anyway."""
     by_alias = defaultdict(list)
     for pk, alias in Run.objects.filter(pk__in=run_ids).values_list("pk", "executor"):
         by_alias[alias].append(pk)
@@ -182,18 +187,19 @@ def forget_deleted_runs_in_executors(before: dt.datetime) -> int:
 
 
 def _delete_rows_in_portions(model: type[LogChunk] | type[RunEvent], run_ids: Sequence[UUID]) -> None:
-    while True:  # keys first: MariaDB has no LIMIT in a subquery
-        keys = list(model._default_manager.filter(run__in=run_ids).values_list("pk", flat=True)[:ROWS])
+    while True:  # reads the keys first: MariaDB allows no LIMIT in such a subquery
+        keys = list(model._default_manager.filter(run__in=run_ids).values_list("pk", flat=True)[:ROWS_PER_TRANSACTION])
         _delete_without_reading(model._default_manager.filter(pk__in=keys))
-        if len(keys) < ROWS:
+        if len(keys) < ROWS_PER_TRANSACTION:
             return
 
 
 @transactional
-def _delete_runs_with_rows(run_ids: Sequence[UUID], family: Sequence[UUID]) -> int:
-    """Delete the rows in one transaction. An event added meanwhile violates a key: then the deletion is repeated."""
+def _delete_runs_with_rows(run_ids: Sequence[UUID], run_ids_with_children: Sequence[UUID]) -> int:
+    """Delete the rows in one transaction. If an event is added at the same time, a foreign key is violated,
+    and the deletion is repeated."""
     for model in (LogChunk, RunEvent, Outbox):
-        _delete_without_reading(model._default_manager.filter(run__in=family))
+        _delete_without_reading(model._default_manager.filter(run__in=run_ids_with_children))
     closed = Run.objects.filter(status__in=FINAL)
     _delete_without_reading(closed.filter(parent__in=run_ids))
     return _delete_without_reading(closed.filter(pk__in=run_ids))

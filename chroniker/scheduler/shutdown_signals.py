@@ -13,9 +13,9 @@ from chroniker.process.deferred_signals import SIGNALS
 
 
 class ShutdownSignals:
-    """Inside the ``with`` block, the first two signals are only counted; a third ends the process as usual.
+    """Inside the ``with`` block, the first two signals are only counted; a third signal ends the process as usual.
 
-    Outside the main thread Python allows no signal handlers: there nothing is counted.
+    Python allows signal handlers in the main thread only. In another thread no signal is counted.
     """
 
     def __init__(self) -> None:

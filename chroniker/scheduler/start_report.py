@@ -1,4 +1,4 @@
-"""Lines for the start of a process that ticks: its database and executors, what is due next, and a pause."""
+"""Log lines at the start of a process that ticks: its database, its executors, the next due job, and a pause."""
 
 from __future__ import annotations
 
@@ -18,7 +18,8 @@ from chroniker.wording.formats import zoned_time
 
 
 def start_report_lines() -> list[str]:
-    """Three lines, and one for a pause of all jobs; only two while the database cannot be used. Without passwords."""
+    """Return three lines, and one more if all jobs are paused; only two while the database cannot be used. The lines
+    contain no passwords."""
     found = [versions_line(), f"database: {_database_line()}; executors: {_executors_line()}"]
     with suppress(Error):  # the first tick reports it
         found.append(f"jobs: {_jobs_line()}")
@@ -29,14 +30,14 @@ def start_report_lines() -> list[str]:
 
 
 def versions_line() -> str:
-    """What runs here, and on which host: the first question about a fault."""
+    """The versions and the host of this process. They are the first things to know about a fault."""
     python = ".".join(map(str, sys.version_info[:3]))
     installed = f"chroniker {installed_version()}, Django {django.__version__}, Python {python}"
     return f"versions: {installed}; host: {settings.hostname}"
 
 
 def worker_lines(worker: str, queues: Collection[str], slots: int, aliases: Collection[str]) -> list[str]:
-    """Lines for the start of a worker: what it executes, where, and as which host."""
+    """Log lines at the start of a worker: versions, host, database, runtime directory, executors, queues and slots."""
     work = f"executors: {', '.join(aliases) or 'none'}; queues: {', '.join(queues) or 'none'}; slots: {slots}"
     database = f"database: {_database_line()}; runtime directory: {settings.runtime_dir}"
     return [one_line(line) for line in (versions_line(), database, f"worker: {worker}; {work}")]

@@ -14,7 +14,7 @@ from chroniker.eligibility import draining, due, hosts, pauses
 from chroniker.models import JobDependency, JobTrigger, Run, installation
 from chroniker.process.kernel import host_clock
 from chroniker.scheduler import dispatch, fleet_work, job_deletion, pending_work, retention
-from chroniker.scheduler.claiming import EVERYTHING, TIME_BOX, ClaimSearch, Clock, claim_due_jobs
+from chroniker.scheduler.claiming import SEARCH_ALL_CLAIMS, TIME_BOX, ClaimSearch, ClockFunction, claim_due_jobs
 from chroniker.scheduler.pending_work import PendingWork
 from chroniker.scheduler.stopping import stop_runs_of_flagged_jobs
 from chroniker.scheduler.tick_result import TickResult
@@ -27,11 +27,11 @@ JOBS_OF_ONE_LOOK = 1000
 def tick(only: Collection[int] | None = None, now: dt.datetime | None = None) -> TickResult:
     """One pass over all jobs, or over these jobs only. Any number of ticks may run at once.
 
-    0. In a copy of the database that was not adopted, do nothing. Read the database's clock: if it jumped, only pass on
-       stops and send messages (steps 3 and 7) for one lease.
-    1. Close claims and runs whose time is over.
+    0. In a copy of the database that was not adopted, do nothing. Read the database's clock. If it
+       jumped, only forward stops and send messages (steps 3 and 7) for the length of one lease.
+    1. Close claims and runs whose lease has expired.
     2. Dispatch again claims whose message seems lost.
-    3. Pass on stops that were requested by flag; book edited jobs.
+    3. Forward stops that were requested by flag; book edited jobs.
     4. Record or replace runs that overlap with their next instant.
     5. Claim due jobs, batch by batch, and dispatch each batch after its commit.
     6. Dispatch claims that other hosts' ticks made for this host.
@@ -39,9 +39,10 @@ def tick(only: Collection[int] | None = None, now: dt.datetime | None = None) ->
     8. Delete surplus runs of the claimed jobs, and jobs whose deletion waited for the end of a run.
     9. Do regular work of the fleet that is due, if no other tick has taken it.
 
-    One statement reads the clock and says which steps have work, so that an idle pass costs no other. A pass with work
-    costs a constant number of statements, plus a constant number for each batch of due jobs. ``now`` is for tests. The
-    database's clock is read once for the pass and judged; each claim and expiry judges it again in its transaction."""
+    One statement reads the clock and shows which steps have work; a pass without work needs no other statement. A pass
+    with work needs a constant number of statements, plus a constant number for each batch of due jobs. ``now`` is for
+    tests. The pass reads the database's clock once and checks it; each claim and expiry checks it again in its
+    transaction."""
     work = pending_work.find_pending_work(now)
     result = _begin_pass(work, PassClock(work.reading, now))
     if work.copied:
@@ -73,7 +74,7 @@ def _begin_pass(work: PendingWork, clock: PassClock) -> TickResult:
 
 
 def _prepare_pass(work: PendingWork) -> None:
-    """What only the first pass needs, and the first one after a jump of the clock."""
+    """Do what is needed only in the first pass, and in the first pass after a clock jump."""
     if not work.recorded:
         installation.record_identity()
     if jump_detection.needs_lease_adjustment():
@@ -84,7 +85,7 @@ def _prepare_pass(work: PendingWork) -> None:
 
 
 def _do_steps_1_to_6(result: TickResult, work: PendingWork, only_jobs: Collection[int] | None) -> None:
-    """Steps 1 to 6, as far as they have work."""
+    """Do those of the steps 1 to 6 that have work."""
     clock = result.clock
     if work.expiry:
         result.lost = expire_runs()
@@ -104,10 +105,11 @@ def _do_steps_1_to_6(result: TickResult, work: PendingWork, only_jobs: Collectio
         result.dispatched += dispatch.dispatch_claims_left_for_this_host(clock(), result.lost_races)
 
 
-def update_alerts(clock: Clock, work: PendingWork) -> bool:
-    """Before the claims of the pass: what has waited for too long until now was late. Returns whether any is reported.
+def update_alerts(clock: ClockFunction, work: PendingWork) -> bool:
+    """Update the alerts that are due. Returns whether an alert is reported.
 
-    A process that the settings pause leaves it to others, or to the time after the pause.
+    Called before the claims of the pass, so that a job that has waited too long counts as late. A process that is
+    paused by its settings does not call it: other processes update the alerts, or this process after the pause.
     """
     if work.alert_changes:
         lifecycle.make_alerts_due_after_changes()
@@ -120,16 +122,16 @@ def update_alerts(clock: Clock, work: PendingWork) -> bool:
 
 def book_and_claim(
     result: TickResult,
-    clock: Clock,
+    clock: ClockFunction,
     only_jobs: Collection[int] | None,
     *,
-    search: ClaimSearch = EVERYTHING,
+    search: ClaimSearch = SEARCH_ALL_CLAIMS,
     edits: bool = True,
 ) -> Iterator[list[Run]]:
-    """Steps 3 (second half) to 5, without dispatching: they decide which runs a pass claims. Yields each batch."""
+    """Do the second half of step 3, and steps 4 and 5, without the dispatch. Yields the claimed runs of each batch."""
     if edits:
         result.booked = book_edited_jobs(clock())
-    yield from claim_due_jobs(result, clock, only_jobs, EVERYTHING if result.booked or result.lost else search)
+    yield from claim_due_jobs(result, clock, only_jobs, SEARCH_ALL_CLAIMS if result.booked or result.lost else search)
 
 
 def claim_after_run(job_id: int) -> TickResult:
@@ -137,7 +139,7 @@ def claim_after_run(job_id: int) -> TickResult:
 
     That is the job itself, its dependents, the jobs that it triggers, and the jobs for which its group had no room.
     """
-    # After most runs nothing waits. The statements of a whole pass, each time, would cost more than the run did.
+    # After most runs nothing waits. The statements of a complete pass would cost more than the run itself.
     is_pending, has_messages = due.find_work_after_run(job_id)
     result = _claim_after_run(job_id) if is_pending else TickResult()
     if has_messages or is_pending:
@@ -156,7 +158,7 @@ def _claim_after_run(job_id: int) -> TickResult:
 
 
 def claim_and_dispatch(job_ids: Collection[int]) -> TickResult:
-    """Claim and dispatch what these jobs wait for, if a tick would."""
+    """Claim and dispatch the pending runs of these jobs, if a tick would do it now."""
     result = TickResult()
     if job_ids and _may_claim():
         with suppress(jump_detection.ClockJumped):  # the next tick records it
@@ -168,7 +170,7 @@ def claim_and_dispatch(job_ids: Collection[int]) -> TickResult:
 
 
 def _may_claim() -> bool:
-    """Two statements: of the pause, and of a drain of this host."""
+    """Whether claims are allowed: not during a clock jump, a pause or a drain of this host. Two statements."""
     if jump_detection.suspended_because() or pauses.global_pause() is not None:
         return False
     return not draining.this_host_if_draining().exists()
@@ -181,7 +183,7 @@ def expire_runs() -> list[Run]:
 
 
 def book_edited_jobs(now: dt.datetime) -> int:
-    """Step 3. Batch by batch until only locked jobs are left."""
+    """Step 3. Book edited jobs, batch by batch, until only locked jobs are left."""
     booked, began = 0, host_clock.monotonic()
     while host_clock.monotonic() - began < TIME_BOX.total_seconds():
         ids = due.jobs_to_book(now, settings.batch_size)

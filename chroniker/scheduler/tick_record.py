@@ -17,43 +17,43 @@ from chroniker.models.conflicts import repeated_after_conflict
 from chroniker.process.kernel import host_clock
 
 #: The row of a ticker is written at most this often.
-EVERY_SECONDS = 10.0
-#: Limits of the period that is concluded from two passes: a person may have started one of them.
+MIN_SECONDS_BETWEEN_WRITES = 10.0
+#: Limits of the period that is computed from two passes: a person may have started one of the passes.
 SHORTEST_PERIOD, LONGEST_PERIOD = 60.0, 600.0
 
 
 class TickRecord:
-    """The passes of one process. Each call of ``passed`` writes at most one row.
+    """Records the passes of one process. Each call of ``record_pass`` writes at most one row.
 
     ``kind``: the command or program, such as "beat". ``period``: the longest time between two of its passes.
     """
 
     def __init__(self, kind: str, period: float) -> None:
         self._kind, self._period = kind, period
-        self._written_at = -EVERY_SECONDS
+        self._written_at = -MIN_SECONDS_BETWEEN_WRITES
         self._ended_at: float | None = None
         self._minute: TickMinute | None = None
 
     def record_pass(self, ended: dt.datetime, seconds: float, claimed: int) -> None:
-        """A pass ended at ``ended``, by the database's clock, after this many seconds."""
+        """Record a pass that ended at ``ended`` (the database's clock) and took this many seconds."""
         over = self._minute if self._minute and self._minute.minute != _minute_of(ended) else None
         if over is not None:
             self._minute = None
-        self._count(ended, seconds, claimed)
+        self._count_pass(ended, seconds, claimed)
         if over is not None:
-            _add_minute(over)
-        elif host_clock.monotonic() - self._written_at >= EVERY_SECONDS:
-            self._write(ended, seconds)
+            _store_minute(over)
+        elif host_clock.monotonic() - self._written_at >= MIN_SECONDS_BETWEEN_WRITES:
+            self._write_ticker(ended, seconds)
 
     def close(self) -> None:
-        """The process ends: write the minute that is not over, and that it has ended."""
+        """Store the current minute, and record that this process has ended."""
         if self._minute is not None:
-            _add_minute(self._minute)
+            _store_minute(self._minute)
             self._minute = None
         mine = Ticker.objects.filter(host=settings.hostname, kind=self._kind, pid=os.getpid())
         mine.update(ended_at=FromNow())
 
-    def _count(self, ended: dt.datetime, seconds: float, claimed: int) -> None:
+    def _count_pass(self, ended: dt.datetime, seconds: float, claimed: int) -> None:
         now = host_clock.monotonic()
         if self._minute is None:
             self._minute = TickMinute(host=settings.hostname, minute=_minute_of(ended))
@@ -64,7 +64,7 @@ class TickRecord:
         self._minute.longest_gap = max(self._minute.longest_gap, gap)
         self._ended_at = now
 
-    def _write(self, ended: dt.datetime, seconds: float) -> None:
+    def _write_ticker(self, ended: dt.datetime, seconds: float) -> None:
         row = Ticker(host=settings.hostname, kind=self._kind, version=installed_version(), pid=os.getpid())
         row.period, row.last_at, row.pass_seconds = self._period, ended, seconds
         row.is_paused = settings.paused
@@ -90,7 +90,7 @@ def _upsert_ticker(ticker: Ticker) -> None:
 
 
 @repeated_after_conflict
-def _add_minute(minute: TickMinute) -> None:
+def _store_minute(minute: TickMinute) -> None:
     insert_or_add_numbers([minute], key=("host", "minute"), keep_largest=("longest_pass", "longest_gap"))
 
 
@@ -101,4 +101,4 @@ def record_single_pass(kind: str, ended: dt.datetime, seconds: float, claimed: i
     TickRecord(kind, min(max(gap, SHORTEST_PERIOD), LONGEST_PERIOD)).record_pass(ended, seconds, claimed)
     minute = TickMinute(host=settings.hostname, minute=_minute_of(ended), passes=1, claimed=claimed)
     minute.longest_pass, minute.longest_gap = seconds, gap
-    _add_minute(minute)
+    _store_minute(minute)

@@ -16,9 +16,11 @@ class TickResult:
     """The changes by one tick."""
 
     began: dt.datetime | None = None  #: by the database's clock
-    clock: Callable[[], dt.datetime] = database_now  #: the database's time now; that of a pass needs no statement
+    clock: Callable[[], dt.datetime] = (
+        database_now  #: returns the present time of the database; the clock of a pass needs no statement
+    )
     next_moment: dt.datetime | None = None  #: when something becomes due next, as it was before the pass
-    next_moment_is_known: bool = False  #: the pass has changed nothing about it
+    next_moment_is_known: bool = False  #: the pass has not changed the next due time
 
     claimed: list[Run] = field(default_factory=list)
     lost: list[Run] = field(default_factory=list)
@@ -27,9 +29,9 @@ class TickResult:
     )  #: jobs whose schedule cannot be computed
     dispatched: int = 0
     booked: int = 0
-    suspended_because: Reason = NO_REASON  #: why it expired and claimed nothing
+    suspended_because: Reason = NO_REASON  #: why the tick expired and claimed nothing
     lost_races: set[int] = field(default_factory=set)  #: jobs for this host that another claimer won
     over_maximum: set[int] = field(default_factory=set)  #: claimed jobs with more runs than they keep
-    copied: bool = False  #: this database is a copy: it did nothing
-    draining: bool = False  #: this host is draining: it claimed nothing
+    copied: bool = False  #: this database is a copy: the tick did nothing
+    draining: bool = False  #: this host is draining: the tick claimed nothing
     messages: bool = False  #: the pass wrote messages that wait to be sent

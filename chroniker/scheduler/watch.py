@@ -1,7 +1,7 @@
-"""Watches that something ticks, and that a worker consumes each queue in which runs wait. Reports it when not.
+"""Checks that a process ticks, and that a worker consumes each queue in which runs wait. If not, raises an alarm.
 
-Every process that lives long watches: workers, beat, cronserver; and each pass of ``cron``. So whichever
-process dies, another one reports it. If all are dead, only an outside service can (``CHRONIKER_HEARTBEAT_URL``).
+These checks run in workers, beat, cronserver, and in each pass of ``cron``. So if one process dies, another process
+reports it. If all are dead, only an outside service can report it (``CHRONIKER_HEARTBEAT_URL``).
 """
 
 from __future__ import annotations
@@ -31,35 +31,36 @@ logger = logging.getLogger(__name__)
 
 
 def seconds_between_looks() -> float:
-    """Seconds between two looks. A silent scheduler is reported within its timeout and one interval."""
+    """Seconds between two checks. A silent scheduler is reported at the latest one such interval after its timeout."""
     return min(hosts.HEARTBEAT_SECONDS, settings.tick_timeout.total_seconds() / 2.5)
 
 
 class FleetWatch:
-    """The watch of one process.
+    """The fleet checks of one process.
 
-    ``waits_first``: silence counts from the first look at the earliest, or from the first after a time without looks
-    (the database was away, the machine slept): perhaps nothing could tick then. Not for a process that looks once.
+    ``waits_first``: do not count a silence before the first check, or before the first check after a pause of the
+    checks (no database, or the machine was suspended): perhaps no process could tick during that time. Do not use it in
+    a process that checks only once.
     """
 
     def __init__(self, *, waits_first: bool = True) -> None:
         self._waits_first = waits_first
         self._since: dt.datetime | None = None
-        self._looked_at = float("-inf")  # monotonic, as the next look
+        self._looked_at = float("-inf")  # monotonic clock
 
     @property
     def is_due(self) -> bool:
         return host_clock.monotonic() - self._looked_at >= seconds_between_looks()
 
     def raise_or_end_alarms(self) -> None:
-        """Raise and end alarms. About five statements. A database error is logged, and the next look tries again."""
+        """Raise and end alarms. About five statements. A database error is logged, and the next check tries again."""
         try:
-            self._look()
+            self._check_fleet()
         except Error as error:
             self._since = None
             logger.warning("The scheduler could not be watched: %s", one_line(error))
 
-    def _look(self) -> None:
+    def _check_fleet(self) -> None:
         has_paused = host_clock.monotonic() - self._looked_at > 3 * seconds_between_looks()
         self._looked_at = host_clock.monotonic()
         now = database_now()
@@ -79,10 +80,10 @@ class FleetWatch:
                 if alarms.end_alarm(alarm, text, now):
                     logger.warning("%s", one_line(text.title))
         if found or open_alarms:
-            outbox.send_soon()  # nothing else does, if nothing ticks
+            outbox.send_soon()  # if nothing ticks, no other code sends messages
 
     def _find_troubles(self, now: dt.datetime) -> dict[str, tuple[dt.datetime, AlarmText]]:
-        """By subject of an alarm: since when the trouble exists, and the text. Three statements."""
+        """For each problem: the subject of its alarm, the start of the problem, and the text. Three statements."""
         found = {}
         if last := liveness.last_ticker_if_all_silent(liveness.latest_tickers(), now, self._since):
             found[alarms.TICK] = (last.last_at, _silence_text(last, now))
@@ -95,7 +96,7 @@ class FleetWatch:
         return found
 
     def _has_ended(self, subject: str, now: dt.datetime) -> bool:
-        """Whether the trouble has ended. No grace time: a process that has just started must not end an alarm."""
+        """Whether the problem has ended. No waiting time: a process that has just started must not end an alarm."""
         if subject == alarms.TICK:
             return liveness.last_ticker_if_all_silent(liveness.latest_tickers(), now) is None
         unserved = liveness.find_queues_without_worker(now).values()

@@ -1,4 +1,4 @@
-"""The lease of one run: the time of the next renewal, and until when it is certainly held. No thread, no database."""
+"""The lease of one run: when to renew it, and until when it is certainly held. Uses no thread and no database."""
 
 from __future__ import annotations
 
@@ -59,12 +59,12 @@ class LeaseRenewal:
     def on_failure(self, now: Moment) -> None:
         self._renew_at = now.boot + min(timing.RETRY_SECONDS, self._heartbeat / 2)
 
-    def mark_lost(self, why: str) -> None:
+    def mark_lost(self, reason: str) -> None:
         """Record why the lease is lost. A later reason does not replace the first."""
-        self.lost_because = self.lost_because or why
+        self.lost_because = self.lost_because or reason
 
     def _has_new_progress(self, now: Moment) -> bool:
         """Whether there is progress to report, and the last renewal was long enough ago."""
-        if now.boot < self._renewed_at + timing.PROGRESS_SECONDS:
+        if now.boot < self._renewed_at + timing.MIN_PROGRESS_INTERVAL:
             return False
         return now.progress not in (None, self._reported_progress)

@@ -26,7 +26,7 @@ class Machine(Protocol):
         """Open the socket by which other processes wake this supervisor."""
 
     def start_keeper(self, lock: RunLock) -> KeeperClient:
-        """Start a keeper, which waits for its run. Raises ``OSError`` when it cannot be started."""
+        """Start a keeper, which waits for its run. Raises ``OSError`` if the keeper cannot be started."""
 
     def kill_marked_processes(self, run_id: UUID, keeper: int) -> list[Survivor]:
         """Kill the remaining processes of a run and its keeper; returns the processes that survived."""
@@ -40,7 +40,7 @@ class ThisHost:
     """The real host."""
 
     runtime_dir: Path
-    fork_server: ForkServer | None = None  #: without one every keeper is started cold
+    fork_server: ForkServer | None = None  #: without a fork server every keeper is started cold
 
     def take_lock(self, run_id: UUID) -> RunLock | None:
         return RunLock.take(self.runtime_dir, run_id)

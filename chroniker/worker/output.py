@@ -14,11 +14,11 @@ from chroniker.process.kernel import host_clock
 
 REMARKS, STDOUT, STDERR = 0, 1, 2
 CHUNK = 64 * 1024  #: characters at most in one chunk
-BATCH = 1024 * 1024  #: characters in one insert, unless the database is slow
+MAX_BATCH_LENGTH = 1024 * 1024  #: characters in one insert, unless the database is slow
 FLUSH_SECONDS = 1.0  #: text waits no longer than this for its chunk to become full
-_TAIL = 128 * 1024
-_RECENT, _LINE = 2048, 300
-_NAMES = {STDOUT: "stdout", STDERR: "stderr"}
+_MAX_TAIL_BYTES = 128 * 1024
+_RECENT_BYTES, _MAX_LINE_LENGTH = 2048, 300
+_STREAM_NAMES = {STDOUT: "stdout", STDERR: "stderr"}
 _NUL, _VISIBLE_NUL = "\0", "\u2400"  # PostgreSQL stores no NUL
 
 
@@ -49,19 +49,19 @@ class ChunkNumbering:
 class OutputAllowance:
     """The number of bytes of output that a run may keep, for both streams together.
 
-    A quarter of it, at most 128 KiB, is reserved for the end (tail) of each stream; both streams share the rest (head),
-    first come, first served.
+    A quarter of it, at most 128 KiB, is reserved for the end (tail) of each stream. Both streams share the rest (head):
+    the bytes that arrive first get it.
     """
 
     def __init__(self, limit: int | None) -> None:
-        self.tail = 0 if limit is None else min(limit // 4, _TAIL)
+        self.tail = 0 if limit is None else min(limit // 4, _MAX_TAIL_BYTES)
         self._left = None if limit is None else max(limit - 2 * self.tail, 0)
 
-    def take(self, wanted: int) -> int:
-        """Take up to ``wanted`` bytes of the head; returns how many."""
+    def take(self, byte_count: int) -> int:
+        """Take up to ``byte_count`` bytes of the head; returns how many."""
         if self._left is None:
-            return wanted
-        granted = min(wanted, self._left)
+            return byte_count
+        granted = min(byte_count, self._left)
         self._left -= granted
         return granted
 
@@ -94,13 +94,13 @@ class OutputStream:
     def feed(self, data: bytes) -> list[Chunk]:
         """Take bytes; returns the chunks that became full."""
         self.received += len(data)
-        self._recent = (self._recent + data[-_RECENT:])[-_RECENT:]
+        self._recent = (self._recent + data[-_RECENT_BYTES:])[-_RECENT_BYTES:]
         # After the first byte for the tail, all later bytes go there: the allowance never grows again.
         granted = self._allowance.take(len(data))
         self._kept += granted
         self._append(self._decoder.decode(data[:granted]))
         self._tail += data[granted:]
-        if len(self._tail) > 2 * self._allowance.tail:  # cut seldom, so that a byte is moved once, not each time
+        if len(self._tail) > 2 * self._allowance.tail:  # cut rarely, so that most bytes are moved only once
             self._cut_tail()
         return self._cut_full_chunks()
 
@@ -109,11 +109,11 @@ class OutputStream:
         """The last line that is not empty, if the last bytes contain one. Control characters are removed."""
         for line in reversed(self._recent.decode("utf-8", "replace").splitlines()):
             if text := "".join(filter(str.isprintable, line)).strip():
-                return text[:_LINE]
+                return text[:_MAX_LINE_LENGTH]
         return ""
 
     def flush(self) -> list[Chunk]:
-        """The waiting text, as a chunk. An incomplete character stays until the rest of it arrives."""
+        """Return the waiting text as a chunk. An incomplete character stays until the rest of it arrives."""
         chunks = self._cut_full_chunks()
         if self._length:
             chunks.append(self._numbering.make_chunk("".join(self._parts)))
@@ -127,7 +127,7 @@ class OutputStream:
         self._cut_tail()
         missing = self.received - self._kept - len(self._tail)
         if missing:
-            name = _NAMES[self._numbering.stream]
+            name = _STREAM_NAMES[self._numbering.stream]
             limit = "over the limit of this job's log"
             chunks.append(self._remarks.make_chunk(f"{missing} bytes of {name} are missing here: {limit}.\n"))
         self._append(self._tail.decode("utf-8", "replace"))
@@ -173,14 +173,14 @@ def replace_refused_chunk(chunk: Chunk) -> Chunk:
 class OutputQueue:
     """A queue of chunks. A chunk stays in it, with its number, until it is stored; so a repeated insert is harmless.
 
-    It does not lock: the reporter does.
+    The queue has no lock of its own: the reporter locks it.
     """
 
     def __init__(self) -> None:
         self.size = 0  #: how many characters wait
         self.missing = 0  #: how many characters will never be stored
         self._queue: deque[Chunk] = deque()
-        self._bound = BATCH
+        self._bound = MAX_BATCH_LENGTH
         self._closed = False
 
     def __bool__(self) -> bool:
@@ -211,7 +211,7 @@ class OutputQueue:
         return batch
 
     def on_stored(self, batch: Sequence[Chunk]) -> None:
-        self._bound = min(max(2 * self._bound, 2 * CHUNK), BATCH)
+        self._bound = min(max(2 * self._bound, 2 * CHUNK), MAX_BATCH_LENGTH)
         for _ in batch:
             self.size -= len(self._queue.popleft().text)
 
@@ -220,7 +220,8 @@ class OutputQueue:
         self._bound = max(self._bound // 2, CHUNK)
 
     def on_refusal(self, batch: Sequence[Chunk]) -> None:
-        """The database refused a text: insert single chunks next, to find it; then escape it; then replace it."""
+        """Handle a batch with a text that the database refused. First insert single chunks, to find the text. Then
+        escape the text. If that is refused too, replace it."""
         if len(batch) > 1:
             self._bound = 0
             return
@@ -230,7 +231,7 @@ class OutputQueue:
         self.size += len(self._queue[0].text) - len(chunk.text)
 
     def close(self) -> None:
-        """Nothing more will be stored."""
+        """Drop all chunks: nothing more will be stored."""
         self._closed = True
         self.missing += self.size
         self._queue.clear()

@@ -1,4 +1,4 @@
-"""Reads a run's two pipes and gives the output to the reporter. Stops reading while too much waits; never blocks."""
+"""Reads a run's two pipes and gives the output to the reporter. Stops while too much output waits; never blocks."""
 
 from __future__ import annotations
 
@@ -14,13 +14,13 @@ from chroniker.worker.output import STDERR, STDOUT, ChunkNumbering, OutputAllowa
 from chroniker.worker.reporter import Reporter
 
 BACKLOG = 2 * 1024 * 1024  #: characters that may wait to be stored before the command waits on its pipe
-_READ = 256 * 1024
+_READ_SIZE = 256 * 1024
 _LAST_WORDS = 4 * 1024 * 1024  #: more than both pipes can hold
 _OUTSIDE_TIMEOUT = 1.0
 
 
 class OutputPump:
-    """Reads both pipes of a run by the callbacks it registers with a selector."""
+    """Reads both pipes of a run. It registers callbacks for them with a selector."""
 
     def __init__(
         self,
@@ -56,7 +56,7 @@ class OutputPump:
 
     @property
     def flush_at(self) -> float:
-        """When (monotonic clock) to pass on the waiting text."""
+        """When (monotonic clock) to forward the waiting text."""
         moments = (stream.flush_at for stream in self._streams.values())
         return min((moment for moment in moments if moment is not None), default=float("inf"))
 
@@ -65,14 +65,14 @@ class OutputPump:
         self._reporter.queue_output([self._remarks.make_chunk(text + "\n")])
 
     def flush(self) -> None:
-        """Pass on text that has waited long enough."""
+        """Forward text that has waited long enough."""
         now = host_clock.monotonic()
         for stream in self._streams.values():
             if stream.flush_at is not None and stream.flush_at <= now:
                 self._reporter.queue_output(stream.flush())
 
     def pause_or_resume_reading(self) -> None:
-        """Stop reading while too much waits to be stored: the command then waits on its own pipe."""
+        """Stop reading while too much output waits to be stored. Then the command waits on its pipe."""
         waits = self._reporter.backlog
         reading = waits < (BACKLOG if self._reading else BACKLOG // 2)
         if reading and not self._reading:
@@ -84,9 +84,9 @@ class OutputPump:
         self._reading = reading
 
     def read_remaining_output(self) -> None:
-        """The tree is dead: read the rest of the pipes, and pass it on.
+        """Read the rest of the pipes after the tree has died, and forward it.
 
-        A pipe that a process outside the tree holds open is read for one more second.
+        If a process outside the tree holds a pipe open, this pipe is read for one more second.
         """
         self._reading = False  # the selector no longer calls `_read`
         until = host_clock.monotonic() + _OUTSIDE_TIMEOUT
@@ -103,11 +103,13 @@ class OutputPump:
             if pipe in self._logged:
                 self._reporter.queue_output(stream.close())
         if self._open:
-            self.write_remark("A process outside of this run holds its output open; its further output is not stored.")
+            self.write_remark(
+                "A process outside of this run holds the run's output open; further output is not stored."
+            )
 
     def _read(self, pipe: int) -> int:
         try:
-            data = os.read(pipe, _READ)
+            data = os.read(pipe, _READ_SIZE)
         except BlockingIOError:
             return 0
         stream = self._streams[pipe]

@@ -49,7 +49,7 @@ class Reporter:
 
     @property
     def deadline(self) -> float:
-        """Until then (boot clock) the lease is certainly held, minus the margin."""
+        """Until this time (boot clock) the lease is certainly held. The margin is subtracted already."""
         return self._state.lease.deadline
 
     @property
@@ -77,7 +77,7 @@ class Reporter:
         self._thread.start()
 
     def wait_for_start(self) -> RunSpec | None:
-        """Waits for the start. None: it was refused. Raises the error of the last try when all tries failed."""
+        """Waits for the start. None: it was refused. If all tries failed, raises the error of the last try."""
         self._began.wait()
         if self._state.error is not None:
             raise self._state.error
@@ -112,13 +112,13 @@ class Reporter:
             self._state.lease.renew_soon()
             self._changed.notify()
 
-    def mark_lease_lost(self, why: str) -> None:
+    def mark_lease_lost(self, reason: str) -> None:
         """The lease is lost and the run is being killed: send no more renewals."""
         with self._changed:
-            self._state.lease.mark_lost(why)
+            self._state.lease.mark_lost(reason)
 
     def report_outcome(self, outcome: RunOutcome, *, output_first: bool) -> None:
-        """Report the outcome; `output_first`: after the waiting output, unless that takes too long."""
+        """Report the outcome. `output_first`: store the waiting output first, unless that takes too long."""
         with self._changed:
             self._state.finish(outcome, host_clock.monotonic(), output_first=output_first)
             self._changed.notify()
@@ -148,7 +148,7 @@ class Reporter:
             while self._do_next_action():
                 pass
             self._record_missing_output()
-        except BaseException as error:  # otherwise the supervisor would wait for an ended thread
+        except BaseException as error:  # otherwise the supervisor would wait for a thread that has ended
             log.exception("run %s: its reporter failed", self._report.run_id)
             self._state.error = error
             self.mark_lease_lost(f"the report failed: {error!r}")
@@ -210,9 +210,9 @@ class Reporter:
             except Exception as error:
                 self._log_and_drop_connection("note", error)
 
-    def _log_and_drop_connection(self, what: str, error: Exception) -> None:
-        """Drop the connection: it may be broken, and the next try opens a new one."""
-        log.warning("run %s: %s failed: %r", self._report.run_id, what, error)
+    def _log_and_drop_connection(self, report_name: str, error: Exception) -> None:
+        """Log the failure and drop the connection. It may be broken, and the next try opens a new connection."""
+        log.warning("run %s: %s failed: %r", self._report.run_id, report_name, error)
         self._drop_connection()
 
     def _drop_connection(self) -> None:

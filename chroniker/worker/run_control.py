@@ -1,4 +1,4 @@
-"""Decides which instructions a keeper gets, and when to replace it. No processes, sockets or clocks."""
+"""Decides which instructions a keeper gets, and when to replace the keeper. Uses no processes, sockets or clocks."""
 
 from __future__ import annotations
 
@@ -25,25 +25,25 @@ class LeaseView(Protocol):
 
 
 @dataclass(frozen=True, slots=True)
-class Kill:
+class KillInstruction:
     """Kill the tree at once."""
 
     why: str
 
 
 @dataclass(frozen=True, slots=True)
-class Extend:
+class ExtendInstruction:
     """Move the keeper's deadline."""
 
     deadline: float
 
 
 @dataclass(frozen=True, slots=True)
-class Stop:
-    """SIGTERM, the grace, SIGKILL."""
+class StopInstruction:
+    """Send SIGTERM, and SIGKILL after the grace time."""
 
 
-Instruction: TypeAlias = Kill | Extend | Stop
+Instruction: TypeAlias = KillInstruction | ExtendInstruction | StopInstruction
 
 
 class RunControl:
@@ -52,7 +52,7 @@ class RunControl:
     def __init__(self) -> None:
         self.lost_because = ""  #: why the lease was lost and the tree killed
         self.stop_at = float("inf")  #: when the run is stopped because its worker shuts down
-        self.interrupted = False  #: it was stopped because its worker shuts down
+        self.interrupted = False  #: the run was stopped because its worker shuts down
         self._passed_renewals = 0
         self._stopping = False
         self._kill_sent_at = float("inf")  # monotonic clock
@@ -64,15 +64,15 @@ class RunControl:
         if lease.lost_because or now >= lease.deadline:
             self.lost_because = lease.lost_because or Code.LEASE_LATE
             self._kill_sent_at = monotonic
-            return [Kill(self.lost_because)]
+            return [KillInstruction(self.lost_because)]
         found: list[Instruction] = []
         if lease.renewal_count != self._passed_renewals:
             self._passed_renewals = lease.renewal_count
-            found.append(Extend(lease.deadline))
+            found.append(ExtendInstruction(lease.deadline))
         if not self._stopping and (lease.stop_requested_by or now >= self.stop_at):
             self._stopping = True
             self.interrupted = not lease.stop_requested_by
-            found.append(Stop())
+            found.append(StopInstruction())
         return found
 
     def seconds_to_next_decision(self, lease: LeaseView, now: float) -> float:
@@ -83,7 +83,7 @@ class RunControl:
         return min(moments, default=float("inf")) - now
 
     def keeper_fault(self, *, silent_for: float, dead_for: float, monotonic: float) -> str:
-        """Why the keeper has to be replaced by a sweep; empty: it works. Call it after reading its messages."""
+        """Why a sweep must replace the keeper; empty: the keeper works. Call this after reading its messages."""
         if silent_for > SILENCE:
             return Code.KEEPER_SILENT
         if monotonic - self._kill_sent_at > KILL_TIMEOUT:

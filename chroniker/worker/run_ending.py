@@ -1,4 +1,4 @@
-"""Derives the outcome of a run, and the remarks in its log, from a supervisor's observations. Pure."""
+"""Derives the outcome of a run, and the remarks in its log, from a supervisor's observations. Pure functions."""
 
 from __future__ import annotations
 
@@ -14,12 +14,14 @@ from chroniker.process.run_spec import RunOutcome, RunSpec
 from chroniker.reasons import Code, Reason
 
 #: The meaning of exit statuses in shells; programs may use them differently.
-_SPECIAL = {126: Code.NOT_EXECUTABLE, 127: Code.NOT_FOUND}
-_SIGNALLED = 128
-_KILLED = {_SIGNALLED + number for number in (signal.SIGINT, signal.SIGKILL, signal.SIGSEGV, signal.SIGTERM)}
+_SHELL_STATUS_REASONS = {126: Code.NOT_EXECUTABLE, 127: Code.NOT_FOUND}
+_SIGNAL_STATUS_BASE = 128
+_SIGNAL_STATUSES = {
+    _SIGNAL_STATUS_BASE + number for number in (signal.SIGINT, signal.SIGKILL, signal.SIGSEGV, signal.SIGTERM)
+}
 
-_REPORTED = {"exited", "timed_out", "stopped"}
-_STOPPED = {"timed_out": "Timed out", "stopped": "Stopped", "interrupted": "Stopped, because its worker shuts down"}
+_ENDS_BEFORE_LOSS = {"exited", "timed_out", "stopped"}
+_STOP_TEXTS = {"timed_out": "Timed out", "stopped": "Stopped", "interrupted": "Stopped, because its worker shuts down"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,7 +43,7 @@ class Observations:
     @property
     def how(self) -> str:
         reported: str = self.keeper.get("how", "exited")
-        if self.lost_because or reported not in _REPORTED:
+        if self.lost_because or reported not in _ENDS_BEFORE_LOSS:
             return "lost"
         return "interrupted" if reported == "stopped" and self.interrupted else reported
 
@@ -81,14 +83,14 @@ def _find_reasons(spec: RunSpec, observations: Observations) -> Iterator[Reason]
 
 
 def log_remarks(spec: RunSpec, observations: Observations) -> Iterator[str]:
-    """The remarks in the log about an end that the command did not choose."""
+    """Return the remarks for the log if the run did not end by itself."""
     how, killed = observations.how, observations.keeper.get("killed", 0)
     listed = f"{killed} ({'; '.join(observations.keeper.get('names', []))})"
     if how == "exited" and killed:
         yield f"Processes that the command left behind were killed: {listed}."
-    elif how in _STOPPED:
+    elif how in _STOP_TEXTS:
         rest = f"SIGKILL to those left after {spec.grace:g} seconds: {listed}" if killed else "all ended"
-        yield f"{_STOPPED[how]}: SIGTERM to the whole tree; {rest}."
+        yield f"{_STOP_TEXTS[how]}: SIGTERM to the whole tree; {rest}."
     elif how == "lost":
         reason = reason_of_code(observations.lost_because or Code.LEASE_LATE)
         yield f"Killed: {text_in_english(reason)}. The end may be missing."
@@ -97,9 +99,9 @@ def log_remarks(spec: RunSpec, observations: Observations) -> Iterator[str]:
         yield f"{text_in_english(reason).capitalize()}. {observations.keeper_error}".strip()
 
 
-def reason_of_code(why: str) -> Reason:
+def reason_of_code(code: str) -> Reason:
     """The reason with this code; for any other text, a reason with that text."""
-    return Reason.of(Code(why)) if why in Code.values else Reason.of(Code.OTHER, text=why)
+    return Reason.of(Code(code)) if code in Code.values else Reason.of(Code.OTHER, text=code)
 
 
 def text_in_english(reason: Reason) -> str:
@@ -112,10 +114,12 @@ def reason_of_exit(exit_code: int | None) -> Reason:
     """The reason for an exit status. Negative: the signal that killed it; ``None``: unknown."""
     if exit_code is None:
         return Reason.of(Code.EXIT_UNKNOWN)
-    if exit_code in _SPECIAL:
-        return Reason.of(_SPECIAL[exit_code])
-    if exit_code in _KILLED:
-        return Reason.of(Code.EXIT_SIGNAL, status=exit_code, signal=signal.Signals(exit_code - _SIGNALLED).name)
+    if exit_code in _SHELL_STATUS_REASONS:
+        return Reason.of(_SHELL_STATUS_REASONS[exit_code])
+    if exit_code in _SIGNAL_STATUSES:
+        return Reason.of(
+            Code.EXIT_SIGNAL, status=exit_code, signal=signal.Signals(exit_code - _SIGNAL_STATUS_BASE).name
+        )
     if exit_code >= 0:
         return Reason.of(Code.EXIT, status=exit_code)
     try:

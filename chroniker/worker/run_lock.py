@@ -1,8 +1,8 @@
-"""A run's file lock in the runtime directory: held as long as a process of this host may be executing the run.
+"""A run's file lock in the runtime directory. It is held while a process of this host may be executing the run.
 
 The supervisor takes it before it starts the run, and passes the open file to the keeper and to the keeper's parent. So
-it is free only when all of them have ended, in any order, and the kernel frees it at once. The command does not inherit
-it.
+the lock is free only when all three have closed the file or ended, in any order. The kernel frees it at once. The
+command does not inherit the file.
 """
 
 from __future__ import annotations
@@ -18,8 +18,8 @@ from chroniker.process.kernel import host_clock
 from chroniker.process.runtime_dir import ensure_private
 
 _SUFFIX = ".lock"
-_KEPT_SECONDS = 86_400.0
-_TIMEOUT = 0.2  # a tick that tests the lock holds it for microseconds
+_LOCK_FILE_KEPT_SECONDS = 86_400.0
+_TAKE_TIMEOUT = 0.2  # a tick that tests the lock holds it for microseconds
 
 
 class RunLock:
@@ -34,11 +34,11 @@ class RunLock:
         """Take the lock. None: another process of this host holds it. Raises OSError if the file cannot be used."""
         ensure_private(runtime_dir)
         path = _file_path(runtime_dir, run_id)
-        until = host_clock.monotonic() + _TIMEOUT
+        until = host_clock.monotonic() + _TAKE_TIMEOUT
         while True:
             descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
             if _try_flock(descriptor, fcntl.LOCK_EX) and _is_same_file(path, descriptor):
-                os.utime(descriptor)  # a sweeper that has seen this file before looks at it again
+                os.utime(descriptor)  # a sweeper that has handled this file before checks it again
                 return cls(path, descriptor)
             os.close(descriptor)
             if host_clock.monotonic() > until:
@@ -55,7 +55,7 @@ class RunLock:
 
 
 def is_held(runtime_dir: Path, run_id: UUID) -> bool | None:
-    """Whether a process of this host is, or may be, executing the run. False: no process is.
+    """Whether a process of this host may be executing the run. False: certainly no process.
 
     None: unknown, because the file does not exist or belongs to another user. The run may use another directory, or the
     host was restarted.
@@ -76,8 +76,8 @@ def kill_leftover_processes(
     """Kill the remaining processes of runs whose supervisor and keeper are both dead. Returns those runs.
 
     Running runs are not touched. A run in `already_swept` is skipped, unless its lock was taken since (the values are
-    the times at which the locks were taken). A lock file stays for a day: it shows ticks that the run is dead. Lock
-    files younger than `minimum_age` are left: their owner may not hold them yet.
+    the times at which the locks were taken). A lock file stays for a day, so that ticks see that the run is dead.
+    Lock files younger than `minimum_age` are skipped: their owner may not have locked them yet.
     """
     swept = {}
     for path in sorted(runtime_dir.glob(f"*{_SUFFIX}")):
@@ -89,7 +89,7 @@ def kill_leftover_processes(
             continue
         run_marker.kill_marked_processes(run_id)
         path.with_suffix(".sock").unlink(missing_ok=True)
-        if age > _KEPT_SECONDS:
+        if age > _LOCK_FILE_KEPT_SECONDS:
             path.unlink(missing_ok=True)
         swept[run_id] = taken_at
     return swept

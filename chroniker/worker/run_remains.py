@@ -16,8 +16,8 @@ from chroniker.worker import run_lock
 
 log = logging.getLogger(__name__)
 
-_REVIVE_SECONDS = 1.0
-_MINIMUM_AGE = 5.0  #: seconds; a lock file is created microseconds before it is locked
+_RESTART_CHECK_SECONDS = 1.0
+_MIN_LOCK_FILE_AGE = 5.0  #: seconds; a lock file is created microseconds before it is locked
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,10 +26,10 @@ class HostProcesses:
 
     host: str
     runtime_dir: Path
-    locks_decide: bool  #: a free lock means a dead run, a held lock a living one, independent of the lease
+    locks_decide: bool  #: a free lock means that the run is dead, a held lock that it lives; the lease does not matter
 
     def is_held(self, run_id: UUID) -> bool | None:
-        """Whether a process of this host is, or may be, executing the run; None: unknown, no lock file here."""
+        """Whether a process of this host may be executing the run. None: unknown, no lock file on this host."""
         return run_lock.is_held(self.runtime_dir, run_id)
 
     def kill_remaining(self, run_id: UUID) -> list[Survivor]:
@@ -56,18 +56,22 @@ class RemainsSweeper(threading.Thread):
 
     def run(self) -> None:
         sweep_at = host_clock.monotonic() + self._interval
-        while not self._ended.wait(min(self._interval, _REVIVE_SECONDS)):
+        while not self._ended.wait(min(self._interval, _RESTART_CHECK_SECONDS)):
             try:
                 if self._fork_server is not None:
                     self._fork_server.restart_if_killed()
                 if host_clock.monotonic() >= sweep_at:
                     sweep_at = host_clock.monotonic() + self._interval
                     self.sweep()
-            except OSError as error:  # the directory is not ours (each run reports that), or no memory
+            except (
+                OSError
+            ) as error:  # the directory belongs to another user (each run reports that), or no memory is left
                 log.debug("the search for remaining processes failed: %s", error)
 
     def sweep(self) -> None:
-        swept = run_lock.kill_leftover_processes(self._runtime_dir, already_swept=self._swept, minimum_age=_MINIMUM_AGE)
+        swept = run_lock.kill_leftover_processes(
+            self._runtime_dir, already_swept=self._swept, minimum_age=_MIN_LOCK_FILE_AGE
+        )
         if swept:
             log.warning("runs whose supervisor had died: %s; their processes were killed", ", ".join(map(str, swept)))
         self._swept.update(swept)

@@ -1,7 +1,7 @@
-"""Decides which report about a run is sent next. No thread, no socket, no database.
+"""Decides which report about a run is sent next. Uses no thread, no socket and no database.
 
 Renewals go first. Between two renewals there is at most one insert of output, of bounded size, and each statement has a
-time limit; so neither much output nor a slow disk delays a renewal for long.
+time limit; so much output or a slow disk delays a renewal only a little.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ _SHORTEST_WAIT = 0.001
 
 
 class OutcomeReport:
-    """The outcome is reported after the waiting output, unless that takes too long; then the output may follow it.
+    """The report of the outcome. It is sent after the waiting output, unless that takes too long.
 
     `finished`: the answer of the database. True: the run shows this outcome; False: the report was too late; None:
     no answer (yet).
@@ -39,7 +39,7 @@ class OutcomeReport:
 
     @property
     def is_open(self) -> bool:
-        """The database has not answered yet."""
+        """Whether the database has not yet answered the report."""
         return self.finished is None
 
     def is_due(self, now: Moment, *, output_waits: bool) -> bool:
@@ -68,7 +68,8 @@ class OutcomeReport:
 
 
 class RunReport:
-    """`next_action` returns the next action; `on_answer` or `on_failure` gets its result. For one thread at a time."""
+    """`next_action` returns the next action; `on_answer` or `on_failure` gets its result. Only one thread
+    may use it at a time."""
 
     def __init__(self, remarks: ChunkNumbering) -> None:
         self.spec: RunSpec | None = None
@@ -76,7 +77,7 @@ class RunReport:
         self.lease = LeaseRenewal()
         self.outcome = OutcomeReport()
         self.output = OutputQueue()
-        self.is_started = False  #: the start was answered or given up, and the deadline is known
+        self.is_started = False  #: the start has an answer or was given up, and the deadline is known
         self._remarks = remarks
         self._refused = False
         self._first_asked: float | None = None
@@ -90,7 +91,7 @@ class RunReport:
         self.output.put(chunks)
 
     def finish(self, outcome: RunOutcome, now: float, *, output_first: bool) -> None:
-        """Report the outcome; `output_first`: after the waiting output, unless that takes too long."""
+        """Report the outcome. `output_first`: store the waiting output first, unless that takes too long."""
         assert self.spec is not None
         self.outcome.request_report(outcome, now, output_first=output_first, lease=self.spec.lease)
 
@@ -112,7 +113,7 @@ class RunReport:
         return Wait(self._longest_wait(now))
 
     def _start_action(self, now: Moment) -> Action:
-        """Repeat the start. The lease counts from the first try, which may have succeeded with a lost answer."""
+        """Try the start, or repeat it. The lease counts from the first try: it may have succeeded without an answer."""
         if self._refused or self.error is not None:
             return Done()
         if now.monotonic < self._start_at:
@@ -191,7 +192,7 @@ class RunReport:
 
     @property
     def missing_output_reason(self) -> Reason:
-        """The text of an event about output that was, or may have been, not stored; empty if all is stored."""
+        """The text of an event about output that was not stored, or perhaps not stored; empty if all is stored."""
         missing = self.output.size + self.output.missing
         if self.spec is None or not (missing or self.lease.lost_because):
             return NO_REASON

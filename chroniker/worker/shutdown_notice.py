@@ -24,16 +24,16 @@ class ShutdownNotice:
         self._shared = mmap.mmap(-1, _MOMENT.size)
 
     def announce(self, grace: float | None) -> None:
-        """From now on no run starts here, and runs are stopped after ``grace`` seconds; None: never.
+        """Announce the shutdown: from now on no run starts, and runs are stopped after ``grace`` seconds (None: never).
 
-        May be called again, also from a signal handler; the first call counts.
+        It may be called several times, also from a signal handler. Only the first call has an effect.
         """
         if not self.is_announced:
             _MOMENT.pack_into(self._shared, 0, float("inf") if grace is None else boot_clock() + grace)
             os.write(self._far, b"!")  # never read: it stays readable for all
 
     def fileno(self) -> int:
-        """Readable after the announcement."""
+        """A descriptor that is readable after the announcement."""
         return self._near
 
     @property

@@ -26,7 +26,7 @@ from chroniker.worker.output import REMARKS, ChunkNumbering
 from chroniker.worker.output_pump import OutputPump
 from chroniker.worker.report_interface import REFUSED, Report
 from chroniker.worker.reporter import Reporter
-from chroniker.worker.run_control import Extend, Instruction, Kill, RunControl, Stop
+from chroniker.worker.run_control import ExtendInstruction, Instruction, KillInstruction, RunControl, StopInstruction
 from chroniker.worker.run_lock import RunLock
 from chroniker.worker.shutdown_notice import ShutdownNotice
 from chroniker.worker.survivors import hold_slot_until_survivors_end
@@ -50,8 +50,9 @@ class Worker:
 def execute_run(report: Report, worker: Worker) -> RunOutcome | None:
     """Execute one claimed run, and report it. None: the start was refused, or another process executes this run.
 
-    On return the run's processes are dead; its reason names those that could not be killed. The database shows the
-    outcome, except for `lost`: then the report was too late or could not be sent, and a tick closes the run.
+    On return the run's processes are dead. The reason of the outcome names processes that could not be killed. The
+    database shows the outcome, except for `lost`: then the report was too late or could not be sent, and a tick closes
+    the run.
     """
     machine = worker.machine
     with ExitStack() as stack:
@@ -65,7 +66,7 @@ def execute_run(report: Report, worker: Worker) -> RunOutcome | None:
         reporter = Reporter(report, remarks := ChunkNumbering(REMARKS))
         stack.callback(reporter.close)
         reporter.request_start()
-        # The keeper is started while the database answers; without a spec it runs nothing.
+        # The keeper starts while this process waits for the database. The keeper runs nothing before it gets a spec.
         keeper = _start_keeper(machine, lock)
         if isinstance(keeper, KeeperClient):
             stack.callback(keeper.close)
@@ -132,7 +133,7 @@ class Supervision:
         reporter.watch_progress(keeper.progress)
 
     def run(self, wake_socket: WakeSocket) -> RunOutcome:
-        """Start the command; returns when its tree is dead and its output has been passed on."""
+        """Start the command; returns when its tree is dead and its output has been forwarded."""
         with self._selector:
             self._register_event_sources(wake_socket)
             self.keeper.start_command(self._spec, self.reporter.deadline)
@@ -147,13 +148,13 @@ class Supervision:
         if self.keeper.ended is None and not self._replaced:
             self._kill_without_keeper(Code.KEEPER_DIED)
         self._pump.read_remaining_output()
-        seen = self._collect_observations()
-        for remark in run_ending.log_remarks(self._spec, seen):
+        observations = self._collect_observations()
+        for remark in run_ending.log_remarks(self._spec, observations):
             self._pump.write_remark(remark)
-        return run_ending.outcome_from(self._spec, seen)
+        return run_ending.outcome_from(self._spec, observations)
 
     def kill_at_once(self, error: BaseException) -> RunOutcome:
-        """Kill the tree, in any state of the loop; waits for its end, and passes on the output."""
+        """Kill the tree, in any state of the loop; wait for its end, and forward the output."""
         log.warning("run %s: killed, because its worker ends (%s)", self._spec.run_id, type(error).__name__)
         self.keeper.kill_tree()
         until = host_clock.monotonic() + run_control.KILL_TIMEOUT
@@ -176,7 +177,7 @@ class Supervision:
             self._selector.unregister(notice)  # it stays readable
             self._control.stop_at = notice.stop_at
 
-        self._selector.register(self.keeper.wire, selectors.EVENT_READ, self.keeper.read_messages)
+        self._selector.register(self.keeper.connection, selectors.EVENT_READ, self.keeper.read_messages)
         self._selector.register(self.reporter, selectors.EVENT_READ, self.reporter.clear_wakeups)
         self._selector.register(wake_socket, selectors.EVENT_READ, woken)
         if (notice := self._worker.shutdown_notice) is not None:
@@ -192,12 +193,12 @@ class Supervision:
 
     def _send_instruction(self, instruction: Instruction) -> None:
         match instruction:
-            case Kill():
+            case KillInstruction():
                 self.reporter.mark_lease_lost(instruction.why)
                 self.keeper.kill_tree()
-            case Extend():
+            case ExtendInstruction():
                 self.keeper.extend_deadline(instruction.deadline)
-            case Stop():
+            case StopInstruction():
                 self.keeper.stop_command()
 
     def _check_keeper(self) -> None:
@@ -210,8 +211,8 @@ class Supervision:
         elif silent > run_control.SILENCE / 3:
             self.keeper.continue_if_stopped()
 
-    def _kill_without_keeper(self, why: str) -> None:
-        self._replaced = why
+    def _kill_without_keeper(self, reason: str) -> None:
+        self._replaced = reason
         self._survivors = self._worker.machine.kill_marked_processes(self._spec.run_id, self.keeper.alive_pid)
 
     def _collect_observations(self) -> run_ending.Observations:

@@ -1,4 +1,4 @@
-"""A run's wake socket: a socket in the runtime directory by which any process of this host can wake its supervisor.
+"""A run's wake socket, in the runtime directory. Any process of this host can wake the run's supervisor with it.
 
 A wake-up is only a hint: the supervisor renews its lease at once, and the answer shows whether a stop was requested.
 """
@@ -14,7 +14,7 @@ from chroniker.process.kernel import LINUX
 
 
 class WakeSocket:
-    """The supervisor's side. Readable after a wake-up."""
+    """The supervisor's end of the socket. It is readable after a wake-up."""
 
     def __init__(self, runtime_dir: Path, run_id: UUID) -> None:
         self._path = _file_path(runtime_dir, run_id)
@@ -64,7 +64,7 @@ def _file_path(runtime_dir: Path, run_id: UUID) -> Path:
 
 
 class _SocketAddress:
-    """A socket's address has at most 107 bytes: a long path is shortened by /proc/self/fd and the open directory."""
+    """The address of a socket file. It has at most 107 bytes, so a long path is replaced by one in /proc/self/fd."""
 
     def __init__(self, path: Path) -> None:
         self._path = path

@@ -113,7 +113,7 @@ class SimulatedKeeperClient(KeeperClient):
     def release(self) -> None:
         """As the product's, but idle keepers are kept by the simulated process."""
         if self.ended is not None and self.ended.get("waits") and self.alive_pid:
-            active().process.idle_keepers.append((active().processes[self.pid], self.wire))
+            active().process.idle_keepers.append((active().processes[self.pid], self.connection))
             self._is_handed_on = True
         self.close()
 
@@ -186,8 +186,8 @@ class SimulatedHost:
         world, supervisor = active(), active().process
         world.block(world.rng.expovariate(50))
         while supervisor.idle_keepers:
-            idle, wire = supervisor.idle_keepers.pop()
-            again = self._reuse_idle_keeper(idle, wire, lock)
+            idle, connection = supervisor.idle_keepers.pop()
+            again = self._reuse_idle_keeper(idle, connection, lock)
             if again is not None:
                 return again
         near, far = channels.pair()
@@ -209,7 +209,9 @@ class SimulatedHost:
             raise OSError("its keeper did not start")
         return client
 
-    def _reuse_idle_keeper(self, keeper: KeeperProcess, wire: KeeperConnection, lock: Lock) -> KeeperClient | None:
+    def _reuse_idle_keeper(
+        self, keeper: KeeperProcess, connection: KeeperConnection, lock: Lock
+    ) -> KeeperClient | None:
         if keeper.dead or not isinstance(keeper.parent, ForkServer):
             return None
         out, out_end = channels.pair()
@@ -220,8 +222,8 @@ class SimulatedHost:
             end.belongs_to(keeper)
         keeper.parent.hold(keeper, lock.file)
         keeper.next_files = (out_end, lock.file)
-        wire.send(next=True)
-        client = SimulatedKeeperClient(wire, out.number, err.number, channels.End(active().process).number)
+        connection.send(next=True)
+        client = SimulatedKeeperClient(connection, out.number, err.number, channels.End(active().process).number)
         if client.wait_ready():
             active().note("a keeper serves another run")
             return client
@@ -238,10 +240,10 @@ def _connection(end: Any) -> KeeperConnection:
 
 def _guard(keeper: KeeperProcess, far: channels.End, out: channels.End, lock: LockFile) -> None:
     """As the loop of `keeper_process`."""
-    wire, parent = _connection(far), keeper.parent
-    while Keeper(wire, Tree(out), is_last=not active().keepers_serve_again).run():
+    connection, parent = _connection(far), keeper.parent
+    while Keeper(connection, Tree(out), is_last=not active().keepers_serve_again).run():
         lock.holders.discard(keeper)
-        if not await_next_run(wire) or keeper.parent is not parent or keeper.next_files is None:
+        if not await_next_run(connection) or keeper.parent is not parent or keeper.next_files is None:
             break
         out, lock = keeper.next_files
         lock.holders.add(keeper)

@@ -128,7 +128,7 @@ def test_a_long_history_is_deleted_in_batches(admin: Client, monkeypatch: pytest
     nonce = started(run)
     delete_one(admin, job)
     lifecycle.finish(run.pk, run.token, nonce, Outcome(Status.STOPPED))
-    monkeypatch.setattr(retention, "PORTION", 2)
+    monkeypatch.setattr(retention, "RUNS_PER_SEARCH", 2)
     monkeypatch.setattr(retention, "TIME_BOX", dt.timedelta(0))
     assert job_deletion.delete_closed_jobs() == 0 and Job.objects.exists()  # no time: left for a later pass
     monkeypatch.setattr(retention, "TIME_BOX", dt.timedelta(minutes=5))

@@ -30,7 +30,7 @@ from chroniker.models import (
     Trigger,
     compiled,
 )
-from chroniker.scheduler.claiming import EVERYTHING, ClaimSearch, claim_due_jobs
+from chroniker.scheduler.claiming import SEARCH_ALL_CLAIMS, ClaimSearch, claim_due_jobs
 from chroniker.scheduler.tick_result import TickResult
 from tests.support.factories import a_booked_job, a_dependency
 
@@ -171,7 +171,7 @@ def test_a_pass_writes_the_same_rows_in_both_forms(monkeypatch: pytest.MonkeyPat
         rng, now = random.Random(seed), database_now().replace(second=30, microsecond=0)
         scatter(rng, jobs, groups, now)
         before = Run.objects.count()
-        search = EVERYTHING
+        search = SEARCH_ALL_CLAIMS
         if not Group.objects.exclude(limit=None, paused_at=None).exists():  # as ``pending_work`` finds it
             search = ClaimSearch(groups=False)
         fast = claimed(now, search, fast=True, monkeypatch=monkeypatch)

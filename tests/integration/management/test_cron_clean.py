@@ -40,7 +40,7 @@ def test_each_time_unit_has_its_length(unit: str, kept: int) -> None:
 
 
 def test_progress_is_written_to_stderr(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(retention, "PORTION", 2)
+    monkeypatch.setattr(retention, "RUNS_PER_SEARCH", 2)
     ended(a_booked_job(), *range(20, 0, -1))
     out, err = cron_clean("days", "0")
     assert err.startswith("2 of 19 runs (10 %)\n")

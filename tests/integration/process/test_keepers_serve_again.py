@@ -100,9 +100,9 @@ def test_idle_keepers_end_with_the_connection_of_their_worker(own: ForkServer, t
 def test_a_message_that_came_after_the_end_does_not_touch_the_next_run(own: ForkServer, tmp_path: Path) -> None:
     first = keeper_of_next_run(own, tmp_path)
     [idle] = own._idle
-    idle.wire.send(deadline=0.0)
-    idle.wire.send(stop=True)
-    idle.wire.send(kill=True)
+    idle.connection.send(deadline=0.0)
+    idle.connection.send(stop=True)
+    idle.connection.send(kill=True)
     report = FakeReport("sh", "-c", "sleep 0.2; echo $PPID")
     ending = execute(report, own, runtime_dir=tmp_path)
     assert ending is not None and (ending.how, ending.exit_code) == ("exited", 0)

@@ -94,7 +94,7 @@ def test_the_host_sweeps_its_processes_before_another_host_can_start_the_job(
         wait_until(lambda: is_running(job) and pidfile.exists(), what="the run")
         daemon = int(pidfile.read_text().split()[0])
         sweeper = run_remains.RemainsSweeper(runtime_dir, interval=60.0)
-        monkeypatch.setattr(run_remains, "_MINIMUM_AGE", 0.0)
+        monkeypatch.setattr(run_remains, "_MIN_LOCK_FILE_AGE", 0.0)
         sweeper.sweep()
         assert is_alive(daemon), "a running run is not changed"
         kill_keeper_and_supervisor(server)

@@ -61,7 +61,7 @@ def test_the_attempt_that_is_to_be_retried_is_kept() -> None:
 
 
 def test_a_large_surplus_is_deleted_over_several_claims(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(retention, "PORTION", 3)
+    monkeypatch.setattr(retention, "RUNS_PER_SEARCH", 3)
     job = a_booked_job(maximum_log_entries=1)
     ended(job, *range(8, 0, -1))
     assert [retention.delete_surplus_runs([job.pk]) for _ in range(4)] == [3, 3, 1, 0]

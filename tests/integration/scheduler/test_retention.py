@@ -35,7 +35,7 @@ def test_deleting_a_run_deletes_its_related_rows_and_no_others() -> None:
 
 
 def test_large_output_is_deleted_in_several_transactions(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(retention, "ROWS", 3)
+    monkeypatch.setattr(retention, "ROWS_PER_TRANSACTION", 3)
     job = a_booked_job()
     old, _new = ended(job, 2, 1)
     with_related_rows(old, chunks=10)
@@ -104,7 +104,7 @@ def test_an_event_added_during_the_deletion_is_deleted_too(monkeypatch: pytest.M
 def test_runs_are_deleted_in_batches_and_kept_runs_are_read_once(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(retention, "PORTION", 2)
+    monkeypatch.setattr(retention, "RUNS_PER_SEARCH", 2)
     job, other = a_booked_job(), a_booked_job()
     ended(other, 100)
     ended(job, *range(10, 0, -1))
@@ -113,7 +113,7 @@ def test_runs_are_deleted_in_batches_and_kept_runs_are_read_once(
 
 
 def test_a_transaction_deletes_few_runs_each_with_its_children(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(retention, "TOGETHER", 2)
+    monkeypatch.setattr(retention, "RUNS_PER_TRANSACTION", 2)
     job = a_booked_job()
     runs = ended(job, *range(6, 0, -1))
     for run in runs[:-1]:

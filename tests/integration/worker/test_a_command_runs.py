@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from chroniker.process.run_spec import RunOutcome
-from chroniker.worker.output import BATCH
+from chroniker.worker.output import MAX_BATCH_LENGTH
 from tests.support.processes import wait_until
 from tests.support.supervision.fake_report import FakeReport
 from tests.support.supervision.supervised import Supervise
@@ -143,7 +143,7 @@ def test_twenty_megabytes_in_one_line_are_stored_in_bounded_inserts(run: Run) ->
     report = FakeReport("sh", "-c", "head -c 20000000 /dev/zero | tr '\\0' x")
     assert run(report).exit_code == 0
     assert report.text() == "x" * 20_000_000
-    assert report.largest_insert <= BATCH
+    assert report.largest_insert <= MAX_BATCH_LENGTH
 
 
 def test_progress_is_reported_from_inside_the_command(run: Run) -> None:

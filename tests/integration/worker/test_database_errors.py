@@ -13,7 +13,7 @@ from django.db.utils import DataError
 from chroniker.process.kernel import boot_clock
 from chroniker.process.run_spec import RunOutcome
 from chroniker.worker import report_timing
-from chroniker.worker.output import BATCH
+from chroniker.worker.output import MAX_BATCH_LENGTH
 from tests.support.processes import MARK, marked, wait_until
 from tests.support.supervision.fake_report import DatabaseDown, FakeReport
 from tests.support.supervision.supervised import Supervise
@@ -43,7 +43,7 @@ def test_while_output_cannot_be_stored_the_command_blocks_on_its_pipe(supervise:
     supervised = supervise(report)
     assert supervised.end().exit_code == 0
     assert len(report.text()) == 8_000_000
-    assert report.largest_insert <= BATCH
+    assert report.largest_insert <= MAX_BATCH_LENGTH
     assert len(report.sent) > len(set(report.sent)), "a failed chunk was sent again with the same number"
 
 

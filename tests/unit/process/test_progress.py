@@ -17,7 +17,7 @@ from chroniker.process import progress
 @pytest.fixture
 def shared(monkeypatch: pytest.MonkeyPatch) -> Iterator[int]:
     monkeypatch.setattr(progress, "_shared", None)
-    monkeypatch.setattr(progress, "_looked", False)
+    monkeypatch.setattr(progress, "_is_attach_tried", False)
     monkeypatch.delenv("CHRONIKER_PROGRESS", raising=False)
     descriptor = progress.create_shared_memory()
     yield descriptor

@@ -11,8 +11,8 @@ from dateutil import rrule
 
 from chroniker.schedule.calendar_rule import CalendarRule
 from chroniker.schedule.clock_rule import UNIT_SECONDS, ClockRule
-from chroniker.schedule.recurrence import Recurrence
-from chroniker.schedule.rrule_params import KEYS, parse_params
+from chroniker.schedule.recurrence import RecurrenceRule
+from chroniker.schedule.rrule_params import NUMBER_PARAMETERS, parse_params
 
 SECOND = dt.timedelta(seconds=1)
 DAYS = ("MO", "TU", "WE", "TH", "FR", "SA", "SU")
@@ -57,12 +57,12 @@ RULES = [
 ]
 
 
-def made(frequency: str, text: str, anchor: dt.datetime) -> Recurrence:
+def made(frequency: str, text: str, anchor: dt.datetime) -> RecurrenceRule:
     kind = ClockRule if frequency in UNIT_SECONDS else CalendarRule
     return kind(frequency, parse_params(frequency, text), anchor)
 
 
-def walked(rule: Recurrence, wall: dt.datetime, n: int) -> list[dt.datetime]:
+def walked(rule: RecurrenceRule, wall: dt.datetime, n: int) -> list[dt.datetime]:
     found: list[dt.datetime] = []
     time = rule.first_at_or_after(wall)
     while time is not None and len(found) < n:
@@ -99,7 +99,9 @@ def test_random_rules_have_the_same_times_as_in_dateutil(seed: int) -> None:
         keys: dict[str, object] = {}
         for key, chance in (("bymonth", 0.2), ("bymonthday", 0.2), ("byhour", 0.3), ("byminute", 0.2)):
             if random.random() < chance:
-                keys[key] = sorted({random.randint(KEYS[key].low, min(KEYS[key].high, 28)) for _ in range(3)})
+                keys[key] = sorted(
+                    {random.randint(NUMBER_PARAMETERS[key].low, min(NUMBER_PARAMETERS[key].high, 28)) for _ in range(3)}
+                )
         if random.random() < 0.3 and "bymonthday" not in keys:
             keys["byweekday"] = sorted({random.randint(0, 6) for _ in range(3)})
         if frequency in ("MONTHLY", "DAILY") and random.random() < 0.2:

@@ -11,7 +11,7 @@ from random import Random
 import pytest
 
 from chroniker.schedule import Spec, latest_until, next_after, timeline
-from chroniker.schedule.cron_rule import cron_rule
+from chroniker.schedule.cron_rule import parse_cron_rule
 from tests.unit.schedule.samples import cron, utc
 
 SPECS = (
@@ -44,13 +44,18 @@ def times_around(seed: int) -> list[tuple[dt.datetime | None, dt.datetime | None
 @pytest.mark.usefixtures("eager_switching")
 def test_threads_that_share_rules_get_correct_results() -> None:
     alone = [times_around(seed) for seed in range(8)]
-    cron_rule.cache_clear()
+    parse_cron_rule.cache_clear()
     timeline.parse_schedule.cache_clear()
     with ThreadPoolExecutor(8) as pool:
         assert list(pool.map(times_around, range(8))) == alone
 
 
 def test_the_caches_are_bounded() -> None:
-    for cache in (cron_rule, timeline.parse_schedule, timeline._recurring_timeline, timeline._parse_params_cached):
+    for cache in (
+        parse_cron_rule,
+        timeline.parse_schedule,
+        timeline._recurring_timeline,
+        timeline._parse_params_cached,
+    ):
         size = cache.cache_info().maxsize
         assert size is not None and size <= 10_000

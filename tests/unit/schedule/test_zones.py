@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from chroniker.schedule.zones import offset_at, stretches, zone
+from chroniker.schedule.zones import offset_at, offset_periods, zone
 from tests.unit.schedule.samples import CHANGES, ZONES
 
 HOUR = dt.timedelta(hours=1)
@@ -16,23 +16,23 @@ HOUR = dt.timedelta(hours=1)
 @pytest.mark.parametrize("year", [2011, 2026])
 def test_stretches_cover_the_year_with_correct_offsets(name: str, year: int) -> None:
     where = zone(name)
-    found = stretches(where, year)
+    found = offset_periods(where, year)
     assert found[0].start == dt.datetime(year, 1, 1)
     assert found[-1].end == dt.datetime(year + 1, 1, 1)
     assert all(one.end == other.start and one.after == other.offset for one, other in pairwise(found))
-    for stretch in found:
-        moment = stretch.start
-        while moment < stretch.end:
-            assert offset_at(where, moment) == stretch.offset
+    for period in found:
+        moment = period.start
+        while moment < period.end:
+            assert offset_at(where, moment) == period.offset
             moment += 6 * HOUR
-        assert offset_at(where, stretch.end) == stretch.after
-        assert offset_at(where, stretch.start - dt.timedelta(seconds=1)) == stretch.before
+        assert offset_at(where, period.end) == period.after
+        assert offset_at(where, period.start - dt.timedelta(seconds=1)) == period.before
 
 
 @pytest.mark.parametrize("change", CHANGES[:-1], ids=lambda change: f"{change[0]}-{change[1]:%Y-%m}")
 def test_the_sample_clock_changes_exist(change: tuple[str, dt.datetime]) -> None:
     name, begin = change
-    ends = [stretch.end for stretch in stretches(zone(name), begin.year)]
+    ends = [period.end for period in offset_periods(zone(name), begin.year)]
     assert any(begin < end < begin + dt.timedelta(days=1) for end in ends)
 
 
@@ -55,6 +55,6 @@ class MovesAtNewYear(dt.tzinfo):
 
 def test_a_change_at_new_year_is_found_from_both_years() -> None:
     where: Any = MovesAtNewYear()
-    (old,), (new,) = stretches(where, 2025), stretches(where, 2026)
+    (old,), (new,) = offset_periods(where, 2025), offset_periods(where, 2026)
     assert (old.offset, old.after) == (HOUR, 3 * HOUR)
     assert (new.before, new.offset) == (HOUR, 3 * HOUR)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from chroniker.worker.output import BATCH, STDOUT, Chunk, ChunkNumbering, OutputQueue
+from chroniker.worker.output import MAX_BATCH_LENGTH, STDOUT, Chunk, ChunkNumbering, OutputQueue
 
 
 def filled(*texts: str) -> OutputQueue:
@@ -17,11 +17,11 @@ def texts(chunks: list[Chunk]) -> list[str]:
 
 def test_the_size_of_a_batch_is_limited() -> None:
     backlog = filled(*["x" * 65536] * 20)
-    assert sum(map(len, texts(backlog.next_batch()))) == BATCH == 16 * 65536
+    assert sum(map(len, texts(backlog.next_batch()))) == MAX_BATCH_LENGTH == 16 * 65536
 
 
 def test_a_batch_holds_at_least_one_chunk() -> None:
-    assert len(filled("x" * (2 * BATCH), "y").next_batch()) == 1
+    assert len(filled("x" * (2 * MAX_BATCH_LENGTH), "y").next_batch()) == 1
 
 
 def test_chunks_that_were_not_stored_are_returned_again_with_the_same_numbers() -> None:

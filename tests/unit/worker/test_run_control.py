@@ -5,7 +5,14 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from chroniker.reasons import Code
-from chroniker.worker.run_control import KILL_TIMEOUT, SILENCE, Extend, Kill, RunControl, Stop
+from chroniker.worker.run_control import (
+    KILL_TIMEOUT,
+    SILENCE,
+    ExtendInstruction,
+    KillInstruction,
+    RunControl,
+    StopInstruction,
+)
 
 
 @dataclass
@@ -18,27 +25,29 @@ class Lease:
 
 def test_each_renewal_moves_the_deadline_once() -> None:
     control, lease = RunControl(), Lease(renewal_count=1, deadline=60.0)
-    assert control.next_instructions(lease, 10.0, 0.0) == [Extend(60.0)]
+    assert control.next_instructions(lease, 10.0, 0.0) == [ExtendInstruction(60.0)]
     assert control.next_instructions(lease, 11.0, 0.0) == []
 
 
 def test_at_the_deadline_the_tree_is_killed_once() -> None:
     control = RunControl()
     assert control.next_instructions(Lease(), 49.9, 0.0) == []
-    assert control.next_instructions(Lease(), 50.0, 0.0) == [Kill(Code.LEASE_LATE)]
+    assert control.next_instructions(Lease(), 50.0, 0.0) == [KillInstruction(Code.LEASE_LATE)]
     assert control.next_instructions(Lease(), 51.0, 0.0) == []
 
 
 def test_a_lost_lease_kills_the_tree_before_its_deadline() -> None:
     control = RunControl()
-    assert control.next_instructions(Lease(lost_because="gone", stop_requested_by="ann"), 1.0, 0.0) == [Kill("gone")]
+    assert control.next_instructions(Lease(lost_because="gone", stop_requested_by="ann"), 1.0, 0.0) == [
+        KillInstruction("gone")
+    ]
     assert control.lost_because == "gone"
 
 
 def test_a_stop_is_forwarded_once_and_is_not_an_interruption() -> None:
     control = RunControl()
     control.stop_at = 0.0
-    assert control.next_instructions(Lease(stop_requested_by="ann"), 1.0, 0.0) == [Stop()]
+    assert control.next_instructions(Lease(stop_requested_by="ann"), 1.0, 0.0) == [StopInstruction()]
     assert control.next_instructions(Lease(stop_requested_by="ann"), 2.0, 0.0) == []
     assert not control.interrupted
 
@@ -48,7 +57,7 @@ def test_a_shutdown_stops_the_run_at_its_time() -> None:
     control.stop_at = 20.0
     assert control.next_instructions(Lease(), 19.0, 0.0) == []
     assert control.seconds_to_next_decision(Lease(), 19.0) == 1.0
-    assert control.next_instructions(Lease(), 20.0, 0.0) == [Stop()]
+    assert control.next_instructions(Lease(), 20.0, 0.0) == [StopInstruction()]
     assert control.interrupted
 
 
