@@ -70,11 +70,11 @@ def needs_attention(records: int) -> bool:
     """Record that this many records need attention. For code inside a command; the list of monitors shows the number.
 
     Writes the number to the run and nothing else. To fail the run and notify its subscribers, exit with a status other
-    than 0. Returns whether the number was written: not outside a run, and not for a run that has been closed.
+    than 0. Returns whether the number was written. Outside a run, and for a closed run, it is not written.
     """
     from chroniker.command_api import monitor_report
 
-    return monitor_report.report_records(records)
+    return monitor_report.record_attention_count(records)
 
 
 def run_now(job: Job, by: str, args: str | None = None, scheduled_for: dt.datetime | None = None) -> Run:

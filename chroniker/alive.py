@@ -14,7 +14,7 @@ from pathlib import Path
 from chroniker.default_settings import default_runtime_dir
 from chroniker.process.alive_file import KINDS, seconds_since_last_loop
 
-VARIABLE = "CHRONIKER_RUNTIME_DIR"
+RUNTIME_DIR_VARIABLE = "CHRONIKER_RUNTIME_DIR"
 
 DESCRIPTION = """Ends with status 0 if a process of this kind has worked within the last seconds, else with status 1.
 
@@ -37,7 +37,7 @@ def make_parser() -> argparse.ArgumentParser:
     made.add_argument("kind", choices=KINDS)
     made.add_argument(
         "--max-age",
-        type=_seconds,
+        type=_parse_positive_seconds,
         default=60.0,
         metavar="SECONDS",
         help="how long ago its last loop may be (default: %(default)g)",
@@ -45,9 +45,9 @@ def make_parser() -> argparse.ArgumentParser:
     made.add_argument(
         "--runtime-dir",
         type=Path,
-        default=Path(os.environ.get(VARIABLE) or default_runtime_dir()),
+        default=Path(os.environ.get(RUNTIME_DIR_VARIABLE) or default_runtime_dir()),
         metavar="DIR",
-        help=f"CHRONIKER_RUNTIME_DIR of the settings (default: the variable {VARIABLE}, else %(default)s)",
+        help=f"CHRONIKER_RUNTIME_DIR of the settings (default: the variable {RUNTIME_DIR_VARIABLE}, else %(default)s)",
     )
     return made
 
@@ -64,7 +64,7 @@ def find_problem(kind: str, max_age: float, directory: Path) -> str:
     return f"{name.replace('-', ' with the process id ')} last worked {when}."
 
 
-def _seconds(text: str) -> float:
+def _parse_positive_seconds(text: str) -> float:
     seconds = float(text)
     if not 0 < seconds < float("inf"):
         raise argparse.ArgumentTypeError("give seconds, more than 0")

@@ -18,7 +18,7 @@ from typing import NoReturn
 
 from chroniker.exceptions import CannotStart
 
-SETTINGS = "DJANGO_SETTINGS_MODULE"
+SETTINGS_VARIABLE = "DJANGO_SETTINGS_MODULE"
 
 DESCRIPTION = """One tick of the scheduler: claims the jobs that are due, and runs those that run on this host.
 It needs no environment; in a crontab this line is enough:
@@ -62,7 +62,7 @@ def make_parser() -> argparse.ArgumentParser:
         "-s",
         dest="settings",
         metavar="MODULE",
-        help=f"its settings, as a dotted path (default: {SETTINGS}, or what manage.py names, or DIR.settings)",
+        help=f"its settings, as a dotted path (default: {SETTINGS_VARIABLE}, or what manage.py names, or DIR.settings)",
     )
     loudness = made.add_mutually_exclusive_group()
     loudness.add_argument("-q", dest="verbosity", action="store_const", const=0, default=1, help="print errors only")
@@ -87,7 +87,7 @@ def plan_start(arguments: argparse.Namespace, environ: Mapping[str, str]) -> Sta
     directory = Path(arguments.project).absolute() if arguments.project else Path.cwd()
     if not directory.is_dir():
         raise CannotStart(f"The project's directory {directory} does not exist (-p).")
-    settings = arguments.settings or environ.get(SETTINGS)
+    settings = arguments.settings or environ.get(SETTINGS_VARIABLE)
     if (directory / "manage.py").is_file():
         program = ["manage.py"]
     else:
@@ -131,12 +131,14 @@ def _activation_variables(python: Path, environ: Mapping[str, str]) -> dict[str,
 
 
 def _guess_settings_module(directory: Path) -> str:
-    """As django-chroniker finds them: ``site.settings`` for the directory ``site``, in it or beside it."""
+    """Find the module as django-chroniker does: ``site.settings`` for the directory ``site``, in it or beside it."""
     name = directory.name
     for parent in (directory.parent, directory):
         if (parent / name / "settings.py").is_file() or (parent / name / "settings" / "__init__.py").is_file():
             return f"{name}.settings"
-    raise CannotStart(f"Which settings? {directory} has no manage.py; name the module with -s, or in {SETTINGS}.")
+    raise CannotStart(
+        f"Which settings? {directory} has no manage.py; name the module with -s, or in {SETTINGS_VARIABLE}."
+    )
 
 
 def _split_ids_or_name(word: str) -> list[str]:

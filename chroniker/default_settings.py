@@ -73,5 +73,5 @@ DEFAULTS: dict[str, Any] = {
 
 
 def default_runtime_dir() -> Path:
-    """One per user in the temporary directory."""
+    """The default of ``CHRONIKER_RUNTIME_DIR``: one directory for each user, in the temporary directory."""
     return Path(tempfile.gettempdir()) / f"chroniker-{os.getuid()}"

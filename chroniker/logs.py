@@ -21,7 +21,7 @@ from chroniker.process.run_variables import VARIABLES
 
 @dataclass(slots=True)
 class LoggedRun:
-    """The run that a thread works for. Its job is known once it has started."""
+    """The run that a thread works for. The job is empty until the run has started."""
 
     run: str = ""
     token: str = ""
@@ -48,7 +48,7 @@ def log_about_run(run_id: UUID) -> Iterator[LoggedRun]:
 
 @contextmanager
 def log_about_same_run(run: LoggedRun) -> Iterator[LoggedRun]:
-    """Context manager: the same for another thread that works for this run."""
+    """Context manager for a second thread that works for this run: its log records get the same job and run."""
     token = _current.set(run)
     try:
         yield run
@@ -57,7 +57,7 @@ def log_about_same_run(run: LoggedRun) -> Iterator[LoggedRun]:
 
 
 def current_logged_run() -> LoggedRun:
-    """The run that this thread works for, or that this process is part of; else one with empty values."""
+    """The run that this thread works for, or that this process is part of. Outside a run: all values are empty."""
     run = _current.get()
     if run is None:
         run = LoggedRun()

@@ -118,7 +118,7 @@ class Code(TextChoices):
 #: Codes of skipped runs that count as missed: no rule or person decided to skip them, so notifications are sent.
 MISSED = frozenset({Code.MISSED, Code.NO_HOST})
 
-_STATUSES = {
+_STATUS_LABELS = {
     "CLAIMED": _("queued"),
     "RUNNING": _("running"),
     "SUCCEEDED": _("succeeded"),
@@ -132,7 +132,7 @@ _STATUSES = {
 
 @dataclass(frozen=True, slots=True)
 class Reason:
-    """A code with its parameters (values that JSON has); or, without a code, free text in no known language."""
+    """A code with its parameters, which are JSON values. Without a code: free text, whose language is not known."""
 
     code: str | None = None  #: of ``Code``, perhaps of another version
     args: Mapping[str, Any] = field(default_factory=dict)
@@ -162,7 +162,7 @@ class Reason:
         return render(self.code or "", self.args, self.text)
 
     def to_text(self) -> str:
-        """For a single text column; ``from_text`` reads it."""
+        """The reason as one text, for a single text column. ``from_text`` reads it."""
         return json.dumps([self.code, dict(self.args)]) if self.code else self.text
 
     @classmethod
@@ -183,7 +183,7 @@ NO_REASON = Reason()
 
 
 def choices() -> list[tuple[str, Any]]:
-    """A function, so that migrations do not list the codes: a new one changes no table."""
+    """The choices of a column. A function, so that no migration lists the codes or is needed for a new code."""
     return list(Code.choices)
 
 
@@ -201,19 +201,19 @@ def render(code: str, args: Mapping[str, Any], text: str = "", *, without: Colle
 
 def _render_part(code: str, args: Mapping[str, Any]) -> str:
     try:
-        words = {name: _in_words(value, args) for name, value in args.items()}
-        words |= {name: _STATUSES.get(args[name], args[name]) for name in _STATUS_PARAMETERS & args.keys()}
+        words = {name: _value_to_text(value, args) for name, value in args.items()}
+        words |= {name: _STATUS_LABELS.get(args[name], args[name]) for name in _STATUS_PARAMETERS & args.keys()}
         words |= {name: str(Reason.from_text(str(args[name]))) for name in _REQUESTERS & args.keys()}
         return str(Code(code).label) % words
     except (KeyError, TypeError, ValueError):
         return " ".join([code, *(f"{name}={value}" for name, value in args.items())])
 
 
-def _in_words(value: Any, args: Mapping[str, Any]) -> Any:
+def _value_to_text(value: Any, args: Mapping[str, Any]) -> Any:
     """The value as text: a list of texts, or of hosts with the outcome of each, is joined."""
     if not isinstance(value, Sequence) or isinstance(value, str):
         return value
-    words = [each if isinstance(each, str) else f"{each[0]}: {_STATUSES.get(each[1], each[1])}" for each in value]
+    words = [each if isinstance(each, str) else f"{each[0]}: {_STATUS_LABELS.get(each[1], each[1])}" for each in value]
     if args.get("more"):
         words.append(gettext("and %(n)d more") % {"n": args["more"]})
     return ", ".join(words) or gettext("none")

@@ -16,16 +16,16 @@ from chroniker.web import health_views, metrics_views
 app_name = "chroniker"
 
 
-def _without_transaction(view: Callable[..., HttpResponse]) -> Callable[..., HttpResponse]:
-    """The view without ``ATOMIC_REQUESTS``: that waits for a database without limit before the view can answer."""
+def _disable_atomic_requests(view: Callable[..., HttpResponse]) -> Callable[..., HttpResponse]:
+    """The view without ``ATOMIC_REQUESTS``. With it, Django waits for a database without a limit before the view."""
     for alias in connections:
         view = transaction.non_atomic_requests(alias)(view)
     return view
 
 
 urlpatterns = [
-    path("healthz/live", _without_transaction(health_views.live_view), name="live"),
-    path("healthz/ready", _without_transaction(health_views.ready_view), name="ready"),
-    path("healthz/scheduler", _without_transaction(health_views.scheduler_health_view), name="scheduler"),
-    path("metrics", _without_transaction(metrics_views.metrics_view), name="metrics"),
+    path("healthz/live", _disable_atomic_requests(health_views.live_view), name="live"),
+    path("healthz/ready", _disable_atomic_requests(health_views.ready_view), name="ready"),
+    path("healthz/scheduler", _disable_atomic_requests(health_views.scheduler_health_view), name="scheduler"),
+    path("metrics", _disable_atomic_requests(metrics_views.metrics_view), name="metrics"),
 ]

@@ -1,7 +1,8 @@
 """The file that shows ``chroniker-alive worker`` that a worker works.
 
-A thread writes it, as long as the consumer's loop turns. While the worker has no connection to its broker, or ends, the
-loop does not turn and the thread writes anyway: a restart would lose the worker's runs and not repair the broker.
+A thread writes it while the consumer's loop runs. The loop does not run while the worker has no connection to its
+broker, or while the worker shuts down. Then the thread writes the file nevertheless: a restart would lose the worker's
+runs, and would not repair the broker.
 """
 
 from __future__ import annotations
@@ -17,16 +18,16 @@ from chroniker.conf import settings
 from chroniker.process.alive_file import EVERY_SECONDS, AliveFile
 from chroniker_celery.fitness import Worker
 
-#: The loop counts as hanging if it has not turned for this time.
+#: The loop counts as hanging if its timer has not run for this time.
 HANGING_SECONDS = 20.0
 
 
 class LoopTurns(bootsteps.StartStopStep):
-    """A step of the consumer: a timer of its loop notes the time. It is stopped when the connection is lost."""
+    """A step of the consumer. A timer in its loop records the time. Celery stops it when the connection is lost."""
 
     requires = ("celery.worker.consumer.tasks:Tasks",)
 
-    #: When the loop last turned, on the monotonic clock. ``None``: it does not run.
+    #: When the loop last ran the timer, on the monotonic clock. ``None``: the loop does not run.
     last_turn: float | None = None
 
     def __init__(self, parent: Any, **kwargs: Any) -> None:

@@ -16,8 +16,8 @@ from chroniker_celery.beat_sender import EntrySender
 
 logger = logging.getLogger(__name__)
 
-#: Seconds between two ticks at most: the delay until an edit or a lost run is noticed, with the tick within a second.
-PERIOD = 0.8
+#: With the time that a tick takes, an edit or a lost run is noticed within a second.
+MAX_SECONDS_BETWEEN_TICKS = 0.8
 
 #: Seconds between two ticks at least.
 SHORTEST_WAIT = 0.01
@@ -30,7 +30,7 @@ class Scheduler(beat.Scheduler):
     each of its scheduled times. What was sent is in the database, so intervals go on when beat restarts.
     """
 
-    max_interval = PERIOD  # type: ignore[assignment]  # Celery takes any number
+    max_interval = MAX_SECONDS_BETWEEN_TICKS  # type: ignore[assignment]  # Celery takes any number
 
     def __init__(self, app: Celery, *args: Any, **kwargs: Any) -> None:
         self._ticker: TickLoop | None = None
@@ -39,17 +39,17 @@ class Scheduler(beat.Scheduler):
         self._is_ticking = False
         self._down_since: float | None = None
         super().__init__(app, *args, **kwargs)
-        self.max_interval = min(self.max_interval or PERIOD, PERIOD)
+        self.max_interval = min(self.max_interval or MAX_SECONDS_BETWEEN_TICKS, MAX_SECONDS_BETWEEN_TICKS)
 
     def setup_schedule(self) -> None:
-        """Celery's default entries come last: merging the project's entries would remove them."""
+        """Install Celery's default entries last: merging the project's entries would remove them."""
         self.merge_inplace(self.app.conf.beat_schedule)
         self.install_default_entries(self.schedule)
 
     def tick(self, *args: Any, **kwargs: Any) -> float:
         """Send one entry of ``beat_schedule`` if it is due, and tick. Returns the seconds to sleep."""
         if self._ticker is None:
-            self._ticker = TickLoop(self.max_interval or PERIOD, _ignore_result, kind="beat")
+            self._ticker = TickLoop(self.max_interval or MAX_SECONDS_BETWEEN_TICKS, _ignore_result, kind="beat")
         self._ticker.touch()
         try:
             self._is_ticking = True
@@ -88,10 +88,10 @@ class Scheduler(beat.Scheduler):
             self._down_since = None
 
     def close(self) -> None:
-        """Celery calls it in the handler of a signal, and again when its loop has ended.
+        """Record the end of this beat. Celery calls this method in its signal handler, and again after its loop.
 
-        Where the signal has interrupted a tick, which may be using the database, the second call records the end. A
-        signal that interrupts this recording ends it.
+        If the signal interrupted a tick, which may be using the database, only the second call records the end. Another
+        signal during this recording ends the recording.
         """
         super().close()
         if self._ticker is not None and not self._is_ticking:
@@ -100,7 +100,7 @@ class Scheduler(beat.Scheduler):
 
     @property
     def info(self) -> str:
-        """For Celery's lines at the start."""
+        """The lines that Celery prints when beat starts."""
         lines = [f"    . {line.replace(': ', ' -> ', 1)}" for line in start_report.start_report_lines()]
         return "\n".join([*lines, f"    . ticks -> when a job is due, and every {self.max_interval:g} s"])
 

@@ -61,8 +61,8 @@ def entries_with_job(app: Celery) -> list[str]:
 def warn_if_beat_ticks_no_jobs(sender: Any, **kwargs: Any) -> None:
     """Say in the log of a beat with another scheduler that it ticks no jobs.
 
-    W009 is about the same fault; but no system check sees the scheduler of a command line, or entries that are added
-    when the app is finalized.
+    The check W009 reports the same fault. But a system check does not see the scheduler that a command line names, or
+    entries that are added when the app is finalized.
     """
     scheduler = type(sender.scheduler)
     apps = [found.app for alias in executors if isinstance(found := executors[alias], CeleryExecutor)]

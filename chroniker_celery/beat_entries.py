@@ -16,7 +16,7 @@ from chroniker_celery.beat_file import last_sent_times
 from chroniker_celery.models import BeatEntry, key_of_entry
 
 #: ``celery.beat.ScheduleEntry``; its stubs are incomplete.
-Entry: TypeAlias = Any
+BeatScheduleEntry: TypeAlias = Any
 
 #: Prefix of a job's origin, before the name of the entry from which the job was made.
 ORIGIN = "beat_schedule:"
@@ -28,7 +28,7 @@ def database_of_entries() -> str:
 
 
 def has_job(name: str) -> bool:
-    """Whether a job was made from this entry. It need not be enabled."""
+    """Whether a job was made from this entry. The job may be disabled."""
     return Job.objects.filter(origin=f"{ORIGIN}{name}").exists()
 
 
@@ -50,7 +50,9 @@ class DatabaseClock:
         return self._moment + dt.timedelta(seconds=host_clock.monotonic() - self._read_at)
 
 
-def read_or_create_rows(entries: Iterable[Entry], now: dt.datetime, schedule_file: str) -> dict[str, BeatEntry]:
+def read_or_create_rows(
+    entries: Iterable[BeatScheduleEntry], now: dt.datetime, schedule_file: str
+) -> dict[str, BeatEntry]:
     """The rows of these entries by their keys; adds those that are missing.
 
     A new row counts from the time at which Celery's own beat sent the entry, according to its ``schedule_file``, or
@@ -85,18 +87,18 @@ def _update_shown_columns(pairs: Iterable[tuple[BeatEntry, dict[str, str]]]) -> 
 
 
 def last_served_times(names: Iterable[str]) -> dict[str, dt.datetime]:
-    """Until when each of these entries was sent by a beat of this project."""
+    """The time until which each of these entries was sent by a beat of this project."""
     keys = {key_of_entry(name): name for name in names}
     rows = BeatEntry.objects.using(database_of_entries()).in_bulk(field_name="key")
     return {keys[key]: row.served_until for key, row in rows.items() if key in keys}
 
 
-def _shown_columns(entry: Entry) -> dict[str, str]:
+def _shown_columns(entry: BeatScheduleEntry) -> dict[str, str]:
     texts = {"name": entry.name, "task": entry.task, "schedule": entry.schedule}
     return {field: str(text)[:200] for field, text in texts.items()}
 
 
-def read_or_create_row(entry: Entry, now: dt.datetime) -> BeatEntry:
+def read_or_create_row(entry: BeatScheduleEntry, now: dt.datetime) -> BeatEntry:
     """The entry's row as it is now. A row that somebody deleted is added again, and counts from ``now``."""
     row, _created = BeatEntry.objects.using(database_of_entries()).get_or_create(
         key=key_of_entry(entry.name), defaults={"served_until": now, **_shown_columns(entry)}
@@ -116,7 +118,7 @@ def undo_claim(row: BeatEntry, until: dt.datetime) -> bool:
     return mine.update(served_until=row.served_until, sent_at=row.sent_at) == 1
 
 
-def compute_served_until(entry: Entry, last: dt.datetime, now: dt.datetime) -> dt.datetime:
+def compute_served_until(entry: BeatScheduleEntry, last: dt.datetime, now: dt.datetime) -> dt.datetime:
     """The time up to which an entry is accounted for, when it is due and sent at ``now``.
 
     An interval keeps its rhythm from ``last``, however late each message is. Several missed times are sent once.

@@ -16,7 +16,7 @@ from chroniker.process.kernel import host_clock
 from chroniker.scheduler.database_errors import explain_database_error
 from chroniker.scheduler.kept_connection import KeptConnection
 from chroniker_celery import beat_entries
-from chroniker_celery.beat_entries import DatabaseClock, Entry
+from chroniker_celery.beat_entries import BeatScheduleEntry, DatabaseClock
 from chroniker_celery.models import BeatEntry, key_of_entry
 
 logger = logging.getLogger(__name__)
@@ -26,7 +26,7 @@ RETRY_SECONDS = 5.0
 #: Seconds until the next try while the database cannot be used.
 DATABASE_RETRY_SECONDS = 1.0
 #: A scheduler without entries looks for new ones after these seconds.
-IDLE_SECONDS = 60.0
+NO_ENTRIES_WAIT_SECONDS = 60.0
 SHORTEST_WAIT = 0.01
 
 
@@ -53,7 +53,7 @@ class EntrySender:
         """Send one entry if one is due. Returns the seconds until the next look."""
         entries = self._scheduler.schedule
         if not entries:
-            return IDLE_SECONDS
+            return NO_ENTRIES_WAIT_SECONDS
         try:
             if self._wake_at.keys() != entries.keys():
                 self._read_rows(entries)
@@ -70,7 +70,7 @@ class EntrySender:
         self._wake_at[name] = host_clock.monotonic() + wait
         return 0.0
 
-    def _read_rows(self, entries: dict[str, Entry]) -> None:
+    def _read_rows(self, entries: dict[str, BeatScheduleEntry]) -> None:
         rows = beat_entries.read_or_create_rows(entries.values(), self._clock.read(), self._schedule_file)
         for name, entry in entries.items():
             entry.schedule.nowfun = entry.schedule.nowfun or self._now
@@ -80,10 +80,10 @@ class EntrySender:
     def _now(self) -> dt.datetime:
         return self._clock.now().astimezone(self._scheduler.app.timezone)
 
-    def _set_last_run(self, entry: Entry, served_until: dt.datetime) -> None:
+    def _set_last_run(self, entry: BeatScheduleEntry, served_until: dt.datetime) -> None:
         entry.last_run_at = served_until.astimezone(self._scheduler.app.timezone)
 
-    def _send_if_due(self, entry: Entry) -> float:
+    def _send_if_due(self, entry: BeatScheduleEntry) -> float:
         """Returns the seconds until the entry may be due."""
         wait = _seconds_until_due(entry)
         if wait:
@@ -97,7 +97,7 @@ class EntrySender:
         with deferred_signals():  # Celery's beat would end between the UPDATE and the message
             return self._claim_and_send(entry, row, now)
 
-    def _claim_and_send(self, entry: Entry, row: BeatEntry, now: dt.datetime) -> float:
+    def _claim_and_send(self, entry: BeatScheduleEntry, row: BeatEntry, now: dt.datetime) -> float:
         is_job = beat_entries.has_job(entry.name)
         until = beat_entries.compute_served_until(entry, row.served_until, now)
         if not beat_entries.claim_times(row, until, row.sent_at if is_job else now):
@@ -112,8 +112,8 @@ class EntrySender:
         self._set_last_run(entry, until)
         return _seconds_until_due(entry)
 
-    def _send(self, entry: Entry) -> bool:
-        """False: the broker refused the message. Any other error would occur each time, so the entry counts as sent."""
+    def _send(self, entry: BeatScheduleEntry) -> bool:
+        """Returns False if the broker refused the message. Any other error would recur, so it counts as sent."""
         scheduler: Any = self._scheduler
         logger.info("Sending %s (%s)", entry.name, entry.task)
         try:
@@ -131,7 +131,7 @@ class EntrySender:
             return not isinstance(error.__context__, refused)
         return True
 
-    def _log_entry_is_job(self, entry: Entry) -> None:
+    def _log_entry_is_job(self, entry: BeatScheduleEntry) -> None:
         if entry.name not in self._logged:
             self._logged.add(entry.name)
             logger.warning(
@@ -145,7 +145,7 @@ class EntrySender:
         return DATABASE_RETRY_SECONDS
 
 
-def _seconds_until_due(entry: Entry) -> float:
+def _seconds_until_due(entry: BeatScheduleEntry) -> float:
     """Seconds until the entry may be due; 0 if it is due."""
     try:
         due, wait = entry.is_due()

@@ -34,7 +34,7 @@ class _KeptConnection(NamedTuple):
 
 
 #: Idle connections by process, app, URL and timeout: a fork uses none of its parent's connections.
-_idle: dict[tuple[int, Celery, str, float], _KeptConnection] = {}
+_idle_connections: dict[tuple[int, Celery, str, float], _KeptConnection] = {}
 
 
 @contextmanager
@@ -51,12 +51,13 @@ def new_connection(app: Celery, timeout: float) -> Iterator[Connection]:
 
 @contextmanager
 def kept_connection(app: Celery, timeout: float) -> Iterator[Connection]:
-    """Like ``new_connection``, for messages only: uses that of an earlier call, if it is at most a minute old.
+    """Like ``new_connection``, but uses the connection of an earlier call if that is at most a minute old.
 
-    A connection is kept if its driver replaces closed ones, and nothing was raised. It stays open until the next call.
+    For messages only. A connection is kept if its driver replaces closed connections, and no exception was raised. It
+    stays open until the next call.
     """
     key = (os.getpid(), app, str(app.conf.broker_write_url), timeout)
-    kept = _idle.pop(key, None)
+    kept = _idle_connections.pop(key, None)
     if kept is not None and time.monotonic() - kept.opened_at >= KEPT_SECONDS:
         kept.link.release()
         kept = None
@@ -66,7 +67,7 @@ def kept_connection(app: Celery, timeout: float) -> Iterator[Connection]:
         if not link.connected:
             _open_connection(link, timeout)
         yield link
-    if link.transport.driver_type not in _KEPT_DRIVERS or _idle.setdefault(key, kept) is not kept:
+    if link.transport.driver_type not in _KEPT_DRIVERS or _idle_connections.setdefault(key, kept) is not kept:
         link.release()
 
 

@@ -32,8 +32,8 @@ CHECKS: dict[str, str] = {
     "chroniker_celery.W009": "beat_schedule has entries, and beat_scheduler is not that of this project.",
 }
 
-#: What ``OPTIONS`` may contain.
-OPTIONS = frozenset({"app", "queue", "timeout", "results"})
+#: The names that the executor's ``OPTIONS`` may contain.
+VALID_OPTIONS = frozenset({"app", "queue", "timeout", "results"})
 
 #: The scheduler for beat.
 SCHEDULER = "chroniker_celery.beat:Scheduler"
@@ -48,8 +48,8 @@ DJANGO_BACKENDS = frozenset({"django-db", "django-cache"})
 
 def check_options(alias: str, options: Mapping[str, Any]) -> Iterator[CheckMessage]:
     where = f"CHRONIKER_EXECUTORS[{alias!r}]['OPTIONS']"
-    for name in sorted(options.keys() - OPTIONS):
-        hint = f"Valid options: {', '.join(sorted(OPTIONS))}."
+    for name in sorted(options.keys() - VALID_OPTIONS):
+        hint = f"Valid options: {', '.join(sorted(VALID_OPTIONS))}."
         yield Error(f"{where} has an unknown option {name!r}.", hint=hint, id="chroniker_celery.E004")
     timeout = options.get("timeout", 1)
     if isinstance(timeout, bool) or not isinstance(timeout, int | float) or timeout <= 0:
@@ -160,13 +160,13 @@ def _check_beat(app: Celery) -> Iterator[CheckMessage]:
     yield Warning(message, hint=hint, id="chroniker_celery.W009")
 
 
-def is_our_scheduler(named: Any) -> bool:
-    if named == SCHEDULER:
+def is_our_scheduler(scheduler: Any) -> bool:
+    if scheduler == SCHEDULER:
         return True
     from chroniker_celery.beat import Scheduler  # late: executors are checked in processes that need no beat
 
     try:
-        found: object = symbol_by_name(named)
+        found: object = symbol_by_name(scheduler)
     except (ImportError, AttributeError, ValueError):
         return False
     return isinstance(found, type) and issubclass(found, Scheduler)

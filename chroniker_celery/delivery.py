@@ -29,7 +29,7 @@ logger = logging.getLogger(__name__)
 
 
 def execute_delivery(request: Context, args: tuple[Any, ...], kwargs: dict[str, Any]) -> dict[str, Any]:
-    """See the task. Raises ``Ignore`` for a refused delivery, and ``RunFailed`` for a run that did not succeed."""
+    """Execute the run. Raises ``Ignore`` for a refused delivery, and ``RunFailed`` for a run that did not succeed."""
     run_id, token = _read_message(str(request.id), args, kwargs)
     _refuse_if_unfit(run_id)
     sentry.name_transaction(str(request.shadow or ""), str(run_id))
@@ -40,7 +40,7 @@ def execute_delivery(request: Context, args: tuple[Any, ...], kwargs: dict[str, 
     try:
         if shutdown.dispatch_elsewhere_in_shutdown(run_id, token):
             raise Ignore(f"Run {run_id} was sent to another worker.")
-        machine = ThisHost(settings.runtime_dir, fork_server.current())
+        machine = ThisHost(settings.runtime_dir, fork_server.current_fork_server())
         ending = supervisor.execute_run(report, Worker(machine, settings.hostname, shutdown.current_notice()))
     except Ignore:
         raise
@@ -101,7 +101,7 @@ def _finish_task(report: DatabaseReport, ending: RunOutcome | None) -> dict[str,
 
 
 def _read_outcome_and_claim(report: DatabaseReport, reported: dict[str, Any]) -> dict[str, Any]:
-    """What the run's row shows of its outcome. Claims the jobs that waited for its end."""
+    """Claim the jobs that waited for the run's end. Returns the outcome as the run's row shows it."""
     if report.status == Status.SUCCEEDED and report.job is not None:
         tick.claim_after_run(report.job.pk)  # the row shows nothing else
         return reported

@@ -20,10 +20,10 @@ from chroniker_celery import checks, diagnosis, publish, results
 from chroniker_celery.queues import HOST_QUEUE
 
 #: Seconds to connect to the broker, and then for each operation.
-TIMEOUT = 5.0
-#: The same for a hint to stop a run. The stop itself is in the database.
+DEFAULT_TIMEOUT_SECONDS = 5.0
+#: The same for the message that wakes the supervisor of a run to stop. The stop itself is in the database.
 HINT_TIMEOUT = 0.5
-#: The same for a hint that a host is draining.
+#: The same for the message that a host is draining.
 DRAIN_TIMEOUT = 3.0
 
 
@@ -42,7 +42,7 @@ class CeleryExecutor(Executor):
 
     @property
     def app(self) -> Celery:
-        """Raises ``ExecutorError`` when there is no such app."""
+        """The Celery app. Raises ``ExecutorError`` if it cannot be imported."""
         path = self.options.get("app")
         if path is None:
             found: object = current_app._get_current_object()  # type: ignore[attr-defined]
@@ -57,12 +57,12 @@ class CeleryExecutor(Executor):
 
     @property
     def queue(self) -> str:
-        """For jobs without a queue. Empty: Celery's routing decides."""
+        """The queue of jobs that name no queue. Empty: Celery's routing decides."""
         return str(self.options.get("queue") or "")
 
     @property
     def timeout(self) -> float:
-        return float(self.options.get("timeout", TIMEOUT))
+        return float(self.options.get("timeout", DEFAULT_TIMEOUT_SECONDS))
 
     @property
     def stores_results(self) -> bool:

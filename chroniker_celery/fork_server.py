@@ -7,19 +7,19 @@ from chroniker.process.fork_server_client import ForkServer
 _current: ForkServer | None = None
 
 
-def start() -> None:
+def start_fork_server() -> None:
     global _current
     if _current is None:
         _current = ForkServer.start()
 
 
-def current() -> ForkServer | None:
+def current_fork_server() -> ForkServer | None:
     """``None`` outside a worker, and where the pool does not fork: keepers then start as new processes."""
     return _current
 
 
-def close() -> None:
-    """At the end of the worker. The fork server of a killed worker ends by itself."""
+def close_fork_server() -> None:
+    """End the fork server with the worker. The fork server of a killed worker ends by itself."""
     global _current
     server, _current = _current, None
     if server is not None:

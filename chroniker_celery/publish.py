@@ -115,7 +115,7 @@ def _send(app: Celery, producer: Producer, options: dict[str, Any], messages: Se
         )
         if message.name:
             task_message.headers["periodic_task_name"] = message.name  # read by django-celery-results
-        # Declared before. No retry: it could send twice, and the next tick sends again anyway.
+        # The queue is declared already. No retry: it could send twice, and the next tick sends again anyway.
         send(producer, TASK, task_message, declare=[], retry=False, **options)
 
 

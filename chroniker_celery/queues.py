@@ -24,10 +24,10 @@ def queue_of_host(app: Celery, hostname: str) -> Any:
     return app.amqp.queues.add(Queue(name, Exchange(""), routing_key=name, expires=EXPIRES))
 
 
-def queue_names(app: Celery, default: str, wanted: Collection[str]) -> set[str]:
+def queue_names(app: Celery, default: str, queues: Collection[str]) -> set[str]:
     """Names of the queues for jobs that want these queues. Empty text: the ``default``, or else Celery's routing.
 
     Limit: where ``task_routes`` is set, the queue of jobs without a queue is not known and left out.
     """
     routed = "" if app.conf.task_routes else str(app.conf.task_default_queue)
-    return {name for queue in wanted if (name := queue or default or routed)}
+    return {name for queue in queues if (name := queue or default or routed)}

@@ -100,7 +100,7 @@ class _InsertFirst(QuerySet[Any]):
 
 
 def _use_insert_first(backend: Any) -> None:
-    """Let this copy of the backend store a new result by one INSERT, without a search and a transaction before."""
+    """Let this copy of the backend store a new result by one INSERT, without a SELECT and a transaction."""
     from django_celery_results.models import TaskResult  # an optional package
 
     if backend.TaskModel is TaskResult:  # else the project's own
@@ -121,7 +121,7 @@ def delete_orphaned_results(app: Celery, before: dt.datetime) -> int:
     """Delete the results of our task that were stored before this time and whose run does not exist any more.
 
     Returns how many. It works in portions, in the order of the ids. A result has the name of its task if the project
-    sets ``result_extended``; others are left, because nothing says whose they are.
+    sets ``result_extended``. Results without a name are kept, because their task is not known.
     """
     if not _is_in_database(app.backend):
         return 0
@@ -130,15 +130,15 @@ def delete_orphaned_results(app: Celery, before: dt.datetime) -> int:
     deleted, after = 0, ""
     old = TaskResult.objects.filter(task_name=TASK, date_done__lt=before).order_by("task_id")
     while portion := list(old.filter(task_id__gt=after).values_list("task_id", flat=True)[:PORTION]):
-        runs = Run.objects.filter(pk__in=[run_id for text in portion if (run_id := _run_id(text))])
+        runs = Run.objects.filter(pk__in=[run_id for text in portion if (run_id := _parse_run_id(text))])
         known = set(runs.values_list("pk", flat=True))
-        orphans = TaskResult.objects.filter(task_id__in=[text for text in portion if _run_id(text) not in known])
+        orphans = TaskResult.objects.filter(task_id__in=[text for text in portion if _parse_run_id(text) not in known])
         deleted += orphans.delete()[0]
         after = portion[-1]
     return deleted
 
 
-def _run_id(text: str) -> UUID | None:
+def _parse_run_id(text: str) -> UUID | None:
     try:
         return UUID(text)
     except ValueError:  # of a message that this project did not send

@@ -19,7 +19,7 @@ COMMAND = "run_celery_task"
 #: How many characters the positional or the keyword arguments may have.
 MAX_JSON = 65_536
 #: Tasks that jobs do not run: Celery's own, and that of runs.
-HIDDEN = ("celery.", "chroniker_celery.")
+HIDDEN_TASK_PREFIXES = ("celery.", "chroniker_celery.")
 
 #: ``celery.app.task.Task``; its stubs are incomplete.
 AnyTask: TypeAlias = Any
@@ -58,23 +58,23 @@ def parse_object(text: str) -> dict[str, Any]:
     return found
 
 
-def _parse_json(text: str, kind: type, wanted: str) -> Any:
+def _parse_json(text: str, kind: type, expected_form: str) -> Any:
     if len(text) > MAX_JSON:
         message = _("%(n)d characters; at most %(max)d are allowed.")
         raise ArgumentTypeError(message % {"n": len(text), "max": MAX_JSON})
     try:
         found = json.loads(text)
     except (ValueError, RecursionError) as error:
-        names = {"text": shortened(text), "wanted": wanted, "error": error}
+        names = {"text": shortened(text), "wanted": expected_form, "error": error}
         raise ArgumentTypeError(_("%(text)s is not JSON: %(error)s. Write %(wanted)s.") % names) from None
     if not isinstance(found, kind):
-        names = {"text": shortened(text), "wanted": wanted}
+        names = {"text": shortened(text), "wanted": expected_form}
         raise ArgumentTypeError(_("%(text)s has the wrong type. Write %(wanted)s.") % names)
     return found
 
 
 def sends_task(words: Sequence[str]) -> bool:
-    """Whether ``run_celery_task`` sends the task and ends. Its parser accepts the option shortened."""
+    """Whether ``run_celery_task`` sends the task and ends. The parser also accepts a shortened option."""
     return "--send" in words or "--sen" in words
 
 
@@ -108,7 +108,7 @@ def unknown_task_message(app: Celery, name: str) -> str:
 
 def task_names(app: Celery) -> list[str]:
     """The project's tasks."""
-    return sorted(name for name in app.tasks if not name.startswith(HIDDEN))
+    return sorted(name for name in app.tasks if not name.startswith(HIDDEN_TASK_PREFIXES))
 
 
 def signature_problem(task: AnyTask, args: list[Any], kwargs: dict[str, Any]) -> str:

@@ -49,7 +49,7 @@ GOODBYE_SECONDS = 5.0
 
 
 def add_parts_for_runs(worker: Worker) -> None:
-    """Called for every worker before its parts are made. Ends the process where runs could not be supervised."""
+    """Prepare a worker before Celery creates its parts. Ends the process if it gets runs and cannot supervise them."""
     if not fitness.check_worker(worker):
         return
     app = worker.app
@@ -65,7 +65,7 @@ def add_parts_for_runs(worker: Worker) -> None:
 
 def end_helpers_of_worker(**kwargs: Any) -> None:
     """End the fork server, and the thread for probes. Called when the pool has ended."""
-    fork_server.close()
+    fork_server.close_fork_server()
     alive.stop_thread()
 
 
@@ -88,7 +88,7 @@ class SupervisionStep(bootsteps.StartStopStep):
 
     def create(self, parent: Worker) -> None:
         kill_leftovers()
-        fork_server.start()
+        fork_server.start_fork_server()
         shutdown.create_notice()
         unknown_runs.create_counter()
 
@@ -100,7 +100,7 @@ class SupervisionStep(bootsteps.StartStopStep):
         self._heartbeat = HostHeartbeat(parent)
         self._heartbeat.start()
         every = settings.heartbeat.total_seconds()
-        self._sweeper = RemainsSweeper(settings.runtime_dir, every, fork_server.current())
+        self._sweeper = RemainsSweeper(settings.runtime_dir, every, fork_server.current_fork_server())
         self._sweeper.start()
 
     @staticmethod
@@ -112,7 +112,7 @@ class SupervisionStep(bootsteps.StartStopStep):
             logger.info("%s", line)
 
     def close(self, parent: Worker) -> None:
-        """Before the pool waits for its runs. Needed for remote control's shutdown, which sends no signal."""
+        """Announce the shutdown before the pool waits for its runs: remote control's ``shutdown`` sends no signal."""
         shutdown.announce_shutdown()
 
     def stop(self, parent: Worker) -> None:

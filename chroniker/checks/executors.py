@@ -12,8 +12,8 @@ from chroniker.conf import settings
 from chroniker.executors import Executor, executors
 from chroniker.models import Job
 
-EXAMPLE = '{"default": {"BACKEND": "chroniker.executors.local.LocalExecutor", "OPTIONS": {}}}'
-KEYS = {"BACKEND", "OPTIONS"}
+EXECUTORS_EXAMPLE = '{"default": {"BACKEND": "chroniker.executors.local.LocalExecutor", "OPTIONS": {}}}'
+EXECUTOR_KEYS = {"BACKEND", "OPTIONS"}
 LONGEST_ALIAS = Job._meta.get_field("executor").max_length or 0
 
 
@@ -24,7 +24,7 @@ def check_executors(**kwargs: Any) -> list[CheckMessage]:
         return [_shape_error(f"CHRONIKER_EXECUTORS is {configured!r}.")]
     found: list[CheckMessage] = []
     if "default" not in configured:
-        hint = f"Add it: new jobs use it. Example: {EXAMPLE}"
+        hint = f"Add it: new jobs use it. Example: {EXECUTORS_EXAMPLE}"
         found.append(Error('CHRONIKER_EXECUTORS has no alias "default".', hint=hint, id="chroniker.E003"))
     for alias, config in configured.items():
         found += [_shape_error(problem) for problem in _shape_problems(alias, config)] or _check_executor(alias, config)
@@ -32,7 +32,7 @@ def check_executors(**kwargs: Any) -> list[CheckMessage]:
 
 
 def _shape_error(message: str) -> Error:
-    return Error(message, hint=f"Write it like {EXAMPLE}.", id="chroniker.E002")
+    return Error(message, hint=f"Write it like {EXECUTORS_EXAMPLE}.", id="chroniker.E002")
 
 
 def _shape_problems(alias: object, config: object) -> list[str]:
@@ -41,7 +41,7 @@ def _shape_problems(alias: object, config: object) -> list[str]:
         return [f"The alias {alias!r} in CHRONIKER_EXECUTORS is not text of 1 to {LONGEST_ALIAS} characters."]
     if not isinstance(config, Mapping):
         return [f"{name} is {config!r}."]
-    problems = [f"{name} has an unknown key {key!r}." for key in config if key not in KEYS]
+    problems = [f"{name} has an unknown key {key!r}." for key in config if key not in EXECUTOR_KEYS]
     if not isinstance(config.get("BACKEND"), str):
         problems.append(f"{name}['BACKEND'] is {config.get('BACKEND')!r}.")
     if not isinstance(config.get("OPTIONS", {}), Mapping):

@@ -8,7 +8,7 @@ from typing import Any
 from django.conf import settings
 from django.core.checks import CheckMessage, Error
 
-ORIGINAL = "django-chroniker"
+ORIGINAL_PACKAGE = "django-chroniker"
 
 
 def check_installation(**kwargs: Any) -> list[CheckMessage]:
@@ -30,13 +30,14 @@ def _check_time_zones() -> list[CheckMessage]:
 
 def _check_original_absent() -> list[CheckMessage]:
     try:
-        version = metadata.version(ORIGINAL)
+        version = metadata.version(ORIGINAL_PACKAGE)
     except metadata.PackageNotFoundError:
         return []
     return [
         Error(
-            f"{ORIGINAL} {version} is installed, too; both distributions contain a package named chroniker.",
-            hint=f"Run: pip uninstall {ORIGINAL}. Then install django-chroniker-celery again: files may be missing.",
+            f"{ORIGINAL_PACKAGE} {version} is installed, too; both distributions contain a package named chroniker.",
+            hint=f"Run: pip uninstall {ORIGINAL_PACKAGE}. "
+            "Then install django-chroniker-celery again: files may be missing.",
             id="chroniker.E011",
         )
     ]

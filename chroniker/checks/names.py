@@ -10,7 +10,7 @@ from django.core.checks import CheckMessage, Warning
 
 from chroniker.conf import DEFAULTS
 
-PREFIX = "CHRONIKER_"
+SETTING_PREFIX = "CHRONIKER_"
 #: Settings of the package chroniker_celery, which checks them itself, and the targets and secrets of channels.
 FREE_PREFIXES = ("CHRONIKER_CELERY_", "CHRONIKER_CHANNEL_")
 
@@ -27,7 +27,7 @@ OUTDATED = {
 
 def check_names(**kwargs: Any) -> list[CheckMessage]:
     """Reports W001, W002."""
-    names = [name for name in dir(settings) if name.startswith(PREFIX) and not name.startswith(FREE_PREFIXES)]
+    names = [name for name in dir(settings) if name.startswith(SETTING_PREFIX) and not name.startswith(FREE_PREFIXES)]
     return [
         _outdated_setting_warning(name) if name in OUTDATED else _unknown_setting_warning(name)
         for name in names

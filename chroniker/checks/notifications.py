@@ -13,7 +13,7 @@ from chroniker.conf import settings
 from chroniker.outbox.channels import parse_webhook
 from chroniker.outbox.mail import template_engine
 
-EXAMPLE = '[{"URL": "https://example.com/hook", "SECRET": "whsec_…", "EVENTS": ["run.failed", "run.lost"]}]'
+WEBHOOKS_EXAMPLE = '[{"URL": "https://example.com/hook", "SECRET": "whsec_…", "EVENTS": ["run.failed", "run.lost"]}]'
 
 
 def check_notifications(**kwargs: Any) -> list[CheckMessage]:
@@ -52,7 +52,7 @@ def _check_webhooks() -> list[CheckMessage]:
 
 
 def _shape_error(message: str) -> CheckMessage:
-    return Error(message, hint=f"Write it like {EXAMPLE}.", id="chroniker.E031")
+    return Error(message, hint=f"Write it like {WEBHOOKS_EXAMPLE}.", id="chroniker.E031")
 
 
 def _check_mail_subjects() -> list[CheckMessage]:

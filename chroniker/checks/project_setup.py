@@ -12,7 +12,7 @@ from django.core.checks import CheckMessage, Error, Warning
 
 from chroniker.conf import settings
 
-HINT = 'Name a module, or a function of it: CHRONIKER_COMMAND_SETUP = "project.startup:configure".'
+SETUP_HINT = 'Name a module, or a function of it: CHRONIKER_COMMAND_SETUP = "project.startup:configure".'
 
 
 def check_project_setup(**kwargs: Any) -> list[CheckMessage]:
@@ -28,7 +28,9 @@ def check_project_setup(**kwargs: Any) -> list[CheckMessage]:
         if name and not callable(getattr(loaded, name)):
             raise TypeError(f"{name} is not callable")
     except Exception as error:  # any exception of the project's module
-        return [Error(f"CHRONIKER_COMMAND_SETUP = {path!r} cannot be loaded: {error}", hint=HINT, id="chroniker.E013")]
+        return [
+            Error(f"CHRONIKER_COMMAND_SETUP = {path!r} cannot be loaded: {error}", hint=SETUP_HINT, id="chroniker.E013")
+        ]
     return []
 
 

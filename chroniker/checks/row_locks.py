@@ -12,18 +12,18 @@ from django.db.utils import Error
 
 from chroniker.conf import settings
 
-NAME = "CHRONIKER_SELECT_FOR_UPDATE"
+SETTING_NAME = "CHRONIKER_SELECT_FOR_UPDATE"
 
 
 def check_row_locks(**kwargs: Any) -> list[CheckMessage]:
     """Reports W008. Reads settings only."""
-    chosen = getattr(django_settings, NAME, None)
+    chosen = getattr(django_settings, SETTING_NAME, None)
     if not isinstance(chosen, bool):
         return []
     if connections[settings.database].vendor == "sqlite":
         return [
             Warning(
-                f"{NAME} has no effect on SQLite, which has no row locks: each claim holds the whole database "
+                f"{SETTING_NAME} has no effect on SQLite, which has no row locks: each claim holds the whole database "
                 "(BEGIN IMMEDIATE) for its short transaction.",
                 hint="Remove it. Claims are as safe as on any other database.",
                 id="chroniker.W008",
@@ -34,8 +34,8 @@ def check_row_locks(**kwargs: Any) -> list[CheckMessage]:
 
 def _locks_off_warning() -> Warning:
     return Warning(
-        f"{NAME} is False. Claims still lock their rows, or two ticks could claim one run; only SKIP LOCKED is left "
-        "out, so that ticks wait for each other instead of sharing the work.",
+        f"{SETTING_NAME} is False. Claims still lock their rows, or two ticks could claim one run; only SKIP LOCKED is "
+        "left out, so that ticks wait for each other instead of sharing the work.",
         hint="Remove it, unless the server lacks SKIP LOCKED. No lock is held while a job runs.",
         id="chroniker.W008",
     )

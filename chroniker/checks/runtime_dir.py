@@ -15,7 +15,9 @@ from chroniker.process.runtime_dir import directory_problem
 
 #: Except on Linux, the full path of a socket must fit into 104 bytes, with a final zero byte.
 LONGEST_PATH = 104 - 1 - len(f"/{'0' * 32}.sock")
-HINT = "Set CHRONIKER_RUNTIME_DIR to a directory owned by the user of the scheduler and the workers, mode 0700."
+RUNTIME_DIR_HINT = (
+    "Set CHRONIKER_RUNTIME_DIR to a directory owned by the user of the scheduler and the workers, mode 0700."
+)
 
 
 def check_runtime_dir(**kwargs: Any) -> list[CheckMessage]:
@@ -28,7 +30,7 @@ def check_runtime_dir(**kwargs: Any) -> list[CheckMessage]:
         hint = "Give CHRONIKER_RUNTIME_DIR an absolute path, such as /run/chroniker."
         return [Error(f"The runtime directory {directory} {problem}.", hint=hint, id="chroniker.E009")]
     if problem := _why_not_private(directory, default=given is None):
-        return [Error(f"The runtime directory {directory} {problem}.", hint=HINT, id="chroniker.E010")]
+        return [Error(f"The runtime directory {directory} {problem}.", hint=RUNTIME_DIR_HINT, id="chroniker.E010")]
     return []
 
 

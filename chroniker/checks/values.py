@@ -17,30 +17,30 @@ from chroniker.models.alert_fields import ALERT_FIELDS
 from chroniker.models.web_addresses import is_web_address, network_of
 
 #: Takes a value. Returns ``None`` if it is valid, else a hint and the id of the check.
-Rule = Callable[[Any], tuple[str, str] | None]
+ValueRule = Callable[[Any], tuple[str, str] | None]
 
 WRONG_TYPE, OUT_OF_RANGE = "chroniker.E006", "chroniker.E007"
 #: Settings whose value may contain a secret and is not shown.
-SECRET = frozenset({"CHRONIKER_HEARTBEAT_URL", "CHRONIKER_METRICS_TOKEN"})
+SECRET_SETTINGS = frozenset({"CHRONIKER_HEARTBEAT_URL", "CHRONIKER_METRICS_TOKEN"})
 
 
-def number_rule(*, least: float, unit: str = "", above: bool = False, whole: bool = False) -> Rule:
-    """A number of at least ``least``, or with ``above`` more than that."""
+def number_rule(*, minimum: float, unit: str = "", is_exclusive: bool = False, whole: bool = False) -> ValueRule:
+    """A number of at least ``minimum``, or with ``is_exclusive`` more than that."""
     kind = "a whole number" if whole else "a number"
-    right = f"Give {kind}{unit and ' of ' + unit}, {'more than' if above else 'at least'} {least:g}."
+    right = f"Give {kind}{unit and ' of ' + unit}, {'more than' if is_exclusive else 'at least'} {minimum:g}."
 
     def rule(value: Any) -> tuple[str, str] | None:
         # bool is a subclass of int
         if isinstance(value, bool) or not isinstance(value, int if whole else (int, float)):
             return right, WRONG_TYPE
-        if not math.isfinite(value) or value < least or (above and value == least):
+        if not math.isfinite(value) or value < minimum or (is_exclusive and value == minimum):
             return right, OUT_OF_RANGE
         return None
 
     return rule
 
 
-def instance_rule(types: tuple[type, ...], hint: str) -> Rule:
+def instance_rule(types: tuple[type, ...], hint: str) -> ValueRule:
     def rule(value: Any) -> tuple[str, str] | None:
         return None if isinstance(value, types) else (hint, WRONG_TYPE)
 
@@ -93,7 +93,7 @@ def check_heartbeat_address(value: Any) -> tuple[str, str] | None:
     return None if value is None or is_web_address(value) else (right, OUT_OF_RANGE)
 
 
-def check_installation(value: Any) -> tuple[str, str] | None:
+def check_installation_name(value: Any) -> tuple[str, str] | None:
     right = "Give a name of at most 100 characters, None to recognise the database, or False to detect no copies."
     if value is None or value is False:
         return None
@@ -110,13 +110,13 @@ def check_hosts(value: Any) -> tuple[str, str] | None:
     return None if right else (hint, OUT_OF_RANGE)
 
 
-TEXT = instance_rule((str,), "Give text.")
+TEXT_RULE = instance_rule((str,), "Give text.")
 TEXT_OR_NONE = instance_rule((str, type(None)), "Give text, or None.")
 BOOLEAN = instance_rule((bool,), "Give True or False.")
 
 
 def check_shutdown_grace(value: Any) -> tuple[str, str] | None:
-    wrong = None if value is None else number_rule(least=0, unit="seconds")(value)
+    wrong = None if value is None else number_rule(minimum=0, unit="seconds")(value)
     return wrong and (f"{wrong[0].rstrip('.')}, or None to wait until they have ended.", wrong[1])
 
 
@@ -138,14 +138,14 @@ def check_alerts(value: Any) -> tuple[str, str] | None:
     return None
 
 
-RULES: Mapping[str, Rule] = {
-    "CHRONIKER_LOCK_TIMEOUT": number_rule(least=0, above=True, unit="seconds"),
-    "CHRONIKER_HEARTBEAT_MISSES": number_rule(least=2),
-    "CHRONIKER_STOP_GRACE_SECONDS": number_rule(least=0, unit="seconds"),
+SETTING_RULES: Mapping[str, ValueRule] = {
+    "CHRONIKER_LOCK_TIMEOUT": number_rule(minimum=0, is_exclusive=True, unit="seconds"),
+    "CHRONIKER_HEARTBEAT_MISSES": number_rule(minimum=2),
+    "CHRONIKER_STOP_GRACE_SECONDS": number_rule(minimum=0, unit="seconds"),
     "CHRONIKER_SHUTDOWN_GRACE_SECONDS": check_shutdown_grace,
-    "CHRONIKER_START_DEADLINE_SECONDS": number_rule(least=0, above=True, unit="seconds"),
-    "CHRONIKER_REDISPATCH_SECONDS": number_rule(least=0, above=True, unit="seconds"),
-    "CHRONIKER_BATCH_SIZE": number_rule(least=1, whole=True),
+    "CHRONIKER_START_DEADLINE_SECONDS": number_rule(minimum=0, is_exclusive=True, unit="seconds"),
+    "CHRONIKER_REDISPATCH_SECONDS": number_rule(minimum=0, is_exclusive=True, unit="seconds"),
+    "CHRONIKER_BATCH_SIZE": number_rule(minimum=1, whole=True),
     "CHRONIKER_PAUSED": BOOLEAN,
     "CHRONIKER_DISABLE_RAW_COMMAND": BOOLEAN,
     "CHRONIKER_SELECT_FOR_UPDATE": BOOLEAN,
@@ -155,22 +155,22 @@ RULES: Mapping[str, Rule] = {
         (str, os.PathLike, type(None)), "Give an absolute path, or None for one under the temporary directory."
     ),
     "CHRONIKER_HOSTNAME": check_hostname,
-    "CHRONIKER_RELEASE": TEXT,
+    "CHRONIKER_RELEASE": TEXT_RULE,
     "CHRONIKER_BASE_URL": check_web_address,
     "CHRONIKER_EMAIL_SENDER": TEXT_OR_NONE,
     "CHRONIKER_EMAIL_HOST_USER": TEXT_OR_NONE,
-    "CHRONIKER_EMAIL_SUBJECT_ERROR": TEXT,
-    "CHRONIKER_EMAIL_SUBJECT_SUCCESS": TEXT,
+    "CHRONIKER_EMAIL_SUBJECT_ERROR": TEXT_RULE,
+    "CHRONIKER_EMAIL_SUBJECT_SUCCESS": TEXT_RULE,
     "CHRONIKER_JOB_ERROR_CALLBACK": TEXT_OR_NONE,
-    "CHRONIKER_HOST_TIMEOUT": number_rule(least=60, above=True, unit="seconds"),
-    "CHRONIKER_INSTALLATION": check_installation,
-    "CHRONIKER_HOST_FORGET_DAYS": number_rule(least=1, unit="days"),
-    "CHRONIKER_TICK_TIMEOUT": number_rule(least=0, above=True, unit="seconds"),
+    "CHRONIKER_HOST_TIMEOUT": number_rule(minimum=60, is_exclusive=True, unit="seconds"),
+    "CHRONIKER_INSTALLATION": check_installation_name,
+    "CHRONIKER_HOST_FORGET_DAYS": number_rule(minimum=1, unit="days"),
+    "CHRONIKER_TICK_TIMEOUT": number_rule(minimum=0, is_exclusive=True, unit="seconds"),
     "CHRONIKER_ALARM_EMAILS": check_addresses_or_none,
     "CHRONIKER_HEARTBEAT_URL": check_heartbeat_address,
-    "CHRONIKER_METRICS_TOKEN": TEXT,
+    "CHRONIKER_METRICS_TOKEN": TEXT_RULE,
     "CHRONIKER_METRICS_PUBLIC": BOOLEAN,
-    "CHRONIKER_METRICS_JOBS": number_rule(least=0, whole=True),
+    "CHRONIKER_METRICS_JOBS": number_rule(minimum=0, whole=True),
     "CHRONIKER_CHANNEL_HOSTS": check_hosts,
     "CHRONIKER_COMMANDS": check_patterns,
     "CHRONIKER_COMMANDS_DENIED": check_patterns,
@@ -184,10 +184,10 @@ RULES: Mapping[str, Rule] = {
 def check_values(**kwargs: Any) -> list[CheckMessage]:
     """Reports E006, E007."""
     found: list[CheckMessage] = []
-    for name, rule in RULES.items():
+    for name, rule in SETTING_RULES.items():
         value = getattr(settings, name, DEFAULTS[name])
         if (wrong := rule(value)) is not None:
             hint, check_id = wrong
-            shown = "…" if name in SECRET else repr(value)
+            shown = "…" if name in SECRET_SETTINGS else repr(value)
             found.append(Error(f"{name} is {shown} ({type(value).__name__}).", hint=hint, id=check_id))
     return found

@@ -51,7 +51,7 @@ class ClockState:
     high: float
     server: str | None = None
     until: float = 0.0  #: until then nothing starts or expires on this host
-    code: str = ""  #: why: the code of a reason, whose parameter is ``jump_seconds``
+    code: str = ""  #: the code of the reason for that; its parameter is ``jump_seconds``
     jump_seconds: int = 0
     unsettled: bool = False  #: ``restart_after_clock_jump`` has not run on this host since the jump
     told_skew: float | None = None
@@ -61,7 +61,7 @@ class ClockState:
         return max(0.0, self.until - boot_clock())
 
     @property
-    def why(self) -> Reason:
+    def reason(self) -> Reason:
         return Reason.of(Code(self.code), seconds=self.jump_seconds) if self.code in Code else NO_REASON
 
 
@@ -112,7 +112,7 @@ def read() -> ClockState | None:
     """The stored state for the deciding database, if it was stored since this host booted."""
     if simulated_time.moment() is not None:
         return _state_in_simulated_time()
-    path = _path()
+    path = _state_path()
     try:
         found = path.stat(follow_symlinks=False)
         state = _load_state(path, found.st_ino, found.st_mtime_ns)
@@ -140,7 +140,7 @@ def write(state: ClockState) -> None:
     """Replace the stored state. Where nothing can be written, only the checks of the runtime directory report it."""
     if simulated_time.moment() is not None:
         return
-    path = _path()
+    path = _state_path()
     draft = path.with_suffix(f".{os.getpid()}-{threading.get_ident()}")
     try:
         ensure_private(path.parent)
@@ -154,5 +154,5 @@ def write(state: ClockState) -> None:
             draft.unlink(missing_ok=True)
 
 
-def _path() -> Path:
+def _state_path() -> Path:
     return settings.runtime_dir / f"clock-{settings.database_digest}.json"

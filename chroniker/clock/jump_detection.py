@@ -163,16 +163,16 @@ def evaluate_reading(now: dt.datetime, server: str | None, before: HostClocks) -
     if latest is not state:
         clock_state.write(latest)
         if latest.until > (state.until if state else 0.0):
-            logger.warning("%s Starts and expiry are suspended here for %.0f s.", latest.why, latest.seconds_left)
+            logger.warning("%s Starts and expiry are suspended here for %.0f s.", latest.reason, latest.seconds_left)
     left = max(0.0, latest.until - after.boot)
     skew = (before.wall + after.wall) / 2 - now.timestamp()
-    return ClockReading(now, skew, latest.why if left else NO_REASON, left, after.boot - before.boot)
+    return ClockReading(now, skew, latest.reason if left else NO_REASON, left, after.boot - before.boot)
 
 
 def suspended_because() -> Reason:
     """Why starts are suspended on this host, as far as it is known already. Executes no statement."""
     state = clock_state.read()
-    return state.why if state and state.seconds_left else NO_REASON
+    return state.reason if state and state.seconds_left else NO_REASON
 
 
 def needs_lease_adjustment() -> bool:

@@ -35,7 +35,7 @@ def time_literal() -> str:
 
 @contextmanager
 def compile_with_time_placeholder() -> Iterator[None]:
-    """What is compiled within this block contains a placeholder: ``fill_in_time`` has to be used at each execution."""
+    """SQL compiled within this block contains a placeholder. Call ``fill_in_time`` at each execution."""
     token = _is_left_open.set(True)
     try:
         yield

@@ -41,7 +41,7 @@ class MonitoringSettings:
 
     @property
     def metrics_public(self) -> bool:
-        """The metrics need no token."""
+        """Whether the metrics need no token."""
         return bool(self._value("CHRONIKER_METRICS_PUBLIC"))
 
     @property

@@ -70,7 +70,7 @@ class Settings(MonitoringSettings):
 
     @property
     def redispatch(self) -> timedelta:
-        """A claimed run that has not started is dispatched again after this time, later after longer times."""
+        """A claimed run that has not started is dispatched again after this time, and then after longer times."""
         return timedelta(seconds=float(self._value("CHRONIKER_REDISPATCH_SECONDS")))
 
     @property
@@ -80,12 +80,12 @@ class Settings(MonitoringSettings):
 
     @property
     def paused(self) -> bool:
-        """Claim nothing. Open runs continue."""
+        """Whether nothing is claimed. Open runs continue."""
         return bool(self._value("CHRONIKER_PAUSED"))
 
     @property
     def check_lock_file(self) -> bool:
-        """Rely on kernel file locks instead of leases. Safe only if all ticks and workers are on one host."""
+        """Whether kernel file locks decide instead of leases. Safe only if all ticks and workers are on one host."""
         value = self._value("CHRONIKER_CHECK_LOCK_FILE")
         if value is not None:
             return bool(value)
@@ -93,12 +93,12 @@ class Settings(MonitoringSettings):
 
     @property
     def select_for_update(self) -> bool:
-        """Skip rows locked by others (SKIP LOCKED) instead of waiting for them. Claims lock their rows in any case."""
+        """Whether a claim skips rows that others lock (SKIP LOCKED) or waits for them. It always locks its own rows."""
         return bool(self._value("CHRONIKER_SELECT_FOR_UPDATE"))
 
     @property
     def use_pid(self) -> bool:
-        """``cron`` waits for the tick of another ``cron`` on this host."""
+        """Whether ``cron`` waits for the tick of another ``cron`` on this host."""
         return bool(self._value("CHRONIKER_USE_PID"))
 
     @property
@@ -124,7 +124,7 @@ class Settings(MonitoringSettings):
 
     @property
     def installation(self) -> str | Literal[False] | None:
-        """This environment's name, stored in its database. None: the database is recognised; False: copies are not."""
+        """This environment's name, stored in its database. None: recognise the database; False: detect no copies."""
         value: str | Literal[False] | None = self._value("CHRONIKER_INSTALLATION")
         return value
 

@@ -16,22 +16,22 @@ from chroniker.models import Job, Run
 
 #: The longest wait of a page for each step of a dispatch. The next tick dispatches the remaining runs.
 PERSON_SECONDS = 0.4
-_seconds: ContextVar[float] = ContextVar("dispatch_step_timeout", default=float("inf"))
+_step_timeout: ContextVar[float] = ContextVar("dispatch_step_timeout", default=float("inf"))
 
 
 @contextmanager
 def limit_dispatch_for_waiting_person() -> Iterator[None]:
     """Within this block executors give up early, because a page or a terminal waits for the dispatch."""
-    token = _seconds.set(PERSON_SECONDS)
+    token = _step_timeout.set(PERSON_SECONDS)
     try:
         yield
     finally:
-        _seconds.reset(token)
+        _step_timeout.reset(token)
 
 
 def dispatch_step_timeout() -> float:
     """The limit for each step of a dispatch; infinite where no person waits."""
-    return _seconds.get()
+    return _step_timeout.get()
 
 
 class Executor:
@@ -75,9 +75,9 @@ class Executor:
         """A stop was requested for this run: wake its supervisor, so that it does not wait for its next renewal."""
 
     def stop_or_continue_consuming(self, worker: str, queues: Sequence[str], *, stop: bool) -> None:
-        """A hint: this worker's host is draining (or no longer), so that the worker should get no more messages.
+        """A hint. ``stop``: the host of this worker is draining, so the worker should get no more messages.
 
-        The start of a run checks the drain in any case.
+        Without ``stop`` the drain has ended. The start of a run checks the drain in any case.
         """
 
     def forget(self, run_ids: Collection[UUID]) -> None:

@@ -24,7 +24,7 @@ from chroniker.process.run_variables import CurrentRun
 from chroniker.reasons import NO_REASON, Code, Reason
 from chroniker.worker.output import Chunk
 
-_STATUSES = {
+_STATUS_BY_ENDING = {
     "timed_out": Status.TIMED_OUT,
     "stopped": Status.STOPPED,
     "interrupted": Status.LOST,  # it may have finished its work: the job's policy for lost runs applies at once
@@ -41,7 +41,7 @@ class DatabaseReport:
     """
 
     def __init__(self, run_id: UUID, token: int, *, worker: str = "", queue: str = "") -> None:
-        """To be called when the run is received. ``worker``: this worker's name; ``queue``: where it got the run."""
+        """Call it when the run is received. ``worker``: this worker's name; ``queue``: where it got the run."""
         self.run_id = run_id
         self.token = token
         self._worker, self._queue, self._received = worker, queue, host_clock.monotonic()
@@ -215,7 +215,7 @@ def lifecycle_outcome_of(ending: RunOutcome, *, fail_on_stderr: bool) -> lifecyc
     reasons = [*([Reason.of(Code.STDERR)] if only_stderr else []), *filter(None, [ending.reason])]
     by_exit_code = Status.SUCCEEDED if succeeded and not only_stderr else Status.FAILED
     return lifecycle.Outcome(
-        _STATUSES.get(ending.how, by_exit_code),
+        _STATUS_BY_ENDING.get(ending.how, by_exit_code),
         exit_code=ending.exit_code,
         reason=Reason.joined(*reasons) if reasons else NO_REASON,
         progress=ending.progress,

@@ -13,7 +13,7 @@ from chroniker.exceptions import ExecutorError
 from chroniker.executors.base import Executor
 
 
-class Executors:
+class ExecutorRegistry:
     """``executors["default"]`` is created at its first use."""
 
     def __init__(self) -> None:
@@ -60,7 +60,7 @@ class Executors:
             executor.close()
 
 
-executors = Executors()
+executors = ExecutorRegistry()
 
 
 def _forget_executors(*, setting: str, **kwargs: object) -> None:

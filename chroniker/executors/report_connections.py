@@ -1,7 +1,8 @@
 """Connections to the deciding database that a worker process keeps between the reports of its runs.
 
-To open one costs more than all statements of a short run. Each report borrows one only while it uses it. So a process
-has as many as it has reports at the same moment, however many runs it supervises, and none after some idle seconds.
+Opening a connection costs more than all statements of a short run. Each report borrows a connection only while it uses
+it. So a process has one connection for each report of the same moment, not one for each run. After some idle seconds it
+has none.
 """
 
 from __future__ import annotations
@@ -23,7 +24,7 @@ R = TypeVar("R")
 
 #: A connection that nothing has used for so many seconds is closed. Between the two limits it is kept for longer than a
 #: heartbeat: else the supervisor of a long run would open one for each renewal, which costs more than the renewal.
-IDLE_SECONDS, MOST_IDLE_SECONDS, IDLE_HEARTBEATS = 10.0, 30.0, 1.5
+MIN_IDLE_SECONDS, MOST_IDLE_SECONDS, IDLE_HEARTBEATS = 10.0, 30.0, 1.5
 #: To open a file of SQLite costs little, and a kept one could be a file that was replaced meanwhile.
 KEPT_VENDORS = ("postgresql", "mysql")
 
@@ -86,21 +87,21 @@ class _IdleConnections:
             _close_quietly(connection)
 
 
-_idle = _IdleConnections()
+_idle_connections = _IdleConnections()
 if hasattr(os, "register_at_fork"):
-    os.register_at_fork(after_in_child=_idle.forget_after_fork)
+    os.register_at_fork(after_in_child=_idle_connections.forget_after_fork)
 
-close_idle = _idle.close
+close_idle = _idle_connections.close
 
 
 def has_idle_connection() -> bool:
     """Whether a connection is kept now. False in a process that executes no runs, such as the parent of a pool."""
-    return bool(len(_idle))
+    return bool(len(_idle_connections))
 
 
 def max_idle_seconds() -> float:
     """How long a connection is kept after its last use."""
-    wanted = max(IDLE_SECONDS, IDLE_HEARTBEATS * settings.heartbeat.total_seconds())
+    wanted = max(MIN_IDLE_SECONDS, IDLE_HEARTBEATS * settings.heartbeat.total_seconds())
     return min(wanted, MOST_IDLE_SECONDS)
 
 
@@ -120,7 +121,7 @@ def borrow_connection() -> Iterator[None]:
             if is_pooled(own) and not own.in_atomic_block:
                 own.close()
         return
-    kept = _idle.take(alias) or _new_connection(alias)
+    kept = _idle_connections.take(alias) or _new_connection(alias)
     connections[alias] = kept
     try:
         yield
@@ -130,7 +131,7 @@ def borrow_connection() -> Iterator[None]:
             close_idle()
         raise
     else:
-        (_idle.put if _is_reusable(kept) else _close_quietly)(kept)
+        (_idle_connections.put if _is_reusable(kept) else _close_quietly)(kept)
     finally:
         connections[alias] = own
 

@@ -5,14 +5,16 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 
 #: Why a command would refuse these words; empty if it accepts them. It must not run the command.
-Rule = Callable[[Sequence[str]], str]
+ArgumentRule = Callable[[Sequence[str]], str]
 
-_rules: dict[str, Rule] = {}
+_rules: dict[str, ArgumentRule] = {}
 
 
-def register(command: str, rule: Rule) -> None:
-    """Call it in ``AppConfig.ready``. The rule is applied when a job is saved, declared or imported, and before a run
-    by hand."""
+def register(command: str, rule: ArgumentRule) -> None:
+    """Register the rule of a command. Call it in ``AppConfig.ready``.
+
+    The rule is applied when a job is saved, declared or imported, and before a run by hand.
+    """
     _rules[command] = rule
 
 

@@ -32,9 +32,9 @@ CODE_VARIABLES = (
 )
 
 #: How many characters all variables of a job may have together.
-MAX_LENGTH = 131_072
+MAX_VARIABLES_LENGTH = 131_072
 
-_NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*\Z")
+_NAME_PATTERN = re.compile(r"[A-Za-z_][A-Za-z0-9_]*\Z")
 
 
 class SecretSource(NamedTuple):
@@ -52,12 +52,12 @@ def parse_variables(text: str) -> dict[str, str]:
         _refuse_repeated(number, name, found)
         try:
             number_of_placeholders += len(placeholders.extract(value)[1])
-            placeholders.fill(value, placeholders.SAMPLE)
+            placeholders.fill(value, placeholders.SAMPLE_VALUES)
         except CommandRefused as refusal:
             raise _refusal(number, str(refusal), "") from refusal
         found[name] = value
-    if number_of_placeholders > placeholders.MOST:
-        raise CommandRefused(_("There are more than %(n)d placeholders.") % {"n": placeholders.MOST})
+    if number_of_placeholders > placeholders.MAX_PLACEHOLDERS:
+        raise CommandRefused(_("There are more than %(n)d placeholders.") % {"n": placeholders.MAX_PLACEHOLDERS})
     return found
 
 
@@ -70,7 +70,7 @@ def parse_secrets(text: str) -> dict[str, SecretSource]:
     found: dict[str, SecretSource] = {}
     for number, name, value in _split_lines(text, form):
         kind, colon, where = value.strip().partition(":")
-        if kind not in ("setting", "env") or not colon or not _NAME.match(where):
+        if kind not in ("setting", "env") or not colon or not _NAME_PATTERN.match(where):
             raise _refusal(number, _("the source of “%(name)s” is missing.") % {"name": name}, form)
         if kind == "setting" and not where.isupper():
             error = _("“%(name)s” does not refer to a setting.") % {"name": name}
@@ -97,7 +97,9 @@ def check_directory(text: str) -> str | None:
     return text
 
 
-def resolve_environment(environment: str, secret_lines: str, values: Values = placeholders.SAMPLE) -> dict[str, str]:
+def resolve_environment(
+    environment: str, secret_lines: str, values: Values = placeholders.SAMPLE_VALUES
+) -> dict[str, str]:
     """The variables, with these values of placeholders, and the secrets of this process.
 
     Raises ``CommandRefused`` for a missing secret or value.
@@ -134,19 +136,19 @@ def _read_secret(name: str, source: SecretSource) -> str:
     return value
 
 
-def _split_lines(text: str, form: str) -> Iterator[tuple[int, str, str]]:
+def _split_lines(text: str, hint: str) -> Iterator[tuple[int, str, str]]:
     """Number, name and value of each line, without empty lines and comments."""
-    if len(text) > MAX_LENGTH:
+    if len(text) > MAX_VARIABLES_LENGTH:
         message = _("The variables have %(n)d characters; at most %(max)d are allowed.")
-        raise CommandRefused(message % {"n": len(text), "max": MAX_LENGTH})
+        raise CommandRefused(message % {"n": len(text), "max": MAX_VARIABLES_LENGTH})
     for number, line in enumerate(text.replace("\r\n", "\n").split("\n"), start=1):
         if not line.strip() or line.lstrip().startswith("#"):
             continue
         name, equals, value = line.partition("=")
         name = name.strip()
         if not equals:
-            raise _refusal(number, _("“=” is missing."), form)
-        if not _NAME.match(name):
+            raise _refusal(number, _("“=” is missing."), hint)
+        if not _NAME_PATTERN.match(name):
             raise _refusal(
                 number, _("“%(name)s” is not a valid name.") % {"name": name}, _("Use letters, digits and _.")
             )
@@ -161,7 +163,7 @@ def _split_lines(text: str, form: str) -> Iterator[tuple[int, str, str]]:
                 _("Such names are refused while raw commands are disabled (CHRONIKER_DISABLE_RAW_COMMAND)."),
             )
         if "\0" in value:
-            raise _refusal(number, _("a variable cannot contain a NUL character."), form)
+            raise _refusal(number, _("a variable cannot contain a NUL character."), hint)
         yield number, name, value
 
 

@@ -14,7 +14,7 @@ _predicates: dict[str, Predicate] = {}
 
 
 def register(command: str, predicate: Predicate) -> None:
-    """Call it in ``AppConfig.ready``."""
+    """Register a command that may hand its work over. Call it in ``AppConfig.ready``."""
     _predicates[command] = predicate
 
 

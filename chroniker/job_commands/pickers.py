@@ -42,7 +42,7 @@ _pickers: dict[str, Picker] = {}
 
 
 def register(picker: Picker) -> None:
-    """Call it in ``AppConfig.ready``."""
+    """Register the picker of a command. Call it in ``AppConfig.ready``."""
     _pickers[picker.command] = picker
 
 

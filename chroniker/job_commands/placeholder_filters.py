@@ -22,7 +22,7 @@ _UNITS = {"w": "weeks", "d": "days", "h": "hours", "m": "minutes", "s": "seconds
 
 
 @dataclass(frozen=True, slots=True)
-class Filter:
+class PlaceholderFilter:
     name: str
     value: str
 
@@ -39,14 +39,14 @@ class Filter:
             raise CommandRefused(text % {"filter": f"{self.name}:“{self.value}”"}) from None
 
 
-def read_filters(text: str, position: int, name: str, *, is_time: bool) -> tuple[tuple[Filter, ...], int]:
+def read_filters(text: str, position: int, name: str, *, is_time: bool) -> tuple[tuple[PlaceholderFilter, ...], int]:
     """The filters of the placeholder ``name`` from this position on, and the position after them.
 
     Raises ``CommandRefused``, with a correct form, for a filter that is unknown, has a wrong value or cannot follow.
     """
-    found: list[Filter] = []
+    found: list[PlaceholderFilter] = []
     while (one := _ONE.match(text, position)) is not None:
-        each = Filter(one["name"], one["value"] or "")
+        each = PlaceholderFilter(one["name"], one["value"] or "")
         if found and found[-1].name == "default":
             raise CommandRefused(_("In {{ %(name)s }} the filter “default” must be the last one.") % {"name": name})
         _check_filter(each, name, has_value=one["value"] is not None, is_time=is_time)
@@ -56,20 +56,20 @@ def read_filters(text: str, position: int, name: str, *, is_time: bool) -> tuple
     return tuple(found), position
 
 
-def _check_filter(each: Filter, name: str, *, has_value: bool, is_time: bool) -> None:
-    words = {"name": name, "filter": each.name}
-    if each.name not in FILTERS:
-        known = ", ".join(FILTERS)
+def _check_filter(checked_filter: PlaceholderFilter, name: str, *, has_value: bool, is_time: bool) -> None:
+    words = {"name": name, "filter": checked_filter.name}
+    if checked_filter.name not in FILTER_EXAMPLES:
+        known = ", ".join(FILTER_EXAMPLES)
         raise CommandRefused(
             _("{{ %(name)s }} has no filter “%(filter)s”; there is: %(known)s.") % {**words, "known": known}
         )
-    if each.name != "default" and not is_time:
+    if checked_filter.name != "default" and not is_time:
         raise CommandRefused(_("In {{ %(name)s }} the filter “%(filter)s” follows no time.") % words)
-    example = FILTERS[each.name]
-    if has_value != bool(example) or (has_value and not each.value and each.name != "default"):
-        form = f'|{each.name}:"{example}"' if example else f"|{each.name}"
+    example = FILTER_EXAMPLES[checked_filter.name]
+    if has_value != bool(example) or (has_value and not checked_filter.value and checked_filter.name != "default"):
+        form = f'|{checked_filter.name}:"{example}"' if example else f"|{checked_filter.name}"
         raise CommandRefused(_("In {{ %(name)s }} write the filter like %(form)s.") % {**words, "form": form})
-    problem = _VALUES[each.name](each.value) if each.name in _VALUES else ""
+    problem = _VALUES[checked_filter.name](checked_filter.value) if checked_filter.name in _VALUES else ""
     if problem:
         raise CommandRefused(_("In {{ %(name)s }}: %(problem)s") % {**words, "problem": problem})
 
@@ -150,6 +150,6 @@ _TO_TEXT: dict[str, Callable[[dt.datetime, str], str]] = {
 }
 _VALUES = {"shift": _shift_problem, "start_of": _start_problem, "zone": _zone_problem}
 #: Each filter with an example of its value; empty: it takes none.
-FILTERS = {
+FILTER_EXAMPLES = {
     "date": "Y-m-d", "iso": "", "epoch": "", "zone": "UTC", "shift": "-1d", "start_of": "day", "default": "none",
 }  # fmt: skip

@@ -18,31 +18,31 @@ from django.utils.translation import gettext as _
 
 from chroniker.exceptions import CommandRefused, ScheduleError
 from chroniker.job_commands import placeholder_filters
-from chroniker.job_commands.placeholder_filters import Filter
+from chroniker.job_commands.placeholder_filters import PlaceholderFilter
 from chroniker.process.run_variables import CurrentRun
 from chroniker.schedule.zones import zone
 
 #: The value of each name. Times are in the time zone of the job; None: there is no such time.
 Values = Mapping[str, "dt.datetime | str | None"]
 
-TIMES = ("scheduled_for", "covered_until", "interval_start", "last_success")
-NAMES = (*TIMES, "job", "job_id", "run_id", "token", "attempt", "trigger", "host")
+TIME_NAMES = ("scheduled_for", "covered_until", "interval_start", "last_success")
+PLACEHOLDER_NAMES = (*TIME_NAMES, "job", "job_id", "run_id", "token", "attempt", "trigger", "host")
 #: How many placeholders a field may have, and how many characters a word whose placeholders are filled in.
-MOST, LONGEST_WORD = 50, 8192
+MAX_PLACEHOLDERS, LONGEST_WORD = 50, 8192
 
 #: Stands for a placeholder in a text, with its number added.
-_MARK = 0xE000
-_MARKS = re.compile(f"[{chr(_MARK)}-{chr(_MARK + MOST - 1)}]")
-_ESCAPED, _LITERAL = "{{{{", "{{"
-_BEGIN = re.compile(r"\{\{\{\{|\{\{\s*(?P<name>" + "|".join(NAMES) + r")\s*(?=\||\}\})")
-_END = re.compile(r"\s*\}\}")
-_WORD = re.compile(r"\{\{\s*(?P<name>[A-Za-z_]{3,40})\s*(?=\||\}\})")
+_FIRST_MARK = 0xE000
+_MARK_PATTERN = re.compile(f"[{chr(_FIRST_MARK)}-{chr(_FIRST_MARK + MAX_PLACEHOLDERS - 1)}]")
+_ESCAPED_BRACES, _BRACES = "{{{{", "{{"
+_BEGIN_PATTERN = re.compile(r"\{\{\{\{|\{\{\s*(?P<name>" + "|".join(PLACEHOLDER_NAMES) + r")\s*(?=\||\}\})")
+_END_PATTERN = re.compile(r"\s*\}\}")
+_LOOKALIKE_PATTERN = re.compile(r"\{\{\s*(?P<name>[A-Za-z_]{3,40})\s*(?=\||\}\})")
 
 
 @dataclass(frozen=True, slots=True)
 class Placeholder:
     name: str
-    filters: tuple[Filter, ...]
+    filters: tuple[PlaceholderFilter, ...]
 
     def value(self, values: Values) -> str:
         """Raises ``CommandRefused`` if there is no value and no default."""
@@ -60,41 +60,41 @@ def extract(text: str) -> tuple[str, list[Placeholder]]:
 
     Raises ``CommandRefused`` for a placeholder that cannot be read, and for too many of them.
     """
-    if _LITERAL not in text:
+    if _BRACES not in text:
         return text, []
     parts, found, position = list[str](), list[Placeholder](), 0
-    while (begin := _BEGIN.search(text, position)) is not None:
+    while (begin := _BEGIN_PATTERN.search(text, position)) is not None:
         parts.append(text[position : begin.start()])
         position = begin.end()
         if begin["name"] is None:
-            parts.append(_LITERAL)
+            parts.append(_BRACES)
             continue
         filters, position = placeholder_filters.read_filters(
-            text, position, begin["name"], is_time=begin["name"] in TIMES
+            text, position, begin["name"], is_time=begin["name"] in TIME_NAMES
         )
-        end = _END.match(text, position)
+        end = _END_PATTERN.match(text, position)
         if end is None:
             raise _unreadable_error(text[begin.start() : position + 20])
-        parts.append(chr(_MARK + len(found)))
+        parts.append(chr(_FIRST_MARK + len(found)))
         found.append(Placeholder(begin["name"], filters))
         position = end.end()
-        if len(found) > MOST:
-            raise CommandRefused(_("There are more than %(n)d placeholders.") % {"n": MOST})
-    if found and _MARKS.search(text):
+        if len(found) > MAX_PLACEHOLDERS:
+            raise CommandRefused(_("There are more than %(n)d placeholders.") % {"n": MAX_PLACEHOLDERS})
+    if found and _MARK_PATTERN.search(text):
         raise CommandRefused(_("A text with placeholders cannot contain the characters U+E000 to U+E031."))
     return "".join([*parts, text[position:]]), found
 
 
 def has_placeholder_mark(word: str) -> bool:
     """Whether this word of a text from ``extract`` contains a placeholder."""
-    return _MARKS.search(word) is not None
+    return _MARK_PATTERN.search(word) is not None
 
 
 def fill_word(word: str, placeholders: Sequence[Placeholder], values: Values) -> str:
-    """A word of a text from ``extract``, with its values. Raises ``CommandRefused`` if it becomes too long."""
+    """Fill in a word of a text from ``extract``. Raises ``CommandRefused`` if it becomes too long."""
     if not placeholders:
         return word
-    filled = _MARKS.sub(lambda mark: placeholders[ord(mark[0]) - _MARK].value(values), word)
+    filled = _MARK_PATTERN.sub(lambda mark: placeholders[ord(mark[0]) - _FIRST_MARK].value(values), word)
     if len(filled) > LONGEST_WORD:
         text = _(
             "An argument or value has %(n)d characters after its placeholders are filled in; "
@@ -112,15 +112,15 @@ def fill(text: str, values: Values) -> str:
 
 def escape(text: str) -> str:
     """``text`` with its braces escaped, so that it has no placeholders: for commands of other schedulers."""
-    return _BEGIN.sub(lambda begin: begin[0].replace(_LITERAL, _ESCAPED), text)
+    return _BEGIN_PATTERN.sub(lambda begin: begin[0].replace(_BRACES, _ESCAPED_BRACES), text)
 
 
 def warnings(*texts: str) -> list[str]:
     """Warnings about words in braces that look like placeholders but are none."""
     found = []
     for text in texts:
-        for word in _WORD.finditer(_BEGIN.sub("", text)):
-            if near := difflib.get_close_matches(word["name"].lower(), NAMES, n=1, cutoff=0.75):
+        for word in _LOOKALIKE_PATTERN.finditer(_BEGIN_PATTERN.sub("", text)):
+            if near := difflib.get_close_matches(word["name"].lower(), PLACEHOLDER_NAMES, n=1, cutoff=0.75):
                 message = _("{{ %(word)s }} is no placeholder and stays as it is. Did you mean {{ %(near)s }}?")
                 found.append(message % {"word": word["name"], "near": near[0]})
     return found
@@ -132,7 +132,7 @@ def values_of(run: CurrentRun, host: str) -> Values:
         local = zone(run.timezone)
     except ScheduleError as error:
         raise CommandRefused(str(error)) from error
-    times = {name: getattr(run, name) for name in TIMES}
+    times = {name: getattr(run, name) for name in TIME_NAMES}
     return {
         **{name: moment.astimezone(local) if moment else None for name, moment in times.items()},
         "job": run.job_name.replace("\0", ""),
@@ -153,6 +153,6 @@ def _unreadable_error(text: str) -> CommandRefused:
 
 _SOME_TIME = dt.datetime(2026, 1, 1, 3, tzinfo=dt.UTC)
 #: Values for the validation of a job, when there is no run.
-SAMPLE = values_of(
+SAMPLE_VALUES = values_of(
     CurrentRun(1, "job", "UTC", UUID(int=0), 1, 1, "SCHEDULE", _SOME_TIME, _SOME_TIME, _SOME_TIME, _SOME_TIME), "host"
 )

@@ -15,7 +15,7 @@ from chroniker.conf import settings
 from chroniker.escaping import shortened
 from chroniker.exceptions import CommandRefused
 from chroniker.job_commands import placeholders
-from chroniker.job_commands.placeholders import SAMPLE, Values
+from chroniker.job_commands.placeholders import SAMPLE_VALUES, Values
 
 #: How many characters an argument line may have: the limit of Linux for one argument.
 MAX_LINE = 131_072
@@ -36,7 +36,7 @@ def split_words(text: str, text_name: str) -> list[str]:
         raise CommandRefused(hint % {"what": text_name, "error": str(error).lower(), "text": shortened(text)}) from None
 
 
-def management_argv(command: str, args: str, values: Values = SAMPLE) -> tuple[str, ...]:
+def management_argv(command: str, args: str, values: Values = SAMPLE_VALUES) -> tuple[str, ...]:
     """The command and its arguments, with these values of placeholders: to validate a job, with samples.
 
     Raises ``CommandRefused`` if the command is unknown, a word is not allowed, or a quote is open.
@@ -83,7 +83,7 @@ def denial_reason(command: str) -> str | None:
     return None
 
 
-def raw_argv(raw_command: str, values: Values = SAMPLE) -> tuple[str, ...]:
+def raw_argv(raw_command: str, values: Values = SAMPLE_VALUES) -> tuple[str, ...]:
     """The program and its arguments, with these values. Raises ``CommandRefused`` while raw commands are disabled."""
     if not settings.raw_commands_allowed:
         raise CommandRefused(_("Raw commands are disabled here (CHRONIKER_DISABLE_RAW_COMMAND)."))

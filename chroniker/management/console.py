@@ -28,9 +28,9 @@ from chroniker.scheduler.shutdown_signals import ShutdownSignals
 from chroniker.scheduler.tick_result import TickResult
 
 #: Only these system checks: a crontab starts these commands every minute.
-CHECKS = (TAG,)
+SYSTEM_CHECK_TAGS = (TAG,)
 
-#: Seconds between two checks whether the wait is over.
+#: A wait checks after this time whether it is over.
 POLL_SECONDS = 0.1
 
 #: Names that are compared with an unknown one.
@@ -87,7 +87,7 @@ def shutdown_grace_seconds() -> float | None:
 
 @contextmanager
 def explain_database_errors() -> Iterator[None]:
-    """Report an unusable database without a traceback. ``--traceback`` still shows it."""
+    """Report an unusable database without a traceback. The option ``--traceback`` still shows the traceback."""
     try:
         yield
     except Error as error:

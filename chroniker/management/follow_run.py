@@ -72,7 +72,7 @@ class Follower:
             return self._report_open_run(run, waited)
         stream = self._stdout if run.status == Status.SUCCEEDED else self._stderr
         stream.write(f"Run {run.token} of “{one_line(run.job.name)}” {result_text(run)}.")
-        return exit_status(run)
+        return process_exit_status(run)
 
     def _report_open_run(self, run: Run, waited: bool) -> int:
         if run.status == Status.CLAIMED and run.dispatched_at is None:
@@ -85,7 +85,7 @@ class Follower:
         return int(waited)
 
 
-def exit_status(run: Run) -> int:
+def process_exit_status(run: Run) -> int:
     """The command's exit status; 128 + number for a signal; 1 if the run failed for another reason."""
     if run.status == Status.SUCCEEDED:
         return 0

@@ -14,7 +14,7 @@ from django.core.management.base import CommandParser
 from chroniker.escaping import one_line
 from chroniker.exceptions import ImportRefused
 from chroniker.importing import Candidate, report
-from chroniker.management.console import CHECKS, explain_database_errors
+from chroniker.management.console import SYSTEM_CHECK_TAGS, explain_database_errors
 from chroniker.management.terminal import ConsoleCommand
 from chroniker.models.audit import command_actor
 
@@ -22,7 +22,7 @@ from chroniker.models.audit import command_actor
 class ImportCommand(ConsoleCommand):
     """A command that imports jobs and prints each one as it is in the other scheduler and here."""
 
-    requires_system_checks = CHECKS
+    requires_system_checks = SYSTEM_CHECK_TAGS
 
     @property
     def actor(self) -> str:

@@ -8,7 +8,7 @@ from chroniker.declared.loading import load_declared_jobs
 from chroniker.declared.sync import sync
 from chroniker.models import Job
 
-BY = "chroniker.testing"
+ACTOR_NAME = "chroniker.testing"
 
 
 def assert_declarations_valid() -> None:
@@ -33,7 +33,7 @@ def find_job(job: Job | Declaration | str) -> Job:
     found = Job.objects.filter(name=name).first()
     if found is None:
         assert_declarations_valid()
-        sync(load_declared_jobs()[0], by=BY)
+        sync(load_declared_jobs()[0], by=ACTOR_NAME)
         found = Job.objects.filter(name=name).first()
     if found is None:
         known = ", ".join(Job.objects.order_by("name").values_list("name", flat=True)[:20]) or "none"

@@ -16,7 +16,7 @@ from chroniker.executors import executors
 from chroniker.models import Job, LogChunk, Run, Status, Stream
 from chroniker.scheduler import manual_runs
 from chroniker.testing.commits import run_commit_callbacks
-from chroniker.testing.declarations import BY, find_job
+from chroniker.testing.declarations import ACTOR_NAME, find_job
 
 _INLINE: Mapping[str, Any] = {"BACKEND": "chroniker.executors.inline.InlineExecutor", "OPTIONS": {}}
 
@@ -51,26 +51,26 @@ def run_job(
     *Limits:* no timeout, no stop, and no process of its own: a command that ends the process ends the test.
     """
     with inline_executors():
-        claimed = manual_runs.run_now(find_job(job), BY, args, scheduled_for)
-    return outcome_of(Run.objects.get(pk=claimed.pk))
+        claimed = manual_runs.run_now(find_job(job), ACTOR_NAME, args, scheduled_for)
+    return read_outcome(Run.objects.get(pk=claimed.pk))
 
 
-def outcome_of(run: Run) -> Outcome:
+def read_outcome(run: Run) -> Outcome:
     """The outcome of a closed run, with its output."""
     known = run.total_parts is not None and run.total_parts_complete is not None
     return Outcome(
         status=Status(run.status),
         exit_code=run.exit_code,
         reason=str(run.reason),
-        stdout=_output(run, Stream.STDOUT),
-        stderr=_output(run, Stream.STDERR),
+        stdout=_read_output(run, Stream.STDOUT),
+        stderr=_read_output(run, Stream.STDERR),
         argv=list(run.argv or ()),
         progress=(run.total_parts or 0, run.total_parts_complete or 0) if known else None,
         run=run,
     )
 
 
-def _output(run: Run, stream: Stream) -> str:
+def _read_output(run: Run, stream: Stream) -> str:
     chunks = LogChunk.objects.filter(run=run, stream=stream).order_by("seq")
     return "".join(chunks.values_list("text", flat=True))
 

@@ -15,9 +15,9 @@ from chroniker.executors import Executor
 from chroniker.models import Run, Status
 from chroniker.reasons import NO_REASON, Code, Reason
 
-NOTHING = dt.timedelta()
+NO_DURATION = dt.timedelta()
 #: Statuses that a simulated run may end with.
-ENDINGS = frozenset({Status.SUCCEEDED, Status.FAILED, Status.TIMED_OUT, Status.LOST})
+END_STATUSES = frozenset({Status.SUCCEEDED, Status.FAILED, Status.TIMED_OUT, Status.LOST})
 
 
 @dataclass(slots=True)
@@ -25,7 +25,7 @@ class RunScript:
     """How the next runs of a job end: the statuses one after the other, the last one again and again."""
 
     statuses: Sequence[Status] = (Status.SUCCEEDED,)
-    after: dt.timedelta = NOTHING
+    after: dt.timedelta = NO_DURATION
     used: int = 0
 
     def next_status(self) -> Status:
@@ -43,7 +43,7 @@ class _OpenRun:
     status: Status = field(compare=False)
 
 
-class Fleet:
+class SimulatedFleet:
     """All simulated workers. The scripts are by name of the job."""
 
     def __init__(self) -> None:
@@ -77,11 +77,11 @@ class Fleet:
     def finish_next(self) -> int:
         """End the run whose time has come first; returns the id of its job."""
         ended = heapq.heappop(self._open)
-        lifecycle.finish(ended.run.pk, ended.run.token, ended.nonce, _outcome(ended))
+        lifecycle.finish(ended.run.pk, ended.run.token, ended.nonce, _make_outcome(ended))
         return ended.run.job_id
 
 
-def _outcome(ended: _OpenRun) -> lifecycle.Outcome:
+def _make_outcome(ended: _OpenRun) -> lifecycle.Outcome:
     """The outcome as a supervisor would report it."""
     match ended.status:
         case Status.SUCCEEDED:
@@ -102,7 +102,7 @@ class SimulatedExecutor(Executor):
 
     def __init__(self, alias: str, options: Mapping[str, Any]) -> None:
         super().__init__(alias, options)
-        self._fleet: Fleet = options["fleet"]
+        self._fleet: SimulatedFleet = options["fleet"]
 
     def dispatch(self, runs: Sequence[Run]) -> Collection[UUID]:
         for run in runs:

@@ -19,10 +19,10 @@ from chroniker.models import EVERY_HOST, Job, JobState, Run, Status
 from chroniker.scheduler import fleet_work, questions
 from chroniker.scheduler.tick import claim_after_run, tick
 from chroniker.testing.commits import run_commit_callbacks
-from chroniker.testing.simulated_fleet import ENDINGS, NOTHING, Fleet, RunScript
+from chroniker.testing.simulated_fleet import END_STATUSES, NO_DURATION, RunScript, SimulatedFleet
 
-#: A lease of the simulation, in seconds: longer than a run may last. PostgreSQL takes no longer limit of idle time.
-LEASE = 20 * 86_400
+#: A lease of the simulation, in seconds: longer than a run may last. PostgreSQL refuses a longer idle limit.
+LEASE_SECONDS = 20 * 86_400
 LONGEST_RUN = dt.timedelta(days=14)
 #: More runs that end at one moment are a loop: a retry without a back-off, for example.
 MOST_ENDS = 10_000
@@ -31,7 +31,7 @@ MOST_ENDS = 10_000
 class Scheduler:
     """The scheduler and its workers in simulated time. Made by ``scheduler``."""
 
-    def __init__(self, fleet: Fleet, start: dt.datetime) -> None:
+    def __init__(self, fleet: SimulatedFleet, start: dt.datetime) -> None:
         self._fleet = fleet
         self._now = start
 
@@ -65,15 +65,15 @@ class Scheduler:
         rows = Run.objects.filter(parent=None).select_related("job").order_by("token")
         return list(rows.filter(job__name=job) if isinstance(job, str) else rows.filter(job=job))
 
-    def ends(self, job: str, *statuses: Status | str, after: dt.timedelta = NOTHING) -> None:
+    def ends(self, job: str, *statuses: Status | str, after: dt.timedelta = NO_DURATION) -> None:
         """From now on runs of this job end with these statuses, one after the other; the last one is repeated.
 
         ``after``: how long each lasts. Without this call a run succeeds at once. A job's timeout still applies.
         """
         chosen = [Status(each) for each in statuses] or [Status.SUCCEEDED]
-        if not set(chosen) <= ENDINGS:
-            raise ValueError(f"A run ends with one of: {', '.join(sorted(ENDINGS))}.")
-        if not NOTHING <= after <= LONGEST_RUN:
+        if not set(chosen) <= END_STATUSES:
+            raise ValueError(f"A run ends with one of: {', '.join(sorted(END_STATUSES))}.")
+        if not NO_DURATION <= after <= LONGEST_RUN:
             raise ValueError(f"A simulated run lasts at most {LONGEST_RUN.days} days.")
         if not Job.objects.filter(name=job).exists():
             raise LookupError(f"There is no job “{job}”.")
@@ -110,12 +110,12 @@ def scheduler(start: dt.datetime) -> Iterator[Scheduler]:
     runner sends them; webhooks are not. *Limits:* the clock of this process's Python stays the real one; no run is lost
     because its worker died; a pass takes place when a run, a retry or an end is due, not every few seconds.
     """
-    fleet, start = Fleet(), _aware(start)
+    fleet, start = SimulatedFleet(), _aware(start)
     backend = {"BACKEND": "chroniker.testing.simulated_fleet.SimulatedExecutor", "OPTIONS": {"fleet": fleet}}
     replaced = {
         "CHRONIKER_EXECUTORS": dict.fromkeys(settings.executors, backend),
         "CHRONIKER_CHECK_LOCK_FILE": False,
-        "CHRONIKER_LOCK_TIMEOUT": LEASE,
+        "CHRONIKER_LOCK_TIMEOUT": LEASE_SECONDS,
         "CHRONIKER_WEBHOOKS": (),
     }
     with (

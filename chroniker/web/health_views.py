@@ -19,7 +19,7 @@ from chroniker.insights.timed_cache import TimedCache
 from chroniker.models import installation
 
 #: The database must answer within this time.
-LIMIT_SECONDS = 2.0
+DATABASE_TIMEOUT_SECONDS = 2.0
 #: After this time the next request reads again whether the migrations are applied.
 MIGRATIONS_SECONDS = 30.0
 
@@ -38,7 +38,10 @@ def live_view(request: HttpRequest, **prefix_values: object) -> HttpResponse:
 def ready_view(request: HttpRequest, **prefix_values: object) -> HttpResponse:
     """Answer whether the database works, and whether the migrations are applied."""
     try:
-        with statement_limit(settings.database, LIMIT_SECONDS), connections[settings.database].cursor() as cursor:
+        with (
+            statement_limit(settings.database, DATABASE_TIMEOUT_SECONDS),
+            connections[settings.database].cursor() as cursor,
+        ):
             cursor.execute("SELECT 1")
         return _health_response(
             {} if _migrations.get(MIGRATIONS_SECONDS, _are_migrations_applied) else {"migrations": "missing"}

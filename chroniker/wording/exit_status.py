@@ -8,7 +8,7 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
 #: Statuses that shells give a meaning.
-MEANINGS = {
+EXIT_STATUS_MEANINGS = {
     126: gettext_lazy("not executable"),
     127: gettext_lazy("no such program"),
     130: gettext_lazy("interrupted"),
@@ -27,8 +27,8 @@ def exit_status(code: int | None) -> str:
         if -code == signal.SIGKILL:
             return _("killed by %(signal)s, probably out of memory") % words
         return _("killed by %(signal)s") % words
-    if code in MEANINGS:
-        return _("exit status %(code)d: %(meaning)s") % {"code": code, "meaning": MEANINGS[code]}
+    if code in EXIT_STATUS_MEANINGS:
+        return _("exit status %(code)d: %(meaning)s") % {"code": code, "meaning": EXIT_STATUS_MEANINGS[code]}
     return _("exit status %(code)d") % {"code": code}
 
 

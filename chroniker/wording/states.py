@@ -69,7 +69,7 @@ STATES: dict[str, State] = {
     "disabled": State(_("Disabled"), "idle", "off"),
 }
 #: Codes that mean the same as another one.
-ALIASES = {"claimed": "queued", "idle": "scheduled", "new": "scheduled", "over": "ended"}
+STATE_ALIASES = {"claimed": "queued", "idle": "scheduled", "new": "scheduled", "over": "ended"}
 #: The state of a level of ``Health``.
 LEVELS = {"good": "ok", "warn": "warning", "bad": "broken", "unknown": "unknown"}
 
@@ -77,4 +77,4 @@ LEVELS = {"good": "ok", "warn": "warning", "bad": "broken", "unknown": "unknown"
 def state(code: str) -> State:
     """The state of a code, in any case; “Unknown” for an unknown code, because no page may fail for this reason."""
     name = str(code).lower().replace("-", "_")
-    return STATES.get(ALIASES.get(name, name), STATES["unknown"])
+    return STATES.get(STATE_ALIASES.get(name, name), STATES["unknown"])

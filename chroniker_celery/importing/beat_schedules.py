@@ -16,7 +16,7 @@ from chroniker.importing.report import INSTANTS
 from chroniker.schedule import Frequency
 from chroniker_celery.importing.beat_tables import BeatRows, Crontab, Interval, Task
 
-PERIODS = {
+FREQUENCY_BY_PERIOD = {
     "days": (Frequency.DAILY, dt.timedelta(days=1)),
     "hours": (Frequency.HOURLY, dt.timedelta(hours=1)),
     "minutes": (Frequency.MINUTELY, dt.timedelta(minutes=1)),
@@ -116,12 +116,12 @@ def _convert_interval(row: Interval, task: Task, now: dt.datetime) -> ConvertedS
     every, period = row.every, row.period
     if period == "microseconds" and every % 1_000_000 == 0:
         every, period = every // 1_000_000, "seconds"
-    if period not in PERIODS or every < 1:
+    if period not in FREQUENCY_BY_PERIOD or every < 1:
         raise ImportRefused(
             _("An interval of %(every)s %(period)s has no equivalent: the shortest is a second.")
             % {"every": row.every, "period": row.period}
         )
-    frequency, unit = PERIODS[period]
+    frequency, unit = FREQUENCY_BY_PERIOD[period]
     # Without a last run, beat counts from the time when the task was saved, or from its start.
     known = task.last_run_at or (task.start_time and task.start_time - every * unit) or task.date_changed or now
     first = (known + every * unit).replace(microsecond=0)

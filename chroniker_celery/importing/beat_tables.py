@@ -15,12 +15,12 @@ from chroniker.importing import dump_files
 from chroniker.importing.foreign_tables import read_rows, table_exists
 
 M = TypeVar("M", bound=models.Model)
-LABEL = "django_celery_beat"
+APP_LABEL = "django_celery_beat"
 
 
 class BeatMeta:
     apps = Apps()
-    app_label = LABEL
+    app_label = APP_LABEL
     managed = False
 
 
@@ -103,28 +103,30 @@ def read_tables() -> BeatRows:
     if not table_exists(Task, using):
         raise ImportRefused(
             _("There are no tables of django-celery-beat in this database. Give a FILE of “dumpdata %(app)s -o FILE”.")
-            % {"app": LABEL}
+            % {"app": APP_LABEL}
         )
 
-    def by_id(model: type[M]) -> dict[int, M]:
+    def rows_by_id(model: type[M]) -> dict[int, M]:
         return {row.pk: row for row in read_rows(model, using)} if table_exists(model, using) else {}
 
-    return BeatRows(read_rows(Task, using), by_id(Crontab), by_id(Interval), by_id(Clocked), by_id(Solar))
+    return BeatRows(
+        read_rows(Task, using), rows_by_id(Crontab), rows_by_id(Interval), rows_by_id(Clocked), rows_by_id(Solar)
+    )
 
 
 def read_dump_file(path: str) -> BeatRows:
     objects = dump_files.read_dump_objects(path)
-    tasks = dump_files.rows_of_model(Task, f"{LABEL}.periodictask", objects)
+    tasks = dump_files.rows_of_model(Task, f"{APP_LABEL}.periodictask", objects)
     if not tasks:
         raise ImportRefused(_("%(path)s contains no tasks of django-celery-beat.") % {"path": path})
 
-    def by_id(model: type[M], label: str) -> dict[int, M]:
-        return {row.pk: row for row in dump_files.rows_of_model(model, f"{LABEL}.{label}", objects)}
+    def rows_by_id(model: type[M], label: str) -> dict[int, M]:
+        return {row.pk: row for row in dump_files.rows_of_model(model, f"{APP_LABEL}.{label}", objects)}
 
     return BeatRows(
         tasks,
-        by_id(Crontab, "crontabschedule"),
-        by_id(Interval, "intervalschedule"),
-        by_id(Clocked, "clockedschedule"),
-        by_id(Solar, "solarschedule"),
+        rows_by_id(Crontab, "crontabschedule"),
+        rows_by_id(Interval, "intervalschedule"),
+        rows_by_id(Clocked, "clockedschedule"),
+        rows_by_id(Solar, "solarschedule"),
     )

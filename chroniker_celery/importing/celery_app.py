@@ -36,8 +36,8 @@ _loaded: WeakKeyDictionary[Celery, bool] = WeakKeyDictionary()
 def load_tasks(app: Celery) -> bool:
     """Import the modules with this app's tasks, once in this process. Raises what they raise.
 
-    False if this thread is importing them: Celery then runs Django's checks, which validate declared jobs, before all
-    tasks are there.
+    Returns False if this thread is importing them already. Celery runs Django's checks during the import, when some
+    tasks do not exist yet; these checks validate declared jobs.
     """
     with _lock:
         if app not in _loaded:

@@ -25,9 +25,9 @@ class ImportOptions:
 
     now: dt.datetime
     #: Names of the tasks that this project can run.
-    known: Collection[str]
+    known_tasks: Collection[str]
     #: Whether to send all tasks.
-    send: bool = False
+    send_all: bool = False
 
 
 def make_candidates(beat: BeatRows, options: ImportOptions) -> list[Candidate]:
@@ -93,8 +93,8 @@ def _make_arguments(task: Task, options: ImportOptions) -> tuple[str, list[str]]
             words += [option, json.dumps(value, ensure_ascii=False)]
     routed: dict[str, str | int | None] = {"--exchange": task.exchange, "--routing-key": task.routing_key}
     headers = _parse_json("headers", task.headers or "{}", dict)
-    is_known = task.task in options.known
-    if options.send or not is_known or headers or any(routed.values()):
+    is_known = task.task in options.known_tasks
+    if options.send_all or not is_known or headers or any(routed.values()):
         words.append("--send")
         routed |= {"--queue": task.queue, "--headers": json.dumps(headers) if headers else None}
         routed |= {"--priority": task.priority, "--expires": task.expire_seconds}
@@ -105,11 +105,11 @@ def _make_arguments(task: Task, options: ImportOptions) -> tuple[str, list[str]]
     return shlex.join(words), notes
 
 
-def _parse_json(what: str, text: str, kind: type) -> object:
+def _parse_json(name: str, text: str, kind: type) -> object:
     try:
         value = json.loads(text or "null") or kind()
     except ValueError as error:
-        raise ImportRefused(_("Its %(what)s are not JSON: %(text)s") % {"what": what, "text": text}) from error
+        raise ImportRefused(_("Its %(what)s are not JSON: %(text)s") % {"what": name, "text": text}) from error
     if not isinstance(value, kind):
-        raise ImportRefused(_("Its %(what)s have the wrong type: %(text)s") % {"what": what, "text": text})
+        raise ImportRefused(_("Its %(what)s have the wrong type: %(text)s") % {"what": name, "text": text})
     return value

@@ -18,7 +18,7 @@ from chroniker.importing import save_candidates
 from chroniker.importing.candidate import Candidate
 from chroniker.models import Job
 from chroniker_celery import beat_entries, beat_file
-from chroniker_celery.beat_entries import ORIGIN, Entry
+from chroniker_celery.beat_entries import ORIGIN, BeatScheduleEntry
 from chroniker_celery.importing import jobs
 from chroniker_celery.importing.beat_tables import BeatRows, Crontab, Interval, Solar, Task
 from chroniker_celery.importing.celery_app import load_tasks, project_app
@@ -27,7 +27,7 @@ from chroniker_celery.models import key_of_entry
 
 #: Options of an entry that have a place in the job or in its command. The report names all other options.
 KNOWN_OPTIONS = frozenset({"queue", "exchange", "routing_key", "headers", "priority", "expires"})
-SECOND = dt.timedelta(seconds=1)
+ONE_SECOND = dt.timedelta(seconds=1)
 
 
 def make_candidates(app: Celery, options: ImportOptions, names: Collection[str] | None = None) -> list[Candidate]:
@@ -54,7 +54,7 @@ def _make_candidate(
     name: str, settings: Mapping[str, Any], app: Celery, options: ImportOptions, last: dt.datetime | None
 ) -> Candidate:
     try:
-        entry: Entry = ScheduleEntry(**dict(settings, name=name, app=app))
+        entry: BeatScheduleEntry = ScheduleEntry(**dict(settings, name=name, app=app))
         task, beat = _make_task(entry, last), BeatRows([], {}, {}, {}, {})
         _add_schedule(entry.schedule, task, beat)
     except ImportRefused as refusal:
@@ -81,7 +81,7 @@ def _first_missed_time(celery_schedule: Any, last: dt.datetime, now: dt.datetime
     return first if first <= now else None
 
 
-def _make_task(entry: Entry, last: dt.datetime | None) -> Task:
+def _make_task(entry: BeatScheduleEntry, last: dt.datetime | None) -> Task:
     """The entry, as a row of django-celery-beat."""
     options = entry.options
     expires = options.get("expires")
@@ -114,7 +114,7 @@ def _to_json(value: Any, kind: type) -> str:
 
 
 def _add_schedule(celery_schedule: Any, task: Task, beat: BeatRows) -> None:
-    """The schedule as a row of its table. Raises ``ImportRefused`` for a class of the project."""
+    """Add the schedule as a row of its table. Raises ``ImportRefused`` for a schedule class of the project."""
     if type(celery_schedule) is crontab:
         beat.crontabs[1] = _crontab_row(celery_schedule)
         task.crontab = 1
@@ -144,6 +144,6 @@ def _cron_field(value: Any) -> str:
 
 def _interval_row(celery_schedule: Any) -> Interval:
     every: dt.timedelta = celery_schedule.run_every
-    if every % SECOND:
+    if every % ONE_SECOND:
         return Interval(every=every // dt.timedelta(microseconds=1), period="microseconds")
-    return Interval(every=every // SECOND, period="seconds")
+    return Interval(every=every // ONE_SECOND, period="seconds")

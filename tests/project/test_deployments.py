@@ -53,4 +53,4 @@ def test_the_probes_ask_what_exists() -> None:
             continue
         program, kind = container["livenessProbe"]["exec"]["command"]
         assert program == "chroniker-alive" and kind == container["name"] and kind in alive_file.KINDS
-        assert {"name": alive.VARIABLE, "value": "/run/chroniker"} in container["env"]
+        assert {"name": alive.RUNTIME_DIR_VARIABLE, "value": "/run/chroniker"} in container["env"]

@@ -13,7 +13,7 @@ from chroniker.clock.database_clock import database_now
 from chroniker.escaping import one_line
 from chroniker.job_commands.secret_masking import mask_secrets
 from chroniker.management.console import (
-    CHECKS,
+    SYSTEM_CHECK_TAGS,
     explain_database_errors,
     group_named,
     job_named,
@@ -28,8 +28,8 @@ from chroniker.models import Alert, AlertMute, Group, Job
 from chroniker.models.audit import command_actor
 from chroniker.scheduler import requests
 
-HEAD = ("job", "alert", "since", "ended", "text")
-UNITS = {"m": "minutes", "h": "hours", "d": "days"}
+TABLE_HEADER = ("job", "alert", "since", "ended", "text")
+TIME_UNITS = {"m": "minutes", "h": "hours", "d": "days"}
 
 
 class Command(ConsoleCommand):
@@ -38,7 +38,7 @@ class Command(ConsoleCommand):
         "With --json one object per line: id, job, kind, key, raised_at, ended_at, reported_at, run, text; times in "
         "ISO 8601, null for missing values."
     )
-    requires_system_checks = CHECKS
+    requires_system_checks = SYSTEM_CHECK_TAGS
 
     def add_arguments(self, parser: CommandParser) -> None:
         scope = parser.add_mutually_exclusive_group()
@@ -94,7 +94,9 @@ class Command(ConsoleCommand):
             for alert in found:
                 self.stdout.write(as_json(alert))
         else:
-            self.stdout.write("\n".join(table_lines([table_row(alert) for alert in found], HEAD)) or "No alerts.")
+            self.stdout.write(
+                "\n".join(table_lines([table_row(alert) for alert in found], TABLE_HEADER)) or "No alerts."
+            )
 
 
 def _chosen_alerts(job: Job | None, group: Group | None, only_open: bool) -> QuerySet[Alert]:
@@ -124,7 +126,7 @@ def _mute_options(mute: AlertMute) -> str:
 def _parse_end(time: str, begin: dt.datetime) -> dt.datetime:
     if length := re.fullmatch(r"(\d{1,5})([mhd])", time):
         try:
-            return begin + dt.timedelta(**{UNITS[length[2]]: int(length[1])})
+            return begin + dt.timedelta(**{TIME_UNITS[length[2]]: int(length[1])})
         except OverflowError:
             raise CommandError("The end is after the year 9999.") from None
     return parse_moment(time) or begin

@@ -9,8 +9,8 @@ from django.core.management.base import CommandError, CommandParser
 from chroniker.escaping import one_line
 from chroniker.exceptions import BackfillRefused
 from chroniker.management.console import (
-    CHECKS,
     POLL_SECONDS,
+    SYSTEM_CHECK_TAGS,
     explain_database_errors,
     job_named,
     local_time_text,
@@ -25,7 +25,7 @@ from chroniker.scheduler.backfilling import BackfillRequest, Preview
 from chroniker.wording.formats import short_duration
 
 CHOICES = {each.value.lower().replace("_", "-"): each for each in Which}
-HEAD = ("backfill", "job", "from", "until", "which", "progress", "failed", "requested by")
+TABLE_HEADER = ("backfill", "job", "from", "until", "which", "progress", "failed", "requested by")
 
 
 def find_backfill(text: str) -> Backfill:
@@ -41,7 +41,7 @@ class Command(ConsoleCommand):
         "due. Both ends of the range are included. Exit status 1 with --wait if a run failed or the backfill did not "
         "complete, with --cancel if it was not open, and with --retry-now if it has no such retry."
     )
-    requires_system_checks = CHECKS
+    requires_system_checks = SYSTEM_CHECK_TAGS
 
     def add_arguments(self, parser: CommandParser) -> None:
         parser.add_argument("job", metavar="NAME-OR-ID", nargs="?")
@@ -130,7 +130,7 @@ class Command(ConsoleCommand):
             )
             for row in rows[:1000]
         ]
-        self.stdout.write("\n".join(table_lines(lines, HEAD)) if lines else "No backfills.")
+        self.stdout.write("\n".join(table_lines(lines, TABLE_HEADER)) if lines else "No backfills.")
 
     def retry_now(self, text: str) -> None:
         changed = requests.make_backfill_retry_due_now(find_backfill(text), command_actor("backfill"))

@@ -8,12 +8,12 @@ from django.core.management.base import CommandParser
 
 from chroniker.escaping import one_line
 from chroniker.insights.dependency_graph import Chain, duration_in_words, fetch_chains
-from chroniker.management.console import CHECKS, explain_database_errors, jobs_named
+from chroniker.management.console import SYSTEM_CHECK_TAGS, explain_database_errors, jobs_named
 from chroniker.management.table import table_lines
 from chroniker.management.terminal import ConsoleCommand
 from chroniker.models import Job
 
-HEAD = ("", "job", "takes", "starts after", "waits for")
+TABLE_HEADER = ("", "job", "takes", "starts after", "waits for")
 
 
 class Command(ConsoleCommand):
@@ -22,7 +22,7 @@ class Command(ConsoleCommand):
         "runs), its earliest start, the total time, and the critical path, marked with *: a delay there delays the "
         "end. A disabled job takes no time."
     )
-    requires_system_checks = CHECKS
+    requires_system_checks = SYSTEM_CHECK_TAGS
 
     def add_arguments(self, parser: CommandParser) -> None:
         parser.add_argument(
@@ -57,18 +57,18 @@ def as_text(chain: Chain) -> str:
         )
         for link in chain.links
     ]
-    lines = list(table_lines(rows, HEAD))
+    lines = list(table_lines(rows, TABLE_HEADER))
     if chain.critical_path:
         total = duration_in_words(chain.seconds) + ("" if chain.is_complete else " or more: some durations are unknown")
-        lines += [f"Critical path: {_joined_names(chain.critical_path, ' → ')}", f"Total: {total}"]
+        lines += [f"Critical path: {_join_job_names(chain.critical_path, ' → ')}", f"Total: {total}"]
     if chain.circles:
-        names = _joined_names(chain.circles, ", ")
+        names = _join_job_names(chain.circles, ", ")
         lines.append(f"These jobs never start: they depend on each other in a circle, or on such a job: {names}")
     return "\n".join(lines)
 
 
-def _joined_names(jobs: Iterable[Job], between: str) -> str:
-    return between.join(one_line(job.name) for job in jobs)
+def _join_job_names(jobs: Iterable[Job], separator: str) -> str:
+    return separator.join(one_line(job.name) for job in jobs)
 
 
 def as_json(chain: Chain) -> str:

@@ -5,13 +5,13 @@ from typing import Any
 
 from django.core.management.base import CommandError, CommandParser
 
-from chroniker.management.console import CHECKS, explain_database_errors, local_time_text
+from chroniker.management.console import SYSTEM_CHECK_TAGS, explain_database_errors, local_time_text
 from chroniker.management.table import table_lines
 from chroniker.management.terminal import ConsoleCommand
 from chroniker.models import Channel, FailingChannel
 from chroniker.outbox import channel_test
 
-HEAD = ("name", "kind", "target", "events", "default", "state")
+TABLE_HEADER = ("name", "kind", "target", "events", "default", "state")
 
 
 class Command(ConsoleCommand):
@@ -20,7 +20,7 @@ class Command(ConsoleCommand):
         "kind, target, events, default, error (of the last message, or null), since (its first failure, or null). With "
         "--test: sends a test; exit status 1 if it was not delivered, and the list then shows the error."
     )
-    requires_system_checks = CHECKS
+    requires_system_checks = SYSTEM_CHECK_TAGS
 
     def add_arguments(self, parser: CommandParser) -> None:
         parser.add_argument("--test", metavar="NAME", help="send a test to this channel")
@@ -37,7 +37,7 @@ class Command(ConsoleCommand):
             for channel, row in channels:
                 self.stdout.write(_as_json(channel, row))
         else:
-            lines = list(table_lines([_table_row(channel, row) for channel, row in channels], HEAD))
+            lines = list(table_lines([_table_row(channel, row) for channel, row in channels], TABLE_HEADER))
             self.stdout.write("\n".join(lines) if channels else "No channels.")
 
     def _send_test(self, name: str) -> None:

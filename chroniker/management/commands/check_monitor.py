@@ -37,7 +37,7 @@ class Command(ConsoleCommand):
             found = monitors.count_records(fetch(), show=show if verbosity else 0, source=label)
         except (MonitorError, FieldError) as error:
             raise CommandError(str(error), returncode=INVALID_ARGUMENTS) from error
-        monitor_report.report_records(found.count)
+        monitor_report.record_attention_count(found.count)
         if found.count:
             self.stderr.write(failure_text(found))
             raise SystemExit(NEEDS_ATTENTION)

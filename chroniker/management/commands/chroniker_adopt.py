@@ -5,7 +5,7 @@ from typing import Any
 
 from django.core.management.base import CommandError, CommandParser
 
-from chroniker.management.console import CHECKS, explain_database_errors
+from chroniker.management.console import SYSTEM_CHECK_TAGS, explain_database_errors
 from chroniker.management.terminal import ConsoleCommand
 from chroniker.models import installation
 from chroniker.models.audit import command_actor
@@ -26,7 +26,7 @@ class Command(ConsoleCommand):
         "all jobs, so that none is used twice, and asks what to do with due jobs, queued runs and unsent messages. "
         "Exit status 1 if this database is no copy, or without answers."
     )
-    requires_system_checks = CHECKS
+    requires_system_checks = SYSTEM_CHECK_TAGS
 
     def add_arguments(self, parser: CommandParser) -> None:
         for name, choices, about in QUESTIONS:

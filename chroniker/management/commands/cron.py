@@ -14,7 +14,7 @@ from chroniker.escaping import one_line
 from chroniker.exceptions import ClaimRefused
 from chroniker.management import dry_run
 from chroniker.management.console import (
-    CHECKS,
+    SYSTEM_CHECK_TAGS,
     TickPrinter,
     add_quiet_option,
     explain_database_errors,
@@ -43,7 +43,7 @@ class Command(ConsoleCommand):
         "the first SIGTERM or SIGINT it claims nothing more and waits for its runs (at most "
         "CHRONIKER_SHUTDOWN_GRACE_SECONDS, if that is set); on the second it stops them."
     )
-    requires_system_checks = CHECKS
+    requires_system_checks = SYSTEM_CHECK_TAGS
 
     def add_arguments(self, parser: CommandParser) -> None:
         parser.add_argument("--jobs", nargs="+", metavar="NAME-OR-ID", default=[], help="claim only these jobs")

@@ -8,7 +8,7 @@ from typing import Any
 from django.core.management.base import CommandError, CommandParser
 
 from chroniker.clock.database_clock import database_now
-from chroniker.management.console import CHECKS, explain_database_errors, local_time_text
+from chroniker.management.console import SYSTEM_CHECK_TAGS, explain_database_errors, local_time_text
 from chroniker.management.terminal import ConsoleCommand
 from chroniker.models import Job
 from chroniker.models.audit import command_actor
@@ -26,7 +26,7 @@ class Command(ConsoleCommand):
         "last closed run of each job, and runs with unsent messages. Uses small transactions; may be stopped at any "
         "time. May run as a job, which then shows its progress."
     )
-    requires_system_checks = CHECKS
+    requires_system_checks = SYSTEM_CHECK_TAGS
 
     def add_arguments(self, parser: CommandParser) -> None:
         parser.add_argument("unit", choices=UNITS, help="unit of N")

@@ -5,7 +5,7 @@ from typing import Any
 from django.core.management.base import CommandError, CommandParser
 
 from chroniker.management.console import (
-    CHECKS,
+    SYSTEM_CHECK_TAGS,
     TickPrinter,
     add_quiet_option,
     shutdown_grace_seconds,
@@ -28,7 +28,7 @@ class Command(ConsoleCommand):
         "continues when the database is down. On the first signal it finishes the tick and waits for its runs (see "
         "--drain); on the second it stops them."
     )
-    requires_system_checks = CHECKS
+    requires_system_checks = SYSTEM_CHECK_TAGS
 
     def add_arguments(self, parser: CommandParser) -> None:
         parser.add_argument(

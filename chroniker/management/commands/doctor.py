@@ -16,7 +16,7 @@ class Command(ConsoleCommand):
         "waiting runs, broken jobs, executors with their brokers and workers. Prints faults and remedies. "
         "Exit status, for monitoring: 0 no fault, 1 warnings, 2 errors."
     )
-    requires_system_checks = []  # for use when they fail
+    requires_system_checks = []  # people use doctor when these checks fail
 
     def add_arguments(self, parser: CommandParser) -> None:
         parser.add_argument("--json", action="store_true", help="one JSON object per line: level, about, text, advice")

@@ -11,7 +11,7 @@ from django.db.models import QuerySet
 from chroniker.conf import settings
 from chroniker.eligibility import draining, pauses
 from chroniker.escaping import one_line
-from chroniker.management.console import CHECKS, describe_run, explain_database_errors, local_time_text
+from chroniker.management.console import SYSTEM_CHECK_TAGS, describe_run, explain_database_errors, local_time_text
 from chroniker.management.terminal import ConsoleCommand
 from chroniker.models import Run
 from chroniker.models.audit import command_actor
@@ -30,7 +30,7 @@ class Command(ConsoleCommand):
         "command waits for them. Other hosts take over what is due. Exit status: 0 no run is left, 1 runs are left, "
         "2 the request failed. The drain ends with --undo, or when a worker, beat or cronserver starts on this host."
     )
-    requires_system_checks = CHECKS
+    requires_system_checks = SYSTEM_CHECK_TAGS
 
     def add_arguments(self, parser: CommandParser) -> None:
         parser.add_argument(
@@ -87,7 +87,7 @@ class Command(ConsoleCommand):
 
     @staticmethod
     def _wait(runs: QuerySet[Run], timeout: float | None) -> None:
-        """Wait until two checks in a row find no run, the time is over, or a signal arrives. The drain stays."""
+        """Wait until two checks in a row find no run, the time is over, or a signal arrives. The drain continues."""
         ended = False
 
         def end(number: int, frame: FrameType | None) -> None:

@@ -10,14 +10,14 @@ from django.db.models import QuerySet
 
 from chroniker.insights.job_status import Condition, JobStatus, fetch_job_status
 from chroniker.job_commands import hand_over
-from chroniker.management.console import CHECKS, explain_database_errors, group_named, local_time_text
+from chroniker.management.console import SYSTEM_CHECK_TAGS, explain_database_errors, group_named, local_time_text
 from chroniker.management.table import table_lines
 from chroniker.management.terminal import ConsoleCommand
 from chroniker.models import Job
 
-HEAD = ("id", "name", "state", "next run", "last result", "why it does not run")
+TABLE_HEADER = ("id", "name", "state", "next run", "last result", "why it does not run")
 #: Jobs per batch. A batch takes a constant number of queries.
-BATCH = 1000
+JOBS_PER_BATCH = 1000
 
 
 class Command(ConsoleCommand):
@@ -27,7 +27,7 @@ class Command(ConsoleCommand):
         "last_finished_at, run (the open one), progress ({complete, total}), why, handed_over (the work is handed over "
         "and not tracked); times in ISO 8601, null for missing values."
     )
-    requires_system_checks = CHECKS
+    requires_system_checks = SYSTEM_CHECK_TAGS
 
     def add_arguments(self, parser: CommandParser) -> None:
         parser.add_argument("--state", nargs="+", choices=Condition.values, help="only jobs in one of these states")
@@ -59,15 +59,17 @@ class Command(ConsoleCommand):
                 for facts in found:
                     self.stdout.write(as_json(facts))
             else:
-                lines = list(table_lines([table_row(facts) for facts in found], HEAD))
+                lines = list(table_lines([table_row(facts) for facts in found], TABLE_HEADER))
                 self.stdout.write("\n".join(lines) or "No jobs.")
 
 
 def fetch_statuses(jobs: QuerySet[Job]) -> Iterator[JobStatus]:
     ids = list(jobs.values_list("pk", flat=True))
-    for start in range(0, len(ids), BATCH):
+    for start in range(0, len(ids), JOBS_PER_BATCH):
         yield from fetch_job_status(
-            list(jobs.filter(pk__in=ids[start : start + BATCH]).select_related("group").prefetch_related("tags"))
+            list(
+                jobs.filter(pk__in=ids[start : start + JOBS_PER_BATCH]).select_related("group").prefetch_related("tags")
+            )
         ).values()
 
 

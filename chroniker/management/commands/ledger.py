@@ -11,7 +11,7 @@ from chroniker.clock.database_clock import database_now
 from chroniker.insights import ledger
 from chroniker.insights.ledger import Entry
 from chroniker.management.console import (
-    CHECKS,
+    SYSTEM_CHECK_TAGS,
     explain_database_errors,
     job_named,
     local_time_text,
@@ -22,9 +22,9 @@ from chroniker.management.table import table_lines
 from chroniker.management.terminal import ConsoleCommand
 from chroniker.models import Job, JobState, Run, Status
 
-HEAD = ("scheduled time", "result", "run", "started", "reason")
+TABLE_HEADER = ("scheduled time", "result", "run", "started", "reason")
 #: Scheduled times per query.
-BATCH = 500
+TIMES_PER_QUERY = 500
 
 
 class Command(ConsoleCommand):
@@ -34,7 +34,7 @@ class Command(ConsoleCommand):
         "verdict, run, token, attempt, started_at, finished_at, code, reason, certain, backfill_run (the last backfill "
         "run for this time: run, token, status, finished_at; else null); times in ISO 8601."
     )
-    requires_system_checks = CHECKS
+    requires_system_checks = SYSTEM_CHECK_TAGS
 
     def add_arguments(self, parser: CommandParser) -> None:
         parser.add_argument("job", metavar="NAME-OR-ID")
@@ -58,7 +58,7 @@ class Command(ConsoleCommand):
                 for entry in found:
                     self.stdout.write(as_json(entry))
             else:
-                lines = list(table_lines([table_row(entry) for entry in found], HEAD))
+                lines = list(table_lines([table_row(entry) for entry in found], TABLE_HEADER))
                 self.stdout.write("\n".join(lines) or "No scheduled times.")
 
 
@@ -67,7 +67,7 @@ def read_entries(job: Job, low: dt.datetime | None, high: dt.datetime | None, li
     state = JobState.objects.filter(pk=job.pk).first() or JobState(job_id=job.pk)
     now, left = database_now(), limit or None
     while left is None or left > 0:
-        page = ledger.newest_entries(job, state, now, high, limit=min(left or BATCH, BATCH))
+        page = ledger.newest_entries(job, state, now, high, limit=min(left or TIMES_PER_QUERY, TIMES_PER_QUERY))
         for entry in page.entries:
             if low is not None and entry.instant < low:
                 return

@@ -9,7 +9,7 @@ from typing import Any
 from django.core.management.base import CommandError, CommandParser
 
 from chroniker.insights.metrics import scrape
-from chroniker.management.console import CHECKS, explain_database_errors
+from chroniker.management.console import SYSTEM_CHECK_TAGS, explain_database_errors
 from chroniker.management.terminal import ConsoleCommand
 
 
@@ -18,7 +18,7 @@ class Command(ConsoleCommand):
         "Prints the metrics of jobs, runs and the scheduler in the text format of Prometheus, as the address …/metrics "
         "does. With --output it replaces this file in one step, for the textfile collector of node_exporter."
     )
-    requires_system_checks = CHECKS
+    requires_system_checks = SYSTEM_CHECK_TAGS
 
     def add_arguments(self, parser: CommandParser) -> None:
         parser.add_argument("--output", type=Path, metavar="FILE", help="write to this file, such as chroniker.prom")
@@ -37,7 +37,7 @@ class Command(ConsoleCommand):
 
 
 def replace_file(path: Path, text: str) -> None:
-    """Write the file beside its place, then rename it: a reader finds the old text or the new one."""
+    """Write a new file in the same directory, then rename it: a reader finds the old text or the new text."""
     handle, name = tempfile.mkstemp(dir=path.absolute().parent, prefix=f".{path.name}.", suffix=".new")
     try:
         with os.fdopen(handle, "w", encoding="utf-8") as file:

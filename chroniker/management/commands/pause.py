@@ -6,7 +6,7 @@ from django.core.management.base import CommandParser
 
 from chroniker.eligibility import pauses
 from chroniker.escaping import one_line
-from chroniker.management.console import CHECKS, explain_database_errors, group_named
+from chroniker.management.console import SYSTEM_CHECK_TAGS, explain_database_errors, group_named
 from chroniker.management.terminal import ConsoleCommand
 from chroniker.models.audit import command_actor
 from chroniker.scheduler import requests
@@ -17,7 +17,7 @@ class Command(ConsoleCommand):
         "Pauses all jobs, or those of a group: no run is claimed until they are resumed. Open runs continue. An "
         "existing pause and its reason are not changed."
     )
-    requires_system_checks = CHECKS
+    requires_system_checks = SYSTEM_CHECK_TAGS
 
     def add_arguments(self, parser: CommandParser) -> None:
         parser.add_argument("--group", metavar="NAME", help="only the jobs of this group")

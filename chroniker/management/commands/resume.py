@@ -7,7 +7,7 @@ from django.core.management.base import CommandError, CommandParser
 from chroniker.conf import settings
 from chroniker.eligibility import pauses
 from chroniker.escaping import one_line
-from chroniker.management.console import CHECKS, explain_database_errors, group_named, jobs_named
+from chroniker.management.console import SYSTEM_CHECK_TAGS, explain_database_errors, group_named, jobs_named
 from chroniker.management.terminal import ConsoleCommand
 from chroniker.models.audit import command_actor
 from chroniker.scheduler import requests
@@ -19,7 +19,7 @@ class Command(ConsoleCommand):
         "recorded as skipped, depending on each job's misfire grace. A group that was paused separately stays paused "
         "when all jobs are resumed. With --job: resumes held jobs; exit status 1 if one was not held."
     )
-    requires_system_checks = CHECKS
+    requires_system_checks = SYSTEM_CHECK_TAGS
 
     def add_arguments(self, parser: CommandParser) -> None:
         what = parser.add_mutually_exclusive_group()

@@ -5,15 +5,21 @@ from typing import Any
 from django.core.management.base import CommandParser
 
 from chroniker.escaping import one_line
-from chroniker.management.console import CHECKS, explain_database_errors, job_named, jobs_named, local_time_text
+from chroniker.management.console import (
+    SYSTEM_CHECK_TAGS,
+    explain_database_errors,
+    job_named,
+    jobs_named,
+    local_time_text,
+)
 from chroniker.management.table import table_lines
 from chroniker.management.terminal import ConsoleCommand
 from chroniker.models import JobState, Status
 from chroniker.models.audit import command_actor
 from chroniker.scheduler import requests
 
-MOST_LISTED = 1000
-PENDING, NOT_DUE = "no pending retry", "no pending retry that is not yet due"
+MAX_LISTED_RETRIES = 1000
+NO_RETRY, NO_WAITING_RETRY = "no pending retry", "no pending retry that is not yet due"
 
 
 class Command(ConsoleCommand):
@@ -21,7 +27,7 @@ class Command(ConsoleCommand):
         "Lists the pending retries. --now starts a retry with the next tick, --cancel cancels it: its run then counts "
         "as the last attempt. Exit status 1 if a job has no such retry."
     )
-    requires_system_checks = CHECKS
+    requires_system_checks = SYSTEM_CHECK_TAGS
 
     def add_arguments(self, parser: CommandParser) -> None:
         parser.add_argument("jobs", nargs="*", metavar="NAME-OR-ID", help="list only the retries of these jobs")
@@ -39,19 +45,21 @@ class Command(ConsoleCommand):
                 return
             by = command_actor("retries")
             done = [
-                self.report(each, requests.cancel_retry(job_named(each), by), "cancelled", PENDING) for each in cancel
+                self.print_change(each, requests.cancel_retry(job_named(each), by), "cancelled", NO_RETRY)
+                for each in cancel
             ]
             done += [
-                self.report(each, requests.make_retry_due_now(job_named(each), by), "due now", NOT_DUE) for each in now
+                self.print_change(each, requests.make_retry_due_now(job_named(each), by), "due now", NO_WAITING_RETRY)
+                for each in now
             ]
         if not all(done):
             raise SystemExit(1)
 
-    def report(self, name: str, is_changed: bool, change: str, otherwise: str) -> bool:
+    def print_change(self, name: str, is_changed: bool, change: str, missing: str) -> bool:
         if is_changed:
             self.stdout.write(f"“{one_line(name)}”: its retry is {change}.")
         else:
-            self.stderr.write(f"“{one_line(name)}” has {otherwise}.")
+            self.stderr.write(f"“{one_line(name)}” has {missing}.")
         return is_changed
 
     def write_list(self, names: list[str]) -> None:
@@ -65,7 +73,7 @@ class Command(ConsoleCommand):
                 f"{state.retry_attempt + 1} of {max(state.job.max_retries, state.retry_attempt) + 1}",
                 str(Status(state.retry_status).label) if state.retry_status else "-",
             )
-            for state in states[:MOST_LISTED]
+            for state in states[:MAX_LISTED_RETRIES]
         ]
         lines = table_lines(rows, ("job", "retry at", "attempt", "last attempt"))
         self.stdout.write("\n".join(lines) if rows else "No pending retries.")

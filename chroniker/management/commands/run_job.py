@@ -11,7 +11,7 @@ from chroniker.escaping import one_line
 from chroniker.exceptions import ClaimRefused, CommandRefused, ExecutorError
 from chroniker.executors import HostedExecutor, executors
 from chroniker.insights.planned_start import planned_start_by_hand
-from chroniker.management.console import CHECKS, explain_database_errors, job_named, parse_moment
+from chroniker.management.console import SYSTEM_CHECK_TAGS, explain_database_errors, job_named, parse_moment
 from chroniker.management.follow_run import Follower
 from chroniker.management.terminal import ConsoleCommand
 from chroniker.models import EVERY_HOST, Job
@@ -27,7 +27,7 @@ class Command(ConsoleCommand):
         "run. If the run executes on this host, waits for its end, shows its output and ends with its exit status; "
         "SIGTERM or SIGINT stops the run. Otherwise prints the run's id and ends."
     )
-    requires_system_checks = CHECKS
+    requires_system_checks = SYSTEM_CHECK_TAGS
 
     def add_arguments(self, parser: CommandParser) -> None:
         parser.add_argument("job", metavar="NAME-OR-ID", help="name or id of the job")

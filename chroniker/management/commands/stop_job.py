@@ -6,7 +6,7 @@ from uuid import UUID
 from django.core.management.base import CommandError, CommandParser
 
 from chroniker.escaping import one_line
-from chroniker.management.console import CHECKS, explain_database_errors, jobs_named, local_time_text
+from chroniker.management.console import SYSTEM_CHECK_TAGS, explain_database_errors, jobs_named, local_time_text
 from chroniker.management.terminal import ConsoleCommand
 from chroniker.models import EVERY_HOST, OPEN, Job, Lease, Run, Status
 from chroniker.models.audit import command_actor
@@ -19,7 +19,7 @@ class Command(ConsoleCommand):
         "SIGTERM, and SIGKILL after its grace, on any host. Does not wait for the end. "
         "Exit status 1 if one of the jobs has no open run."
     )
-    requires_system_checks = CHECKS
+    requires_system_checks = SYSTEM_CHECK_TAGS
 
     def add_arguments(self, parser: CommandParser) -> None:
         parser.add_argument("jobs", nargs="*", metavar="NAME-OR-ID", help="name or id of a job")

@@ -8,7 +8,7 @@ from django.core.management.base import CommandError, CommandParser
 from chroniker.declared.diff import Change, ChangeKind
 from chroniker.declared.loading import load_declared_jobs
 from chroniker.declared.sync import plan_sync, sync
-from chroniker.management.console import CHECKS, explain_database_errors
+from chroniker.management.console import SYSTEM_CHECK_TAGS, explain_database_errors
 from chroniker.management.table import table_lines
 from chroniker.management.terminal import ConsoleCommand
 from chroniker.models.audit import command_actor
@@ -19,7 +19,7 @@ class Command(ConsoleCommand):
         "Synchronises the jobs in the database with those declared in code: creates missing jobs, updates changed "
         "ones, and disables jobs that are no longer declared. Does not change jobs that were created by hand."
     )
-    requires_system_checks = CHECKS
+    requires_system_checks = SYSTEM_CHECK_TAGS
 
     def add_arguments(self, parser: CommandParser) -> None:
         parser.add_argument(

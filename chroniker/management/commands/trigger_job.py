@@ -8,7 +8,7 @@ from django.core.management.base import CommandError, CommandParser
 
 from chroniker.escaping import one_line
 from chroniker.exceptions import EventRefused
-from chroniker.management.console import CHECKS, explain_database_errors, job_named, parse_moment
+from chroniker.management.console import SYSTEM_CHECK_TAGS, explain_database_errors, job_named, parse_moment
 from chroniker.management.terminal import ConsoleCommand
 from chroniker.models import Activation, Job
 from chroniker.models.audit import command_actor
@@ -21,7 +21,7 @@ class Command(ConsoleCommand):
         "waits. Words after “--” replace the job's arguments. Exit status 1, with the reason, if it is refused or the "
         "job is disabled."
     )
-    requires_system_checks = CHECKS
+    requires_system_checks = SYSTEM_CHECK_TAGS
     words: Sequence[str] | None = None
 
     def add_arguments(self, parser: CommandParser) -> None:

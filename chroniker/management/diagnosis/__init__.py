@@ -18,7 +18,7 @@ from chroniker.scheduler.database_errors import MIGRATE, missing_migrations_text
 __all__ = ["Finding", "Level", "run_checks"]
 
 #: Subject, check, and whether it needs the database and its tables.
-CHECKS: tuple[tuple[str, Callable[[], Findings], bool], ...] = (
+DOCTOR_CHECKS: tuple[tuple[str, Callable[[], Findings], bool], ...] = (
     ("database", installation.diagnose_database, False),
     ("migrations", installation.diagnose_migrations, True),
     ("runtime directory", installation.diagnose_runtime_directory, False),
@@ -40,7 +40,7 @@ PREREQUISITES = frozenset({"database", "migrations"})
 def run_checks(time_limit: float) -> Iterator[Finding]:
     """Run all checks. Each is given up after ``time_limit`` seconds."""
     usable = True
-    for about, check, needs_database in CHECKS:
+    for about, check, needs_database in DOCTOR_CHECKS:
         if needs_database and not usable:
             continue
         findings = _run_with_time_limit(about, check, time_limit)

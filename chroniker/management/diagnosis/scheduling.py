@@ -20,7 +20,7 @@ from chroniker.management.diagnosis.finding import MAX_NAMED, Findings, Level, f
 from chroniker.models import Host, HostService, Job, JobState, Lease, Run, Status, Ticker
 
 #: Hosts that have been silent for longer are not reported.
-FORGOTTEN = dt.timedelta(days=1)
+MAX_REPORTED_SILENCE = dt.timedelta(days=1)
 #: Rows that are counted.
 MAX_COUNTED = 10_000
 #: More stored runs of one job are a finding if nothing deletes them.
@@ -47,7 +47,7 @@ def diagnose_pauses() -> Findings:
 
 def diagnose_hosts() -> Findings:
     now = database_now()
-    known = list(Host.objects.filter(last_seen__gt=now - FORGOTTEN).order_by("-last_seen"))
+    known = list(Host.objects.filter(last_seen__gt=now - MAX_REPORTED_SILENCE).order_by("-last_seen"))
     live = [host for host in known if now - host.last_seen <= host_list.SILENT]
     if not live:
         yield _no_live_host_finding(known)
@@ -133,8 +133,8 @@ def diagnose_queued_runs() -> Findings:
     reason = f" Its reason: {run.reason}" if run.reason else ""
     yield (
         Level.WARNING,
-        f"Claimed runs that have not started: {waiting[:MAX_COUNTED].count()}, the oldest (of “{run.job.name}”) since "
-        f"{local_time_text(run.claimed_at)}.{reason}",
+        f"Claimed runs that have not started: {waiting[:MAX_COUNTED].count()}, the oldest (of “{run.job.name}”) "
+        f"since {local_time_text(run.claimed_at)}.{reason}",
         "Start workers that consume their queues, and cronserver for local runs; or stop the runs.",
     )
 

@@ -22,7 +22,7 @@ pytestmark = pytest.mark.celery
 @pytest.fixture
 def server(redis_broker: Broker) -> Iterator[redis.Redis]:
     """A connection of the test's own. The process keeps none to the broker yet."""
-    broker_connection._idle.clear()
+    broker_connection._idle_connections.clear()
     with redis.Redis.from_url(redis_broker.url) as server:
         yield server
 
@@ -70,7 +70,7 @@ def test_an_error_ends_a_connection(server: redis.Redis) -> None:
     send()
     with pytest.raises(ZeroDivisionError), broker_connection.kept_connection(app, TIMEOUT):
         raise ZeroDivisionError
-    assert not broker_connection._idle
+    assert not broker_connection._idle_connections
     send()
     assert messages(server) == 2
 
@@ -81,7 +81,7 @@ def test_two_senders_at_once_do_not_share_a_connection(server: redis.Redis) -> N
         broker_connection.kept_connection(app, TIMEOUT) as two,
     ):
         assert one is not two
-    assert len(broker_connection._idle) == 1
+    assert len(broker_connection._idle_connections) == 1
 
 
 def test_a_fork_does_not_use_the_connection_of_its_parent(server: redis.Redis, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -63,7 +63,7 @@ def test_a_clock_jump_during_a_tick_claims_and_books_nothing(jump: Jump, by: flo
     """The jump may come before any statement of the tick."""
     for number in range(1000):
         jump(0)
-        (clock_state._path()).unlink(missing_ok=True)
+        (clock_state._state_path()).unlink(missing_ok=True)
         Lease.objects.all().delete()
         Job.objects.all().delete()
         claimable, disabled = a_due_job(minutes=3), a_due_job(minutes=3)

@@ -35,7 +35,7 @@ def test_each_check_is_ok_in_a_healthy_installation() -> None:
     a_job_of_new_year()
     status, out = doctor()
     assert status == 0 and {line.split()[0] for line in out.splitlines()} == {"OK"}
-    assert len(out.splitlines()) == len(diagnosis.CHECKS)
+    assert len(out.splitlines()) == len(diagnosis.DOCTOR_CHECKS)
     assert doctor("--verbosity", "0") == (0, "")
 
 
@@ -126,7 +126,7 @@ def test_a_check_that_does_not_end_is_abandoned(monkeypatch: pytest.MonkeyPatch)
         end.wait(60)
         yield Level.OK, "at last", ""
 
-    monkeypatch.setattr(diagnosis, "CHECKS", (("broker", silent, False),))
+    monkeypatch.setattr(diagnosis, "DOCTOR_CHECKS", (("broker", silent, False),))
     out = io.StringIO()
     with pytest.raises(SystemExit) as ended:
         call_command("doctor", "--timeout", "0.1", stdout=out)

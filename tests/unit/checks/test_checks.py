@@ -9,7 +9,7 @@ from django.core.checks import CheckMessage
 import chroniker
 from chroniker.checks import CHECKS
 from chroniker.checks.names import OUTDATED
-from chroniker.checks.values import RULES
+from chroniker.checks.values import SETTING_RULES
 from chroniker.conf import DEFAULTS
 from chroniker.executors import Executor
 from tests.unit.checks.check_messages import ids, only, problems
@@ -39,11 +39,11 @@ def test_check_ids_are_well_formed_and_unique() -> None:
 
 
 def test_every_setting_has_a_rule() -> None:
-    assert RULES.keys() | {"CHRONIKER_EXECUTORS", "CHRONIKER_WEBHOOKS"} == DEFAULTS.keys()
+    assert SETTING_RULES.keys() | {"CHRONIKER_EXECUTORS", "CHRONIKER_WEBHOOKS"} == DEFAULTS.keys()
 
 
 def test_every_default_passes_its_own_rule() -> None:
-    assert [name for name, rule in RULES.items() if rule(DEFAULTS[name]) is not None] == []
+    assert [name for name, rule in SETTING_RULES.items() if rule(DEFAULTS[name]) is not None] == []
 
 
 def test_disabled_time_zones_are_an_error() -> None:

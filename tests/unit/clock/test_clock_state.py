@@ -39,7 +39,7 @@ def test_the_first_reading_is_accepted() -> None:
 @pytest.mark.parametrize(("jump", "why"), [(3600.0, "jumped ahead by 3600 s"), (-3600.0, "went back by 3600 s")])
 def test_a_jump_suspends_starts_for_one_lease_and_the_drift_allowance(jump: float, why: str) -> None:
     memory = next_state(next_state(None, seen(100.0)), seen(110.0, jump))
-    assert why in str(memory.why)
+    assert why in str(memory.reason)
     assert memory.until == pytest.approx(110.01 + LEASE + DRIFT)
     assert memory.unsettled
 
@@ -86,7 +86,7 @@ def test_a_reading_older_than_the_last_is_ignored() -> None:
 
 def test_another_server_suspends_starts() -> None:
     memory = next_state(next_state(None, seen(100.0)), seen(110.0, server="a:2"))
-    assert "standby" in str(memory.why)
+    assert "standby" in str(memory.reason)
     assert memory.until > 110.0 + LEASE
 
 

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 
 from chroniker.exceptions import CommandRefused
 from chroniker.job_commands import environment, placeholders, policy
-from chroniker.job_commands.placeholders import NAMES, SAMPLE, Values
+from chroniker.job_commands.placeholders import PLACEHOLDER_NAMES, SAMPLE_VALUES, Values
 from chroniker.process.run_variables import CurrentRun
 
 PARIS = ZoneInfo("Europe/Paris")
@@ -124,15 +124,15 @@ def test_any_value_stays_within_its_word(name: str, form: str) -> None:
     assert name.replace("\0", "") in words[1]
 
 
-@given(pieces("{", "}", "{{", " ", "a", "|", ":", '"', *NAMES, "date", "Y"))
+@given(pieces("{", "}", "{{", " ", "a", "|", ":", '"', *PLACEHOLDER_NAMES, "date", "Y"))
 def test_an_escaped_text_means_itself(text: str) -> None:
     assert filled(placeholders.escape(text)) == text
 
 
-@given(pieces("{{", "}}", " ", "|", ":", '"', "1d", *NAMES, "shift", "date"))
+@given(pieces("{{", "}}", " ", "|", ":", '"', "1d", *PLACEHOLDER_NAMES, "shift", "date"))
 def test_any_text_is_filled_in_or_refused(text: str) -> None:
     try:
-        placeholders.fill(text, SAMPLE)
+        placeholders.fill(text, SAMPLE_VALUES)
     except CommandRefused as refusal:
         assert str(refusal)
 

@@ -135,10 +135,10 @@ def test_each_check_of_the_fleet_is_in_the_reference() -> None:
 @pytest.mark.skipif(find_spec("celery") is None, reason="Celery is not installed")
 @pytest.mark.celery
 def test_each_option_of_the_celery_executor_is_in_the_reference() -> None:
-    from chroniker_celery.checks import OPTIONS
+    from chroniker_celery.checks import VALID_OPTIONS
 
     section = page("settings").split("## Options of the executors")[1].split("\n## ")[0]
-    assert [name for name in sorted(OPTIONS) if f"| `{name}` |" not in section] == []
+    assert [name for name in sorted(VALID_OPTIONS) if f"| `{name}` |" not in section] == []
 
 
 def test_each_diagram_belongs_to_its_source() -> None:
