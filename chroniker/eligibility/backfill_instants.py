@@ -17,10 +17,10 @@ from django.utils.translation import gettext_lazy as _
 from chroniker.models import Backfill, Run, Status, Trigger, Which
 from chroniker.schedule import ClosedTime, Spec, closed_time_at, next_after
 
-#: Instants that one pass looks at for a backfill.
+#: One call computes about this many instants at most, for all its backfills together.
 MOST_LOOKED_AT = 200
-#: Runs that are read at once. Instants that they do not decide are left for the next pass.
-MOST_RUNS = 5000
+#: At most this many runs are read at once. Instants without a decision after that are left for the next pass.
+MAX_RUNS_PER_READ = 5000
 
 TICK = dt.timedelta(microseconds=1)
 
@@ -88,7 +88,8 @@ def read_instant_results(windows: Sequence[InstantWindow]) -> dict[int, list[Ins
 
     A run of the schedule and its retries give the result of all instants that they are for. A run of a backfill, or a
     run by hand for a given scheduled time, gives the result of that instant. One statement, which reads at most
-    ``MOST_RUNS`` runs. If these do not decide all instants, the last results of a job are missing, or the whole job.
+    ``MAX_RUNS_PER_READ`` runs. If these do not decide all instants, the last results of a job are missing, or the whole
+    job.
     """
     of_any = Q(pk__in=[])
     for window in windows:
@@ -97,11 +98,11 @@ def read_instant_results(windows: Sequence[InstantWindow]) -> dict[int, list[Ins
     columns = ("job", "instant", "instant_until", "status", "started_at")
     origins = [Trigger.SCHEDULE, Trigger.MANUAL, Trigger.BACKFILL]
     runs = Run.objects.filter(of_any, slot="", origin__in=origins).order_by("job", "instant")
-    rows = list(runs.values_list(*columns)[:MOST_RUNS])
+    rows = list(runs.values_list(*columns)[:MAX_RUNS_PER_READ])
     by_job = defaultdict(list)
     for job_id, *row in rows:
         by_job[job_id].append(row)
-    is_cut = len(rows) == MOST_RUNS
+    is_cut = len(rows) == MAX_RUNS_PER_READ
     found = {}
     for window in windows:
         instants = window.instants

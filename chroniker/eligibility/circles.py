@@ -1,6 +1,6 @@
-"""Circles over dependencies and triggers together: jobs that wait for, or start, each other. Read-only.
+"""Cycles of dependencies and triggers together: jobs that wait for, or start, each other. Read-only.
 
-Here a dependency and a trigger mean the same: one job comes after another. Each function returns the circle that new
+Here a dependency and a trigger mean the same: one job comes after another. Each function returns the cycle that new
 rows would close, as job ids from the edited job back to itself; or ``None``. The stored rows that the form replaces
 (of the edited kind and job) are ignored.
 """
@@ -19,19 +19,19 @@ Pair = tuple[int, int]
 
 
 def find_circle_of_dependencies(dependent_id: int, dependee_ids: Iterable[int]) -> list[int] | None:
-    """The circle that exists if ``dependent_id`` waits for these jobs."""
+    """The cycle that exists if ``dependent_id`` waits for these jobs."""
     stored = [*_dependency_pairs().exclude(dependent=dependent_id), *_trigger_pairs()]
     return _find_circle_from(dependent_id, dependee_ids, stored)
 
 
 def find_circle_of_trigger_sources(target_id: int, source_ids: Iterable[int]) -> list[int] | None:
-    """The circle that exists if these jobs start ``target_id``."""
+    """The cycle that exists if these jobs start ``target_id``."""
     stored = [*_dependency_pairs(), *_trigger_pairs().exclude(target=target_id)]
     return _find_circle_from(target_id, source_ids, stored)
 
 
 def find_circle_of_trigger_targets(source_id: int, target_ids: Iterable[int]) -> list[int] | None:
-    """The circle that exists if ``source_id`` starts these jobs, in the order in which they start."""
+    """The cycle that exists if ``source_id`` starts these jobs, in the order in which they start."""
     stored = [*_dependency_pairs(), *_trigger_pairs().exclude(source=source_id)]
     return _find_circle_from(source_id, target_ids, [(before, after) for after, before in stored])
 

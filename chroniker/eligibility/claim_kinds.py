@@ -23,16 +23,16 @@ class ClaimKind:
     name: str
     due_field: str  #: the time of JobState that must have come; empty: it is due at once
     dependencies: Scope  #: the conditions of its dependencies that must be fulfilled
-    by_flag: bool = False  #: pending while the job's ``force_run`` flag is up; the claim lowers it
+    by_flag: bool = False  #: pending while the job's ``force_run`` flag is set; the claim clears it
     covers_instants: bool = False  #: needs the job's blackouts, and a booking of the schedule as it is now
     while_open: bool = False  #: for jobs with an open run and the overlap SKIP; else for jobs without an open run
-    waits_for_retry: bool = False  #: not while a retry is pending that this claim may not replace
+    waits_for_retry: bool = False  #: not pending while a retry is pending that this claim must not replace
     by_activation: bool = False  #: pending while an activation waits and no retry is pending; the claim takes it
-    comes_last: bool = False  #: not while the job is held, or any retry of it is pending
+    comes_last: bool = False  #: not pending while the job is held or a retry is pending
 
     def pending_condition(self, now: dt.datetime | Expression) -> Q:
         """SQL condition on JobState: a claim of this kind is pending. Each kind has an index of its own."""
-        # "IN (true)", since SQLite looks up no index for a column that stands alone as a condition.
+        # "IN (true)", because SQLite uses no index for a condition that is only a column.
         flagged = Q(pk__in=Job.objects.filter(force_run__in=[True]).values("pk")) if self.by_flag else Q()
         due = Q(**{f"{self.due_field}__lte": now}) if self.due_field else Q()
         found = flagged & due & (Q(job__overlap=Overlap.SKIP) if self.while_open else Q())
@@ -86,7 +86,7 @@ SCHEDULED = ClaimKind("scheduled", "next_run", Scope.ALL, covers_instants=True, 
 RETRY = ClaimKind("retry", "retry_at", Scope.CURRENT)
 #: The columns that a retry copies from the attempt before it: ``failed_…`` of the states of ``due.read_due_states``.
 RETRY_INHERITS = ("args", "chain", "origin", "cause", "depth", "instant", "instant_until", "interval_start")
-#: A trigger fired, or a program requested a run. A claim of another kind takes no activation.
+#: A trigger fired, or a program requested a run. Only claims of this kind take activations.
 EVENT = ClaimKind("event", "", Scope.CURRENT, by_activation=True)
 #: The last kind: any other claim comes before the runs of a backfill.
 BACKFILL = ClaimKind("backfill", "backfill_at", Scope.CURRENT, comes_last=True)

@@ -1,4 +1,5 @@
-"""Dependencies between jobs: whether a job's dependees allow it to start. A dependency gates; it never triggers."""
+"""Dependencies between jobs: whether a job's dependees allow it to start. A dependency can delay a run; it never starts
+one."""
 
 from __future__ import annotations
 
@@ -34,7 +35,10 @@ class Edge(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class WaitReason:
-    """Why a dependency blocks its dependent, for people. ``turn_only``: it does not block runs without an instant."""
+    """Why a dependency blocks its dependent, for people.
+
+    ``turn_only``: the dependency blocks only runs for an instant.
+    """
 
     text: str
     turn_only: bool = False
@@ -53,7 +57,7 @@ def is_blocked(scope: Scope = Scope.ALL) -> Exists:
 
 
 def _is_not_ready(scope: Scope, instant: OuterRef | F) -> Q:
-    # A run of a backfill is for the past: it holds no other job back.
+    # A run of a backfill is for the past: no other job waits for it.
     is_open = Exists(Lease.objects.filter(job=OuterRef("dependee"), slot="").exclude(run__origin=Trigger.BACKFILL))
     unfinished = Q(wait_for_completion=True) & (Q(is_open) | Q(dependee__state__retry_at__isnull=False))
     unsuccessful = Q(wait_for_success=True) & (
@@ -87,8 +91,8 @@ def _edge_rows(job_ids: Collection[int]) -> QuerySet[JobDependency, Any]:
 
 
 def ready_until(job_ids: Collection[int], now: dt.datetime) -> dict[int, dt.datetime]:
-    """For each dependent that waits for another job's turn: the first pending instant of that job, if it has come. Only
-    earlier instants of the dependent are ready."""
+    """By dependent that waits for another job's scheduled times: the first pending instant of that job, if it has come.
+    Only earlier instants of the dependent are ready."""
     return dict(fetch_rows(_ends_of_readiness, job_ids=list(job_ids), now=now))
 
 

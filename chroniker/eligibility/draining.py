@@ -1,7 +1,7 @@
-"""Draining of a host: it claims and starts nothing more, so that it can be shut down without interrupted runs.
+"""Draining of a host: it claims and starts nothing more, so that a shutdown interrupts no run.
 
 A drain is recorded in the host's row. It ends by request, or when a worker, beat or cronserver starts on the host:
-then the deploy that the drain was for has happened.
+then the deployment for which the host was drained has taken place.
 """
 
 from __future__ import annotations
@@ -31,7 +31,8 @@ def begin_drain_here(requested_by: str) -> list[Consumer]:
 
 
 def end_drain_here() -> list[Consumer] | None:
-    """Returns the workers that should consume their queues again; ``None`` if this host was not draining.
+    """End the drain; returns the workers that should consume their queues again; ``None`` if this host was not
+    draining.
 
     A worker that has shut down since is left out: a new worker with its name may consume other queues.
     """

@@ -73,7 +73,7 @@ def _due_states(
     closed_groups: Collection[int] | GivenValue,
 ) -> QuerySet[JobState]:
     leases = _open_leases()
-    # During a run of a backfill the instants wait, with each overlap policy.
+    # During a run of a backfill the instants wait, whatever the overlap policy is.
     has_open_run = ExistsBySubplan(leases.exclude(run__origin=Trigger.BACKFILL) if kind.while_open else leases)
     states = JobState.objects.filter(kind.pending_condition(now), job__enabled=True).select_related("job__group")
     states = states.defer("recent_seconds")
@@ -123,7 +123,7 @@ def _columns_of_failed_attempt(kind: ClaimKind) -> list[str]:
 
 
 def groups_with_urgent_work(now: dt.datetime) -> list[int]:
-    """The groups with a limit that have a due job. A backfill in such a group leaves the place to that job."""
+    """The groups with a limit that have a due job. A backfill of the group waits, so that this job gets the place."""
     return [pk for (pk,) in fetch_rows(_rows_of_urgent_groups, now=now)]
 
 
@@ -175,7 +175,7 @@ def _make_work_after_run_statement() -> Statement:
     ]
     pending = make_select(JobState.objects.filter(any_kind_pending_condition(StatementNow())).order_by().values("pk"))
     messages = make_select(Outbox.objects.filter(send_at__lte=StatementNow()).order_by().values("pk"))
-    # One condition for all of these jobs: four of them took the database longer to plan than to answer.
+    # One condition for all of these jobs: with four conditions, the database took longer to plan than to answer.
     jobs = " UNION ALL ".join(["SELECT %s", *(each.sql for each in others)])
     waiting = f"SELECT 1 FROM jobs JOIN ({pending.sql}) pending ON pending.pk = jobs.id"  # nosec B608  # by Django
     return Statement(
@@ -221,8 +221,8 @@ def leases_to_replace(now: dt.datetime, only_jobs: Collection[int] | None = None
 
 
 def jobs_to_book(now: dt.datetime, limit: int, only_jobs: Collection[int] | None = None) -> list[int]:
-    """At most ``limit`` jobs that must be booked again: edited jobs, jobs that were disabled by a write past the model
-    or while an activation was inserted, and jobs that were booked by older rules of time zones."""
+    """At most ``limit`` jobs that must be booked again: edited jobs, jobs that were disabled by a write without the
+    model, or while an activation was inserted, and jobs that were booked by older rules of time zones."""
     edited = Job.objects.filter(edited_at__isnull=False).order_by("edited_at", "pk")
     disabled = JobState.objects.filter(next_run__lte=now, job__enabled=False).order_by("next_run", "pk")
     ids: list[int] = []

@@ -29,7 +29,7 @@ class Explanation:
     text: str
     is_held: bool = False
     without_tick: str = ""  #: the text if nothing ticks; empty unless the job waits only for a tick
-    n_waiting: int = 0  #: activations that wait for it
+    n_waiting: int = 0  #: how many activations wait for the job
 
 
 def reason_cannot_run_now(state: JobState) -> str | None:
@@ -43,7 +43,7 @@ def reasons_cannot_run_now(states: Collection[JobState]) -> dict[int, str | None
     leases = {lease.job_id: lease for lease in Lease.objects.filter(job__in=ids, slot="").select_related("run")}
     held = pauses.pauses_of_jobs([state.job for state in states])
     why = jump_detection.suspended_because()
-    # A run for one host waits for that host; a run for every host would have no child.
+    # A run for one host can wait for that host. A run for every host would have no child, so it cannot be requested.
     missing = hosts.no_live_host_messages([state.job for state in states if state.job.hostname == EVERY_HOST])
     waits = dependencies.reasons_to_wait(ids)
     full = group_limits.full_group_texts(state.job.group_id for state in states if state.job.group_id is not None)
@@ -68,7 +68,7 @@ def reasons_cannot_run_now(states: Collection[JobState]) -> dict[int, str | None
 
 
 def clock_jump_message(reason: Reason) -> str:
-    """``reason``: what the database's clock did."""
+    """For people: starts are suspended. ``reason``: what the database's clock did."""
     return _("%(why)s Starts on this host are suspended for %(seconds)d s.") % {
         "why": reason,
         "seconds": settings.lease.total_seconds(),

@@ -14,8 +14,8 @@ from django.utils.translation import gettext as _
 from chroniker.models import Group, Job, Lease
 from chroniker.models.compiled import AnyOf, GivenValue, fetch_rows
 
-#: A reason names at most this many jobs, and counts the others.
-MOST_NAMED = 5
+#: A text names at most this many jobs, and counts the others.
+MAX_JOBS_IN_REASON = 5
 
 
 def paused_group_ids() -> list[int]:
@@ -26,7 +26,7 @@ def paused_group_ids() -> list[int]:
 def paused_or_full_group_ids() -> list[int]:
     """The groups of ``paused_or_full_groups``. One statement.
 
-    The search for due jobs leaves out the jobs of full groups: else their backlog would fill batch after batch, and
+    The search for due jobs leaves out the jobs of full groups. Otherwise their waiting jobs could fill each batch, and
     nothing could be claimed.
     """
     return [pk for (pk,) in fetch_rows(_closed_rows)]
@@ -35,7 +35,7 @@ def paused_or_full_group_ids() -> list[int]:
 def is_outside_groups(group_ids: Collection[int] | GivenValue) -> Q:
     """Condition on JobState or Lease: the job is in none of these groups.
 
-    There are few groups, so one statement reads their ids before. A join with groups in the search for due jobs would
+    There are few groups, so one statement reads their ids first. A join with groups in the search for due jobs would
     mislead PostgreSQL: it estimates that a condition on the outer side of a join is rare, and reads all jobs.
     """
     return Q(job__group=None) | ~Q(AnyOf("job__group", group_ids)) if group_ids else Q()
@@ -72,7 +72,7 @@ def _open_jobs_by_group(ids: Collection[int] | GivenValue) -> QuerySet[Lease, An
 
 
 def count_free_places(jobs: Iterable[Job]) -> dict[int, int]:
-    """By group with a limit, of these jobs: how many jobs may be claimed now. Each job must carry its group."""
+    """By group of these jobs with a limit: how many jobs may be claimed now. The groups must be loaded."""
     limits = {job.group.pk: job.group.limit for job in jobs if job.group is not None and job.group.limit is not None}
     taken = count_open_jobs(limits) if limits else {}
     return {pk: max(0, limit - taken.get(pk, 0)) for pk, limit in limits.items()}
@@ -94,8 +94,8 @@ def full_group_texts(group_ids: Iterable[int]) -> dict[int, str]:
 def _full_group_text(group: Group, open_job_names: list[str]) -> str:
     if group.limit is None or len(open_job_names) < group.limit:
         return ""
-    shown = ", ".join(open_job_names[:MOST_NAMED])
-    if (more := len(open_job_names) - MOST_NAMED) > 0:
+    shown = ", ".join(open_job_names[:MAX_JOBS_IN_REASON])
+    if (more := len(open_job_names) - MAX_JOBS_IN_REASON) > 0:
         shown = _("%(names)s and %(n)d more") % {"names": shown, "n": more}
     words = {"group": group, "n": len(open_job_names), "limit": group.limit, "names": shown}
     return _("its group “%(group)s” is full (%(n)d of %(limit)d: %(names)s)") % words

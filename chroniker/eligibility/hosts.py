@@ -26,7 +26,7 @@ logger = logging.getLogger(__name__)
 
 #: How often a long-running process records that its host is alive.
 HEARTBEAT_SECONDS = 60.0
-#: A host without a heartbeat for this long is called silent. A crontab's ticks come every minute.
+#: A host without a heartbeat for this long counts as silent. A crontab ticks every minute.
 SILENT = dt.timedelta(minutes=5)
 #: A larger clock skew gets a warning. It decides nothing, but it makes the times in the host's logs misleading.
 SKEW_SECONDS = 2.0
@@ -44,7 +44,7 @@ class WorkerReport:
     started_at: dt.datetime | None = None
 
 
-_REPORTED = ("last_seen", "queues", "slots", "busy", "version", "started_at", "ended_at")
+_REPORTED_COLUMNS = ("last_seen", "queues", "slots", "busy", "version", "started_at", "ended_at")
 
 
 @repeated_after_conflict
@@ -61,7 +61,9 @@ def record_heartbeat(served_executors: Iterable[str | WorkerReport] = (), *, hos
     services = [_make_service(each, host, reading.now) for each in served_executors]
     targeted = connections[settings.database].features.supports_update_conflicts_with_target
     unique = ["host", "executor", "worker"] if targeted else None
-    HostService.objects.bulk_create(services, update_conflicts=True, update_fields=_REPORTED, unique_fields=unique)
+    HostService.objects.bulk_create(
+        services, update_conflicts=True, update_fields=_REPORTED_COLUMNS, unique_fields=unique
+    )
 
 
 def _make_service(report: str | WorkerReport, host: Host, now: dt.datetime) -> HostService:
@@ -90,7 +92,7 @@ def _clock_columns(reading: jump_detection.ClockReading) -> dict[str, Any]:
 
 
 def record_clock_skew(reading: jump_detection.ClockReading) -> None:
-    """Record this host's clock skew at once if it changed much; else the next ``record_heartbeat`` does."""
+    """Record this host's clock skew if it changed much. Otherwise the next ``record_heartbeat`` records it."""
     if jump_detection.record_skew_if_changed(reading):
         Host.objects.filter(name=settings.hostname).update(clock_skew_seconds=round(reading.skew, 3))
         if abs(reading.skew) > SKEW_SECONDS:
@@ -140,7 +142,8 @@ def live_hosts_by_executor(executor_aliases: Collection[str]) -> dict[str, list[
 
 
 def no_live_host_messages(jobs: Iterable[Job]) -> dict[int, str]:
-    """By job: a message, if the host that it names is not live, or no host at all. At most one statement."""
+    """By job: a message if the job's host is not live; for a job on every host, if no host is. At most one
+    statement."""
     aiming = [job for job in jobs if job.hostname]
     names = {
         alias: {host.name for host in found}

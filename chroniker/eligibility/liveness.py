@@ -12,18 +12,18 @@ from django.db.models import Count, Min
 from chroniker.conf import settings
 from chroniker.models import HostService, Run, Status, Ticker
 
-#: The row of a ticker is written at most this often, so a row of this age shows no problem.
+#: The row of a ticker is not written more often than this, so a row of this age is no problem.
 WRITTEN_EVERY = dt.timedelta(seconds=10)
 #: A queued run should start within this time.
 START_WITHIN = dt.timedelta(minutes=1)
 #: A ticker is silent after this many of its periods.
-PERIODS = 2.5
+SILENT_AFTER_PERIODS = 2.5
 #: A queue without a worker raises an alarm when its oldest run has waited for this time.
 NO_WORKER_FOR = dt.timedelta(seconds=90)
 #: Workers that were silent for longer are left out.
 FORGOTTEN = dt.timedelta(days=1)
 MOST_QUEUES = 100
-MOST_TICKERS = 500
+MAX_TICKERS = 500
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,7 +37,7 @@ class WaitingQueue:
 
 
 class FleetSnapshot(Protocol):
-    """What a caller has read already, at most some seconds ago: tickers, queued runs by queue, workers."""
+    """What a caller has read already, a few seconds ago at most: tickers, queued runs by queue, workers."""
 
     @property
     def tickers(self) -> Sequence[Ticker]: ...
@@ -51,12 +51,12 @@ class FleetSnapshot(Protocol):
 
 def latest_tickers() -> list[Ticker]:
     """The tickers, the latest first. One statement."""
-    return list(Ticker.objects.order_by("-last_at")[:MOST_TICKERS])
+    return list(Ticker.objects.order_by("-last_at")[:MAX_TICKERS])
 
 
 def longest_silence_allowed(ticker: Ticker) -> dt.timedelta:
     """A ticker is silent if its last recorded pass is older than this."""
-    periods = dt.timedelta(seconds=PERIODS * ticker.period + ticker.pass_seconds) + WRITTEN_EVERY
+    periods = dt.timedelta(seconds=SILENT_AFTER_PERIODS * ticker.period + ticker.pass_seconds) + WRITTEN_EVERY
     return max(settings.tick_timeout, periods)
 
 

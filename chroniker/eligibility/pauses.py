@@ -1,4 +1,4 @@
-"""Pauses: of all jobs, by a setting or a switch, or of the jobs of a group; since when, by whom and why.
+"""Pauses: of all jobs, by a setting or a switch, or of the jobs of a group; with time, person and reason.
 
 A paused job is not claimed; its open run continues. Its instants stay due: after the pause the job's misfire grace
 decides whether they run, once for all of them, or are recorded as skipped.
@@ -32,7 +32,7 @@ class Pause:
     since: dt.datetime | None = None  #: None: a pause by the setting, whose time is not known
     by: str = ""
     reason: str = ""
-    is_copy: bool = False  #: nobody has paused the jobs: this database is a copy
+    is_copy: bool = False  #: the jobs do not run because this database is a copy; no person has paused them
 
     def __str__(self) -> str:
         if self.is_copy:
@@ -49,22 +49,22 @@ class Pause:
 
 
 #: Within ``read_pause_once``: a list with the pause that was read; empty before the first read.
-_read: ContextVar[list[Pause | None] | None] = ContextVar("chroniker_pause", default=None)
+_pause_read_once: ContextVar[list[Pause | None] | None] = ContextVar("chroniker_pause", default=None)
 
 
 @contextmanager
 def read_pause_once() -> Iterator[None]:
     """Within this block ``global_pause`` reads the database at most once, so that all parts of a page agree."""
-    token = _read.set([])
+    token = _pause_read_once.set([])
     try:
         yield
     finally:
-        _read.reset(token)
+        _pause_read_once.reset(token)
 
 
 def global_pause() -> Pause | None:
     """The pause over all jobs. At most one statement; the setting needs none."""
-    known = _read.get()
+    known = _pause_read_once.get()
     if not known:
         found = _read_global_pause()
         if known is None:

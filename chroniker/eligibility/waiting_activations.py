@@ -12,7 +12,7 @@ from django.db.models.functions import RowNumber
 from chroniker.models import Activation, CatchUp, Job, JobState
 
 #: At most this many activations wait for one target: further ones are refused.
-MOST_WAITING = 10_000
+MAX_WAITING_ACTIVATIONS = 10_000
 #: For a target with one run for each activation, a claim reads this many, and takes the first that is not too old.
 MOST_READ = 100
 #: A pass reads this many at once, of several targets. The rest waits for the next pass.
@@ -26,11 +26,16 @@ def all_waiting_activations() -> QuerySet[Activation]:
 
 def row_if_too_many_wait(target: Any) -> QuerySet[Activation]:
     """One row if so many activations wait for this target that a further one is refused; else no row."""
-    return all_waiting_activations().filter(target=target).order_by("pk")[MOST_WAITING - 1 : MOST_WAITING]
+    return (
+        all_waiting_activations()
+        .filter(target=target)
+        .order_by("pk")[MAX_WAITING_ACTIVATIONS - 1 : MAX_WAITING_ACTIVATIONS]
+    )
 
 
 def possibly_late_activations(now: dt.datetime | Expression) -> QuerySet[Activation]:
-    """Activations that may have waited too long, also if they have ended since. Only for targets that were booked."""
+    """Activations that may have waited too long, also those that have ended since. Only for targets that have a
+    state."""
     return Activation.objects.filter(late_at__lte=now, target__state__isnull=False)
 
 

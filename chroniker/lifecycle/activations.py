@@ -22,11 +22,11 @@ from chroniker.models import BAD, Activation, Job, JobState, JobTrigger, Run, St
 from chroniker.models.alert_fields import alert_rules_of
 from chroniker.reasons import Code
 
-#: With more triggers in a row than this, the jobs probably start each other in a circle.
+#: After more triggers in a row than this, the jobs probably start each other in a cycle.
 MOST_DEEP = 50
 #: One statement ends at most this many rows.
-PORTION = 10_000
-#: The triggers of first attempts whose chains start other jobs.
+MAX_IDS_PER_STATEMENT = 10_000
+#: When a chain ends, it starts other jobs only if its first attempt had one of these triggers.
 STARTING = (Trigger.SCHEDULE, Trigger.MANUAL, Trigger.EVENT)
 
 PASSED, REFUSED = Activation.Outcome.PASSED, Activation.Outcome.REFUSED
@@ -104,29 +104,30 @@ def _make_activation(run: Run, trigger: Any, now: dt.datetime) -> Activation:
 
 
 def set_late_at(activation: Activation, target: Job) -> None:
-    """Set the time at which a tick looks whether this activation, which is not inserted yet, has waited too long."""
-    limit = alert_rules_of(target).start
+    """Set the time at which a tick checks whether the activation has waited too long. The row is not inserted yet."""
+    limit = alert_rules_of(target).late_after
     activation.late_at = activation.made_at + limit if limit is not None else None
 
 
 def mark_as_ended_before_insert(activation: Activation, outcome: Activation.Outcome, code: Code) -> None:
-    """Mark this activation, which is not inserted yet, as ended: it never waits."""
+    """Mark the activation as ended: it never waits. The row is not inserted yet."""
     activation.ended_at, activation.outcome, activation.code = activation.made_at, outcome, code
 
 
 def end_activations_of_plans(plans: Sequence[Plan], now: dt.datetime) -> None:
     """End the activations of these plans: a run was claimed for them, or they were passed over. The caller has locked
-    their targets. One statement for each outcome and code, and for each ``PORTION``; none without activations."""
-    # The parent of a run on every host; the skipped run where no host was live.
-    runs = {plan.job_id: (plan.opened_runs or plan.runs)[0].pk for plan in plans if plan.taken}
+    their targets. One statement for each outcome and code, and for each ``MAX_IDS_PER_STATEMENT``; none without
+    activations."""
+    # For a run on every host, this is the parent; if no host was live, it is the skipped run.
+    runs = {plan.job_id: (plan.opened_runs or plan.runs)[0].pk for plan in plans if plan.taken_activations}
     if runs:
-        ids = [pk for plan in plans for pk in plan.taken]
+        ids = [pk for plan in plans for pk in plan.taken_activations]
         whose = [When(target=target, then=Value(run_id, UUIDField())) for target, run_id in runs.items()]
         claimed = Case(*whose, output_field=UUIDField())
         _end_waiting_activations(ids, now, outcome=Activation.Outcome.RUN, run=claimed)
     by_code: dict[Code, list[UUID]] = defaultdict(list)
     for plan in plans:
-        for pk, code in plan.passed:
+        for pk, code in plan.activations_without_run:
             by_code[code].append(pk)
     for code, ids in by_code.items():
         _end_waiting_activations(ids, now, outcome=PASSED, code=code)
@@ -142,8 +143,8 @@ def pass_over_activations_of_locked_jobs(job_ids: Collection[int], now: dt.datet
 
 
 def _end_waiting_activations(ids: Sequence[UUID], now: dt.datetime, **columns: Any) -> int:
-    """One statement for each ``PORTION``: databases limit the parameters of a statement."""
-    portions = [ids[start : start + PORTION] for start in range(0, len(ids), PORTION)]
+    """One statement for each ``MAX_IDS_PER_STATEMENT``: databases limit the parameters of a statement."""
+    portions = [ids[start : start + MAX_IDS_PER_STATEMENT] for start in range(0, len(ids), MAX_IDS_PER_STATEMENT)]
     return sum(all_waiting_activations().filter(pk__in=portion).update(ended_at=now, **columns) for portion in portions)
 
 
@@ -153,5 +154,5 @@ def pass_over_waiting_activations(job_ids: Collection[int], code: Code) -> int:
     states = list(lock_rows(JobState.objects.filter(pk__in=job_ids), skip=False))
     count = pass_over_activations_of_locked_jobs([state.pk for state in states], database_now(), code)
     if count:
-        write_states(states, ())  # the revision: a claim that was planned before is not written
+        write_states(states, ())  # increments the revision, so that a claim that was planned before is not written
     return count

@@ -11,10 +11,10 @@ from chroniker.lifecycle.transactions import lock_rows
 from chroniker.models import Group
 
 #: By group: its limit, read under the lock. None: the limit was removed after the plan was computed.
-Limits = dict[int, int | None]
+LimitByGroup = dict[int, int | None]
 
 
-def lock_group_limits(plans: Iterable[Plan], *, skip_locked: bool) -> Limits:
+def lock_group_limits(plans: Iterable[Plan], *, skip_locked: bool) -> LimitByGroup:
     """Lock the groups with a limit that these plans need; returns their limits.
 
     Every claimer for such a group counts and inserts under the lock of the group's row. These are the first locks of a
@@ -24,12 +24,13 @@ def lock_group_limits(plans: Iterable[Plan], *, skip_locked: bool) -> Limits:
     ids = groups.groups_with_limit(plan.job for plan in plans if plan.claimed_run)
     if not ids:
         return {}
-    found: Limits = dict(lock_rows(Group.objects.filter(pk__in=ids), skip=skip_locked).values_list("pk", "limit"))
+    found: LimitByGroup = dict(lock_rows(Group.objects.filter(pk__in=ids), skip=skip_locked).values_list("pk", "limit"))
     return {pk: found.get(pk, 0) for pk in ids}
 
 
-def count_free_places(limits: Limits) -> dict[int, int]:
-    """How many jobs of each group may be claimed now. One statement; leases closed meanwhile only free places.
+def count_free_places(limits: LimitByGroup) -> dict[int, int]:
+    """How many jobs of each group may be claimed now. One statement. A lease that is closed meanwhile can only free a
+    place.
 
     Call it when all locks of the claim are held. At REPEATABLE READ the first plain read of a transaction fixes
     what its later reads see, so it must come after the last wait for a lock.
@@ -39,7 +40,7 @@ def count_free_places(limits: Limits) -> dict[int, int]:
 
 
 def select_admissible_plans(plans: Sequence[Plan], edges: Iterable[Edge], free_places: dict[int, int]) -> list[Plan]:
-    """The plans that may be written together: the same plans as if they were claimed one by one, in order. Pure.
+    """The plans that may be written together. If they were claimed one by one, the result would be the same. Pure.
 
     A plan is left out if its group has no free place, or if it waits for the end of a job that an earlier plan opens.
     """
@@ -57,6 +58,6 @@ def select_admissible_plans(plans: Sequence[Plan], edges: Iterable[Edge], free_p
                 continue
             free[group] -= 1
         admitted.append(plan)
-        if plan.opened_runs and plan.backfill is None:  # a run of a backfill holds no other job back
+        if plan.opened_runs and plan.backfill is None:  # other jobs do not wait for a run of a backfill
             opened.add(plan.job_id)
     return admitted

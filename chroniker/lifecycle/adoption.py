@@ -1,4 +1,4 @@
-"""Adopt a copy of the database: raise tokens, skip the times before, and end what was queued."""
+"""Adopt a copy of the database: raise tokens, skip scheduled times until now, and end the queued runs."""
 
 from __future__ import annotations
 
@@ -19,17 +19,18 @@ from chroniker.models import Job, JobState, Run, Status
 from chroniker.reasons import Code, Reason
 from chroniker.schedule import jitter, next_after
 
-_WRITTEN = (*BOOKED, "raised_from", "raised_to")
+_WRITTEN_COLUMNS = (*BOOKED, "raised_from", "raised_to")
 
 
 @transactional
 def adopt_jobs(job_ids: Collection[int], now: dt.datetime, *, raise_tokens_by: int, skip_missed: bool) -> int:
-    """Raise the tokens of these jobs; with ``skip`` also pass over their instants until ``now`` and their retries,
-    and cancel their backfills.
+    """Raise the tokens of these jobs; with ``skip_missed``, also skip their instants until
+    ``now``, and cancel their retries and backfills.
 
-    The original may have given further tokens after the copy was made: a receiver that compares tokens must not see one
-    of them again. Skipped instants become one SKIPPED run of each job. Returns how many jobs have one. A job whose
-    schedule this host cannot compute is left marked as edited: a host that can compute it books its next instant.
+    The original database may have given further tokens after the copy was made. A receiver that compares tokens must
+    not see one of them again. Skipped instants become one SKIPPED run of each job. Returns how many jobs have one. A
+    job whose schedule this host cannot compute is left marked as edited: a host that can compute it books its next
+    instant.
     """
     if skip_missed:
         cancel_open_backfills(job_ids, "chroniker_adopt")
@@ -50,13 +51,13 @@ def adopt_jobs(job_ids: Collection[int], now: dt.datetime, *, raise_tokens_by: i
         alert_conditions.add_changes_by_state(changes)
         changes.state.alert_at = now if changes.rules.depend_on_time else changes.state.alert_at
     alert_episodes.write_changes(all_changes, now)
-    write_states(states, _WRITTEN)
+    write_states(states, _WRITTEN_COLUMNS)
     activations.insert_for_ended_chains([], states, now)
     return len(skipped)
 
 
 def _skip_missed_instants_and_retry(job: Job, state: JobState, now: dt.datetime) -> tuple[JobState, list[Run]]:
-    """The state after its instants until ``now`` and its retry were passed over, and the runs that record this."""
+    """Skip the instants until ``now`` and cancel the retry. Returns the new state and the runs that record this."""
     runs = list[Run | None]()
     if job.edited_at is not None:  # also the instants of the schedule before the edit
         before = copy.copy(state)
@@ -89,7 +90,7 @@ def _skip_missed_instants(job: Job, state: JobState, now: dt.datetime) -> Run | 
 
 
 def stop_all_claimed_runs(requested_by: str) -> int:
-    """Request the stop of all queued runs, which ends them; returns how many. Runs by flag are not requested any more.
+    """Request the stop of all queued runs, which ends them; returns how many. Also clears all ``force_run`` flags.
 
     Running runs keep their leases: their processes may be alive. They are closed as lost when these expire.
     """

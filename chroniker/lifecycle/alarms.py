@@ -1,7 +1,7 @@
 """Raise and end alarms about the scheduler itself; write their messages in the same transaction.
 
-Any number of processes may see the same trouble. One conditional UPDATE decides which of them writes the messages, so
-each episode is reported once when it begins and once when it ends.
+Any number of processes may notice the same problem. One conditional UPDATE decides which of them writes the messages,
+so each episode is reported once when it begins and once when it ends.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ from chroniker.models import Alarm, Job, Outbox
 from chroniker.models.message_events import ALARM_EVENTS
 from chroniker.outbox.channels import ADDRESS, CHANNEL, MAIL, configured_webhooks
 
-#: Subscribers that get alarms where the project names no addresses.
+#: At most so many subscribers get alarms if the settings name no addresses.
 MOST_SUBSCRIBERS = 50
 LONGEST_CHANNEL = 100
 
@@ -74,7 +74,7 @@ def end_alarm(alarm: Alarm, text: AlarmText, now: dt.datetime) -> bool:
 
 
 def tick_alarm_has_recipients() -> bool:
-    """Whether the alarm that nothing ticks has a recipient. At most two statements."""
+    """Whether the alarm “nothing ticks” has a recipient. At most two statements."""
     return bool(_recipients_of_event(ALARM_EVENTS[TICK][0]))
 
 

@@ -1,4 +1,4 @@
-"""Decides which alerts of a job are raised and ended by the end of its run, by its claim or by its state. Pure."""
+"""Decides which alerts of a job the end of its run, its claim or its state raises and ends. Pure."""
 
 from __future__ import annotations
 
@@ -17,9 +17,9 @@ from chroniker.reasons import Reason
 from chroniker.schedule import jitter
 from chroniker.schedule.deadlines import next_deadline
 
-#: Alerts that the state of a job shows, at any time.
+#: Alerts that can be computed from the state of a job at any time.
 STANDING = (AlertKind.FAILING, AlertKind.HELD, AlertKind.SET_ASIDE)
-#: Alerts about instants: a pause ends them, without a message.
+#: Alerts about instants. A pause ends them without a message.
 EXPECTATIONS = (AlertKind.LATE, AlertKind.OVERDUE)
 
 
@@ -37,7 +37,7 @@ class AlertFinding:
 class AlertChanges:
     """The alerts to raise and to end for one job. The caller writes ``state`` afterwards.
 
-    ``silent``: the ended kinds that end without a message.
+    ``ended_without_message``: those of the ended kinds whose end is not reported.
     """
 
     state: JobState
@@ -45,14 +45,14 @@ class AlertChanges:
     rules: AlertRules
     raised: list[AlertFinding] = field(default_factory=list)
     ended: set[AlertKind] = field(default_factory=set)
-    silent: set[AlertKind] = field(default_factory=set)
+    ended_without_message: set[AlertKind] = field(default_factory=set)
 
     def __bool__(self) -> bool:
         return bool(self.raised or self.ended)
 
 
 def begin_changes(states_with_jobs: Iterable[tuple[JobState, Job]]) -> list[AlertChanges]:
-    """For each state with its job: its changes, none yet. The groups of the jobs should be loaded."""
+    """An empty ``AlertChanges`` for each state with its job. The groups of the jobs should be loaded."""
     defaults, found = settings.alerts, dict[Any, AlertRules]()
     all_changes = []
     for state, job in states_with_jobs:
@@ -77,7 +77,7 @@ def add_changes_by_state(changes: AlertChanges, ended_run: Run | None = None) ->
             changes.raised.append(wanted[kind])
     if not changes.job.enabled:
         changes.ended |= {kind for kind in AlertKind if is_alert_open(changes.state, kind)}
-        changes.silent |= changes.ended
+        changes.ended_without_message |= changes.ended
 
 
 def _findings_by_state(changes: AlertChanges, ended_run: Run | None) -> Iterator[AlertFinding]:
@@ -101,14 +101,14 @@ def _findings_by_state(changes: AlertChanges, ended_run: Run | None) -> Iterator
 
 def add_changes_by_run_end(changes: AlertChanges, run: Run) -> None:
     """Add the changes by the end of a run: it was slow, or its success ends the alert “missed”."""
-    state, seconds, limit = changes.state, duration_seconds(run), changes.rules.run
+    state, seconds, limit = changes.state, duration_seconds(run), changes.rules.slow_after
     was_slow = is_alert_open(state, AlertKind.SLOW)
     if not was_slow and limit is not None and seconds is not None and seconds > limit.total_seconds():
         changes.raised.append(make_slow_finding(run, limit))
         was_slow = True
     if was_slow:
         changes.ended.add(AlertKind.SLOW)
-    is_past = run.origin == Trigger.BACKFILL  # not about the schedule of today
+    is_past = run.origin == Trigger.BACKFILL  # a backfill says nothing about the current schedule
     if run.status == Status.SUCCEEDED and not is_past and is_alert_open(state, AlertKind.MISSED):
         changes.ended.add(AlertKind.MISSED)
 
@@ -129,7 +129,8 @@ def raise_missed_alert(changes: AlertChanges, skipped_run: Run) -> None:
 def add_changes_by_backfill_end(changes: AlertChanges, backfill: Backfill, failed_run: Run | None = None) -> None:
     """Raise an alert if this backfill has ended with a failure; else end the alert about an earlier backfill.
 
-    ``failed_run``: the run whose failure has ended it. A backfill that a person has cancelled changes no alert.
+    ``failed_run``: the run whose failure has ended the backfill. A backfill that a person has cancelled changes no
+    alert.
     """
     if backfill.is_open or backfill.cancelled_at is not None or not changes.job.enabled:
         return
@@ -157,7 +158,7 @@ def next_alert_at(changes: AlertChanges, open_run: Run | None, now: dt.datetime)
     if not changes.job.enabled:
         return None
     if any(is_alert_open(state, kind) for kind in EXPECTATIONS):
-        return now  # something has changed, which may end them
+        return now  # something has changed that may end these alerts
     moments = [
         *_times_of_lateness(changes, open_run, now),
         *_times_of_slowness(changes, open_run, now),
@@ -170,9 +171,9 @@ def next_alert_at(changes: AlertChanges, open_run: Run | None, now: dt.datetime)
 
 def _times_of_lateness(changes: AlertChanges, open_run: Run | None, now: dt.datetime) -> Iterator[dt.datetime]:
     """When the instants that wait to start become late."""
-    if changes.rules.start is not None:
+    if changes.rules.late_after is not None:
         since = [*due_times_of_unstarted_instants(changes, open_run), queued_activation_claimed_at(open_run)]
-        yield from (each + changes.rules.start for each in since if each is not None)
+        yield from (each + changes.rules.late_after for each in since if each is not None)
 
 
 def due_times_of_unstarted_instants(changes: AlertChanges, open_run: Run | None) -> Iterator[dt.datetime]:
@@ -189,8 +190,8 @@ def queued_activation_claimed_at(open_run: Run | None) -> dt.datetime | None:
 
 
 def _times_of_slowness(changes: AlertChanges, open_run: Run | None, now: dt.datetime) -> Iterator[dt.datetime]:
-    if changes.rules.run is not None and open_run is not None:
-        yield (open_run.started_at or now) + changes.rules.run
+    if changes.rules.slow_after is not None and open_run is not None:
+        yield (open_run.started_at or now) + changes.rules.slow_after
 
 
 def next_deadline_of_job(changes: AlertChanges, now: dt.datetime) -> dt.datetime | None:

@@ -1,7 +1,7 @@
-"""Write raised and ended alerts: episodes, their messages, and the marks in the job's state.
+"""Write raised and ended alerts: episodes, their messages, and the alert columns in the job's state.
 
-The caller holds the states of the jobs and writes them afterwards. The unique key of an episode decides which process
-reports it. Without a change nothing is written, and no statement is made.
+The caller has locked the states of the jobs and writes them afterwards. The unique key of an episode decides which
+process reports it. Without a change nothing is written, and no statement is made.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from chroniker.models.alert import scope_of
 from chroniker.models.message_events import RECOVERED
 
 #: The columns of the state that alerts change.
-MARKS = ("alert_at", "alerts_open")
+ALERT_COLUMNS = ("alert_at", "alerts_open")
 
 
 def write_changes(all_changes: Iterable[AlertChanges], now: dt.datetime) -> None:
@@ -44,7 +44,7 @@ def _insert_episodes(
     """Insert new episodes; returns them. An episode with the same key that has ended is opened again."""
     if not changes_with_findings:
         return []
-    muted_until = alert_mutes.muted_until(
+    muted_until = alert_mutes.read_mute_ends(
         {changes.job.pk: changes.job for changes, _finding in changes_with_findings}, now
     )
     new = [_make_episode(changes, finding, muted_until, now) for changes, finding in changes_with_findings]
@@ -74,8 +74,8 @@ def _make_episode(
 
 
 def bring_alert_at_forward(changes: AlertChanges, now: dt.datetime, muted_until: dt.datetime | None) -> None:
-    """Set the next look at the alerts no later than the repetition of the messages, or than the end of the mute."""
-    repeated = now + changes.rules.repeat if changes.rules.repeat else None
+    """Set the next check of the alerts no later than the repetition of the messages, or than the end of the mute."""
+    repeated = now + changes.rules.repeat_after if changes.rules.repeat_after else None
     moments = [changes.state.alert_at, muted_until or repeated]
     changes.state.alert_at = min(filter(None, moments), default=None)
 
@@ -103,5 +103,7 @@ def _end_episodes(all_changes: Sequence[AlertChanges], now: dt.datetime) -> list
         changes = jobs[alert.job_id or 0]
         alert.ended_at, alert.job = now, changes.job
     return [
-        alert for alert in ended if alert.reported_at is not None and alert.kind not in jobs[alert.job_id or 0].silent
+        alert
+        for alert in ended
+        if alert.reported_at is not None and alert.kind not in jobs[alert.job_id or 0].ended_without_message
     ]

@@ -20,10 +20,10 @@ from chroniker.models.base import uuid7
 from chroniker.models.message_events import DIGEST, RECOVERED
 from chroniker.outbox.channels import configured_webhooks
 
-#: More alerts than this of one call for one channel become one message, the digest.
+#: If one call has more alerts than this for one channel, they become one message, the digest.
 MOST_SINGLE = 10
 #: The digest names at most this many alerts, and counts the others.
-MOST_NAMED = 20
+MAX_ALERTS_IN_DIGEST = 20
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,16 +36,16 @@ class AlertEvent:
 
 @dataclass(frozen=True, slots=True)
 class _Addressee:
-    key: str  #: in the outbox
+    key: str  #: the value of ``Outbox.channel``
     name: str
-    joins: bool  #: many alerts become one message
+    allows_digest: bool  #: many alerts become one message
 
 
 def write_alert_messages(events: Sequence[AlertEvent]) -> None:
     """Write the messages about these alerts, within the caller's transaction.
 
     The recipients are the channels of the job, else of its group, else the default channels; and the webhooks of the
-    settings. Only recipients of the first message are notified of the end. A constant number of statements; at most
+    settings. Only recipients of the first message get a message about the end. A constant number of statements; at most
     two if there is no recipient at all.
     """
     hooks = {hook.channel: hook for hook in configured_webhooks()}
@@ -104,7 +104,7 @@ def _make_messages(
     last_sequences: Mapping[Any, Mapping[tuple[str, str], int]],
     now: dt.datetime,
 ) -> list[Outbox]:
-    is_joined = addressee.joins and len(events) > MOST_SINGLE
+    is_joined = addressee.allows_digest and len(events) > MOST_SINGLE
     digest = _make_digest(addressee, [bodies[each.alert.pk, each.event] for each in events], now) if is_joined else None
     messages = [] if digest is None else [digest]
     for each in events:
@@ -114,7 +114,7 @@ def _make_messages(
         )
         if digest is None:
             message.payload = make_payload(addressee.name, bodies[each.alert.pk, each.event])
-        else:  # a record: this recipient gets the message that the alert has ended
+        else:  # already sent, as a part of the digest: so this recipient gets the message about the end of the alert
             message.send_at, message.sent_at, message.digest = None, now, digest.message_id
             message.payload = make_payload(addressee.name, {})
         messages.append(message)
@@ -122,19 +122,20 @@ def _make_messages(
 
 
 def _make_digest(addressee: _Addressee, bodies: Sequence[dict[str, Any]], now: dt.datetime) -> Outbox:
-    named = [{"type": each["type"], **each["data"]} for each in bodies[:MOST_NAMED]]
+    named = [{"type": each["type"], **each["data"]} for each in bodies[:MAX_ALERTS_IN_DIGEST]]
     body = {"type": DIGEST, "timestamp": _iso_text(now), "data": {"count": len(bodies), "alerts": named}}
     payload = make_payload(addressee.name, body)
     return Outbox(channel=addressee.key, event=DIGEST, message_id=uuid7(), is_urgent=True, send_at=now, payload=payload)
 
 
 def make_payload(channel_name: str, body: dict[str, Any]) -> dict[str, Any]:
-    """The payload of a message for the channel with this name. A webhook of the settings has no name: body alone."""
+    """The payload of a message for the channel with this name. For a webhook of the settings, which has no name: the
+    body alone."""
     return {"to": channel_name, "body": body} if channel_name else body
 
 
 def make_alert_body(alert_event: AlertEvent, job: Job | None, now: dt.datetime) -> dict[str, Any]:
-    """The body of a webhook's message. Fixed now, so that every attempt sends the same body."""
+    """The body of a webhook's message. It is fixed now, so that every attempt sends the same body."""
     alert = alert_event.alert
     return {
         "type": alert_event.event,
@@ -166,5 +167,5 @@ def _job_facts(job: Job) -> dict[str, Any]:
 
 
 def _iso_text(moment: Any) -> str | None:
-    """``None`` for a time that only the database knows: an expression that was just written."""
+    """The time as text; ``None`` for an expression that was just written: only the database knows its value."""
     return moment.astimezone(dt.UTC).isoformat() if isinstance(moment, dt.datetime) else None

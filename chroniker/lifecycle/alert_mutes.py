@@ -11,18 +11,18 @@ from chroniker.clock.database_clock import FromNow
 from chroniker.lifecycle.transactions import lock_rows, transactional
 from chroniker.models import Alert, AlertMute, Group, Job, JobState
 
-#: Jobs that one transaction marks.
-PORTION = 500
-#: A due time is set this long before now, so that the same pass finds it.
-SOON = dt.timedelta(seconds=1)
+#: One transaction marks at most this many jobs.
+MAX_JOBS_PER_TRANSACTION = 500
+#: The time of a check is set this long before now, so that the same pass finds it.
+ONE_SECOND = dt.timedelta(seconds=1)
 
 
 def active_mutes(now: dt.datetime) -> QuerySet[AlertMute]:
     return AlertMute.objects.filter(starts_at__lte=now, ends_at__gt=now)
 
 
-def muted_until(jobs: Mapping[int, Job], now: dt.datetime) -> dict[int, dt.datetime]:
-    """By job: until when it is muted; only muted jobs. One statement; none without jobs."""
+def read_mute_ends(jobs: Mapping[int, Job], now: dt.datetime) -> dict[int, dt.datetime]:
+    """The end of the mute of each muted job. One statement; none without jobs."""
     if not jobs:
         return {}
     groups = {job.group_id for job in jobs.values() if job.group_id is not None}
@@ -67,16 +67,16 @@ def _end_mutes(ids: list[int]) -> int:
 
 
 def make_unreported_alerts_due() -> None:
-    """Let the next tick look at the jobs with open alerts that no message has reported."""
+    """Let the next tick check the jobs with open alerts that no message has reported."""
     unreported = Alert.objects.filter(ended_at=None, reported_at=None, job__isnull=False).order_by("job")
     ids = list(unreported.values_list("job", flat=True).distinct())
-    for start in range(0, len(ids), PORTION):
-        make_alerts_due(ids[start : start + PORTION])
+    for start in range(0, len(ids), MAX_JOBS_PER_TRANSACTION):
+        make_alerts_due(ids[start : start + MAX_JOBS_PER_TRANSACTION])
 
 
 @transactional
 def make_alerts_due(job_ids: list[int]) -> None:
-    """Let the next tick look at the alerts of these jobs."""
+    """Let the next tick check the alerts of these jobs."""
     rows = JobState.objects.filter(pk__in=job_ids)
     ids = list(lock_rows(rows, skip=False).values_list("pk", flat=True))
-    JobState.objects.filter(pk__in=ids).update(alert_at=FromNow(-SOON))
+    JobState.objects.filter(pk__in=ids).update(alert_at=FromNow(-ONE_SECOND))

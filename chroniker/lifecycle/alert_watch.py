@@ -1,4 +1,4 @@
-"""Updates the alerts of jobs that may have changed with time. Ticks call it, batch by batch."""
+"""Updates the alerts that time may have raised or ended. Ticks call it, batch by batch."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from chroniker.lifecycle.alert_conditions import AlertChanges, begin_changes, is
 from chroniker.lifecycle.alert_messages import AlertEvent, write_alert_messages
 from chroniker.lifecycle.bulk import write_states
 from chroniker.lifecycle.claim_plan import all_due_in_blackout
-from chroniker.lifecycle.timed_alerts import Situation, add_changes_by_time
+from chroniker.lifecycle.timed_alerts import AlertFacts, add_changes_by_time
 from chroniker.lifecycle.transactions import lock_rows, transactional
 from chroniker.models import (
     EVERY_HOST,
@@ -39,7 +39,7 @@ from chroniker.models import (
 from chroniker.models.group import ALL
 from chroniker.models.job import fetch_closed_times
 
-PORTION = 1000
+MAX_JOBS_PER_TRANSACTION = 1000
 
 
 def update_due_alerts(now: dt.datetime, limit: int) -> tuple[int, bool]:
@@ -67,17 +67,17 @@ def _update_alerts(job_ids: Collection[int], late_activations: dict[UUID, int], 
     alerts = _open_alerts(states)
     looked_at = {state.pk for state in states}
     requests = waiting_activations.oldest_waiting_by_job(
-        [each.job.pk for each in all_changes if each.rules.start is not None]
+        [each.job.pk for each in all_changes if each.rules.late_after is not None]
     )
-    situations = _read_situations(all_changes, alerts, requests, now)
+    facts_by_job = _read_alert_facts(all_changes, alerts, requests, now)
     for changes in all_changes:
-        add_changes_by_time(changes, situations[changes.job.pk], now)
+        add_changes_by_time(changes, facts_by_job[changes.job.pk], now)
     _add_reasons_of_lateness(all_changes, now)
-    _add_hosts_of_slow_runs(all_changes, situations)
+    _add_hosts_of_slow_runs(all_changes, facts_by_job)
     reported = any(all_changes)
     alert_episodes.write_changes(all_changes, now)
     reported |= _report_open_alerts_again(all_changes, alerts, now)
-    write_states(states, alert_episodes.MARKS)
+    write_states(states, alert_episodes.ALERT_COLUMNS)
     _plan_lateness_checks(requests, {changes.job.pk: changes for changes in all_changes}, now)
     done = [pk for pk, job_id in late_activations.items() if job_id in looked_at]
     Activation.objects.filter(pk__in=done, late_at__lte=now).update(late_at=None)
@@ -87,7 +87,7 @@ def _update_alerts(job_ids: Collection[int], late_activations: dict[UUID, int], 
 def _plan_lateness_checks(
     activations: Mapping[int, Activation], all_changes: Mapping[int, AlertChanges], now: dt.datetime
 ) -> None:
-    """Plan a look at activations that are not late yet, as after a pause: a claim may overwrite ``alert_at``."""
+    """Set the check time of activations that are not late yet, as after a pause: a claim may overwrite ``alert_at``."""
     later = []
     for row in activations.values():
         state = all_changes[row.target_id].state
@@ -108,13 +108,13 @@ def _open_alerts(states: Sequence[JobState]) -> dict[int, list[Alert]]:
     return found
 
 
-def _read_situations(
+def _read_alert_facts(
     all_changes: Sequence[AlertChanges],
     alerts: dict[int, list[Alert]],
     activations: Mapping[int, Activation],
     now: dt.datetime,
-) -> dict[int, Situation]:
-    """By job: its situation. Two statements: for the open runs, and for the pause over all jobs."""
+) -> dict[int, AlertFacts]:
+    """By job: the facts for its alerts. Two statements: for the open runs, and for the pause over all jobs."""
     ids = [changes.job.pk for changes in all_changes]
     runs = {lease.job_id: lease.run for lease in Lease.objects.filter(job__in=ids, slot="").select_related("run")}
     switch = Switch.objects.filter(pk=ALL).annotate(is_copy=installation.is_copied()).first()
@@ -124,7 +124,7 @@ def _read_situations(
         group = changes.job.group
         resumed = [switch.resumed_at if switch else None, group.resumed_at if group else None]
         overdue = [each for each in alerts[changes.job.pk] if each.kind == AlertKind.OVERDUE]
-        found[changes.job.pk] = Situation(
+        found[changes.job.pk] = AlertFacts(
             runs.get(changes.job.pk),
             all_paused or (group is not None and group.paused_at is not None),
             max(filter(None, resumed), default=None),
@@ -137,7 +137,8 @@ def _read_situations(
 
 def _is_in_blackout(state: JobState, now: dt.datetime) -> bool:
     try:
-        return bool(state.job.closed_times) and state.next_instant is not None and all_due_in_blackout(state, now)
+        may_be_closed = bool(state.job.closed_times) and state.next_instant is not None
+        return may_be_closed and all_due_in_blackout(state, now)
     except Exception:  # an error of one schedule concerns this job alone; a claim reports it
         return False
 
@@ -153,14 +154,14 @@ def _add_reasons_of_lateness(all_changes: Sequence[AlertChanges], now: dt.dateti
             late[pk].args["why"] = text
 
 
-def _add_hosts_of_slow_runs(all_changes: Sequence[AlertChanges], situations: Mapping[int, Situation]) -> None:
+def _add_hosts_of_slow_runs(all_changes: Sequence[AlertChanges], facts_by_job: Mapping[int, AlertFacts]) -> None:
     """Add the hosts where runs on every host take too long. One statement; none without such runs."""
     slow = [
         (run, found)
         for changes in all_changes
         for found in changes.raised
         if found.kind == AlertKind.SLOW
-        and (run := situations[changes.job.pk].run) is not None
+        and (run := facts_by_job[changes.job.pk].open_run) is not None
         and run.required_host == EVERY_HOST
     ]
     children = defaultdict(list)
@@ -177,9 +178,9 @@ def _report_open_alerts_again(
     """Report open alerts again: those whose mute has ended, and those whose messages are to be repeated."""
     due = []
     going_on = [(each, one) for each in all_changes for one in alerts[each.job.pk] if one.kind not in each.ended]
-    muted = alert_mutes.muted_until({changes.job.pk: changes.job for changes, _alert in going_on}, now)
+    muted = alert_mutes.read_mute_ends({changes.job.pk: changes.job for changes, _alert in going_on}, now)
     for changes, alert in going_on:
-        until, repeat = muted.get(changes.job.pk), changes.rules.repeat
+        until, repeat = muted.get(changes.job.pk), changes.rules.repeat_after
         next_at = now if alert.reported_at is None else alert.reported_at + repeat if repeat else None
         if until is None and next_at is not None and next_at <= now:
             alert.job = changes.job
@@ -197,7 +198,7 @@ def _report_open_alerts_again(
 def switch_and_groups_with_changes() -> list[QuerySet[Any]]:
     """The switch and the groups with a change that the alerts of their jobs depend on.
 
-    If a process without ``CHRONIKER_PAUSED`` reads the mark of a pause by the settings, that pause has ended.
+    A pause by the settings leaves a mark. If a process without ``CHRONIKER_PAUSED`` reads it, the pause has ended.
     """
     unseen = Q(alert_revision__gt=F("alert_revision_seen"))
     other_settings = ~Q(alert_settings=digest_of_alert_settings())
@@ -208,7 +209,7 @@ def switch_and_groups_with_changes() -> list[QuerySet[Any]]:
 
 
 def make_alerts_due_after_changes() -> None:
-    """Make the alerts of the jobs of ``switch_and_groups_with_changes`` due: in portions, each a transaction."""
+    """Let the next tick check the alerts of the jobs of ``switch_and_groups_with_changes``, portion by portion."""
     if Switch.objects.filter(pk=ALL).exclude(paused_by_settings_at=None).update(paused_by_settings_at=None):
         count_lateness_from_now()
     switches, groups = switch_and_groups_with_changes()
@@ -223,13 +224,13 @@ def make_alerts_due_after_changes() -> None:
 def _make_alerts_of_group_due(group_id: int | None) -> None:
     jobs = Job.objects.filter(enabled=True) if group_id is None else Job.objects.filter(enabled=True, group=group_id)
     after = 0
-    while ids := list(jobs.filter(pk__gt=after).order_by("pk").values_list("pk", flat=True)[:PORTION]):
+    while ids := list(jobs.filter(pk__gt=after).order_by("pk").values_list("pk", flat=True)[:MAX_JOBS_PER_TRANSACTION]):
         alert_mutes.make_alerts_due(ids)
         after = ids[-1]
 
 
 def count_lateness_from_now() -> None:
-    """Let lateness count from now at the earliest, after a time in which nothing could start."""
+    """Let lateness count from now at the earliest. Call it after a time in which nothing could start."""
     Switch.objects.filter(pk=ALL).update(resumed_at=FromNow(), alert_revision=F("alert_revision") + 1)
 
 
@@ -241,7 +242,7 @@ def record_settings_pause() -> None:
 
 
 def digest_of_alert_settings() -> str:
-    """A digest of ``CHRONIKER_ALERTS``; empty without it. If another digest is stored, a tick looks at all jobs."""
+    """A hash of ``CHRONIKER_ALERTS``; empty without it. If another hash is stored, a tick checks all jobs."""
     if not settings.alerts:
         return ""
     text = json.dumps(settings.alerts, sort_keys=True, default=str)

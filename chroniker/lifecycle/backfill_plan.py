@@ -17,13 +17,13 @@ class OpenBackfill:
     """The open backfill of a job, as this pass has read it."""
 
     row: Backfill
-    candidates: CandidateInstants | None  #: None for a retry, which needs no candidates
+    candidates: CandidateInstants | None  #: None for a retry: it needs no candidates
 
 
 def plan_backfill_run(state: JobState, now: dt.datetime) -> Plan:
-    """One run for the next instant, which covers no instants. ``state`` carries its backfill as ``open_backfill``.
+    """One run for the next instant. The run covers no instants. ``state`` carries its backfill as ``open_backfill``.
 
-    A run that would probably not end before the job's next run of the schedule is not claimed: the plan looks again at
+    If the run would probably not end before the job's next run of the schedule, it is not claimed: the next check is at
     that time. If no instant is left, the plan ends the backfill. If no candidate gets a run, it moves the cursor behind
     them.
     """
@@ -31,7 +31,7 @@ def plan_backfill_run(state: JobState, now: dt.datetime) -> Plan:
     plan = begin_plan(BACKFILL, state)
     plan.backfill = row = copy.copy(found.row)
     if not would_end_before_next_run(state, now):
-        plan.after.backfill_at = state.next_run
+        plan.state_after.backfill_at = state.next_run
     elif row.attempt:
         _add_attempt(plan, row, now)
     elif found.candidates is not None:
@@ -48,14 +48,14 @@ def _plan_first_wanted_instant(plan: Plan, row: Backfill, candidates: CandidateI
     """Add a run for the first candidate that gets a run; if there is none, move the cursor or end the backfill."""
     for instant, answer in candidates.decided:
         if instant_needs_run(row.which, answer, include_unknown=row.include_unknown):
-            row.cursor, row.chain, row.made = instant, plan.after.last_token + 1, row.made + 1
+            row.cursor, row.chain, row.made = instant, plan.state_after.last_token + 1, row.made + 1
             _add_attempt(plan, row, now)
             return
     row.cursor = candidates.until
     if candidates.is_last:
-        row.finished_at, plan.after.backfill_at = now, None
+        row.finished_at, plan.state_after.backfill_at = now, None
     else:
-        plan.after.backfill_at = now
+        plan.state_after.backfill_at = now
 
 
 def _add_attempt(plan: Plan, row: Backfill, now: dt.datetime) -> None:
@@ -69,4 +69,4 @@ def _add_attempt(plan: Plan, row: Backfill, now: dt.datetime) -> None:
     if row.attempt:
         run.trigger = Trigger.RETRY
     row.attempt = 0
-    plan.after.backfill_at = None  # until this run ends
+    plan.state_after.backfill_at = None  # until this run ends

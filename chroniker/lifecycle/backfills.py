@@ -1,4 +1,5 @@
-"""Backfills: make one, cancel one, and record the ends of its runs. Each change is made under its job's JobState."""
+"""Backfills: add one, cancel one, and record the ends of its runs. Each change is made with the job's JobState
+locked."""
 
 from __future__ import annotations
 
@@ -17,7 +18,7 @@ from chroniker.lifecycle.transactions import lock_rows, transactional
 from chroniker.models import BAD, Backfill, JobState, OnFailure, Run, Status
 
 #: The columns of a backfill that a claim or the end of a run may write.
-_WRITTEN = ("cursor", "attempt", "chain", "made", "succeeded", "failed", "finished_at", "stopped_by_run")
+_WRITTEN_COLUMNS = ("cursor", "attempt", "chain", "made", "succeeded", "failed", "finished_at", "stopped_by_run")
 
 
 @transactional
@@ -80,7 +81,7 @@ def fail_backfill(backfill_id: UUID, error: str) -> None:
             alert_conditions.add_changes_by_backfill_end(changes, row)
             alert_episodes.write_changes([changes], now)
             state.backfill_at = None
-            write_states([state], ("backfill_at", *alert_episodes.MARKS))
+            write_states([state], ("backfill_at", *alert_episodes.ALERT_COLUMNS))
 
 
 def lock_backfills_and_drop_stale_plans(plans: list[Plan]) -> list[Plan]:
@@ -101,7 +102,7 @@ def _is_backfill_unchanged(plan: Plan, locked_backfill: Backfill | None) -> bool
 
 
 def lock_backfills_of(runs: Sequence[Run]) -> dict[UUID | None, Backfill]:
-    """The backfills that these runs are part of, locked. No statement without one."""
+    """Lock the backfills that these runs are part of, and return them. No statement if there are none."""
     ids = {run.backfill for run in runs if run.backfill is not None}
     return {row.pk: row for row in lock_rows(Backfill.objects.filter(pk__in=ids), skip=False)} if ids else {}
 
@@ -122,7 +123,7 @@ def record_backfill_run_end(
     backfill.succeeded += run.status == Status.SUCCEEDED
     backfill.failed += run.status in BAD
     if not backfill.is_open:
-        return  # cancelled meanwhile: the job may have another one
+        return  # it was cancelled meanwhile, and the job may have another backfill now
     state.backfill_at = now
     if run.status in BAD and backfill.on_failure == OnFailure.STOP:
         backfill.finished_at, backfill.stopped_by_run, state.backfill_at = now, run.token, None
@@ -131,4 +132,4 @@ def record_backfill_run_end(
 def write_backfills(backfills: Sequence[Backfill]) -> None:
     """Write the rows that a claim or the end of runs has changed. The caller has locked them. One statement."""
     if backfills:
-        Backfill.objects.bulk_update(backfills, _WRITTEN)
+        Backfill.objects.bulk_update(backfills, _WRITTEN_COLUMNS)

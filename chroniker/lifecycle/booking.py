@@ -33,21 +33,21 @@ BOOKED = (
     "schedule_error_since",
     "last_instant",
     "expected_since",
-    *alert_episodes.MARKS,
-    *job_health.RETRY,
-    *job_health.HOLD,
-    *job_health.CHAIN,
-    *job_health.SKIPPED,
+    *alert_episodes.ALERT_COLUMNS,
+    *job_health.RETRY_COLUMNS,
+    *job_health.HOLD_COLUMNS,
+    *job_health.FAILURE_COLUMNS,
+    *job_health.SKIPPED_COLUMNS,
 )
 
 
 def book_jobs(job_ids: Collection[int], now: dt.datetime) -> int:
     """Bring the timelines of these jobs in line with the jobs as they are now; returns how many were booked.
 
-    Instants of the old schedule up to the edit that no run covered, and instants that fell while a job was disabled,
-    become one SKIPPED run with the reason; the new schedule counts from the edit. A job that is booked because the
-    rules of time zones changed keeps its timeline: only instants that no run covers are computed again. Jobs whose row
-    another transaction has locked are left for the next tick. A job that only this host cannot compute is left for
+    One SKIPPED run, with the reason, records the instants of the old schedule up to the edit that no run covered, and
+    the instants that came while a job was disabled. The new schedule counts from the edit. A job that is booked because
+    the rules of time zones changed keeps its timeline: only instants that no run covers are computed again. Jobs whose
+    row another transaction has locked are left for the next tick. A job that only this host cannot compute is left for
     other hosts.
     """
     _add_missing_states(job_ids)
@@ -70,7 +70,7 @@ def _book_unlocked_jobs(job_ids: Collection[int], now: dt.datetime) -> int:
         before = copy.copy(states[job.pk])
         try:
             run = rebook_in_memory(job, states[job.pk], now)
-        except Exception as error:  # only an error of this host is handled; the caller gets any other
+        except Exception as error:  # only an error of this host is handled; any other error is raised again
             if not is_host_local_error(error):
                 raise
             states[job.pk] = before
@@ -122,7 +122,8 @@ def is_host_local_error(error: Exception) -> bool:
 
 
 def _set_host_local_error(state: JobState, error: Exception, now: dt.datetime) -> list[JobState]:
-    """Set the error that this host cannot book the job. The job stays marked as edited: each tick tries again."""
+    """Record the error because of which this host cannot book the job. The job stays marked as edited: each tick tries
+    again."""
     text = f"{settings.hostname}: {error}"
     if text == state.schedule_error:
         return []

@@ -20,7 +20,7 @@ from chroniker.models import JobState
 
 M = TypeVar("M", bound=Model)
 Columns = dict["Field[Any, Any]", list[Any]]
-#: PostgreSQL types, each with the text of a value within an array, which needs no quotes.
+#: For some PostgreSQL types: the function that makes the text of a value within an array. The text needs no quotes.
 _TEXTS: dict[str, Callable[[Any], str]] = {
     "bigint": str,
     "integer": str,
@@ -30,12 +30,12 @@ _TEXTS: dict[str, Callable[[Any], str]] = {
 }
 
 
-#: Not a setting: tests turn it off to compare both forms, which do the same.
-ENABLED = True
+#: Not a setting: tests set it to False, to compare the two forms. Both do the same.
+USE_WHOLE_COLUMNS = True
 
 
 def _can_send_whole_columns(connection: BaseDatabaseWrapper) -> bool:
-    return ENABLED and connection.vendor == "postgresql"
+    return USE_WHOLE_COLUMNS and connection.vendor == "postgresql"
 
 
 def insert_rows(model: type[M], rows: Sequence[M]) -> None:
@@ -114,7 +114,7 @@ def _single_values(columns: Columns) -> Iterator[Any]:
 
 
 def _array_values(columns: Columns) -> Iterator[Any]:
-    """All values of each column for the driver. Arrays of the frequent types as text: the driver is slow with lists."""
+    """All values of each column for the driver. Values of frequent types become one text, since lists are slow."""
     connection = connections[settings.database]
     for (field, values), kind in zip(columns.items(), _column_types(connection, columns), strict=True):
         if (text := _TEXTS.get(kind)) is not None:
@@ -144,7 +144,7 @@ def _arrays_sql(connection: BaseDatabaseWrapper, columns: Columns) -> str:
 
 def insert_or_add_numbers(rows: Sequence[Model], *, key: Sequence[str], keep_largest: Collection[str]) -> None:
     """Insert these rows, or add their numbers to the rows with the same key. In the columns ``keep_largest``, the
-    larger number is kept. One statement; SQLite, which takes fewer parameters, may need more."""
+    larger number is kept. One statement; on SQLite, which permits fewer parameters, possibly more."""
     connection = connections[settings.database]
     if not rows:
         return

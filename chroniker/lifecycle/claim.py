@@ -36,11 +36,11 @@ BOOKING = (
     "backfill_at",
     "last_token",
     "last_instant",
-    *job_health.RETRY,
-    *job_health.HOLD,
-    *job_health.CHAIN,
-    *job_health.SKIPPED,
-    *alert_episodes.MARKS,
+    *job_health.RETRY_COLUMNS,
+    *job_health.HOLD_COLUMNS,
+    *job_health.FAILURE_COLUMNS,
+    *job_health.SKIPPED_COLUMNS,
+    *alert_episodes.ALERT_COLUMNS,
 )
 
 
@@ -49,11 +49,11 @@ def claim(plans: Sequence[Plan], now: dt.datetime, *, wait_for_locks: bool = Fal
 
     A claim for every host is a parent, which is never started, followed by a child for each live host (``host_runs``).
 
-    Guarantees: a plan is written only if its job's state has the revision that the plan was drawn from, so that each
-    instant is claimed once and no edit is overwritten. The next instant is booked in the same transaction that
-    inserts the run: a crash may lose a run, and record that, but never repeats one. What can change without the
-    revision (pauses, the switch of the job, its group's limit, its dependencies, the force-run flag, a jump of the
-    database's clock) is checked again under the claim's locks. A batch has the same result as its plans claimed one
+    Guarantees: a plan is written only if its job's state still has the revision that the plan was computed from. So
+    each instant is claimed once and no edit is overwritten. The next instant is booked in the same transaction that
+    inserts the run: a crash may lose a run, which is recorded, but never repeats one. What can change without a change
+    of the revision (pauses, the switch of the job, its group's limit, its dependencies, the force-run flag, a jump of
+    the database's clock) is checked again under the claim's locks. A batch has the same result as its plans claimed one
     after the other. *Not checked again:* blackouts and live hosts; they may have changed since the plan was computed.
 
     ``wait_for_locks``: wait instead of skipping locked rows (a person requested this job). Raises
@@ -67,7 +67,7 @@ def claim(plans: Sequence[Plan], now: dt.datetime, *, wait_for_locks: bool = Fal
     edges = dependencies.read_dependency_edges(
         [plan.job_id for plan in plans if plan.kind.dependencies is not Scope.NONE]
     )
-    claimed = _claim(plans, edges, now, wait_for_locks)
+    claimed = _write_plans(plans, edges, now, wait_for_locks)
     if run_claimed.has_listeners(Run):
         for run in claimed:
             send_signal_after_commit(
@@ -77,7 +77,7 @@ def claim(plans: Sequence[Plan], now: dt.datetime, *, wait_for_locks: bool = Fal
 
 
 @transactional
-def _claim(plans: Sequence[Plan], edges: Sequence[Edge], now: dt.datetime, wait_for_locks: bool) -> list[Run]:
+def _write_plans(plans: Sequence[Plan], edges: Sequence[Edge], now: dt.datetime, wait_for_locks: bool) -> list[Run]:
     limits = lock_group_limits(plans, skip_locked=not wait_for_locks) if any(plan.job.group for plan in plans) else {}
     unchanged = backfills.lock_backfills_and_drop_stale_plans(
         _lock_states_and_drop_stale_plans(plans, edges, skip_locked=not wait_for_locks)
@@ -89,10 +89,10 @@ def _claim(plans: Sequence[Plan], edges: Sequence[Edge], now: dt.datetime, wait_
     if admitted:
         _insert_rows_of_plans(admitted, checked_at)
         _write_alerts(admitted, checked_at)
-        write_states([plan.after for plan in admitted], BOOKING)
+        write_states([plan.state_after for plan in admitted], BOOKING)
         backfills.write_backfills([plan.backfill for plan in admitted if plan.backfill])
         activations.end_activations_of_plans(admitted, checked_at)
-        activations.insert_for_ended_chains([], [plan.after for plan in admitted], checked_at)
+        activations.insert_for_ended_chains([], [plan.state_after for plan in admitted], checked_at)
     return [run for plan in admitted for run in plan.opened_runs]
 
 
@@ -117,8 +117,9 @@ def _locked_revisions(skip_locked: bool, ids: Collection[int]) -> QuerySet[JobSt
 def _still_eligible(plans: Sequence[Plan], now: dt.datetime) -> tuple[list[Plan], dt.datetime]:
     """Check, under the locks, the conditions that may change without the revision, and the clock. One statement.
 
-    A separate statement: one that waits for locks reads other tables as they were before the wait. The second value is
-    the time of the check, at least ``now``: a dependency that finished after ``now`` may have made a plan eligible.
+    It is a separate statement, because a statement that waits for locks reads other tables as they were before the
+    wait. The second value is the time of the check, at least ``now``: a dependency that finished after ``now`` may have
+    made a plan eligible.
     """
     if not plans:
         return [], now
@@ -138,7 +139,7 @@ def _still_eligible(plans: Sequence[Plan], now: dt.datetime) -> tuple[list[Plan]
 
 
 def _eligible_states(**ids_by_scope: Collection[int]) -> QuerySet[JobState, Any]:
-    """``ids``: the jobs to check by the name of each scope of their dependencies."""
+    """``ids_by_scope``: the jobs to check, by the name of the scope of their dependencies."""
     allowed = Q(pk__in=[])
     for name, scoped in ids_by_scope.items():
         allowed |= Q(~dependencies.is_blocked(Scope[name]), AnyOf("pk", scoped))
@@ -148,7 +149,7 @@ def _eligible_states(**ids_by_scope: Collection[int]) -> QuerySet[JobState, Any]
 
 
 def _lower_force_run_flags(plans: list[Plan], *, skip_locked: bool) -> list[Plan]:
-    """Lower the flags of plans by flag; leave out plans whose flag another claimer has lowered."""
+    """Clear the flags that these plans need; leave out plans whose flag another claimer has cleared."""
     by_flag = [plan.job_id for plan in plans if plan.kind.by_flag]
     if not by_flag:
         return plans
@@ -168,7 +169,7 @@ def _insert_rows_of_plans(plans: Sequence[Plan], now: dt.datetime) -> None:
             _set_times_to_claim_time(run, now)
             run.redispatch_at = redispatch_at if run.status == Status.CLAIMED else None
         if plan.sent_to is not None and plan.claimed_run:
-            record_dispatch_in_advance(plan.claimed_run, plan.sent_to, now, delays.of(plan.job))
+            record_dispatch_in_advance(plan.claimed_run, plan.sent_to, now, delays.delay_for_job(plan.job))
     insert_rows(Run, runs)
     add_request_events([plan.opened_runs[0] for plan in plans if plan.kind is MANUAL and plan.opened_runs], now)
     enqueue_end_messages([plan.missed for plan in plans if plan.missed], now)
@@ -177,8 +178,9 @@ def _insert_rows_of_plans(plans: Sequence[Plan], now: dt.datetime) -> None:
 
 
 def _write_alerts(plans: Sequence[Plan], now: dt.datetime) -> None:
-    """Write the alerts that these claims raise and end, and set the next look. No statement without such alerts."""
-    all_changes = alert_conditions.begin_changes((plan.after, plan.job) for plan in plans)
+    """Write the alerts that these claims raise and end, and set the time of the next check. No statement without such
+    alerts."""
+    all_changes = alert_conditions.begin_changes((plan.state_after, plan.job) for plan in plans)
     for plan, changes in zip(plans, all_changes, strict=True):
         alert_conditions.add_changes_by_state(changes)
         if plan.missed is not None:
@@ -189,12 +191,13 @@ def _write_alerts(plans: Sequence[Plan], now: dt.datetime) -> None:
         moments = [alert_conditions.next_alert_at(changes, opened, now)]
         if opened is None:  # another run may be open
             moments.append(plan.state.alert_at)
-        plan.after.alert_at = min(filter(None, moments), default=None)
+        plan.state_after.alert_at = min(filter(None, moments), default=None)
     alert_episodes.write_changes(all_changes, now)
 
 
 def _set_times_to_claim_time(run: Run, now: dt.datetime) -> None:
-    """The plan was computed earlier; its runs are claimed, skipped, or started (parents) now."""
+    """Set the times of the run to now. The plan was computed earlier, but its run is claimed, skipped or started
+    now."""
     run.claimed_at = now
     run.started_at = now if run.started_at else None
     run.finished_at = now if run.finished_at else None
@@ -203,6 +206,6 @@ def _set_times_to_claim_time(run: Run, now: dt.datetime) -> None:
 def _make_lease(run: Run, plan: Plan, now: dt.datetime) -> Lease:
     lease = unsaved_row(Lease, run_id=run.pk, job_id=run.job_id, slot=run.slot, token=run.token)
     lease.expires_at = now + plan.start_deadline
-    if run.required_host == EVERY_HOST:  # its progress: how many hosts have reported
+    if run.required_host == EVERY_HOST:  # its progress is the number of hosts that have reported
         lease.total_parts, lease.total_parts_complete = len(plan.opened_runs) - 1, 0
     return lease

@@ -44,7 +44,10 @@ def make_plan(
     ready_until: dt.datetime | None = None,
     waiting: Sequence[Activation] = (),
 ) -> Plan:
-    """The plan of a claim of this kind. ``ready_until``: see ``plan_scheduled``. ``waiting``: its activations."""
+    """The plan of a claim of this kind.
+
+    ``ready_until``: see ``plan_scheduled``. ``waiting``: activations that wait for the job.
+    """
     if kind is OVERLAPPED:
         return plan_overlapped(state, now)
     if kind is SCHEDULED:
@@ -60,7 +63,7 @@ def make_plan(
 
 def plan_scheduled(state: JobState, now: dt.datetime, ready_until: dt.datetime | None = None) -> Plan:
     """Cover the instants that are due (and, for a dependent, ready). Instants in blackouts and late ones are skipped.
-    The rest gets a run, as the job's catch-up says: one for all of them, for the first, or for the last.
+    The other instants get one run by the job's catch-up: for all of them, for the first, or for the last.
 
     ``ready_until``: the first pending instant of a dependee; only earlier instants are ready. The claimed run covers
     all instants from its first to the last one outside blackouts, including those in blackouts between the two.
@@ -78,7 +81,7 @@ def plan_scheduled(state: JobState, now: dt.datetime, ready_until: dt.datetime |
         first = _skip_instants_past_grace(plan, now, closed, first, min(limit, bound), bound)
     is_closed = bool(closed) and first is not None and closed_time_at(closed, first, spec.timezone) is not None
     if first is None or (plan.runs and first > bound) or is_closed:
-        set_next_instant(plan.after, first, offset)
+        set_next_instant(plan.state_after, first, offset)
         return plan
     following, until = next_after(spec, first), first
     if following is not None and following <= bound and job.catch_up != CatchUp.EACH:  # several instants wait
@@ -90,16 +93,19 @@ def plan_scheduled(state: JobState, now: dt.datetime, ready_until: dt.datetime |
         add_run(plan, now, Status.SKIPPED, Trigger.SCHEDULE, first, before, Reason.of(Code.CATCH_UP))
         first = until
     add_run(plan, now, Status.CLAIMED, Trigger.SCHEDULE, first, until)
-    set_next_instant(plan.after, following, offset)
+    set_next_instant(plan.state_after, following, offset)
     return plan
 
 
 def _skip_instants_in_blackouts(
     plan: Plan, now: dt.datetime, closed_times: list[ClosedTime], first: dt.datetime, bound: dt.datetime
 ) -> dt.datetime | None:
-    """Record the instants in blackouts from ``first`` on as skipped. Returns the first instant outside, or not due."""
+    """Record the instants in blackouts from ``first`` on as skipped.
+
+    Returns the first instant that is outside blackouts, or that is not due.
+    """
     spec, following = plan.spec, first
-    rounds = len(closed_times) * 2 if first <= bound else 0  # of which each skips one span of a blackout
+    rounds = len(closed_times) * 2 if first <= bound else 0  # each round skips one span of a blackout
     for _each in range(rounds):
         within = closed_span_from(spec, closed_times, following, bound)
         if within is None:
@@ -146,7 +152,7 @@ def plan_overlapped(state: JobState, now: dt.datetime) -> Plan:
         until = latest_until(job.spec, bound) or first
         add_run(plan, now, Status.SKIPPED, Trigger.SCHEDULE, first, until, Reason.of(Code.OVERLAP))
         first = next_after(job.spec, until)
-    set_next_instant(plan.after, first, offset)
+    set_next_instant(plan.state_after, first, offset)
     return plan
 
 
@@ -170,7 +176,8 @@ def plan_manual_run(
 ) -> Plan:
     """One run on request: covers no instants and leaves the schedule where it is. ``args``: for this run only.
 
-    ``instant``: what the run is for, instead of now. Its interval is that of the schedule as it is now.
+    ``instant``: the scheduled time that the run is for, instead of now. Its interval is computed by the current
+    schedule.
     """
     plan = begin_plan(kind, state)
     add_run(plan, now, Status.CLAIMED, Trigger.MANUAL, args=args)
@@ -183,7 +190,8 @@ def plan_manual_run(
 
 
 def plan_retry(state: JobState, now: dt.datetime) -> Plan:
-    """The next attempt of a chain, for the instants and with the arguments of the one before. Covers no instants."""
+    """The next attempt of a chain. Its instants and arguments are those of the attempt before. It covers no
+    instants."""
     plan = begin_plan(RETRY, state)
     failed = {
         name: state.__dict__.get(f"failed_{name}") for name in RETRY_INHERITS
@@ -192,6 +200,7 @@ def plan_retry(state: JobState, now: dt.datetime) -> Plan:
     run = plan.runs[-1]
     for name, value in failed.items():
         setattr(run, name, value)
-    # The state knows these too: a retry whose failed attempt was deleted still belongs to its chain. It has no instant.
+    # The state has these values too. So a retry belongs to its chain even if its failed attempt was deleted; it has no
+    # instant then.
     run.chain, run.origin, run.depth = state.retry_of, state.retry_origin, failed["depth"] or 0
     return plan

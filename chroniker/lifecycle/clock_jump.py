@@ -1,4 +1,4 @@
-"""After a jump of the database's clock: restart the times that were computed by it."""
+"""After a jump of the database's clock: set the times again that were computed by this clock."""
 
 from __future__ import annotations
 
@@ -16,8 +16,8 @@ logger = logging.getLogger(__name__)
 def restart_after_clock_jump() -> None:
     """Bring leases, start deadlines and redispatch times back within their bounds, counted from now.
 
-    A lease that is held is only shortened, and to one full lease: no holder can have renewed later than now. A claim
-    that has not started gets a new start deadline, whichever way the clock jumped, because no worker may take it while
+    A held lease is only shortened, to the length of one lease: no holder can have renewed later than now. A run that
+    has not started gets a new start deadline, after a jump in either direction, because no worker may take it while
     starts are suspended. Each host that detects the jump does this in each tick until the suspension ends, and once
     after it: a transaction that was open during the jump may commit after the first time.
     """
@@ -30,7 +30,7 @@ def restart_after_clock_jump() -> None:
 
 
 def _lengths_of_held_leases() -> list[float]:
-    """The lengths of the held leases, by their holders' settings. All should be the length that this process has."""
+    """The lengths of the held leases, by their holders' settings. Logs a warning if one differs from this process's."""
     held = Lease.objects.filter(nonce__isnull=False, seconds__isnull=False).order_by("seconds")
     lengths = list(held.values_list("seconds", flat=True).distinct())
     own = settings.lease.total_seconds()

@@ -1,4 +1,4 @@
-"""Close runs: finished by their worker, or cancelled before they started; and what follows from each end."""
+"""Close runs that their worker has finished, or that were cancelled before they started; write the results."""
 
 from __future__ import annotations
 
@@ -32,15 +32,15 @@ from chroniker.models.statements import Statement, compiled_once, parameter, par
 from chroniker.reasons import NO_REASON, Code, Reason
 
 #: The columns of JobState that the end of a run may write.
-CLOSED = (
+CLOSE_COLUMNS = (
     "last_status",
     "last_finished_at",
     "last_seconds",
     "backfill_at",
-    *job_health.RETRY,
-    *job_health.HOLD,
-    *job_health.RESULT,
-    *alert_episodes.MARKS,
+    *job_health.RETRY_COLUMNS,
+    *job_health.HOLD_COLUMNS,
+    *job_health.RESULT_COLUMNS,
+    *alert_episodes.ALERT_COLUMNS,
 )
 
 ERROR_LINE_LENGTH = 300
@@ -56,7 +56,7 @@ class Outcome:
     progress: tuple[int, int] | None = None  #: (total, complete)
     unstored: int = 0  #: characters of output that are not stored yet
     survivors: tuple[str, ...] = ()  #: names of processes that could not be killed: the job's slot waits for their end
-    retry_at_once: bool = False  #: if the run is retried, then without a back-off
+    retry_at_once: bool = False  #: a retry of this run has no back-off
     error_line: str = ""  #: its last line on stderr, if it did not succeed
     cpu_seconds: float | None = None
     max_rss_kb: int | None = None
@@ -65,8 +65,8 @@ class Outcome:
 def finish(run_id: UUID, token: int, nonce: UUID, outcome: Outcome) -> bool:
     """RUNNING → the outcome's status, by the supervisor that started the run; returns whether the row now shows it.
 
-    Idempotent by the nonce. A report that comes after the run was lost changes nothing and leaves an event. A report
-    that comes before the last of the output is stored leaves an event too: the reporter may die before it stores that.
+    Idempotent by the nonce. A report that comes after the run was lost changes nothing and leaves an event. If the
+    last output is not stored yet, the report leaves an event too: the reporter may die before it stores that output.
     """
     shown, ended = _finish(run_id, token, nonce, outcome)
     send_finished_signals(ended)
@@ -142,7 +142,7 @@ def _conclude_one(states: Sequence[JobState], run: Run, outcome: Outcome) -> lis
 
 
 def _delete_or_keep_lease(run_id: UUID, survivors: Sequence[str]) -> None:
-    """Delete the lease of a run that is being closed, or keep it for these processes: its job must not run beside them.
+    """Delete the lease of a run that is being closed, or keep it: the job must not run beside these processes.
 
     Its supervisor renews a kept lease, and releases it when they have ended. Without a supervisor it expires.
     """
@@ -177,11 +177,12 @@ def _cancel_in_transaction(run_ids: Collection[UUID]) -> list[Run]:
         **Reason.of(Code.STOPPED_EARLY).columns(),
     )
     Lease.objects.filter(pk__in=ids).delete()
-    return conclude_runs(states, list(annotate_recipients(Run.objects.filter(pk__in=ids).select_related("job__group"))))
+    ended = Run.objects.filter(pk__in=ids).select_related("job__group")
+    return conclude_runs(states, list(annotate_recipients(ended)))
 
 
 def cancel_unstarted_runs(run_ids: Collection[UUID]) -> bool:
-    """CLAIMED → STOPPED, for those of these runs with a stop request and without a start; returns whether any was."""
+    """CLAIMED → STOPPED, for those of these runs with a stop request that have not started; returns if any was."""
     ended = _cancel_in_transaction(run_ids)
     send_finished_signals(ended)
     return bool(ended)
@@ -190,7 +191,7 @@ def cancel_unstarted_runs(run_ids: Collection[UUID]) -> bool:
 def conclude_runs(
     states: Sequence[JobState], ended_runs: list[Run], parents: Collection[UUID] = (), *, retry_at_once: bool = False
 ) -> list[Run]:
-    """Write results, retries and messages of these runs, and close parents without an open child. Returns both."""
+    """Write results, retries and messages of these runs, and close parents without an open child; returns them all."""
     if candidates := {*parents, *(run.parent_id for run in ended_runs if run.parent_id)}:
         closed = host_runs.close_finished_parents(candidates)
         if waiting := set(parents) - closed:
@@ -201,13 +202,12 @@ def conclude_runs(
 
 
 def _write_consequences(states: Sequence[JobState], runs: Sequence[Run], retry_at_once: bool) -> None:
-    """Write the consequences of the ended runs: the job's results, a retry by its policy, and the messages."""
-    # Each was closed just now, in this transaction.
+    """Write what follows from the ended runs: the job's results, a retry by its policy, and the messages."""
     now = max((run.finished_at for run in runs if run.finished_at is not None), default=None) or database_now()
     by_job = {state.pk: state for state in states}
     parents = [run.pk for run in runs if run.required_host == EVERY_HOST]
     lost = host_runs.parents_with_lost_child(parents) if parents else set()
-    # The end of a child has its consequences with its parent's end.
+    # The results of a child are written when its parent ends.
     ended, settled = list[Run](), [run for run in runs if run.slot == "" and run.job_id in by_job]
     backfill_of = backfills.lock_backfills_of(settled)
     for run in settled:
@@ -223,7 +223,7 @@ def _write_consequences(states: Sequence[JobState], runs: Sequence[Run], retry_a
         job_health.record_run_end(state, run, has_retry=has_retry)
         ended += [] if has_retry else [run]
     _write_alerts(by_job, settled, backfill_of, now)
-    write_states([by_job[run.job_id] for run in settled], CLOSED)
+    write_states([by_job[run.job_id] for run in settled], CLOSE_COLUMNS)
     backfills.write_backfills(list(backfill_of.values()))
     activations.insert_for_ended_chains(ended, [by_job[run.job_id] for run in settled], now)
     if any(run.status == Status.LOST for run in runs):

@@ -25,7 +25,7 @@ def delete_jobs(job_ids: Collection[int], *, wait_for_locks: bool = False) -> li
     """
     states = JobState.objects.filter(pk__in=job_ids)
     mine = set(lock_rows(states, skip=not wait_for_locks).values_list("pk", flat=True))
-    # A job whose state is locked may be claimed just now. One without a state was never booked, and cannot be.
+    # A job whose state another transaction has locked may be claimed just now. A job without a state cannot be claimed.
     free = set(job_ids) - (set(states.values_list("pk", flat=True)) - mine)
     ids = list(lock_rows(jobs_to_delete().filter(pk__in=free), skip=not wait_for_locks).values_list("pk", flat=True))
     Job.objects.filter(pk__in=ids).delete()

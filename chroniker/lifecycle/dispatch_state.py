@@ -16,9 +16,9 @@ from chroniker.lifecycle.transactions import lock_rows, transactional
 from chroniker.models import Job, Run, Status
 from chroniker.reasons import NO_REASON, Code, Reason
 
-LONGEST_WAIT = dt.timedelta(hours=1)
+MAX_REDISPATCH_DELAY = dt.timedelta(hours=1)
 #: A claim is dispatched at least this often before its start deadline, because each message may be lost with a broker
-#: or a worker. The distance is never shorter than ``CHRONIKER_REDISPATCH_SECONDS``.
+#: or a worker. The time between two dispatches is never shorter than ``CHRONIKER_REDISPATCH_SECONDS``.
 CHANCES = 10
 NO_TAKER_WAIT = dt.timedelta(seconds=5)
 
@@ -27,9 +27,9 @@ NO_TAKER_WAIT = dt.timedelta(seconds=5)
 def record_dispatched(runs: Collection[Run], now: dt.datetime) -> None:
     """Record that executors accepted these runs, each with its ``job``, and set the time of the next dispatch.
 
-    The delay doubles with each dispatch, up to ``LONGEST_WAIT`` or a tenth of the start deadline. ``queue`` of each run
-    is the queue that its message was sent to. ``now`` may be a little before the time of the claims, which read the
-    database's clock later: then the dispatch gets that time.
+    The delay doubles with each dispatch, up to ``MAX_REDISPATCH_DELAY`` or a tenth of the start deadline. ``queue`` of
+    each run is the queue that its message was sent to. ``now`` may be a little before the time of the claims, because
+    they read the database's clock later. Then the time of the claims is recorded.
     """
     now = max([now, *(run.claimed_at for run in runs)])
     _open_claims([run.pk for run in runs]).update(
@@ -47,7 +47,7 @@ class FirstDelays:
     def __init__(self) -> None:
         self._found: dict[int | None, dt.timedelta] = {}
 
-    def of(self, job: Job) -> dt.timedelta:
+    def delay_for_job(self, job: Job) -> dt.timedelta:
         own = job.start_deadline_seconds
         if own not in self._found:
             self._found[own] = _delay_after(own, 0)
@@ -55,16 +55,16 @@ class FirstDelays:
 
 
 def record_dispatch_in_advance(run: Run, queue: str, now: dt.datetime, delay: dt.timedelta) -> None:
-    """Set the columns of a claim, before it is inserted, that its dispatch right after the commit would set.
+    """Set the columns that the dispatch right after the commit would set. The run is not inserted yet.
 
-    If the claimer dies before it sends the message, the second one is sent like that of a lost message.
+    If the claimer dies before it sends the message, a tick sends it again, as after the loss of a message.
     """
     run.dispatch_count, run.queue, run.dispatched_at, run.redispatch_at = 1, queue, now, now + delay
 
 
 @transactional
 def correct_queues(runs: Collection[Run]) -> None:
-    """Record the queues of these runs: their messages were sent to other queues than recorded in advance."""
+    """Record the queues to which the messages of these runs were sent: they differ from those recorded in advance."""
     _open_claims([run.pk for run in runs]).update(queue=_case_by_run({run.pk: run.queue for run in runs}, CharField()))
 
 
@@ -85,7 +85,7 @@ def _next_dispatch_delay(run: Run) -> dt.timedelta:
 def _delay_after(start_deadline_seconds: int | None, dispatches: int) -> dt.timedelta:
     """The delay after the next dispatch, if there were this many dispatches before."""
     longest, shortest = (
-        min(settings.start_deadline_of(start_deadline_seconds) / CHANCES, LONGEST_WAIT),
+        min(settings.start_deadline_of(start_deadline_seconds) / CHANCES, MAX_REDISPATCH_DELAY),
         settings.redispatch,
     )
     return min(shortest * (1 << min(dispatches, 16)), max(longest, shortest))
@@ -95,8 +95,9 @@ def _delay_after(start_deadline_seconds: int | None, dispatches: int) -> dt.time
 def reserve_for_redispatch(run_ids: Collection[UUID], now: dt.datetime) -> set[UUID]:
     """Reserve claims whose redispatch is due; returns the ids that this caller may dispatch.
 
-    Concurrent ticks find the same claims, and a worker has to refuse every duplicate message; so one tick sends it. If
-    the caller dies before it sends, the claims are due again after ``CHRONIKER_REDISPATCH_SECONDS``.
+    Concurrent ticks find the same claims, and a worker has to refuse every duplicate message; so only one tick sends
+    it. If the caller dies before it sends the messages, the claims are due again after
+    ``CHRONIKER_REDISPATCH_SECONDS``.
     """
     waiting = _open_claims(run_ids).filter(redispatch_at__lte=now)
     mine = set(lock_rows(waiting, skip=True).values_list("pk", flat=True))
@@ -108,7 +109,7 @@ def reserve_for_redispatch(run_ids: Collection[UUID], now: dt.datetime) -> set[U
 def record_not_accepted(run_ids: Collection[UUID], now: dt.datetime, error: str = "", *, is_new: bool = False) -> None:
     """Record that no executor accepted these runs (no broker, no capacity): redispatch soon, and show the error.
 
-    ``is_new``: they were never sent, whatever was recorded in advance.
+    ``is_new``: they were never sent, even if a dispatch was recorded in advance.
     """
     because = Reason.of(Code.NOT_ACCEPTED, error=error) if error else NO_REASON
     never_sent = {"dispatched_at": None, "dispatch_count": 0} if is_new else {}

@@ -17,16 +17,18 @@ def plan_run_for_activations(state: JobState, now: dt.datetime, waiting: Sequenc
     """One run for the oldest activations: for all of them, the first, or the last, by the job's catch-up.
 
     ``waiting``: the oldest first. Those that waited longer than the misfire grace are passed over. An activation with
-    arguments is never merged with others, and never passed over for a later one: it gets a run of its own, in its turn.
-    The schedule stays where it is.
+    arguments is never merged with others, and never replaced by a later one: it gets its own run, in its turn.
+    The next scheduled time does not change.
     """
     plan, grace = begin_plan(EVENT, state), state.job.misfire_grace_seconds
     since = None if grace is None else now - dt.timedelta(seconds=grace)
     recent = [each for each in waiting if since is None or each.made_at >= since]
-    plan.passed = [(each.pk, Code.TOO_OLD) for each in waiting if since is not None and each.made_at < since]
+    plan.activations_without_run = [
+        (each.pk, Code.TOO_OLD) for each in waiting if since is not None and each.made_at < since
+    ]
     block = _activations_of_next_run(recent, state.job.catch_up)
     if state.job.catch_up == CatchUp.LATEST:
-        plan.passed += [(each.pk, Code.LATER) for each in block[:-1]]
+        plan.activations_without_run += [(each.pk, Code.LATER) for each in block[:-1]]
         block = block[-1:]
     if block:
         _add_run_for_activations(plan, now, block)
@@ -42,7 +44,7 @@ def _activations_of_next_run(waiting: Sequence[Activation], catch_up: str) -> li
 
 
 def _add_run_for_activations(plan: Plan, now: dt.datetime, activations: Sequence[Activation]) -> None:
-    """Add one run for the instants of all these activations; it names the cause of the last one."""
+    """Add one run for the instants of all these activations; its cause is that of the last activation."""
     last = activations[-1]
     add_run(plan, now, Status.CLAIMED, Trigger.EVENT, args=None if last.args is None else to_argument_line(last.args))
     run = plan.runs[-1]
@@ -52,7 +54,7 @@ def _add_run_for_activations(plan: Plan, now: dt.datetime, activations: Sequence
         max(each.instant for each in activations),
     )
     run.interval_start = instant_before(plan.spec, run.instant)
-    plan.taken = [each.pk for each in activations]
+    plan.taken_activations = [each.pk for each in activations]
 
 
 def to_argument_line(words: Sequence[str]) -> str:

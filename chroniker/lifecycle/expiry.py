@@ -21,7 +21,10 @@ from chroniker.reasons import Code, Reason
 
 
 class HostProcesses(Protocol):
-    """The processes of one host's runs. ``locks_decide``: a kernel lock file, not the lease, decides if a run lives."""
+    """The processes of one host's runs.
+
+    ``locks_decide``: a kernel lock file, not the lease, shows whether a run is alive.
+    """
 
     @property
     def host(self) -> str: ...
@@ -34,16 +37,17 @@ class HostProcesses(Protocol):
 def expire_runs(limit: int, local_processes: HostProcesses | None = None) -> list[Run]:
     """CLAIMED → LOST past the start deadline; RUNNING → LOST when the lease ran out. Returns the runs that were closed.
 
-    Where locks decide, a run of this host is lost at once when its lock is free, and never while it is held: the lease
-    does not matter then; without a lock file (None) the lease decides. Remaining processes of a run of this host are
-    killed before the run is closed; a run with processes that survive stays open. Runs that a fence holds are left for
-    the next tick. Of a run on every host, a child that has not begun is lost as soon as its host is no longer live; the
-    parent is closed with its last child. While the database's clock cannot be trusted nothing is closed.
+    With lock files, a run of this host is lost at once when its lock is free, and it is never lost while the lock is
+    held: the lease does not matter. If the run has no lock file (None), the lease decides. Remaining processes of a run
+    of this host are killed before the run is closed; a run with processes that survive stays open. Runs whose row a
+    fence has locked are left for the next tick. Of a run on every host, a child that has not started is lost as soon as
+    its host is no longer live; the parent is closed with its last child. While the database's clock cannot be trusted
+    nothing is closed.
     """
     overdue = Q(expires_at__lt=FromNow(-settings.drift_allowance))
     lost: list[Run] = []
     if local_processes is not None and local_processes.locks_decide:
-        # From the few leases to their runs: the other way round SQLite would read the whole history.
+        # Select the runs by the few leases: with a condition on runs alone, SQLite would read the whole history.
         leased = Run.objects.filter(pk__in=Lease.objects.values("pk"))
         running = list(leased.filter(status=Status.RUNNING, host=local_processes.host).values_list("pk", flat=True))
         held = {run_id: local_processes.is_held(run_id) for run_id in running}
@@ -64,8 +68,8 @@ def expire_runs(limit: int, local_processes: HostProcesses | None = None) -> lis
 def _kill_remaining_processes(run_ids: list[UUID], local_processes: HostProcesses) -> list[UUID]:
     """Kill the remaining processes of these runs on this host; returns the runs without a process that survives.
 
-    A run whose lock is held has a keeper: that kills the processes by its own deadline. None is killed because of a
-    jump of the database's clock: then these runs are not closed either.
+    A run whose lock is held has a keeper: the keeper kills the processes by its own deadline. After a jump of the
+    database's clock no process is killed, and these runs are not closed.
     """
     if jump_detection.read_clock().suspended_because:
         return []
@@ -91,11 +95,14 @@ def _close_as_lost(
     ids = set(
         lock_rows(leases.filter(still_overdue) if still_overdue else leases, skip=True).values_list("pk", flat=True)
     )
-    # After the locks, which may have taken their time. A tick has looked before; the clock may have jumped since.
+    # Check the clock after the locks: the wait for them may have been long. The tick has checked the clock before, but
+    # it may have jumped since.
     if not ids or jump_detection.read_clock().suspended_because:
         return []
     closed = set(Run.objects.filter(pk__in=ids).exclude(status__in=OPEN).values_list("pk", flat=True))
-    Lease.objects.filter(pk__in=closed).delete()  # the supervisor that waited for their processes has ended
+    Lease.objects.filter(
+        pk__in=closed
+    ).delete()  # kept leases: the supervisors that waited for remaining processes have ended
     ids -= closed
     parents = set(Run.objects.filter(pk__in=ids, required_host=EVERY_HOST).values_list("pk", flat=True))
     ids -= parents

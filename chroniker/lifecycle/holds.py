@@ -7,7 +7,7 @@ from collections.abc import Collection
 from chroniker.clock.database_clock import database_now
 from chroniker.lifecycle import alert_conditions, alert_episodes
 from chroniker.lifecycle.bulk import write_states
-from chroniker.lifecycle.job_health import HOLD, lift_hold
+from chroniker.lifecycle.job_health import HOLD_COLUMNS, lift_hold
 from chroniker.lifecycle.transactions import lock_rows, transactional
 from chroniker.models import Job, JobState
 
@@ -26,5 +26,5 @@ def resume_jobs(job_ids: Collection[int]) -> list[int]:
         alert_conditions.add_changes_by_state(changes)
         changes.state.alert_at = now if changes.rules.depend_on_time else changes.state.alert_at
     alert_episodes.write_changes(all_changes, now)
-    write_states(held, (*HOLD, "resumed_at", *alert_episodes.MARKS))
+    write_states(held, (*HOLD_COLUMNS, "resumed_at", *alert_episodes.ALERT_COLUMNS))
     return [state.pk for state in held]

@@ -1,9 +1,9 @@
 """Runs on every host: a parent, which owns the instant and the job's lease, and a child for each live host.
 
-The parent is never dispatched or started: it is RUNNING from its claim until its last child is closed, which closes it
-in the same transaction. Its lease holds the job's slot, and no worker renews it. When that lease expires, a tick looks
-at the children: while one is open the lease is extended, since each child ends within a bound of its own; when none is
-open, the parent is closed. So every parent ends.
+The parent is never dispatched or started: it is RUNNING from its claim until its last child is closed. The transaction
+that closes the last child also closes the parent. The parent's lease holds the job's slot, and no worker renews it.
+When that lease expires, a tick looks at the children: while one is open the lease is extended, since each child ends
+within a bound of its own; when none is open, the parent is closed. So every parent ends.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ from chroniker.models.base import random_id
 from chroniker.reasons import NO_REASON, Code, Reason
 
 #: A parent's reason names at most this many hosts and counts the others. The run's page lists all.
-MOST_NAMED = 20
+MAX_HOSTS_IN_REASON = 20
 COPIED_TO_CHILDREN = ("trigger", "attempt", "executor", "queue", "argv", "asked_by", *RETRY_INHERITS)
 
 
@@ -45,29 +45,29 @@ def plan_children(plans: Sequence[Plan], now: dt.datetime) -> None:
 def _add_children(plan: Plan, live: Sequence[Host], now: dt.datetime) -> None:
     parent, job = plan.runs[-1], plan.job
     if not live and plan.backfill is not None:
-        plan.is_dropped = True  # nothing has to be accounted for: it waits for a host
+        plan.is_dropped = True  # a backfill covers no instants, so its run can wait for a host
         return
     if not live:
         parent.status, parent.finished_at, parent.uncounted_since = Status.SKIPPED, now, now
         parent.attempt, parent.chain, parent.argv = 0, None, None
-        plan.after.n_skipped += 1
-        if parent.trigger == Trigger.RETRY:  # its chain ends without this attempt
-            for name in job_health.RETRY:
-                setattr(plan.after, name, getattr(plan.state, name))
-            job_health.drop_pending_retry(plan.after, job, now)
+        plan.state_after.n_skipped += 1
+        if parent.trigger == Trigger.RETRY:  # the attempt is skipped, so the chain ends before it
+            for name in job_health.RETRY_COLUMNS:
+                setattr(plan.state_after, name, getattr(plan.state, name))
+            job_health.drop_pending_retry(plan.state_after, job, now)
         parent.code = Code.NO_HOST
         parent.reason_args = {"executor": job.executor, "seconds": f"{settings.host_timeout.total_seconds():g}"}
         plan.missed = plan.missed or parent  # subscribers to missed runs get a message about it
         return
     parent.status, parent.started_at, parent.nonce = Status.RUNNING, now, random_id()
     for host in live:
-        plan.after.last_token += 1
+        plan.state_after.last_token += 1
         child = Run(
             job_id=parent.job_id,
             parent_id=parent.pk,
             slot=str(host.pk),
             required_host=host.name,
-            token=plan.after.last_token,
+            token=plan.state_after.last_token,
             status=Status.CLAIMED,
             claimed_at=now,
             **{name: getattr(parent, name) for name in COPIED_TO_CHILDREN},
@@ -84,8 +84,8 @@ def leases_of_unstarted_children_on_dead_hosts() -> QuerySet[Lease]:
 def close_finished_parents(parent_ids: Collection[UUID]) -> set[UUID]:
     """RUNNING → SUCCEEDED, STOPPED or FAILED, for these parents without open children. Returns the closed ones.
 
-    The caller holds the jobs' states; without that, two last children could each see the other one open. The leases of
-    the other parents get the number of hosts that have reported.
+    The caller has locked the jobs' states; otherwise each of two last children could see the other one as open. The
+    leases of the other parents get the number of hosts that have reported.
     """
     if not parent_ids:
         return set()
@@ -135,14 +135,15 @@ def parent_outcome(parent: Run, children: Sequence[Run]) -> tuple[Status, Reason
         Code.HOSTS,
         done=len(children) - len(others),
         all=len(children),
-        others=[[child.required_host, child.status] for child in others[:MOST_NAMED]],
-        more=max(0, len(others) - MOST_NAMED),
+        others=[[child.required_host, child.status] for child in others[:MAX_HOSTS_IN_REASON]],
+        more=max(0, len(others) - MAX_HOSTS_IN_REASON),
     )
     return (Status.FAILED if parent.stop_requested_at is None else Status.STOPPED), because
 
 
 def add_slow_hosts_to_alerts(all_changes: Iterable[AlertChanges], runs: Iterable[Run]) -> None:
-    """Add the hosts to alerts that one of these ended runs on every host was slow. One statement; none without one."""
+    """Add the slow hosts to the alerts about ended runs on every host that were slow. One statement; none without such
+    an alert."""
     parents = {run.pk: run for run in runs if run.required_host == EVERY_HOST}
     findings = (each for changes in all_changes for each in changes.raised if each.kind == AlertKind.SLOW)
     slow = [(parents[each.run_id], each.args) for each in findings if each.run_id in parents]
@@ -153,7 +154,7 @@ def add_slow_hosts_to_alerts(all_changes: Iterable[AlertChanges], runs: Iterable
     for run, args in slow:
         began = run.started_at or run.claimed_at
         took = [[host, (end - began).total_seconds()] for parent, host, end in children if parent == run.pk and end]
-        args["hosts"] = [each for each in took if each[1] > args["limit"]][:MOST_NAMED]
+        args["hosts"] = [each for each in took if each[1] > args["limit"]][:MAX_HOSTS_IN_REASON]
 
 
 def extend_parent_leases(parent_ids: Collection[UUID]) -> None:

@@ -13,13 +13,13 @@ from chroniker.lifecycle.transactions import lock_rows, transactional
 from chroniker.models import DELAY_BOUNDS, CountedRuns, Run, RunCount, RunHour, RunTotal, Status, Trigger
 from chroniker.schedule import jitter
 
-#: Runs counted in one transaction.
-PORTION = 1000
-#: The bucket of start delays from which on a start is late.
-LATE = 5
+#: One transaction counts at most this many runs.
+MAX_RUNS_PER_TRANSACTION = 1000
+#: The first bucket of start delays in which a start is late.
+FIRST_LATE_BUCKET = 5
 
-_READ = ("job", "parent", "status", "trigger", "scheduled_for", "claimed_at", "started_at", "finished_at")
-_COUNTERS = {
+_READ_COLUMNS = ("job", "parent", "status", "trigger", "scheduled_for", "claimed_at", "started_at", "finished_at")
+_COUNTER_BY_STATUS = {
     Status.SUCCEEDED: "succeeded",
     Status.FAILED: "failed",
     Status.TIMED_OUT: "timed_out",
@@ -33,14 +33,14 @@ _COUNTERS = {
 def count_closed_runs() -> int:
     """Count a portion of the closed runs that are not counted yet; returns how many. Seven statements.
 
-    The mark of each run is removed in the transaction that adds the run, so that a run is counted once also when two
-    ticks do this at the same time, or when the transaction that closed it commits late.
+    The mark of each run is removed in the transaction that counts it. So a run is counted once, even if two ticks do
+    this at the same time, or if the transaction that closed the run commits late.
     """
     waiting = Run.objects.filter(uncounted_since__isnull=False)
-    ids = list(waiting.order_by("uncounted_since").values_list("pk", flat=True)[:PORTION])
+    ids = list(waiting.order_by("uncounted_since").values_list("pk", flat=True)[:MAX_RUNS_PER_TRANSACTION])
     if not ids:
         return 0
-    runs = list(lock_rows(waiting.filter(pk__in=ids).only(*_READ), skip=True))
+    runs = list(lock_rows(waiting.filter(pk__in=ids).only(*_READ_COLUMNS), skip=True))
     hours, totals, outcomes = _sum_up_runs(runs, _jitter_seconds_by_job(ids))
     insert_or_add_numbers(
         [hours[key] for key in sorted(hours)], key=("job", "hour"), keep_largest=("seconds_max", "late_hour")
@@ -65,10 +65,10 @@ def _sum_up_runs(
             start = hour.replace(minute=30 if run.finished_at.minute >= 30 else 0)
             row = hours.setdefault((run.job_id, hour), RunHour(job_id=run.job_id, hour=hour))
             bucket = _start_delay_bucket(run, jitters.get(run.job_id, 0))
-            row.late_hour = hour if bucket is not None and bucket >= LATE else row.late_hour
+            row.late_hour = hour if bucket is not None and bucket >= FIRST_LATE_BUCKET else row.late_hour
             for counts in (row, totals.setdefault(start, RunTotal(start=start))):
                 _count_run(counts, run, bucket)
-            name = _COUNTERS[Status(run.status)]
+            name = _COUNTER_BY_STATUS[Status(run.status)]
             outcome = outcomes.setdefault(name, RunCount(outcome=name))
             outcome.runs += 1
             outcome.seconds += duration_seconds(run) or 0.0
@@ -81,7 +81,7 @@ def _jitter_seconds_by_job(ids: list[UUID]) -> dict[int, int]:
 
 
 def _start_delay_bucket(run: Run, jitter_seconds: int) -> int | None:
-    """The number of the bucket of its start delay; ``None``: it was not started."""
+    """The number of the bucket of the run's start delay; ``None``: the run was not started."""
     if run.started_at is None:
         return None
     since = run.claimed_at
@@ -91,7 +91,7 @@ def _start_delay_bucket(run: Run, jitter_seconds: int) -> int | None:
 
 
 def _count_run(row: CountedRuns, run: Run, bucket: int | None) -> None:
-    names = [_COUNTERS[Status(run.status)]]
+    names = [_COUNTER_BY_STATUS[Status(run.status)]]
     if (seconds := duration_seconds(run)) is not None:
         row.seconds_sum += seconds
         row.seconds_max = max(row.seconds_max, seconds)

@@ -14,9 +14,10 @@ from chroniker.models import JobState, LogChunk, Run, Status
 def create_state_with_reserved_tokens(
     job_id: int, past_runs: int, last_status: str, last_finished_at: dt.datetime | None
 ) -> None:
-    """Create the state of a new job and reserve the tokens 1 to ``runs`` for its past runs; new runs follow them.
+    """Create the state of a new job and reserve the tokens 1 to ``past_runs`` for its past runs; new runs get later
+    tokens.
 
-    ``last_status``: the status of its last past run. Jobs that depend on its success use it.
+    ``last_status``: the status of its last past run. Jobs that depend on the success of this job use it.
     """
     JobState.objects.create(
         job_id=job_id, last_token=past_runs, last_status=last_status, last_finished_at=last_finished_at
@@ -38,12 +39,12 @@ def record_history(job_id: int, runs: Sequence[Run], chunks: Iterable[LogChunk])
         for run in new:
             job_health.count_run_end(state, run)
         job_health.set_recent_durations(state, _recent_seconds(job_id))
-        write_states([state], job_health.RESULT)
+        write_states([state], job_health.RESULT_COLUMNS)
     return len(new)
 
 
 def _recent_seconds(job_id: int) -> list[float]:
-    """The durations of the newest successful runs, the newest last: imported ones may be older than own ones."""
+    """The durations of the newest successful runs, the newest last. Imported runs may be older than stored runs."""
     runs = Run.objects.filter(job=job_id, parent=None, status=Status.SUCCEEDED, started_at__isnull=False)
-    newest = runs.order_by("-token").only("started_at", "finished_at")[: job_health.RECENT]
+    newest = runs.order_by("-token").only("started_at", "finished_at")[: job_health.MAX_RECENT_DURATIONS]
     return [seconds for run in reversed(list(newest)) if (seconds := job_health.duration_seconds(run)) is not None]

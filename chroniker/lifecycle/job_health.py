@@ -8,18 +8,18 @@ import math
 from chroniker.eligibility.claim_kinds import HOLDING
 from chroniker.models import BAD, Job, JobState, Run, Status, Trigger
 
-#: The usual duration is taken from this many latest successes.
-RECENT = 50
+#: The usual duration is computed from this many latest successful runs.
+MAX_RECENT_DURATIONS = 50
 #: A lost run may be retried without limit. From this attempt on, each lost attempt counts as a failure of its chain.
 LOST_ATTEMPTS = 3
 
 #: The columns of the state that a claim, a booking or the end of a run may change here.
-CHAIN = ("failures", "failing_since")
-RETRY = ("retry_at", "retry_attempt", "retry_of", "retry_origin", "retry_status")
-HOLD = ("held_at", "held_by_run")
-SKIPPED = ("n_skipped",)
-RESULT = (
-    *CHAIN,
+FAILURE_COLUMNS = ("failures", "failing_since")
+RETRY_COLUMNS = ("retry_at", "retry_attempt", "retry_of", "retry_origin", "retry_status")
+HOLD_COLUMNS = ("held_at", "held_by_run")
+SKIPPED_COLUMNS = ("n_skipped",)
+RESULT_COLUMNS = (
+    *FAILURE_COLUMNS,
     "last_success_at",
     "last_success_until",
     "done_until",
@@ -35,7 +35,7 @@ RESULT = (
     "p95",
 )
 
-_COUNTERS = {
+_COUNTER_BY_STATUS = {
     Status.SUCCEEDED: "n_succeeded",
     Status.FAILED: "n_failed",
     Status.TIMED_OUT: "n_timed_out",
@@ -68,25 +68,25 @@ def count_backfill_run_end(state: JobState, run: Run) -> None:
 
 def count_run_end(state: JobState, run: Run) -> None:
     """Add this closed run to the counters. An imported run may be older than the last success."""
-    counter = _COUNTERS[Status(run.status)]
+    counter = _COUNTER_BY_STATUS[Status(run.status)]
     setattr(state, counter, getattr(state, counter) + 1)
-    state.bad_permille = bad_permille(state)
+    state.bad_permille = compute_bad_permille(state)
     state.seconds_total += duration_seconds(run) or 0.0
     if run.status == Status.SUCCEEDED and run.finished_at is not None:
         state.last_success_at = max(state.last_success_at or run.finished_at, run.finished_at)
 
 
 def duration_seconds(run: Run) -> float | None:
-    """The duration of a closed run; none if it was not started."""
+    """The duration of a closed run; ``None`` if it was not started."""
     if run.started_at is None or run.finished_at is None:
         return None
     return max(0.0, (run.finished_at - run.started_at).total_seconds())
 
 
 def set_recent_durations(state: JobState, seconds: list[float]) -> None:
-    """Take these durations of successes, the newest last, as the usual ones."""
+    """Compute the usual duration from these durations of successful runs, the newest last."""
     if seconds:
-        state.recent_seconds = [round(each, 3) for each in seconds[-RECENT:]]
+        state.recent_seconds = [round(each, 3) for each in seconds[-MAX_RECENT_DURATIONS:]]
         state.p50, state.p95 = percentile(state.recent_seconds, 50), percentile(state.recent_seconds, 95)
 
 
@@ -106,12 +106,13 @@ def _record_duration(state: JobState, run: Run) -> None:
 
 
 def record_done_instants(state: JobState, run: Run) -> None:
-    """Record that a successful run has done its instants, whatever triggered it: no deadline expects them any more."""
+    """Record that a successful run has done its instants, whatever triggered it. Deadlines no longer wait for these
+    instants."""
     if run.instant_until is not None and run.status == Status.SUCCEEDED:
         state.done_until = max(state.done_until or run.instant_until, run.instant_until)
 
 
-def bad_permille(state: JobState) -> int:
+def compute_bad_permille(state: JobState) -> int:
     """The share of bad runs in thousandths, by the counters, without stopped runs. One good run is added: in
     a list ordered by this share, a job with a single failed run is then not the worst."""
     bad = state.n_failed + state.n_timed_out + state.n_lost
@@ -124,7 +125,7 @@ def percentile(values: list[float], percent: int) -> float:
 
 
 def record_chain_end(state: JobState, status: str, ended_at: dt.datetime) -> None:
-    """Record the result of a chain of attempts. A chain that a person stopped leaves the failures as they are."""
+    """Record the result of a chain of attempts. A chain that a person stopped does not change the failures."""
     if status == Status.SUCCEEDED:
         state.failures, state.failing_since = 0, None
     elif status in BAD:
@@ -172,7 +173,8 @@ def _end_chain_of_pending_retry(state: JobState, ended_at: dt.datetime) -> None:
 
 
 def _hold_if_configured(state: JobState, job: Job, token: int | None, at: dt.datetime) -> None:
-    """Hold a job with *hold on failure* after a chain has ended badly. A job that is held already keeps its cause."""
+    """Hold a job with *hold on failure* after a chain has ended with a failure. If the job is already held, the cause
+    is not changed."""
     if job.hold_on_failure and state.held_at is None:
         state.held_at, state.held_by_run = at, token
 

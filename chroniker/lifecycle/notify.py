@@ -31,7 +31,8 @@ RECIPIENTS = ("subscribed", "channelled", "has_triggers")
 def annotate_recipients(runs: Any) -> Any:
     """Annotate whether the job has subscribers (``subscribed``), channels for runs (``channelled``), and triggers.
 
-    Saves ``enqueue_end_messages`` and ``activations.insert_for_ended_chains`` their statements where there are none.
+    If there are none, ``enqueue_end_messages`` and
+    ``activations.insert_for_ended_chains`` need no statements.
     """
     subscriptions = Job.subscribers.through._default_manager.filter(job=OuterRef("job"))
     triggers = JobTrigger.objects.filter(source=OuterRef("job"))

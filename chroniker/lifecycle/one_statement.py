@@ -1,8 +1,8 @@
 """PostgreSQL: a start, a renewal and the first half of a finish as one statement each, instead of two to seven.
 
-The parts are the querysets and values of the plain form, which stands beside each caller, so conditions are written
-once; a process compiles them once, with parameters. If such a statement returns no row, the caller uses the plain form,
-which decides. All parts of a statement see one snapshot; but a row that another transaction has changed meanwhile is
+The parts are the querysets and values of the plain form, which each caller has too. So conditions are written once. A
+process compiles them once, with parameters. If such a statement returns no row, the caller uses the plain form, and its
+result counts. All parts of a statement see one snapshot; but a row that another transaction has changed meanwhile is
 locked and its conditions are tested again. Each statement locks in the order of all others: JobState, Run, Lease.
 """
 
@@ -23,12 +23,12 @@ from chroniker.conf import settings
 from chroniker.models import Group, Job, JobState, Lease, Run
 from chroniker.models.statements import Statement, Values, make_select
 
-#: Not a setting: tests turn it off to compare both forms, which do the same.
-ENABLED = True
+#: Not a setting: tests set it to False, to compare the two forms. Both do the same.
+USE_COMBINED_STATEMENTS = True
 
 
 def is_available() -> bool:
-    return ENABLED and connections[settings.database].vendor == "postgresql"
+    return USE_COMBINED_STATEMENTS and connections[settings.database].vendor == "postgresql"
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,8 +46,8 @@ class StartedRun:
 class ClosedRun:
     """The closed run with its job and group, and the facts that were annotated; the state of the job, locked.
 
-    ``is_fresh``: the job is as it was when its state was locked. Else another transaction may have changed it while
-    this statement waited for the lock.
+    ``is_fresh``: the job has not changed since its state was locked. If false, another transaction may have changed it
+    while this statement waited for the lock.
     """
 
     run: Run
@@ -62,13 +62,14 @@ def make_start_statement(
     moved, moved_params = _make_update(claim, values)
     held, held_params = _make_update(lease, lease_values)
     return Statement(
-        f"WITH moved AS ({moved} RETURNING {_all_columns(Run, _table(Run))}), "  # nosec B608
+        f"WITH moved AS ({moved} RETURNING {_all_columns_sql(Run, _table_sql(Run))}), "  # nosec B608
         f"held AS ({held} AND EXISTS (SELECT FROM moved) RETURNING 1) "
         f"SELECT {clock_columns_sql(settings.database, with_server=with_server)}, "
-        f"state.{_column(JobState, 'last_success_until')}, state.{_column(JobState, 'alerts_open')}, "
-        f"{_all_columns(Run, 'moved')}, {_all_columns(Job, 'job')} "
-        f"FROM moved CROSS JOIN held JOIN {_table(Job)} job ON job.{_column(Job, 'id')} = moved.{_column(Run, 'job')} "
-        f"JOIN {_table(JobState)} state ON state.{_column(JobState, 'job')} = job.{_column(Job, 'id')}",
+        f"state.{_column_sql(JobState, 'last_success_until')}, state.{_column_sql(JobState, 'alerts_open')}, "
+        f"{_all_columns_sql(Run, 'moved')}, {_all_columns_sql(Job, 'job')} "
+        f"FROM moved CROSS JOIN held "
+        f"JOIN {_table_sql(Job)} job ON job.{_column_sql(Job, 'id')} = moved.{_column_sql(Run, 'job')} "
+        f"JOIN {_table_sql(JobState)} state ON state.{_column_sql(JobState, 'job')} = job.{_column_sql(Job, 'id')}",
         [*moved_params, *held_params],
     )
 
@@ -86,11 +87,11 @@ def execute_start(statement: Statement, values: Values) -> StartedRun | None:
 def make_renewal_statement(lease: QuerySet[Lease], values: Values, *, with_server: bool) -> Statement:
     """The statement that renews the lease and reads the run's stop request."""
     renewed, params = _make_update(lease, values)
-    stop = ", ".join(f"run.{_column(Run, name)}" for name in ("stop_requested_at", "stop_requested_by"))
+    stop = ", ".join(f"run.{_column_sql(Run, name)}" for name in ("stop_requested_at", "stop_requested_by"))
     return Statement(
-        f"WITH renewed AS ({renewed} RETURNING {_column(Lease, 'run')} AS run_id) "  # nosec B608
+        f"WITH renewed AS ({renewed} RETURNING {_column_sql(Lease, 'run')} AS run_id) "  # nosec B608
         f"SELECT {stop}, {clock_columns_sql(settings.database, with_server=with_server)} "
-        f"FROM {_table(Run)} run JOIN renewed ON renewed.run_id = run.{_column(Run, 'id')}",
+        f"FROM {_table_sql(Run)} run JOIN renewed ON renewed.run_id = run.{_column_sql(Run, 'id')}",
         params,
     )
 
@@ -109,17 +110,19 @@ def make_close_statement(
     moved, moved_params = _make_update(run, values)
     names = facts.query.annotations
     known, known_params = make_select(facts.values_list(*names))
-    key, version, own = _column(JobState, "job"), _column(JobState, "revision"), _column(Run, "job")
+    key, version, own = _column_sql(JobState, "job"), _column_sql(JobState, "revision"), _column_sql(Run, "job")
     return Statement(
         f"WITH state AS MATERIALIZED ({locked}), "  # nosec B608
-        f"moved AS ({moved} AND EXISTS (SELECT FROM state) RETURNING {_all_columns(Run, _table(Run))}), "
-        f"freed AS (DELETE FROM {_table(Lease)} WHERE {_column(Lease, 'run')} = %s AND EXISTS (SELECT FROM moved)), "
+        f"moved AS ({moved} AND EXISTS (SELECT FROM state) RETURNING {_all_columns_sql(Run, _table_sql(Run))}), "
+        f"freed AS (DELETE FROM {_table_sql(Lease)} WHERE {_column_sql(Lease, 'run')} = %s "
+        f"AND EXISTS (SELECT FROM moved)), "
         f"known ({', '.join(names)}) AS MATERIALIZED ({known}) "
-        f"SELECT state.{version} = (SELECT seen.{version} FROM {_table(JobState)} seen "
-        f"WHERE seen.{key} = moved.{own}), known.*, {_all_columns(JobState, 'state')}, "
-        f"{_all_columns(Run, 'moved')}, {_all_columns(Job, 'job')}, {_all_columns(Group, 'team')} "
-        f"FROM moved JOIN state ON state.{key} = moved.{own} JOIN {_table(Job)} job ON job.{_column(Job, 'id')} = "
-        f"moved.{own} LEFT JOIN {_table(Group)} team ON team.{_column(Group, 'id')} = job.{_column(Job, 'group')} "
+        f"SELECT state.{version} = (SELECT seen.{version} FROM {_table_sql(JobState)} seen "
+        f"WHERE seen.{key} = moved.{own}), known.*, {_all_columns_sql(JobState, 'state')}, "
+        f"{_all_columns_sql(Run, 'moved')}, {_all_columns_sql(Job, 'job')}, {_all_columns_sql(Group, 'team')} "
+        f"FROM moved JOIN state ON state.{key} = moved.{own} "
+        f"JOIN {_table_sql(Job)} job ON job.{_column_sql(Job, 'id')} = moved.{own} "
+        f"LEFT JOIN {_table_sql(Group)} team ON team.{_column_sql(Group, 'id')} = job.{_column_sql(Job, 'group')} "
         f"CROSS JOIN known",
         [*locked_params, *moved_params, run_id, *known_params],
     )
@@ -138,10 +141,10 @@ def execute_close(statement: Statement, values: Values, facts: Sequence[str]) ->
 
 
 def _make_update(rows: QuerySet[Any], values: Values) -> Statement:
-    """The statement of ``rows.update(**values)``; its WHERE stands last.
+    """The statement of ``rows.update(**values)``. Its last part is the WHERE condition.
 
     Conditions on columns of other tables have to be subqueries of their own: a join would move all conditions into a
-    subquery, which PostgreSQL does not test again after it waited for the row.
+    subquery, and PostgreSQL does not test a subquery again after it has waited for the row.
     """
     query: Any = rows.query.chain(UpdateQuery)
     query.add_update_values(values)
@@ -166,23 +169,23 @@ def _make_instances(values: Sequence[Any], *models: type[Model]) -> list[Any]:
 
 @functools.cache
 def _names_and_converters(model: type[Model], alias: str) -> tuple[list[str], list[tuple[int, Any]]]:
-    """The names of the columns, and what converts the values of some of them."""
+    """The names of the columns, and the converters of some columns, each with the number of its column."""
     fields = model._meta.concrete_fields
     converters = [(n, each) for n, field in enumerate(fields) for each in field.get_db_converters(connections[alias])]
     return [field.attname for field in fields], converters
 
 
-def _all_columns(model: type[Model], alias: str) -> str:
+def _all_columns_sql(model: type[Model], alias: str) -> str:
     """SQL of all columns of ``alias``, as ``_make_instances`` reads them."""
     quote = connections[settings.database].ops.quote_name
     return ", ".join(f"{alias}.{quote(str(field.column))}" for field in model._meta.concrete_fields)
 
 
-def _table(model: type[Model]) -> str:
-    """SQL of the name of its table."""
+def _table_sql(model: type[Model]) -> str:
+    """SQL of the name of the model's table."""
     return connections[settings.database].ops.quote_name(model._meta.db_table)
 
 
-def _column(model: type[Model], field: str) -> str:
+def _column_sql(model: type[Model], field: str) -> str:
     """SQL of the name of the column."""
     return connections[settings.database].ops.quote_name(str(model._meta.get_field(field).column))  # type: ignore[union-attr]

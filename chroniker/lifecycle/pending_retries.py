@@ -11,15 +11,16 @@ from chroniker.lifecycle.bulk import write_states
 from chroniker.lifecycle.transactions import lock_rows, transactional
 from chroniker.models import Job, JobState, Run, Status, Trigger
 
-LONGEST_BACKOFF = dt.timedelta(days=1)
+MAX_RETRY_BACKOFF = dt.timedelta(days=1)
 
 
 def next_retry_at(job: Job, run: Run, now: dt.datetime, *, has_lost_child: bool = False) -> dt.datetime | None:
     """The time of the retry after ``run``; ``None``: it is not retried. A run with a stop request is never retried.
 
     A failure or a timeout is retried ``max_retries`` times; a lost run, with ``retry_on_lost``, without limit. The
-    back-off doubles each time, up to a day. After ``LOST_ATTEMPTS`` lost attempts there is no retry for a backfill, and
-    for a job with *hold on failure*. ``has_lost_child``: the run on some host was lost, so the parent counts as lost.
+    back-off doubles each time, up to a day. After ``LOST_ATTEMPTS`` lost attempts
+    there is no retry for a backfill, and for a job with *hold on failure*. ``has_lost_child``: the run on one of the
+    hosts was lost, so the parent counts as lost.
     """
     if run.stop_requested_at is not None or not job.enabled:
         return None
@@ -29,7 +30,7 @@ def next_retry_at(job: Job, run: Run, now: dt.datetime, *, has_lost_child: bool 
     is_last = is_bounded and run.attempt >= job_health.LOST_ATTEMPTS
     if failed or (has_lost_child and job.retry_on_lost and not is_last):
         backoff = dt.timedelta(seconds=job.retry_backoff_seconds * 2 ** min(run.attempt - 1, 20))
-        return now + min(backoff, LONGEST_BACKOFF)
+        return now + min(backoff, MAX_RETRY_BACKOFF)
     return None
 
 
@@ -50,7 +51,12 @@ def cancel_retry(job_id: int) -> int | None:
         alert_conditions.add_changes_by_state(changes)
         changes.state.alert_at = now if changes.rules.depend_on_time else changes.state.alert_at
     alert_episodes.write_changes(all_changes, now)
-    columns = (*job_health.RETRY, *job_health.HOLD, *job_health.CHAIN, *alert_episodes.MARKS)
+    columns = (
+        *job_health.RETRY_COLUMNS,
+        *job_health.HOLD_COLUMNS,
+        *job_health.FAILURE_COLUMNS,
+        *alert_episodes.ALERT_COLUMNS,
+    )
     write_states([state], columns)
     activations.insert_for_ended_chains([], [state], now)
     return chain

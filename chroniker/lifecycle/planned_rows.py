@@ -32,10 +32,10 @@ _COPIED = (
     "last_status",
     "last_finished_at",
     "backfill_at",
-    *job_health.RETRY,
-    *job_health.HOLD,
-    *job_health.CHAIN,
-    *job_health.SKIPPED,
+    *job_health.RETRY_COLUMNS,
+    *job_health.HOLD_COLUMNS,
+    *job_health.FAILURE_COLUMNS,
+    *job_health.SKIPPED_COLUMNS,
     "schedule_error",
     "schedule_error_since",
     "alert_at",
@@ -49,18 +49,20 @@ class Plan:
 
     kind: ClaimKind  # what must still hold when the claim is written
     state: JobState  # as it was read; the claim compares it with the row it locks
-    after: JobState  # as the claim leaves it
+    state_after: JobState  # as the claim leaves it
     job: Job
     job_id: int
     spec: Spec  # the schedule of the job
     start_deadline: dt.timedelta
     runs: list[Run] = field(default_factory=list)
-    taken: list[UUID] = field(default_factory=list)  # activations that the claimed run is for
-    passed: list[tuple[UUID, Code]] = field(default_factory=list)  # activations that get none, and why
-    sent_to: str | None = None  # the queue to which the run is sent right after the commit; None: recorded afterwards
-    missed: Run | None = None  # the one of the runs, if any, that records missed instants
+    taken_activations: list[UUID] = field(default_factory=list)  # activations that the claimed run is for
+    activations_without_run: list[tuple[UUID, Code]] = field(
+        default_factory=list
+    )  # activations that end without a run, and why
+    sent_to: str | None = None  # the queue of the dispatch right after the commit; None: recorded after the dispatch
+    missed: Run | None = None  # the run that records missed instants, if there is one
     backfill: Backfill | None = None  # of a claim for a backfill: its row after the claim
-    is_dropped: bool = False  # it is not written
+    is_dropped: bool = False  # the plan is not written
 
     @property
     def opened_runs(self) -> list[Run]:
@@ -74,7 +76,8 @@ class Plan:
 
 
 def set_next_instant(state: JobState, instant: dt.datetime | None, offset: dt.timedelta) -> None:
-    """Book this instant, computed by this host's rules of time zones: a host with newer rules books the job again."""
+    """Book this instant. It was computed by this host's rules of time zones; a host with newer rules books the job
+    again."""
     state.booked_zone_rules = zone_rules_version()
     state.next_instant = instant
     state.next_run = instant + offset if instant else None
@@ -104,7 +107,7 @@ def add_run(
     because: Reason = NO_REASON,
     args: str | None = None,
 ) -> None:
-    after, interval_start = plan.after, plan.after.last_instant
+    after, interval_start = plan.state_after, plan.state_after.last_instant
     if interval_start is None and first is not None:  # the first claim of this job
         interval_start = instant_before(plan.spec, first)
     after.last_token += 1
@@ -131,13 +134,13 @@ def add_run(
 
 
 def _prepare_skipped(plan: Plan, now: dt.datetime) -> dict[str, Any]:
-    plan.after.n_skipped += 1
+    plan.state_after.n_skipped += 1
     return {"attempt": 0, "finished_at": now, "uncounted_since": now}
 
 
 def _prepare_claimed(plan: Plan, now: dt.datetime, trigger: Trigger, args: str | None) -> dict[str, Any]:
     """The columns of a claimed run about its attempt, and about where and what it executes, as the job is now."""
-    job, after = plan.job, plan.after
+    job, after = plan.job, plan.state_after
     attempt = 1
     if trigger == Trigger.RETRY:
         attempt = after.retry_attempt + 1
@@ -145,7 +148,7 @@ def _prepare_claimed(plan: Plan, now: dt.datetime, trigger: Trigger, args: str |
     elif trigger == Trigger.SCHEDULE and after.retry_origin == Trigger.SCHEDULE and not next_claim_keeps_retry(job):
         job_health.drop_pending_retry(after, job, now)  # the new run does the work of the pending retry
     return {
-        "chain": after.last_token,  # of a retry it is replaced
+        "chain": after.last_token,  # the plan of a retry replaces it
         "attempt": attempt,
         "required_host": job.hostname,
         "executor": job.executor,

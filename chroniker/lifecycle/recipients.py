@@ -1,4 +1,4 @@
-"""The channels of jobs: those of the job, else those of its group, else the default ones."""
+"""The channels of jobs: the channels of the job, or else those of its group, or else the default channels."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from django.db.models import Exists, OuterRef, Q
 from chroniker.models import Channel, Group, Job
 from chroniker.models.channel_kind import CHECK_IN_KINDS
 
-Links = Mapping[Any, Collection[int]]
+ChannelIdsByOwner = Mapping[Any, Collection[int]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,8 +20,8 @@ class Recipients:
     """The channels of some jobs."""
 
     channels: Mapping[int, Channel]
-    of_jobs: Links = field(default_factory=dict)
-    of_groups: Links = field(default_factory=dict)
+    channel_ids_by_job: ChannelIdsByOwner = field(default_factory=dict)
+    channel_ids_by_group: ChannelIdsByOwner = field(default_factory=dict)
 
     def channels_for(self, job_id: int | None, group_id: int | None, event: str) -> list[Channel]:
         """The channels that get messages about this event of the job.
@@ -30,7 +30,7 @@ class Recipients:
         """
         found: list[Channel] = []
         for is_check_in in (False, True):
-            for ids in (self.of_jobs.get(job_id, ()), self.of_groups.get(group_id, ()), None):
+            for ids in (self.channel_ids_by_job.get(job_id, ()), self.channel_ids_by_group.get(group_id, ()), None):
                 chosen = (
                     self._default_channels()
                     if ids is None
@@ -39,7 +39,7 @@ class Recipients:
                 if chosen := [channel for channel in chosen if channel.is_check_in == is_check_in]:
                     found += chosen
                     break
-        return [channel for channel in found if channel.takes(event)]
+        return [channel for channel in found if channel.accepts_event(event)]
 
     def _default_channels(self) -> list[Channel]:
         return [channel for channel in self.channels.values() if channel.is_default]
@@ -63,7 +63,7 @@ def load_recipients(job_ids: Collection[int], group_ids: Iterable[int | None]) -
     )
 
 
-def _read_links(rows: Any, owner: str) -> Links:
+def _read_links(rows: Any, owner: str) -> ChannelIdsByOwner:
     found: dict[int, list[int]] = defaultdict(list)
     for owner_id, channel_id in rows.order_by("pk").values_list(owner, "channel_id"):
         found[owner_id].append(channel_id)
@@ -73,7 +73,7 @@ def _read_links(rows: Any, owner: str) -> Links:
 def has_run_channels(job: str, group: str, *, check_ins_only: bool = False) -> Exists:
     """Condition for a query of runs: whether a channel may get messages about the run. ``job``, ``group``: columns.
 
-    It is part of a statement that is sent anyway, so a run without such a channel costs no further statement.
+    It is part of a statement that is needed in any case. So a run without such a channel needs no further statement.
     """
     of_job = Job.channels.through._default_manager.filter(channel=OuterRef("pk"), job=OuterRef(OuterRef(job)))
     of_group = Group.channels.through._default_manager.filter(channel=OuterRef("pk"), group=OuterRef(OuterRef(group)))

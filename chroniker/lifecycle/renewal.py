@@ -22,7 +22,7 @@ from chroniker.process.run_spec import Renewal
 def renew(run_id: UUID, token: int, nonce: UUID, progress: tuple[int, int] | None = None) -> Renewal:
     """Extend the lease, store the progress, and return whether a stop was requested. Writes Lease only.
 
-    An expired lease is never revived: zero rows means that another instance may be running. There are two exceptions,
+    An expired lease is never renewed. If no row is updated, another instance may be running. There are two exceptions,
     where time alone does not end a lease: with a lock file (one host), ticks check that lock before they expire a run;
     and while this host has noticed a jump of the database's clock.
     """

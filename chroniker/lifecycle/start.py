@@ -69,17 +69,18 @@ def start(
 ) -> Started | None:
     """Acquire the right to execute this run. ``None``: refused; an event records the reason.
 
-    Exactly one nonce ever gets the right; if the run requires a host, only a nonce of that host. A repeated call with
-    the same nonce (the commit's answer was lost) gets the same answer while the run is running. While the database's
-    clock is not trusted, or this host is draining, starts on this host are refused; the claim is offered again later.
+    Exactly one nonce ever gets the right. If the run requires a host, only a nonce of that host can get it. A repeated
+    call with the same nonce (the answer of the commit was lost) gets the same answer while the run is running. While
+    the database's clock is not trusted, or this host is draining, no run starts here; it is offered again later.
 
-    For the record: ``worker``, the queue that it got the run from (if the dispatch recorded none), and the time that it
-    ``waited`` since then, by a clock of its own. So ``taken_at`` is a time of the database's clock.
+    These values are only recorded: ``worker``; the queue that the worker got the run from, if the dispatch recorded
+    none; and ``waited``, the time since then by the worker's own clock. ``taken_at`` is computed from ``waited``, by
+    the database's clock.
     """
     taker = StartingProcess(host, pid, worker, queue, FromNow(-waited))
     try:
         started = _start_in_one_statement(run_id, token, nonce, taker) or _start(run_id, token, nonce, taker)
-    except _TooLate:
+    except _StartDeadlinePassed:
         started = None
     except _Postponed as why:
         record_postponed_start(run_id, token, why.seconds, why.reason)
@@ -125,9 +126,9 @@ def _lease_columns(nonce: UUID) -> dict[str, Any]:
 
 @repeated_after_conflict
 def _start_in_one_statement(run_id: UUID, token: int, nonce: UUID, taker: StartingProcess) -> Started | None:
-    """PostgreSQL: ``_start``, where it has nothing to refuse and no message to write. ``None``: no row was changed.
+    """PostgreSQL: like ``_start``, if there is nothing to refuse and no message to write. ``None``: no row was changed.
 
-    The lease is updated whatever its time: that is part of the run's condition, and an expiry locks the run first.
+    The update of the lease does not compare its time: the condition on the run does, and an expiry locks the run first.
     """
     trusted = jump_detection.trusted_clock()
     if not one_statement.is_available() or trusted is None:
@@ -180,7 +181,7 @@ def _start(run_id: UUID, token: int, nonce: UUID, taker: StartingProcess) -> Sta
         # The lease may have been taken from a holder that still executes the job.
         raise jump_detection.ClockJumped(reading)
     if not Lease.objects.filter(pk=run_id, expires_at__gt=FromNow()).update(**_lease_columns(nonce)):
-        raise _TooLate
+        raise _StartDeadlinePassed
     if moved and run.pinged and run.slot == "":
         enqueue_start_messages(run, run.now)
     is_late = _has_late_alert(run.alerts_open)
@@ -192,7 +193,7 @@ def _has_late_alert(alerts_open: int | None) -> bool:
 
 
 def _read_started_run(run_id: UUID, token: int, nonce: UUID) -> Any:
-    """The started run with its job, and what a start has to know, in one statement."""
+    """The started run with its job, and all other values that a start needs, in one statement."""
     runs = Run.objects.filter(pk=run_id, token=token, nonce=nonce, status=Status.RUNNING)
     return runs.select_related("job").annotate(
         now=FromNow(),
@@ -226,7 +227,7 @@ class _Postponed(Exception):
         self.seconds, self.reason = seconds, reason
 
 
-class _TooLate(Exception):
+class _StartDeadlinePassed(Exception):
     """The start deadline has passed, but no tick has closed the run yet. Rolls the start back."""
 
 

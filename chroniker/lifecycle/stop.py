@@ -15,10 +15,10 @@ from chroniker.reasons import Reason
 
 
 def request_stop(run_id: UUID, requested_by: str) -> bool:
-    """Request the stop of an open run; returns whether it was open. ``by``: the requester's name, or its code as
-    ``Reason.to_text`` writes it.
+    """Request the stop of an open run; returns whether it was open. ``requested_by``: the requester's name, or
+    its code as ``Reason.to_text`` writes it.
 
-    A run that has not started ends at once as STOPPED. The supervisor of a running one learns of the request with its
+    A run that has not started ends at once as STOPPED. The supervisor of a running one reads the request with its
     next renewal at the latest: it sends SIGTERM, waits for the grace time, then kills. A second request changes
     nothing. The request for a run on every host goes to all its children.
     """

@@ -20,34 +20,35 @@ from chroniker.lifecycle.alert_conditions import (
 from chroniker.models import AlertKind, JobState, Run, Status
 from chroniker.schedule.deadlines import Deadline, latest_deadline
 
-#: While a job is late, and while its due instants are in a blackout, it is looked at again after this time.
+#: While a job is late, and while its due instants are in a blackout, it is checked again after this time.
 AGAIN = dt.timedelta(minutes=1)
 
 
 @dataclass(frozen=True, slots=True)
-class Situation:
-    """The facts besides the state that decide about a job's alerts. ``paused``: the job is not expected to run now.
+class AlertFacts:
+    """The facts, besides the state, from which a job's alerts are computed.
 
-    ``resumed``: lateness counts from here at the earliest. ``in_blackout``: all its due instants are in blackouts.
-    ``overdue_for``: the instant of its open alert “overdue”. ``requested``: when its oldest activation was made.
+    ``is_paused``: the job is not expected to run now. ``resumed_at``: lateness counts from this time at the earliest.
+    ``is_in_blackout``: all its due instants are in blackouts. ``overdue_instant``: the instant of its open alert
+    “overdue”. ``oldest_request_at``: when its oldest activation was made.
     """
 
-    run: Run | None = None
-    paused: bool = False
-    resumed: dt.datetime | None = None
-    in_blackout: bool = False
-    overdue_for: dt.datetime | None = None
-    requested: dt.datetime | None = None
+    open_run: Run | None = None
+    is_paused: bool = False
+    resumed_at: dt.datetime | None = None
+    is_in_blackout: bool = False
+    overdue_instant: dt.datetime | None = None
+    oldest_request_at: dt.datetime | None = None
 
 
-def add_changes_by_time(changes: AlertChanges, situation: Situation, now: dt.datetime) -> None:
-    """Add the alerts that time alone has raised or ended by ``now``, and set the time of the next look."""
+def add_changes_by_time(changes: AlertChanges, facts: AlertFacts, now: dt.datetime) -> None:
+    """Add the alerts that time alone has raised or ended by ``now``, and set the time of the next check."""
     add_changes_by_state(changes)
     if not changes.job.enabled:
         changes.state.alert_at = None
         return
-    moments = [_add_lateness_changes(changes, situation, now), _add_slowness_changes(changes, situation, now)]
-    moments.append(_add_deadline_changes(changes, situation, now))
+    moments = [_add_lateness_changes(changes, facts, now), _add_slowness_changes(changes, facts, now)]
+    moments.append(_add_deadline_changes(changes, facts, now))
     changes.state.alert_at = min(filter(None, moments), default=None)
 
 
@@ -57,39 +58,40 @@ def _raise_or_end(changes: AlertChanges, kind: AlertKind, wanted: AlertFinding |
     elif wanted is None and is_alert_open(changes.state, kind):
         changes.ended.add(kind)
         if paused:
-            changes.silent.add(kind)
+            changes.ended_without_message.add(kind)
 
 
-def _add_lateness_changes(changes: AlertChanges, situation: Situation, now: dt.datetime) -> dt.datetime | None:
-    state, limit, wanted, moments = changes.state, changes.rules.start, None, list[dt.datetime]()
-    paused = situation.paused or state.held_at is not None
+def _add_lateness_changes(changes: AlertChanges, facts: AlertFacts, now: dt.datetime) -> dt.datetime | None:
+    state, limit, wanted, moments = changes.state, changes.rules.late_after, None, list[dt.datetime]()
+    paused = facts.is_paused or state.held_at is not None
     if limit is None or paused:
         _raise_or_end(changes, AlertKind.LATE, None, paused=paused)
         return None
-    for since, is_request in _waits_for_start(changes, situation):
+    for since, is_request in _waits_for_start(changes, facts):
         moments.append(since + limit)
         if moments[-1] <= now:
             moments[-1] = now + AGAIN
-            if wanted is None and (is_request or not situation.in_blackout):
-                wanted = _make_late_finding(since, limit, situation.run, is_request=is_request)
+            if wanted is None and (is_request or not facts.is_in_blackout):
+                wanted = _make_late_finding(since, limit, facts.open_run, is_request=is_request)
     is_queued = (
-        queued_activation_claimed_at(situation.run) is not None
+        queued_activation_claimed_at(facts.open_run) is not None
     )  # its activation may have waited for too long before
     if wanted is not None or not (is_queued and is_alert_open(state, AlertKind.LATE)):
         _raise_or_end(changes, AlertKind.LATE, wanted)
     return min(moments, default=None)
 
 
-def _waits_for_start(changes: AlertChanges, situation: Situation) -> Iterator[tuple[dt.datetime, bool]]:
-    """Yields the time since which an instant waits, and that of a request, each with whether it is a request."""
+def _waits_for_start(changes: AlertChanges, facts: AlertFacts) -> Iterator[tuple[dt.datetime, bool]]:
+    """Yields (since when it waits, is it a request) for the waiting instant and the waiting request, if there are
+    any."""
     scheduled, queued = (
-        min(due_times_of_unstarted_instants(changes, situation.run), default=None),
-        queued_activation_claimed_at(situation.run),
+        min(due_times_of_unstarted_instants(changes, facts.open_run), default=None),
+        queued_activation_claimed_at(facts.open_run),
     )
-    requested = min(filter(None, [situation.requested, queued]), default=None)
+    requested = min(filter(None, [facts.oldest_request_at, queued]), default=None)
     for since, is_request in ((scheduled, False), (requested, True)):
         if since is not None:
-            yield max(filter(None, [since, situation.resumed, changes.state.resumed_at])), is_request
+            yield max(filter(None, [since, facts.resumed_at, changes.state.resumed_at])), is_request
 
 
 def _make_late_finding(since: dt.datetime, limit: dt.timedelta, run: Run | None, *, is_request: bool) -> AlertFinding:
@@ -98,8 +100,8 @@ def _make_late_finding(since: dt.datetime, limit: dt.timedelta, run: Run | None,
     return AlertFinding(AlertKind.LATE, key, args, run.pk if run and run.status == Status.CLAIMED else None)
 
 
-def _add_slowness_changes(changes: AlertChanges, situation: Situation, now: dt.datetime) -> dt.datetime | None:
-    run, limit, wanted, again = situation.run, changes.rules.run, None, None
+def _add_slowness_changes(changes: AlertChanges, facts: AlertFacts, now: dt.datetime) -> dt.datetime | None:
+    run, limit, wanted, again = facts.open_run, changes.rules.slow_after, None, None
     if limit is not None and run is not None:
         again = (run.started_at or now) + limit
         if again <= now:
@@ -108,18 +110,16 @@ def _add_slowness_changes(changes: AlertChanges, situation: Situation, now: dt.d
     return again
 
 
-def _add_deadline_changes(changes: AlertChanges, situation: Situation, now: dt.datetime) -> dt.datetime | None:
-    wanted, state, paused = None, changes.state, situation.paused
+def _add_deadline_changes(changes: AlertChanges, facts: AlertFacts, now: dt.datetime) -> dt.datetime | None:
+    wanted, state, paused = None, changes.state, facts.is_paused
     if changes.rules.done_by and not paused:
-        if is_alert_open(state, AlertKind.OVERDUE) and situation.overdue_for is not None:
+        if is_alert_open(state, AlertKind.OVERDUE) and facts.overdue_instant is not None:
             wanted = (
                 None
-                if _is_instant_done(state, situation.overdue_for)
-                else _make_overdue_finding(situation.overdue_for, now)
+                if _is_instant_done(state, facts.overdue_instant)
+                else _make_overdue_finding(facts.overdue_instant, now)
             )
-        elif (latest := _latest_deadline_of_job(changes, now)) and _is_deadline_missed(
-            state, latest, situation.resumed
-        ):
+        elif (latest := _latest_deadline_of_job(changes, now)) and _is_deadline_missed(state, latest, facts.resumed_at):
             assert latest.instant is not None
             wanted = _make_overdue_finding(latest.instant, latest.at)
     _raise_or_end(changes, AlertKind.OVERDUE, wanted, paused=paused)

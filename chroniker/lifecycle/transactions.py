@@ -71,5 +71,6 @@ def lock_rows(rows: QuerySet[M], *, skip: bool) -> QuerySet[M]:
 
 
 def send_signal_after_commit(signal: Signal, sender: type, **arguments: Any) -> None:
-    """Send a signal at once, or after the commit of the caller's transaction; not at all if that is rolled back."""
+    """Send a signal at once, or after the commit of the caller's transaction; not at all if the transaction is rolled
+    back."""
     transaction.on_commit(lambda: signal.send_robust(sender, **arguments), using=settings.database)

@@ -8,15 +8,15 @@ from chroniker.models.base import DecidingManager
 
 
 class Alarm(models.Model):
-    """One trouble of the whole fleet. The process that sets or clears ``raised_at`` sends the messages about it.
+    """One problem of the whole fleet. The process that sets or clears ``raised_at`` writes the messages about it.
 
-    Both are conditional UPDATEs, so one process of many sends them, once for each episode.
+    It does both by conditional UPDATEs. So one process of many writes the messages, once for each episode.
     """
 
     subject = models.CharField(primary_key=True, max_length=200)  #: "tick", or "queue:EXECUTOR:QUEUE"
     episode = models.PositiveIntegerField(default=0)
     raised_at = models.DateTimeField(null=True, db_index=True)
-    since = models.DateTimeField(null=True)  #: when the trouble began
+    since = models.DateTimeField(null=True)  #: when the problem began
     channels = models.JSONField(default=list)  #: channels and addresses of the messages of this episode
     ended_at = models.DateTimeField(null=True)
 

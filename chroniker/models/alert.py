@@ -1,4 +1,4 @@
-"""Alerts: episodes of something wrong with a job, from the moment it was noticed until it ended."""
+"""Alerts: episodes of a problem with a job, from the time when it was noticed until it ended."""
 
 from __future__ import annotations
 
@@ -50,7 +50,7 @@ class Alert(models.Model):
 
     id = models.UUIDField(primary_key=True, default=uuid7, editable=False)
     scope = models.CharField(max_length=50)  #: "job:42", or "fleet": a NULL job would not be unique
-    job = models.ForeignKey(  # without a constraint: a long edit of the job must not hold up the end of its run
+    job = models.ForeignKey(  # without a constraint: a long edit of the job must not delay the end of its run
         Job, models.CASCADE, null=True, db_constraint=False, related_name="alerts", verbose_name=_("job")
     )
     kind = models.CharField(_("kind"), max_length=10, choices=AlertKind)
@@ -60,7 +60,7 @@ class Alert(models.Model):
     reported_at = models.DateTimeField(
         _("reported"), null=True, help_text=_("When messages about it were last written. Empty: it is muted.")
     )
-    run = models.ForeignKey(  # without a constraint: old runs are deleted past the models
+    run = models.ForeignKey(  # without a constraint: old runs are deleted by SQL, without the models
         Run, models.DO_NOTHING, null=True, db_constraint=False, db_index=False, related_name="+"
     )
     args = models.JSONField(default=dict)  #: the parameters of its text
@@ -90,7 +90,7 @@ class Alert(models.Model):
 
     @property
     def _job_name(self) -> str:
-        """Empty if the job was deleted past the models."""
+        """Empty if the job was deleted by SQL, without the models."""
         try:
             return self.job.name if self.job is not None else ""
         except Job.DoesNotExist:
@@ -107,7 +107,7 @@ class Alert(models.Model):
         return self.text_with(zoned_time)
 
     def text_with(self, moment: Callable[[dt.datetime], str]) -> str:
-        """The same with times in another form: a message is read later, a page now."""
+        """Like ``text``, with times in the format of ``moment``: a message is read later than a page."""
         words = {name: _parameter_text(name, value, moment) for name, value in self.args.items()}
         try:
             parts = [_sentence(self.kind, self.args, words), _slow_hosts_text(self.args), words.get("why", "")]
@@ -122,14 +122,14 @@ def scope_of(job_id: int) -> str:
 
 
 #: Parameters that are times in ISO format, or seconds.
-_TIMES = frozenset({"instant", "until", "since", "started", "deadline"})
-_SECONDS = frozenset({"limit"})
+_TIME_PARAMETERS = frozenset({"instant", "until", "since", "started", "deadline"})
+_DURATION_PARAMETERS = frozenset({"limit"})
 
 
 def _parameter_text(name: str, value: Any, moment: Callable[[dt.datetime], str]) -> str:
-    if name in _TIMES:
+    if name in _TIME_PARAMETERS:
         return moment(dt.datetime.fromisoformat(value))
-    if name in _SECONDS:
+    if name in _DURATION_PARAMETERS:
         return short_duration(value)
     if name == "why":
         because = Reason.from_text(str(value))

@@ -1,4 +1,4 @@
-"""The fields that turn on the alerts of a job, or of the jobs of a group; and what they amount to for one job."""
+"""The fields that turn on the alerts of a job, or of the jobs of a group; and the rules that result for one job."""
 
 from __future__ import annotations
 
@@ -17,17 +17,17 @@ from chroniker.conf import settings
 from chroniker.exceptions import ScheduleError
 from chroniker.schedule.deadlines import deadline_schedule
 
-#: A value of the field for a deadline: the job has none, also if its group has one.
-NEVER = "never"
+#: A value of the field for a deadline: the job has no deadline, even if its group has one.
+NO_DEADLINE = "never"
 #: The longest time of an alert, in seconds: a year.
-LONGEST = 366 * 86_400
+MAX_ALERT_SECONDS = 366 * 86_400
 
 _EMPTY = (None, "")
-_SECONDS = [MaxValueValidator(LONGEST)]
+_SECONDS_VALIDATORS = [MaxValueValidator(MAX_ALERT_SECONDS)]
 
 
 def validate_done_by(text: str) -> None:
-    if text != NEVER:
+    if text != NO_DEADLINE:
         try:
             deadline_schedule(text, "UTC")
         except ScheduleError as error:
@@ -35,20 +35,21 @@ def validate_done_by(text: str) -> None:
 
 
 class AlertFields(models.Model):
-    """Empty: as the group says, else ``CHRONIKER_ALERTS``, else off. 0 and “never”: off."""
+    """The alert fields. Empty: the value of the group, or else of ``CHRONIKER_ALERTS``, or else off. 0 and “never”:
+    off."""
 
     alert_start_seconds = models.PositiveIntegerField(
         _("late after, seconds"),
         null=True,
         blank=True,
-        validators=_SECONDS,
+        validators=_SECONDS_VALIDATORS,
         help_text=_("Alert when a scheduled time has not started so long after it. 0: never."),
     )
     alert_run_seconds = models.PositiveIntegerField(
         _("slow after, seconds"),
         null=True,
         blank=True,
-        validators=_SECONDS,
+        validators=_SECONDS_VALIDATORS,
         help_text=_("Alert when a run takes longer. 0: never."),
     )
     alert_done_by = models.CharField(
@@ -71,7 +72,7 @@ class AlertFields(models.Model):
         _("repeat after, seconds"),
         null=True,
         blank=True,
-        validators=_SECONDS,
+        validators=_SECONDS_VALIDATORS,
         help_text=_("Send an open alert again each time so long has passed. 0: never."),
     )
 
@@ -88,16 +89,16 @@ own_values = operator.attrgetter(*sorted(ALERT_FIELDS))
 class AlertRules:
     """The alerts of one job. ``None``, 0 and the empty text: off."""
 
-    start: dt.timedelta | None = None
-    run: dt.timedelta | None = None
+    late_after: dt.timedelta | None = None
+    slow_after: dt.timedelta | None = None
     done_by: str = ""
     failures: int = 1
-    repeat: dt.timedelta | None = None
+    repeat_after: dt.timedelta | None = None
 
     @property
     def depend_on_time(self) -> bool:
         """Whether time alone can raise one of them."""
-        return self.start is not None or self.run is not None or bool(self.done_by)
+        return self.late_after is not None or self.slow_after is not None or bool(self.done_by)
 
 
 def alert_rules_of(job: Any, defaults: Mapping[str, Any] | None = None) -> AlertRules:
@@ -118,7 +119,7 @@ def alert_rules_of(job: Any, defaults: Mapping[str, Any] | None = None) -> Alert
     return AlertRules(
         _to_timedelta(value("alert_start_seconds")),
         _to_timedelta(value("alert_run_seconds")),
-        "" if done_by in (None, NEVER) else done_by,
+        "" if done_by in (None, NO_DEADLINE) else done_by,
         1 if failures is None else failures,
         _to_timedelta(value("alert_repeat_seconds")),
     )

@@ -15,7 +15,7 @@ from chroniker.models.job import Job
 class AlertMute(models.Model):
     """From its beginning until its end, alerts are raised and shown, and no message reports them.
 
-    With neither job nor group it holds for all jobs. One that begins later is a maintenance window.
+    Without a job and a group, it applies to all jobs. A mute that begins later is a maintenance window.
     """
 
     job = models.ForeignKey(

@@ -30,7 +30,7 @@ class OnFailure(models.TextChoices):
 
 
 class BackfillCondition(models.TextChoices):
-    """What has become of a backfill, derived from its columns."""
+    """The current status of a backfill, computed from its columns."""
 
     OPEN = "OPEN", _("in progress")
     DONE = "DONE", _("complete")

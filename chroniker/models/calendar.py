@@ -13,7 +13,7 @@ from chroniker.models.base import DecidingManager, NamedManager
 from chroniker.schedule import ClosedTime
 
 #: The longest duration of a repeated blackout: its period plus one hour, for the day on which DST ends.
-LONGEST = {"WEEKLY": dt.timedelta(days=7, hours=1), "YEARLY": dt.timedelta(days=366, hours=1)}
+MAX_DURATION_BY_REPETITION = {"WEEKLY": dt.timedelta(days=7, hours=1), "YEARLY": dt.timedelta(days=366, hours=1)}
 
 
 class Calendar(models.Model):
@@ -78,7 +78,7 @@ class Blackout(models.Model):
         super().clean()
         if self.starts_at and self.ends_at and self.ends_at <= self.starts_at:
             raise ValidationError({"ends_at": _("The end of a blackout must be after its start.")})
-        longest = LONGEST.get(self.repeats)
+        longest = MAX_DURATION_BY_REPETITION.get(self.repeats)
         if longest is not None and self.starts_at and self.ends_at and self.ends_at - self.starts_at > longest:
             raise ValidationError({"ends_at": _("A repeating blackout must end before it starts again.")})
 

@@ -13,7 +13,7 @@ from django.utils.translation import gettext_lazy as _
 from chroniker.models.base import DecidingManager, NamedManager
 from chroniker.models.channel_kind import CHECK_IN_KINDS, ChannelKind
 from chroniker.models.channel_target import shown_target
-from chroniker.models.channel_validation import validate
+from chroniker.models.channel_validation import validate_channel
 from chroniker.models.message_events import ENDS, RUN_EVENTS, STARTED, TROUBLES
 
 #: What channels for pings and check-ins get.
@@ -82,7 +82,7 @@ class Channel(models.Model):
 
     def clean(self) -> None:
         super().clean()
-        validate(self)
+        validate_channel(self)
 
     @property
     def key(self) -> str:
@@ -91,15 +91,16 @@ class Channel(models.Model):
 
     @property
     def shown_target(self) -> str:
-        """The target without what may be secret in it."""
+        """The target, without the parts that may be secret."""
         return shown_target(self.kind, self.target)
 
     @property
     def is_check_in(self) -> bool:
         return self.kind in CHECK_IN_KINDS
 
-    def takes(self, event: str) -> bool:
-        """Whether it gets messages about this event. PagerDuty gets each end, which closes its incident."""
+    def accepts_event(self, event: str) -> bool:
+        """Whether it gets messages about this event. PagerDuty always gets the end of a problem, to close its
+        incident."""
         if self.is_check_in:
             return event in _CHECK_INS
         if self.kind == ChannelKind.PAGERDUTY and event in ENDS:
@@ -112,9 +113,9 @@ def _event_names(events: Any) -> Collection[str]:
 
 
 @receiver(pre_save, sender=Channel)
-def derive_fields(instance: Channel, **kwargs: Any) -> None:
-    """Before each save, also that of ``loaddata``."""
-    instance.is_about_runs = any(instance.takes(event) for event in (STARTED, *RUN_EVENTS.values()))
+def set_derived_fields(instance: Channel, **kwargs: Any) -> None:
+    """Set the derived fields before each save, also in ``loaddata``."""
+    instance.is_about_runs = any(instance.accepts_event(event) for event in (STARTED, *RUN_EVENTS.values()))
 
 
 class FailingChannel(models.Model):

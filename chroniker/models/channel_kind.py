@@ -17,7 +17,7 @@ class ChannelKind(models.TextChoices):
     SENTRY = "SENTRY", _("Sentry check-in")
 
 
-#: Kinds that get the start and the end of each run, and no alerts: the service itself notices what is missing.
+#: Kinds that get the start and the end of each run, and no alerts: the service itself notices a missing message.
 CHECK_IN_KINDS = frozenset({ChannelKind.PING, ChannelKind.SENTRY})
 #: Kinds whose messages may have the end of the run's output.
 OUTPUT_KINDS = frozenset({ChannelKind.MAIL, ChannelKind.PING})

@@ -1,4 +1,7 @@
-"""The targets and secrets of channels: written down, or in a setting or variable whose name begins with a prefix."""
+"""The targets and secrets of channels. A channel has the value itself, or a reference to a setting or variable.
+
+The name of such a setting or variable begins with a fixed prefix.
+"""
 
 from __future__ import annotations
 
@@ -13,27 +16,28 @@ from django.utils.translation import gettext as _
 from chroniker.exceptions import Undeliverable
 from chroniker.models.web_addresses import host_only, is_web_address
 
-#: Names of settings and variables that a channel may refer to. No other: it could send any secret anywhere.
-NAME = re.compile(r"CHRONIKER_CHANNEL_[A-Z0-9_]+\Z")
-#: A setting with the prefix that is no target.
-HOSTS = "CHRONIKER_CHANNEL_HOSTS"
+#: Names of settings and variables that a channel may refer to. With other names, it could send any secret anywhere.
+PERMITTED_NAME = re.compile(r"CHRONIKER_CHANNEL_[A-Z0-9_]+\Z")
+#: This setting has the prefix, but it is not a target.
+HOSTS_SETTING = "CHRONIKER_CHANNEL_HOSTS"
 MASK = "••••••"
-#: Before a key in base64, as in Standard Webhooks. Public; what follows it is secret.
+#: The prefix of a key in base64, as in Standard Webhooks. The prefix is public; the text after it is secret.
 SECRET_PREFIX = "whsec_"  # nosec B105
 
 
 def split_reference(text: str) -> tuple[str, str] | None:
-    """Kind and name of ``setting:NAME`` and ``env:NAME``; ``None`` for a value that is written down."""
+    """Kind and name of ``setting:NAME`` and ``env:NAME``; ``None`` for a value that is not a reference."""
     kind, colon, name = text.partition(":")
     return (kind, name) if colon and kind in ("setting", "env") else None
 
 
 def is_permitted_name(name: str) -> bool:
-    return NAME.match(name) is not None and name != HOSTS
+    return PERMITTED_NAME.match(name) is not None and name != HOSTS_SETTING
 
 
 def resolve_reference(text: str) -> str:
-    """The value, read in this process at each attempt. Raises ``Undeliverable`` if there is none."""
+    """The value of this reference, which this process reads at each attempt. Raises ``Undeliverable`` if there is
+    none."""
     found = split_reference(text)
     if found is None:
         return text
@@ -47,7 +51,8 @@ def resolve_reference(text: str) -> str:
 
 
 def shown_target(kind: str, target: str) -> str:
-    """For pages and commands: names and mail addresses as they are, of an address only scheme and host."""
+    """For pages and commands: names and mail addresses are not changed; of a web address only scheme and host
+    remain."""
     if split_reference(target) is not None or kind == "MAIL" or not target:
         return target
     return host_only(target) if is_web_address(target) else MASK

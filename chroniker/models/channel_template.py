@@ -1,6 +1,7 @@
 """The JSON template of a channel: read as JSON first, then placeholders in its texts are filled in.
 
-So no value can change the structure, whatever it contains; and there is no language that could compute or read more.
+So no value can change the structure of the JSON. A template has only placeholders: it cannot compute or read anything
+else.
 """
 
 from __future__ import annotations
@@ -13,14 +14,14 @@ from typing import Any
 from django.core.exceptions import ValidationError
 from django.utils.translation import gettext as _
 
-#: What a placeholder may stand for.
-NAMES = (
+#: The names of placeholders.
+PLACEHOLDER_NAMES = (
     *("event", "title", "text", "severity", "timestamp", "job", "job_id", "kind", "status"),
     *("owner", "runbook_url", "run", "url", "id"),
 )
 DEEPEST = 20
 #: Characters of one filled text, and of all of them.
-LONGEST_TEXT, LONGEST = 10_000, 100_000
+MAX_TEXT_LENGTH, MAX_TOTAL_LENGTH = 10_000, 100_000
 
 _PLACEHOLDER = re.compile(r"\{\{\s*([^{}]{0,60}?)\s*\}\}")
 
@@ -33,13 +34,13 @@ def parse_template(text: str) -> Any:
         raise ValidationError(_("This is no JSON: %(error)s") % {"error": str(error)[:200]}) from None
     if not isinstance(found, dict | list):
         raise ValidationError(_('The template is a JSON object, like {"text": "{{ text }}"}.'))
-    fill_template(found, dict.fromkeys(NAMES, ""))
+    fill_template(found, dict.fromkeys(PLACEHOLDER_NAMES, ""))
     return found
 
 
 def fill_template(template: Any, values: Mapping[str, str]) -> Any:
     """The template with the values in its texts. Raises ``ValidationError`` for a placeholder that does not exist."""
-    left = [LONGEST]
+    left = [MAX_TOTAL_LENGTH]
 
     def filled(part: Any, depth: int) -> Any:
         if depth > DEEPEST:
@@ -50,7 +51,7 @@ def fill_template(template: Any, values: Mapping[str, str]) -> Any:
             return [filled(each, depth + 1) for each in part]
         if not isinstance(part, str):
             return part
-        text = _PLACEHOLDER.sub(lambda found: _placeholder_value(found[1], values), part)[:LONGEST_TEXT][: left[0]]
+        text = _PLACEHOLDER.sub(lambda found: _placeholder_value(found[1], values), part)[:MAX_TEXT_LENGTH][: left[0]]
         left[0] -= len(text)
         return text
 
@@ -60,5 +61,5 @@ def fill_template(template: Any, values: Mapping[str, str]) -> Any:
 def _placeholder_value(name: str, values: Mapping[str, str]) -> str:
     if name not in values:
         text = _("{{ %(name)s }} is no placeholder; there are: %(names)s.")
-        raise ValidationError(text % {"name": name, "names": ", ".join(NAMES)})
-    return values[name][:LONGEST_TEXT]
+        raise ValidationError(text % {"name": name, "names": ", ".join(PLACEHOLDER_NAMES)})
+    return values[name][:MAX_TEXT_LENGTH]

@@ -28,7 +28,7 @@ class ChannelValues(Protocol):
     send_output: Any
 
 
-def validate(channel: ChannelValues) -> None:
+def validate_channel(channel: ChannelValues) -> None:
     """Raises one ``ValidationError`` with all errors, by field. No message repeats a web address or a secret."""
     errors: dict[str, str | ValidationError] = {}
     if has_control_characters(channel.name):

@@ -29,11 +29,11 @@ from chroniker.conf import settings
 from chroniker.models import installation
 from chroniker.process.kernel import host_clock
 
-#: A query is compiled again after this time, which limits what a forgotten input could do.
+#: A query is compiled again after this time. This limits the effect of an input that ``_query_dependencies`` lacks.
 COMPILED_FOR_SECONDS = 60
 
-#: Not a setting: tests turn it off to compare both ways, which do the same.
-ENABLED = True
+#: Not a setting: tests set it to False, to compare the two ways. Both do the same.
+USE_COMPILED_QUERIES = True
 
 M = TypeVar("M", bound=Model)
 Rows = QuerySet[Any, Any]
@@ -76,7 +76,7 @@ def fetch_rows(build: Callable[..., Rows], *inputs: Any, **given: Any) -> list[A
     """The rows of ``build(*inputs, **given)``, which returns a queryset of value lists.
 
     ``inputs`` are hashable and decide the text of the query; ``given`` are times, ids, and lists of ids for ``AnyOf``.
-    What else the text contains has to be in ``_query_dependencies``.
+    All other values in the text must be in ``_query_dependencies``.
     """
     return _fetch_rows(build, inputs, given, _execute_for_values)
 
@@ -109,7 +109,7 @@ def _execute_for_values(query: _Query, given: Mapping[str, Any], connection: Bas
 
 
 def _let_driver_convert_times(cursor: Any, connection: BaseDatabaseWrapper) -> None:
-    """Let the driver convert times itself. Django replaces that by a function in Python, fifteen times as slow.
+    """Let the driver convert times itself. Django uses a function in Python instead, which is fifteen times slower.
 
     Both give the same values where the zone of the connection is UTC, Django's default.
     """
@@ -131,7 +131,9 @@ def _execute_for_models(query: _Query, given: Mapping[str, Any], connection: Bas
 
 
 def _can_be_compiled(given: Mapping[str, Any], connection: BaseDatabaseWrapper) -> bool:
-    return ENABLED and not (connection.vendor == "mysql" and any(isinstance(each, list) for each in given.values()))
+    return USE_COMPILED_QUERIES and not (
+        connection.vendor == "mysql" and any(isinstance(each, list) for each in given.values())
+    )
 
 
 def _adapt_value(value: Any, connection: BaseDatabaseWrapper) -> Any:
@@ -160,11 +162,11 @@ class _Query(NamedTuple):
 
 def _compile_query(build: Callable[..., Rows], inputs: tuple[Any, ...], given: Mapping[str, Any]) -> _Query | None:
     with simulated_time.compile_with_time_placeholder():
-        return _compiled(build, inputs, tuple(given), _query_dependencies())
+        return _compile_once(build, inputs, tuple(given), _query_dependencies())
 
 
 @functools.lru_cache(maxsize=64)
-def _compiled(
+def _compile_once(
     build: Callable[..., Rows], inputs: tuple[Any, ...], given: tuple[str, ...], environment: Any
 ) -> _Query | None:
     """``None``: the query can have no row."""
@@ -188,7 +190,7 @@ def _query_dependencies() -> tuple[Any, ...]:
 
 
 def _forget_compiled_queries(**kwargs: Any) -> None:
-    _compiled.cache_clear()
+    _compile_once.cache_clear()
 
 
 setting_changed.connect(_forget_compiled_queries)

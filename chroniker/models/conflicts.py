@@ -1,4 +1,4 @@
-"""Repeat what the database refused because of a conflict with another transaction."""
+"""Repeat a step that the database refused because of a conflict with another transaction."""
 
 from __future__ import annotations
 
@@ -17,13 +17,13 @@ R = TypeVar("R")
 
 TRIES = 6
 # PostgreSQL: serialization_failure, deadlock_detected. MySQL: deadlock, lock wait timeout, record changed since read.
-_CODES = {"40001", "40P01", 1213, 1205, 1020}
+_CONFLICT_CODES = {"40001", "40P01", 1213, 1205, 1020}
 
 
 def _is_conflict(error: OperationalError) -> bool:
     cause = error.__cause__
     code = getattr(cause, "sqlstate", None) or (error.args[0] if error.args else None)
-    return code in _CODES or "database is locked" in str(error)
+    return code in _CONFLICT_CODES or "database is locked" in str(error)
 
 
 def repeated_after_conflict(step: Callable[P, R]) -> Callable[P, R]:

@@ -26,7 +26,7 @@ class Pausable(models.Model):
     resumed_at = models.DateTimeField(
         null=True, editable=False, help_text=_("The end of its last pause: lateness counts from here at the earliest.")
     )
-    # Counts the changes that the alerts of its jobs depend on. A tick looks at these jobs, and writes the number seen.
+    # Counts the changes that the alerts of its jobs depend on. A tick checks these jobs, and writes the number seen.
     alert_revision = models.BigIntegerField(default=0, editable=False)
     alert_revision_seen = models.BigIntegerField(default=0, editable=False)
 
@@ -64,7 +64,7 @@ class Group(Pausable, AlertFields):
         return self.name
 
     def save(self, *args: Any, **kwargs: Any) -> None:
-        """Save, and let the next tick look at the alerts of its jobs."""
+        """Save, and let the next tick check the alerts of its jobs."""
         if not self._state.adding:
             self.alert_revision = F("alert_revision") + 1
         if (names := kwargs.get("update_fields")) is not None:
@@ -73,7 +73,7 @@ class Group(Pausable, AlertFields):
         self.__dict__.pop("alert_revision", None)  # the database has computed it: the next use reads it
 
     def delete(self, *args: Any, **kwargs: Any) -> tuple[int, dict[str, int]]:
-        """Delete the group; its jobs stay, and the next tick books them: their alerts may be other ones now."""
+        """Delete the group; its jobs stay, and the next tick books them, because their alert rules may have changed."""
         self.jobs.update(group=None)
         return super().delete(*args, **kwargs)
 

@@ -1,8 +1,9 @@
-"""Whether this database is the one that its jobs were scheduled in, or a copy: cloned, or restored from a backup.
+"""Whether this database is the original, in which the jobs run, or a copy: cloned, or restored from a backup.
 
-The row of ``Switch`` has the identity of the database in which the jobs run: of the server, and of this very table. A
-dump has the row, too; where it is restored, the identity is another one. No name of a host takes part in it: hosts
-come and go. *Limits:* a copy of the server's files has the same identity (name it with ``CHRONIKER_INSTALLATION``).
+The row of ``Switch`` has the identity of the database in which the jobs run: of the server, and of the table itself. A
+dump has this row too; but where it is restored, the database has another identity. Names of hosts are not part of it,
+because hosts come and go. *Limits:* a copy of the server's files has the same identity (name it with
+``CHRONIKER_INSTALLATION``).
 """
 
 from __future__ import annotations
@@ -22,25 +23,25 @@ from chroniker.conf import settings
 from chroniker.models.group import ALL, Switch
 
 #: In place of an identity that cannot be read.
-UNKNOWN = "unknown"
+UNKNOWN_IDENTITY = "unknown"
 
-_TABLE = Switch._meta.db_table
+_SWITCH_TABLE = Switch._meta.db_table
 # MariaDB: the name of its host changes with each container, and the time of the table with each ALTER TABLE: one of
 # them has to be the same. Nodes of Galera differ and are one database: unknown, which is NULL and equals nothing.
-_SERVER = {
+_SERVER_IDENTITY_SQL = {
     "postgresql": "(SELECT system_identifier::text FROM pg_control_system()) || ':' || "
     "(SELECT oid::text FROM pg_database WHERE datname = current_database())",
     "mysql": "CONCAT(@@server_uuid, ':', DATABASE())",
     "mariadb": "IF(@@wsrep_on, NULL, CONCAT(@@hostname, ':', @@datadir, ':', DATABASE()))",
 }
-_CREATED = (
+_TABLE_CREATION_TIME_SQL = (
     "(SELECT CONCAT(UNIX_TIMESTAMP(CREATE_TIME), ':', DATABASE()) FROM information_schema.TABLES "  # nosec B608
-    f"WHERE TABLE_SCHEMA = DATABASE() AND TABLE_NAME = '{_TABLE}')"
+    f"WHERE TABLE_SCHEMA = DATABASE() AND TABLE_NAME = '{_SWITCH_TABLE}')"
 )
-_TABLES = {
-    "postgresql": f"to_regclass('{_TABLE}')::oid::text",
-    "mysql": _CREATED,
-    "mariadb": f"IF(@@wsrep_on, NULL, {_CREATED})",
+_TABLE_IDENTITY_SQL = {
+    "postgresql": f"to_regclass('{_SWITCH_TABLE}')::oid::text",
+    "mysql": _TABLE_CREATION_TIME_SQL,
+    "mariadb": f"IF(@@wsrep_on, NULL, {_TABLE_CREATION_TIME_SQL})",
 }
 
 
@@ -65,12 +66,12 @@ def _identity() -> tuple[Any, Any]:
     if connection.vendor == "sqlite":
         return _sqlite_identity(str(connection.settings_dict["NAME"])), ""
     if connection.vendor == "postgresql" and not jump_detection.known_server():
-        return "", ""  # not known to be readable for this user
-    return _Identity(_SERVER), _Identity(_TABLES)
+        return "", ""  # perhaps this user may not read it
+    return _Identity(_SERVER_IDENTITY_SQL), _Identity(_TABLE_IDENTITY_SQL)
 
 
 def identity_read_without_database() -> str:
-    """The part of the identity that this process reads without the database: it may change under a process."""
+    """The part of the identity that this process reads without the database: it may change while a process runs."""
     server, _table = _identity()
     return server if isinstance(server, str) else "read by SQL"
 
@@ -84,9 +85,10 @@ def _sqlite_identity(name: str) -> str:
 
 
 def _has_other_identity() -> Q:
-    """The row has the identity of another database than this one. An unknown identity counts as the same."""
+    """SQL condition: the row has the identity of another database. An unknown identity counts as that of this
+    database."""
     server, table = _identity()
-    is_known = ~Q(server_identity__in=["", UNKNOWN])
+    is_known = ~Q(server_identity__in=["", UNKNOWN_IDENTITY])
     if server == "":
         return Q(pk__in=[])
     if table == "":
@@ -98,7 +100,7 @@ def _has_other_identity() -> Q:
 
 
 def row_of_copy() -> QuerySet[Switch]:
-    """The row, if this database is a copy that was not adopted. No row: it is none, or nothing is known."""
+    """The row, if this database is a copy that was not adopted. No row: it is not a copy, or this is not known."""
     name = settings.installation
     rows = Switch.objects.filter(pk=ALL)
     if name is False:
@@ -121,14 +123,16 @@ def is_copied() -> Exists:
 
 
 def record_identity() -> None:
-    """Record the identity of this database, and its name if the row has none. Called where ``row_of_copy`` has no row.
+    """Record the identity of this database, and its name if the row has none.
+
+    Called only if ``row_of_copy`` returns no row.
 
     A part that has changed is replaced: on MariaDB and MySQL the other part may change later, and both together would
     look like a copy. A part that cannot be read here stays as it is.
     """
     Switch.objects.get_or_create(pk=ALL)
     rows = Switch.objects.filter(pk=ALL, copied_since=None)
-    rows.filter(server_identity="").update(server_identity=UNKNOWN, table_identity=UNKNOWN)
+    rows.filter(server_identity="").update(server_identity=UNKNOWN_IDENTITY, table_identity=UNKNOWN_IDENTITY)
     if parts := _known_identity_columns():
         rows.update(**parts)
     if settings.installation:
@@ -141,14 +145,15 @@ def mark_copied() -> None:
 
 
 def adopt_database() -> None:
-    """This database is where the jobs run from now on."""
+    """Record that the jobs run in this database from now on."""
     Switch.objects.get_or_create(pk=ALL)
     rows, name = Switch.objects.filter(pk=ALL), settings.installation or ""
-    rows.update(server_identity=UNKNOWN, table_identity=UNKNOWN, installation=name, copied_since=None)
+    rows.update(server_identity=UNKNOWN_IDENTITY, table_identity=UNKNOWN_IDENTITY, installation=name, copied_since=None)
     record_identity()
 
 
 def _known_identity_columns() -> dict[str, Any]:
-    """The parts of the identity that can be read here, by column. A part that turns out to be NULL is the row's own."""
+    """The parts of the identity that can be read here, by column. If SQL returns NULL for a part, the row keeps its
+    value."""
     parts = zip(("server_identity", "table_identity"), _identity(), strict=True)
     return {name: part if isinstance(part, str) else Coalesce(part, F(name)) for name, part in parts if part != ""}

@@ -21,18 +21,18 @@ from chroniker.models.calendar import Calendar, read_closed_times
 from chroniker.models.channel import Channel
 from chroniker.models.group import Group
 from chroniker.models.job_fields import JobFields
-from chroniker.models.job_validation import validate
+from chroniker.models.job_validation import validate_job
 from chroniker.models.querysets import JobQuerySet, defer_edited_at, refuse_open_runs
 from chroniker.models.schedule_fields import BOOKED_FIELDS
 from chroniker.process import progress
 from chroniker.schedule import ClosedTime
 
 #: The address of a runbook: http or https, or a path of this site. Not "//host" and no script.
-RUNBOOK = r"^(https?://[^\s/?#]+|/(?!/))[^\s]*\Z"
+RUNBOOK_PATTERN = r"^(https?://[^\s/?#]+|/(?!/))[^\s]*\Z"
 
 
 class Job(JobFields):
-    """One job. Its machine-written side is ``JobState``, so that saving a stale form never moves the schedule back."""
+    """One job. The scheduler writes ``JobState`` instead, so that saving an old form never moves the schedule back."""
 
     managed_by = models.CharField(
         _("declared in"),
@@ -133,7 +133,7 @@ class Job(JobFields):
         _("runbook"),
         max_length=500,
         blank=True,
-        validators=[RegexValidator(RUNBOOK, _("Give an address that begins with https://, http:// or /."))],
+        validators=[RegexValidator(RUNBOOK_PATTERN, _("Give an address that begins with https://, http:// or /."))],
         help_text=_("What to do when it fails: an address, or a path of this site."),
     )
     # -- flags: set by any program, cleared by a tick --------------------------------------------------------
@@ -168,8 +168,8 @@ class Job(JobFields):
 
     @property
     def runbook(self) -> str:
-        """The address of the runbook for a link; empty if it is none that a link may have."""
-        return self.runbook_url if re.match(RUNBOOK, self.runbook_url) else ""
+        """The address of the runbook for a link; empty if a link must not have this address."""
+        return self.runbook_url if re.match(RUNBOOK_PATTERN, self.runbook_url) else ""
 
     def __str__(self) -> str:
         return self.name
@@ -203,7 +203,7 @@ class Job(JobFields):
 
     def clean(self) -> None:
         super().clean()
-        validate(self)
+        validate_job(self)
 
     @property
     def is_declared(self) -> bool:
@@ -236,7 +236,7 @@ class Job(JobFields):
 
 
 def fetch_closed_times(jobs: Iterable[Job]) -> None:
-    """Set ``read_closed_times`` of those jobs that have a calendar, with one statement for all of them."""
+    """Set ``closed_times`` of those jobs that have a calendar, with one statement for all of them."""
     with_calendar = [job for job in jobs if job.calendar_id is not None]
     found = read_closed_times({job.calendar_id for job in with_calendar if job.calendar_id is not None})
     for job in with_calendar:

@@ -26,7 +26,7 @@ Errors: TypeAlias = dict[str, str | ValidationError]
 ARGUMENT_RULE = "argument_rule"
 
 
-def validate(job: JobFields) -> None:
+def validate_job(job: JobFields) -> None:
     """Raises one ``ValidationError`` with all errors, by field."""
     errors: Errors = {}
     if has_control_characters(job.name):

@@ -22,15 +22,20 @@ _NOT_NEEDED = frozenset({
     "n_timed_out", "n_stopped", "n_lost", "raised_from", "raised_to", "fingerprint_since", "last_fingerprint",
     "last_success_at", "last_success_until", "done_until", "expected_since", "resumed_at",
 })  # fmt: skip
-_STATE = [field.attname for field in JobState._meta.concrete_fields if field.attname not in _NOT_NEEDED]
-_JOB = [field.attname for field in Job._meta.concrete_fields]
-_GROUP = [field.attname for field in Group._meta.concrete_fields]
+_STATE_COLUMNS = [field.attname for field in JobState._meta.concrete_fields if field.attname not in _NOT_NEEDED]
+_JOB_COLUMNS = [field.attname for field in Job._meta.concrete_fields]
+_GROUP_COLUMNS = [field.attname for field in Group._meta.concrete_fields]
 #: For ``values_list`` of JobState; ``make_states`` takes its rows.
-COLUMNS = (*_STATE, *(f"job__{name}" for name in _JOB), *(f"job__group__{name}" for name in _GROUP))
+COLUMNS = (
+    *_STATE_COLUMNS,
+    *(f"job__{name}" for name in _JOB_COLUMNS),
+    *(f"job__group__{name}" for name in _GROUP_COLUMNS),
+)
 
 
 def unsaved_row(model: type[M], **columns: Any) -> M:
-    """Like ``model(**columns)``, in a fifth of the time: the columns by ``attname``, the others by their defaults.
+    """Like ``model(**columns)``, in a fifth of the time. Columns are named by ``attname``; the others get their
+    defaults.
 
     Sends neither ``pre_init`` nor ``post_init``, sets no related objects, and does not refuse unknown names.
     """
@@ -48,7 +53,7 @@ def unsaved_row(model: type[M], **columns: Any) -> M:
 
 @functools.cache
 def _default_values(model: type[Model]) -> tuple[dict[str, Any], list[tuple[str, Callable[[], Any]]]]:
-    """The constant defaults by column, and the columns whose default is made for each row."""
+    """The constant defaults by column, and the columns whose default a function makes for each row."""
     constants, made = {}, []
     for field in model._meta.concrete_fields:
         if field.default is not NOT_PROVIDED and callable(field.default):
@@ -71,18 +76,23 @@ def loaded_row(model: type[M], names: Sequence[str], values: Iterable[Any], usin
 
 
 def make_states(rows: Iterable[Sequence[Any]], extra_columns: Sequence[str] = ()) -> list[JobState]:
-    """The states of these rows of ``COLUMNS``, each with its job and that one's group.
+    """The states of these rows of ``COLUMNS``, each with its job and the job's group.
 
     ``extra_columns``: names of further columns of the state.
     """
-    using, job_at, group_at, end = settings.database, len(_STATE), len(_STATE) + len(_JOB), len(COLUMNS)
+    using, job_at, group_at, end = (
+        settings.database,
+        len(_STATE_COLUMNS),
+        len(_STATE_COLUMNS) + len(_JOB_COLUMNS),
+        len(COLUMNS),
+    )
     found = []
     for row in rows:
-        state = loaded_row(JobState, _STATE, row, using)
-        job = loaded_row(Job, _JOB, row[job_at:group_at], using)
+        state = loaded_row(JobState, _STATE_COLUMNS, row, using)
+        job = loaded_row(Job, _JOB_COLUMNS, row[job_at:group_at], using)
         state._state.fields_cache["job"], job._state.fields_cache["state"] = job, state
         if job.group_id is not None:
-            job._state.fields_cache["group"] = loaded_row(Group, _GROUP, row[group_at:end], using)
+            job._state.fields_cache["group"] = loaded_row(Group, _GROUP_COLUMNS, row[group_at:end], using)
         state.__dict__.update(zip(extra_columns, row[end:], strict=True))
         found.append(state)
     return found

@@ -23,7 +23,7 @@ ALARM_EVENTS: Mapping[str, tuple[str, str]] = {
     "queue": ("queue.silent", "queue.back"),
 }
 
-#: An alert about a job was raised; the last one: it has ended.
+#: An alert about a job has ended. The other events of ``ALERT_EVENTS``: it was raised.
 RECOVERED = "alert.recovered"
 ALERT_EVENTS = (
     "alert.late",
@@ -39,7 +39,7 @@ ALERT_EVENTS = (
 #: One message for many alerts of one pass.
 DIGEST = "alert.digest"
 
-#: Alerts and alarms: something is wrong, or no longer.
+#: Events of alerts and alarms: a problem began or ended.
 TROUBLES = (*ALERT_EVENTS, *(event for pair in ALARM_EVENTS.values() for event in pair))
 ALL_EVENTS = (*RUN_EVENTS.values(), *TROUBLES)
 #: Alerts and alarms that have ended.

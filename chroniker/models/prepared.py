@@ -1,7 +1,7 @@
 """PostgreSQL: a statement that a connection has sent a few times is prepared there, so that the server plans it once.
 
-A pooler such as PgBouncer gives the server's session to another client after each transaction. There nothing is
-prepared: its clients get another number of the session than the server's own.
+A pooler such as PgBouncer gives the server's session to another client after each transaction. With a pooler nothing is
+prepared. It is recognised by the number of the session: its clients get another number than the server's own.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from django.db import Error
 
 from chroniker.models.compiled import GivenValue
 
-#: A connection prepares a statement at this use of it. Most short processes use it less often.
+#: A connection prepares a statement when it is used for this time. Most short processes use a statement less often.
 THRESHOLD = 4
 #: SQLSTATE: the session does not know the prepared statement. A pooler has replaced the session by another one.
 _NOT_THERE = "26000"
@@ -103,5 +103,5 @@ def execute_prepared(cursor: Any, statement: PreparedStatement, values: Mapping[
         cursor.execute(statement.execution, [values[name] for name in statement.parameters])
     except Error as error:
         if getattr(error.__cause__, "sqlstate", None) == _NOT_THERE:
-            _sessions.enabled = False  # the caller tries again
+            _sessions.enabled = False  # nothing is prepared from now on; the caller tries again
         raise

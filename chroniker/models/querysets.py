@@ -1,4 +1,4 @@
-"""Changes of jobs by querysets: they mark jobs for booking by the next tick, as ``Job.save`` does."""
+"""Changes of jobs by querysets. They mark the jobs for booking by the next tick, as ``Job.save`` does."""
 
 from __future__ import annotations
 

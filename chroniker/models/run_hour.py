@@ -12,12 +12,12 @@ from chroniker.models.job import Job
 
 #: The upper bounds of the start delay, in seconds, of ``delay_0`` to ``delay_5``. ``delay_6`` has no bound.
 DELAY_BOUNDS = (0.5, 1.0, 2.0, 5.0, 30.0, 300.0)
-#: The hour of late starts in a row without any: a maximum of two hours must not meet an empty value.
-NEVER = dt.datetime(1970, 1, 1, tzinfo=dt.UTC)
+#: ``late_hour`` of a row without late starts. It is not empty, because the larger of two values is stored.
+NO_LATE_HOUR = dt.datetime(1970, 1, 1, tzinfo=dt.UTC)
 
 
 class CountedRuns(models.Model):
-    """What became of a number of closed runs.
+    """The numbers of closed runs by their results, and their durations and start delays.
 
     The tick adds closed runs at most every 10 s, each run once; of a run on every host, the parent. Imported runs are
     not counted. A start delay is the time from the instant (of a run by hand or a retry: from the claim) to the start.
@@ -50,7 +50,9 @@ class RunHour(CountedRuns):
     job = models.ForeignKey(Job, models.CASCADE, related_name="hours", db_index=False, db_constraint=False)
     hour = models.DateTimeField(_("hour"), db_index=True)
     late_hour = models.DateTimeField(
-        default=NEVER, db_index=True, help_text=_("The hour, if a run in it started more than 30 s late; else 1970.")
+        default=NO_LATE_HOUR,
+        db_index=True,
+        help_text=_("The hour, if a run in it started more than 30 s late; else 1970."),
     )
 
     objects = DecidingManager()

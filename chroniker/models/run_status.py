@@ -6,7 +6,8 @@ from __future__ import annotations
 from django.db import models
 from django.utils.translation import gettext_lazy as _
 
-# The life of a run. A test compares this table with MOVES, the database's constraints and docs/reference/states.md.
+# The states of a run. A test compares this table with MOVES, the database's constraints
+# and docs/reference/states.md.
 #
 #   event       from      to                                  by
 #   ----------  --------  ----------------------------------  -------------------------------------------

@@ -1,4 +1,4 @@
-"""SQL statements of several parts, each compiled once in a process: Django often needs longer than the database.
+"""SQL statements of several parts. A process compiles each once, because Django often needs longer than the database.
 
 The values of one execution are parameters; everything else in a statement is constant in a process, except for settings
 that tests change. ``compiled`` does the same for querysets.
@@ -35,12 +35,12 @@ class _Column(GivenValue):
 
 
 def parameter(name: str) -> Any:
-    """Stands for a value that ``Statement.bind`` gets by this name: an id, a number, a text or a time, as it is."""
+    """A parameter. ``Statement.bind`` gets its value by this name: an id, a number, a text or a time."""
     return GivenValue(name)
 
 
 def parameters(model: type[Model], columns: Values) -> dict[str, Any]:
-    """The same columns, with a parameter in place of each value that is no expression."""
+    """The same columns, with a parameter in place of each value that is not an SQL expression."""
     return {
         name: value if hasattr(value, "resolve_expression") else _Column(name, model._meta.get_field(name))
         for name, value in columns.items()
@@ -48,7 +48,7 @@ def parameters(model: type[Model], columns: Values) -> dict[str, Any]:
 
 
 class Statement:
-    """SQL and its parameters, of which some may be ``parameter``."""
+    """SQL and its parameters. Some may be results of ``parameter``, whose values each execution gives."""
 
     def __init__(self, sql: str, params: Sequence[Any]) -> None:
         self.sql, self.params = sql, params

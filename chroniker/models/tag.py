@@ -13,7 +13,7 @@ from django.utils.translation import gettext_lazy as _
 from chroniker.escaping import shortened
 from chroniker.models.base import NamedManager
 
-#: Tags of one job.
+#: A job has at most this many tags.
 MOST_TAGS = 20
 PATTERN = r"^[a-z0-9][a-z0-9_.:-]{0,49}\Z"
 _MESSAGE = _("A tag has at most 50 of these characters: a-z 0-9 _ . : -, and begins with a letter or digit.")
@@ -32,7 +32,7 @@ class TagManager(NamedManager["Tag"]):
 
 
 class Tag(models.Model):
-    """One tag. It stays when no job has it any more; then no list offers it."""
+    """One tag. It stays when no job has it any more, but then no list offers it."""
 
     name = models.CharField(_("name"), max_length=50, unique=True, validators=[RegexValidator(PATTERN, _MESSAGE)])
 

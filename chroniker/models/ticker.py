@@ -12,8 +12,8 @@ class Ticker(models.Model):
     """The last pass of a process that ticks: one row per host and kind of process.
 
     Written after a pass, at most every 10 s. Passes of ``cron --jobs`` and passes started in a terminal are not
-    recorded: no other pass has to follow them. The row of a process that has shut down stays while it is the newest: if
-    nothing ticks any more, this is since when.
+    recorded, because no other pass has to follow them. The row of a process that has shut down stays while it is the
+    newest: if nothing ticks any more, the row shows since when.
     """
 
     host = models.CharField(_("host"), max_length=200)

@@ -19,7 +19,10 @@ class TriggerOn(models.TextChoices):
 
 
 class JobTrigger(models.Model):
-    """When a run of ``source`` has ended so, ``target`` starts. A failed run with a retry to come has not ended yet."""
+    """When a run of ``source`` has ended with the result ``on``, ``target`` starts.
+
+    A failed run that will be retried has not ended yet.
+    """
 
     source = models.ForeignKey(Job, models.CASCADE, related_name="starts", verbose_name=_("when this job ends"))
     target = models.ForeignKey(Job, models.CASCADE, related_name="started_by", verbose_name=_("starts"))

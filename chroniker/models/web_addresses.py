@@ -8,14 +8,14 @@ from urllib.parse import urlsplit
 
 Address = ipaddress.IPv4Address | ipaddress.IPv6Address
 
-#: IPv6 addresses that end with an IPv4 address: a gateway sends what goes there to that one.
+#: IPv6 addresses that end with an IPv4 address: a gateway forwards requests to that IPv4 address.
 _NAT64 = ipaddress.IPv6Network("64:ff9b::/96")
 
 
 def is_web_address(url: str) -> bool:
     try:
         parts = urlsplit(url)
-        parts.port  # noqa: B018  raises for one that is no number
+        parts.port  # noqa: B018  raises if the port is not a number
     except ValueError:
         return False
     clean = url.isascii() and url.isprintable() and " " not in url
@@ -23,13 +23,13 @@ def is_web_address(url: str) -> bool:
 
 
 def host_only(url: str) -> str:
-    """The address with scheme and host. The rest may be a secret."""
+    """The scheme and the host of the address. The rest may be a secret."""
     parts = urlsplit(url)
     return f"{parts.scheme}://{parts.hostname}/…"
 
 
 def parse_address(host: str) -> Address | None:
-    """The address that this host is; ``None`` for a name."""
+    """The IP address, if this host is one; ``None`` for a name."""
     try:
         return ipaddress.ip_address(host.partition("%")[0])
     except ValueError:
@@ -48,7 +48,7 @@ def may_be_contacted(host: str, address: str, listed: Iterable[str]) -> bool:
 
 
 def network_of(text: str) -> ipaddress.IPv4Network | ipaddress.IPv6Network | None:
-    """The network, or the single address, that this text is; ``None`` for a name."""
+    """The network, or the single address, in this text; ``None`` for a name."""
     try:
         return ipaddress.ip_network(text, strict=False)
     except ValueError:

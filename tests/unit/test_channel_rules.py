@@ -36,19 +36,21 @@ def shape(part: Any) -> Any:
 
 @given(st.dictionaries(st.text(max_size=5), TEMPLATES, max_size=3), st.text(max_size=30))
 def test_no_value_changes_the_structure_of_a_template(template: dict[str, Any], value: str) -> None:
-    filled = channel_template.fill_template(template, dict.fromkeys(channel_template.NAMES, value))
+    filled = channel_template.fill_template(template, dict.fromkeys(channel_template.PLACEHOLDER_NAMES, value))
     assert shape(filled) == shape(template)
     assert shape(json.loads(json.dumps(filled))) == shape(json.loads(json.dumps(template)))
 
 
 def test_a_filled_template_is_bounded() -> None:
     template = {str(n): "{{ text }}" for n in range(1000)}
-    filled = channel_template.fill_template(template, dict.fromkeys(channel_template.NAMES, "x" * 1_000_000))
-    assert len(json.dumps(filled)) < 2 * channel_template.LONGEST
+    filled = channel_template.fill_template(
+        template, dict.fromkeys(channel_template.PLACEHOLDER_NAMES, "x" * 1_000_000)
+    )
+    assert len(json.dumps(filled)) < 2 * channel_template.MAX_TOTAL_LENGTH
 
 
 def test_many_placeholders_in_one_text_need_little_memory() -> None:
-    values = dict.fromkeys(channel_template.NAMES, "x" * 1_000_000)
+    values = dict.fromkeys(channel_template.PLACEHOLDER_NAMES, "x" * 1_000_000)
     tracemalloc.start()
     try:
         channel_template.fill_template({"text": "{{ text }}" * 100}, values)
@@ -100,11 +102,11 @@ def test_one_level_alone_gets_a_message(channels: list[Channel], data: st.DataOb
     some = st.lists(st.sampled_from(range(len(channels))), unique=True) if channels else st.just([])
     own, group = data.draw(some), data.draw(some)
     found = Recipients({each.pk: each for each in channels}, {1: own}, {2: group}).channels_for(1, 2, event)
-    assert all(channel.takes(event) for channel in found)
+    assert all(channel.accepts_event(event) for channel in found)
     for is_check_in in (False, True):
         kind = [each for each in channels if each.is_check_in == is_check_in]
         levels = [[each for each in kind if each.pk in ids] for ids in (own, group)]
         levels.append([each for each in kind if each.is_default])
         first = next((level for level in levels if level), [])
-        expected = {each.pk for each in first if each.takes(event)}
+        expected = {each.pk for each in first if each.accepts_event(event)}
         assert {each.pk for each in found if each.is_check_in == is_check_in} == expected

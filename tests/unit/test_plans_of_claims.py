@@ -37,8 +37,8 @@ class Timeline:
             if state.next_run is not None and state.next_run <= now:
                 drawn = claim_plan.plan_scheduled(state, now)
                 found += drawn.runs
-                drawn.after.job = self.job
-                state = drawn.after
+                drawn.state_after.job = self.job
+                state = drawn.state_after
         return found
 
 

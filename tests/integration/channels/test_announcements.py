@@ -11,7 +11,7 @@ from django.test.utils import CaptureQueriesContext
 
 from chroniker.clock.database_clock import database_now
 from chroniker.lifecycle import alarms
-from chroniker.lifecycle.alert_messages import MOST_NAMED, MOST_SINGLE
+from chroniker.lifecycle.alert_messages import MAX_ALERTS_IN_DIGEST, MOST_SINGLE
 from chroniker.models import ChannelKind, Group, Job, Outbox, Status
 from tests.support.channels import a_channel, an_alert, raised, recovered
 from tests.support.ended_runs import ended, missed
@@ -97,13 +97,13 @@ def test_two_messages_for_one_event_of_an_alert_are_impossible() -> None:
 
 def test_many_alerts_of_one_pass_become_one_message_that_names_some_of_them() -> None:
     a_channel(is_default=True)
-    jobs = [a_job(name=f"job number {n:03}") for n in range(MOST_NAMED + 5)]
+    jobs = [a_job(name=f"job number {n:03}") for n in range(MAX_ALERTS_IN_DIGEST + 5)]
     alerts = [an_alert(job) for job in jobs]
     raised(*alerts)
     [digest] = Outbox.objects.exclude(send_at=None)
     data = digest.payload["body"]["data"]
     assert digest.event == "alert.digest" and data["count"] == len(jobs)
-    assert [each["job"]["name"] for each in data["alerts"]] == [job.name for job in jobs[:MOST_NAMED]]
+    assert [each["job"]["name"] for each in data["alerts"]] == [job.name for job in jobs[:MAX_ALERTS_IN_DIGEST]]
     recovered(alerts[0])
     [end] = Outbox.objects.filter(event="alert.recovered")
     assert end.send_at and end.alert_id == alerts[0].pk, "it got the first message, within the digest"

@@ -68,7 +68,7 @@ def test_a_retry_is_as_deep_as_its_first_attempt() -> None:
 
 
 def test_more_than_the_limit_do_not_wait_for_a_job(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(waiting_activations, "MOST_WAITING", 2)
+    monkeypatch.setattr(waiting_activations, "MAX_WAITING_ACTIVATIONS", 2)
     first, second = a_pair()
     run_now(second, requested_by="ann")  # so that no claim takes them
     activated(second, 1)
@@ -139,7 +139,7 @@ def test_discarding_ends_what_waits_and_refuses_a_planned_claim() -> None:
 
 
 def test_too_many_activations_for_one_statement_are_ended_by_several(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(activations, "PORTION", 2)
+    monkeypatch.setattr(activations, "MAX_IDS_PER_STATEMENT", 2)
     target = a_target()
     activated(target, 5)
     assert lifecycle.pass_over_waiting_activations([target.pk], Code.DISCARDED) == 5

@@ -76,8 +76,8 @@ def claimed(
     now: dt.datetime, search: ClaimSearch, *, fast: bool, monkeypatch: pytest.MonkeyPatch
 ) -> list[dict[str, Any]]:
     """The rows after the claims of a pass, which are rolled back."""
-    monkeypatch.setattr(compiled, "ENABLED", fast)
-    monkeypatch.setattr(bulk, "ENABLED", fast)
+    monkeypatch.setattr(compiled, "USE_COMPILED_QUERIES", fast)
+    monkeypatch.setattr(bulk, "USE_WHOLE_COLUMNS", fast)
     with monkeypatch.context() as patched:
         if not fast:
             patched.setattr(due, "read_due_states", read_by_models)

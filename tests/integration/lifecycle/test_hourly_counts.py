@@ -180,7 +180,7 @@ def test_old_counts_are_deleted_and_rows_of_deleted_jobs_go_with_them() -> None:
 
 @pytest.mark.django_db(transaction=True)
 def test_each_run_is_counted_once_when_several_ticks_count_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(hourly_counts, "PORTION", 20)
+    monkeypatch.setattr(hourly_counts, "MAX_RUNS_PER_TRANSACTION", 20)
     for job in [a_job() for _each in range(3)]:
         closed_runs(job, 100)
 

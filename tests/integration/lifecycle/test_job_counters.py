@@ -10,7 +10,7 @@ import pytest
 from chroniker import lifecycle
 from chroniker.clock.database_clock import database_now
 from chroniker.eligibility import hosts
-from chroniker.lifecycle.job_health import LOST_ATTEMPTS, RECENT, percentile
+from chroniker.lifecycle.job_health import LOST_ATTEMPTS, MAX_RECENT_DURATIONS, percentile
 from chroniker.models import EVERY_HOST, HostService, Job, JobState, Run, Status
 from chroniker.scheduler.manual_runs import run_now
 from chroniker.scheduler.tick import book_edited_jobs, tick
@@ -200,12 +200,12 @@ def test_skipped_ranges_are_counted_by_the_claim_and_by_the_booking() -> None:
 
 def test_the_usual_duration_is_taken_from_the_latest_successes() -> None:
     job = a_quiet_job()
-    JobState.objects.filter(pk=job.pk).update(recent_seconds=[float(n) for n in range(RECENT)])
+    JobState.objects.filter(pk=job.pk).update(recent_seconds=[float(n) for n in range(MAX_RECENT_DURATIONS)])
     by_hand(job, Status.FAILED)
-    assert len(state_of(job).recent_seconds) == RECENT
+    assert len(state_of(job).recent_seconds) == MAX_RECENT_DURATIONS
     success = by_hand(job)
     state = state_of(job)
-    assert state.recent_seconds == [*map(float, range(1, RECENT)), round(_seconds(success), 3)]
+    assert state.recent_seconds == [*map(float, range(1, MAX_RECENT_DURATIONS)), round(_seconds(success), 3)]
     assert (state.p50, state.p95) == (24.0, 47.0)
 
 

@@ -75,7 +75,7 @@ class _RolledBack(Exception):
 
 def outcome_of(step: Callable[[], Any], *, one: bool, monkeypatch: pytest.MonkeyPatch) -> tuple[Any, list[Any]]:
     """The result of the step and the rows after it, which are rolled back."""
-    monkeypatch.setattr(one_statement, "ENABLED", one)
+    monkeypatch.setattr(one_statement, "USE_COMBINED_STATEMENTS", one)
     try:
         with transaction.atomic():
             found = step(), rows()

@@ -34,7 +34,7 @@ def for_this_host(ids: Collection[int]) -> QuerySet[Job, Any]:
 
 @pytest.mark.parametrize("enabled", [True, False])
 def test_each_use_has_its_own_ids_and_inputs(enabled: bool, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(compiled, "ENABLED", enabled)
+    monkeypatch.setattr(compiled, "USE_COMPILED_QUERIES", enabled)
     jobs = [a_job(name=name, args="--a") for name in ("day 1", "day 2", "night 1")]
     ids = [job.pk for job in jobs]
     assert list(map(tuple, fetch_rows(names, "day", ids=ids))) == [("day 1", "--a"), ("day 2", "--a")]
@@ -57,7 +57,7 @@ def a_moment() -> QuerySet[Job, Any]:
 
 @pytest.mark.parametrize("enabled", [True, False])
 def test_the_simulated_time_is_that_of_each_use(enabled: bool, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(compiled, "ENABLED", enabled)
+    monkeypatch.setattr(compiled, "USE_COMPILED_QUERIES", enabled)
     a_job()
     before = fetch_rows(a_moment)[0][0]
     with simulated_time.simulate_time():
@@ -76,7 +76,7 @@ def a_run(run: UUID, since: dt.datetime) -> Any:
 
 @pytest.mark.parametrize("enabled", [True, False])
 def test_models_are_those_of_the_queryset(enabled: bool, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(compiled, "ENABLED", enabled)
+    monkeypatch.setattr(compiled, "USE_COMPILED_QUERIES", enabled)
     for group in (None, Group.objects.create(name="mail")):
         a_due_job(group=group)
         (run,) = tick().claimed

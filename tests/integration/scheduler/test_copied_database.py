@@ -43,7 +43,7 @@ WHY = "This database is a copy of another one, or was restored from a backup."
 def test_the_first_tick_records_the_identity_and_later_ones_ask_nothing(dummy: object) -> None:
     first_tick()
     row = Switch.objects.get()
-    assert row.server_identity not in ("", installation.UNKNOWN)
+    assert row.server_identity not in ("", installation.UNKNOWN_IDENTITY)
     with CaptureQueriesContext(connection) as statements:
         assert not tick().copied
     assert len(statements) == 1
@@ -118,11 +118,11 @@ def test_processes_that_cannot_read_the_identity_learn_it_from_a_tick(
 def test_what_cannot_be_read_is_no_copy(dummy: object, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(installation, "_identity", lambda: ("", ""))
     tick()
-    assert Switch.objects.get().server_identity == installation.UNKNOWN
+    assert Switch.objects.get().server_identity == installation.UNKNOWN_IDENTITY
     monkeypatch.undo()
     jump_detection.read_clock()
     assert not tick().copied
-    assert Switch.objects.get().server_identity != installation.UNKNOWN, "recorded as soon as it can be read"
+    assert Switch.objects.get().server_identity != installation.UNKNOWN_IDENTITY, "recorded as soon as it can be read"
 
 
 def test_a_process_that_cannot_read_the_identity_keeps_the_recorded_one(

@@ -172,7 +172,7 @@ def test_a_disabled_job_is_passed_over() -> None:
 
 
 def test_more_than_the_limit_are_refused(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(waiting_activations, "MOST_WAITING", 2)
+    monkeypatch.setattr(waiting_activations, "MAX_WAITING_ACTIVATIONS", 2)
     job = a_target()
     run_now(job, requested_by="ann")
     chroniker.trigger(job)
@@ -182,7 +182,7 @@ def test_more_than_the_limit_are_refused(monkeypatch: pytest.MonkeyPatch) -> Non
 
 
 def test_a_repeated_key_is_not_refused_at_the_limit(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(waiting_activations, "MOST_WAITING", 1)
+    monkeypatch.setattr(waiting_activations, "MAX_WAITING_ACTIVATIONS", 1)
     job = a_target()
     run_now(job, requested_by="ann")
     first = chroniker.trigger(job, key="order 7")

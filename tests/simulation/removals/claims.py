@@ -83,7 +83,7 @@ REPLACEMENTS = {
     ),
     "replaced-retry-activates-nothing": Replacement(
         "lifecycle/claim.py",
-        "        activations.insert_for_ended_chains([], [plan.after for plan in admitted], checked_at)\n",
+        "        activations.insert_for_ended_chains([], [plan.state_after for plan in admitted], checked_at)\n",
         "",
         "trigger-by-replaced-retry",
     ),

@@ -145,8 +145,8 @@ class Life:
                 self.found["merged"] += covered - 1
                 self.found["late"] += self.job.catch_up == CatchUp.EACH and now > run.scheduled_for
                 self.ends = now + self.seconds * SECOND
-        drawn.after.job = self.job
-        self.state = drawn.after
+        drawn.state_after.job = self.job
+        self.state = drawn.state_after
 
     def _covered(self, first: dt.datetime, last: dt.datetime) -> Iterator[dt.datetime]:
         instant: dt.datetime | None = first
