@@ -16,7 +16,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import NoReturn
 
-from chroniker.exceptions import CannotStart
+from chroniker.exceptions import TickStartError
 
 SETTINGS_VARIABLE = "DJANGO_SETTINGS_MODULE"
 
@@ -45,7 +45,7 @@ def main(words: Sequence[str] | None = None) -> NoReturn:
             _redirect_output(arguments.log_file)
         os.chdir(start.directory)
         os.execve(start.argv[0], start.argv, start.environment)  # nosec B606  # the caller's own Python
-    except (CannotStart, OSError) as problem:
+    except (TickStartError, OSError) as problem:
         making.error(str(problem))
 
 
@@ -81,12 +81,12 @@ def make_parser() -> argparse.ArgumentParser:
 
 
 def plan_start(arguments: argparse.Namespace, environ: Mapping[str, str]) -> StartPlan:
-    """Find out what to start. Reads files, changes nothing. Raises ``CannotStart``."""
+    """Find out what to start. Reads files, changes nothing. Raises ``TickStartError``."""
     python = _find_python(arguments.virtualenv)
     environment = {**environ, **_activation_variables(python, environ)}
     directory = Path(arguments.project).absolute() if arguments.project else Path.cwd()
     if not directory.is_dir():
-        raise CannotStart(f"The project's directory {directory} does not exist (-p).")
+        raise TickStartError(f"The project's directory {directory} does not exist (-p).")
     settings = arguments.settings or environ.get(SETTINGS_VARIABLE)
     if (directory / "manage.py").is_file():
         program = ["manage.py"]
@@ -108,7 +108,7 @@ def _find_python(virtualenv: str | None) -> Path:
     """The Python of the virtual environment. ``virtualenv`` may also be a script in its ``bin`` directory."""
     if virtualenv is None:
         if importlib.util.find_spec("django") is None:
-            raise CannotStart(
+            raise TickStartError(
                 f"There is no Django for {sys.executable}: name the project's virtual environment with -e."
             )
         return Path(sys.executable)
@@ -117,7 +117,7 @@ def _find_python(virtualenv: str | None) -> Path:
     is_script = named.is_file() or named.name in ("activate", "activate_this.py")
     python = (named.parent if is_script else named / "bin") / "python"
     if not python.exists():
-        raise CannotStart(f"{named} is not a virtual environment: {python} does not exist (-e).")
+        raise TickStartError(f"{named} is not a virtual environment: {python} does not exist (-e).")
     return python
 
 
@@ -136,7 +136,7 @@ def _guess_settings_module(directory: Path) -> str:
     for parent in (directory.parent, directory):
         if (parent / name / "settings.py").is_file() or (parent / name / "settings" / "__init__.py").is_file():
             return f"{name}.settings"
-    raise CannotStart(
+    raise TickStartError(
         f"Which settings? {directory} has no manage.py; name the module with -s, or in {SETTINGS_VARIABLE}."
     )
 

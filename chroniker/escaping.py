@@ -20,7 +20,7 @@ def escape_controls(text: str) -> str:
     return _CONTROL_EXCEPT_LINES.sub(_escape, text)
 
 
-def one_line(text: object) -> str:
+def to_one_line(text: object) -> str:
     """Escapes control characters including newlines and tabs, so that text cannot start a new line."""
     return _CONTROL.sub(_escape, str(text))
 

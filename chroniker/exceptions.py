@@ -26,7 +26,7 @@ class MonitorError(ChronikerError):
     """The monitor's question is not valid."""
 
 
-class CommandUnreadable(ChronikerError):
+class CommandLoadError(ChronikerError):
     """The command's code cannot be loaded."""
 
 
@@ -58,13 +58,13 @@ class ImportRefused(ChronikerError):
     """The file or table cannot be imported."""
 
 
-class Undeliverable(ChronikerError):
+class MessageUndeliverable(ChronikerError):
     """This message cannot be sent, now or later."""
 
 
-class Outdated(Undeliverable):
+class Outdated(MessageUndeliverable):
     """This message is too old to be sent."""
 
 
-class CannotStart(ChronikerError):
+class TickStartError(ChronikerError):
     """The tick cannot be started."""

@@ -14,9 +14,9 @@ from contextvars import ContextVar
 from dataclasses import dataclass
 from uuid import UUID
 
-from chroniker.escaping import one_line
-from chroniker.process.run_marker import PLACEHOLDER_ID
-from chroniker.process.run_variables import VARIABLES
+from chroniker.escaping import to_one_line
+from chroniker.process.run_marker import PLACEHOLDER_RUN_ID
+from chroniker.process.run_variables import RUN_VARIABLES
 
 
 @dataclass(slots=True)
@@ -30,24 +30,24 @@ class LoggedRun:
 
     def update(self, variables: Mapping[str, str]) -> None:
         """Take the values of a run's variables."""
-        self.run = variables.get(VARIABLES["run_id"], self.run)
-        self.token = variables.get(VARIABLES["token"], self.token)
-        self.job_id = variables.get(VARIABLES["job_id"], self.job_id)
-        self.job = variables.get(VARIABLES["job_name"], self.job)
+        self.run = variables.get(RUN_VARIABLES["run_id"], self.run)
+        self.token = variables.get(RUN_VARIABLES["token"], self.token)
+        self.job_id = variables.get(RUN_VARIABLES["job_id"], self.job_id)
+        self.job = variables.get(RUN_VARIABLES["job_name"], self.job)
 
 
 _current: ContextVar[LoggedRun | None] = ContextVar("chroniker_logged_run", default=None)
 
 
 @contextmanager
-def log_about_run(run_id: UUID) -> Iterator[LoggedRun]:
+def label_log_records_with_run_id(run_id: UUID) -> Iterator[LoggedRun]:
     """Context manager: log records of this thread get the job and run of this run."""
-    with log_about_same_run(LoggedRun(str(run_id))) as run:
+    with label_log_records_with_run(LoggedRun(str(run_id))) as run:
         yield run
 
 
 @contextmanager
-def log_about_same_run(run: LoggedRun) -> Iterator[LoggedRun]:
+def label_log_records_with_run(run: LoggedRun) -> Iterator[LoggedRun]:
     """Context manager for a second thread that works for this run: its log records get the same job and run."""
     token = _current.set(run)
     try:
@@ -61,7 +61,7 @@ def current_logged_run() -> LoggedRun:
     run = _current.get()
     if run is None:
         run = LoggedRun()
-        if os.environ.get(VARIABLES["run_id"], PLACEHOLDER_ID) != PLACEHOLDER_ID:
+        if os.environ.get(RUN_VARIABLES["run_id"], PLACEHOLDER_RUN_ID) != PLACEHOLDER_RUN_ID:
             run.update(os.environ)
     return run
 
@@ -75,7 +75,7 @@ class RunFilter(logging.Filter):
 
     def filter(self, record: logging.LogRecord) -> bool:
         run = current_logged_run()
-        job = one_line(run.job)
+        job = to_one_line(run.job)
         record.chroniker_run, record.chroniker_token = run.run, run.token
         record.chroniker_job_id, record.chroniker_job = run.job_id, job
         label = " ".join(filter(None, [job, run.token and f"#{run.token}"])) or run.run

@@ -19,9 +19,9 @@ from django.utils.translation import gettext_lazy as _
 #: Parameters that are the code of a run's status.
 _STATUS_PARAMETERS = {"outcome", "run_status"}
 #: Parameters that name a requester: the name of a user or program, or a code in the form of ``Reason.to_text``.
-_REQUESTERS = {"who"}
+_REQUESTER_PARAMETERS = {"who"}
 #: The parameter that holds the other parts of a reason with several parts, each as (code, parameters).
-ALSO = "also"
+OTHER_PARTS_KEY = "also"
 
 
 class Code(TextChoices):
@@ -146,14 +146,18 @@ class Reason:
     def joined(cls, first: Reason, *others: Reason) -> Reason:
         """One reason of several parts, each with a code."""
         parts = [part for each in others for part in each._parts()]
-        return cls(first.code, {**first.args, ALSO: [*first.args.get(ALSO, ()), *parts]}) if others else first
+        return (
+            cls(first.code, {**first.args, OTHER_PARTS_KEY: [*first.args.get(OTHER_PARTS_KEY, ()), *parts]})
+            if others
+            else first
+        )
 
     def _parts(self) -> list[list[Any]]:
-        """Itself and its other parts, as ``ALSO`` keeps them."""
+        """Itself and its other parts, as ``OTHER_PARTS_KEY`` keeps them."""
         if not self.code:
             return [[Code.OTHER, {"text": self.text}]]
-        own = {name: value for name, value in self.args.items() if name != ALSO}
-        return [[self.code, own], *self.args.get(ALSO, ())]
+        own = {name: value for name, value in self.args.items() if name != OTHER_PARTS_KEY}
+        return [[self.code, own], *self.args.get(OTHER_PARTS_KEY, ())]
 
     def __bool__(self) -> bool:
         return bool(self.code or self.text)
@@ -194,8 +198,8 @@ def render(code: str, args: Mapping[str, Any], text: str = "", *, without: Colle
     """
     if not code:
         return text
-    shared = {name: value for name, value in args.items() if name != ALSO}
-    parts = [(code, {}), *args.get(ALSO, ())]
+    shared = {name: value for name, value in args.items() if name != OTHER_PARTS_KEY}
+    parts = [(code, {}), *args.get(OTHER_PARTS_KEY, ())]
     return "; ".join(_render_part(part, {**shared, **values}) for part, values in parts if part not in without)
 
 
@@ -203,7 +207,7 @@ def _render_part(code: str, args: Mapping[str, Any]) -> str:
     try:
         words = {name: _value_to_text(value, args) for name, value in args.items()}
         words |= {name: _STATUS_LABELS.get(args[name], args[name]) for name in _STATUS_PARAMETERS & args.keys()}
-        words |= {name: str(Reason.from_text(str(args[name]))) for name in _REQUESTERS & args.keys()}
+        words |= {name: str(Reason.from_text(str(args[name]))) for name in _REQUESTER_PARAMETERS & args.keys()}
         return str(Code(code).label) % words
     except (KeyError, TypeError, ValueError):
         return " ".join([code, *(f"{name}={value}" for name, value in args.items())])

@@ -15,31 +15,31 @@ from celery import bootsteps
 from celery.concurrency import get_implementation
 
 from chroniker.conf import settings
-from chroniker.process.alive_file import EVERY_SECONDS, AliveFile
+from chroniker.process.alive_file import LOOP_INTERVAL_SECONDS, AliveFile
 from chroniker_celery.fitness import Worker
 
 #: The loop counts as hanging if its timer has not run for this time.
 HANGING_SECONDS = 20.0
 
 
-class LoopTurns(bootsteps.StartStopStep):
+class ConsumerLoopMonitor(bootsteps.StartStopStep):
     """A step of the consumer. A timer in its loop records the time. Celery stops it when the connection is lost."""
 
     requires = ("celery.worker.consumer.tasks:Tasks",)
 
     #: When the loop last ran the timer, on the monotonic clock. ``None``: the loop does not run.
-    last_turn: float | None = None
+    last_loop_time: float | None = None
 
     def __init__(self, parent: Any, **kwargs: Any) -> None:
         self._timer: Any = None
         super().__init__(parent, **kwargs)
 
     def start(self, parent: Any) -> None:
-        _note_turn()
-        self._timer = parent.timer.call_repeatedly(EVERY_SECONDS, _note_turn)
+        _record_loop_time()
+        self._timer = parent.timer.call_repeatedly(LOOP_INTERVAL_SECONDS, _record_loop_time)
 
     def stop(self, parent: Any) -> None:
-        LoopTurns.last_turn = None
+        ConsumerLoopMonitor.last_loop_time = None
         if self._timer is not None:
             self._timer.cancel()
             self._timer = None
@@ -48,28 +48,28 @@ class LoopTurns(bootsteps.StartStopStep):
         self.stop(parent)
 
 
-def _note_turn() -> None:
-    LoopTurns.last_turn = time.monotonic()
+def _record_loop_time() -> None:
+    ConsumerLoopMonitor.last_loop_time = time.monotonic()
 
 
-_thread: AliveThread | None = None
+_thread: AliveFileThread | None = None
 
 
-def start_thread(worker: Worker) -> None:
-    """Write the file from now on, until ``stop_thread``: also while the worker waits for its last runs."""
+def start_alive_file_thread(worker: Worker) -> None:
+    """Write the file from now on, until ``stop_alive_file_thread``: also while the worker waits for its last runs."""
     global _thread
     if _thread is None:
         pool = get_implementation(worker.pool_cls).__module__.rpartition(".")[2]
-        _thread = AliveThread(is_solo=pool == "solo")
+        _thread = AliveFileThread(is_solo=pool == "solo")
         _thread.start()
 
 
-def stop_thread() -> None:
+def stop_alive_file_thread() -> None:
     if _thread is not None:
         _thread.end()
 
 
-class AliveThread(threading.Thread):
+class AliveFileThread(threading.Thread):
     """Writes the file. ``is_solo``: the pool executes tasks in the loop; a long task is no sign that the loop hangs."""
 
     def __init__(self, *, is_solo: bool) -> None:
@@ -82,13 +82,13 @@ class AliveThread(threading.Thread):
         while not self._ended.is_set():
             if not self._is_hanging():
                 self._file.touch()
-            self._ended.wait(EVERY_SECONDS)
+            self._ended.wait(LOOP_INTERVAL_SECONDS)
         self._file.remove()
 
     def _is_hanging(self) -> bool:
-        turned = LoopTurns.last_turn
+        turned = ConsumerLoopMonitor.last_loop_time
         return not self._is_solo and turned is not None and time.monotonic() - turned > HANGING_SECONDS
 
     def end(self) -> None:
         self._ended.set()
-        self.join(EVERY_SECONDS)
+        self.join(LOOP_INTERVAL_SECONDS)

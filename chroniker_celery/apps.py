@@ -20,25 +20,25 @@ class ChronikerCeleryConfig(AppConfig):
 
     def ready(self) -> None:
         """Register the task, and equip workers when they start. Works with and without ``app.autodiscover_tasks()``."""
-        from chroniker.checks import TAG
+        from chroniker.checks import CHECK_TAG
         from chroniker.job_commands import argument_rules, hand_over, pickers
         from chroniker_celery import tasks  # noqa: F401  a shared task: every Celery app gets it
-        from chroniker_celery.beat_checks import check_entries, warn_if_beat_ticks_no_jobs
-        from chroniker_celery.task_call import COMMAND, argument_problem, sends_task
-        from chroniker_celery.task_picker import PICKER
+        from chroniker_celery.beat_checks import check_beat_entries, warn_if_beat_ticks_no_jobs
+        from chroniker_celery.task_call import COMMAND, find_argument_problem, sends_task
+        from chroniker_celery.task_picker import CELERY_TASK_PICKER
 
-        pickers.register(PICKER)
-        argument_rules.register(COMMAND, argument_problem)
+        pickers.register(CELERY_TASK_PICKER)
+        argument_rules.register(COMMAND, find_argument_problem)
         hand_over.register(COMMAND, sends_task)
-        checks.register(check_entries, TAG, checks.Tags.database)
+        checks.register(check_beat_entries, CHECK_TAG, checks.Tags.database)
         beat_init.connect(warn_if_beat_ticks_no_jobs, dispatch_uid="chroniker_celery.warn_at_start")
-        worker_init.connect(add_parts_for_runs, dispatch_uid="chroniker_celery.equip")
+        worker_init.connect(prepare_worker_for_runs, dispatch_uid="chroniker_celery.equip")
 
 
-def add_parts_for_runs(sender: WorkController, **kwargs: Any) -> None:
+def prepare_worker_for_runs(sender: WorkController, **kwargs: Any) -> None:
     try:
         from chroniker_celery import worker  # late: a process that only sends messages does not load Celery's worker
 
-        worker.add_parts_for_runs(sender)
+        worker.prepare_worker_for_runs(sender)
     except Exception as error:  # Celery would log it and start a worker that cannot supervise runs
         raise SystemExit(f"This worker cannot execute scheduled jobs: {error!r}") from error

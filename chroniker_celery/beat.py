@@ -20,7 +20,7 @@ logger = logging.getLogger(__name__)
 MAX_SECONDS_BETWEEN_TICKS = 0.8
 
 #: Seconds between two ticks at least.
-SHORTEST_WAIT = 0.01
+MIN_WAIT_SECONDS = 0.01
 
 
 class Scheduler(beat.Scheduler):
@@ -56,7 +56,7 @@ class Scheduler(beat.Scheduler):
             wait = self._sender.send_next()
             now = time.monotonic()
             if now >= self._next_tick:
-                self._next_tick = now + self._tick_jobs(self._ticker)
+                self._next_tick = now + self._run_scheduler_tick(self._ticker)
                 now = time.monotonic()
         except SystemExit:  # a signal, perhaps in the middle of a statement
             connections.close_all()
@@ -65,7 +65,7 @@ class Scheduler(beat.Scheduler):
             self._is_ticking = False
         return max(0.0, min(wait, self._next_tick - now))
 
-    def _tick_jobs(self, ticker: TickLoop) -> float:
+    def _run_scheduler_tick(self, ticker: TickLoop) -> float:
         """Tick; returns the seconds until the next. While the database is down: logs it once, and tries again."""
         try:
             pause = ticker.step()
@@ -75,7 +75,7 @@ class Scheduler(beat.Scheduler):
         finally:
             ticker.connection.release()
         self._log_database_up()
-        return max(pause, SHORTEST_WAIT)
+        return max(pause, MIN_WAIT_SECONDS)
 
     def _log_database_down(self, error: Error) -> None:
         if self._down_since is None:

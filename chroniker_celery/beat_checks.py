@@ -15,7 +15,7 @@ from chroniker.conf import settings
 from chroniker.exceptions import ExecutorError
 from chroniker.executors import executors
 from chroniker.models import Job
-from chroniker_celery.checks import SCHEDULER, is_our_scheduler
+from chroniker_celery.checks import BEAT_SCHEDULER_PATH, is_our_scheduler
 from chroniker_celery.executor import CeleryExecutor
 from chroniker_celery.importing.celery_app import load_tasks, project_app
 
@@ -25,7 +25,7 @@ logger = logging.getLogger(__name__)
 MAX_NAMED = 10
 
 
-def check_entries(*, databases: Sequence[str] | None = None, **kwargs: Any) -> list[CheckMessage]:
+def check_beat_entries(*, databases: Sequence[str] | None = None, **kwargs: Any) -> list[CheckMessage]:
     """Reports W008. Queries the database, so only with ``--database``."""
     if settings.database not in (databases or ()):
         return []
@@ -49,12 +49,12 @@ def check_entries(*, databases: Sequence[str] | None = None, **kwargs: Any) -> l
 
 def entries_with_job(app: Celery) -> list[str]:
     """Names of the entries from which a job was made, whether it is enabled or not."""
-    from chroniker_celery.beat_entries import ORIGIN  # late: every process registers this check
+    from chroniker_celery.beat_entries import ORIGIN_PREFIX  # late: every process registers this check
 
-    origins = {f"{ORIGIN}{name}": name for name in app.conf.beat_schedule}
+    origins = {f"{ORIGIN_PREFIX}{name}": name for name in app.conf.beat_schedule}
     if not origins:
         return []
-    made = Job.objects.filter(origin__startswith=ORIGIN).values_list("origin", flat=True)
+    made = Job.objects.filter(origin__startswith=ORIGIN_PREFIX).values_list("origin", flat=True)
     return sorted(origins[origin] for origin in made if origin in origins)
 
 
@@ -73,5 +73,5 @@ def warn_if_beat_ticks_no_jobs(sender: Any, **kwargs: Any) -> None:
             'Set CELERY_BEAT_SCHEDULER to "%s". (chroniker_celery.W009)',
             ", and each beat like it sends every entry of beat_schedule" if has_entries else "",
             scheduler.__qualname__,
-            SCHEDULER,
+            BEAT_SCHEDULER_PATH,
         )

@@ -12,14 +12,14 @@ from django.db import router
 from chroniker.clock.database_clock import database_now
 from chroniker.models import Job
 from chroniker.process.kernel import host_clock
-from chroniker_celery.beat_file import last_sent_times
+from chroniker_celery.beat_file import read_last_sent_times
 from chroniker_celery.models import BeatEntry, key_of_entry
 
 #: ``celery.beat.ScheduleEntry``; its stubs are incomplete.
 BeatScheduleEntry: TypeAlias = Any
 
 #: Prefix of a job's origin, before the name of the entry from which the job was made.
-ORIGIN = "beat_schedule:"
+ORIGIN_PREFIX = "beat_schedule:"
 
 
 def database_of_entries() -> str:
@@ -27,9 +27,9 @@ def database_of_entries() -> str:
     return router.db_for_write(BeatEntry)
 
 
-def has_job(name: str) -> bool:
+def entry_has_job(name: str) -> bool:
     """Whether a job was made from this entry. The job may be disabled."""
-    return Job.objects.filter(origin=f"{ORIGIN}{name}").exists()
+    return Job.objects.filter(origin=f"{ORIGIN_PREFIX}{name}").exists()
 
 
 class DatabaseClock:
@@ -61,7 +61,7 @@ def read_or_create_rows(
     wanted = {key_of_entry(entry.name): entry for entry in entries}
     here = BeatEntry.objects.using(database_of_entries()).in_bulk(field_name="key")
     if wanted.keys() - here.keys():
-        sent = last_sent_times(schedule_file)
+        sent = read_last_sent_times(schedule_file)
         missing = [
             BeatEntry(key=key, served_until=min(sent.get(entry.name, now), now), **_shown_columns(entry))
             for key, entry in wanted.items()
@@ -106,14 +106,14 @@ def read_or_create_row(entry: BeatScheduleEntry, now: dt.datetime) -> BeatEntry:
     return row
 
 
-def claim_times(row: BeatEntry, until: dt.datetime, sent_at: dt.datetime | None) -> bool:
+def claim_scheduled_times(row: BeatEntry, until: dt.datetime, sent_at: dt.datetime | None) -> bool:
     """Account for the entry's scheduled times until ``until``. False: another beat did it, and sends the entry."""
     mine = BeatEntry.objects.using(database_of_entries()).filter(pk=row.pk, served_until=row.served_until)
     return mine.update(served_until=until, sent_at=sent_at) == 1
 
 
 def undo_claim(row: BeatEntry, until: dt.datetime) -> bool:
-    """Undo ``claim_times``: the broker refused the message, and the entry is due again for any beat."""
+    """Undo ``claim_scheduled_times``: the broker refused the message, and the entry is due again for any beat."""
     mine = BeatEntry.objects.using(database_of_entries()).filter(pk=row.pk, served_until=until)
     return mine.update(served_until=row.served_until, sent_at=row.sent_at) == 1
 

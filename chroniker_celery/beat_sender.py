@@ -10,11 +10,11 @@ from celery.beat import Scheduler
 from django.db import Error
 from kombu.exceptions import OperationalError
 
-from chroniker.escaping import one_line
+from chroniker.escaping import to_one_line
 from chroniker.process.deferred_signals import deferred_signals
 from chroniker.process.kernel import host_clock
 from chroniker.scheduler.database_errors import explain_database_error
-from chroniker.scheduler.kept_connection import KeptConnection
+from chroniker.scheduler.kept_connection import PersistentConnection
 from chroniker_celery import beat_entries
 from chroniker_celery.beat_entries import BeatScheduleEntry, DatabaseClock
 from chroniker_celery.models import BeatEntry, key_of_entry
@@ -24,10 +24,10 @@ logger = logging.getLogger(__name__)
 #: Seconds until the next try for an entry that could not be sent, or whose next time could not be computed.
 RETRY_SECONDS = 5.0
 #: Seconds until the next try while the database cannot be used.
-DATABASE_RETRY_SECONDS = 1.0
+DATABASE_ERROR_WAIT_SECONDS = 1.0
 #: A scheduler without entries looks for new ones after these seconds.
 NO_ENTRIES_WAIT_SECONDS = 60.0
-SHORTEST_WAIT = 0.01
+MIN_WAIT_SECONDS = 0.01
 
 
 class EntrySender:
@@ -47,7 +47,7 @@ class EntrySender:
         self._wake_at: dict[str, float] = {}  #: name -> when to look at the entry again, monotonic
         self._logged: set[str] = set()  #: names of entries that are jobs
         self._failing = False
-        self._connection = KeptConnection()
+        self._connection = PersistentConnection()
 
     def send_next(self) -> float:
         """Send one entry if one is due. Returns the seconds until the next look."""
@@ -98,10 +98,10 @@ class EntrySender:
             return self._claim_and_send(entry, row, now)
 
     def _claim_and_send(self, entry: BeatScheduleEntry, row: BeatEntry, now: dt.datetime) -> float:
-        is_job = beat_entries.has_job(entry.name)
+        is_job = beat_entries.entry_has_job(entry.name)
         until = beat_entries.compute_served_until(entry, row.served_until, now)
-        if not beat_entries.claim_times(row, until, row.sent_at if is_job else now):
-            return SHORTEST_WAIT  # another beat sends it
+        if not beat_entries.claim_scheduled_times(row, until, row.sent_at if is_job else now):
+            return MIN_WAIT_SECONDS  # another beat sends it
         if is_job:
             self._log_entry_is_job(entry)
         elif not self._send(entry):
@@ -119,7 +119,7 @@ class EntrySender:
         try:
             scheduler.apply_async(entry, producer=None, advance=False)
         except Exception as error:
-            logger.error("The entry %r of beat_schedule was not sent: %s", entry.name, one_line(error))
+            logger.error("The entry %r of beat_schedule was not sent: %s", entry.name, to_one_line(error))
             link = scheduler.app.connection_for_write()  # connects to nothing
             refused = (
                 OSError,
@@ -142,7 +142,7 @@ class EntrySender:
         if not self._failing:
             logger.error("The entries of beat_schedule wait for the database. %s", explain_database_error(error))
         self._failing = True
-        return DATABASE_RETRY_SECONDS
+        return DATABASE_ERROR_WAIT_SECONDS
 
 
 def _seconds_until_due(entry: BeatScheduleEntry) -> float:
@@ -150,6 +150,6 @@ def _seconds_until_due(entry: BeatScheduleEntry) -> float:
     try:
         due, wait = entry.is_due()
     except Exception as error:  # a schedule of the project: it must not stop the others
-        logger.error("The next time of the entry %r cannot be computed: %s", entry.name, one_line(error))
+        logger.error("The next time of the entry %r cannot be computed: %s", entry.name, to_one_line(error))
         return RETRY_SECONDS
-    return 0.0 if due else max(SHORTEST_WAIT, float(wait))
+    return 0.0 if due else max(MIN_WAIT_SECONDS, float(wait))

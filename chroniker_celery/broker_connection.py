@@ -18,14 +18,14 @@ from celery import Celery
 Connection: TypeAlias = Any
 
 #: Transport options that limit a single operation, by driver. Other drivers keep their own limits.
-_LIMITS: dict[str, tuple[str, ...]] = {
+_TIMEOUT_OPTIONS: dict[str, tuple[str, ...]] = {
     "redis": ("socket_connect_timeout", "socket_timeout"),
     "amqp": ("read_timeout", "write_timeout"),
 }
 #: A connection is opened again after this time, so that a process follows a change of the broker's address.
-KEPT_SECONDS = 60.0
+MAX_CONNECTION_AGE_SECONDS = 60.0
 #: Drivers that replace a connection which the broker has closed, and that have no heartbeats.
-_KEPT_DRIVERS = frozenset({"redis"})
+_DRIVERS_WITH_REUSE = frozenset({"redis"})
 
 
 class _KeptConnection(NamedTuple):
@@ -38,12 +38,12 @@ _idle_connections: dict[tuple[int, Celery, str, float], _KeptConnection] = {}
 
 
 @contextmanager
-def new_connection(app: Celery, timeout: float) -> Iterator[Connection]:
+def open_broker_connection(app: Celery, timeout: float) -> Iterator[Connection]:
     """An established connection. No operation on it takes longer than ``timeout`` seconds.
 
     Raises the transport's exception after one more attempt for each of the app's brokers, or after ``timeout``.
     """
-    with _collect_after_error(app.connection_for_write(connect_timeout=timeout)) as link:
+    with _discard_connection_after_error(app.connection_for_write(connect_timeout=timeout)) as link:
         _open_connection(link, timeout)
         yield link
     link.release()
@@ -51,28 +51,28 @@ def new_connection(app: Celery, timeout: float) -> Iterator[Connection]:
 
 @contextmanager
 def kept_connection(app: Celery, timeout: float) -> Iterator[Connection]:
-    """Like ``new_connection``, but uses the connection of an earlier call if that is at most a minute old.
+    """Like ``open_broker_connection``, but uses the connection of an earlier call if that is at most a minute old.
 
     For messages only. A connection is kept if its driver replaces closed connections, and no exception was raised. It
     stays open until the next call.
     """
     key = (os.getpid(), app, str(app.conf.broker_write_url), timeout)
     kept = _idle_connections.pop(key, None)
-    if kept is not None and time.monotonic() - kept.opened_at >= KEPT_SECONDS:
+    if kept is not None and time.monotonic() - kept.opened_at >= MAX_CONNECTION_AGE_SECONDS:
         kept.link.release()
         kept = None
     if kept is None:
         kept = _KeptConnection(app.connection_for_write(connect_timeout=timeout), time.monotonic())
-    with _collect_after_error(kept.link) as link:
+    with _discard_connection_after_error(kept.link) as link:
         if not link.connected:
             _open_connection(link, timeout)
         yield link
-    if link.transport.driver_type not in _KEPT_DRIVERS or _idle_connections.setdefault(key, kept) is not kept:
+    if link.transport.driver_type not in _DRIVERS_WITH_REUSE or _idle_connections.setdefault(key, kept) is not kept:
         link.release()
 
 
 @contextmanager
-def _collect_after_error(link: Connection) -> Iterator[Connection]:
+def _discard_connection_after_error(link: Connection) -> Iterator[Connection]:
     try:
         yield link
     except BaseException:
@@ -81,6 +81,6 @@ def _collect_after_error(link: Connection) -> Iterator[Connection]:
 
 
 def _open_connection(link: Connection, timeout: float) -> None:
-    link.transport_options.update(dict.fromkeys(_LIMITS.get(link.transport.driver_type, ()), timeout))
+    link.transport_options.update(dict.fromkeys(_TIMEOUT_OPTIONS.get(link.transport.driver_type, ()), timeout))
     tries = len(getattr(link, "alt", None) or [link])
     link.ensure_connection(max_retries=tries, interval_start=0.1, interval_step=0.1, timeout=timeout)

@@ -36,14 +36,14 @@ CHECKS: dict[str, str] = {
 VALID_OPTIONS = frozenset({"app", "queue", "timeout", "results"})
 
 #: The scheduler for beat.
-SCHEDULER = "chroniker_celery.beat:Scheduler"
-GREEN_POOLS = frozenset({"gevent", "eventlet"})
-GREEN = "Runs cannot be supervised from a gevent or eventlet pool."
-EAGER = "Runs cannot be supervised in Celery's eager mode (task_always_eager): they need a worker."
-LOCAL_BROKERS = frozenset({"memory"})
+BEAT_SCHEDULER_PATH = "chroniker_celery.beat:Scheduler"
+GREENLET_POOLS = frozenset({"gevent", "eventlet"})
+GREENLET_POOL_MESSAGE = "Runs cannot be supervised from a gevent or eventlet pool."
+EAGER_MODE_MESSAGE = "Runs cannot be supervised in Celery's eager mode (task_always_eager): they need a worker."
+IN_MEMORY_BROKERS = frozenset({"memory"})
 REDIS_BROKERS = frozenset({"redis", "rediss", "redis+socket", "unix"})
 SUPPORTED_BROKERS = REDIS_BROKERS | {"amqp", "amqps", "pyamqp"}
-DJANGO_BACKENDS = frozenset({"django-db", "django-cache"})
+DJANGO_RESULT_BACKENDS = frozenset({"django-db", "django-cache"})
 
 
 def check_options(alias: str, options: Mapping[str, Any]) -> Iterator[CheckMessage]:
@@ -59,7 +59,7 @@ def check_options(alias: str, options: Mapping[str, Any]) -> Iterator[CheckMessa
         yield Error(f"{where}['results'] is {stored!r}.", hint="Give True or False.", id="chroniker_celery.E004")
 
 
-def no_app_message(error: Exception) -> CheckMessage:
+def invalid_app_message(error: Exception) -> CheckMessage:
     hint = 'Write it like "project.celery:app", or leave it out to use the current app.'
     return Error(str(error), hint=hint, id="chroniker_celery.E004")
 
@@ -72,9 +72,13 @@ def check_app(app: Celery) -> Iterator[CheckMessage]:
         yield Error("chroniker_celery is not in INSTALLED_APPS.", hint=hint, id="chroniker_celery.E005")
     if conf.task_always_eager:
         hint = "Set CELERY_TASK_ALWAYS_EAGER to False. For tests, use chroniker.executors.inline.InlineExecutor."
-        yield Error(EAGER, hint=hint, id="chroniker_celery.E001")
-    if str(conf.worker_pool) in GREEN_POOLS:
-        yield Error(GREEN, hint='Set CELERY_WORKER_POOL to "prefork", "threads" or "solo".', id="chroniker_celery.E002")
+        yield Error(EAGER_MODE_MESSAGE, hint=hint, id="chroniker_celery.E001")
+    if str(conf.worker_pool) in GREENLET_POOLS:
+        yield Error(
+            GREENLET_POOL_MESSAGE,
+            hint='Set CELERY_WORKER_POOL to "prefork", "threads" or "solo".',
+            id="chroniker_celery.E002",
+        )
     yield from _check_broker(app)
     if broker_kind(app):  # without one it is not the project's app, whose other settings are not known then
         yield from _check_prefetch(app)
@@ -105,7 +109,7 @@ def _check_broker(app: Celery) -> Iterator[CheckMessage]:
             'or name it in the executor\'s OPTIONS: {"app": "project.celery:app"}.'
         )
         yield Error(f"The Celery app {app.main!r} has no broker.", hint=hint, id="chroniker_celery.E003")
-    elif kind in LOCAL_BROKERS:
+    elif kind in IN_MEMORY_BROKERS:
         hint = "Use Redis or RabbitMQ, for example redis://localhost:6379/0."
         message = f"The broker {kind}:// cannot be reached by a worker, which is another process."
         yield Error(message, hint=hint, id="chroniker_celery.E003")
@@ -126,7 +130,7 @@ def check_result_backend(app: Celery) -> Iterator[CheckMessage]:
             'them, set {"results": False} in the executor\'s OPTIONS.'
         )
         yield Warning("The Celery app has no result backend.", hint=hint, id="chroniker_celery.W001")
-    elif backend in DJANGO_BACKENDS and not apps.is_installed("django_celery_results"):
+    elif backend in DJANGO_RESULT_BACKENDS and not apps.is_installed("django_celery_results"):
         hint = 'Add "django_celery_results" to INSTALLED_APPS, and run migrate.'
         message = f"The result backend is {backend!r}, but django_celery_results is not installed."
         yield Warning(message, hint=hint, id="chroniker_celery.W002")
@@ -156,12 +160,12 @@ def _check_beat(app: Celery) -> Iterator[CheckMessage]:
         f"beat_scheduler is {str(named)!r}. A beat that is started without another --scheduler ticks no jobs, and each "
         "such beat sends every entry of beat_schedule."
     )
-    hint = f'Set CELERY_BEAT_SCHEDULER to "{SCHEDULER}".'
+    hint = f'Set CELERY_BEAT_SCHEDULER to "{BEAT_SCHEDULER_PATH}".'
     yield Warning(message, hint=hint, id="chroniker_celery.W009")
 
 
 def is_our_scheduler(scheduler: Any) -> bool:
-    if scheduler == SCHEDULER:
+    if scheduler == BEAT_SCHEDULER_PATH:
         return True
     from chroniker_celery.beat import Scheduler  # late: executors are checked in processes that need no beat
 

@@ -13,14 +13,14 @@ from celery.exceptions import Ignore
 from chroniker import lifecycle
 from chroniker.clock.database_clock import database_now
 from chroniker.conf import settings
-from chroniker.escaping import one_line
+from chroniker.escaping import to_one_line
 from chroniker.executors import report_connections
 from chroniker.executors.database_report import DatabaseReport
 from chroniker.models import OPEN, Run, Status
 from chroniker.process.run_spec import RunOutcome
 from chroniker.scheduler import tick
 from chroniker.worker import supervisor
-from chroniker.worker.machine import ThisHost
+from chroniker.worker.machine import LocalMachine
 from chroniker.worker.supervisor import Worker
 from chroniker_celery import fitness, fork_server, sentry, shutdown, unknown_runs
 from chroniker_celery.exceptions import RunFailed
@@ -31,17 +31,17 @@ logger = logging.getLogger(__name__)
 def execute_delivery(request: Context, args: tuple[Any, ...], kwargs: dict[str, Any]) -> dict[str, Any]:
     """Execute the run. Raises ``Ignore`` for a refused delivery, and ``RunFailed`` for a run that did not succeed."""
     run_id, token = _read_message(str(request.id), args, kwargs)
-    _refuse_if_unfit(run_id)
-    sentry.name_transaction(str(request.shadow or ""), str(run_id))
+    _refuse_run_if_worker_unfit(run_id)
+    sentry.set_sentry_transaction_name(str(request.shadow or ""), str(run_id))
     delivery = request.delivery_info or {}
     report = DatabaseReport(
         run_id, token, worker=str(request.hostname or ""), queue=str(delivery.get("routing_key") or "")
     )
     try:
-        if shutdown.dispatch_elsewhere_in_shutdown(run_id, token):
+        if shutdown.redispatch_run_if_shutting_down(run_id, token):
             raise Ignore(f"Run {run_id} was sent to another worker.")
-        machine = ThisHost(settings.runtime_dir, fork_server.current_fork_server())
-        ending = supervisor.execute_run(report, Worker(machine, settings.hostname, shutdown.current_notice()))
+        machine = LocalMachine(settings.runtime_dir, fork_server.current_fork_server())
+        ending = supervisor.execute_run(report, Worker(machine, settings.hostname, shutdown.current_shutdown_notice()))
     except Ignore:
         raise
     except Exception:  # whether it started is unknown: the claim is dispatched again, or its lease expires
@@ -51,7 +51,7 @@ def execute_delivery(request: Context, args: tuple[Any, ...], kwargs: dict[str, 
             logger.exception("Run %s could not be supervised.", run_id)
         raise Ignore from None
     if ending is None and report.status is None:
-        unknown_runs.report_if_unknown(run_id)
+        unknown_runs.log_and_count_if_unknown_run(run_id)
         raise Ignore(f"This delivery of run {run_id} was refused.")
     return _finish_task(report, ending)
 
@@ -71,11 +71,11 @@ def _drop_message(task_id: str) -> NoReturn:
     raise Ignore
 
 
-def _refuse_if_unfit(run_id: UUID) -> None:
+def _refuse_run_if_worker_unfit(run_id: UUID) -> None:
     """A job may name the queue of a worker that cannot supervise runs, after that worker has started."""
-    if reason := fitness.unfit_because():
+    if reason := fitness.reason_worker_unfit():
         logger.error("Run %s was not executed. %s", run_id, reason)
-        lifecycle.record_not_accepted([run_id], database_now(), error=reason)
+        lifecycle.record_dispatch_failures([run_id], database_now(), error=reason)
         raise Ignore(reason)
 
 
@@ -89,10 +89,13 @@ def _finish_task(report: DatabaseReport, ending: RunOutcome | None) -> dict[str,
         "token": report.token,
     }
     try:
-        outcome |= report_connections.try_twice(partial(_read_outcome_and_claim, report, outcome))
+        outcome |= report_connections.retry_on_connection_error(partial(_read_outcome_and_claim, report, outcome))
     except Exception as error:  # the run's end is recorded already; the next tick claims these jobs
         logger.warning(
-            "Jobs that wait for run %s were not checked: %s: %s", report.run_id, type(error).__name__, one_line(error)
+            "Jobs that wait for run %s were not checked: %s: %s",
+            report.run_id,
+            type(error).__name__,
+            to_one_line(error),
         )
     if outcome["status"] == Status.SUCCEEDED:
         return outcome

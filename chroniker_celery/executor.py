@@ -17,14 +17,14 @@ from chroniker.executors.base import Executor, dispatch_step_timeout
 from chroniker.models import Job, Run
 from chroniker.worker.wake_socket import wake_supervisor
 from chroniker_celery import checks, diagnosis, publish, results
-from chroniker_celery.queues import HOST_QUEUE
+from chroniker_celery.queues import HOST_QUEUE_PREFIX
 
 #: Seconds to connect to the broker, and then for each operation.
 DEFAULT_TIMEOUT_SECONDS = 5.0
 #: The same for the message that wakes the supervisor of a run to stop. The stop itself is in the database.
-HINT_TIMEOUT = 0.5
+STOP_HINT_TIMEOUT_SECONDS = 0.5
 #: The same for the message that a host is draining.
-DRAIN_TIMEOUT = 3.0
+DRAIN_HINT_TIMEOUT_SECONDS = 3.0
 
 
 class CeleryExecutor(Executor):
@@ -91,27 +91,27 @@ class CeleryExecutor(Executor):
         except ExecutorError:
             return None
         if job.hostname:
-            return f"{HOST_QUEUE}{job.hostname}"
+            return f"{HOST_QUEUE_PREFIX}{job.hostname}"
         return job.queue or self.queue or (None if routes else default)
 
     def request_stop(self, run_id: UUID) -> None:
         """Wake the run's supervisor: directly if it is on this host, else by a message to all workers."""
         if not wake_supervisor(settings.runtime_dir, run_id):
-            publish.send_wake(self.app, run_id, timeout=min(self.timeout, HINT_TIMEOUT))
+            publish.send_wake_command(self.app, run_id, timeout=min(self.timeout, STOP_HINT_TIMEOUT_SECONDS))
 
     def stop_or_continue_consuming(self, worker: str, queues: Sequence[str], *, stop: bool) -> None:
         """By Celery's own control commands. Messages that the worker has received already go to other workers."""
         command = "cancel_consumer" if stop else "add_consumer"
         for queue in queues:
             publish.send_control_command(
-                self.app, command, {"queue": queue}, [worker], timeout=min(self.timeout, DRAIN_TIMEOUT)
+                self.app, command, {"queue": queue}, [worker], timeout=min(self.timeout, DRAIN_HINT_TIMEOUT_SECONDS)
             )
 
     def forget(self, run_ids: Collection[UUID]) -> None:
         """Delete the results of their tasks, if django-celery-results has them. Other backends have expiry times."""
         results.delete_results(self.app, run_ids)
 
-    def forget_deleted(self, before: dt.datetime) -> int:
+    def delete_data_of_deleted_runs(self, before: dt.datetime) -> int:
         """Delete the results that ``forget`` has left behind, if they have the name of our task."""
         return results.delete_orphaned_results(self.app, before)
 
@@ -119,7 +119,7 @@ class CeleryExecutor(Executor):
         try:
             app = self.app
         except ExecutorError as error:
-            return [*checks.check_options(self.alias, self.options), checks.no_app_message(error)]
+            return [*checks.check_options(self.alias, self.options), checks.invalid_app_message(error)]
         found = [*checks.check_options(self.alias, self.options), *checks.check_app(app)]
         return [*found, *checks.check_result_backend(app)] if self.stores_results else found
 

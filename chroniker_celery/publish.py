@@ -12,16 +12,16 @@ from celery import Celery
 from celery.exceptions import QueueNotFound
 from celery.utils.nodenames import anon_nodename
 
-from chroniker.escaping import one_line
+from chroniker.escaping import to_one_line
 from chroniker_celery.broker_connection import Connection, kept_connection
-from chroniker_celery.queues import queue_of_host
+from chroniker_celery.queues import add_queue_of_host
 
 logger = logging.getLogger(__name__)
 
-TASK = "chroniker_celery.execute"
+TASK_NAME = "chroniker_celery.execute"
 #: Control commands of our workers.
-WAKE = "chroniker_wake"
-UNKNOWN_RUNS = "chroniker_unknown_runs"
+WAKE_COMMAND = "chroniker_wake"
+UNKNOWN_RUNS_COMMAND = "chroniker_unknown_runs"
 
 #: ``kombu.Producer``: its stubs are of an older version.
 Producer: TypeAlias = Any
@@ -73,11 +73,11 @@ def _group_by_route(
     refused: tuple[type[Exception], ...] = (QueueNotFound, *link.channel_errors)
     for (queue, priority, host), group in groups.items():
         try:
-            options = _publish_options(app, queue_of_host(app, host) if host else queue, priority, group[0])
+            options = _publish_options(app, add_queue_of_host(app, host) if host else queue, priority, group[0])
             if options.get("queue") is not None:
                 producer.maybe_declare(options["queue"])
         except refused as error:
-            logger.error("%d runs were not sent to queue %r: %s", len(group), host or queue, one_line(error))
+            logger.error("%d runs were not sent to queue %r: %s", len(group), host or queue, to_one_line(error))
             producer.revive(link)  # after an error the broker closes the channel
         else:
             yield options, group
@@ -90,8 +90,8 @@ def _publish_options(app: Celery, queue: Any, priority: int | None, message: Run
     if priority is not None:
         wanted["priority"] = priority
     args = (str(message.run_id), message.token)
-    task: Any = app.tasks.get(TASK)
-    options: dict[str, Any] = app.amqp.router.route(wanted, TASK, args, {}, task)
+    task: Any = app.tasks.get(TASK_NAME)
+    options: dict[str, Any] = app.amqp.router.route(wanted, TASK_NAME, args, {}, task)
     return options
 
 
@@ -103,7 +103,7 @@ def _send(app: Celery, producer: Producer, options: dict[str, Any], messages: Se
         args = (task_id, message.token)
         task_message = create(
             task_id,
-            TASK,
+            TASK_NAME,
             args,
             {},
             create_sent_event=wants_event,
@@ -116,12 +116,12 @@ def _send(app: Celery, producer: Producer, options: dict[str, Any], messages: Se
         if message.name:
             task_message.headers["periodic_task_name"] = message.name  # read by django-celery-results
         # The queue is declared already. No retry: it could send twice, and the next tick sends again anyway.
-        send(producer, TASK, task_message, declare=[], retry=False, **options)
+        send(producer, TASK_NAME, task_message, declare=[], retry=False, **options)
 
 
-def send_wake(app: Celery, run_id: UUID, *, timeout: float) -> None:
+def send_wake_command(app: Celery, run_id: UUID, *, timeout: float) -> None:
     """Tell all workers to wake the run's supervisor. Does not wait for answers."""
-    send_control_command(app, WAKE, {"run_id": str(run_id)}, None, timeout=timeout)
+    send_control_command(app, WAKE_COMMAND, {"run_id": str(run_id)}, None, timeout=timeout)
 
 
 def send_control_command(

@@ -20,11 +20,11 @@ from django.db import IntegrityError, connections
 from django.db.models import QuerySet
 
 from chroniker.conf import settings
-from chroniker.escaping import one_line
+from chroniker.escaping import to_one_line
 from chroniker.executors import report_connections
-from chroniker.executors.transaction_setting import asynchronous_commit
+from chroniker.executors.transaction_setting import use_asynchronous_commit
 from chroniker.models import Run
-from chroniker_celery.publish import TASK
+from chroniker_celery.publish import TASK_NAME
 
 logger = logging.getLogger(__name__)
 
@@ -34,7 +34,7 @@ MAX_RETRIES = 5
 PORTION = 500
 
 
-class RunResults:
+class RunResultBackend:
     """Stores the result of a run. Where that fails, logs it: the run's outcome is in the database of the runs.
 
     If the result backend is down, the worker must still take its next run. So no exception is raised, and the number
@@ -58,22 +58,22 @@ class RunResults:
         try:
             backend = _copy_with_few_retries(self._backend)
             if is_in_database := _is_in_database(backend):
-                _use_insert_first(backend)
+                _make_backend_insert_first(backend)
             store = partial(getattr(backend, method), task_id, *args, **kwargs)
             # The parent of a pool stores results of lost processes: it keeps no connection, because it forks.
             if is_in_database and report_connections.has_idle_connection():
-                report_connections.try_twice(partial(_store_without_wait, store))
+                report_connections.retry_on_connection_error(partial(_store_with_asynchronous_commit, store))
             else:
                 store()
         except Exception as error:  # any backend's exception
             logger.warning(
-                "The result of run %s was not stored: %s: %s", task_id, type(error).__name__, one_line(error)
+                "The result of run %s was not stored: %s: %s", task_id, type(error).__name__, to_one_line(error)
             )
 
 
-def _store_without_wait(store: Callable[[], Any]) -> None:
+def _store_with_asynchronous_commit(store: Callable[[], Any]) -> None:
     """Do not wait for the disk: the run's own record has its outcome, and that commit has waited."""
-    with asynchronous_commit(settings.database):
+    with use_asynchronous_commit(settings.database):
         store()
 
 
@@ -90,7 +90,7 @@ def _is_in_database(backend: Backend) -> bool:
     return type(backend).__module__.startswith("django_celery_results.backends.database")
 
 
-class _InsertFirst(QuerySet[Any]):
+class _InsertFirstQuerySet(QuerySet[Any]):
     def get_or_create(self, defaults: Any = None, **key: Any) -> tuple[Any, bool]:
         self._for_write = True
         if not connections[self.db].in_atomic_block:
@@ -99,13 +99,13 @@ class _InsertFirst(QuerySet[Any]):
         return super().get_or_create(defaults, **key)
 
 
-def _use_insert_first(backend: Any) -> None:
+def _make_backend_insert_first(backend: Any) -> None:
     """Let this copy of the backend store a new result by one INSERT, without a SELECT and a transaction."""
     from django_celery_results.models import TaskResult  # an optional package
 
     if backend.TaskModel is TaskResult:  # else the project's own
         manager = copy(TaskResult._default_manager)
-        manager.get_queryset = partial(_InsertFirst, TaskResult)  # type: ignore[method-assign]
+        manager.get_queryset = partial(_InsertFirstQuerySet, TaskResult)  # type: ignore[method-assign]
         backend.TaskModel = SimpleNamespace(_default_manager=manager, DoesNotExist=TaskResult.DoesNotExist)
 
 
@@ -128,7 +128,7 @@ def delete_orphaned_results(app: Celery, before: dt.datetime) -> int:
     from django_celery_results.models import TaskResult  # an optional package
 
     deleted, after = 0, ""
-    old = TaskResult.objects.filter(task_name=TASK, date_done__lt=before).order_by("task_id")
+    old = TaskResult.objects.filter(task_name=TASK_NAME, date_done__lt=before).order_by("task_id")
     while portion := list(old.filter(task_id__gt=after).values_list("task_id", flat=True)[:PORTION]):
         runs = Run.objects.filter(pk__in=[run_id for text in portion if (run_id := _parse_run_id(text))])
         known = set(runs.values_list("pk", flat=True))
@@ -146,7 +146,7 @@ def _parse_run_id(text: str) -> UUID | None:
 
 
 class RunTask(Task):  # type: ignore[type-arg]  # subscriptable in its stubs only
-    """The task that executes runs. Results go through ``RunResults``; control commands stop the run."""
+    """The task that executes runs. Results go through ``RunResultBackend``; control commands stop the run."""
 
     abstract = True
     Request = "chroniker_celery.revocation:RunRequest"
@@ -155,7 +155,7 @@ class RunTask(Task):  # type: ignore[type-arg]  # subscriptable in its stubs onl
 
     @property  # type: ignore[misc]  # never set
     def backend(self) -> Any:
-        return RunResults(super().backend)
+        return RunResultBackend(super().backend)
 
     @classmethod
     def annotate(cls) -> None:
@@ -165,6 +165,6 @@ class RunTask(Task):  # type: ignore[type-arg]  # subscriptable in its stubs onl
         """
 
 
-def ignored_annotations(task: Any) -> list[str]:
+def ignored_task_annotations(task: Any) -> list[str]:
     """Names in the project's ``task_annotations`` that match the task and are not applied."""
     return sorted({name for found in resolve_all(task.app.annotations, task) if found for name in found})

@@ -17,7 +17,7 @@ from django.db import connections
 
 from chroniker.reasons import Code, Reason
 from chroniker.scheduler import stopping
-from chroniker_celery.publish import TASK
+from chroniker_celery.publish import TASK_NAME
 
 logger = logging.getLogger(__name__)
 
@@ -36,7 +36,7 @@ def connect_signals() -> None:
 
 def _on_revoked(sender: Any, request: Any, terminated: bool, expired: bool, **kwargs: Any) -> None:
     """Stop a revoked run that had not started: a worker has dropped its message."""
-    if sender.name == TASK and not terminated and not expired:
+    if sender.name == TASK_NAME and not terminated and not expired:
         stop_run_in_thread(request.id)
 
 

@@ -6,12 +6,12 @@ import logging
 import sys
 from typing import Any
 
-from chroniker.escaping import one_line
+from chroniker.escaping import to_one_line
 
 logger = logging.getLogger(__name__)
 
 
-def name_transaction(job_name: str, run_id: str) -> None:
+def set_sentry_transaction_name(job_name: str, run_id: str) -> None:
     """Name the transaction after the job, with job and run as tags. Does nothing where Sentry's SDK is not loaded.
 
     All runs have one task, whose name Sentry would show.
@@ -25,4 +25,4 @@ def name_transaction(job_name: str, run_id: str) -> None:
         scope.set_tag("chroniker.job", job_name)
         scope.set_tag("chroniker.run", run_id)
     except Exception as error:  # another version of the SDK: a run does not depend on it
-        logger.warning("Sentry does not show the name of run %s: %s", run_id, one_line(error))
+        logger.warning("Sentry does not show the name of run %s: %s", run_id, to_one_line(error))

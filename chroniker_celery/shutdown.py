@@ -23,7 +23,7 @@ logger = logging.getLogger(__name__)
 _notice: ShutdownNotice | None = None
 
 
-def create_notice() -> None:
+def create_shutdown_notice() -> None:
     """Create the notice before the pool forks: its processes share it."""
     global _notice
     if _notice is None:
@@ -31,7 +31,7 @@ def create_notice() -> None:
         worker_shutting_down.connect(_on_shutting_down, dispatch_uid="chroniker_celery.leaving")
 
 
-def current_notice() -> ShutdownNotice | None:
+def current_shutdown_notice() -> ShutdownNotice | None:
     """``None`` outside a worker, and where the pool does not fork: there the worker waits for its runs."""
     return _notice
 
@@ -55,7 +55,7 @@ def is_cold_shutdown() -> bool:
     return state.should_terminate is not None
 
 
-def dispatch_elsewhere_in_shutdown(run_id: UUID, token: int) -> bool:
+def redispatch_run_if_shutting_down(run_id: UUID, token: int) -> bool:
     """Returns whether this worker is shutting down. Then the run, if it is still claimed, is dispatched again."""
     if _notice is None or not _notice.is_announced:
         return False

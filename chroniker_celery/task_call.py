@@ -17,7 +17,7 @@ from chroniker_celery.importing.celery_app import load_tasks, project_app
 
 COMMAND = "run_celery_task"
 #: How many characters the positional or the keyword arguments may have.
-MAX_JSON = 65_536
+MAX_JSON_LENGTH = 65_536
 #: Tasks that jobs do not run: Celery's own, and that of runs.
 HIDDEN_TASK_PREFIXES = ("celery.", "chroniker_celery.")
 
@@ -29,10 +29,15 @@ def add_arguments(parser: CommandParser) -> None:
     parser.add_argument("name", help="the task's name: shop.tasks.report")
     # Django keeps "args" for itself.
     parser.add_argument(
-        "--args", dest="values", type=parse_list, default=[], metavar="JSON", help="""a list: '["a", 1]'"""
+        "--args", dest="values", type=parse_json_list, default=[], metavar="JSON", help="""a list: '["a", 1]'"""
     )
     parser.add_argument(
-        "--kwargs", dest="pairs", type=parse_object, default={}, metavar="JSON", help="""an object: '{"full": true}'"""
+        "--kwargs",
+        dest="pairs",
+        type=parse_json_object,
+        default={},
+        metavar="JSON",
+        help="""an object: '{"full": true}'""",
     )
     parser.add_argument(
         "--retry-inline", action="store_true", help="self.retry() repeats at once in this run, without the job's policy"
@@ -41,27 +46,27 @@ def add_arguments(parser: CommandParser) -> None:
     parser.add_argument("--queue")
     parser.add_argument("--exchange")
     parser.add_argument("--routing-key")
-    parser.add_argument("--headers", type=parse_object, metavar="JSON")
+    parser.add_argument("--headers", type=parse_json_object, metavar="JSON")
     parser.add_argument("--priority", type=int)
     parser.add_argument("--expires", type=float, metavar="SECONDS")
 
 
-def parse_list(text: str) -> list[Any]:
+def parse_json_list(text: str) -> list[Any]:
     """A list in JSON."""
     found: list[Any] = _parse_json(text, list, _("a list, like %(example)s") % {"example": '["a", 1]'})
     return found
 
 
-def parse_object(text: str) -> dict[str, Any]:
+def parse_json_object(text: str) -> dict[str, Any]:
     """An object in JSON."""
     found: dict[str, Any] = _parse_json(text, dict, _("an object, like %(example)s") % {"example": '{"full": true}'})
     return found
 
 
 def _parse_json(text: str, kind: type, expected_form: str) -> Any:
-    if len(text) > MAX_JSON:
+    if len(text) > MAX_JSON_LENGTH:
         message = _("%(n)d characters; at most %(max)d are allowed.")
-        raise ArgumentTypeError(message % {"n": len(text), "max": MAX_JSON})
+        raise ArgumentTypeError(message % {"n": len(text), "max": MAX_JSON_LENGTH})
     try:
         found = json.loads(text)
     except (ValueError, RecursionError) as error:
@@ -78,7 +83,7 @@ def sends_task(words: Sequence[str]) -> bool:
     return "--send" in words or "--sen" in words
 
 
-def argument_problem(words: Sequence[str]) -> str:
+def find_argument_problem(words: Sequence[str]) -> str:
     """Why ``run_celery_task`` would refuse these words; empty if it accepts them, or if that is not known here."""
     parser = _ParserOnly().create_parser("manage.py", COMMAND)
     try:
@@ -96,7 +101,7 @@ def argument_problem(words: Sequence[str]) -> str:
     name = options["name"]
     if name not in app.tasks:
         return "" if options["send"] else unknown_task_message(app, name)
-    return signature_problem(app.tasks[name], options["values"], options["pairs"])
+    return find_signature_problem(app.tasks[name], options["values"], options["pairs"])
 
 
 def unknown_task_message(app: Celery, name: str) -> str:
@@ -111,7 +116,7 @@ def task_names(app: Celery) -> list[str]:
     return sorted(name for name in app.tasks if not name.startswith(HIDDEN_TASK_PREFIXES))
 
 
-def signature_problem(task: AnyTask, args: list[Any], kwargs: dict[str, Any]) -> str:
+def find_signature_problem(task: AnyTask, args: list[Any], kwargs: dict[str, Any]) -> str:
     """Why the task does not accept these arguments. A task with ``typing=False`` is not checked, as in Celery."""
     if not task.typing:
         return ""

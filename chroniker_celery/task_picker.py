@@ -12,7 +12,7 @@ from chroniker_celery.importing.celery_app import load_tasks, project_app
 from chroniker_celery.task_call import COMMAND, AnyTask, task_names
 
 #: How many characters of a docstring's first line are shown.
-MAX_HELP = 200
+MAX_HELP_LENGTH = 200
 JSON_OPTIONS = ("--args", "--kwargs")
 
 
@@ -38,10 +38,10 @@ def _signature(task: AnyTask) -> str:
 
 def _first_line(task: AnyTask) -> str:
     text = inspect.getdoc(task.run) or ""
-    return text.partition("\n")[0].strip()[:MAX_HELP]
+    return text.partition("\n")[0].strip()[:MAX_HELP_LENGTH]
 
 
-def parse_call(words: Sequence[str]) -> ParsedCall | None:
+def parse_task_call(words: Sequence[str]) -> ParsedCall | None:
     """The words of a job of ``run_celery_task``. ``None`` if they do not begin with the task, or end in an option."""
     if not words or words[0].startswith("-"):
         return None
@@ -59,10 +59,10 @@ def parse_call(words: Sequence[str]) -> ParsedCall | None:
     return ParsedCall(words[0], found["--args"], found["--kwargs"], others)
 
 
-PICKER = Picker(
+CELERY_TASK_PICKER = Picker(
     COMMAND,
     _("Celery task"),
     _("With --send the task is handed over to other workers: what becomes of it is not tracked."),
     list_tasks,
-    parse_call,
+    parse_task_call,
 )

@@ -17,7 +17,7 @@ from chroniker.command_api.current import current_run
 from chroniker_celery.task_call import AnyTask
 
 #: How many characters of the result are printed.
-MAX_RESULT = 10_000
+MAX_RESULT_LENGTH = 10_000
 
 
 def run_task(task: AnyTask, args: list[Any], kwargs: dict[str, Any], *, retry_inline: bool = False) -> str:
@@ -32,7 +32,7 @@ def run_task(task: AnyTask, args: list[Any], kwargs: dict[str, Any], *, retry_in
     if isinstance(result.result, Retry):
         raise CommandError(_("The task asked for a retry: %(error)s") % {"error": result.result})
     value = result.get()
-    return "" if value is None else repr(value)[:MAX_RESULT]
+    return "" if value is None else repr(value)[:MAX_RESULT_LENGTH]
 
 
 def _request_fields(environment: Mapping[str, str]) -> dict[str, Any]:

@@ -10,14 +10,14 @@ from typing import Any
 from celery import shared_task
 
 from chroniker_celery.exceptions import RunFailed
-from chroniker_celery.publish import TASK
+from chroniker_celery.publish import TASK_NAME
 from chroniker_celery.results import RunTask
 
 
 @shared_task(
     bind=True,
     base=RunTask,
-    name=TASK,
+    name=TASK_NAME,
     throws=(RunFailed,),  # logged as one line
     acks_late=False,
     reject_on_worker_lost=False,

@@ -15,7 +15,7 @@ logger = logging.getLogger(__name__)
 _counter: Any = None
 
 
-def create_counter() -> None:
+def create_unknown_run_counter() -> None:
     """Create the shared counter. Call it before the worker's pool forks.
 
     It is not created at import: its memory is a file, and each command would inherit the descriptor.
@@ -24,7 +24,7 @@ def create_counter() -> None:
     _counter = multiprocessing.get_context("fork").Value("Q", 0)
 
 
-def report_if_unknown(run_id: UUID) -> None:
+def log_and_count_if_unknown_run(run_id: UUID) -> None:
     """Log and count a message for a run that is not in the database."""
     if Run.objects.filter(pk=run_id).exists():
         return
@@ -34,6 +34,6 @@ def report_if_unknown(run_id: UUID) -> None:
     logger.warning("Run %s is not in this database: do two projects share this broker? (Or was it deleted?)", run_id)
 
 
-def message_count() -> int:
+def unknown_run_message_count() -> int:
     """Messages for unknown runs since the worker's start."""
     return 0 if _counter is None else int(_counter.value)

@@ -23,7 +23,7 @@ from chroniker.models import NO_QUEUE
 from chroniker.scheduler import dispatch, start_report, watch
 from chroniker.scheduler.watch import FleetWatch
 from chroniker.worker import run_lock
-from chroniker.worker.run_remains import RemainsSweeper
+from chroniker.worker.run_remains import LeftoverProcessSweeper
 from chroniker.worker.wake_socket import wake_supervisor
 from chroniker_celery import (
     alive,
@@ -35,9 +35,9 @@ from chroniker_celery import (
     unknown_runs,
 )
 from chroniker_celery.fitness import Worker
-from chroniker_celery.publish import TASK, UNKNOWN_RUNS, WAKE
-from chroniker_celery.queues import EXPIRES, queue_of_host
-from chroniker_celery.results import ignored_annotations
+from chroniker_celery.publish import TASK_NAME, UNKNOWN_RUNS_COMMAND, WAKE_COMMAND
+from chroniker_celery.queues import HOST_QUEUE_EXPIRY_SECONDS, add_queue_of_host
+from chroniker_celery.results import ignored_task_annotations
 
 logger = logging.getLogger(__name__)
 
@@ -45,28 +45,28 @@ logger = logging.getLogger(__name__)
 NO_LIMIT_SECONDS = 10 * 365 * 86_400
 
 #: A worker waits this long for the record of its shutdown.
-GOODBYE_SECONDS = 5.0
+SHUTDOWN_RECORD_TIMEOUT_SECONDS = 5.0
 
 
-def add_parts_for_runs(worker: Worker) -> None:
+def prepare_worker_for_runs(worker: Worker) -> None:
     """Prepare a worker before Celery creates its parts. Ends the process if it gets runs and cannot supervise them."""
-    if not fitness.check_worker(worker):
+    if not fitness.check_worker_can_supervise(worker):
         return
     app = worker.app
     app.steps["worker"].add(SupervisionStep)
-    app.steps["consumer"].add(alive.LoopTurns)
-    app.amqp.queues.select_add(queue_of_host(app, settings.hostname))
-    worker_shutdown.connect(end_helpers_of_worker, dispatch_uid="chroniker_celery.retire")
+    app.steps["consumer"].add(alive.ConsumerLoopMonitor)
+    app.amqp.queues.select_add(add_queue_of_host(app, settings.hostname))
+    worker_shutdown.connect(stop_fork_server_and_alive_thread, dispatch_uid="chroniker_celery.retire")
     revocation.connect_signals()
     if worker.time_limit or worker.soft_time_limit:
-        task = app.tasks[TASK]
+        task = app.tasks[TASK_NAME]
         task.time_limit = task.soft_time_limit = NO_LIMIT_SECONDS
 
 
-def end_helpers_of_worker(**kwargs: Any) -> None:
+def stop_fork_server_and_alive_thread(**kwargs: Any) -> None:
     """End the fork server, and the thread for probes. Called when the pool has ended."""
     fork_server.close_fork_server()
-    alive.stop_thread()
+    alive.stop_alive_file_thread()
 
 
 class SupervisionStep(bootsteps.StartStopStep):
@@ -84,31 +84,31 @@ class SupervisionStep(bootsteps.StartStopStep):
     def __init__(self, parent: Worker, **kwargs: Any) -> None:
         super().__init__(parent, **kwargs)
         self._heartbeat: HostHeartbeat | None = None
-        self._sweeper: RemainsSweeper | None = None
+        self._sweeper: LeftoverProcessSweeper | None = None
 
     def create(self, parent: Worker) -> None:
-        kill_leftovers()
+        kill_leftovers_of_earlier_runs()
         fork_server.start_fork_server()
-        shutdown.create_notice()
-        unknown_runs.create_counter()
+        shutdown.create_shutdown_notice()
+        unknown_runs.create_unknown_run_counter()
 
     def start(self, parent: Worker) -> None:
-        if ignored := ignored_annotations(parent.app.tasks[TASK]):
+        if ignored := ignored_task_annotations(parent.app.tasks[TASK_NAME]):
             logger.warning("task_annotations do not apply to scheduled jobs; ignored: %s.", ", ".join(ignored))
-        alive.start_thread(parent)
+        alive.start_alive_file_thread(parent)
         self._log_start(parent)
         self._heartbeat = HostHeartbeat(parent)
         self._heartbeat.start()
         every = settings.heartbeat.total_seconds()
-        self._sweeper = RemainsSweeper(settings.runtime_dir, every, fork_server.current_fork_server())
+        self._sweeper = LeftoverProcessSweeper(settings.runtime_dir, every, fork_server.current_fork_server())
         self._sweeper.start()
 
     @staticmethod
     def _log_start(parent: Worker) -> None:
         """Log what this worker executes, from which queues, and as which host."""
-        aliases = [executor.alias for executor in fitness.executors_of(parent.app)]
+        aliases = [executor.alias for executor in fitness.executors_of_app(parent.app)]
         queues = sorted(map(str, parent.app.amqp.queues.consume_from))
-        for line in start_report.worker_lines(str(parent.hostname), queues, _slots(parent), aliases):
+        for line in start_report.worker_lines(str(parent.hostname), queues, _slot_count(parent), aliases):
             logger.info("%s", line)
 
     def close(self, parent: Worker) -> None:
@@ -125,7 +125,7 @@ class SupervisionStep(bootsteps.StartStopStep):
         self.stop(parent)
 
 
-def kill_leftovers() -> None:
+def kill_leftovers_of_earlier_runs() -> None:
     """Kill the remaining processes of runs whose supervisor and keeper died."""
     try:
         swept = run_lock.kill_leftover_processes(settings.runtime_dir)
@@ -156,10 +156,10 @@ class HostHeartbeat(threading.Thread):
         while True:
             if time.monotonic() - recorded_at >= hosts.HEARTBEAT_SECONDS:
                 recorded_at = time.monotonic()
-                self._record_safely(hosts.record_heartbeat)
+                self._record_and_log_errors(hosts.record_heartbeat)
             self._watch_scheduler()
-            if self._ended.wait(watch.seconds_between_looks()):
-                self._record_safely(hosts.record_worker_shutdowns)
+            if self._ended.wait(watch.seconds_between_checks()):
+                self._record_and_log_errors(hosts.record_worker_shutdowns)
                 return
 
     def _watch_scheduler(self) -> None:
@@ -172,20 +172,20 @@ class HostHeartbeat(threading.Thread):
 
     def _worker_reports(self) -> list[hosts.WorkerReport]:
         """What this worker reports about itself, for each executor whose runs it executes."""
-        app, name, slots = self._parent.app, str(self._parent.hostname), _slots(self._parent)
+        app, name, slots = self._parent.app, str(self._parent.hostname), _slot_count(self._parent)
         queues = sorted(map(str, app.amqp.queues.consume_from)) or [NO_QUEUE]  # as changed by remote control
         busy = min(len(state.active_requests), slots)
         return [
             hosts.WorkerReport(executor.alias, name, queues, slots, busy, self._started_at)
-            for executor in fitness.executors_of(app)
+            for executor in fitness.executors_of_app(app)
         ]
 
-    def _record_safely(self, step: Callable[[list[hosts.WorkerReport]], None]) -> None:
+    def _record_and_log_errors(self, step: Callable[[list[hosts.WorkerReport]], None]) -> None:
         try:
             if self._started_at is None:
                 # The drain was for the deployment of this worker.
                 dispatch.end_drain_of_this_host(starting_worker=str(self._parent.hostname))
-                dispatch.redispatch_old_claims_of_this_host(dt.timedelta(seconds=EXPIRES))
+                dispatch.redispatch_old_claims_of_this_host(dt.timedelta(seconds=HOST_QUEUE_EXPIRY_SECONDS))
                 self._started_at = database_now()
             step(self._worker_reports())
             self._failing = False
@@ -199,14 +199,14 @@ class HostHeartbeat(threading.Thread):
     def end(self) -> None:
         """Wait until the shutdown is recorded, but not for a database that does not answer."""
         self._ended.set()
-        self.join(GOODBYE_SECONDS)
+        self.join(SHUTDOWN_RECORD_TIMEOUT_SECONDS)
 
 
-def _slots(parent: Worker) -> int:
+def _slot_count(parent: Worker) -> int:
     return int(getattr(parent.pool, "num_processes", None) or parent.concurrency or 1)
 
 
-@control_command(name=WAKE, args=[("run_id", str)], signature="<run id>")
+@control_command(name=WAKE_COMMAND, args=[("run_id", str)], signature="<run id>")
 def chroniker_wake(state: Any, run_id: str) -> dict[str, str]:
     """Wake the supervisor of a run on this host: it renews its lease and reads whether to stop."""
     try:
@@ -216,7 +216,7 @@ def chroniker_wake(state: Any, run_id: str) -> dict[str, str]:
     return {"ok": "woken" if woken else "not here"}
 
 
-@inspect_command(name=UNKNOWN_RUNS)
+@inspect_command(name=UNKNOWN_RUNS_COMMAND)
 def chroniker_unknown_runs(state: Any, **kwargs: Any) -> dict[str, int]:
     """The number of dropped messages for unknown runs since this worker's start."""
-    return {"count": unknown_runs.message_count()}
+    return {"count": unknown_runs.unknown_run_message_count()}

@@ -16,18 +16,18 @@ from chroniker.checks.host import check_host
 from chroniker.checks.installation import check_installation
 from chroniker.checks.jobs import check_jobs
 from chroniker.checks.migrations import check_migrations
-from chroniker.checks.names import check_names
+from chroniker.checks.names import check_setting_names
 from chroniker.checks.notifications import check_notifications
 from chroniker.checks.project_setup import check_project_setup
 from chroniker.checks.query_caches import check_query_caches
 from chroniker.checks.row_locks import check_row_locks, check_skip_locked
 from chroniker.checks.runtime_dir import check_runtime_dir
-from chroniker.checks.values import check_values
+from chroniker.checks.values import check_setting_values
 
 #: Tag of all checks but the slow ones: ``manage.py check --tag chroniker``.
-TAG = "chroniker"
+CHECK_TAG = "chroniker"
 #: Tag of checks that import modules of all apps. They do not run before each tick.
-CODE_TAG = "chroniker_code"
+IMPORTING_CHECKS_TAG = "chroniker_code"
 
 #: The id of each check, with its meaning. Executors of other packages have their own ids.
 CHECKS: dict[str, str] = {
@@ -68,10 +68,17 @@ CHECKS: dict[str, str] = {
 
 def register() -> None:
     """Register all checks. Called once, when the app is ready."""
-    for check in (check_installation, check_names, check_values, check_executors, check_databases, check_runtime_dir):
-        checks.register(check, TAG)
-    checks.register(check_declarations, CODE_TAG)
+    for check in (
+        check_installation,
+        check_setting_names,
+        check_setting_values,
+        check_executors,
+        check_databases,
+        check_runtime_dir,
+    ):
+        checks.register(check, CHECK_TAG)
+    checks.register(check_declarations, IMPORTING_CHECKS_TAG)
     for check in (check_row_locks, check_notifications, check_project_setup, check_query_caches, check_host):
-        checks.register(check, TAG)
+        checks.register(check, CHECK_TAG)
     for check in (check_migrations, check_jobs, check_clocks, check_server_is_supported, check_skip_locked):
-        checks.register(check, TAG, checks.Tags.database)
+        checks.register(check, CHECK_TAG, checks.Tags.database)

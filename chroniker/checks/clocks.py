@@ -9,7 +9,7 @@ from django.core.checks import CheckMessage, Warning
 from django.db import DatabaseError
 from django.db.models import Q
 
-from chroniker.clock.database_clock import FromNow
+from chroniker.clock.database_clock import NowPlus
 from chroniker.conf import settings
 from chroniker.eligibility import hosts
 from chroniker.models import Host
@@ -21,9 +21,11 @@ def check_clocks(*, databases: Sequence[str] | None = None, **kwargs: Any) -> li
     """Reports W011."""
     if settings.database not in (databases or ()):
         return []
-    off = Q(clock_skew_seconds__gt=hosts.SKEW_SECONDS) | Q(clock_skew_seconds__lt=-hosts.SKEW_SECONDS)
+    off = Q(clock_skew_seconds__gt=hosts.CLOCK_SKEW_WARNING_SECONDS) | Q(
+        clock_skew_seconds__lt=-hosts.CLOCK_SKEW_WARNING_SECONDS
+    )
     try:
-        wrong = list(Host.objects.filter(off, last_seen__gt=FromNow(-hosts.SILENT)).order_by("name")[:MAX_NAMED])
+        wrong = list(Host.objects.filter(off, last_seen__gt=NowPlus(-hosts.SILENT)).order_by("name")[:MAX_NAMED])
     except DatabaseError:  # migrate runs these checks before the tables exist
         return []
     return [

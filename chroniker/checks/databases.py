@@ -12,20 +12,20 @@ from django.db import DatabaseError, InterfaceError, connections
 
 from chroniker.conf import settings
 
-SUPPORTED = ("postgresql", "mysql", "sqlite")
+SUPPORTED_VENDORS = ("postgresql", "mysql", "sqlite")
 
 SQLITE_OPTIONS = (
     '"OPTIONS": {"timeout": 20, "transaction_mode": "IMMEDIATE", "init_command": '
     '"PRAGMA journal_mode=WAL; PRAGMA synchronous=NORMAL; PRAGMA busy_timeout=20000;"}'
 )
-SHORTEST_TIMEOUT = 10
+MIN_SQLITE_TIMEOUT_SECONDS = 10
 
 
 def check_databases(**kwargs: Any) -> list[CheckMessage]:
     """Reports E008, W003, W004, W005."""
     alias = settings.database
     vendor = connections[alias].vendor
-    if vendor not in SUPPORTED:
+    if vendor not in SUPPORTED_VENDORS:
         return [
             Error(
                 f"DATABASES[{alias!r}] is {vendor}, which chroniker does not support.",
@@ -86,7 +86,8 @@ def missing_sqlite_options(options: Mapping[str, Any]) -> list[str]:
     present = {
         "transaction_mode IMMEDIATE": str(options.get("transaction_mode")).upper() in ("IMMEDIATE", "EXCLUSIVE"),
         "journal_mode WAL": bool(re.search(r"journal_mode\s*=\s*[\"']?wal\b", commands, re.IGNORECASE)),
-        f"a timeout of {SHORTEST_TIMEOUT} s or more": isinstance(timeout, int | float) and timeout >= SHORTEST_TIMEOUT,
+        f"a timeout of {MIN_SQLITE_TIMEOUT_SECONDS} s or more": isinstance(timeout, int | float)
+        and timeout >= MIN_SQLITE_TIMEOUT_SECONDS,
     }
     return [what for what, there in present.items() if not there]
 

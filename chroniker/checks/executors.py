@@ -14,7 +14,7 @@ from chroniker.models import Job
 
 EXECUTORS_EXAMPLE = '{"default": {"BACKEND": "chroniker.executors.local.LocalExecutor", "OPTIONS": {}}}'
 EXECUTOR_KEYS = {"BACKEND", "OPTIONS"}
-LONGEST_ALIAS = Job._meta.get_field("executor").max_length or 0
+MAX_ALIAS_LENGTH = Job._meta.get_field("executor").max_length or 0
 
 
 def check_executors(**kwargs: Any) -> list[CheckMessage]:
@@ -37,8 +37,8 @@ def _shape_error(message: str) -> Error:
 
 def _shape_problems(alias: object, config: object) -> list[str]:
     name = f"CHRONIKER_EXECUTORS[{alias!r}]"
-    if not isinstance(alias, str) or not 0 < len(alias) <= LONGEST_ALIAS:
-        return [f"The alias {alias!r} in CHRONIKER_EXECUTORS is not text of 1 to {LONGEST_ALIAS} characters."]
+    if not isinstance(alias, str) or not 0 < len(alias) <= MAX_ALIAS_LENGTH:
+        return [f"The alias {alias!r} in CHRONIKER_EXECUTORS is not text of 1 to {MAX_ALIAS_LENGTH} characters."]
     if not isinstance(config, Mapping):
         return [f"{name} is {config!r}."]
     problems = [f"{name} has an unknown key {key!r}." for key in config if key not in EXECUTOR_KEYS]

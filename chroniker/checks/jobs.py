@@ -16,7 +16,7 @@ from chroniker.job_commands import policy
 from chroniker.models import Job
 
 #: Limits of the messages and of the work, whatever the number of jobs.
-MAX_NAMED, MAX_COMMANDS, MAX_TARGETS = 10, 1000, 1000
+MAX_NAMED, MAX_COMMANDS, MAX_REQUIRED_HOSTS = 10, 1000, 1000
 
 
 def check_jobs(*, databases: Sequence[str] | None = None, **kwargs: Any) -> list[CheckMessage]:
@@ -75,7 +75,9 @@ def _rejected_warning(reason: str, jobs: QuerySet[Job]) -> CheckMessage:
 def _check_required_hosts() -> list[CheckMessage]:
     """Required hosts of enabled jobs that are not live, each with its jobs."""
     with_host = Job.objects.filter(enabled=True).exclude(hostname="")
-    targets = with_host.order_by("hostname", "executor").values_list("hostname", "executor").distinct()[:MAX_TARGETS]
+    targets = (
+        with_host.order_by("hostname", "executor").values_list("hostname", "executor").distinct()[:MAX_REQUIRED_HOSTS]
+    )
     jobs = [Job(pk=number, hostname=host, executor=alias) for number, (host, alias) in enumerate(targets)]
     missing = hosts.no_live_host_messages(jobs)
     return [

@@ -12,7 +12,7 @@ from django.db.migrations.recorder import MigrationRecorder
 from chroniker.conf import settings
 
 #: Migrations that were never released. ``0100_initial`` contains what they did; they cannot be undone or repeated.
-UNRELEASED = frozenset(
+UNRELEASED_MIGRATION_NAMES = frozenset(
     {"0101_features", "0102_clock_watched", "0103_deletion_after_a_run", "0104_reliability"},
 )
 
@@ -40,4 +40,4 @@ def check_migrations(*, databases: Sequence[str] | None = None, **kwargs: Any) -
 def unreleased_migrations() -> list[str]:
     """Names of unreleased migrations that the database records as applied."""
     applied = MigrationRecorder(connections[settings.database]).applied_migrations()
-    return sorted(name for app, name in applied if app == "chroniker" and name in UNRELEASED)
+    return sorted(name for app, name in applied if app == "chroniker" and name in UNRELEASED_MIGRATION_NAMES)

@@ -12,10 +12,10 @@ from chroniker.conf import DEFAULTS
 
 SETTING_PREFIX = "CHRONIKER_"
 #: Settings of the package chroniker_celery, which checks them itself, and the targets and secrets of channels.
-FREE_PREFIXES = ("CHRONIKER_CELERY_", "CHRONIKER_CHANNEL_")
+UNCHECKED_SETTING_PREFIXES = ("CHRONIKER_CELERY_", "CHRONIKER_CHANNEL_")
 
 #: Settings of django-chroniker that have no effect here, each with its replacement.
-OUTDATED = {
+OUTDATED_SETTINGS = {
     "CHRONIKER_AUTO_END_STALE_JOBS": "Every tick closes runs whose worker has disappeared.",
     "CHRONIKER_JOB_NK": "A job is identified by its name, which is unique.",
     "CHRONIKER_KILL_GRACE_SECONDS": "Its name is now CHRONIKER_STOP_GRACE_SECONDS; the default is 10 s.",
@@ -25,18 +25,24 @@ OUTDATED = {
 }
 
 
-def check_names(**kwargs: Any) -> list[CheckMessage]:
+def check_setting_names(**kwargs: Any) -> list[CheckMessage]:
     """Reports W001, W002."""
-    names = [name for name in dir(settings) if name.startswith(SETTING_PREFIX) and not name.startswith(FREE_PREFIXES)]
+    names = [
+        name
+        for name in dir(settings)
+        if name.startswith(SETTING_PREFIX) and not name.startswith(UNCHECKED_SETTING_PREFIXES)
+    ]
     return [
-        _outdated_setting_warning(name) if name in OUTDATED else _unknown_setting_warning(name)
+        _outdated_setting_warning(name) if name in OUTDATED_SETTINGS else _unknown_setting_warning(name)
         for name in names
         if name not in DEFAULTS
     ]
 
 
 def _outdated_setting_warning(name: str) -> Warning:
-    return Warning(f"{name} no longer has an effect.", hint=f"{OUTDATED[name]} Remove it.", id="chroniker.W002")
+    return Warning(
+        f"{name} no longer has an effect.", hint=f"{OUTDATED_SETTINGS[name]} Remove it.", id="chroniker.W002"
+    )
 
 
 def _unknown_setting_warning(name: str) -> Warning:

@@ -11,10 +11,10 @@ from django.conf import settings as django_settings
 from django.core.checks import CheckMessage, Error
 
 from chroniker.conf import settings
-from chroniker.process.runtime_dir import directory_problem
+from chroniker.process.runtime_dir import find_directory_problem
 
 #: Except on Linux, the full path of a socket must fit into 104 bytes, with a final zero byte.
-LONGEST_PATH = 104 - 1 - len(f"/{'0' * 32}.sock")
+MAX_PATH_LENGTH = 104 - 1 - len(f"/{'0' * 32}.sock")
 RUNTIME_DIR_HINT = (
     "Set CHRONIKER_RUNTIME_DIR to a directory owned by the user of the scheduler and the workers, mode 0700."
 )
@@ -26,25 +26,25 @@ def check_runtime_dir(**kwargs: Any) -> list[CheckMessage]:
     if given is not None and not isinstance(given, str | os.PathLike):
         return []  # E006
     directory = settings.runtime_dir
-    if problem := _why_unusable(directory):
+    if problem := _find_path_problem(directory):
         hint = "Give CHRONIKER_RUNTIME_DIR an absolute path, such as /run/chroniker."
         return [Error(f"The runtime directory {directory} {problem}.", hint=hint, id="chroniker.E009")]
-    if problem := _why_not_private(directory, default=given is None):
+    if problem := _find_privacy_problem(directory, default=given is None):
         return [Error(f"The runtime directory {directory} {problem}.", hint=RUNTIME_DIR_HINT, id="chroniker.E010")]
     return []
 
 
-def _why_unusable(directory: Path) -> str:
+def _find_path_problem(directory: Path) -> str:
     if not directory.is_absolute():
         return "is not an absolute path"
-    if sys.platform != "linux" and len(os.fsencode(directory)) > LONGEST_PATH:
-        return f"has a path of more than {LONGEST_PATH} bytes, too long for the sockets in it"
+    if sys.platform != "linux" and len(os.fsencode(directory)) > MAX_PATH_LENGTH:
+        return f"has a path of more than {MAX_PATH_LENGTH} bytes, too long for the sockets in it"
     if directory.exists() and not directory.is_dir():
         return "is not a directory"
     return ""
 
 
-def _why_not_private(directory: Path, *, default: bool) -> str:
+def _find_privacy_problem(directory: Path, *, default: bool) -> str:
     existing = next(path for path in (directory, *directory.parents) if path.exists())
     if not os.access(existing, os.W_OK | os.X_OK):
         return "is not writable" if existing == directory else f"cannot be made: {existing} is not writable"
@@ -52,4 +52,4 @@ def _why_not_private(directory: Path, *, default: bool) -> str:
         return ""
     # Root may check the directory of another user; the default one is root's own.
     owner = [directory.stat().st_uid] if os.geteuid() == 0 and not default else []
-    return directory_problem(directory, os.geteuid(), *owner)
+    return find_directory_problem(directory, os.geteuid(), *owner)

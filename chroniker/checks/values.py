@@ -14,7 +14,7 @@ from django.core.exceptions import ValidationError
 
 from chroniker.conf import DEFAULTS
 from chroniker.models.alert_fields import ALERT_FIELDS
-from chroniker.models.web_addresses import is_web_address, network_of
+from chroniker.models.web_addresses import is_web_address, parse_network
 
 #: Takes a value. Returns ``None`` if it is valid, else a hint and the id of the check.
 ValueRule = Callable[[Any], tuple[str, str] | None]
@@ -102,17 +102,17 @@ def check_installation_name(value: Any) -> tuple[str, str] | None:
     return None if 0 < len(value) <= 100 else (right, OUT_OF_RANGE)
 
 
-def check_hosts(value: Any) -> tuple[str, str] | None:
+def check_channel_hosts(value: Any) -> tuple[str, str] | None:
     hint = 'Give a list of host names and networks: ["chat.internal", "10.1.0.0/16"].'
     if check_patterns(value) is not None:
         return hint, WRONG_TYPE
-    right = all((each and not set(each) & set(":/ @*")) or network_of(each) is not None for each in value)
+    right = all((each and not set(each) & set(":/ @*")) or parse_network(each) is not None for each in value)
     return None if right else (hint, OUT_OF_RANGE)
 
 
 TEXT_RULE = instance_rule((str,), "Give text.")
-TEXT_OR_NONE = instance_rule((str, type(None)), "Give text, or None.")
-BOOLEAN = instance_rule((bool,), "Give True or False.")
+TEXT_OR_NONE_RULE = instance_rule((str, type(None)), "Give text, or None.")
+BOOLEAN_RULE = instance_rule((bool,), "Give True or False.")
 
 
 def check_shutdown_grace(value: Any) -> tuple[str, str] | None:
@@ -120,7 +120,7 @@ def check_shutdown_grace(value: Any) -> tuple[str, str] | None:
     return wrong and (f"{wrong[0].rstrip('.')}, or None to wait until they have ended.", wrong[1])
 
 
-def check_alerts(value: Any) -> tuple[str, str] | None:
+def check_alert_settings(value: Any) -> tuple[str, str] | None:
     """The alert fields of all jobs, with values as in a job."""
     hint = 'Give the fields of alerts of all jobs: {"alert_start_seconds": 300, "alert_done_by": "06:00 mon-fri"}.'
     if not isinstance(value, Mapping):
@@ -146,10 +146,10 @@ SETTING_RULES: Mapping[str, ValueRule] = {
     "CHRONIKER_START_DEADLINE_SECONDS": number_rule(minimum=0, is_exclusive=True, unit="seconds"),
     "CHRONIKER_REDISPATCH_SECONDS": number_rule(minimum=0, is_exclusive=True, unit="seconds"),
     "CHRONIKER_BATCH_SIZE": number_rule(minimum=1, whole=True),
-    "CHRONIKER_PAUSED": BOOLEAN,
-    "CHRONIKER_DISABLE_RAW_COMMAND": BOOLEAN,
-    "CHRONIKER_SELECT_FOR_UPDATE": BOOLEAN,
-    "CHRONIKER_USE_PID": BOOLEAN,
+    "CHRONIKER_PAUSED": BOOLEAN_RULE,
+    "CHRONIKER_DISABLE_RAW_COMMAND": BOOLEAN_RULE,
+    "CHRONIKER_SELECT_FOR_UPDATE": BOOLEAN_RULE,
+    "CHRONIKER_USE_PID": BOOLEAN_RULE,
     "CHRONIKER_CHECK_LOCK_FILE": instance_rule((bool, type(None)), "Give True, False, or None: on for SQLite."),
     "CHRONIKER_RUNTIME_DIR": instance_rule(
         (str, os.PathLike, type(None)), "Give an absolute path, or None for one under the temporary directory."
@@ -157,11 +157,11 @@ SETTING_RULES: Mapping[str, ValueRule] = {
     "CHRONIKER_HOSTNAME": check_hostname,
     "CHRONIKER_RELEASE": TEXT_RULE,
     "CHRONIKER_BASE_URL": check_web_address,
-    "CHRONIKER_EMAIL_SENDER": TEXT_OR_NONE,
-    "CHRONIKER_EMAIL_HOST_USER": TEXT_OR_NONE,
+    "CHRONIKER_EMAIL_SENDER": TEXT_OR_NONE_RULE,
+    "CHRONIKER_EMAIL_HOST_USER": TEXT_OR_NONE_RULE,
     "CHRONIKER_EMAIL_SUBJECT_ERROR": TEXT_RULE,
     "CHRONIKER_EMAIL_SUBJECT_SUCCESS": TEXT_RULE,
-    "CHRONIKER_JOB_ERROR_CALLBACK": TEXT_OR_NONE,
+    "CHRONIKER_JOB_ERROR_CALLBACK": TEXT_OR_NONE_RULE,
     "CHRONIKER_HOST_TIMEOUT": number_rule(minimum=60, is_exclusive=True, unit="seconds"),
     "CHRONIKER_INSTALLATION": check_installation_name,
     "CHRONIKER_HOST_FORGET_DAYS": number_rule(minimum=1, unit="days"),
@@ -169,19 +169,19 @@ SETTING_RULES: Mapping[str, ValueRule] = {
     "CHRONIKER_ALARM_EMAILS": check_addresses_or_none,
     "CHRONIKER_HEARTBEAT_URL": check_heartbeat_address,
     "CHRONIKER_METRICS_TOKEN": TEXT_RULE,
-    "CHRONIKER_METRICS_PUBLIC": BOOLEAN,
+    "CHRONIKER_METRICS_PUBLIC": BOOLEAN_RULE,
     "CHRONIKER_METRICS_JOBS": number_rule(minimum=0, whole=True),
-    "CHRONIKER_CHANNEL_HOSTS": check_hosts,
+    "CHRONIKER_CHANNEL_HOSTS": check_channel_hosts,
     "CHRONIKER_COMMANDS": check_patterns,
     "CHRONIKER_COMMANDS_DENIED": check_patterns,
     "CHRONIKER_MONITOR_FUNCTIONS": check_patterns_or_none,
-    "CHRONIKER_COMMAND_SETUP": TEXT_OR_NONE,
-    "CHRONIKER_SYNC_JOBS": BOOLEAN,
-    "CHRONIKER_ALERTS": check_alerts,
+    "CHRONIKER_COMMAND_SETUP": TEXT_OR_NONE_RULE,
+    "CHRONIKER_SYNC_JOBS": BOOLEAN_RULE,
+    "CHRONIKER_ALERTS": check_alert_settings,
 }
 
 
-def check_values(**kwargs: Any) -> list[CheckMessage]:
+def check_setting_values(**kwargs: Any) -> list[CheckMessage]:
     """Reports E006, E007."""
     found: list[CheckMessage] = []
     for name, rule in SETTING_RULES.items():

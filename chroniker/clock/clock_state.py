@@ -16,23 +16,23 @@ from pathlib import Path
 from chroniker.clock import simulated_time
 from chroniker.conf import settings
 from chroniker.process.kernel import boot_clock, boot_id
-from chroniker.process.runtime_dir import ensure_private
+from chroniker.process.runtime_dir import ensure_private_directory
 from chroniker.reasons import NO_REASON, Code, Reason
 
 logger = logging.getLogger(__name__)
 
 #: The largest drift between two clocks that are not set, in seconds per second.
-DRIFT_RATE = 0.001
+MAX_DRIFT_RATE = 0.001
 #: A reading that took longer than this, and longer than the stored one, is too imprecise to store.
-SHARP_SECONDS = 0.5
+MAX_PRECISE_READING_SECONDS = 0.5
 #: A reading that changes nothing else is stored at most this often.
 WRITE_SECONDS = 1.0
 #: A change of the host clock's skew by this much is recorded at once.
-TELLING_SECONDS = 0.5
+MIN_RECORDED_SKEW_CHANGE_SECONDS = 0.5
 
 
 @dataclass(frozen=True, slots=True)
-class Observation:
+class ClockObservation:
     """One reading of the database's clock (``now``, Unix time), taken between two times of the boot clock."""
 
     now: float
@@ -53,11 +53,11 @@ class ClockState:
     until: float = 0.0  #: until then nothing starts or expires on this host
     code: str = ""  #: the code of the reason for that; its parameter is ``jump_seconds``
     jump_seconds: int = 0
-    unsettled: bool = False  #: ``restart_after_clock_jump`` has not run on this host since the jump
+    unsettled: bool = False  #: ``reset_deadlines_after_clock_jump`` has not run on this host since the jump
     told_skew: float | None = None
 
     @property
-    def seconds_left(self) -> float:
+    def suspension_seconds_left(self) -> float:
         return max(0.0, self.until - boot_clock())
 
     @property
@@ -65,12 +65,12 @@ class ClockState:
         return Reason.of(Code(self.code), seconds=self.jump_seconds) if self.code in Code else NO_REASON
 
 
-def next_state(state: ClockState | None, observation: Observation) -> ClockState:
+def compute_next_state(state: ClockState | None, observation: ClockObservation) -> ClockState:
     """The state after this reading; ``state`` itself where the reading adds nothing. Pure, apart from the settings."""
     low, high = observation.now - observation.before, observation.now - observation.after
     if state is None:
         return ClockState(boot_id(), observation.after, low, high, observation.server)
-    tolerated = allowed_drift(abs(observation.after - state.seen))
+    tolerated = compute_allowed_drift(abs(observation.after - state.seen))
     forward, back = low - state.high, state.low - high
     if observation.after <= state.seen:  # another process has read the clock later, and stored it first
         if max(forward, back) <= tolerated or state.until > observation.before:
@@ -84,20 +84,20 @@ def next_state(state: ClockState | None, observation: Observation) -> ClockState
         return _suspended_state(new, observation, Code.CLOCK_BACK, back)
     if state.server and observation.server and state.server != observation.server:
         return _suspended_state(new, observation, Code.OTHER_SERVER)
-    if high - low > max(SHARP_SECONDS, state.high - state.low):
+    if high - low > max(MAX_PRECISE_READING_SECONDS, state.high - state.low):
         return known if known != state else state
     if known == state and observation.after - state.seen < WRITE_SECONDS:
         return state
     return new
 
 
-def allowed_drift(elapsed: float) -> float:
+def compute_allowed_drift(elapsed: float) -> float:
     """The tolerated drift between the clocks: too small for a lease to end before its holder's deadline."""
     drift = settings.drift_allowance.total_seconds()
-    return max(drift, min(drift + elapsed * DRIFT_RATE, settings.lease_margin.total_seconds()))
+    return max(drift, min(drift + elapsed * MAX_DRIFT_RATE, settings.lease_margin.total_seconds()))
 
 
-def _suspended_state(state: ClockState, observation: Observation, code: Code, jumped: float = 0.0) -> ClockState:
+def _suspended_state(state: ClockState, observation: ClockObservation, code: Code, jumped: float = 0.0) -> ClockState:
     """Starts are suspended for one lease plus the drift allowance, counted from the evaluation of the reading: the
     process may have slept for longer than that since the reading."""
     until = observation.before + _suspension_seconds()
@@ -143,7 +143,7 @@ def write(state: ClockState) -> None:
     path = _state_path()
     draft = path.with_suffix(f".{os.getpid()}-{threading.get_ident()}")
     try:
-        ensure_private(path.parent)
+        ensure_private_directory(path.parent)
         descriptor = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600)
         with os.fdopen(descriptor, "w", encoding="utf-8") as file:
             json.dump(dataclasses.asdict(state), file)

@@ -16,23 +16,23 @@ from chroniker.conf import settings
 # Not Django's ``Now``: on MySQL that is the session's local time, on SQLite whole seconds, and on PostgreSQL the
 # statement's start, which is old after a wait for a lock. SQLite compares texts, and its clock has milliseconds:
 # with six digits, as Django writes times, two equal milliseconds compare as equal.
-_NOW = {
+_NOW_SQL = {
     "postgresql": "clock_timestamp()",
     "mysql": "UTC_TIMESTAMP(6)",
     "sqlite": "(STRFTIME('%%Y-%%m-%%d %%H:%%M:%%f', 'now') || '000')",
 }
-_LATER = {
+_LATER_SQL = {
     "postgresql": "clock_timestamp() + make_interval(secs => %s)",
     "mysql": "UTC_TIMESTAMP(6) + INTERVAL %s SECOND",
     "sqlite": "(STRFTIME('%%Y-%%m-%%d %%H:%%M:%%f', 'now', %s || ' seconds') || '000')",
 }
 # The same with a simulated time, as a literal.
-_SIMULATED_NOW = {
+_SIMULATED_NOW_SQL = {
     "postgresql": "TIMESTAMPTZ '{moment}+00'",
     "mysql": "TIMESTAMP '{moment}'",
     "sqlite": "(STRFTIME('%%Y-%%m-%%d %%H:%%M:%%f', '{moment}') || '000')",
 }
-_SIMULATED_LATER = {
+_SIMULATED_LATER_SQL = {
     "postgresql": "TIMESTAMPTZ '{moment}+00' + make_interval(secs => %s)",
     "mysql": "TIMESTAMP '{moment}' + INTERVAL %s SECOND",
     "sqlite": "(STRFTIME('%%Y-%%m-%%d %%H:%%M:%%f', '{moment}', %s || ' seconds') || '000')",
@@ -58,11 +58,11 @@ def _sql_for_vendor(templates: dict[str, str], vendor: str) -> str:
 
 
 def _now_sql(vendor: str) -> str:
-    return _clock_sql(_NOW, _SIMULATED_NOW, vendor)
+    return _clock_sql(_NOW_SQL, _SIMULATED_NOW_SQL, vendor)
 
 
 def _later_sql(vendor: str) -> str:
-    return _clock_sql(_LATER, _SIMULATED_LATER, vendor)
+    return _clock_sql(_LATER_SQL, _SIMULATED_LATER_SQL, vendor)
 
 
 def _clock_sql(real: dict[str, str], simulated: dict[str, str], vendor: str) -> str:
@@ -77,7 +77,7 @@ def database_now(using: str | None = None) -> dt.datetime:
     with connection.cursor() as cursor:
         cursor.execute(f"SELECT {_now_sql(connection.vendor)}", [])
         (value,) = cursor.fetchone()
-    return to_aware(value)
+    return to_aware_utc(value)
 
 
 def database_now_and_server(using: str | None = None) -> tuple[dt.datetime, str]:
@@ -86,10 +86,10 @@ def database_now_and_server(using: str | None = None) -> tuple[dt.datetime, str]
     with connection.cursor() as cursor:
         cursor.execute(f"SELECT {_now_sql(connection.vendor)}, {_server_sql(connection)}", [])
         value, server = cursor.fetchone()
-    return to_aware(value), str(server)
+    return to_aware_utc(value), str(server)
 
 
-def to_aware(value: Any) -> dt.datetime:
+def to_aware_utc(value: Any) -> dt.datetime:
     """Convert a time that a driver returned to an aware time in UTC."""
     moment: dt.datetime = dt.datetime.fromisoformat(value) if isinstance(value, str) else value
     return moment.replace(tzinfo=dt.UTC) if moment.tzinfo is None else moment.astimezone(dt.UTC)
@@ -109,7 +109,7 @@ class ServerIdentity(Func):
         return f"({_server_sql(connection)})", []
 
 
-class FromNow(Func):
+class NowPlus(Func):
     """SQL expression: the database's clock when the row is written, plus ``delta`` (which may be negative).
 
     ``seconds``: the same as a number, or on PostgreSQL as a parameter of a statement that is compiled once.
@@ -127,8 +127,8 @@ class FromNow(Func):
         return f"({_later_sql(connection.vendor)})", [seconds]
 
 
-class StatementNow(FromNow):
-    """Like ``FromNow``, for conditions that search: one value for the whole statement, so that an index can be used.
+class StatementNowPlus(NowPlus):
+    """Like ``NowPlus``, for conditions that search: one value for the whole statement, so that an index can be used.
 
     PostgreSQL evaluates ``clock_timestamp()`` for each row. After a wait for a lock this value is old.
     """
@@ -139,7 +139,7 @@ class StatementNow(FromNow):
 
 
 def clock_columns_sql(using: str, *, with_server: bool) -> str:
-    """SQL of the columns "now" (to be read with ``to_aware``) and "server", for a statement of the caller."""
+    """SQL of the columns "now" (to be read with ``to_aware_utc``) and "server", for a statement of the caller."""
     connection = connections[using]
     server = _server_sql(connection) if with_server else "''"
     return f"{_now_sql(connection.vendor)}, {server}"

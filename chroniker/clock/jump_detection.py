@@ -25,7 +25,7 @@ from django.db.models.lookups import Exact, GreaterThanOrEqual, LessThanOrEqual
 
 from chroniker.clock import clock_state
 from chroniker.clock.clock_state import ClockState
-from chroniker.clock.database_clock import FromNow, ServerIdentity, database_now, database_now_and_server
+from chroniker.clock.database_clock import NowPlus, ServerIdentity, database_now, database_now_and_server
 from chroniker.conf import settings
 from chroniker.process.kernel import boot_clock, host_clock
 from chroniker.reasons import NO_REASON, Reason
@@ -111,32 +111,32 @@ class TrustedClock:
 
         A statement that waits long reads a time outside these bounds, even if ``evaluate_reading`` would trust it.
         """
-        allowed = clock_state.allowed_drift(abs(before.boot - self.state.seen))
+        allowed = clock_state.compute_allowed_drift(abs(before.boot - self.state.seen))
         lowest, highest = self.state.low + before.boot - allowed, self.state.high + before.boot + allowed
         return dt.datetime.fromtimestamp(lowest, dt.UTC), dt.datetime.fromtimestamp(highest, dt.UTC)
 
 
 def trusted_clock_conditions(lowest: dt.datetime, highest: dt.datetime, server: str | None) -> list[Lookup[Any]]:
     """SQL conditions: at this statement the database's clock is between these bounds, and this is the server."""
-    of_clock = [GreaterThanOrEqual(FromNow(), lowest), LessThanOrEqual(FromNow(), highest)]
+    of_clock = [GreaterThanOrEqual(NowPlus(), lowest), LessThanOrEqual(NowPlus(), highest)]
     return [*of_clock, *([] if server is None else [Exact(ServerIdentity(), server)])]
 
 
-def trusted_clock() -> TrustedClock | None:
+def load_trusted_clock() -> TrustedClock | None:
     """The clock that the next statement may trust. ``None``: nothing is known yet, or starts are suspended."""
     state = clock_state.read()
-    if state is None or state.server is None or state.seconds_left or not math.isfinite(state.low):
+    if state is None or state.server is None or state.suspension_seconds_left or not math.isfinite(state.low):
         return None
     return TrustedClock(state, state.server)
 
 
-def known_server() -> str | None:
+def last_known_server() -> str | None:
     """The server that answered last; empty: its identity is not readable; None: not queried yet."""
     state = clock_state.read()
     return state.server if state else None
 
 
-def trusted_reading() -> ClockReading:
+def read_trusted_clock() -> ClockReading:
     """The database's clock, read and evaluated. Raises ``ClockJumped`` where it jumped."""
     reading = read_clock()
     if reading.suspended_because:
@@ -144,12 +144,12 @@ def trusted_reading() -> ClockReading:
     return reading
 
 
-def trusted_now() -> dt.datetime:
-    """The time of ``trusted_reading``, for one decision."""
-    return trusted_reading().now
+def read_trusted_now() -> dt.datetime:
+    """The time of ``read_trusted_clock``, for one decision."""
+    return read_trusted_clock().now
 
 
-def server_column() -> Expression:
+def server_identity_expression() -> Expression:
     """A column for another statement: the server that answers; empty if it is not known that this can be read."""
     state = clock_state.read()
     return ServerIdentity() if state and state.server else Value("", TextField())
@@ -159,11 +159,15 @@ def evaluate_reading(now: dt.datetime, server: str | None, before: HostClocks) -
     """Evaluate a reading and store the new state. ``before``: the host's clocks just before the query."""
     after = read_host_clocks()
     state = clock_state.read()
-    latest = clock_state.next_state(state, clock_state.Observation(now.timestamp(), before.boot, after.boot, server))
+    latest = clock_state.compute_next_state(
+        state, clock_state.ClockObservation(now.timestamp(), before.boot, after.boot, server)
+    )
     if latest is not state:
         clock_state.write(latest)
         if latest.until > (state.until if state else 0.0):
-            logger.warning("%s Starts and expiry are suspended here for %.0f s.", latest.reason, latest.seconds_left)
+            logger.warning(
+                "%s Starts and expiry are suspended here for %.0f s.", latest.reason, latest.suspension_seconds_left
+            )
     left = max(0.0, latest.until - after.boot)
     skew = (before.wall + after.wall) / 2 - now.timestamp()
     return ClockReading(now, skew, latest.reason if left else NO_REASON, left, after.boot - before.boot)
@@ -172,7 +176,7 @@ def evaluate_reading(now: dt.datetime, server: str | None, before: HostClocks) -
 def suspended_because() -> Reason:
     """Why starts are suspended on this host, as far as it is known already. Executes no statement."""
     state = clock_state.read()
-    return state.reason if state and state.seconds_left else NO_REASON
+    return state.reason if state and state.suspension_seconds_left else NO_REASON
 
 
 def needs_lease_adjustment() -> bool:
@@ -192,9 +196,12 @@ def record_skew_if_changed(reading: ClockReading) -> bool:
     A reading that took long is ignored: its skew is imprecise.
     """
     state = clock_state.read()
-    if state is None or reading.took > clock_state.SHARP_SECONDS:
+    if state is None or reading.took > clock_state.MAX_PRECISE_READING_SECONDS:
         return False
-    if state.told_skew is not None and abs(reading.skew - state.told_skew) < clock_state.TELLING_SECONDS:
+    if (
+        state.told_skew is not None
+        and abs(reading.skew - state.told_skew) < clock_state.MIN_RECORDED_SKEW_CHANGE_SECONDS
+    ):
         return False
     clock_state.write(dataclasses.replace(state, told_skew=reading.skew))
     return True

@@ -14,7 +14,7 @@ from contextvars import ContextVar
 _moment: dt.datetime | None = None
 #: In a statement that is compiled once: the simulated time of each execution.
 _PLACEHOLDER = "simulated time"
-_is_left_open: ContextVar[bool] = ContextVar("_is_left_open", default=False)
+_uses_time_placeholder: ContextVar[bool] = ContextVar("_uses_time_placeholder", default=False)
 
 
 def moment() -> dt.datetime | None:
@@ -22,7 +22,7 @@ def moment() -> dt.datetime | None:
     return _moment
 
 
-def set_moment(moment: dt.datetime) -> None:
+def set_simulated_time(moment: dt.datetime) -> None:
     """Let the simulated time stand at ``moment``, which is aware."""
     global _moment
     _moment = moment.astimezone(dt.UTC)
@@ -30,27 +30,27 @@ def set_moment(moment: dt.datetime) -> None:
 
 def time_literal() -> str:
     """The content of an SQL literal: the simulated time; within ``compile_with_time_placeholder`` its placeholder."""
-    return _PLACEHOLDER if _is_left_open.get() else f"{_moment:%Y-%m-%d %H:%M:%S.%f}"
+    return _PLACEHOLDER if _uses_time_placeholder.get() else f"{_moment:%Y-%m-%d %H:%M:%S.%f}"
 
 
 @contextmanager
 def compile_with_time_placeholder() -> Iterator[None]:
-    """SQL compiled within this block contains a placeholder. Call ``fill_in_time`` at each execution."""
-    token = _is_left_open.set(True)
+    """SQL compiled within this block contains a placeholder. Call ``insert_simulated_time`` at each execution."""
+    token = _uses_time_placeholder.set(True)
     try:
         yield
     finally:
-        _is_left_open.reset(token)
+        _uses_time_placeholder.reset(token)
 
 
-def fill_in_time(sql: str) -> str:
+def insert_simulated_time(sql: str) -> str:
     """A statement that was compiled within ``compile_with_time_placeholder``, with the simulated time of now."""
     return sql if _moment is None else sql.replace(_PLACEHOLDER, time_literal())
 
 
 @contextmanager
 def simulate_time() -> Iterator[None]:
-    """Within this block ``set_moment`` may be called. Afterwards the clock of before is in use again."""
+    """Within this block ``set_simulated_time`` may be called. Afterwards the clock of before is in use again."""
     global _moment
     before = _moment
     try:

@@ -17,7 +17,7 @@ from chroniker.models import Run
 # the lease. The lease itself is not read: a lock on it would block renewals, and at REPEATABLE READ and above a plain
 # read may return an old snapshot. A locking read returns the newest row.
 _OPEN = "FROM {table} WHERE id = %s AND token = %s AND status = 'RUNNING'"
-_SHARED = {
+_LOCK_RUN_SQL = {
     "postgresql": f"SELECT 1 {_OPEN} FOR SHARE",  # nosec B608  # no values
     "mysql": f"SELECT 1 {_OPEN} LOCK IN SHARE MODE",  # nosec B608  # no values
     # SQLite has one lock for the whole database, for writers only: this write changes nothing and takes it.
@@ -63,7 +63,7 @@ class Fence:
         with connection.cursor() as cursor:
             _limit_idle_time(connection)
             try:
-                cursor.execute(_SHARED[connection.vendor].format(table=table), [key, self.token])
+                cursor.execute(_LOCK_RUN_SQL[connection.vendor].format(table=table), [key, self.token])
             except OperationalError as error:
                 if getattr(error.__cause__, "sqlstate", None) == _SERIALIZATION_FAILURE:
                     raise LeaseLost from error

@@ -118,7 +118,7 @@ class Settings(MonitoringSettings):
         return timedelta(seconds=float(self._value("CHRONIKER_HOST_TIMEOUT")))
 
     @property
-    def host_forget(self) -> timedelta:
+    def host_retention(self) -> timedelta:
         """A host that was silent for so long is deleted, unless an enabled job or an open run names it."""
         return timedelta(days=float(self._value("CHRONIKER_HOST_FORGET_DAYS")))
 
@@ -137,7 +137,7 @@ class Settings(MonitoringSettings):
     def database_digest(self) -> str:
         """Part of file names in the runtime directory, which projects of one user may share."""
         database = connections[self.database].settings_dict
-        return _digest("\0".join(str(database.get(key)) for key in ("ENGINE", "HOST", "PORT", "NAME")))
+        return _sha256_prefix("\0".join(str(database.get(key)) for key in ("ENGINE", "HOST", "PORT", "NAME")))
 
     @property
     def raw_commands_allowed(self) -> bool:
@@ -229,5 +229,5 @@ settings = Settings()
 
 
 @functools.lru_cache(maxsize=16)
-def _digest(text: str) -> str:
+def _sha256_prefix(text: str) -> str:
     return hashlib.sha256(text.encode()).hexdigest()[:16]

@@ -36,7 +36,7 @@ def _refuse_missing_dependees(declared: Sequence[DeclaredJob], stored: StoredJob
         before = len(refused)
         existing = {*stored.jobs, *(one.name for one in declared if one.name not in refused)}
         for one in declared:
-            if missing := sorted(one.comes_after - existing):
+            if missing := sorted(one.earlier_job_names - existing):
                 refused.setdefault(one.name, f"it depends on “{missing[0]}”, which does not exist")
 
 

@@ -82,11 +82,11 @@ class Declaration:
     def __call__(self, command: C) -> C:
         """Decorates the class of a management command."""
         # Decorators are applied from bottom to top, but read from top to bottom.
-        setattr(command, DECLARATIONS_ATTRIBUTE, (self, *declarations_on(command)))
+        setattr(command, DECLARATIONS_ATTRIBUTE, (self, *declarations_of_class(command)))
         return command
 
 
-def declarations_on(command: type) -> tuple[Declaration, ...]:
+def declarations_of_class(command: type) -> tuple[Declaration, ...]:
     """The declarations of this class, without those of its base classes."""
     found: tuple[Declaration, ...] = command.__dict__.get(DECLARATIONS_ATTRIBUTE, ())
     return found

@@ -14,7 +14,7 @@ from chroniker.declared.stored_jobs import StoredJobs
 from chroniker.models import Group, Job
 
 #: Fields whose values are not shown: the details are printed and kept in the audit.
-CONFIDENTIAL = frozenset({"environment", "secrets"})
+CONFIDENTIAL_FIELDS = frozenset({"environment", "secrets"})
 
 
 class ChangeKind(StrEnum):
@@ -114,7 +114,7 @@ class SyncPlan:
         if old == value:
             return {}
         setattr(job, name, value)
-        if name in CONFIDENTIAL:
+        if name in CONFIDENTIAL_FIELDS:
             return {name: f"{name}: changed"}
         return {name: f"{name}: {reprlib.repr(old)} → {reprlib.repr(value)}"}
 

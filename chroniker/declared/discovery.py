@@ -17,7 +17,7 @@ from types import ModuleType
 from django.apps import apps
 from django.core.management import get_commands
 
-from chroniker.declared.declaration import Declaration, declarations_on
+from chroniker.declared.declaration import Declaration, declarations_of_class
 
 REQUIRED_WORD = b"chroniker"
 #: Apps whose commands declare no jobs.
@@ -43,7 +43,7 @@ class LocatedDeclaration:
 
 
 @dataclass(frozen=True, slots=True)
-class Problem:
+class DeclarationProblem:
     """An error in a declaration, or in a module that may contain one."""
 
     where: str
@@ -57,7 +57,7 @@ class Problem:
 @dataclass(slots=True)
 class DiscoveryResult:
     located: list[LocatedDeclaration] = field(default_factory=list)
-    problems: list[Problem] = field(default_factory=list)
+    problems: list[DeclarationProblem] = field(default_factory=list)
 
 
 def discover() -> DiscoveryResult:
@@ -68,7 +68,9 @@ def discover() -> DiscoveryResult:
         try:
             module = _import_if_it_declares(name)
         except Exception as error:  # importing a module runs foreign code
-            found.problems.append(Problem(name, "", f"it cannot be imported: {type(error).__name__}: {error}"))
+            found.problems.append(
+                DeclarationProblem(name, "", f"it cannot be imported: {type(error).__name__}: {error}")
+            )
             continue
         if module is not None:
             for located in (
@@ -102,7 +104,7 @@ def _may_declare(spec: ModuleSpec) -> bool:
 
 def _declarations_in_command(module: ModuleType, command: str) -> list[LocatedDeclaration]:
     cls = getattr(module, "Command", None)
-    declarations = declarations_on(cls) if isinstance(cls, type) else ()
+    declarations = declarations_of_class(cls) if isinstance(cls, type) else ()
     return [LocatedDeclaration(each, f"{module.__name__}.Command", command) for each in declarations]
 
 

@@ -14,18 +14,18 @@ from django.core.exceptions import ValidationError
 from django.utils.timezone import is_naive
 
 from chroniker.declared.declaration import JobFields
-from chroniker.declared.discovery import LocatedDeclaration, Problem, discover
+from chroniker.declared.discovery import DeclarationProblem, LocatedDeclaration, discover
 from chroniker.models import Job, TriggerOn
 from chroniker.models.schedule_fields import TIMELINE_FIELDS
-from chroniker.models.tag import checked_tags
+from chroniker.models.tag import validate_tags
 
 #: Command and schedule always belong to the declaration. A field that is not declared has its default.
 CORE_FIELDS = TIMELINE_FIELDS - {"enabled"} | {"command", "args", "raw_command"}
 #: Fields that are declared by the name of a row. The rows are read when the job is saved.
-RELATED = ("group", "calendar")
+RELATED_FIELDS = ("group", "calendar")
 #: Lists of names: of other jobs, of channels, and of tags.
 LIST_FIELD_EXAMPLES = {"after": '["import orders"]', "channels": '["ops"]', "tags": '["nightly"]'}
-DECLARABLE = frozenset(JobFields.__annotations__)
+DECLARABLE_FIELDS = frozenset(JobFields.__annotations__)
 
 _NOT_DECLARABLE = {
     "subscribers": "Subscribers cannot be declared; add them in the admin.",
@@ -51,12 +51,12 @@ class DeclaredJob:
         return self.job.name
 
     @property
-    def comes_after(self) -> set[str]:
+    def earlier_job_names(self) -> set[str]:
         """The names of the jobs that it waits for, and of those that start it."""
         return {*(self.after or ()), *(self.triggered_by or ())}
 
 
-def load_declared_jobs() -> tuple[list[DeclaredJob], list[Problem]]:
+def load_declared_jobs() -> tuple[list[DeclaredJob], list[DeclarationProblem]]:
     """All valid declarations of the installed apps, and the errors in the others."""
     found = discover()
     declared, problems = [], list(found.problems)
@@ -64,25 +64,29 @@ def load_declared_jobs() -> tuple[list[DeclaredJob], list[Problem]]:
     for located in found.located:
         one, errors = _load_declaration(located)
         if one is not None and (first := places.setdefault(one.name, located)) is not located:
-            errors = [Problem(str(located), "name", f"“{one.name}” is also declared in {first}. Use different names.")]
+            errors = [
+                DeclarationProblem(
+                    str(located), "name", f"“{one.name}” is also declared in {first}. Use different names."
+                )
+            ]
         problems += errors
         if one is not None and not errors:
             declared.append(one)
     return declared, [*problems, *_find_cycles(declared, places)]
 
 
-def fields_of_declaration(job: Job) -> frozenset[str]:
+def find_declared_fields(job: Job) -> frozenset[str]:
     """The fields that belong to the declaration of this job, ``after`` and ``triggered_by`` included.
 
     If this process's code does not contain the declaration, as in another release: ``CORE_FIELDS``.
     """
-    located = declaration_of(job)
+    located = find_declaration_of_job(job)
     if located is None:
         return CORE_FIELDS
     return frozenset((CORE_FIELDS | located.declaration.fields.keys()) - {"name", "enabled"})
 
 
-def declaration_of(job: Job) -> LocatedDeclaration | None:
+def find_declaration_of_job(job: Job) -> LocatedDeclaration | None:
     """The declaration of this job, with its file and line; ``None`` if this process's code does not contain it."""
     found = (each for each in discover().located if (each.where, each.name) == (job.managed_by, job.name))
     return next(found, None)
@@ -98,18 +102,18 @@ def find_cycle(after: Mapping[str, Collection[str]]) -> list[str]:
     return []
 
 
-def _find_cycles(declared: list[DeclaredJob], places: Mapping[str, LocatedDeclaration]) -> Iterator[Problem]:
-    if found := find_cycle({one.name: one.comes_after for one in declared}):
+def _find_cycles(declared: list[DeclaredJob], places: Mapping[str, LocatedDeclaration]) -> Iterator[DeclarationProblem]:
+    if found := find_cycle({one.name: one.earlier_job_names for one in declared}):
         path = " → ".join(f"“{name}”" for name in found)
-        yield Problem(str(places[found[0]]), "after", f"the dependencies form a cycle: {path}.")
+        yield DeclarationProblem(str(places[found[0]]), "after", f"the dependencies form a cycle: {path}.")
 
 
-def _load_declaration(located: LocatedDeclaration) -> tuple[DeclaredJob | None, list[Problem]]:
+def _load_declaration(located: LocatedDeclaration) -> tuple[DeclaredJob | None, list[DeclarationProblem]]:
     fields = dict(located.declaration.fields)
     errors = dict(_field_errors(located, fields))
     names = {name: fields.pop(name, None) for name in LIST_FIELD_EXAMPLES}
     triggered_by = fields.pop("triggered_by", None)
-    related = {name: fields.pop(name) for name in RELATED if name in fields}
+    related = {name: fields.pop(name) for name in RELATED_FIELDS if name in fields}
     if located.command:
         fields["command"] = located.command
     fields.setdefault("name", located.name)
@@ -120,23 +124,23 @@ def _load_declaration(located: LocatedDeclaration) -> tuple[DeclaredJob | None, 
         job = Job(**fields, managed_by=located.where)
         errors = _validation_errors(job)
     if errors or job is None:
-        return None, [Problem(str(located), field, message) for field, message in errors.items()]
+        return None, [DeclarationProblem(str(located), field, message) for field, message in errors.items()]
     decided = (CORE_FIELDS | fields.keys()) - {"name", "enabled"}
     lists = {each: None if value is None else tuple(value) for each, value in names.items()}
     if lists["tags"] is not None:
-        lists["tags"] = checked_tags(lists["tags"])
+        lists["tags"] = validate_tags(lists["tags"])
     return DeclaredJob(located.where, job, frozenset(decided), related, triggered_by=triggered_by, **lists), []
 
 
 def _field_errors(located: LocatedDeclaration, fields: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
     """Errors that the validation of the model does not find."""
-    for name in fields.keys() - DECLARABLE:
-        near = difflib.get_close_matches(name, DECLARABLE, n=1)
-        hint = f" Did you mean {near[0]}?" if near else f" The fields are: {', '.join(sorted(DECLARABLE))}."
+    for name in fields.keys() - DECLARABLE_FIELDS:
+        near = difflib.get_close_matches(name, DECLARABLE_FIELDS, n=1)
+        hint = f" Did you mean {near[0]}?" if near else f" The fields are: {', '.join(sorted(DECLARABLE_FIELDS))}."
         yield name, _NOT_DECLARABLE.get(name, f"no such field can be declared.{hint}")
     if located.command and "command" in fields:
         yield "command", f"the decorated class is the command “{located.command}”; remove this field."
-    for name in RELATED:
+    for name in RELATED_FIELDS:
         if not isinstance(fields.get(name), str | None) or fields.get(name) == "":
             yield name, f"must be a name or None, not {fields[name]!r}."
     for name, example in LIST_FIELD_EXAMPLES.items():
@@ -155,7 +159,7 @@ def _field_errors(located: LocatedDeclaration, fields: Mapping[str, Any]) -> Ite
 
 def _tag_errors(names: Iterable[str]) -> Iterator[tuple[str, str]]:
     try:
-        checked_tags(names)
+        validate_tags(names)
     except ValidationError as error:
         yield "tags", " ".join(error.messages)
 
@@ -172,7 +176,7 @@ def _are_triggers(value: object) -> bool:
 
 def _validation_errors(job: Job) -> dict[str, str]:
     try:
-        job.clean_fields(exclude=RELATED)
+        job.clean_fields(exclude=RELATED_FIELDS)
         if naive := _naive_datetimes(job):
             return naive
         job.clean()

@@ -8,7 +8,7 @@ from types import MappingProxyType
 from typing import Any
 from zoneinfo import ZoneInfo
 
-from chroniker.declared.loading import DECLARABLE, RELATED
+from chroniker.declared.loading import DECLARABLE_FIELDS, RELATED_FIELDS
 from chroniker.job_commands import hand_over
 from chroniker.models import Job
 
@@ -46,9 +46,9 @@ def _fields_to_write(
 ) -> Iterator[tuple[str, Any]]:
     """The declarable fields that differ from the defaults, in the order of the model's fields."""
     for field in Job._meta.concrete_fields:
-        if field.name not in DECLARABLE or field.name in without:
+        if field.name not in DECLARABLE_FIELDS or field.name in without:
             continue
-        if field.name in RELATED:
+        if field.name in RELATED_FIELDS:
             related = getattr(job, field.name)
             if related is not None:
                 yield field.name, related.name
@@ -87,8 +87,8 @@ def _call_source(function: str, fields: Iterator[tuple[str, Any]]) -> str:
 
 def _remark_about_tracking(job: Job) -> str:
     """A comment for a job that only hands work over; empty for any other."""
-    hands_work_over = hand_over.hands_work_over(job.command, job.args)
-    return "# Handed over, not tracked: its runs succeed when the work was sent.\n" if hands_work_over else ""
+    is_work_handed_over = hand_over.is_work_handed_over(job.command, job.args)
+    return "# Handed over, not tracked: its runs succeed when the work was sent.\n" if is_work_handed_over else ""
 
 
 def _imports(call: str) -> str:

@@ -32,7 +32,7 @@ class StoredJobs:
 
 def read_stored_jobs(declared: Sequence[DeclaredJob], *, lock: bool) -> StoredJobs:
     """``lock``: lock the jobs until the end of the transaction, so that concurrent syncs wait for each other."""
-    names = {name for one in declared for name in (one.name, *one.comes_after)}
+    names = {name for one in declared for name in (one.name, *one.earlier_job_names)}
     jobs = Job.objects.filter(Q(name__in=names) | ~Q(managed_by="")).order_by("pk")
     stored = StoredJobs({job.name: job for job in (lock_rows(jobs, skip=False) if lock else jobs)})
     if any("group" in one.related for one in declared):

@@ -13,7 +13,7 @@ from chroniker.declared.loading import DeclaredJob
 from chroniker.declared.stored_jobs import read_stored_jobs
 from chroniker.lifecycle.transactions import transactional
 from chroniker.models import Action, AuditEntry, Group, Job, JobDependency, JobTrigger, Tag
-from chroniker.models.schedule_fields import BOOKED_FIELDS
+from chroniker.models.schedule_fields import FIELDS_THAT_CAUSE_BOOKING
 
 
 def plan_sync(declared: Sequence[DeclaredJob], *, adopt: bool = False) -> list[Change]:
@@ -42,7 +42,7 @@ def sync(declared: Sequence[DeclaredJob], *, by: str, adopt: bool = False) -> li
         _write_links("channels", plan.channels, plan.stored.channels)
     if plan.tags:
         names = {name for each in plan.tags.values() for name in each}
-        _write_links("tags", plan.tags, {tag.name: tag.pk for tag in Tag.objects.ensure(names)})
+        _write_links("tags", plan.tags, {tag.name: tag.pk for tag in Tag.objects.get_or_create_tags(names)})
     _record_in_audit(by, plan.changes)
     return plan.changes
 
@@ -66,8 +66,8 @@ def _create_groups(groups: list[Group]) -> None:
 
 def _update_jobs(plan: SyncPlan) -> None:
     """In two groups, so that only jobs with a changed schedule or ``enabled`` are booked again."""
-    booked = [(job, fields) for job, fields in plan.updated if fields & BOOKED_FIELDS]
-    others = [(job, fields) for job, fields in plan.updated if not fields & BOOKED_FIELDS]
+    booked = [(job, fields) for job, fields in plan.updated if fields & FIELDS_THAT_CAUSE_BOOKING]
+    others = [(job, fields) for job, fields in plan.updated if not fields & FIELDS_THAT_CAUSE_BOOKING]
     for each in (booked, others):
         if each:
             Job.objects.bulk_update([job for job, _ in each], set().union(*(fields for _, fields in each)))

@@ -15,10 +15,10 @@ from django.db.models.functions import Coalesce
 from django.utils.translation import gettext_lazy as _
 
 from chroniker.models import Backfill, Run, Status, Trigger, Which
-from chroniker.schedule import ClosedTime, Spec, closed_time_at, next_after
+from chroniker.schedule import ClosedTime, ScheduleSpec, closed_time_at, next_instant_after
 
 #: One call computes about this many instants at most, for all its backfills together.
-MOST_LOOKED_AT = 200
+MAX_INSTANTS_PER_PASS = 200
 #: At most this many runs are read at once. Instants without a decision after that are left for the next pass.
 MAX_RUNS_PER_READ = 5000
 
@@ -34,7 +34,7 @@ class InstantResult(models.TextChoices):
     SUCCEEDED = "SUCCEEDED", _("succeeded")
 
 
-_RANK = list(InstantResult)
+_RESULTS_BY_RANK = list(InstantResult)
 
 
 class InstantWindow(NamedTuple):
@@ -44,7 +44,7 @@ class InstantWindow(NamedTuple):
     instants: list[dt.datetime]
 
 
-class DecidedInstant(NamedTuple):
+class InstantWithResult(NamedTuple):
     instant: dt.datetime
     result: InstantResult
 
@@ -53,12 +53,12 @@ class DecidedInstant(NamedTuple):
 class CandidateInstants:
     """The next instants of a backfill with their results. All instants until ``until`` are decided."""
 
-    decided: Sequence[DecidedInstant]
+    decided: Sequence[InstantWithResult]
     until: dt.datetime
     is_last: bool  #: there is no further instant
 
 
-def instant_needs_run(which: str, result: InstantResult, *, include_unknown: bool) -> bool:
+def does_instant_need_run(which: str, result: InstantResult, *, include_unknown: bool) -> bool:
     """Whether a backfill runs an instant with this result. ``which``: the choice of the backfill (``Which``)."""
     if which == Which.ALL:
         return True
@@ -67,19 +67,19 @@ def instant_needs_run(which: str, result: InstantResult, *, include_unknown: boo
     return result is InstantResult.NOT_RUN or (which == Which.NOT_SUCCEEDED and result is InstantResult.NOT_SUCCEEDED)
 
 
-def instants_outside_blackouts(
-    spec: Spec, closed_times: list[ClosedTime], after: dt.datetime, last: dt.datetime, limit: int
+def compute_instants_outside_blackouts(
+    spec: ScheduleSpec, closed_times: list[ClosedTime], after: dt.datetime, last: dt.datetime, limit: int
 ) -> tuple[list[dt.datetime], dt.datetime, bool]:
     """Returns the instants outside blackouts after ``after``, until ``last``; the last instant that was computed; and
     whether no instant follows it. Computes at most ``limit`` instants, those in blackouts included."""
     found = []
-    instant = next_after(spec, after)
+    instant = next_instant_after(spec, after)
     for _each in range(limit):
         if instant is None or instant > last:
             break
         if not closed_times or closed_time_at(closed_times, instant, spec.timezone) is None:
             found.append(instant)
-        after, instant = instant, next_after(spec, instant)
+        after, instant = instant, next_instant_after(spec, instant)
     return found, after, instant is None or instant > last
 
 
@@ -94,7 +94,7 @@ def read_instant_results(windows: Sequence[InstantWindow]) -> dict[int, list[Ins
     of_any = Q(pk__in=[])
     for window in windows:
         if window.instants:
-            of_any |= _runs_between(window.job_id, window.instants[0], window.instants[-1])
+            of_any |= _runs_between_condition(window.job_id, window.instants[0], window.instants[-1])
     columns = ("job", "instant", "instant_until", "status", "started_at")
     origins = [Trigger.SCHEDULE, Trigger.MANUAL, Trigger.BACKFILL]
     runs = Run.objects.filter(of_any, slot="", origin__in=origins).order_by("job", "instant")
@@ -114,7 +114,7 @@ def read_instant_results(windows: Sequence[InstantWindow]) -> dict[int, list[Ins
     return found
 
 
-def _runs_between(job_id: int, low: dt.datetime, high: dt.datetime) -> Q:
+def _runs_between_condition(job_id: int, low: dt.datetime, high: dt.datetime) -> Q:
     """Condition on Run: the run is for an instant from ``low`` to ``high``. The first one may begin before ``low``."""
     covering = Run.objects.filter(job=job_id, slot="", scheduled_for__lte=low).order_by("-scheduled_for")
     begin = Coalesce(Subquery(covering.values("scheduled_for")[:1]), Value(low, output_field=DateTimeField()))
@@ -127,10 +127,10 @@ def _best_results(
     ranks = [0] * len(instants)
     for first, until, status, started_at in runs:
         answer = InstantResult.NOT_SUCCEEDED if started_at is not None else InstantResult.NOT_RUN
-        rank = _RANK.index(InstantResult.SUCCEEDED if status == Status.SUCCEEDED else answer)
+        rank = _RESULTS_BY_RANK.index(InstantResult.SUCCEEDED if status == Status.SUCCEEDED else answer)
         for place in range(bisect_left(instants, first), bisect_right(instants, until)):
             ranks[place] = max(ranks[place], rank)
-    return [_RANK[rank] for rank in ranks]
+    return [_RESULTS_BY_RANK[rank] for rank in ranks]
 
 
 def find_next_instants_of_backfills(
@@ -140,19 +140,21 @@ def find_next_instants_of_backfills(
 
     At most one statement. A job is in neither result if the runs that were read do not decide any of its instants.
     """
-    limit = max(1, MOST_LOOKED_AT // max(1, len(backfills)))
+    limit = max(1, MAX_INSTANTS_PER_PASS // max(1, len(backfills)))
     found, errors = {}, {}
     for backfill, closed in backfills:
         after = backfill.first - TICK if backfill.cursor is None else backfill.cursor
         try:
-            found[backfill.job_id] = instants_outside_blackouts(backfill.schedule, closed, after, backfill.last, limit)
+            found[backfill.job_id] = compute_instants_outside_blackouts(
+                backfill.schedule, closed, after, backfill.last, limit
+            )
         except Exception as error:  # an error of one schedule concerns this backfill alone
             errors[backfill.job_id] = error
     windows = [InstantWindow(job_id, instants) for job_id, (instants, _until, _is_last) in found.items() if instants]
     known = read_instant_results(windows) if windows else {}
     result = {}
     for job_id, (instants, until, is_last) in found.items():
-        decided = [DecidedInstant(*each) for each in zip(instants, known.get(job_id, []), strict=False)]
+        decided = [InstantWithResult(*each) for each in zip(instants, known.get(job_id, []), strict=False)]
         if len(decided) == len(instants):
             result[job_id] = CandidateInstants(decided, until, is_last)
         elif decided:

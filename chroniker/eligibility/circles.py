@@ -15,36 +15,36 @@ from django.db.models import QuerySet
 from chroniker.models import JobDependency, JobTrigger
 
 #: (a job, the job that it comes after)
-Pair = tuple[int, int]
+JobPair = tuple[int, int]
 
 
-def find_circle_of_dependencies(dependent_id: int, dependee_ids: Iterable[int]) -> list[int] | None:
+def find_dependency_cycle(dependent_id: int, dependee_ids: Iterable[int]) -> list[int] | None:
     """The cycle that exists if ``dependent_id`` waits for these jobs."""
     stored = [*_dependency_pairs().exclude(dependent=dependent_id), *_trigger_pairs()]
-    return _find_circle_from(dependent_id, dependee_ids, stored)
+    return _find_cycle_from(dependent_id, dependee_ids, stored)
 
 
-def find_circle_of_trigger_sources(target_id: int, source_ids: Iterable[int]) -> list[int] | None:
+def find_cycle_through_trigger_sources(target_id: int, source_ids: Iterable[int]) -> list[int] | None:
     """The cycle that exists if these jobs start ``target_id``."""
     stored = [*_dependency_pairs(), *_trigger_pairs().exclude(target=target_id)]
-    return _find_circle_from(target_id, source_ids, stored)
+    return _find_cycle_from(target_id, source_ids, stored)
 
 
-def find_circle_of_trigger_targets(source_id: int, target_ids: Iterable[int]) -> list[int] | None:
+def find_cycle_through_trigger_targets(source_id: int, target_ids: Iterable[int]) -> list[int] | None:
     """The cycle that exists if ``source_id`` starts these jobs, in the order in which they start."""
     stored = [*_dependency_pairs(), *_trigger_pairs().exclude(source=source_id)]
-    return _find_circle_from(source_id, target_ids, [(before, after) for after, before in stored])
+    return _find_cycle_from(source_id, target_ids, [(before, after) for after, before in stored])
 
 
-def _dependency_pairs() -> QuerySet[Any, Pair]:
+def _dependency_pairs() -> QuerySet[Any, JobPair]:
     return JobDependency.objects.values_list("dependent", "dependee")
 
 
-def _trigger_pairs() -> QuerySet[Any, Pair]:
+def _trigger_pairs() -> QuerySet[Any, JobPair]:
     return JobTrigger.objects.values_list("target", "source")
 
 
-def _find_circle_from(start: int, next_ids: Iterable[int], stored_pairs: Iterable[Pair]) -> list[int] | None:
+def _find_cycle_from(start: int, next_ids: Iterable[int], stored_pairs: Iterable[JobPair]) -> list[int] | None:
     edges: dict[int, list[int]] = {}
     for here, there in stored_pairs:
         edges.setdefault(here, []).append(there)

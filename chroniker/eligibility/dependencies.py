@@ -16,7 +16,7 @@ from chroniker.models import EVERY_HOST, JobDependency, JobState, Lease, Status,
 from chroniker.models.compiled import AnyOf, fetch_rows
 
 
-class Scope(Enum):
+class DependencyScope(Enum):
     """The conditions of a dependency that a claim must fulfil."""
 
     ALL = "all"  #: completion, success, and the dependee's turn
@@ -37,33 +37,33 @@ class Edge(NamedTuple):
 class WaitReason:
     """Why a dependency blocks its dependent, for people.
 
-    ``turn_only``: the dependency blocks only runs for an instant.
+    ``blocks_scheduled_runs_only``: the dependency blocks only runs for an instant.
     """
 
     text: str
-    turn_only: bool = False
+    blocks_scheduled_runs_only: bool = False
 
 
-def is_blocked(scope: Scope = Scope.ALL) -> Exists:
+def blocked_by_dependency_condition(scope: DependencyScope = DependencyScope.ALL) -> Exists:
     """SQL condition on JobState: some dependee does not fulfil the conditions of ``scope``.
 
     The dependent's instant is ``next_instant``. A dependee with a schedule error blocks the jobs that wait for its
     turn, because its instants are not known.
     """
-    if scope is Scope.NONE:
+    if scope is DependencyScope.NONE:
         return Exists(JobDependency.objects.none())
-    unready = _is_not_ready(scope, OuterRef("next_instant"))
+    unready = _not_ready_condition(scope, OuterRef("next_instant"))
     return Exists(JobDependency.objects.filter(unready, dependent=OuterRef("pk")))
 
 
-def _is_not_ready(scope: Scope, instant: OuterRef | F) -> Q:
+def _not_ready_condition(scope: DependencyScope, instant: OuterRef | F) -> Q:
     # A run of a backfill is for the past: no other job waits for it.
     is_open = Exists(Lease.objects.filter(job=OuterRef("dependee"), slot="").exclude(run__origin=Trigger.BACKFILL))
     unfinished = Q(wait_for_completion=True) & (Q(is_open) | Q(dependee__state__retry_at__isnull=False))
     unsuccessful = Q(wait_for_success=True) & (
         Q(dependee__state=None) | ~Q(dependee__state__last_status=Status.SUCCEEDED)
     )
-    if scope is not Scope.ALL:
+    if scope is not DependencyScope.ALL:
         return unfinished | unsuccessful
     unaccounted = Q(wait_for_next_run=True) & (
         Q(dependee__state=None) | Q(dependee__state__next_instant__lte=instant) | ~Q(dependee__state__schedule_error="")
@@ -71,9 +71,9 @@ def _is_not_ready(scope: Scope, instant: OuterRef | F) -> Q:
     return unfinished | unsuccessful | unaccounted
 
 
-def unfulfilled_dependencies(scope: Scope, dependents: QuerySet[JobState]) -> QuerySet[JobDependency]:
+def unfulfilled_dependencies(scope: DependencyScope, dependents: QuerySet[JobState]) -> QuerySet[JobDependency]:
     """The dependencies of these jobs that do not fulfil the conditions of ``scope``."""
-    unready = _is_not_ready(scope, F("dependent__state__next_instant"))
+    unready = _not_ready_condition(scope, F("dependent__state__next_instant"))
     return JobDependency.objects.filter(unready, dependent__in=dependents.values("pk"))
 
 
@@ -93,20 +93,20 @@ def _edge_rows(job_ids: Collection[int]) -> QuerySet[JobDependency, Any]:
 def ready_until(job_ids: Collection[int], now: dt.datetime) -> dict[int, dt.datetime]:
     """By dependent that waits for another job's scheduled times: the first pending instant of that job, if it has come.
     Only earlier instants of the dependent are ready."""
-    return dict(fetch_rows(_ends_of_readiness, job_ids=list(job_ids), now=now))
+    return dict(fetch_rows(_select_first_pending_dependee_instants, job_ids=list(job_ids), now=now))
 
 
-def _ends_of_readiness(job_ids: Collection[int], now: dt.datetime) -> QuerySet[JobDependency, Any]:
+def _select_first_pending_dependee_instants(job_ids: Collection[int], now: dt.datetime) -> QuerySet[JobDependency, Any]:
     waiting = JobDependency.objects.filter(AnyOf("dependent", job_ids), wait_for_next_run=True)
     rows = waiting.filter(dependee__state__next_instant__lte=now).values_list("dependent")
     return rows.annotate(Min("dependee__state__next_instant")).order_by("dependent")
 
 
-def reasons_to_wait(job_ids: Collection[int]) -> dict[int, list[WaitReason]]:
+def read_reasons_to_wait(job_ids: Collection[int]) -> dict[int, list[WaitReason]]:
     """For people: what each job waits for right now. One statement, however many jobs."""
     unready = (
         JobDependency.objects.filter(
-            _is_not_ready(Scope.ALL, F("dependent__state__next_instant")), dependent__in=job_ids
+            _not_ready_condition(DependencyScope.ALL, F("dependent__state__next_instant")), dependent__in=job_ids
         )
         .annotate(
             is_running=Exists(
@@ -136,4 +136,4 @@ def _make_wait_reason(dependency: JobDependency) -> WaitReason:
         return WaitReason(_("waits for the retry of “%(name)s”") % name)
     if dependency.wait_for_success and row["result"] != Status.SUCCEEDED:
         return WaitReason(_("waits for “%(name)s” to succeed") % name)
-    return WaitReason(_("waits for the scheduled times of “%(name)s”") % name, turn_only=True)
+    return WaitReason(_("waits for the scheduled times of “%(name)s”") % name, blocks_scheduled_runs_only=True)

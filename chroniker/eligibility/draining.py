@@ -9,46 +9,48 @@ from __future__ import annotations
 from django.db.models import QuerySet
 from django.utils.translation import gettext as _
 
-from chroniker.clock.database_clock import FromNow, database_now
+from chroniker.clock.database_clock import NowPlus, database_now
 from chroniker.conf import settings
 from chroniker.models import Host, HostService, Run, Status
 from chroniker.wording.formats import full_time
 
 #: A worker, and the queues that it consumes.
-Consumer = tuple[str, str, list[str]]
+WorkerWithQueues = tuple[str, str, list[str]]
 
 
-def begin_drain_here(requested_by: str) -> list[Consumer]:
+def record_drain_of_this_host(requested_by: str) -> list[WorkerWithQueues]:
     """Record that this host claims and starts nothing more. If it is draining already, nothing is changed.
 
     Returns executor, name and queues of each worker of this host, so that the caller can notify it.
     """
     Host.objects.get_or_create(name=settings.hostname, defaults={"last_seen": database_now()})
     here = Host.objects.filter(name=settings.hostname, draining_since=None)
-    workers = _running_workers_here()
-    here.update(draining_since=FromNow(), draining_by=requested_by[:150], draining_workers=workers)
+    workers = _read_running_workers_of_this_host()
+    here.update(draining_since=NowPlus(), draining_by=requested_by[:150], draining_workers=workers)
     return workers
 
 
-def end_drain_here() -> list[Consumer] | None:
+def record_end_of_drain_of_this_host() -> list[WorkerWithQueues] | None:
     """End the drain; returns the workers that should consume their queues again; ``None`` if this host was not
     draining.
 
     A worker that has shut down since is left out: a new worker with its name may consume other queues.
     """
-    row = this_host_if_draining().values_list("draining_workers", flat=True).first()
-    if row is None or not this_host_if_draining().update(draining_since=None, draining_by="", draining_workers=[]):
+    row = select_this_host_if_draining().values_list("draining_workers", flat=True).first()
+    if row is None or not select_this_host_if_draining().update(
+        draining_since=None, draining_by="", draining_workers=[]
+    ):
         return None
-    live = {(executor, worker) for executor, worker, _queues in _running_workers_here()}
+    live = {(executor, worker) for executor, worker, _queues in _read_running_workers_of_this_host()}
     return [(executor, worker, queues) for executor, worker, queues in row if (executor, worker) in live]
 
 
-def _running_workers_here() -> list[Consumer]:
+def _read_running_workers_of_this_host() -> list[WorkerWithQueues]:
     services = HostService.objects.filter(host__name=settings.hostname, ended_at=None)
     return [(each.executor, each.worker, list(each.queues or [])) for each in services if each.worker]
 
 
-def this_host_if_draining() -> QuerySet[Host]:
+def select_this_host_if_draining() -> QuerySet[Host]:
     """The row of this host, while it is draining; else no row."""
     return Host.objects.filter(name=settings.hostname, draining_since__isnull=False)
 

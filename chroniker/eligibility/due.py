@@ -8,7 +8,7 @@ from typing import Any
 
 from django.db.models import Exists, OuterRef, QuerySet, Subquery
 
-from chroniker.clock.database_clock import FromNow, StatementNow
+from chroniker.clock.database_clock import NowPlus, StatementNowPlus
 from chroniker.eligibility import claim_kinds, dependencies
 from chroniker.eligibility import groups as group_limits
 from chroniker.eligibility.claim_kinds import (
@@ -22,8 +22,8 @@ from chroniker.eligibility.claim_kinds import (
 )
 from chroniker.eligibility.waiting_activations import all_waiting_activations
 from chroniker.models import Group, Job, JobDependency, JobState, JobTrigger, Lease, Outbox, Overlap, Run, Trigger
-from chroniker.models.compiled import AnyOf, GivenValue, fetch_rows
-from chroniker.models.light_rows import COLUMNS, make_states
+from chroniker.models.compiled import AnyOf, QueryParameter, fetch_rows
+from chroniker.models.light_rows import STATE_JOB_AND_GROUP_COLUMNS, make_job_states
 from chroniker.models.statements import Statement, compiled_once, make_select, parameter
 from chroniker.schedule.zones import zone_rules_version
 
@@ -60,30 +60,33 @@ def _open_leases() -> QuerySet[Lease]:
 
 def _paused_or_full_groups(kind: ClaimKind, now: dt.datetime) -> list[int]:
     """The groups whose jobs this kind does not claim now."""
-    if kind.while_open:
-        return group_limits.paused_group_ids()
-    closed_groups = group_limits.paused_or_full_group_ids()
-    return [*closed_groups, *groups_with_urgent_work(now)] if kind is BACKFILL else closed_groups
+    if kind.while_run_is_open:
+        return group_limits.read_paused_group_ids()
+    blocked_group_ids = group_limits.read_paused_or_full_group_ids()
+    return [*blocked_group_ids, *find_groups_with_urgent_work(now)] if kind is BACKFILL else blocked_group_ids
 
 
 def _due_states(
     kind: ClaimKind,
     now: dt.datetime,
-    only_jobs: Collection[int] | GivenValue | None,
-    closed_groups: Collection[int] | GivenValue,
+    only_jobs: Collection[int] | QueryParameter | None,
+    blocked_group_ids: Collection[int] | QueryParameter,
 ) -> QuerySet[JobState]:
     leases = _open_leases()
     # During a run of a backfill the instants wait, whatever the overlap policy is.
-    has_open_run = ExistsBySubplan(leases.exclude(run__origin=Trigger.BACKFILL) if kind.while_open else leases)
+    has_open_run = ExistsBySubplan(leases.exclude(run__origin=Trigger.BACKFILL) if kind.while_run_is_open else leases)
     states = JobState.objects.filter(kind.pending_condition(now), job__enabled=True).select_related("job__group")
     states = states.defer("recent_seconds")
     if only_jobs is not None:
         states = states.filter(AnyOf("pk", only_jobs))
-    states = states.filter(has_open_run if kind.while_open else ~has_open_run)
-    states = states.filter(group_limits.is_outside_groups(closed_groups), ~dependencies.is_blocked(kind.dependencies))
+    states = states.filter(has_open_run if kind.while_run_is_open else ~has_open_run)
+    states = states.filter(
+        group_limits.outside_groups_condition(blocked_group_ids),
+        ~dependencies.blocked_by_dependency_condition(kind.dependencies),
+    )
     if kind is RETRY:
         states = states.annotate(
-            **{f"failed_{name}": _column_of_latest_attempt(name) for name in claim_kinds.RETRY_INHERITS}
+            **{f"failed_{name}": _column_of_latest_attempt(name) for name in claim_kinds.RETRY_INHERITED_COLUMNS}
         )
     return states.order_by(*filter(None, [kind.due_field]), "pk")
 
@@ -101,28 +104,28 @@ def read_due_states(
     One statement; one or two more if ``check_groups`` is true.
     """
     given = {} if only_jobs is None else {"only_jobs": list(only_jobs)}
-    if check_groups and (closed_groups := _paused_or_full_groups(kind, now)):
-        given["closed_groups"] = closed_groups
-    return make_states(fetch_rows(_due_rows, kind, limit, now=now, **given), _columns_of_failed_attempt(kind))
+    if check_groups and (blocked_group_ids := _paused_or_full_groups(kind, now)):
+        given["blocked_group_ids"] = blocked_group_ids
+    return make_job_states(fetch_rows(_due_rows, kind, limit, now=now, **given), _columns_of_failed_attempt(kind))
 
 
 def _due_rows(
     kind: ClaimKind,
     limit: int,
     now: dt.datetime,
-    only_jobs: Collection[int] | GivenValue | None = None,
-    closed_groups: Collection[int] | GivenValue = (),
+    only_jobs: Collection[int] | QueryParameter | None = None,
+    blocked_group_ids: Collection[int] | QueryParameter = (),
 ) -> QuerySet[JobState, Any]:
-    return _due_states(kind, now, only_jobs, closed_groups).values_list(*COLUMNS, *_columns_of_failed_attempt(kind))[
-        :limit
-    ]
+    return _due_states(kind, now, only_jobs, blocked_group_ids).values_list(
+        *STATE_JOB_AND_GROUP_COLUMNS, *_columns_of_failed_attempt(kind)
+    )[:limit]
 
 
 def _columns_of_failed_attempt(kind: ClaimKind) -> list[str]:
-    return [f"failed_{name}" for name in claim_kinds.RETRY_INHERITS] if kind is RETRY else []
+    return [f"failed_{name}" for name in claim_kinds.RETRY_INHERITED_COLUMNS] if kind is RETRY else []
 
 
-def groups_with_urgent_work(now: dt.datetime) -> list[int]:
+def find_groups_with_urgent_work(now: dt.datetime) -> list[int]:
     """The groups with a limit that have a due job. A backfill of the group waits, so that this job gets the place."""
     return [pk for (pk,) in fetch_rows(_rows_of_urgent_groups, now=now)]
 
@@ -142,7 +145,7 @@ def _column_of_latest_attempt(name: str) -> Subquery:
     return Subquery(attempts.order_by("-token").values(name)[:1])
 
 
-def blocking_dependencies(now: dt.datetime, limit: int) -> set[tuple[int, int]]:
+def find_blocking_dependencies(now: dt.datetime, limit: int) -> set[tuple[int, int]]:
     """The pairs (dependent, dependee) where the dependent is due and must wait for the dependee. One statement."""
     pairs = []
     for kind in START_KINDS:
@@ -173,8 +176,10 @@ def _make_work_after_run_statement() -> Statement:
         make_select(JobTrigger.objects.filter(source=job).order_by().values("target")),
         make_select(Job.objects.filter(group__in=with_limit).order_by().values("pk")),
     ]
-    pending = make_select(JobState.objects.filter(any_kind_pending_condition(StatementNow())).order_by().values("pk"))
-    messages = make_select(Outbox.objects.filter(send_at__lte=StatementNow()).order_by().values("pk"))
+    pending = make_select(
+        JobState.objects.filter(any_kind_pending_condition(StatementNowPlus())).order_by().values("pk")
+    )
+    messages = make_select(Outbox.objects.filter(send_at__lte=StatementNowPlus()).order_by().values("pk"))
     # One condition for all of these jobs: with four conditions, the database took longer to plan than to answer.
     jobs = " UNION ALL ".join(["SELECT %s", *(each.sql for each in others)])
     waiting = f"SELECT 1 FROM jobs JOIN ({pending.sql}) pending ON pending.pk = jobs.id"  # nosec B608  # by Django
@@ -184,32 +189,32 @@ def _make_work_after_run_statement() -> Statement:
     )
 
 
-def jobs_with_pending_work(job_ids: Collection[int]) -> list[int]:
+def find_jobs_with_pending_work(job_ids: Collection[int]) -> list[int]:
     """The jobs of this short list with something to start now, blocked or not. One statement."""
     return list(
-        JobState.objects.filter(any_kind_pending_condition(FromNow()), pk__in=job_ids).values_list("pk", flat=True)
+        JobState.objects.filter(any_kind_pending_condition(NowPlus()), pk__in=job_ids).values_list("pk", flat=True)
     )
 
 
-def pending_jobs_in_group_of(job_id: int, limit: int) -> list[int]:
+def find_pending_jobs_in_group_of_job(job_id: int, limit: int) -> list[int]:
     """The jobs of this job's group that have something to start now, the longest waiting first. One statement.
 
     Returns no job if the group has no limit: only with a limit can the end of a run make room for others.
     """
     group = Job.objects.filter(pk=job_id, group__limit__isnull=False).values("group")
-    others = JobState.objects.filter(any_kind_pending_condition(FromNow()), job__group__in=group).order_by(
+    others = JobState.objects.filter(any_kind_pending_condition(NowPlus()), job__group__in=group).order_by(
         "next_run", "pk"
     )
     return list(others.values_list("pk", flat=True)[:limit])
 
 
-def leases_to_replace(now: dt.datetime, only_jobs: Collection[int] | None = None) -> QuerySet[Lease]:
+def find_leases_of_runs_to_replace(now: dt.datetime, only_jobs: Collection[int] | None = None) -> QuerySet[Lease]:
     """Leases of runs that their job's next instant replaces (overlap policy REPLACE), without a stop request.
 
     Only runs of the schedule and their retries are replaced.
     """
     leases = Lease.objects.filter(
-        group_limits.is_outside_groups(group_limits.paused_group_ids()),
+        group_limits.outside_groups_condition(group_limits.read_paused_group_ids()),
         job__in=JobState.objects.filter(SCHEDULED.pending_condition(now)).values("pk"),
         job__enabled=True,
         job__overlap=Overlap.REPLACE,
@@ -220,7 +225,7 @@ def leases_to_replace(now: dt.datetime, only_jobs: Collection[int] | None = None
     return leases if only_jobs is None else leases.filter(job__in=only_jobs)
 
 
-def jobs_to_book(now: dt.datetime, limit: int, only_jobs: Collection[int] | None = None) -> list[int]:
+def find_jobs_to_book(now: dt.datetime, limit: int, only_jobs: Collection[int] | None = None) -> list[int]:
     """At most ``limit`` jobs that must be booked again: edited jobs, jobs that were disabled by a write without the
     model, or while an activation was inserted, and jobs that were booked by older rules of time zones."""
     edited = Job.objects.filter(edited_at__isnull=False).order_by("edited_at", "pk")
@@ -235,7 +240,7 @@ def jobs_to_book(now: dt.datetime, limit: int, only_jobs: Collection[int] | None
     return ids
 
 
-def own_zone_rules_version() -> str:
+def zone_rules_version_of_this_host() -> str:
     """The version of this host's time zone database, with which ``jobs_booked_by_older_zone_rules`` compares."""
     return zone_rules_version()
 

@@ -14,7 +14,7 @@ from chroniker.conf import settings
 from chroniker.eligibility import dependencies, due, hosts, liveness, pauses, waiting_activations
 from chroniker.eligibility import groups as group_limits
 from chroniker.eligibility.claim_kinds import BACKFILL, does_retry_come_first, pending_kinds
-from chroniker.eligibility.dependencies import Scope, WaitReason
+from chroniker.eligibility.dependencies import DependencyScope, WaitReason
 from chroniker.eligibility.liveness import FleetSnapshot
 from chroniker.models import EVERY_HOST, JobState, Lease, Status
 from chroniker.reasons import Reason
@@ -28,24 +28,24 @@ class Explanation:
 
     text: str
     is_held: bool = False
-    without_tick: str = ""  #: the text if nothing ticks; empty unless the job waits only for a tick
+    text_without_tick: str = ""  #: the text if nothing ticks; empty unless the job waits only for a tick
     n_waiting: int = 0  #: how many activations wait for the job
 
 
-def reason_cannot_run_now(state: JobState) -> str | None:
+def reason_job_cannot_run_now(state: JobState) -> str | None:
     """For people: why this job cannot be run by hand now; ``None``: it can."""
-    return reasons_cannot_run_now([state])[state.pk]
+    return reasons_jobs_cannot_run_now([state])[state.pk]
 
 
-def reasons_cannot_run_now(states: Collection[JobState]) -> dict[int, str | None]:
+def reasons_jobs_cannot_run_now(states: Collection[JobState]) -> dict[int, str | None]:
     """The same for many jobs, in a constant number of statements. Each state must carry its ``job``."""
     ids = [state.pk for state in states]
     leases = {lease.job_id: lease for lease in Lease.objects.filter(job__in=ids, slot="").select_related("run")}
-    held = pauses.pauses_of_jobs([state.job for state in states])
+    held = pauses.read_pauses_of_jobs([state.job for state in states])
     why = jump_detection.suspended_because()
     # A run for one host can wait for that host. A run for every host would have no child, so it cannot be requested.
     missing = hosts.no_live_host_messages([state.job for state in states if state.job.hostname == EVERY_HOST])
-    waits = dependencies.reasons_to_wait(ids)
+    waits = dependencies.read_reasons_to_wait(ids)
     full = group_limits.full_group_texts(state.job.group_id for state in states if state.job.group_id is not None)
 
     def reason(state: JobState) -> str | None:
@@ -59,7 +59,7 @@ def reasons_cannot_run_now(states: Collection[JobState]) -> dict[int, str | None
             return clock_jump_message(why)
         if state.pk in missing:
             return missing[state.pk]
-        if texts := [wait.text for wait in waits.get(state.pk, ()) if not wait.turn_only]:
+        if texts := [wait.text for wait in waits.get(state.pk, ()) if not wait.blocks_scheduled_runs_only]:
             return _("It %(reasons)s.") % {"reasons": "; ".join(texts)}
         words = full.get(state.job.group_id or 0)
         return _("It has to wait: %(reason)s.") % {"reason": words} if words else None
@@ -101,16 +101,16 @@ def explain_why_not_running(
     if leases is None:
         open_runs = Lease.objects.filter(job__in=[state.pk for state in states], slot="").select_related("run")
         leases = {lease.job_id: lease for lease in open_runs}
-    activations = waiting_activations.count_waiting_by_job([state.pk for state in states])
+    activations = waiting_activations.count_waiting_activations_by_job([state.pk for state in states])
     for state in states:
         state.__dict__["n_waiting"] = activations.get(state.pk, 0)
     pending = [state for state in states if state.pk not in leases and state.job.enabled and pending_kinds(state, now)]
     waits, jobs = _read_wait_reasons(pending, now), [state.job for state in states]
-    pauses_by_job = pauses.pauses_of_jobs(jobs) if pauses_by_job is None else pauses_by_job
+    pauses_by_job = pauses.read_pauses_of_jobs(jobs) if pauses_by_job is None else pauses_by_job
     host_messages = hosts.no_live_host_messages(jobs) if host_messages is None else host_messages
     suspended = " ".join(hosts.suspension_messages()) if pending else ""
     found = {
-        it.pk: _explain(it, leases.get(it.pk), waits.get(it.pk, []), pauses_by_job.get(it.pk), now) for it in states
+        it.pk: _explain_job(it, leases.get(it.pk), waits.get(it.pk, []), pauses_by_job.get(it.pk), now) for it in states
     }
     found = _mention_missing_ticks(found, now, snapshot)
     for state in states:
@@ -135,13 +135,13 @@ def _mention_missing_ticks(
     explanations: dict[int, Explanation], now: dt.datetime, snapshot: FleetSnapshot | None
 ) -> dict[int, Explanation]:
     """Change the text of jobs that wait for a tick if nothing ticks. At most one statement; none with ``snapshot``."""
-    waiting = {pk: each for pk, each in explanations.items() if each.without_tick}
-    tickers = (liveness.latest_tickers() if snapshot is None else snapshot.tickers) if waiting else []
+    waiting = {pk: each for pk, each in explanations.items() if each.text_without_tick}
+    tickers = (liveness.read_latest_tickers() if snapshot is None else snapshot.tickers) if waiting else []
     silent = liveness.last_ticker_if_all_silent(tickers, now)
     if silent is None:
         return explanations
     words = {"time": short_time(silent.last_at, now)}
-    return explanations | {pk: replace(each, text=each.without_tick % words) for pk, each in waiting.items()}
+    return explanations | {pk: replace(each, text=each.text_without_tick % words) for pk, each in waiting.items()}
 
 
 def _mention_unserved_queues(
@@ -167,20 +167,20 @@ def _read_wait_reasons(states: Collection[JobState], now: dt.datetime) -> dict[i
     """
     if not states:
         return {}
-    waits = dependencies.reasons_to_wait([state.pk for state in states])
+    waits = dependencies.read_reasons_to_wait([state.pk for state in states])
     full = group_limits.full_group_texts(state.job.group_id for state in states if state.job.group_id is not None)
     for state in states:
         if state.job.group_id in full:
             waits.setdefault(state.pk, []).append(WaitReason(full[state.job.group_id]))
     last = [state for state in states if state.job.group_id and pending_kinds(state, now) == [BACKFILL]]
-    busy = due.groups_with_urgent_work(now) if last else []
+    busy = due.find_groups_with_urgent_work(now) if last else []
     for state in last:
         if state.job.group_id in busy and state.job.group_id not in full:
             waits.setdefault(state.pk, []).append(WaitReason(_("another job of its group is due")))
     return waits
 
 
-def _explain(
+def _explain_job(
     state: JobState, lease: Lease | None, waits: list[WaitReason], pause: pauses.Pause | None, now: dt.datetime
 ) -> Explanation:
     if lease is not None:
@@ -195,22 +195,22 @@ def _explain(
         return Explanation(str(pause), bool(pending))
     if state.held_at is not None and not pending:
         return Explanation(hold_message(state), True)
-    needs_turn = all(kind.dependencies is Scope.ALL for kind in pending)
-    texts = [wait.text for wait in waits if needs_turn or not wait.turn_only]
+    needs_turn = all(kind.dependencies is DependencyScope.ALL for kind in pending)
+    texts = [wait.text for wait in waits if needs_turn or not wait.blocks_scheduled_runs_only]
     if state.job.edited_at is not None:
         silent = _("It was edited, and nothing has ticked since %(time)s.")
         return Explanation(_("It was edited; the next tick books it."), bool(pending and texts), silent)
     if not pending:
-        return Explanation(_why_not_due(state, now), does_retry_come_first(state))
+        return Explanation(_explain_why_not_due(state, now), does_retry_come_first(state))
     if is_backfill and texts:
         return Explanation(_("Its backfill waits: %(reasons)s.") % {"reasons": "; ".join(texts)}, True)
     if is_backfill:
         silent = _("Its backfill waits: nothing has ticked since %(time)s.")
-        return Explanation(_("The next tick starts the next run of its backfill."), without_tick=silent)
+        return Explanation(_("The next tick starts the next run of its backfill."), text_without_tick=silent)
     if texts:
         return Explanation(_("It is due, but %(reasons)s.") % {"reasons": "; ".join(texts)}, True)
     silent = _("It is due, and nothing has ticked since %(time)s.")
-    return Explanation(_("It is due; the next tick starts it."), without_tick=silent)
+    return Explanation(_("It is due; the next tick starts it."), text_without_tick=silent)
 
 
 def hold_message(state: JobState) -> str:
@@ -218,7 +218,7 @@ def hold_message(state: JobState) -> str:
     return _("It has been held since run %(token)s failed.") % {"token": state.held_by_run}
 
 
-def _why_not_due(state: JobState, now: dt.datetime) -> str:
+def _explain_why_not_due(state: JobState, now: dt.datetime) -> str:
     is_first = does_retry_come_first(state) or not (
         state.next_run and state.retry_at and state.next_run < state.retry_at
     )

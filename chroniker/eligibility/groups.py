@@ -12,27 +12,27 @@ from django.db.models import Count, F, Q, QuerySet
 from django.utils.translation import gettext as _
 
 from chroniker.models import Group, Job, Lease
-from chroniker.models.compiled import AnyOf, GivenValue, fetch_rows
+from chroniker.models.compiled import AnyOf, QueryParameter, fetch_rows
 
 #: A text names at most this many jobs, and counts the others.
 MAX_JOBS_IN_REASON = 5
 
 
-def paused_group_ids() -> list[int]:
+def read_paused_group_ids() -> list[int]:
     """The groups that are paused. One statement."""
-    return [pk for (pk,) in fetch_rows(_paused_rows)]
+    return [pk for (pk,) in fetch_rows(_rows_of_paused_groups)]
 
 
-def paused_or_full_group_ids() -> list[int]:
+def read_paused_or_full_group_ids() -> list[int]:
     """The groups of ``paused_or_full_groups``. One statement.
 
     The search for due jobs leaves out the jobs of full groups. Otherwise their waiting jobs could fill each batch, and
     nothing could be claimed.
     """
-    return [pk for (pk,) in fetch_rows(_closed_rows)]
+    return [pk for (pk,) in fetch_rows(_rows_of_paused_or_full_groups)]
 
 
-def is_outside_groups(group_ids: Collection[int] | GivenValue) -> Q:
+def outside_groups_condition(group_ids: Collection[int] | QueryParameter) -> Q:
     """Condition on JobState or Lease: the job is in none of these groups.
 
     There are few groups, so one statement reads their ids first. A join with groups in the search for due jobs would
@@ -41,11 +41,11 @@ def is_outside_groups(group_ids: Collection[int] | GivenValue) -> Q:
     return Q(job__group=None) | ~Q(AnyOf("job__group", group_ids)) if group_ids else Q()
 
 
-def _paused_rows() -> QuerySet[Group, Any]:
+def _rows_of_paused_groups() -> QuerySet[Group, Any]:
     return Group.objects.filter(paused_at__isnull=False).order_by("pk").values_list("pk")
 
 
-def _closed_rows() -> QuerySet[Group, Any]:
+def _rows_of_paused_or_full_groups() -> QuerySet[Group, Any]:
     return paused_or_full_groups().order_by("pk").values_list("pk")
 
 
@@ -66,7 +66,7 @@ def count_open_jobs(group_ids: Collection[int]) -> dict[int, int]:
     return dict(fetch_rows(_open_jobs_by_group, ids=list(group_ids))) if group_ids else {}
 
 
-def _open_jobs_by_group(ids: Collection[int] | GivenValue) -> QuerySet[Lease, Any]:
+def _open_jobs_by_group(ids: Collection[int] | QueryParameter) -> QuerySet[Lease, Any]:
     leases = Lease.objects.filter(AnyOf("job__group", ids), slot="").order_by()
     return leases.values_list("job__group").annotate(Count("pk"))
 

@@ -15,7 +15,7 @@ from django.utils import timezone
 from django.utils.translation import gettext as _
 
 from chroniker.clock import jump_detection
-from chroniker.clock.database_clock import FromNow
+from chroniker.clock.database_clock import NowPlus
 from chroniker.conf import settings
 from chroniker.models import EVERY_HOST, Host, HostService, Job, JobDependency, Lease
 from chroniker.models.base import installed_version
@@ -29,7 +29,7 @@ HEARTBEAT_SECONDS = 60.0
 #: A host without a heartbeat for this long counts as silent. A crontab ticks every minute.
 SILENT = dt.timedelta(minutes=5)
 #: A larger clock skew gets a warning. It decides nothing, but it makes the times in the host's logs misleading.
-SKEW_SECONDS = 2.0
+CLOCK_SKEW_WARNING_SECONDS = 2.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,7 +79,7 @@ def record_worker_shutdowns(reports: Iterable[WorkerReport]) -> None:
     """Record that these workers of this host have shut down. The host stays live until its heartbeats are too old."""
     for report in reports:
         rows = HostService.objects.filter(host__name=settings.hostname, executor=report.executor, worker=report.worker)
-        rows.update(ended_at=FromNow(), busy=0)
+        rows.update(ended_at=NowPlus(), busy=0)
 
 
 def _clock_columns(reading: jump_detection.ClockReading) -> dict[str, Any]:
@@ -95,7 +95,7 @@ def record_clock_skew(reading: jump_detection.ClockReading) -> None:
     """Record this host's clock skew if it changed much. Otherwise the next ``record_heartbeat`` records it."""
     if jump_detection.record_skew_if_changed(reading):
         Host.objects.filter(name=settings.hostname).update(clock_skew_seconds=round(reading.skew, 3))
-        if abs(reading.skew) > SKEW_SECONDS:
+        if abs(reading.skew) > CLOCK_SKEW_WARNING_SECONDS:
             logger.warning("This host's clock is %+.1f s off the database's.", reading.skew)
 
 
@@ -111,7 +111,7 @@ def suspension_reason(host: Host) -> Reason:
 
 def suspension_messages() -> list[str]:
     """For people: on which hosts starts are suspended, until when, and why. One statement."""
-    hosts = Host.objects.filter(suspended_until__gt=FromNow()).order_by("name")
+    hosts = Host.objects.filter(suspended_until__gt=NowPlus()).order_by("name")
     words = _("%(why)s On the host “%(host)s” starts and expiry are suspended until %(time)s.")
     return [
         words
@@ -126,7 +126,7 @@ def suspension_messages() -> list[str]:
 
 def live_services() -> QuerySet[HostService]:
     """The rows of live hosts: those with a heartbeat for their executor within ``CHRONIKER_HOST_TIMEOUT``."""
-    return HostService.objects.filter(last_seen__gt=FromNow(-settings.host_timeout))
+    return HostService.objects.filter(last_seen__gt=NowPlus(-settings.host_timeout))
 
 
 def live_hosts_by_executor(executor_aliases: Collection[str]) -> dict[str, list[Host]]:
@@ -165,7 +165,7 @@ def no_live_host_message(job: Job) -> str:
     return _("Its host “%(host)s” is not live: not seen executing for “%(executor)s” in %(seconds)s s.") % words
 
 
-def without_unfinished_host_runs(dependencies: QuerySet[JobDependency]) -> QuerySet[JobDependency]:
+def exclude_unfinished_host_runs(dependencies: QuerySet[JobDependency]) -> QuerySet[JobDependency]:
     """Leave out dependencies whose dependee has an open run on every host: its dependents wait for that run."""
     parent_lease = Lease.objects.filter(job=OuterRef("dependee"), slot="", run__required_host=EVERY_HOST)
     return dependencies.filter(~Exists(parent_lease))

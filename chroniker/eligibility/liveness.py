@@ -13,16 +13,16 @@ from chroniker.conf import settings
 from chroniker.models import HostService, Run, Status, Ticker
 
 #: The row of a ticker is not written more often than this, so a row of this age is no problem.
-WRITTEN_EVERY = dt.timedelta(seconds=10)
+TICKER_WRITE_INTERVAL = dt.timedelta(seconds=10)
 #: A queued run should start within this time.
-START_WITHIN = dt.timedelta(minutes=1)
+EXPECTED_START_DELAY = dt.timedelta(minutes=1)
 #: A ticker is silent after this many of its periods.
 SILENT_AFTER_PERIODS = 2.5
 #: A queue without a worker raises an alarm when its oldest run has waited for this time.
-NO_WORKER_FOR = dt.timedelta(seconds=90)
+QUEUE_ALARM_DELAY = dt.timedelta(seconds=90)
 #: Workers that were silent for longer are left out.
-FORGOTTEN = dt.timedelta(days=1)
-MOST_QUEUES = 100
+FORGOTTEN_AFTER = dt.timedelta(days=1)
+MAX_QUEUES = 100
 MAX_TICKERS = 500
 
 
@@ -49,14 +49,14 @@ class FleetSnapshot(Protocol):
     def services(self) -> Sequence[HostService]: ...
 
 
-def latest_tickers() -> list[Ticker]:
+def read_latest_tickers() -> list[Ticker]:
     """The tickers, the latest first. One statement."""
     return list(Ticker.objects.order_by("-last_at")[:MAX_TICKERS])
 
 
 def longest_silence_allowed(ticker: Ticker) -> dt.timedelta:
     """A ticker is silent if its last recorded pass is older than this."""
-    periods = dt.timedelta(seconds=SILENT_AFTER_PERIODS * ticker.period + ticker.pass_seconds) + WRITTEN_EVERY
+    periods = dt.timedelta(seconds=SILENT_AFTER_PERIODS * ticker.period + ticker.pass_seconds) + TICKER_WRITE_INTERVAL
     return max(settings.tick_timeout, periods)
 
 
@@ -75,10 +75,10 @@ def last_ticker_if_all_silent(
     return max(tickers, key=lambda ticker: ticker.last_at)
 
 
-def queues_with_waiting_runs() -> list[WaitingQueue]:
+def find_queues_with_waiting_runs() -> list[WaitingQueue]:
     """The queues with claimed runs that no worker has taken, the oldest run first. One statement."""
     waiting = Run.objects.filter(status=Status.CLAIMED, taken_at=None).order_by().values("executor", "queue")
-    counted = waiting.annotate(n=Count("pk"), oldest=Min("claimed_at")).order_by("oldest")[:MOST_QUEUES]
+    counted = waiting.annotate(n=Count("pk"), oldest=Min("claimed_at")).order_by("oldest")[:MAX_QUEUES]
     return [WaitingQueue(row["executor"], row["queue"], row["n"], row["oldest"]) for row in counted]
 
 
@@ -100,7 +100,7 @@ def select_queues_without_worker(
         for queue in queues
         if not {(queue.executor, queue.name), (queue.executor, "")} & consumed
         and (queue.name or queue.executor not in served)
-        and (queue.executor in known or now - queue.oldest > START_WITHIN)
+        and (queue.executor in known or now - queue.oldest > EXPECTED_START_DELAY)
     ]
 
 
@@ -109,12 +109,12 @@ def find_queues_without_worker(
 ) -> dict[tuple[str, str], WaitingQueue]:
     """By executor and name: the queues in which runs wait and that no live worker consumes. Two statements; none with
     ``snapshot``."""
-    queues = queues_with_waiting_runs() if snapshot is None else snapshot.queues
+    queues = find_queues_with_waiting_runs() if snapshot is None else snapshot.queues
     if not queues:
         return {}
     services = (
         snapshot.services
         if snapshot is not None
-        else list(HostService.objects.filter(ended_at=None, last_seen__gt=now - FORGOTTEN))
+        else list(HostService.objects.filter(ended_at=None, last_seen__gt=now - FORGOTTEN_AFTER))
     )
     return {(queue.executor, queue.name): queue for queue in select_queues_without_worker(queues, services, now)}

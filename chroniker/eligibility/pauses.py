@@ -17,7 +17,7 @@ from django.db.models import Exists, F, Q
 from django.utils import timezone
 from django.utils.translation import gettext as _
 
-from chroniker.clock.database_clock import FromNow
+from chroniker.clock.database_clock import NowPlus
 from chroniker.conf import settings
 from chroniker.models import Group, Job, Switch, installation
 from chroniker.models.conflicts import repeated_after_conflict
@@ -36,7 +36,7 @@ class Pause:
 
     def __str__(self) -> str:
         if self.is_copy:
-            return copy_message()
+            return database_copy_message()
         words = {"group": self.group, "who": self.by, "reason": self.reason}
         if self.since is None:
             return _("The scheduler is paused.")
@@ -45,7 +45,7 @@ class Pause:
             said = _("The group “%(group)s” has been paused since %(time)s by %(who)s.") % words
         else:
             said = _("The scheduler has been paused since %(time)s by %(who)s.") % words
-        return f"{said} {_with_full_stop(self.reason)}".strip()
+        return f"{said} {_add_full_stop(self.reason)}".strip()
 
 
 #: Within ``read_pause_once``: a list with the pause that was read; empty before the first read.
@@ -76,14 +76,14 @@ def global_pause() -> Pause | None:
 def _read_global_pause() -> Pause | None:
     if settings.paused:
         return Pause()
-    rows = Switch.objects.filter(pk=ALL).annotate(is_copy=installation.is_copied())
+    rows = Switch.objects.filter(pk=ALL).annotate(is_copy=installation.database_copied_condition())
     row = rows.first()
     if row is not None and row.is_copy:
         return Pause(since=row.copied_since, is_copy=True)
     return _make_pause(row)
 
 
-def copy_message() -> str:
+def database_copy_message() -> str:
     """For people: why nothing runs here, and what to do."""
     return _(
         "This database is a copy of another one, or was restored from a backup. So that no job runs by surprise, "
@@ -92,12 +92,12 @@ def copy_message() -> str:
     )
 
 
-def are_all_jobs_paused() -> Exists:
+def all_jobs_paused_condition() -> Exists:
     """SQL condition: all jobs are paused, or this database is a copy. A claim checks it again under its locks."""
-    return Exists(Switch.objects.filter(Q(paused_at__isnull=False) | installation.is_copied(), pk=ALL))
+    return Exists(Switch.objects.filter(Q(paused_at__isnull=False) | installation.database_copied_condition(), pk=ALL))
 
 
-def group_pauses(group_ids: Iterable[int] | None = None) -> dict[int, Pause]:
+def read_group_pauses(group_ids: Iterable[int] | None = None) -> dict[int, Pause]:
     """By id: the pauses of all paused groups, or of those among these groups, in the order of names."""
     groups = Group.objects.filter(paused_at__isnull=False).order_by("name")
     if group_ids is not None:
@@ -106,7 +106,7 @@ def group_pauses(group_ids: Iterable[int] | None = None) -> dict[int, Pause]:
     return {group.pk: pause for group in groups if (pause := _make_pause(group, group.name))}
 
 
-def pauses_of_jobs(jobs: Iterable[Job]) -> dict[int, Pause]:
+def read_pauses_of_jobs(jobs: Iterable[Job]) -> dict[int, Pause]:
     """By job id: the pause that applies to the job, if any. At most two statements, however many jobs.
 
     Groups that are loaded with the jobs are not read again.
@@ -115,7 +115,7 @@ def pauses_of_jobs(jobs: Iterable[Job]) -> dict[int, Pause]:
     if everything := global_pause():
         return {job.pk: everything for job in jobs}
     carried = {job.group.pk: job.group for job in jobs if job._state.fields_cache.get("group") and job.group}
-    groups = group_pauses({job.group_id for job in jobs if job.group_id is not None} - carried.keys())
+    groups = read_group_pauses({job.group_id for job in jobs if job.group_id is not None} - carried.keys())
     groups |= {pk: found for pk, group in carried.items() if (found := _make_pause(group, group.name))}
     return {job.pk: groups[job.group_id] for job in jobs if job.group_id in groups}
 
@@ -127,7 +127,7 @@ def pause(paused_by: str, reason: str = "", group: Group | None = None) -> bool:
         Switch.objects.get_or_create(pk=ALL)
     rows = Switch.objects.filter(pk=ALL) if group is None else Group.objects.filter(pk=group.pk)
     values: dict[str, Any] = {
-        "paused_at": FromNow(),
+        "paused_at": NowPlus(),
         "paused_by": paused_by[:150],
         "paused_reason": reason.strip()[:500],
     }
@@ -139,11 +139,11 @@ def resume(group: Group | None = None) -> bool:
     """End the pause of all jobs, or of this group. ``False``: it was not paused. Does not change the setting."""
     rows = Switch.objects.filter(pk=ALL) if group is None else Group.objects.filter(pk=group.pk)
     values: dict[str, Any] = {"paused_at": None, "paused_by": "", "paused_reason": ""}
-    values |= {"resumed_at": FromNow(), "alert_revision": F("alert_revision") + 1}
+    values |= {"resumed_at": NowPlus(), "alert_revision": F("alert_revision") + 1}
     return bool(rows.filter(paused_at__isnull=False).update(**values))
 
 
-def _with_full_stop(reason: str) -> str:
+def _add_full_stop(reason: str) -> str:
     """The reason with a full stop at its end: other sentences follow it on a page."""
     return reason if not reason or reason[-1] in ".!?…" else f"{reason}."
 

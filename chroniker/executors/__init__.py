@@ -6,7 +6,7 @@ decision which runs to dispatch (``scheduler``), and the supervision of a run (`
 
 from __future__ import annotations
 
-from chroniker.executors.base import Executor, HostedExecutor
+from chroniker.executors.base import Executor, InProcessExecutor
 from chroniker.executors.registry import executors
 
-__all__ = ["Executor", "HostedExecutor", "executors"]
+__all__ = ["Executor", "InProcessExecutor", "executors"]

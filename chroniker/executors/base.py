@@ -15,14 +15,14 @@ from chroniker.conf import settings
 from chroniker.models import Job, Run
 
 #: The longest wait of a page for each step of a dispatch. The next tick dispatches the remaining runs.
-PERSON_SECONDS = 0.4
+WAITING_PERSON_TIMEOUT_SECONDS = 0.4
 _step_timeout: ContextVar[float] = ContextVar("dispatch_step_timeout", default=float("inf"))
 
 
 @contextmanager
 def limit_dispatch_for_waiting_person() -> Iterator[None]:
     """Within this block executors give up early, because a page or a terminal waits for the dispatch."""
-    token = _step_timeout.set(PERSON_SECONDS)
+    token = _step_timeout.set(WAITING_PERSON_TIMEOUT_SECONDS)
     try:
         yield
     finally:
@@ -38,7 +38,7 @@ class Executor:
     """Takes claimed runs to where they execute. A lost or repeated run does no harm: the database decides.
 
     Subclass it, name the class in ``CHRONIKER_EXECUTORS``, and run the contract suite over it. An executor whose runs
-    execute in the dispatching process is a subclass of ``HostedExecutor``.
+    execute in the dispatching process is a subclass of ``InProcessExecutor``.
     """
 
     #: Executes in the dispatching process, which has to stay until the runs have ended. Any other executor delivers a
@@ -83,7 +83,7 @@ class Executor:
     def forget(self, run_ids: Collection[UUID]) -> None:
         """These runs are deleted: delete what is stored about them elsewhere, such as results of tasks."""
 
-    def forget_deleted(self, before: dt.datetime) -> int:
+    def delete_data_of_deleted_runs(self, before: dt.datetime) -> int:
         """Delete what was stored elsewhere before this time about runs that do not exist any more; returns how many.
 
         ``forget`` leaves something behind if it fails, or if the result comes after the run was deleted.
@@ -108,13 +108,13 @@ class Executor:
         """Free its resources; an executor of this host waits for its runs first."""
 
 
-class HostedExecutor(Executor):
+class InProcessExecutor(Executor):
     """Executes runs in this process. It accepts only runs that this host may start."""
 
     executes_here: ClassVar[bool] = True
 
     @staticmethod
-    def for_here(runs: Sequence[Run]) -> list[Run]:
+    def runs_for_this_host(runs: Sequence[Run]) -> list[Run]:
         """The runs that this host may start; the others wait for a tick of their own host."""
         return [run for run in runs if run.required_host in ("", settings.hostname)]
 
@@ -141,11 +141,11 @@ class HostedExecutor(Executor):
         """The accepted runs that have not ended."""
         return ()
 
-    def give_back(self) -> Collection[UUID]:
+    def drop_unstarted_runs(self) -> Collection[UUID]:
         """At shutdown: drop the accepted runs that have not begun; returns their ids, for another dispatch."""
         return ()
 
-    def end_runs(self) -> None:
+    def stop_running_runs(self) -> None:
         """At shutdown: stop the running runs. They are closed as interrupted."""
 
     def finished(self, timeout: float | None) -> list[int]:

@@ -17,7 +17,7 @@ from chroniker.executors import output_rows, report_connections
 from chroniker.executors.statement_limit import statement_limit
 from chroniker.job_commands import environment, placeholders, policy
 from chroniker.models import EventKind, Job, LogChunk, Run, Status
-from chroniker.models.base import random_id
+from chroniker.models.base import make_random_uuid
 from chroniker.process.kernel import host_clock
 from chroniker.process.run_spec import Renewal, RunOutcome, RunSpec
 from chroniker.process.run_variables import CurrentRun
@@ -30,7 +30,7 @@ _STATUS_BY_ENDING = {
     "interrupted": Status.LOST,  # it may have finished its work: the job's policy for lost runs applies at once
 }
 
-_RENEWAL_SHARE = 0.45  # a renewal that hangs leaves time for another before the next is due
+_RENEWAL_TIME_SHARE = 0.45  # a renewal that hangs leaves time for another before the next is due
 
 
 class DatabaseReport:
@@ -45,7 +45,7 @@ class DatabaseReport:
         self.run_id = run_id
         self.token = token
         self._worker, self._queue, self._received = worker, queue, host_clock.monotonic()
-        self.nonce = random_id()
+        self.nonce = make_random_uuid()
         self.fail_on_stderr = False
         self.status: Status | None = None  #: the status that the run was closed with
         self.job: Job | None = None  #: the job as it was at the start
@@ -58,11 +58,11 @@ class DatabaseReport:
                 return None
             self.job, self.fail_on_stderr = started.job, started.job.fail_on_stderr
             try:
-                spec = spec_from_run(
+                spec = make_run_spec(
                     started.run, started.job, started.last_success, started.cause_job, stop_requested=started.stop
                 )
                 if (argv := policy.argv_if_short(spec.argv)) != started.run.argv:
-                    lifecycle.correct_argv(self.run_id, self.nonce, argv)
+                    lifecycle.record_executed_argv(self.run_id, self.nonce, argv)
                 return spec
             except CommandRefused as refusal:  # the settings may have changed while it was queued
                 error = f"{refusal}{_restart_hint(started.job)}"
@@ -75,7 +75,7 @@ class DatabaseReport:
         return lifecycle.start(self.run_id, self.token, self.nonce, pid=pid, waited=waited, **by)
 
     def renew(self, progress: tuple[int, int] | None) -> Renewal:
-        with self._borrow_limited_connection(_RENEWAL_SHARE):
+        with self._borrow_limited_connection(_RENEWAL_TIME_SHARE):
             return lifecycle.renew(self.run_id, self.token, self.nonce, progress)
 
     def store_output(self, chunks: Sequence[Chunk]) -> bool:
@@ -113,7 +113,7 @@ class DatabaseReport:
                 lifecycle.add_run_event(self.run_id, EventKind.LATE_REPORT, reason=ending.reason or NO_REASON)
             return False
         with self._borrow_limited_connection():
-            return self._close_run(lifecycle_outcome_of(ending, fail_on_stderr=self.fail_on_stderr))
+            return self._close_run(to_lifecycle_outcome(ending, fail_on_stderr=self.fail_on_stderr))
 
     def release_lease(self) -> None:
         """Free the slot: the processes that survived the run have ended."""
@@ -155,7 +155,7 @@ def _restart_hint(job: Job) -> str:
     return _(" If the command is new, restart the workers.")
 
 
-def current_run_of(run: Run, job: Job, last_success: dt.datetime | None, cause_job: str | None = None) -> CurrentRun:
+def make_current_run(run: Run, job: Job, last_success: dt.datetime | None, cause_job: str | None = None) -> CurrentRun:
     """What the command of this run can read about it."""
     return CurrentRun(
         job_id=job.pk,
@@ -174,15 +174,15 @@ def current_run_of(run: Run, job: Job, last_success: dt.datetime | None, cause_j
     )
 
 
-def spec_from_run(
+def make_run_spec(
     run: Run, job: Job, last_success: dt.datetime | None = None, cause_job: str | None = None, *, stop_requested: bool
 ) -> RunSpec:
     """Build the spec. Raises ``CommandRefused``: the rules for commands are checked again at execution."""
     raw = bool(job.raw_command)
     args = job.args if run.args is None else run.args
-    current = current_run_of(run, job, last_success, cause_job)
+    current = make_current_run(run, job, last_success, cause_job)
     is_filled = any("{{" in text for text in (args, job.raw_command, job.environment))
-    values = placeholders.values_of(current, settings.hostname) if is_filled else {}
+    values = placeholders.placeholder_values_of_run(current, settings.hostname) if is_filled else {}
     argv = policy.raw_argv(job.raw_command, values) if raw else policy.management_argv(job.command, args, values)
     return RunSpec(
         run_id=run.pk,
@@ -208,7 +208,7 @@ def spec_from_run(
     )
 
 
-def lifecycle_outcome_of(ending: RunOutcome, *, fail_on_stderr: bool) -> lifecycle.Outcome:
+def to_lifecycle_outcome(ending: RunOutcome, *, fail_on_stderr: bool) -> lifecycle.Outcome:
     """Success is exit status 0, and no output on stderr if the job requires that."""
     succeeded = ending.how == "exited" and ending.exit_code == 0
     only_stderr = succeeded and fail_on_stderr and ending.wrote_stderr

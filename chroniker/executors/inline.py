@@ -13,7 +13,7 @@ from uuid import UUID
 
 from django.core.management import CommandError, call_command
 
-from chroniker.executors.base import HostedExecutor
+from chroniker.executors.base import InProcessExecutor
 from chroniker.executors.database_report import DatabaseReport
 from chroniker.models import Run
 from chroniker.process import progress
@@ -23,9 +23,9 @@ from chroniker.reasons import Code, Reason
 from chroniker.worker.output import Chunk
 
 
-class InlineExecutor(HostedExecutor):
+class InlineExecutor(InProcessExecutor):
     def dispatch(self, runs: Sequence[Run]) -> Collection[UUID]:
-        runs = self.for_here(runs)
+        runs = self.runs_for_this_host(runs)
         for run in runs:
             self._execute(DatabaseReport(run.pk, run.token, worker=self.worker))
         return [run.pk for run in runs]
@@ -34,7 +34,7 @@ class InlineExecutor(HostedExecutor):
         spec = report.start(os.getpid())
         if spec is None:
             return
-        with _applied_environment(spec), progress.collect_progress() as read_progress:
+        with _apply_run_environment(spec), progress.collect_progress() as read_progress:
             code, texts = _run_raw_command(spec) if spec.raw else _run_management_command(spec)
             parts = read_progress()
         now = datetime.now(UTC)
@@ -57,7 +57,7 @@ def _last_line(text: str) -> str:
 
 
 @contextlib.contextmanager
-def _applied_environment(spec: RunSpec) -> Iterator[None]:
+def _apply_run_environment(spec: RunSpec) -> Iterator[None]:
     """Set the variables and the directory of the run, for the whole process."""
     before = dict(os.environ)
     os.environ.update(spec.env)

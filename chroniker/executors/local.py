@@ -14,12 +14,12 @@ from django.db import connections
 
 from chroniker.conf import settings
 from chroniker.executors import report_connections
-from chroniker.executors.base import HostedExecutor
+from chroniker.executors.base import InProcessExecutor
 from chroniker.executors.database_report import DatabaseReport
 from chroniker.models import Run
 from chroniker.process.fork_server_client import ForkServer
 from chroniker.worker import supervisor
-from chroniker.worker.machine import ThisHost
+from chroniker.worker.machine import LocalMachine
 from chroniker.worker.shutdown_notice import ShutdownNotice
 from chroniker.worker.supervisor import Worker
 from chroniker.worker.wake_socket import wake_supervisor
@@ -30,7 +30,7 @@ logger = logging.getLogger(__name__)
 FORK_SERVER_TIMEOUT = 60.0
 
 
-class LocalExecutor(HostedExecutor):
+class LocalExecutor(InProcessExecutor):
     """Runs at most ``OPTIONS["workers"]`` commands at once (default: four for each core); the others wait.
 
     Accepts runs only between ``open`` and ``close``, in a process that stays to supervise them. Claims made elsewhere,
@@ -59,7 +59,7 @@ class LocalExecutor(HostedExecutor):
     def dispatch(self, runs: Sequence[Run]) -> Collection[UUID]:
         if self._pool is None:
             return []
-        runs = self.for_here(runs)
+        runs = self.runs_for_this_host(runs)
         if self._fork_server is None and runs:
             self._fork_server = ForkServer.start()
         taken = set(self.running)  # runs that wait here may be dispatched again
@@ -76,11 +76,11 @@ class LocalExecutor(HostedExecutor):
     def running(self) -> Collection[UUID]:
         return [run.pk for future, run in self._taken.items() if not future.done()]
 
-    def give_back(self) -> Collection[UUID]:
+    def drop_unstarted_runs(self) -> Collection[UUID]:
         waiting = [future for future in self._taken if future.cancel()]
         return [self._taken.pop(future).pk for future in waiting]
 
-    def end_runs(self) -> None:
+    def stop_running_runs(self) -> None:
         if self._shutdown_notice is not None:
             self._shutdown_notice.announce(0.0)
 
@@ -90,7 +90,7 @@ class LocalExecutor(HostedExecutor):
 
     def _execute(self, run_id: UUID, token: int) -> None:
         try:
-            machine = ThisHost(settings.runtime_dir, self._fork_server)
+            machine = LocalMachine(settings.runtime_dir, self._fork_server)
             worker = Worker(machine, settings.hostname, self._shutdown_notice)
             supervisor.execute_run(DatabaseReport(run_id, token, worker=self.worker), worker)
         except Exception:  # the run ends with its lease; this thread continues with other runs
@@ -123,4 +123,4 @@ class LocalExecutor(HostedExecutor):
             self._shutdown_notice = None
         if fork_server is not None:
             fork_server.close(FORK_SERVER_TIMEOUT)
-        report_connections.close_idle()
+        report_connections.close_idle_connections()

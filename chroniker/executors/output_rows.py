@@ -18,7 +18,7 @@ def insert_output_rows(rows: Sequence[LogChunk]) -> None:
     The transaction's first statement must have set its time limit: it holds for COPY, too.
     """
     connection = connections[settings.database]
-    if not _can_copy(connection):
+    if not _supports_copy_statement(connection):
         LogChunk.objects.bulk_create(rows)
         return
     meta, quote = LogChunk._meta, connection.ops.quote_name
@@ -30,7 +30,7 @@ def insert_output_rows(rows: Sequence[LogChunk]) -> None:
             copy.write_row([getattr(row, field.attname) for field in fields])
 
 
-def _can_copy(connection: BaseDatabaseWrapper) -> bool:
+def _supports_copy_statement(connection: BaseDatabaseWrapper) -> bool:
     """Whether the server is PostgreSQL, and the driver psycopg 3."""
     if connection.vendor != "postgresql":
         return False

@@ -29,7 +29,7 @@ class ExecutorRegistry:
     def __iter__(self) -> Iterator[str]:
         return iter(settings.executors)
 
-    def hosted_aliases(self) -> list[str]:
+    def in_process_executor_aliases(self) -> list[str]:
         """The aliases of executors that execute in the dispatching process; without those that cannot be created."""
         return [alias for alias in self if self._executes_here(alias)]
 
@@ -63,9 +63,9 @@ class ExecutorRegistry:
 executors = ExecutorRegistry()
 
 
-def _forget_executors(*, setting: str, **kwargs: object) -> None:
+def _close_executors_on_setting_change(*, setting: str, **kwargs: object) -> None:
     if setting == "CHRONIKER_EXECUTORS":
         executors.close()
 
 
-setting_changed.connect(_forget_executors)
+setting_changed.connect(_close_executors_on_setting_change)

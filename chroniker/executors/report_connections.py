@@ -24,9 +24,9 @@ R = TypeVar("R")
 
 #: A connection that nothing has used for so many seconds is closed. Between the two limits it is kept for longer than a
 #: heartbeat: else the supervisor of a long run would open one for each renewal, which costs more than the renewal.
-MIN_IDLE_SECONDS, MOST_IDLE_SECONDS, IDLE_HEARTBEATS = 10.0, 30.0, 1.5
+MIN_IDLE_SECONDS, MOST_IDLE_SECONDS, MAX_IDLE_HEARTBEATS = 10.0, 30.0, 1.5
 #: To open a file of SQLite costs little, and a kept one could be a file that was replaced meanwhile.
-KEPT_VENDORS = ("postgresql", "mysql")
+VENDORS_WITH_KEPT_CONNECTIONS = ("postgresql", "mysql")
 
 
 class _IdleConnections:
@@ -51,7 +51,7 @@ class _IdleConnections:
                 _since, connection = self._connections.pop(place)
             if _is_open(connection):
                 return connection
-            _close_quietly(connection)
+            _close_ignoring_errors(connection)
 
     def put(self, connection: BaseDatabaseWrapper) -> None:
         with self._changed:
@@ -65,9 +65,9 @@ class _IdleConnections:
             old, self._connections = self._connections, []
             self._changed.notify()
         for _since, connection in old:
-            _close_quietly(connection)
+            _close_ignoring_errors(connection)
 
-    def forget_after_fork(self) -> None:
+    def abandon_connections_after_fork(self) -> None:
         """A fork must neither use the connections of its parent nor close them: the server would end the session."""
         self._of_parents.append(self._connections)
         self._connections, self._closer, self._changed = [], None, threading.Condition()
@@ -84,14 +84,14 @@ class _IdleConnections:
                     self._changed.wait(left)
                     continue
                 _since, connection = self._connections.pop(0)
-            _close_quietly(connection)
+            _close_ignoring_errors(connection)
 
 
 _idle_connections = _IdleConnections()
 if hasattr(os, "register_at_fork"):
-    os.register_at_fork(after_in_child=_idle_connections.forget_after_fork)
+    os.register_at_fork(after_in_child=_idle_connections.abandon_connections_after_fork)
 
-close_idle = _idle_connections.close
+close_idle_connections = _idle_connections.close
 
 
 def has_idle_connection() -> bool:
@@ -101,7 +101,7 @@ def has_idle_connection() -> bool:
 
 def max_idle_seconds() -> float:
     """How long a connection is kept after its last use."""
-    wanted = max(MIN_IDLE_SECONDS, IDLE_HEARTBEATS * settings.heartbeat.total_seconds())
+    wanted = max(MIN_IDLE_SECONDS, MAX_IDLE_HEARTBEATS * settings.heartbeat.total_seconds())
     return min(wanted, MOST_IDLE_SECONDS)
 
 
@@ -126,17 +126,17 @@ def borrow_connection() -> Iterator[None]:
     try:
         yield
     except BaseException as error:
-        _close_quietly(kept)
+        _close_ignoring_errors(kept)
         if isinstance(error, Error):
-            close_idle()
+            close_idle_connections()
         raise
     else:
-        (_idle_connections.put if _is_reusable(kept) else _close_quietly)(kept)
+        (_idle_connections.put if _is_reusable(kept) else _close_ignoring_errors)(kept)
     finally:
         connections[alias] = own
 
 
-def try_twice(step: Callable[[], R]) -> R:
+def retry_on_connection_error(step: Callable[[], R]) -> R:
     """Call ``step`` with a kept connection; after an error of the connection, once more with a new one."""
     try:
         with borrow_connection():
@@ -144,7 +144,7 @@ def try_twice(step: Callable[[], R]) -> R:
     except (InterfaceError, OperationalError):
         own = connections[settings.database]
         if not own.in_atomic_block:
-            _close_quietly(own)
+            _close_ignoring_errors(own)
         with borrow_connection():
             return step()
 
@@ -154,7 +154,7 @@ def is_pooled(connection: BaseDatabaseWrapper) -> bool:
 
 
 def _may_be_kept(connection: BaseDatabaseWrapper) -> bool:
-    return connection.vendor in KEPT_VENDORS and not is_pooled(connection)
+    return connection.vendor in VENDORS_WITH_KEPT_CONNECTIONS and not is_pooled(connection)
 
 
 def _new_connection(alias: str) -> BaseDatabaseWrapper:
@@ -185,6 +185,6 @@ def _is_open(connection: BaseDatabaseWrapper) -> bool:
         return False
 
 
-def _close_quietly(connection: BaseDatabaseWrapper) -> None:
+def _close_ignoring_errors(connection: BaseDatabaseWrapper) -> None:
     with suppress(Exception):  # a broken connection may also fail to close
         connection.close()

@@ -20,7 +20,7 @@ _IDLE = 0  # libpq's PQTRANS_IDLE
 
 
 @contextmanager
-def asynchronous_commit(alias: str) -> Iterator[None]:
+def use_asynchronous_commit(alias: str) -> Iterator[None]:
     """The commits of this block do not wait for the disk of the server; on other databases than PostgreSQL they do.
 
     Others see at once what is committed. If the server crashes, the transactions of its last second may be lost, each
@@ -44,7 +44,7 @@ class TransactionSetting:
         connection: BaseDatabaseWrapper = context["connection"]
         if not _is_new_transaction(connection):
             return execute(sql, params, many, context)
-        if not many and _takes_two_statements(context["cursor"].cursor):
+        if not many and _accepts_two_statements(context["cursor"].cursor):
             # One message to the server, which is one transaction of its own outside of ``atomic``.
             result = execute(f"{self._statement}; {sql}", params, many, context)
             context["cursor"].cursor.nextset()
@@ -62,7 +62,7 @@ def _is_new_transaction(connection: BaseDatabaseWrapper) -> bool:
     return int(connection.connection.info.transaction_status) == _IDLE
 
 
-def _takes_two_statements(cursor: Any) -> bool:
+def _accepts_two_statements(cursor: Any) -> bool:
     """Whether the driver sends two statements as one text: psycopg 3, where it fills in the parameters itself."""
     psycopg = sys.modules.get("psycopg")
     return psycopg is not None and isinstance(cursor, psycopg.ClientCursor)

@@ -27,7 +27,7 @@ class ImportedHistory:
 
 
 @dataclass(slots=True)
-class Candidate:
+class ImportCandidate:
     """One job to import, and the result of its import."""
 
     #: Identifies the job in the other scheduler. The job keeps it, so that a second import recognises the job.
@@ -54,9 +54,9 @@ class Candidate:
 class ImportedDependency:
     """``dependent`` waits for ``dependee``."""
 
-    dependent: Candidate
-    dependee: Candidate
+    dependent: ImportCandidate
+    dependee: ImportCandidate
     conditions: dict[str, bool]
 
-    def unsaved_dependency(self) -> JobDependency:
+    def to_job_dependency(self) -> JobDependency:
         return JobDependency(dependent=self.dependent.job, dependee=self.dependee.job, **self.conditions)

@@ -13,13 +13,13 @@ from django.utils.translation import gettext as _
 
 from chroniker import schedule
 from chroniker.exceptions import ScheduleError
-from chroniker.importing.candidate import Candidate, Outcome
+from chroniker.importing.candidate import ImportCandidate, Outcome
 
-INSTANTS = 10
+MAX_INSTANTS_SHOWN = 10
 NO_INSTANT = "-"
 
 
-def report_lines(candidates: Sequence[Candidate], now: dt.datetime) -> Iterator[str]:
+def report_lines(candidates: Sequence[ImportCandidate], now: dt.datetime) -> Iterator[str]:
     """A table for each job, then the number of jobs of each outcome."""
     for candidate in candidates:
         yield from _candidate_lines(candidate, now)
@@ -28,7 +28,7 @@ def report_lines(candidates: Sequence[Candidate], now: dt.datetime) -> Iterator[
     yield ", ".join(f"{number} {outcome.value}" for outcome, number in counted.items()) or _("There are no jobs there.")
 
 
-def report_records(candidates: Sequence[Candidate], now: dt.datetime) -> list[dict[str, Any]]:
+def report_records(candidates: Sequence[ImportCandidate], now: dt.datetime) -> list[dict[str, Any]]:
     """The same as plain values, for ``--json``."""
     return [
         {
@@ -45,7 +45,7 @@ def report_records(candidates: Sequence[Candidate], now: dt.datetime) -> list[di
     ]
 
 
-def _candidate_lines(candidate: Candidate, now: dt.datetime) -> Iterator[str]:
+def _candidate_lines(candidate: ImportCandidate, now: dt.datetime) -> Iterator[str]:
     outcome = candidate.outcome.value + (f": {candidate.refusal}" if candidate.refusal else "")
     yield f"“{candidate.job.name}”  ({outcome})"
     yield f"  there: {candidate.schedule_there}"
@@ -57,7 +57,7 @@ def _candidate_lines(candidate: Candidate, now: dt.datetime) -> Iterator[str]:
             yield f"  - {sentence}"
 
 
-def _instant_lines(candidate: Candidate, now: dt.datetime) -> Iterator[str]:
+def _instant_lines(candidate: ImportCandidate, now: dt.datetime) -> Iterator[str]:
     if not candidate.instants_there and not candidate.job.enabled:  # it runs neither there nor here
         return
     there, here = map(_time_text, candidate.instants_there), map(_time_text, _instants_here(candidate, now))
@@ -66,9 +66,9 @@ def _instant_lines(candidate: Candidate, now: dt.datetime) -> Iterator[str]:
         yield f"  {number:>4}  {left:<25}  {right:<25}{mark}".rstrip()
 
 
-def _instants_here(candidate: Candidate, now: dt.datetime) -> list[dt.datetime]:
+def _instants_here(candidate: ImportCandidate, now: dt.datetime) -> list[dt.datetime]:
     try:
-        return schedule.next_instants(candidate.job.spec, now, INSTANTS)
+        return schedule.next_instants(candidate.job.spec, now, MAX_INSTANTS_SHOWN)
     except ScheduleError:
         return []
 

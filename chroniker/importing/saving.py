@@ -11,7 +11,7 @@ from django.utils.translation import gettext as _
 
 from chroniker import lifecycle
 from chroniker.conf import settings
-from chroniker.importing.candidate import Candidate, ImportedDependency, Outcome
+from chroniker.importing.candidate import ImportCandidate, ImportedDependency, Outcome
 from chroniker.job_commands import placeholders
 from chroniker.models import Action, AuditEntry, Job, JobDependency
 
@@ -36,7 +36,7 @@ FIXABLE_FIELDS = frozenset(
 
 
 def save_candidates(
-    candidates: Sequence[Candidate],
+    candidates: Sequence[ImportCandidate],
     dependencies: Sequence[ImportedDependency] = (),
     *,
     by: str | None,
@@ -61,7 +61,7 @@ def save_candidates(
                 AuditEntry.objects.record(by, Action.IMPORTED, [each.job for each in new])
 
 
-def _match_existing_jobs(candidates: Sequence[Candidate]) -> None:
+def _match_existing_jobs(candidates: Sequence[ImportCandidate]) -> None:
     here = list(Job.objects.only("name", "origin"))
     imported = {job.origin: job.pk for job in here if job.origin}
     taken = {_comparison_key(job.name) for job in here}
@@ -82,7 +82,7 @@ def _comparison_key(name: str) -> str:
     return name.casefold().rstrip() if connections[settings.database].vendor == "mysql" else name
 
 
-def _validate_candidate(candidate: Candidate, disabled: bool) -> None:
+def _validate_candidate(candidate: ImportCandidate, disabled: bool) -> None:
     """Validate like the form. A job whose errors can be fixed later is imported disabled; otherwise it is refused."""
     job = candidate.job
     for name in ("args", "raw_command", "environment"):  # they have no placeholders in the other scheduler
@@ -101,7 +101,7 @@ def _validate_candidate(candidate: Candidate, disabled: bool) -> None:
         candidate.differences.append(_("It is disabled here until this is fixed: %(reasons)s") % {"reasons": reasons})
 
 
-def _save_new_jobs(candidates: Sequence[Candidate], dependencies: Sequence[ImportedDependency]) -> None:
+def _save_new_jobs(candidates: Sequence[ImportCandidate], dependencies: Sequence[ImportedDependency]) -> None:
     new = set()
     for candidate in candidates:
         job = candidate.job
@@ -117,5 +117,5 @@ def _save_new_jobs(candidates: Sequence[Candidate], dependencies: Sequence[Impor
         new.add(job.pk)
     # Dependencies are imported with a new dependent only: a dependency that was deleted here does not come back.
     JobDependency.objects.bulk_create(
-        [wait.unsaved_dependency() for wait in dependencies if wait.dependent.job.pk in new and wait.dependee.job.pk]
+        [wait.to_job_dependency() for wait in dependencies if wait.dependent.job.pk in new and wait.dependee.job.pk]
     )

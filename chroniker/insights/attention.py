@@ -17,7 +17,7 @@ from chroniker.models import Job, JobState, Run, Status
 from chroniker.wording.formats import as_sentence, coarse_duration, format_count, relative, short_time
 
 #: Items that are read of each kind; the page shows fewer, and says that there are more.
-MAX_ITEMS_PER_KIND = health_facts.MOST_NEEDING
+MAX_ITEMS_PER_KIND = health_facts.MAX_PROBLEMS_PER_KIND
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,10 +46,10 @@ class Attention:
     is_complete: bool
 
 
-def fetch_attention(now: dt.datetime) -> Attention:
+def fetch_attention_items(now: dt.datetime) -> Attention:
     """All items. Six statements, besides those for the health: failing jobs, their last runs, lost runs, overdue jobs,
     alerts, schedule errors."""
-    facts = health_facts.cached_facts(now)
+    facts = health_facts.get_cached_health_facts(now)
     by_kind = [
         *(_no_tick_items(facts, now) if facts else ()),
         *_failing_job_items(now),
@@ -64,12 +64,12 @@ def fetch_attention(now: dt.datetime) -> Attention:
 
 
 def count_attention_items(now: dt.datetime) -> int:
-    """The number of items of ``fetch_attention``, counted from the facts of the health."""
-    facts = health_facts.cached_facts(now)
+    """The number of items of ``fetch_attention_items``, counted from the facts of the health."""
+    facts = health_facts.get_cached_health_facts(now)
     if facts is None:
         return 0
     others = (_no_tick_items(facts, now), _no_worker_items(facts, now), _late_message_items(facts, now))
-    return facts.needing + sum(len(list(items)) for items in others)
+    return facts.problem_count + sum(len(list(items)) for items in others)
 
 
 def _no_tick_items(facts: HealthFacts, now: dt.datetime) -> Iterator[Item]:
@@ -175,7 +175,9 @@ def _alert_items() -> Iterator[Item]:
         .select_related("job")
         .order_by("raised_at", "pk")[:MAX_ITEMS_PER_KIND]
     ):
-        yield Item(f"alert_{alert.kind}", alert.job, alert.raised_at, alert.run_id, alert.text_with(short_time))
+        yield Item(
+            f"alert_{alert.kind}", alert.job, alert.raised_at, alert.run_id, alert.text_with_time_format(short_time)
+        )
 
 
 def _schedule_error_items() -> Iterator[Item]:

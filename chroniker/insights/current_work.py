@@ -9,13 +9,13 @@ from dataclasses import dataclass
 from chroniker.eligibility import explanations
 from chroniker.eligibility.pauses import Pause
 from chroniker.insights import health_facts
-from chroniker.insights.durations import Estimate, estimate_end
+from chroniker.insights.durations import EndEstimate, estimate_end
 from chroniker.models import Group, Job, JobState, Lease, Run, Status
 
 #: The most rows of each table, and the most open runs that are counted.
-MAX_ROWS, MOST_OPEN = 20, 1_000
+MAX_ROWS, MAX_OPEN_RUNS = 20, 1_000
 #: Jobs that are counted as on schedule.
-MOST_COUNTED = 1_000
+MAX_JOBS_COUNTED = 1_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,12 +25,12 @@ class RunningRun:
     run: Run
     lease: Lease
     usual: dt.timedelta | None
-    estimate: Estimate
+    estimate: EndEstimate
 
     @property
     def ends_at(self) -> dt.datetime | None:
         """When the run probably ends: estimated from its progress, otherwise from past runs."""
-        return self.estimate.by_rate or self.estimate.by_past
+        return self.estimate.end_by_progress or self.estimate.end_by_past_runs
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,15 +46,15 @@ class WaitingJob:
 
 @dataclass(frozen=True, slots=True)
 class CurrentWork:
-    """``n_running``, ``n_queued``: counts of the first ``MOST_OPEN`` open runs. The lists hold the first
+    """``n_running``, ``n_queued``: counts of the first ``MAX_OPEN_RUNS`` open runs. The lists hold the first
     ``MAX_ROWS`` rows."""
 
     running: list[RunningRun]
     waiting: list[WaitingJob]
     n_running: int
     n_queued: int
-    n_due: int  #: jobs that are due without a run; at most ``MOST_COUNTED``
-    n_on_schedule: int  #: enabled jobs with a later next run; at most ``MOST_COUNTED`` and one more
+    n_due: int  #: jobs that are due without a run; at most ``MAX_JOBS_COUNTED``
+    n_on_schedule: int  #: enabled jobs with a later next run; at most ``MAX_JOBS_COUNTED`` and one more
 
     @property
     def n_waiting(self) -> int:
@@ -64,7 +64,7 @@ class CurrentWork:
 def fetch_current_work(now: dt.datetime, global_pause: Pause | None = None) -> CurrentWork:
     """``global_pause``: the pause over all jobs, which the caller has read."""
     leases = list(
-        Lease.objects.filter(slot="").select_related("run", "job__state", "job__group").order_by("pk")[:MOST_OPEN]
+        Lease.objects.filter(slot="").select_related("run", "job__state", "job__group").order_by("pk")[:MAX_OPEN_RUNS]
     )
     running = sorted(
         (_running_run_of_lease(lease, now) for lease in leases if lease.run.status == Status.RUNNING), key=_start_time
@@ -73,7 +73,7 @@ def fetch_current_work(now: dt.datetime, global_pause: Pause | None = None) -> C
     open_jobs = Lease.objects.filter(slot="").values("job")
     overdue = JobState.objects.filter(next_run__lte=now, job__enabled=True).exclude(pk__in=open_jobs)
     states = list(overdue.select_related("job__group").order_by("next_run")[: MAX_ROWS + 1])
-    n_due = len(states) if len(states) <= MAX_ROWS else overdue.order_by()[:MOST_COUNTED].count()
+    n_due = len(states) if len(states) <= MAX_ROWS else overdue.order_by()[:MAX_JOBS_COUNTED].count()
     later = JobState.objects.filter(next_run__gt=now, job__enabled=True).order_by()
     return CurrentWork(
         running=running[:MAX_ROWS],
@@ -81,13 +81,13 @@ def fetch_current_work(now: dt.datetime, global_pause: Pause | None = None) -> C
         n_running=len(running),
         n_queued=len(queued),
         n_due=n_due,
-        n_on_schedule=later[: MOST_COUNTED + 1].count(),
+        n_on_schedule=later[: MAX_JOBS_COUNTED + 1].count(),
     )
 
 
 @dataclass(frozen=True, slots=True)
-class OpenWork:
-    """The first ``MOST_OPEN`` open runs in numbers, for a person who wants to pause."""
+class OpenRunCounts:
+    """The first ``MAX_OPEN_RUNS`` open runs in numbers, for a person who wants to pause."""
 
     n_running: int
     n_queued: int
@@ -95,14 +95,14 @@ class OpenWork:
     last: RunningRun | None  #: the running one that probably ends last
 
 
-def fetch_open_work(now: dt.datetime, group: Group | None = None) -> OpenWork:
+def fetch_open_run_counts(now: dt.datetime, group: Group | None = None) -> OpenRunCounts:
     """``group``: count only the runs of its jobs. One statement."""
     leases = Lease.objects.filter(slot="").select_related("run", "job__state").order_by("pk")
-    rows = list((leases if group is None else leases.filter(job__group=group))[:MOST_OPEN])
+    rows = list((leases if group is None else leases.filter(job__group=group))[:MAX_OPEN_RUNS])
     running = [_running_run_of_lease(lease, now) for lease in rows if lease.run.status == Status.RUNNING]
     known = [(each.ends_at, each) for each in running if each.ends_at is not None and each.ends_at > now]
     last = max(known, key=lambda pair: pair[0])[1] if known else None
-    return OpenWork(len(running), len(rows) - len(running), len(running) - len(known), last)
+    return OpenRunCounts(len(running), len(rows) - len(running), len(running) - len(known), last)
 
 
 def _start_time(running: RunningRun) -> dt.datetime:
@@ -130,7 +130,7 @@ def _waiting_jobs(
         return queued
     pauses = {state.pk: global_pause for state in states} if global_pause else None
     found = explanations.explain_why_not_running(
-        states, now, pauses, leases={}, snapshot=health_facts.cached_facts(now)
+        states, now, pauses, leases={}, snapshot=health_facts.get_cached_health_facts(now)
     )
     overdue_before = now - health_facts.cached_overdue_after(now)
     return queued + [_waiting_job_of_state(state, found[state.pk], overdue_before) for state in states]

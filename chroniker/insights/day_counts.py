@@ -6,15 +6,15 @@ import datetime as dt
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from chroniker.models import DELAY_BOUNDS, RunTotal
+from chroniker.models import START_DELAY_BOUNDS, RunTotal
 
 PARTS, PART = 48, dt.timedelta(minutes=30)
 BAD_COLUMNS = ("failed", "timed_out", "lost")
-DELAYS = tuple(f"delay_{n}" for n in range(len(DELAY_BOUNDS) + 1))
+DELAY_COLUMNS = tuple(f"delay_{n}" for n in range(len(START_DELAY_BOUNDS) + 1))
 
 
 @dataclass(frozen=True, slots=True)
-class HalfHour:
+class HalfHourCounts:
     """Runs that were closed in the half hour that begins at ``start``."""
 
     start: dt.datetime
@@ -26,7 +26,7 @@ class HalfHour:
 class DayCounts:
     """``delay_p95``: 95 of 100 runs started within so many seconds; infinite above the last bound."""
 
-    parts: list[HalfHour]
+    parts: list[HalfHourCounts]
     delay_p95: float | None = None
     stopped: int = 0
     skipped: int = 0
@@ -46,8 +46,8 @@ def fetch_day_counts(now: dt.datetime) -> DayCounts:
     found = {row.start: row for row in RunTotal.objects.filter(start__gte=starts[0], start__lte=last)}
     rows = [found.get(start) or RunTotal(start=start) for start in starts]
     return DayCounts(
-        parts=[HalfHour(row.start, row.succeeded, count_bad_ends(row)) for row in rows],
-        delay_p95=percentile_of_buckets([sum(getattr(row, name) for row in rows) for name in DELAYS], 0.95),
+        parts=[HalfHourCounts(row.start, row.succeeded, count_bad_ends(row)) for row in rows],
+        delay_p95=percentile_of_buckets([sum(getattr(row, name) for row in rows) for name in DELAY_COLUMNS], 0.95),
         stopped=sum(row.stopped for row in rows),
         skipped=sum(row.skipped for row in rows),
         succeeded=sum(row.succeeded for row in rows),
@@ -66,7 +66,7 @@ def percentile_of_buckets(counts: Sequence[int], share: float) -> float | None:
     if not wanted:
         return None
     below, low = 0, 0.0
-    for count, high in zip(counts, (*DELAY_BOUNDS, float("inf")), strict=True):
+    for count, high in zip(counts, (*START_DELAY_BOUNDS, float("inf")), strict=True):
         if count and below + count >= wanted:
             return low + (high - low) * (wanted - below) / count if high != float("inf") else high
         below, low = below + count, high

@@ -6,7 +6,7 @@ import datetime as dt
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
-from chroniker.insights.durations import expected_durations
+from chroniker.insights.durations import fetch_expected_durations
 from chroniker.models import Job, JobDependency
 
 #: By job id: the jobs it waits for, or (in the other direction) the jobs that wait for it.
@@ -14,7 +14,7 @@ Edges = Mapping[int, Collection[int]]
 
 
 @dataclass(frozen=True, slots=True)
-class ChainJob:
+class DependencyChainJob:
     """One job of a chain. A job without dependencies starts at second 0. Any other job starts when its dependencies
     have ended."""
 
@@ -25,8 +25,8 @@ class ChainJob:
 
 
 @dataclass(frozen=True, slots=True)
-class Chain:
-    links: list[ChainJob]  #: in topological order
+class DependencyChain:
+    links: list[DependencyChainJob]  #: in topological order
     critical_path: list[Job]  #: the longest path; any delay on it delays the end
     seconds: float
     circles: list[Job]  #: jobs in a cycle of dependencies, and jobs that wait for those: none of them ever starts
@@ -37,7 +37,7 @@ class Chain:
         return all(link.seconds is not None for link in self.links) and not self.circles
 
 
-def fetch_chains(job_ids: Collection[int] | None = None) -> list[Chain]:
+def fetch_dependency_chains(job_ids: Collection[int] | None = None) -> list[DependencyChain]:
     """For each of these jobs, the chain of its direct and indirect dependents. ``None``: all chains.
 
     Three statements, however many jobs. A disabled job counts as 0 seconds.
@@ -53,7 +53,7 @@ def fetch_chains(job_ids: Collection[int] | None = None) -> list[Chain]:
         members = [reachable_jobs(job_id, followers) for job_id in job_ids]
     all_ids = set().union(*members)
     jobs = {job.pk: job for job in Job.objects.filter(pk__in=all_ids).only("name", "enabled").order_by("name")}
-    expected = {pk: length.total_seconds() for pk, length in expected_durations(all_ids).items()}
+    expected = {pk: length.total_seconds() for pk, length in fetch_expected_durations(all_ids).items()}
     expected |= {pk: 0.0 for pk, job in jobs.items() if not job.enabled}
     # Built from `jobs`, because a job may be deleted between the statements. The order by name is deterministic.
     return [_build_chain([job for pk, job in jobs.items() if pk in ids], waits_for, expected) for ids in members]
@@ -79,12 +79,12 @@ def connected_parts(waits_for: Edges, followers: Edges) -> Iterator[set[int]]:
             yield chain
 
 
-def _build_chain(members: Sequence[Job], waits_for: Edges, expected_seconds: Mapping[int, float]) -> Chain:
+def _build_chain(members: Sequence[Job], waits_for: Edges, expected_seconds: Mapping[int, float]) -> DependencyChain:
     jobs = {job.pk: job for job in members}
     before = {pk: [other for other in jobs if other in waits_for.get(pk, ())] for pk in jobs}
     ends = _earliest_ends(before, expected_seconds)
     links = [
-        ChainJob(
+        DependencyChainJob(
             jobs[pk],
             [jobs[other] for other in before[pk]],
             expected_seconds.get(pk),
@@ -93,7 +93,9 @@ def _build_chain(members: Sequence[Job], waits_for: Edges, expected_seconds: Map
         for pk, end in ends.items()
     ]
     path = [jobs[pk] for pk in _path_to_last_end(ends, before)]
-    return Chain(links, path, max(ends.values(), default=0.0), [job for pk, job in jobs.items() if pk not in ends])
+    return DependencyChain(
+        links, path, max(ends.values(), default=0.0), [job for pk, job in jobs.items() if pk not in ends]
+    )
 
 
 def find_critical_path(

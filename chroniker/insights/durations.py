@@ -19,7 +19,7 @@ MAX_RUNS_READ = 500
 MAX_ESTIMATED_DURATION = dt.timedelta(days=3650)
 
 
-def expected_durations(job_ids: Collection[int]) -> dict[int, dt.timedelta]:
+def fetch_expected_durations(job_ids: Collection[int]) -> dict[int, dt.timedelta]:
     """By job: the median duration of its last ``RUNS_IN_MEDIAN`` successful runs. One statement, however many jobs.
 
     A job without success among its last ``MAX_RUNS_READ`` runs is left out. For a job that runs on every host, the
@@ -41,11 +41,11 @@ def expected_durations(job_ids: Collection[int]) -> dict[int, dt.timedelta]:
     )
     found: dict[int, list[float]] = {}
     for run in latest.only("job_id", "started_at", "finished_at"):
-        found.setdefault(run.job_id, []).append(seconds_taken(run))
+        found.setdefault(run.job_id, []).append(run_duration_seconds(run))
     return {job_id: dt.timedelta(seconds=statistics.median(taken)) for job_id, taken in found.items()}
 
 
-def seconds_taken(run: Run) -> float:
+def run_duration_seconds(run: Run) -> float:
     """Seconds from start to end; 0 where either is missing."""
     if run.started_at is None or run.finished_at is None:
         return 0.0
@@ -53,12 +53,12 @@ def seconds_taken(run: Run) -> float:
 
 
 @dataclass(frozen=True, slots=True)
-class Estimate:
+class EndEstimate:
     """Estimates for an open run. ``None``: unknown."""
 
     rate: float | None = None  #: parts per second, on average since the start
-    by_rate: dt.datetime | None = None  #: the end, if this rate continues
-    by_past: dt.datetime | None = None  #: the end, if the run takes as long as past runs
+    end_by_progress: dt.datetime | None = None  #: the end, if this rate continues
+    end_by_past_runs: dt.datetime | None = None  #: the end, if the run takes as long as past runs
 
 
 def estimate_end(
@@ -68,21 +68,21 @@ def estimate_end(
     total_parts: int | None = None,
     done_parts: int | None = None,
     expected_duration: dt.timedelta | None = None,
-) -> Estimate:
+) -> EndEstimate:
     """Estimate the end of an open run, by its progress and by past runs. If the end is in the past, the
     run is late."""
     if started_at is None:
-        return Estimate()
+        return EndEstimate()
     rate = _parts_per_second((now - started_at).total_seconds(), done_parts)
-    by_rate = (
+    end_by_progress = (
         _add_seconds_up_to_limit(now, max(total_parts - (done_parts or 0), 0) / rate)
         if rate and total_parts and total_parts > 0
         else None
     )
-    by_past = (
+    end_by_past_runs = (
         None if expected_duration is None else _add_seconds_up_to_limit(started_at, expected_duration.total_seconds())
     )
-    return Estimate(rate, by_rate, by_past)
+    return EndEstimate(rate, end_by_progress, end_by_past_runs)
 
 
 def _parts_per_second(seconds: float, done_parts: int | None) -> float | None:

@@ -14,10 +14,10 @@ from chroniker.models import Job, JobState, Run
 from chroniker.models.compiled import AnyOf
 
 #: Live workers that are read.
-MOST_WORKERS = 3000
+MAX_WORKERS = 3000
 
 
-def find_crowded_minutes(
+def find_overloaded_minutes(
     edited: Job, own_seconds: float | None, offset: dt.timedelta, others_by_time: dict[dt.datetime, list[JobState]]
 ) -> list[PoolCollision]:
     """``others_by_time``: by scheduled time, the other jobs that start in the same minute.
@@ -63,7 +63,7 @@ def _queues_and_slots(
 
     A job's queue is the queue of its latest run. If the job names no queue, its runs have the executor's own queue.
     """
-    slots = slots_by_queue(live_services()[:MOST_WORKERS])
+    slots = slots_by_queue(live_services()[:MAX_WORKERS])
     if not any(slots.values()):
         return _queue_of_job(edited), {}, None
     ids = {state.pk for states in other_states for state in states}

@@ -8,44 +8,46 @@ from dataclasses import dataclass
 from itertools import islice, takewhile
 
 from chroniker.exceptions import ScheduleError
-from chroniker.insights.light_states import read_light_states
-from chroniker.insights.timetable import DAY, ChangedTime, Timetable, stale_times
+from chroniker.insights.light_states import read_partial_states
+from chroniker.insights.timetable import DAY, ComparedTime, Timetable, find_stale_times
 from chroniker.models import Job, JobDependency, JobState, Status
 from chroniker.models.calendar import read_closed_times
 from chroniker.models.schedule_fields import SPEC_FIELDS
 from chroniker.schedule import jitter, validate
 
 #: The most other jobs that are examined, and the most schedules that are computed. For the rest, the next run counts.
-MOST_OTHERS, MOST_SCHEDULES = 2000, 300
+MAX_OTHER_JOBS, MAX_SCHEDULES_COMPUTED = 2000, 300
 #: The most dependent jobs that are examined, and the most scheduled times of each.
-MOST_DEPENDANTS, DEPENDANT_TIMES = 50, 10
+MAX_DEPENDENT_JOBS, MAX_TIMES_PER_DEPENDENT = 50, 10
 #: The most scheduled times that are searched for one outside the blackouts.
-MOST_BLACKOUTS = 1000
+MAX_TIMES_IN_BLACKOUTS = 1000
 
 _MINUTE, _TICK = dt.timedelta(minutes=1), dt.timedelta(microseconds=1)
 _STATE = ("job_id", "next_run", "p50")
-_JOB = ("id", "name", "group_id", "calendar_id", "executor", "queue", "jitter_seconds", *SPEC_FIELDS)
+_JOB_COLUMNS = ("id", "name", "group_id", "calendar_id", "executor", "queue", "jitter_seconds", *SPEC_FIELDS)
 
 
 @dataclass(frozen=True, slots=True)
-class Dependant:
+class DependentJob:
     """A job that waits for the edited one."""
 
     job_id: int
     name: str
-    waits_for_ever: bool  #: the edited job has to succeed first, and nothing starts it any more
+    can_never_start: bool  #: the edited job has to succeed first, and nothing starts it any more
     stale: int  #: the number of examined times without a new run of the edited job since the previous time
     examined: int
 
 
-def other_jobs_starting_before(job_id: int | None, before: dt.datetime) -> list[JobState]:
+def fetch_other_jobs_starting_before(job_id: int | None, before: dt.datetime) -> list[JobState]:
     """The other enabled jobs whose next run comes before ``before``, the earliest first. One statement."""
     states = JobState.objects.filter(next_run__lt=before, job__enabled=True).exclude(pk=job_id)
-    return [state for state, _more in read_light_states(states.order_by("next_run"), MOST_OTHERS, _STATE, _JOB)]
+    return [
+        state for state, _more in read_partial_states(states.order_by("next_run"), MAX_OTHER_JOBS, _STATE, _JOB_COLUMNS)
+    ]
 
 
 def jobs_in_same_minute(
-    times: Collection[ChangedTime], offset: dt.timedelta, others: Sequence[JobState], now: dt.datetime
+    times: Collection[ComparedTime], offset: dt.timedelta, others: Sequence[JobState], now: dt.datetime
 ) -> dict[dt.datetime, list[JobState]]:
     """For each scheduled time of the next day that runs: the other jobs that start in the same minute.
 
@@ -63,7 +65,9 @@ def jobs_in_same_minute(
             found[row.instant] = [
                 state
                 for number, ((table, delay), states) in enumerate(alike.items())
-                for state in _jobs_starting_in_minute(table, delay, states, low, is_computed=number < MOST_SCHEDULES)
+                for state in _jobs_starting_in_minute(
+                    table, delay, states, low, is_computed=number < MAX_SCHEDULES_COMPUTED
+                )
             ]
     return found
 
@@ -83,23 +87,23 @@ def _jobs_starting_in_minute(
     return [state for state in states if state.next_run is not None and minute <= state.next_run < minute + _MINUTE]
 
 
-def fetch_dependants(
+def fetch_dependent_jobs(
     job_id: int, state: JobState, new_timetable: Timetable, now: dt.datetime, *, will_run: bool
-) -> list[Dependant]:
-    """The enabled jobs that wait for this one. One statement. ``will_run``: as for ``waits_for_ever``."""
+) -> list[DependentJob]:
+    """The enabled jobs that wait for this one. One statement. ``will_run``: as for ``can_never_start``."""
     edges = JobDependency.objects.filter(dependee=job_id, dependent__enabled=True).select_related("dependent")
     return [
-        Dependant(
+        DependentJob(
             edge.dependent_id,
             edge.dependent.name,
-            waits_for_ever(edge, state, new_timetable, now, will_run=will_run),
+            can_never_start(edge, state, new_timetable, now, will_run=will_run),
             *_count_stale_times(new_timetable, edge.dependent, now),
         )
-        for edge in edges.order_by("dependent__name")[:MOST_DEPENDANTS]
+        for edge in edges.order_by("dependent__name")[:MAX_DEPENDENT_JOBS]
     ]
 
 
-def waits_for_ever(
+def can_never_start(
     dependency: JobDependency, state: JobState, new_timetable: Timetable, now: dt.datetime, *, will_run: bool
 ) -> bool:
     """Whether only a success of the edited job lets the dependant start, and nothing will start the edited job.
@@ -114,17 +118,19 @@ def waits_for_ever(
 
 def _instants_outside_blackouts(timetable: Timetable, now: dt.datetime) -> Iterator[dt.datetime]:
     return (
-        instant for instant in islice(timetable.instants(now), MOST_BLACKOUTS) if not timetable.blackout_name(instant)
+        instant
+        for instant in islice(timetable.instants(now), MAX_TIMES_IN_BLACKOUTS)
+        if not timetable.blackout_name(instant)
     )
 
 
 def _count_stale_times(new_timetable: Timetable, dependant: Job, now: dt.datetime) -> tuple[int, int]:
     """How many times are stale, and how many were examined. Blackouts of the dependant are not considered."""
-    stale, examined = stale_times(new_timetable, timetable_of(dependant, ()), now, DEPENDANT_TIMES)
+    stale, examined = find_stale_times(new_timetable, timetable_of_job(dependant, ()), now, MAX_TIMES_PER_DEPENDENT)
     return len(stale), examined
 
 
-def timetable_of(job: Job, closed: Sequence[object]) -> Timetable:
+def timetable_of_job(job: Job, closed: Sequence[object]) -> Timetable:
     """The timetable of this job; without times if its schedule is invalid, because then nothing starts it."""
     try:
         validate(job.spec)

@@ -12,7 +12,7 @@ from itertools import islice, repeat
 from chroniker.exceptions import ScheduleError
 from chroniker.insights.crowding import ExpectedRun, assumed_duration
 from chroniker.models import JobState
-from chroniker.schedule import Spec, jitter, next_after
+from chroniker.schedule import ScheduleSpec, jitter, next_instant_after
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,11 +24,13 @@ class ExpectedRuns:
 
 
 def expected_starts(
-    state: JobState, until: dt.datetime, next_instant: Callable[[Spec, dt.datetime], dt.datetime | None] = next_after
+    state: JobState,
+    until: dt.datetime,
+    next_instant: Callable[[ScheduleSpec, dt.datetime], dt.datetime | None] = next_instant_after,
 ) -> Iterator[dt.datetime]:
     """The starts of a job from its next run on; only the next run if the schedule is invalid. Ignores blackouts.
 
-    The state must carry its ``job``. ``next_instant``: ``next_after``, or a cached form of it.
+    The state must carry its ``job``. ``next_instant``: ``next_instant_after``, or a cached form of it.
     """
     job = state.job
     spec, delay = job.spec, jitter(job.pk, job.jitter_seconds)
@@ -48,7 +50,7 @@ class ExpectedStarts:
     def __init__(self, until: dt.datetime) -> None:
         self.until = until
         self._found: dict[int, tuple[list[dt.datetime], Iterator[dt.datetime]]] = {}
-        self._following = lru_cache(maxsize=None)(next_after)
+        self._following = lru_cache(maxsize=None)(next_instant_after)
 
     def starts_of_job(self, state: JobState) -> Iterator[dt.datetime]:
         known, rest = self._known_and_further_starts(state)

@@ -14,7 +14,7 @@ from chroniker.insights.health import max_age_of_last_pass
 from chroniker.models import Host, HostService, Lease, Run, Status, Ticker
 
 #: Rows that are read: queued runs, latest runs for the waiting times.
-MOST_QUEUED, MOST_RUNS = 1_000, 1_000
+MAX_QUEUED_RUNS, MAX_RUNS = 1_000, 1_000
 WAIT_TIME_SPAN = dt.timedelta(hours=1)
 
 
@@ -79,7 +79,7 @@ class Fleet:
 
 def fetch_fleet(now: dt.datetime) -> Fleet:
     """Two statements besides those of the health."""
-    facts = health_facts.cached_facts(now)
+    facts = health_facts.get_cached_health_facts(now)
     if facts is None:
         return Fleet(is_known=False)
     services = sorted(facts.services, key=lambda each: (each.host.name, each.executor, each.worker))
@@ -127,7 +127,7 @@ def _fleet_queues(alive: Iterable[HostService], now: dt.datetime) -> list[Queue]
         for name in service.consumed_queues:
             consumers[service.executor, name].append(service)
     rows = Lease.objects.filter(run__status=Status.CLAIMED).order_by("run__claimed_at")
-    queued = list(rows.values_list("run__executor", "run__queue", "run__claimed_at")[:MOST_QUEUED])
+    queued = list(rows.values_list("run__executor", "run__queue", "run__claimed_at")[:MAX_QUEUED_RUNS])
     counts = Counter((executor, name) for executor, name, _claimed in queued)
     oldest = {(executor, name): claimed for executor, name, claimed in reversed(queued)}
     waits = _p95_wait_seconds_by_queue(now)
@@ -156,7 +156,7 @@ def _p95_wait_seconds_by_queue(now: dt.datetime) -> dict[tuple[str, str], float]
     """By executor and queue: the seconds between claim and worker that 95 of 100 of the latest runs did not exceed."""
     rows = Run.objects.filter(claimed_at__gt=now - WAIT_TIME_SPAN, claimed_at__lte=now).order_by("-claimed_at")
     found: dict[tuple[str, str], list[float]] = defaultdict(list)
-    for executor, name, claimed, taken in rows.values_list("executor", "queue", "claimed_at", "taken_at")[:MOST_RUNS]:
+    for executor, name, claimed, taken in rows.values_list("executor", "queue", "claimed_at", "taken_at")[:MAX_RUNS]:
         if taken is not None:
             found[executor, name].append(max((taken - claimed).total_seconds(), 0.0))
     return {key: sorted(waits)[(len(waits) * 95 - 1) // 100] for key, waits in found.items()}

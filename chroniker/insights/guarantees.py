@@ -14,7 +14,7 @@ from django.db.models import Count, Max, Min, Q, Sum
 from django.utils import timezone
 
 from chroniker import reasons
-from chroniker.insights.day_counts import DELAYS, count_bad_ends, percentile_of_buckets
+from chroniker.insights.day_counts import DELAY_COLUMNS, count_bad_ends, percentile_of_buckets
 from chroniker.models import EventKind, Guarantee, GuaranteeHour, Outbox, RunEvent, RunHour, RunTotal
 
 DAY = dt.timedelta(days=1)
@@ -23,7 +23,7 @@ SPANS = (DAY, 7 * DAY, 30 * DAY)
 MAX_AGE_OF_LAST_TEST = dt.timedelta(hours=2)
 #: A message that is not sent so long after the end of its run is late.
 LATE_AFTER = dt.timedelta(minutes=10)
-MOST_LATE, MAX_EVENTS_LISTED, MOST_SLOW = 1000, 10, 3
+MAX_LATE_MESSAGES, MAX_EVENTS_LISTED, MAX_SLOW_JOBS = 1000, 10, 3
 LATE_REPORT_KINDS = (EventKind.LATE_REPORT, EventKind.LATE_OUTCOME)
 LISTED_EVENT_KINDS = (*LATE_REPORT_KINDS, EventKind.OVERLAP, EventKind.LOST, EventKind.REFUSED_DELIVERY)
 MISSING_OUTPUT_CODES = (reasons.Code.OUTPUT_LOST, reasons.Code.OUTPUT_MISSING, reasons.Code.OUTPUT_UNSTORED)
@@ -45,8 +45,8 @@ class Measurement:
 
 
 @dataclass(frozen=True, slots=True)
-class LateMessages:
-    """Messages that should have been sent, the oldest first; at most ``MOST_LATE``."""
+class LateMessageSummary:
+    """Messages that should have been sent, the oldest first; at most ``MAX_LATE_MESSAGES``."""
 
     count: int = 0
     since: dt.datetime | None = None
@@ -66,7 +66,7 @@ class StartDelays:
 
 
 @dataclass(frozen=True, slots=True)
-class DayOfRuns:
+class DayRunCounts:
     day: dt.date
     runs: int
     bad: int
@@ -112,15 +112,15 @@ def _sum_measurements(rows: Iterable[list[int] | None]) -> Measurement:
     return Measurement((first, second, third))
 
 
-def fetch_late_messages(now: dt.datetime) -> tuple[LateMessages, Measurement]:
+def fetch_late_messages(now: dt.datetime) -> tuple[LateMessageSummary, Measurement]:
     """Messages that are not sent, or were given up. One statement."""
     late = Outbox.objects.filter(sent_at=None, run__finished_at__lt=now - LATE_AFTER).order_by("run__finished_at")
-    rows = list(late.values_list("run__finished_at", "error", "attempts", "send_at")[:MOST_LATE])
+    rows = list(late.values_list("run__finished_at", "error", "attempts", "send_at")[:MAX_LATE_MESSAGES])
     first, second, third = (sum(row[0] is not None and row[0] > now - span for row in rows) for span in SPANS)
     if not rows:
-        return LateMessages(), Measurement((0, 0, 0))
+        return LateMessageSummary(), Measurement((0, 0, 0))
     worst = next((row for row in rows if row[1]), rows[0])
-    return LateMessages(len(rows), *worst), Measurement((first, second, third))
+    return LateMessageSummary(len(rows), *worst), Measurement((first, second, third))
 
 
 def fetch_latest_events(now: dt.datetime) -> list[RunEvent]:
@@ -130,21 +130,21 @@ def fetch_latest_events(now: dt.datetime) -> list[RunEvent]:
     return list(events.select_related("run__job").order_by("-at", "-pk")[:MAX_EVENTS_LISTED])
 
 
-def fetch_delays_and_days(now: dt.datetime) -> tuple[StartDelays, list[DayOfRuns]]:
+def fetch_start_delays_and_day_counts(now: dt.datetime) -> tuple[StartDelays, list[DayRunCounts]]:
     """The start delays of 24 hours, and the failed runs of each of the last 30 local days. One statement."""
     days = [timezone.localdate(now) - n * DAY for n in reversed(range(30))]
     since = timezone.make_aware(dt.datetime.combine(days[0], dt.time.min))
-    buckets, ends = [0] * len(DELAYS), {day: [0, 0] for day in days}
+    buckets, ends = [0] * len(DELAY_COLUMNS), {day: [0, 0] for day in days}
     for row in RunTotal.objects.filter(start__gte=since):
         day = ends.setdefault(timezone.localdate(row.start), [0, 0])
         day[0] += row.succeeded + count_bad_ends(row) + row.stopped
         day[1] += count_bad_ends(row)
         if row.start > now - DAY:
-            buckets = [total + getattr(row, name) for total, name in zip(buckets, DELAYS, strict=True)]
-    return StartDelays(buckets), [DayOfRuns(day, *ends[day]) for day in days]
+            buckets = [total + getattr(row, name) for total, name in zip(buckets, DELAY_COLUMNS, strict=True)]
+    return StartDelays(buckets), [DayRunCounts(day, *ends[day]) for day in days]
 
 
-def jobs_with_most_late_starts(now: dt.datetime) -> list[tuple[int, str]]:
+def find_jobs_with_most_late_starts(now: dt.datetime) -> list[tuple[int, str]]:
     """Jobs with the most runs that started more than 30 seconds late, as (id, name). One statement, of at most
     ``MAX_HOURS_SEARCHED`` rows."""
     late = RunHour.objects.filter(late_hour__gt=now - DAY, job__name__isnull=False).order_by("-late_hour")
@@ -152,4 +152,4 @@ def jobs_with_most_late_starts(now: dt.datetime) -> list[tuple[int, str]]:
     for pk, name, above, below in late.values_list("job", "job__name", "delay_6", "delay_5")[:MAX_HOURS_SEARCHED]:
         known = worst.get((pk, name), (0, 0))
         worst[pk, name] = known[0] + above, known[1] + below
-    return sorted(worst, key=lambda job: (*(-number for number in worst[job]), job[1]))[:MOST_SLOW]
+    return sorted(worst, key=lambda job: (*(-number for number in worst[job]), job[1]))[:MAX_SLOW_JOBS]

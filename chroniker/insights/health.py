@@ -11,8 +11,8 @@ from django.utils.translation import ngettext
 
 from chroniker.conf import settings
 from chroniker.eligibility import draining, liveness
-from chroniker.eligibility.hosts import SKEW_SECONDS, suspension_reason
-from chroniker.eligibility.liveness import WRITTEN_EVERY, WaitingQueue
+from chroniker.eligibility.hosts import CLOCK_SKEW_WARNING_SECONDS, suspension_reason
+from chroniker.eligibility.liveness import TICKER_WRITE_INTERVAL, WaitingQueue
 from chroniker.insights import health_facts
 from chroniker.insights.health_facts import HealthFacts
 from chroniker.models import Host, HostService, Ticker
@@ -21,11 +21,11 @@ from chroniker.wording.formats import coarse_duration, format_count, relative, s
 Level = Literal["good", "warn", "bad", "unknown"]
 LEVELS: tuple[Level, ...] = ("good", "unknown", "warn", "bad")
 
-WAITING, VERY_LATE = dt.timedelta(minutes=5), dt.timedelta(minutes=10)
+WAITING, VERY_LATE_AFTER = dt.timedelta(minutes=5), dt.timedelta(minutes=10)
 
 
 @dataclass(frozen=True, slots=True)
-class HealthCell:
+class ComponentHealth:
     """``since``: when the trouble began, if it is known. ``alarm``: the trouble as a sentence, for every page."""
 
     level: Level
@@ -37,11 +37,11 @@ class HealthCell:
 
 @dataclass(frozen=True, slots=True)
 class Health:
-    tick: HealthCell
-    workers: HealthCell
-    backlog: HealthCell
-    clock: HealthCell
-    mails: HealthCell
+    tick: ComponentHealth
+    workers: ComponentHealth
+    backlog: ComponentHealth
+    clock: ComponentHealth
+    mails: ComponentHealth
 
     @property
     def level(self) -> Level:
@@ -49,16 +49,16 @@ class Health:
         return max((self.tick, self.workers, self.backlog, self.clock, self.mails), key=_severity).level
 
 
-def _severity(cell: HealthCell) -> int:
+def _severity(cell: ComponentHealth) -> int:
     return LEVELS.index(cell.level)
 
 
 def fetch_health(now: dt.datetime) -> Health:
     """Five statements; none if they were executed less than 3 s ago. Raises no error: if the facts cannot
     be read, everything is unknown."""
-    facts = health_facts.cached_facts(now)
+    facts = health_facts.get_cached_health_facts(now)
     if facts is None:
-        unknown = HealthCell("unknown", _("unknown"), _("The health could not be read in time."), now)
+        unknown = ComponentHealth("unknown", _("unknown"), _("The health could not be read in time."), now)
         return Health(unknown, unknown, unknown, unknown, unknown)
     return Health(
         tick_health(facts, now),
@@ -71,14 +71,14 @@ def fetch_health(now: dt.datetime) -> Health:
 
 def max_age_of_last_pass(ticker: Ticker, periods: int) -> dt.timedelta:
     """The highest allowed age of the ticker's last recorded pass, if ``periods`` periods may go by without a pass."""
-    return dt.timedelta(seconds=periods * ticker.period + ticker.pass_seconds) + WRITTEN_EVERY
+    return dt.timedelta(seconds=periods * ticker.period + ticker.pass_seconds) + TICKER_WRITE_INTERVAL
 
 
-def tick_health(facts: HealthFacts, now: dt.datetime) -> HealthCell:
+def tick_health(facts: HealthFacts, now: dt.datetime) -> ComponentHealth:
     """Uses the ticker with the smallest delay, because one process that ticks is enough."""
     if not facts.tickers:
         text = _("No process has ticked yet. Start celery beat or manage.py cronserver.")
-        return HealthCell("bad", _("nothing ticks"), text, alarm=_no_tick_sentence())
+        return ComponentHealth("bad", _("nothing ticks"), text, alarm=_no_tick_sentence())
     best = min(facts.tickers, key=lambda ticker: now - ticker.last_at - max_age_of_last_pass(ticker, 2))
     age = now - best.last_at
     where = _("%(kind)s on %(host)s, every %(period)s") % {
@@ -88,13 +88,13 @@ def tick_health(facts: HealthFacts, now: dt.datetime) -> HealthCell:
     }
     if age <= max_age_of_last_pass(best, 2):
         if host := draining_host_if_all_drain(facts, now):
-            return HealthCell("warn", _("draining"), str(draining.drain_message(host)), host.draining_since)
-        return HealthCell("good", relative(min(best.last_at, now), now), where)
+            return ComponentHealth("warn", _("draining"), str(draining.drain_message(host)), host.draining_since)
+        return ComponentHealth("good", relative(min(best.last_at, now), now), where)
     level: Level = "bad" if age > max_age_of_last_pass(best, 3) else "warn"
     headline = _("nothing ticks") if level == "bad" else _("late")
     text = _("The last tick was %(ago)s (%(where)s). Start celery beat or manage.py cronserver.")
     words = {"ago": relative(best.last_at, now), "where": where}
-    return HealthCell(level, headline, text % words, best.last_at, _no_tick_sentence() if level == "bad" else "")
+    return ComponentHealth(level, headline, text % words, best.last_at, _no_tick_sentence() if level == "bad" else "")
 
 
 def draining_host_if_all_drain(facts: HealthFacts, now: dt.datetime) -> Host | None:
@@ -108,19 +108,21 @@ def _no_tick_sentence() -> str:
     return _("Nothing ticks, so no run starts.")
 
 
-def worker_health(facts: HealthFacts, now: dt.datetime) -> HealthCell:
+def worker_health(facts: HealthFacts, now: dt.datetime) -> ComponentHealth:
     live, silent = _split_live_and_silent(facts.services, now)
     if live:
         text = ngettext("%(n)d alive", "%(n)d alive", len(live)) % {"n": len(live)}
         lost = [service for service in silent if service.worker not in {each.worker for each in live}]
         if lost:
             words = {"worker": _worker_name(lost[0]), "ago": relative(lost[0].last_seen, now)}
-            return HealthCell("warn", text, _("%(worker)s was last seen %(ago)s.") % words, lost[0].last_seen)
-        return HealthCell("good", text, _busy_slots_text(live))
+            return ComponentHealth("warn", text, _("%(worker)s was last seen %(ago)s.") % words, lost[0].last_seen)
+        return ComponentHealth("good", text, _busy_slots_text(live))
     if silent:
         words = {"worker": _worker_name(silent[0]), "ago": relative(silent[0].last_seen, now)}
-        return HealthCell("bad", _("none alive"), _("%(worker)s was last seen %(ago)s.") % words, silent[0].last_seen)
-    return HealthCell("bad", _("none alive"), _("No worker was seen in the last 24 hours."))
+        return ComponentHealth(
+            "bad", _("none alive"), _("%(worker)s was last seen %(ago)s.") % words, silent[0].last_seen
+        )
+    return ComponentHealth("bad", _("none alive"), _("No worker was seen in the last 24 hours."))
 
 
 def _split_live_and_silent(
@@ -148,7 +150,7 @@ def queues_without_worker(facts: HealthFacts, now: dt.datetime) -> list[WaitingQ
     return liveness.select_queues_without_worker(facts.queues, facts.services, now)
 
 
-def backlog_health(facts: HealthFacts, now: dt.datetime) -> HealthCell:
+def backlog_health(facts: HealthFacts, now: dt.datetime) -> ComponentHealth:
     queued = sum(queue.queued for queue in facts.queues)
     if unserved := queues_without_worker(facts, now):
         worst = unserved[0]
@@ -158,48 +160,48 @@ def backlog_health(facts: HealthFacts, now: dt.datetime) -> HealthCell:
             worst.queued,
         )
         words = {"queue": worst.name or worst.executor, "n": format_count(worst.queued)}
-        return HealthCell("bad", _("no worker"), text % words, worst.oldest, _("Runs wait for a worker."))
+        return ComponentHealth("bad", _("no worker"), text % words, worst.oldest, _("Runs wait for a worker."))
     if facts.overdue_since is not None:
-        level: Level = "bad" if now - facts.overdue_since > VERY_LATE else "warn"
+        level: Level = "bad" if now - facts.overdue_since > VERY_LATE_AFTER else "warn"
         text = _("A job has been due since %(time)s and was not claimed.") % {
             "time": short_time(facts.overdue_since, now)
         }
-        return HealthCell(level, _("jobs are overdue"), text, facts.overdue_since)
+        return ComponentHealth(level, _("jobs are overdue"), text, facts.overdue_since)
     if not queued:
-        return HealthCell("good", _("nothing waits"))
+        return ComponentHealth("good", _("nothing waits"))
     oldest = min(queue.oldest for queue in facts.queues)
     words = {"n": format_count(queued), "time": coarse_duration(now - oldest)}
     detail = _("The oldest queued run waits for %(time)s.") % words
     if now - oldest > WAITING:
-        return HealthCell("warn", _("%(n)s queued") % words, detail, oldest)
-    return HealthCell("good", _("%(n)s queued") % words, detail)
+        return ComponentHealth("warn", _("%(n)s queued") % words, detail, oldest)
+    return ComponentHealth("good", _("%(n)s queued") % words, detail)
 
 
-def clock_health(facts: HealthFacts, now: dt.datetime) -> HealthCell:
+def clock_health(facts: HealthFacts, now: dt.datetime) -> ComponentHealth:
     hosts = [host for host in facts.hosts if now - host.last_seen <= settings.host_timeout]
     for host in hosts:
         if host.suspended_until is not None and host.suspended_until > now:
             text = _("%(why)s Starts on “%(host)s” are suspended until %(time)s.")
             words = {"why": suspension_reason(host), "host": host.name, "time": short_time(host.suspended_until, now)}
-            return HealthCell("bad", _("starts suspended"), text % words)
+            return ComponentHealth("bad", _("starts suspended"), text % words)
     skewed = [host for host in hosts if host.clock_skew_seconds is not None]
     if not skewed:
-        return HealthCell("unknown", _("unknown"), _("No live host has reported its clock."))
+        return ComponentHealth("unknown", _("unknown"), _("No live host has reported its clock."))
     worst = max(skewed, key=lambda host: abs(host.clock_skew_seconds or 0))
     skew = worst.clock_skew_seconds or 0.0
     words = {"host": worst.name, "skew": f"{skew:+.1f}"}
-    if abs(skew) > SKEW_SECONDS:
+    if abs(skew) > CLOCK_SKEW_WARNING_SECONDS:
         text = _("The clock of “%(host)s” is %(skew)s s off the database's. Synchronize it with NTP.")
-        return HealthCell("warn", _("%(skew)s s off") % words, text % words)
-    return HealthCell("good", _("within %(time)s") % {"time": short_duration(abs(skew))})
+        return ComponentHealth("warn", _("%(skew)s s off") % words, text % words)
+    return ComponentHealth("good", _("within %(time)s") % {"time": short_duration(abs(skew))})
 
 
-def message_health(facts: HealthFacts, now: dt.datetime) -> HealthCell:
+def message_health(facts: HealthFacts, now: dt.datetime) -> ComponentHealth:
     if not facts.late_messages:
-        return HealthCell("good", _("none waits"))
+        return ComponentHealth("good", _("none waits"))
     first = facts.late_messages[0]
     n = len(facts.late_messages)
-    words = {"n": f"{n}+" if n >= health_facts.MOST_MESSAGES else format_count(n), "error": first.error}
-    level: Level = "bad" if now - first.since > VERY_LATE else "warn"
+    words = {"n": f"{n}+" if n >= health_facts.MAX_MESSAGES else format_count(n), "error": first.error}
+    level: Level = "bad" if now - first.since > VERY_LATE_AFTER else "warn"
     detail = _("Not sent: %(error)s") % words if first.error else _("They wait to be sent.")
-    return HealthCell(level, _("%(n)s late") % words, detail, first.since)
+    return ComponentHealth(level, _("%(n)s late") % words, detail, first.since)

@@ -20,7 +20,7 @@ class Cause:
     run_token: int | None
 
 
-def fetch_latest_causes(job_id: int) -> list[Cause]:
+def fetch_latest_activations(job_id: int) -> list[Cause]:
     """The newest first. Two statements, one for a job without activations."""
     rows = list(Activation.objects.filter(target=job_id).order_by("-made_at", "-pk")[:MAX_ACTIVATIONS])
     ids = {pk for row in rows for pk in (row.cause, row.run) if pk is not None}

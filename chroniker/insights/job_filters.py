@@ -17,11 +17,11 @@ from chroniker.insights import health_facts
 from chroniker.insights.capped_counts import CountUpTo
 from chroniker.insights.distinct_values import fetch_distinct_values
 from chroniker.models import Group, Job, JobState, Lease, Run, Status, Tag
-from chroniker.models.compiled import AnyOf, GivenValue, fetch_rows
+from chroniker.models.compiled import AnyOf, QueryParameter, fetch_rows
 
-TimeValue = dt.datetime | GivenValue  #: a query that is compiled once gets the value later
+TimeValue = dt.datetime | QueryParameter  #: a query that is compiled once gets the value later
 #: Numbers above this one are not counted.
-MOST_COUNTED = 1_000
+MAX_JOBS_COUNTED = 1_000
 #: A queued run that no worker has taken for this long needs attention.
 STUCK_AFTER = dt.timedelta(minutes=2)
 #: A job ran on a host if it has a run there that was claimed within this time.
@@ -29,14 +29,14 @@ RAN_WITHIN = dt.timedelta(days=1)
 #: Groups of states whose jobs all need attention, run or wait.
 ACTIVE_SHOWS = ("attention", "running", "waiting", "overdue", "failing", "held")
 #: Of the runs of a host, the newest ones are searched.
-MOST_RUNS = 2_000
+MAX_RUNS = 2_000
 #: The names of all groups of states, in the order of the chips.
-SHOWS = ("all", *ACTIVE_SHOWS, "never", "disabled")
+SHOW_VALUES = ("all", *ACTIVE_SHOWS, "never", "disabled")
 
 
 @dataclass(frozen=True, slots=True)
 class JobFilter:
-    """``show``: one of ``SHOWS``. Empty texts do not restrict."""
+    """``show``: one of ``SHOW_VALUES``. Empty texts do not restrict."""
 
     show: str = "all"
     search: str = ""
@@ -59,14 +59,14 @@ class JobConditions:
 
     Each condition searches in ids that come from an index: one "OR" over two tables would read all jobs. ``enabled`` is
     checked only for the jobs that were found: a join with the states would read all jobs too.
-    ``closed_groups``: the groups that are paused or full.
+    ``blocked_group_ids``: the groups that are paused or full.
     """
 
     now: TimeValue
     overdue_before: TimeValue
     stuck_before: TimeValue
     is_paused: bool
-    closed_groups: tuple[int, ...]
+    blocked_group_ids: tuple[int, ...]
 
     def condition_of_show(self, name: str) -> Q:
         found: Q = Q() if name == "all" else getattr(self, name)
@@ -140,15 +140,15 @@ class JobConditions:
         if self.is_paused:
             return JobState.objects.none()
         overdue = due.find_due_jobs(SCHEDULED, self.overdue_before, check_groups=False)  # type: ignore[arg-type]
-        return overdue.filter(group_limits.is_outside_groups(self.closed_groups))
+        return overdue.filter(group_limits.outside_groups_condition(self.blocked_group_ids))
 
 
-def conditions_at(now: dt.datetime) -> JobConditions:
+def fetch_job_conditions(now: dt.datetime) -> JobConditions:
     """At most two statements besides those of the health, which are cached: the pause, and groups without room."""
     overdue_before = now - health_facts.cached_overdue_after(now)
     is_paused = pauses.global_pause() is not None
-    closed_groups = () if is_paused else tuple(group_limits.paused_or_full_group_ids())
-    return JobConditions(now, overdue_before, now - STUCK_AFTER, is_paused, closed_groups)
+    blocked_group_ids = () if is_paused else tuple(group_limits.read_paused_or_full_group_ids())
+    return JobConditions(now, overdue_before, now - STUCK_AFTER, is_paused, blocked_group_ids)
 
 
 def _open_runs() -> QuerySet[Lease]:
@@ -188,7 +188,7 @@ def _job_ids_on_host(host: str, since: Any) -> set[int]:
     """The jobs that ran there lately, by its newest runs, or that may run nowhere else. Two statements."""
     runs = Run.objects.filter(host=host, claimed_at__gt=since).order_by("-claimed_at")
     bound = Job.objects.filter(hostname=host).order_by()
-    return {*runs.values_list("job", flat=True)[:MOST_RUNS], *bound.values_list("pk", flat=True)[:MOST_RUNS]}
+    return {*runs.values_list("job", flat=True)[:MAX_RUNS], *bound.values_list("pk", flat=True)[:MAX_RUNS]}
 
 
 def _search_condition(jobs: QuerySet[Job], words: Sequence[str]) -> Q:
@@ -197,8 +197,8 @@ def _search_condition(jobs: QuerySet[Job], words: Sequence[str]) -> Q:
     condition = Q()
     for word in words:
         condition &= _word_condition(word)
-    ids = list(jobs.filter(condition).order_by("name").values_list("pk", flat=True)[: MOST_COUNTED + 1])
-    return condition if len(ids) > MOST_COUNTED else Q(pk__in=ids)
+    ids = list(jobs.filter(condition).order_by("name").values_list("pk", flat=True)[: MAX_JOBS_COUNTED + 1])
+    return condition if len(ids) > MAX_JOBS_COUNTED else Q(pk__in=ids)
 
 
 def _word_condition(word: str) -> Q:
@@ -209,17 +209,17 @@ def _word_condition(word: str) -> Q:
 
 
 def count_jobs_by_show(conditions: JobConditions) -> dict[str, int]:
-    """By the names of ``SHOWS``. One statement."""
+    """By the names of ``SHOW_VALUES``. One statement."""
     moments = {name: getattr(conditions, name) for name in ("now", "overdue_before", "stuck_before")}
-    rows = fetch_rows(_job_counts_query, conditions.is_paused, conditions.closed_groups, **moments)
-    return dict(zip(SHOWS, rows[0], strict=True)) if rows else dict.fromkeys(SHOWS, 0)
+    rows = fetch_rows(_job_counts_query, conditions.is_paused, conditions.blocked_group_ids, **moments)
+    return dict(zip(SHOW_VALUES, rows[0], strict=True)) if rows else dict.fromkeys(SHOW_VALUES, 0)
 
 
-def _job_counts_query(is_paused: bool, closed_groups: tuple[int, ...], **moments: TimeValue) -> QuerySet[Job, Any]:
+def _job_counts_query(is_paused: bool, blocked_group_ids: tuple[int, ...], **moments: TimeValue) -> QuerySet[Job, Any]:
     """One row; none without jobs."""
-    conditions = JobConditions(**moments, is_paused=is_paused, closed_groups=closed_groups)
-    jobs_by_show = {name: Job.objects.filter(conditions.condition_of_show(name)) for name in SHOWS}
-    numbers = {f"n_{name}": CountUpTo(jobs, MOST_COUNTED + 1) for name, jobs in jobs_by_show.items()}
+    conditions = JobConditions(**moments, is_paused=is_paused, blocked_group_ids=blocked_group_ids)
+    jobs_by_show = {name: Job.objects.filter(conditions.condition_of_show(name)) for name in SHOW_VALUES}
+    numbers = {f"n_{name}": CountUpTo(jobs, MAX_JOBS_COUNTED + 1) for name, jobs in jobs_by_show.items()}
     return Job.objects.annotate(**numbers).order_by("pk").values_list(*numbers)[:1]
 
 
@@ -244,6 +244,6 @@ def fetch_filter_choices(now: dt.datetime) -> FilterChoices:
         *((Job, name) for name in ("queue", "executor", "command", "owner")),
         (Tag, "name"),
     ]
-    facts = health_facts.cached_facts(now)
+    facts = health_facts.get_cached_health_facts(now)
     found = [*fetch_distinct_values(columns), [host.name for host in facts.hosts] if facts else []]
     return FilterChoices(*(sorted(values, key=str.casefold) for values in found))

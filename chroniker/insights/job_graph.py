@@ -16,9 +16,9 @@ from chroniker.insights.job_nodes import Node, fetch_nodes
 from chroniker.models import Job, JobDependency, JobTrigger
 
 #: Dependencies that are read. In a larger graph, only the part around a chosen job is complete.
-MOST_LINKS = 20_000
+MAX_LINKS = 20_000
 #: Jobs in one picture.
-MOST_NODES = 150
+MAX_NODES = 150
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,19 +61,19 @@ class JobGraph:
     other_jobs: int
     held: int  #: jobs that are held back now, of all jobs
     holders: Counter[int]  #: how many jobs each holds back now
-    holder_names: dict[int, str]
+    blocker_names: dict[int, str]
     groups: dict[int, tuple[str, int]]  #: by id: its name, and how many jobs its picture shows
-    is_part: bool  #: not everything that was chosen is drawn
-    is_large: bool  #: not all dependencies were read: there are more dependent jobs, and fewer others
+    is_partial: bool  #: not everything that was chosen is drawn
+    has_unread_links: bool  #: not all dependencies were read: there are more dependent jobs, and fewer others
 
 
 def read_job_graph(now: dt.datetime, choice: GraphChoice) -> JobGraph:
-    """Read the graph. Five statements; with a chosen job in a graph of more than ``MOST_LINKS`` links, nine."""
-    rows = _fetch_link_rows(MOST_LINKS + 1)
+    """Read the graph. Five statements; with a chosen job in a graph of more than ``MAX_LINKS`` links, nine."""
+    rows = _fetch_link_rows(MAX_LINKS + 1)
     everything = {pk for row in rows for pk in row[:2]}
-    if is_large := len(rows) > MOST_LINKS:
+    if has_unread_links := len(rows) > MAX_LINKS:
         rows = rows if choice.job_id is None else _fetch_links_around(choice.job_id)
-    blocking = due.blocking_dependencies(now, MOST_LINKS)
+    blocking = due.find_blocking_dependencies(now, MAX_LINKS)
     links = [
         GraphLink(row[1], row[0], row[2], row[3], row[4], not row[9] and row[:2] in blocking, row[9]) for row in rows
     ]
@@ -93,10 +93,10 @@ def read_job_graph(now: dt.datetime, choice: GraphChoice) -> JobGraph:
         dependent_jobs=len(everything),
         other_jobs=max(jobs - len(everything), 0),
         holders=holders,
-        holder_names={pk: found[pk].name for pk in first if pk in found},
+        blocker_names={pk: found[pk].name for pk in first if pk in found},
         groups={pk: (name, len(members)) for pk, (name, members) in groups.items()},
-        is_part=len(shown) < len(chosen) or is_large,
-        is_large=is_large,
+        is_partial=len(shown) < len(chosen) or has_unread_links,
+        has_unread_links=has_unread_links,
         held=len({low for low, _high in blocking}),
     )
 
@@ -131,8 +131,8 @@ def _link_rows_query(
 
 def _fetch_links_around(job_id: int) -> list[Any]:
     """The links of a job and of its neighbours. Four statements."""
-    near = _fetch_link_rows(MOST_NODES, [job_id])
-    return _fetch_link_rows(MOST_LINKS, {job_id, *(pk for row in near for pk in row[:2])})
+    near = _fetch_link_rows(MAX_NODES, [job_id])
+    return _fetch_link_rows(MAX_LINKS, {job_id, *(pk for row in near for pk in row[:2])})
 
 
 def _jobs_by_group(link_rows: Iterable[Any]) -> dict[int, tuple[str, set[int]]]:
@@ -165,17 +165,17 @@ def _neighbours_by_job(links: Iterable[GraphLink]) -> dict[int, set[int]]:
 
 
 def _job_ids_to_draw(links: list[GraphLink], choice: GraphChoice) -> set[int]:
-    """All jobs of these links, or at most ``MOST_NODES`` of them: one connected part, or the nearest to one job."""
+    """All jobs of these links, or at most ``MAX_NODES`` of them: one connected part, or the nearest to one job."""
     near = _neighbours_by_job(links)
     if choice.job_id is not None:
         part = reachable_jobs(choice.job_id, near) if choice.job_id in near else set()
-        return part if len(part) <= MOST_NODES else _nearest_jobs(choice.job_id, near)
-    if len(near) <= MOST_NODES:
+        return part if len(part) <= MAX_NODES else _nearest_jobs(choice.job_id, near)
+    if len(near) <= MAX_NODES:
         return set(near)
     held = {link.dependent for link in links if link.holds}
     part = max(connected_parts(near, near), key=lambda part: (bool(part & held), len(part)))
     middle = max(part & held or part, key=lambda pk: (len(near[pk]), -pk))
-    return part if len(part) <= MOST_NODES else _nearest_jobs(middle, near)
+    return part if len(part) <= MAX_NODES else _nearest_jobs(middle, near)
 
 
 def _nearest_jobs(start: int, neighbours: Mapping[int, Collection[int]]) -> set[int]:
@@ -184,7 +184,7 @@ def _nearest_jobs(start: int, neighbours: Mapping[int, Collection[int]]) -> set[
     waiting = [start]
     for pk in waiting:  # the list grows during this loop
         for other in sorted(neighbours[pk]):
-            if other not in found and len(found) < MOST_NODES:
+            if other not in found and len(found) < MAX_NODES:
                 found[other] = None
                 waiting.append(other)
     return set(found)

@@ -13,7 +13,7 @@ from chroniker.clock.database_clock import database_now
 from chroniker.eligibility import explanations, hosts, pauses
 from chroniker.eligibility.liveness import FleetSnapshot
 from chroniker.insights import health_facts
-from chroniker.insights.durations import expected_durations
+from chroniker.insights.durations import fetch_expected_durations
 from chroniker.models import Job, JobState, Lease, Status
 from chroniker.schedule import Frequency
 
@@ -49,7 +49,7 @@ class JobStatus:
     pause: pauses.Pause | None = None  #: the pause that applies to it
     n_waiting: int = 0  #: activations that wait for it
     is_held: bool = False  #: it is due, and a rule holds it back: a pause, a dependency, its group, a failure
-    overdue_after: dt.timedelta = health_facts.SOONEST_OVERDUE  #: how long it may be due before it is overdue
+    overdue_after: dt.timedelta = health_facts.MIN_OVERDUE_AFTER  #: how long it may be due before it is overdue
 
     @property
     def is_open(self) -> bool:
@@ -147,7 +147,7 @@ def fetch_job_status(
     now, ids = now or database_now(), [job.pk for job in jobs]
     states = _states_by_job(jobs)
     leases = {lease.job_id: lease for lease in Lease.objects.filter(job__in=ids, slot="").select_related("run")}
-    held = pauses.pauses_of_jobs(jobs)
+    held = pauses.read_pauses_of_jobs(jobs)
     missing = hosts.no_live_host_messages(jobs)
     reasons = explanations.explain_why_not_running(list(states.values()), now, held, missing, leases, snapshot)
     expected = _usual_durations(states, leases)
@@ -185,7 +185,7 @@ def _states_by_job(jobs: Sequence[Job]) -> dict[int, JobState]:
 
 def _overdue_after(states: dict[int, JobState], now: dt.datetime) -> dt.timedelta:
     """Reads the health only if a job may be overdue."""
-    soonest = health_facts.SOONEST_OVERDUE
+    soonest = health_facts.MIN_OVERDUE_AFTER
     may_be = any(state.next_run is not None and state.next_run <= now - soonest for state in states.values())
     return health_facts.cached_overdue_after(now) if may_be else soonest
 
@@ -194,4 +194,4 @@ def _usual_durations(states: dict[int, JobState], leases: dict[int, Lease]) -> d
     """The usual durations of the jobs that run. A statement only for those without a stored median."""
     running = [pk for pk, lease in leases.items() if lease.run.status == Status.RUNNING]
     stored = {pk: dt.timedelta(seconds=usual) for pk in running if (usual := states[pk].p50) is not None}
-    return {**expected_durations([pk for pk in running if pk not in stored]), **stored}
+    return {**fetch_expected_durations([pk for pk in running if pk not in stored]), **stored}

@@ -18,18 +18,18 @@ from django.utils.translation import gettext_lazy as _
 
 from chroniker.exceptions import ScheduleError
 from chroniker.models import BAD, Job, JobState, Run, Status, Trigger
-from chroniker.schedule import latest_until, next_after, validate
+from chroniker.schedule import latest_instant_until, next_instant_after, validate
 
 #: The most retries of a page's runs that are read, and the most tokens after the newest run that are searched.
 MAX_RETRIES_READ, MAX_FOLLOWING_TOKENS = 500, 100
-#: The most runs and instants of ``entries_between``: one every five minutes for 14 days.
-MOST_RUNS = 4032
+#: The most runs and instants of ``fetch_entries_between``: one every five minutes for 14 days.
+MAX_RUNS = 4032
 
 TICK = dt.timedelta(microseconds=1)
 _BEGINNING = dt.datetime(1970, 1, 1, tzinfo=dt.UTC)
 
 
-class NoRun(models.TextChoices):
+class NoRunReason(models.TextChoices):
     """The result of an instant that no run covers. The values are a stable interface for programs."""
 
     DUE = "DUE", _("due")
@@ -43,17 +43,17 @@ class Entry:
 
     instant: dt.datetime
     run: Run | None = None
-    without: NoRun | None = None
+    without: NoRunReason | None = None
     certain: bool = True  #: whether it was scheduled for certain; the ends of a stored range always are
     first: dt.datetime | None = None
     retry: Run | None = None  #: the last retry of ``run``, if there was one
     backfill_run: Run | None = None  #: the last backfill run for this instant, if the schedule did not succeed
 
     @property
-    def verdict(self) -> Status | NoRun:
+    def verdict(self) -> Status | NoRunReason:
         """The status of the last attempt, or the reason why there is no run."""
         if self.last_attempt is None:
-            return self.without or NoRun.NO_RECORD
+            return self.without or NoRunReason.NO_RECORD
         return Status(self.last_attempt.status)
 
     @property
@@ -74,7 +74,7 @@ class LedgerPage:
     more: bool  #: whether there are older entries
 
 
-def newest_entries(
+def fetch_newest_entries(
     job: Job, state: JobState, now: dt.datetime, until: dt.datetime | None = None, *, limit: int
 ) -> LedgerPage:
     """The ``limit`` newest instants up to ``until`` and ``now``, with at most three statements.
@@ -90,30 +90,30 @@ def newest_entries(
     return LedgerPage(_add_retries_and_backfills(job.pk, found[:limit]), more=len(found) > limit)
 
 
-def entries_between(
+def fetch_entries_between(
     job: Job, state: JobState, now: dt.datetime, low: dt.datetime, high: dt.datetime, *, min_entries: int
 ) -> LedgerPage:
     """All instants from ``low`` to ``high`` and ``now``, newest first; and older ones until there are ``min_entries``.
 
-    At most three statements, and at most ``MOST_RUNS`` runs and instants. ``more``: there are older entries.
+    At most three statements, and at most ``MAX_RUNS`` runs and instants. ``more``: there are older entries.
     """
     bound = min(high, now)
     ranges = Run.objects.filter(job=job.pk, slot="", scheduled_for__lte=bound).order_by("-scheduled_for")
     across = ranges.filter(scheduled_for__lt=low).values("scheduled_for")[:1]
     last_row = ranges.values("scheduled_for")[min_entries : min_entries + 1]
     first = Least(_instant_or_default(across, low), _instant_or_default(last_row, _BEGINNING))
-    runs = list(ranges.filter(scheduled_for__gte=first)[: MOST_RUNS + 1])
+    runs = list(ranges.filter(scheduled_for__gte=first)[: MAX_RUNS + 1])
     walk = _BackwardWalk(job, state, bound)
     found: list[Entry] = []
     # If there is a run before `low`, one was read; with more than `min_entries` of them the loop ends at the oldest.
     is_all = len(runs) <= min_entries or (
-        len(runs) <= MOST_RUNS and not any(_first_instant(run) < low for run in runs[-1:])
+        len(runs) <= MAX_RUNS and not any(_first_instant(run) < low for run in runs[-1:])
     )
     for entry in walk.entries(runs, no_older_runs=is_all):
-        if len(found) == MOST_RUNS or (entry.instant < low and len(found) >= min_entries):
-            return LedgerPage(_add_retries_and_backfills(job.pk, found, MOST_RUNS), more=True)
+        if len(found) == MAX_RUNS or (entry.instant < low and len(found) >= min_entries):
+            return LedgerPage(_add_retries_and_backfills(job.pk, found, MAX_RUNS), more=True)
         found.append(entry)
-    return LedgerPage(_add_retries_and_backfills(job.pk, found, MOST_RUNS), more=False)
+    return LedgerPage(_add_retries_and_backfills(job.pk, found, MAX_RUNS), more=False)
 
 
 def _first_instant(run: Run) -> dt.datetime:
@@ -156,7 +156,7 @@ class _BackwardWalk:
 
     def _pending_entries(self, accounted_until: dt.datetime) -> Iterator[Entry]:
         """Due instants that no tick has claimed yet."""
-        without = NoRun.DUE if self.job.enabled else NoRun.DISABLED
+        without = NoRunReason.DUE if self.job.enabled else NoRunReason.DISABLED
         instant = self._latest_instant(self.bound)
         while instant is not None and instant > accounted_until:
             yield Entry(instant, without=without, certain=self.is_same_schedule)
@@ -182,16 +182,16 @@ class _BackwardWalk:
         since = self.state.fingerprint_since
         if since is None or not self.is_same_schedule or not self.is_computable:
             return
-        first = next_after(self.job.spec, max(low, since))
+        first = next_instant_after(self.job.spec, max(low, since))
         if first is not None and first <= high:
-            yield Entry(self._latest_instant(high) or first, without=NoRun.NO_RECORD, first=first)
+            yield Entry(self._latest_instant(high) or first, without=NoRunReason.NO_RECORD, first=first)
 
     def _is_certain(self, instant: dt.datetime) -> bool:
         since = self.state.fingerprint_since
         return self.is_same_schedule and since is not None and instant > since
 
     def _latest_instant(self, moment: dt.datetime) -> dt.datetime | None:
-        return latest_until(self.job.spec, moment) if self.is_computable else None
+        return latest_instant_until(self.job.spec, moment) if self.is_computable else None
 
 
 def _add_retries_and_backfills(job_id: int, entries: Sequence[Entry], limit: int = MAX_RETRIES_READ) -> list[Entry]:
@@ -205,7 +205,7 @@ def _add_backfills(job_id: int, entries: Sequence[Entry]) -> list[Entry]:
         return list(entries)
     span = (open_ends[-1].instant, open_ends[0].instant)
     runs = Run.objects.filter(job=job_id, slot="", instant__range=span, origin=Trigger.BACKFILL)
-    latest = {run.instant: run for run in runs.order_by("token")[:MOST_RUNS]}
+    latest = {run.instant: run for run in runs.order_by("token")[:MAX_RUNS]}
     bad = {id(entry) for entry in open_ends}
     return [replace(entry, backfill_run=latest.get(entry.instant)) if id(entry) in bad else entry for entry in entries]
 

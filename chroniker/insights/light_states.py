@@ -9,10 +9,10 @@ from django.db.models import QuerySet
 
 from chroniker.conf import settings
 from chroniker.models import Job, JobState
-from chroniker.models.light_rows import loaded_row
+from chroniker.models.light_rows import make_loaded_row
 
 
-def read_light_states(
+def read_partial_states(
     states: QuerySet[JobState],
     limit: int,
     columns: Sequence[str],
@@ -26,6 +26,6 @@ def read_light_states(
     names = [*columns, *(f"job__{name}" for name in job_columns), *more_columns]
     of_job, others, using = len(columns), len(columns) + len(job_columns), settings.database
     for row in states.values_list(*names)[:limit]:
-        state = loaded_row(JobState, columns, row[:of_job], using)
-        state._state.fields_cache["job"] = loaded_row(Job, job_columns, row[of_job:others], using)
+        state = make_loaded_row(JobState, columns, row[:of_job], using)
+        state._state.fields_cache["job"] = make_loaded_row(Job, job_columns, row[of_job:others], using)
         yield state, row[others:]

@@ -8,13 +8,13 @@ from dataclasses import dataclass
 
 from chroniker.exceptions import ScheduleError
 from chroniker.models import Job, JobState
-from chroniker.schedule import next_after
+from chroniker.schedule import next_instant_after
 
 MINUTES = 60
 #: Jobs that are read, the soonest first.
-MOST_JOBS = 200
+MAX_JOBS = 200
 #: A job that runs more often than this is counted, but not listed.
-OFTEN = dt.timedelta(minutes=5)
+FREQUENT_INTERVAL = dt.timedelta(minutes=5)
 MAX_RUNS_LISTED = 9
 
 
@@ -30,14 +30,14 @@ class NextHour:
 
     minutes: list[int]
     listed: list[NextRun]
-    is_cut: bool  #: more than ``MOST_JOBS`` jobs run; the others are not counted
+    is_cut: bool  #: more than ``MAX_JOBS`` jobs run; the others are not counted
 
     @property
     def total(self) -> int:
         return sum(self.minutes)
 
     @property
-    def busiest(self) -> int:
+    def busiest_minute(self) -> int:
         """The index of the minute with the most starts."""
         return max(range(MINUTES), key=self.minutes.__getitem__)
 
@@ -46,16 +46,16 @@ def fetch_next_hour(now: dt.datetime) -> NextHour:
     until = now + dt.timedelta(minutes=MINUTES)
     states = JobState.objects.filter(next_run__gt=now, next_run__lt=until, job__enabled=True)
     states = states.filter(schedule_error="", held_at=None)
-    rows = list(states.select_related("job").order_by("next_run")[: MOST_JOBS + 1])
+    rows = list(states.select_related("job").order_by("next_run")[: MAX_JOBS + 1])
     minutes, listed = [0] * MINUTES, []
-    for state in rows[:MOST_JOBS]:
+    for state in rows[:MAX_JOBS]:
         starts = list(_starts_before(state, until))
         for at in starts:
             minutes[min(int((at - now).total_seconds() // 60), MINUTES - 1)] += 1
-        if len(starts) < 2 or starts[1] - starts[0] >= OFTEN:
+        if len(starts) < 2 or starts[1] - starts[0] >= FREQUENT_INTERVAL:
             listed += [NextRun(state.job, at) for at in starts]
     listed.sort(key=lambda each: (each.at, each.job.name))
-    return NextHour(minutes, listed[:MAX_RUNS_LISTED], len(rows) > MOST_JOBS)
+    return NextHour(minutes, listed[:MAX_RUNS_LISTED], len(rows) > MAX_JOBS)
 
 
 def _starts_before(state: JobState, until: dt.datetime) -> Iterator[dt.datetime]:
@@ -69,11 +69,11 @@ def _starts_before(state: JobState, until: dt.datetime) -> Iterator[dt.datetime]
     step = following - state.next_instant if following is not None else None
     while at is not None and at + shift < until:
         yield at + shift
-        at = at + step if step is not None and step < OFTEN else _next_instant(state.job, at)
+        at = at + step if step is not None and step < FREQUENT_INTERVAL else _next_instant(state.job, at)
 
 
 def _next_instant(job: Job, after: dt.datetime) -> dt.datetime | None:
     try:
-        return next_after(job.spec, after)
+        return next_instant_after(job.spec, after)
     except ScheduleError:
         return None

@@ -13,7 +13,7 @@ from chroniker.models import Job, JobState, Trigger
 from chroniker.process.run_variables import CurrentRun
 
 #: Stands for a value that only a claim or a start sets.
-NOT_YET = "…"
+UNKNOWN_VALUE = "…"
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,7 +30,7 @@ def plan_start(
     instant: dt.datetime,
     interval_start: dt.datetime | None,
     args: str | None = None,
-    host: str = NOT_YET,
+    host: str = UNKNOWN_VALUE,
 ) -> PlannedStart:
     """For a run with this trigger and scheduled time. ``args``: in place of the job's.
 
@@ -49,7 +49,7 @@ def plan_start(
         interval_start=interval_start,
         last_success=state.last_success_until,
     )
-    values = {**placeholders.values_of(run, host), "run_id": NOT_YET, "token": NOT_YET}
+    values = {**placeholders.placeholder_values_of_run(run, host), "run_id": UNKNOWN_VALUE, "token": UNKNOWN_VALUE}
     line = job.args if args is None else args
     argv = (
         policy.raw_argv(job.raw_command, values)
@@ -64,14 +64,14 @@ def plan_start(
     return PlannedStart(argv, known, {**variables, **secrets})
 
 
-def planned_start_by_hand(job: Job, now: dt.datetime, args: str | None, instant: dt.datetime | None) -> PlannedStart:
+def plan_manual_start(job: Job, now: dt.datetime, args: str | None, instant: dt.datetime | None) -> PlannedStart:
     """What ``run_now`` would start on this host."""
     state = JobState.objects.filter(pk=job.pk).first() or JobState(job_id=job.pk)
     before = state.last_instant if instant is None else instant_before(job.spec, instant)
     return plan_start(job, state, Trigger.MANUAL, instant or now, before, args, settings.hostname)
 
 
-def planned_start_of_instant(job: Job, state: JobState, instant: dt.datetime) -> PlannedStart:
+def plan_scheduled_start(job: Job, state: JobState, instant: dt.datetime) -> PlannedStart:
     """What the run for this scheduled time would start."""
     before = state.last_instant or instant_before(job.spec, instant)
     return plan_start(job, state, Trigger.SCHEDULE, instant, before)

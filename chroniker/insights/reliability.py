@@ -19,9 +19,9 @@ from chroniker.models import EventKind, Lease, Run, RunEvent
 COUNTED_EVENT_KINDS = (EventKind.REFUSED_DELIVERY, EventKind.LATE_REPORT, EventKind.LATE_OUTCOME, EventKind.LOST)
 HOUR, DAY, WEEK = dt.timedelta(hours=1), dt.timedelta(days=1), dt.timedelta(days=7)
 #: Only this many newest runs are compared, so that the cost does not grow with the history.
-MOST_COMPARED = 100_000
+MAX_RUNS_COMPARED = 100_000
 #: At most this many overlaps are listed; and at most this many older runs that are still open are compared as well.
-MAX_OVERLAPS_LISTED, MOST_OPEN = 50, 1000
+MAX_OVERLAPS_LISTED, MAX_OPEN_RUNS = 50, 1000
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,15 +62,15 @@ def count_events(now: dt.datetime) -> dict[EventKind, EventCounts]:
 
 
 def find_overlaps(now: dt.datetime, *, everything: bool = False) -> OverlapSearchResult:
-    """OverlapSearchResult among the newest ``MOST_COMPARED`` runs of the last week and the open runs.
+    """OverlapSearchResult among the newest ``MAX_RUNS_COMPARED`` runs of the last week and the open runs.
 
     Three statements, and one more if there is an overlap. ``everything``: among all runs, which sorts them all.
     """
     if everything:
         return _find_overlaps_of_runs(Run.objects.all(), now, None)
     by_age = Run.objects.order_by("-claimed_at").values_list("claimed_at", flat=True)
-    since = max([now - WEEK, *by_age[MOST_COMPARED : MOST_COMPARED + 1]])
-    older = list(Lease.objects.filter(run__claimed_at__lte=since).values_list("pk", flat=True)[:MOST_OPEN])
+    since = max([now - WEEK, *by_age[MAX_RUNS_COMPARED : MAX_RUNS_COMPARED + 1]])
+    older = list(Lease.objects.filter(run__claimed_at__lte=since).values_list("pk", flat=True)[:MAX_OPEN_RUNS])
     recent = Q(claimed_at__gt=since)
     return _find_overlaps_of_runs(Run.objects.filter(recent | Q(pk__in=older) if older else recent), now, since)
 

@@ -10,7 +10,7 @@ from zoneinfo import ZoneInfo
 from django.db import models
 from django.utils.translation import gettext_lazy as _
 
-from chroniker.insights.ledger import Entry, NoRun
+from chroniker.insights.ledger import Entry, NoRunReason
 from chroniker.models import OPEN, RunHour, Status
 
 HOUR = dt.timedelta(hours=1)
@@ -72,7 +72,7 @@ def _midnight(date: dt.date, zone: ZoneInfo) -> dt.datetime:
     return max(local.replace(fold=fold).astimezone(dt.UTC) for fold in (0, 1))
 
 
-def fill_days(days: Sequence[CalendarDay], cells: Iterable[CalendarCell]) -> None:
+def put_cells_into_days(days: Sequence[CalendarDay], cells: Iterable[CalendarCell]) -> None:
     """Put each cell into its day; cells outside the days are left out."""
     for cell in sorted(cells, key=lambda each: each.start):
         day = next((day for day in days if day.start <= cell.start < day.end), None)
@@ -85,7 +85,7 @@ def calendar_cells_of_entries(entries: Iterable[Entry]) -> list[CalendarCell]:
     return [
         CalendarCell(entry.instant, mark_of_entry(entry), entry)
         for entry in entries
-        if entry.without != NoRun.NO_RECORD
+        if entry.without != NoRunReason.NO_RECORD
     ]
 
 
@@ -99,8 +99,8 @@ def calendar_cells_of_hours(hours: Iterable[RunHour]) -> list[CalendarCell]:
 
 def mark_of_entry(entry: Entry) -> Mark:
     verdict = entry.verdict
-    if isinstance(verdict, NoRun):
-        return {NoRun.DUE: Mark.DUE, NoRun.DISABLED: Mark.SKIPPED}.get(verdict, Mark.UNKNOWN)
+    if isinstance(verdict, NoRunReason):
+        return {NoRunReason.DUE: Mark.DUE, NoRunReason.DISABLED: Mark.SKIPPED}.get(verdict, Mark.UNKNOWN)
     if verdict in OPEN:
         return Mark.OPEN
     if verdict == Status.SUCCEEDED:

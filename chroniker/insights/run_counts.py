@@ -7,20 +7,20 @@ from dataclasses import dataclass
 
 from django.db.models import Sum
 
-from chroniker.models import DELAY_BOUNDS, RunHour
+from chroniker.models import START_DELAY_BOUNDS, RunHour
 
 RESULT_COLUMNS = ("succeeded", "failed", "timed_out", "stopped", "lost", "skipped")
-DELAYS = tuple(f"delay_{number}" for number in range(len(DELAY_BOUNDS) + 1))
+DELAY_COLUMNS = tuple(f"delay_{number}" for number in range(len(START_DELAY_BOUNDS) + 1))
 
 
 @dataclass(frozen=True, slots=True)
 class RunCounts:
-    """``delay_95``: 95 of 100 starts were not later than this many seconds; infinite above the largest bound."""
+    """``delay_p95``: 95 of 100 starts were not later than this many seconds; infinite above the largest bound."""
 
     succeeded: int
     bad: int  #: failed, timed out or lost
     skipped: int
-    delay_95: float | None
+    delay_p95: float | None
 
     @property
     def finished(self) -> int:
@@ -30,9 +30,9 @@ class RunCounts:
 def fetch_run_counts(job_id: int, now: dt.datetime, days: int) -> RunCounts:
     """The runs of the last ``days`` days. One statement."""
     rows = RunHour.objects.filter(job=job_id, hour__gt=now - dt.timedelta(days=days))
-    found = rows.aggregate(**{name: Sum(name) for name in (*RESULT_COLUMNS, *DELAYS)})
+    found = rows.aggregate(**{name: Sum(name) for name in (*RESULT_COLUMNS, *DELAY_COLUMNS)})
     values = {name: int(value or 0) for name, value in found.items()}
-    delays = [values[name] for name in DELAYS]
+    delays = [values[name] for name in DELAY_COLUMNS]
     bad = values["failed"] + values["timed_out"] + values["lost"]
     return RunCounts(values["succeeded"], bad, values["skipped"], _delay_p95(delays))
 
@@ -42,7 +42,7 @@ def _delay_p95(bucket_counts: list[int]) -> float | None:
     wanted, seen = sum(bucket_counts) * 0.95, 0
     if not wanted:
         return None
-    for bound, number in zip((*DELAY_BOUNDS, float("inf")), bucket_counts, strict=True):
+    for bound, number in zip((*START_DELAY_BOUNDS, float("inf")), bucket_counts, strict=True):
         seen += number
         if seen >= wanted:
             return bound

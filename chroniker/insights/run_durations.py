@@ -28,8 +28,8 @@ from django.db.models.functions import RowNumber
 
 from chroniker.models import BAD, JobState, Run, Status
 
-#: More runs than ``MOST_MARKS`` are drawn as columns, of which there are at most ``MOST_COLUMNS``.
-MOST_MARKS, MOST_COLUMNS = 500, 590
+#: More runs than ``MAX_MARKS`` are drawn as columns, of which there are at most ``MAX_COLUMNS``.
+MAX_MARKS, MAX_COLUMNS = 500, 590
 
 
 class SecondsBetween(Func):
@@ -85,7 +85,7 @@ class RunDurations:
     p95: float | None
     runs: int
     bad: int
-    is_columns: bool
+    has_columns: bool
     since: dt.datetime | None
 
     @property
@@ -93,15 +93,15 @@ class RunDurations:
         return max((max(mark.seconds, mark.high) for mark in self.marks), default=0.0)
 
 
-def read_durations(state: JobState, since: dt.datetime | None) -> RunDurations:
-    """Closed runs of the job that started after ``since``. Two statements, and at most ``MOST_COLUMNS`` rows."""
+def read_run_durations(state: JobState, since: dt.datetime | None) -> RunDurations:
+    """Closed runs of the job that started after ``since``. Two statements, and at most ``MAX_COLUMNS`` rows."""
     runs = Run.objects.filter(job=state.pk, slot="", started_at__isnull=False, finished_at__isnull=False)
     first = _first_token(runs, since)
     span = max(state.last_token - first + 1, 0)
     chosen = runs.filter(token__gte=first)
-    if span <= MOST_MARKS:
+    if span <= MAX_MARKS:
         return _make_run_durations(_mark_of_each_run(chosen), state, since)
-    return _make_run_durations(_mark_of_each_column(chosen, first, math.ceil(span / MOST_COLUMNS)), state, since)
+    return _make_run_durations(_mark_of_each_column(chosen, first, math.ceil(span / MAX_COLUMNS)), state, since)
 
 
 def _first_token(runs: QuerySet[Run], since: dt.datetime | None) -> int:
@@ -152,13 +152,13 @@ def _mark_of_each_column(runs: QuerySet[Run], first_token: int, tokens_per_colum
 
 
 def _make_run_durations(marks: list[Mark], state: JobState, since: dt.datetime | None) -> RunDurations:
-    is_columns = any(mark.is_column for mark in marks)
+    has_columns = any(mark.is_column for mark in marks)
     taken = sorted(mark.seconds for mark in marks if mark.status == Status.SUCCEEDED)
     p50, p95 = (
-        (state.p50, state.p95) if is_columns else (percentile_of_values(taken, 50), percentile_of_values(taken, 95))
+        (state.p50, state.p95) if has_columns else (percentile_of_values(taken, 50), percentile_of_values(taken, 95))
     )
     runs, bad = sum(mark.runs for mark in marks), sum(mark.bad for mark in marks)
-    return RunDurations(marks, p50, p95, runs, bad, is_columns, since)
+    return RunDurations(marks, p50, p95, runs, bad, has_columns, since)
 
 
 def percentile_of_values(ordered: Sequence[float], percent: int) -> float | None:

@@ -9,15 +9,15 @@ from uuid import UUID
 
 from django.db.models import F, QuerySet
 
-from chroniker.clock.database_clock import FromNow
+from chroniker.clock.database_clock import NowPlus
 from chroniker.models import BAD, Job, Run
 
 #: The most jobs that a part of the name selects, and how many of the newest runs of each job are searched.
-MOST_JOBS, MAX_NEWEST_RUNS = 50, 2_000
+MAX_JOBS, MAX_NEWEST_RUNS = 50, 2_000
 #: The value of ``Filters.status`` for all runs that ended badly.
-ANY_BAD = "bad"
+ANY_BAD_STATUS = "bad"
 #: New runs are counted up to this number.
-MOST_NEW = 100
+MAX_NEW_RUNS = 100
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,7 +54,7 @@ class RunFilters:
     host: str = ""
     since: dt.datetime | None = None
     job: int | None = None
-    jobs: list[int] = field(default_factory=list)  #: those whose name contains the text; at most ``MOST_JOBS``
+    jobs: list[int] = field(default_factory=list)  #: those whose name contains the text; at most ``MAX_JOBS``
 
     @property
     def run_id(self) -> UUID | None:
@@ -68,7 +68,7 @@ class RunFilters:
         """Empty: all of them. A run's id is looked up alone."""
         if self.run_id is not None:
             return ()
-        if self.status == ANY_BAD:
+        if self.status == ANY_BAD_STATUS:
             return tuple(BAD)
         return (self.status,) if self.status else ()
 
@@ -80,7 +80,7 @@ class RunFilters:
 def job_ids_by_name_part(text: str) -> list[int]:
     """The first jobs whose name contains ``text``. One statement."""
     found = Job.objects.filter(name__icontains=text).order_by("name")
-    return list(found.values_list("pk", flat=True)[:MOST_JOBS])
+    return list(found.values_list("pk", flat=True)[:MAX_JOBS])
 
 
 def fetch_older_runs(
@@ -99,7 +99,7 @@ def fetch_older_runs(
 def _older_runs(
     filters: RunFilters, status: str, limit: int, before: RunKey | None, newest: RunKey | None
 ) -> QuerySet[Run]:
-    runs = _matching_runs(filters).select_related("job").annotate(now=FromNow())
+    runs = _matching_runs(filters).select_related("job").annotate(now=NowPlus())
     if newest is not None:
         runs = runs.filter(claimed_at__lte=newest.claimed_at).exclude(claimed_at=newest.claimed_at, pk__gt=newest.pk)
     if before is not None:
@@ -109,11 +109,11 @@ def _older_runs(
 
 
 def count_newer_runs(filters: RunFilters, newest: RunKey) -> int:
-    """How many matching runs are newer than ``newest``; at most ``MOST_NEW``. One statement."""
+    """How many matching runs are newer than ``newest``; at most ``MAX_NEW_RUNS``. One statement."""
     runs = _matching_runs(filters)
     runs = runs.filter(status__in=filters.statuses) if filters.statuses else runs
     runs = runs.filter(claimed_at__gte=newest.claimed_at).exclude(claimed_at=newest.claimed_at, pk__lte=newest.pk)
-    return runs.order_by()[:MOST_NEW].count()
+    return runs.order_by()[:MAX_NEW_RUNS].count()
 
 
 def _matching_runs(filters: RunFilters) -> QuerySet[Run]:

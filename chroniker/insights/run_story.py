@@ -9,23 +9,23 @@ from uuid import UUID
 
 from django.db.models import OuterRef, Subquery
 
-from chroniker.clock.database_clock import FromNow
+from chroniker.clock.database_clock import NowPlus
 from chroniker.conf import settings
 from chroniker.models import BAD, EVERY_HOST, HostService, JobState, Lease, Outbox, Run, RunEvent, Status
 
 #: Events that are read. Each repeated delivery adds one.
-MOST_EVENTS = 100
+MAX_EVENTS = 100
 #: Messages that are read.
-MOST_MESSAGES = 20
+MAX_MESSAGES = 20
 #: The attempts of a chain, and runs with the same error, are searched among this many runs of the job.
-MOST_LATER = 100
+MAX_LATER_RUNS = 100
 MAX_EARLIER_RUNS = 500
 #: How far back runs with the same error are counted.
-SAME_ERROR = dt.timedelta(days=7)
+SAME_ERROR_SPAN = dt.timedelta(days=7)
 
 
 @dataclass(frozen=True, slots=True)
-class Neighbour:
+class NeighbourRun:
     """The run before or after this one, by token, in the same job."""
 
     pk: UUID
@@ -33,21 +33,21 @@ class Neighbour:
 
 
 @dataclass(frozen=True, slots=True)
-class RunStory:
+class RunDetails:
     """A run with its job, and what belongs to it, at ``now``."""
 
     run: Run
     now: dt.datetime
     lease: Lease | None  #: while it is open
     state: JobState
-    previous: Neighbour | None
-    next: Neighbour | None
+    previous: NeighbourRun | None
+    next: NeighbourRun | None
     attempts: list[Run]  #: of its chain, itself included, in the order of the attempts
     events: list[RunEvent]
     messages: list[Outbox]
     hosts: list[Run] = field(default_factory=list)  #: of a run on every host: the run of each host
     workers: list[HostService] = field(default_factory=list)  #: live workers of its executor, while it is queued
-    same_error: int = 0  #: other runs of the last days that ended with the same error line
+    same_error_count: int = 0  #: other runs of the last days that ended with the same error line
 
     @property
     def retry(self) -> Run | None:
@@ -79,7 +79,7 @@ def fetch_run(run_id: UUID) -> Run | None:
         Run.objects.filter(pk=run_id)
         .select_related("job__group", "job__state", "lease", "parent")
         .annotate(
-            now=FromNow(),
+            now=NowPlus(),
             cause_job=Subquery(cause.values("job__name")[:1]),
             cause_token=Subquery(cause.values("token")[:1]),
             previous_pk=Subquery(before.values("pk")[:1]),
@@ -91,52 +91,52 @@ def fetch_run(run_id: UUID) -> Run | None:
     )
 
 
-def fetch_story(run_id: UUID) -> RunStory | None:
+def fetch_run_details(run_id: UUID) -> RunDetails | None:
     """At most six statements, however long the history of the run and its job is. ``None``: there is no such run."""
     run = fetch_run(run_id)
     if run is None:
         return None
     extra: dict[str, Any] = run.__dict__
     now = extra["now"]
-    return RunStory(
+    return RunDetails(
         run=run,
         now=now,
         lease=getattr(run, "lease", None),
         state=getattr(run.job, "state", None) or JobState(job=run.job),
-        previous=_neighbour(extra["previous_pk"], extra["previous_token"]),
-        next=_neighbour(extra["next_pk"], extra["next_token"]),
+        previous=_make_neighbour_run(extra["previous_pk"], extra["previous_token"]),
+        next=_make_neighbour_run(extra["next_pk"], extra["next_token"]),
         attempts=_fetch_attempts(run),
-        events=list(run.events.order_by("-pk")[:MOST_EVENTS])[::-1],
-        messages=list(run.messages.order_by("pk")[:MOST_MESSAGES]),
+        events=list(run.events.order_by("-pk")[:MAX_EVENTS])[::-1],
+        messages=list(run.messages.order_by("pk")[:MAX_MESSAGES]),
         hosts=list(run.children.order_by("required_host")) if run.required_host == EVERY_HOST else [],
         workers=_fetch_workers(run) if run.status == Status.CLAIMED else [],
-        same_error=_count_same_error(run, now) if run.status in BAD and run.error_line else 0,
+        same_error_count=_count_runs_with_same_error(run, now) if run.status in BAD and run.error_line else 0,
     )
 
 
-def _neighbour(pk: UUID | None, token: int | None) -> Neighbour | None:
-    return None if pk is None or token is None else Neighbour(pk, token)
+def _make_neighbour_run(pk: UUID | None, token: int | None) -> NeighbourRun | None:
+    return None if pk is None or token is None else NeighbourRun(pk, token)
 
 
 def _fetch_attempts(run: Run) -> list[Run]:
     """Looks among the next runs of the job only: a job may have very many later ones."""
     if run.chain is None:
         return [run]
-    later = max(run.token, run.chain) + MOST_LATER
+    later = max(run.token, run.chain) + MAX_LATER_RUNS
     chain = Run.objects.filter(job=run.job_id, slot=run.slot, chain=run.chain, token__range=(run.chain, later))
     return list(chain.order_by("token")) or [run]
 
 
 def _fetch_workers(run: Run) -> list[HostService]:
-    alive = HostService.objects.filter(executor=run.executor, last_seen__gt=FromNow(-settings.host_timeout))
+    alive = HostService.objects.filter(executor=run.executor, last_seen__gt=NowPlus(-settings.host_timeout))
     return list(alive.select_related("host").order_by("host__name", "worker"))
 
 
-def _count_same_error(run: Run, now: dt.datetime) -> int:
+def _count_runs_with_same_error(run: Run, now: dt.datetime) -> int:
     others = Run.objects.filter(job=run.job_id, token__gt=run.token - MAX_EARLIER_RUNS).exclude(pk=run.pk)
     return others.filter(
-        token__lt=run.token + MOST_LATER,
+        token__lt=run.token + MAX_LATER_RUNS,
         status__in=BAD,
         error_line=run.error_line,
-        finished_at__gt=(run.finished_at or now) - SAME_ERROR,
+        finished_at__gt=(run.finished_at or now) - SAME_ERROR_SPAN,
     ).count()

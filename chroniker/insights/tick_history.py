@@ -64,7 +64,7 @@ def _fetch_longest_gap(now: dt.datetime) -> MinuteOfTicks | None:
     return MinuteOfTicks(row.minute, row.longest_pass, row.longest_gap) if row is not None else None
 
 
-def gaps_without_pass(history: TickHistory) -> list[tuple[int, int]]:
+def find_gaps_without_pass(history: TickHistory) -> list[tuple[int, int]]:
     """Stretches without a pass after the first known one, as (index of the first minute, number)."""
     found: list[tuple[int, int]] = []
     first = history.first_known

@@ -14,22 +14,22 @@ from chroniker.conf import settings
 from chroniker.eligibility.hosts import live_services
 from chroniker.insights.collision_pools import PoolCollision, find_pool_collisions
 from chroniker.insights.expected_runs import ExpectedStarts, first_expected_runs
-from chroniker.insights.light_states import read_light_states
+from chroniker.insights.light_states import read_partial_states
 from chroniker.insights.timeline_rows import Lane, TimelineRows, arrange_lanes
 from chroniker.insights.timeline_runs import TimelineRun, latest_runs_of_frequent_jobs, open_runs, past_runs_to_draw
 from chroniker.models import Group, HostService, JobState, RunHour
-from chroniker.models.light_rows import loaded_row
+from chroniker.models.light_rows import make_loaded_row
 from chroniker.models.schedule_fields import SPEC_FIELDS
 
 #: Jobs with a next run, past runs, expected runs for the collisions, and hourly counts that are read or computed.
-MOST_JOBS, MOST_RUNS, MOST_EXPECTED = 1000, 1000, 5000
+MAX_JOBS, MAX_RUNS, MAX_EXPECTED_RUNS = 1000, 1000, 5000
 #: Rows and bars of one picture.
-MOST_ROWS, MOST_BARS = 60, 2000
+MAX_ROWS, MAX_BARS = 60, 2000
 #: A job that runs more often than this many times in one picture is drawn as one band.
 FREQUENT_RUNS_PER_PICTURE = 144
 
 _STATE = ("job_id", "next_run", "next_instant", "p50")
-_JOB = ("id", "name", "group_id", "executor", "queue", "jitter_seconds", *SPEC_FIELDS)
+_JOB_COLUMNS = ("id", "name", "group_id", "executor", "queue", "jitter_seconds", *SPEC_FIELDS)
 _GROUP = ("id", "name", "limit")
 
 
@@ -43,11 +43,11 @@ class Timeline:
     lanes: list[Lane] = field(default_factory=list)
     rows_left_out: int = 0
     bars_left_out: int = 0
-    single_since: dt.datetime | None = None  #: runs before this moment are shown by hours; None: none are
+    single_runs_since: dt.datetime | None = None  #: runs before this moment are shown by hours; None: none are
     collisions: list[PoolCollision] = field(default_factory=list)
     collisions_until: dt.datetime | None = None  #: later ones were not computed; None: all were
     slots: dict[str, int | None] = field(default_factory=dict)  #: by worker
-    cut_at: int | None = None  #: more jobs have a next run, but only so many were read; None: all were
+    job_read_limit: int | None = None  #: more jobs have a next run, but only so many were read; None: all were
 
 
 def fetch_timeline(now: dt.datetime, span: dt.timedelta, grouped_by: str, *, with_runs: bool = True) -> Timeline:
@@ -56,23 +56,23 @@ def fetch_timeline(now: dt.datetime, span: dt.timedelta, grouped_by: str, *, wit
     Six statements: jobs, open runs, past runs, latest runs of frequent jobs, hourly counts, workers.
     """
     low, high = now - span / 2, now + span / 2
-    states = list(_read_scheduled_states(high, MOST_JOBS + 1))
-    is_cut, states = len(states) > MOST_JOBS, states[:MOST_JOBS]
+    states = list(_read_scheduled_states(high, MAX_JOBS + 1))
+    is_cut, states = len(states) > MAX_JOBS, states[:MAX_JOBS]
     starts = ExpectedStarts(high)
     frequent = _frequent_job_ids(states, starts, span / FREQUENT_RUNS_PER_PICTURE)
-    running = list(open_runs()[:MOST_RUNS])
-    past = past_runs_to_draw(low, frequent, MOST_RUNS + 1) if with_runs else []
-    single_since = _single_runs_since(past, low)
-    rows = TimelineRows(low, now, high, single_since, grouped_by)
-    rows.add_runs([run for run in past[:MOST_RUNS] if run.finished_at is not None])
+    running = list(open_runs()[:MAX_RUNS])
+    past = past_runs_to_draw(low, frequent, MAX_RUNS + 1) if with_runs else []
+    single_runs_since = _single_runs_since(past, low)
+    rows = TimelineRows(low, now, high, single_runs_since, grouped_by)
+    rows.add_runs([run for run in past[:MAX_RUNS] if run.finished_at is not None])
     rows.add_open_runs(running if with_runs else [])
-    rows.remember_lanes(latest_runs_of_frequent_jobs(frequent) if with_runs and grouped_by == "worker" else ())
+    rows.record_lanes(latest_runs_of_frequent_jobs(frequent) if with_runs and grouped_by == "worker" else ())
     rows.add_expected_runs(states, frequent, starts)
-    shown = rows.busiest_rows(MOST_ROWS)
+    shown = rows.select_busiest_rows(MAX_ROWS)
     hours = _fetch_run_hours(rows.job_ids_needing_hours(shown), low) if with_runs else []
     rows.add_hours(shown, hours)
-    arranged = arrange_lanes(shown, rows, MOST_BARS)
-    found = first_expected_runs(states, starts, MOST_EXPECTED)
+    arranged = arrange_lanes(shown, rows, MAX_BARS)
+    found = first_expected_runs(states, starts, MAX_EXPECTED_RUNS)
     services = _fetch_live_services()
     collisions = find_pool_collisions(found.runs, states, running, past, services, now)
     return Timeline(
@@ -82,11 +82,11 @@ def fetch_timeline(now: dt.datetime, span: dt.timedelta, grouped_by: str, *, wit
         lanes=arranged.lanes,
         rows_left_out=rows.count - len(shown),
         bars_left_out=arranged.bars_left_out,
-        single_since=single_since,
+        single_runs_since=single_runs_since,
         collisions=collisions,
         collisions_until=found.until,
         slots={service.worker or service.host.name: service.slots for service in services},
-        cut_at=MOST_JOBS if is_cut else None,
+        job_read_limit=MAX_JOBS if is_cut else None,
     )
 
 
@@ -94,10 +94,12 @@ def _read_scheduled_states(until: dt.datetime, limit: int) -> Iterator[JobState]
     """The states of the jobs that run next, with their jobs and groups; only the needed columns. One statement."""
     states = JobState.objects.filter(next_run__lte=until, job__enabled=True, schedule_error="").order_by("next_run")
     groups: dict[int, Group] = {}
-    for state, of_group in read_light_states(states, limit, _STATE, _JOB, [f"job__group__{name}" for name in _GROUP]):
+    for state, of_group in read_partial_states(
+        states, limit, _STATE, _JOB_COLUMNS, [f"job__group__{name}" for name in _GROUP]
+    ):
         job = state.job
         if job.group_id is not None and job.group_id not in groups:
-            groups[job.group_id] = loaded_row(Group, _GROUP, of_group, settings.database)
+            groups[job.group_id] = make_loaded_row(Group, _GROUP, of_group, settings.database)
         job._state.fields_cache["group"] = groups.get(job.group_id or 0)
         yield state
 
@@ -114,8 +116,8 @@ def _frequent_job_ids(states: Iterable[JobState], starts: ExpectedStarts, max_in
 
 def _single_runs_since(past: Sequence[TimelineRun], low: dt.datetime) -> dt.datetime | None:
     """The moment from which on every run was read; None if that is the begin of the picture."""
-    if len(past) > MOST_RUNS:
-        return past[MOST_RUNS - 1].claimed_at
+    if len(past) > MAX_RUNS:
+        return past[MAX_RUNS - 1].claimed_at
     since = past[0].searched_since if past else None
     return since if since is not None and since > low else None
 
@@ -126,4 +128,4 @@ def _fetch_run_hours(job_ids: Sequence[int], since: dt.datetime) -> list[RunHour
 
 
 def _fetch_live_services() -> list[HostService]:
-    return list(live_services().select_related("host").order_by("host__name", "worker")[:MOST_RUNS])
+    return list(live_services().select_related("host").order_by("host__name", "worker")[:MAX_RUNS])

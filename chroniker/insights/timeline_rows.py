@@ -15,7 +15,7 @@ from chroniker.insights.timeline_runs import GroupLabel, JobLabel, TimelineRun
 from chroniker.models import Group, Job, JobState, Run, RunHour, Status
 
 #: Expected runs of one row; a job that is expected more often is a band.
-MOST_EXPECTED = 150
+MAX_EXPECTED_RUNS = 150
 #: The line of busy slots has so many points.
 POINTS = 96
 HOUR = dt.timedelta(hours=1)
@@ -88,9 +88,20 @@ class TimelineRows:
     """Collects the rows of one timeline."""
 
     def __init__(
-        self, low: dt.datetime, now: dt.datetime, high: dt.datetime, single_since: dt.datetime | None, grouped_by: str
+        self,
+        low: dt.datetime,
+        now: dt.datetime,
+        high: dt.datetime,
+        single_runs_since: dt.datetime | None,
+        grouped_by: str,
     ) -> None:
-        self.low, self.now, self.high, self.single_since, self.grouped_by = low, now, high, single_since, grouped_by
+        self.low, self.now, self.high, self.single_runs_since, self.grouped_by = (
+            low,
+            now,
+            high,
+            single_runs_since,
+            grouped_by,
+        )
         self.groups: dict[str, Group | GroupLabel] = {}
         self._found: dict[tuple[str, int], JobRow] = {}
         self._last_lane: dict[int, str] = {}
@@ -116,7 +127,7 @@ class TimelineRows:
             end = max(self.now, min(expected_end_of_run(run, self.now), self.high)) if run.started_at else self.now
             row.bars.append(Bar(start, end, "running" if run.status == Status.RUNNING else "queued", run))
 
-    def remember_lanes(self, runs: Iterable[TimelineRun]) -> None:
+    def record_lanes(self, runs: Iterable[TimelineRun]) -> None:
         """Set the lanes of jobs of which no run was added, from these runs, the newest first."""
         for run in runs:
             self._lane_of_run(run)
@@ -129,14 +140,14 @@ class TimelineRows:
         for state in states:
             row = self._row_of_job(state.job, self._last_lane.get(state.job_id, self._lane_of_job(state.job)))
             row.usual = state.p50
-            starts = starts_of_jobs.first_starts(state, MOST_EXPECTED + 1)
-            if state.job_id in frequent_job_ids or len(starts) > MOST_EXPECTED:
+            starts = starts_of_jobs.first_starts(state, MAX_EXPECTED_RUNS + 1)
+            if state.job_id in frequent_job_ids or len(starts) > MAX_EXPECTED_RUNS:
                 first = max(starts[0], self.now) if starts else self.now
                 row.bands.append(Band(first, self.high, is_expected=True))
             else:
                 row.expected = [start for start in starts if start >= self.now]
 
-    def busiest_rows(self, limit: int) -> list[JobRow]:
+    def select_busiest_rows(self, limit: int) -> list[JobRow]:
         found = sorted(self._found.values(), key=lambda row: (-row.seconds, row.name))[:limit]
         for row in found:
             row.add_expected_bars()
@@ -145,7 +156,7 @@ class TimelineRows:
     def job_ids_needing_hours(self, rows: Iterable[JobRow]) -> list[int]:
         """The jobs that need hourly counts, because some of their runs were not read."""
         ids = {row.job_id for row in rows}
-        return sorted(ids if self.single_since is not None else ids & self._frequent)
+        return sorted(ids if self.single_runs_since is not None else ids & self._frequent)
 
     def add_hours(self, rows: Iterable[JobRow], hours: Iterable[RunHour]) -> None:
         """Bands of the runs that are not shown one by one, in the lane of the job's latest run."""
@@ -154,7 +165,7 @@ class TimelineRows:
             row = by_job.get(hour.job_id)
             if row is None:
                 continue
-            end = self.now if hour.job_id in self._frequent else min(self.single_since or self.low, self.now)
+            end = self.now if hour.job_id in self._frequent else min(self.single_runs_since or self.low, self.now)
             low, high = max(hour.hour, self.low), min(hour.hour + HOUR, end)
             if low < high:
                 bad = hour.failed + hour.timed_out + hour.lost

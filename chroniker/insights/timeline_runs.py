@@ -16,7 +16,7 @@ from chroniker.models import Lease, Run, Status
 #: Runs of any kind among which the past runs are searched.
 MAX_RUNS_SEARCHED = 10_000
 #: Frequent jobs whose successes are not read one by one.
-MOST_FREQUENT = 500
+MAX_FREQUENT_JOBS = 500
 
 _RUN_COLUMNS = ("status", "claimed_at", "started_at", "finished_at", "worker", "host", "executor", "queue")
 _JOB_COLUMNS = ("job_id", "job__name", "job__group", "job__group__name", "job__group__limit")
@@ -72,14 +72,14 @@ def past_runs_to_draw(since: dt.datetime, frequent_job_ids: Collection[int], lim
     searched = Coalesce(bound, Value(since, output_field=DateTimeField()))
     runs = runs.filter(claimed_at__gte=searched).annotate(searched_since=bound)
     if frequent_job_ids:
-        runs = runs.exclude(Q(status=Status.SUCCEEDED) & Q(job__in=sorted(frequent_job_ids)[:MOST_FREQUENT]))
+        runs = runs.exclude(Q(status=Status.SUCCEEDED) & Q(job__in=sorted(frequent_job_ids)[:MAX_FREQUENT_JOBS]))
     return list(_read_timeline_runs(runs.order_by("-claimed_at")[:limit]))
 
 
 def latest_runs_of_frequent_jobs(frequent_job_ids: Collection[int]) -> list[TimelineRun]:
     """The newest runs of frequent jobs, newest first: their successes are not among the past runs."""
     runs = Run.objects.filter(
-        job__in=sorted(frequent_job_ids)[:MOST_FREQUENT], token__gt=F("job__state__last_token") - 3
+        job__in=sorted(frequent_job_ids)[:MAX_FREQUENT_JOBS], token__gt=F("job__state__last_token") - 3
     )
     return list(_read_timeline_runs(runs.filter(parent=None, started_at__isnull=False).order_by("-token")))
 

@@ -11,28 +11,28 @@ from itertools import groupby, islice, pairwise, takewhile
 from django.db.models import TextChoices
 from django.utils.translation import gettext_lazy as _
 
-from chroniker.schedule import ClosedTime, Spec, closed_time_at, next_after
+from chroniker.schedule import ClosedTime, ScheduleSpec, closed_time_at, next_instant_after
 
 DAY = dt.timedelta(days=1)
 #: The rate of a schedule is counted in this time, or in the time of this many instants if that is shorter.
-RATE_SPAN, RATE_INSTANTS = 28 * DAY, 1000
+RATE_SPAN, MAX_RATE_INSTANTS = 28 * DAY, 1000
 
 
 @dataclass(frozen=True, slots=True)
 class Timetable:
     """A schedule with its blackouts and its jitter. A job that is disabled has no times."""
 
-    spec: Spec
+    spec: ScheduleSpec
     closed: tuple[ClosedTime, ...] = ()
     offset: dt.timedelta = dt.timedelta()
     enabled: bool = True
 
     def instants(self, after: dt.datetime) -> Iterator[dt.datetime]:
         """All instants later than ``after``, in blackouts too. Raises ``ScheduleError`` for an invalid schedule."""
-        instant = next_after(self.spec, after) if self.enabled else None
+        instant = next_instant_after(self.spec, after) if self.enabled else None
         while instant is not None:
             yield instant
-            instant = next_after(self.spec, instant)
+            instant = next_instant_after(self.spec, instant)
 
     def blackout_name(self, instant: dt.datetime) -> str:
         """The name of the blackout that contains ``instant``, or an empty text."""
@@ -44,11 +44,13 @@ class Timetable:
         times = takewhile(lambda instant: instant + self.offset <= until, self.instants(after - self.offset))
         return [instant + self.offset for instant in islice(times, limit) if not self.blackout_name(instant)]
 
-    def runs_a_day(self, now: dt.datetime) -> float:
+    def runs_per_day(self, now: dt.datetime) -> float:
         """The average number of starts in a day from now on."""
-        times = list(islice(takewhile(lambda instant: instant <= now + RATE_SPAN, self.instants(now)), RATE_INSTANTS))
+        times = list(
+            islice(takewhile(lambda instant: instant <= now + RATE_SPAN, self.instants(now)), MAX_RATE_INSTANTS)
+        )
         begin, span = now, RATE_SPAN
-        if len(times) == RATE_INSTANTS:
+        if len(times) == MAX_RATE_INSTANTS:
             begin, span = _counted_span(now, times)
         counted = (instant for instant in times if begin < instant <= begin + span)
         return sum(not self.blackout_name(instant) for instant in counted) * (DAY / span)
@@ -72,7 +74,7 @@ class Change(TextChoices):
 
 
 @dataclass(frozen=True, slots=True)
-class ChangedTime:
+class ComparedTime:
     """One scheduled time before and after an edit. A blackout counts as no run."""
 
     instant: dt.datetime
@@ -87,7 +89,7 @@ class ChangedTime:
         return Change.ADDED if self.runs_after else Change.DROPPED
 
 
-def changed_times(old: Timetable | None, new: Timetable, now: dt.datetime, limit: int) -> list[ChangedTime]:
+def compare_scheduled_times(old: Timetable | None, new: Timetable, now: dt.datetime, limit: int) -> list[ComparedTime]:
     """The next ``limit`` scheduled times of both timetables, merged. ``old``: None for a new job."""
     tables = [(table, table is new) for table in (old, new) if table is not None]
     merged = merge(*(_instants_with_side(table, now, is_after) for table, is_after in tables))
@@ -97,7 +99,7 @@ def changed_times(old: Timetable | None, new: Timetable, now: dt.datetime, limit
         names = {is_after: table.blackout_name(instant) for table, is_after in tables if is_after in sides}
         runs = {is_after for is_after, name in names.items() if not name}
         blackout = names.get(True, "") if True in names else names.get(False, "")
-        found.append(ChangedTime(instant, False in runs, True in runs, blackout))
+        found.append(ComparedTime(instant, False in runs, True in runs, blackout))
     return found
 
 
@@ -105,7 +107,7 @@ def _instants_with_side(timetable: Timetable, now: dt.datetime, is_new: bool) ->
     return ((instant, is_new) for instant in timetable.instants(now))
 
 
-def stale_times(
+def find_stale_times(
     changed: Timetable, dependant: Timetable, now: dt.datetime, limit: int
 ) -> tuple[list[dt.datetime], int]:
     """The next scheduled times of ``dependant`` for which ``changed`` has no run since the one before, so that the

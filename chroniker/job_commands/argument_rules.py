@@ -18,7 +18,7 @@ def register(command: str, rule: ArgumentRule) -> None:
     _rules[command] = rule
 
 
-def argument_problem(command: str, words: Sequence[str]) -> str:
+def find_argument_problem(command: str, words: Sequence[str]) -> str:
     """Why the command would refuse these words; empty if it accepts them, or has no rule."""
     rule = _rules.get(command)
     return rule(words) if rule is not None else ""

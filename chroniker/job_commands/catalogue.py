@@ -15,7 +15,7 @@ from django.core.management.base import BaseCommand
 from chroniker.job_commands import policy
 
 #: How many characters of a help text the list shows.
-MAX_HELP = 200
+MAX_HELP_LENGTH = 200
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,24 +28,24 @@ class AvailableCommand:
 def available_commands() -> list[AvailableCommand]:
     """All allowed commands by app; those of Django come last."""
     found = [
-        AvailableCommand(name, app_of(name), static_help(name))
+        AvailableCommand(name, app_of_command(name), read_static_help(name))
         for name in get_commands()
         if policy.denial_reason(name) is None
     ]
     return sorted(found, key=lambda offer: (offer.app.startswith("django."), offer.app, offer.name))
 
 
-def app_of(command: str) -> str:
+def app_of_command(command: str) -> str:
     """The app of the command, as in ``INSTALLED_APPS``."""
     found: object = get_commands()[command]  # Django also accepts command objects
     return found if isinstance(found, str) else type(found).__module__.partition(".management.")[0]
 
 
-def static_help(command: str) -> str:
+def read_static_help(command: str) -> str:
     """The ``help`` of the command's class on one line, if its own file contains it as a literal."""
-    source = _source_file(app_of(command), command)
+    source = _source_file(app_of_command(command), command)
     text = " ".join((_read_help(source) if source else "").split())
-    return text if len(text) <= MAX_HELP else text[: MAX_HELP - 1] + "…"
+    return text if len(text) <= MAX_HELP_LENGTH else text[: MAX_HELP_LENGTH - 1] + "…"
 
 
 def _source_file(app: str, command: str) -> Path | None:

@@ -22,7 +22,7 @@ from chroniker.job_commands import placeholders
 from chroniker.job_commands.placeholders import Values
 
 #: Prefix of the variables that the run sets.
-RESERVED = "CHRONIKER_"
+RESERVED_PREFIX = "CHRONIKER_"
 
 #: Variables that can make a program run any code, so they need raw commands. Other programs have more such variables.
 CODE_VARIABLES = (
@@ -51,7 +51,7 @@ def parse_variables(text: str) -> dict[str, str]:
     for number, name, value in _split_lines(text, _("Write NAME=value.")):
         _refuse_repeated(number, name, found)
         try:
-            number_of_placeholders += len(placeholders.extract(value)[1])
+            number_of_placeholders += len(placeholders.extract_placeholders(value)[1])
             placeholders.fill(value, placeholders.SAMPLE_VALUES)
         except CommandRefused as refusal:
             raise _refusal(number, str(refusal), "") from refusal
@@ -152,7 +152,7 @@ def _split_lines(text: str, hint: str) -> Iterator[tuple[int, str, str]]:
             raise _refusal(
                 number, _("“%(name)s” is not a valid name.") % {"name": name}, _("Use letters, digits and _.")
             )
-        if name.upper().startswith(RESERVED):
+        if name.upper().startswith(RESERVED_PREFIX):
             raise _refusal(
                 number, _("“%(name)s” is reserved.") % {"name": name}, _("Names must not begin with CHRONIKER_.")
             )

@@ -8,19 +8,19 @@ from collections.abc import Callable, Sequence
 from django.utils.translation import gettext as _
 
 #: Whether a command with these words hands its work over.
-Predicate = Callable[[Sequence[str]], bool]
+HandOverPredicate = Callable[[Sequence[str]], bool]
 
-_predicates: dict[str, Predicate] = {}
+_hand_over_predicates: dict[str, HandOverPredicate] = {}
 
 
-def register(command: str, predicate: Predicate) -> None:
+def register(command: str, predicate: HandOverPredicate) -> None:
     """Register a command that may hand its work over. Call it in ``AppConfig.ready``."""
-    _predicates[command] = predicate
+    _hand_over_predicates[command] = predicate
 
 
-def hands_work_over(command: str, args: str) -> bool:
+def is_work_handed_over(command: str, args: str) -> bool:
     """Whether a job or run of this command, with this line of arguments, hands its work over."""
-    predicate = _predicates.get(command)
+    predicate = _hand_over_predicates.get(command)
     if predicate is None:
         return False
     try:
@@ -31,4 +31,4 @@ def hands_work_over(command: str, args: str) -> bool:
 
 def hand_over_note(command: str, args: str) -> str:
     """The note that pages and commands show about a handed-over run; empty for all other jobs."""
-    return _("handed over, not tracked") if hands_work_over(command, args) else ""
+    return _("handed over, not tracked") if is_work_handed_over(command, args) else ""

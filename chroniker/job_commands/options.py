@@ -17,12 +17,24 @@ from typing import Any, NoReturn
 from django.core.management.base import BaseCommand, CommandParser, DjangoHelpFormatter
 from django.utils.translation import gettext as _
 
-from chroniker.exceptions import CommandUnreadable
+from chroniker.exceptions import CommandLoadError
 from chroniker.job_commands import argument_rules, catalogue, policy
 
 #: Conversions without side effects. Others may open files or query a database; only the run applies them.
-_PURE = (None, str, int, float, complex, bool, Decimal, uuid.UUID, pathlib.Path, pathlib.PurePath, os.fspath)
-_EVERY_COMMANDS = frozenset(DjangoHelpFormatter.show_last) | {"-h", "--help"}
+_SIDE_EFFECT_FREE_TYPES = (
+    None,
+    str,
+    int,
+    float,
+    complex,
+    bool,
+    Decimal,
+    uuid.UUID,
+    pathlib.Path,
+    pathlib.PurePath,
+    os.fspath,
+)
+_COMMON_OPTIONS = frozenset(DjangoHelpFormatter.show_last) | {"-h", "--help"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,7 +54,7 @@ class CommandDescription:
     options: list[Option]
 
 
-class _Invalid(Exception):
+class _InvalidArguments(Exception):
     """The error message of argparse."""
 
 
@@ -51,10 +63,10 @@ class _PrintsTextOnly(Exception):
 
 
 def describe_command(command: str) -> CommandDescription:
-    """The command's help and options. Raises ``CommandRefused`` or ``CommandUnreadable``."""
+    """The command's help and options. Raises ``CommandRefused`` or ``CommandLoadError``."""
     loaded, parser = _load_command_and_parser(command)
     shown = [action for action in parser._actions if action.help is not argparse.SUPPRESS]
-    return CommandDescription(str(loaded.help or "").strip(), [_option_of(action, parser) for action in shown])
+    return CommandDescription(str(loaded.help or "").strip(), [_make_option(action, parser) for action in shown])
 
 
 def argument_error(command: str, args: str) -> str | None:
@@ -63,7 +75,7 @@ def argument_error(command: str, args: str) -> str | None:
     Raises ``CommandRefused`` like ``policy.management_argv``.
     """
     words = policy.management_argv(command, args)[1:]
-    return parser_error(command, args) or argument_rules.argument_problem(command, words) or None
+    return parser_error(command, args) or argument_rules.find_argument_problem(command, words) or None
 
 
 def parser_error(command: str, args: str) -> str | None:
@@ -76,11 +88,11 @@ def parser_error(command: str, args: str) -> str | None:
     try:
         loaded, parser = _load_command_and_parser(name)
         overrides = _overrides_of_run_from_argv(type(loaded))
-        if overrides is None or _may_be_read_by(overrides, words) or _reads_files(parser, words):
+        if overrides is None or _may_override_read_words(overrides, words) or _reads_argument_files(parser, words):
             return None  # it parses the line itself
         _remove_side_effects(parser)
         parser.parse_args(words)
-    except _Invalid as error:
+    except _InvalidArguments as error:
         message = _("“%(command)s” does not accept this: %(error)s.")
         return message % {"command": name, "error": str(error).rstrip(".")} + _suggestion(words, parser)
     except (Exception, SystemExit):  # foreign code may raise anything, and must not make the form fail
@@ -96,7 +108,7 @@ def _load_command_and_parser(command: str) -> tuple[BaseCommand, CommandParser]:
     except (Exception, SystemExit) as error:
         message = _("The code of “%(command)s” cannot be loaded here: %(type)s: %(error)s")
         names = {"command": command, "type": type(error).__name__, "error": error}
-        raise CommandUnreadable(message % names) from error
+        raise CommandLoadError(message % names) from error
 
 
 def _overrides_of_run_from_argv(command: type[BaseCommand]) -> list[CodeType] | None:
@@ -113,7 +125,7 @@ def _overrides_of_run_from_argv(command: type[BaseCommand]) -> list[CodeType] | 
     return None
 
 
-def _may_be_read_by(overrides: Sequence[CodeType], words: Sequence[str]) -> bool:
+def _may_override_read_words(overrides: Sequence[CodeType], words: Sequence[str]) -> bool:
     """Whether an override may read one of these words itself: its code contains the word as a literal."""
     literals = {text for code in overrides for text in _text_literals(code)}
     return any(word in literals or word.partition("=")[0] in literals for word in words)
@@ -127,13 +139,13 @@ def _text_literals(code: CodeType) -> Iterator[str]:
             yield from _text_literals(constant)
 
 
-def _option_of(action: argparse.Action, parser: CommandParser) -> Option:
+def _make_option(action: argparse.Action, parser: CommandParser) -> Option:
     return Option(
         names=", ".join(action.option_strings) + _values_text(action),
         help=_help_text(action, parser),
         required=action.required and bool(action.option_strings),
         default=_default_text(action),
-        common=bool(_EVERY_COMMANDS.intersection(action.option_strings)),
+        common=bool(_COMMON_OPTIONS.intersection(action.option_strings)),
     )
 
 
@@ -171,39 +183,39 @@ def _help_text(action: argparse.Action, parser: CommandParser) -> str:
 
 def _remove_side_effects(parser: argparse.ArgumentParser) -> None:
     """Replace everything in the parser that has side effects."""
-    vars(parser).update(error=_raise_invalid, exit=_raise_ends)
+    vars(parser).update(error=_raise_invalid, exit=_raise_prints_text_only)
     for action in parser._actions:
         if isinstance(action, argparse._SubParsersAction):
             for each in set(action.choices.values()):
                 _remove_side_effects(each)
             continue
         if isinstance(action, argparse._HelpAction | argparse._VersionAction):
-            action.__class__ = _EndAction  # type: ignore[assignment]
+            action.__class__ = _PrintTextAction  # type: ignore[assignment]
         elif type(action).__module__ != "argparse":
-            action.__class__ = _NoAction
-        if action.type not in _PURE:
+            action.__class__ = _IgnoredAction
+        if action.type not in _SIDE_EFFECT_FREE_TYPES:
             action.type = action.choices = None
 
 
 def _raise_invalid(message: str) -> NoReturn:
-    raise _Invalid(message)
+    raise _InvalidArguments(message)
 
 
-def _raise_ends(*args: Any, **kwargs: Any) -> NoReturn:
+def _raise_prints_text_only(*args: Any, **kwargs: Any) -> NoReturn:
     raise _PrintsTextOnly
 
 
-class _NoAction(argparse.Action):
+class _IgnoredAction(argparse.Action):
     def __call__(self, *args: Any, **kwargs: Any) -> None:
         pass
 
 
-class _EndAction(argparse.Action):
+class _PrintTextAction(argparse.Action):
     def __call__(self, *args: Any, **kwargs: Any) -> NoReturn:
         raise _PrintsTextOnly
 
 
-def _reads_files(parser: argparse.ArgumentParser, words: Sequence[str]) -> bool:
+def _reads_argument_files(parser: argparse.ArgumentParser, words: Sequence[str]) -> bool:
     prefixes = parser.fromfile_prefix_chars or ""
     return any(word[:1] in prefixes for word in words if word)
 

@@ -14,10 +14,10 @@ from django.utils.translation import gettext as _
 from chroniker.exceptions import CommandRefused, ScheduleError
 from chroniker.schedule.zones import zone
 
-LONGEST_SHIFT = dt.timedelta(days=3660)
+MAX_SHIFT = dt.timedelta(days=3660)
 
-_ONE = re.compile(r'\s*\|\s*(?P<name>[A-Za-z_]*)\s*(?::\s*(?:"(?P<value>[^"]*)")?)?')
-_SHIFT = re.compile(r"(?P<number>[+-]?\d{1,9})(?P<unit>[wdhms])\Z")
+_FILTER_PATTERN = re.compile(r'\s*\|\s*(?P<name>[A-Za-z_]*)\s*(?::\s*(?:"(?P<value>[^"]*)")?)?')
+_SHIFT_PATTERN = re.compile(r"(?P<number>[+-]?\d{1,9})(?P<unit>[wdhms])\Z")
 _UNITS = {"w": "weeks", "d": "days", "h": "hours", "m": "minutes", "s": "seconds"}
 
 
@@ -33,7 +33,7 @@ class PlaceholderFilter:
         if not isinstance(input_value, dt.datetime):
             return input_value
         try:
-            return (_TO_TIME.get(self.name) or _TO_TEXT[self.name])(input_value, self.value)
+            return (_TIME_FILTERS.get(self.name) or _TEXT_FILTERS[self.name])(input_value, self.value)
         except (OverflowError, ValueError):
             text = _("The placeholder's filter %(filter)s leads beyond the calendar.")
             raise CommandRefused(text % {"filter": f"{self.name}:“{self.value}”"}) from None
@@ -45,12 +45,12 @@ def read_filters(text: str, position: int, name: str, *, is_time: bool) -> tuple
     Raises ``CommandRefused``, with a correct form, for a filter that is unknown, has a wrong value or cannot follow.
     """
     found: list[PlaceholderFilter] = []
-    while (one := _ONE.match(text, position)) is not None:
+    while (one := _FILTER_PATTERN.match(text, position)) is not None:
         each = PlaceholderFilter(one["name"], one["value"] or "")
         if found and found[-1].name == "default":
             raise CommandRefused(_("In {{ %(name)s }} the filter “default” must be the last one.") % {"name": name})
         _check_filter(each, name, has_value=one["value"] is not None, is_time=is_time)
-        is_time = is_time and each.name in _TO_TIME
+        is_time = is_time and each.name in _TIME_FILTERS
         found.append(each)
         position = one.end()
     return tuple(found), position
@@ -69,17 +69,17 @@ def _check_filter(checked_filter: PlaceholderFilter, name: str, *, has_value: bo
     if has_value != bool(example) or (has_value and not checked_filter.value and checked_filter.name != "default"):
         form = f'|{checked_filter.name}:"{example}"' if example else f"|{checked_filter.name}"
         raise CommandRefused(_("In {{ %(name)s }} write the filter like %(form)s.") % {**words, "form": form})
-    problem = _VALUES[checked_filter.name](checked_filter.value) if checked_filter.name in _VALUES else ""
+    problem = _VALUE_CHECKS[checked_filter.name](checked_filter.value) if checked_filter.name in _VALUE_CHECKS else ""
     if problem:
         raise CommandRefused(_("In {{ %(name)s }}: %(problem)s") % {**words, "problem": problem})
 
 
 def _shift_problem(value: str) -> str:
-    shift = _SHIFT.match(value)
+    shift = _SHIFT_PATTERN.match(value)
     if shift is None:
         return _("“%(value)s” is no shift; write a number and w, d, h, m or s, such as -1d.") % {"value": value[:40]}
     with suppress(OverflowError):
-        if abs(_to_timedelta(shift)) <= LONGEST_SHIFT:
+        if abs(_to_timedelta(shift)) <= MAX_SHIFT:
             return ""
     return _("the shift “%(value)s” is longer than 3,660 days.") % {"value": value}
 
@@ -87,7 +87,7 @@ def _shift_problem(value: str) -> str:
 def _start_problem(value: str) -> str:
     return (
         ""
-        if value in _STARTS
+        if value in _UNIT_STARTS
         else _("“%(value)s” is no unit; there is: hour, day, week, month.") % {"value": value[:40]}
     )
 
@@ -106,7 +106,7 @@ def _to_timedelta(shift: re.Match[str]) -> dt.timedelta:
 
 def _shift_moment(moment: dt.datetime, value: str) -> dt.datetime:
     """Weeks and days keep the wall-clock time; hours, minutes and seconds are real time."""
-    shift = _SHIFT.match(value)
+    shift = _SHIFT_PATTERN.match(value)
     assert shift is not None
     if shift["unit"] in "wd":
         return _moment_of_wall_time(moment.replace(tzinfo=None) + _to_timedelta(shift), moment.tzinfo)
@@ -118,11 +118,11 @@ def _moment_of_wall_time(wall: dt.datetime, tz: dt.tzinfo | None) -> dt.datetime
     return wall.replace(tzinfo=tz, fold=0).astimezone(dt.UTC).astimezone(tz)
 
 
-def _start_of(moment: dt.datetime, value: str) -> dt.datetime:
+def _start_of_time_unit(moment: dt.datetime, value: str) -> dt.datetime:
     if value == "hour":  # the start of the real hour, also of a repeated one
         return moment.replace(minute=0, second=0, microsecond=0)
     return _moment_of_wall_time(
-        _STARTS[value](moment.replace(tzinfo=None, hour=0, minute=0, second=0, microsecond=0)), moment.tzinfo
+        _UNIT_STARTS[value](moment.replace(tzinfo=None, hour=0, minute=0, second=0, microsecond=0)), moment.tzinfo
     )
 
 
@@ -132,23 +132,23 @@ def _format_date(moment: dt.datetime, value: str) -> str:
 
 
 #: The start of the unit, as wall-clock time, from a midnight. Weeks begin on Monday (ISO 8601).
-_STARTS: dict[str, Callable[[dt.datetime], dt.datetime]] = {
+_UNIT_STARTS: dict[str, Callable[[dt.datetime], dt.datetime]] = {
     "hour": lambda midnight: midnight,
     "day": lambda midnight: midnight,
     "week": lambda midnight: midnight - dt.timedelta(days=midnight.weekday()),
     "month": lambda midnight: midnight.replace(day=1),
 }
-_TO_TIME: dict[str, Callable[[dt.datetime, str], dt.datetime]] = {
+_TIME_FILTERS: dict[str, Callable[[dt.datetime, str], dt.datetime]] = {
     "zone": lambda moment, value: moment.astimezone(zone(value)),
     "shift": _shift_moment,
-    "start_of": _start_of,
+    "start_of": _start_of_time_unit,
 }
-_TO_TEXT: dict[str, Callable[[dt.datetime, str], str]] = {
+_TEXT_FILTERS: dict[str, Callable[[dt.datetime, str], str]] = {
     "date": _format_date,
     "iso": lambda moment, value: moment.isoformat(),
     "epoch": lambda moment, value: str(int(moment.timestamp())),
 }
-_VALUES = {"shift": _shift_problem, "start_of": _start_problem, "zone": _zone_problem}
+_VALUE_CHECKS = {"shift": _shift_problem, "start_of": _start_problem, "zone": _zone_problem}
 #: Each filter with an example of its value; empty: it takes none.
 FILTER_EXAMPLES = {
     "date": "Y-m-d", "iso": "", "epoch": "", "zone": "UTC", "shift": "-1d", "start_of": "day", "default": "none",

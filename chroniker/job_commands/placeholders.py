@@ -28,7 +28,7 @@ Values = Mapping[str, "dt.datetime | str | None"]
 TIME_NAMES = ("scheduled_for", "covered_until", "interval_start", "last_success")
 PLACEHOLDER_NAMES = (*TIME_NAMES, "job", "job_id", "run_id", "token", "attempt", "trigger", "host")
 #: How many placeholders a field may have, and how many characters a word whose placeholders are filled in.
-MAX_PLACEHOLDERS, LONGEST_WORD = 50, 8192
+MAX_PLACEHOLDERS, MAX_WORD_LENGTH = 50, 8192
 
 #: Stands for a placeholder in a text, with its number added.
 _FIRST_MARK = 0xE000
@@ -55,7 +55,7 @@ class Placeholder:
         return found.isoformat() if isinstance(found, dt.datetime) else found
 
 
-def extract(text: str) -> tuple[str, list[Placeholder]]:
+def extract_placeholders(text: str) -> tuple[str, list[Placeholder]]:
     """The text with one private-use character for each placeholder, and the placeholders in this order.
 
     Raises ``CommandRefused`` for a placeholder that cannot be read, and for too many of them.
@@ -86,27 +86,27 @@ def extract(text: str) -> tuple[str, list[Placeholder]]:
 
 
 def has_placeholder_mark(word: str) -> bool:
-    """Whether this word of a text from ``extract`` contains a placeholder."""
+    """Whether this word of a text from ``extract_placeholders`` contains a placeholder."""
     return _MARK_PATTERN.search(word) is not None
 
 
 def fill_word(word: str, placeholders: Sequence[Placeholder], values: Values) -> str:
-    """Fill in a word of a text from ``extract``. Raises ``CommandRefused`` if it becomes too long."""
+    """Fill in a word of a text from ``extract_placeholders``. Raises ``CommandRefused`` if it becomes too long."""
     if not placeholders:
         return word
     filled = _MARK_PATTERN.sub(lambda mark: placeholders[ord(mark[0]) - _FIRST_MARK].value(values), word)
-    if len(filled) > LONGEST_WORD:
+    if len(filled) > MAX_WORD_LENGTH:
         text = _(
             "An argument or value has %(n)d characters after its placeholders are filled in; "
             "at most %(max)d are allowed."
         )
-        raise CommandRefused(text % {"n": len(filled), "max": LONGEST_WORD})
+        raise CommandRefused(text % {"n": len(filled), "max": MAX_WORD_LENGTH})
     return filled
 
 
 def fill(text: str, values: Values) -> str:
     """A text that is not split into words, with its values."""
-    marked, found = extract(text)
+    marked, found = extract_placeholders(text)
     return fill_word(marked, found, values)
 
 
@@ -126,7 +126,7 @@ def warnings(*texts: str) -> list[str]:
     return found
 
 
-def values_of(run: CurrentRun, host: str) -> Values:
+def placeholder_values_of_run(run: CurrentRun, host: str) -> Values:
     """The values for a run. Raises ``CommandRefused`` if this host does not know the time zone."""
     try:
         local = zone(run.timezone)
@@ -153,6 +153,6 @@ def _unreadable_error(text: str) -> CommandRefused:
 
 _SOME_TIME = dt.datetime(2026, 1, 1, 3, tzinfo=dt.UTC)
 #: Values for the validation of a job, when there is no run.
-SAMPLE_VALUES = values_of(
+SAMPLE_VALUES = placeholder_values_of_run(
     CurrentRun(1, "job", "UTC", UUID(int=0), 1, 1, "SCHEDULE", _SOME_TIME, _SOME_TIME, _SOME_TIME, _SOME_TIME), "host"
 )

@@ -43,7 +43,7 @@ def management_argv(command: str, args: str, values: Values = SAMPLE_VALUES) -> 
     """
     if reason := denial_reason(command):
         raise CommandRefused(reason)
-    marked, found = placeholders.extract(args)
+    marked, found = placeholders.extract_placeholders(args)
     argv = [placeholders.fill_word(word, found, values) for word in split_words(marked, _("The argument line"))]
     if not settings.raw_commands_allowed and (option := _find_code_option(argv)):
         message = _(
@@ -87,7 +87,7 @@ def raw_argv(raw_command: str, values: Values = SAMPLE_VALUES) -> tuple[str, ...
     """The program and its arguments, with these values. Raises ``CommandRefused`` while raw commands are disabled."""
     if not settings.raw_commands_allowed:
         raise CommandRefused(_("Raw commands are disabled here (CHRONIKER_DISABLE_RAW_COMMAND)."))
-    marked, found = placeholders.extract(raw_command)
+    marked, found = placeholders.extract_placeholders(raw_command)
     argv = split_words(marked, _("The raw command"))
     if not argv:
         raise CommandRefused(_("The raw command is empty."))
@@ -97,13 +97,13 @@ def raw_argv(raw_command: str, values: Values = SAMPLE_VALUES) -> tuple[str, ...
 
 
 #: How many characters a command line may have to be stored with its run. MariaDB refuses statements of 16 MB.
-LONGEST_RECORDED = 16_384
+MAX_RECORDED_LENGTH = 16_384
 
 
 def planned_argv(command: str, raw_command: str, args: str) -> list[str] | None:
     """The words of a command line, for the record of a run; the rules are not checked. ``None``: they cannot be split,
     are too long, or are known only when the run starts."""
-    if len(args) + len(raw_command) > LONGEST_RECORDED:  # long texts are not split, and not kept in the cache
+    if len(args) + len(raw_command) > MAX_RECORDED_LENGTH:  # long texts are not split, and not kept in the cache
         return None
     words = _split_command(command, raw_command, args)
     return None if words is None else argv_if_short(words)
@@ -112,7 +112,7 @@ def planned_argv(command: str, raw_command: str, args: str) -> list[str] | None:
 @functools.lru_cache(maxsize=4096)
 def _split_command(command: str, raw_command: str, args: str) -> tuple[str, ...] | None:
     try:
-        marked, found = placeholders.extract(raw_command or args)
+        marked, found = placeholders.extract_placeholders(raw_command or args)
         words = shlex.split(marked)
     except (ValueError, CommandRefused):
         return None
@@ -121,7 +121,7 @@ def _split_command(command: str, raw_command: str, args: str) -> tuple[str, ...]
 
 def argv_if_short(argv: Sequence[str]) -> list[str] | None:
     """These words, if they are short enough for the record of a run."""
-    return [*argv] if sum(map(len, argv)) <= LONGEST_RECORDED else None
+    return [*argv] if sum(map(len, argv)) <= MAX_RECORDED_LENGTH else None
 
 
 def _matches(command: str, patterns: Sequence[str]) -> bool:

@@ -11,7 +11,7 @@ from chroniker.job_commands.environment import SecretSource, parse_secrets
 
 MASK = "••••••"
 #: A shorter value is not masked: it would be found by accident in many texts, and its mask would reveal the value.
-SHORTEST = 4
+MIN_MASKED_LENGTH = 4
 
 
 def mask_secrets(text: str, secret_lines: str) -> str:
@@ -26,7 +26,7 @@ def mask_secrets(text: str, secret_lines: str) -> str:
     return text
 
 
-def mask_values(lines: str) -> str:
+def mask_variable_values(lines: str) -> str:
     """``NAME=value`` lines with every value replaced. A line without a name is replaced as a whole."""
     return "\n".join(_mask_value(line) for line in lines.splitlines())
 
@@ -45,7 +45,7 @@ def secret_values(secret_lines: str) -> list[str]:
     except CommandRefused:  # written by older code, or without the model's validation
         return []
     values = {value for source in sources if isinstance(value := _read_secret(source), str)}
-    return sorted((value for value in values if len(value) >= SHORTEST), key=len, reverse=True)
+    return sorted((value for value in values if len(value) >= MIN_MASKED_LENGTH), key=len, reverse=True)
 
 
 def _read_secret(source: SecretSource) -> object:

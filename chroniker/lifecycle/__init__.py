@@ -9,38 +9,38 @@ Belongs here: every change of a run's state, a lease or a job state, and the eve
 rules whether a job may run (``eligibility``), handing runs to executors (``executors``), and loops (``scheduler``).
 """
 
-from chroniker.lifecycle.activations import pass_over_waiting_activations
+from chroniker.lifecycle.activations import end_activations_without_run
 from chroniker.lifecycle.adoption import adopt_jobs, stop_all_claimed_runs
 from chroniker.lifecycle.alert_mutes import mute, unmute
 from chroniker.lifecycle.alert_watch import (
-    count_lateness_from_now,
-    make_alerts_due_after_changes,
-    record_settings_pause,
+    record_pause_by_settings,
+    schedule_alert_checks_after_changes,
+    set_lateness_start_to_now,
     update_due_alerts,
 )
 from chroniker.lifecycle.backfills import add_backfill, cancel_backfill, fail_backfill, make_backfill_retry_due_now
-from chroniker.lifecycle.booking import book_jobs, is_host_local_error, suspend_schedule
+from chroniker.lifecycle.booking import book_next_instants, is_host_local_error, suspend_schedule
 from chroniker.lifecycle.claim import claim
-from chroniker.lifecycle.clock_jump import restart_after_clock_jump
+from chroniker.lifecycle.clock_jump import reset_deadlines_after_clock_jump
 from chroniker.lifecycle.close import Outcome, cancel_unstarted_runs, finish, release_kept_lease
-from chroniker.lifecycle.deletion import delete_jobs, jobs_to_delete
+from chroniker.lifecycle.deletion import delete_jobs, find_jobs_to_delete
 from chroniker.lifecycle.dispatch_state import (
-    correct_queues,
-    leave_to_required_host,
+    record_actual_queues,
+    record_dispatch_failures,
     record_dispatched,
-    record_not_accepted,
-    reserve_for_redispatch,
+    record_wait_for_required_host,
+    reserve_claims_for_redispatch,
 )
 from chroniker.lifecycle.events import add_run_event
 from chroniker.lifecycle.expiry import expire_runs
 from chroniker.lifecycle.holds import resume_jobs
 from chroniker.lifecycle.hourly_counts import count_closed_runs
-from chroniker.lifecycle.imported_history import create_state_with_reserved_tokens, record_history
+from chroniker.lifecycle.imported_history import create_state_with_reserved_tokens, insert_imported_runs
 from chroniker.lifecycle.monitor_counts import record_monitor_count
 from chroniker.lifecycle.pending_retries import cancel_retry, make_retry_due_now
 from chroniker.lifecycle.planned_rows import Plan
 from chroniker.lifecycle.renewal import renew
-from chroniker.lifecycle.start import Started, correct_argv, start
+from chroniker.lifecycle.start import Started, record_executed_argv, start
 from chroniker.lifecycle.stop import request_stop, request_stops
 from chroniker.lifecycle.transactions import wait_for_state_locks
 
@@ -51,40 +51,40 @@ __all__ = [
     "add_backfill",
     "add_run_event",
     "adopt_jobs",
-    "book_jobs",
+    "book_next_instants",
     "cancel_backfill",
     "cancel_retry",
     "cancel_unstarted_runs",
     "claim",
-    "correct_argv",
-    "correct_queues",
     "count_closed_runs",
-    "count_lateness_from_now",
     "create_state_with_reserved_tokens",
     "delete_jobs",
+    "end_activations_without_run",
     "expire_runs",
     "fail_backfill",
+    "find_jobs_to_delete",
     "finish",
+    "insert_imported_runs",
     "is_host_local_error",
-    "jobs_to_delete",
-    "leave_to_required_host",
-    "make_alerts_due_after_changes",
     "make_backfill_retry_due_now",
     "make_retry_due_now",
     "mute",
-    "pass_over_waiting_activations",
+    "record_actual_queues",
+    "record_dispatch_failures",
     "record_dispatched",
-    "record_history",
+    "record_executed_argv",
     "record_monitor_count",
-    "record_not_accepted",
-    "record_settings_pause",
+    "record_pause_by_settings",
+    "record_wait_for_required_host",
     "release_kept_lease",
     "renew",
     "request_stop",
     "request_stops",
-    "reserve_for_redispatch",
-    "restart_after_clock_jump",
+    "reserve_claims_for_redispatch",
+    "reset_deadlines_after_clock_jump",
     "resume_jobs",
+    "schedule_alert_checks_after_changes",
+    "set_lateness_start_to_now",
     "start",
     "stop_all_claimed_runs",
     "suspend_schedule",

@@ -14,7 +14,7 @@ from uuid import UUID
 from django.db.models import Case, Exists, OuterRef, Q, UUIDField, Value, When
 
 from chroniker.clock.database_clock import database_now
-from chroniker.eligibility.waiting_activations import all_waiting_activations, row_if_too_many_wait
+from chroniker.eligibility.waiting_activations import all_waiting_activations, row_if_too_many_activations_wait
 from chroniker.lifecycle.bulk import write_states
 from chroniker.lifecycle.planned_rows import Plan
 from chroniker.lifecycle.transactions import lock_rows, transactional
@@ -23,37 +23,39 @@ from chroniker.models.alert_fields import alert_rules_of
 from chroniker.reasons import Code
 
 #: After more triggers in a row than this, the jobs probably start each other in a cycle.
-MOST_DEEP = 50
+MAX_TRIGGER_DEPTH = 50
 #: One statement ends at most this many rows.
 MAX_IDS_PER_STATEMENT = 10_000
 #: When a chain ends, it starts other jobs only if its first attempt had one of these triggers.
-STARTING = (Trigger.SCHEDULE, Trigger.MANUAL, Trigger.EVENT)
+ORIGINS_THAT_FIRE_TRIGGERS = (Trigger.SCHEDULE, Trigger.MANUAL, Trigger.EVENT)
 
 PASSED, REFUSED = Activation.Outcome.PASSED, Activation.Outcome.REFUSED
 
 
-def insert_for_ended_chains(ended_runs: Iterable[Run], states: Iterable[JobState], now: dt.datetime) -> None:
+def insert_activations_of_ended_chains(ended_runs: Iterable[Run], states: Iterable[JobState], now: dt.datetime) -> None:
     """Insert the activations of chains that have ended with these runs, and of chains whose pending retry was cancelled
     in these states. Call it in the transaction that ends the chains.
 
     Each of these runs ends its chain, so no other call inserts activations with that cause. Two statements if the jobs
     have triggers; none for runs with ``has_triggers`` false.
     """
-    ended = [run for run in ended_runs if run.origin in STARTING and run.__dict__.get("has_triggers", True)]
-    ended += _last_attempts_of_dropped_chains(states)
+    ended = [
+        run for run in ended_runs if run.origin in ORIGINS_THAT_FIRE_TRIGGERS and run.__dict__.get("has_triggers", True)
+    ]
+    ended += _read_last_attempts_of_cancelled_chains(states)
     if ended:
         _insert_activations(ended, now)
 
 
-def _last_attempts_of_dropped_chains(states: Iterable[JobState]) -> list[Run]:
+def _read_last_attempts_of_cancelled_chains(states: Iterable[JobState]) -> list[Run]:
     """The last attempts of the chains whose pending retry was cancelled. One statement; none without such chains."""
     chains = Q()
     for state in states:
-        if state.dropped_chain is not None:
-            chains |= Q(job=state.pk, chain=state.dropped_chain[0])
+        if state.cancelled_chain is not None:
+            chains |= Q(job=state.pk, chain=state.cancelled_chain[0])
     if not chains:
         return []
-    attempts = Run.objects.filter(chains, slot="", origin__in=STARTING).exclude(status=Status.SKIPPED)
+    attempts = Run.objects.filter(chains, slot="", origin__in=ORIGINS_THAT_FIRE_TRIGGERS).exclude(status=Status.SKIPPED)
     has_triggers = Exists(JobTrigger.objects.filter(source=OuterRef("job")))
     rows = attempts.filter(has_triggers).select_related("job").order_by("job", "token")
     return list({run.job_id: run for run in rows}.values())
@@ -62,18 +64,18 @@ def _last_attempts_of_dropped_chains(states: Iterable[JobState]) -> list[Run]:
 def _insert_activations(ended_runs: Sequence[Run], now: dt.datetime) -> None:
     triggers = defaultdict(list)
     rows = JobTrigger.objects.filter(source__in={run.job_id for run in ended_runs}).select_related("target__group")
-    for trigger in rows.annotate(is_full=Exists(row_if_too_many_wait(OuterRef("target")))).order_by("pk"):
+    for trigger in rows.annotate(is_full=Exists(row_if_too_many_activations_wait(OuterRef("target")))).order_by("pk"):
         triggers[trigger.source_id].append(trigger)
     made = [
         _make_activation(run, trigger, now)
         for run in ended_runs
         for trigger in triggers[run.job_id]
-        if _fires_trigger(run, trigger)
+        if _does_run_fire_trigger(run, trigger)
     ]
     Activation.objects.bulk_create(made)
 
 
-def _fires_trigger(run: Run, trigger: JobTrigger) -> bool:
+def _does_run_fire_trigger(run: Run, trigger: JobTrigger) -> bool:
     results = {
         TriggerOn.SUCCEEDED: (Status.SUCCEEDED,),
         TriggerOn.FAILED: BAD,
@@ -92,24 +94,24 @@ def _make_activation(run: Run, trigger: Any, now: dt.datetime) -> Activation:
         depth=run.depth + 1,
         made_at=now,
     )
-    if row.depth > MOST_DEEP:
-        mark_as_ended_before_insert(row, REFUSED, Code.TOO_DEEP)
+    if row.depth > MAX_TRIGGER_DEPTH:
+        mark_unsaved_activation_as_ended(row, REFUSED, Code.TOO_DEEP)
     elif not trigger.target.enabled:
-        mark_as_ended_before_insert(row, PASSED, Code.DISABLED)
+        mark_unsaved_activation_as_ended(row, PASSED, Code.DISABLED)
     elif trigger.is_full:
-        mark_as_ended_before_insert(row, REFUSED, Code.TOO_MANY)
+        mark_unsaved_activation_as_ended(row, REFUSED, Code.TOO_MANY)
     else:
-        set_late_at(row, trigger.target)
+        set_lateness_check_time(row, trigger.target)
     return row
 
 
-def set_late_at(activation: Activation, target: Job) -> None:
+def set_lateness_check_time(activation: Activation, target: Job) -> None:
     """Set the time at which a tick checks whether the activation has waited too long. The row is not inserted yet."""
     limit = alert_rules_of(target).late_after
     activation.late_at = activation.made_at + limit if limit is not None else None
 
 
-def mark_as_ended_before_insert(activation: Activation, outcome: Activation.Outcome, code: Code) -> None:
+def mark_unsaved_activation_as_ended(activation: Activation, outcome: Activation.Outcome, code: Code) -> None:
     """Mark the activation as ended: it never waits. The row is not inserted yet."""
     activation.ended_at, activation.outcome, activation.code = activation.made_at, outcome, code
 
@@ -133,7 +135,7 @@ def end_activations_of_plans(plans: Sequence[Plan], now: dt.datetime) -> None:
         _end_waiting_activations(ids, now, outcome=PASSED, code=code)
 
 
-def pass_over_activations_of_locked_jobs(job_ids: Collection[int], now: dt.datetime, code: Code) -> int:
+def end_activations_of_locked_jobs(job_ids: Collection[int], now: dt.datetime, code: Code) -> int:
     """End all activations that wait for these jobs; returns how many. The caller has locked the states and writes them.
 
     The ids are read first: an UPDATE by the target would wait for a program's transaction that inserts an activation.
@@ -149,10 +151,10 @@ def _end_waiting_activations(ids: Sequence[UUID], now: dt.datetime, **columns: A
 
 
 @transactional
-def pass_over_waiting_activations(job_ids: Collection[int], code: Code) -> int:
+def end_activations_without_run(job_ids: Collection[int], code: Code) -> int:
     """End all activations that wait for these jobs, at a person's request; returns how many."""
     states = list(lock_rows(JobState.objects.filter(pk__in=job_ids), skip=False))
-    count = pass_over_activations_of_locked_jobs([state.pk for state in states], database_now(), code)
+    count = end_activations_of_locked_jobs([state.pk for state in states], database_now(), code)
     if count:
         write_states(states, ())  # increments the revision, so that a claim that was planned before is not written
     return count

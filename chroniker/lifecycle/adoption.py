@@ -9,7 +9,12 @@ from collections.abc import Collection
 from chroniker.conf import settings
 from chroniker.lifecycle import activations, alert_conditions, alert_episodes, job_health
 from chroniker.lifecycle.backfills import cancel_open_backfills
-from chroniker.lifecycle.booking import BOOKED, is_host_local_error, rebook_in_memory, skip_instants_until
+from chroniker.lifecycle.booking import (
+    BOOKING_COLUMNS,
+    apply_job_edit_to_state,
+    is_host_local_error,
+    skip_instants_until,
+)
 from chroniker.lifecycle.bulk import write_states
 from chroniker.lifecycle.notify import send_finished_signals
 from chroniker.lifecycle.planned_rows import set_next_instant
@@ -17,9 +22,9 @@ from chroniker.lifecycle.stop import request_stops
 from chroniker.lifecycle.transactions import lock_rows, transactional
 from chroniker.models import Job, JobState, Run, Status
 from chroniker.reasons import Code, Reason
-from chroniker.schedule import jitter, next_after
+from chroniker.schedule import jitter, next_instant_after
 
-_WRITTEN_COLUMNS = (*BOOKED, "raised_from", "raised_to")
+_WRITTEN_COLUMNS = (*BOOKING_COLUMNS, "raised_from", "raised_to")
 
 
 @transactional
@@ -46,13 +51,13 @@ def adopt_jobs(job_ids: Collection[int], now: dt.datetime, *, raise_tokens_by: i
             skipped += runs
     Run.objects.bulk_create(skipped)
     send_finished_signals(skipped)
-    all_changes = alert_conditions.begin_changes((state, jobs[state.pk]) for state in states)
+    all_changes = alert_conditions.make_alert_changes((state, jobs[state.pk]) for state in states)
     for changes in all_changes:
-        alert_conditions.add_changes_by_state(changes)
-        changes.state.alert_at = now if changes.rules.depend_on_time else changes.state.alert_at
-    alert_episodes.write_changes(all_changes, now)
+        alert_conditions.add_alert_changes_from_state(changes)
+        changes.state.alert_at = now if changes.rules.is_time_dependent else changes.state.alert_at
+    alert_episodes.write_alert_changes(all_changes, now)
     write_states(states, _WRITTEN_COLUMNS)
-    activations.insert_for_ended_chains([], states, now)
+    activations.insert_activations_of_ended_chains([], states, now)
     return len(skipped)
 
 
@@ -62,12 +67,12 @@ def _skip_missed_instants_and_retry(job: Job, state: JobState, now: dt.datetime)
     if job.edited_at is not None:  # also the instants of the schedule before the edit
         before = copy.copy(state)
         try:
-            runs.append(rebook_in_memory(job, state, now))
+            runs.append(apply_job_edit_to_state(job, state, now))
         except Exception as error:  # the job stays marked as edited
             if not is_host_local_error(error):
                 raise
             state = before
-    job_health.drop_pending_retry(state, job, now)
+    job_health.end_pending_retry(state, job, now)
     runs.append(_skip_missed_instants(job, state, now))
     state.expected_since = now
     return state, [run for run in runs if run is not None]
@@ -78,7 +83,7 @@ def _skip_missed_instants(job: Job, state: JobState, now: dt.datetime) -> Run | 
     if pending is None or pending > now or not job.enabled:
         return None
     try:
-        instant = next_after(job.spec, now)
+        instant = next_instant_after(job.spec, now)
     except Exception as error:  # an error of one schedule concerns this job alone
         if not is_host_local_error(error):
             return None  # the next claim finds it again

@@ -15,18 +15,18 @@ from django.contrib.auth import get_user_model
 from django.core.exceptions import FieldDoesNotExist
 from django.db.models import F
 
-from chroniker.clock.database_clock import FromNow
+from chroniker.clock.database_clock import NowPlus
 from chroniker.conf import settings
 from chroniker.lifecycle.alert_messages import make_payload
-from chroniker.lifecycle.recipients import default_recipients
+from chroniker.lifecycle.recipients import load_default_recipients
 from chroniker.lifecycle.transactions import transactional
 from chroniker.models import Alarm, Job, Outbox
 from chroniker.models.message_events import ALARM_EVENTS
 from chroniker.outbox.channels import ADDRESS, CHANNEL, MAIL, configured_webhooks
 
 #: At most so many subscribers get alarms if the settings name no addresses.
-MOST_SUBSCRIBERS = 50
-LONGEST_CHANNEL = 100
+MAX_ALARM_SUBSCRIBERS = 50
+MAX_CHANNEL_LENGTH = 100
 
 TICK = "tick"
 
@@ -43,7 +43,7 @@ def subject_of_queue_alarm(executor: str, queue: str) -> str:
     return f"queue:{executor}:{queue}"[:200]
 
 
-def raised_alarms() -> dict[str, Alarm]:
+def read_raised_alarms() -> dict[str, Alarm]:
     """The alarms that are raised now, by subject. One statement."""
     return {alarm.subject: alarm for alarm in Alarm.objects.filter(raised_at__isnull=False)}
 
@@ -53,9 +53,9 @@ def raise_alarm(subject: str, since: dt.datetime, text: AlarmText, now: dt.datet
     """Raise this alarm and write its messages. ``False``: another process has raised it, and nothing was written."""
     Alarm.objects.get_or_create(subject=subject)
     quiet = Alarm.objects.filter(subject=subject, raised_at=None)
-    if not quiet.update(raised_at=FromNow(), episode=F("episode") + 1, since=since, ended_at=None):
+    if not quiet.update(raised_at=NowPlus(), episode=F("episode") + 1, since=since, ended_at=None):
         return False
-    recipients = _recipients_of_event(ALARM_EVENTS[_kind_of_alarm(subject)][0])
+    recipients = _find_alarm_recipients(ALARM_EVENTS[_kind_of_alarm(subject)][0])
     Alarm.objects.filter(subject=subject).update(channels=recipients)
     _write_messages(recipients, ALARM_EVENTS[_kind_of_alarm(subject)][0], subject, since, text, now)
     return True
@@ -65,7 +65,7 @@ def raise_alarm(subject: str, since: dt.datetime, text: AlarmText, now: dt.datet
 def end_alarm(alarm: Alarm, text: AlarmText, now: dt.datetime) -> bool:
     """End this alarm, and notify the recipients of its first message. ``False``: another process has ended it."""
     ours = Alarm.objects.filter(subject=alarm.subject, episode=alarm.episode, raised_at__isnull=False)
-    if not ours.update(raised_at=None, ended_at=FromNow()):
+    if not ours.update(raised_at=None, ended_at=NowPlus()):
         return False
     _write_messages(
         alarm.channels, ALARM_EVENTS[_kind_of_alarm(alarm.subject)][1], alarm.subject, alarm.since, text, now
@@ -75,24 +75,24 @@ def end_alarm(alarm: Alarm, text: AlarmText, now: dt.datetime) -> bool:
 
 def tick_alarm_has_recipients() -> bool:
     """Whether the alarm “nothing ticks” has a recipient. At most two statements."""
-    return bool(_recipients_of_event(ALARM_EVENTS[TICK][0]))
+    return bool(_find_alarm_recipients(ALARM_EVENTS[TICK][0]))
 
 
 def _kind_of_alarm(subject: str) -> str:
     return subject.partition(":")[0]
 
 
-def _recipients_of_event(event: str) -> list[list[str]]:
+def _find_alarm_recipients(event: str) -> list[list[str]]:
     """Pairs of channel and name: the addresses of the setting, or else the subscribers to errors; and the webhooks and
     default channels for this event."""
     addresses = list(dict.fromkeys(settings.alarm_emails))
-    mails = [[f"{ADDRESS}:{each}"[:LONGEST_CHANNEL], each] for each in addresses] or list(_subscribers_to_errors())
+    mails = [[f"{ADDRESS}:{each}"[:MAX_CHANNEL_LENGTH], each] for each in addresses] or list(_read_error_subscribers())
     hooks = {hook.channel: hook for hook in configured_webhooks() if event in hook.events}
-    channels = [[channel.key, channel.name] for channel in default_recipients().channels_for(None, None, event)]
+    channels = [[channel.key, channel.name] for channel in load_default_recipients().channels_for(None, None, event)]
     return [*mails, *([channel, ""] for channel in hooks), *channels]
 
 
-def _subscribers_to_errors() -> Iterable[list[str]]:
+def _read_error_subscribers() -> Iterable[list[str]]:
     """Active users with an address that are subscribed to the errors of an enabled job."""
     model = get_user_model()
     email = model.get_email_field_name()
@@ -105,7 +105,7 @@ def _subscribers_to_errors() -> Iterable[list[str]]:
         conditions["subscribers__is_active"] = True
     rows = Job.objects.filter(enabled=True, email_errors_to_subscribers=True, **conditions).order_by("subscribers")
     found = rows.values_list("subscribers", f"subscribers__{model.USERNAME_FIELD}").distinct()
-    for user_id, name in found[:MOST_SUBSCRIBERS]:
+    for user_id, name in found[:MAX_ALARM_SUBSCRIBERS]:
         yield [f"{MAIL}:{user_id}", str(name)]
 
 

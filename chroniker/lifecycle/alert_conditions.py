@@ -12,15 +12,15 @@ from chroniker.conf import settings
 from chroniker.exceptions import ScheduleError
 from chroniker.lifecycle.job_health import duration_seconds
 from chroniker.models import AlertKind, Backfill, Job, JobState, Run, Status, Trigger
-from chroniker.models.alert_fields import AlertRules, alert_rules_of, own_values
+from chroniker.models.alert_fields import AlertRules, alert_field_values, alert_rules_of
 from chroniker.reasons import Reason
 from chroniker.schedule import jitter
 from chroniker.schedule.deadlines import next_deadline
 
 #: Alerts that can be computed from the state of a job at any time.
-STANDING = (AlertKind.FAILING, AlertKind.HELD, AlertKind.SET_ASIDE)
+STATE_ALERT_KINDS = (AlertKind.FAILING, AlertKind.HELD, AlertKind.SET_ASIDE)
 #: Alerts about instants. A pause ends them without a message.
-EXPECTATIONS = (AlertKind.LATE, AlertKind.OVERDUE)
+INSTANT_ALERT_KINDS = (AlertKind.LATE, AlertKind.OVERDUE)
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,12 +51,12 @@ class AlertChanges:
         return bool(self.raised or self.ended)
 
 
-def begin_changes(states_with_jobs: Iterable[tuple[JobState, Job]]) -> list[AlertChanges]:
+def make_alert_changes(states_with_jobs: Iterable[tuple[JobState, Job]]) -> list[AlertChanges]:
     """An empty ``AlertChanges`` for each state with its job. The groups of the jobs should be loaded."""
     defaults, found = settings.alerts, dict[Any, AlertRules]()
     all_changes = []
     for state, job in states_with_jobs:
-        own = (*own_values(job), job.group_id)
+        own = (*alert_field_values(job), job.group_id)
         if (rules := found.get(own)) is None:
             rules = found[own] = alert_rules_of(job, defaults)
         all_changes.append(AlertChanges(state, job, rules))
@@ -67,10 +67,12 @@ def is_alert_open(state: JobState, kind: AlertKind) -> bool:
     return bool(state.alerts_open & kind.bit)
 
 
-def add_changes_by_state(changes: AlertChanges, ended_run: Run | None = None) -> None:
+def add_alert_changes_from_state(changes: AlertChanges, ended_run: Run | None = None) -> None:
     """Add the changes that the state shows: failing, held, schedule error. ``ended_run``: it ended just now."""
-    wanted = {found.kind: found for found in _findings_by_state(changes, ended_run)} if changes.job.enabled else {}
-    for kind in STANDING:
+    wanted = (
+        {found.kind: found for found in _make_findings_from_state(changes, ended_run)} if changes.job.enabled else {}
+    )
+    for kind in STATE_ALERT_KINDS:
         if is_alert_open(changes.state, kind) and kind not in wanted:
             changes.ended.add(kind)
         elif kind in wanted and not is_alert_open(changes.state, kind):
@@ -80,26 +82,26 @@ def add_changes_by_state(changes: AlertChanges, ended_run: Run | None = None) ->
         changes.ended_without_message |= changes.ended
 
 
-def _findings_by_state(changes: AlertChanges, ended_run: Run | None) -> Iterator[AlertFinding]:
+def _make_findings_from_state(changes: AlertChanges, ended_run: Run | None) -> Iterator[AlertFinding]:
     state, most = changes.state, changes.rules.failures
     why = _reason_text(ended_run) if ended_run is not None else ""
     # A lost run may be retried without limit: with many lost attempts its chain counts as a failure.
     lost_often = ended_run is not None and ended_run.status == Status.LOST and ended_run.attempt >= most
     enough = state.failures >= most or lost_often or is_alert_open(state, AlertKind.FAILING)
     if most and state.failing_since is not None and enough:
-        args = {"n": state.failures, "since": utc_iso_text(state.failing_since), "why": why}
+        args = {"n": state.failures, "since": format_as_utc_iso(state.failing_since), "why": why}
         yield AlertFinding(
-            AlertKind.FAILING, utc_iso_text(state.failing_since), args, ended_run.pk if ended_run else None
+            AlertKind.FAILING, format_as_utc_iso(state.failing_since), args, ended_run.pk if ended_run else None
         )
     if state.held_at is not None:
         args = {"token": state.held_by_run, "why": why}
-        yield AlertFinding(AlertKind.HELD, utc_iso_text(state.held_at), args, ended_run.pk if ended_run else None)
+        yield AlertFinding(AlertKind.HELD, format_as_utc_iso(state.held_at), args, ended_run.pk if ended_run else None)
     if state.schedule_error and state.next_instant is None and state.schedule_error_since is not None:
         args = {"error": state.schedule_error}
-        yield AlertFinding(AlertKind.SET_ASIDE, utc_iso_text(state.schedule_error_since), args)
+        yield AlertFinding(AlertKind.SET_ASIDE, format_as_utc_iso(state.schedule_error_since), args)
 
 
-def add_changes_by_run_end(changes: AlertChanges, run: Run) -> None:
+def add_alert_changes_from_run_end(changes: AlertChanges, run: Run) -> None:
     """Add the changes by the end of a run: it was slow, or its success ends the alert “missed”."""
     state, seconds, limit = changes.state, duration_seconds(run), changes.rules.slow_after
     was_slow = is_alert_open(state, AlertKind.SLOW)
@@ -117,16 +119,18 @@ def raise_missed_alert(changes: AlertChanges, skipped_run: Run) -> None:
     """Raise the alert that instants were missed, as this skipped run records, unless it is open already."""
     if not is_alert_open(changes.state, AlertKind.MISSED) and skipped_run.scheduled_for and skipped_run.covered_until:
         args = {
-            "instant": utc_iso_text(skipped_run.scheduled_for),
-            "until": utc_iso_text(skipped_run.covered_until),
+            "instant": format_as_utc_iso(skipped_run.scheduled_for),
+            "until": format_as_utc_iso(skipped_run.covered_until),
             "why": _reason_text(skipped_run),
         }
         changes.raised.append(
-            AlertFinding(AlertKind.MISSED, utc_iso_text(skipped_run.scheduled_for), args, skipped_run.pk)
+            AlertFinding(AlertKind.MISSED, format_as_utc_iso(skipped_run.scheduled_for), args, skipped_run.pk)
         )
 
 
-def add_changes_by_backfill_end(changes: AlertChanges, backfill: Backfill, failed_run: Run | None = None) -> None:
+def add_alert_changes_from_backfill_end(
+    changes: AlertChanges, backfill: Backfill, failed_run: Run | None = None
+) -> None:
     """Raise an alert if this backfill has ended with a failure; else end the alert about an earlier backfill.
 
     ``failed_run``: the run whose failure has ended the backfill. A backfill that a person has cancelled changes no
@@ -139,8 +143,8 @@ def add_changes_by_backfill_end(changes: AlertChanges, backfill: Backfill, faile
         changes.ended.add(AlertKind.BACKFILL)
     elif has_failed and changes.rules.failures and not is_alert_open(changes.state, AlertKind.BACKFILL):
         args: dict[str, Any] = {
-            "instant": utc_iso_text(backfill.first),
-            "until": utc_iso_text(backfill.last),
+            "instant": format_as_utc_iso(backfill.first),
+            "until": format_as_utc_iso(backfill.last),
             "n": backfill.failed,
         }
         if failed_run is not None:
@@ -152,16 +156,16 @@ def add_changes_by_backfill_end(changes: AlertChanges, backfill: Backfill, faile
         )
 
 
-def next_alert_at(changes: AlertChanges, open_run: Run | None, now: dt.datetime) -> dt.datetime | None:
+def compute_next_alert_check_time(changes: AlertChanges, open_run: Run | None, now: dt.datetime) -> dt.datetime | None:
     """The earliest time at which an alert may have to be raised, ended or repeated."""
     state = changes.state
     if not changes.job.enabled:
         return None
-    if any(is_alert_open(state, kind) for kind in EXPECTATIONS):
+    if any(is_alert_open(state, kind) for kind in INSTANT_ALERT_KINDS):
         return now  # something has changed that may end these alerts
     moments = [
-        *_times_of_lateness(changes, open_run, now),
-        *_times_of_slowness(changes, open_run, now),
+        *_compute_lateness_times(changes, open_run, now),
+        *_compute_slowness_times(changes, open_run, now),
         next_deadline_of_job(changes, now),
     ]
     if state.alerts_open:
@@ -169,10 +173,10 @@ def next_alert_at(changes: AlertChanges, open_run: Run | None, now: dt.datetime)
     return min(filter(None, moments), default=None)
 
 
-def _times_of_lateness(changes: AlertChanges, open_run: Run | None, now: dt.datetime) -> Iterator[dt.datetime]:
+def _compute_lateness_times(changes: AlertChanges, open_run: Run | None, now: dt.datetime) -> Iterator[dt.datetime]:
     """When the instants that wait to start become late."""
     if changes.rules.late_after is not None:
-        since = [*due_times_of_unstarted_instants(changes, open_run), queued_activation_claimed_at(open_run)]
+        since = [*due_times_of_unstarted_instants(changes, open_run), claim_time_of_queued_activation(open_run)]
         yield from (each + changes.rules.late_after for each in since if each is not None)
 
 
@@ -183,13 +187,13 @@ def due_times_of_unstarted_instants(changes: AlertChanges, open_run: Run | None)
         yield open_run.scheduled_for + jitter(changes.job.pk, changes.job.jitter_seconds)
 
 
-def queued_activation_claimed_at(open_run: Run | None) -> dt.datetime | None:
+def claim_time_of_queued_activation(open_run: Run | None) -> dt.datetime | None:
     """The claim time of a run for an activation that has not started. (Before the claim: ``Activation.late_at``.)"""
     is_queued = open_run is not None and open_run.status == Status.CLAIMED and open_run.trigger == Trigger.EVENT
     return open_run.claimed_at if open_run is not None and is_queued else None
 
 
-def _times_of_slowness(changes: AlertChanges, open_run: Run | None, now: dt.datetime) -> Iterator[dt.datetime]:
+def _compute_slowness_times(changes: AlertChanges, open_run: Run | None, now: dt.datetime) -> Iterator[dt.datetime]:
     if changes.rules.slow_after is not None and open_run is not None:
         yield (open_run.started_at or now) + changes.rules.slow_after
 
@@ -204,7 +208,7 @@ def next_deadline_of_job(changes: AlertChanges, now: dt.datetime) -> dt.datetime
 
 
 def make_slow_finding(run: Run, limit: dt.timedelta) -> AlertFinding:
-    args = {"token": run.token, "started": utc_iso_text(run.started_at), "limit": limit.total_seconds()}
+    args = {"token": run.token, "started": format_as_utc_iso(run.started_at), "limit": limit.total_seconds()}
     return AlertFinding(AlertKind.SLOW, str(run.pk), args, run.pk)
 
 
@@ -212,5 +216,5 @@ def _reason_text(run: Run) -> str:
     return Reason(run.code or None, run.reason_parameters, run.reason_text).to_text()
 
 
-def utc_iso_text(moment: dt.datetime | None) -> str:
+def format_as_utc_iso(moment: dt.datetime | None) -> str:
     return moment.astimezone(dt.UTC).isoformat() if moment else ""

@@ -15,14 +15,14 @@ from chroniker.lifecycle import alert_mutes
 from chroniker.lifecycle.alert_conditions import AlertChanges, AlertFinding
 from chroniker.lifecycle.alert_messages import AlertEvent, write_alert_messages
 from chroniker.models import Alert
-from chroniker.models.alert import scope_of
-from chroniker.models.message_events import RECOVERED
+from chroniker.models.alert import alert_scope_of_job
+from chroniker.models.message_events import ALERT_RECOVERED
 
 #: The columns of the state that alerts change.
 ALERT_COLUMNS = ("alert_at", "alerts_open")
 
 
-def write_changes(all_changes: Iterable[AlertChanges], now: dt.datetime) -> None:
+def write_alert_changes(all_changes: Iterable[AlertChanges], now: dt.datetime) -> None:
     """Write these changes and their messages. A constant number of statements; none without a change."""
     all_changes = [changes for changes in all_changes if changes]
     if not all_changes:
@@ -30,7 +30,7 @@ def write_changes(all_changes: Iterable[AlertChanges], now: dt.datetime) -> None
     raised = _insert_episodes([(changes, found) for changes in all_changes for found in changes.raised], now)
     _write_messages_if_any([AlertEvent(alert, alert.event) for alert in raised if alert.reported_at is not None])
     ended = _end_episodes([changes for changes in all_changes if changes.ended], now)
-    _write_messages_if_any([AlertEvent(alert, RECOVERED) for alert in ended])
+    _write_messages_if_any([AlertEvent(alert, ALERT_RECOVERED) for alert in ended])
 
 
 def _write_messages_if_any(events: Sequence[AlertEvent]) -> None:
@@ -54,7 +54,7 @@ def _insert_episodes(
         _reopen_ended_episodes(others)
     for changes, finding in changes_with_findings:
         changes.state.alerts_open |= finding.kind.bit
-        bring_alert_at_forward(changes, now, muted_until.get(changes.job.pk))
+        move_next_alert_check_earlier(changes, now, muted_until.get(changes.job.pk))
     return [alert for alert in new if alert.pk in ours]
 
 
@@ -62,7 +62,7 @@ def _make_episode(
     changes: AlertChanges, finding: AlertFinding, muted_until: dict[int, dt.datetime], now: dt.datetime
 ) -> Alert:
     return Alert(
-        scope=scope_of(changes.job.pk),
+        scope=alert_scope_of_job(changes.job.pk),
         job=changes.job,
         kind=finding.kind,
         key=finding.key,
@@ -73,7 +73,7 @@ def _make_episode(
     )
 
 
-def bring_alert_at_forward(changes: AlertChanges, now: dt.datetime, muted_until: dt.datetime | None) -> None:
+def move_next_alert_check_earlier(changes: AlertChanges, now: dt.datetime, muted_until: dt.datetime | None) -> None:
     """Set the next check of the alerts no later than the repetition of the messages, or than the end of the mute."""
     repeated = now + changes.rules.repeat_after if changes.rules.repeat_after else None
     moments = [changes.state.alert_at, muted_until or repeated]

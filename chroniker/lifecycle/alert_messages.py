@@ -17,11 +17,11 @@ from chroniker.job_commands.secret_masking import mask_secrets
 from chroniker.lifecycle.recipients import Recipients, load_recipients
 from chroniker.models import Alert, Channel, ChannelKind, Job, Outbox
 from chroniker.models.base import uuid7
-from chroniker.models.message_events import DIGEST, RECOVERED
+from chroniker.models.message_events import ALERT_DIGEST, ALERT_RECOVERED
 from chroniker.outbox.channels import configured_webhooks
 
 #: If one call has more alerts than this for one channel, they become one message, the digest.
-MOST_SINGLE = 10
+MAX_ALERTS_BEFORE_DIGEST = 10
 #: The digest names at most this many alerts, and counts the others.
 MAX_ALERTS_IN_DIGEST = 20
 
@@ -35,7 +35,7 @@ class AlertEvent:
 
 
 @dataclass(frozen=True, slots=True)
-class _Addressee:
+class _MessageRecipient:
     key: str  #: the value of ``Outbox.channel``
     name: str
     allows_digest: bool  #: many alerts become one message
@@ -54,12 +54,12 @@ def write_alert_messages(events: Sequence[AlertEvent]) -> None:
     now = database_now()
     jobs = _load_jobs(events)
     found = load_recipients(jobs.keys(), {job.group_id for job in jobs.values()})
-    earlier = _last_sequence_numbers([each.alert for each in events])
-    by_addressee: dict[_Addressee, list[AlertEvent]] = defaultdict(list)
+    earlier = _read_last_sequence_numbers([each.alert for each in events])
+    by_addressee: dict[_MessageRecipient, list[AlertEvent]] = defaultdict(list)
     for each in events:
         informed = {channel for channel, _event in earlier[each.alert.pk]}
-        for addressee in _addressees(each, jobs.get(each.alert.job_id or 0), found, hooks):
-            if each.event != RECOVERED or addressee.key in informed:
+        for addressee in _find_recipients_of_event(each, jobs.get(each.alert.job_id or 0), found, hooks):
+            if each.event != ALERT_RECOVERED or addressee.key in informed:
                 by_addressee[addressee].append(each)
     with translation.override(django_settings.LANGUAGE_CODE):
         bodies = {
@@ -77,7 +77,7 @@ def _load_jobs(events: Sequence[AlertEvent]) -> dict[int, Job]:
     return {job.pk: job for job in rows.prefetch_related("tags")}
 
 
-def _last_sequence_numbers(alerts: Sequence[Alert]) -> dict[Any, dict[tuple[str, str], int]]:
+def _read_last_sequence_numbers(alerts: Sequence[Alert]) -> dict[Any, dict[tuple[str, str], int]]:
     """By alert: the last sequence number of each channel and event."""
     found: dict[Any, dict[tuple[str, str], int]] = defaultdict(dict)
     rows = Outbox.objects.filter(alert__in=alerts).order_by().values_list("alert_id", "channel", "event")
@@ -86,25 +86,27 @@ def _last_sequence_numbers(alerts: Sequence[Alert]) -> dict[Any, dict[tuple[str,
     return found
 
 
-def _addressees(
+def _find_recipients_of_event(
     alert_event: AlertEvent, job: Job | None, recipients_of_jobs: Recipients, hooks: Mapping[str, Any]
-) -> list[_Addressee]:
+) -> list[_MessageRecipient]:
     channels = recipients_of_jobs.channels_for(
         job.pk if job else None, job.group_id if job else None, alert_event.event
     )
     # PagerDuty closes an incident by its key, so each alert needs an incident of its own.
-    chosen = [_Addressee(one.key, one.name, one.kind != ChannelKind.PAGERDUTY) for one in channels]
-    return chosen + [_Addressee(key, "", True) for key, hook in hooks.items() if alert_event.event in hook.events]
+    chosen = [_MessageRecipient(one.key, one.name, one.kind != ChannelKind.PAGERDUTY) for one in channels]
+    return chosen + [
+        _MessageRecipient(key, "", True) for key, hook in hooks.items() if alert_event.event in hook.events
+    ]
 
 
 def _make_messages(
-    addressee: _Addressee,
+    addressee: _MessageRecipient,
     events: Sequence[AlertEvent],
     bodies: Mapping[tuple[Any, str], dict[str, Any]],
     last_sequences: Mapping[Any, Mapping[tuple[str, str], int]],
     now: dt.datetime,
 ) -> list[Outbox]:
-    is_joined = addressee.allows_digest and len(events) > MOST_SINGLE
+    is_joined = addressee.allows_digest and len(events) > MAX_ALERTS_BEFORE_DIGEST
     digest = _make_digest(addressee, [bodies[each.alert.pk, each.event] for each in events], now) if is_joined else None
     messages = [] if digest is None else [digest]
     for each in events:
@@ -121,11 +123,13 @@ def _make_messages(
     return messages
 
 
-def _make_digest(addressee: _Addressee, bodies: Sequence[dict[str, Any]], now: dt.datetime) -> Outbox:
+def _make_digest(addressee: _MessageRecipient, bodies: Sequence[dict[str, Any]], now: dt.datetime) -> Outbox:
     named = [{"type": each["type"], **each["data"]} for each in bodies[:MAX_ALERTS_IN_DIGEST]]
-    body = {"type": DIGEST, "timestamp": _iso_text(now), "data": {"count": len(bodies), "alerts": named}}
+    body = {"type": ALERT_DIGEST, "timestamp": _format_as_utc_iso(now), "data": {"count": len(bodies), "alerts": named}}
     payload = make_payload(addressee.name, body)
-    return Outbox(channel=addressee.key, event=DIGEST, message_id=uuid7(), is_urgent=True, send_at=now, payload=payload)
+    return Outbox(
+        channel=addressee.key, event=ALERT_DIGEST, message_id=uuid7(), is_urgent=True, send_at=now, payload=payload
+    )
 
 
 def make_payload(channel_name: str, body: dict[str, Any]) -> dict[str, Any]:
@@ -139,24 +143,24 @@ def make_alert_body(alert_event: AlertEvent, job: Job | None, now: dt.datetime) 
     alert = alert_event.alert
     return {
         "type": alert_event.event,
-        "timestamp": _iso_text(now),
+        "timestamp": _format_as_utc_iso(now),
         "data": {
             "alert": {
                 "id": str(alert.pk),
                 "kind": alert.kind,
                 "key": alert.key,
-                "raised_at": _iso_text(alert.raised_at),
-                "ended_at": _iso_text(alert.ended_at),
+                "raised_at": _format_as_utc_iso(alert.raised_at),
+                "ended_at": _format_as_utc_iso(alert.ended_at),
                 "text": mask_secrets(alert.text, job.secrets) if job else alert.text,
             },
-            "job": _job_facts(job) if job else None,
+            "job": _make_job_part_of_body(job) if job else None,
             "run": str(alert.run_id) if alert.run_id else None,
             "scheduled_for": alert.args.get("instant"),
         },
     }
 
 
-def _job_facts(job: Job) -> dict[str, Any]:
+def _make_job_part_of_body(job: Job) -> dict[str, Any]:
     return {
         "id": job.pk,
         "name": job.name,
@@ -166,6 +170,6 @@ def _job_facts(job: Job) -> dict[str, Any]:
     }
 
 
-def _iso_text(moment: Any) -> str | None:
+def _format_as_utc_iso(moment: Any) -> str | None:
     """The time as text; ``None`` for an expression that was just written: only the database knows its value."""
     return moment.astimezone(dt.UTC).isoformat() if isinstance(moment, dt.datetime) else None

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 
 from django.db.models import Q, QuerySet
 
-from chroniker.clock.database_clock import FromNow
+from chroniker.clock.database_clock import NowPlus
 from chroniker.lifecycle.transactions import lock_rows, transactional
 from chroniker.models import Alert, AlertMute, Group, Job, JobState
 
@@ -46,7 +46,7 @@ def mute(
     reason: str = "",
 ) -> AlertMute:
     """Mute this job, this group, or all jobs. ``since``: the beginning of a maintenance window; ``None``: now."""
-    begins = since or FromNow()
+    begins = since or NowPlus()
     return AlertMute.objects.create(
         job=job, group=group, starts_at=begins, ends_at=until, reason=reason.strip()[:500], muted_by=muted_by[:150]
     )
@@ -56,27 +56,27 @@ def unmute(mutes: QuerySet[AlertMute]) -> int:
     """End these mutes now, and let the next tick report what is still open; returns how many were ended or removed."""
     ended = _end_mutes(list(mutes.values_list("pk", flat=True)))
     if ended:
-        make_unreported_alerts_due()
+        schedule_checks_of_unreported_alerts()
     return ended
 
 
 @transactional
 def _end_mutes(ids: list[int]) -> int:
-    planned = AlertMute.objects.filter(pk__in=ids, starts_at__gt=FromNow()).delete()[0]
-    return planned + AlertMute.objects.filter(pk__in=ids, ends_at__gt=FromNow()).update(ends_at=FromNow())
+    planned = AlertMute.objects.filter(pk__in=ids, starts_at__gt=NowPlus()).delete()[0]
+    return planned + AlertMute.objects.filter(pk__in=ids, ends_at__gt=NowPlus()).update(ends_at=NowPlus())
 
 
-def make_unreported_alerts_due() -> None:
+def schedule_checks_of_unreported_alerts() -> None:
     """Let the next tick check the jobs with open alerts that no message has reported."""
     unreported = Alert.objects.filter(ended_at=None, reported_at=None, job__isnull=False).order_by("job")
     ids = list(unreported.values_list("job", flat=True).distinct())
     for start in range(0, len(ids), MAX_JOBS_PER_TRANSACTION):
-        make_alerts_due(ids[start : start + MAX_JOBS_PER_TRANSACTION])
+        schedule_alert_checks(ids[start : start + MAX_JOBS_PER_TRANSACTION])
 
 
 @transactional
-def make_alerts_due(job_ids: list[int]) -> None:
+def schedule_alert_checks(job_ids: list[int]) -> None:
     """Let the next tick check the alerts of these jobs."""
     rows = JobState.objects.filter(pk__in=job_ids)
     ids = list(lock_rows(rows, skip=False).values_list("pk", flat=True))
-    JobState.objects.filter(pk__in=ids).update(alert_at=FromNow(-ONE_SECOND))
+    JobState.objects.filter(pk__in=ids).update(alert_at=NowPlus(-ONE_SECOND))

@@ -12,15 +12,15 @@ from uuid import UUID
 
 from django.db.models import Exists, F, Q, QuerySet
 
-from chroniker.clock.database_clock import FromNow
+from chroniker.clock.database_clock import NowPlus
 from chroniker.conf import settings
 from chroniker.eligibility import explanations, waiting_activations
 from chroniker.lifecycle import alert_episodes, alert_mutes, host_runs
-from chroniker.lifecycle.alert_conditions import AlertChanges, begin_changes, is_alert_open
+from chroniker.lifecycle.alert_conditions import AlertChanges, is_alert_open, make_alert_changes
 from chroniker.lifecycle.alert_messages import AlertEvent, write_alert_messages
 from chroniker.lifecycle.bulk import write_states
-from chroniker.lifecycle.claim_plan import all_due_in_blackout
-from chroniker.lifecycle.timed_alerts import AlertFacts, add_changes_by_time
+from chroniker.lifecycle.claim_plan import are_all_due_instants_in_blackouts
+from chroniker.lifecycle.timed_alerts import AlertFacts, add_time_based_alert_changes
 from chroniker.lifecycle.transactions import lock_rows, transactional
 from chroniker.models import (
     EVERY_HOST,
@@ -63,19 +63,19 @@ def _update_alerts(job_ids: Collection[int], late_activations: dict[UUID, int], 
     fetch_closed_times(jobs.values())
     for state in states:
         state.job = jobs[state.pk]
-    all_changes = begin_changes((state, state.job) for state in states)
-    alerts = _open_alerts(states)
+    all_changes = make_alert_changes((state, state.job) for state in states)
+    alerts = _read_open_alerts(states)
     looked_at = {state.pk for state in states}
-    requests = waiting_activations.oldest_waiting_by_job(
+    requests = waiting_activations.read_oldest_activation_by_job(
         [each.job.pk for each in all_changes if each.rules.late_after is not None]
     )
     facts_by_job = _read_alert_facts(all_changes, alerts, requests, now)
     for changes in all_changes:
-        add_changes_by_time(changes, facts_by_job[changes.job.pk], now)
+        add_time_based_alert_changes(changes, facts_by_job[changes.job.pk], now)
     _add_reasons_of_lateness(all_changes, now)
     _add_hosts_of_slow_runs(all_changes, facts_by_job)
     reported = any(all_changes)
-    alert_episodes.write_changes(all_changes, now)
+    alert_episodes.write_alert_changes(all_changes, now)
     reported |= _report_open_alerts_again(all_changes, alerts, now)
     write_states(states, alert_episodes.ALERT_COLUMNS)
     _plan_lateness_checks(requests, {changes.job.pk: changes for changes in all_changes}, now)
@@ -99,7 +99,7 @@ def _plan_lateness_checks(
         Activation.objects.bulk_update(later, ["late_at"])
 
 
-def _open_alerts(states: Sequence[JobState]) -> dict[int, list[Alert]]:
+def _read_open_alerts(states: Sequence[JobState]) -> dict[int, list[Alert]]:
     """By job: its open alerts. One statement; none if no alert is open."""
     found: dict[int, list[Alert]] = defaultdict(list)
     marked = [state.pk for state in states if state.alerts_open]
@@ -117,7 +117,7 @@ def _read_alert_facts(
     """By job: the facts for its alerts. Two statements: for the open runs, and for the pause over all jobs."""
     ids = [changes.job.pk for changes in all_changes]
     runs = {lease.job_id: lease.run for lease in Lease.objects.filter(job__in=ids, slot="").select_related("run")}
-    switch = Switch.objects.filter(pk=ALL).annotate(is_copy=installation.is_copied()).first()
+    switch = Switch.objects.filter(pk=ALL).annotate(is_copy=installation.database_copied_condition()).first()
     all_paused = switch is not None and (switch.paused_at is not None or switch.is_copy)
     found = {}
     for changes in all_changes:
@@ -138,7 +138,7 @@ def _read_alert_facts(
 def _is_in_blackout(state: JobState, now: dt.datetime) -> bool:
     try:
         may_be_closed = bool(state.job.closed_times) and state.next_instant is not None
-        return may_be_closed and all_due_in_blackout(state, now)
+        return may_be_closed and are_all_due_instants_in_blackouts(state, now)
     except Exception:  # an error of one schedule concerns this job alone; a claim reports it
         return False
 
@@ -169,7 +169,7 @@ def _add_hosts_of_slow_runs(all_changes: Sequence[AlertChanges], facts_by_job: M
     for child in of_slow if slow else ():
         children[child.parent_id].append(child)
     for run, found in slow:
-        found.args["why"] = host_runs.parent_outcome(run, children[run.pk])[1].to_text()
+        found.args["why"] = host_runs.compute_parent_outcome(run, children[run.pk])[1].to_text()
 
 
 def _report_open_alerts_again(
@@ -195,53 +195,53 @@ def _report_open_alerts_again(
     return bool(due)
 
 
-def switch_and_groups_with_changes() -> list[QuerySet[Any]]:
+def find_changed_switch_and_groups() -> list[QuerySet[Any]]:
     """The switch and the groups with a change that the alerts of their jobs depend on.
 
     A pause by the settings leaves a mark. If a process without ``CHRONIKER_PAUSED`` reads it, the pause has ended.
     """
     unseen = Q(alert_revision__gt=F("alert_revision_seen"))
-    other_settings = ~Q(alert_settings=digest_of_alert_settings())
+    other_settings = ~Q(alert_settings=hash_alert_settings())
     return [
         Switch.objects.filter(unseen | other_settings | Q(paused_by_settings_at__isnull=False), pk=ALL),
         Group.objects.filter(unseen),
     ]
 
 
-def make_alerts_due_after_changes() -> None:
-    """Let the next tick check the alerts of the jobs of ``switch_and_groups_with_changes``, portion by portion."""
+def schedule_alert_checks_after_changes() -> None:
+    """Let the next tick check the alerts of the jobs of ``find_changed_switch_and_groups``, portion by portion."""
     if Switch.objects.filter(pk=ALL).exclude(paused_by_settings_at=None).update(paused_by_settings_at=None):
-        count_lateness_from_now()
-    switches, groups = switch_and_groups_with_changes()
+        set_lateness_start_to_now()
+    switches, groups = find_changed_switch_and_groups()
     for revision in list(switches.values_list("alert_revision", flat=True)):
-        _make_alerts_of_group_due(None)
-        Switch.objects.filter(pk=ALL).update(alert_settings=digest_of_alert_settings(), alert_revision_seen=revision)
+        _schedule_alert_checks_of_group(None)
+        Switch.objects.filter(pk=ALL).update(alert_settings=hash_alert_settings(), alert_revision_seen=revision)
     for pk, revision in list(groups.values_list("pk", "alert_revision")):
-        _make_alerts_of_group_due(pk)
+        _schedule_alert_checks_of_group(pk)
         Group.objects.filter(pk=pk).update(alert_revision_seen=revision)
 
 
-def _make_alerts_of_group_due(group_id: int | None) -> None:
+def _schedule_alert_checks_of_group(group_id: int | None) -> None:
     jobs = Job.objects.filter(enabled=True) if group_id is None else Job.objects.filter(enabled=True, group=group_id)
     after = 0
     while ids := list(jobs.filter(pk__gt=after).order_by("pk").values_list("pk", flat=True)[:MAX_JOBS_PER_TRANSACTION]):
-        alert_mutes.make_alerts_due(ids)
+        alert_mutes.schedule_alert_checks(ids)
         after = ids[-1]
 
 
-def count_lateness_from_now() -> None:
+def set_lateness_start_to_now() -> None:
     """Let lateness count from now at the earliest. Call it after a time in which nothing could start."""
-    Switch.objects.filter(pk=ALL).update(resumed_at=FromNow(), alert_revision=F("alert_revision") + 1)
+    Switch.objects.filter(pk=ALL).update(resumed_at=NowPlus(), alert_revision=F("alert_revision") + 1)
 
 
-def record_settings_pause() -> None:
+def record_pause_by_settings() -> None:
     """Record that ``CHRONIKER_PAUSED`` pauses all jobs, unless another process ticks without it. One statement."""
-    recent = Ticker.objects.filter(is_paused=False, last_at__gt=FromNow(-settings.tick_timeout))
+    recent = Ticker.objects.filter(is_paused=False, last_at__gt=NowPlus(-settings.tick_timeout))
     rows = Switch.objects.filter(~Exists(recent), pk=ALL, paused_by_settings_at=None)
-    rows.update(paused_by_settings_at=FromNow())
+    rows.update(paused_by_settings_at=NowPlus())
 
 
-def digest_of_alert_settings() -> str:
+def hash_alert_settings() -> str:
     """A hash of ``CHRONIKER_ALERTS``; empty without it. If another hash is stored, a tick checks all jobs."""
     if not settings.alerts:
         return ""

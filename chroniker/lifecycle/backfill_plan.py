@@ -6,9 +6,9 @@ import copy
 import datetime as dt
 from dataclasses import dataclass
 
-from chroniker.eligibility.backfill_instants import CandidateInstants, instant_needs_run
+from chroniker.eligibility.backfill_instants import CandidateInstants, does_instant_need_run
 from chroniker.eligibility.claim_kinds import BACKFILL
-from chroniker.lifecycle.planned_rows import Plan, add_run, begin_plan, instant_before
+from chroniker.lifecycle.planned_rows import Plan, add_run_to_plan, instant_before, make_empty_plan
 from chroniker.models import Backfill, JobState, Status, Trigger
 
 
@@ -28,14 +28,14 @@ def plan_backfill_run(state: JobState, now: dt.datetime) -> Plan:
     them.
     """
     found: OpenBackfill = state.__dict__["open_backfill"]
-    plan = begin_plan(BACKFILL, state)
+    plan = make_empty_plan(BACKFILL, state)
     plan.backfill = row = copy.copy(found.row)
     if not would_end_before_next_run(state, now):
         plan.state_after.backfill_at = state.next_run
     elif row.attempt:
-        _add_attempt(plan, row, now)
+        _add_backfill_run(plan, row, now)
     elif found.candidates is not None:
-        _plan_first_wanted_instant(plan, row, found.candidates, now)
+        _plan_first_instant_that_needs_run(plan, row, found.candidates, now)
     return plan
 
 
@@ -44,12 +44,14 @@ def would_end_before_next_run(state: JobState, now: dt.datetime) -> bool:
     return state.next_run is None or now + dt.timedelta(seconds=state.p50 or 0) < state.next_run
 
 
-def _plan_first_wanted_instant(plan: Plan, row: Backfill, candidates: CandidateInstants, now: dt.datetime) -> None:
+def _plan_first_instant_that_needs_run(
+    plan: Plan, row: Backfill, candidates: CandidateInstants, now: dt.datetime
+) -> None:
     """Add a run for the first candidate that gets a run; if there is none, move the cursor or end the backfill."""
     for instant, answer in candidates.decided:
-        if instant_needs_run(row.which, answer, include_unknown=row.include_unknown):
+        if does_instant_need_run(row.which, answer, include_unknown=row.include_unknown):
             row.cursor, row.chain, row.made = instant, plan.state_after.last_token + 1, row.made + 1
-            _add_attempt(plan, row, now)
+            _add_backfill_run(plan, row, now)
             return
     row.cursor = candidates.until
     if candidates.is_last:
@@ -58,9 +60,9 @@ def _plan_first_wanted_instant(plan: Plan, row: Backfill, candidates: CandidateI
         plan.state_after.backfill_at = now
 
 
-def _add_attempt(plan: Plan, row: Backfill, now: dt.datetime) -> None:
+def _add_backfill_run(plan: Plan, row: Backfill, now: dt.datetime) -> None:
     assert row.cursor is not None
-    add_run(plan, now, Status.CLAIMED, Trigger.BACKFILL, args=row.args)
+    add_run_to_plan(plan, now, Status.CLAIMED, Trigger.BACKFILL, args=row.args)
     run = plan.runs[-1]
     run.instant = run.instant_until = row.cursor
     run.interval_start = instant_before(row.schedule, row.cursor)

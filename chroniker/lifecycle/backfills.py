@@ -9,7 +9,7 @@ from uuid import UUID
 
 from django.utils.translation import gettext as _
 
-from chroniker.clock.database_clock import FromNow, database_now
+from chroniker.clock.database_clock import NowPlus, database_now
 from chroniker.exceptions import BackfillRefused
 from chroniker.lifecycle import alert_conditions, alert_episodes, job_health
 from chroniker.lifecycle.bulk import write_states
@@ -46,9 +46,9 @@ def cancel_backfill(backfill_id: UUID, cancelled_by: str) -> bool:
 def make_backfill_retry_due_now(backfill_id: UUID) -> bool:
     """Make the pending retry of this backfill due now; returns whether one was pending that was not yet due."""
     pending = Backfill.objects.filter(pk=backfill_id, finished_at=None, attempt__gt=0)
-    later = JobState.objects.filter(pk__in=pending.values("job"), backfill_at__gt=FromNow())
+    later = JobState.objects.filter(pk__in=pending.values("job"), backfill_at__gt=NowPlus())
     ids = list(lock_rows(later, skip=False).values_list("pk", flat=True))
-    return bool(ids) and bool(JobState.objects.filter(pk__in=ids).update(backfill_at=FromNow()))
+    return bool(ids) and bool(JobState.objects.filter(pk__in=ids).update(backfill_at=NowPlus()))
 
 
 def cancel_open_backfills(job_ids: Collection[int], cancelled_by: str, only_id: UUID | None = None) -> int:
@@ -77,9 +77,9 @@ def fail_backfill(backfill_id: UUID, error: str) -> None:
         now = database_now()
         if Backfill.objects.filter(pk=backfill_id, finished_at=None).update(finished_at=now, error=error):
             row = Backfill.objects.select_related("job__group").get(pk=backfill_id)
-            [changes] = alert_conditions.begin_changes([(state, row.job)])
-            alert_conditions.add_changes_by_backfill_end(changes, row)
-            alert_episodes.write_changes([changes], now)
+            [changes] = alert_conditions.make_alert_changes([(state, row.job)])
+            alert_conditions.add_alert_changes_from_backfill_end(changes, row)
+            alert_episodes.write_alert_changes([changes], now)
             state.backfill_at = None
             write_states([state], ("backfill_at", *alert_episodes.ALERT_COLUMNS))
 
@@ -101,7 +101,7 @@ def _is_backfill_unchanged(plan: Plan, locked_backfill: Backfill | None) -> bool
     )
 
 
-def lock_backfills_of(runs: Sequence[Run]) -> dict[UUID | None, Backfill]:
+def lock_backfills_of_runs(runs: Sequence[Run]) -> dict[UUID | None, Backfill]:
     """Lock the backfills that these runs are part of, and return them. No statement if there are none."""
     ids = {run.backfill for run in runs if run.backfill is not None}
     return {row.pk: row for row in lock_rows(Backfill.objects.filter(pk__in=ids), skip=False)} if ids else {}

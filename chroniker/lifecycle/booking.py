@@ -16,11 +16,11 @@ from chroniker.lifecycle.planned_rows import set_next_instant
 from chroniker.lifecycle.transactions import lock_rows, transactional
 from chroniker.models import AlertKind, Group, Job, JobState, Run, Status, Trigger
 from chroniker.reasons import Code, Reason
-from chroniker.schedule import Frequency, jitter, next_after
+from chroniker.schedule import Frequency, jitter, next_instant_after
 from chroniker.schedule.zones import zone_rules_version
 
 #: The columns of JobState that a booking may write.
-BOOKED = (
+BOOKING_COLUMNS = (
     "booked_fingerprint",
     "booked_zone_rules",
     "last_fingerprint",
@@ -41,7 +41,7 @@ BOOKED = (
 )
 
 
-def book_jobs(job_ids: Collection[int], now: dt.datetime) -> int:
+def book_next_instants(job_ids: Collection[int], now: dt.datetime) -> int:
     """Bring the timelines of these jobs in line with the jobs as they are now; returns how many were booked.
 
     One SKIPPED run, with the reason, records the instants of the old schedule up to the edit that no run covered, and
@@ -69,7 +69,7 @@ def _book_unlocked_jobs(job_ids: Collection[int], now: dt.datetime) -> int:
     for job in jobs:
         before = copy.copy(states[job.pk])
         try:
-            run = rebook_in_memory(job, states[job.pk], now)
+            run = apply_job_edit_to_state(job, states[job.pk], now)
         except Exception as error:  # only an error of this host is handled; any other error is raised again
             if not is_host_local_error(error):
                 raise
@@ -82,9 +82,9 @@ def _book_unlocked_jobs(job_ids: Collection[int], now: dt.datetime) -> int:
     Run.objects.bulk_create(skipped)
     send_finished_signals(skipped)
     _write_alerts([(states[job.pk], job) for job in booked], edited, now)
-    write_states([*(states[job.pk] for job in booked), *failed], BOOKED)
-    activations.insert_for_ended_chains([], [states[job.pk] for job in booked], now)
-    activations.pass_over_activations_of_locked_jobs([job.pk for job in booked if not job.enabled], now, Code.DISABLED)
+    write_states([*(states[job.pk] for job in booked), *failed], BOOKING_COLUMNS)
+    activations.insert_activations_of_ended_chains([], [states[job.pk] for job in booked], now)
+    activations.end_activations_of_locked_jobs([job.pk for job in booked if not job.enabled], now, Code.DISABLED)
     Job.objects.filter(pk__in=[job.pk for job in booked]).update(edited_at=None)
     return len(booked)
 
@@ -102,14 +102,14 @@ def load_groups(jobs: Iterable[Job]) -> list[Job]:
 
 def _write_alerts(booked: Sequence[tuple[JobState, Job]], edited: Collection[int], now: dt.datetime) -> None:
     """Write the alerts that these bookings raise and end. ``edited``: the jobs with a new schedule."""
-    all_changes = alert_conditions.begin_changes(booked)
+    all_changes = alert_conditions.make_alert_changes(booked)
     for changes in all_changes:
-        alert_conditions.add_changes_by_state(changes)
+        alert_conditions.add_alert_changes_from_state(changes)
         if changes.job.pk in edited and alert_conditions.is_alert_open(changes.state, AlertKind.MISSED):
             changes.ended.add(AlertKind.MISSED)
-        is_watched = changes.job.enabled and (changes.rules.depend_on_time or changes.state.alerts_open)
+        is_watched = changes.job.enabled and (changes.rules.is_time_dependent or changes.state.alerts_open)
         changes.state.alert_at = now if is_watched else None
-    alert_episodes.write_changes(all_changes, now)
+    alert_episodes.write_alert_changes(all_changes, now)
 
 
 def is_host_local_error(error: Exception) -> bool:
@@ -131,7 +131,7 @@ def _set_host_local_error(state: JobState, error: Exception, now: dt.datetime) -
     return [state]
 
 
-def rebook_in_memory(job: Job, state: JobState, now: dt.datetime) -> Run | None:
+def apply_job_edit_to_state(job: Job, state: JobState, now: dt.datetime) -> Run | None:
     """Change ``state`` to fit ``job``; returns the SKIPPED run for the instants until the edit, if there were any.
 
     It writes nothing to the database: a preview of an edit calls it with copies.
@@ -152,19 +152,19 @@ def rebook_in_memory(job: Job, state: JobState, now: dt.datetime) -> Run | None:
         if job.enabled and not same:
             state.expected_since = edit
         if was_off and job.enabled and not is_new:
-            pending = next_after(job.spec, state.covered_until)
+            pending = next_instant_after(job.spec, state.covered_until)
             run = skip_instants_until(job, state, pending, edit, now, Reason.of(Code.DISABLED))
         elif not was_off and not same:
             because = Reason.of(Code.EDITED if job.enabled else Code.DISABLED)
             run = skip_instants_until(job, state, state.next_instant, edit, now, because)
-        instant = next_after(job.spec, state.covered_until) if job.enabled else None
+        instant = next_instant_after(job.spec, state.covered_until) if job.enabled else None
         set_next_instant(state, instant, jitter(job.pk, job.jitter_seconds))
     except Exception as error:  # an error of one schedule concerns this job alone
         if is_host_local_error(error):
             raise
         _set_schedule_error(state, error, now)
     if not job.enabled:
-        job_health.drop_pending_retry(state, job, now)
+        job_health.end_pending_retry(state, job, now)
     return run
 
 
@@ -213,7 +213,7 @@ def suspend_schedule(state_as_read: JobState, error: Exception) -> None:
         now = database_now()
         _set_schedule_error(state, error, now)
         _write_alerts([(state, job) for job in load_groups(Job.objects.filter(pk=state.pk))], (), now)
-        write_states([state], BOOKED)
+        write_states([state], BOOKING_COLUMNS)
 
 
 def _set_schedule_error(state: JobState, error: Exception, now: dt.datetime) -> None:

@@ -21,7 +21,7 @@ from chroniker.models import JobState
 M = TypeVar("M", bound=Model)
 Columns = dict["Field[Any, Any]", list[Any]]
 #: For some PostgreSQL types: the function that makes the text of a value within an array. The text needs no quotes.
-_TEXTS: dict[str, Callable[[Any], str]] = {
+_ARRAY_TEXT_BY_COLUMN_TYPE: dict[str, Callable[[Any], str]] = {
     "bigint": str,
     "integer": str,
     "smallint": str,
@@ -44,10 +44,10 @@ def insert_rows(model: type[M], rows: Sequence[M]) -> None:
     if not _can_send_whole_columns(connection):
         model._default_manager.bulk_create(rows)
     elif rows:
-        common, varying = _split_common(_values_by_column(rows, model._meta.concrete_fields))
+        common, varying = _split_common_and_varying_columns(_values_by_column(rows, model._meta.concrete_fields))
         statement = _insert_sql(connection, model, common, varying)
         with connection.cursor() as cursor:
-            cursor.execute(statement, [*_single_values(common), *_array_values(varying)])
+            cursor.execute(statement, [*_driver_values_of_first_row(common), *_driver_values_of_all_rows(varying)])
         for row in rows:
             row._state.adding, row._state.db = False, connection.alias
 
@@ -59,7 +59,7 @@ def _insert_sql(connection: BaseDatabaseWrapper, model: type[Model], common: Col
     if not varying:  # a single row
         return f"INSERT INTO {table} ({names}) SELECT {', '.join(selected)}"
     selected.append("varying.*")
-    rows = _arrays_sql(connection, varying)
+    rows = _unnest_sql(connection, varying)
     return f"INSERT INTO {table} ({names}) SELECT {', '.join(selected)} FROM {rows} AS varying"  # nosec B608  # names
 
 
@@ -72,7 +72,7 @@ def _update_sql(
     changes += [f"{name} = new.{name}" for name in _quoted_names(connection, varying)]
     arrays = {**key, **varying}
     (key_name,) = _quoted_names(connection, key)
-    new = f"{_arrays_sql(connection, arrays)} AS new ({', '.join(_quoted_names(connection, arrays))})"
+    new = f"{_unnest_sql(connection, arrays)} AS new ({', '.join(_quoted_names(connection, arrays))})"
     return f"UPDATE {table} SET {', '.join(changes)} FROM {new} WHERE {table}.{key_name} = new.{key_name}"  # nosec B608
 
 
@@ -88,11 +88,15 @@ def write_states(states: Sequence[JobState], fields: Sequence[str]) -> None:
         JobState.objects.bulk_create(states, update_conflicts=True, update_fields=fields, unique_fields=unique)
     elif states:
         meta = JobState._meta
-        common, varying = _split_common(_values_by_column(states, [meta.get_field(name) for name in fields]))
+        common, varying = _split_common_and_varying_columns(
+            _values_by_column(states, [meta.get_field(name) for name in fields])
+        )
         key = _values_by_column(states, [meta.pk])
         statement = _update_sql(connection, JobState, key, common, varying)
         with connection.cursor() as cursor:
-            cursor.execute(statement, [*_single_values(common), *_array_values({**key, **varying})])
+            cursor.execute(
+                statement, [*_driver_values_of_first_row(common), *_driver_values_of_all_rows({**key, **varying})]
+            )
 
 
 def _values_by_column(rows: Sequence[Model], fields: Sequence[Any]) -> Columns:
@@ -100,24 +104,24 @@ def _values_by_column(rows: Sequence[Model], fields: Sequence[Any]) -> Columns:
     return {field: [row[field.attname] for row in values] for field in fields}
 
 
-def _split_common(columns: Columns) -> tuple[Columns, Columns]:
+def _split_common_and_varying_columns(columns: Columns) -> tuple[Columns, Columns]:
     """The columns in which all rows have the same value, and the others."""
     common = {field: values[:1] for field, values in columns.items() if values.count(values[0]) == len(values)}
     return common, {field: values for field, values in columns.items() if field not in common}
 
 
-def _single_values(columns: Columns) -> Iterator[Any]:
+def _driver_values_of_first_row(columns: Columns) -> Iterator[Any]:
     """The first value of each column for the driver, which converts all types except JSON."""
     connection = connections[settings.database]
     for field, values in columns.items():
         yield field.get_db_prep_save(values[0], connection) if isinstance(field, JSONField) else values[0]
 
 
-def _array_values(columns: Columns) -> Iterator[Any]:
+def _driver_values_of_all_rows(columns: Columns) -> Iterator[Any]:
     """All values of each column for the driver. Values of frequent types become one text, since lists are slow."""
     connection = connections[settings.database]
     for (field, values), kind in zip(columns.items(), _column_types(connection, columns), strict=True):
-        if (text := _TEXTS.get(kind)) is not None:
+        if (text := _ARRAY_TEXT_BY_COLUMN_TYPE.get(kind)) is not None:
             yield f"{{{','.join(['NULL' if value is None else text(value) for value in values])}}}"
         else:
             is_json = isinstance(field, JSONField)
@@ -138,11 +142,11 @@ def _column_type(field: Field[Any, Any], alias: str) -> str:
     return str(field.db_type(connections[alias])).partition("(")[0]
 
 
-def _arrays_sql(connection: BaseDatabaseWrapper, columns: Columns) -> str:
+def _unnest_sql(connection: BaseDatabaseWrapper, columns: Columns) -> str:
     return f"unnest({', '.join(f'%s::{name}[]' for name in _column_types(connection, columns))})"
 
 
-def insert_or_add_numbers(rows: Sequence[Model], *, key: Sequence[str], keep_largest: Collection[str]) -> None:
+def upsert_counters(rows: Sequence[Model], *, key: Sequence[str], keep_largest: Collection[str]) -> None:
     """Insert these rows, or add their numbers to the rows with the same key. In the columns ``keep_largest``, the
     larger number is kept. One statement; on SQLite, which permits fewer parameters, possibly more."""
     connection = connections[settings.database]

@@ -9,26 +9,26 @@ from typing import Any
 from django.db.models import Q, QuerySet
 
 from chroniker.clock import jump_detection
-from chroniker.clock.database_clock import FromNow
+from chroniker.clock.database_clock import NowPlus
 from chroniker.conf import settings
 from chroniker.eligibility import dependencies, pauses
 from chroniker.eligibility.claim_kinds import MANUAL
-from chroniker.eligibility.dependencies import Edge, Scope
+from chroniker.eligibility.dependencies import DependencyScope, Edge
 from chroniker.lifecycle import activations, alert_conditions, alert_episodes, backfills, host_runs, job_health
-from chroniker.lifecycle.admission import count_free_places, lock_group_limits, select_admissible_plans
+from chroniker.lifecycle.admission import count_free_places, lock_group_limits, select_plans_to_write
 from chroniker.lifecycle.bulk import insert_rows, write_states
-from chroniker.lifecycle.dispatch_state import FirstDelays, record_dispatch_in_advance
+from chroniker.lifecycle.dispatch_state import FirstRedispatchDelays, record_dispatch_in_advance
 from chroniker.lifecycle.events import add_request_events
 from chroniker.lifecycle.notify import enqueue_end_messages, send_finished_signals
 from chroniker.lifecycle.planned_rows import Plan
 from chroniker.lifecycle.transactions import lock_rows, send_signal_after_commit, transactional
 from chroniker.models import EVERY_HOST, Job, JobState, Lease, Run, Status
 from chroniker.models.compiled import AnyOf, fetch_rows
-from chroniker.models.light_rows import unsaved_row
+from chroniker.models.light_rows import make_unsaved_row
 from chroniker.signals import run_claimed
 
 #: The columns of JobState that a claim writes.
-BOOKING = (
+CLAIM_COLUMNS = (
     "booked_zone_rules",
     "covered_until",
     "next_instant",
@@ -62,10 +62,10 @@ def claim(plans: Sequence[Plan], now: dt.datetime, *, wait_for_locks: bool = Fal
     if not plans:
         return []
     if any(plan.claimed_run and plan.claimed_run.required_host == EVERY_HOST for plan in plans):
-        host_runs.plan_children(plans, now)
+        host_runs.add_child_runs_to_plans(plans, now)
         plans = [plan for plan in plans if not plan.is_dropped]
     edges = dependencies.read_dependency_edges(
-        [plan.job_id for plan in plans if plan.kind.dependencies is not Scope.NONE]
+        [plan.job_id for plan in plans if plan.kind.dependencies is not DependencyScope.NONE]
     )
     claimed = _write_plans(plans, edges, now, wait_for_locks)
     if run_claimed.has_listeners(Run):
@@ -82,17 +82,17 @@ def _write_plans(plans: Sequence[Plan], edges: Sequence[Edge], now: dt.datetime,
     unchanged = backfills.lock_backfills_and_drop_stale_plans(
         _lock_states_and_drop_stale_plans(plans, edges, skip_locked=not wait_for_locks)
     )
-    admitted, checked_at = _still_eligible(unchanged, now)
+    admitted, checked_at = _select_still_eligible_plans(unchanged, now)
     if limits or edges:
-        admitted = select_admissible_plans(admitted, edges, count_free_places(limits))
-    admitted = _lower_force_run_flags(admitted, skip_locked=not wait_for_locks)
+        admitted = select_plans_to_write(admitted, edges, count_free_places(limits))
+    admitted = _clear_force_run_flags(admitted, skip_locked=not wait_for_locks)
     if admitted:
         _insert_rows_of_plans(admitted, checked_at)
         _write_alerts(admitted, checked_at)
-        write_states([plan.state_after for plan in admitted], BOOKING)
+        write_states([plan.state_after for plan in admitted], CLAIM_COLUMNS)
         backfills.write_backfills([plan.backfill for plan in admitted if plan.backfill])
         activations.end_activations_of_plans(admitted, checked_at)
-        activations.insert_for_ended_chains([], [plan.state_after for plan in admitted], checked_at)
+        activations.insert_activations_of_ended_chains([], [plan.state_after for plan in admitted], checked_at)
     return [run for plan in admitted for run in plan.opened_runs]
 
 
@@ -103,18 +103,18 @@ def _lock_states_and_drop_stale_plans(plans: Sequence[Plan], edges: Sequence[Edg
     plan with a row that another transaction has locked is left out, if ``skip_locked``.
     """
     ids = {plan.job_id for plan in plans} | {edge.dependee for edge in edges}
-    revisions = dict(fetch_rows(_locked_revisions, skip_locked, ids=list(ids)))
+    revisions = dict(fetch_rows(_lock_states_and_select_revisions, skip_locked, ids=list(ids)))
     # A dependee without a state has never been booked: no claim of it can be under way.
     held = {edge.dependent for edge in edges if edge.has_state and edge.dependee not in revisions}
     unchanged = [plan for plan in plans if revisions.get(plan.job_id) == plan.state.revision]
     return [plan for plan in unchanged if plan.job_id not in held]
 
 
-def _locked_revisions(skip_locked: bool, ids: Collection[int]) -> QuerySet[JobState, Any]:
+def _lock_states_and_select_revisions(skip_locked: bool, ids: Collection[int]) -> QuerySet[JobState, Any]:
     return lock_rows(JobState.objects.filter(AnyOf("pk", ids)), skip=skip_locked).values_list("pk", "revision")
 
 
-def _still_eligible(plans: Sequence[Plan], now: dt.datetime) -> tuple[list[Plan], dt.datetime]:
+def _select_still_eligible_plans(plans: Sequence[Plan], now: dt.datetime) -> tuple[list[Plan], dt.datetime]:
     """Check, under the locks, the conditions that may change without the revision, and the clock. One statement.
 
     It is a separate statement, because a statement that waits for locks reads other tables as they were before the
@@ -123,11 +123,11 @@ def _still_eligible(plans: Sequence[Plan], now: dt.datetime) -> tuple[list[Plan]
     """
     if not plans:
         return [], now
-    ids: dict[Scope, list[int]] = {}
+    ids: dict[DependencyScope, list[int]] = {}
     for plan in plans:
         ids.setdefault(plan.kind.dependencies, []).append(plan.job_id)
     before = jump_detection.read_host_clocks()
-    rows = fetch_rows(_eligible_states, **{scope.name: scoped for scope, scoped in ids.items()})
+    rows = fetch_rows(_select_eligible_states, **{scope.name: scoped for scope, scoped in ids.items()})
     found = {pk: (now, server) for pk, now, server in rows}
     if not found:
         return [], now
@@ -138,31 +138,39 @@ def _still_eligible(plans: Sequence[Plan], now: dt.datetime) -> tuple[list[Plan]
     return [plan for plan in plans if plan.job_id in found], max(now, checked_at)
 
 
-def _eligible_states(**ids_by_scope: Collection[int]) -> QuerySet[JobState, Any]:
+def _select_eligible_states(**ids_by_scope: Collection[int]) -> QuerySet[JobState, Any]:
     """``ids_by_scope``: the jobs to check, by the name of the scope of their dependencies."""
     allowed = Q(pk__in=[])
     for name, scoped in ids_by_scope.items():
-        allowed |= Q(~dependencies.is_blocked(Scope[name]), AnyOf("pk", scoped))
-    states = JobState.objects.filter(allowed, ~pauses.are_all_jobs_paused(), job__enabled=True)
+        allowed |= Q(~dependencies.blocked_by_dependency_condition(DependencyScope[name]), AnyOf("pk", scoped))
+    states = JobState.objects.filter(allowed, ~pauses.all_jobs_paused_condition(), job__enabled=True)
     rows = states.filter(job__group__paused_at__isnull=True)
-    return rows.annotate(now=FromNow(), server=jump_detection.server_column()).values_list("pk", "now", "server")
+    return rows.annotate(now=NowPlus(), server=jump_detection.server_identity_expression()).values_list(
+        "pk", "now", "server"
+    )
 
 
-def _lower_force_run_flags(plans: list[Plan], *, skip_locked: bool) -> list[Plan]:
+def _clear_force_run_flags(plans: list[Plan], *, skip_locked: bool) -> list[Plan]:
     """Clear the flags that these plans need; leave out plans whose flag another claimer has cleared."""
-    by_flag = [plan.job_id for plan in plans if plan.kind.by_flag]
-    if not by_flag:
+    by_force_run_flag = [plan.job_id for plan in plans if plan.kind.by_force_run_flag]
+    if not by_force_run_flag:
         return plans
     ids = set(
-        lock_rows(Job.objects.filter(pk__in=by_flag, force_run=True), skip=skip_locked).values_list("pk", flat=True)
+        lock_rows(Job.objects.filter(pk__in=by_force_run_flag, force_run=True), skip=skip_locked).values_list(
+            "pk", flat=True
+        )
     )
     Job.objects.filter(pk__in=ids).update(force_run=False)
-    return [plan for plan in plans if plan.job_id in ids or not plan.kind.by_flag]
+    return [plan for plan in plans if plan.job_id in ids or not plan.kind.by_force_run_flag]
 
 
 def _insert_rows_of_plans(plans: Sequence[Plan], now: dt.datetime) -> None:
     """Insert runs, leases, events, and the messages about missed instants. ``now``: when the plans were checked."""
-    runs, redispatch_at, delays = [run for plan in plans for run in plan.runs], now + settings.redispatch, FirstDelays()
+    runs, redispatch_at, delays = (
+        [run for plan in plans for run in plan.runs],
+        now + settings.redispatch,
+        FirstRedispatchDelays(),
+    )
     for plan in plans:
         for run in plan.runs:
             run._state.fields_cache["job"] = plan.job
@@ -180,19 +188,19 @@ def _insert_rows_of_plans(plans: Sequence[Plan], now: dt.datetime) -> None:
 def _write_alerts(plans: Sequence[Plan], now: dt.datetime) -> None:
     """Write the alerts that these claims raise and end, and set the time of the next check. No statement without such
     alerts."""
-    all_changes = alert_conditions.begin_changes((plan.state_after, plan.job) for plan in plans)
+    all_changes = alert_conditions.make_alert_changes((plan.state_after, plan.job) for plan in plans)
     for plan, changes in zip(plans, all_changes, strict=True):
-        alert_conditions.add_changes_by_state(changes)
+        alert_conditions.add_alert_changes_from_state(changes)
         if plan.missed is not None:
             alert_conditions.raise_missed_alert(changes, plan.missed)
         if plan.backfill is not None:
-            alert_conditions.add_changes_by_backfill_end(changes, plan.backfill)
+            alert_conditions.add_alert_changes_from_backfill_end(changes, plan.backfill)
         opened = plan.opened_runs[0] if plan.opened_runs else None
-        moments = [alert_conditions.next_alert_at(changes, opened, now)]
+        moments = [alert_conditions.compute_next_alert_check_time(changes, opened, now)]
         if opened is None:  # another run may be open
             moments.append(plan.state.alert_at)
         plan.state_after.alert_at = min(filter(None, moments), default=None)
-    alert_episodes.write_changes(all_changes, now)
+    alert_episodes.write_alert_changes(all_changes, now)
 
 
 def _set_times_to_claim_time(run: Run, now: dt.datetime) -> None:
@@ -204,7 +212,7 @@ def _set_times_to_claim_time(run: Run, now: dt.datetime) -> None:
 
 
 def _make_lease(run: Run, plan: Plan, now: dt.datetime) -> Lease:
-    lease = unsaved_row(Lease, run_id=run.pk, job_id=run.job_id, slot=run.slot, token=run.token)
+    lease = make_unsaved_row(Lease, run_id=run.pk, job_id=run.job_id, slot=run.slot, token=run.token)
     lease.expires_at = now + plan.start_deadline
     if run.required_host == EVERY_HOST:  # its progress is the number of hosts that have reported
         lease.total_parts, lease.total_parts_complete = len(plan.opened_runs) - 1, 0

@@ -15,13 +15,13 @@ from chroniker.eligibility.claim_kinds import (
     MANUAL,
     OVERLAPPED,
     RETRY,
-    RETRY_INHERITS,
+    RETRY_INHERITED_COLUMNS,
     SCHEDULED,
     ClaimKind,
 )
 from chroniker.lifecycle import backfill_plan
 from chroniker.lifecycle.event_plan import plan_run_for_activations
-from chroniker.lifecycle.planned_rows import Plan, add_run, begin_plan, instant_before, set_next_instant
+from chroniker.lifecycle.planned_rows import Plan, add_run_to_plan, instant_before, make_empty_plan, set_next_instant
 from chroniker.models import Activation, CatchUp, JobState, Status, Trigger
 from chroniker.reasons import Code, Reason
 from chroniker.schedule import (
@@ -30,14 +30,14 @@ from chroniker.schedule import (
     closed_time_at,
     jitter,
     last_open_instant,
-    latest_until,
-    next_after,
+    latest_instant_until,
+    next_instant_after,
 )
 
-ASKED_BY_LENGTH = 150
+MAX_REQUESTER_LENGTH = 150
 
 
-def make_plan(
+def make_claim_plan(
     kind: ClaimKind,
     state: JobState,
     now: dt.datetime,
@@ -46,14 +46,14 @@ def make_plan(
 ) -> Plan:
     """The plan of a claim of this kind.
 
-    ``ready_until``: see ``plan_scheduled``. ``waiting``: activations that wait for the job.
+    ``ready_until``: see ``plan_scheduled_run``. ``waiting``: activations that wait for the job.
     """
     if kind is OVERLAPPED:
-        return plan_overlapped(state, now)
+        return plan_skip_of_overlapped_instants(state, now)
     if kind is SCHEDULED:
-        return plan_scheduled(state, now, ready_until)
+        return plan_scheduled_run(state, now, ready_until)
     if kind is RETRY:
-        return plan_retry(state, now)
+        return plan_retry_run(state, now)
     if kind is EVENT:
         return plan_run_for_activations(state, now, waiting)
     if kind is BACKFILL:
@@ -61,7 +61,7 @@ def make_plan(
     return plan_manual_run(state, now, kind=kind)
 
 
-def plan_scheduled(state: JobState, now: dt.datetime, ready_until: dt.datetime | None = None) -> Plan:
+def plan_scheduled_run(state: JobState, now: dt.datetime, ready_until: dt.datetime | None = None) -> Plan:
     """Cover the instants that are due (and, for a dependent, ready). Instants in blackouts and late ones are skipped.
     The other instants get one run by the job's catch-up: for all of them, for the first, or for the last.
 
@@ -69,7 +69,7 @@ def plan_scheduled(state: JobState, now: dt.datetime, ready_until: dt.datetime |
     all instants from its first to the last one outside blackouts, including those in blackouts between the two.
     Instants in a blackout after the last one are skipped by a later claim.
     """
-    job, plan = state.job, begin_plan(SCHEDULED, state)
+    job, plan = state.job, make_empty_plan(SCHEDULED, state)
     assert state.next_instant is not None
     spec, closed, offset = plan.spec, job.closed_times, jitter(job.pk, job.jitter_seconds)
     bound = now - offset
@@ -83,16 +83,18 @@ def plan_scheduled(state: JobState, now: dt.datetime, ready_until: dt.datetime |
     if first is None or (plan.runs and first > bound) or is_closed:
         set_next_instant(plan.state_after, first, offset)
         return plan
-    following, until = next_after(spec, first), first
+    following, until = next_instant_after(spec, first), first
     if following is not None and following <= bound and job.catch_up != CatchUp.EACH:  # several instants wait
         until = (
-            last_open_instant(spec, closed, first, bound) if closed else max(latest_until(spec, bound) or first, first)
+            last_open_instant(spec, closed, first, bound)
+            if closed
+            else max(latest_instant_until(spec, bound) or first, first)
         )
-        following = next_after(spec, until)
+        following = next_instant_after(spec, until)
     if job.catch_up == CatchUp.LATEST and until > first and (before := instant_before(spec, until)) is not None:
-        add_run(plan, now, Status.SKIPPED, Trigger.SCHEDULE, first, before, Reason.of(Code.CATCH_UP))
+        add_run_to_plan(plan, now, Status.SKIPPED, Trigger.SCHEDULE, first, before, Reason.of(Code.CATCH_UP))
         first = until
-    add_run(plan, now, Status.CLAIMED, Trigger.SCHEDULE, first, until)
+    add_run_to_plan(plan, now, Status.CLAIMED, Trigger.SCHEDULE, first, until)
     set_next_instant(plan.state_after, following, offset)
     return plan
 
@@ -111,8 +113,8 @@ def _skip_instants_in_blackouts(
         if within is None:
             break
         because = Reason.of(Code.BLACKOUT, name=within.name)
-        add_run(plan, now, Status.SKIPPED, Trigger.SCHEDULE, within.start, within.end, because)
-        further = next_after(spec, within.end)
+        add_run_to_plan(plan, now, Status.SKIPPED, Trigger.SCHEDULE, within.start, within.end, because)
+        further = next_instant_after(spec, within.end)
         if further is None or further > bound:
             return further
         following = further
@@ -129,39 +131,39 @@ def _skip_instants_past_grace(
 ) -> dt.datetime | None:
     """Record the instants until ``limit`` as missed. Returns the first instant after them that may run."""
     job = plan.job
-    missed = latest_until(job.spec, limit) if first <= limit else None
+    missed = latest_instant_until(job.spec, limit) if first <= limit else None
     if missed is None or missed < first:
         return first
     because = Reason.of(Code.MISSED, seconds=job.misfire_grace_seconds)
-    add_run(plan, now, Status.SKIPPED, Trigger.SCHEDULE, first, missed, because)
+    add_run_to_plan(plan, now, Status.SKIPPED, Trigger.SCHEDULE, first, missed, because)
     plan.missed = plan.runs[-1]
-    following = next_after(job.spec, missed)
+    following = next_instant_after(job.spec, missed)
     if following is None or following > bound:
         return following
     return _skip_instants_in_blackouts(plan, now, closed_times, following, bound)
 
 
-def plan_overlapped(state: JobState, now: dt.datetime) -> Plan:
+def plan_skip_of_overlapped_instants(state: JobState, now: dt.datetime) -> Plan:
     """Record the instants that came while the job was running as skipped."""
-    job, plan = state.job, begin_plan(OVERLAPPED, state)
+    job, plan = state.job, make_empty_plan(OVERLAPPED, state)
     assert state.next_instant is not None
     offset = jitter(job.pk, job.jitter_seconds)
     bound = now - offset
     first = _skip_instants_in_blackouts(plan, now, job.closed_times, state.next_instant, bound)
     if first is not None and first <= bound:
-        until = latest_until(job.spec, bound) or first
-        add_run(plan, now, Status.SKIPPED, Trigger.SCHEDULE, first, until, Reason.of(Code.OVERLAP))
-        first = next_after(job.spec, until)
+        until = latest_instant_until(job.spec, bound) or first
+        add_run_to_plan(plan, now, Status.SKIPPED, Trigger.SCHEDULE, first, until, Reason.of(Code.OVERLAP))
+        first = next_instant_after(job.spec, until)
     set_next_instant(plan.state_after, first, offset)
     return plan
 
 
-def all_due_in_blackout(state: JobState, now: dt.datetime) -> bool:
+def are_all_due_instants_in_blackouts(state: JobState, now: dt.datetime) -> bool:
     """Whether all due instants lie in blackouts, so that no run may start."""
     if state.next_instant is None or not (closed := state.job.closed_times):
         return False
     bound = now - jitter(state.pk, state.job.jitter_seconds)
-    first = _skip_instants_in_blackouts(begin_plan(SCHEDULED, state), now, closed, state.next_instant, bound)
+    first = _skip_instants_in_blackouts(make_empty_plan(SCHEDULED, state), now, closed, state.next_instant, bound)
     return first is None or first > bound
 
 
@@ -179,24 +181,24 @@ def plan_manual_run(
     ``instant``: the scheduled time that the run is for, instead of now. Its interval is computed by the current
     schedule.
     """
-    plan = begin_plan(kind, state)
-    add_run(plan, now, Status.CLAIMED, Trigger.MANUAL, args=args)
+    plan = make_empty_plan(kind, state)
+    add_run_to_plan(plan, now, Status.CLAIMED, Trigger.MANUAL, args=args)
     run = plan.runs[-1]
-    run.asked_by = requested_by[:ASKED_BY_LENGTH]
+    run.asked_by = requested_by[:MAX_REQUESTER_LENGTH]
     if instant is not None:
         run.instant = run.instant_until = instant
         run.interval_start = instant_before(state.job.spec, instant)
     return plan
 
 
-def plan_retry(state: JobState, now: dt.datetime) -> Plan:
+def plan_retry_run(state: JobState, now: dt.datetime) -> Plan:
     """The next attempt of a chain. Its instants and arguments are those of the attempt before. It covers no
     instants."""
-    plan = begin_plan(RETRY, state)
+    plan = make_empty_plan(RETRY, state)
     failed = {
-        name: state.__dict__.get(f"failed_{name}") for name in RETRY_INHERITS
+        name: state.__dict__.get(f"failed_{name}") for name in RETRY_INHERITED_COLUMNS
     }  # as ``due.find_due_jobs`` has read them
-    add_run(plan, now, Status.CLAIMED, Trigger.RETRY, args=failed["args"])
+    add_run_to_plan(plan, now, Status.CLAIMED, Trigger.RETRY, args=failed["args"])
     run = plan.runs[-1]
     for name, value in failed.items():
         setattr(run, name, value)

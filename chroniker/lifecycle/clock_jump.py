@@ -5,7 +5,7 @@ from __future__ import annotations
 import datetime as dt
 import logging
 
-from chroniker.clock.database_clock import FromNow
+from chroniker.clock.database_clock import NowPlus
 from chroniker.conf import settings
 from chroniker.lifecycle.transactions import lock_rows, transactional
 from chroniker.models import EVERY_HOST, Lease, Run, Status
@@ -13,7 +13,7 @@ from chroniker.models import EVERY_HOST, Lease, Run, Status
 logger = logging.getLogger(__name__)
 
 
-def restart_after_clock_jump() -> None:
+def reset_deadlines_after_clock_jump() -> None:
     """Bring leases, start deadlines and redispatch times back within their bounds, counted from now.
 
     A held lease is only shortened, to the length of one lease: no holder can have renewed later than now. A run that
@@ -21,15 +21,15 @@ def restart_after_clock_jump() -> None:
     starts are suspended. Each host that detects the jump does this in each tick until the suspension ends, and once
     after it: a transaction that was open during the jump may commit after the first time.
     """
-    for length in _lengths_of_held_leases():
+    for length in _read_lengths_of_held_leases():
         _shorten_leases_of_length(length)
     claims = Lease.objects.filter(run__status=Status.CLAIMED).order_by()
     for seconds in claims.values_list("job__start_deadline_seconds", flat=True).distinct():
         _restart_start_deadlines(seconds)
-    _bring_redispatch_forward()
+    _move_redispatch_times_earlier()
 
 
-def _lengths_of_held_leases() -> list[float]:
+def _read_lengths_of_held_leases() -> list[float]:
     """The lengths of the held leases, by their holders' settings. Logs a warning if one differs from this process's."""
     held = Lease.objects.filter(nonce__isnull=False, seconds__isnull=False).order_by("seconds")
     lengths = list(held.values_list("seconds", flat=True).distinct())
@@ -44,9 +44,9 @@ def _shorten_leases_of_length(seconds: float) -> None:
     """Shorten the leases of this length that end too far in the future by the new time."""
     length = dt.timedelta(seconds=seconds)
     held = Lease.objects.filter(nonce__isnull=False, seconds=seconds)
-    beyond = held.filter(expires_at__gt=FromNow(length + settings.drift_allowance))
+    beyond = held.filter(expires_at__gt=NowPlus(length + settings.drift_allowance))
     ids = list(lock_rows(beyond, skip=False).values_list("pk", flat=True))
-    Lease.objects.filter(pk__in=ids).update(expires_at=FromNow(length))
+    Lease.objects.filter(pk__in=ids).update(expires_at=NowPlus(length))
 
 
 @transactional
@@ -56,14 +56,14 @@ def _restart_start_deadlines(deadline_seconds: int | None) -> None:
     ids = list(lock_rows(leases, skip=False).values_list("pk", flat=True))
     # A host that has not detected the jump may have started one meanwhile: that lease has a nonce.
     Lease.objects.filter(pk__in=ids, nonce=None).update(
-        expires_at=FromNow(settings.start_deadline_of(deadline_seconds))
+        expires_at=NowPlus(settings.start_deadline_of(deadline_seconds))
     )
 
 
 @transactional
-def _bring_redispatch_forward() -> None:
+def _move_redispatch_times_earlier() -> None:
     """Bring forward redispatches that are too far in the future by the new time. A second message does no harm."""
-    ahead = Run.objects.filter(status=Status.CLAIMED, redispatch_at__gt=FromNow(settings.redispatch))
+    ahead = Run.objects.filter(status=Status.CLAIMED, redispatch_at__gt=NowPlus(settings.redispatch))
     claims = ahead.exclude(required_host=EVERY_HOST)
     ids = list(lock_rows(claims, skip=False).values_list("pk", flat=True))
-    Run.objects.filter(pk__in=ids, status=Status.CLAIMED).update(redispatch_at=FromNow(settings.redispatch))
+    Run.objects.filter(pk__in=ids, status=Status.CLAIMED).update(redispatch_at=NowPlus(settings.redispatch))

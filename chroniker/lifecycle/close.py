@@ -10,7 +10,7 @@ from uuid import UUID
 
 from django.db.models import QuerySet
 
-from chroniker.clock.database_clock import FromNow, database_now
+from chroniker.clock.database_clock import NowPlus, database_now
 from chroniker.conf import settings
 from chroniker.lifecycle import (
     activations,
@@ -24,7 +24,7 @@ from chroniker.lifecycle import (
 from chroniker.lifecycle.bulk import write_states
 from chroniker.lifecycle.events import add_lost_events, add_run_event
 from chroniker.lifecycle.notify import RECIPIENTS, annotate_recipients, enqueue_end_messages, send_finished_signals
-from chroniker.lifecycle.pending_retries import next_retry_at
+from chroniker.lifecycle.pending_retries import compute_next_retry_time
 from chroniker.lifecycle.transactions import lock_rows, transactional
 from chroniker.models import EVERY_HOST, OPEN, Backfill, EventKind, JobState, Lease, Run, Status, Trigger
 from chroniker.models.compiled import fetch_models
@@ -75,23 +75,23 @@ def finish(run_id: UUID, token: int, nonce: UUID, outcome: Outcome) -> bool:
 
 @transactional
 def _finish(run_id: UUID, token: int, nonce: UUID, outcome: Outcome) -> tuple[bool, list[Run]]:
-    if one_statement.is_available() and not outcome.survivors:
+    if one_statement.are_combined_statements_available() and not outcome.survivors:
         values = {**_columns_of_outcome(outcome), "run": run_id, "token": token, "nonce": nonce}
         if (closed := one_statement.execute_close(_close_statement(), values, RECIPIENTS)) is not None:
             closed_run = closed.run if closed.is_fresh else _run_with_recipients(run_id).get()
-            return True, _conclude_one([closed.state], closed_run, outcome)
+            return True, _write_results_of_finished_run([closed.state], closed_run, outcome)
     found = fetch_models(_run_with_recipients, run_id=run_id)
     if not found:
         return False, []  # its job was deleted meanwhile
     (run,) = found
     states = list(lock_rows(JobState.objects.filter(pk=run.job_id), skip=False))
-    moved = _run_of_holder(run_id, token, nonce).update(**_columns_of_outcome(outcome))
+    moved = _running_run_of_lease_holder(run_id, token, nonce).update(**_columns_of_outcome(outcome))
     job = run.job
     run.refresh_from_db()
     run.job = job
     if moved:
         _delete_or_keep_lease(run_id, outcome.survivors)
-        return True, _conclude_one(states, run, outcome)
+        return True, _write_results_of_finished_run(states, run, outcome)
     if run.nonce != nonce or run.status != outcome.status:
         late = Reason.of(Code.LATE_RESULT, outcome=outcome.status, run_status=run.status)
         add_run_event(run_id, EventKind.LATE_OUTCOME, reason=Reason.joined(late, *filter(None, [outcome.reason])))
@@ -104,7 +104,7 @@ def _run_with_recipients(run_id: UUID) -> QuerySet[Run]:
     return rows
 
 
-def _run_of_holder(run_id: UUID, token: int, nonce: UUID) -> QuerySet[Run]:
+def _running_run_of_lease_holder(run_id: UUID, token: int, nonce: UUID) -> QuerySet[Run]:
     return Run.objects.filter(pk=run_id, token=token, nonce=nonce, status=Status.RUNNING)
 
 
@@ -113,7 +113,7 @@ def _close_statement() -> Statement:
     run_id = parameter("run")
     run = Run.objects.filter(pk=run_id)
     state = lock_rows(JobState.objects.filter(pk__in=run.values("job")), skip=False)
-    mine = _run_of_holder(run_id, parameter("token"), parameter("nonce"))
+    mine = _running_run_of_lease_holder(run_id, parameter("token"), parameter("nonce"))
     values = parameters(Run, _columns_of_outcome(Outcome(Status.SUCCEEDED)))
     return one_statement.make_close_statement(run_id, state, mine, values, annotate_recipients(run))
 
@@ -123,8 +123,8 @@ def _columns_of_outcome(outcome: Outcome) -> dict[str, Any]:
     total, done = outcome.progress or (None, None)
     return {
         "status": outcome.status,
-        "finished_at": FromNow(),
-        "uncounted_since": FromNow(),
+        "finished_at": NowPlus(),
+        "uncounted_since": NowPlus(),
         "exit_code": outcome.exit_code,
         "total_parts": total,
         "total_parts_complete": done,
@@ -135,10 +135,10 @@ def _columns_of_outcome(outcome: Outcome) -> dict[str, Any]:
     }
 
 
-def _conclude_one(states: Sequence[JobState], run: Run, outcome: Outcome) -> list[Run]:
+def _write_results_of_finished_run(states: Sequence[JobState], run: Run, outcome: Outcome) -> list[Run]:
     if outcome.unstored:
         add_run_event(run.pk, EventKind.NOTE, reason=Reason.of(Code.OUTPUT_UNSTORED, n=outcome.unstored))
-    return conclude_runs(states, [run], retry_at_once=outcome.retry_at_once)
+    return write_results_of_ended_runs(states, [run], retry_at_once=outcome.retry_at_once)
 
 
 def _delete_or_keep_lease(run_id: UUID, survivors: Sequence[str]) -> None:
@@ -150,7 +150,7 @@ def _delete_or_keep_lease(run_id: UUID, survivors: Sequence[str]) -> None:
     if not survivors:
         lease.delete()
         return
-    lease.update(expires_at=FromNow(settings.lease))
+    lease.update(expires_at=NowPlus(settings.lease))
     add_run_event(run_id, EventKind.NOTE, reason=Reason.of(Code.SLOT_KEPT, names=list(survivors)))
 
 
@@ -161,7 +161,7 @@ def release_kept_lease(run_id: UUID, token: int, nonce: UUID) -> None:
 
 
 @transactional
-def _cancel_in_transaction(run_ids: Collection[UUID]) -> list[Run]:
+def _cancel_unstarted_runs_in_transaction(run_ids: Collection[UUID]) -> list[Run]:
     runs = Run.objects.filter(pk__in=run_ids)
     job_ids = list(runs.values_list("job_id", flat=True))
     states = list(lock_rows(JobState.objects.filter(pk__in=job_ids), skip=False))
@@ -171,24 +171,24 @@ def _cancel_in_transaction(run_ids: Collection[UUID]) -> list[Run]:
         return []  # they have started meanwhile: their supervisors stop them
     Run.objects.filter(pk__in=ids, status=Status.CLAIMED).update(
         status=Status.STOPPED,
-        finished_at=FromNow(),
-        uncounted_since=FromNow(),
+        finished_at=NowPlus(),
+        uncounted_since=NowPlus(),
         redispatch_at=None,
         **Reason.of(Code.STOPPED_EARLY).columns(),
     )
     Lease.objects.filter(pk__in=ids).delete()
     ended = Run.objects.filter(pk__in=ids).select_related("job__group")
-    return conclude_runs(states, list(annotate_recipients(ended)))
+    return write_results_of_ended_runs(states, list(annotate_recipients(ended)))
 
 
 def cancel_unstarted_runs(run_ids: Collection[UUID]) -> bool:
     """CLAIMED → STOPPED, for those of these runs with a stop request that have not started; returns if any was."""
-    ended = _cancel_in_transaction(run_ids)
+    ended = _cancel_unstarted_runs_in_transaction(run_ids)
     send_finished_signals(ended)
     return bool(ended)
 
 
-def conclude_runs(
+def write_results_of_ended_runs(
     states: Sequence[JobState], ended_runs: list[Run], parents: Collection[UUID] = (), *, retry_at_once: bool = False
 ) -> list[Run]:
     """Write results, retries and messages of these runs, and close parents without an open child; returns them all."""
@@ -197,21 +197,21 @@ def conclude_runs(
         if waiting := set(parents) - closed:
             host_runs.extend_parent_leases(waiting)
         ended_runs += annotate_recipients(Run.objects.filter(pk__in=closed).select_related("job__group"))
-    _write_consequences(states, ended_runs, retry_at_once)
+    _write_results_retries_and_messages(states, ended_runs, retry_at_once)
     return ended_runs
 
 
-def _write_consequences(states: Sequence[JobState], runs: Sequence[Run], retry_at_once: bool) -> None:
+def _write_results_retries_and_messages(states: Sequence[JobState], runs: Sequence[Run], retry_at_once: bool) -> None:
     """Write what follows from the ended runs: the job's results, a retry by its policy, and the messages."""
     now = max((run.finished_at for run in runs if run.finished_at is not None), default=None) or database_now()
     by_job = {state.pk: state for state in states}
     parents = [run.pk for run in runs if run.required_host == EVERY_HOST]
-    lost = host_runs.parents_with_lost_child(parents) if parents else set()
+    lost = host_runs.find_parents_with_lost_child(parents) if parents else set()
     # The results of a child are written when its parent ends.
     ended, settled = list[Run](), [run for run in runs if run.slot == "" and run.job_id in by_job]
-    backfill_of = backfills.lock_backfills_of(settled)
+    backfill_of = backfills.lock_backfills_of_runs(settled)
     for run in settled:
-        state, again = by_job[run.job_id], next_retry_at(run.job, run, now, has_lost_child=run.pk in lost)
+        state, again = by_job[run.job_id], compute_next_retry_time(run.job, run, now, has_lost_child=run.pk in lost)
         again = now if again and retry_at_once else again
         if run.origin == Trigger.BACKFILL:
             backfills.record_backfill_run_end(state, run, backfill_of.get(run.backfill), now, again)
@@ -225,7 +225,7 @@ def _write_consequences(states: Sequence[JobState], runs: Sequence[Run], retry_a
     _write_alerts(by_job, settled, backfill_of, now)
     write_states([by_job[run.job_id] for run in settled], CLOSE_COLUMNS)
     backfills.write_backfills(list(backfill_of.values()))
-    activations.insert_for_ended_chains(ended, [by_job[run.job_id] for run in settled], now)
+    activations.insert_activations_of_ended_chains(ended, [by_job[run.job_id] for run in settled], now)
     if any(run.status == Status.LOST for run in runs):
         add_lost_events(runs, now)
     enqueue_end_messages(runs, now)
@@ -235,15 +235,15 @@ def _write_alerts(
     states: Mapping[int, JobState], runs: Sequence[Run], backfill_of: Mapping[Any, Backfill], now: dt.datetime
 ) -> None:
     """Write the alerts that the ends of these runs raise and end. No statement without such alerts."""
-    found = alert_conditions.begin_changes({run.job_id: (states[run.job_id], run.job) for run in runs}.values())
+    found = alert_conditions.make_alert_changes({run.job_id: (states[run.job_id], run.job) for run in runs}.values())
     all_changes = {changes.job.pk: changes for changes in found}
     for run in runs:
-        alert_conditions.add_changes_by_run_end(all_changes[run.job_id], run)
+        alert_conditions.add_alert_changes_from_run_end(all_changes[run.job_id], run)
         if (backfill := backfill_of.get(run.backfill)) is not None and backfill.stopped_by_run == run.token:
-            alert_conditions.add_changes_by_backfill_end(all_changes[run.job_id], backfill, run)
+            alert_conditions.add_alert_changes_from_backfill_end(all_changes[run.job_id], backfill, run)
     host_runs.add_slow_hosts_to_alerts(found, runs)
     last = {run.job_id: run for run in runs if run.origin != Trigger.BACKFILL}
     for pk, changes in all_changes.items():
-        alert_conditions.add_changes_by_state(changes, last.get(pk))
-        changes.state.alert_at = alert_conditions.next_alert_at(changes, None, now)
-    alert_episodes.write_changes(found, now)
+        alert_conditions.add_alert_changes_from_state(changes, last.get(pk))
+        changes.state.alert_at = alert_conditions.compute_next_alert_check_time(changes, None, now)
+    alert_episodes.write_alert_changes(found, now)

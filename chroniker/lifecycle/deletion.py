@@ -10,7 +10,7 @@ from chroniker.lifecycle.transactions import lock_rows, transactional
 from chroniker.models import Job, JobState, Lease
 
 
-def jobs_to_delete() -> QuerySet[Job]:
+def find_jobs_to_delete() -> QuerySet[Job]:
     """Disabled jobs with a deletion request and without an open run on any host."""
     is_open = Exists(Lease.objects.filter(job=OuterRef("pk")))
     return Job.objects.filter(~is_open, deletion_requested_at__isnull=False, enabled=False)
@@ -18,7 +18,7 @@ def jobs_to_delete() -> QuerySet[Job]:
 
 @transactional
 def delete_jobs(job_ids: Collection[int], *, wait_for_locks: bool = False) -> list[int]:
-    """Delete those of these jobs that ``jobs_to_delete`` returns, with all their rows; returns the deleted ids.
+    """Delete those of these jobs that ``find_jobs_to_delete`` returns, with all their rows; returns the deleted ids.
 
     States and jobs are locked first, so that a job cannot be claimed or enabled during its deletion. Without
     ``wait_for_locks``, a job that another transaction has locked is left out.
@@ -27,6 +27,8 @@ def delete_jobs(job_ids: Collection[int], *, wait_for_locks: bool = False) -> li
     mine = set(lock_rows(states, skip=not wait_for_locks).values_list("pk", flat=True))
     # A job whose state another transaction has locked may be claimed just now. A job without a state cannot be claimed.
     free = set(job_ids) - (set(states.values_list("pk", flat=True)) - mine)
-    ids = list(lock_rows(jobs_to_delete().filter(pk__in=free), skip=not wait_for_locks).values_list("pk", flat=True))
+    ids = list(
+        lock_rows(find_jobs_to_delete().filter(pk__in=free), skip=not wait_for_locks).values_list("pk", flat=True)
+    )
     Job.objects.filter(pk__in=ids).delete()
     return ids

@@ -10,7 +10,7 @@ from uuid import UUID
 
 from django.db.models import Case, CharField, DateTimeField, F, Field, QuerySet, Value, When
 
-from chroniker.clock.database_clock import FromNow
+from chroniker.clock.database_clock import NowPlus
 from chroniker.conf import settings
 from chroniker.lifecycle.transactions import lock_rows, transactional
 from chroniker.models import Job, Run, Status
@@ -19,8 +19,8 @@ from chroniker.reasons import NO_REASON, Code, Reason
 MAX_REDISPATCH_DELAY = dt.timedelta(hours=1)
 #: A claim is dispatched at least this often before its start deadline, because each message may be lost with a broker
 #: or a worker. The time between two dispatches is never shorter than ``CHRONIKER_REDISPATCH_SECONDS``.
-CHANCES = 10
-NO_TAKER_WAIT = dt.timedelta(seconds=5)
+MIN_DISPATCHES_BEFORE_DEADLINE = 10
+DELAY_AFTER_FAILED_DISPATCH = dt.timedelta(seconds=5)
 
 
 @transactional
@@ -32,16 +32,18 @@ def record_dispatched(runs: Collection[Run], now: dt.datetime) -> None:
     they read the database's clock later. Then the time of the claims is recorded.
     """
     now = max([now, *(run.claimed_at for run in runs)])
-    _open_claims([run.pk for run in runs]).update(
+    _select_unstarted_runs([run.pk for run in runs]).update(
         dispatched_at=now,
-        redispatch_at=_case_by_run({run.pk: now + _next_dispatch_delay(run) for run in runs}, DateTimeField()),
+        redispatch_at=_make_case_expression_by_run(
+            {run.pk: now + _next_dispatch_delay(run) for run in runs}, DateTimeField()
+        ),
         dispatch_count=F("dispatch_count") + 1,
-        queue=_case_by_run({run.pk: run.queue for run in runs}, CharField()),
+        queue=_make_case_expression_by_run({run.pk: run.queue for run in runs}, CharField()),
         **NO_REASON.columns(),
     )
 
 
-class FirstDelays:
+class FirstRedispatchDelays:
     """The delays between the first and the second dispatch, by start deadline: read once for a batch."""
 
     def __init__(self) -> None:
@@ -50,7 +52,7 @@ class FirstDelays:
     def delay_for_job(self, job: Job) -> dt.timedelta:
         own = job.start_deadline_seconds
         if own not in self._found:
-            self._found[own] = _delay_after(own, 0)
+            self._found[own] = _compute_redispatch_delay(own, 0)
         return self._found[own]
 
 
@@ -63,12 +65,14 @@ def record_dispatch_in_advance(run: Run, queue: str, now: dt.datetime, delay: dt
 
 
 @transactional
-def correct_queues(runs: Collection[Run]) -> None:
+def record_actual_queues(runs: Collection[Run]) -> None:
     """Record the queues to which the messages of these runs were sent: they differ from those recorded in advance."""
-    _open_claims([run.pk for run in runs]).update(queue=_case_by_run({run.pk: run.queue for run in runs}, CharField()))
+    _select_unstarted_runs([run.pk for run in runs]).update(
+        queue=_make_case_expression_by_run({run.pk: run.queue for run in runs}, CharField())
+    )
 
 
-def _case_by_run(values: Mapping[UUID, Any], field: Field[Any, Any]) -> Case:
+def _make_case_expression_by_run(values: Mapping[UUID, Any], field: Field[Any, Any]) -> Case:
     """SQL expression: the value of each run. Runs with the most frequent value are not listed."""
     groups = defaultdict(list)
     for run_id, value in values.items():
@@ -79,56 +83,60 @@ def _case_by_run(values: Mapping[UUID, Any], field: Field[Any, Any]) -> Case:
 
 
 def _next_dispatch_delay(run: Run) -> dt.timedelta:
-    return _delay_after(run.job.start_deadline_seconds, run.dispatch_count)
+    return _compute_redispatch_delay(run.job.start_deadline_seconds, run.dispatch_count)
 
 
-def _delay_after(start_deadline_seconds: int | None, dispatches: int) -> dt.timedelta:
+def _compute_redispatch_delay(start_deadline_seconds: int | None, dispatches: int) -> dt.timedelta:
     """The delay after the next dispatch, if there were this many dispatches before."""
     longest, shortest = (
-        min(settings.start_deadline_of(start_deadline_seconds) / CHANCES, MAX_REDISPATCH_DELAY),
+        min(settings.start_deadline_of(start_deadline_seconds) / MIN_DISPATCHES_BEFORE_DEADLINE, MAX_REDISPATCH_DELAY),
         settings.redispatch,
     )
     return min(shortest * (1 << min(dispatches, 16)), max(longest, shortest))
 
 
 @transactional
-def reserve_for_redispatch(run_ids: Collection[UUID], now: dt.datetime) -> set[UUID]:
+def reserve_claims_for_redispatch(run_ids: Collection[UUID], now: dt.datetime) -> set[UUID]:
     """Reserve claims whose redispatch is due; returns the ids that this caller may dispatch.
 
     Concurrent ticks find the same claims, and a worker has to refuse every duplicate message; so only one tick sends
     it. If the caller dies before it sends the messages, the claims are due again after
     ``CHRONIKER_REDISPATCH_SECONDS``.
     """
-    waiting = _open_claims(run_ids).filter(redispatch_at__lte=now)
+    waiting = _select_unstarted_runs(run_ids).filter(redispatch_at__lte=now)
     mine = set(lock_rows(waiting, skip=True).values_list("pk", flat=True))
-    _open_claims(mine).update(redispatch_at=now + settings.redispatch)
+    _select_unstarted_runs(mine).update(redispatch_at=now + settings.redispatch)
     return mine
 
 
 @transactional
-def record_not_accepted(run_ids: Collection[UUID], now: dt.datetime, error: str = "", *, is_new: bool = False) -> None:
+def record_dispatch_failures(
+    run_ids: Collection[UUID], now: dt.datetime, error: str = "", *, is_new: bool = False
+) -> None:
     """Record that no executor accepted these runs (no broker, no capacity): redispatch soon, and show the error.
 
     ``is_new``: they were never sent, even if a dispatch was recorded in advance.
     """
     because = Reason.of(Code.NOT_ACCEPTED, error=error) if error else NO_REASON
     never_sent = {"dispatched_at": None, "dispatch_count": 0} if is_new else {}
-    _open_claims(run_ids).update(redispatch_at=now + NO_TAKER_WAIT, **never_sent, **because.columns())
+    _select_unstarted_runs(run_ids).update(
+        redispatch_at=now + DELAY_AFTER_FAILED_DISPATCH, **never_sent, **because.columns()
+    )
 
 
 @transactional
 def record_postponed_start(run_id: UUID, token: int, seconds: float, reason: Reason) -> None:
     """Record that a worker may not start this run now: its message is consumed, so redispatch after ``seconds``."""
-    later = FromNow(dt.timedelta(seconds=seconds))
-    _open_claims([run_id]).filter(token=token).update(redispatch_at=later, **reason.columns())
+    later = NowPlus(dt.timedelta(seconds=seconds))
+    _select_unstarted_runs([run_id]).filter(token=token).update(redispatch_at=later, **reason.columns())
 
 
 @transactional
-def leave_to_required_host(run_ids: Collection[UUID]) -> None:
+def record_wait_for_required_host(run_ids: Collection[UUID]) -> None:
     """Record that only the required host's own ticks can dispatch these runs. The run shows that reason."""
-    waiting = _open_claims(run_ids).filter(dispatched_at=None)  # that host may have dispatched it already
+    waiting = _select_unstarted_runs(run_ids).filter(dispatched_at=None)  # that host may have dispatched it already
     waiting.update(**Reason.of(Code.WAITS_FOR_HOST).columns())
 
 
-def _open_claims(run_ids: Collection[UUID]) -> QuerySet[Run]:
+def _select_unstarted_runs(run_ids: Collection[UUID]) -> QuerySet[Run]:
     return Run.objects.filter(pk__in=run_ids, status=Status.CLAIMED)

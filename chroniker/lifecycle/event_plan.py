@@ -8,7 +8,7 @@ from collections.abc import Sequence
 
 from chroniker.eligibility.claim_kinds import EVENT
 from chroniker.job_commands import placeholders
-from chroniker.lifecycle.planned_rows import Plan, add_run, begin_plan, instant_before
+from chroniker.lifecycle.planned_rows import Plan, add_run_to_plan, instant_before, make_empty_plan
 from chroniker.models import Activation, CatchUp, JobState, Status, Trigger
 from chroniker.reasons import Code
 
@@ -20,13 +20,13 @@ def plan_run_for_activations(state: JobState, now: dt.datetime, waiting: Sequenc
     arguments is never merged with others, and never replaced by a later one: it gets its own run, in its turn.
     The next scheduled time does not change.
     """
-    plan, grace = begin_plan(EVENT, state), state.job.misfire_grace_seconds
+    plan, grace = make_empty_plan(EVENT, state), state.job.misfire_grace_seconds
     since = None if grace is None else now - dt.timedelta(seconds=grace)
     recent = [each for each in waiting if since is None or each.made_at >= since]
     plan.activations_without_run = [
         (each.pk, Code.TOO_OLD) for each in waiting if since is not None and each.made_at < since
     ]
-    block = _activations_of_next_run(recent, state.job.catch_up)
+    block = _select_activations_of_next_run(recent, state.job.catch_up)
     if state.job.catch_up == CatchUp.LATEST:
         plan.activations_without_run += [(each.pk, Code.LATER) for each in block[:-1]]
         block = block[-1:]
@@ -35,7 +35,7 @@ def plan_run_for_activations(state: JobState, now: dt.datetime, waiting: Sequenc
     return plan
 
 
-def _activations_of_next_run(waiting: Sequence[Activation], catch_up: str) -> list[Activation]:
+def _select_activations_of_next_run(waiting: Sequence[Activation], catch_up: str) -> list[Activation]:
     """The first activations that one run may take."""
     if catch_up == CatchUp.EACH or (waiting and waiting[0].args is not None):
         return list(waiting[:1])
@@ -46,7 +46,9 @@ def _activations_of_next_run(waiting: Sequence[Activation], catch_up: str) -> li
 def _add_run_for_activations(plan: Plan, now: dt.datetime, activations: Sequence[Activation]) -> None:
     """Add one run for the instants of all these activations; its cause is that of the last activation."""
     last = activations[-1]
-    add_run(plan, now, Status.CLAIMED, Trigger.EVENT, args=None if last.args is None else to_argument_line(last.args))
+    add_run_to_plan(
+        plan, now, Status.CLAIMED, Trigger.EVENT, args=None if last.args is None else make_argument_line(last.args)
+    )
     run = plan.runs[-1]
     run.cause, run.asked_by, run.depth = last.cause, last.asked_by, max(each.depth for each in activations)
     run.instant, run.instant_until = (
@@ -57,6 +59,6 @@ def _add_run_for_activations(plan: Plan, now: dt.datetime, activations: Sequence
     plan.taken_activations = [each.pk for each in activations]
 
 
-def to_argument_line(words: Sequence[str]) -> str:
+def make_argument_line(words: Sequence[str]) -> str:
     """A line of arguments that is split into exactly these words, and has no placeholders."""
     return placeholders.escape(shlex.join(words))

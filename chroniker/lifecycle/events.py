@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from typing import Any
 from uuid import UUID
 
-from chroniker.clock.database_clock import FromNow
+from chroniker.clock.database_clock import NowPlus
 from chroniker.models import EventKind, Run, RunEvent, Status
 from chroniker.reasons import NO_REASON, Code, Reason
 
@@ -15,14 +15,14 @@ from chroniker.reasons import NO_REASON, Code, Reason
 def add_run_event(run_id: UUID, kind: EventKind, text: str = "", *, reason: Reason = NO_REASON) -> None:
     """Add an event: with free text, or with a reason that is rendered for each reader."""
     RunEvent.objects.create(
-        run_id=run_id, at=FromNow(), kind=kind, code=reason.code or "", args=dict(reason.args), text=text
+        run_id=run_id, at=NowPlus(), kind=kind, code=reason.code or "", args=dict(reason.args), text=text
     )
 
 
 def add_event_to_runs(run_ids: Iterable[UUID], kind: EventKind, reason: Reason) -> None:
     """Add the same event to several runs. One statement."""
     values: dict[str, Any] = {"kind": kind, "code": reason.code or "", "args": dict(reason.args), "text": reason.text}
-    RunEvent.objects.bulk_create([RunEvent(run_id=pk, at=FromNow(), **values) for pk in run_ids])
+    RunEvent.objects.bulk_create([RunEvent(run_id=pk, at=NowPlus(), **values) for pk in run_ids])
 
 
 def add_request_events(claimed: Iterable[Run], now: dt.datetime) -> None:

@@ -9,10 +9,10 @@ from uuid import UUID
 from django.db.models import OuterRef, Q, Subquery
 
 from chroniker.clock import jump_detection
-from chroniker.clock.database_clock import FromNow, database_now
+from chroniker.clock.database_clock import NowPlus, database_now
 from chroniker.conf import settings
 from chroniker.lifecycle import host_runs
-from chroniker.lifecycle.close import conclude_runs
+from chroniker.lifecycle.close import write_results_of_ended_runs
 from chroniker.lifecycle.events import add_missing_output_events
 from chroniker.lifecycle.notify import annotate_recipients, send_finished_signals
 from chroniker.lifecycle.transactions import lock_rows, transactional
@@ -23,15 +23,15 @@ from chroniker.reasons import Code, Reason
 class HostProcesses(Protocol):
     """The processes of one host's runs.
 
-    ``locks_decide``: a kernel lock file, not the lease, shows whether a run is alive.
+    ``has_lock_files``: a kernel lock file, not the lease, shows whether a run is alive.
     """
 
     @property
     def host(self) -> str: ...
     @property
-    def locks_decide(self) -> bool: ...
+    def has_lock_files(self) -> bool: ...
     def is_held(self, run_id: UUID) -> bool | None: ...
-    def kill_remaining(self, run_id: UUID) -> Sequence[object]: ...
+    def kill_remaining_processes(self, run_id: UUID) -> Sequence[object]: ...
 
 
 def expire_runs(limit: int, local_processes: HostProcesses | None = None) -> list[Run]:
@@ -44,23 +44,23 @@ def expire_runs(limit: int, local_processes: HostProcesses | None = None) -> lis
     its host is no longer live; the parent is closed with its last child. While the database's clock cannot be trusted
     nothing is closed.
     """
-    overdue = Q(expires_at__lt=FromNow(-settings.drift_allowance))
+    overdue = Q(expires_at__lt=NowPlus(-settings.drift_allowance))
     lost: list[Run] = []
-    if local_processes is not None and local_processes.locks_decide:
+    if local_processes is not None and local_processes.has_lock_files:
         # Select the runs by the few leases: with a condition on runs alone, SQLite would read the whole history.
         leased = Run.objects.filter(pk__in=Lease.objects.values("pk"))
         running = list(leased.filter(status=Status.RUNNING, host=local_processes.host).values_list("pk", flat=True))
         held = {run_id: local_processes.is_held(run_id) for run_id in running}
         dead = [run_id for run_id in running if held[run_id] is False][:limit]
-        lost = _close_as_lost(_kill_remaining_processes(dead, local_processes), None) if dead else []
+        lost = _close_runs_as_lost(_kill_remaining_processes(dead, local_processes), None) if dead else []
         overdue &= ~Q(pk__in=[run_id for run_id in running if held[run_id]])
     ids = list(Lease.objects.filter(overdue).order_by("expires_at").values_list("pk", flat=True)[:limit])
     if ids:
-        lost += _close_as_lost(
+        lost += _close_runs_as_lost(
             ids if local_processes is None else _kill_remaining_processes(ids, local_processes), overdue
         )
     if ids := list(host_runs.leases_of_unstarted_children_on_dead_hosts().values_list("pk", flat=True)[:limit]):
-        lost += _close_as_lost(ids, Q(nonce=None), Code.HOST_GONE)
+        lost += _close_runs_as_lost(ids, Q(nonce=None), Code.HOST_GONE)
     send_finished_signals(lost)
     return lost
 
@@ -77,13 +77,15 @@ def _kill_remaining_processes(run_ids: list[UUID], local_processes: HostProcesse
         "pk", flat=True
     )
     alive = {
-        run_id for run_id in running if not local_processes.is_held(run_id) and local_processes.kill_remaining(run_id)
+        run_id
+        for run_id in running
+        if not local_processes.is_held(run_id) and local_processes.kill_remaining_processes(run_id)
     }
     return [run_id for run_id in run_ids if run_id not in alive]
 
 
 @transactional
-def _close_as_lost(
+def _close_runs_as_lost(
     run_ids: Collection[UUID], still_overdue: Q | None, code_of_claims: Code = Code.NOT_TAKEN
 ) -> list[Run]:
     job_ids = list(Run.objects.filter(pk__in=run_ids).values_list("job_id", flat=True))
@@ -107,16 +109,18 @@ def _close_as_lost(
     parents = set(Run.objects.filter(pk__in=ids, required_host=EVERY_HOST).values_list("pk", flat=True))
     ids -= parents
     Run.objects.filter(pk__in=ids, status=Status.CLAIMED).update(**Reason.of(code_of_claims).columns())
-    Run.objects.filter(pk__in=ids, status=Status.RUNNING).update(**Reason.of(Code.LEASE).columns(), **_last_progress())
+    Run.objects.filter(pk__in=ids, status=Status.RUNNING).update(
+        **Reason.of(Code.LEASE).columns(), **_last_progress_columns()
+    )
     Run.objects.filter(pk__in=ids).update(
-        status=Status.LOST, finished_at=FromNow(), uncounted_since=FromNow(), redispatch_at=None
+        status=Status.LOST, finished_at=NowPlus(), uncounted_since=NowPlus(), redispatch_at=None
     )
     Lease.objects.filter(pk__in=ids).delete()
     lost = list(annotate_recipients(Run.objects.filter(pk__in=ids).select_related("job__group")))
     add_missing_output_events(lost, database_now())
-    return conclude_runs(states, lost, parents)
+    return write_results_of_ended_runs(states, lost, parents)
 
 
-def _last_progress() -> dict[str, Subquery]:
+def _last_progress_columns() -> dict[str, Subquery]:
     lease = Lease.objects.filter(pk=OuterRef("pk"))
     return {name: Subquery(lease.values(name)[:1]) for name in ("total_parts", "total_parts_complete")}

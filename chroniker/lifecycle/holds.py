@@ -7,7 +7,7 @@ from collections.abc import Collection
 from chroniker.clock.database_clock import database_now
 from chroniker.lifecycle import alert_conditions, alert_episodes
 from chroniker.lifecycle.bulk import write_states
-from chroniker.lifecycle.job_health import HOLD_COLUMNS, lift_hold
+from chroniker.lifecycle.job_health import HOLD_COLUMNS, clear_hold
 from chroniker.lifecycle.transactions import lock_rows, transactional
 from chroniker.models import Job, JobState
 
@@ -19,12 +19,12 @@ def resume_jobs(job_ids: Collection[int]) -> list[int]:
     now = database_now()
     jobs = Job.objects.select_related("group").in_bulk([state.pk for state in held])
     for state in held:
-        lift_hold(state)
+        clear_hold(state)
         state.resumed_at = now
-    all_changes = alert_conditions.begin_changes((state, jobs[state.pk]) for state in held)
+    all_changes = alert_conditions.make_alert_changes((state, jobs[state.pk]) for state in held)
     for changes in all_changes:
-        alert_conditions.add_changes_by_state(changes)
-        changes.state.alert_at = now if changes.rules.depend_on_time else changes.state.alert_at
-    alert_episodes.write_changes(all_changes, now)
+        alert_conditions.add_alert_changes_from_state(changes)
+        changes.state.alert_at = now if changes.rules.is_time_dependent else changes.state.alert_at
+    alert_episodes.write_alert_changes(all_changes, now)
     write_states(held, (*HOLD_COLUMNS, "resumed_at", *alert_episodes.ALERT_COLUMNS))
     return [state.pk for state in held]

@@ -15,23 +15,23 @@ from uuid import UUID
 
 from django.db.models import Case, Count, Exists, F, JSONField, OuterRef, Q, QuerySet, Subquery, Value, When
 
-from chroniker.clock.database_clock import FromNow
+from chroniker.clock.database_clock import NowPlus
 from chroniker.conf import settings
 from chroniker.eligibility import hosts
-from chroniker.eligibility.claim_kinds import RETRY_INHERITS
+from chroniker.eligibility.claim_kinds import RETRY_INHERITED_COLUMNS
 from chroniker.lifecycle import job_health
 from chroniker.lifecycle.alert_conditions import AlertChanges
 from chroniker.lifecycle.planned_rows import Plan
 from chroniker.models import EVERY_HOST, OPEN, AlertKind, Host, Lease, Run, Status, Trigger
-from chroniker.models.base import random_id
+from chroniker.models.base import make_random_uuid
 from chroniker.reasons import NO_REASON, Code, Reason
 
 #: A parent's reason names at most this many hosts and counts the others. The run's page lists all.
 MAX_HOSTS_IN_REASON = 20
-COPIED_TO_CHILDREN = ("trigger", "attempt", "executor", "queue", "argv", "asked_by", *RETRY_INHERITS)
+COPIED_TO_CHILDREN = ("trigger", "attempt", "executor", "queue", "argv", "asked_by", *RETRY_INHERITED_COLUMNS)
 
 
-def plan_children(plans: Sequence[Plan], now: dt.datetime) -> None:
+def add_child_runs_to_plans(plans: Sequence[Plan], now: dt.datetime) -> None:
     """Add the children to each plan for every host. At most one statement, however many plans.
 
     Without a live host the plan's run becomes SKIPPED, with the reason, so that the instants are accounted for.
@@ -39,10 +39,10 @@ def plan_children(plans: Sequence[Plan], now: dt.datetime) -> None:
     parents = [plan for plan in plans if plan.claimed_run and plan.claimed_run.required_host == EVERY_HOST]
     live = hosts.live_hosts_by_executor({plan.job.executor for plan in parents})
     for plan in parents:
-        _add_children(plan, live.get(plan.job.executor, []), now)
+        _add_child_runs(plan, live.get(plan.job.executor, []), now)
 
 
-def _add_children(plan: Plan, live: Sequence[Host], now: dt.datetime) -> None:
+def _add_child_runs(plan: Plan, live: Sequence[Host], now: dt.datetime) -> None:
     parent, job = plan.runs[-1], plan.job
     if not live and plan.backfill is not None:
         plan.is_dropped = True  # a backfill covers no instants, so its run can wait for a host
@@ -54,12 +54,12 @@ def _add_children(plan: Plan, live: Sequence[Host], now: dt.datetime) -> None:
         if parent.trigger == Trigger.RETRY:  # the attempt is skipped, so the chain ends before it
             for name in job_health.RETRY_COLUMNS:
                 setattr(plan.state_after, name, getattr(plan.state, name))
-            job_health.drop_pending_retry(plan.state_after, job, now)
+            job_health.end_pending_retry(plan.state_after, job, now)
         parent.code = Code.NO_HOST
         parent.reason_args = {"executor": job.executor, "seconds": f"{settings.host_timeout.total_seconds():g}"}
         plan.missed = plan.missed or parent  # subscribers to missed runs get a message about it
         return
-    parent.status, parent.started_at, parent.nonce = Status.RUNNING, now, random_id()
+    parent.status, parent.started_at, parent.nonce = Status.RUNNING, now, make_random_uuid()
     for host in live:
         plan.state_after.last_token += 1
         child = Run(
@@ -89,19 +89,19 @@ def close_finished_parents(parent_ids: Collection[UUID]) -> set[UUID]:
     """
     if not parent_ids:
         return set()
-    is_open = Exists(_open_children())
+    is_open = Exists(_select_open_child_runs())
     parents = list(Run.objects.filter(~is_open, pk__in=parent_ids, required_host=EVERY_HOST, status=Status.RUNNING))
     closed = {parent.pk for parent in parents}
     if closed:
         _close_parents(parents)
     if waiting := set(parent_ids) - closed:
         # Ids first: MySQL cannot read a table in the statement that writes it.
-        still = _open_children().order_by().values("parent").annotate(count=Count("pk")).values("count")
+        still = _select_open_child_runs().order_by().values("parent").annotate(count=Count("pk")).values("count")
         Lease.objects.filter(pk__in=waiting).update(total_parts_complete=F("total_parts") - Subquery(still))
     return closed
 
 
-def _open_children() -> QuerySet[Run]:
+def _select_open_child_runs() -> QuerySet[Run]:
     return Run.objects.filter(parent=OuterRef("pk"), status__in=OPEN)
 
 
@@ -109,7 +109,7 @@ def _close_parents(parents: Sequence[Run]) -> None:
     children = defaultdict(list)
     for child in Run.objects.filter(parent__in=[parent.pk for parent in parents]).order_by("required_host"):
         children[child.parent_id].append(child)
-    outcomes = {parent.pk: parent_outcome(parent, children[parent.pk]) for parent in parents}
+    outcomes = {parent.pk: compute_parent_outcome(parent, children[parent.pk]) for parent in parents}
     reasons = {pk: because.columns() for pk, (_status, because) in outcomes.items()}
     counts = {parent.pk: len(children[parent.pk]) for parent in parents}
     Run.objects.filter(pk__in=outcomes, status=Status.RUNNING).update(
@@ -120,13 +120,13 @@ def _close_parents(parents: Sequence[Run]) -> None:
         ),
         total_parts=Case(*(When(pk=pk, then=Value(count)) for pk, count in counts.items())),
         total_parts_complete=Case(*(When(pk=pk, then=Value(count)) for pk, count in counts.items())),
-        finished_at=FromNow(),
-        uncounted_since=FromNow(),
+        finished_at=NowPlus(),
+        uncounted_since=NowPlus(),
     )
     Lease.objects.filter(pk__in=outcomes).delete()
 
 
-def parent_outcome(parent: Run, children: Sequence[Run]) -> tuple[Status, Reason]:
+def compute_parent_outcome(parent: Run, children: Sequence[Run]) -> tuple[Status, Reason]:
     """SUCCEEDED if all children succeeded; else the reason names the hosts with another result."""
     others = [child for child in children if child.status != Status.SUCCEEDED]
     if children and not others:
@@ -159,10 +159,10 @@ def add_slow_hosts_to_alerts(all_changes: Iterable[AlertChanges], runs: Iterable
 
 def extend_parent_leases(parent_ids: Collection[UUID]) -> None:
     """Extend the expired leases of these parents, which still have open children."""
-    Lease.objects.filter(pk__in=parent_ids).update(expires_at=FromNow(settings.lease))
+    Lease.objects.filter(pk__in=parent_ids).update(expires_at=NowPlus(settings.lease))
 
 
-def parents_with_lost_child(parent_ids: Collection[UUID]) -> set[UUID]:
+def find_parents_with_lost_child(parent_ids: Collection[UUID]) -> set[UUID]:
     """The parents with a LOST child, whose command may have finished."""
     if not parent_ids:
         return set()

@@ -7,10 +7,10 @@ from bisect import bisect_right
 from collections.abc import Iterable, Mapping
 from uuid import UUID
 
-from chroniker.lifecycle.bulk import insert_or_add_numbers
+from chroniker.lifecycle.bulk import upsert_counters
 from chroniker.lifecycle.job_health import duration_seconds
 from chroniker.lifecycle.transactions import lock_rows, transactional
-from chroniker.models import DELAY_BOUNDS, CountedRuns, Run, RunCount, RunHour, RunTotal, Status, Trigger
+from chroniker.models import START_DELAY_BOUNDS, CountedRuns, Run, RunCount, RunHour, RunTotal, Status, Trigger
 from chroniker.schedule import jitter
 
 #: One transaction counts at most this many runs.
@@ -42,11 +42,11 @@ def count_closed_runs() -> int:
         return 0
     runs = list(lock_rows(waiting.filter(pk__in=ids).only(*_READ_COLUMNS), skip=True))
     hours, totals, outcomes = _sum_up_runs(runs, _jitter_seconds_by_job(ids))
-    insert_or_add_numbers(
+    upsert_counters(
         [hours[key] for key in sorted(hours)], key=("job", "hour"), keep_largest=("seconds_max", "late_hour")
     )
-    insert_or_add_numbers([totals[key] for key in sorted(totals)], key=("start",), keep_largest=("seconds_max",))
-    insert_or_add_numbers([outcomes[key] for key in sorted(outcomes)], key=("outcome",), keep_largest=())
+    upsert_counters([totals[key] for key in sorted(totals)], key=("start",), keep_largest=("seconds_max",))
+    upsert_counters([outcomes[key] for key in sorted(outcomes)], key=("outcome",), keep_largest=())
     Run.objects.filter(pk__in=[run.pk for run in runs]).update(uncounted_since=None)
     return len(runs)
 
@@ -87,7 +87,7 @@ def _start_delay_bucket(run: Run, jitter_seconds: int) -> int | None:
     since = run.claimed_at
     if run.trigger == Trigger.SCHEDULE and run.scheduled_for is not None:
         since = run.scheduled_for + jitter(run.job_id, jitter_seconds)
-    return bisect_right(DELAY_BOUNDS, (run.started_at - since).total_seconds())
+    return bisect_right(START_DELAY_BOUNDS, (run.started_at - since).total_seconds())
 
 
 def _count_run(row: CountedRuns, run: Run, bucket: int | None) -> None:

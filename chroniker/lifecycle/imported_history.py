@@ -25,7 +25,7 @@ def create_state_with_reserved_tokens(
 
 
 @transactional
-def record_history(job_id: int, runs: Sequence[Run], chunks: Iterable[LogChunk]) -> int:
+def insert_imported_runs(job_id: int, runs: Sequence[Run], chunks: Iterable[LogChunk]) -> int:
     """Insert closed runs with their output; returns how many. Leaves out runs whose token exists already or was not
     reserved, so that a repeated import is harmless. The job's counters and usual duration include the new ones; the
     failures in a row do not: they count chains of attempts, which the other scheduler did not record."""

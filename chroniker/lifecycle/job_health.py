@@ -5,13 +5,13 @@ from __future__ import annotations
 import datetime as dt
 import math
 
-from chroniker.eligibility.claim_kinds import HOLDING
+from chroniker.eligibility.claim_kinds import ORIGINS_THAT_CAN_HOLD_JOB
 from chroniker.models import BAD, Job, JobState, Run, Status, Trigger
 
 #: The usual duration is computed from this many latest successful runs.
 MAX_RECENT_DURATIONS = 50
 #: A lost run may be retried without limit. From this attempt on, each lost attempt counts as a failure of its chain.
-LOST_ATTEMPTS = 3
+LOST_ATTEMPTS_BEFORE_FAILURE = 3
 
 #: The columns of the state that a claim, a booking or the end of a run may change here.
 FAILURE_COLUMNS = ("failures", "failing_since")
@@ -50,11 +50,11 @@ def record_run_end(state: JobState, run: Run, *, has_retry: bool) -> None:
     count_run_end(state, run)
     if run.status == Status.SUCCEEDED:
         _record_success(state, run)
-    is_lost = run.status == Status.LOST and run.attempt >= LOST_ATTEMPTS
+    is_lost = run.status == Status.LOST and run.attempt >= LOST_ATTEMPTS_BEFORE_FAILURE
     if not has_retry or is_lost:
         record_chain_end(state, run.status, run.finished_at)
-    if not has_retry and run.origin in HOLDING and run.status in BAD:
-        _hold_if_configured(state, run.job, run.token, run.finished_at)
+    if not has_retry and run.origin in ORIGINS_THAT_CAN_HOLD_JOB and run.status in BAD:
+        _hold_job_if_configured(state, run.job, run.token, run.finished_at)
 
 
 def count_backfill_run_end(state: JobState, run: Run) -> None:
@@ -93,7 +93,7 @@ def set_recent_durations(state: JobState, seconds: list[float]) -> None:
 def _record_success(state: JobState, run: Run) -> None:
     state.last_success_at = run.finished_at
     if run.origin == Trigger.MANUAL:
-        lift_hold(state)
+        clear_hold(state)
     record_done_instants(state, run)
     if run.origin == Trigger.SCHEDULE and run.instant_until is not None:
         state.last_success_until = max(state.last_success_until or run.instant_until, run.instant_until)
@@ -147,37 +147,40 @@ def book_retry(state: JobState, run: Run, retry_at: dt.datetime | None) -> bool:
     return True
 
 
-def clear_retry(state: JobState) -> None:
+def clear_pending_retry(state: JobState) -> None:
     state.retry_at, state.retry_of, state.retry_origin, state.retry_status = None, None, "", ""
 
 
-def drop_pending_retry(state: JobState, job: Job, now: dt.datetime) -> None:
+def end_pending_retry(state: JobState, job: Job, now: dt.datetime) -> None:
     """Cancel the pending retry, if any; its chain of attempts ends with the result of its last attempt."""
     if state.retry_at is not None:
         ended_at = state.last_finished_at or now
         _end_chain_of_pending_retry(state, ended_at)
-        if state.retry_origin in HOLDING:
-            _hold_if_configured(state, job, state.retry_of, ended_at)
-    clear_retry(state)
+        if state.retry_origin in ORIGINS_THAT_CAN_HOLD_JOB:
+            _hold_job_if_configured(state, job, state.retry_of, ended_at)
+    clear_pending_retry(state)
 
 
 def _end_chain_of_pending_retry(state: JobState, ended_at: dt.datetime) -> None:
     """Record that the chain of the pending retry ends with the result of its last attempt.
 
-    A lost attempt that counted as a failure already (``LOST_ATTEMPTS``) is not counted again.
+    A lost attempt that counted as a failure already (``LOST_ATTEMPTS_BEFORE_FAILURE``) is not counted again.
     """
     if state.retry_of is not None:
-        state.dropped_chain = (state.retry_of, state.retry_status)  # ``activations.insert_for_ended_chains`` reads it
-    if state.retry_status != Status.LOST or state.retry_attempt < LOST_ATTEMPTS:
+        state.cancelled_chain = (
+            state.retry_of,
+            state.retry_status,
+        )  # ``activations.insert_activations_of_ended_chains`` reads it
+    if state.retry_status != Status.LOST or state.retry_attempt < LOST_ATTEMPTS_BEFORE_FAILURE:
         record_chain_end(state, state.retry_status, ended_at)
 
 
-def _hold_if_configured(state: JobState, job: Job, token: int | None, at: dt.datetime) -> None:
+def _hold_job_if_configured(state: JobState, job: Job, token: int | None, at: dt.datetime) -> None:
     """Hold a job with *hold on failure* after a chain has ended with a failure. If the job is already held, the cause
     is not changed."""
     if job.hold_on_failure and state.held_at is None:
         state.held_at, state.held_by_run = at, token
 
 
-def lift_hold(state: JobState) -> None:
+def clear_hold(state: JobState) -> None:
     state.held_at = state.held_by_run = None

@@ -17,27 +17,27 @@ from chroniker.lifecycle.recipients import Recipients, has_run_channels, load_re
 from chroniker.lifecycle.transactions import send_signal_after_commit
 from chroniker.models import Job, JobTrigger, Outbox, Run, Status
 from chroniker.models.message_events import RUN_EVENTS, STARTED
-from chroniker.outbox.channels import CALLBACK, ERRORS, MAIL, Webhook, configured_webhooks
+from chroniker.outbox.channels import CALLBACK, ERROR_STATUSES, MAIL, Webhook, configured_webhooks
 from chroniker.signals import run_finished
 
 #: A killed run is closed before its last output is stored. Its messages wait for that output.
-DRAIN = dt.timedelta(seconds=5)
+OUTPUT_STORE_DELAY = dt.timedelta(seconds=5)
 
 
 #: The annotations of ``annotate_recipients``.
-RECIPIENTS = ("subscribed", "channelled", "has_triggers")
+RECIPIENTS = ("subscribed", "has_channels", "has_triggers")
 
 
 def annotate_recipients(runs: Any) -> Any:
-    """Annotate whether the job has subscribers (``subscribed``), channels for runs (``channelled``), and triggers.
+    """Annotate whether the job has subscribers (``subscribed``), channels for runs (``has_channels``), and triggers.
 
     If there are none, ``enqueue_end_messages`` and
-    ``activations.insert_for_ended_chains`` need no statements.
+    ``activations.insert_activations_of_ended_chains`` need no statements.
     """
     subscriptions = Job.subscribers.through._default_manager.filter(job=OuterRef("job"))
     triggers = JobTrigger.objects.filter(source=OuterRef("job"))
-    channelled = has_run_channels("job", "job__group")
-    return runs.annotate(subscribed=Exists(subscriptions), channelled=channelled, has_triggers=Exists(triggers))
+    has_channels = has_run_channels("job", "job__group")
+    return runs.annotate(subscribed=Exists(subscriptions), has_channels=has_channels, has_triggers=Exists(triggers))
 
 
 def enqueue_end_messages(runs: Sequence[Run], now: dt.datetime) -> None:
@@ -49,11 +49,11 @@ def enqueue_end_messages(runs: Sequence[Run], now: dt.datetime) -> None:
     reported = [run for run in runs if run.slot == "" and run.status in RUN_EVENTS]
     hooks = configured_webhooks() if reported and settings.webhooks else []
     messages = [
-        *_mail_messages(reported, now),
-        *_webhook_messages(reported, hooks, now),
-        *_callback_messages(reported, now),
+        *_make_mail_messages(reported, now),
+        *_make_webhook_messages(reported, hooks, now),
+        *_make_callback_messages(reported, now),
     ]
-    messages += _channel_messages_about_ends(reported, now)
+    messages += _make_channel_messages_about_ends(reported, now)
     if messages:
         Outbox.objects.bulk_create(messages)
 
@@ -61,18 +61,18 @@ def enqueue_end_messages(runs: Sequence[Run], now: dt.datetime) -> None:
 def enqueue_start_messages(run: Run, now: dt.datetime) -> None:
     """Write the messages about the start of this run, for the channels that get pings or check-ins."""
     found = load_recipients([run.job_id], [run.job.group_id])
-    Outbox.objects.bulk_create(_channel_messages(run, found, STARTED, now))
+    Outbox.objects.bulk_create(_make_channel_messages(run, found, STARTED, now))
 
 
-def _channel_messages_about_ends(runs: Sequence[Run], now: dt.datetime) -> list[Outbox]:
-    wanted = [run for run in runs if run.__dict__.get("channelled", True)]
+def _make_channel_messages_about_ends(runs: Sequence[Run], now: dt.datetime) -> list[Outbox]:
+    wanted = [run for run in runs if run.__dict__.get("has_channels", True)]
     if not wanted:
         return []
     found = load_recipients({run.job_id for run in wanted}, {run.job.group_id for run in wanted})
-    return [each for run in wanted for each in _channel_messages(run, found, RUN_EVENTS[run.status], now)]
+    return [each for run in wanted for each in _make_channel_messages(run, found, RUN_EVENTS[run.status], now)]
 
 
-def _channel_messages(run: Run, found: Recipients, event: str, now: dt.datetime) -> list[Outbox]:
+def _make_channel_messages(run: Run, found: Recipients, event: str, now: dt.datetime) -> list[Outbox]:
     channels = found.channels_for(run.job_id, run.job.group_id, event)
     text = make_run_body(run, event) if channels else {}
     return [_make_message(run, each.key, event, now, make_payload(each.name, text)) for each in channels]
@@ -93,9 +93,9 @@ def send_finished_signals(runs: Iterable[Run]) -> None:
         )
 
 
-def _mail_messages(runs: Sequence[Run], now: dt.datetime) -> list[Outbox]:
-    wanted = [run for run in runs if _wants_mail(run)]
-    users = _subscribers_by_job({run.job_id for run in wanted}) if wanted else {}
+def _make_mail_messages(runs: Sequence[Run], now: dt.datetime) -> list[Outbox]:
+    wanted = [run for run in runs if _must_send_mail(run)]
+    users = _read_subscribers_by_job({run.job_id for run in wanted}) if wanted else {}
     return [
         _make_message(run, f"{MAIL}:{user_id}", RUN_EVENTS[run.status], now, {"to": name})
         for run in wanted
@@ -103,15 +103,15 @@ def _mail_messages(runs: Sequence[Run], now: dt.datetime) -> list[Outbox]:
     ]
 
 
-def _wants_mail(run: Run) -> bool:
-    if run.status in ERRORS:
+def _must_send_mail(run: Run) -> bool:
+    if run.status in ERROR_STATUSES:
         wanted = run.job.email_errors_to_subscribers
     else:
         wanted = run.status == Status.SUCCEEDED and run.job.email_success_to_subscribers
     return wanted and run.__dict__.get("subscribed", True)
 
 
-def _subscribers_by_job(job_ids: Iterable[int]) -> dict[int, list[tuple[Any, str]]]:
+def _read_subscribers_by_job(job_ids: Iterable[int]) -> dict[int, list[tuple[Any, str]]]:
     """By job: id and name of its active subscribers with an address."""
     model = get_user_model()
     fields, email = {field.name for field in model._meta.get_fields()}, model.get_email_field_name()
@@ -127,7 +127,7 @@ def _subscribers_by_job(job_ids: Iterable[int]) -> dict[int, list[tuple[Any, str
     return found
 
 
-def _webhook_messages(runs: Sequence[Run], hooks: Sequence[Webhook], now: dt.datetime) -> list[Outbox]:
+def _make_webhook_messages(runs: Sequence[Run], hooks: Sequence[Webhook], now: dt.datetime) -> list[Outbox]:
     by_channel = {hook.channel: hook for hook in hooks}  # a URL that is configured twice gets one message
     return [
         _make_message(run, channel, RUN_EVENTS[run.status], now, make_run_body(run, RUN_EVENTS[run.status]))
@@ -137,15 +137,15 @@ def _webhook_messages(runs: Sequence[Run], hooks: Sequence[Webhook], now: dt.dat
     ]
 
 
-def _callback_messages(runs: Sequence[Run], now: dt.datetime) -> list[Outbox]:
-    wanted = [run for run in runs if settings.job_error_callback and run.status in ERRORS]
+def _make_callback_messages(runs: Sequence[Run], now: dt.datetime) -> list[Outbox]:
+    wanted = [run for run in runs if settings.job_error_callback and run.status in ERROR_STATUSES]
     return [_make_message(run, CALLBACK, RUN_EVENTS[run.status], now) for run in wanted]
 
 
 def _make_message(
     run: Run, channel: str, event: str, now: dt.datetime, payload: dict[str, Any] | None = None
 ) -> Outbox:
-    send_at = now + DRAIN if run.status == Status.TIMED_OUT else now
+    send_at = now + OUTPUT_STORE_DELAY if run.status == Status.TIMED_OUT else now
     return Outbox(run_id=run.pk, channel=channel, event=event, payload=payload or {}, send_at=send_at)
 
 
@@ -153,7 +153,7 @@ def make_run_body(run: Run, event: str) -> dict[str, Any]:
     """The body of a webhook's message. Fixed when the run is closed, so that every attempt sends the same body."""
     return {
         "type": event,
-        "timestamp": _iso_text(run.finished_at or run.started_at),
+        "timestamp": _format_as_utc_iso(run.finished_at or run.started_at),
         "data": {
             "job": {"id": run.job_id, "name": run.job.name},
             "run": str(run.pk),
@@ -165,14 +165,14 @@ def make_run_body(run: Run, event: str) -> dict[str, Any]:
             "attempt": run.attempt,
             "exit_code": run.exit_code,
             "host": run.host,
-            "scheduled_for": _iso_text(run.scheduled_for),
-            "covered_until": _iso_text(run.covered_until),
-            "claimed_at": _iso_text(run.claimed_at),
-            "started_at": _iso_text(run.started_at),
-            "finished_at": _iso_text(run.finished_at),
+            "scheduled_for": _format_as_utc_iso(run.scheduled_for),
+            "covered_until": _format_as_utc_iso(run.covered_until),
+            "claimed_at": _format_as_utc_iso(run.claimed_at),
+            "started_at": _format_as_utc_iso(run.started_at),
+            "finished_at": _format_as_utc_iso(run.finished_at),
         },
     }
 
 
-def _iso_text(moment: dt.datetime | None) -> str | None:
+def _format_as_utc_iso(moment: dt.datetime | None) -> str | None:
     return moment.astimezone(dt.UTC).isoformat() if moment else None

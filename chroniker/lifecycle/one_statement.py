@@ -27,12 +27,12 @@ from chroniker.models.statements import Statement, Values, make_select
 USE_COMBINED_STATEMENTS = True
 
 
-def is_available() -> bool:
+def are_combined_statements_available() -> bool:
     return USE_COMBINED_STATEMENTS and connections[settings.database].vendor == "postgresql"
 
 
 @dataclass(frozen=True, slots=True)
-class StartedRun:
+class StartStatementResult:
     """The started run with its job, two columns of the job's state, the clock and the server."""
 
     run: Run
@@ -43,7 +43,7 @@ class StartedRun:
 
 
 @dataclass(frozen=True, slots=True)
-class ClosedRun:
+class CloseStatementResult:
     """The closed run with its job and group, and the facts that were annotated; the state of the job, locked.
 
     ``is_fresh``: the job has not changed since its state was locked. If false, another transaction may have changed it
@@ -74,14 +74,14 @@ def make_start_statement(
     )
 
 
-def execute_start(statement: Statement, values: Values) -> StartedRun | None:
+def execute_start(statement: Statement, values: Values) -> StartStatementResult | None:
     row = statement.fetch(values)
     if row is None:
         return None
     now, server, last_success_until, alerts_open, *rest = row
     run, job = _make_instances(rest, Run, Job)
     run.job = job
-    return StartedRun(run, last_success_until, alerts_open, now, server)
+    return StartStatementResult(run, last_success_until, alerts_open, now, server)
 
 
 def make_renewal_statement(lease: QuerySet[Lease], values: Values, *, with_server: bool) -> Statement:
@@ -128,7 +128,7 @@ def make_close_statement(
     )
 
 
-def execute_close(statement: Statement, values: Values, facts: Sequence[str]) -> ClosedRun | None:
+def execute_close(statement: Statement, values: Values, facts: Sequence[str]) -> CloseStatementResult | None:
     row = statement.fetch(values)
     if row is None:
         return None
@@ -137,7 +137,7 @@ def execute_close(statement: Statement, values: Values, facts: Sequence[str]) ->
     run.job, job.group = job, None if group.pk is None else group
     for name, value in zip(facts, known, strict=True):
         setattr(run, name, value)
-    return ClosedRun(run, state, is_fresh)
+    return CloseStatementResult(run, state, is_fresh)
 
 
 def _make_update(rows: QuerySet[Any], values: Values) -> Statement:

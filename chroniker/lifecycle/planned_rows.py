@@ -9,18 +9,18 @@ from typing import Any
 from uuid import UUID
 
 from chroniker.conf import settings
-from chroniker.eligibility.claim_kinds import ClaimKind, next_claim_keeps_retry
+from chroniker.eligibility.claim_kinds import ClaimKind, does_next_claim_keep_retry
 from chroniker.exceptions import ScheduleError
 from chroniker.job_commands import policy
 from chroniker.lifecycle import job_health
 from chroniker.models import OPEN, Backfill, Job, JobState, Run, Status, Trigger
-from chroniker.models.light_rows import unsaved_row
+from chroniker.models.light_rows import make_unsaved_row
 from chroniker.reasons import NO_REASON, Code, Reason
-from chroniker.schedule import Spec, latest_until
+from chroniker.schedule import ScheduleSpec, latest_instant_until
 from chroniker.schedule.zones import zone_rules_version
 
 #: The columns of JobState that a plan may change, or needs to compute the changes.
-_COPIED = (
+_COPIED_COLUMNS = (
     "revision",
     "booked_fingerprint",
     "booked_zone_rules",
@@ -52,7 +52,7 @@ class Plan:
     state_after: JobState  # as the claim leaves it
     job: Job
     job_id: int
-    spec: Spec  # the schedule of the job
+    spec: ScheduleSpec  # the schedule of the job
     start_deadline: dt.timedelta
     runs: list[Run] = field(default_factory=list)
     taken_activations: list[UUID] = field(default_factory=list)  # activations that the claimed run is for
@@ -83,21 +83,21 @@ def set_next_instant(state: JobState, instant: dt.datetime | None, offset: dt.ti
     state.next_run = instant + offset if instant else None
 
 
-def instant_before(spec: Spec, instant: dt.datetime) -> dt.datetime | None:
+def instant_before(spec: ScheduleSpec, instant: dt.datetime) -> dt.datetime | None:
     """The last instant of the schedule before this time; ``None``: there is none, or the schedule is not valid."""
     with suppress(ScheduleError):
-        return latest_until(spec, instant - dt.timedelta(microseconds=1))
+        return latest_instant_until(spec, instant - dt.timedelta(microseconds=1))
     return None
 
 
-def begin_plan(kind: ClaimKind, state: JobState) -> Plan:
+def make_empty_plan(kind: ClaimKind, state: JobState) -> Plan:
     values, job = state.__dict__, state.job
     job_id = values["job_id"]
-    after = unsaved_row(JobState, job_id=job_id, **{name: values[name] for name in _COPIED})
+    after = make_unsaved_row(JobState, job_id=job_id, **{name: values[name] for name in _COPIED_COLUMNS})
     return Plan(kind, state, after, job, job_id, job.spec, settings.start_deadline_of(job.start_deadline_seconds))
 
 
-def add_run(
+def add_run_to_plan(
     plan: Plan,
     now: dt.datetime,
     status: Status,
@@ -114,7 +114,7 @@ def add_run(
     if until is not None:
         after.covered_until = after.last_instant = until
     plan.runs.append(
-        unsaved_row(
+        make_unsaved_row(
             Run,
             job_id=plan.job_id,
             token=after.last_token,
@@ -127,26 +127,30 @@ def add_run(
             instant_until=until or now,
             interval_start=interval_start,
             claimed_at=now,
-            **(_prepare_skipped(plan, now) if status == Status.SKIPPED else _prepare_claimed(plan, now, trigger, args)),
+            **(
+                _prepare_skipped_run(plan, now)
+                if status == Status.SKIPPED
+                else _prepare_claimed_run(plan, now, trigger, args)
+            ),
             **because.columns(),
         )
     )
 
 
-def _prepare_skipped(plan: Plan, now: dt.datetime) -> dict[str, Any]:
+def _prepare_skipped_run(plan: Plan, now: dt.datetime) -> dict[str, Any]:
     plan.state_after.n_skipped += 1
     return {"attempt": 0, "finished_at": now, "uncounted_since": now}
 
 
-def _prepare_claimed(plan: Plan, now: dt.datetime, trigger: Trigger, args: str | None) -> dict[str, Any]:
+def _prepare_claimed_run(plan: Plan, now: dt.datetime, trigger: Trigger, args: str | None) -> dict[str, Any]:
     """The columns of a claimed run about its attempt, and about where and what it executes, as the job is now."""
     job, after = plan.job, plan.state_after
     attempt = 1
     if trigger == Trigger.RETRY:
         attempt = after.retry_attempt + 1
-        job_health.clear_retry(after)
-    elif trigger == Trigger.SCHEDULE and after.retry_origin == Trigger.SCHEDULE and not next_claim_keeps_retry(job):
-        job_health.drop_pending_retry(after, job, now)  # the new run does the work of the pending retry
+        job_health.clear_pending_retry(after)
+    elif trigger == Trigger.SCHEDULE and after.retry_origin == Trigger.SCHEDULE and not does_next_claim_keep_retry(job):
+        job_health.end_pending_retry(after, job, now)  # the new run does the work of the pending retry
     return {
         "chain": after.last_token,  # the plan of a retry replaces it
         "attempt": attempt,

@@ -45,7 +45,7 @@ class Recipients:
         return [channel for channel in self.channels.values() if channel.is_default]
 
 
-def default_recipients() -> Recipients:
+def load_default_recipients() -> Recipients:
     """The default channels alone. One statement."""
     return Recipients({channel.pk: channel for channel in Channel.objects.filter(is_default=True)})
 
@@ -58,12 +58,14 @@ def load_recipients(job_ids: Collection[int], group_ids: Iterable[int | None]) -
     groups = {group_id for group_id in group_ids if group_id is not None}
     return Recipients(
         channels,
-        _read_links(Job.channels.through._default_manager.filter(job__in=job_ids), "job_id"),
-        _read_links(Group.channels.through._default_manager.filter(group__in=groups), "group_id") if groups else {},
+        _read_channel_ids_by_owner(Job.channels.through._default_manager.filter(job__in=job_ids), "job_id"),
+        _read_channel_ids_by_owner(Group.channels.through._default_manager.filter(group__in=groups), "group_id")
+        if groups
+        else {},
     )
 
 
-def _read_links(rows: Any, owner: str) -> ChannelIdsByOwner:
+def _read_channel_ids_by_owner(rows: Any, owner: str) -> ChannelIdsByOwner:
     found: dict[int, list[int]] = defaultdict(list)
     for owner_id, channel_id in rows.order_by("pk").values_list(owner, "channel_id"):
         found[owner_id].append(channel_id)

@@ -9,7 +9,7 @@ from uuid import UUID
 from django.db.models import QuerySet
 
 from chroniker.clock import jump_detection
-from chroniker.clock.database_clock import FromNow
+from chroniker.clock.database_clock import NowPlus
 from chroniker.clock.jump_detection import HostClocks
 from chroniker.conf import settings
 from chroniker.eligibility import hosts
@@ -26,30 +26,30 @@ def renew(run_id: UUID, token: int, nonce: UUID, progress: tuple[int, int] | Non
     where time alone does not end a lease: with a lock file (one host), ticks check that lock before they expire a run;
     and while this host has noticed a jump of the database's clock.
     """
-    if one_statement.is_available():
+    if one_statement.are_combined_statements_available():
         before = jump_detection.read_host_clocks()
-        statement = _renewal_statement(progress is not None, bool(jump_detection.known_server()))
+        statement = _renewal_statement(progress is not None, bool(jump_detection.last_known_server()))
         parts = {} if progress is None else {"total_parts": progress[0], "total_parts_complete": progress[1]}
         found = one_statement.execute_renewal(statement, {"run": run_id, "token": token, "nonce": nonce, **parts})
         if found is not None:
             return _make_renewal(*found, before)
-    values = _columns_if_renewed(progress)
+    values = _renewal_columns(progress)
     lease, valid = _held_and_renewable_lease(run_id, token, nonce)
-    if not valid.update(**values) and not (_only_looks_expired(lease) and lease.update(**values)):
+    if not valid.update(**values) and not (_is_expired_only_by_clock_jump(lease) and lease.update(**values)):
         return Renewal(held=False)
     before = jump_detection.read_host_clocks()
-    answers = Run.objects.filter(pk=run_id).annotate(now=FromNow(), server=jump_detection.server_column())
+    answers = Run.objects.filter(pk=run_id).annotate(now=NowPlus(), server=jump_detection.server_identity_expression())
     return _make_renewal(*answers.values_list("stop_requested_at", "stop_requested_by", "now", "server").get(), before)
 
 
 def _held_and_renewable_lease(run_id: UUID, token: int, nonce: UUID) -> tuple[QuerySet[Lease], QuerySet[Lease]]:
     """The lease of this holder; and the lease only if its time allows a renewal."""
     lease = Lease.objects.filter(pk=run_id, token=token, nonce=nonce)
-    return lease, lease if settings.check_lock_file else lease.filter(expires_at__gt=FromNow())
+    return lease, lease if settings.check_lock_file else lease.filter(expires_at__gt=NowPlus())
 
 
-def _columns_if_renewed(progress: tuple[int, int] | None) -> dict[str, Any]:
-    values: dict[str, Any] = {"expires_at": FromNow(settings.lease)}
+def _renewal_columns(progress: tuple[int, int] | None) -> dict[str, Any]:
+    values: dict[str, Any] = {"expires_at": NowPlus(settings.lease)}
     if progress is not None:
         values |= {"total_parts": progress[0], "total_parts_complete": progress[1]}
     return values
@@ -58,7 +58,7 @@ def _columns_if_renewed(progress: tuple[int, int] | None) -> dict[str, Any]:
 @compiled_once
 def _renewal_statement(with_progress: bool, with_server: bool) -> Statement:
     _lease, valid = _held_and_renewable_lease(parameter("run"), parameter("token"), parameter("nonce"))
-    values = parameters(Lease, _columns_if_renewed((0, 0) if with_progress else None))
+    values = parameters(Lease, _renewal_columns((0, 0) if with_progress else None))
     return one_statement.make_renewal_statement(valid, values, with_server=with_server)
 
 
@@ -73,7 +73,7 @@ def _make_renewal(
     return Renewal(held=True, stop=None if stop_requested_at is None else stop_requested_by)
 
 
-def _only_looks_expired(lease: QuerySet[Lease]) -> bool:
+def _is_expired_only_by_clock_jump(lease: QuerySet[Lease]) -> bool:
     """Whether this lease still exists and its time has passed only because the database's clock jumped.
 
     The holder renews only while the lease has not run out on its own clock. While the row exists, no other run starts:

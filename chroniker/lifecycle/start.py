@@ -12,11 +12,11 @@ from django.db.models import Case, Exists, F, OuterRef, Q, QuerySet, Subquery, V
 from django.db.models.functions import Coalesce
 
 from chroniker.clock import jump_detection
-from chroniker.clock.database_clock import FromNow
+from chroniker.clock.database_clock import NowPlus
 from chroniker.conf import settings
 from chroniker.eligibility import draining, hosts
 from chroniker.lifecycle import one_statement
-from chroniker.lifecycle.alert_mutes import make_alerts_due
+from chroniker.lifecycle.alert_mutes import schedule_alert_checks
 from chroniker.lifecycle.dispatch_state import record_postponed_start
 from chroniker.lifecycle.events import add_run_event
 from chroniker.lifecycle.notify import enqueue_start_messages
@@ -30,7 +30,7 @@ from chroniker.reasons import NO_REASON, Code, Reason
 from chroniker.signals import run_started
 
 #: A run that a draining host may not start is sent again after this time.
-DRAINING_SECONDS = 1.0
+REDISPATCH_SECONDS_WHILE_DRAINING = 1.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,7 +53,7 @@ class StartingProcess:
     pid: int
     worker: str
     queue: str
-    taken_at: FromNow
+    taken_at: NowPlus
 
 
 def start(
@@ -77,12 +77,12 @@ def start(
     none; and ``waited``, the time since then by the worker's own clock. ``taken_at`` is computed from ``waited``, by
     the database's clock.
     """
-    taker = StartingProcess(host, pid, worker, queue, FromNow(-waited))
+    taker = StartingProcess(host, pid, worker, queue, NowPlus(-waited))
     try:
         started = _start_in_one_statement(run_id, token, nonce, taker) or _start(run_id, token, nonce, taker)
     except _StartDeadlinePassed:
         started = None
-    except _Postponed as why:
+    except _StartPostponed as why:
         record_postponed_start(run_id, token, why.seconds, why.reason)
         return None
     except jump_detection.ClockJumped as refusal:
@@ -94,21 +94,21 @@ def start(
     else:
         run = started.run
         if started.was_late:
-            make_alerts_due([run.job_id])  # after the start: the state is locked before the run
+            schedule_alert_checks([run.job_id])  # after the start: the state is locked before the run
         send_signal_after_commit(run_started, Run, run_id=run.pk, job_id=run.job_id, token=run.token, host=taker.host)
     return started
 
 
-def _startable_claim(run_id: UUID, token: int, taker: StartingProcess) -> QuerySet[Run]:
+def _select_startable_run(run_id: UUID, token: int, taker: StartingProcess) -> QuerySet[Run]:
     return Run.objects.filter(pk=run_id, token=token, status=Status.CLAIMED, required_host__in=["", taker.host])
 
 
-def _run_columns(nonce: UUID, taker: StartingProcess) -> dict[str, Any]:
+def _started_run_columns(nonce: UUID, taker: StartingProcess) -> dict[str, Any]:
     return {
         "status": Status.RUNNING,
         "taken_at": taker.taken_at,
-        "started_at": FromNow(),
-        "dispatched_at": Coalesce("dispatched_at", FromNow()),  # the worker may be faster than the dispatcher
+        "started_at": NowPlus(),
+        "dispatched_at": Coalesce("dispatched_at", NowPlus()),  # the worker may be faster than the dispatcher
         "nonce": nonce,
         "host": taker.host,
         "pid": taker.pid,
@@ -121,7 +121,7 @@ def _run_columns(nonce: UUID, taker: StartingProcess) -> dict[str, Any]:
 
 
 def _lease_columns(nonce: UUID) -> dict[str, Any]:
-    return {"nonce": nonce, "expires_at": FromNow(settings.lease), "seconds": settings.lease.total_seconds()}
+    return {"nonce": nonce, "expires_at": NowPlus(settings.lease), "seconds": settings.lease.total_seconds()}
 
 
 @repeated_after_conflict
@@ -130,8 +130,8 @@ def _start_in_one_statement(run_id: UUID, token: int, nonce: UUID, taker: Starti
 
     The update of the lease does not compare its time: the condition on the run does, and an expiry locks the run first.
     """
-    trusted = jump_detection.trusted_clock()
-    if not one_statement.is_available() or trusted is None:
+    trusted = jump_detection.load_trusted_clock()
+    if not one_statement.are_combined_statements_available() or trusted is None:
         return None
     before = jump_detection.read_host_clocks()
     lowest, highest = trusted.bounds(before)
@@ -149,25 +149,25 @@ def _start_in_one_statement(run_id: UUID, token: int, nonce: UUID, taker: Starti
 @compiled_once
 def _start_statement(with_server: bool) -> Statement:
     host, pid, worker, queue = map(parameter, ("host", "pid", "worker", "queue"))
-    taker = StartingProcess(host, pid, worker, queue, FromNow(seconds=parameter("taken_at")))
+    taker = StartingProcess(host, pid, worker, queue, NowPlus(seconds=parameter("taken_at")))
     run_id, nonce, server = parameter("run"), parameter("nonce"), parameter("server") if with_server else None
     lease = Lease.objects.filter(pk=run_id)
-    claim = _startable_claim(run_id, parameter("token"), taker).filter(
+    claim = _select_startable_run(run_id, parameter("token"), taker).filter(
         Q(cause=None),
-        Exists(lease.filter(expires_at__gt=FromNow())),
-        ~Exists(draining.this_host_if_draining()),
-        ~installation.is_copied(),
+        Exists(lease.filter(expires_at__gt=NowPlus())),
+        ~Exists(draining.select_this_host_if_draining()),
+        ~installation.database_copied_condition(),
         ~Exists(Run.objects.filter(_may_need_start_message(), pk=run_id, slot="")),
         *jump_detection.trusted_clock_conditions(parameter("lowest"), parameter("highest"), server),
     )
     return one_statement.make_start_statement(
-        claim, _run_columns(nonce, taker), lease, _lease_columns(nonce), with_server=with_server
+        claim, _started_run_columns(nonce, taker), lease, _lease_columns(nonce), with_server=with_server
     )
 
 
 @transactional
 def _start(run_id: UUID, token: int, nonce: UUID, taker: StartingProcess) -> Started | None:
-    moved = _startable_claim(run_id, token, taker).update(**_run_columns(nonce, taker))
+    moved = _select_startable_run(run_id, token, taker).update(**_started_run_columns(nonce, taker))
     before = jump_detection.read_host_clocks()
     # A repeated start, which updated no row, finds its own nonce; any other caller finds nothing.
     found = fetch_models(_read_started_run, run_id=run_id, token=token, nonce=nonce)
@@ -180,7 +180,7 @@ def _start(run_id: UUID, token: int, nonce: UUID, taker: StartingProcess) -> Sta
     if reading.suspended_because:
         # The lease may have been taken from a holder that still executes the job.
         raise jump_detection.ClockJumped(reading)
-    if not Lease.objects.filter(pk=run_id, expires_at__gt=FromNow()).update(**_lease_columns(nonce)):
+    if not Lease.objects.filter(pk=run_id, expires_at__gt=NowPlus()).update(**_lease_columns(nonce)):
         raise _StartDeadlinePassed
     if moved and run.pinged and run.slot == "":
         enqueue_start_messages(run, run.now)
@@ -196,13 +196,13 @@ def _read_started_run(run_id: UUID, token: int, nonce: UUID) -> Any:
     """The started run with its job, and all other values that a start needs, in one statement."""
     runs = Run.objects.filter(pk=run_id, token=token, nonce=nonce, status=Status.RUNNING)
     return runs.select_related("job").annotate(
-        now=FromNow(),
-        server=jump_detection.server_column(),
+        now=NowPlus(),
+        server=jump_detection.server_identity_expression(),
         cause_job=Subquery(Run.objects.filter(pk=OuterRef("cause")).values("job__name")[:1]),
         last_success=F("job__state__last_success_until"),
         alerts_open=F("job__state__alerts_open"),
-        draining=Exists(draining.this_host_if_draining()),
-        copied=installation.is_copied(),
+        draining=Exists(draining.select_this_host_if_draining()),
+        copied=installation.database_copied_condition(),
         pinged=_may_need_start_message(),
     )
 
@@ -214,12 +214,12 @@ def _may_need_start_message() -> Exists:
 
 def _postpone_if_draining_or_copied(run: Any, taker: StartingProcess) -> None:
     if run.copied:
-        raise _Postponed(settings.redispatch.total_seconds(), Reason.of(Code.COPIED))
+        raise _StartPostponed(settings.redispatch.total_seconds(), Reason.of(Code.COPIED))
     if run.draining:
-        raise _Postponed(DRAINING_SECONDS, Reason.of(Code.DRAINING, host=taker.host))
+        raise _StartPostponed(REDISPATCH_SECONDS_WHILE_DRAINING, Reason.of(Code.DRAINING, host=taker.host))
 
 
-class _Postponed(Exception):
+class _StartPostponed(Exception):
     """This host is draining, or this database is a copy. Rolls the start back."""
 
     def __init__(self, seconds: float, reason: Reason) -> None:
@@ -245,6 +245,6 @@ def _record_refusal(run_id: UUID, token: int, taker: StartingProcess) -> None:
 
 
 @transactional
-def correct_argv(run_id: UUID, nonce: UUID, argv: Sequence[str] | None) -> None:
+def record_executed_argv(run_id: UUID, nonce: UUID, argv: Sequence[str] | None) -> None:
     """Record that this run executes another command line than its claim recorded: the job was edited in between."""
     Run.objects.filter(pk=run_id, nonce=nonce).update(argv=argv)

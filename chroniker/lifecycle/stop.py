@@ -6,7 +6,7 @@ from collections.abc import Collection
 from typing import Any
 from uuid import UUID
 
-from chroniker.clock.database_clock import FromNow
+from chroniker.clock.database_clock import NowPlus
 from chroniker.lifecycle.close import cancel_unstarted_runs
 from chroniker.lifecycle.events import add_event_to_runs
 from chroniker.lifecycle.transactions import lock_rows, transactional
@@ -43,7 +43,7 @@ def _write_stop_requests(run_ids: Collection[UUID], requested_by: str) -> list[U
     own = list(lock_rows(candidates.filter(pk__in=run_ids), skip=False).values_list("pk", flat=True))
     if not children and not own:
         return []
-    values: Any = {"stop_requested_at": FromNow(), "stop_requested_by": requested_by[:150]}
+    values: Any = {"stop_requested_at": NowPlus(), "stop_requested_by": requested_by[:150]}
     candidates.filter(pk__in=[*children, *own]).update(**values)
     add_event_to_runs(own, EventKind.STOP_REQUESTED, Reason.from_text(requested_by))
     return [*children, *own]

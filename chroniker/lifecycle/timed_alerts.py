@@ -9,19 +9,19 @@ from dataclasses import dataclass
 from chroniker.lifecycle.alert_conditions import (
     AlertChanges,
     AlertFinding,
-    add_changes_by_state,
+    add_alert_changes_from_state,
+    claim_time_of_queued_activation,
     due_times_of_unstarted_instants,
+    format_as_utc_iso,
     is_alert_open,
     make_slow_finding,
     next_deadline_of_job,
-    queued_activation_claimed_at,
-    utc_iso_text,
 )
 from chroniker.models import AlertKind, JobState, Run, Status
 from chroniker.schedule.deadlines import Deadline, latest_deadline
 
 #: While a job is late, and while its due instants are in a blackout, it is checked again after this time.
-AGAIN = dt.timedelta(minutes=1)
+RECHECK_INTERVAL = dt.timedelta(minutes=1)
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,9 +41,9 @@ class AlertFacts:
     oldest_request_at: dt.datetime | None = None
 
 
-def add_changes_by_time(changes: AlertChanges, facts: AlertFacts, now: dt.datetime) -> None:
+def add_time_based_alert_changes(changes: AlertChanges, facts: AlertFacts, now: dt.datetime) -> None:
     """Add the alerts that time alone has raised or ended by ``now``, and set the time of the next check."""
-    add_changes_by_state(changes)
+    add_alert_changes_from_state(changes)
     if not changes.job.enabled:
         changes.state.alert_at = None
         return
@@ -52,7 +52,9 @@ def add_changes_by_time(changes: AlertChanges, facts: AlertFacts, now: dt.dateti
     changes.state.alert_at = min(filter(None, moments), default=None)
 
 
-def _raise_or_end(changes: AlertChanges, kind: AlertKind, wanted: AlertFinding | None, *, paused: bool = False) -> None:
+def _raise_or_end_alert(
+    changes: AlertChanges, kind: AlertKind, wanted: AlertFinding | None, *, paused: bool = False
+) -> None:
     if wanted is not None and not is_alert_open(changes.state, kind):
         changes.raised.append(wanted)
     elif wanted is None and is_alert_open(changes.state, kind):
@@ -65,28 +67,28 @@ def _add_lateness_changes(changes: AlertChanges, facts: AlertFacts, now: dt.date
     state, limit, wanted, moments = changes.state, changes.rules.late_after, None, list[dt.datetime]()
     paused = facts.is_paused or state.held_at is not None
     if limit is None or paused:
-        _raise_or_end(changes, AlertKind.LATE, None, paused=paused)
+        _raise_or_end_alert(changes, AlertKind.LATE, None, paused=paused)
         return None
-    for since, is_request in _waits_for_start(changes, facts):
+    for since, is_request in _find_waits_for_start(changes, facts):
         moments.append(since + limit)
         if moments[-1] <= now:
-            moments[-1] = now + AGAIN
+            moments[-1] = now + RECHECK_INTERVAL
             if wanted is None and (is_request or not facts.is_in_blackout):
                 wanted = _make_late_finding(since, limit, facts.open_run, is_request=is_request)
     is_queued = (
-        queued_activation_claimed_at(facts.open_run) is not None
+        claim_time_of_queued_activation(facts.open_run) is not None
     )  # its activation may have waited for too long before
     if wanted is not None or not (is_queued and is_alert_open(state, AlertKind.LATE)):
-        _raise_or_end(changes, AlertKind.LATE, wanted)
+        _raise_or_end_alert(changes, AlertKind.LATE, wanted)
     return min(moments, default=None)
 
 
-def _waits_for_start(changes: AlertChanges, facts: AlertFacts) -> Iterator[tuple[dt.datetime, bool]]:
+def _find_waits_for_start(changes: AlertChanges, facts: AlertFacts) -> Iterator[tuple[dt.datetime, bool]]:
     """Yields (since when it waits, is it a request) for the waiting instant and the waiting request, if there are
     any."""
     scheduled, queued = (
         min(due_times_of_unstarted_instants(changes, facts.open_run), default=None),
-        queued_activation_claimed_at(facts.open_run),
+        claim_time_of_queued_activation(facts.open_run),
     )
     requested = min(filter(None, [facts.oldest_request_at, queued]), default=None)
     for since, is_request in ((scheduled, False), (requested, True)):
@@ -95,8 +97,8 @@ def _waits_for_start(changes: AlertChanges, facts: AlertFacts) -> Iterator[tuple
 
 
 def _make_late_finding(since: dt.datetime, limit: dt.timedelta, run: Run | None, *, is_request: bool) -> AlertFinding:
-    args = {"since" if is_request else "instant": utc_iso_text(since), "until": utc_iso_text(since + limit)}
-    key = f"request {utc_iso_text(since)}" if is_request else utc_iso_text(since)
+    args = {"since" if is_request else "instant": format_as_utc_iso(since), "until": format_as_utc_iso(since + limit)}
+    key = f"request {format_as_utc_iso(since)}" if is_request else format_as_utc_iso(since)
     return AlertFinding(AlertKind.LATE, key, args, run.pk if run and run.status == Status.CLAIMED else None)
 
 
@@ -106,7 +108,7 @@ def _add_slowness_changes(changes: AlertChanges, facts: AlertFacts, now: dt.date
         again = (run.started_at or now) + limit
         if again <= now:
             wanted, again = make_slow_finding(run, limit), None
-    _raise_or_end(changes, AlertKind.SLOW, wanted)
+    _raise_or_end_alert(changes, AlertKind.SLOW, wanted)
     return again
 
 
@@ -122,7 +124,7 @@ def _add_deadline_changes(changes: AlertChanges, facts: AlertFacts, now: dt.date
         elif (latest := _latest_deadline_of_job(changes, now)) and _is_deadline_missed(state, latest, facts.resumed_at):
             assert latest.instant is not None
             wanted = _make_overdue_finding(latest.instant, latest.at)
-    _raise_or_end(changes, AlertKind.OVERDUE, wanted, paused=paused)
+    _raise_or_end_alert(changes, AlertKind.OVERDUE, wanted, paused=paused)
     return None if paused else next_deadline_of_job(changes, now)
 
 
@@ -148,6 +150,6 @@ def _is_instant_done(state: JobState, instant: dt.datetime) -> bool:
 def _make_overdue_finding(instant: dt.datetime, deadline: dt.datetime) -> AlertFinding:
     return AlertFinding(
         AlertKind.OVERDUE,
-        utc_iso_text(deadline),
-        {"instant": utc_iso_text(instant), "deadline": utc_iso_text(deadline)},
+        format_as_utc_iso(deadline),
+        {"instant": format_as_utc_iso(instant), "deadline": format_as_utc_iso(deadline)},
     )

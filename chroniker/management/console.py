@@ -16,56 +16,56 @@ from django.utils import timezone
 from django.utils.dateparse import parse_datetime
 
 from chroniker import outbox
-from chroniker.checks import TAG
+from chroniker.checks import CHECK_TAG
 from chroniker.conf import settings
 from chroniker.eligibility import pauses
-from chroniker.escaping import one_line, shortened
+from chroniker.escaping import shortened, to_one_line
 from chroniker.models import OPEN, Group, Job, Run, Status, Trigger
 from chroniker.reasons import NO_REASON
 from chroniker.scheduler import start_report
-from chroniker.scheduler.database_errors import MIGRATE, explain_database_error
+from chroniker.scheduler.database_errors import MIGRATE_HINT, explain_database_error
 from chroniker.scheduler.shutdown_signals import ShutdownSignals
 from chroniker.scheduler.tick_result import TickResult
 
 #: Only these system checks: a crontab starts these commands every minute.
-SYSTEM_CHECK_TAGS = (TAG,)
+SYSTEM_CHECK_TAGS = (CHECK_TAG,)
 
 #: A wait checks after this time whether it is over.
 POLL_SECONDS = 0.1
 
 #: Names that are compared with an unknown one.
-MAX_COMPARED = 10_000
+MAX_COMPARED_NAMES = 10_000
 
 
-def job_named(text: str) -> Job:
+def get_job_by_name_or_id(text: str) -> Job:
     """The job with this name or id. Raises ``CommandError``, which suggests the most similar name."""
     try:
         return Job.from_name_or_id(text)
     except (Job.DoesNotExist, OverflowError):
-        message = f"There is no job with the name or id “{shortened(one_line(text), 200)}”."
+        message = f"There is no job with the name or id “{shortened(to_one_line(text), 200)}”."
         raise CommandError(f"{message}{_suggestion(text)}") from None
 
 
-def jobs_named(texts: Iterable[str]) -> list[Job]:
-    return [job_named(text) for text in texts]
+def get_jobs_by_names_or_ids(texts: Iterable[str]) -> list[Job]:
+    return [get_job_by_name_or_id(text) for text in texts]
 
 
-def group_named(name: str) -> Group:
+def get_group_by_name(name: str) -> Group:
     """The group with this name. Raises ``CommandError``, which suggests the most similar name."""
     group = Group.objects.filter(name=name).first()
     if group is None:
         raise CommandError(
-            f"There is no group with the name “{shortened(one_line(name), 200)}”.{_suggestion(name, Group)}"
+            f"There is no group with the name “{shortened(to_one_line(name), 200)}”.{_suggestion(name, Group)}"
         )
     return group
 
 
 def _suggestion(text: str, kind: type[Job] | type[Group] = Job) -> str:
-    names = list(kind.objects.order_by("name").values_list("name", flat=True)[:MAX_COMPARED])
+    names = list(kind.objects.order_by("name").values_list("name", flat=True)[:MAX_COMPARED_NAMES])
     if not names:
         return f" There are no {kind._meta.verbose_name_plural} yet; add one in the admin."
     near = difflib.get_close_matches(text[:200], names, n=1, cutoff=0.5)
-    return f" Did you mean “{one_line(near[0])}”?" if near else " The admin lists them all."
+    return f" Did you mean “{to_one_line(near[0])}”?" if near else " The admin lists them all."
 
 
 def wait_for_messages(shutdown: ShutdownSignals, seconds: float) -> None:
@@ -92,21 +92,21 @@ def explain_database_errors() -> Iterator[None]:
         yield
     except Error as error:
         text = explain_database_error(error)
-        question = "" if MIGRATE in text else "\nIs it running and reachable?"
+        question = "" if MIGRATE_HINT in text else "\nIs it running and reachable?"
         raise CommandError(f"The database cannot be used: {text}{question}") from error
 
 
 def describe_run(run: Run) -> str:
     """Job, number and trigger of a run. Not its id: a run in a preview has none."""
     if run.parent_id is not None:
-        return one_line(f"“{run.job.name}”: run {run.token}, on {run.required_host}")
+        return to_one_line(f"“{run.job.name}”: run {run.token}, on {run.required_host}")
     why = {
         Trigger.SCHEDULE: f"for {local_time_text(run.scheduled_for)}",
         Trigger.RETRY: f"attempt {run.attempt}",
         Trigger.EVENT: "by an event" if run.cause is None else "by a trigger",
         Trigger.BACKFILL: f"backfill for {local_time_text(run.instant)}",
     }
-    return one_line(f"“{run.job.name}”: run {run.token}, {why.get(Trigger(run.trigger), 'by hand')}")
+    return to_one_line(f"“{run.job.name}”: run {run.token}, {why.get(Trigger(run.trigger), 'by hand')}")
 
 
 def parse_moment(text: str | None, *, fold: int = 0) -> dt.datetime | None:
@@ -142,7 +142,7 @@ def local_time_text(moment: Any) -> str:
     return f"{timezone.localtime(moment):%Y-%m-%d %H:%M:%S}" if moment else "no time"
 
 
-_ENDED = {
+_STATUS_IN_SENTENCE = {
     Status.SUCCEEDED: "succeeded",
     Status.FAILED: "failed",
     Status.TIMED_OUT: "timed out",
@@ -156,8 +156,8 @@ def result_text(run: Run) -> str:
     duration = ""
     if run.started_at is not None and run.finished_at is not None:
         duration = f" after {(run.finished_at - run.started_at).total_seconds():.1f} s"
-    reason = f": {one_line(run.reason.rstrip('.'))}" if run.reason and run.status != Status.SUCCEEDED else ""
-    return f"{_ENDED[Status(run.status)]}{duration}{reason}"
+    reason = f": {to_one_line(run.reason.rstrip('.'))}" if run.reason and run.status != Status.SUCCEEDED else ""
+    return f"{_STATUS_IN_SENTENCE[Status(run.status)]}{duration}{reason}"
 
 
 class TickPrinter:
@@ -176,7 +176,7 @@ class TickPrinter:
             self.print(f"nothing is claimed or closed as lost for one lease: {result.suspended_because}")
         self._suspended_because = result.suspended_because
         if result.copied and not self._copied:
-            self.print(pauses.copy_message())
+            self.print(pauses.database_copy_message())
         self._copied = result.copied
         if result.draining and not self._draining:
             self.print("this host is draining: nothing is claimed; see manage.py drain --undo")
@@ -206,4 +206,4 @@ class TickPrinter:
 
     def print(self, text: str) -> None:
         if self._verbosity >= 1:
-            self._write(one_line(text))
+            self._write(to_one_line(text))

@@ -43,7 +43,7 @@ def forecast_by_hand(jobs: Sequence[Job]) -> list[str]:
 
 def _run_now_line(job: Job) -> str:
     state = JobState.objects.select_related("job").filter(pk=job.pk).first()
-    reason = explanations.reason_cannot_run_now(state) if state else pauses.pauses_of_jobs([job]).get(job.pk)
+    reason = explanations.reason_job_cannot_run_now(state) if state else pauses.read_pauses_of_jobs([job]).get(job.pk)
     return f"would refuse “{job.name}”: {reason}" if reason else f"would claim “{job.name}”: by hand"
 
 

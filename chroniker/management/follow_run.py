@@ -9,7 +9,7 @@ from django.core.management.base import OutputWrapper
 from django.db import Error, close_old_connections
 from django.db.models import QuerySet
 
-from chroniker.escaping import one_line
+from chroniker.escaping import to_one_line
 from chroniker.management.console import result_text
 from chroniker.models import OPEN, LogChunk, Run, Status, Stream
 from chroniker.scheduler.local_runs import POLL_SECONDS, LocalRuns
@@ -17,10 +17,10 @@ from chroniker.scheduler.shutdown_signals import ShutdownSignals
 
 logger = logging.getLogger(__name__)
 
-_CHUNKS_AT_ONCE = 32
+_MAX_CHUNKS_PER_QUERY = 32
 
 
-class Follower:
+class RunFollower:
     """Prints a run's output as it arrives in the database, then its result."""
 
     def __init__(self, run_id: UUID, stdout: OutputWrapper, stderr: OutputWrapper) -> None:
@@ -59,9 +59,9 @@ class Follower:
         """The next chunks, a bounded number: a run may have written more than fits into memory. A server-side cursor
         (``iterator()``) would be lost behind a pooler that changes the session after each transaction.
         """
-        return LogChunk.objects.filter(run=self._run_id, pk__gt=self._last).order_by("pk")[:_CHUNKS_AT_ONCE]
+        return LogChunk.objects.filter(run=self._run_id, pk__gt=self._last).order_by("pk")[:_MAX_CHUNKS_PER_QUERY]
 
-    def conclude(self, *, waited: bool) -> int:
+    def print_result(self, *, waited: bool) -> int:
         """Print the result of the run, or its state. Returns the exit status for this process."""
         self._print_new_output()
         run = Run.objects.select_related("job").filter(pk=self._run_id).first()
@@ -71,12 +71,12 @@ class Follower:
         if run.status in OPEN:
             return self._report_open_run(run, waited)
         stream = self._stdout if run.status == Status.SUCCEEDED else self._stderr
-        stream.write(f"Run {run.token} of “{one_line(run.job.name)}” {result_text(run)}.")
+        stream.write(f"Run {run.token} of “{to_one_line(run.job.name)}” {result_text(run)}.")
         return process_exit_status(run)
 
     def _report_open_run(self, run: Run, waited: bool) -> int:
         if run.status == Status.CLAIMED and run.dispatched_at is None:
-            why = f" {one_line(run.reason)}" if run.reason else ""
+            why = f" {to_one_line(run.reason)}" if run.reason else ""
             self._stderr.write(f"Run {run.pk} is claimed, but not dispatched; the next ticks try again.{why}")
             return 1
         self._stdout.write(str(run.pk))

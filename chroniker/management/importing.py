@@ -11,9 +11,9 @@ from zoneinfo import ZoneInfo
 from django.core.management import CommandError
 from django.core.management.base import CommandParser
 
-from chroniker.escaping import one_line
+from chroniker.escaping import to_one_line
 from chroniker.exceptions import ImportRefused
-from chroniker.importing import Candidate, report
+from chroniker.importing import ImportCandidate, report
 from chroniker.management.console import SYSTEM_CHECK_TAGS, explain_database_errors
 from chroniker.management.terminal import ConsoleCommand
 from chroniker.models.audit import command_actor
@@ -36,9 +36,9 @@ class ImportCommand(ConsoleCommand):
 
     def write_lines(self, sentences: Sequence[str]) -> None:
         for sentence in sentences:
-            self.stdout.write(one_line(sentence))
+            self.stdout.write(to_one_line(sentence))
 
-    def write_report(self, candidates: Sequence[Candidate], now: dt.datetime, as_json: bool) -> None:
+    def write_report(self, candidates: Sequence[ImportCandidate], now: dt.datetime, as_json: bool) -> None:
         if as_json:
             self.stdout.write(json.dumps(report.report_records(candidates, now), indent=1, ensure_ascii=False))
             return

@@ -23,21 +23,31 @@ from chroniker.models.log import EventKind, LogChunk, RunEvent, Stream
 from chroniker.models.monitor import Monitor
 from chroniker.models.outbox import Outbox
 from chroniker.models.run import Run
-from chroniker.models.run_hour import DELAY_BOUNDS, CountedRuns, RunCount, RunHour, RunTotal
-from chroniker.models.run_status import BAD, FINAL, MOVES, OPEN, REPORTED, CatchUp, Overlap, Status, Trigger
+from chroniker.models.run_hour import START_DELAY_BOUNDS, CountedRuns, RunCount, RunHour, RunTotal
+from chroniker.models.run_status import (
+    ALLOWED_TRANSITIONS,
+    BAD,
+    FINAL_STATUSES,
+    OPEN,
+    REPORTED_STATUSES,
+    CatchUp,
+    Overlap,
+    Status,
+    Trigger,
+)
 from chroniker.models.tag import Tag
 from chroniker.models.ticker import FleetWork, Ticker, TickMinute
 from chroniker.models.trigger import Activation, JobTrigger, TriggerOn
 
 __all__ = [
+    "ALLOWED_TRANSITIONS",
     "BAD",
-    "DELAY_BOUNDS",
     "EVERY_HOST",
-    "FINAL",
-    "MOVES",
+    "FINAL_STATUSES",
     "NO_QUEUE",
     "OPEN",
-    "REPORTED",
+    "REPORTED_STATUSES",
+    "START_DELAY_BOUNDS",
     "Action",
     "Activation",
     "Alarm",

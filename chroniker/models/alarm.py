@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from django.db import models
 
-from chroniker.models.base import DecidingManager
+from chroniker.models.base import WriteDatabaseManager
 
 
 class Alarm(models.Model):
@@ -20,7 +20,7 @@ class Alarm(models.Model):
     channels = models.JSONField(default=list)  #: channels and addresses of the messages of this episode
     ended_at = models.DateTimeField(null=True)
 
-    objects = DecidingManager()
+    objects = WriteDatabaseManager()
 
     class Meta:
         default_permissions = ()

@@ -10,7 +10,7 @@ from django.db import models
 from django.utils.translation import gettext, ngettext
 from django.utils.translation import gettext_lazy as _
 
-from chroniker.models.base import DecidingManager, uuid7
+from chroniker.models.base import WriteDatabaseManager, uuid7
 from chroniker.models.job import Job
 from chroniker.models.run import Run
 from chroniker.reasons import Code, Reason, render
@@ -38,7 +38,7 @@ class AlertKind(models.TextChoices):
 _BITS = {kind: 1 << place for place, kind in enumerate(AlertKind)}
 
 
-def kinds_of_bits(bits: int) -> list[AlertKind]:
+def alert_kinds_of_bits(bits: int) -> list[AlertKind]:
     return [kind for kind in AlertKind if bits & kind.bit]
 
 
@@ -65,7 +65,7 @@ class Alert(models.Model):
     )
     args = models.JSONField(default=dict)  #: the parameters of its text
 
-    objects = DecidingManager()
+    objects = WriteDatabaseManager()
 
     class Meta:
         verbose_name = _("alert")
@@ -86,7 +86,10 @@ class Alert(models.Model):
         name = self._job_name
         if not name:
             return gettext("job %(id)d, which was deleted: %(kind)s") % {"id": self.job_id, "kind": label}
-        return (_headline(self.kind) if is_known else gettext("%(job)s: %(kind)s")) % {"job": name, "kind": label}
+        return (_headline_template(self.kind) if is_known else gettext("%(job)s: %(kind)s")) % {
+            "job": name,
+            "kind": label,
+        }
 
     @property
     def _job_name(self) -> str:
@@ -104,19 +107,19 @@ class Alert(models.Model):
     @property
     def text(self) -> str:
         """For messages: one sentence or two, in the active language: what was expected, what happened, and why."""
-        return self.text_with(zoned_time)
+        return self.text_with_time_format(zoned_time)
 
-    def text_with(self, moment: Callable[[dt.datetime], str]) -> str:
+    def text_with_time_format(self, moment: Callable[[dt.datetime], str]) -> str:
         """Like ``text``, with times in the format of ``moment``: a message is read later than a page."""
         words = {name: _parameter_text(name, value, moment) for name, value in self.args.items()}
         try:
-            parts = [_sentence(self.kind, self.args, words), _slow_hosts_text(self.args), words.get("why", "")]
+            parts = [_make_sentence(self.kind, self.args, words), _slow_hosts_text(self.args), words.get("why", "")]
             return " ".join(filter(None, parts))
         except (KeyError, TypeError, ValueError):  # of another version
             return " ".join([self.kind, *(f"{name}={value}" for name, value in self.args.items())])
 
 
-def scope_of(job_id: int) -> str:
+def alert_scope_of_job(job_id: int) -> str:
     """The part of the unique key of an alert that names its job."""
     return f"job:{job_id}"
 
@@ -138,7 +141,7 @@ def _parameter_text(name: str, value: Any, moment: Callable[[dt.datetime], str])
     return as_sentence(str(value)) if name == "error" else str(value)
 
 
-def _headline(kind: str) -> str:
+def _headline_template(kind: str) -> str:
     return {
         AlertKind.LATE: gettext("“%(job)s” is late"),
         AlertKind.SLOW: gettext("a run of “%(job)s” is slow"),
@@ -151,7 +154,7 @@ def _headline(kind: str) -> str:
     }[AlertKind(kind)]
 
 
-def _sentence(kind: str, args: dict[str, Any], words: dict[str, str]) -> str:
+def _make_sentence(kind: str, args: dict[str, Any], words: dict[str, str]) -> str:
     if kind == AlertKind.FAILING:
         text = ngettext("It failed once, %(since)s.", "It failed %(n)s times in a row since %(since)s.", args["n"])
         return text % {**words, "n": format_count(args["n"])}

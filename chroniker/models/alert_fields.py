@@ -15,7 +15,7 @@ from django.utils.translation import gettext_lazy as _
 
 from chroniker.conf import settings
 from chroniker.exceptions import ScheduleError
-from chroniker.schedule.deadlines import deadline_schedule
+from chroniker.schedule.deadlines import parse_deadline_schedule
 
 #: A value of the field for a deadline: the job has no deadline, even if its group has one.
 NO_DEADLINE = "never"
@@ -29,7 +29,7 @@ _SECONDS_VALIDATORS = [MaxValueValidator(MAX_ALERT_SECONDS)]
 def validate_done_by(text: str) -> None:
     if text != NO_DEADLINE:
         try:
-            deadline_schedule(text, "UTC")
+            parse_deadline_schedule(text, "UTC")
         except ScheduleError as error:
             raise ValidationError(str(error)) from error
 
@@ -82,7 +82,7 @@ class AlertFields(models.Model):
 
 ALERT_FIELDS = frozenset(field.name for field in AlertFields._meta.local_fields)
 #: The values of these fields, of a job or group.
-own_values = operator.attrgetter(*sorted(ALERT_FIELDS))
+alert_field_values = operator.attrgetter(*sorted(ALERT_FIELDS))
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,7 +96,7 @@ class AlertRules:
     repeat_after: dt.timedelta | None = None
 
     @property
-    def depend_on_time(self) -> bool:
+    def is_time_dependent(self) -> bool:
         """Whether time alone can raise one of them."""
         return self.late_after is not None or self.slow_after is not None or bool(self.done_by)
 

@@ -7,7 +7,7 @@ from django.db import models
 from django.db.models import F, Q
 from django.utils.translation import gettext_lazy as _
 
-from chroniker.models.base import DecidingManager
+from chroniker.models.base import WriteDatabaseManager
 from chroniker.models.group import Group
 from chroniker.models.job import Job
 
@@ -29,7 +29,7 @@ class AlertMute(models.Model):
     reason = models.CharField(_("reason"), max_length=500, blank=True)
     muted_by = models.CharField(_("muted by"), max_length=150, blank=True, editable=False)
 
-    objects = DecidingManager()
+    objects = WriteDatabaseManager()
 
     class Meta:
         verbose_name = _("mute")

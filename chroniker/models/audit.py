@@ -10,13 +10,13 @@ from typing import Any
 from django.db import models
 from django.utils.translation import gettext_lazy as _
 
-from chroniker.clock.database_clock import FromNow
+from chroniker.clock.database_clock import NowPlus
 from chroniker.conf import settings
-from chroniker.models.base import DecidingManager
+from chroniker.models.base import WriteDatabaseManager
 from chroniker.models.group import Group, Switch
 from chroniker.models.job import Job
 
-ACTOR_LENGTH = 150
+MAX_ACTOR_LENGTH = 150
 
 
 class Action(models.TextChoices):
@@ -42,7 +42,7 @@ class Action(models.TextChoices):
     CLEANED = "CLEANED", _("%(n)d runs deleted that had ended before %(until)s.")
 
 
-class AuditEntryManager(DecidingManager["AuditEntry"]):
+class AuditEntryManager(WriteDatabaseManager["AuditEntry"]):
     def record(self, actor: str, action: Action, rows: Iterable[Job | Group | Switch], **args: Any) -> None:
         """One entry for each of ``rows``, in one statement. ``actor``: the name of the command or program."""
         self.record_each(actor, action, [(row, args) for row in rows])
@@ -51,11 +51,16 @@ class AuditEntryManager(DecidingManager["AuditEntry"]):
         self, actor: str, action: Action, rows: Iterable[tuple[Job | Group | Switch, dict[str, Any]]]
     ) -> None:
         """Like ``record``, with own parameters for each row."""
-        now: Any = FromNow()
+        now: Any = NowPlus()
         self.bulk_create(
             [
                 AuditEntry(
-                    at=now, actor=actor[:ACTOR_LENGTH], action=action, kind=kind_of(row), object_id=row.pk, args=args
+                    at=now,
+                    actor=actor[:MAX_ACTOR_LENGTH],
+                    action=action,
+                    kind=audit_object_kind(row),
+                    object_id=row.pk,
+                    args=args,
                 )
                 for row, args in rows
             ]
@@ -63,7 +68,7 @@ class AuditEntryManager(DecidingManager["AuditEntry"]):
 
     def of(self, row: Job | Group | Switch) -> models.QuerySet[AuditEntry]:
         """The entries of this row, newest first."""
-        return self.filter(kind=kind_of(row), object_id=row.pk).order_by("-pk")
+        return self.filter(kind=audit_object_kind(row), object_id=row.pk).order_by("-pk")
 
 
 class AuditEntry(models.Model):
@@ -73,7 +78,7 @@ class AuditEntry(models.Model):
     """
 
     at = models.DateTimeField(_("time"), db_index=True)
-    actor = models.CharField(_("by"), max_length=ACTOR_LENGTH, help_text=_("The name of the command or program."))
+    actor = models.CharField(_("by"), max_length=MAX_ACTOR_LENGTH, help_text=_("The name of the command or program."))
     action = models.CharField(_("action"), max_length=20)  # no choices: a new code changes no table
     args = models.JSONField(default=dict)
     kind = models.CharField(max_length=10, help_text=_("The kind of object: job, group or switch."))
@@ -96,7 +101,7 @@ class AuditEntry(models.Model):
             return " ".join([self.action, *(f"{name}={value}" for name, value in self.args.items())])
 
 
-def kind_of(row: Job | Group | Switch) -> str:
+def audit_object_kind(row: Job | Group | Switch) -> str:
     concrete: Any = row._meta.concrete_model  # for a proxy: the model itself
     return str(concrete._meta.model_name)
 

@@ -9,9 +9,9 @@ from typing import Any
 from django.db import models
 from django.utils.translation import gettext_lazy as _
 
-from chroniker.models.base import DecidingManager, uuid7
+from chroniker.models.base import WriteDatabaseManager, uuid7
 from chroniker.models.job import Job
-from chroniker.schedule import Spec
+from chroniker.schedule import ScheduleSpec
 
 
 class Which(models.TextChoices):
@@ -29,7 +29,7 @@ class OnFailure(models.TextChoices):
     STOP = "STOP", _("end the backfill")
 
 
-class BackfillCondition(models.TextChoices):
+class BackfillStatus(models.TextChoices):
     """The current status of a backfill, computed from its columns."""
 
     OPEN = "OPEN", _("in progress")
@@ -78,7 +78,7 @@ class Backfill(models.Model):
     succeeded = models.PositiveIntegerField(_("succeeded"), default=0)
     failed = models.PositiveIntegerField(_("failed"), default=0, help_text=_("With all their retries."))
 
-    objects = DecidingManager()
+    objects = WriteDatabaseManager()
 
     class Meta:
         verbose_name = _("backfill")
@@ -87,7 +87,7 @@ class Backfill(models.Model):
         indexes = (models.Index(fields=["finished_at", "job"], name="chroniker_backfill_open"),)
 
     @property
-    def schedule(self) -> Spec:
+    def schedule(self) -> ScheduleSpec:
         """The schedule that gives its instants."""
         return schedule_from_json(self.spec)
 
@@ -96,14 +96,14 @@ class Backfill(models.Model):
         return self.finished_at is None
 
     @property
-    def condition(self) -> BackfillCondition:
+    def condition(self) -> BackfillStatus:
         if self.is_open:
-            return BackfillCondition.OPEN
+            return BackfillStatus.OPEN
         if self.cancelled_at is not None:
-            return BackfillCondition.CANCELLED
+            return BackfillStatus.CANCELLED
         if self.stopped_by_run is not None:
-            return BackfillCondition.FAILED
-        return BackfillCondition.ERROR if self.error else BackfillCondition.DONE
+            return BackfillStatus.FAILED
+        return BackfillStatus.ERROR if self.error else BackfillStatus.DONE
 
     @property
     def condition_label(self) -> str:
@@ -113,17 +113,17 @@ class Backfill(models.Model):
         return f"backfill {self.pk}"
 
 
-def schedule_to_json(spec: Spec) -> dict[str, Any]:
+def schedule_to_json(spec: ScheduleSpec) -> dict[str, Any]:
     """A schedule as JSON."""
     values = dataclasses.asdict(spec)
     return {name: value.isoformat() if isinstance(value, dt.datetime) else value for name, value in values.items()}
 
 
-def schedule_from_json(values: dict[str, Any]) -> Spec:
+def schedule_from_json(values: dict[str, Any]) -> ScheduleSpec:
     """The inverse of ``schedule_to_json``. Names that this version does not know are left out."""
-    known = {field.name for field in dataclasses.fields(Spec)}
+    known = {field.name for field in dataclasses.fields(ScheduleSpec)}
     given = {name: value for name, value in values.items() if name in known}
     for name in ("run_at", "starts_at", "ends_at"):
         if given.get(name):
             given[name] = dt.datetime.fromisoformat(given[name])
-    return Spec(**given)
+    return ScheduleSpec(**given)

@@ -24,7 +24,7 @@ def uuid7() -> uuid.UUID:
     return uuid.UUID(int=value & ~(0b11 << 62) | 0b10 << 62)
 
 
-def random_id() -> uuid.UUID:
+def make_random_uuid() -> uuid.UUID:
     """RFC 9562, version 4: 122 random bits. For a nonce, which nobody can guess."""
     return uuid.UUID(bytes=os.urandom(16), version=4)
 
@@ -39,14 +39,14 @@ def installed_version() -> str:
     return str(sys.modules["chroniker"].__version__)  # not imported: it imports modules above this one
 
 
-class DecidingManager(models.Manager[M]):
+class WriteDatabaseManager(models.Manager[M]):
     """Reads from the database that is written to; a router for reads has no effect."""
 
     def get_queryset(self) -> models.QuerySet[M]:
         return super().get_queryset().using(self._db or settings.database)
 
 
-class NamedManager(DecidingManager[M]):
+class NamedManager(WriteDatabaseManager[M]):
     """For models with a unique name, which is their natural key in ``dumpdata`` and ``loaddata``."""
 
     def get_by_natural_key(self, name: str) -> M:

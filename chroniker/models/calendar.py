@@ -9,7 +9,7 @@ from django.core.exceptions import ValidationError
 from django.db import models
 from django.utils.translation import gettext_lazy as _
 
-from chroniker.models.base import DecidingManager, NamedManager
+from chroniker.models.base import NamedManager, WriteDatabaseManager
 from chroniker.schedule import ClosedTime
 
 #: The longest duration of a repeated blackout: its period plus one hour, for the day on which DST ends.
@@ -35,7 +35,7 @@ class Calendar(models.Model):
         return (self.name,)
 
 
-class BlackoutManager(DecidingManager["Blackout"]):
+class BlackoutManager(WriteDatabaseManager["Blackout"]):
     def get_by_natural_key(self, calendar: str, name: str, starts_at: dt.datetime) -> Blackout:
         return self.get(calendar__name=calendar, name=name, starts_at=starts_at)
 

@@ -10,14 +10,14 @@ from django.db.models.signals import pre_save
 from django.dispatch import receiver
 from django.utils.translation import gettext_lazy as _
 
-from chroniker.models.base import DecidingManager, NamedManager
+from chroniker.models.base import NamedManager, WriteDatabaseManager
 from chroniker.models.channel_kind import CHECK_IN_KINDS, ChannelKind
-from chroniker.models.channel_target import shown_target
+from chroniker.models.channel_target import masked_target
 from chroniker.models.channel_validation import validate_channel
-from chroniker.models.message_events import ENDS, RUN_EVENTS, STARTED, TROUBLES
+from chroniker.models.message_events import ENDS, PROBLEM_EVENTS, RUN_EVENTS, STARTED
 
 #: What channels for pings and check-ins get.
-_CHECK_INS = frozenset({STARTED, *RUN_EVENTS.values()} - {RUN_EVENTS["SKIPPED"]})
+_CHECK_IN_EVENTS = frozenset({STARTED, *RUN_EVENTS.values()} - {RUN_EVENTS["SKIPPED"]})
 
 
 class Channel(models.Model):
@@ -90,9 +90,9 @@ class Channel(models.Model):
         return f"channel:{self.pk}"
 
     @property
-    def shown_target(self) -> str:
+    def masked_target(self) -> str:
         """The target, without the parts that may be secret."""
-        return shown_target(self.kind, self.target)
+        return masked_target(self.kind, self.target)
 
     @property
     def is_check_in(self) -> bool:
@@ -102,10 +102,10 @@ class Channel(models.Model):
         """Whether it gets messages about this event. PagerDuty always gets the end of a problem, to close its
         incident."""
         if self.is_check_in:
-            return event in _CHECK_INS
+            return event in _CHECK_IN_EVENTS
         if self.kind == ChannelKind.PAGERDUTY and event in ENDS:
             return True
-        return event in (_event_names(self.events) or TROUBLES)
+        return event in (_event_names(self.events) or PROBLEM_EVENTS)
 
 
 def _event_names(events: Any) -> Collection[str]:
@@ -127,7 +127,7 @@ class FailingChannel(models.Model):
     deferred_until = models.DateTimeField()
     error = models.CharField(max_length=300, blank=True)
 
-    objects = DecidingManager()
+    objects = WriteDatabaseManager()
 
     class Meta:
         default_permissions = ()

@@ -13,8 +13,8 @@ import re
 from django.conf import settings as django_settings
 from django.utils.translation import gettext as _
 
-from chroniker.exceptions import Undeliverable
-from chroniker.models.web_addresses import host_only, is_web_address
+from chroniker.exceptions import MessageUndeliverable
+from chroniker.models.web_addresses import is_web_address, scheme_and_host_of_url
 
 #: Names of settings and variables that a channel may refer to. With other names, it could send any secret anywhere.
 PERMITTED_NAME = re.compile(r"CHRONIKER_CHANNEL_[A-Z0-9_]+\Z")
@@ -43,27 +43,29 @@ def resolve_reference(text: str) -> str:
         return text
     kind, name = found
     if not is_permitted_name(name):
-        raise Undeliverable(_("The name of a setting or variable for a channel begins with CHRONIKER_CHANNEL_."))
+        raise MessageUndeliverable(_("The name of a setting or variable for a channel begins with CHRONIKER_CHANNEL_."))
     value = os.environ.get(name) if kind == "env" else getattr(django_settings, name, None)
     if not isinstance(value, str) or not value:
-        raise Undeliverable(_("%(name)s is empty or not set in the process that sends the message.") % {"name": name})
+        raise MessageUndeliverable(
+            _("%(name)s is empty or not set in the process that sends the message.") % {"name": name}
+        )
     return value
 
 
-def shown_target(kind: str, target: str) -> str:
+def masked_target(kind: str, target: str) -> str:
     """For pages and commands: names and mail addresses are not changed; of a web address only scheme and host
     remain."""
     if split_reference(target) is not None or kind == "MAIL" or not target:
         return target
-    return host_only(target) if is_web_address(target) else MASK
+    return scheme_and_host_of_url(target) if is_web_address(target) else MASK
 
 
-def shown_secret(secret: str) -> str:
+def masked_secret(secret: str) -> str:
     """For pages: the name of the setting or variable, else a mask."""
     return secret if not secret or split_reference(secret) is not None else MASK
 
 
-def signing_key(secret: str) -> bytes | None:
+def decode_signing_key(secret: str) -> bytes | None:
     """The key of a webhook's secret; ``None`` if it is empty, or no base64 follows the prefix."""
     if not secret.startswith(SECRET_PREFIX):
         return secret.encode() or None

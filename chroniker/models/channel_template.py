@@ -19,7 +19,7 @@ PLACEHOLDER_NAMES = (
     *("event", "title", "text", "severity", "timestamp", "job", "job_id", "kind", "status"),
     *("owner", "runbook_url", "run", "url", "id"),
 )
-DEEPEST = 20
+MAX_TEMPLATE_DEPTH = 20
 #: Characters of one filled text, and of all of them.
 MAX_TEXT_LENGTH, MAX_TOTAL_LENGTH = 10_000, 100_000
 
@@ -43,8 +43,8 @@ def fill_template(template: Any, values: Mapping[str, str]) -> Any:
     left = [MAX_TOTAL_LENGTH]
 
     def filled(part: Any, depth: int) -> Any:
-        if depth > DEEPEST:
-            raise ValidationError(_("The template is nested more than %(n)d levels deep.") % {"n": DEEPEST})
+        if depth > MAX_TEMPLATE_DEPTH:
+            raise ValidationError(_("The template is nested more than %(n)d levels deep.") % {"n": MAX_TEMPLATE_DEPTH})
         if isinstance(part, dict):
             return {key: filled(each, depth + 1) for key, each in part.items()}
         if isinstance(part, list):

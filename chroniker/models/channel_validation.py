@@ -14,7 +14,7 @@ from chroniker.escaping import has_control_characters
 from chroniker.models import channel_target, channel_template
 from chroniker.models.channel_kind import CHECK_IN_KINDS, OUTPUT_KINDS, SECRET_KINDS, SLUG, ChannelKind
 from chroniker.models.message_events import ALL_EVENTS
-from chroniker.models.web_addresses import is_web_address, may_be_contacted, parse_address
+from chroniker.models.web_addresses import is_web_address, may_be_contacted, parse_ip_address
 
 
 class ChannelValues(Protocol):
@@ -102,7 +102,7 @@ def check_web_target(kind: str, url: str) -> None:
     elif parts.username is not None:
         raise ValidationError(_("Write the address without a user and a password."))
     host = parts.hostname or ""
-    if parse_address(host) is not None and not may_be_contacted(host, host, settings.channel_hosts):
+    if parse_ip_address(host) is not None and not may_be_contacted(host, host, settings.channel_hosts):
         text = _("This address is in a private network. CHRONIKER_CHANNEL_HOSTS in the settings lists what is allowed.")
         raise ValidationError(text)
 
@@ -117,7 +117,7 @@ def _check_secret(channel: ChannelValues) -> None:
             raise ValidationError(_("The integration key is missing; PagerDuty shows it with the integration."))
         return
     is_key = channel.kind == ChannelKind.WEBHOOK and not _is_reference(channel.secret)
-    if is_key and channel_target.signing_key(channel.secret) is None:
+    if is_key and channel_target.decode_signing_key(channel.secret) is None:
         raise ValidationError(_("After whsec_ the key is written in base64."))
 
 

@@ -30,7 +30,7 @@ from chroniker.models import installation
 from chroniker.process.kernel import host_clock
 
 #: A query is compiled again after this time. This limits the effect of an input that ``_query_dependencies`` lacks.
-COMPILED_FOR_SECONDS = 60
+COMPILED_QUERY_LIFETIME_SECONDS = 60
 
 #: Not a setting: tests set it to False, to compare the two ways. Both do the same.
 USE_COMPILED_QUERIES = True
@@ -39,7 +39,7 @@ M = TypeVar("M", bound=Model)
 Rows = QuerySet[Any, Any]
 
 
-class GivenValue(Expression):
+class QueryParameter(Expression):
     """A value that is given with each use of a compiled query, by its name."""
 
     def __init__(self, name: str, output_field: Field[Any, Any] | None = None) -> None:
@@ -51,22 +51,22 @@ class GivenValue(Expression):
 
 
 class AnyOf(Func):
-    """SQL condition: the column, a key of an integer type, is one of these ids. ``ids`` may be a ``GivenValue``."""
+    """SQL condition: the column, a key of an integer type, is one of these ids. ``ids`` may be a ``QueryParameter``."""
 
     output_field = BooleanField()
 
-    def __init__(self, column: str, ids: Collection[int] | GivenValue) -> None:
+    def __init__(self, column: str, ids: Collection[int] | QueryParameter) -> None:
         super().__init__(F(column))
-        self.ids = ids if isinstance(ids, GivenValue) else list(ids)
+        self.ids = ids if isinstance(ids, QueryParameter) else list(ids)
 
     def as_sql(self, compiler: SQLCompiler, connection: BaseDatabaseWrapper, **context: Any) -> tuple[str, Any]:  # type: ignore[override]
         column, params = compiler.compile(self.source_expressions[0])
         if connection.vendor == "postgresql":
             return f"{column} = ANY(%s::bigint[])", [*params, self.ids]
         if connection.vendor == "sqlite":
-            ids = self.ids if isinstance(self.ids, GivenValue) else json.dumps(self.ids)
+            ids = self.ids if isinstance(self.ids, QueryParameter) else json.dumps(self.ids)
             return f"{column} IN (SELECT value FROM json_each(%s))", [*params, ids]  # nosec B608
-        assert not isinstance(self.ids, GivenValue)
+        assert not isinstance(self.ids, QueryParameter)
         if not self.ids:
             raise EmptyResultSet
         return f"{column} IN ({', '.join(['%s'] * len(self.ids))})", [*params, *self.ids]
@@ -90,7 +90,7 @@ def _fetch_rows(
     build: Callable[..., Rows],
     inputs: tuple[Any, ...],
     given: Mapping[str, Any],
-    execute: Callable[[_Query, Mapping[str, Any], BaseDatabaseWrapper], list[Any]],
+    execute: Callable[[_CompiledQuery, Mapping[str, Any], BaseDatabaseWrapper], list[Any]],
 ) -> list[Any]:
     """The rows of ``build``: by ``execute`` where the query can be compiled."""
     connection = connections[settings.database]
@@ -100,7 +100,7 @@ def _fetch_rows(
     return [] if query is None else execute(query, given, connection)
 
 
-def _execute_for_values(query: _Query, given: Mapping[str, Any], connection: BaseDatabaseWrapper) -> list[Any]:
+def _execute_for_values(query: _CompiledQuery, given: Mapping[str, Any], connection: BaseDatabaseWrapper) -> list[Any]:
     with connection.cursor() as cursor:
         _let_driver_convert_times(cursor, connection)
         cursor.execute(*query.bind(given, connection))
@@ -122,7 +122,7 @@ def _let_driver_convert_times(cursor: Any, connection: BaseDatabaseWrapper) -> N
     )
 
 
-def _execute_for_models(query: _Query, given: Mapping[str, Any], connection: BaseDatabaseWrapper) -> list[Any]:
+def _execute_for_models(query: _CompiledQuery, given: Mapping[str, Any], connection: BaseDatabaseWrapper) -> list[Any]:
     compiler: Any = copy.copy(query.compiler)
     compiler.connection, bound = connection, query.bind(given, connection)
     compiler.as_sql = lambda: bound
@@ -147,7 +147,7 @@ def _adapt_value(value: Any, connection: BaseDatabaseWrapper) -> Any:
     return json.dumps(value) if isinstance(value, list) else value
 
 
-class _Query(NamedTuple):
+class _CompiledQuery(NamedTuple):
     sql: str
     params: Sequence[Any]
     compiler: SQLCompiler
@@ -156,11 +156,13 @@ class _Query(NamedTuple):
     def bind(self, given: Mapping[str, Any], connection: BaseDatabaseWrapper) -> tuple[str, list[Any]]:
         """The text and the parameters of one execution."""
         values = {name: _adapt_value(value, connection) for name, value in given.items()}
-        params = [values[each.name] if isinstance(each, GivenValue) else each for each in self.params]
-        return simulated_time.fill_in_time(self.sql), params
+        params = [values[each.name] if isinstance(each, QueryParameter) else each for each in self.params]
+        return simulated_time.insert_simulated_time(self.sql), params
 
 
-def _compile_query(build: Callable[..., Rows], inputs: tuple[Any, ...], given: Mapping[str, Any]) -> _Query | None:
+def _compile_query(
+    build: Callable[..., Rows], inputs: tuple[Any, ...], given: Mapping[str, Any]
+) -> _CompiledQuery | None:
     with simulated_time.compile_with_time_placeholder():
         return _compile_once(build, inputs, tuple(given), _query_dependencies())
 
@@ -168,24 +170,24 @@ def _compile_query(build: Callable[..., Rows], inputs: tuple[Any, ...], given: M
 @functools.lru_cache(maxsize=64)
 def _compile_once(
     build: Callable[..., Rows], inputs: tuple[Any, ...], given: tuple[str, ...], environment: Any
-) -> _Query | None:
+) -> _CompiledQuery | None:
     """``None``: the query can have no row."""
     del environment
-    rows = build(*inputs, **{name: GivenValue(name) for name in given})
+    rows = build(*inputs, **{name: QueryParameter(name) for name in given})
     compiler = rows.query.get_compiler(settings.database)
     try:
         sql, params = compiler.as_sql()
     except EmptyResultSet:
         return None
-    return _Query(sql, params, compiler, compiler.get_converters([column[0] for column in compiler.select]))
+    return _CompiledQuery(sql, params, compiler, compiler.get_converters([column[0] for column in compiler.select]))
 
 
 def _query_dependencies() -> tuple[Any, ...]:
     return (
         (settings.database, settings.select_for_update, settings.installation, settings.hostname),
-        (installation.identity_read_without_database(), jump_detection.known_server()),
+        (installation.read_identity_without_database(), jump_detection.last_known_server()),
         simulated_time.moment() is None,
-        host_clock.monotonic() // COMPILED_FOR_SECONDS,
+        host_clock.monotonic() // COMPILED_QUERY_LIFETIME_SECONDS,
     )
 
 

@@ -15,7 +15,7 @@ from chroniker.process.kernel import host_clock
 P = ParamSpec("P")
 R = TypeVar("R")
 
-TRIES = 6
+MAX_TRIES = 6
 # PostgreSQL: serialization_failure, deadlock_detected. MySQL: deadlock, lock wait timeout, record changed since read.
 _CONFLICT_CODES = {"40001", "40P01", 1213, 1205, 1020}
 
@@ -36,7 +36,7 @@ def repeated_after_conflict(step: Callable[P, R]) -> Callable[P, R]:
 
     @functools.wraps(step)
     def wrapper(*args: P.args, **kwargs: P.kwargs) -> R:
-        tries = 1 if connections[settings.database].in_atomic_block else TRIES
+        tries = 1 if connections[settings.database].in_atomic_block else MAX_TRIES
         for attempt in range(1, tries + 1):
             try:
                 return step(*args, **kwargs)

@@ -5,11 +5,11 @@ from __future__ import annotations
 from django.db import models
 from django.utils.translation import gettext_lazy as _
 
-from chroniker.models.base import DecidingManager
+from chroniker.models.base import WriteDatabaseManager
 from chroniker.models.job import Job
 
 
-class DependencyManager(DecidingManager["JobDependency"]):
+class DependencyManager(WriteDatabaseManager["JobDependency"]):
     def get_by_natural_key(self, dependent: str, dependee: str) -> JobDependency:
         return self.get(dependent__name=dependent, dependee__name=dependee)
 

@@ -10,7 +10,7 @@ from django.db.models import F
 from django.utils.translation import gettext_lazy as _
 
 from chroniker.models.alert_fields import AlertFields
-from chroniker.models.base import DecidingManager, NamedManager
+from chroniker.models.base import NamedManager, WriteDatabaseManager
 from chroniker.models.channel import Channel
 
 #: The number of the one row of ``Switch``.
@@ -96,7 +96,7 @@ class Switch(Pausable):
     )
     copied_since = models.DateTimeField(null=True, editable=False)  #: when a tick noticed that this is a copy
 
-    objects = DecidingManager()
+    objects = WriteDatabaseManager()
 
     class Meta:
         verbose_name = _("switch")

@@ -5,7 +5,7 @@ from __future__ import annotations
 from django.db import models
 from django.utils.translation import gettext_lazy as _
 
-from chroniker.models.base import DecidingManager
+from chroniker.models.base import WriteDatabaseManager
 
 
 class Guarantee(models.TextChoices):
@@ -25,7 +25,7 @@ class GuaranteeHour(models.Model):
     tests = models.PositiveIntegerField(default=0)
     violations = models.PositiveIntegerField(default=0)
 
-    objects = DecidingManager()
+    objects = WriteDatabaseManager()
 
     class Meta:
         default_permissions = ()
@@ -44,7 +44,7 @@ class GuaranteeProgress(models.Model):
         default=list, help_text=_("Tested runs that were open then. They are tested again, because their end counts.")
     )
 
-    objects = DecidingManager()
+    objects = WriteDatabaseManager()
 
     class Meta:
         default_permissions = ()

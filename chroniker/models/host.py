@@ -5,7 +5,7 @@ from __future__ import annotations
 from django.db import models
 from django.utils.translation import gettext_lazy as _
 
-from chroniker.models.base import DecidingManager
+from chroniker.models.base import WriteDatabaseManager
 
 #: In place of a host's name: every live host. No host can have this name.
 EVERY_HOST = "*"
@@ -27,7 +27,7 @@ class Host(models.Model):
     draining_by = models.CharField(_("drained by"), max_length=150, blank=True)
     draining_workers = models.JSONField(default=list, blank=True)  #: executor, worker, and the queues to consume again
 
-    objects = DecidingManager()
+    objects = WriteDatabaseManager()
 
     class Meta:
         verbose_name = _("host")
@@ -74,7 +74,7 @@ class HostService(models.Model):
 
     ended_at = models.DateTimeField(null=True, help_text=_("When the worker shut down. Empty: it did not."))
 
-    objects = DecidingManager()
+    objects = WriteDatabaseManager()
 
     class Meta:
         constraints = (

@@ -18,7 +18,7 @@ from django.db.models.functions import Coalesce
 from django.db.models.sql.compiler import SQLCompiler
 
 from chroniker.clock import jump_detection
-from chroniker.clock.database_clock import FromNow
+from chroniker.clock.database_clock import NowPlus
 from chroniker.conf import settings
 from chroniker.models.group import ALL, Switch
 
@@ -45,7 +45,7 @@ _TABLE_IDENTITY_SQL = {
 }
 
 
-class _Identity(Func):
+class _IdentityExpression(Func):
     output_field = TextField()
 
     def __init__(self, templates: dict[str, str]) -> None:
@@ -60,19 +60,19 @@ def _vendor(connection: BaseDatabaseWrapper) -> str:
     return "mariadb" if getattr(connection, "mysql_is_mariadb", False) else connection.vendor
 
 
-def _identity() -> tuple[Any, Any]:
+def _identity_expressions() -> tuple[Any, Any]:
     """SQL expressions, or texts: identity of the server, and of the table. Empty: unknown."""
     connection = connections[settings.database]
     if connection.vendor == "sqlite":
         return _sqlite_identity(str(connection.settings_dict["NAME"])), ""
-    if connection.vendor == "postgresql" and not jump_detection.known_server():
+    if connection.vendor == "postgresql" and not jump_detection.last_known_server():
         return "", ""  # perhaps this user may not read it
-    return _Identity(_SERVER_IDENTITY_SQL), _Identity(_TABLE_IDENTITY_SQL)
+    return _IdentityExpression(_SERVER_IDENTITY_SQL), _IdentityExpression(_TABLE_IDENTITY_SQL)
 
 
-def identity_read_without_database() -> str:
+def read_identity_without_database() -> str:
     """The part of the identity that this process reads without the database: it may change while a process runs."""
-    server, _table = _identity()
+    server, _table = _identity_expressions()
     return server if isinstance(server, str) else "read by SQL"
 
 
@@ -84,10 +84,10 @@ def _sqlite_identity(name: str) -> str:
         return ""
 
 
-def _has_other_identity() -> Q:
+def _other_identity_condition() -> Q:
     """SQL condition: the row has the identity of another database. An unknown identity counts as that of this
     database."""
-    server, table = _identity()
+    server, table = _identity_expressions()
     is_known = ~Q(server_identity__in=["", UNKNOWN_IDENTITY])
     if server == "":
         return Q(pk__in=[])
@@ -99,33 +99,33 @@ def _has_other_identity() -> Q:
     return is_known & ~Q(server_identity=server) & ~Q(table_identity=table)
 
 
-def row_of_copy() -> QuerySet[Switch]:
+def select_switch_if_copied() -> QuerySet[Switch]:
     """The row, if this database is a copy that was not adopted. No row: it is not a copy, or this is not known."""
     name = settings.installation
     rows = Switch.objects.filter(pk=ALL)
     if name is False:
         return rows.none()
     if name is None:
-        return rows.filter(Q(copied_since__isnull=False) | _has_other_identity())
+        return rows.filter(Q(copied_since__isnull=False) | _other_identity_condition())
     other_name = ~Q(installation__in=["", name])
-    return rows.filter(Q(copied_since__isnull=False) | other_name | (Q(installation="") & _has_other_identity()))
+    return rows.filter(Q(copied_since__isnull=False) | other_name | (Q(installation="") & _other_identity_condition()))
 
 
-def row_with_identity() -> QuerySet[Switch]:
+def select_switch_with_identity() -> QuerySet[Switch]:
     """The row, if it has the identity of this database as far as it can be read here, and its name."""
     rows = Switch.objects.filter(pk=ALL, **_known_identity_columns()).exclude(server_identity="")
     return rows if settings.installation in (None, False) else rows.filter(installation=settings.installation)
 
 
-def is_copied() -> Exists:
+def database_copied_condition() -> Exists:
     """SQL condition: nothing may be claimed, started or sent from here."""
-    return Exists(row_of_copy())
+    return Exists(select_switch_if_copied())
 
 
 def record_identity() -> None:
     """Record the identity of this database, and its name if the row has none.
 
-    Called only if ``row_of_copy`` returns no row.
+    Called only if ``select_switch_if_copied`` returns no row.
 
     A part that has changed is replaced: on MariaDB and MySQL the other part may change later, and both together would
     look like a copy. A part that cannot be read here stays as it is.
@@ -139,9 +139,9 @@ def record_identity() -> None:
         rows.filter(installation="").update(installation=settings.installation)
 
 
-def mark_copied() -> None:
+def mark_database_as_copied() -> None:
     """Record that this is a copy, for processes that cannot read its identity. ``adopt_database`` removes the mark."""
-    row_of_copy().filter(copied_since=None).update(copied_since=FromNow())
+    select_switch_if_copied().filter(copied_since=None).update(copied_since=NowPlus())
 
 
 def adopt_database() -> None:
@@ -155,5 +155,5 @@ def adopt_database() -> None:
 def _known_identity_columns() -> dict[str, Any]:
     """The parts of the identity that can be read here, by column. If SQL returns NULL for a part, the row keeps its
     value."""
-    parts = zip(("server_identity", "table_identity"), _identity(), strict=True)
+    parts = zip(("server_identity", "table_identity"), _identity_expressions(), strict=True)
     return {name: part if isinstance(part, str) else Coalesce(part, F(name)) for name, part in parts if part != ""}

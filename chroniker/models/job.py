@@ -14,7 +14,7 @@ from django.dispatch import receiver
 from django.utils.functional import cached_property
 from django.utils.translation import gettext_lazy as _
 
-from chroniker.clock.database_clock import FromNow
+from chroniker.clock.database_clock import NowPlus
 from chroniker.conf import settings
 from chroniker.models.base import NamedManager
 from chroniker.models.calendar import Calendar, read_closed_times
@@ -22,8 +22,8 @@ from chroniker.models.channel import Channel
 from chroniker.models.group import Group
 from chroniker.models.job_fields import JobFields
 from chroniker.models.job_validation import validate_job
-from chroniker.models.querysets import JobQuerySet, defer_edited_at, refuse_open_runs
-from chroniker.models.schedule_fields import BOOKED_FIELDS
+from chroniker.models.querysets import JobQuerySet, defer_edited_at, lock_states_and_refuse_open_runs
+from chroniker.models.schedule_fields import FIELDS_THAT_CAUSE_BOOKING
 from chroniker.process import progress
 from chroniker.schedule import ClosedTime
 
@@ -182,10 +182,10 @@ class Job(JobFields):
     def save(self, *args: Any, **kwargs: Any) -> None:
         """Save, and mark the job for booking by the next tick, unless ``update_fields`` leaves out the schedule."""
         names = kwargs.get("update_fields")
-        is_edit = names is None or bool(BOOKED_FIELDS & set(names))
+        is_edit = names is None or bool(FIELDS_THAT_CAUSE_BOOKING & set(names))
         if is_edit:
-            self.edited_at = FromNow()  # the database's clock decides
-        if names is not None and BOOKED_FIELDS & set(names):
+            self.edited_at = NowPlus()  # the database's clock decides
+        if names is not None and FIELDS_THAT_CAUSE_BOOKING & set(names):
             kwargs["update_fields"] = {*names, "edited_at"}
         if self.enabled and (names is None or "enabled" in names):  # enabling cancels a deletion
             self.deletion_requested_at = None
@@ -198,7 +198,7 @@ class Job(JobFields):
         """Delete the job with all its runs. Raises ``DeletionRefused`` while a run of it is open."""
         using = kwargs.get("using") or settings.database
         with transaction.atomic(using=using):
-            refuse_open_runs([self.pk], using)
+            lock_states_and_refuse_open_runs([self.pk], using)
             return super().delete(*args, **kwargs)
 
     def clean(self) -> None:
@@ -244,7 +244,7 @@ def fetch_closed_times(jobs: Iterable[Job]) -> None:
 
 
 @receiver(pre_save, sender=Job)
-def book_loaded_job(instance: Job, raw: bool, **kwargs: Any) -> None:
+def mark_loaded_job_for_booking(instance: Job, raw: bool, **kwargs: Any) -> None:
     """Mark jobs that ``loaddata`` wrote (``raw``) for booking by the next tick: ``save`` was not called for them."""
     if raw:
-        instance.edited_at = FromNow()  # the database's clock decides
+        instance.edited_at = NowPlus()  # the database's clock decides

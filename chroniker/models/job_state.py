@@ -7,7 +7,7 @@ from typing import Any
 from django.db import models
 from django.utils.translation import gettext_lazy as _
 
-from chroniker.models.base import DecidingManager
+from chroniker.models.base import WriteDatabaseManager
 from chroniker.models.indexes import SparseIndex
 from chroniker.models.job import Job
 from chroniker.models.run_status import Status, Trigger
@@ -143,10 +143,10 @@ class JobState(models.Model):
         null=True, help_text=_("The end of its last hold: lateness counts from here at the earliest.")
     )
 
-    objects = DecidingManager.from_queryset(JobStateQuerySet)()
+    objects = WriteDatabaseManager.from_queryset(JobStateQuerySet)()
 
     #: The chain whose pending retry was cancelled since the row was read, and its result: see ``job_health``.
-    dropped_chain: tuple[int, str] | None = None
+    cancelled_chain: tuple[int, str] | None = None
 
     class Meta:
         verbose_name = _("job state")

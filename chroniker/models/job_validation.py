@@ -18,12 +18,12 @@ from chroniker.models.job_fields import JobFields
 from chroniker.models.run_status import CatchUp, Overlap
 
 #: Seconds: 366 days.
-LONGEST_CATCH_UP = 366 * 86_400
+MAX_CATCH_UP_SECONDS = 366 * 86_400
 
 Errors: TypeAlias = dict[str, str | ValidationError]
 
 #: Code of an error in the arguments that a rule of their command found.
-ARGUMENT_RULE = "argument_rule"
+ARGUMENT_RULE_ERROR_CODE = "argument_rule"
 
 
 def validate_job(job: JobFields) -> None:
@@ -60,8 +60,8 @@ def _check_command(job: JobFields, errors: Errors) -> None:
             policy.management_argv(job.command, "")
             field = "args"
             words = policy.management_argv(job.command, job.args)[1:]
-            if refusal := argument_rules.argument_problem(job.command, words):
-                errors["args"] = ValidationError(refusal, code=ARGUMENT_RULE)
+            if refusal := argument_rules.find_argument_problem(job.command, words):
+                errors["args"] = ValidationError(refusal, code=ARGUMENT_RULE_ERROR_CODE)
         else:
             policy.raw_argv(job.raw_command)
             if job.args.strip():
@@ -73,7 +73,9 @@ def _check_command(job: JobFields, errors: Errors) -> None:
 def _check_templates(job: JobFields, errors: Errors) -> None:
     for field in ("monitor_url", "monitor_error_template"):
         template = getattr(job, field)
-        if problem := monitors.template_error(template, monitors.template_values(job), is_url=field == "monitor_url"):
+        if problem := monitors.find_template_error(
+            template, monitors.template_values(job), is_url=field == "monitor_url"
+        ):
             errors[field] = problem
 
 
@@ -97,7 +99,7 @@ def _check_catch_up(job: JobFields, errors: Errors) -> None:
     if job.catch_up != CatchUp.EACH:
         return
     words = {"each": CatchUp.EACH.label}
-    if not 1 <= (job.misfire_grace_seconds or 0) <= LONGEST_CATCH_UP:
+    if not 1 <= (job.misfire_grace_seconds or 0) <= MAX_CATCH_UP_SECONDS:
         text = _("The catch-up “%(each)s” needs a misfire grace from 1 second to 366 days: it limits the backlog.")
         errors["misfire_grace_seconds"] = text % words
     if job.overlap != Overlap.WAIT:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from django.db import models
 from django.utils.translation import gettext_lazy as _
 
-from chroniker.models.base import DecidingManager
+from chroniker.models.base import WriteDatabaseManager
 from chroniker.models.job import Job
 from chroniker.models.run import Run
 
@@ -30,7 +30,7 @@ class Lease(models.Model):
     total_parts = models.BigIntegerField(null=True)
     total_parts_complete = models.BigIntegerField(null=True)
 
-    objects = DecidingManager()
+    objects = WriteDatabaseManager()
 
     class Meta:
         constraints = (models.UniqueConstraint(fields=["job", "slot"], name="chroniker_lease_one_instance"),)

@@ -6,7 +6,7 @@ from django.db import models
 from django.utils.translation import gettext_lazy as _
 
 from chroniker import reasons
-from chroniker.models.base import DecidingManager
+from chroniker.models.base import WriteDatabaseManager
 from chroniker.models.run import Run
 
 
@@ -31,7 +31,7 @@ class LogChunk(models.Model):
     text = models.TextField()
     written_at = models.DateTimeField()
 
-    objects = DecidingManager()
+    objects = WriteDatabaseManager()
 
     class Meta:
         verbose_name = _("output")
@@ -62,7 +62,7 @@ class RunEvent(models.Model):
     args = models.JSONField(default=dict, blank=True)
     text = models.TextField(blank=True)
 
-    objects = DecidingManager()
+    objects = WriteDatabaseManager()
 
     class Meta:
         verbose_name = _("event")

@@ -24,7 +24,7 @@ ALARM_EVENTS: Mapping[str, tuple[str, str]] = {
 }
 
 #: An alert about a job has ended. The other events of ``ALERT_EVENTS``: it was raised.
-RECOVERED = "alert.recovered"
+ALERT_RECOVERED = "alert.recovered"
 ALERT_EVENTS = (
     "alert.late",
     "alert.slow",
@@ -34,13 +34,13 @@ ALERT_EVENTS = (
     "alert.held",
     "alert.set_aside",
     "alert.backfill",
-    RECOVERED,
+    ALERT_RECOVERED,
 )
 #: One message for many alerts of one pass.
-DIGEST = "alert.digest"
+ALERT_DIGEST = "alert.digest"
 
 #: Events of alerts and alarms: a problem began or ended.
-TROUBLES = (*ALERT_EVENTS, *(event for pair in ALARM_EVENTS.values() for event in pair))
-ALL_EVENTS = (*RUN_EVENTS.values(), *TROUBLES)
+PROBLEM_EVENTS = (*ALERT_EVENTS, *(event for pair in ALARM_EVENTS.values() for event in pair))
+ALL_EVENTS = (*RUN_EVENTS.values(), *PROBLEM_EVENTS)
 #: Alerts and alarms that have ended.
-ENDS = frozenset({RECOVERED, *(end for _begin, end in ALARM_EVENTS.values())})
+ENDS = frozenset({ALERT_RECOVERED, *(end for _begin, end in ALARM_EVENTS.values())})

@@ -7,12 +7,12 @@ from typing import Any, ClassVar
 from django.db import models
 from django.utils.translation import gettext_lazy as _
 
-from chroniker.models.base import DecidingManager
+from chroniker.models.base import WriteDatabaseManager
 from chroniker.models.job import Job
 from chroniker.models.querysets import JobQuerySet
 
 
-class MonitorManager(DecidingManager.from_queryset(JobQuerySet)):  # type: ignore[misc]  # made at run time
+class MonitorManager(WriteDatabaseManager.from_queryset(JobQuerySet)):  # type: ignore[misc]  # made at run time
     def get_queryset(self) -> models.QuerySet[Job]:
         # "IN (true)" for the index, as in ``claim_kinds``.
         monitors: models.QuerySet[Job] = super().get_queryset().filter(is_monitor__in=[True])

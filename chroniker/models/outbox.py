@@ -9,8 +9,8 @@ from django.utils.translation import gettext, ngettext
 from django.utils.translation import gettext_lazy as _
 
 from chroniker.models.alert import Alert
-from chroniker.models.base import DecidingManager, uuid7
-from chroniker.models.message_events import DIGEST, RECOVERED
+from chroniker.models.base import WriteDatabaseManager, uuid7
+from chroniker.models.message_events import ALERT_DIGEST, ALERT_RECOVERED
 from chroniker.models.run import Run
 
 
@@ -37,7 +37,7 @@ class Outbox(models.Model):
     attempts = models.PositiveIntegerField(_("attempts"), default=0)
     error = models.TextField(_("error"), blank=True)
 
-    objects = DecidingManager()
+    objects = WriteDatabaseManager()
 
     class Meta:
         verbose_name = _("outgoing message")
@@ -62,11 +62,11 @@ class Outbox(models.Model):
             }
         if self.alert is not None:
             text = gettext("Message about an alert: %(headline)s")
-            if self.event == RECOVERED:
+            if self.event == ALERT_RECOVERED:
                 text = gettext("Message about the end of an alert: %(headline)s")
             return text % {"headline": self.alert.headline}
         data = self.body.get("data", self.body)  # a mail has the texts alone
-        if self.event == DIGEST:
+        if self.event == ALERT_DIGEST:
             n = int(data.get("count", 0))
             return ngettext("Message about %(n)d alert", "Message about %(n)d alerts", n) % {"n": n}
         title = str(data.get("title", ""))

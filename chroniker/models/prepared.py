@@ -16,12 +16,12 @@ from typing import Any
 
 from django.db import Error
 
-from chroniker.models.compiled import GivenValue
+from chroniker.models.compiled import QueryParameter
 
 #: A connection prepares a statement when it is used for this time. Most short processes use a statement less often.
-THRESHOLD = 4
+USES_BEFORE_PREPARE = 4
 #: SQLSTATE: the session does not know the prepared statement. A pooler has replaced the session by another one.
-_NOT_THERE = "26000"
+_UNKNOWN_STATEMENT_SQLSTATE = "26000"
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,7 +42,7 @@ class PreparedStatement:
 class _Session:
     uses: Counter[str] = field(default_factory=Counter)
     names: set[str] = field(default_factory=set)
-    is_direct: bool | None = None  #: None: not known yet
+    is_without_pooler: bool | None = None  #: None: not known yet
 
 
 class _Sessions:
@@ -59,15 +59,15 @@ class _Sessions:
 _sessions = _Sessions()
 
 
-def prepared_statement(sql: str, params: Sequence[Any], raw: Any) -> PreparedStatement:
-    """The prepared form of this SQL. Each ``GivenValue`` becomes a parameter; other ``params`` become literals."""
+def make_prepared_statement(sql: str, params: Sequence[Any], raw: Any) -> PreparedStatement:
+    """The prepared form of this SQL. Each ``QueryParameter`` becomes a parameter; other ``params`` become literals."""
     from psycopg.sql import Literal  # PostgreSQL only
 
     names: list[str] = []
     first, *pieces = sql.split("%s")
     text = [first]
     for value, piece in zip(params, pieces, strict=True):
-        if isinstance(value, GivenValue):
+        if isinstance(value, QueryParameter):
             if value.name not in names:
                 names.append(value.name)
             text += [f"${names.index(value.name) + 1}", piece]
@@ -85,12 +85,12 @@ def count_use_and_may_prepare(cursor: Any, sql: str) -> bool:
         return False
     session = _sessions.of(cursor.connection)
     session.uses[sql] += 1
-    if session.uses[sql] < THRESHOLD or session.is_direct is False:
+    if session.uses[sql] < USES_BEFORE_PREPARE or session.is_without_pooler is False:
         return False
-    if session.is_direct is None:
+    if session.is_without_pooler is None:
         cursor.execute("SELECT pg_backend_pid()")
-        session.is_direct = cursor.fetchone()[0] == cursor.connection.info.backend_pid
-    return session.is_direct
+        session.is_without_pooler = cursor.fetchone()[0] == cursor.connection.info.backend_pid
+    return session.is_without_pooler
 
 
 def execute_prepared(cursor: Any, statement: PreparedStatement, values: Mapping[str, Any]) -> None:
@@ -102,6 +102,6 @@ def execute_prepared(cursor: Any, statement: PreparedStatement, values: Mapping[
     try:
         cursor.execute(statement.execution, [values[name] for name in statement.parameters])
     except Error as error:
-        if getattr(error.__cause__, "sqlstate", None) == _NOT_THERE:
+        if getattr(error.__cause__, "sqlstate", None) == _UNKNOWN_STATEMENT_SQLSTATE:
             _sessions.enabled = False  # nothing is prepared from now on; the caller tries again
         raise

@@ -9,7 +9,7 @@ from django.db.models import Q
 from django.utils.translation import gettext_lazy as _
 
 from chroniker import reasons
-from chroniker.models.base import DecidingManager, uuid7
+from chroniker.models.base import WriteDatabaseManager, uuid7
 from chroniker.models.job import Job
 from chroniker.models.run_status import OPEN, Status, Trigger
 
@@ -123,7 +123,7 @@ class Run(models.Model):
     total_parts = models.BigIntegerField(_("parts"), null=True)
     total_parts_complete = models.BigIntegerField(_("parts done"), null=True)
 
-    objects = DecidingManager()
+    objects = WriteDatabaseManager()
 
     class Meta:
         verbose_name = _("run")

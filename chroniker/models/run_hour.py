@@ -7,11 +7,11 @@ import datetime as dt
 from django.db import models
 from django.utils.translation import gettext_lazy as _
 
-from chroniker.models.base import DecidingManager
+from chroniker.models.base import WriteDatabaseManager
 from chroniker.models.job import Job
 
 #: The upper bounds of the start delay, in seconds, of ``delay_0`` to ``delay_5``. ``delay_6`` has no bound.
-DELAY_BOUNDS = (0.5, 1.0, 2.0, 5.0, 30.0, 300.0)
+START_DELAY_BOUNDS = (0.5, 1.0, 2.0, 5.0, 30.0, 300.0)
 #: ``late_hour`` of a row without late starts. It is not empty, because the larger of two values is stored.
 NO_LATE_HOUR = dt.datetime(1970, 1, 1, tzinfo=dt.UTC)
 
@@ -55,7 +55,7 @@ class RunHour(CountedRuns):
         help_text=_("The hour, if a run in it started more than 30 s late; else 1970."),
     )
 
-    objects = DecidingManager()
+    objects = WriteDatabaseManager()
 
     class Meta:
         verbose_name = _("hourly count")
@@ -72,7 +72,7 @@ class RunTotal(CountedRuns):
 
     start = models.DateTimeField(unique=True)
 
-    objects = DecidingManager()
+    objects = WriteDatabaseManager()
 
     class Meta:
         verbose_name = _("count of all runs")
@@ -93,7 +93,7 @@ class RunCount(models.Model):
     runs = models.BigIntegerField(default=0)
     seconds = models.FloatField(default=0.0, help_text=_("The durations of those that were started."))
 
-    objects = DecidingManager()
+    objects = WriteDatabaseManager()
 
     class Meta:
         default_permissions = ()

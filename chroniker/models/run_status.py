@@ -34,15 +34,15 @@ class Status(models.TextChoices):
 
 
 OPEN = (Status.CLAIMED, Status.RUNNING)
-FINAL = tuple(status for status in Status if status not in OPEN)
+FINAL_STATUSES = tuple(status for status in Status if status not in OPEN)
 
 #: Final states that count as failures. A stopped run does not: its stop was requested.
 BAD = (Status.FAILED, Status.TIMED_OUT, Status.LOST)
 #: Final states a supervisor may report.
-REPORTED = (Status.SUCCEEDED, Status.FAILED, Status.TIMED_OUT, Status.STOPPED)
+REPORTED_STATUSES = (Status.SUCCEEDED, Status.FAILED, Status.TIMED_OUT, Status.STOPPED)
 
 #: (from, to) for each allowed move; ``None`` is "no row yet".
-MOVES: frozenset[tuple[Status | None, Status]] = frozenset(
+ALLOWED_TRANSITIONS: frozenset[tuple[Status | None, Status]] = frozenset(
     {
         (None, Status.CLAIMED),
         (None, Status.RUNNING),
@@ -52,7 +52,7 @@ MOVES: frozenset[tuple[Status | None, Status]] = frozenset(
         (Status.CLAIMED, Status.LOST),
         (Status.RUNNING, Status.LOST),
         *((None, past) for past in (Status.SUCCEEDED, Status.FAILED, Status.TIMED_OUT)),
-        *((Status.RUNNING, final) for final in REPORTED),
+        *((Status.RUNNING, final) for final in REPORTED_STATUSES),
     }
 )
 

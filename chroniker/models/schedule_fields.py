@@ -14,14 +14,14 @@ from django.utils.translation import gettext_lazy as _
 
 from chroniker.models.alert_fields import ALERT_FIELDS
 from chroniker.models.run_status import CatchUp, Overlap
-from chroniker.schedule import DstFold, DstGap, Frequency, Spec
+from chroniker.schedule import DstFold, DstGap, Frequency, ScheduleSpec
 
 #: The fields of a schedule, with the same names as in ``Spec``.
-SPEC_FIELDS = tuple(field.name for field in dataclasses.fields(Spec))
+SPEC_FIELDS = tuple(field.name for field in dataclasses.fields(ScheduleSpec))
 #: The fields of a job's timeline. After a change of one of them the next tick books the job again.
 TIMELINE_FIELDS = frozenset({*SPEC_FIELDS, "jitter_seconds", "enabled"})
 #: After a change of one of these the next tick books the job again: its timeline, or when to look at its alerts.
-BOOKED_FIELDS = TIMELINE_FIELDS | ALERT_FIELDS | {"group", "group_id"}
+FIELDS_THAT_CAUSE_BOOKING = TIMELINE_FIELDS | ALERT_FIELDS | {"group", "group_id"}
 
 
 def project_timezone() -> str:
@@ -110,7 +110,7 @@ class ScheduleFields(models.Model):
         abstract = True
 
     @property
-    def spec(self) -> Spec:
+    def spec(self) -> ScheduleSpec:
         """The schedule, in the form of ``chroniker.schedule``."""
         return _make_spec(*_values_of_spec(self))
 
@@ -119,5 +119,5 @@ _values_of_spec = operator.attrgetter(*SPEC_FIELDS)
 
 
 @functools.lru_cache(maxsize=8192)
-def _make_spec(*values: Any) -> Spec:
-    return Spec(*values)
+def _make_spec(*values: Any) -> ScheduleSpec:
+    return ScheduleSpec(*values)

@@ -18,7 +18,7 @@ from django.db.models import Model, QuerySet
 from chroniker.clock import simulated_time
 from chroniker.conf import settings
 from chroniker.models import prepared
-from chroniker.models.compiled import COMPILED_FOR_SECONDS, GivenValue
+from chroniker.models.compiled import COMPILED_QUERY_LIFETIME_SECONDS, QueryParameter
 from chroniker.models.prepared import PreparedStatement
 from chroniker.process.kernel import host_clock
 
@@ -26,7 +26,7 @@ R = TypeVar("R")
 Values = Mapping[str, Any]
 
 
-class _Column(GivenValue):
+class _ColumnParameter(QueryParameter):
     """The value of a column that the statement writes."""
 
     def __init__(self, name: str, column: Any) -> None:
@@ -36,13 +36,13 @@ class _Column(GivenValue):
 
 def parameter(name: str) -> Any:
     """A parameter. ``Statement.bind`` gets its value by this name: an id, a number, a text or a time."""
-    return GivenValue(name)
+    return QueryParameter(name)
 
 
 def parameters(model: type[Model], columns: Values) -> dict[str, Any]:
     """The same columns, with a parameter in place of each value that is not an SQL expression."""
     return {
-        name: value if hasattr(value, "resolve_expression") else _Column(name, model._meta.get_field(name))
+        name: value if hasattr(value, "resolve_expression") else _ColumnParameter(name, model._meta.get_field(name))
         for name, value in columns.items()
     }
 
@@ -60,7 +60,8 @@ class Statement:
     def bind(self, values: Values, connection: BaseDatabaseWrapper) -> list[Any]:
         """The parameters of one execution."""
         return [
-            _driver_value(each, values, connection) if isinstance(each, GivenValue) else each for each in self.params
+            _convert_for_driver(each, values, connection) if isinstance(each, QueryParameter) else each
+            for each in self.params
         ]
 
     def fetch(self, values: Values) -> Sequence[Any] | None:
@@ -69,19 +70,19 @@ class Statement:
         with connection.cursor() as cursor:
             if is_real and connection.vendor == "postgresql" and prepared.count_use_and_may_prepare(cursor, self.sql):
                 if self._prepared is None:
-                    self._prepared = prepared.prepared_statement(self.sql, self.params, connection.connection)
-                columns = {each.name: each for each in self.params if isinstance(each, GivenValue)}
-                bound = {name: _driver_value(each, values, connection) for name, each in columns.items()}
+                    self._prepared = prepared.make_prepared_statement(self.sql, self.params, connection.connection)
+                columns = {each.name: each for each in self.params if isinstance(each, QueryParameter)}
+                bound = {name: _convert_for_driver(each, values, connection) for name, each in columns.items()}
                 prepared.execute_prepared(cursor, self._prepared, bound)
             else:
-                cursor.execute(simulated_time.fill_in_time(self.sql), self.bind(values, connection))
+                cursor.execute(simulated_time.insert_simulated_time(self.sql), self.bind(values, connection))
             row: Sequence[Any] | None = cursor.fetchone()
             return row
 
 
-def _driver_value(each: GivenValue, values: Values, connection: BaseDatabaseWrapper) -> Any:
+def _convert_for_driver(each: QueryParameter, values: Values, connection: BaseDatabaseWrapper) -> Any:
     value = values[each.name]
-    return each.column.get_db_prep_save(value, connection) if isinstance(each, _Column) else value
+    return each.column.get_db_prep_save(value, connection) if isinstance(each, _ColumnParameter) else value
 
 
 def make_select(rows: QuerySet[Any, Any]) -> Statement:
@@ -99,17 +100,17 @@ def compiled_once(build: Callable[..., R]) -> Callable[..., R]:
     @functools.wraps(build)
     def wrapper(*args: Any) -> R:
         with simulated_time.compile_with_time_placeholder():
-            return remembered(_statement_dependencies(), *args)
+            return remembered(_statement_cache_key(), *args)
 
     setting_changed.connect(lambda **kwargs: remembered.cache_clear(), weak=False)
     return wrapper
 
 
-def _statement_dependencies() -> tuple[Any, ...]:
+def _statement_cache_key() -> tuple[Any, ...]:
     """The settings that statements contain as constants, or depend on."""
     return (
         (settings.database, settings.hostname, settings.installation),
         (settings.lease, settings.release, settings.check_lock_file),
         simulated_time.moment() is None,
-        host_clock.monotonic() // COMPILED_FOR_SECONDS,
+        host_clock.monotonic() // COMPILED_QUERY_LIFETIME_SECONDS,
     )

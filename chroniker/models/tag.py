@@ -14,13 +14,13 @@ from chroniker.escaping import shortened
 from chroniker.models.base import NamedManager
 
 #: A job has at most this many tags.
-MOST_TAGS = 20
-PATTERN = r"^[a-z0-9][a-z0-9_.:-]{0,49}\Z"
-_MESSAGE = _("A tag has at most 50 of these characters: a-z 0-9 _ . : -, and begins with a letter or digit.")
+MAX_TAGS_PER_JOB = 20
+TAG_PATTERN = r"^[a-z0-9][a-z0-9_.:-]{0,49}\Z"
+_TAG_RULE = _("A tag has at most 50 of these characters: a-z 0-9 _ . : -, and begins with a letter or digit.")
 
 
 class TagManager(NamedManager["Tag"]):
-    def ensure(self, names: Collection[str]) -> list[Tag]:
+    def get_or_create_tags(self, names: Collection[str]) -> list[Tag]:
         """The tags with these names; those that do not exist are created. Two statements.
 
         They are created in the order of names, so that two transactions that create the same tags do not deadlock.
@@ -34,7 +34,7 @@ class TagManager(NamedManager["Tag"]):
 class Tag(models.Model):
     """One tag. It stays when no job has it any more, but then no list offers it."""
 
-    name = models.CharField(_("name"), max_length=50, unique=True, validators=[RegexValidator(PATTERN, _MESSAGE)])
+    name = models.CharField(_("name"), max_length=50, unique=True, validators=[RegexValidator(TAG_PATTERN, _TAG_RULE)])
 
     objects = TagManager()
 
@@ -51,16 +51,18 @@ class Tag(models.Model):
         return (self.name,)
 
 
-def checked_tags(words: Iterable[str]) -> tuple[str, ...]:
+def validate_tags(words: Iterable[str]) -> tuple[str, ...]:
     """These words as names of tags, in lower case, sorted, each once. Raises ``ValidationError``."""
     names = tuple(sorted({word.lower() for word in words}))
-    if wrong := [name for name in names if not re.match(PATTERN, name)]:
-        raise ValidationError(_("“%(tag)s” is no tag. %(rule)s"), params={"tag": shortened(wrong[0]), "rule": _MESSAGE})
-    if len(names) > MOST_TAGS:
-        raise ValidationError(_("A job has at most %(most)d tags."), params={"most": MOST_TAGS})
+    if wrong := [name for name in names if not re.match(TAG_PATTERN, name)]:
+        raise ValidationError(
+            _("“%(tag)s” is no tag. %(rule)s"), params={"tag": shortened(wrong[0]), "rule": _TAG_RULE}
+        )
+    if len(names) > MAX_TAGS_PER_JOB:
+        raise ValidationError(_("A job has at most %(most)d tags."), params={"most": MAX_TAGS_PER_JOB})
     return names
 
 
 def split_tags(text: str) -> tuple[str, ...]:
     """The tags in a text, with spaces or commas between them. Raises ``ValidationError``."""
-    return checked_tags(text.replace(",", " ").split())
+    return validate_tags(text.replace(",", " ").split())

@@ -5,7 +5,7 @@ from __future__ import annotations
 from django.db import models
 from django.utils.translation import gettext_lazy as _
 
-from chroniker.models.base import DecidingManager
+from chroniker.models.base import WriteDatabaseManager
 
 
 class Ticker(models.Model):
@@ -28,7 +28,7 @@ class Ticker(models.Model):
     is_paused = models.BooleanField(_("paused"), default=False, help_text=_("By CHRONIKER_PAUSED in its settings."))
     ended_at = models.DateTimeField(_("ended"), null=True)  #: when its process shut down; a later pass empties it
 
-    objects = DecidingManager()
+    objects = WriteDatabaseManager()
 
     class Meta:
         default_permissions = ()
@@ -53,7 +53,7 @@ class TickMinute(models.Model):
     )
     claimed = models.PositiveIntegerField(default=0, help_text=_("Runs that these passes claimed."))
 
-    objects = DecidingManager()
+    objects = WriteDatabaseManager()
 
     class Meta:
         default_permissions = ()
@@ -69,7 +69,7 @@ class FleetWork(models.Model):
     name = models.CharField(primary_key=True, max_length=30)
     due_at = models.DateTimeField()
 
-    objects = DecidingManager()
+    objects = WriteDatabaseManager()
 
     class Meta:
         default_permissions = ()

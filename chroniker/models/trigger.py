@@ -6,7 +6,7 @@ from django.db import models
 from django.utils.translation import gettext_lazy as _
 
 from chroniker import reasons
-from chroniker.models.base import DecidingManager, uuid7
+from chroniker.models.base import WriteDatabaseManager, uuid7
 from chroniker.models.job import Job
 
 
@@ -28,7 +28,7 @@ class JobTrigger(models.Model):
     target = models.ForeignKey(Job, models.CASCADE, related_name="started_by", verbose_name=_("starts"))
     on = models.CharField(_("when"), max_length=10, choices=TriggerOn, default=TriggerOn.SUCCEEDED)
 
-    objects = DecidingManager()
+    objects = WriteDatabaseManager()
 
     class Meta:
         verbose_name = _("trigger")
@@ -77,7 +77,7 @@ class Activation(models.Model):
         null=True, help_text=_("When a tick looks whether its job is late. Empty: it has looked, or there is no limit.")
     )
 
-    objects = DecidingManager()
+    objects = WriteDatabaseManager()
 
     class Meta:
         default_permissions = ()

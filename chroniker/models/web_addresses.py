@@ -6,7 +6,7 @@ import ipaddress
 from collections.abc import Iterable
 from urllib.parse import urlsplit
 
-Address = ipaddress.IPv4Address | ipaddress.IPv6Address
+IpAddress = ipaddress.IPv4Address | ipaddress.IPv6Address
 
 #: IPv6 addresses that end with an IPv4 address: a gateway forwards requests to that IPv4 address.
 _NAT64 = ipaddress.IPv6Network("64:ff9b::/96")
@@ -22,13 +22,13 @@ def is_web_address(url: str) -> bool:
     return clean and parts.scheme in ("http", "https") and bool(parts.hostname)
 
 
-def host_only(url: str) -> str:
+def scheme_and_host_of_url(url: str) -> str:
     """The scheme and the host of the address. The rest may be a secret."""
     parts = urlsplit(url)
     return f"{parts.scheme}://{parts.hostname}/…"
 
 
-def parse_address(host: str) -> Address | None:
+def parse_ip_address(host: str) -> IpAddress | None:
     """The IP address, if this host is one; ``None`` for a name."""
     try:
         return ipaddress.ip_address(host.partition("%")[0])
@@ -41,13 +41,13 @@ def may_be_contacted(host: str, address: str, listed: Iterable[str]) -> bool:
     names = [str(entry).lower() for entry in listed]
     if host.lower().rstrip(".") in names:
         return True
-    found = parse_address(address)
+    found = parse_ip_address(address)
     if found is None:
         return False
-    return _is_public(found) or any(found in network for network in map(network_of, names) if network is not None)
+    return _is_public(found) or any(found in network for network in map(parse_network, names) if network is not None)
 
 
-def network_of(text: str) -> ipaddress.IPv4Network | ipaddress.IPv6Network | None:
+def parse_network(text: str) -> ipaddress.IPv4Network | ipaddress.IPv6Network | None:
     """The network, or the single address, in this text; ``None`` for a name."""
     try:
         return ipaddress.ip_network(text, strict=False)
@@ -55,7 +55,7 @@ def network_of(text: str) -> ipaddress.IPv4Network | ipaddress.IPv6Network | Non
         return None
 
 
-def _is_public(address: Address) -> bool:
+def _is_public(address: IpAddress) -> bool:
     if isinstance(address, ipaddress.IPv6Address):
         inner = _embedded_ipv4(address)
         if inner is not None:

@@ -5,16 +5,16 @@ Does not belong here: the report of the count to the run (``command_api``), and 
 
 from chroniker.monitors.arguments import add_arguments, argument_error, source_of_records
 from chroniker.monitors.findings import RecordCount, count_records
-from chroniker.monitors.templates import render, render_url, template_error, template_values
+from chroniker.monitors.templates import find_template_error, render, render_url, template_values
 
 __all__ = [
     "RecordCount",
     "add_arguments",
     "argument_error",
     "count_records",
+    "find_template_error",
     "render",
     "render_url",
     "source_of_records",
-    "template_error",
     "template_values",
 ]

@@ -69,7 +69,7 @@ class _CountedIteration(Node):
         return ""
 
 
-def limited_filter(function: Callable[..., Any]) -> Callable[..., Any]:
+def limit_filter(function: Callable[..., Any]) -> Callable[..., Any]:
     """A filter whose result spends characters."""
 
     @wraps(function)

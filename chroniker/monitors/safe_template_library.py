@@ -12,7 +12,7 @@ from django import template
 from django.template import defaultfilters, defaulttags
 from django.utils.translation import gettext as _
 
-from chroniker.monitors.render_limits import limited_filter
+from chroniker.monitors.render_limits import limit_filter
 
 register = template.Library()
 
@@ -54,10 +54,10 @@ ALLOWED_FILTERS = (
     "wordcount",
     "yesno",
 )
-MAX_JOINED = 20_000
+MAX_JOINED_LENGTH = 20_000
 
 register.tags.update({name: defaulttags.register.tags[name] for name in ALLOWED_TAGS})
-register.filters.update({name: limited_filter(defaultfilters.register.filters[name]) for name in ALLOWED_FILTERS})
+register.filters.update({name: limit_filter(defaultfilters.register.filters[name]) for name in ALLOWED_FILTERS})
 
 
 @register.filter
@@ -66,7 +66,7 @@ def join(values: Iterable[object], separator: str) -> str:
     if isinstance(values, str):
         return values
     texts = [str(value) for value in values]
-    if sum(map(len, texts)) + len(texts) * len(separator) > MAX_JOINED:
+    if sum(map(len, texts)) + len(texts) * len(separator) > MAX_JOINED_LENGTH:
         raise template.TemplateSyntaxError(_("the result of “join” is too long."))
     return separator.join(texts)
 

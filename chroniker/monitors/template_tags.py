@@ -11,14 +11,16 @@ from chroniker.monitors.relative_times import add_offset
 
 register = template.Library()
 #: The format may be a variable, and each of its characters may become a word.
-MAX_FORMAT = 200
+MAX_FORMAT_LENGTH = 200
 
 
 @register.simple_tag
 def now_offset(format_string: str, offset: str | int = 0) -> str:
     """Like ``{% now %}`` with an offset: ``{% now_offset "Y-m-d" -7 %}`` for days, otherwise ``"-2h30m"`` in quotes."""
-    if len(format_string) > MAX_FORMAT:
-        raise template.TemplateSyntaxError(_("The format has more than %(max)d characters.") % {"max": MAX_FORMAT})
+    if len(format_string) > MAX_FORMAT_LENGTH:
+        raise template.TemplateSyntaxError(
+            _("The format has more than %(max)d characters.") % {"max": MAX_FORMAT_LENGTH}
+        )
     try:
         return date(add_offset(offset), format_string)
     except MonitorError as error:

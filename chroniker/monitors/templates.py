@@ -21,7 +21,7 @@ from chroniker.monitors.render_limits import limit_nodes, render_budget
 TAG_LIBRARY = "chroniker.monitors.template_tags"
 ALLOWED_SCHEMES = ("", "http", "https")
 #: Characters of a template. Django needs quadratic time to parse many unclosed tags.
-MAX_TEMPLATE = 5_000
+MAX_TEMPLATE_LENGTH = 5_000
 #: Characters of one value that a template may use.
 MAX_VALUE = 20_000
 
@@ -56,9 +56,9 @@ def _engine() -> Engine:
 
 def render(template: str, values: Mapping[str, Any]) -> str:
     """The plain text. Raises ``MonitorError`` if the template is invalid or exceeds a limit."""
-    if len(template) > MAX_TEMPLATE:
+    if len(template) > MAX_TEMPLATE_LENGTH:
         message = _("The template has %(n)d characters; at most %(max)d are allowed.")
-        raise MonitorError(message % {"n": len(template), "max": MAX_TEMPLATE})
+        raise MonitorError(message % {"n": len(template), "max": MAX_TEMPLATE_LENGTH})
     # Not escaped: the text goes into logs and mails, and a page escapes it.
     context = Context({name: _limit_value(value) for name, value in values.items()}, autoescape=False)
     try:
@@ -92,7 +92,7 @@ def render_url(template: str, values: Mapping[str, Any]) -> str:
     return url
 
 
-def template_error(template: str, values: Mapping[str, Any], *, is_url: bool = False) -> str:
+def find_template_error(template: str, values: Mapping[str, Any], *, is_url: bool = False) -> str:
     """Why the template cannot be rendered; empty if it can."""
     try:
         (render_url if is_url else render)(template, values)

@@ -6,7 +6,7 @@ Belongs here: channels, attempts, the sender thread. Does not belong here: the d
 
 from chroniker.outbox import heartbeat_url
 from chroniker.outbox.delivery import is_message_due, send_due_messages, send_messages_again
-from chroniker.outbox.sender_thread import is_sending, send_soon
+from chroniker.outbox.sender_thread import is_sending, start_sender_if_message_due
 
 __all__ = [
     "heartbeat_url",
@@ -15,7 +15,7 @@ __all__ = [
     "is_sending",
     "send_due_messages",
     "send_messages_again",
-    "send_soon",
+    "start_sender_if_message_due",
 ]
 
 

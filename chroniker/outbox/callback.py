@@ -8,7 +8,7 @@ from functools import partial
 from django.utils.module_loading import import_string
 
 from chroniker.conf import settings
-from chroniker.exceptions import Undeliverable
+from chroniker.exceptions import MessageUndeliverable
 from chroniker.models import Outbox, Status, Stream
 from chroniker.outbox.output_tail import read_tail
 
@@ -23,10 +23,10 @@ def prepare_sending(message: Outbox) -> Callable[[], None]:
     """
     path = settings.job_error_callback
     if not path:
-        raise Undeliverable("CHRONIKER_JOB_ERROR_CALLBACK is no longer set.")
+        raise MessageUndeliverable("CHRONIKER_JOB_ERROR_CALLBACK is no longer set.")
     run = message.run
     if run is None:
-        raise Undeliverable("The callback is called about runs alone.")
+        raise MessageUndeliverable("The callback is called about runs alone.")
     stdout, stderr = (
         read_tail(run.pk, Stream.STDOUT, MAX_OUTPUT_CHARACTERS),
         read_tail(run.pk, Stream.STDERR, MAX_OUTPUT_CHARACTERS),

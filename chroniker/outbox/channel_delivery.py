@@ -12,7 +12,7 @@ from django.utils import translation
 from django.utils.translation import gettext as _
 
 from chroniker.conf import settings
-from chroniker.exceptions import Undeliverable
+from chroniker.exceptions import MessageUndeliverable
 from chroniker.job_commands.secret_masking import mask_secrets
 from chroniker.models import Channel, ChannelKind, Outbox, Run, Stream
 from chroniker.models.channel_target import resolve_reference
@@ -22,21 +22,21 @@ from chroniker.outbox.checked_request import HttpRequest, post
 from chroniker.outbox.kinds.chat import slack_request, teams_request
 from chroniker.outbox.kinds.check_ins import ping_request, sentry_request
 from chroniker.outbox.kinds.endpoint import Endpoint
-from chroniker.outbox.kinds.own_json import own_json_request
+from chroniker.outbox.kinds.own_json import template_json_request
 from chroniker.outbox.kinds.pagerduty import pagerduty_request
 from chroniker.outbox.kinds.standard_webhook import webhook_request
 from chroniker.outbox.notice import Notice
 from chroniker.outbox.output_tail import last_lines, read_tail
 
 #: How much of each output stream a message has, from the stream's end.
-MOST_CHARACTERS, MOST_LINES = 8000, 50
+MAX_CHARACTERS, MAX_LINES = 8000, 50
 
 REQUEST_BUILDERS: Mapping[str, Callable[[Notice, Endpoint], HttpRequest]] = {
     ChannelKind.WEBHOOK: webhook_request,
     ChannelKind.SLACK: slack_request,
     ChannelKind.TEAMS: teams_request,
     ChannelKind.PAGERDUTY: pagerduty_request,
-    ChannelKind.JSON: own_json_request,
+    ChannelKind.JSON: template_json_request,
     ChannelKind.PING: ping_request,
     ChannelKind.SENTRY: sentry_request,
 }
@@ -49,9 +49,9 @@ def prepare_sending(message: Outbox) -> Callable[[], None]:
     """
     channel = Channel.objects.filter(pk=message.channel.partition(":")[2]).first()
     if channel is None:
-        raise Undeliverable(_("The channel was deleted."))
+        raise MessageUndeliverable(_("The channel was deleted."))
     if channel.is_check_in:
-        check_in_order.raise_if_outdated(message)
+        check_in_order.raise_if_outdated_else_drop_start(message)
     return _prepare_for_channel(channel, notice.notice_of_message(message))
 
 
@@ -60,7 +60,7 @@ def send_test(channel: Channel) -> None:
     found = notice.notice_of_test(channel.name)
     _prepare_for_channel(channel, found)()
     if channel.kind == ChannelKind.PAGERDUTY:
-        _prepare_for_channel(channel, notice.as_end(found))()
+        _prepare_for_channel(channel, notice.make_recovery_notice(found))()
 
 
 def _prepare_for_channel(channel: Channel, notice: Notice) -> Callable[[], None]:
@@ -70,7 +70,7 @@ def _prepare_for_channel(channel: Channel, notice: Notice) -> Callable[[], None]
                 resolve_reference(channel.target), notice, with_output=channel.send_output
             )
         if channel.kind not in REQUEST_BUILDERS:
-            raise Undeliverable(_("There is no kind of channel “%(kind)s”.") % {"kind": channel.kind})
+            raise MessageUndeliverable(_("There is no kind of channel “%(kind)s”.") % {"kind": channel.kind})
         return partial(
             _post_in_site_language, REQUEST_BUILDERS[channel.kind](notice, _endpoint_of_channel(channel, notice))
         )
@@ -87,14 +87,14 @@ def _endpoint_of_channel(channel: Channel, notice: Notice) -> Endpoint:
         try:
             check_web_target(channel.kind, target)
         except ValidationError as error:
-            raise Undeliverable(" ".join(error.messages)) from None
+            raise MessageUndeliverable(" ".join(error.messages)) from None
     output = _output_text(notice.run) if channel.send_output and notice.run else ""
     return Endpoint(target, resolve_reference(channel.secret), channel.template, installation_name(), output)
 
 
 def _output_text(run: Run) -> str:
     streams = (Stream.STDOUT, Stream.STDERR)
-    texts = [last_lines(read_tail(run.pk, stream, MOST_CHARACTERS), MOST_LINES) for stream in streams]
+    texts = [last_lines(read_tail(run.pk, stream, MAX_CHARACTERS), MAX_LINES) for stream in streams]
     return mask_secrets("\n".join(filter(None, texts)), run.job.secrets)
 
 

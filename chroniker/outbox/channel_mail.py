@@ -11,18 +11,18 @@ from django.core.exceptions import ValidationError
 from django.core.validators import validate_email
 from django.utils.translation import gettext as _
 
-from chroniker.exceptions import Undeliverable
+from chroniker.exceptions import MessageUndeliverable
 from chroniker.models.channel_validation import split_recipients
 from chroniker.outbox import mail
 from chroniker.outbox.notice import Notice
 
 
 def prepare_sending(target: str, notice: Notice, *, with_output: bool) -> Callable[[], None]:
-    """The function that sends one mail to all recipients. Raises ``Undeliverable`` if there is none."""
+    """The function that sends one mail to all recipients. Raises ``MessageUndeliverable`` if there is none."""
     try:
         to = _recipient_addresses(split_recipients(target), notice.owner)
     except ValidationError:  # its text repeats a part of the target, which may be the value of a secret setting
-        raise Undeliverable(_("A part of the target is no e-mail address, user:NAME or owner.")) from None
+        raise MessageUndeliverable(_("A part of the target is no e-mail address, user:NAME or owner.")) from None
     if notice.run is not None:
         words = mail.template_variables(notice.run)
         words["output"] = words["output"] if with_output else []
@@ -48,7 +48,9 @@ def _recipient_addresses(parts: Sequence[str], owner: str) -> list[str]:
     if "owner" in parts and _is_address(owner):
         found.append(owner)
     if not found:
-        raise Undeliverable(_("There is no recipient: the users have no address, and the owner is no e-mail address."))
+        raise MessageUndeliverable(
+            _("There is no recipient: the users have no address, and the owner is no e-mail address.")
+        )
     return list(dict.fromkeys(found))
 
 

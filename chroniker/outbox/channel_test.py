@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from chroniker.escaping import one_line
-from chroniker.exceptions import Undeliverable
+from chroniker.escaping import to_one_line
+from chroniker.exceptions import MessageUndeliverable
 from chroniker.models import Channel
 from chroniker.outbox import channel_delivery, failing_channels
 from chroniker.outbox.checked_request import NotDelivered
@@ -17,10 +17,10 @@ def send_test(channel: Channel) -> str:
     """
     try:
         channel_delivery.send_test(channel)
-    except (NotDelivered, Undeliverable) as error:
+    except (NotDelivered, MessageUndeliverable) as error:
         text = str(error)
     except Exception as error:  # of the project's mail backend: its text may name hosts
-        text = one_line(type(error).__name__)
+        text = to_one_line(type(error).__name__)
     else:
         failing_channels.record_success(channel.key)
         return ""

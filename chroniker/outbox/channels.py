@@ -9,7 +9,7 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from chroniker.conf import settings
-from chroniker.models.channel_target import SECRET_PREFIX, signing_key
+from chroniker.models.channel_target import SECRET_PREFIX, decode_signing_key
 from chroniker.models.message_events import ALL_EVENTS
 from chroniker.models.web_addresses import is_web_address
 
@@ -20,9 +20,9 @@ CHANNEL = "channel"
 ADDRESS = "address"
 
 #: Statuses that count as errors: mail is sent by default, and the callback is called. STOPPED is not an error.
-ERRORS = frozenset({"FAILED", "TIMED_OUT", "LOST", "SKIPPED"})
+ERROR_STATUSES = frozenset({"FAILED", "TIMED_OUT", "LOST", "SKIPPED"})
 
-LONGEST_HOST = 60
+MAX_HOST_LENGTH = 60
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,7 +37,7 @@ class Webhook:
     def channel(self) -> str:
         """The name in the outbox: host (readable) and digest (unique). The URL is left out: it may be a secret."""
         digest = hashlib.sha256(self.url.encode()).hexdigest()[:16]
-        return f"{WEBHOOK}:{(urlsplit(self.url).hostname or '')[:LONGEST_HOST]}:{digest}"
+        return f"{WEBHOOK}:{(urlsplit(self.url).hostname or '')[:MAX_HOST_LENGTH]}:{digest}"
 
 
 def configured_webhooks() -> list[Webhook]:
@@ -58,7 +58,7 @@ def parse_webhook(entry: Any) -> Webhook | str:
     url, secret, events = entry.get("URL"), entry.get("SECRET"), entry.get("EVENTS", [*ALL_EVENTS])
     if not isinstance(url, str) or not is_web_address(url):
         return "has a URL that is not http:// or https:// and a host"
-    if not isinstance(secret, str) or (key := signing_key(secret)) is None:
+    if not isinstance(secret, str) or (key := decode_signing_key(secret)) is None:
         return f'has a SECRET that is not text, is empty, or has no base64 after "{SECRET_PREFIX}"'
     if not _is_collection(events) or not set(events) <= set(ALL_EVENTS):
         return f"has EVENTS that are not a list of some of {', '.join(ALL_EVENTS)}"

@@ -8,7 +8,7 @@ from django.db.models import Q
 from django.utils.translation import gettext as _
 
 from chroniker.clock.database_clock import database_now
-from chroniker.exceptions import Outdated, Undeliverable
+from chroniker.exceptions import MessageUndeliverable, Outdated
 from chroniker.models import Outbox
 from chroniker.models.message_events import STARTED
 
@@ -16,7 +16,7 @@ from chroniker.models.message_events import STARTED
 MAX_CHECK_IN_AGE = dt.timedelta(minutes=5)
 
 
-def raise_if_outdated(message: Outbox) -> None:
+def raise_if_outdated_else_drop_start(message: Outbox) -> None:
     """Raises ``Outdated`` for a message that is too old, or that is wrong because of a newer message.
 
     The messages of a newer run of the job replace those of an older one. The start of a run is dropped once its end was
@@ -24,7 +24,7 @@ def raise_if_outdated(message: Outbox) -> None:
     """
     run = message.run
     if run is None:
-        raise Undeliverable(_("Pings and check-ins are about runs alone."))
+        raise MessageUndeliverable(_("Pings and check-ins are about runs alone."))
     moment = run.started_at if message.event == STARTED else run.finished_at
     if moment is not None and database_now() - moment > MAX_CHECK_IN_AGE:
         raise Outdated(_("It was not sent, because it was more than 5 minutes old."))

@@ -25,9 +25,9 @@ from chroniker.models.web_addresses import may_be_contacted
 #: Seconds to wait for each step, and for the whole request after the name was resolved.
 STEP_TIMEOUT, REQUEST_TIMEOUT = 10.0, 20.0
 #: Addresses of one host that are tried.
-MOST_ADDRESSES = 3
+MAX_ADDRESSES = 3
 #: Longest wait that a server may request, in seconds.
-LONGEST_WAIT = 6 * 3600
+MAX_WAIT = 6 * 3600
 #: Answers about this one message. Any other error is about the channel.
 _MESSAGE_ERRORS = frozenset({400, 413, 422})
 
@@ -74,7 +74,7 @@ def _send_and_read_status(request: HttpRequest, parts: SplitResult) -> tuple[int
         connection.request("POST", path, request.body, headers)
         answer = connection.getresponse()
         wait = answer.getheader("Retry-After") or ""
-        return answer.status, min(int(wait), LONGEST_WAIT) if wait.isdecimal() else 0
+        return answer.status, min(int(wait), MAX_WAIT) if wait.isdecimal() else 0
 
 
 @contextmanager
@@ -112,7 +112,7 @@ def _allowed_addresses(host: str, port: int) -> list[str]:
 
 def _connect(addresses: Sequence[str], port: int, until: float) -> socket.socket:
     error: OSError = PermissionError("No address of the host may be contacted.")
-    for address in addresses[:MOST_ADDRESSES]:
+    for address in addresses[:MAX_ADDRESSES]:
         if (left := until - monotonic()) <= 0:
             break
         try:

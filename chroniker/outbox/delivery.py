@@ -12,16 +12,16 @@ from typing import Any
 from django.db import Error
 from django.db.models import Q, QuerySet
 
-from chroniker.clock.database_clock import StatementNow, database_now
-from chroniker.escaping import one_line
-from chroniker.exceptions import Outdated, Undeliverable
+from chroniker.clock.database_clock import StatementNowPlus, database_now
+from chroniker.escaping import to_one_line
+from chroniker.exceptions import MessageUndeliverable, Outdated
 from chroniker.models import FailingChannel, Outbox, installation
 from chroniker.models.compiled import fetch_rows
 from chroniker.outbox import callback, channel_delivery, failing_channels, mail, settings_webhook
 from chroniker.outbox.channels import ADDRESS, CALLBACK, CHANNEL, MAIL, WEBHOOK
 from chroniker.outbox.checked_request import NotDelivered
-from chroniker.outbox.failing_channels import MOST_ATTEMPTS, KnownFailures, backoff_delay
-from chroniker.outbox.under_way import MAX_FAILING_SERVERS, MAX_SERVERS, MessagesUnderWay
+from chroniker.outbox.failing_channels import MAX_ATTEMPTS, KnownFailingChannels, backoff_delay
+from chroniker.outbox.under_way import MAX_FAILING_SERVERS, MAX_SERVERS, MessagesBeingSent
 
 logger = logging.getLogger(__name__)
 
@@ -31,7 +31,7 @@ RESERVATION_TIME = dt.timedelta(minutes=5)
 BATCH_SIZE = 100
 #: With messages for so many servers in memory, no message of a failing channel is read: a query names each server.
 MAX_SERVERS_IN_MEMORY = 100
-LONGEST_ERROR = 1000
+MAX_ERROR_LENGTH = 1000
 #: While servers are slow to answer, look for new messages for others so often, in seconds.
 LOOK_INTERVAL_SECONDS = 1.0
 
@@ -55,7 +55,7 @@ def is_message_due() -> bool:
 
 
 def _first_due_message() -> QuerySet[Outbox, Any]:
-    rows = Outbox.objects.filter(~installation.is_copied(), send_at__lte=StatementNow())
+    rows = Outbox.objects.filter(~installation.database_copied_condition(), send_at__lte=StatementNowPlus())
     return rows.order_by("send_at").values_list("pk")[:1]
 
 
@@ -77,15 +77,15 @@ class _SendingPass:
     def __init__(self, until: float) -> None:
         self.until = until
         self.sent = 0
-        self.under_way = MessagesUnderWay()
-        self.failing = KnownFailures()
+        self.under_way = MessagesBeingSent()
+        self.failing = KnownFailingChannels()
         self.waiting: dict[str, deque[Outbox]] = {}  #: by server; those under way are among the keys
         self.has_more = True  #: messages may be due for other servers than these
         self.batch_read_at = 0.0
 
     def run(self) -> int:
         while self._begin_messages() or self.under_way:
-            if (answer := self.under_way.wait_for_answer(LOOK_INTERVAL_SECONDS)) is not None:
+            if (answer := self.under_way.wait_for_sent_message(LOOK_INTERVAL_SECONDS)) is not None:
                 message, error = answer
                 self._record_result(message, error)
             elif time.monotonic() > self.until + RESERVATION_TIME.total_seconds():
@@ -135,7 +135,7 @@ class _SendingPass:
         kind = message.channel.partition(":")[0]
         try:
             if kind not in PREPARE_BY_KIND:
-                raise Undeliverable(f"There is no channel “{kind}”.")
+                raise MessageUndeliverable(f"There is no channel “{kind}”.")
             send = PREPARE_BY_KIND[kind](message)
         except Error:
             raise  # a database error cannot be recorded; the message is due again after RESERVATION_TIME
@@ -167,7 +167,7 @@ def _server_name(message: Outbox) -> str:
 
 def send_messages_again(message_ids: Collection[int]) -> int:
     """Make these messages due again, also those that were sent or given up, and their channels; returns how many."""
-    failing_channels.retry_soon(Outbox.objects.filter(pk__in=message_ids).values_list("channel", flat=True))
+    failing_channels.make_channels_due(Outbox.objects.filter(pk__in=message_ids).values_list("channel", flat=True))
     return Outbox.objects.filter(pk__in=message_ids).update(send_at=database_now(), sent_at=None, attempts=0)
 
 
@@ -187,7 +187,7 @@ def _fetch_due_batch(without_servers: Collection[str] = (), *, with_failing: boo
 
 def _due_rows() -> QuerySet[Outbox]:
     """The due messages; none in a copy of the database, which has the messages of the original."""
-    return Outbox.objects.filter(~installation.is_copied(), send_at__lte=database_now())
+    return Outbox.objects.filter(~installation.database_copied_condition(), send_at__lte=database_now())
 
 
 def _reserve_message(message: Outbox) -> bool:
@@ -198,7 +198,7 @@ def _reserve_message(message: Outbox) -> bool:
     return bool(due.update(attempts=message.attempts, send_at=now + RESERVATION_TIME))
 
 
-def _record_channel_failure(channel: str, error: BaseException, failing: KnownFailures) -> None:
+def _record_channel_failure(channel: str, error: BaseException, failing: KnownFailingChannels) -> None:
     """Defer the channel, unless the error is about this one message."""
     if isinstance(error, Outdated):
         return
@@ -213,21 +213,21 @@ def _record_channel_failure(channel: str, error: BaseException, failing: KnownFa
 
 
 def _is_about_message(error: BaseException) -> bool:
-    return isinstance(error, Undeliverable) or (isinstance(error, NotDelivered) and error.is_about_message)
+    return isinstance(error, MessageUndeliverable) or (isinstance(error, NotDelivered) and error.is_about_message)
 
 
 def _error_text(error: BaseException) -> str:
     """The error without what an address or a server may give away: channels report the status alone."""
-    plain = isinstance(error, Undeliverable | NotDelivered)
+    plain = isinstance(error, MessageUndeliverable | NotDelivered)
     text = str(error) if plain else f"{type(error).__name__}: {error}"
-    return text.replace("\0", "\N{SYMBOL FOR NULL}")[:LONGEST_ERROR]
+    return text.replace("\0", "\N{SYMBOL FOR NULL}")[:MAX_ERROR_LENGTH]
 
 
 def _record_message_failure(message: Outbox, error: BaseException) -> None:
     """Record the error, unless the message was reserved again or sent meanwhile."""
     text = _error_text(error)
-    over = isinstance(error, Undeliverable) or message.attempts >= MOST_ATTEMPTS
+    over = isinstance(error, MessageUndeliverable) or message.attempts >= MAX_ATTEMPTS
     last = ", the last" if over else ""
-    logger.warning("%s: attempt %d failed%s. %s", one_line(message), message.attempts, last, one_line(text))
+    logger.warning("%s: attempt %d failed%s. %s", to_one_line(message), message.attempts, last, to_one_line(text))
     ours = Outbox.objects.filter(pk=message.pk, attempts=message.attempts, sent_at=None)
     ours.update(send_at=None if over else database_now() + backoff_delay(message.attempts), error=text)

@@ -11,22 +11,22 @@ from django.db.models import F, Q, QuerySet
 from chroniker.clock.database_clock import database_now
 from chroniker.models import FailingChannel, Outbox
 
-#: The wait after the first failure; doubled for each further one, up to LONGEST_BACKOFF.
+#: The wait after the first failure; doubled for each further one, up to MAX_BACKOFF.
 BACKOFF = dt.timedelta(seconds=30)
-LONGEST_BACKOFF = dt.timedelta(hours=6)
+MAX_BACKOFF = dt.timedelta(hours=6)
 #: A message is given up after this many attempts (about three days).
-MOST_ATTEMPTS = 22
-LONGEST_ERROR = 300
+MAX_ATTEMPTS = 22
+MAX_ERROR_LENGTH = 300
 
 
 def backoff_delay(attempts: int) -> dt.timedelta:
     """The time between this attempt and the next."""
     doubled: int = 2 ** min(attempts - 1, 20)
-    return min(BACKOFF * doubled, LONGEST_BACKOFF)
+    return min(BACKOFF * doubled, MAX_BACKOFF)
 
 
 @dataclass(slots=True)
-class KnownFailures:
+class KnownFailingChannels:
     """The failing channels among those of a batch, and those that failed during it."""
 
     known: set[str] = field(default_factory=set)
@@ -34,19 +34,19 @@ class KnownFailures:
 
     def refresh(self, channels: set[str]) -> None:
         """Read again which of these channels fail."""
-        found = read_failing(channels) if channels else KnownFailures()
+        found = read_failing_and_postpone_messages(channels) if channels else KnownFailingChannels()
         self.known = self.known - channels | found.known
         self.deferred = self.deferred - channels | found.deferred
 
 
-def read_failing(channels: Collection[str]) -> KnownFailures:
+def read_failing_and_postpone_messages(channels: Collection[str]) -> KnownFailingChannels:
     """The failing ones among these channels. The messages of deferred channels are postponed, without an attempt."""
     rows = FailingChannel.objects.filter(channel__in=channels).values_list("channel", "deferred_until")
     found, now = dict(rows), None
-    failing = KnownFailures(set(found))
+    failing = KnownFailingChannels(set(found))
     for channel, until in found.items():
         now = now or database_now()
-        if now < until <= now + LONGEST_BACKOFF:  # a later time comes from a jump of the clock
+        if now < until <= now + MAX_BACKOFF:  # a later time comes from a jump of the clock
             _waiting_messages(channel).update(send_at=until)
             failing.deferred.add(channel)
     return failing
@@ -59,18 +59,18 @@ def record_failure(channel: str, error: str, wait: int) -> None:
     """
     now = database_now()
     row = _get_or_create_row(channel, now)
-    row.update(failures=F("failures") + 1, error=error[:LONGEST_ERROR])
+    row.update(failures=F("failures") + 1, error=error[:MAX_ERROR_LENGTH])
     failures = row.values_list("failures", flat=True).first() or 1
     until = now + max(backoff_delay(failures), dt.timedelta(seconds=wait))
     row.update(deferred_until=until)
     waiting = _waiting_messages(channel)
-    waiting.filter(attempts__gte=MOST_ATTEMPTS - 1).update(send_at=None, attempts=F("attempts") + 1, error=error)
+    waiting.filter(attempts__gte=MAX_ATTEMPTS - 1).update(send_at=None, attempts=F("attempts") + 1, error=error)
     waiting.update(send_at=until, attempts=F("attempts") + 1, error=error)
 
 
 def record_refusal(channel: str, error: str) -> None:
     """One message, or a test, cannot be sent: remember that for ``doctor``. The channel is not deferred."""
-    _get_or_create_row(channel, database_now()).update(error=error[:LONGEST_ERROR])
+    _get_or_create_row(channel, database_now()).update(error=error[:MAX_ERROR_LENGTH])
 
 
 def _get_or_create_row(channel: str, now: dt.datetime) -> QuerySet[FailingChannel]:
@@ -78,7 +78,7 @@ def _get_or_create_row(channel: str, now: dt.datetime) -> QuerySet[FailingChanne
     return FailingChannel.objects.filter(channel=channel)
 
 
-def retry_soon(channels: Iterable[str]) -> None:
+def make_channels_due(channels: Iterable[str]) -> None:
     """Let the next sender try these channels, deferred or not: by the request of a person."""
     FailingChannel.objects.filter(channel__in=set(channels)).update(deferred_until=database_now())
 

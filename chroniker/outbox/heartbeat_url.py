@@ -8,7 +8,7 @@ from urllib.error import HTTPError
 from urllib.parse import urlsplit
 
 from chroniker.conf import settings
-from chroniker.outbox.settings_webhook import make_opener
+from chroniker.outbox.settings_webhook import make_http_opener
 
 logger = logging.getLogger(__name__)
 
@@ -19,7 +19,7 @@ _thread: threading.Thread | None = None
 _last_request_failed = False
 
 
-def start_request() -> None:
+def start_heartbeat_request() -> None:
     """Start the thread, unless the last request still waits for its answer. The tick does not wait for it."""
     global _thread
     url = settings.heartbeat_url
@@ -36,7 +36,7 @@ def _request(url: str) -> None:
     """GET. A failure is logged once, without the URL, which may be a secret."""
     global _last_request_failed
     try:
-        with make_opener().open(url, timeout=TIMEOUT):
+        with make_http_opener().open(url, timeout=TIMEOUT):
             pass
     except Exception as error:  # any error of the network or the server; the next request is a minute away
         if not _last_request_failed:

@@ -15,19 +15,19 @@ from django.template import Context, Engine
 from django.utils.translation import gettext as _
 
 from chroniker.conf import settings
-from chroniker.exceptions import Undeliverable
+from chroniker.exceptions import MessageUndeliverable
 from chroniker.job_commands.secret_masking import mask_secrets
 from chroniker.models import Outbox, Run, Status, Stream, Trigger
 from chroniker.outbox.admin_links import absolute_url, run_link
-from chroniker.outbox.channels import ADDRESS, ERRORS
+from chroniker.outbox.channels import ADDRESS, ERROR_STATUSES
 from chroniker.outbox.output_tail import last_lines, read_tail
 from chroniker.wording.formats import zoned_time
 
 #: Seconds to wait for a mail server where the project sets no ``EMAIL_TIMEOUT``. Django's default is no limit.
 TIMEOUT = 10.0
 #: How much of each output stream a mail shows, counted from the stream's end.
-MOST_CHARACTERS, MOST_LINES = 8000, 50
-LONGEST_SUBJECT = 200
+MAX_CHARACTERS, MAX_LINES = 8000, 50
+MAX_SUBJECT_LENGTH = 200
 
 
 def prepare_sending(message: Outbox) -> Callable[[], None]:
@@ -48,7 +48,7 @@ def run_mail_text(variables: dict[str, Any]) -> str:
 
 def mail_subject(variables: dict[str, Any]) -> str:
     """The subject on one line, whatever the job's name: a line break here could inject a mail header."""
-    error = variables["run"].status in ERRORS
+    error = variables["run"].status in ERROR_STATUSES
     template = settings.email_subject_error if error else settings.email_subject_success
     text = template_engine().from_string(template).render(Context(variables, autoescape=False))
     return _subject_line(mask_secrets(text, variables["job"].secrets))
@@ -56,7 +56,7 @@ def mail_subject(variables: dict[str, Any]) -> str:
 
 def _subject_line(text: str) -> str:
     line = " ".join("".join(each if each.isprintable() else " " for each in text).split())
-    return line[:LONGEST_SUBJECT]
+    return line[:MAX_SUBJECT_LENGTH]
 
 
 def template_engine() -> Engine:
@@ -87,7 +87,7 @@ _STREAMS_BY_NAME = {"stdout": Stream.STDOUT, "stderr": Stream.STDERR, "remarks":
 
 
 def _output_end(run: Run, stream: Stream) -> str:
-    return last_lines(read_tail(run.pk, stream, MOST_CHARACTERS), MOST_LINES)
+    return last_lines(read_tail(run.pk, stream, MAX_CHARACTERS), MAX_LINES)
 
 
 def _run_duration(run: Run) -> dt.timedelta | None:
@@ -105,7 +105,7 @@ def _address_of_user(user_id: str) -> str:
         user = None
     address = user and str(getattr(user, model.get_email_field_name()) or "")
     if user is None or not user.is_active or not address:
-        raise Undeliverable("The subscriber was deleted, is inactive, or has no e-mail address.")
+        raise MessageUndeliverable("The subscriber was deleted, is inactive, or has no e-mail address.")
     return address
 
 

@@ -12,7 +12,7 @@ from django.utils.translation import ngettext
 
 from chroniker.job_commands.secret_masking import mask_secrets
 from chroniker.models import AlertKind, Outbox, Run, Status
-from chroniker.models.message_events import DIGEST, ENDS, RECOVERED, RUN_EVENTS
+from chroniker.models.message_events import ALERT_DIGEST, ALERT_RECOVERED, ENDS, RUN_EVENTS
 from chroniker.outbox import admin_links
 
 #: The test of a channel.
@@ -44,13 +44,13 @@ class Notice:
     run: Run | None = None
 
     @property
-    def is_end(self) -> bool:
+    def is_recovery(self) -> bool:
         return self.event in ENDS
 
     @property
     def severity(self) -> str:
         """One of PagerDuty's words: critical, error, warning or info."""
-        return "info" if self.is_end else _SEVERITIES.get(self.kind, "error")
+        return "info" if self.is_recovery else _SEVERITIES.get(self.kind, "error")
 
     @property
     def timestamp(self) -> str:
@@ -65,7 +65,7 @@ def notice_of_message(message: Outbox) -> Notice:
         return _notice_of_run(message, message.run, event, body)
     if message.alert is not None:
         return _notice_of_alert(message, event, body)
-    if event == DIGEST:
+    if event == ALERT_DIGEST:
         return _notice_of_digest(message, body)
     return _notice_of_alarm(message, event, body)
 
@@ -77,9 +77,9 @@ def notice_of_test(channel: str) -> Notice:
     return Notice("test", TEST, title, _("A person has sent this from chroniker."), body, "test")
 
 
-def as_end(notice: Notice) -> Notice:
+def make_recovery_notice(notice: Notice) -> Notice:
     """The notice of a test again, as an end."""
-    return replace(notice, event=RECOVERED)
+    return replace(notice, event=ALERT_RECOVERED)
 
 
 def site_host() -> str:
@@ -116,7 +116,7 @@ def _notice_of_alert(message: Outbox, event: str, body: dict[str, Any]) -> Notic
     return Notice(
         message_id=str(message.message_id),
         event=event,
-        title=_alert_title(str(job.get("name", "")), kind, is_end=event == RECOVERED),
+        title=_alert_title(str(job.get("name", "")), kind, is_recovery=event == ALERT_RECOVERED),
         text=str(alert.get("text", "")),
         body={**body, "data": {**data, "url": url}},
         subject=f"{job_id or 'fleet'}/{kind}",
@@ -129,10 +129,10 @@ def _notice_of_alert(message: Outbox, event: str, body: dict[str, Any]) -> Notic
     )
 
 
-def _alert_title(job: str, kind: str, *, is_end: bool) -> str:
+def _alert_title(job: str, kind: str, *, is_recovery: bool) -> str:
     label = str(AlertKind(kind).label) if kind in AlertKind.values else kind
     words = {"job": job, "kind": label}
-    return _one_line((_("%(job)s: no longer “%(kind)s”") if is_end else _("%(job)s: %(kind)s")) % words)
+    return _one_line((_("%(job)s: no longer “%(kind)s”") if is_recovery else _("%(job)s: %(kind)s")) % words)
 
 
 def _notice_of_digest(message: Outbox, body: dict[str, Any]) -> Notice:
@@ -144,12 +144,14 @@ def _notice_of_digest(message: Outbox, body: dict[str, Any]) -> Notice:
     title = ngettext("%(n)d alert", "%(n)d alerts", count) % {"n": count}
     url = admin_links.start_page_link()
     body = {**body, "data": {**data, "url": url}}
-    return Notice(str(message.message_id), DIGEST, title, "\n".join(lines), body, "digest", url=url)
+    return Notice(str(message.message_id), ALERT_DIGEST, title, "\n".join(lines), body, "digest", url=url)
 
 
 def _title_of_entry(entry: Mapping[str, Any]) -> str:
     job, alert = entry.get("job") or {}, entry.get("alert") or {}
-    return _alert_title(str(job.get("name", "")), str(alert.get("kind", "")), is_end=entry.get("type") == RECOVERED)
+    return _alert_title(
+        str(job.get("name", "")), str(alert.get("kind", "")), is_recovery=entry.get("type") == ALERT_RECOVERED
+    )
 
 
 def _notice_of_alarm(message: Outbox, event: str, body: dict[str, Any]) -> Notice:

@@ -10,13 +10,13 @@ from django.db.models.functions import Length, Right
 from chroniker.models import LogChunk, Stream
 
 #: The most chunks read. A command that writes a little every second fills this many in a quarter of an hour.
-MOST_CHUNKS = 1000
+MAX_CHUNKS = 1000
 
 
 def read_tail(run_id: UUID, stream: Stream, limit: int) -> str:
     """The last ``limit`` characters of one stream. Reads the lengths of chunks first, then only the chunks it needs."""
     chunks = LogChunk.objects.filter(run=run_id, stream=stream)
-    latest = list(chunks.order_by("-seq").values_list("seq", Length("text"))[:MOST_CHUNKS])
+    latest = list(chunks.order_by("-seq").values_list("seq", Length("text"))[:MAX_CHUNKS])
     sizes = accumulate(length for _seq, length in latest)
     enough = next((seq for (seq, _length), size in zip(latest, sizes, strict=True) if size >= limit), None)
     if not latest:

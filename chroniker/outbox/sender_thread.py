@@ -20,7 +20,7 @@ _thread: threading.Thread | None = None
 _lock = threading.Lock()
 
 
-def send_soon() -> None:
+def start_sender_if_message_due() -> None:
     """If a message is due, start the thread that sends it. Costs one read of an index.
 
     Inside a transaction of the caller, the thread starts after the commit. Messages that are not sent, because of an

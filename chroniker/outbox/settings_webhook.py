@@ -9,7 +9,7 @@ from functools import partial
 from typing import TYPE_CHECKING
 from urllib.error import HTTPError
 
-from chroniker.exceptions import Undeliverable
+from chroniker.exceptions import MessageUndeliverable
 from chroniker.models import Outbox
 from chroniker.outbox.channels import configured_webhooks
 from chroniker.outbox.checked_request import NotDelivered
@@ -28,7 +28,7 @@ def prepare_sending(message: Outbox) -> Callable[[], None]:
 
     hook = next((hook for hook in configured_webhooks() if hook.channel == message.channel), None)
     if hook is None:
-        raise Undeliverable("CHRONIKER_WEBHOOKS no longer contains this URL.")
+        raise MessageUndeliverable("CHRONIKER_WEBHOOKS no longer contains this URL.")
     body = json.dumps(message.payload, separators=(",", ":")).encode()
     headers = {
         "Content-Type": "application/json",
@@ -40,7 +40,7 @@ def prepare_sending(message: Outbox) -> Callable[[], None]:
 
 def _post(message: request.Request) -> None:
     try:
-        with make_opener().open(message, timeout=TIMEOUT):
+        with make_http_opener().open(message, timeout=TIMEOUT):
             pass  # the answer's body is not used
     except HTTPError as refusal:
         with refusal:
@@ -48,7 +48,7 @@ def _post(message: request.Request) -> None:
             raise NotDelivered(text, status=refusal.code) from None
 
 
-def make_opener() -> request.OpenerDirector:
+def make_http_opener() -> request.OpenerDirector:
     """HTTP and HTTPS with the environment's proxies. No redirects, which could lead to any server, and no files."""
     from urllib import request
 

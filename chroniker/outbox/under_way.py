@@ -17,7 +17,7 @@ MAX_SERVERS, MAX_FAILING_SERVERS = 8, 4
 SendResult = tuple[Outbox, BaseException | None]
 
 
-class MessagesUnderWay:
+class MessagesBeingSent:
     """The messages that are being sent. The threads do not use the caller's database connection. They report their
     results to the caller."""
 
@@ -43,7 +43,7 @@ class MessagesUnderWay:
             name = f"chroniker-outbox-{server}"
             threading.Thread(target=self._send, args=(server, send), name=name, daemon=True).start()
 
-    def wait_for_answer(self, seconds: float) -> SendResult | None:
+    def wait_for_sent_message(self, seconds: float) -> SendResult | None:
         """The next message that has ended, and its error. ``None`` if there is none within this time."""
         try:
             server, error = self._answers.get(timeout=seconds)

@@ -20,9 +20,9 @@ logger = logging.getLogger(__name__)
 #: The kinds of processes that write such a file.
 KINDS = ("beat", "cronserver", "worker")
 #: A loop should run at least once in this time. It writes its file at most twice in this time.
-EVERY_SECONDS = 5.0
+LOOP_INTERVAL_SECONDS = 5.0
 #: Files of processes that were killed are deleted after this time.
-FORGOTTEN_SECONDS = 3600.0
+DELETE_AFTER_SECONDS = 3600.0
 _FOLDER_NAME = "alive"
 
 
@@ -39,7 +39,7 @@ class AliveFile:
     def touch(self) -> None:
         """Write the time, unless it was written within the last seconds."""
         now = boot_clock()
-        if now - self._written_at < EVERY_SECONDS / 2:
+        if now - self._written_at < LOOP_INTERVAL_SECONDS / 2:
             return
         self._written_at = now
         try:
@@ -53,7 +53,7 @@ class AliveFile:
     def _write_time(self, now: float) -> None:
         if self._path is None:
             directory = self._get_directory()
-            runtime_dir.ensure_private(directory)
+            runtime_dir.ensure_private_directory(directory)
             path = directory / _FOLDER_NAME / f"{self._kind}-{os.getpid()}"
             path.parent.mkdir(mode=0o700, exist_ok=True)
             _delete_old_files(path.parent)
@@ -85,6 +85,6 @@ def seconds_since_last_loop(directory: Path, kind: str = "") -> dict[str, float]
 
 def _delete_old_files(folder: Path) -> None:
     for name, age in seconds_since_last_loop(folder.parent).items():
-        if age > FORGOTTEN_SECONDS:
+        if age > DELETE_AFTER_SECONDS:
             with suppress(OSError):
                 (folder / name).unlink()

@@ -14,13 +14,13 @@ from chroniker.process import progress, run_marker
 from chroniker.process.command_exit import end_process, exit_status_of_code, report_uncaught_exception
 from chroniker.process.command_start import exec_new_python, load_project_setup, needs_new_python
 from chroniker.process.command_streams import reconnect_streams
-from chroniker.process.keeper_protocol import Descriptors
+from chroniker.process.keeper_protocol import KeeperDescriptors
 from chroniker.process.kernel import (
     close_descriptors_except,
-    die_with_parent,
     forbid_new_privileges,
-    name_process,
     raise_oom_score,
+    request_parent_death_signal,
+    set_process_name,
     set_process_title,
 )
 from chroniker.process.run_spec import PROGRESS, RUN_ID, RUN_TOKEN, RunSpec
@@ -45,13 +45,13 @@ class CommandProcess:
     def __init__(self, shared_descriptors: frozenset[int] = frozenset()) -> None:
         self._shared = shared_descriptors
 
-    def run_command(self, spec: RunSpec, descriptors: Descriptors, keeper_pid: int) -> NoReturn:
+    def run_command(self, spec: RunSpec, descriptors: KeeperDescriptors, keeper_pid: int) -> NoReturn:
         """Run the spec's command in this process, and end it."""
         _reset_process_state(keeper_pid)
-        progress.attach(descriptors.progress)
+        progress.attach_shared_memory(descriptors.progress)
         _connect_streams(descriptors)
         close_descriptors_except(self._shared)
-        run_marker.write_marker(spec.run_id)
+        run_marker.write_run_marker(spec.run_id)
         title = f"chroniker: {' '.join(['manage.py', *spec.argv])} (job {spec.job_id}, run {spec.run_id})"
         set_process_title(title)
         new_python = needs_new_python(spec.argv, spec.env)
@@ -70,7 +70,7 @@ class CommandProcess:
 def main() -> None:
     """Run a management command in a new Python. `argv`: process title, command name, arguments."""
     title, *argv = sys.argv[1:]
-    name_process(PROCESS_NAME)
+    set_process_name(PROCESS_NAME)
     set_process_title(title)
     reconnect_streams()
     end_process(run_management_command(tuple(argv)))
@@ -84,11 +84,11 @@ def reseed_numpy_random() -> None:
 
 def _reset_process_state(keeper_pid: int) -> None:
     """Become an ordinary process: default signals, its own session, and SIGKILL when the keeper dies."""
-    die_with_parent(signal.SIGKILL)
+    request_parent_death_signal(signal.SIGKILL)
     if os.getppid() != keeper_pid:  # the keeper died before the line above
         os._exit(_NOT_RUNNABLE)
     os.setsid()
-    name_process(PROCESS_NAME)
+    set_process_name(PROCESS_NAME)
     raise_oom_score(_OOM_POINTS)
     signal.set_wakeup_fd(-1)
     for number in _SIGNALS:
@@ -97,7 +97,7 @@ def _reset_process_state(keeper_pid: int) -> None:
     signal.pthread_sigmask(signal.SIG_SETMASK, [])
 
 
-def _connect_streams(descriptors: Descriptors) -> None:
+def _connect_streams(descriptors: KeeperDescriptors) -> None:
     nothing = os.open(os.devnull, os.O_RDONLY)
     for source, target in ((nothing, 0), (descriptors.out, 1), (descriptors.err, 2)):
         os.dup2(source, target)

@@ -10,7 +10,7 @@ from types import FrameType
 from typing import Any
 
 #: Signals that ask a process to end.
-SIGNALS = (signal.SIGTERM, signal.SIGINT)
+TERMINATION_SIGNALS = (signal.SIGTERM, signal.SIGINT)
 
 
 @contextmanager
@@ -33,7 +33,7 @@ def deferred_signals() -> Iterator[None]:
         deferred.append(number)
         restore()
 
-    for number in SIGNALS:
+    for number in TERMINATION_SIGNALS:
         # None: the handler was not set by Python, and cannot be restored.
         if (handler := signal.getsignal(number)) is not None:
             before[number] = handler

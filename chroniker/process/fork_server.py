@@ -19,7 +19,7 @@ from chroniker.process.command_exit import remember_open_files
 from chroniker.process.command_start import load_project_setup, record_environment_reads
 from chroniker.process.keeper_parent import KeeperParent
 from chroniker.process.keeper_process import ignore_signals
-from chroniker.process.kernel import name_process
+from chroniker.process.kernel import set_process_name
 from chroniker.process.run_spec import RUN_ID
 from chroniker.process.startup_threads import startup_threads
 
@@ -29,7 +29,7 @@ def main() -> None:
     requests = socket.socket(fileno=int(sys.argv[1]))
     requests.set_inheritable(False)
     os.environ.pop(RUN_ID, None)  # the placeholder was for /proc, see `run_marker`
-    name_process("chroniker-fork")
+    set_process_name("chroniker-fork")
     ignore_signals()
     with record_environment_reads():
         preload_django()

@@ -15,7 +15,7 @@ from typing import NamedTuple
 
 from chroniker.process import run_marker
 from chroniker.process.command_start import python_command_line
-from chroniker.process.keeper_protocol import KEEPER_REQUEST, LOCK_REQUEST, Descriptors, KeeperConnection
+from chroniker.process.keeper_protocol import KEEPER_REQUEST, LOCK_REQUEST, KeeperConnection, KeeperDescriptors
 from chroniker.process.kernel import LINUX, host_clock
 from chroniker.process.run_spec import RUN_ID
 
@@ -25,12 +25,14 @@ _SEND_TIMEOUT = 5.0
 _RESTART_SECONDS = 30.0  #: a server that lived for less than this is not started again
 
 
-def start_python(module: str, descriptors: Sequence[int], *, stderr: int | None = None) -> subprocess.Popen[bytes]:
+def start_python_process(
+    module: str, descriptors: Sequence[int], *, stderr: int | None = None
+) -> subprocess.Popen[bytes]:
     """Start a new Python with this one's path and environment, its own session and these files."""
     return subprocess.Popen(  # nosec B603  # no part of it comes from a job
         python_command_line(module, *descriptors),
         pass_fds=descriptors,
-        env={**os.environ, RUN_ID: run_marker.PLACEHOLDER_ID},
+        env={**os.environ, RUN_ID: run_marker.PLACEHOLDER_RUN_ID},
         stdin=subprocess.DEVNULL,
         stdout=subprocess.DEVNULL,
         stderr=stderr,
@@ -97,7 +99,7 @@ class ForkServer:
         """Whether the server has ended, so that no request will be answered. Known only in the owner."""
         return self._is_owner and (self._process is None or self._process.poll() is not None)
 
-    def request_keeper(self, name: bytes, descriptors: Descriptors) -> bool:
+    def request_keeper(self, name: bytes, descriptors: KeeperDescriptors) -> bool:
         """Request a keeper with this name and these files. False: there is no fork server.
 
         True does not guarantee a keeper: the caller waits for its first message, or for the end of the connection.
@@ -184,7 +186,7 @@ class ForkServer:
 
     def _start_process(self) -> None:
         assert self._server_end is not None
-        self._process = start_python("fork_server", [self._server_end.fileno()])
+        self._process = start_python_process("fork_server", [self._server_end.fileno()])
         self._started_at = host_clock.monotonic()
 
 

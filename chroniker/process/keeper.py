@@ -21,8 +21,8 @@ from chroniker.process.keeper_protocol import KeeperConnection, Message
 from chroniker.process.kernel import boot_clock
 from chroniker.process.run_spec import RunSpec
 
-GO_TIMEOUT = 600.0  #: how long a keeper waits for its run; the supervisor's database may be slow
-LINGER = 0.5  #: how long remaining processes may take to end by themselves after the command has ended
+RUN_WAIT_TIMEOUT = 600.0  #: how long a keeper waits for its run; the supervisor's database may be slow
+LEFTOVER_GRACE_SECONDS = 0.5  #: how long remaining processes may take to end by themselves after the command has ended
 _LONGEST_WAIT = 1.0
 
 
@@ -94,7 +94,7 @@ class Keeper:
 
         A supervisor that gave up on this keeper may have started another; then it has closed this connection.
         """
-        until = boot_clock() + GO_TIMEOUT
+        until = boot_clock() + RUN_WAIT_TIMEOUT
         while not self._connection.closed and boot_clock() < until:
             self._poll.poll(_LONGEST_WAIT * 1000)
             messages = self._connection.receive()
@@ -169,7 +169,7 @@ class Keeper:
         if self._kill_at is not None:
             return ""
         if self._linger_until is None:
-            self._linger_until = now + LINGER
+            self._linger_until = now + LEFTOVER_GRACE_SECONDS
         return "" if now < self._linger_until else how
 
     def _terminate(self, reason: str, now: float) -> None:

@@ -12,8 +12,8 @@ from contextlib import contextmanager, suppress
 from typing import Any
 
 from chroniker.process import progress
-from chroniker.process.fork_server_client import ForkServer, IdleKeeper, start_python
-from chroniker.process.keeper_protocol import NAME_BYTES, Descriptors, KeeperConnection
+from chroniker.process.fork_server_client import ForkServer, IdleKeeper, start_python_process
+from chroniker.process.keeper_protocol import NAME_BYTES, KeeperConnection, KeeperDescriptors
 from chroniker.process.kernel import host_clock
 from chroniker.process.run_spec import RunSpec
 
@@ -46,7 +46,7 @@ class KeeperClient:
         self._unanswered: float | None = None
         self._dead_since: float | None = None
 
-    def wait_ready(self, fork_server: ForkServer | None = None) -> bool:
+    def wait_until_ready(self, fork_server: ForkServer | None = None) -> bool:
         """Wait for the keeper's first message. False: no message came. Then the caller closes this client, and
         the keeper does not start the run."""
         poll = select.poll()
@@ -103,7 +103,7 @@ class KeeperClient:
         return self.ended is not None or self.connection.closed
 
     @property
-    def dead_for(self) -> float:
+    def seconds_since_death(self) -> float:
         """Seconds since the keeper was first seen dead; 0 while it lives."""
         if self._pidfd < 0 or self.alive_pid:
             return 0.0
@@ -111,7 +111,7 @@ class KeeperClient:
         return host_clock.monotonic() - self._dead_since
 
     @property
-    def silent_for(self) -> float:
+    def seconds_without_answer(self) -> float:
         """Seconds since the oldest message without an acknowledgement; 0 if there is none."""
         if self._unanswered is None or self.killing:
             return 0.0
@@ -164,11 +164,11 @@ class KeeperClient:
             ):
                 return again
             keeper = cls._start_keeper(lock_descriptor, fork_server)
-            if keeper.wait_ready(fork_server):
+            if keeper.wait_until_ready(fork_server):
                 return keeper
             keeper.close()
         keeper = cls._start_keeper(lock_descriptor, None)
-        if not keeper.wait_ready():
+        if not keeper.wait_until_ready():
             keeper.close()
             raise OSError("its keeper did not start")
         return keeper
@@ -179,9 +179,9 @@ class KeeperClient:
         keeper = cls._create_with_pipes(KeeperConnection(near))
         keeper._name, keeper._fork_server = os.urandom(NAME_BYTES), fork_server
         with far, keeper._descriptors_for_keeper(lock_descriptor) as files:
-            descriptors = Descriptors(far.fileno(), *files)
+            descriptors = KeeperDescriptors(far.fileno(), *files)
             if fork_server is None:
-                keeper._cold = start_python("keeper_main", descriptors)
+                keeper._cold = start_python_process("keeper_main", descriptors)
             else:
                 fork_server.request_keeper(keeper._name, descriptors)
         return keeper
@@ -194,7 +194,7 @@ class KeeperClient:
         keeper._name, keeper._fork_server, keeper._pidfd = idle.name, fork_server, idle.pidfd
         with keeper._descriptors_for_keeper(lock_descriptor) as files:
             sent = fork_server.hold_lock(idle.name, lock_descriptor) and idle.connection.send_files(files, next=True)
-        if sent and keeper.wait_ready():
+        if sent and keeper.wait_until_ready():
             return keeper
         keeper.close()
         return None

@@ -8,20 +8,20 @@ import sys
 from chroniker.process.command_main import CommandProcess
 from chroniker.process.keeper_parent import KeeperParent
 from chroniker.process.keeper_process import run_keeper
-from chroniker.process.keeper_protocol import Descriptors
-from chroniker.process.kernel import LINUX, name_process
+from chroniker.process.keeper_protocol import KeeperDescriptors
+from chroniker.process.kernel import LINUX, set_process_name
 from chroniker.process.run_spec import RUN_ID
 
 
 def main() -> None:
     """Run a keeper. `argv`: the five descriptors, in the order of `Descriptors`."""
     os.environ.pop(RUN_ID, None)  # the placeholder was for /proc, see `run_marker`
-    descriptors = Descriptors(*map(int, sys.argv[1:]))
+    descriptors = KeeperDescriptors(*map(int, sys.argv[1:]))
     for descriptor in descriptors:
         os.set_inheritable(descriptor, False)
     if not LINUX:  # without subreapers a parent could not find the processes of a dead keeper
         run_keeper(descriptors, CommandProcess().run_command)
-    name_process("chroniker-cold")
+    set_process_name("chroniker-cold")
     parent = KeeperParent(own_descriptors=frozenset(descriptors))
     parent.fork_keeper(descriptors)
     parent.serve()

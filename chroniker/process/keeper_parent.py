@@ -22,7 +22,7 @@ from dataclasses import dataclass
 from chroniker.process import process_tree
 from chroniker.process.command_main import CommandProcess
 from chroniker.process.keeper_process import ignore_signals, run_keeper
-from chroniker.process.keeper_protocol import KEEPER_REQUEST, LOCK_REQUEST, NAME_BYTES, Descriptors
+from chroniker.process.keeper_protocol import KEEPER_REQUEST, LOCK_REQUEST, NAME_BYTES, KeeperDescriptors
 from chroniker.process.kernel import become_subreaper, host_clock, list_open_descriptors
 from chroniker.process.process_tree import ChildWakeup
 
@@ -30,7 +30,7 @@ _CHECK_SECONDS = 1.0
 
 
 @dataclass(slots=True)
-class KeptFiles:
+class KeeperFiles:
     """What the parent holds open for a keeper."""
 
     name: bytes
@@ -55,7 +55,7 @@ class KeeperParent:
         )
         self._own_children = frozenset(process_tree.child_pids(os.getpid()))  # started by the project's start-up
         self._requests = requests
-        self._keepers: dict[int, KeptFiles] = {}
+        self._keepers: dict[int, KeeperFiles] = {}
         self._looked_at = 0.0
         self._child_ended = ChildWakeup()
         self._poll = select.poll()
@@ -73,7 +73,7 @@ class KeeperParent:
             if self._requests is not None and self._requests.fileno() in ready:
                 self._handle_request(self._requests)
 
-    def fork_keeper(self, keeper_files: Descriptors, name: bytes = b"") -> None:
+    def fork_keeper(self, keeper_files: KeeperDescriptors, name: bytes = b"") -> None:
         """Fork a keeper. If that fails, its connection closes, and the supervisor starts a keeper cold."""
         parent = os.getpid()
         try:
@@ -87,7 +87,7 @@ class KeeperParent:
             run_keeper(
                 keeper_files, CommandProcess(self._shared).run_command, self._shared, parent_pid=parent if name else 0
             )
-        self._keepers[pid] = KeptFiles(name, keeper_files.control, keeper_files.lock)
+        self._keepers[pid] = KeeperFiles(name, keeper_files.control, keeper_files.lock)
         for descriptor in (keeper_files.out, keeper_files.err, keeper_files.progress):
             os.close(descriptor)
 
@@ -97,8 +97,8 @@ class KeeperParent:
         if not words:  # the last client has gone
             self._poll.unregister(requests)
             self._requests = None
-        elif kind == KEEPER_REQUEST and len(descriptors) == len(Descriptors._fields):
-            self.fork_keeper(Descriptors(*descriptors), name)
+        elif kind == KEEPER_REQUEST and len(descriptors) == len(KeeperDescriptors._fields):
+            self.fork_keeper(KeeperDescriptors(*descriptors), name)
         elif kind == LOCK_REQUEST and len(descriptors) == 1:
             self._hold_lock(name, descriptors[0])
         else:

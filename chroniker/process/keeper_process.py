@@ -18,8 +18,8 @@ from typing import NoReturn
 
 from chroniker.process import process_tree
 from chroniker.process.keeper import Keeper
-from chroniker.process.keeper_protocol import Descriptors, KeeperConnection
-from chroniker.process.kernel import become_subreaper, boot_clock, close_descriptors_except, name_process
+from chroniker.process.keeper_protocol import KeeperConnection, KeeperDescriptors
+from chroniker.process.kernel import become_subreaper, boot_clock, close_descriptors_except, set_process_name
 from chroniker.process.process_tree import ChildWakeup
 from chroniker.process.run_spec import RunSpec
 
@@ -27,13 +27,13 @@ MAX_IDLE_SECONDS = 10.0  #: how long a keeper waits for its next run
 MAX_RUNS_PER_KEEPER = 100  #: how many runs one keeper process serves; its end frees all memory that has accumulated
 
 #: Called in the command's process with the spec, the files and the keeper's pid. Never returns.
-RunCommand = Callable[[RunSpec, Descriptors, int], NoReturn]
+RunCommand = Callable[[RunSpec, KeeperDescriptors, int], NoReturn]
 
 
 class CommandTree(process_tree.EndedChildren):
     """The real tree. The keeper must be a subreaper, so that orphaned processes become its children."""
 
-    def __init__(self, descriptors: Descriptors, run_command: RunCommand, wakeup: ChildWakeup) -> None:
+    def __init__(self, descriptors: KeeperDescriptors, run_command: RunCommand, wakeup: ChildWakeup) -> None:
         super().__init__()
         self._descriptors = descriptors
         self._run_command = run_command
@@ -79,7 +79,7 @@ def ignore_signals() -> None:
 
 
 def run_keeper(
-    descriptors: Descriptors,
+    descriptors: KeeperDescriptors,
     run_command: RunCommand,
     shared_descriptors: frozenset[int] = frozenset(),
     *,
@@ -103,7 +103,7 @@ def run_keeper(
 
 
 def _serve_runs(
-    connection: KeeperConnection, descriptors: Descriptors, run_command: RunCommand, parent_pid: int
+    connection: KeeperConnection, descriptors: KeeperDescriptors, run_command: RunCommand, parent_pid: int
 ) -> None:
     wakeup = ChildWakeup()
     for left in reversed(range(MAX_RUNS_PER_KEEPER if parent_pid else 1)):
@@ -134,9 +134,9 @@ def await_next_run(connection: KeeperConnection) -> bool:
     return False
 
 
-def _detach_from_worker(descriptors: Descriptors, shared_descriptors: frozenset[int]) -> None:
+def _detach_from_worker(descriptors: KeeperDescriptors, shared_descriptors: frozenset[int]) -> None:
     """Leave the worker's session, signals and files."""
-    name_process("chroniker-keep")
+    set_process_name("chroniker-keep")
     if os.getsid(0) != os.getpid():
         os.setsid()
     become_subreaper()

@@ -21,7 +21,7 @@ KEEPER_REQUEST, LOCK_REQUEST = b"K", b"L"
 NAME_BYTES = 8  #: length of a keeper's name; names are random, so that no two keepers of a parent have the same name
 
 
-class Descriptors(NamedTuple):
+class KeeperDescriptors(NamedTuple):
     """The open files of a keeper, in the order in which they are sent."""
 
     control: int
@@ -30,9 +30,9 @@ class Descriptors(NamedTuple):
     progress: int
     lock: int
 
-    def for_next_run(self, files: Sequence[int]) -> Descriptors:
+    def for_next_run(self, files: Sequence[int]) -> KeeperDescriptors:
         """The same connection with the files of another run."""
-        return Descriptors(self.control, *files)
+        return KeeperDescriptors(self.control, *files)
 
 
 class KeeperConnection:
@@ -93,7 +93,7 @@ class KeeperConnection:
     def _read(self) -> bytes:
         if not self._takes_files:
             return self._socket.recv(65536)
-        data, files, *_ = socket.recv_fds(self._socket, 65536, len(Descriptors._fields))
+        data, files, *_ = socket.recv_fds(self._socket, 65536, len(KeeperDescriptors._fields))
         self.files += files
         return data
 

@@ -76,7 +76,7 @@ def has_subreapers() -> bool:
     return _LIBC is not None and _LIBC.prctl(_GET_CHILD_SUBREAPER, ctypes.byref(ctypes.c_int())) == 0
 
 
-def die_with_parent(signal_number: int) -> bool:
+def request_parent_death_signal(signal_number: int) -> bool:
     """Request a signal for the parent's death. The parent may be dead already: the caller checks `os.getppid()`."""
     return _prctl(_SET_DEATH_SIGNAL, signal_number)
 
@@ -86,7 +86,7 @@ def forbid_new_privileges() -> bool:
     return _prctl(_SET_NO_NEW_PRIVS, 1)
 
 
-def name_process(name: str) -> None:
+def set_process_name(name: str) -> None:
     """Set the name that `ps` and `top` show (15 bytes)."""
     if _LIBC is not None:
         _LIBC.prctl(_SET_NAME, ctypes.c_char_p(name.encode()[:15]), 0, 0, 0)

@@ -174,7 +174,7 @@ def _signal_group(process_group: int, number: int) -> None:
         os.killpg(process_group, number)
 
 
-def stop_trees(roots: list[int]) -> list[int]:
+def suspend_process_trees(roots: list[int]) -> list[int]:
     """Send SIGSTOP to each process, then to its children, and so on. Returns all processes that were found.
 
     A stopped parent collects no child, so the process ids below it stay valid until the kill.
@@ -219,7 +219,7 @@ def kill_descendants(
 
 def _kill_one_round(roots: list[int], known: set[int], killed: KillResult) -> list[int]:
     """Do one round: stop, list and kill. Returns the processes that this user may not kill."""
-    seen = stop_trees(roots)
+    seen = suspend_process_trees(roots)
     for pid in seen:
         if pid not in known and process_state(pid) not in ("", "Z"):
             known.add(pid)

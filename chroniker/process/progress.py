@@ -51,7 +51,7 @@ def read(descriptor: int) -> tuple[int, int] | None:
     return None
 
 
-def attach(descriptor: int) -> None:
+def attach_shared_memory(descriptor: int) -> None:
     """Make this process and its forks write their progress here. Does nothing for any other kind of file.
 
     The memory stays shared when the descriptor is closed: commands that become daemons close all their descriptors.
@@ -72,7 +72,7 @@ def collect_progress() -> Iterator[Callable[[], tuple[int, int] | None]]:
     before = _shared, _is_attach_tried
     descriptor = create_shared_memory()
     try:
-        attach(descriptor)
+        attach_shared_memory(descriptor)
         yield lambda: read(descriptor)
     finally:
         _shared, _is_attach_tried = before
@@ -102,6 +102,6 @@ def _attach_from_environment() -> None:
     except OSError:
         return  # the run is over, or belongs to another user
     try:
-        attach(descriptor)
+        attach_shared_memory(descriptor)
     finally:
         os.close(descriptor)

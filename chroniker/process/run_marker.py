@@ -17,14 +17,14 @@ from chroniker.process.kernel import LINUX, host_clock, read_proc_file
 from chroniker.process.run_spec import RUN_ID
 
 #: It has the length of a run's id. Keepers and fork servers start with it, and their forks overwrite it.
-PLACEHOLDER_ID = str(UUID(int=0))
+PLACEHOLDER_RUN_ID = str(UUID(int=0))
 
 _ENV_START = 49 - 2  # field of /proc/self/stat, counted from 0 after the name
 _SWEEP_TIMEOUT = 10.0
 _REQUIRED_EMPTY_SCANS = 6
 
 
-def write_marker(run_id: UUID) -> bool:
+def write_run_marker(run_id: UUID) -> bool:
     """Write the run's id over the placeholder in this process's first environment, which other processes see.
 
     Other processes see the environment at the start of the program, not later changes of `os.environ`. False when
@@ -32,7 +32,7 @@ def write_marker(run_id: UUID) -> bool:
     """
     if not LINUX:
         return False
-    old, new = _environment_entry(PLACEHOLDER_ID), _environment_entry(str(run_id))
+    old, new = _environment_entry(PLACEHOLDER_RUN_ID), _environment_entry(str(run_id))
     offset = read_proc_file("/proc/self/environ").find(old)
     stat = read_proc_file("/proc/self/stat")
     address = int(stat[stat.rindex(b")") + 2 :].split()[_ENV_START]) + offset
@@ -83,7 +83,7 @@ def kill_marked_processes(run_id: UUID, keeper_pid: int = 0) -> list[process_tre
         for pid in find_marked_processes(run_id):
             process_tree.send_signal(pid, signal.SIGSTOP)
             found.append(pid)
-        dying |= {pid: process_tree.Survivor.of(pid) for pid in process_tree.stop_trees(found)}
+        dying |= {pid: process_tree.Survivor.of(pid) for pid in process_tree.suspend_process_trees(found)}
         # A process that is ending no longer shows its mark, but may still hold its files and locks for a moment.
         dying = {pid: process for pid, process in dying.items() if process.is_alive}
         for pid in dying:
@@ -104,7 +104,7 @@ def _kill_tree_of_keeper(keeper_pid: int, until: float) -> None:
     process_tree.send_signal(keeper_pid, signal.SIGSTOP)
     dead: set[int] = set()
     while host_clock.monotonic() < until:
-        seen = process_tree.stop_trees(
+        seen = process_tree.suspend_process_trees(
             [pid for pid in reversed(process_tree.child_pids(keeper_pid)) if pid not in dead]
         )
         if not seen:

@@ -30,13 +30,13 @@ class CurrentRun:
 
     def to_environment(self) -> dict[str, str]:
         """The variables. One without a value is absent."""
-        values = {variable: getattr(self, name) for name, variable in VARIABLES.items()}
+        values = {variable: getattr(self, name) for name, variable in RUN_VARIABLES.items()}
         return {variable: _variable_text(value) for variable, value in values.items() if value is not None}
 
     @classmethod
     def from_environment(cls, environment: Mapping[str, str]) -> CurrentRun | None:
         """The run of this environment. ``None`` if a required variable is absent or has no valid value."""
-        given = {name: environment.get(variable) for name, variable in VARIABLES.items()}
+        given = {name: environment.get(variable) for name, variable in RUN_VARIABLES.items()}
         try:
             read = {name: _VALUE_PARSERS.get(name, str)(text) for name, text in given.items() if text is not None}
             return cls(**{"scheduled_for": None, "covered_until": None, **read})  # type: ignore[arg-type]
@@ -45,7 +45,7 @@ class CurrentRun:
 
 
 #: The variable of each attribute.
-VARIABLES = {
+RUN_VARIABLES = {
     "job_id": "CHRONIKER_JOB_ID",
     "job_name": "CHRONIKER_JOB_NAME",
     "timezone": "CHRONIKER_TIMEZONE",
@@ -70,7 +70,7 @@ _VALUE_PARSERS: dict[str, Callable[[str], object]] = {
 
 def replace_variables(environment: MutableMapping[str, str], variables: Mapping[str, str]) -> None:
     """Set these variables and remove the others: the process that starts a run may be part of another run."""
-    for variable in VARIABLES.values():
+    for variable in RUN_VARIABLES.values():
         environment.pop(variable, None)
     environment.update(variables)
 

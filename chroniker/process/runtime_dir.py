@@ -11,14 +11,14 @@ import stat
 from pathlib import Path
 
 
-def ensure_private(directory: Path) -> None:
+def ensure_private_directory(directory: Path) -> None:
     """Create the directory for this user, if it does not exist. Raises ``OSError`` if others can write to it."""
     directory.mkdir(mode=0o700, parents=True, exist_ok=True)
-    if problem := directory_problem(directory, os.geteuid()):
+    if problem := find_directory_problem(directory, os.geteuid()):
         raise PermissionError(f"The runtime directory {directory} {problem}.")
 
 
-def directory_problem(directory: Path, *allowed_users: int) -> str:
+def find_directory_problem(directory: Path, *allowed_users: int) -> str:
     """Why the directory is not safe: another user owns it or can write to it. Empty: it is safe. The text is written
     after the directory's name."""
     link = directory.lstat()

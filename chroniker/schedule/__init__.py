@@ -8,23 +8,23 @@ from chroniker.schedule.blackouts import ClosedTime, closed_span_from, closed_ti
 from chroniker.schedule.description import describe
 from chroniker.schedule.forecast import clock_change_notes, next_instants
 from chroniker.schedule.schedule_warnings import warnings
-from chroniker.schedule.spec import DstFold, DstGap, Frequency, Spec, jitter
-from chroniker.schedule.timeline import latest_until, next_after, validate
+from chroniker.schedule.spec import DstFold, DstGap, Frequency, ScheduleSpec, jitter
+from chroniker.schedule.timeline import latest_instant_until, next_instant_after, validate
 
 __all__ = [
     "ClosedTime",
     "DstFold",
     "DstGap",
     "Frequency",
-    "Spec",
+    "ScheduleSpec",
     "clock_change_notes",
     "closed_span_from",
     "closed_time_at",
     "describe",
     "jitter",
     "last_open_instant",
-    "latest_until",
-    "next_after",
+    "latest_instant_until",
+    "next_instant_after",
     "next_instants",
     "validate",
     "warnings",

@@ -12,9 +12,9 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import NamedTuple
 
-from chroniker.schedule.spec import Spec
-from chroniker.schedule.timeline import latest_until, next_after
-from chroniker.schedule.zones import to_wall, zone
+from chroniker.schedule.spec import ScheduleSpec
+from chroniker.schedule.timeline import latest_instant_until, next_instant_after
+from chroniker.schedule.zones import to_wall_time, zone
 
 WEEK = dt.timedelta(days=7)
 MICROSECOND = dt.timedelta(microseconds=1)
@@ -52,7 +52,7 @@ def closed_time_at(times: Iterable[ClosedTime], instant: dt.datetime, timezone: 
 
 
 def closed_span_from(
-    spec: Spec, times: Iterable[ClosedTime], first: dt.datetime, bound: dt.datetime
+    spec: ScheduleSpec, times: Iterable[ClosedTime], first: dt.datetime, bound: dt.datetime
 ) -> ClosedSpan | None:
     """The consecutive closed instants from ``first`` on, or None if ``first`` is open.
 
@@ -65,8 +65,8 @@ def closed_span_from(
         return None
     name, last, following = within.name, first, first
     for _each in range(MAX_CLOSED_TIMES):
-        last = latest_until(spec, min(within.end - MICROSECOND, bound)) or last
-        further = next_after(spec, last)
+        last = latest_instant_until(spec, min(within.end - MICROSECOND, bound)) or last
+        further = next_instant_after(spec, last)
         if further is None or further > bound:
             break
         following = further
@@ -77,15 +77,17 @@ def closed_span_from(
     return ClosedSpan(name, first, last)
 
 
-def last_open_instant(spec: Spec, times: Iterable[ClosedTime], first: dt.datetime, bound: dt.datetime) -> dt.datetime:
+def last_open_instant(
+    spec: ScheduleSpec, times: Iterable[ClosedTime], first: dt.datetime, bound: dt.datetime
+) -> dt.datetime:
     """The last open instant that is not later than ``bound``. ``first`` must be an open instant."""
     times = list(times)
-    last = latest_until(spec, bound) or first
+    last = latest_instant_until(spec, bound) or first
     for _each in range(MAX_CLOSED_TIMES):
         within = closed_time_at(times, last, spec.timezone) if last > first else None
         if within is None:
             return max(last, first)
-        last = latest_until(spec, within.start - MICROSECOND) or first
+        last = latest_instant_until(spec, within.start - MICROSECOND) or first
     return first
 
 
@@ -97,7 +99,7 @@ def _occurrences_near(
         yield time.starts_at, time.ends_at
         return
     tz = zone(timezone)
-    first_start, first_end, wall_time = (to_wall(tz, moment) for moment in (time.starts_at, time.ends_at, instant))
+    first_start, first_end, wall_time = (to_wall_time(tz, moment) for moment in (time.starts_at, time.ends_at, instant))
     for start, end in (_weekly_occurrences if time.repeats == "WEEKLY" else _yearly_occurrences)(
         first_start, first_end, wall_time
     ):

@@ -7,17 +7,23 @@ from itertools import product
 from math import gcd
 
 from chroniker.schedule.day_sets import first_day_from
-from chroniker.schedule.recurrence import DAY_SECONDS, RecurrenceRule, absolute_second, moment_of, times_of_day
-from chroniker.schedule.rrule_params import Params
+from chroniker.schedule.recurrence import (
+    DAY_SECONDS,
+    RecurrenceRule,
+    absolute_second,
+    datetime_of_day_and_second,
+    times_of_day,
+)
+from chroniker.schedule.rrule_params import RecurrenceParams
 from chroniker.schedule.spec import Frequency
 
 UNIT_SECONDS = {Frequency.HOURLY: 3600, Frequency.MINUTELY: 60, Frequency.SECONDLY: 1}
 
 
-class ClockRule(RecurrenceRule):
+class SubdailyRule(RecurrenceRule):
     """Fires in every n-th hour, minute or second that meets the conditions."""
 
-    def __init__(self, frequency: str, params: Params, anchor: dt.datetime) -> None:
+    def __init__(self, frequency: str, params: RecurrenceParams, anchor: dt.datetime) -> None:
         super().__init__(frequency, params, anchor)
         unit = UNIT_SECONDS[Frequency(frequency)]
         self.by_interval = not params.byhour
@@ -26,9 +32,9 @@ class ClockRule(RecurrenceRule):
         self.stride = dt.timedelta(seconds=self.step)
         self.origin = absolute_second(anchor) // unit * unit
         self.offsets = self._offsets_within_unit(anchor)
-        self.hours = _next_values(params.byhour, 24)
-        self.minutes = _next_values(params.byminute if unit < 3600 else (), 60)
-        self.seconds = _next_values(params.bysecond if unit == 1 else (), 60)
+        self.hours = _next_allowed_values(params.byhour, 24)
+        self.minutes = _next_allowed_values(params.byminute if unit < 3600 else (), 60)
+        self.seconds = _next_allowed_values(params.bysecond if unit == 1 else (), 60)
         self.never_fires = not self._is_reachable()
 
     def _offsets_within_unit(self, anchor: dt.datetime) -> tuple[int, ...]:
@@ -61,7 +67,7 @@ class ClockRule(RecurrenceRule):
             elif wait := self._seconds_to_allowed_time(at % DAY_SECONDS):
                 at = self._next_step(at + wait)
             elif (found := next((at + offset for offset in self.offsets if at + offset >= earliest), None)) is not None:
-                return moment_of(found // DAY_SECONDS, found % DAY_SECONDS)
+                return datetime_of_day_and_second(found // DAY_SECONDS, found % DAY_SECONDS)
             else:
                 at += self.step
         return None
@@ -81,6 +87,6 @@ class ClockRule(RecurrenceRule):
         return self.seconds[second] - second
 
 
-def _next_values(allowed: tuple[int, ...], size: int) -> tuple[int, ...]:
+def _next_allowed_values(allowed: tuple[int, ...], size: int) -> tuple[int, ...]:
     """For each value, the smallest allowed value that is not smaller, or ``size``. An empty tuple allows all values."""
     return tuple(next((n for n in allowed if n >= value), size) if allowed else value for value in range(size))

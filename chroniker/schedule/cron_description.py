@@ -5,35 +5,35 @@ from __future__ import annotations
 from django.utils.translation import gettext as _
 
 from chroniker.schedule import phrases
-from chroniker.schedule.cron_rule import EVERY_MONTH, CronDays, CronRule
+from chroniker.schedule.cron_rule import ALL_MONTHS, CronDays, CronRule
 from chroniker.schedule.spec import Frequency
 
 
 def describe_cron(rule: CronRule) -> str | None:
     """Return the expression in words; None if the words would be harder to read than the expression."""
-    interval = _interval_words(rule)
-    time = interval or _time_words(rule)
+    interval = _describe_interval(rule)
+    time = interval or _describe_times(rule)
     if time is None:
         return None
     days = rule.days
-    if days.weekdays is None and days.monthdays is None and days.months == EVERY_MONTH:
+    if days.weekdays is None and days.monthdays is None and days.months == ALL_MONTHS:
         return interval or _("%(time)s every day") % {"time": time}
-    day_words = _day_words(days)
+    day_words = _describe_days(days)
     return _("%(time)s %(days)s") % {"time": time, "days": day_words} if day_words else None
 
 
-def _interval_words(rule: CronRule) -> str | None:
+def _describe_interval(rule: CronRule) -> str | None:
     second, minute, hour = rule.fields[:3]
     if minute == hour == "*" and (n := _even_step(second, 60)):
-        return phrases.every_interval(Frequency.SECONDLY, n)
+        return phrases.interval_phrase(Frequency.SECONDLY, n)
     if second != "0":
         return None
     if n := _even_step(minute, 60):
-        return _limit_to_hours(phrases.every_interval(Frequency.MINUTELY, n), rule, last_minute=60 - n)
+        return _add_hour_range(phrases.interval_phrase(Frequency.MINUTELY, n), rule, last_minute=60 - n)
     n = _even_step(hour, 24)
     if len(rule.minutes) > phrases.MAX_LISTED or not n:
         return None
-    text = phrases.every_interval(Frequency.HOURLY, n)
+    text = phrases.interval_phrase(Frequency.HOURLY, n)
     if rule.minutes == (0,):
         return text
     return _("%(every)s at minute %(minutes)s") % {"every": text, "minutes": phrases.join_words(rule.minutes)}
@@ -48,26 +48,33 @@ def _even_step(field: str, size: int) -> int | None:
     return n if n < size and size % n == 0 else None
 
 
-def _limit_to_hours(text: str, rule: CronRule, last_minute: int) -> str | None:
+def _add_hour_range(text: str, rule: CronRule, last_minute: int) -> str | None:
     hours = rule.hours
     if len(hours) == 24:
         return text
     if list(hours) != list(range(hours[0], hours[-1] + 1)):
         return None
-    span = {"every": text, "first": phrases.clock_time(hours[0], 0), "last": phrases.clock_time(hours[-1], last_minute)}
+    span = {
+        "every": text,
+        "first": phrases.format_clock_time(hours[0], 0),
+        "last": phrases.format_clock_time(hours[-1], last_minute),
+    }
     return _("%(every)s from %(first)s to %(last)s") % span
 
 
-def _time_words(rule: CronRule) -> str | None:
+def _describe_times(rule: CronRule) -> str | None:
     hours, minutes = rule.hours, rule.minutes
     if rule.seconds == (0,) and len(minutes) == 1 and len(hours) > 2 and hours == tuple(range(hours[0], hours[-1] + 1)):
-        span = {"first": phrases.clock_time(hours[0], minutes[0]), "last": phrases.clock_time(hours[-1], minutes[0])}
+        span = {
+            "first": phrases.format_clock_time(hours[0], minutes[0]),
+            "last": phrases.format_clock_time(hours[-1], minutes[0]),
+        }
         return _("every hour from %(first)s to %(last)s") % span
-    return phrases.at_times(hours, minutes, rule.seconds)
+    return phrases.times_phrase(hours, minutes, rule.seconds)
 
 
-def _day_words(days: CronDays) -> str | None:
-    months = () if days.months == EVERY_MONTH else days.months
+def _describe_days(days: CronDays) -> str | None:
+    months = () if days.months == ALL_MONTHS else days.months
     if days.nearest is not None:
         if days.weekdays is not None or months:
             return None
@@ -75,14 +82,14 @@ def _day_words(days: CronDays) -> str | None:
     if days.weekdays is None and days.monthdays is None:
         return _("every day in %(months)s") % {"months": phrases.month_names(months)}
     if days.weekdays is not None and days.monthdays is not None:
-        return _either_day_words(days) if not months and not days.both else None
+        return _describe_either_days(days) if not months and not days.both else None
     if days.monthdays is not None:
-        return phrases.on_monthdays(days.monthdays, months) if len(days.monthdays) <= phrases.MAX_LISTED else None
-    return phrases.on_weekdays(days.weekdays or (), months)
+        return phrases.monthdays_phrase(days.monthdays, months) if len(days.monthdays) <= phrases.MAX_LISTED else None
+    return phrases.weekdays_phrase(days.weekdays or (), months)
 
 
-def _either_day_words(days: CronDays) -> str | None:
-    monthdays, weekdays = phrases.on_monthdays(days.monthdays or ()), phrases.on_weekdays(days.weekdays or ())
+def _describe_either_days(days: CronDays) -> str | None:
+    monthdays, weekdays = phrases.monthdays_phrase(days.monthdays or ()), phrases.weekdays_phrase(days.weekdays or ())
     if monthdays is None or weekdays is None or len(days.monthdays or ()) > phrases.MAX_LISTED:
         return None
     return _("%(monthdays)s, and %(weekdays)s") % {"monthdays": monthdays, "weekdays": weekdays}

@@ -54,7 +54,7 @@ DAY_POSITION, WEEKDAY_POSITION = 3, 5
 #: Second, minute, hour: their steps restart with each minute, hour, day.
 TIME_FIELDS = (0, 1, 2)
 
-EQUAL_RANGE = re.compile(r"^(\w+)-\1(/.*)?$", re.IGNORECASE | re.ASCII)
+EQUAL_RANGE_PATTERN = re.compile(r"^(\w+)-\1(/.*)?$", re.IGNORECASE | re.ASCII)
 
 
 def parse_fields(text: str) -> tuple[str, ...]:
@@ -67,11 +67,11 @@ def parse_fields(text: str) -> tuple[str, ...]:
         )
     try:
         # A character may look like a space.
-        if not text.isascii() and (message := foreign_syntax.expression_message(text)):
+        if not text.isascii() and (message := foreign_syntax.foreign_expression_message(text)):
             raise _cron_error(message)
         return _split_and_validate(text)
     except ScheduleError as error:
-        if message := foreign_syntax.expression_message(text):
+        if message := foreign_syntax.foreign_expression_message(text):
             raise _cron_error(message) from error
         raise
 
@@ -124,9 +124,9 @@ def _resolve_alias(text: str) -> str:
 
 def _refuse_misread_syntax(field: FieldDefinition, part: str) -> None:
     """Refuse syntax that croniter accepts, but with a result that differs between hosts or surprises people."""
-    if foreign_syntax.RANDOM.match(part):
-        raise _cron_error(foreign_syntax.random_message(part, field))
-    if EQUAL_RANGE.match(part):
+    if foreign_syntax.RANDOM_TIME_PATTERN.match(part):
+        raise _cron_error(foreign_syntax.random_time_message(part, field))
+    if EQUAL_RANGE_PATTERN.match(part):
         single = part.partition("-")[0]
         raise _cron_error(
             _("“%(part)s” is a range from a value to itself: write “%(single)s” for this %(field)s, or “*” for every.")
@@ -138,7 +138,7 @@ def _find_invalid_part(text: str, fields: tuple[str, ...]) -> ScheduleError:
     for position, field in enumerate(FIELDS):
         for part in [*fields[position].split(","), fields[position]]:
             if not _is_accepted(position, part):
-                return _cron_error(foreign_syntax.part_message(part, position) or _range_message(field, part))
+                return _cron_error(foreign_syntax.foreign_part_message(part, position) or _range_message(field, part))
     return _cron_error(
         _("“%(text)s” never fires: no month it names has a day “%(day)s”. For the end of each month write “0 3 L * *”.")
         % {"text": text, "day": fields[DAY_POSITION]}

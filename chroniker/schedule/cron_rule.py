@@ -19,8 +19,8 @@ from django.utils.translation import gettext as _
 from chroniker.exceptions import ScheduleError
 from chroniker.schedule import cron_parser
 from chroniker.schedule.day_sets import (
-    HORIZON_YEARS,
-    LAST_YEAR,
+    MAX_SEARCH_YEARS,
+    MAX_YEAR,
     RuleDays,
     first_day_from,
     last_day_until,
@@ -29,8 +29,8 @@ from chroniker.schedule.day_sets import (
 from chroniker.schedule.rrule_params import Numbers, Weekday
 from chroniker.schedule.zones import DAY
 
-SOME_DAY = dt.datetime(2000, 1, 1)
-EVERY_MONTH = tuple(range(1, 13))
+SEARCH_START_DAY = dt.datetime(2000, 1, 1)
+ALL_MONTHS = tuple(range(1, 13))
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,19 +82,19 @@ class CronRule:
         self.fields = cron_parser.parse_fields(text)
         #: As in Debian's cron: whether the hour or minute field is ``*`` or ``*/n``. Here also the second field.
         self.by_interval = any(field.startswith("*") for field in self.fields[:3])
-        parsed = croniter(" ".join(self.fields), SOME_DAY, second_at_beginning=True)
+        parsed = croniter(" ".join(self.fields), SEARCH_START_DAY, second_at_beginning=True)
         minutes, hours, _days, _months, _weekdays, seconds = parsed.expanded
         self.hours = _field_numbers(hours, range(24))
         self.minutes = _field_numbers(minutes, range(60))
         self.seconds = _field_numbers(seconds, range(60))
-        self.days = _cron_days_of(parsed, self.fields)
-        if self.first_at_or_after(SOME_DAY) is None:
+        self.days = _make_cron_days(parsed, self.fields)
+        if self.first_at_or_after(SEARCH_START_DAY) is None:
             message = _("“%(text)s” never fires, because there is no such day. “0 3 1 * *” fires on day 1 each month.")
             raise ScheduleError("cron", message % {"text": text})
 
     def first_at_or_after(self, wall_time: dt.datetime) -> dt.datetime | None:
         """The first time at or after ``wall_time``, or None if there is none within a hundred years."""
-        limit = ordinal_of_new_year(min(wall_time.year + HORIZON_YEARS, LAST_YEAR))
+        limit = ordinal_of_new_year(min(wall_time.year + MAX_SEARCH_YEARS, MAX_YEAR))
         day = first_day_from(self.days, wall_time.toordinal(), limit)
         if day == wall_time.toordinal():
             if time := self._time_at_or_after(wall_time):
@@ -105,7 +105,7 @@ class CronRule:
 
     def last_before(self, wall_time: dt.datetime) -> dt.datetime | None:
         """The last time before ``wall_time``, or None if there is none within a hundred years."""
-        limit = ordinal_of_new_year(max(wall_time.year - HORIZON_YEARS, 1))
+        limit = ordinal_of_new_year(max(wall_time.year - MAX_SEARCH_YEARS, 1))
         day = last_day_until(self.days, wall_time.toordinal(), limit)
         if day == wall_time.toordinal():
             if time := self._time_before(wall_time):
@@ -151,11 +151,11 @@ def _field_numbers(expanded: list[int | str], all_numbers: range) -> Numbers:
     return tuple(all_numbers) if "*" in expanded else tuple(sorted(int(value) for value in expanded))
 
 
-def _cron_days_of(parsed: croniter, fields: tuple[str, ...]) -> CronDays:
+def _make_cron_days(parsed: croniter, fields: tuple[str, ...]) -> CronDays:
     _minutes, _hours, monthdays, months, weekdays, _seconds = parsed.expanded
     nth = parsed.nth_weekday_of_month
     return CronDays(
-        months=EVERY_MONTH if "*" in months else tuple(months),
+        months=ALL_MONTHS if "*" in months else tuple(months),
         monthdays=None if "*" in monthdays else tuple(sorted(-1 if day == "l" else day for day in monthdays)),
         nearest=next(iter(parsed.nearest_weekday), None),
         weekdays=_nth_weekdays(nth) if nth else _plain_weekdays(weekdays),
@@ -164,17 +164,17 @@ def _cron_days_of(parsed: croniter, fields: tuple[str, ...]) -> CronDays:
 
 
 def _plain_weekdays(weekdays: list[int | str]) -> tuple[Weekday, ...] | None:
-    return None if "*" in weekdays else tuple(sorted((_weekday_from_monday(int(day)), 0) for day in weekdays))
+    return None if "*" in weekdays else tuple(sorted((_to_python_weekday(int(day)), 0) for day in weekdays))
 
 
 def _nth_weekdays(nth: dict[int, set[int | str]]) -> tuple[Weekday, ...]:
     """``fri#3`` is the third Friday of the month, ``l5`` the last."""
     return tuple(
-        sorted((_weekday_from_monday(day), -1 if n == "l" else int(n)) for day, named in nth.items() for n in named)
+        sorted((_to_python_weekday(day), -1 if n == "l" else int(n)) for day, named in nth.items() for n in named)
     )
 
 
-def _weekday_from_monday(day: int) -> int:
+def _to_python_weekday(day: int) -> int:
     """cron counts the days of the week from Sunday, Python from Monday."""
     return (day - 1) % 7
 

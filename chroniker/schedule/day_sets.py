@@ -15,9 +15,9 @@ from dateutil.easter import easter
 
 from chroniker.schedule.rrule_params import Numbers, Weekday
 
-LAST_YEAR = dt.MAXYEAR - 2
+MAX_YEAR = dt.MAXYEAR - 2
 #: A search ends after so many years. 29 February on a given weekday can be 40 years away.
-HORIZON_YEARS = 100
+MAX_SEARCH_YEARS = 100
 
 
 class DaySet(Protocol):

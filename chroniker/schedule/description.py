@@ -10,13 +10,13 @@ from chroniker.schedule import phrases
 from chroniker.schedule.cron_description import describe_cron
 from chroniker.schedule.cron_rule import parse_cron_rule
 from chroniker.schedule.rrule_description import describe_recurrence
-from chroniker.schedule.rrule_params import parse_params
-from chroniker.schedule.spec import Frequency, Spec
+from chroniker.schedule.rrule_params import parse_recurrence_params
+from chroniker.schedule.spec import Frequency, ScheduleSpec
 from chroniker.schedule.timeline import DEFAULT_ANCHOR, validate
 from chroniker.schedule.zones import zone
 
 
-def describe(spec: Spec) -> str:
+def describe(spec: ScheduleSpec) -> str:
     """The schedule in the active language: “at 03:00 every day (Europe/Paris)”.
 
     A rule without a simple description is quoted. Never raises: an invalid schedule is quoted and marked as invalid.
@@ -31,7 +31,7 @@ def describe(spec: Spec) -> str:
     return _("%(rule)s (%(zone)s)") % {"rule": text, "zone": spec.timezone}
 
 
-def _rule_text(spec: Spec) -> str:
+def _rule_text(spec: ScheduleSpec) -> str:
     if spec.frequency == Frequency.ONCE and spec.run_at is not None:
         return _("once at %(moment)s") % {"moment": _local_time_text(spec, spec.run_at)}
     if spec.frequency == Frequency.CRON:
@@ -39,15 +39,15 @@ def _rule_text(spec: Spec) -> str:
             "cron": spec.cron.strip()
         }
     start = DEFAULT_ANCHOR if spec.starts_at is None else spec.starts_at.astimezone(zone(spec.timezone))
-    params = parse_params(str(spec.frequency), spec.params)
+    params = parse_recurrence_params(str(spec.frequency), spec.params)
     text = describe_recurrence(str(spec.frequency), params, start)
     if text is None:
-        every = phrases.every_interval(str(spec.frequency), params.interval)
+        every = phrases.interval_phrase(str(spec.frequency), params.interval)
         text = _("%(every)s, by the rule “%(params)s”") % {"every": every, "params": spec.params.strip()}
     return text if params.count is None else _("%(rule)s, %(n)d times") % {"rule": text, "n": params.count}
 
 
-def _add_limits(spec: Spec, text: str) -> str:
+def _add_limits(spec: ScheduleSpec, text: str) -> str:
     if spec.starts_at is not None and spec.frequency != Frequency.ONCE:
         text = _("%(rule)s, from %(moment)s") % {"rule": text, "moment": _local_time_text(spec, spec.starts_at)}
     if spec.ends_at is not None and spec.frequency != Frequency.ONCE:
@@ -55,10 +55,10 @@ def _add_limits(spec: Spec, text: str) -> str:
     return text
 
 
-def _local_time_text(spec: Spec, value: dt.datetime) -> str:
-    return phrases.date_and_time(value.astimezone(zone(spec.timezone)))
+def _local_time_text(spec: ScheduleSpec, value: dt.datetime) -> str:
+    return phrases.format_date_and_time(value.astimezone(zone(spec.timezone)))
 
 
-def _quoted_rule(spec: Spec) -> str:
+def _quoted_rule(spec: ScheduleSpec) -> str:
     parts = [spec.frequency, spec.cron if spec.frequency == Frequency.CRON else spec.params]
     return " ".join(str(part) for part in parts if part)

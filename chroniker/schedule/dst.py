@@ -52,7 +52,7 @@ class ClockChangePolicy(NamedTuple):
     fold: str
 
 
-REAL_TIME = ClockChangePolicy(DstGap.SKIP, DstFold.BOTH)
+REAL_TIME_POLICY = ClockChangePolicy(DstGap.SKIP, DstFold.BOTH)
 
 
 class WallTimeWindow(NamedTuple):
@@ -83,7 +83,9 @@ def _make_window(period: OffsetPeriod, policy: ClockChangePolicy) -> WallTimeWin
     return WallTimeWindow(start, end, offset, low, high, gap)
 
 
-def first_after(rule: WallRule, zone: ZoneInfo, policy: ClockChangePolicy, moment: dt.datetime) -> dt.datetime | None:
+def first_instant_after(
+    rule: WallRule, zone: ZoneInfo, policy: ClockChangePolicy, moment: dt.datetime
+) -> dt.datetime | None:
     """The first instant later than ``moment``; both are UTC without tzinfo."""
     search = _ForwardSearch(rule)
     for window in _windows_from(zone, policy, moment):
@@ -98,7 +100,9 @@ def first_after(rule: WallRule, zone: ZoneInfo, policy: ClockChangePolicy, momen
     return None
 
 
-def last_until(rule: WallRule, zone: ZoneInfo, policy: ClockChangePolicy, moment: dt.datetime) -> dt.datetime | None:
+def last_instant_until(
+    rule: WallRule, zone: ZoneInfo, policy: ClockChangePolicy, moment: dt.datetime
+) -> dt.datetime | None:
     """The last instant that is not later than ``moment``; both are UTC without tzinfo."""
     search = _BackwardSearch(rule)
     for window in _windows_back_from(zone, policy, moment):

@@ -9,30 +9,30 @@ from dataclasses import dataclass
 from django.utils.translation import gettext as _
 
 from chroniker.schedule import phrases
-from chroniker.schedule.spec import DstFold, DstGap, Spec
-from chroniker.schedule.timeline import IntervalTimeline, WallClockTimeline, next_after, parse_schedule
+from chroniker.schedule.spec import DstFold, DstGap, ScheduleSpec
+from chroniker.schedule.timeline import IntervalTimeline, WallClockTimeline, next_instant_after, parse_schedule
 from chroniker.schedule.zones import SECOND, OffsetPeriod, offset_periods, zone
 
-LOOK_AHEAD = dt.timedelta(days=366)
+FORECAST_RANGE = dt.timedelta(days=366)
 MAX_TIMES_SHOWN = 4
 
 
-def next_instants(spec: Spec, now: dt.datetime, count: int) -> list[dt.datetime]:
+def next_instants(spec: ScheduleSpec, now: dt.datetime, count: int) -> list[dt.datetime]:
     """The next ``count`` instants after ``now``; fewer if the schedule ends."""
     instants: list[dt.datetime] = []
-    following = next_after(spec, now)
+    following = next_instant_after(spec, now)
     while following is not None and len(instants) < count:
         instants.append(following)
-        following = next_after(spec, following)
+        following = next_instant_after(spec, following)
     return instants
 
 
-def clock_change_notes(spec: Spec, now: dt.datetime) -> list[str]:
+def clock_change_notes(spec: ScheduleSpec, now: dt.datetime) -> list[str]:
     """One sentence for each clock change within a year that affects this schedule."""
     timeline, first, last = parse_schedule(spec)
     begin = max(now.astimezone(dt.UTC).replace(tzinfo=None), first)
     notes = []
-    for change in _clock_changes(spec, begin, min(begin + LOOK_AHEAD, last)):
+    for change in _clock_changes(spec, begin, min(begin + FORECAST_RANGE, last)):
         if isinstance(timeline, WallClockTimeline):
             note = _gap_note(timeline, change) if change.after > change.offset else _fold_note(timeline, change)
         else:
@@ -42,7 +42,7 @@ def clock_change_notes(spec: Spec, now: dt.datetime) -> list[str]:
     return notes
 
 
-def _clock_changes(spec: Spec, begin: dt.datetime, end: dt.datetime) -> Iterator[OffsetPeriod]:
+def _clock_changes(spec: ScheduleSpec, begin: dt.datetime, end: dt.datetime) -> Iterator[OffsetPeriod]:
     """The periods of constant offset that end with a clock change between these moments."""
     for year in range(begin.year, end.year + 1):
         for period in offset_periods(zone(spec.timezone), year):
@@ -68,7 +68,9 @@ class _AffectedTimes:
         return cls(times, low, high) if times else None
 
     def message_values(self) -> dict[str, str]:
-        shown = [phrases.clock_time(wall_time.hour, wall_time.minute, wall_time.second) for wall_time in self.times]
+        shown = [
+            phrases.format_clock_time(wall_time.hour, wall_time.minute, wall_time.second) for wall_time in self.times
+        ]
         if len(shown) > MAX_TIMES_SHOWN:
             shown[MAX_TIMES_SHOWN:] = ["…"]
         return {
@@ -81,9 +83,9 @@ class _AffectedTimes:
     def _edge_text(self, wall_time: dt.datetime) -> str:
         one_day = self.low.date() == self.high.date()
         return (
-            phrases.clock_time(wall_time.hour, wall_time.minute, wall_time.second)
+            phrases.format_clock_time(wall_time.hour, wall_time.minute, wall_time.second)
             if one_day
-            else phrases.date_and_time(wall_time)
+            else phrases.format_date_and_time(wall_time)
         )
 
 

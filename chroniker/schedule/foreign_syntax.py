@@ -11,14 +11,16 @@ from django.utils.translation import gettext as _
 
 from chroniker.schedule.zone_suggestions import is_known_zone
 
-ZONE_PREFIX = re.compile(r"^\s*(?:CRON_)?TZ\s*=", re.IGNORECASE | re.ASCII)
-INVISIBLE = re.compile("[\u0085\u00a0\u00ad\u1680\u2000-\u200f\u2028\u2029\u202f\u205f\u2060\u3000\ufeff]")
+ZONE_PREFIX_PATTERN = re.compile(r"^\s*(?:CRON_)?TZ\s*=", re.IGNORECASE | re.ASCII)
+INVISIBLE_SPACE_PATTERN = re.compile(
+    "[\u0085\u00a0\u00ad\u1680\u2000-\u200f\u2028\u2029\u202f\u205f\u2060\u3000\ufeff]"
+)
 #: Jenkins' ``H``, croniter's ``R`` and OpenBSD's ``1~30``.
-RANDOM = re.compile(r"^[hr](\(.*)?(/.*)?$|^\w*~\w*(/.*)?$", re.IGNORECASE | re.ASCII)
-LAST_WEEKDAY = re.compile(r"^([0-7]|sun|mon|tue|wed|thu|fri|sat)l$", re.IGNORECASE | re.ASCII)
-DAYS_BEFORE_LAST = re.compile(r"^l-(\d{1,2})$", re.IGNORECASE | re.ASCII)
-LAST_WORKING_DAY = re.compile(r"^(lw|wl)$", re.IGNORECASE)
-NEAREST_WORKING_DAY = re.compile(r"\dw|w\d", re.IGNORECASE | re.ASCII)
+RANDOM_TIME_PATTERN = re.compile(r"^[hr](\(.*)?(/.*)?$|^\w*~\w*(/.*)?$", re.IGNORECASE | re.ASCII)
+LAST_WEEKDAY_PATTERN = re.compile(r"^([0-7]|sun|mon|tue|wed|thu|fri|sat)l$", re.IGNORECASE | re.ASCII)
+DAYS_BEFORE_LAST_PATTERN = re.compile(r"^l-(\d{1,2})$", re.IGNORECASE | re.ASCII)
+LAST_WORKING_DAY_PATTERN = re.compile(r"^(lw|wl)$", re.IGNORECASE)
+NEAREST_WORKING_DAY_PATTERN = re.compile(r"\dw|w\d", re.IGNORECASE | re.ASCII)
 WEEKDAY_ABBREVIATIONS = ("sun", "mon", "tue", "wed", "thu", "fri", "sat")
 DAY_POSITION, WEEKDAY_POSITION = 3, 5
 
@@ -31,13 +33,13 @@ class NamedField(Protocol):
     def example(self) -> str: ...
 
 
-def expression_message(text: str) -> str | None:
+def foreign_expression_message(text: str) -> str | None:
     """Return a message about a time zone in the expression, or about a character that looks like a space; else None."""
-    if ZONE_PREFIX.match(text):
+    if ZONE_PREFIX_PATTERN.match(text):
         return _("“%(text)s”: the time zone is not part of the expression. Set the time zone of the schedule.") % {
             "text": text
         }
-    if found := INVISIBLE.search(text):
+    if found := INVISIBLE_SPACE_PATTERN.search(text):
         return _("The expression contains the invisible character U+%(code)04X. Replace it with an ordinary space.") % {
             "code": ord(found[0])
         }
@@ -49,16 +51,16 @@ def expression_message(text: str) -> str | None:
     return None
 
 
-def random_message(part: str, field: NamedField) -> str:
+def random_time_message(part: str, field: NamedField) -> str:
     return _(
         "“%(part)s” (hashed or random times) is not supported: give the %(field)s as in “%(example)s”, "
         "and spread jobs by their jitter."
     ) % {"part": part, "field": field.name, "example": field.example}
 
 
-def part_message(part: str, position: int) -> str | None:
+def foreign_part_message(part: str, position: int) -> str | None:
     """Return a message about a part of a field that is valid in another scheduler; None if it is not known there."""
-    if position == WEEKDAY_POSITION and (match := LAST_WEEKDAY.match(part)):
+    if position == WEEKDAY_POSITION and (match := LAST_WEEKDAY_PATTERN.match(part)):
         day = (
             WEEKDAY_ABBREVIATIONS.index(match[1].lower())
             if match[1].lower() in WEEKDAY_ABBREVIATIONS
@@ -71,16 +73,16 @@ def part_message(part: str, position: int) -> str | None:
         }
     if position != DAY_POSITION:
         return None
-    if match := DAYS_BEFORE_LAST.match(part):
+    if match := DAYS_BEFORE_LAST_PATTERN.match(part):
         return _(
             "“%(part)s” is not supported in a cron expression: use the frequency “monthly” with “bymonthday:-%(n)d”."
         ) % {"part": part, "n": int(match[1]) + 1}
-    if LAST_WORKING_DAY.match(part):
+    if LAST_WORKING_DAY_PATTERN.match(part):
         return _(
             "“%(part)s” (last working day) is not supported in a cron expression: use the frequency “monthly” with "
             "“byweekday:mo,tu,we,th,fr;bysetpos:-1”."
         ) % {"part": part}
-    if NEAREST_WORKING_DAY.search(part):
+    if NEAREST_WORKING_DAY_PATTERN.search(part):
         return _("“%(part)s”: “W” is allowed with a single day of the month (1 to 31) only, as in “0 9 15W * *”.") % {
             "part": part
         }

@@ -30,22 +30,22 @@ def month_names(numbers: Sequence[int]) -> str:
     return join_words(MONTHS[number] for number in numbers)
 
 
-def clock_time(hour: int, minute: int, second: int = 0) -> str:
+def format_clock_time(hour: int, minute: int, second: int = 0) -> str:
     return f"{hour:02}:{minute:02}:{second:02}" if second else f"{hour:02}:{minute:02}"
 
 
-def at_times(hours: Sequence[int], minutes: Sequence[int], seconds: Sequence[int]) -> str | None:
+def times_phrase(hours: Sequence[int], minutes: Sequence[int], seconds: Sequence[int]) -> str | None:
     if len(hours) * len(minutes) * len(seconds) > MAX_LISTED:
         return None
-    times = [clock_time(hour, minute, second) for hour in hours for minute in minutes for second in seconds]
+    times = [format_clock_time(hour, minute, second) for hour in hours for minute in minutes for second in seconds]
     return _("at %(times)s") % {"times": join_words(times)}
 
 
-def date_and_time(value: dt.datetime) -> str:
-    return f"{value:%Y-%m-%d} {clock_time(value.hour, value.minute, value.second)}"
+def format_date_and_time(value: dt.datetime) -> str:
+    return f"{value:%Y-%m-%d} {format_clock_time(value.hour, value.minute, value.second)}"
 
 
-def every_interval(frequency: str, n: int) -> str:
+def interval_phrase(frequency: str, n: int) -> str:
     texts = {
         Frequency.YEARLY: ngettext("every year", "every %(n)d years", n),
         Frequency.MONTHLY: ngettext("every month", "every %(n)d months", n),
@@ -58,7 +58,7 @@ def every_interval(frequency: str, n: int) -> str:
     return texts[Frequency(frequency)] % {"n": n} if n != 1 else texts[Frequency(frequency)]
 
 
-def on_monthdays(days: Sequence[int], of_months: Sequence[int] = ()) -> str | None:
+def monthdays_phrase(days: Sequence[int], of_months: Sequence[int] = ()) -> str | None:
     """“on day 1 of the month”; -1 is the last day. None: there is no simple phrase."""
     if len(of_months) == 1 and all(day > 0 for day in days):
         return _("on %(days)s %(month)s") % {"days": join_words(days), "month": month_names(of_months)}
@@ -72,7 +72,7 @@ def on_monthdays(days: Sequence[int], of_months: Sequence[int] = ()) -> str | No
     return _add_months(text, of_months)
 
 
-def on_weekdays(days: Sequence[tuple[int, int]], of_months: Sequence[int] = ()) -> str | None:
+def weekdays_phrase(days: Sequence[tuple[int, int]], of_months: Sequence[int] = ()) -> str | None:
     """“on Monday”. ``days``: a weekday and its number in the month, 0 for every one. None: no simple phrase."""
     plain = [day for day, nth in days if not nth]
     counted = [_nth_weekday(day, nth) for day, nth in sorted(days, key=lambda pair: pair[1] % 100) if nth]
@@ -94,7 +94,7 @@ def _nth_weekday(day: int, nth: int) -> str | None:
     return texts[nth] % {"day": weekday_name(day)} if nth in texts else None
 
 
-def every_weekday(days: Sequence[int]) -> str:
+def every_weekday_phrase(days: Sequence[int]) -> str:
     """“every Monday and Friday”; days of the week that follow each other are named as a span."""
     return _("every %(days)s") % {"days": _weekday_span(days)}
 

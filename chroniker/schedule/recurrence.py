@@ -11,8 +11,8 @@ import datetime as dt
 from abc import ABC, abstractmethod
 from itertools import product
 
-from chroniker.schedule.day_sets import HORIZON_YEARS, LAST_YEAR, RuleDays, ordinal_of_new_year
-from chroniker.schedule.rrule_params import Params
+from chroniker.schedule.day_sets import MAX_SEARCH_YEARS, MAX_YEAR, RuleDays, ordinal_of_new_year
+from chroniker.schedule.rrule_params import RecurrenceParams
 from chroniker.schedule.spec import Frequency
 from chroniker.schedule.zones import SECOND
 
@@ -25,17 +25,17 @@ class RecurrenceRule(ABC):
     by_interval = False
     stride: dt.timedelta
 
-    def __init__(self, frequency: str, params: Params, anchor: dt.datetime) -> None:
+    def __init__(self, frequency: str, params: RecurrenceParams, anchor: dt.datetime) -> None:
         self.params = params
         self.anchor = anchor
-        self.days = _rule_days_of(frequency, params, anchor)
+        self.days = _make_rule_days(frequency, params, anchor)
         self._last: dt.datetime | None = None
 
     def first_at_or_after(self, wall_time: dt.datetime) -> dt.datetime | None:
         wall_time = max(wall_time, self.anchor)
-        if wall_time.year > LAST_YEAR:
+        if wall_time.year > MAX_YEAR:
             return None
-        found = self._first_time_from(wall_time, ordinal_of_new_year(min(wall_time.year + HORIZON_YEARS, LAST_YEAR)))
+        found = self._first_time_from(wall_time, ordinal_of_new_year(min(wall_time.year + MAX_SEARCH_YEARS, MAX_YEAR)))
         return found if found is not None and (self._last is None or found <= self._last) else None
 
     def last_before(self, wall_time: dt.datetime) -> dt.datetime | None:
@@ -82,7 +82,7 @@ class RecurrenceRule(ABC):
         """The first time at or after ``wall_time``, on a day before ``limit``."""
 
 
-def _rule_days_of(frequency: str, params: Params, anchor: dt.datetime) -> RuleDays:
+def _make_rule_days(frequency: str, params: RecurrenceParams, anchor: dt.datetime) -> RuleDays:
     """The days of a rule. Missing parts are taken from the anchor, as RFC 5545 defines."""
     bymonth, bymonthday, byweekday = params.bymonth, params.bymonthday, params.byweekday
     if not params.selects_days:
@@ -110,5 +110,5 @@ def absolute_second(wall_time: dt.datetime) -> int:
     return wall_time.toordinal() * DAY_SECONDS + second_of_day(wall_time)
 
 
-def moment_of(day: int, second: int) -> dt.datetime:
+def datetime_of_day_and_second(day: int, second: int) -> dt.datetime:
     return dt.datetime.fromordinal(day) + dt.timedelta(seconds=second)

@@ -26,7 +26,7 @@ MAX_COUNT = 10_000
 MAX_INTERVAL = 1_000_000
 
 
-class Key(NamedTuple):
+class ParameterRange(NamedTuple):
     low: int
     high: int
     negative: bool
@@ -35,23 +35,23 @@ class Key(NamedTuple):
 
 
 NUMBER_PARAMETERS = {
-    "bysetpos": Key(1, 366, True, "bysetpos:-1"),
-    "bymonth": Key(1, 12, False, "bymonth:1,7"),
-    "bymonthday": Key(1, 31, True, "bymonthday:1,-1"),
-    "byyearday": Key(1, 366, True, "byyearday:1,100"),
-    "byweekno": Key(1, 53, True, "byweekno:1,27"),
-    "byeaster": Key(0, 366, True, "byeaster:-2"),
-    "byhour": Key(0, 23, False, "byhour:7,8,9"),
-    "byminute": Key(0, 59, False, "byminute:0,30"),
-    "bysecond": Key(0, 59, False, "bysecond:0,30"),
+    "bysetpos": ParameterRange(1, 366, True, "bysetpos:-1"),
+    "bymonth": ParameterRange(1, 12, False, "bymonth:1,7"),
+    "bymonthday": ParameterRange(1, 31, True, "bymonthday:1,-1"),
+    "byyearday": ParameterRange(1, 366, True, "byyearday:1,100"),
+    "byweekno": ParameterRange(1, 53, True, "byweekno:1,27"),
+    "byeaster": ParameterRange(0, 366, True, "byeaster:-2"),
+    "byhour": ParameterRange(0, 23, False, "byhour:7,8,9"),
+    "byminute": ParameterRange(0, 59, False, "byminute:0,30"),
+    "bysecond": ParameterRange(0, 59, False, "bysecond:0,30"),
 }
-OTHER_KEYS = ("interval", "count", "byweekday", "wkst")
+OTHER_PARAMETERS = ("interval", "count", "byweekday", "wkst")
 #: Names in RFC 5545 for which dateutil uses other names.
-SYNONYMS = {"byday": "byweekday"}
+PARAMETER_SYNONYMS = {"byday": "byweekday"}
 
 
 @dataclass(frozen=True, slots=True)
-class Params:
+class RecurrenceParams:
     """Valid parameters. An empty tuple means that the parameter is missing."""
 
     interval: int = 1
@@ -78,7 +78,7 @@ class Params:
         return not (self.selects_days or self.bymonth or self.bysetpos or self.byhour or self.byminute or self.bysecond)
 
 
-def parse_params(frequency: str, text: str) -> Params:
+def parse_recurrence_params(frequency: str, text: str) -> RecurrenceParams:
     """The parameters in ``text``. Raises ``ScheduleError`` about the invalid one."""
     if len(text) > MAX_LENGTH:
         message = _("The parameters have %(n)d characters; at most %(max)d are allowed.")
@@ -93,7 +93,7 @@ def parse_params(frequency: str, text: str) -> Params:
                 _("“%(key)s” is given twice: write its values with commas, as in “byhour:7,8,9”.") % {"key": key}
             )
         found[key] = _parse_values(frequency, key, values)
-    return Params(**found)  # type: ignore[arg-type]  # _parse_values gives each key its type
+    return RecurrenceParams(**found)  # type: ignore[arg-type]  # _parse_values gives each key its type
 
 
 def _split_parameter(text: str) -> tuple[str, list[str]]:
@@ -102,8 +102,8 @@ def _split_parameter(text: str) -> tuple[str, list[str]]:
         raise _params_error(
             _("“%(text)s” is not a parameter: write “interval:15;byhour:7,8,9”.") % {"text": text.strip()}
         )
-    key = SYNONYMS.get(key, key)
-    if key not in NUMBER_PARAMETERS and key not in OTHER_KEYS:
+    key = PARAMETER_SYNONYMS.get(key, key)
+    if key not in NUMBER_PARAMETERS and key not in OTHER_PARAMETERS:
         raise _params_error(_unknown_key_message(key))
     return key, [value.strip() for value in values.split(",")]
 
@@ -121,7 +121,7 @@ def _unknown_key_message(key: str) -> str:
             "key": key,
             "field": instead[key],
         }
-    known = [*OTHER_KEYS, *NUMBER_PARAMETERS]
+    known = [*OTHER_PARAMETERS, *NUMBER_PARAMETERS]
     near = difflib.get_close_matches(key, known, n=1, cutoff=0.5)
     hint = (
         _("did you mean “%(near)s”?") % {"near": near[0]}

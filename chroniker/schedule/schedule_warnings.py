@@ -10,15 +10,15 @@ from chroniker.exceptions import ScheduleError
 from chroniker.schedule.cron_parser import FIELDS, TIME_FIELDS, expand_part
 from chroniker.schedule.cron_rule import CronDays, CronRule, parse_cron_rule
 from chroniker.schedule.day_sets import RuleDays
-from chroniker.schedule.rrule_params import parse_params
-from chroniker.schedule.spec import Frequency, Spec
+from chroniker.schedule.rrule_params import parse_recurrence_params
+from chroniker.schedule.spec import Frequency, ScheduleSpec
 from chroniker.schedule.timeline import DEFAULT_ANCHOR, validate
 from chroniker.schedule.zones import zone
 
 LEAP_YEAR = 2000
 
 
-def warnings(spec: Spec) -> list[str]:
+def warnings(spec: ScheduleSpec) -> list[str]:
     """Sentences to show beside the preview. Empty for a schedule that is not valid; see ``validate``."""
     try:
         validate(spec)
@@ -74,10 +74,10 @@ def _step_warnings(position: int, part: str) -> Iterator[str]:
         }
 
 
-def _short_month_warnings(spec: Spec) -> Iterator[str]:
+def _short_month_warnings(spec: ScheduleSpec) -> Iterator[str]:
     if spec.frequency not in (Frequency.MONTHLY, Frequency.YEARLY):
         return
-    params = parse_params(str(spec.frequency), spec.params)
+    params = parse_recurrence_params(str(spec.frequency), spec.params)
     start = DEFAULT_ANCHOR if spec.starts_at is None else spec.starts_at.astimezone(zone(spec.timezone))
     days = params.bymonthday or (() if params.selects_days else (start.day,))
     may_skip = spec.frequency == Frequency.MONTHLY or (params.bymonth or (start.month,)) == (2,)

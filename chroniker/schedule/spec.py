@@ -42,7 +42,7 @@ class DstFold(TextChoices):
 
 
 @dataclass(frozen=True, slots=True)
-class Spec:
+class ScheduleSpec:
     """One schedule. Not validated here; see ``timeline.validate``. The frequency MANUAL has no instants.
 
     ``starts_at`` and ``ends_at`` limit every frequency, both included. ``starts_at`` is also the anchor of recurrence

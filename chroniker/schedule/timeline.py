@@ -13,10 +13,10 @@ from django.utils.translation import gettext as _
 from chroniker.exceptions import ScheduleError
 from chroniker.schedule import dst
 from chroniker.schedule.calendar_rule import CalendarRule
-from chroniker.schedule.clock_rule import UNIT_SECONDS, ClockRule
+from chroniker.schedule.clock_rule import UNIT_SECONDS, SubdailyRule
 from chroniker.schedule.cron_rule import parse_cron_rule
-from chroniker.schedule.rrule_params import Params, parse_params
-from chroniker.schedule.spec import DstFold, DstGap, Frequency, Spec
+from chroniker.schedule.rrule_params import RecurrenceParams, parse_recurrence_params
+from chroniker.schedule.spec import DstFold, DstGap, Frequency, ScheduleSpec
 from chroniker.schedule.zones import SECOND, offset_at, zone
 
 #: Anchor of recurrence rules without ``starts_at``: a Monday, and the first day of a month and a year.
@@ -26,9 +26,9 @@ DEFAULT_ANCHOR = dt.datetime(2001, 1, 1)
 class Timeline(Protocol):
     """Instants as UTC without tzinfo, before ``starts_at`` and ``ends_at`` are applied."""
 
-    def first_after(self, moment: dt.datetime) -> dt.datetime | None: ...
+    def first_instant_after(self, moment: dt.datetime) -> dt.datetime | None: ...
 
-    def last_until(self, moment: dt.datetime) -> dt.datetime | None: ...
+    def last_instant_until(self, moment: dt.datetime) -> dt.datetime | None: ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,11 +39,11 @@ class WallClockTimeline:
     zone: ZoneInfo
     policy: dst.ClockChangePolicy
 
-    def first_after(self, moment: dt.datetime) -> dt.datetime | None:
-        return dst.first_after(self.rule, self.zone, self.policy, moment)
+    def first_instant_after(self, moment: dt.datetime) -> dt.datetime | None:
+        return dst.first_instant_after(self.rule, self.zone, self.policy, moment)
 
-    def last_until(self, moment: dt.datetime) -> dt.datetime | None:
-        return dst.last_until(self.rule, self.zone, self.policy, moment)
+    def last_instant_until(self, moment: dt.datetime) -> dt.datetime | None:
+        return dst.last_instant_until(self.rule, self.zone, self.policy, moment)
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,10 +54,10 @@ class IntervalTimeline:
     step: dt.timedelta
     count: int | None
 
-    def first_after(self, moment: dt.datetime) -> dt.datetime | None:
+    def first_instant_after(self, moment: dt.datetime) -> dt.datetime | None:
         return self._moment_after(max(0, (moment - self.anchor) // self.step + 1))
 
-    def last_until(self, moment: dt.datetime) -> dt.datetime | None:
+    def last_instant_until(self, moment: dt.datetime) -> dt.datetime | None:
         steps = (moment - self.anchor) // self.step
         return self._moment_after(steps if self.count is None else min(steps, self.count - 1))
 
@@ -71,10 +71,10 @@ class IntervalTimeline:
 class OnceTimeline:
     at: dt.datetime
 
-    def first_after(self, moment: dt.datetime) -> dt.datetime | None:
+    def first_instant_after(self, moment: dt.datetime) -> dt.datetime | None:
         return self.at if self.at > moment else None
 
-    def last_until(self, moment: dt.datetime) -> dt.datetime | None:
+    def last_instant_until(self, moment: dt.datetime) -> dt.datetime | None:
         return self.at if self.at <= moment else None
 
 
@@ -82,15 +82,16 @@ class OnceTimeline:
 class EmptyTimeline:
     """Has no instants: the job is started by something else than a schedule."""
 
-    def first_after(self, moment: dt.datetime) -> dt.datetime | None:
+    def first_instant_after(self, moment: dt.datetime) -> dt.datetime | None:
         return None
 
-    def last_until(self, moment: dt.datetime) -> dt.datetime | None:
+    def last_instant_until(self, moment: dt.datetime) -> dt.datetime | None:
         return None
 
 
-def validate(spec: Spec) -> None:
-    """Raises ``ScheduleError`` with the name of the invalid field. A valid schedule never makes ``next_after`` raise.
+def validate(spec: ScheduleSpec) -> None:
+    """Raises ``ScheduleError`` with the name of the invalid field. With a valid schedule, ``next_instant_after`` never
+    raises.
 
     A schedule whose last instant has passed is valid. A schedule that can never fire is invalid, unless it is MANUAL.
     """
@@ -99,24 +100,24 @@ def validate(spec: Spec) -> None:
         raise ScheduleError("ends_at", _("The end is before the start, so the schedule never fires."))
 
 
-def next_after(spec: Spec, instant: dt.datetime) -> dt.datetime | None:
+def next_instant_after(spec: ScheduleSpec, instant: dt.datetime) -> dt.datetime | None:
     """The first instant later than ``instant``, in UTC, or None if there is none.
 
     Raises ``ScheduleError`` if the schedule is not valid. Instants more than a hundred years ahead are not found. No
     instant is earlier than 1970.
     """
     span = parse_schedule(spec)
-    found = span.timeline.first_after(max(_to_naive_utc(instant), span.first - dst.MICROSECOND))
+    found = span.timeline.first_instant_after(max(_to_naive_utc(instant), span.first - dst.MICROSECOND))
     return found.replace(tzinfo=dt.UTC) if found is not None and found <= span.last else None
 
 
-def latest_until(spec: Spec, instant: dt.datetime) -> dt.datetime | None:
+def latest_instant_until(spec: ScheduleSpec, instant: dt.datetime) -> dt.datetime | None:
     """The last instant that is not later than ``instant``, in UTC, or None if there is none.
 
-    The cost does not depend on the age of the schedule. Finds the same instants as ``next_after``.
+    The cost does not depend on the age of the schedule. Finds the same instants as ``next_instant_after``.
     """
     span = parse_schedule(spec)
-    found = span.timeline.last_until(min(_to_naive_utc(instant), span.last))
+    found = span.timeline.last_instant_until(min(_to_naive_utc(instant), span.last))
     return found.replace(tzinfo=dt.UTC) if found is not None and found >= span.first else None
 
 
@@ -127,25 +128,27 @@ class ParsedSchedule(NamedTuple):
 
 
 @lru_cache(maxsize=8192)
-def parse_schedule(spec: Spec) -> ParsedSchedule:
+def parse_schedule(spec: ScheduleSpec) -> ParsedSchedule:
     """The parsed schedule and its limits. Raises ``ScheduleError`` if it is not valid."""
     first = _start_moment(spec) or dst.INSTANT_RANGE_START
-    last = dst.INSTANT_RANGE_END - dst.MICROSECOND if spec.ends_at is None else _checked_moment("ends_at", spec.ends_at)
-    return ParsedSchedule(timeline_of(spec), first, last)
+    last = (
+        dst.INSTANT_RANGE_END - dst.MICROSECOND if spec.ends_at is None else _validate_moment("ends_at", spec.ends_at)
+    )
+    return ParsedSchedule(make_timeline(spec), first, last)
 
 
-def timeline_of(spec: Spec) -> Timeline:
+def make_timeline(spec: ScheduleSpec) -> Timeline:
     """The instants of the schedule without its limits. Raises ``ScheduleError`` if it is not valid."""
-    tz, policy = zone(spec.timezone), _policy(spec.dst_gap, spec.dst_fold)
+    tz, policy = zone(spec.timezone), _make_policy(spec.dst_gap, spec.dst_fold)
     if spec.frequency == Frequency.ONCE:
         if spec.run_at is None:
             raise ScheduleError("run_at", _("A schedule that runs once needs the date and time of its run."))
-        return OnceTimeline(_checked_moment("run_at", spec.run_at))
+        return OnceTimeline(_validate_moment("run_at", spec.run_at))
     if spec.frequency == Frequency.MANUAL:
         return EmptyTimeline()
     if spec.frequency == Frequency.CRON:
         rule: dst.WallRule = parse_cron_rule(spec.cron)
-        return WallClockTimeline(rule, tz, dst.REAL_TIME if rule.by_interval else policy)
+        return WallClockTimeline(rule, tz, dst.REAL_TIME_POLICY if rule.by_interval else policy)
     if spec.frequency not in Frequency.values:
         message = _("“%(name)s” is not a frequency. Choose one of %(known)s.")
         raise ScheduleError("frequency", message % {"name": spec.frequency, "known": ", ".join(Frequency.values)})
@@ -153,7 +156,7 @@ def timeline_of(spec: Spec) -> Timeline:
 
 
 @lru_cache(maxsize=64)
-def _policy(gap: str, fold: str) -> dst.ClockChangePolicy:
+def _make_policy(gap: str, fold: str) -> dst.ClockChangePolicy:
     for field, value, known in (("dst_gap", gap, DstGap.values), ("dst_fold", fold, DstFold.values)):
         if value not in known:
             raise ScheduleError(
@@ -173,7 +176,7 @@ def _recurring_timeline(
         step = dt.timedelta(seconds=UNIT_SECONDS[Frequency(frequency)] * params.interval)
         return IntervalTimeline(start or DEFAULT_ANCHOR - offset_at(tz, DEFAULT_ANCHOR), step, params.count)
     anchor = DEFAULT_ANCHOR if start is None else start + offset_at(tz, start)
-    rule = (ClockRule if frequency in UNIT_SECONDS else CalendarRule)(frequency, params, anchor)
+    rule = (SubdailyRule if frequency in UNIT_SECONDS else CalendarRule)(frequency, params, anchor)
     rule.compute_last_time()
     if rule.first_at_or_after(anchor) is None:
         raise ScheduleError(
@@ -181,19 +184,19 @@ def _recurring_timeline(
             _("“%(text)s” never fires, counted from its start. Write it for example as “interval:2;byhour:7,8”.")
             % {"text": text},
         )
-    return WallClockTimeline(rule, tz, dst.REAL_TIME if rule.by_interval else policy)
+    return WallClockTimeline(rule, tz, dst.REAL_TIME_POLICY if rule.by_interval else policy)
 
 
 @lru_cache(maxsize=4096)
-def _parse_params_cached(frequency: str, text: str) -> Params:
-    return parse_params(frequency, text)
+def _parse_params_cached(frequency: str, text: str) -> RecurrenceParams:
+    return parse_recurrence_params(frequency, text)
 
 
-def _start_moment(spec: Spec) -> dt.datetime | None:
-    return None if spec.starts_at is None else _checked_moment("starts_at", spec.starts_at).replace(microsecond=0)
+def _start_moment(spec: ScheduleSpec) -> dt.datetime | None:
+    return None if spec.starts_at is None else _validate_moment("starts_at", spec.starts_at).replace(microsecond=0)
 
 
-def _checked_moment(field: str, value: dt.datetime) -> dt.datetime:
+def _validate_moment(field: str, value: dt.datetime) -> dt.datetime:
     if value.tzinfo is None:
         raise ScheduleError(
             field, _("“%(value)s” has no time zone; write it like 2026-03-29T02:30+01:00.") % {"value": value}

@@ -12,11 +12,11 @@ from django.utils.translation import gettext as _
 from chroniker.escaping import shortened
 
 #: Names that ZoneInfo accepts but that mean something else on each host.
-HOST_DEPENDENT = frozenset({"localtime", "posixrules", "Factory"})
-DEFAULT_EXAMPLE = "Europe/Paris"
+HOST_DEPENDENT_ZONE_NAMES = frozenset({"localtime", "posixrules", "Factory"})
+EXAMPLE_ZONE = "Europe/Paris"
 
 #: Abbreviations are ambiguous (IST, CST), change with the season and are mostly unknown to ZoneInfo.
-ABBREVIATIONS = {
+ZONE_ABBREVIATIONS = {
     "Europe/Paris": "cest",
     "Europe/Berlin": "mez mesz",
     "Europe/London": "bst",
@@ -45,7 +45,7 @@ ABBREVIATIONS = {
     "Pacific/Auckland": "nzst nzdt",
 }
 #: Large cities that have no zone of their own.
-CITIES = {
+CITIES_BY_ZONE = {
     "Europe/Berlin": "munich muenchen frankfurt hamburg cologne bonn",
     "Europe/Zurich": "geneva basel bern",
     "Europe/Rome": "milan naples turin florence",
@@ -72,21 +72,21 @@ CITIES = {
     "Australia/Sydney": "canberra",
     "Pacific/Auckland": "wellington",
 }
-FIXED_OFFSET = re.compile(r"(?:utc|gmt|z)?\s*([+-])\s*(\d{1,2})(?::?(\d{2}))?", re.IGNORECASE | re.ASCII)
+FIXED_OFFSET_PATTERN = re.compile(r"(?:utc|gmt|z)?\s*([+-])\s*(\d{1,2})(?::?(\d{2}))?", re.IGNORECASE | re.ASCII)
 
 
 def unknown_zone_message(name: object) -> str:
     """Return a message that says why this name is not usable as a time zone, with an example of a usable name."""
     text = str(name)[:64].strip()
     quoted = {"name": shortened(str(name))}
-    if text in HOST_DEPENDENT:
+    if text in HOST_DEPENDENT_ZONE_NAMES:
         return _("“%(name)s” can mean another time zone on each host; write the region, for example “%(example)s”.") % {
             **quoted,
-            "example": DEFAULT_EXAMPLE,
+            "example": EXAMPLE_ZONE,
         }
-    if match := FIXED_OFFSET.fullmatch(text):
+    if match := FIXED_OFFSET_PATTERN.fullmatch(text):
         return _fixed_offset_message(quoted["name"], match)
-    if example := _zone_of_word(text.lower(), ABBREVIATIONS):
+    if example := _zone_of_word(text.lower(), ZONE_ABBREVIATIONS):
         return _("“%(name)s” is an abbreviation, not a time zone; write the region, for example “%(example)s”.") % {
             **quoted,
             "example": example,
@@ -102,13 +102,13 @@ def _fixed_offset_message(name: str, match: re.Match[str]) -> str:
     if minutes != "00" or not -12 <= int(f"{sign}{hours}") <= 14:
         return _("“%(name)s” is an offset, not a time zone; write the region, for example “%(example)s”.") % {
             "name": name,
-            "example": DEFAULT_EXAMPLE,
+            "example": EXAMPLE_ZONE,
         }
     inverse = "-" if sign == "+" else "+"
     return _(
         "“%(name)s” is an offset, not a time zone; write the region, for example “%(example)s”, or “%(fixed)s” for "
         "this offset all year (the sign in this name is reversed)."
-    ) % {"name": name, "example": DEFAULT_EXAMPLE, "fixed": f"Etc/GMT{inverse}{hours}"}
+    ) % {"name": name, "example": EXAMPLE_ZONE, "fixed": f"Etc/GMT{inverse}{hours}"}
 
 
 def is_known_zone(name: str) -> bool:
@@ -121,10 +121,10 @@ def _nearest_zone(text: str) -> str:
         return known[text.lower()]
     city = re.sub(r"[\s-]+", "_", text.rpartition("/")[2].lower())
     by_city = {lower.rpartition("/")[2]: name for lower, name in known.items() if "/" in lower}
-    if found := _zone_of_word(city, CITIES) or by_city.get(city):
+    if found := _zone_of_word(city, CITIES_BY_ZONE) or by_city.get(city):
         return found
     near = difflib.get_close_matches(text.lower(), known, n=1)
-    return known[near[0]] if near else DEFAULT_EXAMPLE
+    return known[near[0]] if near else EXAMPLE_ZONE
 
 
 def _zone_of_word(word: str, table: dict[str, str]) -> str | None:

@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from chroniker.exceptions import ScheduleError
-from chroniker.schedule.zone_suggestions import HOST_DEPENDENT, unknown_zone_message
+from chroniker.schedule.zone_suggestions import HOST_DEPENDENT_ZONE_NAMES, unknown_zone_message
 
 DAY = dt.timedelta(days=1)
 SECOND = dt.timedelta(seconds=1)
@@ -39,7 +39,7 @@ class OffsetPeriod(NamedTuple):
 def zone(name: str) -> zoneinfo.ZoneInfo:
     """The zone with this name. Raises ``ScheduleError`` with a suggestion if it does not exist."""
     try:
-        if name and name not in HOST_DEPENDENT:
+        if name and name not in HOST_DEPENDENT_ZONE_NAMES:
             return zoneinfo.ZoneInfo(name)
     # ZoneInfo uses the name as a path. The exception depends on its fault: not found, a directory, too long, …
     except (LookupError, ValueError, OSError, TypeError, AttributeError):
@@ -53,7 +53,7 @@ def offset_at(tz: dt.tzinfo, moment: dt.datetime) -> dt.timedelta:
     return offset
 
 
-def to_wall(tz: dt.tzinfo, moment: dt.datetime) -> dt.datetime:
+def to_wall_time(tz: dt.tzinfo, moment: dt.datetime) -> dt.datetime:
     """The wall-clock time in this zone at this moment. ``moment`` must have a time zone."""
     return moment.astimezone(tz).replace(tzinfo=None, fold=0)
 

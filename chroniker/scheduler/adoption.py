@@ -14,7 +14,7 @@ from chroniker.models import Action, AuditEntry, Backfill, JobState, Outbox, Run
 from chroniker.reasons import Code
 
 #: Added to the token of each job. The original database starts fewer runs of a job before a person notices the copy.
-RAISE_BY = 1_000_000
+TOKEN_INCREASE = 1_000_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,10 +53,10 @@ def adopt_database(requested_by: str, choices: AdoptionChoices) -> None:
     now, ids = database_now(), list(JobState.objects.order_by("pk").values_list("pk", flat=True))
     portions = [ids[start : start + settings.batch_size] for start in range(0, len(ids), settings.batch_size)]
     for portion in portions:
-        lifecycle.adopt_jobs(portion, now, raise_tokens_by=RAISE_BY, skip_missed=choices.skip_missed)
+        lifecycle.adopt_jobs(portion, now, raise_tokens_by=TOKEN_INCREASE, skip_missed=choices.skip_missed)
     if choices.skip_missed:  # after all jobs: a retry that was cancelled above may have started another job
         for portion in portions:
-            lifecycle.pass_over_waiting_activations(portion, Code.ADOPTED)
+            lifecycle.end_activations_without_run(portion, Code.ADOPTED)
     installation.adopt_database()
     details = ", ".join(name for name in choices.__slots__ if getattr(choices, name))
     AuditEntry.objects.record(requested_by, Action.ADOPTED, [Switch(pk=pauses.ALL)], details=details)

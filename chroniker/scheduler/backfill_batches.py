@@ -16,7 +16,7 @@ from chroniker.models.job import fetch_closed_times
 logger = logging.getLogger(__name__)
 
 
-def with_open_backfills(states: Sequence[JobState], now: dt.datetime) -> list[JobState]:
+def load_open_backfills(states: Sequence[JobState], now: dt.datetime) -> list[JobState]:
     """Return the states for which a plan can be computed, each with its ``open_backfill``. At most three statements.
 
     If the schedule of a backfill raises an error, the backfill is ended with this error. If only this host cannot

@@ -13,11 +13,11 @@ from chroniker import lifecycle
 from chroniker.clock.database_clock import database_now
 from chroniker.eligibility import backfill_instants
 from chroniker.eligibility.backfill_instants import (
-    MOST_LOOKED_AT,
+    MAX_INSTANTS_PER_PASS,
     TICK,
-    DecidedInstant,
     InstantWindow,
-    instant_needs_run,
+    InstantWithResult,
+    does_instant_need_run,
 )
 from chroniker.exceptions import BackfillRefused, ClaimRefused, ScheduleError
 from chroniker.models import OPEN, Backfill, Job, JobState, OnFailure, Run, Which
@@ -26,9 +26,9 @@ from chroniker.schedule import Frequency
 from chroniker.scheduler import manual_runs, stopping
 
 #: The most instants of one backfill. Instants that get no run are counted too.
-MOST_INSTANTS = 10_000
+MAX_BACKFILL_INSTANTS = 10_000
 #: An earlier year is taken for a typing error. Times in the year 1 cannot be converted to all time zones.
-FIRST_YEAR = 1970
+EARLIEST_BACKFILL_YEAR = 1970
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,15 +44,15 @@ class BackfillRequest:
     args: str | None = None
     note: str = ""
 
-    def wants(self, each: DecidedInstant) -> bool:
-        return instant_needs_run(self.which, each.result, include_unknown=self.include_unknown)
+    def wants(self, each: InstantWithResult) -> bool:
+        return does_instant_need_run(self.which, each.result, include_unknown=self.include_unknown)
 
 
 @dataclass(frozen=True, slots=True)
 class Preview:
     """Each instant of the range with its result in the stored runs, and the number of instants that get a run."""
 
-    decided: list[DecidedInstant]
+    decided: list[InstantWithResult]
     planned: int
     usual_seconds: float | None  #: of one run
 
@@ -64,9 +64,9 @@ class Preview:
 
 def preview_backfill(requested: BackfillRequest) -> Preview:
     """Return what the backfill would run now. Raises ``BackfillRefused`` with the reason if it cannot be created."""
-    state = _booked_state(requested.job)
+    state = _book_and_read_state(requested.job)
     _refuse_wrong_choices(requested)
-    decided = _decide_instants(requested.job, _instants_of_range(requested, state))
+    decided = _match_instants_with_results(requested.job, _find_instants_in_range(requested, state))
     planned = sum(requested.wants(each) for each in decided)
     most = requested.job.maximum_log_entries
     if 0 < most < planned:
@@ -83,7 +83,8 @@ def request_backfill(requested: BackfillRequest, requested_by: str) -> Backfill:
     expected = preview_backfill(requested)
     if not expected.planned:
         raise BackfillRefused(
-            _("Nothing to run: no scheduled time of the range needs a run. %(hint)s") % _hint_about_unknown(requested)
+            _("Nothing to run: no scheduled time of the range needs a run. %(hint)s")
+            % _hint_about_unrecorded_instants(requested)
         )
     return lifecycle.add_backfill(
         Backfill(
@@ -113,11 +114,11 @@ def cancel_backfill(backfill_id: UUID | str, cancelled_by: str, *, stop_run: boo
     return was_open
 
 
-def _booked_state(job: Job) -> JobState:
+def _book_and_read_state(job: Job) -> JobState:
     if job.frequency in (Frequency.ONCE, Frequency.MANUAL):
         raise BackfillRefused(_("The job has no repeating schedule: run it by hand for its scheduled time instead."))
     if not Job.objects.filter(pk=job.pk, edited_at=None, state__isnull=False).exists():
-        lifecycle.book_jobs([job.pk], database_now())
+        lifecycle.book_next_instants([job.pk], database_now())
         job.refresh_from_db()
     return JobState.objects.get(pk=job.pk)
 
@@ -134,26 +135,30 @@ def _refuse_wrong_choices(requested: BackfillRequest) -> None:
             raise BackfillRefused(str(refusal)) from refusal
 
 
-def _instants_of_range(requested: BackfillRequest, state: JobState) -> list[dt.datetime]:
+def _find_instants_in_range(requested: BackfillRequest, state: JobState) -> list[dt.datetime]:
     """Return the instants of the range outside blackouts. Refuses a range that the schedule has not yet covered."""
     for moment in (requested.first, requested.last):
         if moment.utcoffset() is None:
             raise ValueError(f"{moment} has no time zone")
     if requested.first > requested.last:
         raise BackfillRefused(_("The range ends before it begins."))
-    if requested.first.year < FIRST_YEAR:
-        raise BackfillRefused(_("The range begins before the year %(year)d.") % {"year": FIRST_YEAR})
+    if requested.first.year < EARLIEST_BACKFILL_YEAR:
+        raise BackfillRefused(_("The range begins before the year %(year)d.") % {"year": EARLIEST_BACKFILL_YEAR})
     if requested.last > database_now():
         raise BackfillRefused(_("The range ends in the future; a backfill is for the past."))
     try:
-        found, until, is_all = backfill_instants.instants_outside_blackouts(
-            requested.job.spec, requested.job.closed_times, requested.first - TICK, requested.last, MOST_INSTANTS
+        found, until, is_all = backfill_instants.compute_instants_outside_blackouts(
+            requested.job.spec,
+            requested.job.closed_times,
+            requested.first - TICK,
+            requested.last,
+            MAX_BACKFILL_INSTANTS,
         )
     except ScheduleError as error:
         raise BackfillRefused(_("Schedule error: %(error)s") % {"error": error}) from error
     if not is_all:
         text = _("The range has more than %(most)d scheduled times; make it shorter.")
-        raise BackfillRefused(text % {"most": MOST_INSTANTS})
+        raise BackfillRefused(text % {"most": MAX_BACKFILL_INSTANTS})
     if not found:
         raise BackfillRefused(_("The range has no scheduled time outside blackouts."))
     if state.covered_until is None or until > state.covered_until:
@@ -164,17 +169,17 @@ def _instants_of_range(requested: BackfillRequest, state: JobState) -> list[dt.d
     return found
 
 
-def _decide_instants(job: Job, instants: list[dt.datetime]) -> list[DecidedInstant]:
-    """Needs one statement for each ``MOST_LOOKED_AT`` instants, or for fewer if one statement decides fewer."""
-    decided: list[DecidedInstant] = []
+def _match_instants_with_results(job: Job, instants: list[dt.datetime]) -> list[InstantWithResult]:
+    """Needs one statement for each ``MAX_INSTANTS_PER_PASS`` instants, or for fewer if one statement decides fewer."""
+    decided: list[InstantWithResult] = []
     while len(decided) < len(instants):
-        window = InstantWindow(job.pk, instants[len(decided) : len(decided) + MOST_LOOKED_AT])
+        window = InstantWindow(job.pk, instants[len(decided) : len(decided) + MAX_INSTANTS_PER_PASS])
         given = backfill_instants.read_instant_results([window])[job.pk]
-        decided += [DecidedInstant(*each) for each in zip(window.instants, given, strict=False)]
+        decided += [InstantWithResult(*each) for each in zip(window.instants, given, strict=False)]
     return decided
 
 
-def _hint_about_unknown(requested: BackfillRequest) -> dict[str, str]:
+def _hint_about_unrecorded_instants(requested: BackfillRequest) -> dict[str, str]:
     if requested.include_unknown or requested.which == Which.ALL:
         return {"hint": ""}
     return {"hint": _("Those without a record are left out unless you include them.")}

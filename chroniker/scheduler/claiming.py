@@ -14,14 +14,14 @@ from chroniker.clock import jump_detection
 from chroniker.conf import settings
 from chroniker.eligibility import dependencies, due, waiting_activations
 from chroniker.eligibility.claim_kinds import BACKFILL, TICK_KINDS, ClaimKind
-from chroniker.eligibility.dependencies import Scope
+from chroniker.eligibility.dependencies import DependencyScope
 from chroniker.lifecycle import claim_plan
 from chroniker.models import EVERY_HOST, Activation, JobState, Run
 from chroniker.models.job import fetch_closed_times
 from chroniker.process.kernel import host_clock
 from chroniker.reasons import Code, Reason
 from chroniker.scheduler import dispatch, retention
-from chroniker.scheduler.backfill_batches import with_open_backfills
+from chroniker.scheduler.backfill_batches import load_open_backfills
 from chroniker.scheduler.stopping import stop_runs
 from chroniker.scheduler.tick_result import TickResult
 
@@ -29,10 +29,10 @@ logger = logging.getLogger(__name__)
 
 #: A pass begins no further batch of a kind after this time, so that a long backlog does not delay expiry and
 #: redispatch.
-TIME_BOX = dt.timedelta(seconds=30)
+TIME_LIMIT_PER_PASS = dt.timedelta(seconds=30)
 
 #: After this many consecutive full batches without a claim, this process leaves the rest to other claimers.
-MOST_LOST_BATCHES = 3
+MAX_BATCHES_WITHOUT_CLAIM = 3
 
 ClockFunction = Callable[[], dt.datetime]
 
@@ -67,7 +67,9 @@ def stop_runs_to_replace(now: dt.datetime, only_jobs: Collection[int] | None) ->
 
     Returns whether there were such runs, in a blackout or not.
     """
-    leases = list(due.leases_to_replace(now, only_jobs).select_related("job__state")[: settings.batch_size])
+    leases = list(
+        due.find_leases_of_runs_to_replace(now, only_jobs).select_related("job__state")[: settings.batch_size]
+    )
     fetch_closed_times(lease.job for lease in leases)
     for lease in leases:
         lease.job.state.job = lease.job
@@ -78,7 +80,7 @@ def stop_runs_to_replace(now: dt.datetime, only_jobs: Collection[int] | None) ->
 
 def _is_in_blackout(state: JobState, now: dt.datetime) -> bool:
     try:
-        return claim_plan.all_due_in_blackout(state, now)
+        return claim_plan.are_all_due_instants_in_blackouts(state, now)
     except Exception:  # an error of one schedule affects this job only; the plan is computed next and suspends the job
         logger.exception("Cannot compute whether a blackout holds job %s.", state.pk)
         return False
@@ -88,7 +90,10 @@ def _claim_jobs_of_kind(
     kind: ClaimKind, result: TickResult, clock: ClockFunction, only_jobs: Collection[int] | None, check_groups: bool
 ) -> Iterator[list[Run]]:
     began, lost_batches = host_clock.monotonic(), 0
-    while lost_batches < MOST_LOST_BATCHES and host_clock.monotonic() - began < TIME_BOX.total_seconds():
+    while (
+        lost_batches < MAX_BATCHES_WITHOUT_CLAIM
+        and host_clock.monotonic() - began < TIME_LIMIT_PER_PASS.total_seconds()
+    ):
         now = clock()
         found = due.read_due_states(
             kind, now, only_jobs, check_groups=check_groups, limit=settings.batch_size + 1
@@ -96,11 +101,11 @@ def _claim_jobs_of_kind(
         states = found[: settings.batch_size]
         if not states:
             return
-        plans = _make_plans(kind, states, now, result)
-        dispatch.set_queues_in_advance(plans)
+        plans = _make_claim_plans(kind, states, now, result)
+        dispatch.assign_queues_to_plans(plans)
         claimed = _claim_batch(plans, now)
         result.messages |= any(plan.missed for plan in plans)
-        _record_batch(result, states, claimed)
+        _add_batch_to_result(result, states, claimed)
         yield claimed
         if len(found) == len(states):
             return
@@ -124,7 +129,7 @@ def _claim_batch(plans: list[lifecycle.Plan], now: dt.datetime) -> list[Run]:
     return [run for plan in plans for run in _claim_batch([plan], now)]
 
 
-def _record_batch(result: TickResult, states: Sequence[JobState], claimed: Sequence[Run]) -> None:
+def _add_batch_to_result(result: TickResult, states: Sequence[JobState], claimed: Sequence[Run]) -> None:
     result.claimed += claimed
     # Tokens number the runs of a job, so this check needs no statement.
     before = {state.job_id: state.last_token for state in states}
@@ -138,21 +143,21 @@ def _record_batch(result: TickResult, states: Sequence[JobState], claimed: Seque
     result.lost_races |= {state.job_id for state in states if state.job.hostname in here} - won
 
 
-def _make_plans(
+def _make_claim_plans(
     kind: ClaimKind, states: Sequence[JobState], now: dt.datetime, result: TickResult
 ) -> list[lifecycle.Plan]:
     """Return the plans of one batch. Suspends a job if its schedule raises an error; books a job that was edited
     without its model class."""
     ids = [state.job_id for state in states]
-    until = dependencies.ready_until(ids, now) if kind.dependencies is Scope.ALL else {}
+    until = dependencies.ready_until(ids, now) if kind.dependencies is DependencyScope.ALL else {}
     if kind.covers_instants and any(state.job.calendar_id for state in states):
         fetch_closed_times(state.job for state in states)
     waiting: dict[int, list[Activation]] = {}
     if kind.by_activation:
-        waiting = waiting_activations.read_waiting_by_job(states)
+        waiting = waiting_activations.read_waiting_activations_by_job(states)
         states = [state for state in states if state.pk in waiting]
     if kind is BACKFILL:
-        states = with_open_backfills(states, now)
+        states = load_open_backfills(states, now)
     plans, changed = [], []
     for state in states:
         try:
@@ -160,7 +165,7 @@ def _make_plans(
                 changed.append(state.pk)
             else:
                 plans.append(
-                    claim_plan.make_plan(kind, state, now, until.get(state.job_id), waiting.get(state.job_id, ()))
+                    claim_plan.make_claim_plan(kind, state, now, until.get(state.job_id), waiting.get(state.job_id, ()))
                 )
         except Exception as error:  # an error of one schedule affects this job only
             if lifecycle.is_host_local_error(error):
@@ -172,5 +177,5 @@ def _make_plans(
             lifecycle.suspend_schedule(state, error)
             result.schedule_errors.append((state.job, error))
     if changed:
-        lifecycle.book_jobs(changed, now)
+        lifecycle.book_next_instants(changed, now)
     return plans

@@ -11,12 +11,12 @@ from uuid import UUID
 from django.db.models import Expression, Q, QuerySet
 
 from chroniker import lifecycle
-from chroniker.clock.database_clock import FromNow, database_now
+from chroniker.clock.database_clock import NowPlus, database_now
 from chroniker.conf import settings
 from chroniker.eligibility import draining
-from chroniker.escaping import one_line
+from chroniker.escaping import to_one_line
 from chroniker.exceptions import ExecutorError
-from chroniker.executors import HostedExecutor, executors
+from chroniker.executors import InProcessExecutor, executors
 from chroniker.models import EVERY_HOST, Job, Run, Status
 
 logger = logging.getLogger(__name__)
@@ -24,7 +24,7 @@ logger = logging.getLogger(__name__)
 _BEFORE_ALL_CLAIMS = dt.datetime(2000, 1, 1, tzinfo=dt.UTC)
 
 
-def set_queues_in_advance(plans: Iterable[lifecycle.Plan]) -> None:
+def assign_queues_to_plans(plans: Iterable[lifecycle.Plan]) -> None:
     """Set the queue of each plan whose executor knows it: then the claim itself records the dispatch."""
     queues: dict[tuple[str, str, str], str | None] = {}
     for plan in plans:
@@ -32,11 +32,11 @@ def set_queues_in_advance(plans: Iterable[lifecycle.Plan]) -> None:
         if plan.claimed_run and job.hostname != EVERY_HOST:
             key = (job.executor, job.queue, job.hostname)
             if key not in queues:
-                queues[key] = _queue_for(job)
+                queues[key] = _find_queue_of_job(job)
             plan.sent_to = queues[key]
 
 
-def _queue_for(job: Job) -> str | None:
+def _find_queue_of_job(job: Job) -> str | None:
     try:
         return executors[job.executor].queue_for(job)
     except ExecutorError:  # the dispatch records it
@@ -46,7 +46,7 @@ def _queue_for(job: Job) -> str | None:
 def dispatch(runs: Sequence[Run], now: dt.datetime, *, is_new: bool = False) -> int:
     """Hand claimed runs to their executors; returns how many runs they accepted. Later ticks try the others again.
 
-    ``is_new``: this pass has claimed the runs; their dispatch may be recorded already (``set_queues_in_advance``).
+    ``is_new``: this pass has claimed the runs; their dispatch may be recorded already (``assign_queues_to_plans``).
     """
     by_alias = defaultdict(list)
     for run in runs:
@@ -59,17 +59,19 @@ def dispatch(runs: Sequence[Run], now: dt.datetime, *, is_new: bool = False) -> 
             executor = executors[alias]
             accepted = executor.dispatch(group)
         except Exception as error:  # no broker, or an invalid alias: the claims wait, and the reason is recorded
-            logger.warning("Executor %r accepted none of %d runs: %s", alias, len(group), one_line(error))
-            lifecycle.record_not_accepted(ids, now, error=f"{type(error).__name__}: {error}", is_new=is_new)
+            logger.warning("Executor %r accepted none of %d runs: %s", alias, len(group), to_one_line(error))
+            lifecycle.record_dispatch_failures(ids, now, error=f"{type(error).__name__}: {error}", is_new=is_new)
             continue
         _record_dispatch(group, accepted, now, is_new=is_new)
         accepted = set(accepted)
         mine = set(ids)
-        if isinstance(executor, HostedExecutor) and (left := mine - {run.pk for run in executor.for_here(group)}):
-            lifecycle.leave_to_required_host(left)
+        if isinstance(executor, InProcessExecutor) and (
+            left := mine - {run.pk for run in executor.runs_for_this_host(group)}
+        ):
+            lifecycle.record_wait_for_required_host(left)
             mine -= left
         if refused := mine - accepted:
-            lifecycle.record_not_accepted(refused, now, is_new=is_new)
+            lifecycle.record_dispatch_failures(refused, now, is_new=is_new)
         taken += len(accepted)
     return taken
 
@@ -85,7 +87,7 @@ def _record_dispatch(group: Sequence[Run], accepted: Collection[UUID], now: dt.d
     if unrecorded := [run for run in sent if run.pk not in expected]:
         lifecycle.record_dispatched(unrecorded, now)
     if elsewhere := [run for run in sent if expected.get(run.pk, run.queue) != run.queue]:
-        lifecycle.correct_queues(elsewhere)
+        lifecycle.record_actual_queues(elsewhere)
 
 
 def claims_for_this_host(local_executors: Collection[str]) -> QuerySet[Run]:
@@ -109,7 +111,7 @@ def claims_to_redispatch(now: dt.datetime | Expression, local_executors: Collect
     )
 
 
-def claims_left_for_this_host(local_executors: Collection[str]) -> QuerySet[Run]:
+def claims_that_need_this_host(local_executors: Collection[str]) -> QuerySet[Run]:
     """Claims that other hosts' ticks made, that only this host can dispatch, and that were not dispatched yet."""
     # Any value of ``redispatch_at`` is accepted. The condition lets the database use an index of open claims only.
     waiting = Run.objects.filter(status=Status.CLAIMED, redispatch_at__gt=_BEFORE_ALL_CLAIMS, dispatched_at=None)
@@ -117,33 +119,33 @@ def claims_left_for_this_host(local_executors: Collection[str]) -> QuerySet[Run]
     return mine.select_related("job").order_by("redispatch_at")
 
 
-def dispatch_again(now: dt.datetime, *, is_draining: bool = False) -> int:
+def redispatch_overdue_claims(now: dt.datetime, *, is_draining: bool = False) -> int:
     """Send a second message for claims whose first message seems lost. This is harmless: only one start succeeds.
 
     While this host is draining, claims of executors that execute here are left to other hosts.
     """
-    here = executors.hosted_aliases()
+    here = executors.in_process_executor_aliases()
     claims = claims_to_redispatch(now, here)
     if is_draining:
         claims = claims.exclude(job__executor__in=here)
     waiting = list(claims[: settings.batch_size])
-    mine = lifecycle.reserve_for_redispatch([run.pk for run in waiting], now) if waiting else ()
+    mine = lifecycle.reserve_claims_for_redispatch([run.pk for run in waiting], now) if waiting else ()
     return dispatch([run for run in waiting if run.pk in mine], now)
 
 
-def dispatch_claims_left_for_this_host(now: dt.datetime, job_ids_won_by_others: Collection[int]) -> int:
+def dispatch_claims_that_need_this_host(now: dt.datetime, job_ids_won_by_others: Collection[int]) -> int:
     """Dispatch claims that other hosts' ticks made for this host, including those that are not committed yet.
 
     Two hosts tick at the same time, and either may win a claim. If the other host wins a claim for this host, this tick
     waits for the commit of the other tick; otherwise the run would wait for the next tick of this host.
     ``job_ids_won_by_others``: the jobs for this host that another tick has claimed.
     """
-    here = executors.hosted_aliases()
+    here = executors.in_process_executor_aliases()
     if not here:
         return 0
     if job_ids_won_by_others:
         lifecycle.wait_for_state_locks(job_ids_won_by_others)
-    return dispatch(list(claims_left_for_this_host(here)[: settings.batch_size]), now)
+    return dispatch(list(claims_that_need_this_host(here)[: settings.batch_size]), now)
 
 
 def redispatch_old_claims_of_this_host(min_age: dt.timedelta) -> int:
@@ -152,7 +154,7 @@ def redispatch_old_claims_of_this_host(min_age: dt.timedelta) -> int:
     such claim.
     """
     claims = Run.objects.filter(status=Status.CLAIMED, required_host=settings.hostname)
-    lost = claims.filter(dispatched_at__lt=FromNow(-min_age)).select_related("job").order_by("claimed_at")
+    lost = claims.filter(dispatched_at__lt=NowPlus(-min_age)).select_related("job").order_by("claimed_at")
     return dispatch(list(lost[: settings.batch_size]), database_now())
 
 
@@ -162,7 +164,7 @@ def stop_or_continue_consuming(workers: Iterable[tuple[str, str, Sequence[str]]]
         try:
             executors[alias].stop_or_continue_consuming(worker, queues, stop=stop)
         except Exception as error:  # only a hint: a draining host refuses the start of runs
-            logger.info("The hint about a drain could not be sent to %s: %s", worker, one_line(error))
+            logger.info("The hint about a drain could not be sent to %s: %s", worker, to_one_line(error))
 
 
 def end_drain_of_this_host(*, starting_worker: str = "") -> bool:
@@ -170,7 +172,7 @@ def end_drain_of_this_host(*, starting_worker: str = "") -> bool:
 
     ``starting_worker``: the worker that calls this function, if any. It consumes its queues already.
     """
-    workers = draining.end_drain_here()
+    workers = draining.record_end_of_drain_of_this_host()
     stop_or_continue_consuming([each for each in workers or () if each[1] != starting_worker], stop=False)
     return workers is not None
 
@@ -186,4 +188,4 @@ def notify_workers_of_stop(runs: Collection[Run]) -> None:
         try:
             executors[executor_of[run_id]].request_stop(run_id)
         except Exception as error:  # only a hint: the next renewal reports the stop anyway
-            logger.info("The hint to stop run %s could not be sent: %s", run_id, one_line(error))
+            logger.info("The hint to stop run %s could not be sent: %s", run_id, to_one_line(error))

@@ -10,14 +10,14 @@ from django.utils.translation import gettext as _
 
 from chroniker.clock.database_clock import database_now
 from chroniker.conf import settings
-from chroniker.eligibility.waiting_activations import row_if_too_many_wait
+from chroniker.eligibility.waiting_activations import row_if_too_many_activations_wait
 from chroniker.escaping import shortened
 from chroniker.exceptions import CommandRefused, EventRefused, ExecutorError
 from chroniker.executors import executors
 from chroniker.executors.base import limit_dispatch_for_waiting_person
 from chroniker.job_commands import options
-from chroniker.lifecycle.activations import PASSED, mark_as_ended_before_insert, set_late_at
-from chroniker.lifecycle.event_plan import to_argument_line
+from chroniker.lifecycle.activations import PASSED, mark_unsaved_activation_as_ended, set_lateness_check_time
+from chroniker.lifecycle.event_plan import make_argument_line
 from chroniker.models import Activation, Job
 from chroniker.reasons import Code, Reason
 from chroniker.scheduler.tick import claim_and_dispatch
@@ -43,7 +43,7 @@ def trigger(
     Raises ``EventRefused`` with the reason, ``ValueError`` for a time without a time zone, and ``TypeError`` for
     arguments that are not a list of texts. In these cases nothing is written.
     """
-    _check_connection(job)
+    _check_transaction_database(job)
     _check_arguments(job, key, instant, args)
     now = database_now()
     row = Activation(
@@ -57,22 +57,22 @@ def trigger(
     target = Job.objects.filter(pk=job.pk).select_related("group").first()
     if target is None:
         raise EventRefused(_("The job was deleted."))
-    set_late_at(row, target)
+    set_lateness_check_time(row, target)
     if not target.enabled:
-        mark_as_ended_before_insert(row, PASSED, Code.DISABLED)
-    elif row_if_too_many_wait(job.pk).exists():
-        if (first := _stored_activation_with_key(row)) is not None:
+        mark_unsaved_activation_as_ended(row, PASSED, Code.DISABLED)
+    elif row_if_too_many_activations_wait(job.pk).exists():
+        if (first := _find_activation_with_key(row)) is not None:
             return first
         raise EventRefused(str(Reason.of(Code.TOO_MANY)))
     return _insert_activation(row)
 
 
-def _stored_activation_with_key(row: Activation) -> Activation | None:
+def _find_activation_with_key(row: Activation) -> Activation | None:
     """Return the stored activation with the same key. Without a key, needs no statement."""
     return None if row.key is None else Activation.objects.filter(target=row.target_id, key=row.key).first()
 
 
-def _check_connection(job: Job) -> None:
+def _check_transaction_database(job: Job) -> None:
     """Refuse a caller whose transaction is on another database: the activation would not be rolled back with it."""
     ours = settings.database
     others = [alias for alias in connections if alias != ours and connections[alias].in_atomic_block]
@@ -96,7 +96,7 @@ def _check_arguments(job: Job, key: str | None, instant: dt.datetime | None, arg
     if any("\0" in word for word in args):
         raise EventRefused(_("An argument contains the character NUL."))
     try:
-        problem = options.argument_error(job.command, to_argument_line(args))
+        problem = options.argument_error(job.command, make_argument_line(args))
     except CommandRefused as refusal:
         raise EventRefused(str(refusal)) from refusal
     if problem:
@@ -111,7 +111,7 @@ def _insert_activation(row: Activation) -> Activation:
     except IntegrityError:
         if row.key is None:
             raise
-        return _stored_activation_with_key(row) or row  # the row is not visible to this transaction: see ``trigger``
+        return _find_activation_with_key(row) or row  # the row is not visible to this transaction: see ``trigger``
     target = row.target_id
     transaction.on_commit(lambda: _claim_now_unless_local(target), using=settings.database, robust=True)
     return row

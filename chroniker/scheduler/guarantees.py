@@ -37,7 +37,7 @@ MAX_COMPARED_RUNS = 50
 #: The most open runs that are remembered, the oldest first. The most overlaps that one test records.
 MAX_REMEMBERED_RUNS, MAX_RECORDED_OVERLAPS = 1000, 100
 #: The second pass after the deadline of a claim closes it at the latest, if passes are at most a minute apart.
-CLOSING_TIME = dt.timedelta(minutes=3)
+MAX_CLAIM_CLOSING_TIME = dt.timedelta(minutes=3)
 RESULTS_KEPT_FOR = dt.timedelta(days=31)
 PROGRESS_ROW_ID = 1
 
@@ -53,7 +53,7 @@ def run_guarantee_tests(now: dt.datetime) -> None:
     found = {
         Guarantee.ONE_INSTANCE: _record_overlaps(_overlapping_runs(window | Q(pk__in=again), now)),
         Guarantee.ONE_RECORD: _runs_recorded_twice(window).count(),
-        Guarantee.CLAIMS_END: Lease.objects.filter(expires_at__lt=now - CLOSING_TIME).count(),
+        Guarantee.CLAIMS_END: Lease.objects.filter(expires_at__lt=now - MAX_CLAIM_CLOSING_TIME).count(),
         Guarantee.GROUP_LIMIT: _groups_above_limit().count(),
     }
     _add_results(found, now)

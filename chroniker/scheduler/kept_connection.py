@@ -13,7 +13,7 @@ from chroniker.process.kernel import host_clock
 MAX_CONNECTION_SECONDS = 60.0
 
 
-class KeptConnection:
+class PersistentConnection:
     """Call ``release`` after each pass: it closes old connections, as Django does after each request.
 
     The next pass is only some seconds later, and a new connection costs more than a pass without work. A connection is

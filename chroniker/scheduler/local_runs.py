@@ -15,14 +15,14 @@ from chroniker import lifecycle
 from chroniker.clock.database_clock import database_now
 from chroniker.conf import settings
 from chroniker.eligibility.hosts import WorkerReport
-from chroniker.escaping import one_line
+from chroniker.escaping import to_one_line
 from chroniker.exceptions import ExecutorError
-from chroniker.executors import HostedExecutor, executors
+from chroniker.executors import InProcessExecutor, executors
 from chroniker.process.kernel import host_clock
 from chroniker.scheduler import stopping, tick, tick_result
 from chroniker.scheduler.shutdown_signals import ShutdownSignals
 from chroniker.worker import run_lock
-from chroniker.worker.run_remains import RemainsSweeper
+from chroniker.worker.run_remains import LeftoverProcessSweeper
 
 logger = logging.getLogger(__name__)
 
@@ -55,9 +55,9 @@ class LocalRuns:
         without ``on_result`` nothing is claimed. ``log`` prints messages for people."""
         self._shutdown, self._who, self._aliases, self._drain, self._stops = shutdown, who, aliases, drain, stops
         self._on_result, self._log, self._on_end = on_result, log, on_end
-        self._open: list[HostedExecutor] = []
+        self._open: list[InProcessExecutor] = []
         self._opened_at: dt.datetime | None = None
-        self._sweeper = RemainsSweeper(settings.runtime_dir, settings.heartbeat.total_seconds())
+        self._sweeper = LeftoverProcessSweeper(settings.runtime_dir, settings.heartbeat.total_seconds())
 
     def __enter__(self) -> Self:
         self._open = [executor for executor in map(_local_executor, self._aliases or executors) if executor is not None]
@@ -73,7 +73,7 @@ class LocalRuns:
         """The reports of this process about the executors whose runs it executes."""
         return [self._make_worker_report(executor) for executor in self._open]
 
-    def _make_worker_report(self, executor: HostedExecutor) -> WorkerReport:
+    def _make_worker_report(self, executor: InProcessExecutor) -> WorkerReport:
         busy = len(executor.running) if executor.slots is None else min(len(executor.running), executor.slots)
         return WorkerReport(executor.alias, executor.worker, (), executor.slots, busy, self._opened_at)
 
@@ -95,7 +95,7 @@ class LocalRuns:
                 self._on_end(job_id)
                 self._claim_after_run(job_id)
 
-    def wait_for_all(self) -> None:
+    def wait_for_all_runs(self) -> None:
         """Wait until all runs of this process have ended, or for a shutdown signal."""
         while self.busy and not self._shutdown:
             self.wait(POLL_SECONDS)
@@ -107,7 +107,7 @@ class LocalRuns:
         try:
             self._on_result(tick.claim_after_run(job_id))
         except Error as error:  # runs continue without a database for one lease; the next tick claims these jobs
-            logger.warning("The jobs that wait for job %s were not claimed: %s", job_id, one_line(error))
+            logger.warning("The jobs that wait for job %s were not claimed: %s", job_id, to_one_line(error))
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
@@ -129,7 +129,7 @@ class LocalRuns:
             self.wait(POLL_SECONDS)
         if not self._stops and self._shutdown.count < 2:
             for executor in self._open:
-                executor.end_runs()
+                executor.stop_running_runs()
         to_stop = set(self.running)
         while self.busy:
             if self._stops or self._shutdown.count >= 2:
@@ -137,12 +137,12 @@ class LocalRuns:
             self.wait(POLL_SECONDS)
 
     def _give_back_unstarted_runs(self) -> None:
-        waiting = [run_id for executor in self._open for run_id in executor.give_back()]
+        waiting = [run_id for executor in self._open for run_id in executor.drop_unstarted_runs()]
         try:
             if waiting:
-                lifecycle.record_not_accepted(waiting, database_now())
+                lifecycle.record_dispatch_failures(waiting, database_now())
         except Error as error:  # a later tick redispatches them
-            logger.warning("%d queued runs could not be given back: %s", len(waiting), one_line(error))
+            logger.warning("%d queued runs could not be given back: %s", len(waiting), to_one_line(error))
 
     def _request_stops(self, run_ids: Collection[UUID]) -> set[UUID]:
         """Request a stop of these runs. Returns the runs for which this succeeded, or that had ended already."""
@@ -151,17 +151,17 @@ class LocalRuns:
             try:
                 stopping.stop_run(run_id, self._who)
             except Error as error:  # repeated after the next wait
-                logger.warning("The stop of run %s could not be requested: %s", run_id, one_line(error))
+                logger.warning("The stop of run %s could not be requested: %s", run_id, to_one_line(error))
                 break
             done.add(run_id)
         return done
 
 
-def _local_executor(alias: str) -> HostedExecutor | None:
+def _local_executor(alias: str) -> InProcessExecutor | None:
     """The executor, if it executes in this process. A broken executor is logged; the others still work."""
     try:
         executor = executors[alias]
     except ExecutorError as error:
         logger.error("%s", error)
         return None
-    return executor if isinstance(executor, HostedExecutor) else None
+    return executor if isinstance(executor, InProcessExecutor) else None

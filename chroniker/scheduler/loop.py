@@ -9,20 +9,20 @@ from django.db import Error
 
 from chroniker.conf import settings
 from chroniker.eligibility import hosts
-from chroniker.process.alive_file import EVERY_SECONDS, AliveFile
+from chroniker.process.alive_file import LOOP_INTERVAL_SECONDS, AliveFile
 from chroniker.process.kernel import host_clock
 from chroniker.scheduler import dispatch, tick, tick_result
 from chroniker.scheduler.database_errors import explain_database_error
-from chroniker.scheduler.kept_connection import KeptConnection
+from chroniker.scheduler.kept_connection import PersistentConnection
 from chroniker.scheduler.local_runs import LocalRuns
 from chroniker.scheduler.questions import next_due_time
 from chroniker.scheduler.shutdown_signals import ShutdownSignals
-from chroniker.scheduler.tick_record import TickRecord
+from chroniker.scheduler.tick_record import TickRecorder
 from chroniker.scheduler.watch import FleetWatch
 
 logger = logging.getLogger(__name__)
 
-LONGEST_BACKOFF_SECONDS = 30.0
+MAX_BACKOFF_SECONDS = 30.0
 
 
 class TickLoop:
@@ -38,7 +38,7 @@ class TickLoop:
     ) -> None:
         """``kind``: the name of the program, under which its passes are recorded. Empty: they are not recorded."""
         self._period, self._on_result, self._only = period, on_result, only
-        self._record = TickRecord(kind, period) if kind else None
+        self._record = TickRecorder(kind, period) if kind else None
         self._watch = FleetWatch()
         self._has_begun = False
         self._heartbeat_at = -hosts.HEARTBEAT_SECONDS
@@ -46,20 +46,20 @@ class TickLoop:
         self._reports: Callable[[], list[hosts.WorkerReport]] = list
         self._unusable_since: float | None = None
         self._tries = 0
-        self.connection = KeptConnection()
+        self.connection = PersistentConnection()
 
     def serve(self, runs: LocalRuns, shutdown: ShutdownSignals) -> None:
         """Tick until a shutdown signal. Database errors are retried; any other error is a defect and ends the loop."""
         self._reports = runs.worker_reports
         while not shutdown:
             self.touch()
-            pause = self._call_and_back_off(self.step)
+            pause = self._call_or_back_off(self.step)
             until = host_clock.monotonic() + pause
             while not shutdown and (left := until - host_clock.monotonic()) > 0:
                 self.touch()
-                runs.wait(min(left, EVERY_SECONDS))
+                runs.wait(min(left, LOOP_INTERVAL_SECONDS))
                 if self._heartbeat_is_due and self._unusable_since is None:
-                    self._call_and_back_off(self._send_heartbeat)
+                    self._call_or_back_off(self._send_heartbeat)
         self.close()
 
     def touch(self) -> None:
@@ -71,7 +71,7 @@ class TickLoop:
         if self._alive is not None:
             self._alive.remove()
 
-    def _call_and_back_off(self, function: Callable[[], float]) -> float:
+    def _call_or_back_off(self, function: Callable[[], float]) -> float:
         try:
             pause = function()
         except Error as error:
@@ -140,7 +140,7 @@ class TickLoop:
         if self._unusable_since is None:
             self._unusable_since, self._tries = host_clock.monotonic(), 0
             logger.warning("The database cannot be used; trying again until it can. %s", explain_database_error(error))
-        pause = min(2.0**self._tries, LONGEST_BACKOFF_SECONDS)
+        pause = min(2.0**self._tries, MAX_BACKOFF_SECONDS)
         self._tries += 1
         return pause
 

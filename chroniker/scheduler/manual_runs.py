@@ -31,12 +31,12 @@ def run_now(job: Job, requested_by: str, args: str | None = None, instant: dt.da
     if args is not None:
         check_arguments(job, args)
     if not Job.objects.filter(pk=job.pk, edited_at=None, state__isnull=False).exists():
-        lifecycle.book_jobs([job.pk], _trusted_now())
+        lifecycle.book_next_instants([job.pk], _trusted_now())
     state = JobState.objects.select_related("job__group").get(pk=job.pk)
     _refuse_if_not_runnable(state)
     now = _trusted_now()
     drawn = claim_plan.plan_manual_run(state, now, args, requested_by=requested_by, instant=instant)
-    dispatch.set_queues_in_advance([drawn])
+    dispatch.assign_queues_to_plans([drawn])
     try:
         claimed = lifecycle.claim([drawn], now, wait_for_locks=True)
     except jump_detection.ClockJumped as jump:
@@ -56,7 +56,7 @@ def _dispatch(claimed: list[Run], now: dt.datetime) -> None:
 
 def _trusted_now() -> dt.datetime:
     try:
-        return jump_detection.trusted_now()
+        return jump_detection.read_trusted_now()
     except jump_detection.ClockJumped as jump:
         raise ClaimRefused(explanations.clock_jump_message(jump.reading.suspended_because)) from jump
 
@@ -74,5 +74,5 @@ def check_arguments(job: Job, args: str) -> None:
 
 
 def _refuse_if_not_runnable(state: JobState) -> None:
-    if reason := explanations.reason_cannot_run_now(state):
+    if reason := explanations.reason_job_cannot_run_now(state):
         raise ClaimRefused(reason)

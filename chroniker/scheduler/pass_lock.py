@@ -14,7 +14,7 @@ from types import TracebackType
 from typing import Self
 
 from chroniker.conf import settings
-from chroniker.process.runtime_dir import ensure_private
+from chroniker.process.runtime_dir import ensure_private_directory
 from chroniker.scheduler.shutdown_signals import ShutdownSignals
 
 #: How often a waiting process tries the lock.
@@ -37,7 +37,7 @@ class PassLock:
         """Raises OSError when the runtime directory cannot be used."""
         if settings.use_pid:
             path = lock_path()
-            ensure_private(path.parent)
+            ensure_private_directory(path.parent)
             self._descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
             self.is_ours = self._wait_for_lock(self._descriptor)
         return self

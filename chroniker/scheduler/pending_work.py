@@ -13,7 +13,7 @@ from django.db import connections
 from django.db.models import Exists, Expression, Subquery
 
 from chroniker.clock import jump_detection, simulated_time
-from chroniker.clock.database_clock import StatementNow, clock_columns_sql, to_aware
+from chroniker.clock.database_clock import StatementNowPlus, clock_columns_sql, to_aware_utc
 from chroniker.clock.jump_detection import ClockReading
 from chroniker.conf import settings
 from chroniker.eligibility import due
@@ -23,10 +23,15 @@ from chroniker.models.statements import Statement
 from chroniker.process.kernel import host_clock
 from chroniker.scheduler import fleet_work
 from chroniker.scheduler.claiming import ClaimSearch
-from chroniker.scheduler.questions import columns_of_due_times, first_time_after, question_not_due, questions_of_tick
+from chroniker.scheduler.questions import (
+    columns_of_due_times,
+    first_time_after,
+    not_due_query_name,
+    queries_for_pending_work,
+)
 
 #: A statement is compiled again after this time. Django needs longer to compile it than the database to answer it.
-COMPILED_FOR_SECONDS = 60
+COMPILED_QUERY_LIFETIME_SECONDS = 60
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,7 +64,7 @@ class PendingWork:
         return self.edits or bool(self.search.kinds)
 
     @property
-    def changes_times(self) -> bool:
+    def may_change_due_times(self) -> bool:
         """Whether some step may change when something becomes due."""
         alerts = self.alerts or self.alert_changes
         return alerts or self.claims or self.expiry or self.redispatch or self.claims_for_this_host or self.stops
@@ -67,22 +72,22 @@ class PendingWork:
 
 def find_pending_work(now: dt.datetime | None = None) -> PendingWork:
     """Needs one statement, from the second pass of a host on. ``now``: replaces the time of the database, for tests."""
-    if jump_detection.known_server() is None:
+    if jump_detection.last_known_server() is None:
         jump_detection.read_clock()
     before = jump_detection.read_host_clocks()
-    clock, server, upcoming, found = _ask_database(now)
+    clock, server, upcoming, found = _query_pending_work(now)
     reading = jump_detection.evaluate_reading(clock, server or None, before)
     kinds = tuple(kind for kind in TICK_KINDS if found.pop(kind.name))
     search = ClaimSearch(kinds, replaced=found.pop("replaced"), groups=found.pop("groups"))
     regular = []
-    for name in fleet_work.wanted_work():
-        is_waiting, is_not_due = found.pop(name, True), found.pop(question_not_due(name))
+    for name in fleet_work.enabled_periodic_work():
+        is_waiting, is_not_due = found.pop(name, True), found.pop(not_due_query_name(name))
         if is_waiting and not is_not_due:
             regular.append(name)
     return PendingWork(reading, upcoming, search=search, fleet_work=regular, **found)
 
 
-class _CompiledQuestions(NamedTuple):
+class _CompiledStatement(NamedTuple):
     """The first two columns are the clock, then come ``columns_of_due_times``, then those in ``names``."""
 
     statement: Statement
@@ -90,52 +95,54 @@ class _CompiledQuestions(NamedTuple):
     n_moments: int
 
 
-def _ask_database(now: dt.datetime | None) -> tuple[dt.datetime, str, dt.datetime | None, dict[str, bool]]:
+def _query_pending_work(now: dt.datetime | None) -> tuple[dt.datetime, str, dt.datetime | None, dict[str, bool]]:
     """The database's clock, the server, the next moment, and the answer to each question."""
     if now is None:
         with simulated_time.compile_with_time_placeholder():
-            asked = _remembered_questions(*_statement_dependencies())
+            asked = _compile_questions_cached(*_statement_cache_key())
     else:
         asked = _compile_questions(now)
     row = asked.statement.fetch({})
     assert row is not None
     clock, server, *answers = row
-    upcoming = [to_aware(each) for each in answers[: asked.n_moments] if each is not None]
+    upcoming = [to_aware_utc(each) for each in answers[: asked.n_moments] if each is not None]
     found = dict.fromkeys(asked.names, False)
     for name, answer in zip(asked.names, answers[asked.n_moments :], strict=True):
         found[name] |= bool(answer)
-    return to_aware(clock), str(server), min(upcoming, default=None), found
+    return to_aware_utc(clock), str(server), min(upcoming, default=None), found
 
 
-def _statement_dependencies() -> tuple[Any, ...]:
+def _statement_cache_key() -> tuple[Any, ...]:
     """All values that the text and the parameters of the statement depend on. The statement is compiled again when one
     of them changes. It is also compiled again from time to time, in case a value is missing here."""
     return (
         (settings.database, settings.hostname, settings.installation),
         (settings.drift_allowance, settings.check_lock_file),
         _clock_sql(),
-        tuple(fleet_work.wanted_work()),
-        due.own_zone_rules_version(),
-        installation.identity_read_without_database(),
-        host_clock.monotonic() // COMPILED_FOR_SECONDS,
+        tuple(fleet_work.enabled_periodic_work()),
+        due.zone_rules_version_of_this_host(),
+        installation.read_identity_without_database(),
+        host_clock.monotonic() // COMPILED_QUERY_LIFETIME_SECONDS,
     )
 
 
 @functools.lru_cache(maxsize=4)
-def _remembered_questions(*inputs: Any) -> _CompiledQuestions:
+def _compile_questions_cached(*inputs: Any) -> _CompiledStatement:
     del inputs
-    return _compile_questions(StatementNow())
+    return _compile_questions(StatementNowPlus())
 
 
 def _clock_sql() -> str:
-    return clock_columns_sql(settings.database, with_server=bool(jump_detection.known_server()))
+    return clock_columns_sql(settings.database, with_server=bool(jump_detection.last_known_server()))
 
 
-def _compile_questions(now: dt.datetime | Expression) -> _CompiledQuestions:
+def _compile_questions(now: dt.datetime | Expression) -> _CompiledStatement:
     connection = connections[settings.database]
     compiler = Run.objects.all().query.get_compiler(connection=connection)
     times = [Subquery(first_time_after(rows, column, now)) for rows, column in columns_of_due_times()]
-    searches = [(name, Exists(rows.order_by())) for name, each in questions_of_tick(now).items() for rows in each]
+    searches = [
+        (name, Exists(rows.order_by())) for name, each in queries_for_pending_work(now).items() for rows in each
+    ]
     columns = [_clock_sql()]
     params: list[Any] = []
     for expression in [*times, *(exists for _name, exists in searches)]:
@@ -144,11 +151,11 @@ def _compile_questions(now: dt.datetime | Expression) -> _CompiledQuestions:
         params += values
     names = tuple(name for name, _exists in searches)
     statement = Statement(f"SELECT {', '.join(columns)}", params)  # nosec B608  # by Django
-    return _CompiledQuestions(statement, names, len(times))
+    return _CompiledStatement(statement, names, len(times))
 
 
-def _forget_statement(**kwargs: Any) -> None:
-    _remembered_questions.cache_clear()
+def _clear_statement_cache(**kwargs: Any) -> None:
+    _compile_questions_cached.cache_clear()
 
 
-setting_changed.connect(_forget_statement)
+setting_changed.connect(_clear_statement_cache)

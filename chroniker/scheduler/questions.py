@@ -12,7 +12,7 @@ from typing import Any
 
 from django.db.models import Exists, Expression, OuterRef, Q, QuerySet
 
-from chroniker.clock.database_clock import StatementNow
+from chroniker.clock.database_clock import StatementNowPlus
 from chroniker.conf import settings
 from chroniker.eligibility import draining, due, pauses
 from chroniker.eligibility.claim_kinds import OVERLAPPED, SCHEDULED, START_KINDS
@@ -23,18 +23,18 @@ from chroniker.models import Group, Job, JobState, Lease, Outbox, Overlap, Statu
 from chroniker.models.compiled import fetch_rows
 from chroniker.scheduler import dispatch, fleet_work
 
-Questions = Mapping[str, Sequence[QuerySet[Any]]]
+WorkQueries = Mapping[str, Sequence[QuerySet[Any]]]
 
 
-def questions_of_tick(now: dt.datetime | Expression) -> Questions:
+def queries_for_pending_work(now: dt.datetime | Expression) -> WorkQueries:
     """Querysets for each kind of work. A row in one of them means that there may be work. Each uses an index."""
-    here = executors.hosted_aliases()
+    here = executors.in_process_executor_aliases()
     due_now = JobState.objects.filter(SCHEDULED.pending_condition(now))
     is_open = Exists(Lease.objects.filter(job=OuterRef("pk"), slot=""))
     return {
         "expiry": _rows_to_expire(),
         "redispatch": [dispatch.claims_to_redispatch(now, here)],
-        "claims_for_this_host": [dispatch.claims_left_for_this_host(here)],
+        "claims_for_this_host": [dispatch.claims_that_need_this_host(here)],
         "stops": [Job.objects.filter(force_stop__in=[True])],
         "edits": [
             Job.objects.filter(edited_at__isnull=False),
@@ -49,19 +49,19 @@ def questions_of_tick(now: dt.datetime | Expression) -> Questions:
         "replaced": [due_now.filter(job__overlap=Overlap.REPLACE)],
         "groups": [Group.objects.filter(Q(paused_at__isnull=False) | Q(limit__isnull=False))],
         "alerts": [JobState.objects.filter(alert_at__lte=now), possibly_late_activations(now)],
-        "alert_changes": alert_watch.switch_and_groups_with_changes(),
+        "alert_changes": alert_watch.find_changed_switch_and_groups(),
         "messages": [Outbox.objects.filter(send_at__lte=now)],
         "deletions": [Job.objects.filter(deletion_requested_at__isnull=False, enabled=False)],
-        "copied": [installation.row_of_copy()],
-        "recorded": [installation.row_with_identity()],
-        "draining": [draining.this_host_if_draining()],
+        "copied": [installation.select_switch_if_copied()],
+        "recorded": [installation.select_switch_with_identity()],
+        "draining": [draining.select_this_host_if_draining()],
         "paused": [Switch.objects.filter(pk=pauses.ALL, paused_at__isnull=False)],
         **_fleet_work_queries(now),
     }
 
 
 def _rows_to_expire() -> list[QuerySet[Any]]:
-    overdue = Lease.objects.filter(expires_at__lt=StatementNow(-settings.drift_allowance))
+    overdue = Lease.objects.filter(expires_at__lt=StatementNowPlus(-settings.drift_allowance))
     rows: list[QuerySet[Any]] = [overdue, Lease.objects.exclude(slot="").filter(nonce=None)]
     if settings.check_lock_file:
         rows.append(Lease.objects.filter(run__status=Status.RUNNING, run__host=settings.hostname))
@@ -70,14 +70,14 @@ def _rows_to_expire() -> list[QuerySet[Any]]:
 
 def _fleet_work_queries(now: dt.datetime | Expression) -> dict[str, list[QuerySet[Any]]]:
     rows: dict[str, list[QuerySet[Any]]] = {}
-    for name, work in fleet_work.wanted_work().items():
-        rows[question_not_due(name)] = [fleet_work.row_if_not_due(name, now)]
+    for name, work in fleet_work.enabled_periodic_work().items():
+        rows[not_due_query_name(name)] = [fleet_work.query_work_not_due(name, now)]
         if work.waiting is not None:
             rows[name] = [work.waiting()]
     return rows
 
 
-def question_not_due(name: str) -> str:
+def not_due_query_name(name: str) -> str:
     """The name of the query that has a row while this periodic work is not due. Without a row the work is due."""
     return f"{name}: not due"
 
@@ -87,7 +87,7 @@ def columns_of_due_times() -> list[tuple[QuerySet[Any], str]]:
 
     Jobs that were disabled without the model class are included: the pass at that time books them.
     """
-    claims = dispatch.claims_for_this_host(executors.hosted_aliases())
+    claims = dispatch.claims_for_this_host(executors.in_process_executor_aliases())
     columns = ("next_run", "retry_at", "backfill_at", "alert_at")
     return [*((JobState.objects.all(), column) for column in columns), (claims, "redispatch_at")]
 
@@ -99,16 +99,18 @@ def first_time_after(rows: QuerySet[Any], column: str, now: dt.datetime | Expres
 
 def next_due_time(after: dt.datetime) -> dt.datetime | None:
     """The first time after ``after`` at which something of ``columns_of_due_times`` is due. One statement each."""
-    here = tuple(executors.hosted_aliases())
+    here = tuple(executors.in_process_executor_aliases())
     found = [
         row[0]
         for number in range(len(columns_of_due_times()))
-        for row in fetch_rows(_first_time, number, here, after=after)
+        for row in fetch_rows(_query_first_due_time, number, here, after=after)
     ]
     return min(found, default=None)
 
 
-def _first_time(column_number: int, executor_aliases: Collection[str], after: dt.datetime) -> QuerySet[Any, Any]:
+def _query_first_due_time(
+    column_number: int, executor_aliases: Collection[str], after: dt.datetime
+) -> QuerySet[Any, Any]:
     del executor_aliases  # part of the statement's text
     return first_time_after(*columns_of_due_times()[column_number], after).values_list(
         columns_of_due_times()[column_number][1]

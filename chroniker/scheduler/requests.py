@@ -16,7 +16,7 @@ from chroniker.models import Action, AlertMute, AuditEntry, Backfill, Group, Job
 from chroniker.scheduler import backfilling, dispatch, manual_runs, stopping
 
 #: Longer arguments of a run are cut in the audit entry. The run itself has the complete arguments.
-ARGS_LENGTH = 500
+MAX_RECORDED_ARGS_LENGTH = 500
 
 
 @transactional
@@ -24,7 +24,7 @@ def pause(by: str, reason: str = "", group: Group | None = None) -> bool:
     """Pause all jobs, or this group. ``False``: it was paused already. The entry is written in the same transaction."""
     changed = pauses.pause(by, reason, group)
     if changed:
-        AuditEntry.objects.record(by, Action.PAUSED, [_group_or_switch(group)], why=reason.strip()[:500])
+        AuditEntry.objects.record(by, Action.PAUSED, [_audit_target(group)], why=reason.strip()[:500])
     return changed
 
 
@@ -33,7 +33,7 @@ def resume(by: str, group: Group | None = None) -> bool:
     """End the pause of all jobs, or of this group. ``False``: it was not paused. The entry as for ``pause``."""
     changed = pauses.resume(group)
     if changed:
-        AuditEntry.objects.record(by, Action.RESUMED, [_group_or_switch(group)])
+        AuditEntry.objects.record(by, Action.RESUMED, [_audit_target(group)])
     return changed
 
 
@@ -52,7 +52,7 @@ def run_now(job: Job, by: str, args: str | None = None, instant: dt.datetime | N
     if args is None:
         AuditEntry.objects.record(by, Action.RUN, [job], token=run.token)
     else:
-        AuditEntry.objects.record(by, Action.RUN_WITH, [job], token=run.token, args=args[:ARGS_LENGTH])
+        AuditEntry.objects.record(by, Action.RUN_WITH, [job], token=run.token, args=args[:MAX_RECORDED_ARGS_LENGTH])
     return run
 
 
@@ -109,12 +109,12 @@ def make_retry_due_now(job: Job, by: str) -> bool:
     return changed
 
 
-def begin_drain(by: str) -> list[draining.Consumer]:
-    """Like ``draining.begin_drain_here``. A drain that has begun already adds no entry."""
-    has_begun = draining.this_host_if_draining().exists()
-    workers = draining.begin_drain_here(by)
+def begin_drain(by: str) -> list[draining.WorkerWithQueues]:
+    """Like ``draining.record_drain_of_this_host``. A drain that has begun already adds no entry."""
+    has_begun = draining.select_this_host_if_draining().exists()
+    workers = draining.record_drain_of_this_host(by)
     if not has_begun:
-        AuditEntry.objects.record(by, Action.DRAINED, [_group_or_switch(None)], host=settings.hostname)
+        AuditEntry.objects.record(by, Action.DRAINED, [_audit_target(None)], host=settings.hostname)
     return workers
 
 
@@ -122,14 +122,14 @@ def end_drain(by: str) -> bool:
     """Like ``dispatch.end_drain_of_this_host``. ``False``: this host was not draining."""
     ended = dispatch.end_drain_of_this_host()
     if ended:
-        AuditEntry.objects.record(by, Action.UNDRAINED, [_group_or_switch(None)], host=settings.hostname)
+        AuditEntry.objects.record(by, Action.UNDRAINED, [_audit_target(None)], host=settings.hostname)
     return ended
 
 
 def record_deleted_runs(by: str, runs: int, until: str) -> None:
     """The entry about old runs that ``retention`` has deleted."""
     if runs:
-        AuditEntry.objects.record(by, Action.CLEANED, [_group_or_switch(None)], n=runs, until=until)
+        AuditEntry.objects.record(by, Action.CLEANED, [_audit_target(None)], n=runs, until=until)
 
 
 @transactional
@@ -145,7 +145,7 @@ def mute_alerts(
     """Mute the alerts of this job, of this group, or of all jobs. The entry as for ``pause``."""
     lifecycle.mute(until, by, job=job, group=group, since=since, reason=reason)
     words = {"until": until.isoformat(timespec="minutes"), "why": reason.strip()[:500]}
-    AuditEntry.objects.record(by, Action.MUTED, [job or _group_or_switch(group)], **words)
+    AuditEntry.objects.record(by, Action.MUTED, [job or _audit_target(group)], **words)
 
 
 def unmute_alerts(by: str, *, job: Job | None = None, group: Group | None = None) -> bool:
@@ -155,9 +155,9 @@ def unmute_alerts(by: str, *, job: Job | None = None, group: Group | None = None
     """
     ended = bool(lifecycle.unmute(AlertMute.objects.filter(job=job, group=group)))
     if ended:
-        AuditEntry.objects.record(by, Action.UNMUTED, [job or _group_or_switch(group)])
+        AuditEntry.objects.record(by, Action.UNMUTED, [job or _audit_target(group)])
     return ended
 
 
-def _group_or_switch(group: Group | None) -> Group | Switch:
+def _audit_target(group: Group | None) -> Group | Switch:
     return Switch(pk=pauses.ALL) if group is None else group

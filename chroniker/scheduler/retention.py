@@ -21,10 +21,10 @@ from django.db.models import BigIntegerField, Case, Exists, F, Model, OuterRef, 
 from django.db.models.functions import RowNumber
 
 from chroniker.conf import settings
-from chroniker.escaping import one_line
+from chroniker.escaping import to_one_line
 from chroniker.executors import executors
 from chroniker.lifecycle.transactions import transactional
-from chroniker.models import FINAL, OPEN, Backfill, JobState, LogChunk, Outbox, Run, RunEvent, Trigger
+from chroniker.models import FINAL_STATUSES, OPEN, Backfill, JobState, LogChunk, Outbox, Run, RunEvent, Trigger
 from chroniker.process.kernel import host_clock
 
 logger = logging.getLogger(__name__)
@@ -40,7 +40,7 @@ JOBS_PER_STATEMENT = 200
 #: If the maximum is at least ``LARGE_MAXIMUM``, up to this many surplus runs are kept for a while.
 MAX_SURPLUS_RUNS, LARGE_MAXIMUM = 10, 100
 #: A tick starts no further portion after this time.
-TIME_BOX = dt.timedelta(seconds=10)
+TIME_LIMIT_PER_PASS = dt.timedelta(seconds=10)
 
 
 def must_delete_surplus(maximum: int, token_before: int, last_token: int) -> bool:
@@ -65,7 +65,7 @@ def delete_surplus_runs(job_ids: Collection[int]) -> int:
     """
     ids, began, deleted = sorted(set(job_ids)), host_clock.monotonic(), 0
     for start in range(0, len(ids), JOBS_PER_STATEMENT):
-        if host_clock.monotonic() - began > TIME_BOX.total_seconds():
+        if host_clock.monotonic() - began > TIME_LIMIT_PER_PASS.total_seconds():
             break
         try:
             deleted += delete_runs(_find_surplus_runs(ids[start : start + JOBS_PER_STATEMENT]))
@@ -129,13 +129,15 @@ def deletable_runs() -> QuerySet[Run]:
     """Closed top-level runs, except the newest closed run of each slot, parents of such a run, attempts with a pending
     retry, and runs that the hourly counts do not contain yet."""
     later = Exists(
-        Run.objects.filter(job=OuterRef("job"), slot=OuterRef("slot"), token__gt=OuterRef("token"), status__in=FINAL)
+        Run.objects.filter(
+            job=OuterRef("job"), slot=OuterRef("slot"), token__gt=OuterRef("token"), status__in=FINAL_STATUSES
+        )
     )
     needed_children = Run.objects.filter(Q(status__in=OPEN) | ~Q(later), parent=OuterRef("pk"))
     unsent = Outbox.objects.filter(run=OuterRef("pk"), send_at__isnull=False)
     retried = JobState.objects.filter(pk=OuterRef("job"), retry_of=OuterRef("chain"), retry_attempt=OuterRef("attempt"))
     needed = Exists(needed_children) | Exists(unsent) | Exists(retried)
-    return Run.objects.filter(later, ~needed, status__in=FINAL, parent=None, uncounted_since=None)
+    return Run.objects.filter(later, ~needed, status__in=FINAL_STATUSES, parent=None, uncounted_since=None)
 
 
 def delete_runs(run_ids: Sequence[UUID]) -> int:
@@ -172,7 +174,7 @@ def _forget_in_executors(run_ids: Sequence[UUID]) -> None:
             if alias in executors:
                 executors[alias].forget(ids)
         except Exception as error:  # of any executor
-            logger.warning("Executor %r could not forget %d runs: %s", alias, len(ids), one_line(error))
+            logger.warning("Executor %r could not forget %d runs: %s", alias, len(ids), to_one_line(error))
 
 
 def forget_deleted_runs_in_executors(before: dt.datetime) -> int:
@@ -180,9 +182,9 @@ def forget_deleted_runs_in_executors(before: dt.datetime) -> int:
     forgotten = 0
     for alias in executors:
         try:
-            forgotten += executors[alias].forget_deleted(before)
+            forgotten += executors[alias].delete_data_of_deleted_runs(before)
         except Exception as error:  # of any executor
-            logger.warning("Executor %r could not forget deleted runs: %s", alias, one_line(error))
+            logger.warning("Executor %r could not forget deleted runs: %s", alias, to_one_line(error))
     return forgotten
 
 
@@ -200,7 +202,7 @@ def _delete_runs_with_rows(run_ids: Sequence[UUID], run_ids_with_children: Seque
     and the deletion is repeated."""
     for model in (LogChunk, RunEvent, Outbox):
         _delete_without_reading(model._default_manager.filter(run__in=run_ids_with_children))
-    closed = Run.objects.filter(status__in=FINAL)
+    closed = Run.objects.filter(status__in=FINAL_STATUSES)
     _delete_without_reading(closed.filter(parent__in=run_ids))
     return _delete_without_reading(closed.filter(pk__in=run_ids))
 

@@ -9,7 +9,7 @@ import threading
 from types import FrameType, TracebackType
 from typing import Any, Self
 
-from chroniker.process.deferred_signals import SIGNALS
+from chroniker.process.deferred_signals import TERMINATION_SIGNALS
 
 
 class ShutdownSignals:
@@ -36,13 +36,13 @@ class ShutdownSignals:
         self.count += 1
         os.write(self._far, b"!")
         if self.count == 2:
-            for each in SIGNALS:
+            for each in TERMINATION_SIGNALS:
                 signal.signal(each, signal.SIG_DFL)
 
     def __enter__(self) -> Self:
         self._near, self._far = os.pipe()
         if threading.current_thread() is threading.main_thread():
-            self._before = {each: signal.signal(each, self._count_signal) for each in SIGNALS}
+            self._before = {each: signal.signal(each, self._count_signal) for each in TERMINATION_SIGNALS}
         return self
 
     def __exit__(

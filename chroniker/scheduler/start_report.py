@@ -11,7 +11,7 @@ from django.db import Error, connections
 
 from chroniker.conf import settings
 from chroniker.eligibility import pauses
-from chroniker.escaping import one_line
+from chroniker.escaping import to_one_line
 from chroniker.models import Job, JobState
 from chroniker.models.base import installed_version
 from chroniker.wording.formats import zoned_time
@@ -26,7 +26,7 @@ def start_report_lines() -> list[str]:
         pause = pauses.global_pause()
         if pause is not None and not pause.is_copy:  # each tick reports a copy
             found.append(str(pause))
-    return [one_line(line) for line in found]
+    return [to_one_line(line) for line in found]
 
 
 def versions_line() -> str:
@@ -40,7 +40,7 @@ def worker_lines(worker: str, queues: Collection[str], slots: int, aliases: Coll
     """Log lines at the start of a worker: versions, host, database, runtime directory, executors, queues and slots."""
     work = f"executors: {', '.join(aliases) or 'none'}; queues: {', '.join(queues) or 'none'}; slots: {slots}"
     database = f"database: {_database_line()}; runtime directory: {settings.runtime_dir}"
-    return [one_line(line) for line in (versions_line(), database, f"worker: {worker}; {work}")]
+    return [to_one_line(line) for line in (versions_line(), database, f"worker: {worker}; {work}")]
 
 
 def _database_line() -> str:

@@ -14,14 +14,20 @@ from chroniker.eligibility import draining, due, hosts, pauses
 from chroniker.models import JobDependency, JobTrigger, Run, installation
 from chroniker.process.kernel import host_clock
 from chroniker.scheduler import dispatch, fleet_work, job_deletion, pending_work, retention
-from chroniker.scheduler.claiming import SEARCH_ALL_CLAIMS, TIME_BOX, ClaimSearch, ClockFunction, claim_due_jobs
+from chroniker.scheduler.claiming import (
+    SEARCH_ALL_CLAIMS,
+    TIME_LIMIT_PER_PASS,
+    ClaimSearch,
+    ClockFunction,
+    claim_due_jobs,
+)
 from chroniker.scheduler.pending_work import PendingWork
 from chroniker.scheduler.stopping import stop_runs_of_flagged_jobs
 from chroniker.scheduler.tick_result import TickResult
 from chroniker.worker.run_remains import HostProcesses
 
 #: Jobs that a pass looks at together for alerts, whatever the size of a batch of claims: their messages become one.
-JOBS_OF_ONE_LOOK = 1000
+JOBS_PER_ALERT_CHECK = 1000
 
 
 def tick(only: Collection[int] | None = None, now: dt.datetime | None = None) -> TickResult:
@@ -46,30 +52,30 @@ def tick(only: Collection[int] | None = None, now: dt.datetime | None = None) ->
     work = pending_work.find_pending_work(now)
     result = _begin_pass(work, PassClock(work.reading, now))
     if work.copied:
-        installation.mark_copied()
+        installation.mark_database_as_copied()
         return result
     _prepare_pass(work)
     try:
         if work.reading.suspended_because:
             raise jump_detection.ClockJumped(work.reading)
-        _do_steps_1_to_6(result, work, only)
+        _expire_claim_and_dispatch(result, work, only)
     except jump_detection.ClockJumped as jump:
         hosts.record_suspended_starts(jump.reading)
         result.suspended_because = jump.reading.suspended_because
         stop_runs_of_flagged_jobs()
     if work.messages or result.messages or result.lost:
-        outbox.send_soon()
+        outbox.start_sender_if_message_due()
     if result.over_maximum:
         retention.delete_surplus_runs(result.over_maximum)
     fleet_work.do_due_work(() if result.suspended_because else work.fleet_work, work.reading.now)
     if (work.deletions or result.lost) and not result.suspended_because:  # a lost run may have been the last one
-        job_deletion.delete_closed_jobs()
+        job_deletion.delete_marked_jobs()
     return result
 
 
 def _begin_pass(work: PendingWork, clock: PassClock) -> TickResult:
     result = TickResult(began=clock(), clock=clock, copied=work.copied)
-    result.next_moment, result.next_moment_is_known = work.next_moment, not work.changes_times
+    result.next_moment, result.next_moment_is_known = work.next_moment, not work.may_change_due_times
     return result
 
 
@@ -78,19 +84,19 @@ def _prepare_pass(work: PendingWork) -> None:
     if not work.recorded:
         installation.record_identity()
     if jump_detection.needs_lease_adjustment():
-        lifecycle.restart_after_clock_jump()
+        lifecycle.reset_deadlines_after_clock_jump()
         if not work.reading.suspended_because:
-            lifecycle.count_lateness_from_now()
+            lifecycle.set_lateness_start_to_now()
             jump_detection.mark_leases_adjusted()
 
 
-def _do_steps_1_to_6(result: TickResult, work: PendingWork, only_jobs: Collection[int] | None) -> None:
+def _expire_claim_and_dispatch(result: TickResult, work: PendingWork, only_jobs: Collection[int] | None) -> None:
     """Do those of the steps 1 to 6 that have work."""
     clock = result.clock
     if work.expiry:
         result.lost = expire_runs()
     if work.redispatch:
-        result.dispatched += dispatch.dispatch_again(clock(), is_draining=work.draining)
+        result.dispatched += dispatch.redispatch_overdue_claims(clock(), is_draining=work.draining)
     if work.stops:
         stop_runs_of_flagged_jobs()
     result.draining = work.draining
@@ -102,7 +108,7 @@ def _do_steps_1_to_6(result: TickResult, work: PendingWork, only_jobs: Collectio
             result.dispatched += dispatch.dispatch(claimed, clock(), is_new=True)
     # Another host may have claimed for this one since the first statement.
     if claims or (work.claims_for_this_host and not work.draining):
-        result.dispatched += dispatch.dispatch_claims_left_for_this_host(clock(), result.lost_races)
+        result.dispatched += dispatch.dispatch_claims_that_need_this_host(clock(), result.lost_races)
 
 
 def update_alerts(clock: ClockFunction, work: PendingWork) -> bool:
@@ -112,11 +118,11 @@ def update_alerts(clock: ClockFunction, work: PendingWork) -> bool:
     paused by its settings does not call it: other processes update the alerts, or this process after the pause.
     """
     if work.alert_changes:
-        lifecycle.make_alerts_due_after_changes()
+        lifecycle.schedule_alert_checks_after_changes()
     began, reported, more = host_clock.monotonic(), False, work.alerts or work.alert_changes
-    while more and host_clock.monotonic() - began < TIME_BOX.total_seconds():
-        looked_at, found = lifecycle.update_due_alerts(clock(), JOBS_OF_ONE_LOOK)
-        reported, more = reported or found, looked_at >= JOBS_OF_ONE_LOOK
+    while more and host_clock.monotonic() - began < TIME_LIMIT_PER_PASS.total_seconds():
+        looked_at, found = lifecycle.update_due_alerts(clock(), JOBS_PER_ALERT_CHECK)
+        reported, more = reported or found, looked_at >= JOBS_PER_ALERT_CHECK
     return reported
 
 
@@ -143,16 +149,16 @@ def claim_after_run(job_id: int) -> TickResult:
     is_pending, has_messages = due.find_work_after_run(job_id)
     result = _claim_after_run(job_id) if is_pending else TickResult()
     if has_messages or is_pending:
-        outbox.send_soon()
+        outbox.start_sender_if_message_due()
     return result
 
 
 def _claim_after_run(job_id: int) -> TickResult:
-    dependents = hosts.without_unfinished_host_runs(JobDependency.objects.filter(dependee=job_id)).values("dependent")
+    dependents = hosts.exclude_unfinished_host_runs(JobDependency.objects.filter(dependee=job_id)).values("dependent")
     targets = JobTrigger.objects.filter(source=job_id).values("target")
     waiting = {
-        *due.jobs_with_pending_work([job_id, *dependents.union(targets).values_list("dependent", flat=True)]),
-        *due.pending_jobs_in_group_of(job_id, settings.batch_size),
+        *due.find_jobs_with_pending_work([job_id, *dependents.union(targets).values_list("dependent", flat=True)]),
+        *due.find_pending_jobs_in_group_of_job(job_id, settings.batch_size),
     }
     return claim_and_dispatch(waiting)
 
@@ -162,7 +168,7 @@ def claim_and_dispatch(job_ids: Collection[int]) -> TickResult:
     result = TickResult()
     if job_ids and _may_claim():
         with suppress(jump_detection.ClockJumped):  # the next tick records it
-            clock = PassClock(jump_detection.trusted_reading())
+            clock = PassClock(jump_detection.read_trusted_clock())
             for claimed in claim_due_jobs(result, clock, job_ids):
                 result.dispatched += dispatch.dispatch(claimed, clock(), is_new=True)
         retention.delete_surplus_runs(result.over_maximum)
@@ -173,21 +179,21 @@ def _may_claim() -> bool:
     """Whether claims are allowed: not during a clock jump, a pause or a drain of this host. Two statements."""
     if jump_detection.suspended_because() or pauses.global_pause() is not None:
         return False
-    return not draining.this_host_if_draining().exists()
+    return not draining.select_this_host_if_draining().exists()
 
 
 def expire_runs() -> list[Run]:
     """Step 1. The remaining processes of a run of this host are killed before the run is closed as lost."""
-    here = HostProcesses(settings.hostname, settings.runtime_dir, locks_decide=settings.check_lock_file)
+    here = HostProcesses(settings.hostname, settings.runtime_dir, has_lock_files=settings.check_lock_file)
     return lifecycle.expire_runs(settings.batch_size, here)
 
 
 def book_edited_jobs(now: dt.datetime) -> int:
     """Step 3. Book edited jobs, batch by batch, until only locked jobs are left."""
     booked, began = 0, host_clock.monotonic()
-    while host_clock.monotonic() - began < TIME_BOX.total_seconds():
-        ids = due.jobs_to_book(now, settings.batch_size)
-        count = lifecycle.book_jobs(ids, now) if ids else 0
+    while host_clock.monotonic() - began < TIME_LIMIT_PER_PASS.total_seconds():
+        ids = due.find_jobs_to_book(now, settings.batch_size)
+        count = lifecycle.book_next_instants(ids, now) if ids else 0
         booked += count
         if not count:
             break

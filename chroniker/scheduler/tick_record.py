@@ -8,9 +8,9 @@ import os
 from django.db import connections
 
 from chroniker import lifecycle
-from chroniker.clock.database_clock import FromNow
+from chroniker.clock.database_clock import NowPlus
 from chroniker.conf import settings
-from chroniker.lifecycle.bulk import insert_or_add_numbers
+from chroniker.lifecycle.bulk import upsert_counters
 from chroniker.models import Ticker, TickMinute
 from chroniker.models.base import installed_version
 from chroniker.models.conflicts import repeated_after_conflict
@@ -22,7 +22,7 @@ MIN_SECONDS_BETWEEN_WRITES = 10.0
 SHORTEST_PERIOD, LONGEST_PERIOD = 60.0, 600.0
 
 
-class TickRecord:
+class TickRecorder:
     """Records the passes of one process. Each call of ``record_pass`` writes at most one row.
 
     ``kind``: the command or program, such as "beat". ``period``: the longest time between two of its passes.
@@ -51,7 +51,7 @@ class TickRecord:
             _store_minute(self._minute)
             self._minute = None
         mine = Ticker.objects.filter(host=settings.hostname, kind=self._kind, pid=os.getpid())
-        mine.update(ended_at=FromNow())
+        mine.update(ended_at=NowPlus())
 
     def _count_pass(self, ended: dt.datetime, seconds: float, claimed: int) -> None:
         now = host_clock.monotonic()
@@ -70,7 +70,7 @@ class TickRecord:
         row.is_paused = settings.paused
         _upsert_ticker(row)
         if row.is_paused:
-            lifecycle.record_settings_pause()
+            lifecycle.record_pause_by_settings()
         self._written_at = host_clock.monotonic()
 
 
@@ -91,14 +91,14 @@ def _upsert_ticker(ticker: Ticker) -> None:
 
 @repeated_after_conflict
 def _store_minute(minute: TickMinute) -> None:
-    insert_or_add_numbers([minute], key=("host", "minute"), keep_largest=("longest_pass", "longest_gap"))
+    upsert_counters([minute], key=("host", "minute"), keep_largest=("longest_pass", "longest_gap"))
 
 
 def record_single_pass(kind: str, ended: dt.datetime, seconds: float, claimed: int) -> None:
     """Record the only pass of a process that a crontab starts. Its period is the time since the pass before it."""
     before = Ticker.objects.filter(host=settings.hostname, kind=kind).values_list("last_at", flat=True).first()
     gap = seconds if before is None else max(seconds, (ended - before).total_seconds())
-    TickRecord(kind, min(max(gap, SHORTEST_PERIOD), LONGEST_PERIOD)).record_pass(ended, seconds, claimed)
+    TickRecorder(kind, min(max(gap, SHORTEST_PERIOD), LONGEST_PERIOD)).record_pass(ended, seconds, claimed)
     minute = TickMinute(host=settings.hostname, minute=_minute_of(ended), passes=1, claimed=claimed)
     minute.longest_pass, minute.longest_gap = seconds, gap
     _store_minute(minute)

@@ -19,7 +19,7 @@ from chroniker.clock.database_clock import database_now
 from chroniker.conf import settings
 from chroniker.eligibility import hosts, liveness
 from chroniker.eligibility.liveness import WaitingQueue
-from chroniker.escaping import one_line
+from chroniker.escaping import to_one_line
 from chroniker.lifecycle import alarms
 from chroniker.lifecycle.alarms import AlarmText
 from chroniker.models import Ticker, installation
@@ -30,7 +30,7 @@ from chroniker.wording.formats import coarse_duration, short_duration, zoned_tim
 logger = logging.getLogger(__name__)
 
 
-def seconds_between_looks() -> float:
+def seconds_between_checks() -> float:
     """Seconds between two checks. A silent scheduler is reported at the latest one such interval after its timeout."""
     return min(hosts.HEARTBEAT_SECONDS, settings.tick_timeout.total_seconds() / 2.5)
 
@@ -38,19 +38,19 @@ def seconds_between_looks() -> float:
 class FleetWatch:
     """The fleet checks of one process.
 
-    ``waits_first``: do not count a silence before the first check, or before the first check after a pause of the
-    checks (no database, or the machine was suspended): perhaps no process could tick during that time. Do not use it in
-    a process that checks only once.
+    ``waits_before_first_alarm``: do not count a silence before the first check, or before the first check after a
+    pause of the checks (no database, or the machine was suspended): perhaps no process could tick during that time. Do
+    not use it in a process that checks only once.
     """
 
-    def __init__(self, *, waits_first: bool = True) -> None:
-        self._waits_first = waits_first
+    def __init__(self, *, waits_before_first_alarm: bool = True) -> None:
+        self._waits_first = waits_before_first_alarm
         self._since: dt.datetime | None = None
         self._looked_at = float("-inf")  # monotonic clock
 
     @property
     def is_due(self) -> bool:
-        return host_clock.monotonic() - self._looked_at >= seconds_between_looks()
+        return host_clock.monotonic() - self._looked_at >= seconds_between_checks()
 
     def raise_or_end_alarms(self) -> None:
         """Raise and end alarms. About five statements. A database error is logged, and the next check tries again."""
@@ -58,52 +58,52 @@ class FleetWatch:
             self._check_fleet()
         except Error as error:
             self._since = None
-            logger.warning("The scheduler could not be watched: %s", one_line(error))
+            logger.warning("The scheduler could not be watched: %s", to_one_line(error))
 
     def _check_fleet(self) -> None:
-        has_paused = host_clock.monotonic() - self._looked_at > 3 * seconds_between_looks()
+        has_paused = host_clock.monotonic() - self._looked_at > 3 * seconds_between_checks()
         self._looked_at = host_clock.monotonic()
         now = database_now()
-        if jump_detection.suspended_because() or installation.row_of_copy().exists():
+        if jump_detection.suspended_because() or installation.select_switch_if_copied().exists():
             self._since = None
             return
         if self._waits_first and (self._since is None or has_paused):
             self._since = now
-        found = self._find_troubles(now)
-        open_alarms = alarms.raised_alarms()
+        found = self._find_problems(now)
+        open_alarms = alarms.read_raised_alarms()
         for subject, (since, text) in found.items():
             if subject not in open_alarms and alarms.raise_alarm(subject, since, text, now):
-                logger.error("%s", one_line(" ".join(f"{text.title} {text.text}".split())))
+                logger.error("%s", to_one_line(" ".join(f"{text.title} {text.text}".split())))
         for subject, alarm in open_alarms.items():
             if subject not in found and self._has_ended(subject, now):
                 text = _end_of_alarm_text(subject, now - (alarm.since or now))
                 if alarms.end_alarm(alarm, text, now):
-                    logger.warning("%s", one_line(text.title))
+                    logger.warning("%s", to_one_line(text.title))
         if found or open_alarms:
-            outbox.send_soon()  # if nothing ticks, no other code sends messages
+            outbox.start_sender_if_message_due()  # if nothing ticks, no other code sends messages
 
-    def _find_troubles(self, now: dt.datetime) -> dict[str, tuple[dt.datetime, AlarmText]]:
+    def _find_problems(self, now: dt.datetime) -> dict[str, tuple[dt.datetime, AlarmText]]:
         """For each problem: the subject of its alarm, the start of the problem, and the text. Three statements."""
         found = {}
-        if last := liveness.last_ticker_if_all_silent(liveness.latest_tickers(), now, self._since):
-            found[alarms.TICK] = (last.last_at, _silence_text(last, now))
+        if last := liveness.last_ticker_if_all_silent(liveness.read_latest_tickers(), now, self._since):
+            found[alarms.TICK] = (last.last_at, _silent_scheduler_text(last, now))
         for queue in liveness.find_queues_without_worker(now).values():
-            if now - max(queue.oldest, self._since or queue.oldest) >= liveness.NO_WORKER_FOR:
+            if now - max(queue.oldest, self._since or queue.oldest) >= liveness.QUEUE_ALARM_DELAY:
                 found[alarms.subject_of_queue_alarm(queue.executor, queue.name)] = (
                     queue.oldest,
-                    _queue_text(queue, now),
+                    _unserved_queue_text(queue, now),
                 )
         return found
 
     def _has_ended(self, subject: str, now: dt.datetime) -> bool:
         """Whether the problem has ended. No waiting time: a process that has just started must not end an alarm."""
         if subject == alarms.TICK:
-            return liveness.last_ticker_if_all_silent(liveness.latest_tickers(), now) is None
+            return liveness.last_ticker_if_all_silent(liveness.read_latest_tickers(), now) is None
         unserved = liveness.find_queues_without_worker(now).values()
         return subject not in {alarms.subject_of_queue_alarm(queue.executor, queue.name) for queue in unserved}
 
 
-def _silence_text(last: Ticker, now: dt.datetime) -> AlarmText:
+def _silent_scheduler_text(last: Ticker, now: dt.datetime) -> AlarmText:
     words = {
         "since": zoned_time(last.last_at),
         "length": coarse_duration(now - last.last_at),
@@ -121,7 +121,7 @@ def _silence_text(last: Ticker, now: dt.datetime) -> AlarmText:
     return AlarmText(_("Nothing has ticked since %(since)s: no run starts.") % words, _with_link(text % words))
 
 
-def _queue_text(queue: WaitingQueue, now: dt.datetime) -> AlarmText:
+def _unserved_queue_text(queue: WaitingQueue, now: dt.datetime) -> AlarmText:
     words = {
         "queue": queue.name or queue.executor,
         "n": queue.queued,

@@ -99,7 +99,7 @@ def console_bar_tag(context: Context) -> dict[str, Any]:
     context.render_context["console_bar"] = True
     model = getattr(context.get("opts"), "model_name", "")
     live_url = context.get("live_url") or ""
-    return {"bar": context.get("bar") or console_bar.bar_context_of_django_page(context["request"], model, live_url)}
+    return {"bar": context.get("bar") or console_bar.bar_context_for_django_page(context["request"], model, live_url)}
 
 
 @register.simple_tag(takes_context=True)

@@ -18,7 +18,7 @@ from chroniker.scheduler import manual_runs
 from chroniker.testing.commits import run_commit_callbacks
 from chroniker.testing.declarations import ACTOR_NAME, find_job
 
-_INLINE: Mapping[str, Any] = {"BACKEND": "chroniker.executors.inline.InlineExecutor", "OPTIONS": {}}
+_INLINE_EXECUTOR: Mapping[str, Any] = {"BACKEND": "chroniker.executors.inline.InlineExecutor", "OPTIONS": {}}
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,7 +81,7 @@ def inline_executors() -> Iterator[None]:
 
     A run that is started inside ``transaction.atomic()`` executes when that transaction has ended.
     """
-    inline = {alias: _INLINE for alias in settings.executors}
+    inline = {alias: _INLINE_EXECUTOR for alias in settings.executors}
     with override_settings(CHRONIKER_EXECUTORS=inline), run_commit_callbacks(settings.database):
         yield
     executors.close()

@@ -28,7 +28,7 @@ class RunScript:
     after: dt.timedelta = NO_DURATION
     used: int = 0
 
-    def next_status(self) -> Status:
+    def take_next_status(self) -> Status:
         status = self.statuses[min(self.used, len(self.statuses) - 1)]
         self.used += 1
         return status
@@ -52,7 +52,7 @@ class SimulatedFleet:
         self._started = 0
 
     @property
-    def next_end(self) -> dt.datetime | None:
+    def next_end_time(self) -> dt.datetime | None:
         return self._open[0].ends_at if self._open else None
 
     def start(self, run: Run) -> None:
@@ -61,7 +61,7 @@ class SimulatedFleet:
         if lifecycle.start(run.pk, run.token, nonce, host=host, pid=1, worker=f"worker@{host}") is None:
             return
         script = self.scripts.get(run.job.name) or RunScript()
-        status, lasts = script.next_status(), script.after
+        status, lasts = script.take_next_status(), script.after
         if run.job.timeout_seconds and lasts > (limit := dt.timedelta(seconds=run.job.timeout_seconds)):
             status, lasts = Status.TIMED_OUT, limit
         self._started += 1
@@ -74,7 +74,7 @@ class SimulatedFleet:
                 each.ends_at, each.status = database_now(), Status.STOPPED
         heapq.heapify(self._open)
 
-    def finish_next(self) -> int:
+    def finish_next_run(self) -> int:
         """End the run whose time has come first; returns the id of its job."""
         ended = heapq.heappop(self._open)
         lifecycle.finish(ended.run.pk, ended.run.token, ended.nonce, _make_outcome(ended))

@@ -23,9 +23,9 @@ from chroniker.testing.simulated_fleet import END_STATUSES, NO_DURATION, RunScri
 
 #: A lease of the simulation, in seconds: longer than a run may last. PostgreSQL refuses a longer idle limit.
 LEASE_SECONDS = 20 * 86_400
-LONGEST_RUN = dt.timedelta(days=14)
+MAX_RUN_DURATION = dt.timedelta(days=14)
 #: More runs that end at one moment are a loop: a retry without a back-off, for example.
-MOST_ENDS = 10_000
+MAX_RUNS_ENDING_AT_ONCE = 10_000
 
 
 class Scheduler:
@@ -46,7 +46,7 @@ class Scheduler:
 
     def advance_to(self, moment: dt.datetime) -> None:
         """Let the time pass until ``moment``, which is aware and not earlier than ``now``."""
-        end = _aware(moment)
+        end = _require_aware(moment)
         if end < self._now:
             raise ValueError(f"Time cannot go back: it is {self._now}, and {end} is earlier.")
         has_host_runs = Job.objects.filter(hostname=EVERY_HOST, enabled=True).exists()
@@ -54,11 +54,11 @@ class Scheduler:
             if has_host_runs:
                 hosts.record_heartbeat([hosts.WorkerReport(alias) for alias in executors])
             self._do_what_is_due()
-            due = self._next_moment()
+            due = self._next_due_time()
             if due is None or due > end:
                 break
-            self._move_to(due)
-        self._move_to(end)
+            self._set_current_time(due)
+        self._set_current_time(end)
 
     def runs(self, job: Job | str) -> list[Run]:
         """The runs of this job, the oldest first, skipped ones too. At most ``maximum_log_entries`` are kept."""
@@ -73,8 +73,8 @@ class Scheduler:
         chosen = [Status(each) for each in statuses] or [Status.SUCCEEDED]
         if not set(chosen) <= END_STATUSES:
             raise ValueError(f"A run ends with one of: {', '.join(sorted(END_STATUSES))}.")
-        if not NO_DURATION <= after <= LONGEST_RUN:
-            raise ValueError(f"A simulated run lasts at most {LONGEST_RUN.days} days.")
+        if not NO_DURATION <= after <= MAX_RUN_DURATION:
+            raise ValueError(f"A simulated run lasts at most {MAX_RUN_DURATION.days} days.")
         if not Job.objects.filter(name=job).exists():
             raise LookupError(f"There is no job “{job}”.")
         self._fleet.scripts[job] = RunScript(chosen, after)
@@ -83,22 +83,22 @@ class Scheduler:
         """Tick; end the runs whose time has come, each with the claims that waited for it; send the messages."""
         tick()
         ends = 0
-        while (end := self._fleet.next_end) is not None and end <= self._now:
-            claim_after_run(self._fleet.finish_next())
-            if (ends := ends + 1) > MOST_ENDS:
+        while (end := self._fleet.next_end_time) is not None and end <= self._now:
+            claim_after_run(self._fleet.finish_next_run())
+            if (ends := ends + 1) > MAX_RUNS_ENDING_AT_ONCE:
                 raise RuntimeError(
-                    f"More than {MOST_ENDS} runs end at {self._now}: perhaps retries without a back-off."
+                    f"More than {MAX_RUNS_ENDING_AT_ONCE} runs end at {self._now}: perhaps retries without a back-off."
                 )
         if outbox.is_message_due():
             outbox.send_due_messages()
 
-    def _next_moment(self) -> dt.datetime | None:
-        moments = (questions.next_due_time(self._now), self._fleet.next_end)
+    def _next_due_time(self) -> dt.datetime | None:
+        moments = (questions.next_due_time(self._now), self._fleet.next_end_time)
         return min((each for each in moments if each is not None), default=None)
 
-    def _move_to(self, moment: dt.datetime) -> None:
+    def _set_current_time(self, moment: dt.datetime) -> None:
         self._now = moment.astimezone(self._now.tzinfo)
-        simulated_time.set_moment(moment)
+        simulated_time.set_simulated_time(moment)
 
 
 @contextmanager
@@ -110,7 +110,7 @@ def scheduler(start: dt.datetime) -> Iterator[Scheduler]:
     runner sends them; webhooks are not. *Limits:* the clock of this process's Python stays the real one; no run is lost
     because its worker died; a pass takes place when a run, a retry or an end is due, not every few seconds.
     """
-    fleet, start = SimulatedFleet(), _aware(start)
+    fleet, start = SimulatedFleet(), _require_aware(start)
     backend = {"BACKEND": "chroniker.testing.simulated_fleet.SimulatedExecutor", "OPTIONS": {"fleet": fleet}}
     replaced = {
         "CHRONIKER_EXECUTORS": dict.fromkeys(settings.executors, backend),
@@ -124,13 +124,13 @@ def scheduler(start: dt.datetime) -> Iterator[Scheduler]:
         simulated_time.simulate_time(),
         run_commit_callbacks(settings.database),
     ):
-        simulated_time.set_moment(start)
-        _begin_timelines(start)
+        simulated_time.set_simulated_time(start)
+        _start_timelines(start)
         yield Scheduler(fleet, start)
     executors.close()
 
 
-def _begin_timelines(start: dt.datetime) -> None:
+def _start_timelines(start: dt.datetime) -> None:
     later = JobState.objects.filter(covered_until__gt=start).select_related("job").first()
     if later is not None:
         raise ValueError(
@@ -139,7 +139,7 @@ def _begin_timelines(start: dt.datetime) -> None:
     Job.objects.filter(Q(edited_at__gt=start) | Q(state=None)).update(edited_at=start)
 
 
-def _aware(moment: dt.datetime) -> dt.datetime:
+def _require_aware(moment: dt.datetime) -> dt.datetime:
     if moment.tzinfo is None:
         raise ValueError(f"{moment} has no time zone: add tzinfo=UTC.")
     return moment

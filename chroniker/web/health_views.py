@@ -21,7 +21,7 @@ from chroniker.models import installation
 #: The database must answer within this time.
 DATABASE_TIMEOUT_SECONDS = 2.0
 #: After this time the next request reads again whether the migrations are applied.
-MIGRATIONS_SECONDS = 30.0
+MIGRATIONS_CACHE_SECONDS = 30.0
 
 _migrations: TimedCache[bool] = TimedCache()
 
@@ -44,7 +44,7 @@ def ready_view(request: HttpRequest, **prefix_values: object) -> HttpResponse:
         ):
             cursor.execute("SELECT 1")
         return _health_response(
-            {} if _migrations.get(MIGRATIONS_SECONDS, _are_migrations_applied) else {"migrations": "missing"}
+            {} if _migrations.get(MIGRATIONS_CACHE_SECONDS, _are_migrations_applied) else {"migrations": "missing"}
         )
     except Exception:  # of any driver: each means that the database cannot be used
         return _health_response({"database": "failing"})
@@ -57,11 +57,11 @@ def scheduler_health_view(request: HttpRequest, **prefix_values: object) -> Http
 
     Each process reads these facts at most every 3 s.
     """
-    facts = health_facts.cached_facts(timezone.now())
+    facts = health_facts.get_cached_health_facts(timezone.now())
     if facts is None:
         return _health_response({"database": "failing"})
     try:
-        copied = installation.row_of_copy().exists()
+        copied = installation.select_switch_if_copied().exists()
     except Exception:  # of any driver
         return _health_response({"database": "failing"})
     return _health_response(

@@ -13,7 +13,7 @@ from chroniker.conf import settings
 
 logger = logging.getLogger(__name__)
 
-_SCHEME = "Bearer "
+_AUTHORIZATION_SCHEME = "Bearer "
 
 
 @never_cache
@@ -40,7 +40,9 @@ def metrics_view(request: HttpRequest, **prefix_values: object) -> HttpResponse:
 
 def _has_metrics_token(request: HttpRequest) -> bool:
     sent = request.headers.get("Authorization", "")
-    return sent.startswith(_SCHEME) and constant_time_compare(sent[len(_SCHEME) :].strip(), settings.metrics_token)
+    return sent.startswith(_AUTHORIZATION_SCHEME) and constant_time_compare(
+        sent[len(_AUTHORIZATION_SCHEME) :].strip(), settings.metrics_token
+    )
 
 
 def _prefers_openmetrics(request: HttpRequest) -> bool:

@@ -14,7 +14,7 @@ from django.utils.translation import ngettext, pgettext
 #: In place of a value that does not exist.
 NOTHING = "–"  # noqa: RUF001  a dash
 
-_WEEK = dt.timedelta(days=6)
+_MAX_DAYS_WITH_WEEKDAY = dt.timedelta(days=6)
 
 
 def short_time(value: dt.datetime | None, now: dt.datetime | None = None) -> str:
@@ -45,7 +45,7 @@ def _format_time(value: dt.datetime | None, now: dt.datetime | None, clock: str)
     time = local.strftime(clock)
     if local.date() == today.date():
         return time
-    if abs(local.date() - today.date()) <= _WEEK:
+    if abs(local.date() - today.date()) <= _MAX_DAYS_WITH_WEEKDAY:
         return f"{format_date(local, 'D')} {time}"
     # Translators: a date as in “10 Dec”, in the letters of Django's date format.
     day = pgettext("date format", "j M")

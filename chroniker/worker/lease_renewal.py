@@ -44,7 +44,7 @@ class LeaseRenewal:
 
     def renew_soon(self) -> None:
         """Renew as soon as possible, because the supervisor was woken: the answer shows a stop request."""
-        self._renew_at = min(self._renew_at, self._renewed_at + timing.WAKE_SECONDS)
+        self._renew_at = min(self._renew_at, self._renewed_at + timing.MIN_RENEWAL_INTERVAL)
 
     def on_answer(self, request: Renew, answer: RenewalAnswer) -> None:
         self._renewed_at, self._renew_at = request.sent_at, request.sent_at + self._heartbeat

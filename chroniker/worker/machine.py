@@ -36,7 +36,7 @@ class Machine(Protocol):
 
 
 @dataclass(frozen=True, slots=True)
-class ThisHost:
+class LocalMachine:
     """The real host."""
 
     runtime_dir: Path

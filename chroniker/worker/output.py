@@ -13,7 +13,7 @@ from datetime import UTC, datetime
 from chroniker.process.kernel import host_clock
 
 REMARKS, STDOUT, STDERR = 0, 1, 2
-CHUNK = 64 * 1024  #: characters at most in one chunk
+MAX_CHUNK_LENGTH = 64 * 1024  #: characters at most in one chunk
 MAX_BATCH_LENGTH = 1024 * 1024  #: characters in one insert, unless the database is slow
 FLUSH_SECONDS = 1.0  #: text waits no longer than this for its chunk to become full
 _MAX_TAIL_BYTES = 128 * 1024
@@ -46,7 +46,7 @@ class ChunkNumbering:
         return Chunk(self.stream, next(self._numbers), text, datetime.fromtimestamp(host_clock.wall(), UTC), first_line)
 
 
-class OutputAllowance:
+class OutputLimit:
     """The number of bytes of output that a run may keep, for both streams together.
 
     A quarter of it, at most 128 KiB, is reserved for the end (tail) of each stream. Both streams share the rest (head):
@@ -73,7 +73,7 @@ class OutputStream:
     head and the tail are kept; a remark between them says how many bytes are missing.
     """
 
-    def __init__(self, stream: int, allowance: OutputAllowance, remarks: ChunkNumbering) -> None:
+    def __init__(self, stream: int, allowance: OutputLimit, remarks: ChunkNumbering) -> None:
         self.received = 0
         self._recent = b""
         self._numbering = ChunkNumbering(stream)
@@ -142,12 +142,15 @@ class OutputStream:
             self._waiting_since = self._waiting_since or host_clock.monotonic()
 
     def _cut_full_chunks(self) -> list[Chunk]:
-        if self._length < CHUNK:
+        if self._length < MAX_CHUNK_LENGTH:
             return []
         text = "".join(self._parts)
-        whole = len(text) - len(text) % CHUNK
+        whole = len(text) - len(text) % MAX_CHUNK_LENGTH
         self._replace_waiting_text(text[whole:])
-        return [self._numbering.make_chunk(text[start : start + CHUNK]) for start in range(0, whole, CHUNK)]
+        return [
+            self._numbering.make_chunk(text[start : start + MAX_CHUNK_LENGTH])
+            for start in range(0, whole, MAX_CHUNK_LENGTH)
+        ]
 
     def _replace_waiting_text(self, text: str) -> None:
         self._parts = [text] if text else []
@@ -211,13 +214,13 @@ class OutputQueue:
         return batch
 
     def on_stored(self, batch: Sequence[Chunk]) -> None:
-        self._bound = min(max(2 * self._bound, 2 * CHUNK), MAX_BATCH_LENGTH)
+        self._bound = min(max(2 * self._bound, 2 * MAX_CHUNK_LENGTH), MAX_BATCH_LENGTH)
         for _ in batch:
             self.size -= len(self._queue.popleft().text)
 
     def on_failure(self) -> None:
         """Use smaller batches: a slow insert may succeed in two parts."""
-        self._bound = max(self._bound // 2, CHUNK)
+        self._bound = max(self._bound // 2, MAX_CHUNK_LENGTH)
 
     def on_refusal(self, batch: Sequence[Chunk]) -> None:
         """Handle a batch with a text that the database refused. First insert single chunks, to find the text. Then

@@ -10,16 +10,16 @@ from functools import partial
 from chroniker.process.keeper_client import KeeperClient
 from chroniker.process.kernel import host_clock
 from chroniker.process.run_spec import RunSpec
-from chroniker.worker.output import STDERR, STDOUT, ChunkNumbering, OutputAllowance, OutputStream
+from chroniker.worker.output import STDERR, STDOUT, ChunkNumbering, OutputLimit, OutputStream
 from chroniker.worker.reporter import Reporter
 
-BACKLOG = 2 * 1024 * 1024  #: characters that may wait to be stored before the command waits on its pipe
+MAX_BACKLOG_LENGTH = 2 * 1024 * 1024  #: characters that may wait to be stored before the command waits on its pipe
 _READ_SIZE = 256 * 1024
-_LAST_WORDS = 4 * 1024 * 1024  #: more than both pipes can hold
-_OUTSIDE_TIMEOUT = 1.0
+_MAX_REMAINING_BYTES = 4 * 1024 * 1024  #: more than both pipes can hold
+_HELD_PIPE_TIMEOUT = 1.0
 
 
-class OutputPump:
+class OutputReader:
     """Reads both pipes of a run. It registers callbacks for them with a selector."""
 
     def __init__(
@@ -30,7 +30,7 @@ class OutputPump:
         remarks: ChunkNumbering,
         selector: selectors.BaseSelector,
     ) -> None:
-        allowance = OutputAllowance(spec.log_max_bytes)
+        allowance = OutputLimit(spec.log_max_bytes)
         self._reporter = reporter
         self._remarks = remarks
         self._selector = selector
@@ -74,7 +74,7 @@ class OutputPump:
     def pause_or_resume_reading(self) -> None:
         """Stop reading while too much output waits to be stored. Then the command waits on its pipe."""
         waits = self._reporter.backlog
-        reading = waits < (BACKLOG if self._reading else BACKLOG // 2)
+        reading = waits < (MAX_BACKLOG_LENGTH if self._reading else MAX_BACKLOG_LENGTH // 2)
         if reading and not self._reading:
             for pipe in self._open:
                 self._selector.register(pipe, selectors.EVENT_READ, partial(self._read, pipe))
@@ -89,8 +89,8 @@ class OutputPump:
         If a process outside the tree holds a pipe open, this pipe is read for one more second.
         """
         self._reading = False  # the selector no longer calls `_read`
-        until = host_clock.monotonic() + _OUTSIDE_TIMEOUT
-        left = _LAST_WORDS
+        until = host_clock.monotonic() + _HELD_PIPE_TIMEOUT
+        left = _MAX_REMAINING_BYTES
         poll = select.poll()
         for pipe in self._open:
             poll.register(pipe, select.POLLIN)

@@ -1,4 +1,4 @@
-"""The actions of a reporter. `RunReport` decides on an action; the reporter's thread executes it."""
+"""The actions of a reporter. `ReportPlanner` decides on an action; the reporter's thread executes it."""
 
 from __future__ import annotations
 

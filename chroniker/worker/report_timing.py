@@ -1,10 +1,10 @@
 """The waits and limits for the reports of a run, in seconds."""
 
-START_TRIES = 5
-START_BACKOFF = 0.2  #: before the second try of a start; doubled before each further try
+MAX_START_TRIES = 5
+START_BACKOFF_SECONDS = 0.2  #: before the second try of a start; doubled before each further try
 RETRY_SECONDS = 1.0  #: between two tries of any other report
-WAKE_SECONDS = 0.1  #: the shortest time between two renewals, however often the supervisor is woken
+MIN_RENEWAL_INTERVAL = 0.1  #: the shortest time between two renewals, however often the supervisor is woken
 MIN_PROGRESS_INTERVAL = 1.0  #: the shortest time between two renewals that are sent early because of new progress
-DRAIN_FIRST = 5.0  #: how long a finish waits for output that is not stored yet
-DRAIN_AFTER = 30.0  #: how long output may take after the finish
-FINISH_AFTER_LEASE = 30.0  #: a finish is tried for the length of a lease, and this much longer
+OUTPUT_WAIT_BEFORE_FINISH = 5.0  #: how long a finish waits for output that is not stored yet
+OUTPUT_WAIT_AFTER_FINISH = 30.0  #: how long output may take after the finish
+FINISH_WAIT_AFTER_LEASE = 30.0  #: a finish is tried for the length of a lease, and this much longer

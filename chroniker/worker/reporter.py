@@ -1,6 +1,6 @@
 """The thread that reports one run to the database, so that the supervisor's loop never waits for a database.
 
-`RunReport` decides what to report, and when. The command's progress is read from shared memory for each report.
+`ReportPlanner` decides what to report, and when. The command's progress is read from shared memory for each report.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from chroniker.worker import report_timing as timing
 from chroniker.worker.output import Chunk, ChunkNumbering
 from chroniker.worker.report_actions import Call, Done, Finish, Insert, Moment, Renew, Start, Wait
 from chroniker.worker.report_interface import NOTE, Report
-from chroniker.worker.run_report import RunReport
+from chroniker.worker.run_report import ReportPlanner
 
 log = logging.getLogger(__name__)
 
@@ -36,7 +36,7 @@ class Reporter:
     def __init__(self, report: Report, remarks: ChunkNumbering) -> None:
         self._report = report
         self._about = logs.current_logged_run()
-        self._state = RunReport(remarks)
+        self._state = ReportPlanner(remarks)
         self._near, self._far = socket.socketpair()
         self._near.setblocking(False)
         self._far.setblocking(False)
@@ -130,7 +130,12 @@ class Reporter:
         """
         spec = self._state.spec
         assert spec is not None
-        self._done.wait(spec.lease + timing.FINISH_AFTER_LEASE + timing.DRAIN_FIRST + timing.DRAIN_AFTER)
+        self._done.wait(
+            spec.lease
+            + timing.FINISH_WAIT_AFTER_LEASE
+            + timing.OUTPUT_WAIT_BEFORE_FINISH
+            + timing.OUTPUT_WAIT_AFTER_FINISH
+        )
         return self._state.outcome.finished
 
     def close(self) -> None:
@@ -140,7 +145,7 @@ class Reporter:
     # The thread.
 
     def _run(self) -> None:
-        with logs.log_about_same_run(self._about):
+        with logs.label_log_records_with_run(self._about):
             self._report_run()
 
     def _report_run(self) -> None:
@@ -163,33 +168,33 @@ class Reporter:
     def _do_next_action(self) -> bool:
         """Carry out the next action, or wait. Returns whether there is more to do."""
         with self._changed:
-            action = self._state.next_action(self._read_moment())
+            action = self._state.next_action(self._read_clocks_and_progress())
             if isinstance(action, Wait):
                 self._changed.wait(action.seconds)
                 return True
         if isinstance(action, Done):
             return False
-        self._carry_out(action)
+        self._send_and_handle_answer(action)
         if self._state.is_started:
             self._began.set()
         self._wake_supervisor()
         return True
 
-    def _read_moment(self) -> Moment:
+    def _read_clocks_and_progress(self) -> Moment:
         shown = progress.read(self._shared_progress) if self._shared_progress >= 0 else None
         return Moment(host_clock.boot(), host_clock.monotonic(), shown)
 
-    def _carry_out(self, action: Call) -> None:
+    def _send_and_handle_answer(self, action: Call) -> None:
         try:
             answer = self._send_report(action)
         except Exception as error:  # of any driver; the action is tried again until its own limit
             self._log_and_drop_connection(type(action).__name__.lower(), error)
             refused = isinstance(error, (DataError, ValueError))  # the database works, but refuses this text
             with self._changed:
-                self._state.on_failure(action, error, self._read_moment(), refused=refused)
+                self._state.on_failure(action, error, self._read_clocks_and_progress(), refused=refused)
         else:
             with self._changed:
-                self._state.on_answer(action, answer, self._read_moment())
+                self._state.on_answer(action, answer, self._read_clocks_and_progress())
 
     def _send_report(self, action: Call) -> object:
         match action:

@@ -8,10 +8,10 @@ from typing import Protocol, TypeAlias
 from chroniker.reasons import Code
 
 KILL_TIMEOUT = 5.0  #: how long a keeper may take for a kill before it is replaced by a sweep
-SILENCE = 15.0  #: how long a keeper may take to acknowledge a message; SIGCONT after a third of this
+MAX_KEEPER_SILENCE = 15.0  #: how long a keeper may take to acknowledge a message; SIGCONT after a third of this
 
 
-class LeaseView(Protocol):
+class LeaseStatus(Protocol):
     """The state of the lease in the reporter."""
 
     @property
@@ -57,7 +57,7 @@ class RunControl:
         self._stopping = False
         self._kill_sent_at = float("inf")  # monotonic clock
 
-    def next_instructions(self, lease: LeaseView, now: float, monotonic: float) -> list[Instruction]:
+    def next_instructions(self, lease: LeaseStatus, now: float, monotonic: float) -> list[Instruction]:
         """The instructions to send to the keeper now. Each is returned once."""
         if self.lost_because:
             return []
@@ -75,19 +75,19 @@ class RunControl:
             found.append(StopInstruction())
         return found
 
-    def seconds_to_next_decision(self, lease: LeaseView, now: float) -> float:
+    def seconds_to_next_decision(self, lease: LeaseStatus, now: float) -> float:
         """Seconds until a decision may change although no event arrives."""
         moments = [self.stop_at] if not self._stopping else []
         if not self.lost_because:
             moments.append(lease.deadline)
         return min(moments, default=float("inf")) - now
 
-    def keeper_fault(self, *, silent_for: float, dead_for: float, monotonic: float) -> str:
+    def find_keeper_fault(self, *, seconds_without_answer: float, seconds_since_death: float, monotonic: float) -> str:
         """Why a sweep must replace the keeper; empty: the keeper works. Call this after reading its messages."""
-        if silent_for > SILENCE:
+        if seconds_without_answer > MAX_KEEPER_SILENCE:
             return Code.KEEPER_SILENT
         if monotonic - self._kill_sent_at > KILL_TIMEOUT:
             return Code.KEEPER_SLOW
-        if dead_for > KILL_TIMEOUT:  # and its parent has not killed the tree
+        if seconds_since_death > KILL_TIMEOUT:  # and its parent has not killed the tree
             return Code.KEEPER_DIED
         return ""

@@ -25,7 +25,7 @@ _STOP_TEXTS = {"timed_out": "Timed out", "stopped": "Stopped", "interrupted": "S
 
 
 @dataclass(frozen=True, slots=True)
-class Observations:
+class RunObservations:
     """The facts that are known when the tree is dead."""
 
     host: str
@@ -48,7 +48,7 @@ class Observations:
         return "interrupted" if reported == "stopped" and self.interrupted else reported
 
 
-def outcome_from(spec: RunSpec, observations: Observations) -> RunOutcome:
+def derive_outcome(spec: RunSpec, observations: RunObservations) -> RunOutcome:
     return RunOutcome(
         how=observations.how,
         exit_code=observations.keeper.get("exit_code"),
@@ -62,7 +62,7 @@ def outcome_from(spec: RunSpec, observations: Observations) -> RunOutcome:
     )
 
 
-def _find_reasons(spec: RunSpec, observations: Observations) -> Iterator[Reason]:
+def _find_reasons(spec: RunSpec, observations: RunObservations) -> Iterator[Reason]:
     match observations.how:
         case "timed_out":
             yield Reason.of(Code.TIMEOUT, seconds=spec.timeout or 0)
@@ -82,7 +82,7 @@ def _find_reasons(spec: RunSpec, observations: Observations) -> Iterator[Reason]
         yield Reason.of(Code.SURVIVORS, names=[each.name for each in observations.survivors])
 
 
-def log_remarks(spec: RunSpec, observations: Observations) -> Iterator[str]:
+def make_log_remarks(spec: RunSpec, observations: RunObservations) -> Iterator[str]:
     """Return the remarks for the log if the run did not end by itself."""
     how, killed = observations.how, observations.keeper.get("killed", 0)
     listed = f"{killed} ({'; '.join(observations.keeper.get('names', []))})"
@@ -93,10 +93,10 @@ def log_remarks(spec: RunSpec, observations: Observations) -> Iterator[str]:
         yield f"{_STOP_TEXTS[how]}: SIGTERM to the whole tree; {rest}."
     elif how == "lost":
         reason = reason_of_code(observations.lost_because or Code.LEASE_LATE)
-        yield f"Killed: {text_in_english(reason)}. The end may be missing."
+        yield f"Killed: {reason_in_english(reason)}. The end may be missing."
     if observations.replaced:
         reason = reason_of_code(observations.replaced)
-        yield f"{text_in_english(reason).capitalize()}. {observations.keeper_error}".strip()
+        yield f"{reason_in_english(reason).capitalize()}. {observations.keeper_error}".strip()
 
 
 def reason_of_code(code: str) -> Reason:
@@ -104,7 +104,7 @@ def reason_of_code(code: str) -> Reason:
     return Reason.of(Code(code)) if code in Code.values else Reason.of(Code.OTHER, text=code)
 
 
-def text_in_english(reason: Reason) -> str:
+def reason_in_english(reason: Reason) -> str:
     """The reason in English, for the run's log."""
     with override("en"):
         return str(reason)

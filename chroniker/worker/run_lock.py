@@ -15,7 +15,7 @@ from uuid import UUID
 
 from chroniker.process import run_marker
 from chroniker.process.kernel import host_clock
-from chroniker.process.runtime_dir import ensure_private
+from chroniker.process.runtime_dir import ensure_private_directory
 
 _SUFFIX = ".lock"
 _LOCK_FILE_KEPT_SECONDS = 86_400.0
@@ -32,7 +32,7 @@ class RunLock:
     @classmethod
     def take(cls, runtime_dir: Path, run_id: UUID) -> RunLock | None:
         """Take the lock. None: another process of this host holds it. Raises OSError if the file cannot be used."""
-        ensure_private(runtime_dir)
+        ensure_private_directory(runtime_dir)
         path = _file_path(runtime_dir, run_id)
         until = host_clock.monotonic() + _TAKE_TIMEOUT
         while True:

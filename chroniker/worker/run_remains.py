@@ -26,13 +26,15 @@ class HostProcesses:
 
     host: str
     runtime_dir: Path
-    locks_decide: bool  #: a free lock means that the run is dead, a held lock that it lives; the lease does not matter
+    has_lock_files: (
+        bool  #: a free lock means that the run is dead, a held lock that it lives; the lease does not matter
+    )
 
     def is_held(self, run_id: UUID) -> bool | None:
         """Whether a process of this host may be executing the run. None: unknown, no lock file on this host."""
         return run_lock.is_held(self.runtime_dir, run_id)
 
-    def kill_remaining(self, run_id: UUID) -> list[Survivor]:
+    def kill_remaining_processes(self, run_id: UUID) -> list[Survivor]:
         """Kill the remaining processes of a run without keeper; returns the processes that survived.
 
         Limit: it finds only processes of this user that still have the run's mark in their environment.
@@ -40,7 +42,7 @@ class HostProcesses:
         return run_marker.kill_marked_processes(run_id)
 
 
-class RemainsSweeper(threading.Thread):
+class LeftoverProcessSweeper(threading.Thread):
     """Sweeps periodically in a long-lived process, so that remaining processes of a run are dead before its lease ends.
 
     It also starts this process's fork server again if it was killed.

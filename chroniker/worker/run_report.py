@@ -34,8 +34,8 @@ class OutcomeReport:
 
     def request_report(self, outcome: RunOutcome, now: float, *, output_first: bool, lease: float) -> None:
         self.outcome = outcome
-        self._drain_until = now + (timing.DRAIN_FIRST if output_first else 0.0)
-        self._give_up_at = now + lease + timing.FINISH_AFTER_LEASE
+        self._drain_until = now + (timing.OUTPUT_WAIT_BEFORE_FINISH if output_first else 0.0)
+        self._give_up_at = now + lease + timing.FINISH_WAIT_AFTER_LEASE
 
     @property
     def is_open(self) -> bool:
@@ -57,7 +57,7 @@ class OutcomeReport:
 
     def on_answer(self, answer: bool, now: Moment) -> None:
         self.finished = answer
-        self._drain_until = now.monotonic + timing.DRAIN_AFTER
+        self._drain_until = now.monotonic + timing.OUTPUT_WAIT_AFTER_FINISH
 
     def on_failure(self, now: Moment) -> None:
         self._try_at = now.monotonic + timing.RETRY_SECONDS
@@ -67,7 +67,7 @@ class OutcomeReport:
         return [self._try_at, self._drain_until]
 
 
-class RunReport:
+class ReportPlanner:
     """`next_action` returns the next action; `on_answer` or `on_failure` gets its result. Only one thread
     may use it at a time."""
 
@@ -170,9 +170,9 @@ class RunReport:
         self.is_started = self._refused or not repeated
 
     def _on_start_failure(self, error: Exception, now: Moment) -> None:
-        self._start_at = now.monotonic + timing.START_BACKOFF * 2**self._start_tries
+        self._start_at = now.monotonic + timing.START_BACKOFF_SECONDS * 2**self._start_tries
         self._start_tries += 1
-        if self._start_tries == timing.START_TRIES:
+        if self._start_tries == timing.MAX_START_TRIES:
             self.error = error
             self.is_started = True
 

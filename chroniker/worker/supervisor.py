@@ -23,7 +23,7 @@ from chroniker.reasons import Code, Reason
 from chroniker.worker import run_control, run_ending
 from chroniker.worker.machine import Machine
 from chroniker.worker.output import REMARKS, ChunkNumbering
-from chroniker.worker.output_pump import OutputPump
+from chroniker.worker.output_pump import OutputReader
 from chroniker.worker.report_interface import REFUSED, Report
 from chroniker.worker.reporter import Reporter
 from chroniker.worker.run_control import ExtendInstruction, Instruction, KillInstruction, RunControl, StopInstruction
@@ -35,7 +35,7 @@ from chroniker.worker.wake_socket import WakeSocket
 log = logging.getLogger(__name__)
 
 _LONGEST_WAIT = 1.0
-_HERE = "this host"
+_DEFAULT_HOST = "this host"
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -43,7 +43,7 @@ class Worker:
     """The environment of supervisors: this worker and its host."""
 
     machine: Machine
-    host: str = _HERE
+    host: str = _DEFAULT_HOST
     shutdown_notice: ShutdownNotice | None = None  #: announces the shutdown of the worker
 
 
@@ -56,7 +56,7 @@ def execute_run(report: Report, worker: Worker) -> RunOutcome | None:
     """
     machine = worker.machine
     with ExitStack() as stack:
-        about = stack.enter_context(logs.log_about_run(report.run_id))
+        about = stack.enter_context(logs.label_log_records_with_run_id(report.run_id))
         lock = machine.take_lock(report.run_id)
         if lock is None:
             report.record_event(REFUSED, Reason.of(Code.ALREADY_HERE, host=worker.host))
@@ -126,7 +126,7 @@ class Supervision:
         self._spec = spec
         self._worker = worker
         self._selector = worker.machine.create_selector()
-        self._pump = OutputPump(spec, keeper, reporter, remarks, self._selector)
+        self._pump = OutputReader(spec, keeper, reporter, remarks, self._selector)
         self._control = RunControl()
         self._replaced = ""  # why the keeper was replaced
         self._survivors: list[Survivor] = []
@@ -149,9 +149,9 @@ class Supervision:
             self._kill_without_keeper(Code.KEEPER_DIED)
         self._pump.read_remaining_output()
         observations = self._collect_observations()
-        for remark in run_ending.log_remarks(self._spec, observations):
+        for remark in run_ending.make_log_remarks(self._spec, observations):
             self._pump.write_remark(remark)
-        return run_ending.outcome_from(self._spec, observations)
+        return run_ending.derive_outcome(self._spec, observations)
 
     def kill_at_once(self, error: BaseException) -> RunOutcome:
         """Kill the tree, in any state of the loop; wait for its end, and forward the output."""
@@ -165,7 +165,7 @@ class Supervision:
             self._worker.machine.kill_marked_processes(self._spec.run_id, self.keeper.alive_pid)
         self._pump.read_remaining_output()
         reason = Reason.of(Code.WORKER_ENDED, host=self._worker.host)
-        self._pump.write_remark(f"Killed: {run_ending.text_in_english(reason)}.")
+        self._pump.write_remark(f"Killed: {run_ending.reason_in_english(reason)}.")
         return RunOutcome("interrupted", reason=reason)
 
     def _register_event_sources(self, wake_socket: WakeSocket) -> None:
@@ -202,22 +202,24 @@ class Supervision:
                 self.keeper.stop_command()
 
     def _check_keeper(self) -> None:
-        silent = self.keeper.silent_for
-        fault = self._control.keeper_fault(
-            silent_for=silent, dead_for=self.keeper.dead_for, monotonic=host_clock.monotonic()
+        silent = self.keeper.seconds_without_answer
+        fault = self._control.find_keeper_fault(
+            seconds_without_answer=silent,
+            seconds_since_death=self.keeper.seconds_since_death,
+            monotonic=host_clock.monotonic(),
         )
         if fault:
             self._kill_without_keeper(fault)
-        elif silent > run_control.SILENCE / 3:
+        elif silent > run_control.MAX_KEEPER_SILENCE / 3:
             self.keeper.continue_if_stopped()
 
     def _kill_without_keeper(self, reason: str) -> None:
         self._replaced = reason
         self._survivors = self._worker.machine.kill_marked_processes(self._spec.run_id, self.keeper.alive_pid)
 
-    def _collect_observations(self) -> run_ending.Observations:
+    def _collect_observations(self) -> run_ending.RunObservations:
         last = self.keeper.ended or {}
-        return run_ending.Observations(
+        return run_ending.RunObservations(
             host=self._worker.host,
             keeper=last,
             keeper_error=self.keeper.crashed,

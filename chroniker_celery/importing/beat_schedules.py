@@ -12,7 +12,7 @@ from django.utils.translation import gettext as _
 
 from chroniker import schedule
 from chroniker.exceptions import ImportRefused, ScheduleError
-from chroniker.importing.report import INSTANTS
+from chroniker.importing.report import MAX_INSTANTS_SHOWN
 from chroniker.schedule import Frequency
 from chroniker_celery.importing.beat_tables import BeatRows, Crontab, Interval, Task
 
@@ -22,7 +22,7 @@ FREQUENCY_BY_PERIOD = {
     "minutes": (Frequency.MINUTELY, dt.timedelta(minutes=1)),
     "seconds": (Frequency.SECONDLY, dt.timedelta(seconds=1)),
 }
-MAX_CRON = 255
+MAX_CRON_LENGTH = 255
 
 
 @dataclass(slots=True)
@@ -62,21 +62,21 @@ def _convert_crontab(row: Crontab, task: Task, now: dt.datetime) -> ConvertedSch
         ) from error
     # Celery requires both days to match, cron one of them. A recurrence rule requires both.
     both = "*" not in (day, weekday)
-    fields = {"cron": text} if not both and _is_cron(text) else _rule_conditions(celery_schedule)
+    fields = {"cron": text} if not both and _is_valid_cron(text) else _convert_to_daily_rule(celery_schedule)
     bounds = {"timezone": row.timezone, "starts_at": task.start_time}
     instants = _next_instants(celery_schedule, zone, max(now, task.start_time or now))
     return ConvertedSchedule(f"crontab {text} ({row.timezone})", {**fields, **bounds}, instants)
 
 
-def _is_cron(text: str) -> bool:
+def _is_valid_cron(text: str) -> bool:
     try:
-        schedule.validate(schedule.Spec(Frequency.CRON, cron=text))
+        schedule.validate(schedule.ScheduleSpec(Frequency.CRON, cron=text))
     except ScheduleError:
         return False
-    return len(text) <= MAX_CRON
+    return len(text) <= MAX_CRON_LENGTH
 
 
-def _rule_conditions(celery_schedule: Any) -> dict[str, Any]:
+def _convert_to_daily_rule(celery_schedule: Any) -> dict[str, Any]:
     """The same instants as a daily recurrence rule with conditions."""
     wanted = {
         "bymonth": (celery_schedule.month_of_year, 12),
@@ -103,7 +103,7 @@ def _next_instants(celery_schedule: Any, zone: ZoneInfo, now: dt.datetime) -> li
     last = now.astimezone(zone)
     found: list[dt.datetime] = []
     try:
-        while len(found) < INSTANTS:
+        while len(found) < MAX_INSTANTS_SHOWN:
             begin, remaining, _now = celery_schedule.remaining_delta(last)
             last = begin + remaining
             found.append(last.astimezone(dt.UTC))
@@ -129,5 +129,5 @@ def _convert_interval(row: Interval, task: Task, now: dt.datetime) -> ConvertedS
     skipped = max(0, -((first - now) // (every * unit)))
     begin = first + skipped * (every * unit)
     begin += every * unit if begin <= now else dt.timedelta()
-    instants = [begin + number * every * unit for number in range(INSTANTS)]
+    instants = [begin + number * every * unit for number in range(MAX_INSTANTS_SHOWN)]
     return ConvertedSchedule(f"every {row.every} {row.period}", fields, instants)

@@ -12,7 +12,7 @@ from chroniker.executors import executors
 from chroniker_celery.executor import CeleryExecutor
 
 
-def load_app(path: str) -> Celery:
+def import_celery_app(path: str) -> Celery:
     """The app at ``project.celery:app``. Raises ``ImportRefused``."""
     try:
         return CeleryExecutor("", {"app": path}).app

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from django.utils.translation import gettext as _
 
 from chroniker.exceptions import ImportRefused
-from chroniker.importing.candidate import Candidate
+from chroniker.importing.candidate import ImportCandidate
 from chroniker.models import Job
 from chroniker.schedule import Frequency
 from chroniker_celery.importing.beat_schedules import ConvertedSchedule, convert_schedule
@@ -30,20 +30,20 @@ class ImportOptions:
     send_all: bool = False
 
 
-def make_candidates(beat: BeatRows, options: ImportOptions) -> list[Candidate]:
-    return [make_candidate(task, beat, options, f"django-celery-beat:{task.name}") for task in beat.tasks]
+def make_import_candidates(beat: BeatRows, options: ImportOptions) -> list[ImportCandidate]:
+    return [make_import_candidate(task, beat, options, f"django-celery-beat:{task.name}") for task in beat.tasks]
 
 
-def make_candidate(task: Task, beat: BeatRows, options: ImportOptions, origin: str) -> Candidate:
+def make_import_candidate(task: Task, beat: BeatRows, options: ImportOptions, origin: str) -> ImportCandidate:
     """The job for one task; ``beat`` has its schedule."""
     try:
         rule = convert_schedule(task, beat, options.now)
         args, notes = _make_arguments(task, options)
     except ImportRefused as refusal:
-        return Candidate(origin, Job(name=task.name), task.task, refusal=str(refusal))
+        return ImportCandidate(origin, Job(name=task.name), task.task, refusal=str(refusal))
     job = _make_job(task, rule, args)
     instants = [moment for moment in rule.instants if task.expires is None or moment < task.expires]
-    found = Candidate(origin, job, f"{rule.original_text}, task {task.task}", differences=notes)
+    found = ImportCandidate(origin, job, f"{rule.original_text}, task {task.task}", differences=notes)
     found.instants_there = instants if task.enabled else []
     if task.one_off:
         _set_single_run(task, job, found)
@@ -72,7 +72,7 @@ def _make_job(task: Task, rule: ConvertedSchedule, args: str) -> Job:
     return job
 
 
-def _set_single_run(task: Task, job: Job, candidate: Candidate) -> None:
+def _set_single_run(task: Task, job: Job, candidate: ImportCandidate) -> None:
     """A one-off task runs once, at its next instant."""
     candidate.instants_there = candidate.instants_there[:1]
     if task.total_run_count:

@@ -15,10 +15,10 @@ from django.utils.translation import gettext as _
 from chroniker.clock.database_clock import database_now
 from chroniker.exceptions import ImportRefused
 from chroniker.importing import save_candidates
-from chroniker.importing.candidate import Candidate
+from chroniker.importing.candidate import ImportCandidate
 from chroniker.models import Job
 from chroniker_celery import beat_entries, beat_file
-from chroniker_celery.beat_entries import ORIGIN, BeatScheduleEntry
+from chroniker_celery.beat_entries import ORIGIN_PREFIX, BeatScheduleEntry
 from chroniker_celery.importing import jobs
 from chroniker_celery.importing.beat_tables import BeatRows, Crontab, Interval, Solar, Task
 from chroniker_celery.importing.celery_app import load_tasks, project_app
@@ -26,43 +26,47 @@ from chroniker_celery.importing.jobs import ImportOptions
 from chroniker_celery.models import key_of_entry
 
 #: Options of an entry that have a place in the job or in its command. The report names all other options.
-KNOWN_OPTIONS = frozenset({"queue", "exchange", "routing_key", "headers", "priority", "expires"})
+IMPORTED_OPTIONS = frozenset({"queue", "exchange", "routing_key", "headers", "priority", "expires"})
 ONE_SECOND = dt.timedelta(seconds=1)
 
 
-def make_candidates(app: Celery, options: ImportOptions, names: Collection[str] | None = None) -> list[Candidate]:
+def make_import_candidates(
+    app: Celery, options: ImportOptions, names: Collection[str] | None = None
+) -> list[ImportCandidate]:
     """A job for each entry, or for each with one of these names. Entries that Celery itself adds are left out.
 
     A job goes on where the last message of its entry was: that of our beat, or of Celery's own beat on this host.
     """
     chosen = {name: entry for name, entry in app.conf.beat_schedule.items() if names is None or name in names}
-    sent = beat_file.last_sent_times(str(app.conf.beat_schedule_filename)) | beat_entries.last_served_times(chosen)
+    sent = beat_file.read_last_sent_times(str(app.conf.beat_schedule_filename)) | beat_entries.last_served_times(chosen)
     return [_make_candidate(name, entry, app, options, sent.get(name)) for name, entry in chosen.items()]
 
 
-def import_entries(keys: Collection[str], *, by: str) -> list[Candidate]:
+def import_entries(keys: Collection[str], *, by: str) -> list[ImportCandidate]:
     """Save a job for each entry of the project's app with one of these keys (of ``key_of_entry``)."""
     app = project_app()
     load_tasks(app)
     names = {name for name in app.conf.beat_schedule if key_of_entry(name) in keys}
-    found = make_candidates(app, ImportOptions(database_now(), set(app.tasks)), names)
+    found = make_import_candidates(app, ImportOptions(database_now(), set(app.tasks)), names)
     save_candidates(found, by=by)
     return found
 
 
 def _make_candidate(
     name: str, settings: Mapping[str, Any], app: Celery, options: ImportOptions, last: dt.datetime | None
-) -> Candidate:
+) -> ImportCandidate:
     try:
         entry: BeatScheduleEntry = ScheduleEntry(**dict(settings, name=name, app=app))
-        task, beat = _make_task(entry, last), BeatRows([], {}, {}, {}, {})
-        _add_schedule(entry.schedule, task, beat)
+        task, beat = _make_task_row(entry, last), BeatRows([], {}, {}, {}, {})
+        _add_schedule_row(entry.schedule, task, beat)
     except ImportRefused as refusal:
-        return Candidate(f"{ORIGIN}{name}", Job(name=name), str(settings.get("task", "")), refusal=str(refusal))
-    candidate = jobs.make_candidate(task, beat, options, f"{ORIGIN}{name}")
+        return ImportCandidate(
+            f"{ORIGIN_PREFIX}{name}", Job(name=name), str(settings.get("task", "")), refusal=str(refusal)
+        )
+    candidate = jobs.make_import_candidate(task, beat, options, f"{ORIGIN_PREFIX}{name}")
     if candidate.refusal:
         return candidate
-    if others := sorted(set(entry.options) - KNOWN_OPTIONS):
+    if others := sorted(set(entry.options) - IMPORTED_OPTIONS):
         candidate.differences.append(_("These options are not imported: %(names)s.") % {"names": ", ".join(others)})
     if getattr(entry.schedule, "relative", False):
         candidate.differences.append(_("There its times were rounded (relative); here they are not."))
@@ -81,7 +85,7 @@ def _first_missed_time(celery_schedule: Any, last: dt.datetime, now: dt.datetime
     return first if first <= now else None
 
 
-def _make_task(entry: BeatScheduleEntry, last: dt.datetime | None) -> Task:
+def _make_task_row(entry: BeatScheduleEntry, last: dt.datetime | None) -> Task:
     """The entry, as a row of django-celery-beat."""
     options = entry.options
     expires = options.get("expires")
@@ -90,8 +94,8 @@ def _make_task(entry: BeatScheduleEntry, last: dt.datetime | None) -> Task:
         task=entry.task,
         args=_to_json(entry.args, list),
         kwargs=_to_json(entry.kwargs, dict),
-        queue=_name_of_option(options.get("queue")),
-        exchange=_name_of_option(options.get("exchange")),
+        queue=_queue_or_exchange_name(options.get("queue")),
+        exchange=_queue_or_exchange_name(options.get("exchange")),
         routing_key=options.get("routing_key"),
         headers=_to_json(options.get("headers"), dict),
         priority=options.get("priority"),
@@ -101,7 +105,7 @@ def _make_task(entry: BeatScheduleEntry, last: dt.datetime | None) -> Task:
     )
 
 
-def _name_of_option(option: Any) -> str | None:
+def _queue_or_exchange_name(option: Any) -> str | None:
     """The name of a queue or an exchange, which may be an object of kombu."""
     return None if option is None else str(getattr(option, "name", option))
 
@@ -113,7 +117,7 @@ def _to_json(value: Any, kind: type) -> str:
         raise ImportRefused(_("Its arguments are not JSON: %(error)s") % {"error": error}) from error
 
 
-def _add_schedule(celery_schedule: Any, task: Task, beat: BeatRows) -> None:
+def _add_schedule_row(celery_schedule: Any, task: Task, beat: BeatRows) -> None:
     """Add the schedule as a row of its table. Raises ``ImportRefused`` for a schedule class of the project."""
     if type(celery_schedule) is crontab:
         beat.crontabs[1] = _crontab_row(celery_schedule)

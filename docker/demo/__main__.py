@@ -20,7 +20,7 @@ from launcher.process_group import DemoFailed, ProcessGroup
 from launcher.scenario import Scenario
 
 INTERRUPTED = 130
-SIGNALS = (signal.SIGINT, signal.SIGTERM)
+TERMINATION_SIGNALS = (signal.SIGINT, signal.SIGTERM)
 
 
 def options() -> argparse.Namespace:
@@ -71,7 +71,7 @@ async def run(chosen: argparse.Namespace, data: Path, console: Console) -> int:
         else:
             processes.kill()
 
-    for signum in SIGNALS:
+    for signum in TERMINATION_SIGNALS:
         asyncio.get_running_loop().add_signal_handler(signum, end)
     if signal.getsignal(signal.SIGHUP) != signal.SIG_IGN:  # as it is under nohup
         asyncio.get_running_loop().add_signal_handler(signal.SIGHUP, end)

@@ -10,7 +10,7 @@ from pathlib import Path
 import psutil
 from django.db import connection
 
-from chroniker.clock.database_clock import FromNow, database_now
+from chroniker.clock.database_clock import NowPlus, database_now
 from chroniker.models import Job, JobState, LogChunk, Run
 from chroniker.scheduler.tick import tick
 from tests.benchmarks.measuring import Row, Stopwatch, figure, load, percentile
@@ -81,7 +81,7 @@ class Ticks:
         self.seconds = whole.seconds
 
     def _tick(self) -> float:
-        JobState.objects.filter(pk__in=self._chance.sample(self._jobs, DUE)).update(next_run=FromNow())
+        JobState.objects.filter(pk__in=self._chance.sample(self._jobs, DUE)).update(next_run=NowPlus())
         with Stopwatch() as watch:
             self._claimed += len(tick().claimed)
         return watch.seconds

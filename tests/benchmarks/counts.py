@@ -43,12 +43,12 @@ def rows(options: argparse.Namespace) -> Iterator[Row]:
 
 def _statements(due: int) -> int:
     """Of a later tick: the first ones have also the regular work of the fleet, and prepare statements."""
-    from chroniker.models.prepared import THRESHOLD
+    from chroniker.models.prepared import USES_BEFORE_PREPARE
     from chroniker.scheduler.tick import tick
     from tests.benchmarks.population import Stage
 
     stage, statements = Stage(JOBS, due), 0
-    for _each in range(THRESHOLD + 1):
+    for _each in range(USES_BEFORE_PREPARE + 1):
         stage.set()
         with counted_statements() as count:
             tick()

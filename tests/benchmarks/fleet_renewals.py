@@ -14,7 +14,7 @@ from uuid import UUID, uuid4
 from django.db import connections
 from django.db.backends.base.base import BaseDatabaseWrapper
 
-from chroniker.clock.database_clock import FromNow, database_now
+from chroniker.clock.database_clock import NowPlus, database_now
 from chroniker.conf import settings
 from chroniker.executors.database_report import DatabaseReport
 from chroniker.executors.statement_limit import statement_limit
@@ -100,7 +100,7 @@ class Fleet:
         work = partial(_renew, way=way, seconds=seconds, threads=self._by.threads)
         with Players(work, parts, max(map(len, parts)), self._by.port) as players:
             server = ServerWork(self._by.settle)
-            Lease.objects.update(expires_at=FromNow(settings.lease))
+            Lease.objects.update(expires_at=NowPlus(settings.lease))
             played: list[Played] = players.play()
             renewals = sum(each.renewals for each in played)
             row = server.per("renewal", renewals)

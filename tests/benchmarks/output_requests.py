@@ -12,7 +12,7 @@ from django.urls import reverse
 
 from chroniker.clock.database_clock import database_now
 from chroniker.models import Job, LogChunk, Run, Status, Stream, Trigger
-from chroniker.worker.output import CHUNK
+from chroniker.worker.output import MAX_CHUNK_LENGTH
 from tests.benchmarks.measuring import Row, Stopwatch, counted_statements, load, milliseconds
 
 LINE = "2026-11-28 09:41:12,345 INFO shop.imports: imported article %09d in 31 ms from https://example.org/feed\n"
@@ -80,8 +80,8 @@ def a_run_that_wrote(megabytes: int) -> tuple[Run, int]:
 def _chunks(size: int) -> Iterator[str]:
     text, number = "", 0
     while size > 0:
-        while len(text) < CHUNK:
+        while len(text) < MAX_CHUNK_LENGTH:
             text += LINE % number
             number += 1
-        yield text[:CHUNK]
-        text, size = text[CHUNK:], size - CHUNK
+        yield text[:MAX_CHUNK_LENGTH]
+        text, size = text[MAX_CHUNK_LENGTH:], size - MAX_CHUNK_LENGTH

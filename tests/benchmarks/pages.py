@@ -37,7 +37,7 @@ def _measure(client: object, name: str, address: str, rounds: int) -> Row:
 
     seconds, busy = [], []
     for _round in range(rounds + 1):
-        health_facts.forget_cached_facts()
+        health_facts.clear_cached_health_facts()
         before = processor_seconds()
         with counted_statements() as statements, Stopwatch() as watch:
             page = client.get(address)  # type: ignore[attr-defined]

@@ -11,9 +11,9 @@ from django.db import connection, models
 
 from chroniker.clock.database_clock import database_now
 from chroniker.lifecycle.bulk import write_states
-from chroniker.lifecycle.claim import BOOKING
-from chroniker.models import FINAL, Job, JobDependency, JobState, Lease, Run, Status, Trigger
-from chroniker.schedule import latest_until, next_after
+from chroniker.lifecycle.claim import CLAIM_COLUMNS
+from chroniker.models import FINAL_STATUSES, Job, JobDependency, JobState, Lease, Run, Status, Trigger
+from chroniker.schedule import latest_instant_until, next_instant_after
 from chroniker.schedule.zones import zone_rules_version
 from chroniker.scheduler.pending_work import find_pending_work
 from tests.support import many_rows
@@ -87,13 +87,13 @@ def _job(number: int) -> Job:
 
 
 def _state(job: Job, now: dt.datetime) -> JobState:
-    upcoming = next_after(job.spec, now + FAR)
+    upcoming = next_instant_after(job.spec, now + FAR)
     return JobState(
         job=job,
         booked_fingerprint=job.spec.fingerprint(),
         booked_zone_rules=zone_rules_version(),
         covered_until=now,
-        last_instant=latest_until(job.spec, now - LONG_AGO),  # it ran before, as most jobs have
+        last_instant=latest_instant_until(job.spec, now - LONG_AGO),  # it ran before, as most jobs have
         next_instant=upcoming,
         next_run=upcoming,
         last_status=Status.SUCCEEDED,
@@ -152,8 +152,8 @@ class Stage:
         now = database_now()
         self._touched = [JobState(**_values(state)) for state in states]
         for state in states:
-            state.next_instant = state.next_run = latest_until(state.job.spec, now)
-        write_states(states, BOOKING)
+            state.next_instant = state.next_run = latest_instant_until(state.job.spec, now)
+        write_states(states, CLAIM_COLUMNS)
         tidy()
         find_pending_work(None)
         return states
@@ -162,11 +162,11 @@ class Stage:
         """No runs but those of the history, and nothing due."""
         if self._has_history:
             Lease.objects.all().delete()
-            Run.objects.exclude(status__in=FINAL).delete()
+            Run.objects.exclude(status__in=FINAL_STATUSES).delete()
         else:
             _empty(Lease, Run)
         if self._touched:
-            write_states(self._touched, BOOKING)
+            write_states(self._touched, CLAIM_COLUMNS)
         self._touched = []
 
 

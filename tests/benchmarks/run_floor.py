@@ -12,7 +12,7 @@ from functools import lru_cache
 import redis
 from celery import current_app, shared_task
 
-TASK = "tests.benchmarks.answer"
+TASK_NAME = "tests.benchmarks.answer"
 COMMITS = 4
 
 
@@ -21,7 +21,7 @@ def client(url: str) -> redis.Redis:
     return redis.Redis.from_url(url)
 
 
-@shared_task(name=TASK, ignore_result=True)
+@shared_task(name=TASK_NAME, ignore_result=True)
 def answer(key: str) -> None:
     """Report the execution of this task in the fastest way."""
     client(current_app.conf.broker_url).lpush(key, 1)
@@ -30,7 +30,7 @@ def answer(key: str) -> None:
 def round_trip(broker_url: str) -> None:
     """Send the task and wait for its result."""
     key = f"answer-{uuid.uuid4()}"
-    current_app.send_task(TASK, (key,), ignore_result=True)
+    current_app.send_task(TASK_NAME, (key,), ignore_result=True)
     if client(broker_url).blpop([key], timeout=60) is None:
         raise AssertionError("the worker does not answer")
 

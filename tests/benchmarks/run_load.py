@@ -27,7 +27,7 @@ def much_output(worker: CeleryWorker, megabytes: int) -> Row:
     job = Job.objects.create(
         name="much output", command="spew", args=f"--lines --megabytes {megabytes}", cron=NEVER, log_max_bytes=None
     )
-    lifecycle.book_jobs([job.pk], database_now())
+    lifecycle.book_next_instants([job.pk], database_now())
     processes = worker.pool_processes() or [psutil.Process(worker.pid)]
     finished(worker, [run_now(job, "benchmark")])
     before = max(_memory(each.pid, "VmRSS") for each in processes)
@@ -55,7 +55,7 @@ def sleeping(worker: CeleryWorker, count: int) -> Row:
         for number in range(count)
     ]
     Job.objects.bulk_create(jobs)
-    lifecycle.book_jobs([job.pk for job in jobs], database_now())
+    lifecycle.book_next_instants([job.pk for job in jobs], database_now())
     before = _by_name(worker)
     for job in jobs:
         run_now(job, "benchmark")

@@ -25,7 +25,7 @@ STAGES = ("claimed", "started", "finished")
 def one_by_one(worker: CeleryWorker, broker_url: str, runs: int) -> Row:
     """From claim to finish, each run alone; before each run its floor is measured."""
     job = Job.objects.create(name="alone", command="noop", cron="0 0 1 1 *")
-    lifecycle.book_jobs([job.pk], database_now())
+    lifecycle.book_next_instants([job.pk], database_now())
     for _each in range(WARM_UP):
         finished(worker, [run_now(job, "benchmark")])
         _floor(broker_url, job)

@@ -20,7 +20,7 @@ from django.db import transaction
 from chroniker.clock.database_clock import database_now
 from chroniker.models import JobState
 from chroniker.models.base import uuid7
-from chroniker.schedule import Spec, next_after
+from chroniker.schedule import ScheduleSpec, next_instant_after
 from tests.benchmarks import floor_sql
 from tests.benchmarks.floor_sql import Wanted
 from tests.benchmarks.measuring import Stopwatch
@@ -36,7 +36,7 @@ class Floor:
         """``message``: one of the executor's, as it lies in Redis; without one nothing is published."""
         self._redis = redis.Redis.from_url(broker_url)
         self._message = None if message is None else json.loads(message)
-        self._rules: dict[int, Spec] = {}
+        self._rules: dict[int, ScheduleSpec] = {}
 
     @property
     def publishes(self) -> bool:
@@ -46,7 +46,7 @@ class Floor:
         """Parse the schedules of these states' jobs."""
         self._rules = {state.pk: state.job.spec for state in states}
         for state in states:
-            next_after(self._rules[state.pk], state.next_instant or database_now())  # parses it
+            next_instant_after(self._rules[state.pk], state.next_instant or database_now())  # parses it
         self._redis.ping()
 
     def run(self, watch: Stopwatch) -> None:
@@ -67,7 +67,7 @@ class Floor:
 
     def _next(self, job_id: int, instant: dt.datetime, last_token: int) -> Wanted:
         instant = instant.replace(tzinfo=instant.tzinfo or dt.UTC)
-        upcoming = next_after(self._rules[job_id], instant)
+        upcoming = next_instant_after(self._rules[job_id], instant)
         assert upcoming is not None  # the schedules of ``population`` do not end
         return Wanted(uuid7(), job_id, last_token + 1, instant, upcoming)
 

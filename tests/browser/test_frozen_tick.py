@@ -36,7 +36,7 @@ def test_a_frozen_tick_is_shown_on_every_page_until_it_ticks_again(
         wait_until(lambda: Run.objects.filter(status=Status.SUCCEEDED).exists(), what="the job has run")
         wait_until(lambda: Ticker.objects.exists(), what="a pass is recorded")
         a_live_worker()
-        health_facts.forget_cached_facts()
+        health_facts.clear_cached_health_facts()
         page = open_page(NOW)
         sentence = page.locator("#ops-sentence")
         expect(sentence).not_to_contain_text("does not tick")

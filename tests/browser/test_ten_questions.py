@@ -55,8 +55,8 @@ class Operator:
 
 @pytest.fixture
 def operator(open_page: Callable[..., Page], monkeypatch: pytest.MonkeyPatch) -> Operator:
-    monkeypatch.setattr(health_facts, "LIMIT_SECONDS", 60)  # speed is not tested
-    health_facts.forget_cached_facts()
+    monkeypatch.setattr(health_facts, "STATEMENT_TIMEOUT_SECONDS", 60)  # speed is not tested
+    health_facts.clear_cached_health_facts()
     now = database_now()
     shop.fill(now, days=2)
     JobState.objects.filter(job__name=LATE).update(next_run=now - dt.timedelta(minutes=10))

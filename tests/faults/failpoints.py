@@ -25,14 +25,14 @@ VARIABLE = "CHRONIKER_TEST_FAILPOINTS"
 #: Names in ``chroniker.lifecycle``. The product must call each as ``lifecycle.NAME``: a test looks for other imports.
 STEPS = (
     *(
-        "book_jobs",
+        "book_next_instants",
         "claim",
-        "reserve_for_redispatch",
-        "leave_to_required_host",
+        "reserve_claims_for_redispatch",
+        "record_wait_for_required_host",
         "record_dispatched",
-        "record_not_accepted",
+        "record_dispatch_failures",
     ),
-    *("start", "renew", "finish", "expire_runs", "request_stop", "restart_after_clock_jump"),
+    *("start", "renew", "finish", "expire_runs", "request_stop", "reset_deadlines_after_clock_jump"),
 )
 
 

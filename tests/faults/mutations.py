@@ -77,19 +77,19 @@ def keeper_deadline() -> None:
 
         return endless
 
-    replace("chroniker.executors.database_report", "spec_from_run", make)
+    replace("chroniker.executors.database_report", "make_run_spec", make)
 
 
 def start_compare_and_set() -> None:
     """Every receiver of a message may start its run."""
-    from chroniker.clock.database_clock import FromNow
+    from chroniker.clock.database_clock import NowPlus
     from chroniker.lifecycle.start import Started
     from chroniker.models import Run, Status
 
     def start(run_id: UUID, token: int, nonce: UUID, *, host: str, pid: int, **story: Any) -> Started | None:
         record_call()
         Run.objects.filter(pk=run_id, finished_at=None).update(
-            status=Status.RUNNING, started_at=FromNow(), nonce=nonce, host=host, pid=pid, redispatch_at=None
+            status=Status.RUNNING, started_at=NowPlus(), nonce=nonce, host=host, pid=pid, redispatch_at=None
         )
         run = Run.objects.select_related("job").filter(pk=run_id).first()
         return Started(run, run.job, stop=False) if run else None
@@ -120,7 +120,7 @@ def redispatch() -> None:
         record_call()
         return 0
 
-    replace("chroniker.scheduler.dispatch", "dispatch_again", lambda original: never)
+    replace("chroniker.scheduler.dispatch", "redispatch_overdue_claims", lambda original: never)
 
 
 MUTATIONS: dict[str, Callable[[], None]] = {

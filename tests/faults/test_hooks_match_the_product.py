@@ -76,7 +76,10 @@ def test_the_names_of_processes_are_those_that_the_product_sets() -> None:
         constants = constants_of(tree)
         for node in ast.walk(tree):
             function = getattr(node, "func", None)
-            if isinstance(node, ast.Call) and getattr(function, "id", getattr(function, "attr", "")) == "name_process":
+            if (
+                isinstance(node, ast.Call)
+                and getattr(function, "id", getattr(function, "attr", "")) == "set_process_name"
+            ):
                 argument = node.args[0]
                 constant = argument.value if isinstance(argument, ast.Constant) else constants[ast.unparse(argument)]
                 names.add(str(constant))

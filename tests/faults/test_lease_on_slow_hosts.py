@@ -12,7 +12,7 @@ from django.db import connection, connections
 
 import chroniker
 from chroniker import lifecycle
-from chroniker.clock.database_clock import FromNow, database_now
+from chroniker.clock.database_clock import NowPlus, database_now
 from chroniker.exceptions import LeaseLost
 from chroniker.lifecycle import claim_plan
 from chroniker.models import OPEN, Job, JobState, Lease, LogChunk, Run, RunEvent, Status
@@ -110,7 +110,7 @@ def running(settings_of_all: dict[str, object], monkeypatch: pytest.MonkeyPatch)
 
 
 def let_expire(run: Run) -> None:
-    Lease.objects.filter(pk=run.pk).update(expires_at=FromNow(-dt.timedelta(minutes=5)))
+    Lease.objects.filter(pk=run.pk).update(expires_at=NowPlus(-dt.timedelta(minutes=5)))
 
 
 def test_a_fence_without_a_lease_writes_nothing(running: Run) -> None:

@@ -45,7 +45,7 @@ def test_a_monitor_s_template_sees_plain_values_and_loads_nothing(template: str)
     job = a_job(monitor_url=template)
     with override_settings(SECRET_KEY="the key"):
         assert (
-            monitors.template_error(template, monitors.template_values(job))
+            monitors.find_template_error(template, monitors.template_values(job))
             or monitors.render(template, monitors.template_values(job)) == ""
         )
 

@@ -20,7 +20,7 @@ from chroniker.clock.database_clock import database_now
 from chroniker.exceptions import ScheduleError
 from chroniker.importing import dump_files
 from chroniker.models import Job, JobState, Run, Status
-from chroniker.schedule import Spec
+from chroniker.schedule import ScheduleSpec
 from chroniker.scheduler.manual_runs import run_now
 from chroniker.scheduler.tick import tick
 from tests.support import admin_pages
@@ -185,14 +185,16 @@ RULES = [
 def test_the_search_of_an_endless_rule_ends(frequency: str, params: str) -> None:
     """The test passes if the search ends; a search step by step would take years."""
     now = database_now()
-    spec = Spec(frequency=frequency, params=params, timezone="Europe/Paris", starts_at=now.replace(year=1990, day=1))
+    spec = ScheduleSpec(
+        frequency=frequency, params=params, timezone="Europe/Paris", starts_at=now.replace(year=1990, day=1)
+    )
     try:
         schedule.validate(spec)
     except ScheduleError as error:
         assert len(str(error)) < 1000
     else:
         assert schedule.next_instants(spec, now, 10)
-        assert schedule.latest_until(spec, now)
+        assert schedule.latest_instant_until(spec, now)
 
 
 def test_a_command_name_of_ten_megabytes_is_refused_everywhere(dummy: Any) -> None:

@@ -20,7 +20,7 @@ from django.core.management import call_command
 
 from chroniker.clock.database_clock import database_now
 from chroniker.eligibility import pauses
-from chroniker.escaping import escape_controls, one_line
+from chroniker.escaping import escape_controls, to_one_line
 from chroniker.models import Group, Host, Job, JobState, Outbox, Run
 from chroniker.outbox import delivery
 from chroniker.scheduler import tick
@@ -164,4 +164,4 @@ def test_an_executor_s_error_is_one_line_of_the_log(
 
 def test_escaped_text_is_readable() -> None:
     assert escape_controls("a\tb\n\x1b") == "a\tb\n\\u001b"
-    assert one_line("a\tb\n\x1b\ud800é日") == "a\\u0009b\\u000a\\u001b\\ud800é日"
+    assert to_one_line("a\tb\n\x1b\ud800é日") == "a\\u0009b\\u000a\\u001b\\ud800é日"

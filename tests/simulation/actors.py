@@ -16,7 +16,7 @@ from chroniker.executors.database_report import DatabaseReport
 from chroniker.models import Job, Run
 from chroniker.scheduler import loop, tick
 from chroniker.worker import supervisor
-from chroniker.worker.run_remains import RemainsSweeper
+from chroniker.worker.run_remains import LeftoverProcessSweeper
 from tests.simulation.channels import Event
 from tests.simulation.machine import SimulatedHost
 from tests.simulation.processes import Host, Process
@@ -140,7 +140,7 @@ def start_worker(world: World, host: Host) -> None:
     every = float(host.settings["CHRONIKER_LOCK_TIMEOUT"]) / DEFAULTS["CHRONIKER_HEARTBEAT_MISSES"]
 
     def serve() -> None:
-        sweeper = RemainsSweeper(Path(), every)
+        sweeper = LeftoverProcessSweeper(Path(), every)
         vars(sweeper)["_ended"] = Event()
         sweeper.run()
 

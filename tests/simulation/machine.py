@@ -204,7 +204,7 @@ class SimulatedHost:
             end.belongs_to(keeper)
         client = SimulatedKeeperClient(_connection(near), out.number, err.number, shared.number)
         keeper.start(_guard, keeper, far, out_end, lock.file)
-        if not client.wait_ready():
+        if not client.wait_until_ready():
             client.close()
             raise OSError("its keeper did not start")
         return client
@@ -224,7 +224,7 @@ class SimulatedHost:
         keeper.next_files = (out_end, lock.file)
         connection.send(next=True)
         client = SimulatedKeeperClient(connection, out.number, err.number, channels.End(active().process).number)
-        if client.wait_ready():
+        if client.wait_until_ready():
             active().note("a keeper serves another run")
             return client
         client.close()

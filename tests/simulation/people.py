@@ -71,7 +71,7 @@ def _trigger(world: World, job_id: int) -> None:
 
 
 def _discard(world: World, job_id: int) -> None:
-    lifecycle.pass_over_waiting_activations([job_id], Code.DISCARDED)
+    lifecycle.end_activations_without_run([job_id], Code.DISCARDED)
 
 
 def _backfill(world: World, job_id: int) -> None:
@@ -106,9 +106,9 @@ def _mute(world: World, job_id: int) -> None:
 
 def _drain(world: World, job_id: int) -> None:
     """Of the host on which this process runs."""
-    draining.begin_drain_here(A_PERSON)
+    draining.record_drain_of_this_host(A_PERSON)
     world.block(world.rng.expovariate(1 / 10))
-    draining.end_drain_here()
+    draining.record_end_of_drain_of_this_host()
 
 
 def adopt(world: World) -> None:

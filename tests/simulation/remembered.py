@@ -14,8 +14,8 @@ MOST = 1000
 
 
 def install() -> None:
-    for module, name in ((pending_work, "_remembered_questions"), (compiled, "_compile_once")):
+    for module, name in ((pending_work, "_compile_questions_cached"), (compiled, "_compile_once")):
         remembered: Any = getattr(module, name)
         vars(module)[name] = functools.lru_cache(maxsize=MOST)(remembered.__wrapped__)
     for module in (pending_work, compiled, statements):
-        vars(module)["COMPILED_FOR_SECONDS"] = FOR_EVER
+        vars(module)["COMPILED_QUERY_LIFETIME_SECONDS"] = FOR_EVER

@@ -70,7 +70,7 @@ MODULES: dict[str, dict[str, Any]] = {
     "models.base": {"os": VirtualOs()},
     "models.conflicts": {"random": types.SimpleNamespace(uniform=lambda low, high: active().rng.uniform(low, high))},
     # Kept connections would be shared by all simulated processes.
-    "executors.report_connections": {"KEPT_VENDORS": ()},
+    "executors.report_connections": {"VENDORS_WITH_KEPT_CONNECTIONS": ()},
 }
 
 
@@ -105,8 +105,8 @@ def _replace_clocks() -> None:
     clock.sleep = lambda seconds: active().block(seconds)
     vars(timezone)["now"] = lambda: dt.datetime.fromtimestamp(_wall(), dt.UTC)
     for vendor in ("sqlite", "postgresql"):
-        database_clock._NOW[vendor] = "SIM_NOW(0)"
-        database_clock._LATER[vendor] = "SIM_NOW(%s)"
+        database_clock._NOW_SQL[vendor] = "SIM_NOW(0)"
+        database_clock._LATER_SQL[vendor] = "SIM_NOW(%s)"
         database_clock._SERVER[vendor] = "SIM_SERVER()"
 
 
@@ -141,7 +141,7 @@ def _replace_host_files() -> None:
     _replace(run_marker.kill_marked_processes, machine.kill_marked_processes)
     _replace(process_tree.process_state, machine.process_state)
     _replace(process_tree._start_time, lambda pid: "")
-    _replace(outbox.send_soon, lambda: None)
+    _replace(outbox.start_sender_if_message_due, lambda: None)
 
 
 def _replace_zones() -> None:

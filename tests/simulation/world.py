@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from tests.simulation.checker.promises import Promises
     from tests.simulation.checker.witness import Witness
 
-MOST_EVENTS = 40_000  #: a history with more has a loop in which no time passes
+MAX_EVENTS = 40_000  #: a history with more has a loop in which no time passes
 
 
 class World(Conditions):
@@ -124,7 +124,7 @@ class World(Conditions):
             when, _number, act = heapq.heappop(self.heap)
             self.now = max(self.now, when)
             self.events += 1
-            if self.events > MOST_EVENTS:
+            if self.events > MAX_EVENTS:
                 self.violated("live lock", f"{self.events} events")
                 self.heap.clear()
                 return

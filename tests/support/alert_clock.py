@@ -33,7 +33,7 @@ class AlertClock:
     def at(self, **since_start: float) -> dt.datetime:
         """Move to this time after the start."""
         moment = START + dt.timedelta(**since_start)
-        simulated_time.set_moment(moment)
+        simulated_time.set_simulated_time(moment)
         return moment
 
     def tick(self, **since_start: float) -> tick_result.TickResult:

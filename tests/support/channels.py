@@ -8,8 +8,8 @@ from typing import Any
 from chroniker.clock.database_clock import database_now
 from chroniker.lifecycle.alert_messages import AlertEvent, write_alert_messages
 from chroniker.models import Alert, Channel, ChannelKind, Job
-from chroniker.models.alert import scope_of
-from chroniker.models.message_events import RECOVERED
+from chroniker.models.alert import alert_scope_of_job
+from chroniker.models.message_events import ALERT_RECOVERED
 from tests.support.message_servers import HOST
 
 _numbers = itertools.count(1)
@@ -27,7 +27,9 @@ def an_alert(job: Job, kind: str = "failing", **args: Any) -> Alert:
     times = dict.fromkeys(("since", "instant", "until"), now.isoformat())
     values = {"n": 3, "token": 7, **times, **args}
     key = f"key {next(_numbers)}"
-    return Alert.objects.create(scope=scope_of(job.pk), job=job, kind=kind, key=key, raised_at=now, args=values)
+    return Alert.objects.create(
+        scope=alert_scope_of_job(job.pk), job=job, kind=kind, key=key, raised_at=now, args=values
+    )
 
 
 def raised(*alerts: Alert) -> None:
@@ -38,4 +40,4 @@ def recovered(*alerts: Alert) -> None:
     for alert in alerts:
         alert.ended_at = database_now()
         alert.save(update_fields=["ended_at"])
-    write_alert_messages([AlertEvent(alert, RECOVERED) for alert in alerts])
+    write_alert_messages([AlertEvent(alert, ALERT_RECOVERED) for alert in alerts])

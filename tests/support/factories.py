@@ -50,7 +50,7 @@ def a_booked_job(*, since: dt.datetime | None = None, **fields: Any) -> Job:
     job = a_job(**fields)
     since = since or database_now()
     Job.objects.filter(pk=job.pk).update(edited_at=since)
-    lifecycle.book_jobs([job.pk], max(since, database_now()))
+    lifecycle.book_next_instants([job.pk], max(since, database_now()))
     job.refresh_from_db()
     return job
 

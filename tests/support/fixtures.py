@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
 @pytest.fixture(autouse=True)
 def _health_is_not_read(monkeypatch: pytest.MonkeyPatch) -> None:
-    """The health of the scheduler is unknown until a test calls ``health_facts.forget_cached_facts``.
+    """The health of the scheduler is unknown until a test calls ``health_facts.clear_cached_health_facts``.
 
     A process keeps it for some seconds: the statements of a page would depend on the test before.
     """
@@ -41,7 +41,7 @@ def _no_connection_is_kept() -> Iterator[None]:
     yield
     from chroniker.executors import report_connections
 
-    report_connections.close_idle()
+    report_connections.close_idle_connections()
 
 
 @pytest.fixture(autouse=True)

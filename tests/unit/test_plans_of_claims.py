@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from chroniker.lifecycle import claim_plan
 from chroniker.models import CatchUp, Job, JobState, Run, Status
-from chroniker.schedule import ClosedTime, next_after
+from chroniker.schedule import ClosedTime, next_instant_after
 from tests.unit.schedule.samples import CHANGES, utc
 
 MINUTE, MICROSECOND = dt.timedelta(minutes=1), dt.timedelta(microseconds=1)
@@ -31,11 +31,11 @@ class Timeline:
 
     def runs(self) -> list[Run]:
         """The rows of all claims."""
-        first = next_after(self.job.spec, self.begin)
+        first = next_instant_after(self.job.spec, self.begin)
         state, found = JobState(job=self.job, covered_until=self.begin, next_instant=first, next_run=first), list[Run]()
         for now in self.ticks:
             if state.next_run is not None and state.next_run <= now:
-                drawn = claim_plan.plan_scheduled(state, now)
+                drawn = claim_plan.plan_scheduled_run(state, now)
                 found += drawn.runs
                 drawn.state_after.job = self.job
                 state = drawn.state_after
@@ -69,8 +69,12 @@ def test_each_scheduled_time_lies_in_exactly_one_range(timeline: Timeline) -> No
     accounted, spec = timeline.begin, timeline.job.spec
     for run in timeline.runs():
         assert run.scheduled_for is not None and run.covered_until is not None
-        assert run.scheduled_for == next_after(spec, accounted), "no scheduled time between two ranges, and no overlap"
-        assert run.covered_until == next_after(spec, run.covered_until - MICROSECOND), "it ends with a scheduled time"
+        assert run.scheduled_for == next_instant_after(spec, accounted), (
+            "no scheduled time between two ranges, and no overlap"
+        )
+        assert run.covered_until == next_instant_after(spec, run.covered_until - MICROSECOND), (
+            "it ends with a scheduled time"
+        )
         accounted = run.covered_until
 
 

@@ -6,7 +6,7 @@ import pytest
 from django.utils.translation import gettext, override
 
 from chroniker import reasons
-from chroniker.models import FINAL, Run, Status
+from chroniker.models import FINAL_STATUSES, Run, Status
 from chroniker.reasons import Code, Reason
 
 STATES = Path(__file__).parents[2] / "docs/reference/states.md"
@@ -41,7 +41,7 @@ def test_free_text_is_shown_unchanged() -> None:
 
 
 def test_a_reason_with_several_parts_shows_all_of_them() -> None:
-    args = {reasons.ALSO: [["BLACKOUT", {"name": "Christmas"}]]}
+    args = {reasons.OTHER_PARTS_KEY: [["BLACKOUT", {"name": "Christmas"}]]}
     assert reasons.render("OVERLAP", args) == "The job was still running.; Blackout: Christmas"
 
 
@@ -57,7 +57,7 @@ def test_a_reason_of_another_version_is_shown(code: str, args: dict[str, object]
 
 
 def test_outcomes_of_hosts_have_the_labels_of_their_states() -> None:
-    for status in set(FINAL) - {Status.SUCCEEDED, Status.SKIPPED}:
+    for status in set(FINAL_STATUSES) - {Status.SUCCEEDED, Status.SKIPPED}:
         args = {"done": 1, "all": 3, "others": [["web1", status.value]], "more": 1}
         assert f"web1: {status.label}, and 1 more" in reasons.render("HOSTS", args)
 

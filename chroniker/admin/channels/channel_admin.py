@@ -17,11 +17,11 @@ from django.utils.safestring import SafeString
 from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 
-from chroniker.admin.channels.channel_form import ChannelForm, events_in_words
+from chroniker.admin.channels.channel_form import ChannelForm, event_labels_text
 from chroniker.admin.shared.changed_values import ChangedValuesMixin
 from chroniker.admin.shared.site_links import SiteLinksMixin, admin_url, redirect_to
 from chroniker.models import Channel, FailingChannel
-from chroniker.models.channel_target import shown_secret
+from chroniker.models.channel_target import masked_secret
 from chroniker.outbox import channel_test
 from chroniker.wording.badges import badge, list_cell
 from chroniker.wording.formats import NOTHING
@@ -34,7 +34,11 @@ else:
     ChannelModelAdmin = admin.ModelAdmin
 
 #: Maps each field of a channel that is shown masked to the method that shows it.
-MASKED = {"target": "masked_target_cell", "secret": "masked_secret_text", "template": "masked_template_text"}  # nosec B105  # names
+MASKED_FIELD_METHODS = {
+    "target": "masked_target_cell",
+    "secret": "masked_secret_text",
+    "template": "masked_template_text",
+}  # nosec B105  # names
 
 
 @admin.register(Channel)
@@ -65,10 +69,10 @@ class ChannelAdmin(SiteLinksMixin, ChangedValuesMixin, ChannelModelAdmin):
         fields = list(ChannelForm.Meta.fields)
         if obj is None or self.has_change_permission(request, obj):
             return fields
-        return [MASKED.get(name, name) for name in fields]
+        return [MASKED_FIELD_METHODS.get(name, name) for name in fields]
 
     def get_readonly_fields(self, request: HttpRequest, obj: Any = None) -> Any:
-        return tuple(MASKED.values())
+        return tuple(MASKED_FIELD_METHODS.values())
 
     def construct_change_message(self, request: HttpRequest, form: Any, formsets: Any, add: bool = False) -> Any:
         form.mask_values_for_history()
@@ -88,22 +92,22 @@ class ChannelAdmin(SiteLinksMixin, ChangedValuesMixin, ChannelModelAdmin):
 
     @admin.display(description=_("target"))
     def masked_target_cell(self, channel: Channel) -> SafeString:
-        return list_cell(gettext("Target"), channel.shown_target or NOTHING)
+        return list_cell(gettext("Target"), channel.masked_target or NOTHING)
 
     @admin.display(description=_("secret"))
     def masked_secret_text(self, channel: Channel) -> str:
-        return shown_secret(channel.secret) or NOTHING
+        return masked_secret(channel.secret) or NOTHING
 
     @admin.display(description=_("template"))
     def masked_template_text(self, channel: Channel) -> str:
-        return shown_secret(channel.template) or NOTHING
+        return masked_secret(channel.template) or NOTHING
 
     @admin.display(description=_("events"))
     def events_cell(self, channel: Channel) -> SafeString:
         if channel.is_check_in:
             text = gettext("start and end of runs")
         else:
-            text = events_in_words(channel.events) or gettext("all alerts and alarms")
+            text = event_labels_text(channel.events) or gettext("all alerts and alarms")
         return list_cell(gettext("Events"), text)
 
     @admin.display(description=_("used by"))

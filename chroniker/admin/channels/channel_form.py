@@ -9,8 +9,8 @@ from django.utils.text import capfirst, format_lazy
 from django.utils.translation import gettext_lazy as _
 
 from chroniker.models import AlertKind, Channel, ChannelKind, Status
-from chroniker.models.channel_target import MASK, shown_secret
-from chroniker.models.message_events import RECOVERED, RUN_EVENTS
+from chroniker.models.channel_target import MASK, masked_secret
+from chroniker.models.message_events import ALERT_RECOVERED, RUN_EVENTS
 
 if TYPE_CHECKING:
     ChannelModelForm = forms.ModelForm[Channel]
@@ -19,12 +19,12 @@ else:
 
 
 #: The events of each group, in words.
-EVENT_WORDS: tuple[tuple[Any, dict[str, Any]], ...] = (
+EVENT_LABELS_BY_GROUP: tuple[tuple[Any, dict[str, Any]], ...] = (
     (
         _("Alerts about jobs"),
         {
             **{f"alert.{kind}": kind.label for kind in AlertKind},
-            RECOVERED: _("no longer open"),
+            ALERT_RECOVERED: _("no longer open"),
         },
     ),
     (
@@ -46,17 +46,20 @@ EVENT_WORDS: tuple[tuple[Any, dict[str, Any]], ...] = (
 )
 
 
-def events_in_words(events: Any) -> str:
+def event_labels_text(events: Any) -> str:
     """The events by group, such as “Ends of runs: failed, lost”. Empty if the stored value is not a list."""
     names = events if isinstance(events, list) else []
-    groups = [(title, [str(each) for event, each in words.items() if event in names]) for title, words in EVENT_WORDS]
+    groups = [
+        (title, [str(each) for event, each in words.items() if event in names])
+        for title, words in EVENT_LABELS_BY_GROUP
+    ]
     return "; ".join(f"{title}: {', '.join(words)}" for title, words in groups if words)
 
 
 #: The choices by group. Each label ends with the event's name, as in messages and in the documentation.
 EVENT_CHOICES = [
     (title, [(event, format_lazy("{words} ({event})", words=each, event=event)) for event, each in words.items()])
-    for title, words in EVENT_WORDS
+    for title, words in EVENT_LABELS_BY_GROUP
 ]
 
 
@@ -90,10 +93,10 @@ class ChannelForm(ChannelModelForm):
     @staticmethod
     def mask_target_and_secret(values: dict[str, Any], kind: str) -> dict[str, str]:
         channel = Channel(kind=kind, target=values.get("target") or "")
-        return {"target": channel.shown_target, "secret": shown_secret(values.get("secret") or "")}
+        return {"target": channel.masked_target, "secret": masked_secret(values.get("secret") or "")}
 
     def clean_target(self) -> str:
-        return self._stored_value_if_masked("target")
+        return self._stored_value_unless_edited("target")
 
     def clean_secret(self) -> str:
         """Refuse a masked integration key if the target changes: the stored key would be sent to the new address."""
@@ -101,9 +104,9 @@ class ChannelForm(ChannelModelForm):
         is_masked = bool(self.instance.pk) and self.cleaned_data["secret"] == MASK
         if is_masked and new[0] == ChannelKind.PAGERDUTY and new != (self.instance.kind, self._stored["target"]):
             raise forms.ValidationError(_("Write the integration key again, because it goes to another address."))
-        return self._stored_value_if_masked("secret")
+        return self._stored_value_unless_edited("secret")
 
-    def _stored_value_if_masked(self, field_name: str) -> str:
+    def _stored_value_unless_edited(self, field_name: str) -> str:
         value: str = self.cleaned_data[field_name]
         return (
             self._stored[field_name] if self.instance.pk and value and value == self.initial.get(field_name) else value

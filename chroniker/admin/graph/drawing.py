@@ -21,12 +21,12 @@ from chroniker.wording.formats import coarse_duration, percent, short_duration, 
 from chroniker.wording.states import state
 
 #: The largest number of Latin letters that fit into one line of a box.
-NAME_LETTERS = 24
+MAX_BOX_TEXT_WIDTH = 24
 #: The distance between the box and the mark at the end of an edge.
-TIP = 6
+EDGE_END_GAP = 6
 #: Boxes with these tones are filled with colour. Other boxes are not filled, so that only jobs that need
 #: attention are coloured.
-FILLED = ("bad", "busy", "wait")
+FILLED_BOX_TONES = ("bad", "busy", "wait")
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,7 +43,7 @@ class JobBox:
 
     @property
     def is_filled(self) -> bool:
-        return self.tone in FILLED
+        return self.tone in FILLED_BOX_TONES
 
     @property
     def part_positions(self) -> dict[str, float]:
@@ -76,24 +76,26 @@ def draw_job_graph(graph: JobGraph, now: dt.datetime) -> dict[str, Any]:
     )  # two jobs may be linked by a dependency and a trigger
     in_columns = sorted(graph.nodes.values(), key=lambda node: plan.boxes[node.pk])
     curves = [
-        _make_curve(link, plan.routes[edge], edge, critical) for link, edge in zip(graph.links, edges, strict=True)
+        _make_edge_curve(link, plan.routes[edge], edge, critical) for link, edge in zip(graph.links, edges, strict=True)
     ]
     return {
         "width": plan.width,
         "height": plan.height,
         "box_width": BOX_WIDTH,
         "box_height": BOX_HEIGHT,
-        "boxes": [_make_box(node, plan.boxes[node.pk], node.pk in on_path, now) for node in in_columns],
+        "boxes": [_make_job_box(node, plan.boxes[node.pk], node.pk in on_path, now) for node in in_columns],
         "curves": sorted(curves, key=lambda curve: curve.holds),  # the last ones are drawn on top
         "styles": {curve.style for curve in curves},
         "holds": any(curve.holds for curve in curves),
     }
 
 
-def _make_curve(link: GraphLink, points: Sequence[Point], edge: Edge, critical_edges: Collection[Edge]) -> EdgeCurve:
+def _make_edge_curve(
+    link: GraphLink, points: Sequence[Point], edge: Edge, critical_edges: Collection[Edge]
+) -> EdgeCurve:
     *_rest, (x, y) = points
     way = 1 if points[0][0] < x else -1
-    end = (x - way * TIP, y)
+    end = (x - way * EDGE_END_GAP, y)
     return EdgeCurve(_svg_path([*points[:-1], end]), end, link.holds, link_line_style(link), edge in critical_edges)
 
 
@@ -120,7 +122,7 @@ def _format_coordinate(number: float) -> str:
     return f"{number:g}"
 
 
-def _make_box(node: Node, position: Point, is_critical: bool, now: dt.datetime) -> JobBox:
+def _make_job_box(node: Node, position: Point, is_critical: bool, now: dt.datetime) -> JobBox:
     shown = state(node.condition)
     text = " · ".join(filter(None, [str(shown.word), condition_detail(node, now)]))
     return JobBox(
@@ -154,11 +156,11 @@ def condition_detail(node: Node, now: dt.datetime) -> str:
 
 
 def shorten_to_box_width(text: str) -> str:
-    """Cut the text to the width of ``NAME_LETTERS`` Latin letters. East Asian letters are twice as wide."""
+    """Cut the text to the width of ``MAX_BOX_TEXT_WIDTH`` Latin letters. East Asian letters are twice as wide."""
     used = 0
     for number, letter in enumerate(text):
         used += 2 if unicodedata.east_asian_width(letter) in "WF" else 1
-        if used > NAME_LETTERS and number < len(text):
+        if used > MAX_BOX_TEXT_WIDTH and number < len(text):
             return text[: max(number - 1, 1)].rstrip() + "…"
     return text
 

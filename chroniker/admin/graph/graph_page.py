@@ -21,7 +21,7 @@ from chroniker.insights.job_graph import GraphChoice, JobGraph
 from chroniker.models import Job
 
 #: The largest number of links to groups above the picture, and of critical paths below it.
-MOST_GROUPS, MOST_PATHS = 12, 5
+MAX_GROUP_CHIPS, MAX_CRITICAL_PATHS = 12, 5
 FRAGMENTS = {
     "ops-sentence": "chroniker/console/graph_sentence.html",
     "graph-choice": "chroniker/console/graph_choice.html",
@@ -48,7 +48,7 @@ def graph_view(job_admin: Any, request: HttpRequest) -> HttpResponse:
         "query": request.GET.get("q", ""),
         "sought": around.name if around else request.GET.get("q", ""),
         "picture": drawing.draw_job_graph(graph, now),
-        "paths": [_critical_path_row(graph, path) for path in graph.paths[:MOST_PATHS]],
+        "paths": [_critical_path_row(graph, path) for path in graph.paths[:MAX_CRITICAL_PATHS]],
         "rows": list(drawing.link_table_rows(graph)),
     }
     return render_console_page(
@@ -77,7 +77,7 @@ def _parse_id(text: str) -> int | None:
 
 def _blocking_job_row(graph: JobGraph, job_id: int, held_count: int) -> dict[str, Any]:
     url = job_url(job_id)
-    return {"name": graph.holder_names.get(job_id, ""), "url": url, "count": held_count}
+    return {"name": graph.blocker_names.get(job_id, ""), "url": url, "count": held_count}
 
 
 def _filter_chips(graph: JobGraph, choice: GraphChoice) -> list[dict[str, Any]]:
@@ -85,7 +85,7 @@ def _filter_chips(graph: JobGraph, choice: GraphChoice) -> list[dict[str, Any]]:
         {"text": _("All"), "count": graph.dependent_jobs, "query": "?", "current": choice == GraphChoice()},
         {"text": _("Only what is held back"), "count": graph.held, "query": "?held=1", "current": choice.only_held},
     ]
-    largest = sorted(graph.groups, key=lambda pk: -graph.groups[pk][1])[:MOST_GROUPS]
+    largest = sorted(graph.groups, key=lambda pk: -graph.groups[pk][1])[:MAX_GROUP_CHIPS]
     for pk in (pk for pk in graph.groups if pk in largest):
         name, count = graph.groups[pk]
         chips.append({"text": name, "count": count, "query": f"?group={pk}", "current": choice.group_id == pk})

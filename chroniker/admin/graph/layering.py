@@ -30,7 +30,7 @@ class Layers:
     reversed_edges: frozenset[Edge]  #: edges that close a cycle: placed as if they led in the other direction
 
 
-def connected_components(nodes: Sequence[int], edges: Collection[Edge]) -> list[list[int]]:
+def find_connected_components(nodes: Sequence[int], edges: Collection[Edge]) -> list[list[int]]:
     """The connected parts of the graph, in the order of their first nodes. Each part keeps the order of ``nodes``."""
     near: dict[int, list[int]] = {node: [] for node in nodes}
     for source, target in edges:
@@ -52,9 +52,9 @@ def connected_components(nodes: Sequence[int], edges: Collection[Edge]) -> list[
 
 def assign_layers(nodes: Sequence[int], edges: Sequence[Edge]) -> Layers:
     """Assign each node the length of the longest path to it, and order the layers."""
-    backward = cycle_closing_edges(nodes, edges)
+    backward = find_cycle_closing_edges(nodes, edges)
     forward = {edge: edge[::-1] if edge in backward else edge for edge in edges}
-    layer_of = longest_path_lengths(nodes, list(forward.values()))
+    layer_of = compute_longest_path_lengths(nodes, list(forward.values()))
     order: list[list[LayerItem]] = [[] for _ in range(max(layer_of.values(), default=-1) + 1)]
     for node in nodes:
         order[layer_of[node]].append(node)
@@ -73,7 +73,7 @@ def assign_layers(nodes: Sequence[int], edges: Sequence[Edge]) -> Layers:
     return Layers(_reduce_crossings(order, before, after), before, after, chains, frozenset(backward))
 
 
-def cycle_closing_edges(nodes: Sequence[int], edges: Sequence[Edge]) -> set[Edge]:
+def find_cycle_closing_edges(nodes: Sequence[int], edges: Sequence[Edge]) -> set[Edge]:
     """The edges that lead back to a node on the path of a depth-first search. Without them the graph has no cycle."""
     out: dict[int, list[int]] = {node: [] for node in nodes}
     for source, target in edges:
@@ -96,7 +96,7 @@ def cycle_closing_edges(nodes: Sequence[int], edges: Sequence[Edge]) -> set[Edge
     return closing
 
 
-def longest_path_lengths(nodes: Sequence[int], edges: Sequence[Edge]) -> dict[int, int]:
+def compute_longest_path_lengths(nodes: Sequence[int], edges: Sequence[Edge]) -> dict[int, int]:
     """The number of edges of the longest path to each node of a graph without cycles."""
     out: dict[int, list[int]] = {node: [] for node in nodes}
     missing = dict.fromkeys(nodes, 0)

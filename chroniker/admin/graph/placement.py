@@ -8,12 +8,12 @@ from dataclasses import dataclass
 from functools import lru_cache
 from statistics import median
 
-from chroniker.admin.graph.layering import Edge, LayerItem, Layers, assign_layers, connected_components
+from chroniker.admin.graph.layering import Edge, LayerItem, Layers, assign_layers, find_connected_components
 
 BOX_WIDTH, BOX_HEIGHT = 172, 42
 #: The distance between the left edges of two columns. An edge changes its height only between columns.
 COLUMN_DISTANCE = 232
-MARGIN, ROW_GAP, PASSING_GAP, COMPONENT_GAP = 8, 18, 12, 26
+MARGIN, ROW_GAP, EDGE_GAP, COMPONENT_GAP = 8, 18, 12, 26
 #: The largest distance between the ends of two edges at one box.
 MAX_EDGE_END_DISTANCE = 9
 #: The number of passes over all layers, forwards and backwards in turn. A pass moves each item to the median height of
@@ -44,10 +44,10 @@ def place_graph(nodes: tuple[int, ...], edges: tuple[Edge, ...]) -> GraphPlaceme
     routes: dict[Edge, Sequence[Point]] = {}
     backward: frozenset[Edge] = frozenset()
     bottom = right = 0.0
-    for members in connected_components(nodes, edges):
+    for members in find_connected_components(nodes, edges):
         inside = set(members)
         layers = assign_layers(members, [edge for edge in edges if edge[0] in inside])
-        heights = _slot_heights(layers)
+        heights = _compute_item_heights(layers)
         top = (
             bottom + (COMPONENT_GAP if bottom else MARGIN) - min(heights[item] - _half_height(item) for item in heights)
         )
@@ -67,33 +67,33 @@ def _half_height(item: LayerItem) -> float:
     return BOX_HEIGHT / 2 if isinstance(item, int) else 0.0
 
 
-def _smallest_distance(upper: LayerItem, lower: LayerItem) -> float:
+def _min_distance_between_items(upper: LayerItem, lower: LayerItem) -> float:
     """The smallest distance between the middles of two items of a layer."""
-    gap = ROW_GAP if isinstance(upper, int) and isinstance(lower, int) else PASSING_GAP
+    gap = ROW_GAP if isinstance(upper, int) and isinstance(lower, int) else EDGE_GAP
     return _half_height(upper) + gap + _half_height(lower)
 
 
-def _slot_heights(layers: Layers) -> dict[LayerItem, float]:
+def _compute_item_heights(layers: Layers) -> dict[LayerItem, float]:
     """The y of the middle of each item. Each layer keeps its order and the smallest distances between its items."""
     height: dict[LayerItem, float] = {}
     for layer in layers.order:
-        height |= dict(zip(layer, _separate_slots(layer, [0.0] * len(layer)), strict=True))
+        height |= dict(zip(layer, _space_items_apart(layer, [0.0] * len(layer)), strict=True))
     for number in range(PLACEMENT_PASSES):
         near = layers.neighbours_after if number % 2 else layers.neighbours_before
         for layer in reversed(layers.order) if number % 2 else layers.order:
             wanted = [median(height[other] for other in near.get(item, [item])) for item in layer]
-            height |= dict(zip(layer, _separate_slots(layer, wanted), strict=True))
+            height |= dict(zip(layer, _space_items_apart(layer, wanted), strict=True))
     return height
 
 
-def _separate_slots(layer: Sequence[LayerItem], wanted_heights: Sequence[float]) -> list[float]:
+def _space_items_apart(layer: Sequence[LayerItem], wanted_heights: Sequence[float]) -> list[float]:
     """The heights that keep order and smallest distances, and are nearest to the wanted heights (least squares).
 
     Items that would be too close form a block. The block is placed at the mean of the wanted heights of its items.
     """
     offsets = [0.0]
     for upper, lower in itertools.pairwise(layer):
-        offsets.append(offsets[-1] + _smallest_distance(upper, lower))
+        offsets.append(offsets[-1] + _min_distance_between_items(upper, lower))
     blocks: list[tuple[float, int]] = []
     for offset, height in zip(offsets, wanted_heights, strict=False):
         total, count = height - offset, 1

@@ -12,7 +12,7 @@ from django.http import HttpRequest, HttpResponse
 from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 
-from chroniker.admin.jobs.job_head import executor_queue_priority
+from chroniker.admin.jobs.job_head import executor_queue_priority_text
 from chroniker.admin.shared.console_page import render_console_page
 from chroniker.admin.shared.site_links import admin_url
 from chroniker.eligibility import explanations
@@ -60,7 +60,7 @@ class ActionQuestion:
 
 
 def _run_effects(overviews: Sequence[JobStatus]) -> list[ActionEffect]:
-    reasons = explanations.reasons_cannot_run_now([overview.state for overview in overviews])
+    reasons = explanations.reasons_jobs_cannot_run_now([overview.state for overview in overviews])
     return [_run_effect(overview, reasons[overview.job.pk]) for overview in overviews]
 
 
@@ -71,7 +71,7 @@ def _run_effect(overview: JobStatus, reason: str | None) -> ActionEffect:
             overview, _("Is left out. %(reason)s") % {"reason": reason}, "wait", usual, is_left_out=True
         )
     return ActionEffect(
-        overview, _("Runs at once: %(where)s") % {"where": executor_queue_priority(overview.job)}, usual=usual
+        overview, _("Runs at once: %(where)s") % {"where": executor_queue_priority_text(overview.job)}, usual=usual
     )
 
 
@@ -138,7 +138,7 @@ CHECK_QUESTION = ActionQuestion(
 )
 
 
-def confirmation_page(
+def confirmation_page_if_needed(
     model_admin: ModelAdmin[Any], request: HttpRequest, jobs: QuerySet[Any], question: ActionQuestion
 ) -> HttpResponse | None:
     """The page that asks; ``None`` if the user has already confirmed the action for this number of selected jobs.
@@ -171,12 +171,12 @@ def confirmation_page(
         "unlisted": number - len(listed),
         "checkbox_name": ACTION_CHECKBOX_NAME,
         "next": request.POST.get("next", ""),
-        "back": _cancel_url(request, of_list, listed),
+        "back": _cancel_button_url(request, of_list, listed),
     }
     return render_console_page(model_admin.admin_site, request, TEMPLATE, "jobs", context)
 
 
-def _cancel_url(request: HttpRequest, list_url: str, listed_jobs: Sequence[Job]) -> str:
+def _cancel_button_url(request: HttpRequest, list_url: str, listed_jobs: Sequence[Job]) -> str:
     """The address behind “Cancel”: the list with its filters, or the page of the job."""
     if request.path == list_url:
         return request.get_full_path()

@@ -28,7 +28,7 @@ from chroniker.scheduler.backfilling import BackfillRequest, Preview
 from chroniker.wording.formats import exact_time, format_count, full_time, short_duration
 
 #: The largest number of scheduled times in a preview, and of backfills of the job, that the page shows.
-MOST_TIMES, MOST_BACKFILLS = 200, 20
+MAX_PREVIEW_TIMES, MAX_BACKFILLS = 200, 20
 FRAGMENTS = {**job_head.FRAGMENTS, "job-backfills": "chroniker/console/backfill/list.html"}
 #: The state of a backfill as a code of ``chroniker.wording.states``.
 STATE_CODES = {
@@ -94,7 +94,7 @@ def backfill_view(job_admin: Any, request: HttpRequest, object_id: int) -> HttpR
         raise PermissionDenied
     if not job_admin.has_run_permission(request):
         raise PermissionDenied
-    overview = job_head.job_status_or_404(object_id)
+    overview = job_head.fetch_job_status_or_404(object_id)
     job = overview.job
     with use_time_zone(job.timezone):
         if request.method == "POST" and ("cancel" in request.POST or "cancel_and_stop" in request.POST):
@@ -180,9 +180,9 @@ def _preview_context(preview: Preview, backfill_request: BackfillRequest) -> dic
     return {
         "preview": [
             (full_time(each.instant), each.result.label, backfill_request.wants(each))
-            for each in preview.decided[:MOST_TIMES]
+            for each in preview.decided[:MAX_PREVIEW_TIMES]
         ],
-        "preview_more": max(0, len(preview.decided) - MOST_TIMES),
+        "preview_more": max(0, len(preview.decided) - MAX_PREVIEW_TIMES),
         "preview_planned": format_count(preview.planned),
         "preview_total": format_count(len(preview.decided)),
         "preview_length": length,
@@ -191,7 +191,7 @@ def _preview_context(preview: Preview, backfill_request: BackfillRequest) -> dic
 
 def backfill_rows(job: Job) -> list[BackfillRow]:
     """The newest backfills of the job. One statement."""
-    rows = Backfill.objects.filter(job=job).order_by("-created_at")[:MOST_BACKFILLS]
+    rows = Backfill.objects.filter(job=job).order_by("-created_at")[:MAX_BACKFILLS]
     return [
         BackfillRow(
             row,

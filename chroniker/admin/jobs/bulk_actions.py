@@ -14,7 +14,7 @@ from django.utils.translation import gettext_lazy, ngettext
 
 from chroniker import lifecycle
 from chroniker.admin.jobs import action_confirmation
-from chroniker.admin.jobs.action_confirmation import ActionQuestion, confirmation_page
+from chroniker.admin.jobs.action_confirmation import ActionQuestion, confirmation_page_if_needed
 from chroniker.admin.shared import run_and_stop
 from chroniker.clock import jump_detection
 from chroniker.conf import settings
@@ -26,7 +26,7 @@ else:
     JobAdminBase = object
 
 #: The largest number of jobs that one action runs or stops. Each job costs some statements and a message to the broker.
-MOST_AT_ONCE = 100
+MAX_JOBS_AT_ONCE = 100
 
 
 def book_next_runs_after_commit(job_ids: list[int]) -> None:
@@ -40,7 +40,7 @@ def book_next_runs_after_commit(job_ids: list[int]) -> None:
 
 def _book_next_runs(job_ids: list[int]) -> None:
     with suppress(jump_detection.ClockJumped):
-        lifecycle.book_jobs(job_ids, jump_detection.trusted_now())
+        lifecycle.book_next_instants(job_ids, jump_detection.read_trusted_now())
 
 
 class BulkActionsMixin(JobAdminBase):
@@ -56,7 +56,7 @@ class BulkActionsMixin(JobAdminBase):
 
     @admin.action(description=gettext_lazy("Disable selected jobs"), permissions=["change"])
     def disable(self, request: HttpRequest, jobs: QuerySet[Job]) -> HttpResponse | None:
-        if page := confirmation_page(self, request, jobs, action_confirmation.DISABLE_QUESTION):
+        if page := confirmation_page_if_needed(self, request, jobs, action_confirmation.DISABLE_QUESTION):
             return page
         changed = self.set_enabled(request, jobs, enabled=False)
         text = ngettext(
@@ -75,7 +75,7 @@ class BulkActionsMixin(JobAdminBase):
     def stop(self, request: HttpRequest, jobs: QuerySet[Job]) -> HttpResponse | None:
         if self._refuse_if_too_many(request, jobs):
             return None
-        if page := confirmation_page(self, request, jobs, action_confirmation.STOP_QUESTION):
+        if page := confirmation_page_if_needed(self, request, jobs, action_confirmation.STOP_QUESTION):
             return page
         run_and_stop.stop_jobs(request, jobs)
         return None
@@ -86,7 +86,7 @@ class BulkActionsMixin(JobAdminBase):
         """Run these jobs now if the user has confirmed this; otherwise return the page that asks."""
         if self._refuse_if_too_many(request, jobs):
             return None
-        if page := confirmation_page(self, request, jobs, question):
+        if page := confirmation_page_if_needed(self, request, jobs, question):
             return page
         # ``jobs`` may be monitors, a proxy model. The log entries must be for the job, because its page shows them.
         run_and_stop.run_jobs(request, Job.objects.filter(pk__in=jobs.order_by().values("pk")))
@@ -118,8 +118,8 @@ class BulkActionsMixin(JobAdminBase):
 
     def _refuse_if_too_many(self, request: HttpRequest, jobs: QuerySet[Job]) -> bool:
         count = jobs.count()
-        if count <= MOST_AT_ONCE:
+        if count <= MAX_JOBS_AT_ONCE:
             return False
         text = _("%(n)d jobs are selected, but at most %(most)d can be run or stopped at once. Nothing was changed.")
-        self.message_user(request, text % {"n": count, "most": MOST_AT_ONCE}, messages.ERROR)
+        self.message_user(request, text % {"n": count, "most": MAX_JOBS_AT_ONCE}, messages.ERROR)
         return True

@@ -24,7 +24,7 @@ NAMES_WIDTH, HOUR_WIDTH, ROW_HEIGHT, MIN_CELL_WIDTH, MAX_CELL_WIDTH = 86, 41.5, 
 #: In pixels: the x of the first cell, and the y of the first row.
 FIRST_CELL_X, FIRST_ROW_Y = 8.0, 16
 #: The CSS class and the tone of the cell for each mark.
-SHAPES = {
+CELL_CLASS_AND_TONE = {
     Mark.FAILED: ("f cell", "bad"),
     Mark.OPEN: ("f cell", "busy"),
     Mark.DUE: ("soft", "wait"),
@@ -71,7 +71,7 @@ def draw_calendar(
         hours=[{"x": _pixel_text(FIRST_CELL_X + hour * HOUR_WIDTH), "text": f"{hour:02}"} for hour in range(0, 25, 3)],
         rows=[_draw_day_row(day, n, width, zone, now, secrets) for n, day in enumerate(days)],
         counts=[(mark, counts[mark]) for mark in Mark if counts[mark]],
-        pick=_requested_time_frame(days.index(marked[0]), marked[0], width, requested_time)
+        pick=_requested_time_rectangle(days.index(marked[0]), marked[0], width, requested_time)
         if marked and requested_time
         else None,
         start_at=f"{_scroll_start_x(days, requested_time if marked else None, now) / total:.3f}",
@@ -126,7 +126,7 @@ def _clock_change_note(day: CalendarDay) -> str:
 def _draw_cell(
     cell: CalendarCell, day: CalendarDay, top: int, cell_width: float, zone: ZoneInfo, secrets: str
 ) -> dict[str, Any]:
-    shape, tone = SHAPES[cell.mark]
+    shape, tone = CELL_CLASS_AND_TONE[cell.mark]
     thin = cell.mark == Mark.SKIPPED
     framed = "cell" not in shape
     x = _x_of_moment(cell.start, day)
@@ -163,7 +163,7 @@ def _run_url_of_cell(cell: CalendarCell) -> str:
     return admin_url("chroniker_run_change", run.pk) if run is not None else ""
 
 
-def _requested_time_frame(
+def _requested_time_rectangle(
     row_number: int, day: CalendarDay, cell_width: float, requested_time: dt.datetime
 ) -> dict[str, str]:
     return {

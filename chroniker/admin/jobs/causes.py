@@ -25,10 +25,10 @@ from chroniker.reasons import Code
 from chroniker.schedule import Frequency
 
 
-def causes_context(job_admin: Any, request: HttpRequest, overview: JobStatus) -> dict[str, Any]:
+def job_causes_context(job_admin: Any, request: HttpRequest, overview: JobStatus) -> dict[str, Any]:
     """The values for the template."""
     return {
-        "causes": [_cause_row(each) for each in job_causes.fetch_latest_causes(overview.job.pk)],
+        "causes": [_cause_row(each) for each in job_causes.fetch_latest_activations(overview.job.pk)],
         "n_waiting": overview.n_waiting,
         "may_discard": overview.n_waiting and job_admin.has_change_permission(request),
         "has_schedule": overview.job.frequency != Frequency.MANUAL,
@@ -74,7 +74,7 @@ def discard_activations_view(job_admin: Any, request: HttpRequest, object_id: in
 
 def _discard_waiting_activations(request: HttpRequest, job: Job) -> None:
     with transaction.atomic(using=settings.database):
-        count = lifecycle.pass_over_waiting_activations([job.pk], Code.DISCARDED)
+        count = lifecycle.end_activations_without_run([job.pk], Code.DISCARDED)
         if count:
             run_and_stop.log_job_action(request, [job], _("%(n)d waiting activations were discarded.") % {"n": count})
     text = ngettext(

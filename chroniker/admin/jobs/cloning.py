@@ -21,17 +21,17 @@ else:
 #: Query parameter of the form of a new job: the id of the job to clone.
 CLONE_PARAMETER = "clone"
 #: Fields that a clone does not copy: it needs its own name, and stays disabled until somebody enables it.
-NOT_COPIED = {"id", "name", "enabled", "force_run", "force_stop"}
+FIELDS_NOT_COPIED = {"id", "name", "enabled", "force_run", "force_stop"}
 #: Fields of a dependency that a clone copies.
-COPIED_OF_DEPENDENCY = ("dependee", "wait_for_completion", "wait_for_success", "wait_for_next_run")
+COPIED_DEPENDENCY_FIELDS = ("dependee", "wait_for_completion", "wait_for_success", "wait_for_next_run")
 
 
 class CloningMixin(JobAdminBase):
     def get_changeform_initial_data(self, request: HttpRequest) -> dict[str, Any]:
-        if (source := self.job_to_clone(request)) is None:
+        if (source := self.fetch_job_to_clone(request)) is None:
             return {str(key): value for key, value in super().get_changeform_initial_data(request).items()}
         values = model_to_dict(source)
-        return {**{name: value for name, value in values.items() if name not in NOT_COPIED}, "enabled": False}
+        return {**{name: value for name, value in values.items() if name not in FIELDS_NOT_COPIED}, "enabled": False}
 
     def get_formsets_with_inlines(self, request: HttpRequest, obj: Any = None) -> Iterator[Any]:
         """The formsets. The formset of dependencies gets enough empty rows for the copied dependencies."""
@@ -49,10 +49,10 @@ class CloningMixin(JobAdminBase):
 
     def _initial_dependencies(self, request: HttpRequest, inline: Any) -> list[dict[str, Any]]:
         """The copied dependencies that fill the form when it is first shown. A submitted form is not changed."""
-        source = self.job_to_clone(request) if request.method == "GET" and inline.model is JobDependency else None
-        return [] if source is None else list(source.dependencies.order_by("pk").values(*COPIED_OF_DEPENDENCY))
+        source = self.fetch_job_to_clone(request) if request.method == "GET" and inline.model is JobDependency else None
+        return [] if source is None else list(source.dependencies.order_by("pk").values(*COPIED_DEPENDENCY_FIELDS))
 
-    def job_to_clone(self, request: HttpRequest) -> Job | None:
+    def fetch_job_to_clone(self, request: HttpRequest) -> Job | None:
         """The job to clone; ``None`` without the parameter. Raises ``PermissionDenied`` or ``Http404``."""
         key = request.GET.get(CLONE_PARAMETER)
         if key is None or request.resolver_match is None or request.resolver_match.kwargs.get("object_id"):

@@ -29,7 +29,7 @@ def job_code_view(job_admin: Any, request: HttpRequest, object_id: int) -> HttpR
     """The page. ``?download=1``: the source of a ``jobs`` module as a file."""
     if not job_admin.has_view_or_change_permission(request):
         raise PermissionDenied
-    overview = job_head.job_status_or_404(object_id)
+    overview = job_head.fetch_job_status_or_404(object_id)
     job = overview.job
     after, triggered_by = _fetch_dependee_names(job), _fetch_trigger_sources([job.pk])[job.pk]
     module = source_code.module_source(job, after, triggered_by)
@@ -55,7 +55,7 @@ def job_list_code_view(job_admin: Any, request: HttpRequest) -> HttpResponse:
     """
     if not job_admin.has_view_or_change_permission(request):
         raise PermissionDenied
-    shown = job_filters.matching_jobs(read_job_filter(request), job_filters.conditions_at(database_now()))
+    shown = job_filters.matching_jobs(read_job_filter(request), job_filters.fetch_job_conditions(database_now()))
     jobs = list(
         shown.select_related("group", "calendar")
         .prefetch_related("channels", "tags")

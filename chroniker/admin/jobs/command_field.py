@@ -14,7 +14,7 @@ from django.utils.translation import gettext as _
 
 from chroniker.admin.shared.json_view import json_view
 from chroniker.admin.shared.site_links import admin_url
-from chroniker.exceptions import CommandRefused, CommandUnreadable
+from chroniker.exceptions import CommandLoadError, CommandRefused
 from chroniker.job_commands import catalogue, options, pickers
 
 
@@ -25,7 +25,7 @@ class CommandInput(forms.TextInput):
     """
 
     def __init__(self, attrs: dict[str, Any], choice_json: str) -> None:
-        """``choice_json``: the result of ``what_runs.choice_as_json``."""
+        """``choice_json``: the result of ``what_runs.command_choice_as_json``."""
         super().__init__(attrs)
         self._choice_json = choice_json
 
@@ -85,13 +85,13 @@ def describe_command(command_name: str) -> dict[str, Any]:
         raise BadRequest("name must be the name of a command.")
     try:
         found = options.describe_command(command_name)
-    except (CommandRefused, CommandUnreadable) as problem:
+    except (CommandRefused, CommandLoadError) as problem:
         return {"error": str(problem)}
     picked = [asdict(offer) for offer in pickers.choices_of_command(command_name)]
-    return {"help": found.help, "options": [_option_values(option) for option in found.options], "offers": picked}
+    return {"help": found.help, "options": [_option_context(option) for option in found.options], "offers": picked}
 
 
-def _option_values(option: options.Option) -> dict[str, Any]:
+def _option_context(option: options.Option) -> dict[str, Any]:
     notes = [_("required")] if option.required else []
     if option.default:
         notes.append(_("default: %(value)s") % {"value": option.default})

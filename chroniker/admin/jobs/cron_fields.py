@@ -6,11 +6,11 @@ from dataclasses import dataclass
 
 from django.utils.translation import gettext as _
 
-from chroniker.schedule import Frequency, Spec
+from chroniker.schedule import Frequency, ScheduleSpec
 from chroniker.schedule.cron_parser import CRONITER_ERRORS, FIELDS, expand_part, parse_fields
 
 #: The largest number of values that are written. “…” replaces the others.
-MOST_VALUES = 3
+MAX_VALUES_SHOWN = 3
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,7 +21,7 @@ class CronField:
     meaning: str
 
 
-def cron_fields(spec: Spec) -> list[CronField]:
+def cron_fields(spec: ScheduleSpec) -> list[CronField]:
     """The five fields of a valid cron schedule, or six if it has seconds. Empty for other schedules."""
     if spec.frequency != Frequency.CRON:
         return []
@@ -42,5 +42,5 @@ def _values_in_words(position: int, text: str) -> str:
         return text
     if values == ["*"]:
         return _("each")
-    shown = ", ".join(values[:MOST_VALUES])
-    return f"{shown} …" if len(values) > MOST_VALUES else shown
+    shown = ", ".join(values[:MAX_VALUES_SHOWN])
+    return f"{shown} …" if len(values) > MAX_VALUES_SHOWN else shown

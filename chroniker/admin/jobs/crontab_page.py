@@ -22,7 +22,7 @@ from chroniker.admin.shared.console_page import render_console_page
 from chroniker.admin.shared.site_links import redirect_to
 from chroniker.clock.database_clock import database_now
 from chroniker.exceptions import ScheduleError
-from chroniker.importing import Candidate, Outcome, save_candidates
+from chroniker.importing import ImportCandidate, Outcome, save_candidates
 from chroniker.importing.crontab.crontab_parser import parse_entries
 from chroniker.importing.crontab.jobs import CronProgram, ImportOptions, candidates_of_entries
 from chroniker.importing.crontab.this_machine import machine_time_zone, own_manage_files
@@ -67,7 +67,7 @@ class CrontabForm(forms.Form):
         except (KeyError, ValueError, OSError):
             raise ValidationError(_("There is no time zone with this name. Write it like Europe/Paris.")) from None
 
-    def make_candidates(self, now: dt.datetime) -> list[Candidate]:
+    def make_import_candidates(self, now: dt.datetime) -> list[ImportCandidate]:
         data = self.cleaned_data
         cron = CronProgram(data["cron"]) if data["cron"] else None
         options = ImportOptions(now, data["zone"], own_manage_files(), cron)
@@ -91,15 +91,15 @@ def crontab_view(job_admin: Any, request: HttpRequest) -> HttpResponse:
     if not job_admin.has_add_permission(request):
         raise PermissionDenied
     form = CrontabForm(request.POST if request.method == "POST" else None)
-    found: list[Candidate] = []
+    found: list[ImportCandidate] = []
     now = database_now()
     if request.method == "POST" and form.is_valid():
-        found = form.make_candidates(now)
+        found = form.make_import_candidates(now)
         is_preview = "import" not in request.POST
         save_candidates(found, by=None, dry_run=is_preview, disabled=form.cleaned_data["disabled"])
         jobs = [each.job for each in found if each.outcome is Outcome.IMPORTED]
         if jobs:
-            return _report_import(request, jobs, len(found))
+            return _finish_import(request, jobs, len(found))
         if not found:
             form.add_error("text", _("There is no line with a command."))
     context = {
@@ -113,7 +113,7 @@ def crontab_view(job_admin: Any, request: HttpRequest) -> HttpResponse:
     )
 
 
-def _report_import(request: HttpRequest, jobs: Sequence[Job], line_count: int) -> HttpResponse:
+def _finish_import(request: HttpRequest, jobs: Sequence[Job], line_count: int) -> HttpResponse:
     LogEntry.objects.log_actions(request.user.pk, jobs, ADDITION, _("Imported from a crontab."))  # type: ignore[arg-type]
     book_next_runs_after_commit([job.pk for job in jobs])
     text = ngettext(
@@ -125,7 +125,7 @@ def _report_import(request: HttpRequest, jobs: Sequence[Job], line_count: int) -
     return redirect_to("chroniker_job_changelist")
 
 
-def make_preview_line(candidate: Candidate, now: dt.datetime) -> PreviewLine:
+def make_preview_line(candidate: ImportCandidate, now: dt.datetime) -> PreviewLine:
     """``now``: the time after which the next times of cron were computed."""
     code, outcome = OUTCOME_CODES_AND_TEXTS[candidate.outcome]
     job, there = candidate.job, candidate.instants_there
@@ -135,13 +135,13 @@ def make_preview_line(candidate: Candidate, now: dt.datetime) -> PreviewLine:
     here = schedule.describe(job.spec)
     if not job.enabled:
         here = _("%(schedule)s, disabled") % {"schedule": here}
-    if there and there != _next_times(job, now, len(there)):
+    if there and there != _next_scheduled_times(job, now, len(there)):
         remarks.append(_("Its next times differ from those of cron: see manage.py import_crontab --dry-run."))
     what = job.raw_command or f"manage.py {job.command} {job.args}".strip()
     return PreviewLine(candidate.schedule_there, job.name, code, str(outcome), what, here, remarks)
 
 
-def _next_times(job: Job, now: dt.datetime, count: int) -> list[dt.datetime]:
+def _next_scheduled_times(job: Job, now: dt.datetime, count: int) -> list[dt.datetime]:
     try:
         return schedule.next_instants(job.spec, now, count)
     except ScheduleError:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 from django.contrib import admin
 from django.http import HttpRequest
 
-from chroniker.declared.loading import fields_of_declaration
+from chroniker.declared.loading import find_declared_fields
 from chroniker.models import Job
 
 if TYPE_CHECKING:
@@ -25,7 +25,7 @@ def fields_set_by_declaration(job: Job | None) -> frozenset[str]:
         return frozenset()
     known: dict[str, Any] = job.__dict__  # a cache: one page reads the fields several times
     if "fields_set_by_declaration" not in known:
-        known["fields_set_by_declaration"] = fields_of_declaration(job) | {"name"}
+        known["fields_set_by_declaration"] = find_declared_fields(job) | {"name"}
     fixed: frozenset[str] = known["fields_set_by_declaration"]
     return fixed
 

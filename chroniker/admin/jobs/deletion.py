@@ -46,10 +46,10 @@ def delete_now_or_after_run(request: HttpRequest, jobs: Sequence[Job]) -> list[J
     ids = [job.pk for job in jobs]
     with transaction.atomic(using=settings.database):
         list(lock_rows(JobState.objects.filter(pk__in=ids), skip=False))
-        if names := list(declaration_places_by_job_name(ids)):
+        if names := list(fetch_declaration_places_by_name(ids)):
             text = _("Nothing was deleted. These jobs are declared in code and would be created again: %(names)s.")
             raise DeletionRefused(text % {"names": ", ".join(f"“{name}”" for name in names)})
-        job_deletion.request_deletion(ids)
+        job_deletion.request_job_deletion(ids)
         for lease in Lease.objects.filter(job__in=ids, slot="").order_by("pk"):
             stopping.stop_run(lease.run_id, requested_by=request.user.get_username())
         gone = set(lifecycle.delete_jobs(ids, wait_for_locks=True))
@@ -62,14 +62,14 @@ def delete_now_or_after_run(request: HttpRequest, jobs: Sequence[Job]) -> list[J
     return waiting
 
 
-def names_of_jobs_with_open_run(job_ids: Sequence[int]) -> list[str]:
+def fetch_names_of_jobs_with_open_run(job_ids: Sequence[int]) -> list[str]:
     names = Job.objects.filter(pk__in=Lease.objects.filter(job__in=job_ids).values("job")).values_list(
         "name", flat=True
     )
     return list(names.order_by("name"))
 
 
-def declaration_places_by_job_name(job_ids: Sequence[int]) -> dict[str, str]:
+def fetch_declaration_places_by_name(job_ids: Sequence[int]) -> dict[str, str]:
     """For each job that is declared in code: its name, and the place of its declaration.
 
     If such a job was deleted, the next ``sync_jobs`` would create it again.
@@ -78,7 +78,7 @@ def declaration_places_by_job_name(job_ids: Sequence[int]) -> dict[str, str]:
     return dict(jobs.order_by("name").values_list("name", "managed_by"))
 
 
-def deletion_consequences(jobs: Sequence[Job]) -> tuple[list[str], dict[str, int], list[str]]:
+def fetch_deletion_consequences(jobs: Sequence[Job]) -> tuple[list[str], dict[str, int], list[str]]:
     """For the confirmation page: what would be deleted (sentences, then numbers), and what prevents the deletion."""
     ids = [job.pk for job in jobs]
     counted = Run.objects.filter(job__in=ids).order_by().values_list("job").annotate(Count("pk"))
@@ -87,7 +87,7 @@ def deletion_consequences(jobs: Sequence[Job]) -> tuple[list[str], dict[str, int
     open_ = _(
         "“%(name)s” has an open run: the job is disabled, the run is stopped, and the job is deleted when the run ends"
     )
-    lines += [open_ % {"name": name} for name in names_of_jobs_with_open_run(ids)[:MAX_LISTED_JOBS]]
+    lines += [open_ % {"name": name} for name in fetch_names_of_jobs_with_open_run(ids)[:MAX_LISTED_JOBS]]
     waiting = (
         JobDependency.objects.filter(dependee__in=ids)
         .exclude(dependent__in=ids)
@@ -105,7 +105,7 @@ def deletion_consequences(jobs: Sequence[Job]) -> tuple[list[str], dict[str, int
     against = [
         _("the declaration of “%(name)s” in %(where)s (remove it first; the job is then disabled and can be deleted)")
         % {"name": name, "where": where}
-        for name, where in declaration_places_by_job_name(ids).items()
+        for name, where in fetch_declaration_places_by_name(ids).items()
     ]
     return lines, numbers, against
 
@@ -120,7 +120,7 @@ class DeletionMixin(JobAdminBase):
 
     def get_deleted_objects(self, objs: Any, request: HttpRequest) -> Any:
         """Counts related rows instead of loading them: a job may have thousands of runs."""
-        lines, numbers, against = deletion_consequences(list(objs))
+        lines, numbers, against = fetch_deletion_consequences(list(objs))
         lacking = set() if self.has_delete_permission(request) else {self.opts.verbose_name}
         return lines, numbers, lacking, against
 

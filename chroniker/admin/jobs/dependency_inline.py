@@ -24,7 +24,7 @@ else:
     TabularInline = admin.TabularInline
 
 
-def job_names_in_circle(job_ids: list[int]) -> str:
+def fetch_job_names_in_circle(job_ids: list[int]) -> str:
     """The names of the jobs in a circle, for example “load” → “report” → “load”. One statement."""
     names = dict(Job.objects.filter(pk__in=job_ids).values_list("pk", "name"))
     return " → ".join(f"“{names.get(pk, pk)}”" for pk in job_ids)
@@ -54,9 +54,11 @@ class DependencyFormSet(LabelledInputsFormSet):
         # Only changed rows: a row that this user may not change has no cleaned data.
         changed = [form for form in self.forms if form.has_changed() and not self._should_delete_form(form)]  # type: ignore[attr-defined]
         by_dependee = {form.cleaned_data["dependee"].pk: form for form in changed}
-        if cycle := circles.find_circle_of_dependencies(self.instance.pk, by_dependee):
+        if cycle := circles.find_dependency_cycle(self.instance.pk, by_dependee):
             text = _("This would create a circular dependency: %(path)s.")
-            by_dependee[cycle[1]].add_error("dependee", ValidationError(text % {"path": job_names_in_circle(cycle)}))
+            by_dependee[cycle[1]].add_error(
+                "dependee", ValidationError(text % {"path": fetch_job_names_in_circle(cycle)})
+            )
 
 
 class DependencyInline(TabularInline):

@@ -14,7 +14,7 @@ from chroniker.wording.states import state
 
 #: The largest number of jobs in each table.
 MAX_LISTED_JOBS = 50
-CONDITIONS = ("wait_for_completion", "wait_for_success", "wait_for_next_run")
+CONDITION_FIELDS = ("wait_for_completion", "wait_for_success", "wait_for_next_run")
 
 
 def dependencies_context(job: Job) -> dict[str, Any]:
@@ -47,7 +47,7 @@ def _link_rows(links: Iterable[tuple[Job, Any, str]]) -> list[dict[str, str]]:
             "name": job.name,
             "url": admin_url("chroniker_job_status", job.pk),
             "conditions": _conditions_in_words(link),
-            "code": (code := _neighbour_state_code(job, has_open_run=link.__dict__[f"{end}_is_open"])),
+            "code": (code := _linked_job_state_code(job, has_open_run=link.__dict__[f"{end}_is_open"])),
             "word": str(state(code).word) if code else "",
         }
         for job, link, end in links
@@ -58,7 +58,7 @@ def _link_rows(links: Iterable[tuple[Job, Any, str]]) -> list[dict[str, str]]:
     return rows
 
 
-def _neighbour_state_code(job: Job, *, has_open_run: bool) -> str:
+def _linked_job_state_code(job: Job, *, has_open_run: bool) -> str:
     """The state code of a job to which this job is linked; empty if that job has not run yet."""
     if has_open_run:
         return "running"
@@ -77,5 +77,5 @@ def _conditions_in_words(link: JobDependency | JobTrigger) -> str:
     if isinstance(link, JobTrigger):
         return _("when %(result)s") % {"result": TriggerOn(link.on).label}
     fields = {field.name: field for field in JobDependency._meta.concrete_fields}
-    words = [str(fields[name].verbose_name) for name in CONDITIONS if getattr(link, name)]
+    words = [str(fields[name].verbose_name) for name in CONDITION_FIELDS if getattr(link, name)]
     return ", ".join(words) or _("(no condition)")

@@ -78,7 +78,7 @@ def draw_durations(durations: RunDurations, timeout: float | None, now: dt.datet
         "height": HEIGHT,
         "view_box": f"0 0 {WIDTH} {HEIGHT}",
         "marks": [_draw_mark(mark, scale, now) for mark in durations.marks],
-        "lines": _all_lines(durations, timeout, scale),
+        "lines": _plot_lines(durations, timeout, scale),
         "dates": list(_date_lines(scale)),
         "label": plot_label(durations),
         "left": LEFT,
@@ -113,7 +113,7 @@ def _make_scale(durations: RunDurations, timeout: float | None, now: dt.datetime
     return PlotScale(max(longest * 1.04, 0.001), since, now)
 
 
-def _all_lines(durations: RunDurations, timeout: float | None, scale: PlotScale) -> list[PlotLine]:
+def _plot_lines(durations: RunDurations, timeout: float | None, scale: PlotScale) -> list[PlotLine]:
     """The scale lines and the reference lines. A scale line has no label if its label would touch another label."""
     lines = list(_reference_lines(durations, timeout, scale))
     taken = [float(line.label_y) for line in lines if line.kind != "timeout"]

@@ -12,9 +12,9 @@ from django.utils.translation import ngettext
 
 from chroniker.admin.shared.site_links import admin_url
 from chroniker.insights.collision_pools import PoolCollision
-from chroniker.insights.edit_neighbours import Dependant
+from chroniker.insights.edit_neighbours import DependentJob
 from chroniker.insights.self_overlap import OverlapForecast
-from chroniker.insights.what_if import EditEffects, OwnOverlap, SkippedBySave
+from chroniker.insights.what_if import EditEffects, SelfOverlap, TimesSkippedBySave
 from chroniker.models import Job
 from chroniker.reasons import Code
 from chroniker.wording.formats import exact_time, format_count, short_duration, short_time
@@ -41,7 +41,7 @@ def edit_effects(forecast: EditEffects, edited_job: Job) -> list[EditEffect]:
         *_save_effects(forecast),
         *_dependant_effects(forecast.dependants),
         *_overlap_effects(forecast, edited_job),
-        *_crowding_effects(forecast.crowded),
+        *_crowded_minute_effects(forecast.crowded),
         *_runs_a_day_effects(forecast),
     ]
     order = ("bad", "wait", "good", "idle")
@@ -50,12 +50,12 @@ def edit_effects(forecast: EditEffects, edited_job: Job) -> list[EditEffect]:
 
 def _save_effects(forecast: EditEffects) -> Iterator[EditEffect]:
     if forecast.skipped is not None:
-        yield _skipped_effect(forecast.skipped, forecast.now)
+        yield _skipped_times_effect(forecast.skipped, forecast.now)
     if forecast.drops_retry:
         yield EditEffect("wait", "late", _("The pending retry is dropped."), _("The job is disabled."))
 
 
-def _skipped_effect(skipped: SkippedBySave, now: dt.datetime) -> EditEffect:
+def _skipped_times_effect(skipped: TimesSkippedBySave, now: dt.datetime) -> EditEffect:
     number = skipped.count
     words = {"n": f"{format_count(number)}{'+' * skipped.has_more}", "first": exact_time(skipped.first, now)}
     words["last"] = exact_time(skipped.last, now)
@@ -71,15 +71,18 @@ def _skipped_effect(skipped: SkippedBySave, now: dt.datetime) -> EditEffect:
 # -- dependants ----------------------------------------------------------------------------------------------
 
 
-def _dependant_effects(dependants: Sequence[Dependant]) -> Iterator[EditEffect]:
-    stuck = [each for each in dependants if each.waits_for_ever]
-    stale = [each for each in dependants if each.stale and not each.waits_for_ever]
+def _dependant_effects(dependants: Sequence[DependentJob]) -> Iterator[EditEffect]:
+    stuck = [each for each in dependants if each.can_never_start]
+    stale = [each for each in dependants if each.stale and not each.can_never_start]
     fine = len(dependants) - len(stuck) - len(stale)
     if stuck:
         text = ngettext("%(n)d dependant would wait for ever.", "%(n)d dependants would wait for ever.", len(stuck))
         why = _("They wait for a success of this job, and nothing would start it: %(names)s.")
         yield EditEffect(
-            "bad", "fail", text % {"n": len(stuck)}, why % {"names": _list_limited_names(each.name for each in stuck)}
+            "bad",
+            "fail",
+            text % {"n": len(stuck)},
+            why % {"names": _join_names_up_to_limit(each.name for each in stuck)},
         )
     for each in stale[:MAX_LISTED_NAMES]:
         text = _("%(name)s would use an older result at %(n)d of its next %(all)d scheduled times.")
@@ -87,11 +90,11 @@ def _dependant_effects(dependants: Sequence[Dependant]) -> Iterator[EditEffect]:
         yield EditEffect("wait", "late", text % {"name": each.name, "n": each.stale, "all": each.examined}, why)
     if fine:
         text = ngettext("%(n)d dependant still gets its turn.", "%(n)d dependants still get their turn.", fine)
-        names = (each.name for each in dependants if not each.waits_for_ever and not each.stale)
-        yield EditEffect("good", "ok", text % {"n": fine}, _list_limited_names(names))
+        names = (each.name for each in dependants if not each.can_never_start and not each.stale)
+        yield EditEffect("good", "ok", text % {"n": fine}, _join_names_up_to_limit(names))
 
 
-def _list_limited_names(names: Iterator[str]) -> str:
+def _join_names_up_to_limit(names: Iterator[str]) -> str:
     listed = list(names)
     shown = ", ".join(listed[:MAX_LISTED_NAMES])
     more = len(listed) - MAX_LISTED_NAMES
@@ -119,7 +122,7 @@ def _overlap_effects(forecast: EditEffects, edited_job: Job) -> Iterator[EditEff
         yield EditEffect("good", "ok", _("No run should still run when the next one is due."), why)
 
 
-def _overlap_sentence(overlap: OwnOverlap) -> str:
+def _overlap_sentence(overlap: SelfOverlap) -> str:
     after: OverlapForecast = overlap.after
     number, total = after.affected, after.affected + after.runs - after.stopped - after.late
     words = {"n": format_count(number), "all": format_count(total)}
@@ -153,7 +156,7 @@ def _overlap_sentence(overlap: OwnOverlap) -> str:
 # -- other jobs ----------------------------------------------------------------------------------------------
 
 
-def _crowding_effects(collisions: Sequence[PoolCollision]) -> Iterator[EditEffect]:
+def _crowded_minute_effects(collisions: Sequence[PoolCollision]) -> Iterator[EditEffect]:
     """An effect for the first crowded minute of the group, and one for the first crowded minute of the queue."""
     of_group, of_queue = ([each for each in collisions if bool(each.group) == is_group] for is_group in (True, False))
     for pool in (*of_group[:1], *of_queue[:1]):
@@ -177,7 +180,7 @@ def _pool_collision_sentence(pool_collision: PoolCollision) -> str:
 
 
 def _runs_a_day_effects(forecast: EditEffects) -> Iterator[EditEffect]:
-    before, after = forecast.runs_a_day
+    before, after = forecast.runs_per_day
     text = _runs_a_day_in_words(after) if forecast.is_new or before == after else _("%(after)s instead of %(before)s")
     text %= {"after": _runs_a_day_in_words(after), "before": _runs_a_day_in_words(before)}
     if forecast.usual is not None and (before or after):

@@ -25,8 +25,8 @@ from chroniker.admin.jobs.form_times import use_time_zone
 from chroniker.admin.jobs.line_preview import preview_command_line
 from chroniker.admin.shared.json_view import json_view
 from chroniker.exceptions import ScheduleError
-from chroniker.insights.timetable import Change, ChangedTime
-from chroniker.insights.what_if import EditEffects, effects_of_edit, fetch_saved_job
+from chroniker.insights.timetable import Change, ComparedTime
+from chroniker.insights.what_if import EditEffects, compute_edit_effects, fetch_saved_job
 from chroniker.models import Group, Job
 from chroniker.models.schedule_fields import SPEC_FIELDS
 from chroniker.schedule import Frequency, describe
@@ -34,14 +34,14 @@ from chroniker.wording.formats import exact_time, short_time
 
 TEMPLATE, CRON_TEMPLATE = "chroniker/console/edit/preview.html", "chroniker/console/edit/cron.html"
 #: A number with more digits cannot be an id.
-MOST_DIGITS = 18
+MAX_ID_DIGITS = 18
 
 
 @json_view
 def edit_preview_view(job_admin: Any, request: HttpRequest) -> dict[str, Any]:
     """The preview of the form data in the query, as HTML by the id of its element. ``?job=ID``: the edited job."""
     number = request.GET.get("job", "")
-    stored_job = fetch_saved_job(int(number)) if number.isdecimal() and len(number) <= MOST_DIGITS else None
+    stored_job = fetch_saved_job(int(number)) if number.isdecimal() and len(number) <= MAX_ID_DIGITS else None
     if number and stored_job is None:
         raise BadRequest(_("There is no such job."))
     context = preview_context(stored_job, request.GET)
@@ -57,7 +57,7 @@ def _make_form_field(field: models.Field[Any, Any], **kwargs: Any) -> forms.Fiel
 
 
 #: The fields of the command line. The script sends them only if their texts are short and may contain placeholders.
-LINE_FIELDS = ("command", "args", "raw_command")
+COMMAND_LINE_FIELDS = ("command", "args", "raw_command")
 
 
 class ScheduleForm(forms.Form):
@@ -94,7 +94,7 @@ def preview_context(stored_job: Job | None, form_data: Mapping[str, Any] | None 
     except ScheduleError as error:
         return {"error": str(error), "error_field": error.field}
     with use_time_zone(edited.timezone):
-        return _forecast_context(effects_of_edit(edited, stored_job), edited, stored_job)
+        return _forecast_context(compute_edit_effects(edited, stored_job), edited, stored_job)
 
 
 def _copy_form_values(
@@ -104,7 +104,7 @@ def _copy_form_values(
         setattr(edited_job, name, value)
     if stored_job is None or not {"has_enabled", "_preview"}.isdisjoint(form_data):
         edited_job.enabled = bool(form_data.get("enabled"))
-    for name in LINE_FIELDS:
+    for name in COMMAND_LINE_FIELDS:
         if name in form_data:
             setattr(edited_job, name, str(form_data[name]))
     if "calendar" in form_data:
@@ -115,7 +115,7 @@ def _copy_form_values(
 
 
 def _parse_id(text: Any) -> int | None:
-    return int(text) if str(text).isdecimal() and len(str(text)) <= MOST_DIGITS else None
+    return int(text) if str(text).isdecimal() and len(str(text)) <= MAX_ID_DIGITS else None
 
 
 def _forecast_context(forecast: EditEffects, edited_job: Job, stored_job: Job | None) -> dict[str, Any]:
@@ -162,7 +162,7 @@ def _local_time_text(instant: dt.datetime, now: dt.datetime, with_seconds: bool)
     return text if offset == timezone.localtime(now).utcoffset() else f"{text} {timezone.localtime(instant):%z}"
 
 
-def _changed_time_row(changed_time: ChangedTime, forecast: EditEffects, with_seconds: bool) -> dict[str, Any]:
+def _changed_time_row(changed_time: ComparedTime, forecast: EditEffects, with_seconds: bool) -> dict[str, Any]:
     word = "" if forecast.is_new else str(changed_time.change.label)
     return {
         "time": _local_time_text(changed_time.instant, forecast.now, with_seconds),

@@ -51,12 +51,12 @@ class TimesInJobZoneMixin(JobModelForm):
                     self.fields[name].help_text = _("In the time zone of the job.")
 
     @property
-    def _posted_zone(self) -> str:
+    def _submitted_time_zone(self) -> str:
         name = self.add_prefix("timezone")
         return str(self.data.get(name) if "timezone" in self.fields and name in self.data else self.instance.timezone)
 
     def full_clean(self) -> None:
-        with use_time_zone(self._posted_zone):
+        with use_time_zone(self._submitted_time_zone):
             super().full_clean()
 
     @cached_property

@@ -36,7 +36,7 @@ else:
 JOB_ROUTE = "<int:object_id>/"
 PAGE_ADDRESSES = (
     PageAddress("now/", "operations.now_page.now_view", "job_now"),
-    PageAddress("pulse/", "shared.console_page.pulse_view", "job_pulse"),
+    PageAddress("pulse/", "shared.console_page.refresh_bar_view", "job_pulse"),
     PageAddress("pause/", "shared.pause_page.pause_all_jobs_view", "job_pause"),
     PageAddress("timeline/", "operations.timeline_page.timeline_view", "job_timeline"),
     PageAddress("graph/", "graph.graph_page.graph_view", "job_graph"),
@@ -119,7 +119,7 @@ class JobAdmin(
     ) -> HttpResponse:
         job: Job | None = kwargs.get("obj")
         context |= job_page.edit_page_context(self, request, job)
-        if job is None and (source := self.job_to_clone(request)):
+        if job is None and (source := self.fetch_job_to_clone(request)):
             context["title"] = gettext("Clone “%(job)s”") % {"job": source}
         return super().render_change_form(request, context, *args, **kwargs)
 

@@ -20,7 +20,7 @@ from chroniker.admin.jobs.tags_field import TagsField
 from chroniker.admin.shared.input_labels import label_inputs
 from chroniker.conf import settings
 from chroniker.models import EVERY_HOST, Host, Job, Tag
-from chroniker.models.job_validation import ARGUMENT_RULE
+from chroniker.models.job_validation import ARGUMENT_RULE_ERROR_CODE
 from chroniker.schedule.zone_suggestions import zone_names
 
 if TYPE_CHECKING:
@@ -48,11 +48,13 @@ class SuggestionInput(forms.TextInput):
     def render(self, name: str, value: Any, attrs: dict[str, Any] | None = None, renderer: Any = None) -> SafeString:
         list_id = f"{name}-suggestions"
         field = super().render(name, value, {**(attrs or {}), "list": list_id, "autocomplete": "off"}, renderer)
-        return format_html('{}<datalist id="{}">{}</datalist>', field, list_id, _option_elements(self.suggestions))
+        return format_html(
+            '{}<datalist id="{}">{}</datalist>', field, list_id, _datalist_options_html(self.suggestions)
+        )
 
 
 @lru_cache(maxsize=16)
-def _option_elements(suggestions: Sequence[tuple[str, str]]) -> SafeString:
+def _datalist_options_html(suggestions: Sequence[tuple[str, str]]) -> SafeString:
     """The option elements. They are cached, because there are hundreds of time zones."""
     return format_html_join("", '<option value="{}">{}</option>', suggestions)
 
@@ -110,7 +112,7 @@ class JobForm(TimesInJobZoneMixin, EditedFieldsForm):
     def _save_m2m(self) -> None:
         """Also create new tags."""
         if "tags" in self.cleaned_data:
-            self.cleaned_data["tags"] = Tag.objects.ensure(self.cleaned_data["tags"])
+            self.cleaned_data["tags"] = Tag.objects.get_or_create_tags(self.cleaned_data["tags"])
         super()._save_m2m()  # type: ignore[misc]  # of ModelForm, but not in its stubs
 
     def is_valid(self) -> bool:
@@ -119,14 +121,14 @@ class JobForm(TimesInJobZoneMixin, EditedFieldsForm):
 
     def add_error(self, field: str | None, error: Any) -> None:
         """Ignore errors of fields that code declares: they cannot be fixed here, and must not prevent disabling."""
-        self._drop_argument_rule_errors(error)
+        self._remove_argument_rule_error(error)
         if field is None and self.instance.is_declared and isinstance(error, ValidationError):
             said = getattr(error, "error_dict", {NON_FIELD_ERRORS: [error]})
             error = {name: each for name, each in said.items() if name in self.fields or name == NON_FIELD_ERRORS}
         if error:
             super().add_error(field, error)
 
-    def _drop_argument_rule_errors(self, error: Any) -> None:
+    def _remove_argument_rule_error(self, error: Any) -> None:
         """Drop the error of the command's rule if the arguments were not edited, or already have another error.
 
         The rule may have changed since the job was saved, or a task may have been removed.
@@ -135,7 +137,7 @@ class JobForm(TimesInJobZoneMixin, EditedFieldsForm):
         is_edited = bool({"command", "args"} & set(self.changed_data))
         if is_edited and not self.has_error("args"):
             return
-        if any(each.code == ARGUMENT_RULE for each in by_field.get("args", ())):
+        if any(each.code == ARGUMENT_RULE_ERROR_CODE for each in by_field.get("args", ())):
             del by_field["args"]
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
@@ -148,7 +150,7 @@ class JobForm(TimesInJobZoneMixin, EditedFieldsForm):
         }
         widgets: dict[str, forms.Widget] = {name: SuggestionInput(each, wide) for name, each in suggestions.items()}
         if {"command", "args"} <= self.fields.keys():
-            texts = what_runs.choice_as_json(self["command"].value() or "", self["args"].value() or "")
+            texts = what_runs.command_choice_as_json(self["command"].value() or "", self["args"].value() or "")
             widgets["command"] = CommandInput(wide, texts)
         widgets |= {"args": ArgumentsInput({"class": "vLargeTextField"})}
         for name, widget in widgets.items():

@@ -11,8 +11,8 @@ from django.utils.translation import gettext_lazy
 
 from chroniker.admin.jobs import cloning
 from chroniker.admin.shared.site_links import admin_url
-from chroniker.clock.database_clock import StatementNow
-from chroniker.insights.health import HealthCell
+from chroniker.clock.database_clock import StatementNowPlus
+from chroniker.insights.health import ComponentHealth
 from chroniker.insights.job_status import JobStatus, fetch_job_status
 from chroniker.job_commands.secret_masking import mask_secrets
 from chroniker.models import Job
@@ -34,7 +34,7 @@ FRAGMENTS = {
 
 
 @dataclass(frozen=True, slots=True)
-class Rights:
+class JobPermissions:
     """What the user may do with a job."""
 
     run: bool
@@ -46,8 +46,8 @@ class Rights:
     view_runs: bool
 
 
-def user_rights(job_admin: Any, request: HttpRequest) -> Rights:
-    return Rights(
+def get_job_permissions(job_admin: Any, request: HttpRequest) -> JobPermissions:
+    return JobPermissions(
         run=job_admin.has_run_permission(request),
         run_with=job_admin.has_run_with_arguments_permission(request),
         stop=job_admin.has_stop_permission(request),
@@ -58,9 +58,9 @@ def user_rights(job_admin: Any, request: HttpRequest) -> Rights:
     )
 
 
-def job_status_or_404(job_id: int) -> JobStatus:
+def fetch_job_status_or_404(job_id: int) -> JobStatus:
     """The status of the job, with its group, state and open run."""
-    job = Job.objects.select_related("group", "state").annotate(read_at=StatementNow()).filter(pk=job_id).first()
+    job = Job.objects.select_related("group", "state").annotate(read_at=StatementNowPlus()).filter(pk=job_id).first()
     if job is None:
         raise Http404
     return fetch_job_status([job], job.__dict__["read_at"])[job_id]
@@ -68,7 +68,7 @@ def job_status_or_404(job_id: int) -> JobStatus:
 
 def job_head_context(job_admin: Any, request: HttpRequest, overview: JobStatus, current_tab: str) -> dict[str, Any]:
     """The values for the template ``job/base.html``. ``current_tab``: a name in ``TABS``, or of another page."""
-    job, may = overview.job, user_rights(job_admin, request)
+    job, may = overview.job, get_job_permissions(job_admin, request)
     return {
         "title": job.name,
         "original": job,
@@ -92,7 +92,7 @@ def masked_command_line(job: Job) -> str:
     return mask_secrets(words, job.secrets)
 
 
-def due_since_sentence(overview: JobStatus, tick_health: HealthCell) -> str:
+def due_since_sentence(overview: JobStatus, tick_health: ComponentHealth) -> str:
     """“Due since 09:40. …”: for a due job that no rule holds back. The text names a problem of the tick."""
     words = {"time": short_time(overview.state.next_run or overview.now, overview.now)}
     if tick_health.level == "bad":
@@ -102,7 +102,7 @@ def due_since_sentence(overview: JobStatus, tick_health: HealthCell) -> str:
     return _("Due since %(time)s; the next tick starts it.") % words
 
 
-def executor_queue_priority(job: Job) -> str:
+def executor_queue_priority_text(job: Job) -> str:
     """The executor, the queue and the priority of the job, as far as they are set."""
     parts = [job.executor, job.queue]
     if job.priority is not None:

@@ -97,7 +97,7 @@ FIELDSETS: Any = (
 def edit_page_context(job_admin: Any, request: HttpRequest, job: Job | None) -> dict[str, Any]:
     """The values for the template of the form. If a posted form was not saved, the preview is of the posted values."""
     from chroniker.admin.jobs import edit_preview, job_head  # late, as all pages
-    from chroniker.declared.loading import declaration_of
+    from chroniker.declared.loading import find_declaration_of_job
     from chroniker.insights.what_if import fetch_saved_job
 
     context: dict[str, Any] = {"preview_url": admin_url("chroniker_job_preview")}
@@ -107,9 +107,9 @@ def edit_page_context(job_admin: Any, request: HttpRequest, job: Job | None) -> 
         context |= edit_preview.preview_context(saved, data)
     if job is None:
         return context
-    overview = job_head.job_status_or_404(job.pk)
+    overview = job_head.fetch_job_status_or_404(job.pk)
     head = job_head.job_head_context(job_admin, request, overview, "edit")
     context |= {name: value for name, value in head.items() if name not in ("title", "original", "opts")}
-    located = declaration_of(job) if job.is_declared else None
+    located = find_declaration_of_job(job) if job.is_declared else None
     context["declared_in"] = str(located) if located is not None else job.managed_by
     return context

@@ -7,7 +7,7 @@ import shlex
 from dataclasses import dataclass
 
 from chroniker.exceptions import CommandRefused
-from chroniker.insights.planned_start import planned_start_of_instant
+from chroniker.insights.planned_start import plan_scheduled_start
 from chroniker.job_commands import placeholders
 from chroniker.job_commands.secret_masking import mask_secrets
 from chroniker.models import Job, JobState
@@ -27,9 +27,9 @@ def preview_command_line(job: Job, state: JobState | None, instant: dt.datetime 
         return CommandLinePreview()
     warnings = tuple(placeholders.warnings(*texts))
     try:
-        if instant is None or not any(placeholders.extract(text)[1] for text in texts):
+        if instant is None or not any(placeholders.extract_placeholders(text)[1] for text in texts):
             return CommandLinePreview(warnings=warnings)
-        argv = planned_start_of_instant(job, state or JobState(job_id=job.pk), instant).argv
+        argv = plan_scheduled_start(job, state or JobState(job_id=job.pk), instant).argv
     except CommandRefused as refusal:
         return CommandLinePreview(problem=str(refusal), warnings=warnings)
     program = "" if job.raw_command else "manage.py "

@@ -12,7 +12,7 @@ from django.http import HttpRequest, HttpResponse
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy, pgettext_lazy
 
-from chroniker.admin.jobs.job_head import user_rights
+from chroniker.admin.jobs.job_head import get_job_permissions
 from chroniker.admin.jobs.list_rows import SharedRowValues, group_into_bands, job_rows
 from chroniker.admin.shared.console_page import render_console_page
 from chroniker.admin.shared.query_values import read_query_text
@@ -20,7 +20,7 @@ from chroniker.admin.shared.site_links import admin_url
 from chroniker.clock.database_clock import database_now
 from chroniker.insights import health_facts, job_filters, job_order
 from chroniker.insights.health import fetch_health
-from chroniker.insights.job_filters import MOST_COUNTED, SHOWS, JobFilter, conditions_at
+from chroniker.insights.job_filters import MAX_JOBS_COUNTED, SHOW_VALUES, JobFilter, fetch_job_conditions
 from chroniker.insights.job_status import fetch_job_status
 from chroniker.insights.latest_runs import fetch_latest_runs
 from chroniker.models import Job
@@ -31,7 +31,7 @@ FRAGMENTS = {"jobs-chips": "chroniker/console/jobs/chips.html", "jobs-table": "c
 #: Commands that import jobs; the last one needs Celery.
 IMPORT_COMMANDS = ("import_crontab --dry-run FILE", "import_chroniker --dry-run", "import_celery_beat --dry-run")
 #: By the name of the chip: its title, and the state code of its icon.
-CHIPS: dict[str, tuple[Any, str]] = {
+FILTER_CHIPS: dict[str, tuple[Any, str]] = {
     "all": (gettext_lazy("All"), ""),
     "attention": (gettext_lazy("Needs attention"), "overdue"),
     "running": (gettext_lazy("Running"), "running"),
@@ -61,11 +61,11 @@ def job_list_view(job_admin: Any, request: HttpRequest) -> HttpResponse:
     if not job_admin.has_view_or_change_permission(request):
         raise PermissionDenied
     chosen, order, now = read_job_filter(request), _read_sort_order(request), database_now()
-    conditions, cursor = conditions_at(now), request.GET.get("after", "")
+    conditions, cursor = fetch_job_conditions(now), request.GET.get("after", "")
     page = job_order.fetch_job_page(chosen, conditions, order, cursor)
     prefetch_related_objects(page.jobs, Prefetch("tags", to_attr="shown_tags"))  # lists need no manager for each row
-    may = user_rights(job_admin, request)
-    overviews = fetch_job_status(page.jobs, now, health_facts.cached_facts(now)).values()
+    may = get_job_permissions(job_admin, request)
+    overviews = fetch_job_status(page.jobs, now, health_facts.get_cached_health_facts(now)).values()
     past = fetch_latest_runs([each.state for each in overviews]) if may.view_runs else {}
     rows = job_rows(overviews, past, SharedRowValues(may, fetch_health(now).tick))
     counts = job_filters.count_jobs_by_show(conditions)
@@ -85,8 +85,8 @@ def job_list_view(job_admin: Any, request: HttpRequest) -> HttpResponse:
         "orders": list(ORDER_TITLES.items()),
         "jobs": page.jobs,
         "bands": group_into_bands(rows, by_band=order == "attention", is_whole_list=not (page.cursor or cursor)),
-        "next_page": _query_with(request, after=page.cursor) if page.cursor else "",
-        "first_page": _query_with(request, after="") if cursor else "",
+        "next_page": _query_with_changed_values(request, after=page.cursor) if page.cursor else "",
+        "first_page": _query_with_changed_values(request, after="") if cursor else "",
         "here": request.get_full_path(),
         **_export_and_import_context(request),
     }
@@ -101,7 +101,7 @@ def _read_sort_order(request: HttpRequest) -> str:
 def _export_and_import_context(request: HttpRequest) -> dict[str, Any]:
     """The address that exports the shown jobs, and the commands that import jobs."""
     return {
-        "code_url": f"{admin_url('chroniker_job_list_code')}{_query_with(request, after='', o='')}",
+        "code_url": f"{admin_url('chroniker_job_list_code')}{_query_with_changed_values(request, after='', o='')}",
         "import_commands": IMPORT_COMMANDS if apps.is_installed("chroniker_celery") else IMPORT_COMMANDS[:2],
     }
 
@@ -114,7 +114,7 @@ def read_job_filter(request: HttpRequest) -> JobFilter:
     }
     texts["tag"] = texts["tag"].lower()  # as each tag is
     show, search = request.GET.get("show", ""), read_query_text(request.GET, "q").strip()
-    return JobFilter(show=show if show in SHOWS else "all", search=search, **texts)
+    return JobFilter(show=show if show in SHOW_VALUES else "all", search=search, **texts)
 
 
 def _filter_chips(request: HttpRequest, chosen_name: str, counts: dict[str, int]) -> list[dict[str, Any]]:
@@ -122,11 +122,13 @@ def _filter_chips(request: HttpRequest, chosen_name: str, counts: dict[str, int]
         {
             "title": title,
             "code": code,
-            "count": format_count(counts[name]) if counts[name] <= MOST_COUNTED else f"{format_count(MOST_COUNTED)}+",
-            "url": _query_with(request, show=name if name != "all" else "", after=""),
+            "count": format_count(counts[name])
+            if counts[name] <= MAX_JOBS_COUNTED
+            else f"{format_count(MAX_JOBS_COUNTED)}+",
+            "url": _query_with_changed_values(request, show=name if name != "all" else "", after=""),
             "is_current": name == chosen_name,
         }
-        for name, (title, code) in CHIPS.items()
+        for name, (title, code) in FILTER_CHIPS.items()
         if counts[name] or name in ("all", chosen_name)
     ]
 
@@ -150,7 +152,7 @@ def _filter_selects(job_filter: JobFilter, now: Any) -> list[dict[str, Any]]:
     ]
 
 
-def _query_with(request: HttpRequest, **changed_values: str) -> str:
+def _query_with_changed_values(request: HttpRequest, **changed_values: str) -> str:
     """The query of this page with other values; an empty value removes the parameter."""
     pairs = {**request.GET.dict(), **changed_values}
     return f"?{urlencode({name: value for name, value in pairs.items() if value})}"

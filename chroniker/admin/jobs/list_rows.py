@@ -16,7 +16,7 @@ from chroniker.admin.jobs.sparkline import Sparkline, draw_sparkline
 from chroniker.admin.shared.alert_cells import alert_state_code
 from chroniker.admin.shared.site_links import RowUrls
 from chroniker.insights.durations import estimate_end
-from chroniker.insights.health import HealthCell
+from chroniker.insights.health import ComponentHealth
 from chroniker.insights.job_filters import STUCK_AFTER
 from chroniker.insights.job_status import JobStatus
 from chroniker.insights.jobs_in_trouble import ALERTED
@@ -24,14 +24,14 @@ from chroniker.insights.latest_runs import PastRun, count_succeeded_and_ended
 from chroniker.job_commands import hand_over
 from chroniker.job_commands.secret_masking import mask_secrets
 from chroniker.models import OPEN, Job, Status
-from chroniker.models.alert import kinds_of_bits
+from chroniker.models.alert import alert_kinds_of_bits
 from chroniker.schedule import describe
 from chroniker.wording.formats import NOTHING, format_count, short_duration
 from chroniker.wording.states import state
 
 #: A smaller share of successful runs is coloured.
-LOW_SUCCESS = 0.75
-BANDS = {
+LOW_SUCCESS_SHARE = 0.75
+BAND_TITLES = {
     "attention": gettext_lazy("Needs attention"),
     "active": gettext_lazy("Running and waiting"),
     "quiet": gettext_lazy("On schedule"),
@@ -80,7 +80,7 @@ class SharedRowValues:
     """The values that all rows of a page share. Each text is translated once for all rows."""
 
     may: Any
-    tick: HealthCell
+    tick: ComponentHealth
     urls: RowUrls = field(default_factory=RowUrls)
     select_label: str = field(default_factory=lambda: _("Select %(job)s"))
     menu_label: str = field(default_factory=lambda: _("More for %(job)s"))
@@ -109,12 +109,12 @@ def _job_row(overview: JobStatus, runs: Sequence[PastRun], shared_values: Shared
         progress=_progress_of_open_run(overview),
         spark=draw_sparkline(runs),
         success=shared_values.success % {"n": 100 * good // ended} if ended else NOTHING,
-        success_tone="bad" if ended and good < LOW_SUCCESS * ended else "",
+        success_tone="bad" if ended and good < LOW_SUCCESS_SHARE * ended else "",
         took=took,
         usual=usual,
         took_tone=took_tone,
         host=next((run.host for run in reversed(runs) if run.host), NOTHING),
-        alerts=[alert_state_code(kind) for kind in kinds_of_bits(overview.state.alerts_open) if kind in ALERTED],
+        alerts=[alert_state_code(kind) for kind in alert_kinds_of_bits(overview.state.alerts_open) if kind in ALERTED],
         action=main_row_action(overview, shared_values.may, shared_values.urls),
         links=row_links(job, runs[-1].pk if runs else None, shared_values.may, shared_values.urls),
         select_label=shared_values.select_label % {"job": job.name},
@@ -147,7 +147,7 @@ def _band_of_row(overview: JobStatus, state_code: str) -> str:
 
 
 def _reason_and_tone(
-    overview: JobStatus, state_code: str, runs: Sequence[PastRun], tick_health: HealthCell
+    overview: JobStatus, state_code: str, runs: Sequence[PastRun], tick_health: ComponentHealth
 ) -> tuple[str, str]:
     """Why the job is not on schedule, and the tone of this text. Empty if another cell of the row says why."""
     if state_code == "on_hold":
@@ -179,7 +179,7 @@ def _progress_of_open_run(overview: JobStatus) -> RowProgress | None:
     found = estimate_end(
         lease.run.started_at, overview.now, total_parts=total, done_parts=done, expected_duration=overview.expected
     )
-    end = found.by_rate or found.by_past
+    end = found.end_by_progress or found.end_by_past_runs
     left = _("%(time)s left") % {"time": short_duration(end - overview.now)} if end and end > overview.now else ""
     usual = _("usually %(time)s") % {"time": short_duration(overview.expected)} if overview.expected else ""
     if total:
@@ -221,6 +221,7 @@ def group_into_bands(rows: Sequence[JobRow], *, by_band: bool, is_whole_list: bo
     if not by_band:
         return [RowBand("", list(rows), is_counted=False)] if rows else []
     found = [
-        RowBand(str(title), [row for row in rows if row.band == name], is_whole_list) for name, title in BANDS.items()
+        RowBand(str(title), [row for row in rows if row.band == name], is_whole_list)
+        for name, title in BAND_TITLES.items()
     ]
     return [band for band in found if band.rows]

@@ -19,14 +19,14 @@ from chroniker.models import Job
 
 
 def retry_now_view(job_admin: Any, request: HttpRequest, object_id: int) -> HttpResponse:
-    return _hasten_or_cancel_retry(job_admin, request, object_id, is_cancel=False)
+    return _retry_now_or_cancel(job_admin, request, object_id, is_cancel=False)
 
 
 def cancel_retry_view(job_admin: Any, request: HttpRequest, object_id: int) -> HttpResponse:
-    return _hasten_or_cancel_retry(job_admin, request, object_id, is_cancel=True)
+    return _retry_now_or_cancel(job_admin, request, object_id, is_cancel=True)
 
 
-def _hasten_or_cancel_retry(job_admin: Any, request: HttpRequest, object_id: int, *, is_cancel: bool) -> HttpResponse:
+def _retry_now_or_cancel(job_admin: Any, request: HttpRequest, object_id: int, *, is_cancel: bool) -> HttpResponse:
     if not job_admin.has_run_permission(request):
         raise PermissionDenied
     job = get_object_or_404(Job, pk=object_id)

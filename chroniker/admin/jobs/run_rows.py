@@ -34,13 +34,13 @@ def run_row(run: Run, overview: JobStatus) -> RunRow:
         took=run_cells.duration_text(run, overview.now),
         delay=run_cells.start_delay_text(run),
         started_by=run_cells.started_by_text(run, overview.job),
-        reason=mask_secrets(_progress_or_reason(run, overview), overview.job.secrets),
+        reason=mask_secrets(_progress_or_reason_text(run, overview), overview.job.secrets),
         is_open=run.status in OPEN,
         again_url="" if run.status in OPEN else admin_url("chroniker_run_again", run.pk),
     )
 
 
-def _progress_or_reason(run: Run, overview: JobStatus) -> str:
+def _progress_or_reason_text(run: Run, overview: JobStatus) -> str:
     lease = overview.lease
     if run.status == Status.RUNNING and lease is not None and lease.run_id == run.pk and lease.total_parts:
         done = lease.total_parts_complete or 0

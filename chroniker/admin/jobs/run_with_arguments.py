@@ -63,7 +63,7 @@ def arguments_page(site: AdminSite, request: HttpRequest, job: Job) -> HttpRespo
     if not job.command:
         messages.error(request, _("Raw commands have no separate arguments; edit the command instead."))
         return None
-    again = _run_to_repeat(request, job)
+    again = _fetch_run_to_repeat(request, job)
     args = job.args if again is None or again.args is None else again.args
     form = ArgumentsForm(job, request.POST if request.method == "POST" else None, args)
     if form.is_valid() and (run := run_and_stop.run_job(request, job, form.cleaned_data["args"])):
@@ -80,7 +80,7 @@ def arguments_page(site: AdminSite, request: HttpRequest, job: Job) -> HttpRespo
     return render_console_page(site, request, "admin/chroniker/job/run_with.html", "jobs", context)
 
 
-def _run_to_repeat(request: HttpRequest, job: Job) -> Run | None:
+def _fetch_run_to_repeat(request: HttpRequest, job: Job) -> Run | None:
     try:
         return Run.objects.filter(pk=UUID(request.GET.get("run", "")), job=job).only("args").first()
     except ValueError:

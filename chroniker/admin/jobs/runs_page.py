@@ -23,7 +23,7 @@ def job_runs_view(job_admin: Any, request: HttpRequest, object_id: int) -> HttpR
     may_view_job = job_admin.has_view_or_change_permission(request)
     if not (may_view_job and request.user.has_perm("chroniker.view_run")):
         raise PermissionDenied
-    overview = job_head.job_status_or_404(object_id)
+    overview = job_head.fetch_job_status_or_404(object_id)
     status, before = _read_status_filter(request), _read_before_token(request)
     runs = Run.objects.filter(job=object_id, parent=None, **status)
     if before is not None:

@@ -12,10 +12,10 @@ from django.utils.translation import gettext as _
 
 from chroniker.exceptions import ScheduleError
 from chroniker.insights.job_status import JobStatus
-from chroniker.insights.ledger import Entry, NoRun
+from chroniker.insights.ledger import Entry, NoRunReason
 from chroniker.job_commands.secret_masking import mask_secrets
 from chroniker.models import Run, Status
-from chroniker.schedule import next_after
+from chroniker.schedule import next_instant_after
 from chroniker.wording.formats import exact_time, short_duration, short_time
 from chroniker.wording.states import state
 
@@ -46,7 +46,7 @@ class TimeAnswer:
     instant: dt.datetime | None = None
 
 
-def make_question(date: dt.date, time: dt.time, zone: ZoneInfo, *, with_seconds: bool) -> TimeQuestion:
+def make_time_question(date: dt.date, time: dt.time, zone: ZoneInfo, *, with_seconds: bool) -> TimeQuestion:
     """The question for a local time. 03:00 means the whole minute; 03:00:00 (``with_seconds``) means the second."""
     length = dt.timedelta(seconds=1) if with_seconds else dt.timedelta(minutes=1)
     spans = []
@@ -59,7 +59,7 @@ def make_question(date: dt.date, time: dt.time, zone: ZoneInfo, *, with_seconds:
     return TimeQuestion(date, time, spans)
 
 
-def answer_question(
+def answer_time_question(
     question: TimeQuestion, entries: Sequence[Entry], overview: JobStatus, *, has_all_entries: bool
 ) -> TimeAnswer:
     """``entries``: the scheduled times around the question, newest first. ``has_all_entries``: no older ones exist."""
@@ -69,7 +69,7 @@ def answer_question(
         for position, entry in enumerate(entries):
             if low <= entry.instant <= high:
                 found = _add_backfill_note(_answer_for_entry(entry, overview), entry, overview.now)
-                return _add_neighbour_notes(found, entries, position, overview.now)
+                return _add_previous_and_next_notes(found, entries, position, overview.now)
     low, high = question.spans[0]
     if low > overview.now:
         return TimeAnswer("idle", _("That time is in the future."), _next_scheduled_time_sentence(overview, low))
@@ -84,7 +84,7 @@ def answer_question(
 
 def _next_scheduled_time_sentence(overview: JobStatus, earliest: dt.datetime) -> str:
     with suppress(ScheduleError):
-        following = next_after(overview.job.spec, earliest - _MICROSECOND)
+        following = next_instant_after(overview.job.spec, earliest - _MICROSECOND)
         if following is not None:
             text = _("By its present schedule the next scheduled time is %(time)s.")
             return text % {"time": exact_time(following, overview.now)}
@@ -97,10 +97,10 @@ def _answer_for_entry(entry: Entry, overview: JobStatus) -> TimeAnswer:
     run = entry.last_attempt
     if run is None:
         text, tone, note = {
-            NoRun.DUE: (_("Not yet: it has been due since %(time)s."), "wait", overview.why),
-            NoRun.DISABLED: (_("No: the job was disabled at %(time)s."), "idle", ""),
-            NoRun.NO_RECORD: (_("Unknown: the run of %(time)s was deleted."), "wait", ""),
-        }[NoRun(entry.verdict)]
+            NoRunReason.DUE: (_("Not yet: it has been due since %(time)s."), "wait", overview.why),
+            NoRunReason.DISABLED: (_("No: the job was disabled at %(time)s."), "idle", ""),
+            NoRunReason.NO_RECORD: (_("Unknown: the run of %(time)s was deleted."), "wait", ""),
+        }[NoRunReason(entry.verdict)]
         return TimeAnswer(tone, text % words, note, instant=entry.instant)
     reason = mask_secrets(run.reason, overview.job.secrets)
     if run.status == Status.SKIPPED:
@@ -165,7 +165,9 @@ def _run_end_clause(run: Run) -> str:
     }.get(Status(run.status), _("and was lost after %(length)s. The command may have finished."))
 
 
-def _add_neighbour_notes(answer: TimeAnswer, entries: Sequence[Entry], position: int, now: dt.datetime) -> TimeAnswer:
+def _add_previous_and_next_notes(
+    answer: TimeAnswer, entries: Sequence[Entry], position: int, now: dt.datetime
+) -> TimeAnswer:
     """Add notes about the previous and the next scheduled time, and a note if the schedule has changed since then."""
     notes = [answer.note] if answer.note else []
     for text, place in (

@@ -19,10 +19,10 @@ from django.utils.translation import gettext as _
 
 from chroniker.admin.jobs import causes, job_head
 from chroniker.admin.jobs.calendar_picture import calendar_summary, draw_calendar
-from chroniker.admin.jobs.schedule_answer import TimeQuestion, answer_question, make_question
+from chroniker.admin.jobs.schedule_answer import TimeQuestion, answer_time_question, make_time_question
 from chroniker.admin.jobs.schedule_rows import history_rows
 from chroniker.admin.shared.console_page import render_console_page
-from chroniker.admin.shared.query_values import YEARS, is_usable_moment
+from chroniker.admin.shared.query_values import VALID_YEARS, is_time_in_valid_years
 from chroniker.admin.shared.site_links import admin_url
 from chroniker.exceptions import ScheduleError
 from chroniker.insights import ledger
@@ -32,7 +32,7 @@ from chroniker.insights.run_calendar import (
     calendar_cells_of_entries,
     calendar_cells_of_hours,
     calendar_days,
-    fill_days,
+    put_cells_into_days,
 )
 from chroniker.insights.timetable import DAY, Timetable
 from chroniker.models import Job, RunHour, Status
@@ -40,7 +40,7 @@ from chroniker.schedule.zones import zone as zone_named
 
 CALENDAR_DAYS, MAX_TABLE_ROWS = 14, 25
 #: For a job with more scheduled times in a day, the calendar has a cell for each hour.
-MOST_CELLS = 288
+MAX_CELLS_PER_DAY = 288
 #: The number of days that the calendar shows after the requested day. So the requested day is not at its end.
 DAYS_AFTER_REQUESTED_DAY = 3
 FRAGMENT_NAMES = ("answer", "calendar", "times", "causes")
@@ -70,7 +70,7 @@ def schedule_view(job_admin: Any, request: HttpRequest, object_id: int) -> HttpR
     """The page. It needs the permissions to view jobs and runs, because it shows both."""
     if not (job_admin.has_view_or_change_permission(request) and request.user.has_perm("chroniker.view_run")):
         raise PermissionDenied
-    overview = job_head.job_status_or_404(object_id)
+    overview = job_head.fetch_job_status_or_404(object_id)
     with timezone.override(_job_zone_or_default(overview.job)):
         context = {
             **job_head.job_head_context(job_admin, request, overview, "schedule"),
@@ -78,7 +78,7 @@ def schedule_view(job_admin: Any, request: HttpRequest, object_id: int) -> HttpR
             "console_trail": [(overview.job.name, admin_url("chroniker_job_status", object_id))],
             "zone": timezone.get_current_timezone_name(),
             "job_zone": timezone.get_current_timezone(),
-            **causes.causes_context(job_admin, request, overview),
+            **causes.job_causes_context(job_admin, request, overview),
             **_history_context(request, overview),
         }
     template = "chroniker/console/schedule/page.html"
@@ -95,9 +95,9 @@ def _job_zone_or_default(job: Job) -> ZoneInfo:
 def _read_parameters(query: QueryDict, zone: ZoneInfo, today: dt.date) -> PageParameters:
     date, time = _parse_or_none(parse_date, query.get("d", "")), _parse_or_none(parse_time, query.get("t", ""))
     asked = None
-    if date is not None and time is not None and date.year in YEARS:
+    if date is not None and time is not None and date.year in VALID_YEARS:
         exact = query.get("t", "").count(":") > 1
-        asked = make_question(date, time.replace(microsecond=0, tzinfo=None), zone, with_seconds=exact)
+        asked = make_time_question(date, time.replace(microsecond=0, tzinfo=None), zone, with_seconds=exact)
     last = _parse_or_none(parse_date, query.get("to", ""))
     if last is None and asked is not None and asked.date <= today - dt.timedelta(days=CALENDAR_DAYS):
         last = asked.date + dt.timedelta(days=DAYS_AFTER_REQUESTED_DAY)
@@ -106,7 +106,7 @@ def _read_parameters(query: QueryDict, zone: ZoneInfo, today: dt.date) -> PagePa
         query,
         asked,
         last if last is not None and dt.date(1971, 1, 1) < last < today else today,
-        before if before is not None and is_usable_moment(before) else None,
+        before if before is not None and is_time_in_valid_years(before) else None,
         query.get("only") == "bad",
     )
 
@@ -126,17 +126,19 @@ def _history_context(request: HttpRequest, overview: JobStatus) -> dict[str, Any
     low, high = days[0].start, days[-1].end
     is_dense = _needs_hourly_cells(overview.job, overview.now)
     if is_dense:
-        until = _newest_row_moment(wanted, high)
-        page = ledger.newest_entries(overview.job, overview.state, overview.now, until, limit=MAX_TABLE_ROWS * 2)
+        until = _newest_row_time(wanted, high)
+        page = ledger.fetch_newest_entries(overview.job, overview.state, overview.now, until, limit=MAX_TABLE_ROWS * 2)
         hours = RunHour.objects.filter(job=overview.job.pk, hour__gte=low, hour__lt=high).order_by("hour")
-        fill_days(days, calendar_cells_of_hours(hours))
+        put_cells_into_days(days, calendar_cells_of_hours(hours))
     else:
-        page = ledger.entries_between(
+        page = ledger.fetch_entries_between(
             overview.job, overview.state, overview.now, low, high - ledger.TICK, min_entries=MAX_TABLE_ROWS
         )
-        fill_days(days, calendar_cells_of_entries(page.entries))
+        put_cells_into_days(days, calendar_cells_of_entries(page.entries))
     found = (
-        answer_question(wanted.asked, page.entries, overview, has_all_entries=not page.more) if wanted.asked else None
+        answer_time_question(wanted.asked, page.entries, overview, has_all_entries=not page.more)
+        if wanted.asked
+        else None
     )
     drawn = draw_calendar(days, zone, overview.now, found.instant if found else None, secrets=overview.job.secrets)
     return {
@@ -151,11 +153,11 @@ def _history_context(request: HttpRequest, overview: JobStatus) -> dict[str, Any
         "only_bad": wanted.only_bad,
         "filter_link": wanted.url_with(only="" if wanted.only_bad else "bad"),
         **_earlier_and_later_links(wanted, days, today),
-        **_rows_context(wanted, page, overview),
+        **_table_rows_context(wanted, page, overview),
     }
 
 
-def _newest_row_moment(parameters: PageParameters, calendar_end: dt.datetime) -> dt.datetime:
+def _newest_row_time(parameters: PageParameters, calendar_end: dt.datetime) -> dt.datetime:
     """For a job that is shown by hours: the newest row is at this time or before it.
 
     It depends on the question, or on ``before``, or on the last day of the calendar.
@@ -171,8 +173,8 @@ def _newest_row_moment(parameters: PageParameters, calendar_end: dt.datetime) ->
 
 def _needs_hourly_cells(job: Job, now: dt.datetime) -> bool:
     with suppress(ScheduleError):
-        times = list(islice(Timetable(job.spec).instants(now - DAY), MOST_CELLS + 1))
-        return len(times) > MOST_CELLS and times[-1] - times[0] < DAY
+        times = list(islice(Timetable(job.spec).instants(now - DAY), MAX_CELLS_PER_DAY + 1))
+        return len(times) > MAX_CELLS_PER_DAY and times[-1] - times[0] < DAY
     return False
 
 
@@ -185,7 +187,7 @@ def _earlier_and_later_links(parameters: PageParameters, days: Sequence[Calendar
     }
 
 
-def _rows_context(parameters: PageParameters, page: ledger.LedgerPage, overview: JobStatus) -> dict[str, Any]:
+def _table_rows_context(parameters: PageParameters, page: ledger.LedgerPage, overview: JobStatus) -> dict[str, Any]:
     """The rows of the table, and the link to older rows: in the entries that were read, or in earlier days."""
     before = parameters.before
     entries = [entry for entry in page.entries if before is None or entry.instant < before]

@@ -13,7 +13,7 @@ from django.utils.translation import ngettext
 
 from chroniker.admin.shared.site_links import admin_url
 from chroniker.insights.job_status import JobStatus
-from chroniker.insights.ledger import Entry, NoRun
+from chroniker.insights.ledger import Entry, NoRunReason
 from chroniker.job_commands.secret_masking import mask_secrets
 from chroniker.models import Run, Status
 from chroniker.wording.formats import NOTHING, exact_time, short_duration, short_time
@@ -57,7 +57,7 @@ def _history_row(group: Sequence[Entry], overview: JobStatus) -> HistoryRow:
         _time_range_text(oldest.first or oldest.instant, newest.instant, overview.now), _state_code(newest)
     )
     if newest.run is not None:
-        _add_run_to_row(row, newest.run, newest.retry, oldest.instant)
+        _add_attempts_to_row(row, newest.run, newest.retry, oldest.instant)
     row.reason = _reason_of_group(group, overview)
     _add_backfill_to_row(row, group)
     if not all(entry.certain for entry in group):
@@ -89,12 +89,12 @@ def _time_range_text(first: dt.datetime, last: dt.datetime, now: dt.datetime) ->
 
 
 def _state_code(entry: Entry) -> str:
-    if isinstance(entry.verdict, NoRun):
-        return {NoRun.DUE: "due", NoRun.DISABLED: "disabled"}.get(entry.verdict, "no_record")
+    if isinstance(entry.verdict, NoRunReason):
+        return {NoRunReason.DUE: "due", NoRunReason.DISABLED: "disabled"}.get(entry.verdict, "no_record")
     return str(entry.verdict)
 
 
-def _add_run_to_row(row: HistoryRow, run: Run, retry: Run | None, first_time: dt.datetime) -> None:
+def _add_attempts_to_row(row: HistoryRow, run: Run, retry: Run | None, first_time: dt.datetime) -> None:
     """Add the attempts. The delay is from the first scheduled time to the start of the first attempt."""
     if run.status == Status.SKIPPED:
         return
@@ -108,9 +108,9 @@ def _reason_of_group(group: Sequence[Entry], overview: JobStatus) -> str:
     entry = group[0]
     if entry.run is None or entry.last_attempt is None:
         return {
-            NoRun.DUE: overview.why,
-            NoRun.DISABLED: _("The job is disabled. When it is enabled, this is recorded as skipped."),
-        }.get(NoRun(entry.verdict), _("The record was deleted together with old runs."))
+            NoRunReason.DUE: overview.why,
+            NoRunReason.DISABLED: _("The job is disabled. When it is enabled, this is recorded as skipped."),
+        }.get(NoRunReason(entry.verdict), _("The record was deleted together with old runs."))
     texts = []
     if len(group) > 1:
         text = (

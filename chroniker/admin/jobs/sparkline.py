@@ -15,8 +15,8 @@ from chroniker.wording.states import state
 BAR_DISTANCE, BAR_WIDTH, BASELINE_Y = 6, 4, 17
 MAX_BAR_HEIGHT, FAILED_BAR_HEIGHT = 15, 7
 #: The tone of each status, and the statuses whose bars are flat.
-TONES = {str(status): state(status).tone for status in Status}
-FLAT = (Status.SKIPPED, Status.STOPPED)
+TONE_BY_STATUS = {str(status): state(status).tone for status in Status}
+FLAT_BAR_STATUSES = (Status.SKIPPED, Status.STOPPED)
 
 
 class SparklineBar(NamedTuple):  # a page has thousands: a frozen dataclass is three times as slow
@@ -57,10 +57,10 @@ def draw_sparkline(runs: Sequence[PastRun]) -> Sparkline | None:
 
 
 def _make_bar(x: int, run: PastRun, longest_seconds: float) -> SparklineBar:
-    tone = TONES[run.status]
+    tone = TONE_BY_STATUS[run.status]
     if run.status == Status.SUCCEEDED:
         height = 2 + round((MAX_BAR_HEIGHT - 2) * ((run.seconds or 0.0) / longest_seconds)) if longest_seconds else 2
         return SparklineBar(x, BASELINE_Y - height, height, tone)
-    if run.status in FLAT:
+    if run.status in FLAT_BAR_STATUSES:
         return SparklineBar(x, BASELINE_Y - 2, 2, tone)
     return SparklineBar(x, BASELINE_Y + 1, FAILED_BAR_HEIGHT, tone)

@@ -11,14 +11,14 @@ from django.utils.html import format_html, format_html_join
 from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 
-from chroniker.admin.jobs.job_head import executor_queue_priority, masked_command_line
+from chroniker.admin.jobs.job_head import executor_queue_priority_text, masked_command_line
 from chroniker.admin.shared.site_links import admin_url
 from chroniker.exceptions import CommandRefused
 from chroniker.insights.job_status import JobStatus
 from chroniker.insights.run_counts import RunCounts
 from chroniker.job_commands import environment, hand_over
 from chroniker.job_commands.secret_masking import mask_secrets
-from chroniker.models import DELAY_BOUNDS, EVERY_HOST, CatchUp, Job, Overlap
+from chroniker.models import EVERY_HOST, START_DELAY_BOUNDS, CatchUp, Job, Overlap
 from chroniker.wording.formats import NOTHING, format_count, percent, relative, short_duration, short_time
 
 #: The largest number of subscribers that the page names.
@@ -27,7 +27,7 @@ COUNTED_DAYS = 30
 
 
 @dataclass(frozen=True, slots=True)
-class Fact:
+class LabelledValue:
     label: str
     value: str
     note: str = ""
@@ -35,12 +35,12 @@ class Fact:
     is_code: bool = False
 
 
-def facts_at_a_glance(overview: JobStatus, counts: RunCounts | None) -> list[Fact]:
+def job_summary_values(overview: JobStatus, counts: RunCounts | None) -> list[LabelledValue]:
     """``counts``: of the runs of the last ``COUNTED_DAYS`` days; ``None`` if the user may not view runs."""
     now, last = overview.now, overview.state.last_success_at
     found = [
-        _time_fact(_("Next run"), overview.next_run, now),
-        _time_fact(_("Last success"), last, now),
+        _labelled_time(_("Next run"), overview.next_run, now),
+        _labelled_time(_("Last success"), last, now),
     ]
     if counts is None:
         return found
@@ -49,49 +49,55 @@ def facts_at_a_glance(overview: JobStatus, counts: RunCounts | None) -> list[Fac
     rate = percent(counts.succeeded, counts.finished)
     return [
         *found,
-        Fact(_("Success, 30 days"), rate, note),
-        Fact(
+        LabelledValue(_("Success, 30 days"), rate, note),
+        LabelledValue(
             _("Start delay, p95"),
-            _start_delay_text(counts.delay_95),
-            _("due to started") if counts.delay_95 is not None else "",
+            _start_delay_text(counts.delay_p95),
+            _("due to started") if counts.delay_p95 is not None else "",
         ),
     ]
 
 
-def _time_fact(label: str, value: dt.datetime | None, now: dt.datetime) -> Fact:
-    return Fact(label, short_time(value, now), relative(value, now) if value else "")
+def _labelled_time(label: str, value: dt.datetime | None, now: dt.datetime) -> LabelledValue:
+    return LabelledValue(label, short_time(value, now), relative(value, now) if value else "")
 
 
 def _start_delay_text(seconds: float | None) -> str:
     if seconds is None:
         return NOTHING
     if seconds == float("inf"):
-        return _("over %(time)s") % {"time": short_duration(DELAY_BOUNDS[-1])}
+        return _("over %(time)s") % {"time": short_duration(START_DELAY_BOUNDS[-1])}
     return _("up to %(time)s") % {"time": short_duration(seconds)}
 
 
-def job_facts(job: Job) -> list[Fact]:
+def job_property_values(job: Job) -> list[LabelledValue]:
     """What the job runs, where, and by which rules. Two statements: for its subscribers and for its tags."""
     found = [
-        Fact(_("Command"), masked_command_line(job), is_code=True),
-        *([Fact(_("Result"), note, tone="wait")] if (note := hand_over.hand_over_note(job.command, job.args)) else []),
-        Fact(_("Executor, queue"), executor_queue_priority(job)),
-        Fact(_("Host"), _host_text(job)),
-        Fact(_("Overlap"), str(Overlap(job.overlap).label) if job.overlap in Overlap else job.overlap),
-        Fact(_("Catch-up"), str(CatchUp(job.catch_up).label) if job.catch_up in CatchUp else job.catch_up),
-        Fact(_("Timeout"), short_duration(job.timeout_seconds) if job.timeout_seconds else _("none")),
-        Fact(_("Retries"), _retries_text(job)),
-        Fact(_("After a failure"), _("held") if job.hold_on_failure else _("continues")),
-        Fact(_("Notified on failure"), _subscriber_names(job)),
-        *([Fact(_("Owner"), job.owner)] if job.owner else []),
-        *([Fact(_("Tags"), tags)] if (tags := _tag_links(job)) else []),
-        *([Fact(_("Runbook"), format_html('<a href="{0}">{0}</a>', job.runbook))] if job.runbook else []),
+        LabelledValue(_("Command"), masked_command_line(job), is_code=True),
+        *(
+            [LabelledValue(_("Result"), note, tone="wait")]
+            if (note := hand_over.hand_over_note(job.command, job.args))
+            else []
+        ),
+        LabelledValue(_("Executor, queue"), executor_queue_priority_text(job)),
+        LabelledValue(_("Host"), _host_text(job)),
+        LabelledValue(_("Overlap"), str(Overlap(job.overlap).label) if job.overlap in Overlap else job.overlap),
+        LabelledValue(_("Catch-up"), str(CatchUp(job.catch_up).label) if job.catch_up in CatchUp else job.catch_up),
+        LabelledValue(_("Timeout"), short_duration(job.timeout_seconds) if job.timeout_seconds else _("none")),
+        LabelledValue(_("Retries"), _retries_text(job)),
+        LabelledValue(_("After a failure"), _("held") if job.hold_on_failure else _("continues")),
+        LabelledValue(_("Notified on failure"), _subscriber_names(job)),
+        *([LabelledValue(_("Owner"), job.owner)] if job.owner else []),
+        *([LabelledValue(_("Tags"), tags)] if (tags := _tag_links(job)) else []),
+        *([LabelledValue(_("Runbook"), format_html('<a href="{0}">{0}</a>', job.runbook))] if job.runbook else []),
     ]
     found += [
-        Fact(label, mask_secrets(value, job.secrets), is_code=True) for label, value in _environment_facts(job) if value
+        LabelledValue(label, mask_secrets(value, job.secrets), is_code=True)
+        for label, value in _environment_labels_and_values(job)
+        if value
     ]
     if job.calendar_id is not None:
-        found.append(Fact(_("Blackouts"), str(job.calendar)))
+        found.append(LabelledValue(_("Blackouts"), str(job.calendar)))
     return found
 
 
@@ -113,7 +119,7 @@ def _retries_text(job: Job) -> str:
     return ngettext("%(n)d, after %(delay)s", "%(n)d, the first after %(delay)s", job.max_retries) % words
 
 
-def _environment_facts(job: Job) -> list[tuple[str, str]]:
+def _environment_labels_and_values(job: Job) -> list[tuple[str, str]]:
     return [
         (_("Environment"), job.environment.strip()),
         (_("Secrets"), _secret_names(job.secrets)),

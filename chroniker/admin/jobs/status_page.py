@@ -36,22 +36,22 @@ class TimeRange:
     length: dt.timedelta | None
 
 
-RANGES = (
+TIME_RANGES = (
     TimeRange("24h", _("24 hours"), dt.timedelta(hours=24)),
     TimeRange("3d", _("3 days"), dt.timedelta(days=3)),
     TimeRange("30d", _("30 days"), dt.timedelta(days=30)),
     TimeRange("all", _("all"), None),
 )
-DEFAULT_RANGE = RANGES[1]
+DEFAULT_RANGE = TIME_RANGES[1]
 
 
 def status_view(job_admin: Any, request: HttpRequest, object_id: int) -> HttpResponse:
     if not job_admin.has_view_or_change_permission(request):
         raise PermissionDenied
-    overview = job_head.job_status_or_404(object_id)
+    overview = job_head.fetch_job_status_or_404(object_id)
     context = {
         **job_head.job_head_context(job_admin, request, overview, "status"),
-        "facts": status_facts.job_facts(overview.job),
+        "facts": status_facts.job_property_values(overview.job),
         **dependency_list.dependencies_context(overview.job),
         **_runs_context(request, overview),
         "live_seconds": 1 if overview.lease is not None and overview.lease.run.started_at else 5,
@@ -64,7 +64,7 @@ def _runs_context(request: HttpRequest, overview: JobStatus) -> dict[str, Any]:
     if not request.user.has_perm("chroniker.view_run"):
         return {
             "sentence": describe_status(overview, None, may_view_runs=False),
-            "glance": status_facts.facts_at_a_glance(overview, None),
+            "glance": status_facts.job_summary_values(overview, None),
         }
     job, now = overview.job, overview.now
     recent = list(Run.objects.filter(job=job.pk, parent=None).order_by("-token")[:RECENT_RUNS])
@@ -72,7 +72,7 @@ def _runs_context(request: HttpRequest, overview: JobStatus) -> dict[str, Any]:
     counts = run_counts.fetch_run_counts(job.pk, now, status_facts.COUNTED_DAYS)
     return {
         "sentence": describe_status(overview, closed, may_view_runs=True),
-        "glance": status_facts.facts_at_a_glance(overview, counts),
+        "glance": status_facts.job_summary_values(overview, counts),
         "recent": [run_row(run, overview) for run in recent],
         "runs_url": admin_url("chroniker_job_runs", job.pk),
         **_durations_context(request, overview),
@@ -80,14 +80,14 @@ def _runs_context(request: HttpRequest, overview: JobStatus) -> dict[str, Any]:
 
 
 def _durations_context(request: HttpRequest, overview: JobStatus) -> dict[str, Any]:
-    chosen = next((each for each in RANGES if each.name == request.GET.get("range")), DEFAULT_RANGE)
+    chosen = next((each for each in TIME_RANGES if each.name == request.GET.get("range")), DEFAULT_RANGE)
     now = overview.now
-    found = run_durations.read_durations(overview.state, now - chosen.length if chosen.length else None)
+    found = run_durations.read_run_durations(overview.state, now - chosen.length if chosen.length else None)
     timeout = overview.job.timeout_seconds
     return {
         "durations": found,
         "plot": durations_plot.draw_durations(found, float(timeout) if timeout else None, now),
         "duration_rows": durations_plot.duration_rows(found, now),
         "range": chosen,
-        "ranges": [{"title": each.title, "name": each.name, "is_current": each is chosen} for each in RANGES],
+        "ranges": [{"title": each.title, "name": each.name, "is_current": each is chosen} for each in TIME_RANGES],
     }

@@ -87,7 +87,7 @@ def _progress_text(overview: JobStatus) -> str:
     parts = (
         [_("%(done)s of %(total)s") % {"done": format_count(done or 0), "total": format_count(total)}] if total else []
     )
-    end = found.by_rate or found.by_past
+    end = found.end_by_progress or found.end_by_past_runs
     if end is not None and end > overview.now:
         words = {"left": short_duration(end - overview.now), "time": short_time(end, overview.now)}
         parts.append(_("about %(left)s left (%(time)s)") % words)

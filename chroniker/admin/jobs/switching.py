@@ -33,15 +33,17 @@ def _set_enabled(job_admin: Any, request: HttpRequest, object_id: int, *, enable
         return redirect_to_next_or_job(job_admin, request, job)
     chosen = Job.objects.filter(pk=object_id)
     if not enable and (
-        page := action_confirmation.confirmation_page(job_admin, request, chosen, action_confirmation.DISABLE_QUESTION)
+        page := action_confirmation.confirmation_page_if_needed(
+            job_admin, request, chosen, action_confirmation.DISABLE_QUESTION
+        )
     ):
         return page
     changed = job_admin.set_enabled(request, chosen, enabled=enable)
-    _show_switching_result(request, job, changed=bool(changed), enable=enable)
+    _add_enabled_message(request, job, changed=bool(changed), enable=enable)
     return redirect_to_next_or_job(job_admin, request, job)
 
 
-def _show_switching_result(request: HttpRequest, job: Job, *, changed: bool, enable: bool) -> None:
+def _add_enabled_message(request: HttpRequest, job: Job, *, changed: bool, enable: bool) -> None:
     texts = {
         (True, True): _("{job} was enabled."),
         (True, False): _("{job} was disabled. If it has an open run, the run continues."),

@@ -12,7 +12,7 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
 from chroniker.admin.jobs.declared_fields import fields_set_by_declaration
-from chroniker.admin.jobs.dependency_inline import job_names_in_circle
+from chroniker.admin.jobs.dependency_inline import fetch_job_names_in_circle
 from chroniker.admin.shared.input_labels import LabelledInputsFormSet
 from chroniker.eligibility import circles
 from chroniker.models import Job, JobTrigger
@@ -53,22 +53,22 @@ class TriggerFormSet(LabelledInputsFormSet):
             form.cleaned_data[self.other_field].pk: form for form in kept if self.other_field in form.cleaned_data
         }
         find = (
-            circles.find_circle_of_trigger_targets
+            circles.find_cycle_through_trigger_targets
             if self.other_field == "target"
-            else circles.find_circle_of_trigger_sources
+            else circles.find_cycle_through_trigger_sources
         )
         if circle := find(self.instance.pk, by_other):
             text = _("This would make the jobs start each other in a circle: %(path)s.")
             by_other[circle[1]].add_error(
-                self.other_field, ValidationError(text % {"path": job_names_in_circle(circle)})
+                self.other_field, ValidationError(text % {"path": fetch_job_names_in_circle(circle)})
             )
 
 
-class TargetFormSet(TriggerFormSet):
+class TriggerTargetFormSet(TriggerFormSet):
     other_field = "target"
 
 
-class SourceFormSet(TriggerFormSet):
+class TriggerSourceFormSet(TriggerFormSet):
     other_field = "source"
 
 
@@ -102,14 +102,14 @@ class TriggerInline(TabularInline):
 
 class TriggerTargetsInline(TriggerInline):
     fk_name = "source"
-    formset: type[Any] = TargetFormSet
+    formset: type[Any] = TriggerTargetFormSet
     autocomplete_fields = ("target",)
     verbose_name_plural = gettext_lazy("starts, when it has ended")
 
 
 class TriggerSourcesInline(TriggerInline):
     fk_name = "target"
-    formset: type[Any] = SourceFormSet
+    formset: type[Any] = TriggerSourceFormSet
     autocomplete_fields = ("source",)
     declared_as = "triggered_by"
     verbose_name_plural = gettext_lazy("is started by the end of")

@@ -16,7 +16,7 @@ from chroniker.job_commands import policy
 from chroniker.job_commands.pickers import Picker, pickers
 
 
-def choice_as_json(command: str, args: str) -> str:
+def command_choice_as_json(command: str, args: str) -> str:
     """The values for the script, as JSON: texts, and the present arguments of each picker's command."""
     allowed = [picker for picker in pickers() if policy.denial_reason(picker.command) is None]
     return json.dumps(
@@ -24,16 +24,16 @@ def choice_as_json(command: str, args: str) -> str:
             "legend": _("What does it run?"),
             "command": _("Management command"),
             "program": _("Program"),
-            "pickers": [_picker_values(picker, args if command == picker.command else "") for picker in allowed],
+            "pickers": [_picker_context(picker, args if command == picker.command else "") for picker in allowed],
         }
     )
 
 
-def _picker_values(picker: Picker, args: str) -> dict[str, Any]:
+def _picker_context(picker: Picker, args: str) -> dict[str, Any]:
     return {
         "command": picker.command,
         "label": str(picker.label),
-        "call": _split_arguments(picker, args),
+        "call": _split_picker_arguments(picker, args),
         "texts": {
             "name": str(picker.label),
             "args": _("Positional arguments"),
@@ -47,7 +47,7 @@ def _picker_values(picker: Picker, args: str) -> dict[str, Any]:
     }
 
 
-def _split_arguments(picker: Picker, args: str) -> dict[str, str] | None:
+def _split_picker_arguments(picker: Picker, args: str) -> dict[str, str] | None:
     """The parts of the arguments; ``None`` if the script must not change the arguments."""
     if not args.strip():
         return {"name": "", "args": "", "kwargs": "", "others": ""}

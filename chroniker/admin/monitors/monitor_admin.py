@@ -39,7 +39,7 @@ class MonitorChangeList(ChangeList):
         super().get_results(request)
         jobs: Sequence[Monitor] = list(self.result_list)
         self.result_list = jobs
-        editable = _may_see_jobs(request)
+        editable = _may_view_jobs(request)
         for status in fetch_monitor_statuses(jobs).values():
             status.job_status.job.__dict__.update(monitor_status=status, linked=editable)
 
@@ -106,7 +106,7 @@ class MonitorAdmin(SiteLinksMixin, MonitorColumnsMixin, BulkActionsMixin, JobMod
         return redirect_to("chroniker_job_change", object_id)  # that page checks the permissions
 
     def has_view_permission(self, request: HttpRequest, obj: Any = None) -> bool:
-        return request.user.has_perm("chroniker.view_monitor") or _may_see_jobs(request)
+        return request.user.has_perm("chroniker.view_monitor") or _may_view_jobs(request)
 
     def has_add_permission(self, request: HttpRequest) -> bool:
         return request.user.has_perm("chroniker.add_job") and self.admin_site.is_registered(Job)
@@ -126,5 +126,5 @@ class MonitorAdmin(SiteLinksMixin, MonitorColumnsMixin, BulkActionsMixin, JobMod
         ]
 
 
-def _may_see_jobs(request: HttpRequest) -> bool:
+def _may_view_jobs(request: HttpRequest) -> bool:
     return request.user.has_perm("chroniker.view_job") or request.user.has_perm("chroniker.change_job")

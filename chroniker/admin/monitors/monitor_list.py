@@ -14,7 +14,7 @@ from django.utils.translation import gettext as _
 from chroniker import monitors
 from chroniker.exceptions import MonitorError
 from chroniker.insights.job_status import JobStatus, fetch_job_status
-from chroniker.models import REPORTED, Job, Run, Status
+from chroniker.models import REPORTED_STATUSES, Job, Run, Status
 from chroniker.wording.badges import badge, list_cell, relative_html
 from chroniker.wording.formats import NOTHING
 
@@ -80,7 +80,9 @@ def _make_monitor_status(job: Job, status: JobStatus, attention_counts: Mapping[
 
 def fetch_attention_counts(job_ids: Sequence[int]) -> dict[int, int | None]:
     """By job id: the number that the latest ended run reported. For a run on every host: the sum over the hosts."""
-    ended = Run.objects.filter(job=OuterRef("pk"), slot="", status__in=[*REPORTED, Status.LOST]).order_by("-token")
+    ended = Run.objects.filter(job=OuterRef("pk"), slot="", status__in=[*REPORTED_STATUSES, Status.LOST]).order_by(
+        "-token"
+    )
     latest = Job.objects.filter(pk__in=job_ids).order_by("pk").values_list(Subquery(ended.values("pk")[:1]), flat=True)
     runs = Run.objects.filter(pk__in=[run_id for run_id in latest if run_id]).order_by("pk")
     counted = runs.annotate(records=Coalesce("attention_count", Sum("children__attention_count")))

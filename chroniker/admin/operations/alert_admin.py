@@ -15,15 +15,15 @@ from django.utils.safestring import SafeString
 from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 
-from chroniker.admin.shared.alert_cells import alert_state_code, mute_url
+from chroniker.admin.shared.alert_cells import alert_state_code, mute_form_url
 from chroniker.admin.shared.changed_values import ChangedValuesMixin
-from chroniker.admin.shared.console_bar import permission_test
+from chroniker.admin.shared.console_bar import make_permission_check
 from chroniker.admin.shared.filters import FirstRowsPaginator
 from chroniker.admin.shared.site_links import SiteLinksMixin, admin_url_if_viewable
-from chroniker.clock.database_clock import FromNow, database_now
+from chroniker.clock.database_clock import NowPlus, database_now
 from chroniker.conf import settings
 from chroniker.job_commands.secret_masking import mask_secrets
-from chroniker.lifecycle.alert_mutes import make_unreported_alerts_due
+from chroniker.lifecycle.alert_mutes import schedule_checks_of_unreported_alerts
 from chroniker.models import Alert, AlertMute, Outbox
 from chroniker.wording.badges import badge, list_cell, relative_html, time_html
 from chroniker.wording.formats import NOTHING, short_time
@@ -83,7 +83,7 @@ class AlertAdmin(SiteLinksMixin, AlertModelAdmin):
 
     def get_list_display(self, request: HttpRequest) -> Any:
         """The columns. The last column has a link to mute the alert. Only users who may mute alerts see it."""
-        return self.list_display if permission_test(request)("add_alertmute") else self.list_display[:-1]
+        return self.list_display if make_permission_check(request)("add_alertmute") else self.list_display[:-1]
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Alert]:
         """The alerts, each with the database's time and whether a message about it was written.
@@ -91,11 +91,11 @@ class AlertAdmin(SiteLinksMixin, AlertModelAdmin):
         The first message about an alert is kept as long as the alert.
         """
         is_told = Exists(Outbox.objects.filter(alert=OuterRef("pk")))
-        return super().get_queryset(request).select_related("job").annotate(now=FromNow(), is_told=is_told)
+        return super().get_queryset(request).select_related("job").annotate(now=NowPlus(), is_told=is_told)
 
     @admin.display(description=_("alert"), ordering="kind")
     def alert_cell(self, alert: Alert) -> SafeString:
-        text = alert.text_with(partial(short_time, now=alert.__dict__["now"]))
+        text = alert.text_with_time_format(partial(short_time, now=alert.__dict__["now"]))
         text = mask_secrets(text, alert.job.secrets) if alert.job else text
         return list_cell("", badge(alert_state_code(alert.kind)), text)
 
@@ -129,7 +129,7 @@ class AlertAdmin(SiteLinksMixin, AlertModelAdmin):
 
     @admin.display(description="", empty_value="")
     def mute_cell(self, alert: Alert) -> SafeString | str:
-        url = mute_url(alert.job_id, lambda _permission: True)
+        url = mute_form_url(alert.job_id, lambda _permission: True)
         if alert.ended_at is not None or not url:
             return ""
         label = gettext("Mute the alerts of %(job)s") % {"job": alert.job}
@@ -195,4 +195,4 @@ class AlertMuteAdmin(SiteLinksMixin, ChangedValuesMixin, MuteModelAdmin):
 
 def _report_alerts_after_commit() -> None:
     """After the commit, report open alerts that are no longer muted: a mute may have been shortened or deleted."""
-    transaction.on_commit(make_unreported_alerts_due, using=settings.database)
+    transaction.on_commit(schedule_checks_of_unreported_alerts, using=settings.database)

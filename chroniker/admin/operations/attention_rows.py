@@ -8,7 +8,7 @@ from typing import Any
 
 from django.utils.translation import gettext as _
 
-from chroniker.admin.shared.alert_cells import alert_state_code, mute_url
+from chroniker.admin.shared.alert_cells import alert_state_code, mute_form_url
 from chroniker.admin.shared.site_links import admin_url, job_url
 from chroniker.insights.attention import Item
 from chroniker.job_commands.secret_masking import mask_secrets
@@ -16,9 +16,9 @@ from chroniker.models import Job
 
 #: The largest number of items that the page lists. It counts the others, with a link.
 MAX_ITEMS_SHOWN = 20
-MOST_BUTTONS = 2
+MAX_BUTTONS = 2
 #: The kind of an item about an alert begins with this.
-ALERT = "alert_"
+ALERT_KIND_PREFIX = "alert_"
 #: The state code of each kind of item that is not about an alert.
 STATE_CODES = {
     "no_tick": "overdue",
@@ -58,19 +58,19 @@ def _attention_row(item: Item, has_permission: Callable[[str], bool]) -> dict[st
         "what": mask_secrets(item.what, job.secrets) if job else item.what,
         "why": " ".join(filter(None, [item.why, _owner_text(item)])),
         "error": mask_secrets(item.error, job.secrets) if job and has_permission("view_run") else "",
-        "buttons": [button for button in _buttons(item, has_permission) if button.url],
+        "buttons": [button for button in _attention_buttons(item, has_permission) if button.url],
     }
 
 
 def _state_code(item_kind: str) -> str:
-    return STATE_CODES.get(item_kind) or alert_state_code(item_kind.removeprefix(ALERT))
+    return STATE_CODES.get(item_kind) or alert_state_code(item_kind.removeprefix(ALERT_KIND_PREFIX))
 
 
 def _owner_text(item: Item) -> str:
     return _("Owner: %(owner)s.") % {"owner": item.job.owner} if item.job is not None and item.job.owner else ""
 
 
-def _buttons(item: Item, has_permission: Callable[[str], bool]) -> list[AttentionButton]:
+def _attention_buttons(item: Item, has_permission: Callable[[str], bool]) -> list[AttentionButton]:
     buttons = _action_buttons(item, has_permission)
     if item.job is not None and item.job.runbook:
         buttons.append(AttentionButton(_("Runbook"), item.job.runbook, _("Runbook of %(job)s") % {"job": item.job}))
@@ -79,11 +79,13 @@ def _buttons(item: Item, has_permission: Callable[[str], bool]) -> list[Attentio
 
 def _action_buttons(item: Item, has_permission: Callable[[str], bool]) -> list[AttentionButton]:
     if item.kind == "held" and item.job is not None:
-        return [_resume_button(item.job, has_permission), *_run_buttons(item, has_permission)][:MOST_BUTTONS]
-    if item.kind.startswith(ALERT) and item.job is not None:
+        return [_resume_button(item.job, has_permission), *_run_buttons(item, has_permission)][:MAX_BUTTONS]
+    if item.kind.startswith(ALERT_KIND_PREFIX) and item.job is not None:
         words = {"job": item.job}
         return [
-            AttentionButton(_("Mute"), mute_url(item.job.pk, has_permission), _("Mute the alerts of %(job)s") % words)
+            AttentionButton(
+                _("Mute"), mute_form_url(item.job.pk, has_permission), _("Mute the alerts of %(job)s") % words
+            )
         ]
     if item.kind in ("failing", "lost"):
         return _run_buttons(item, has_permission)

@@ -11,11 +11,11 @@ from django.http import HttpRequest, HttpResponse
 from django.utils.translation import gettext as _
 
 from chroniker.admin.operations.fleet_pictures import draw_clock_skew, draw_slots, draw_ticks
-from chroniker.admin.shared.console_bar import permission_test
+from chroniker.admin.shared.console_bar import make_permission_check
 from chroniker.admin.shared.console_page import render_console_page
 from chroniker.admin.shared.site_links import admin_url
 from chroniker.clock.database_clock import database_now
-from chroniker.eligibility.hosts import SKEW_SECONDS, suspension_reason
+from chroniker.eligibility.hosts import CLOCK_SKEW_WARNING_SECONDS, suspension_reason
 from chroniker.insights.fleet import FleetHost, Queue, Worker, fetch_fleet, is_any_ticking
 from chroniker.insights.tick_history import TickHistory, fetch_tick_history
 from chroniker.models import Ticker
@@ -34,14 +34,14 @@ def render_fleet_page(site: AdminSite, request: HttpRequest) -> HttpResponse:
     """The page. The caller checks that the user may view hosts."""
     now = database_now()
     found, history = fetch_fleet(now), fetch_tick_history(now)
-    has_permission, hosts = permission_test(request), [each.host for each in found.hosts]
+    has_permission, hosts = make_permission_check(request), [each.host for each in found.hosts]
     run_list_url = admin_url("chroniker_run_changelist") if has_permission("view_run") else ""
     context = {
         "title": _("Fleet"),
         "now": now,
         "fleet": found,
         "silent": len(found.workers) - len(found.alive),
-        "wrong_clocks": [host.name for host in hosts if abs(host.clock_skew_seconds or 0) > SKEW_SECONDS],
+        "wrong_clocks": [host.name for host in hosts if abs(host.clock_skew_seconds or 0) > CLOCK_SKEW_WARNING_SECONDS],
         "history": history,
         "ticker": _newest_ticker(found.tickers),
         "is_ticking": is_any_ticking(found.tickers, now),

@@ -7,17 +7,17 @@ from typing import Any
 from django.utils import timezone
 from django.utils.translation import gettext as _
 
-from chroniker.eligibility.hosts import SKEW_SECONDS
-from chroniker.insights.tick_history import MINUTES, MinuteOfTicks, TickHistory, gaps_without_pass
+from chroniker.eligibility.hosts import CLOCK_SKEW_WARNING_SECONDS
+from chroniker.insights.tick_history import MINUTES, MinuteOfTicks, TickHistory, find_gaps_without_pass
 from chroniker.wording.formats import short_duration
 
 WIDTH, HEIGHT = 1120, 50
 MINUTE_WIDTH = WIDTH / MINUTES
 #: A worker with more slots gets no picture, only numbers.
-MOST_SLOTS = 32
-CLOCK = 120
+MAX_DRAWN_SLOTS = 32
+CLOCK_LINE_WIDTH = 120
 #: A bar is marked and cut off if its pass took longer than this factor times the usual time.
-FAR_ABOVE = 3
+MAX_BAR_FACTOR = 3
 
 
 def draw_ticks(history: TickHistory) -> dict[str, Any]:
@@ -27,7 +27,7 @@ def draw_ticks(history: TickHistory) -> dict[str, Any]:
     """
     usual = history.pass_p95 or 0.0
     tall = max((minute.longest_pass or 0.0 for minute in history.minutes), default=0.0)
-    tall = min(tall, FAR_ABOVE * usual) or 1.0
+    tall = min(tall, MAX_BAR_FACTOR * usual) or 1.0
     bars = [
         {
             "x": round(MINUTE_WIDTH * index, 1),
@@ -46,7 +46,7 @@ def draw_ticks(history: TickHistory) -> dict[str, Any]:
             "width": round(MINUTE_WIDTH * count - 3, 1),
             "say": _gap_text(history, first, count),
         }
-        for first, count in gaps_without_pass(history)
+        for first, count in find_gaps_without_pass(history)
     ]
     return {"bars": bars, "frames": frames, "n_gaps": len(frames)}
 
@@ -70,7 +70,9 @@ def draw_slots(slots: int | None, busy_slots: int | None) -> dict[str, Any]:
     if slots is None or busy_slots is None:
         return {"boxes": [], "text": _("unknown")}
     boxes = (
-        [{"x": 13 * index + 0.5, "used": index < busy_slots} for index in range(slots)] if slots <= MOST_SLOTS else []
+        [{"x": 13 * index + 0.5, "used": index < busy_slots} for index in range(slots)]
+        if slots <= MAX_DRAWN_SLOTS
+        else []
     )
     return {
         "boxes": boxes,
@@ -83,7 +85,13 @@ def draw_clock_skew(skew_seconds: float | None) -> dict[str, Any]:
     """A point on a line of one second to each side of zero. A larger skew is drawn at the end of the line."""
     if skew_seconds is None:
         return {"text": _("unknown"), "tone": "wait", "x": None}
-    place = round(CLOCK / 2 + max(-1.0, min(1.0, skew_seconds)) * (CLOCK / 2 - 6), 1)
-    tone = "bad" if abs(skew_seconds) > SKEW_SECONDS else "wait" if abs(skew_seconds) > SKEW_SECONDS / 4 else "good"
+    place = round(CLOCK_LINE_WIDTH / 2 + max(-1.0, min(1.0, skew_seconds)) * (CLOCK_LINE_WIDTH / 2 - 6), 1)
+    tone = (
+        "bad"
+        if abs(skew_seconds) > CLOCK_SKEW_WARNING_SECONDS
+        else "wait"
+        if abs(skew_seconds) > CLOCK_SKEW_WARNING_SECONDS / 4
+        else "good"
+    )
     text = f"{skew_seconds:+.2f}" if round(skew_seconds, 2) else "0.00"
     return {"text": _("%(skew)s s") % {"skew": text}, "tone": tone, "x": place}

@@ -9,7 +9,7 @@ from typing import Any
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy, ngettext
 
-from chroniker.insights.guarantees import LateMessages, Measurement
+from chroniker.insights.guarantees import LateMessageSummary, Measurement
 from chroniker.models import Guarantee
 from chroniker.wording.formats import NOTHING, format_count
 
@@ -33,8 +33,8 @@ GUARANTEE_TEXTS: dict[str, tuple[Any, Any]] = {
 }
 #: For these guarantees, each counted event shows that the guarantee held. Such an event is no violation.
 REFUSAL_GUARANTEES = ("late_reports", "output", "deliveries")
-NEVER_MEASURED = ("tick", "dependencies")
-NOT_MEASURED = Measurement((None, None, None), is_fresh=False)
+UNMEASURED_GUARANTEES = ("tick", "dependencies")
+EMPTY_MEASUREMENT = Measurement((None, None, None), is_fresh=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,22 +59,22 @@ class GuaranteeRow:
     @property
     def code(self) -> str:
         """The code of its state, for the badge."""
-        if self.key in NEVER_MEASURED:
+        if self.key in UNMEASURED_GUARANTEES:
             return "no_record"
         return "warning" if self.result == "events" else self.result
 
 
-def make_guarantee_rows(measured: dict[str, Measurement], late_messages: LateMessages) -> list[GuaranteeRow]:
-    return [_make_guarantee_row(key, measured.get(key, NOT_MEASURED), late_messages) for key in GUARANTEE_TEXTS]
+def make_guarantee_rows(measured: dict[str, Measurement], late_messages: LateMessageSummary) -> list[GuaranteeRow]:
+    return [_make_guarantee_row(key, measured.get(key, EMPTY_MEASUREMENT), late_messages) for key in GUARANTEE_TEXTS]
 
 
-def _make_guarantee_row(key: str, measured: Measurement, late_messages: LateMessages) -> GuaranteeRow:
+def _make_guarantee_row(key: str, measured: Measurement, late_messages: LateMessageSummary) -> GuaranteeRow:
     name, counted = GUARANTEE_TEXTS[key]
-    result, word = _result_and_word(key, measured, late_messages)
+    result, word = _result_and_label(key, measured, late_messages)
     return GuaranteeRow(key, name, counted, result, str(word), measured)
 
 
-def _result_and_word(key: str, measured: Measurement, late_messages: LateMessages) -> tuple[str, Any]:
+def _result_and_label(key: str, measured: Measurement, late_messages: LateMessageSummary) -> tuple[str, Any]:
     """The result and its word. A guarantee held if it was measured and all its counts are zero."""
     if key == "messages" and late_messages.count:
         return "broken", ngettext("Late: %(n)s message", "Late: %(n)s messages", late_messages.count) % {
@@ -91,7 +91,7 @@ def _result_and_word(key: str, measured: Measurement, late_messages: LateMessage
 
 def guarantee_sentence_context(rows: list[GuaranteeRow], now: dt.datetime) -> dict[str, Any]:
     """The guarantees that are broken or unknown, without those that are never measured."""
-    regular = [row for row in rows if row.key not in (*NEVER_MEASURED, "messages")]
+    regular = [row for row in rows if row.key not in (*UNMEASURED_GUARANTEES, "messages")]
     since = min((row.measured.since for row in regular if row.measured.since), default=None)
     return {
         "broken": [row for row in regular if row.result == "broken"],

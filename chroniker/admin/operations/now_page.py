@@ -12,16 +12,16 @@ from django.utils.translation import gettext as _
 
 from chroniker.admin.operations.attention_rows import MAX_ITEMS_SHOWN, attention_rows
 from chroniker.admin.operations.now_pictures import draw_day_bars, draw_hour_bars
-from chroniker.admin.shared.console_bar import permission_test
+from chroniker.admin.shared.console_bar import make_permission_check
 from chroniker.admin.shared.console_page import render_console_page
 from chroniker.admin.shared.site_links import admin_url, job_url
 from chroniker.clock.database_clock import database_now
-from chroniker.insights.attention import Attention, fetch_attention
+from chroniker.insights.attention import Attention, fetch_attention_items
 from chroniker.insights.current_work import RunningRun, WaitingJob, fetch_current_work
 from chroniker.insights.day_counts import DayCounts, fetch_day_counts
 from chroniker.insights.first_steps import fetch_first_steps
 from chroniker.insights.next_hour import NextHour, fetch_next_hour
-from chroniker.insights.run_list import ANY_BAD
+from chroniker.insights.run_list import ANY_BAD_STATUS
 from chroniker.models import Run
 from chroniker.wording.formats import format_count, percent, relative, short_duration, short_time
 
@@ -41,7 +41,7 @@ FRAGMENTS = {
 def now_view(job_admin: Any, request: HttpRequest) -> HttpResponse:
     if not job_admin.has_view_or_change_permission(request):
         raise PermissionDenied
-    has_permission, now = permission_test(request), database_now()
+    has_permission, now = make_permission_check(request), database_now()
     work = fetch_current_work(now)
     steps = None if work.n_running or work.n_queued else fetch_first_steps(now)
     context = {
@@ -50,21 +50,21 @@ def now_view(job_admin: Any, request: HttpRequest) -> HttpResponse:
         "work": work,
         "steps": steps,
         "open_steps": [step.value for step in steps.open] if steps else [],
-        "running": [_running_row(each, now, has_permission) for each in work.running],
-        "waiting": [_waiting_row(each, has_permission) for each in work.waiting],
+        "running": [_running_run_row(each, now, has_permission) for each in work.running],
+        "waiting": [_waiting_job_row(each, has_permission) for each in work.waiting],
         "pause_url": admin_url("chroniker_job_pause") if has_permission("pause_jobs") else "",
         "add_url": admin_url("chroniker_job_add") if has_permission("add_job") else "",
         "runs_url": admin_url("chroniker_run_changelist") if has_permission("view_run") else "",
-        **_attention_context(fetch_attention(now), has_permission),
-        **_day_context(fetch_day_counts(now), has_permission),
-        **_hour_context(fetch_next_hour(now), now),
+        **_attention_context(fetch_attention_items(now), has_permission),
+        **_last_day_context(fetch_day_counts(now), has_permission),
+        **_next_hour_context(fetch_next_hour(now), now),
     }
     return render_console_page(
         job_admin.admin_site, request, "chroniker/console/now/page.html", "now", context, FRAGMENTS
     )
 
 
-def _running_row(running_run: RunningRun, now: dt.datetime, has_permission: Any) -> dict[str, Any]:
+def _running_run_row(running_run: RunningRun, now: dt.datetime, has_permission: Any) -> dict[str, Any]:
     run, total = running_run.run, running_run.lease.total_parts
     done = min(running_run.lease.total_parts_complete or 0, total) if total and total > 0 else None
     return {
@@ -92,13 +92,16 @@ def _progress_text(done: int | None, total: int | None) -> str:
 
 def _estimated_end_text(running_run: RunningRun, now: dt.datetime) -> str:
     """“ends in 3 min, 09:44”; “usually 88 s” if the run reports no progress."""
-    if running_run.estimate.by_rate is not None and running_run.estimate.by_rate > now:
-        left = relative(running_run.estimate.by_rate, now)
-        return _("ends %(left)s, %(time)s") % {"left": left, "time": short_time(running_run.estimate.by_rate, now)}
+    if running_run.estimate.end_by_progress is not None and running_run.estimate.end_by_progress > now:
+        left = relative(running_run.estimate.end_by_progress, now)
+        return _("ends %(left)s, %(time)s") % {
+            "left": left,
+            "time": short_time(running_run.estimate.end_by_progress, now),
+        }
     return _("usually %(time)s") % {"time": short_duration(running_run.usual)} if running_run.usual is not None else ""
 
 
-def _waiting_row(waiting_job: WaitingJob, has_permission: Any) -> dict[str, Any]:
+def _waiting_job_row(waiting_job: WaitingJob, has_permission: Any) -> dict[str, Any]:
     run_url = _run_url(waiting_job.run.pk, has_permission) if waiting_job.run is not None else ""
     return {
         "key": waiting_job.job.pk,
@@ -106,11 +109,11 @@ def _waiting_row(waiting_job: WaitingJob, has_permission: Any) -> dict[str, Any]
         "code": waiting_job.code,
         "url": run_url or job_url(waiting_job.job.pk),
         "since": waiting_job.since,
-        "why": waiting_job.why or (_why_queued_text(waiting_job.run) if waiting_job.run is not None else ""),
+        "why": waiting_job.why or (_queued_reason_text(waiting_job.run) if waiting_job.run is not None else ""),
     }
 
 
-def _why_queued_text(run: Run) -> str:
+def _queued_reason_text(run: Run) -> str:
     if run.queue:
         return _("No worker of the queue %(queue)s has taken it yet.") % {"queue": run.queue}
     return _("No worker has taken it yet.")
@@ -132,10 +135,10 @@ def _attention_context(attention_list: Attention, has_permission: Any) -> dict[s
     }
 
 
-def _day_context(counts: DayCounts, has_permission: Any) -> dict[str, Any]:
+def _last_day_context(counts: DayCounts, has_permission: Any) -> dict[str, Any]:
     delay = counts.delay_p95
     runs = admin_url("chroniker_run_changelist") if has_permission("view_run") else ""
-    bad = urlencode({"status": ANY_BAD, "from": counts.parts[0].start.isoformat(timespec="minutes")})
+    bad = urlencode({"status": ANY_BAD_STATUS, "from": counts.parts[0].start.isoformat(timespec="minutes")})
     return {
         "day": counts,
         "day_bars": draw_day_bars(counts),
@@ -148,12 +151,12 @@ def _day_context(counts: DayCounts, has_permission: Any) -> dict[str, Any]:
     }
 
 
-def _hour_context(coming_hour: NextHour, now: dt.datetime) -> dict[str, Any]:
+def _next_hour_context(coming_hour: NextHour, now: dt.datetime) -> dict[str, Any]:
     listed = [{"name": each.job.name, "url": job_url(each.job.pk), "at": each.at} for each in coming_hour.listed]
     return {
         "hour": coming_hour,
         "hour_bars": draw_hour_bars(coming_hour, now),
-        "hour_busiest": now + dt.timedelta(minutes=coming_hour.busiest),
+        "hour_busiest": now + dt.timedelta(minutes=coming_hour.busiest_minute),
         "hour_most": max(coming_hour.minutes),
         "hour_middle": now + dt.timedelta(minutes=30),
         "hour_end": now + dt.timedelta(minutes=60),

@@ -20,7 +20,7 @@ from django.utils.translation import gettext_lazy, ngettext
 from chroniker import outbox
 from chroniker.admin.shared.filters import FirstRowsPaginator
 from chroniker.admin.shared.site_links import SiteLinksMixin, admin_url_if_viewable
-from chroniker.clock.database_clock import FromNow
+from chroniker.clock.database_clock import NowPlus
 from chroniker.models import Job, Outbox
 from chroniker.outbox import notice
 from chroniker.outbox.channels import ADDRESS, CHANNEL, MAIL
@@ -92,7 +92,7 @@ class OutboxAdmin(SiteLinksMixin, OutboxModelAdmin):
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Outbox]:
         """The messages, each with the database's time."""
-        return super().get_queryset(request).select_related("run__job", "alert__job").annotate(now=FromNow())
+        return super().get_queryset(request).select_related("run__job", "alert__job").annotate(now=NowPlus())
 
     def get_search_results(self, request: HttpRequest, queryset: QuerySet[Outbox], search_term: str) -> Any:
         term = search_term.strip()

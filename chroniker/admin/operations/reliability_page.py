@@ -17,8 +17,8 @@ from chroniker.admin.shared.console_page import render_console_page
 from chroniker.admin.shared.site_links import admin_url, job_url
 from chroniker.clock.database_clock import database_now
 from chroniker.insights import guarantees
-from chroniker.models import DELAY_BOUNDS, EventKind, RunEvent
-from chroniker.outbox.failing_channels import MOST_ATTEMPTS
+from chroniker.models import START_DELAY_BOUNDS, EventKind, RunEvent
+from chroniker.outbox.failing_channels import MAX_ATTEMPTS
 from chroniker.wording.formats import short_duration
 
 #: The text that explains an event of this kind, if the event itself has no description.
@@ -60,26 +60,26 @@ def reliability_context(now: dt.datetime) -> dict[str, Any]:
     late, messages = guarantees.fetch_late_messages(now)
     tested = {str(each.value): measured for each, measured in guarantees.fetch_test_results(now).items()}
     found = guarantee_rows.make_guarantee_rows({**tested, **events, "messages": messages}, late)
-    delays, days = guarantees.fetch_delays_and_days(now)
+    delays, days = guarantees.fetch_start_delays_and_day_counts(now)
     return {
         "now": now,
         "rows": found,
         "held": guarantee_rows.guarantee_sentence_context(found, now),
         "late": late,
-        "most_attempts": MOST_ATTEMPTS,
+        "most_attempts": MAX_ATTEMPTS,
         "messages_url": admin_url("chroniker_outbox_changelist"),
         "events": [_run_event_row(event) for event in guarantees.fetch_latest_events(now)],
         "delay_bars": draw_delay_bars(delays),
         "delays": delays,
         "percentiles": [(f"p{share}", _start_delay_text(delays.percentile(share / 100))) for share in (50, 95, 99)],
-        "slowest": [(name, job_url(pk)) for pk, name in guarantees.jobs_with_most_late_starts(now)],
+        "slowest": [(name, job_url(pk)) for pk, name in guarantees.find_jobs_with_most_late_starts(now)],
         "failures": draw_failure_bars(days),
     }
 
 
 def _start_delay_text(seconds: float | None) -> str:
     if seconds is not None and math.isinf(seconds):
-        return _("over %(time)s") % {"time": short_duration(DELAY_BOUNDS[-1])}
+        return _("over %(time)s") % {"time": short_duration(START_DELAY_BOUNDS[-1])}
     return short_duration(seconds)
 
 

@@ -9,11 +9,11 @@ from django.utils.dateformat import format as format_date
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy, pgettext
 
-from chroniker.insights.guarantees import DayOfRuns, StartDelays
+from chroniker.insights.guarantees import DayRunCounts, StartDelays
 from chroniker.wording.formats import format_count, percent
 
 #: The label and the tone of each bucket of start delays in ``RunHour``.
-BUCKETS = (
+DELAY_BUCKET_LABELS = (
     (gettext_lazy("< 0.5 s"), "good"),
     (gettext_lazy("0.5–1 s"), "good"),  # noqa: RUF001  a dash
     (gettext_lazy("1–2 s"), "good"),  # noqa: RUF001
@@ -26,13 +26,13 @@ MAX_BAR_WIDTH, ROW_HEIGHT = 220, 22
 WIDTH, HEIGHT = 384, 70
 #: Shares of failed runs. A bar above ``RAISED`` is amber. A bar above ``UPPER`` is red.
 #: ``UPPER`` is drawn as a line.
-UPPER, RAISED = 0.05, 0.01
+RED_FAILED_SHARE, AMBER_FAILED_SHARE = 0.05, 0.01
 
 
 def draw_delay_bars(delays: StartDelays) -> list[dict[str, Any]]:
     most = max(delays.buckets, default=0) or 1
     bars = []
-    for number, ((label, tone), runs) in enumerate(zip(BUCKETS, delays.buckets, strict=True)):
+    for number, ((label, tone), runs) in enumerate(zip(DELAY_BUCKET_LABELS, delays.buckets, strict=True)):
         width = max(round(MAX_BAR_WIDTH * runs / most), 2) if runs else 0
         bars.append(
             {"label": label, "tone": tone, "width": width, "runs": format_count(runs), "y": 2 + ROW_HEIGHT * number,
@@ -41,11 +41,11 @@ def draw_delay_bars(delays: StartDelays) -> list[dict[str, Any]]:
     return bars
 
 
-def draw_failure_bars(days: Sequence[DayOfRuns]) -> dict[str, Any]:
-    """One bar for each day. The scale ends at the largest share, but not below ``UPPER``."""
+def draw_failure_bars(days: Sequence[DayRunCounts]) -> dict[str, Any]:
+    """One bar for each day. The scale ends at the largest share, but not below ``RED_FAILED_SHARE``."""
     step = WIDTH / max(len(days), 1)
     shares = [day.bad / day.runs if day.runs else 0.0 for day in days]
-    top = max([*shares, UPPER])
+    top = max([*shares, RED_FAILED_SHARE])
     bars = []
     for number, (day, share) in enumerate(zip(days, shares, strict=True)):
         height = max(round(HEIGHT * share / top), 2) if day.bad else 0
@@ -57,7 +57,7 @@ def draw_failure_bars(days: Sequence[DayOfRuns]) -> dict[str, Any]:
     runs, bad = sum(day.runs for day in days), sum(day.bad for day in days)
     return {
         "bars": bars,
-        "upper": round(HEIGHT + 6 - HEIGHT * UPPER / top, 1),
+        "upper": round(HEIGHT + 6 - HEIGHT * RED_FAILED_SHARE / top, 1),
         "share": percent(bad, runs) if runs else "",
         "runs": format_count(runs),
         "first": _date_text(days[0]) if days else "",
@@ -66,15 +66,15 @@ def draw_failure_bars(days: Sequence[DayOfRuns]) -> dict[str, Any]:
 
 
 def _failed_share_tone(failed_share: float) -> str:
-    return "bad" if failed_share > UPPER else "wait" if failed_share > RAISED else "idle"
+    return "bad" if failed_share > RED_FAILED_SHARE else "wait" if failed_share > AMBER_FAILED_SHARE else "idle"
 
 
-def _date_text(day: DayOfRuns) -> str:
+def _date_text(day: DayRunCounts) -> str:
     # Translators: a date as in “10 Dec”, in the letters of Django's date format.
     return format_date(day.day, pgettext("date format", "j M"))
 
 
-def _failed_share_text(day: DayOfRuns) -> str:
+def _failed_share_text(day: DayRunCounts) -> str:
     words = {
         "day": format_date(day.day, "D") + " " + _date_text(day),
         "share": percent(day.bad, day.runs),

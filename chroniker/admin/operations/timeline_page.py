@@ -12,8 +12,8 @@ from django.http import HttpRequest, HttpResponse
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy, ngettext
 
-from chroniker.admin.operations.timeline_picture import FAILURES, draw_timeline
-from chroniker.admin.shared.console_bar import permission_test
+from chroniker.admin.operations.timeline_picture import FAILURE_CODES, draw_timeline
+from chroniker.admin.shared.console_bar import make_permission_check
 from chroniker.admin.shared.console_page import render_console_page
 from chroniker.admin.shared.site_links import admin_url
 from chroniker.clock.database_clock import database_now
@@ -47,7 +47,7 @@ def timeline_view(job_admin: Any, request: HttpRequest) -> HttpResponse:
         raise PermissionDenied
     by = request.GET.get("by") if request.GET.get("by") in GROUPING_TITLES else "worker"
     key = request.GET.get("span") if request.GET.get("span") in TIME_SPANS else "48h"
-    may = permission_test(request)
+    may = make_permission_check(request)
     found = fetch_timeline(database_now(), TIME_SPANS[str(key)][1], str(by), with_runs=may("view_run"))
     context = {
         "title": _("Timeline"),
@@ -117,7 +117,7 @@ def _table_row(job_row: JobRow, lane_title: str, timeline: Timeline) -> dict[str
     """The numbers in the table for a job's row of the picture."""
     codes = Counter(bar.code for bar in job_row.bars)
     past = sum(band.succeeded for band in job_row.bands) + codes["succeeded"]
-    bad = sum(codes[code] for code in FAILURES) or sum(band.failed for band in job_row.bands)
+    bad = sum(codes[code] for code in FAILURE_CODES) or sum(band.failed for band in job_row.bands)
     expected = [bar.start for bar in job_row.bars if bar.code == "expected"]
     running = [bar.start for bar in job_row.bars if bar.code == "running"]
     is_band = any(band.is_expected for band in job_row.bands)
@@ -152,12 +152,12 @@ def _left_out_notes(timeline: Timeline) -> list[str]:
     if timeline.bars_left_out:
         text = ngettext("%(n)s bar is left out.", "%(n)s bars are left out.", timeline.bars_left_out)
         texts.append(text % {"n": format_count(timeline.bars_left_out)})
-    if timeline.single_since is not None:
-        since = short_time(timeline.single_since, timeline.now)
+    if timeline.single_runs_since is not None:
+        since = short_time(timeline.single_runs_since, timeline.now)
         texts.append(_("Runs before %(time)s are shown by hours.") % {"time": since})
-    if timeline.cut_at is not None:
+    if timeline.job_read_limit is not None:
         text = _("Only the %(n)s jobs with the soonest next runs are expected here.")
-        texts.append(text % {"n": format_count(timeline.cut_at)})
+        texts.append(text % {"n": format_count(timeline.job_read_limit)})
     if timeline.collisions_until is not None:
         until = short_time(timeline.collisions_until, timeline.now)
         texts.append(_("Collisions are computed until %(time)s.") % {"time": until})

@@ -23,10 +23,10 @@ AXIS_WIDTH, NAMES_WIDTH, HEAD_HEIGHT, ROW_HEIGHT, MIN_BAR_WIDTH = 2976.0, 190, 3
 #: The width of the text “now 12:34”, and of a date.
 TIME_TEXT_WIDTH = 70
 #: The largest number of letters of a name. Longer names are cut.
-LETTERS = 27
+MAX_NAME_LETTERS = 27
 #: Pairs: the largest length of a picture in hours, and the hours between two of its lines.
 HOURS_BETWEEN_LINES = ((8, 0.5), (60, 2), (400, 12))
-FAILURES = ("failed", "timed_out", "lost")
+FAILURE_CODES = ("failed", "timed_out", "lost")
 
 
 @dataclass(frozen=True, slots=True)
@@ -142,7 +142,7 @@ class _TimelineDrawing:
 
     def _draw_row(self, row: JobRow, grouped_by: str) -> dict[str, Any]:
         top = self._reserve_row()
-        drawn = [self._draw_band(band, row, top) for band in _join_bands(row.bands)]
+        drawn = [self._draw_band(band, row, top) for band in _merge_touching_bands(row.bands)]
         drawn += [self._draw_bar(bar, row, top) for bar in row.bars]
         return {
             "title": _shorten_name(row.name),
@@ -159,7 +159,7 @@ class _TimelineDrawing:
         return top
 
     def _draw_bar(self, bar: Bar, row: JobRow, top: int) -> dict[str, Any]:
-        is_bad, is_expected = bar.code in FAILURES, bar.code == "expected"
+        is_bad, is_expected = bar.code in FAILURE_CODES, bar.code == "expected"
         is_linked = is_bad or bar.code in ("running", "queued")
         x = self.x_of_moment(bar.start)
         return {
@@ -211,7 +211,7 @@ class _TimelineDrawing:
         return _("%(name)s, from %(time)s: %(n)s runs, %(share)s succeeded") % words
 
 
-def _join_bands(bands: list[Band]) -> list[Band]:
+def _merge_touching_bands(bands: list[Band]) -> list[Band]:
     """Join two bands that touch, if both have failures, or if both have none."""
     joined: list[Band] = []
     for band in sorted(bands, key=lambda each: each.start):
@@ -230,7 +230,7 @@ def _join_bands(bands: list[Band]) -> list[Band]:
 
 
 def _shorten_name(name: str) -> str:
-    return name if len(name) <= LETTERS else f"{name[: LETTERS - 1]}…"
+    return name if len(name) <= MAX_NAME_LETTERS else f"{name[: MAX_NAME_LETTERS - 1]}…"
 
 
 def _pixel_text(value: float) -> str:

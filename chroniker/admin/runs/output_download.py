@@ -12,7 +12,7 @@ from django.utils.text import slugify
 
 from chroniker.admin.runs.output_lines import missing_chunks_text
 from chroniker.insights.output.ansi import visible_text
-from chroniker.insights.output.pages import all_pages
+from chroniker.insights.output.pages import iterate_pages
 from chroniker.insights.output.views import numbered_lines
 from chroniker.models import Run, Stream
 from chroniker.wording.formats import full_time
@@ -29,11 +29,11 @@ def output_download_response(request: HttpRequest, run: Run) -> StreamingHttpRes
     only = {word: stream for stream, word in _STREAM_NAMES.items()}.get(request.GET.get("stream", ""))
     with_times = "times" in request.GET
     text = (
-        _lines_with_times(run, only)
+        _iterate_lines_with_times(run, only)
         if with_times
-        else _text_of_all_streams(run)
+        else _iterate_text_of_all_streams(run)
         if only is None
-        else _text_of_stream(run, only)
+        else _iterate_text_of_stream(run, only)
     )
     name = f"{slugify(run.job.name) or 'job'}-{run.token}{f'-{_STREAM_NAMES[only]}' if only is not None else ''}.txt"
     return StreamingHttpResponse(
@@ -43,14 +43,14 @@ def output_download_response(request: HttpRequest, run: Run) -> StreamingHttpRes
     )
 
 
-def _text_of_stream(run: Run, stream: Stream) -> Iterator[str]:
-    for page in all_pages(run.pk):
+def _iterate_text_of_stream(run: Run, stream: Stream) -> Iterator[str]:
+    for page in iterate_pages(run.pk):
         yield "".join(piece.text for piece in page.pieces if piece.stream == stream)
 
 
-def _text_of_all_streams(run: Run) -> Iterator[str]:
+def _iterate_text_of_all_streams(run: Run) -> Iterator[str]:
     stream, at_line_start = None, True
-    for page in all_pages(run.pk):
+    for page in iterate_pages(run.pk):
         parts = []
         for piece in page.pieces:
             if piece.stream != stream:
@@ -64,8 +64,8 @@ def _text_of_all_streams(run: Run) -> Iterator[str]:
         yield "".join(parts)
 
 
-def _lines_with_times(run: Run, only_stream: Stream | None) -> Iterator[str]:
-    for page in all_pages(run.pk):
+def _iterate_lines_with_times(run: Run, only_stream: Stream | None) -> Iterator[str]:
+    for page in iterate_pages(run.pk):
         yield "".join(
             f"{timezone.localtime(line.written_at).isoformat(timespec='milliseconds')} {_STREAM_NAMES[line.stream]} "
             f"{visible_text(line.text)}\n"

@@ -34,30 +34,32 @@ def answer_output_query(run_id: UUID, query: QueryDict) -> dict[str, Any]:
         if "q" in query:
             found = search_lines(run_id, query.get("q", ""), Cursor.parse(query.get("from", "-1.-1.-1")))
             return {"numbers": found.numbers, "next": str(found.next) if found.next else ""}
-        view, target = view_for_query(run_id, query)
+        view, target = fetch_output_view_for_query(run_id, query)
     except ValueError:
         raise BadRequest("after and before must be places, at a number.") from None
-    return {**view_attributes(view), "html": lines_as_html(view.lines), "target": target}
+    return {**output_view_attributes(view), "html": lines_as_html(view.lines), "target": target}
 
 
-def view_for_query(run_id: UUID, query: QueryDict, max_lines: int = views.LINES) -> tuple[View, int | None]:
+def fetch_output_view_for_query(
+    run_id: UUID, query: QueryDict, max_lines: int = views.LINES
+) -> tuple[View, int | None]:
     """The lines that a query asks for, and the number of the line to scroll to. Raises ``ValueError``."""
     if after := query.get("after"):
-        return views.view_after(run_id, Place.parse(after), max_lines), None
+        return views.fetch_view_after(run_id, Place.parse(after), max_lines), None
     if before := query.get("before"):
-        return views.view_before(run_id, Place.parse(before), max_lines), None
+        return views.fetch_view_before(run_id, Place.parse(before), max_lines), None
     at = query.get("at", "end")
     if at == "end":
-        return views.last_view(run_id, max_lines), None
+        return views.fetch_last_view(run_id, max_lines), None
     if at == "start":
-        return views.first_view(run_id, max_lines), None
+        return views.fetch_first_view(run_id, max_lines), None
     number = views.first_line_on_stderr(run_id) if at == "error" else max(1, min(int(at), 2**53))
     if number is None:
-        return views.last_view(run_id, max_lines), None
-    return views.view_of_line(run_id, number, max_lines), number
+        return views.fetch_last_view(run_id, max_lines), None
+    return views.fetch_view_of_line(run_id, number, max_lines), number
 
 
-def view_attributes(view: View) -> dict[str, Any]:
+def output_view_attributes(view: View) -> dict[str, Any]:
     """The position of the view in the output."""
     return {
         "before": str(view.before),
@@ -75,7 +77,7 @@ def lines_as_html(lines: list[Line]) -> SafeString:
     for line in lines:
         if line.missing:
             found.append(format_html('<div class="ops-cut">{}</div>', missing_chunks_text(line.missing)))
-        text, styles[line.stream] = _text_and_end_style(line, styles[line.stream])
+        text, styles[line.stream] = _styled_text_and_end_style(line, styles[line.stream])
         found.append(_line_html(line, text))
     return mark_safe("".join(found))  # nosec B308 B703  # the output of the command is escaped
 
@@ -90,7 +92,7 @@ def _line_html(line: Line, text_html: str) -> str:
     )
 
 
-def _text_and_end_style(line: Line, style: ansi.Style) -> tuple[str, ansi.Style]:
+def _styled_text_and_end_style(line: Line, style: ansi.Style) -> tuple[str, ansi.Style]:
     segments, style = ansi.styled_segments(line.text, style)
     left, found = MAX_LINE_LENGTH, ["… " if line.is_cut else ""]
     for classes, text in segments:

@@ -9,7 +9,7 @@ from django.utils.safestring import SafeString
 from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 
-from chroniker.insights.run_story import RunStory
+from chroniker.insights.run_story import RunDetails
 from chroniker.job_commands.secret_masking import mask_secrets
 from chroniker.models import HostService
 from chroniker.wording.formats import exact_time, short_duration
@@ -21,13 +21,13 @@ class QueuedCause:
     notes: list[SafeString | str] = field(default_factory=list)
 
 
-def explain_queued_run(story: RunStory) -> QueuedCause:
+def explain_queued_run(story: RunDetails) -> QueuedCause:
     words = {"time": short_duration(story.now - story.run.claimed_at), "cause": _cause_text(story)}
     text = _("It has been queued for %(time)s: %(cause)s.") % words
     return QueuedCause(text, [*_remedy_notes(story), *_deadline_notes(story)])
 
 
-def _cause_text(story: RunStory) -> str:
+def _cause_text(story: RunDetails) -> str:
     run = story.run
     if run.dispatched_at is None:
         why = mask_secrets(run.reason, run.job.secrets).rstrip(".")
@@ -39,10 +39,10 @@ def _cause_text(story: RunStory) -> str:
         if run.required_host and not any(run.required_host == worker.host.name for worker in story.workers):
             return _("no worker on the host “%(host)s” is alive") % words
         return _("no worker consumes the queue “%(queue)s”") % words
-    return _busy_workers_text(story.consumers)
+    return _no_free_worker_text(story.consumers)
 
 
-def _busy_workers_text(workers: list[HostService]) -> str:
+def _no_free_worker_text(workers: list[HostService]) -> str:
     n = len(workers)
     slots = [worker.slots for worker in workers if worker.slots]
     busy = sum(worker.busy or 0 for worker in workers)
@@ -59,7 +59,7 @@ def _busy_workers_text(workers: list[HostService]) -> str:
     return text % {"n": n}
 
 
-def _remedy_notes(story: RunStory) -> list[SafeString | str]:
+def _remedy_notes(story: RunDetails) -> list[SafeString | str]:
     run = story.run
     if run.dispatched_at is None or story.consumers:
         return []
@@ -69,7 +69,7 @@ def _remedy_notes(story: RunStory) -> list[SafeString | str]:
     return [_("Start a worker, or cancel the run.")]
 
 
-def _deadline_notes(story: RunStory) -> list[str]:
+def _deadline_notes(story: RunDetails) -> list[str]:
     if story.lease is None:
         return []
     words = {"time": exact_time(story.lease.expires_at, story.now)}

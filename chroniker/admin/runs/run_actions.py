@@ -21,7 +21,7 @@ def stop_run_view(run_admin: Any, request: HttpRequest, object_id: UUID) -> Http
     """GET shows the page that asks whether to stop the run. POST requests the stop."""
     if not request.user.has_perm("chroniker.stop_job"):
         raise PermissionDenied
-    run = _run_or_404(object_id)
+    run = _fetch_run_or_404(object_id)
     if request.method == "POST":
         run_and_stop.stop_run(request, run)
     elif run.status in OPEN:
@@ -33,7 +33,7 @@ def run_again_view(run_admin: Any, request: HttpRequest, object_id: UUID) -> Htt
     """POST runs the job once more with the arguments of this run, and redirects to the new run."""
     if not request.user.has_perm("chroniker.run_job"):
         raise PermissionDenied
-    run = _run_or_404(object_id)
+    run = _fetch_run_or_404(object_id)
     if request.method == "POST":
         run = run_and_stop.run_job(request, run.job, run.args) or run
     return _redirect_to_run(run_admin, request, run)
@@ -42,7 +42,7 @@ def run_again_view(run_admin: Any, request: HttpRequest, object_id: UUID) -> Htt
 def download_output_view(run_admin: Any, request: HttpRequest, object_id: UUID) -> HttpResponse:
     if not run_admin.has_view_permission(request):
         raise PermissionDenied
-    return output_download_response(request, _run_or_404(object_id))  # type: ignore[return-value]
+    return output_download_response(request, _fetch_run_or_404(object_id))  # type: ignore[return-value]
 
 
 def _stop_question_page(run_admin: Any, request: HttpRequest, run: Run) -> HttpResponse:
@@ -63,5 +63,5 @@ def _redirect_to_run(run_admin: Any, request: HttpRequest, run: Run) -> HttpResp
     return redirect_to("index")
 
 
-def _run_or_404(run_id: UUID) -> Run:
+def _fetch_run_or_404(run_id: UUID) -> Run:
     return get_object_or_404(Run.objects.select_related("job"), pk=run_id)

@@ -12,7 +12,7 @@ from django.utils.translation import gettext as _
 
 from chroniker.admin.runs.run_sentence import covered_times_text, duration_text
 from chroniker.admin.shared.site_links import admin_url, job_url
-from chroniker.insights.run_story import RunStory
+from chroniker.insights.run_story import RunDetails
 from chroniker.job_commands import hand_over
 from chroniker.job_commands.secret_masking import mask_secrets
 from chroniker.models import OPEN, Run, Status, Trigger
@@ -31,7 +31,7 @@ class RunTableRow(NamedTuple):
     why: str
 
 
-def attempt_rows(story: RunStory) -> list[RunTableRow]:
+def attempt_rows(story: RunDetails) -> list[RunTableRow]:
     """The rows of all attempts; empty if there is one attempt and the job has no retries."""
     if len(story.attempts) < 2 and not story.run.job.max_retries:
         return []
@@ -47,26 +47,26 @@ def attempt_rows(story: RunStory) -> list[RunTableRow]:
     ]
 
 
-def host_rows(story: RunStory) -> list[RunTableRow]:
+def host_rows(story: RunDetails) -> list[RunTableRow]:
     return [
         RunTableRow(each, each.required_host, _run_url(each), duration_text(each), _reason_text(each, story))
         for each in story.hosts
     ]
 
 
-def labelled_details(
-    story: RunStory, has_permission: Callable[[str], bool], celery_result_url: str | None
+def run_detail_rows(
+    story: RunDetails, has_permission: Callable[[str], bool], celery_result_url: str | None
 ) -> list[tuple[str, SafeString | str]]:
-    """The label and the value of each known detail. ``has_permission``: the result of ``permission_test``."""
+    """The label and the value of each known detail. ``has_permission``: the result of ``make_permission_check``."""
     run = story.run
     found = [
-        (_("Job"), _job_and_run(run, is_linked=has_permission("view_job"))),
-        (_("Started by"), _origin_text(run)),
-        (_("After"), _cause_link(run)),
+        (_("Job"), _job_and_run_number_html(run, is_linked=has_permission("view_job"))),
+        (_("Started by"), _started_by_text(run)),
+        (_("After"), _causing_run_link(run)),
         (_("Scheduled time"), _scheduled_times_text(run)),
-        (_("Command"), _command_and_notes(run)),
+        (_("Command"), _command_html_with_notes(run)),
         (_("Result"), hand_over.hand_over_note(run.job.command, run.job.args if run.args is None else run.args)),
-        (_("Queue, worker"), _queue_worker_and_process(run, is_linked=has_permission("view_host"))),
+        (_("Queue, worker"), _queue_worker_process_html(run, is_linked=has_permission("view_host"))),
         (_("For host"), _("every live host") if run.required_host == "*" else run.required_host),
         (_("Part of"), _parent_run_link(run)),
         (
@@ -79,7 +79,7 @@ def labelled_details(
         (_("Lease"), _lease_text(story)),
         (_("Memory, CPU"), _resources_text(run)),
         (_("Needs attention"), "" if run.attention_count is None else format_count(run.attention_count)),
-        (_("Messages"), _sent_messages_link(story, is_linked=has_permission("view_outbox"))),
+        (_("Messages"), _message_counts_link(story, is_linked=has_permission("view_outbox"))),
         (_("Stop requested"), _stop_request_text(run)),
     ]
     return [(label, value) for label, value in found if value]
@@ -89,19 +89,19 @@ def _run_url(run: Run) -> str:
     return admin_url("chroniker_run_change", run.pk)
 
 
-def _reason_text(run: Run, story: RunStory) -> str:
+def _reason_text(run: Run, story: RunDetails) -> str:
     """The reason. Without one, the exit status if the run ended badly."""
     ended_well = run.status in (Status.SUCCEEDED, *OPEN)
     return mask_secrets(run.reason or ("" if ended_well else exit_status(run.exit_code)), story.run.job.secrets)
 
 
-def _job_and_run(run: Run, *, is_linked: bool) -> SafeString:
+def _job_and_run_number_html(run: Run, *, is_linked: bool) -> SafeString:
     url = job_url(run.job_id) if is_linked else ""
     name = format_html('<a href="{}">{}</a>', url, run.job.name) if url else format_html("{}", run.job.name)
     return format_html(_("{job}, run {token}"), job=name, token=str(run.token))
 
 
-def _origin_text(run: Run) -> str:
+def _started_by_text(run: Run) -> str:
     """“schedule, due 08:30:00”, “a person: admin”, “retry, attempt 2”."""
     if run.trigger == Trigger.SCHEDULE and run.scheduled_for is not None:
         text = _("schedule, due %(time)s") % {"time": exact_time(run.scheduled_for)}
@@ -115,7 +115,7 @@ def _origin_text(run: Run) -> str:
     return f"{word}: {run.asked_by}" if run.asked_by else word
 
 
-def _cause_link(run: Run) -> SafeString | str:
+def _causing_run_link(run: Run) -> SafeString | str:
     """The run whose end triggered this run, or the first attempt. If that run was deleted: its id."""
     if run.cause is None:
         return ""
@@ -139,7 +139,7 @@ def _scheduled_times_text(run: Run) -> str:
     return _("%(first)s to %(last)s") % {"first": exact_time(run.instant), "last": exact_time(run.instant_until)}
 
 
-def _command_and_notes(run: Run) -> SafeString | str:
+def _command_html_with_notes(run: Run) -> SafeString | str:
     """The command line that was started. Before the start: the present command line of the job."""
     job = run.job
     if run.argv:
@@ -157,7 +157,7 @@ def _command_and_notes(run: Run) -> SafeString | str:
     return format_html("{} <small>{}</small>", shown, ", ".join(notes)) if notes else shown
 
 
-def _queue_worker_and_process(run: Run, *, is_linked: bool) -> SafeString | str:
+def _queue_worker_process_html(run: Run, *, is_linked: bool) -> SafeString | str:
     fleet = admin_url("chroniker_host_changelist") if is_linked else ""
     names = [name for name in (run.queue, run.worker or run.host) if name]
     linked = (
@@ -183,7 +183,7 @@ def _dispatch_text(run: Run) -> str:
     return _("%(time)s, %(times)s") % words if run.dispatch_count > 1 else words["time"]
 
 
-def _lease_text(story: RunStory) -> str:
+def _lease_text(story: RunDetails) -> str:
     if story.lease is None or story.lease.nonce is None:
         return ""
     return _("held until %(time)s, unless it is renewed") % {"time": exact_time(story.lease.expires_at, story.now)}
@@ -198,7 +198,7 @@ def _resources_text(run: Run) -> str:
     return ", ".join(found)
 
 
-def _sent_messages_link(story: RunStory, *, is_linked: bool) -> SafeString | str:
+def _message_counts_link(story: RunDetails, *, is_linked: bool) -> SafeString | str:
     if not story.messages:
         return ""
     url = admin_url("chroniker_outbox_changelist") if is_linked else ""

@@ -15,12 +15,12 @@ from django.utils.translation import gettext as _
 
 from chroniker.admin.shared import run_cells
 from chroniker.admin.shared.console_page import render_console_page
-from chroniker.admin.shared.live_page import LIVE_PARAMETER, requested_etag
-from chroniker.admin.shared.query_values import is_usable_moment, read_query_text
+from chroniker.admin.shared.live_page import LIVE_PARAMETER, read_etag_of_refresh_request
+from chroniker.admin.shared.query_values import is_time_in_valid_years, read_query_text
 from chroniker.admin.shared.site_links import admin_url
 from chroniker.insights.run_list import (
-    ANY_BAD,
-    MOST_NEW,
+    ANY_BAD_STATUS,
+    MAX_NEW_RUNS,
     RunFilters,
     RunKey,
     count_newer_runs,
@@ -62,7 +62,7 @@ def run_list_view(run_admin: Any, request: HttpRequest) -> HttpResponse:
     shown, permissions = found[:ROWS_PER_PAGE], _run_and_stop_permissions(request)
     now = shown[0].__dict__["now"] if shown else timezone.now()
     newest = top or before or (RunKey.of(shown[0]) if shown else None)
-    is_refresh = requested_etag(request) is not None
+    is_refresh = read_etag_of_refresh_request(request) is not None
     context = {
         "title": _("Runs"),
         "now": now,
@@ -70,7 +70,7 @@ def run_list_view(run_admin: Any, request: HttpRequest) -> HttpResponse:
         "older": _query_with_positions(request, before=RunKey.of(shown[-1])) if len(found) > ROWS_PER_PAGE else "",
         "newest": _query_with_positions(request) if before else "",
         "n_new": count_newer_runs(filters, newest) if is_refresh and newest and not before else 0,
-        "most_new": MOST_NEW,
+        "most_new": MAX_NEW_RUNS,
         "new_url": _query_with_positions(request),
         "is_filtered": not filters.is_empty,
         "filters": filters,
@@ -87,7 +87,7 @@ def _read_filters(request: HttpRequest) -> RunFilters:
     sought, job = read_query_text(query, "q").strip(), query.get("job", "")
     found = RunFilters(
         text=sought,
-        status=_value_if_known(query.get("status", ""), [ANY_BAD, *Status.values]),
+        status=_value_if_known(query.get("status", ""), [ANY_BAD_STATUS, *Status.values]),
         trigger=_value_if_known(query.get("trigger", ""), Trigger.values),
         host=read_query_text(query, "host"),
         since=_parse_time(query.get("from", "")),
@@ -108,7 +108,7 @@ def _parse_time(value: str) -> dt.datetime | None:
         moment = timezone.make_aware(moment) if moment is not None and moment.tzinfo is None else moment
     except (ValueError, OverflowError):
         return None
-    return moment if moment is not None and is_usable_moment(moment) else None
+    return moment if moment is not None and is_time_in_valid_years(moment) else None
 
 
 def _read_list_position(request: HttpRequest, parameter: str) -> RunKey | None:
@@ -116,7 +116,7 @@ def _read_list_position(request: HttpRequest, parameter: str) -> RunKey | None:
         key = RunKey.parse(request.GET.get(parameter, ""))
     except ValueError:
         return None
-    return key if is_usable_moment(key.claimed_at) else None
+    return key if is_time_in_valid_years(key.claimed_at) else None
 
 
 def _query_with_positions(request: HttpRequest, **positions: RunKey) -> str:
@@ -152,7 +152,10 @@ def _filter_choices(filters: RunFilters, shown_runs: list[Run]) -> dict[str, Any
         hosts.append(filters.host)
     return {
         "hosts": hosts,
-        "statuses": [*((status.value, status.label) for status in Status), (ANY_BAD, _("failed, timed out or lost"))],
+        "statuses": [
+            *((status.value, status.label) for status in Status),
+            (ANY_BAD_STATUS, _("failed, timed out or lost")),
+        ],
         "triggers": [(trigger.value, trigger.label) for trigger in Trigger],
         "job_name": shown_runs[0].job.name if shown_runs else "",
     }

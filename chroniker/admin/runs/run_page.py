@@ -16,20 +16,20 @@ from django.utils.timezone import localtime
 from django.utils.translation import gettext as _
 
 from chroniker.admin.runs import output_lines, run_details, run_events, run_times
-from chroniker.admin.runs.run_sentence import describe_run, estimate_run
-from chroniker.admin.shared.console_bar import permission_test
+from chroniker.admin.runs.run_sentence import describe_run, estimate_run_end
+from chroniker.admin.shared.console_bar import make_permission_check
 from chroniker.admin.shared.console_page import render_console_page
 from chroniker.admin.shared.json_view import json_view
-from chroniker.admin.shared.live_page import requested_etag
+from chroniker.admin.shared.live_page import read_etag_of_refresh_request
 from chroniker.admin.shared.site_links import admin_url, job_url
-from chroniker.insights.run_story import RunStory, fetch_story
+from chroniker.insights.run_story import RunDetails, fetch_run_details
 from chroniker.models import EVERY_HOST, OPEN, Run, Status
 from chroniker.reasons import Code
 from chroniker.wording.formats import exact_time, format_count, percent, rate_in_words, relative, short_duration
 
 #: After the end of a run, the page looks for more output for this time. A worker stores its last output after the
 #: outcome.
-DRAINS = dt.timedelta(minutes=2)
+LATE_OUTPUT_TIME = dt.timedelta(minutes=2)
 #: The number of output lines that the page contains before a script loads more.
 FIRST_LINES = 200
 #: The parameter of a refresh. Its value is a place in the output; the answer also has the lines after this place.
@@ -55,24 +55,24 @@ FRAGMENTS = {
 def run_page_view(run_admin: Any, request: HttpRequest, object_id: str) -> HttpResponse:
     if request.method not in ("GET", "HEAD") or not run_admin.has_view_permission(request):
         raise PermissionDenied  # a run cannot be edited
-    story = _story_or_404(object_id)
+    story = _fetch_story_or_404(object_id)
     context = {**_run_context(run_admin, request, story), **_output_context(request, story)}
     context["live_seconds"] = _refresh_seconds(story)
-    template, more = "chroniker/console/run/page.html", _new_output_lines(request, story.run)
+    template, more = "chroniker/console/run/page.html", _fetch_new_output_lines(request, story.run)
     return render_console_page(run_admin.admin_site, request, template, "runs", context, FRAGMENTS, more)
 
 
-def _refresh_seconds(story: RunStory) -> int:
+def _refresh_seconds(story: RunDetails) -> int:
     """Seconds between two refreshes."""
     if story.run.status == Status.RUNNING:
         return 1
-    return 5 if story.run.status in OPEN or _may_get_more_output(story) else 60
+    return 5 if story.run.status in OPEN or _may_still_get_output(story) else 60
 
 
-def _new_output_lines(request: HttpRequest, run: Run) -> dict[str, Any] | None:
+def _fetch_new_output_lines(request: HttpRequest, run: Run) -> dict[str, Any] | None:
     """The lines after a place, for the refresh of a page that follows the output: ``?_after=PLACE``."""
     place = request.GET.get(AFTER_PARAMETER)
-    if requested_etag(request) is None or not place:
+    if read_etag_of_refresh_request(request) is None or not place:
         return None
     found = output_lines.answer_output_query(run.pk, QueryDict(urlencode({"after": place})))
     is_open = run.status in OPEN
@@ -89,9 +89,9 @@ def output_view(run_admin: Any, request: HttpRequest, object_id: UUID) -> dict[s
     return {**output_lines.answer_output_query(run.pk, request.GET), "open": run.status in OPEN}
 
 
-def _story_or_404(object_id: str) -> RunStory:
+def _fetch_story_or_404(object_id: str) -> RunDetails:
     try:
-        story = fetch_story(UUID(unquote(object_id)))
+        story = fetch_run_details(UUID(unquote(object_id)))
     except ValueError:
         story = None
     if story is None:
@@ -99,8 +99,8 @@ def _story_or_404(object_id: str) -> RunStory:
     return story
 
 
-def _run_context(run_admin: Any, request: HttpRequest, story: RunStory) -> dict[str, Any]:
-    run, has_permission = story.run, permission_test(request)
+def _run_context(run_admin: Any, request: HttpRequest, story: RunDetails) -> dict[str, Any]:
+    run, has_permission = story.run, make_permission_check(request)
     return {
         "title": _("%(job)s, run %(token)d") % {"job": run.job.name, "token": run.token},
         "console_trail": [(run.job.name, job_url(run.job_id) if has_permission("view_job") else "")],
@@ -114,7 +114,7 @@ def _run_context(run_admin: Any, request: HttpRequest, story: RunStory) -> dict[
         "attempts": run_details.attempt_rows(story),
         "hosts": run_details.host_rows(story),
         "events": run_events.event_rows(story),
-        "details": run_details.labelled_details(story, has_permission, _celery_result_url(request, run)),
+        "details": run_details.run_detail_rows(story, has_permission, _celery_result_url(request, run)),
         **_action_urls(request, story),
     }
 
@@ -131,7 +131,7 @@ def _due_or_claimed_text(run: Run) -> str:
     return (_("%(day)s, due %(time)s") if run.scheduled_for else _("%(day)s, claimed %(time)s")) % words
 
 
-def _action_urls(request: HttpRequest, story: RunStory) -> dict[str, Any]:
+def _action_urls(request: HttpRequest, story: RunDetails) -> dict[str, Any]:
     """The addresses of the buttons; empty if the user may not use a button, or if it would do nothing."""
     run, user = story.run, request.user
     is_open, may_run = run.status in OPEN, user.has_perm("chroniker.run_job")
@@ -152,14 +152,14 @@ def _action_urls(request: HttpRequest, story: RunStory) -> dict[str, Any]:
     }
 
 
-def _progress_context(story: RunStory) -> dict[str, Any] | None:
+def _progress_context(story: RunDetails) -> dict[str, Any] | None:
     """“11,692 of 14,800 (79 %), 17.4 per second”, and the estimated end. ``None`` if the run reported no progress."""
     run, held = story.run, story.lease or story.run
     total, done = held.total_parts, held.total_parts_complete
     if not total or total <= 0 or run.status == Status.SKIPPED:
         return None
     done = min(done or 0, total)
-    guess = estimate_run(story)
+    guess = estimate_run_end(story)
     words = {"done": format_count(done), "total": format_count(total), "percent": percent(done, total)}
     text = (
         _("%(done)s of %(total)s hosts")
@@ -169,36 +169,38 @@ def _progress_context(story: RunStory) -> dict[str, Any] | None:
     texts, notes = [text % words], []
     if guess.rate is not None:
         texts.append(rate_in_words(guess.rate))
-    if run.status == Status.RUNNING and guess.by_rate is not None and guess.by_rate > story.now:
-        left = relative(guess.by_rate, story.now)
-        notes.append(_("ends %(left)s, %(time)s") % {"left": left, "time": exact_time(guess.by_rate, story.now)})
+    if run.status == Status.RUNNING and guess.end_by_progress is not None and guess.end_by_progress > story.now:
+        left = relative(guess.end_by_progress, story.now)
+        notes.append(
+            _("ends %(left)s, %(time)s") % {"left": left, "time": exact_time(guess.end_by_progress, story.now)}
+        )
     if story.state.p50 is not None:
         notes.append(_("usually a run takes %(time)s") % {"time": short_duration(story.state.p50)})
     return {"done": done, "total": total, "text": ", ".join(texts), "note": ", ".join(notes)}
 
 
-def _output_context(request: HttpRequest, story: RunStory) -> dict[str, Any]:
+def _output_context(request: HttpRequest, story: RunDetails) -> dict[str, Any]:
     """The last lines of output, or the lines that the address asks for. A refresh does not read them."""
     run = story.run
     found = {
         "output_url": admin_url("chroniker_run_output", run.pk),
         "log_url": admin_url("chroniker_run_log", run.pk),
-        "output_grows": run.status in OPEN or _may_get_more_output(story),
+        "output_grows": run.status in OPEN or _may_still_get_output(story),
         "missing": _missing_output_text(story),
         "output_hint": _no_output_text(run),
     }
-    if requested_etag(request) is not None:
+    if read_etag_of_refresh_request(request) is not None:
         return found
     try:
-        view, target = output_lines.view_for_query(run.pk, request.GET, FIRST_LINES)
+        view, target = output_lines.fetch_output_view_for_query(run.pk, request.GET, FIRST_LINES)
     except ValueError:
         raise BadRequest("after and before must be places, at a number.") from None
     html, amount = output_lines.lines_as_html(view.lines), output_lines.line_count_text(view)
     return {**found, "view": view, "lines": html, "amount": amount, "target": target}
 
 
-def _may_get_more_output(story: RunStory) -> bool:
-    return story.run.finished_at is not None and story.now - story.run.finished_at < DRAINS
+def _may_still_get_output(story: RunDetails) -> bool:
+    return story.run.finished_at is not None and story.now - story.run.finished_at < LATE_OUTPUT_TIME
 
 
 def _no_output_text(run: Run) -> str:
@@ -212,7 +214,7 @@ def _no_output_text(run: Run) -> str:
     return _("It wrote nothing.") if run.started_at is not None else _("It did not start, so there is no output.")
 
 
-def _missing_output_text(story: RunStory) -> str:
+def _missing_output_text(story: RunDetails) -> str:
     """A sentence that says whether output is missing. Empty if the run is open, or if it did not start."""
     if story.run.status in OPEN or story.run.started_at is None:
         return ""

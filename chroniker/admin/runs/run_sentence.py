@@ -12,8 +12,8 @@ from django.utils.translation import ngettext
 
 from chroniker.admin.runs.queued_cause import explain_queued_run
 from chroniker.admin.shared.site_links import admin_url
-from chroniker.insights.durations import Estimate, estimate_end
-from chroniker.insights.run_story import RunStory
+from chroniker.insights.durations import EndEstimate, estimate_end
+from chroniker.insights.run_story import RunDetails
 from chroniker.job_commands.secret_masking import mask_secrets
 from chroniker.models import EVERY_HOST, Run, Status
 from chroniker.reasons import Code
@@ -22,7 +22,15 @@ from chroniker.wording.formats import NOTHING, exact_time, format_count, short_d
 from chroniker.wording.states import state
 
 #: Reason codes that give no more information than the exit status.
-_EXITS = {"", Code.EXIT, Code.NOT_EXECUTABLE, Code.NOT_FOUND, Code.EXIT_SIGNAL, Code.SIGNAL, Code.SIGNAL_NUMBER}
+_EXIT_STATUS_CODES = {
+    "",
+    Code.EXIT,
+    Code.NOT_EXECUTABLE,
+    Code.NOT_FOUND,
+    Code.EXIT_SIGNAL,
+    Code.SIGNAL,
+    Code.SIGNAL_NUMBER,
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,7 +42,7 @@ class RunSentence:
     tone: str = "idle"
 
 
-def describe_run(story: RunStory) -> RunSentence:
+def describe_run(story: RunDetails) -> RunSentence:
     tone = state(story.run.status).tone
     status = Status(story.run.status)
     if status == Status.CLAIMED:
@@ -47,7 +55,7 @@ def describe_run(story: RunStory) -> RunSentence:
     )
 
 
-def estimate_run(story: RunStory) -> Estimate:
+def estimate_run_end(story: RunDetails) -> EndEstimate:
     """The rate of a run. If it is running: also its estimated end, by its progress and by past runs."""
     held = story.lease or story.run
     usual = dt.timedelta(seconds=story.state.p50) if story.state.p50 else None
@@ -71,20 +79,20 @@ def duration_text(run: Run) -> str:
     return short_duration(run.finished_at - run.started_at)
 
 
-def _running_sentence(story: RunStory) -> str:
+def _running_sentence(story: RunDetails) -> str:
     run = story.run
     words = {"time": short_duration(story.now - (run.started_at or story.now)), "host": run.host or NOTHING}
     if run.required_host == EVERY_HOST:
         return _("It has been running for %(time)s on every host.") % words
-    found = estimate_run(story)
-    ends = found.by_rate or found.by_past
+    found = estimate_run_end(story)
+    ends = found.end_by_progress or found.end_by_past_runs
     if ends is None or ends <= story.now:
         return _("It has been running for %(time)s on %(host)s.") % words
     words["left"] = short_duration(ends - story.now)
     return _("It has been running for %(time)s on %(host)s, and needs about %(left)s more.") % words
 
 
-def _time_limit_notes(story: RunStory) -> list[str]:
+def _time_limit_notes(story: RunDetails) -> list[str]:
     run, found = story.run, []
     since = run.started_at or story.now
     if story.state.p95 and (story.now - since).total_seconds() > story.state.p95:
@@ -103,7 +111,7 @@ def _stop_request_notes(run: Run) -> list[str]:
     return [_("Stop requested by %(who)s at %(time)s.") % words]
 
 
-def _end_sentence(story: RunStory) -> SafeString | str:
+def _end_sentence(story: RunDetails) -> SafeString | str:
     run = story.run
     words = {
         "time": duration_text(run),
@@ -138,7 +146,7 @@ def _failed_sentence(run: Run, words: dict[str, str]) -> SafeString | str:
     if not run.started_at:
         return _("It failed: %(reason)s") % words
     words["exit"] = exit_status(run.exit_code)
-    if run.exit_code in (None, 0) or run.code not in _EXITS:
+    if run.exit_code in (None, 0) or run.code not in _EXIT_STATUS_CODES:
         text = _("It failed after %(time)s on %(host)s: %(reason)s") % words
     else:
         text = _("It failed after %(time)s on %(host)s with %(exit)s") % words
@@ -146,7 +154,7 @@ def _failed_sentence(run: Run, words: dict[str, str]) -> SafeString | str:
     return format_html("{}: <code>{}</code>", text.rstrip("."), line) if line else f"{text.rstrip('.')}."
 
 
-def _attempt_notes(story: RunStory) -> list[SafeString | str]:
+def _attempt_notes(story: RunDetails) -> list[SafeString | str]:
     """“Attempt 1 of 2. The retry, run 1478, failed too.”"""
     run, job = story.run, story.run.job
     if run.status in (Status.SKIPPED, Status.SUCCEEDED) and run.attempt == 1:
@@ -180,17 +188,17 @@ def run_link(run: Run) -> SafeString:
     return format_html('<a href="{}">{}</a>', url, text) if url else format_html("{}", text)
 
 
-def _same_error_notes(story: RunStory) -> list[str]:
-    if not story.same_error:
+def _same_error_notes(story: RunDetails) -> list[str]:
+    if not story.same_error_count:
         return []
     text = ngettext(
         "The same error ended %(n)s other run in 7 days.", "The same error ended %(n)s other runs in 7 days.",
-        story.same_error,
+        story.same_error_count,
     )  # fmt: skip
-    return [text % {"n": format_count(story.same_error)}]
+    return [text % {"n": format_count(story.same_error_count)}]
 
 
-def _usual_duration_notes(story: RunStory) -> list[str]:
+def _usual_duration_notes(story: RunDetails) -> list[str]:
     if story.state.p50 is None or story.run.status not in (Status.SUCCEEDED, Status.TIMED_OUT):
         return []
     return [_("Usually a run takes %(time)s.") % {"time": short_duration(story.state.p50)}]

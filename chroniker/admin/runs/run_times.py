@@ -9,15 +9,15 @@ from typing import Any
 from django.utils.translation import gettext as _
 
 from chroniker.admin.runs import time_bar
-from chroniker.admin.runs.run_sentence import estimate_run
-from chroniker.insights.run_story import RunStory
+from chroniker.admin.runs.run_sentence import estimate_run_end
+from chroniker.insights.run_story import RunDetails
 from chroniker.models import OPEN, Run, Status
 from chroniker.wording.exit_status import exit_status
 from chroniker.wording.formats import exact_time, short_duration
 from chroniker.wording.states import state
 
 
-def draw_time_bar(story: RunStory) -> dict[str, Any]:
+def draw_time_bar(story: RunDetails) -> dict[str, Any]:
     """The bar for the template ``times.html``. Empty for a skipped or imported run, because it has only one moment.
 
     ``start_at``: a narrow page first scrolls to this share of the width. For an open run it is its current part; for an
@@ -28,7 +28,7 @@ def draw_time_bar(story: RunStory) -> dict[str, Any]:
     end = _end_label(story, moments[-1]) if moments else ""
     parts = [
         _part_context(part, text)
-        for part, text in zip(time_bar.divide_into_parts(moments, texts, end), texts, strict=True)
+        for part, text in zip(time_bar.divide_time_into_bar_parts(moments, texts, end), texts, strict=True)
     ]
     if not parts:
         return {}
@@ -37,13 +37,13 @@ def draw_time_bar(story: RunStory) -> dict[str, Any]:
         "parts": parts,
         "end": end,
         "text": ", ".join(part["text"] for part in shown),
-        "caption": _caption(story, parts),
+        "caption": _total_time_caption(story, parts),
         "width": time_bar.BAR_WIDTH,
         "start_at": f"{shown[-1]['part'].x / time_bar.BAR_WIDTH:.3f}" if story.run.status in OPEN else "0",
     }
 
 
-def _moments_of_run(story: RunStory) -> list[time_bar.BarMoment]:
+def _moments_of_run(story: RunDetails) -> list[time_bar.BarMoment]:
     """The moments in their order. If a moment was not recorded, the gaps before and after it become one gap."""
     run, now = story.run, story.now
     if run.status == Status.SKIPPED:
@@ -54,7 +54,9 @@ def _moments_of_run(story: RunStory) -> list[time_bar.BarMoment]:
     known = run.taken_at is not None
     found.append(
         _make_moment(
-            run.claimed_at, _("%(time)s claimed") if not found else _("claimed"), *_gap_after_claim(run, known)
+            run.claimed_at,
+            _("%(time)s claimed") if not found else _("claimed"),
+            *_gap_name_and_tone_after_claim(run, known),
         )
     )
     if run.taken_at is not None:
@@ -70,14 +72,14 @@ def _make_moment(time: dt.datetime, label: str, gap: str, tone: str) -> time_bar
     return time_bar.BarMoment(time, label % {"time": exact_time(time)} if "%(" in label else label, gap, tone)
 
 
-def _gap_after_claim(run: Run, taken_is_known: bool) -> tuple[str, str]:
+def _gap_name_and_tone_after_claim(run: Run, taken_is_known: bool) -> tuple[str, str]:
     """The name and the tone of the gap that begins with the claim."""
     if run.status == Status.CLAIMED:
         return _("queue"), "wait"
     return (_("queue") if taken_is_known or run.started_at is None else _("queue and start-up")), "idle"
 
 
-def _end_moments(story: RunStory, now: dt.datetime) -> list[time_bar.BarMoment]:
+def _end_moments(story: RunDetails, now: dt.datetime) -> list[time_bar.BarMoment]:
     run = story.run
     if run.finished_at is not None:
         return [time_bar.BarMoment(run.finished_at, "")]
@@ -85,14 +87,14 @@ def _end_moments(story: RunStory, now: dt.datetime) -> list[time_bar.BarMoment]:
     if run.status == Status.CLAIMED and story.lease is not None and story.lease.expires_at > now:
         found.append(time_bar.BarMoment(story.lease.expires_at, "", is_future=True))
     elif run.status == Status.RUNNING:
-        guess = estimate_run(story)
-        ends = guess.by_rate or guess.by_past
+        guess = estimate_run_end(story)
+        ends = guess.end_by_progress or guess.end_by_past_runs
         if ends is not None and ends > now:
             found.append(time_bar.BarMoment(ends, "", is_future=True))
     return found
 
 
-def _part_text(story: RunStory, begin: time_bar.BarMoment, end: time_bar.BarMoment) -> str:
+def _part_text(story: RunDetails, begin: time_bar.BarMoment, end: time_bar.BarMoment) -> str:
     """“tick delay 1.1 s”; empty for a part that lies in the future."""
     if begin.is_future:
         return ""
@@ -107,7 +109,7 @@ def _part_context(bar_part: time_bar.BarPart, text: str) -> dict[str, Any]:
     return {"part": bar_part, "text": text, "said": said, "is_future": bar_part.is_future, "label": bar_part.label}
 
 
-def _end_label(story: RunStory, last_moment: time_bar.BarMoment) -> str:
+def _end_label(story: RunDetails, last_moment: time_bar.BarMoment) -> str:
     run, words = story.run, {"time": exact_time(last_moment.at), "exit": exit_status(story.run.exit_code)}
     if run.finished_at is not None:
         return _("%(time)s ended, %(exit)s") % words if words["exit"] else _("%(time)s ended") % words
@@ -116,7 +118,7 @@ def _end_label(story: RunStory, last_moment: time_bar.BarMoment) -> str:
     return _("%(time)s start deadline") % words if run.status == Status.CLAIMED else _("%(time)s expected end") % words
 
 
-def _caption(story: RunStory, parts: list[dict[str, Any]]) -> str:
+def _total_time_caption(story: RunDetails, parts: list[dict[str, Any]]) -> str:
     run = story.run
     begins = parts[0]["part"].begins
     words = {"time": short_duration((run.finished_at or story.now) - begins)}

@@ -10,7 +10,7 @@ from itertools import pairwise, zip_longest
 #: The width of the picture, and the space between two parts, in pixels.
 BAR_WIDTH, PART_GAP = 1000, 3
 #: The least width of a part, and the width of one character of its text, in pixels.
-LEAST, CHARACTER = 104, 6.2
+MIN_PART_WIDTH, CHARACTER_WIDTH = 104, 6.2
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,7 +47,9 @@ class BarPart:
         return self.x + 8
 
 
-def divide_into_parts(moments: Sequence[BarMoment], texts: Sequence[str] = (), end_label: str = "") -> list[BarPart]:
+def divide_time_into_bar_parts(
+    moments: Sequence[BarMoment], texts: Sequence[str] = (), end_label: str = ""
+) -> list[BarPart]:
     """The parts between the given moments, which must be in order. Together they are as wide as the picture.
 
     ``texts``: the text within each part. ``end_label``: the label above the end of the last part. Each part is wide
@@ -58,7 +60,7 @@ def divide_into_parts(moments: Sequence[BarMoment], texts: Sequence[str] = (), e
     labels = [begin.label for begin, _end in gaps]
     labels[-1:] = [f"{label} {end_label}" for label in labels[-1:]]
     characters = [max(map(len, pair)) for pair in zip_longest(labels, texts, fillvalue="")]
-    least = [max(LEAST, round(20 + CHARACTER * number)) for number in characters]
+    least = [max(MIN_PART_WIDTH, round(20 + CHARACTER_WIDTH * number)) for number in characters]
     widths = divide_width(lengths, BAR_WIDTH, least)
     scale = BAR_WIDTH / (sum(lengths) or 1.0)
     found, x = [], 0

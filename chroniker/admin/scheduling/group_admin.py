@@ -105,7 +105,7 @@ class GroupAdmin(SiteLinksMixin, ChangedValuesMixin, AuditedHistoryMixin, GroupM
         group: Group | None = kwargs.get("obj")
         if group is not None and request.user.has_perm("chroniker.pause_jobs"):
             context["pause_url"] = admin_url("chroniker_group_pause", group.pk)
-            context["is_paused"] = group.pk in pauses.group_pauses([group.pk])
+            context["is_paused"] = group.pk in pauses.read_group_pauses([group.pk])
         return super().render_change_form(request, context, *args, **kwargs)
 
 

@@ -24,7 +24,7 @@ def alert_state_code(alert_kind: str) -> str:
     return _STATE_CODES.get(AlertKind(alert_kind), str(alert_kind)) if alert_kind in AlertKind.values else "unknown"
 
 
-def mute_url(job_id: int | None, has_permission: Callable[[str], bool]) -> str:
+def mute_form_url(job_id: int | None, has_permission: Callable[[str], bool]) -> str:
     """The address of the form that mutes the alerts of this job; empty for users who may not mute alerts."""
     url = admin_url("chroniker_alertmute_add") if has_permission("add_alertmute") else ""
     return f"{url}?{urlencode({'job': job_id})}" if url and job_id else url

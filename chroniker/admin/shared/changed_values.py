@@ -14,13 +14,13 @@ from django.http import HttpRequest
 from django.utils import timezone, translation
 from django.utils.translation import gettext as _
 
-from chroniker.job_commands.secret_masking import mask_secrets, mask_values
+from chroniker.job_commands.secret_masking import mask_secrets, mask_variable_values
 from chroniker.wording.formats import NOTHING, full_time
 
 #: The largest number of characters of a value. Longer values are cut.
 MAX_VALUE_LENGTH = 200
 #: Fields with ``NAME=value`` lines. The change message masks their values.
-NAMES_ONLY = frozenset({"environment", "secrets"})
+FIELDS_WITH_MASKED_VALUES = frozenset({"environment", "secrets"})
 
 
 class ChangedValuesMixin:
@@ -62,8 +62,8 @@ def _change_text(form: Any, field_name: str) -> str:
 
 def _masked_value_text(form: Any, field_name: str, value: Any) -> str:
     text = _value_text(form.fields.get(field_name), value)
-    if field_name in NAMES_ONLY:
-        text = mask_values(text)
+    if field_name in FIELDS_WITH_MASKED_VALUES:
+        text = mask_variable_values(text)
     for secret_lines in (form.initial.get("secrets"), getattr(form.instance, "secrets", "")):
         text = mask_secrets(text, secret_lines or "")
     return f"{text[: MAX_VALUE_LENGTH - 1]}…" if len(text) > MAX_VALUE_LENGTH else text

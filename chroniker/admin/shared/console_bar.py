@@ -11,8 +11,8 @@ from django.http import HttpRequest
 from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
-from chroniker.admin.shared.live_page import live_address
-from chroniker.admin.shared.pulse import pause_notice, pulse_cells
+from chroniker.admin.shared.live_page import fragments_url
+from chroniker.admin.shared.pulse import fetch_bar_health_cells, fetch_pause_notice
 from chroniker.admin.shared.site_links import admin_url, set_current_site, user_has_permission
 from chroniker.insights.attention import count_attention_items
 
@@ -40,18 +40,18 @@ BAR_PAGES = (
 #: The URL name of the view that refreshes only the bar.
 BAR_REFRESH_URL_NAME = "chroniker_job_pulse"
 #: For a page that Django renders: maps its model to the page of the bar that is marked as current.
-PAGE_OF_MODEL = {"job": "jobs", "run": "runs", "host": "fleet"}
+PAGE_NAME_BY_MODEL = {"job": "jobs", "run": "runs", "host": "fleet"}
 
 
 def bar_context(request: HttpRequest, current_page: str) -> dict[str, Any]:
     """For the template ``bar.html``. ``current_page``: the name of the page."""
-    may = permission_test(request)
+    may = make_permission_check(request)
     pages = [
         {"name": page.name, "title": page.title, "url": url, "key": page.key}
         for page in BAR_PAGES
         if all(map(may, page.permissions)) and (url := admin_url(page.view))
     ]
-    cells = pulse_cells(may)
+    cells = fetch_bar_health_cells(may)
     # The bar always shows the tick, and other cells only if they are not good. The start page itself shows all cells.
     shown = [] if current_page == "now" else [cell for cell in cells if cell.name == "tick" or cell.tone != "good"]
     return {
@@ -62,30 +62,30 @@ def bar_context(request: HttpRequest, current_page: str) -> dict[str, Any]:
         "attention": count_attention_items(timezone.now()),
         "alarms": [] if current_page == "now" else [cell for cell in cells if cell.alarm],
         "pulse": shown,
-        "pause": pause_notice(may),
+        "pause": fetch_pause_notice(may),
     }
 
 
-def bar_context_of_django_page(request: HttpRequest, model_name: str, live_url: str = "") -> dict[str, Any]:
+def bar_context_for_django_page(request: HttpRequest, model_name: str, live_url: str = "") -> dict[str, Any]:
     """The context of the bar on a page that Django renders (of a model of this app, or the index of the app).
 
     ``live_url``: the address that refreshes the page. Without it, only the bar is refreshed.
     """
     set_current_site(request)
     return {
-        **bar_context(request, PAGE_OF_MODEL.get(model_name, "")),
-        "live_url": live_url or live_address(admin_url(BAR_REFRESH_URL_NAME)),
+        **bar_context(request, PAGE_NAME_BY_MODEL.get(model_name, "")),
+        "live_url": live_url or fragments_url(admin_url(BAR_REFRESH_URL_NAME)),
     }
 
 
 def page_url(request: HttpRequest, page_name: str) -> str:
     """The address of a page of the bar; empty if the user may not open it, or the site does not have it."""
     set_current_site(request)
-    may = permission_test(request)
+    may = make_permission_check(request)
     found = next(page for page in BAR_PAGES if page.name == page_name)
     return admin_url(found.view) if all(map(may, found.permissions)) else ""
 
 
-def permission_test(request: HttpRequest) -> Callable[[str], bool]:
+def make_permission_check(request: HttpRequest) -> Callable[[str], bool]:
     """A function that tells whether the user of this request has a permission, given by its short name."""
     return partial(user_has_permission, request.user)

@@ -19,7 +19,7 @@ from django.utils import timezone
 from django.utils.cache import add_never_cache_headers
 
 from chroniker.admin.shared.console_bar import BAR_PAGES, bar_context, page_url
-from chroniker.admin.shared.live_page import fragments_json, live_address, requested_etag
+from chroniker.admin.shared.live_page import fragments_json, fragments_url, read_etag_of_refresh_request
 from chroniker.admin.shared.site_links import admin_url
 
 #: The seconds between two refreshes. The page of a running run sets ``live_seconds`` to 1.
@@ -54,11 +54,11 @@ def render_console_page(
         "console_now": timezone.localtime(),
         "zone": timezone.get_current_timezone_name(),
         "live_seconds": LIVE_SECONDS,
-        "live_url": live_address(request.path, request.GET) if fragments else "",
+        "live_url": fragments_url(request.path, request.GET) if fragments else "",
         **context,
     }
     full["console_trail"] = _breadcrumbs(admin_site, request, page_name, full)
-    etag = requested_etag(request)
+    etag = read_etag_of_refresh_request(request)
     response: HttpResponse
     if fragments and etag is not None:
         response = fragments_json(request, full, {**fragments, **COMMON_FRAGMENTS}, etag, extra_values)
@@ -68,12 +68,12 @@ def render_console_page(
     return response
 
 
-def pulse_view(job_admin: Any, request: HttpRequest) -> HttpResponse:
+def refresh_bar_view(job_admin: Any, request: HttpRequest) -> HttpResponse:
     """Refresh the bar of a page that Django renders. Any permission of this app is enough."""
     if not request.user.has_module_perms("chroniker"):
         raise PermissionDenied
     response = fragments_json(
-        request, {"bar": bar_context(request, "")}, COMMON_FRAGMENTS, requested_etag(request) or ""
+        request, {"bar": bar_context(request, "")}, COMMON_FRAGMENTS, read_etag_of_refresh_request(request) or ""
     )
     add_never_cache_headers(response)
     return response

@@ -27,10 +27,10 @@ def label_inputs(form: forms.BaseForm, field_names: Iterable[str]) -> None:
     for name in field_names:
         if name in form.fields:
             field = form.fields[name]
-            _set_label(field.widget, str(field.label or name))
+            _set_aria_label(field.widget, str(field.label or name))
 
 
-def _set_label(widget: Any, label: str) -> None:
+def _set_aria_label(widget: Any, label: str) -> None:
     if isinstance(widget, forms.SplitDateTimeWidget):
         for part, word in zip(widget.widgets, (_("date"), _("time")), strict=True):
             part.attrs["aria-label"] = f"{label}, {word}"

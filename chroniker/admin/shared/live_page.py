@@ -16,10 +16,10 @@ LIVE_PARAMETER = "_live"
 #: The fragments of a list that Django renders.
 LIST_FRAGMENTS = {"ops-list": "chroniker/console/list_rows.html"}
 #: Times that a script of the page updates. If only these differ, the fragments count as unchanged.
-_COUNTED = re.compile(r"(<time [^>]*data-(?:rel|elapsed)[^>]*>)[^<]*")
+_RELATIVE_TIME_PATTERN = re.compile(r"(<time [^>]*data-(?:rel|elapsed)[^>]*>)[^<]*")
 
 
-def move_live_parameter(request: HttpRequest) -> None:
+def store_and_remove_live_parameter(request: HttpRequest) -> None:
     """Move the parameter from the query to an attribute of the request: lists refuse unknown parameters."""
     if LIVE_PARAMETER in request.GET:
         query = request.GET.copy()
@@ -27,12 +27,12 @@ def move_live_parameter(request: HttpRequest) -> None:
         request.GET = query  # type: ignore[assignment]
 
 
-def requested_etag(request: HttpRequest) -> str | None:
+def read_etag_of_refresh_request(request: HttpRequest) -> str | None:
     """The tag in a request for fragments; ``None`` in a request for the page."""
     return getattr(request, "console_live", None)
 
 
-def live_address(path: str, query: QueryDict | None = None) -> str:
+def fragments_url(path: str, query: QueryDict | None = None) -> str:
     """The address of a page's fragments, with the page's filters. The script appends the tag. Empty without a path."""
     pairs = [(key, value) for key, values in query.lists() for value in values] if query else []
     return f"{path}?{urlencode([*pairs, (LIVE_PARAMETER, '')])}" if path else ""
@@ -50,7 +50,7 @@ def fragments_json(
     ``extra_values``: further values for the JSON. If there are any, the answer is never 304.
     """
     html = {key: render_to_string(template, dict(context), request) for key, template in fragments.items()}
-    joined = "\0".join(_COUNTED.sub(r"\1", text) for text in html.values())
+    joined = "\0".join(_RELATIVE_TIME_PATTERN.sub(r"\1", text) for text in html.values())
     tag = hashlib.blake2b(joined.encode(), digest_size=12).hexdigest()
     if tag == known_etag and not extra_values:
         return HttpResponseNotModified()
@@ -58,7 +58,7 @@ def fragments_json(
     return JsonResponse({**(extra_values or {}), "html": shown, "etag": tag, "seconds": context.get("live_seconds")})
 
 
-def answer_list_or_fragments(request: HttpRequest, response: HttpResponse) -> HttpResponse:
+def list_or_fragments_response(request: HttpRequest, response: HttpResponse) -> HttpResponse:
     """For a list that Django renders. For a refresh: its fragments; else the list, with the address of its fragments.
 
     Other responses are returned unchanged.
@@ -66,8 +66,8 @@ def answer_list_or_fragments(request: HttpRequest, response: HttpResponse) -> Ht
     context = getattr(response, "context_data", None)
     if not context or "cl" not in context:
         return response
-    etag = requested_etag(request)
+    etag = read_etag_of_refresh_request(request)
     if etag is not None:
         return fragments_json(request, context, LIST_FRAGMENTS, etag)
-    context.setdefault("live_url", live_address(request.path, request.GET))
+    context.setdefault("live_url", fragments_url(request.path, request.GET))
     return response

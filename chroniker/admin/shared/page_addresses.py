@@ -31,14 +31,14 @@ def make_url_patterns(model_admin: ModelAdmin[Any], pages: Iterable[PageAddress]
     The site checks the login for a page, and its view checks the permissions; a JSON view checks both itself.
     """
     site = model_admin.admin_site
-    views = [(page, _view_imported_at_first_request(model_admin, page.view)) for page in pages]
+    views = [(page, _make_view_imported_on_demand(model_admin, page.view)) for page in pages]
     return [
         path(page.route, view if page.is_json else site.admin_view(view), name=f"chroniker_{page.name}")
         for page, view in views
     ]
 
 
-def _view_imported_at_first_request(model_admin: ModelAdmin[Any], view_name: str) -> Callable[..., HttpResponse]:
+def _make_view_imported_on_demand(model_admin: ModelAdmin[Any], view_name: str) -> Callable[..., HttpResponse]:
     def view(request: HttpRequest, **values: Any) -> HttpResponse:
         found: Callable[..., HttpResponse] = import_string(f"chroniker.admin.{view_name}")
         return found(model_admin, request, **values)

@@ -16,7 +16,7 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy, ngettext
 
 from chroniker.admin.shared import audit_rows
-from chroniker.admin.shared.console_bar import permission_test
+from chroniker.admin.shared.console_bar import make_permission_check
 from chroniker.admin.shared.console_page import render_console_page
 from chroniker.admin.shared.site_links import admin_url_if_viewable
 from chroniker.clock.database_clock import database_now
@@ -58,24 +58,24 @@ def _pause_page(site: AdminSite, request: HttpRequest, group: Group | None, back
     if form.is_valid():
         _pause_or_resume(request, group, form.cleaned_data["reason"])
         return redirect(back_url or request.path)
-    pause = pauses.global_pause() if group is None else pauses.group_pauses([group.pk]).get(group.pk)
+    pause = pauses.global_pause() if group is None else pauses.read_group_pauses([group.pk]).get(group.pk)
     what = _("all jobs") if group is None else _("the group “%(name)s”") % {"name": group}
     words = _("Resume %(what)s") if pause else _("Pause %(what)s")
     context: dict[str, Any] = {"title": words % {"what": what}, "pause": pause, "form": form, "back": back_url}
-    context["open_work"] = _open_work_sentences(group, may_name_job=permission_test(request)("view_job"))
+    context["open_work"] = _open_runs_sentences(group, may_name_job=make_permission_check(request)("view_job"))
     context["earlier"] = audit_rows.fetch_pause_history(group or Switch(pk=pauses.ALL))
     if group is not None:
         context["console_trail"] = [(_("Groups"), back_url)]
     return render_console_page(site, request, "admin/chroniker/pause.html", "pause", context)
 
 
-def _open_work_sentences(group: Group | None, *, may_name_job: bool) -> list[str]:
+def _open_runs_sentences(group: Group | None, *, may_name_job: bool) -> list[str]:
     """Sentences: which runs are open, and when they probably end. They help to decide when to deploy. One statement.
 
     ``may_name_job``: whether the user may read the name of a job.
     """
     now = database_now()
-    work = current_work.fetch_open_work(now, group)
+    work = current_work.fetch_open_run_counts(now, group)
     texts = []
     if not work.n_running:
         texts.append(_("No run is active."))

@@ -12,11 +12,11 @@ from django.utils.translation import gettext_lazy
 
 from chroniker.admin.shared.site_links import admin_url
 from chroniker.eligibility import pauses
-from chroniker.insights.health import HealthCell, fetch_health
+from chroniker.insights.health import ComponentHealth, fetch_health
 from chroniker.wording.states import LEVELS, STATES
 
 #: The cells of ``Health``, with the page that explains each.
-CELLS: tuple[tuple[str, Any, str, str], ...] = (
+HEALTH_CELLS: tuple[tuple[str, Any, str, str], ...] = (
     ("tick", gettext_lazy("Tick"), "chroniker_host_changelist", "#ticks"),
     ("workers", gettext_lazy("Workers"), "chroniker_host_changelist", "#workers"),
     ("backlog", gettext_lazy("Backlog"), "chroniker_host_changelist", "#queues"),
@@ -24,11 +24,11 @@ CELLS: tuple[tuple[str, Any, str, str], ...] = (
     ("mails", gettext_lazy("Mails"), "chroniker_outbox_changelist", ""),
 )
 #: The permission that each page needs. Without this permission, the cell is not a link.
-RIGHTS = {"chroniker_host_changelist": "view_host", "chroniker_outbox_changelist": "view_outbox"}
+PERMISSION_BY_URL_NAME = {"chroniker_host_changelist": "view_host", "chroniker_outbox_changelist": "view_outbox"}
 
 
 @dataclass(frozen=True, slots=True)
-class PulseCell:
+class BarHealthCell:
     """``code``: a code of ``wording.states``."""
 
     name: str
@@ -45,21 +45,28 @@ class PulseCell:
         return STATES[self.code].tone
 
 
-def pulse_cells(has_permission: Callable[[str], bool], now: dt.datetime | None = None) -> list[PulseCell]:
+def fetch_bar_health_cells(
+    has_permission: Callable[[str], bool], now: dt.datetime | None = None
+) -> list[BarHealthCell]:
     """One cell for each part of the health. If a part cannot be read, its cell is “unknown”, never “good”."""
     found = fetch_health(now or timezone.now())
     return [
-        _pulse_cell(name, str(title), getattr(found, name), url_name, anchor, has_permission)
-        for name, title, url_name, anchor in CELLS
+        _make_bar_health_cell(name, str(title), getattr(found, name), url_name, anchor, has_permission)
+        for name, title, url_name, anchor in HEALTH_CELLS
     ]
 
 
-def _pulse_cell(
-    name: str, title: str, health_part: HealthCell, url_name: str, anchor: str, has_permission: Callable[[str], bool]
-) -> PulseCell:
-    url = admin_url(url_name) if has_permission(RIGHTS[url_name]) else ""
+def _make_bar_health_cell(
+    name: str,
+    title: str,
+    health_part: ComponentHealth,
+    url_name: str,
+    anchor: str,
+    has_permission: Callable[[str], bool],
+) -> BarHealthCell:
+    url = admin_url(url_name) if has_permission(PERMISSION_BY_URL_NAME[url_name]) else ""
     link = url and f"{url}{anchor}"
-    return PulseCell(
+    return BarHealthCell(
         name,
         title,
         LEVELS[health_part.level],
@@ -85,7 +92,7 @@ class PauseNotice:
     copy: str = ""
 
 
-def pause_notice(has_permission: Callable[[str], bool]) -> PauseNotice | None:
+def fetch_pause_notice(has_permission: Callable[[str], bool]) -> PauseNotice | None:
     """The pause of all jobs, or ``None``. At most one statement."""
     pause = pauses.global_pause()
     if pause is None:

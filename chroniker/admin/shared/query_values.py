@@ -8,7 +8,7 @@ from django.http import QueryDict
 from django.utils import timezone
 
 #: A moment in one of these years is a valid date in every time zone.
-YEARS = range(1970, 9000)
+VALID_YEARS = range(1970, 9000)
 #: Longer texts are cut.
 MAX_TEXT_LENGTH = 200
 
@@ -18,5 +18,5 @@ def read_query_text(query: QueryDict, parameter: str) -> str:
     return query.get(parameter, "")[:MAX_TEXT_LENGTH].replace("\0", "")
 
 
-def is_usable_moment(moment: dt.datetime) -> bool:
-    return timezone.is_aware(moment) and moment.year in YEARS
+def is_time_in_valid_years(moment: dt.datetime) -> bool:
+    return timezone.is_aware(moment) and moment.year in VALID_YEARS

@@ -40,11 +40,11 @@ def run_job(request: HttpRequest, job: Job, args: str | None = None) -> Run | No
         text = _("Run %(token)d started manually with the arguments: %(args)s")
     log_job_action(request, [job], text % {"token": run.token, "args": args})
     run.refresh_from_db()
-    _show_run_state(request, run)
+    _add_run_state_message(request, run)
     return run
 
 
-def _show_run_state(request: HttpRequest, run: Run) -> None:
+def _add_run_state_message(request: HttpRequest, run: Run) -> None:
     """Show one message: the state of the run, with a link to its page.
 
     If the broker cannot be reached, the run waits for its dispatch, and the message gives the reason. With
@@ -84,7 +84,7 @@ def run_jobs(request: HttpRequest, jobs: Iterable[Job]) -> None:
         messages.success(request, text % {"n": len(started)})
     if refused:
         text = ngettext("%(n)d job was not started.", "%(n)d jobs were not started.", len(refused))
-        messages.warning(request, f"{text % {'n': len(refused)}} {_join_first_texts(refused)}")
+        messages.warning(request, f"{text % {'n': len(refused)}} {_join_texts_up_to_limit(refused)}")
 
 
 def stop_run(request: HttpRequest, run: Run) -> None:
@@ -149,7 +149,7 @@ def log_job_action(request: HttpRequest, jobs: list[Job], message: str) -> None:
         LogEntry.objects.log_actions(user.pk, jobs, CHANGE, message)
 
 
-def _join_first_texts(texts: list[str]) -> str:
+def _join_texts_up_to_limit(texts: list[str]) -> str:
     more = len(texts) - MAX_LISTED_IN_MESSAGE
     rest = [_("and %(n)d more") % {"n": more}] if more > 0 else []
     return " ".join([*texts[:MAX_LISTED_IN_MESSAGE], *rest])

@@ -109,23 +109,23 @@ class SiteLinksMixin:
         """The list, with the name of its model as title. It refreshes itself like the pages of the console."""
         title = capfirst(self.opts.verbose_name_plural)
         response: HttpResponse = super().changelist_view(request, {"title": title, **(extra_context or {})})  # type: ignore[misc]
-        return live_page.answer_list_or_fragments(request, response)
+        return live_page.list_or_fragments_response(request, response)
 
     @property
     def urls(self) -> list[URLPattern]:
         patterns = self.get_urls()
         for pattern in patterns:
-            pattern.callback = _bind_site(self.admin_site.name, pattern.callback)
+            pattern.callback = _wrap_view_with_site(self.admin_site.name, pattern.callback)
         return patterns
 
 
-def _bind_site(site_name: str, view: Callable[..., Any]) -> Callable[..., Any]:
+def _wrap_view_with_site(site_name: str, view: Callable[..., Any]) -> Callable[..., Any]:
     @wraps(view)
     def within(request: HttpRequest, *args: Any, **kwargs: Any) -> Any:
         _current_site.set(site_name)
         _current_user.set(getattr(request, "user", None))
         request.current_app = site_name  # read by the template tag "url"
-        live_page.move_live_parameter(request)
+        live_page.store_and_remove_live_parameter(request)
         if request.method not in ("GET", "HEAD"):  # such a request may change the pause, and then must read it again
             return view(request, *args, **kwargs)
         with pauses.read_pause_once():

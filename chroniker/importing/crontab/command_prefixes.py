@@ -12,7 +12,7 @@ from pathlib import Path
 from django.utils.translation import gettext as _
 
 from chroniker.importing.crontab.redirections import remove_log_redirections
-from chroniker.importing.crontab.shell_words import ASSIGNMENT, WORD, needs_no_shell, unquoted
+from chroniker.importing.crontab.shell_words import ASSIGNMENT, WORD, can_run_without_shell, unquote_word
 from chroniker.models import Overlap
 
 SEPARATOR_PATTERN = r"\s*(?:&&|;)\s*"
@@ -52,7 +52,7 @@ def unwrap_command(line: str, home: str) -> UnwrappedCommand | None:
         redirected = remove_log_redirections(line)
         found.files += redirected.files
         body = _remove_leading_statements(redirected.command, home, found)
-        if body is None or not needs_no_shell(body):
+        if body is None or not can_run_without_shell(body):
             return None
         words: list[str] | None = shlex.split(body)
         while words and (remove := PREFIX_REMOVERS.get(Path(words[0]).name)):
@@ -71,16 +71,16 @@ def _remove_leading_statements(body: str, home: str, unwrapped: UnwrappedCommand
     """The body without ``cd DIR &&``, ``. venv/bin/activate &&``, ``export A=b;`` and ``A=b`` at its beginning."""
     while True:
         if match := CD_PATTERN.match(body):
-            unwrapped.change_directory(unquoted(match["directory"]), home)
+            unwrapped.change_directory(unquote_word(match["directory"]), home)
         elif match := ACTIVATE_PATTERN.match(body):
-            script = Path(unquoted(match["file"]))
+            script = Path(unquote_word(match["file"]))
             if script.name != "activate":
                 return None
             _add_environment_note(str(script.parent.parent), unwrapped)
         elif match := EXPORT_PATTERN.match(body):
-            unwrapped.variables.append(f"{match['name']}={unquoted(match['value'] or '')}")
+            unwrapped.variables.append(f"{match['name']}={unquote_word(match['value'] or '')}")
         elif match := VARIABLE_PATTERN.match(body):
-            unwrapped.variables.append(f"{match['name']}={unquoted(match['value'] or '')}")
+            unwrapped.variables.append(f"{match['name']}={unquote_word(match['value'] or '')}")
             body = body[match.end() :]
             continue
         else:

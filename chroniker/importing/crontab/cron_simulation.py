@@ -26,9 +26,9 @@ ALIASES = {
 }
 DAY = dt.timedelta(days=1)
 #: Ten occurrences of 29 February.
-HORIZON_DAYS = 50 * 366
+MAX_DAYS_SEARCHED = 50 * 366
 #: cron treats a larger change as a correction of the clock, and runs nothing for the skipped time.
-LONGEST_GAP = dt.timedelta(hours=3)
+MAX_CLOCK_GAP = dt.timedelta(hours=3)
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,7 +38,7 @@ class CronLine:
     days: frozenset[int]
     months: frozenset[int]
     weekdays: frozenset[int]
-    both_days: bool
+    must_match_both_days: bool
     has_star: bool
     "In the minute or hour field."
 
@@ -46,17 +46,17 @@ class CronLine:
         if day.month not in self.months:
             return False
         by_day, by_weekday = day.day in self.days, day.isoweekday() % 7 in self.weekdays
-        return (by_day and by_weekday) if self.both_days else (by_day or by_weekday)
+        return (by_day and by_weekday) if self.must_match_both_days else (by_day or by_weekday)
 
 
-def cron_instants(expression: str, zone: ZoneInfo, now: dt.datetime, limit: int) -> list[dt.datetime]:
+def compute_cron_instants(expression: str, zone: ZoneInfo, now: dt.datetime, limit: int) -> list[dt.datetime]:
     """The next ``limit`` runs after ``now``, in UTC. Empty if cron does not accept the expression."""
     line = _parse_expression(expression)
     if line is None:
         return []
     first = now.astimezone(zone).date() - DAY
     found: set[dt.datetime] = set()
-    for number in range(HORIZON_DAYS):
+    for number in range(MAX_DAYS_SEARCHED):
         day = first + number * DAY
         is_complete = len(found) >= limit  # look at one more day: a day may end after the next one began
         if line.matches(day):
@@ -90,7 +90,7 @@ def _local_time(moment: dt.datetime, zone: ZoneInfo) -> dt.datetime:
 def _end_of_gap(wall: dt.datetime, zone: ZoneInfo) -> dt.datetime | None:
     """The first minute after the gap that contains ``wall``. None if the gap is too long for cron."""
     after, before = _moments_of_wall_time(wall, zone)  # in a gap, fold 0 is read with the offset before the gap
-    if after - before > LONGEST_GAP:
+    if after - before > MAX_CLOCK_GAP:
         return None
     offset = before.astimezone(zone).utcoffset()
     moment = before
@@ -117,7 +117,7 @@ def _parse_expression(expression: str) -> CronLine | None:
         days,
         months,
         weekdays,
-        both_days=fields[2].startswith("*") or fields[4].startswith("*"),
+        must_match_both_days=fields[2].startswith("*") or fields[4].startswith("*"),
         has_star=fields[0].startswith("*") or fields[1].startswith("*"),
     )
 

@@ -17,20 +17,20 @@ from zoneinfo import ZoneInfo
 from django.utils.translation import gettext as _
 
 from chroniker.conf import settings
-from chroniker.importing.candidate import Candidate
-from chroniker.importing.crontab.cron_simulation import cron_instants
+from chroniker.importing.candidate import ImportCandidate
+from chroniker.importing.crontab.cron_simulation import compute_cron_instants
 from chroniker.importing.crontab.crontab_parser import CrontabEntry
-from chroniker.importing.crontab.manage_line import ManageLine, parse_manage_line
+from chroniker.importing.crontab.manage_line import ManagePyCommand, parse_manage_py_line
 from chroniker.importing.crontab.redirections import remove_log_redirections
-from chroniker.importing.crontab.shell_words import needs_no_shell, with_standard_input
-from chroniker.importing.report import INSTANTS
+from chroniker.importing.crontab.shell_words import add_standard_input, can_run_without_shell
+from chroniker.importing.report import MAX_INSTANTS_SHOWN
 from chroniker.models import Job
 
 #: Variables for cron itself, without a use for the command here.
 CRON_VARIABLES = frozenset(
     {"MAILTO", "MAILFROM", "CRON_TZ", "SHELL", "CONTENT_TYPE", "CONTENT_TRANSFER_ENCODING", "RANDOM_DELAY"}
 )
-MAX_NAME = 120
+MAX_NAME_LENGTH = 120
 
 
 class CronProgram(StrEnum):
@@ -53,7 +53,7 @@ class ImportOptions:
     cron: CronProgram | None = None
 
 
-def candidates_of_entries(entries: Iterable[CrontabEntry], options: ImportOptions) -> list[Candidate]:
+def candidates_of_entries(entries: Iterable[CrontabEntry], options: ImportOptions) -> list[ImportCandidate]:
     names: Counter[str] = Counter()
     origins: Counter[str] = Counter()
     found = []
@@ -69,11 +69,11 @@ def candidates_of_entries(entries: Iterable[CrontabEntry], options: ImportOption
     return found
 
 
-def _candidate_of_entry(entry: CrontabEntry, options: ImportOptions) -> Candidate:
+def _candidate_of_entry(entry: CrontabEntry, options: ImportOptions) -> ImportCandidate:
     notes: list[str] = []
     job = _job_of_entry(entry, options, notes)
     there = f"{entry.schedule} {entry.user} {entry.command}".replace("  ", " ").strip()
-    candidate = Candidate(_origin_of_entry(entry), job, there, differences=notes)
+    candidate = ImportCandidate(_origin_of_entry(entry), job, there, differences=notes)
     candidate.refusal = _refusal_reason(entry, job, options)
     candidate.instants_there = _instants_in_cron(entry, job, options) if not candidate.refusal else []
     if mail := entry.variables.get("MAILTO"):
@@ -92,7 +92,7 @@ def _job_of_entry(entry: CrontabEntry, options: ImportOptions, notes: list[str])
     home = _home_directory(entry)
     job = Job(cron=entry.cron_expression, timezone=_time_zone_of_entry(entry, options, notes), working_directory=home)
     variables = {name: value for name, value in entry.variables.items() if name not in CRON_VARIABLES}
-    line = parse_manage_line(entry.command, home, options.manage) if not entry.stdin else None
+    line = parse_manage_py_line(entry.command, home, options.manage) if not entry.stdin else None
     if line is not None:
         _set_management_command(job, line, notes)
         variables |= dict(each.split("=", 1) for each in line.variables)
@@ -114,7 +114,7 @@ def _time_zone_of_entry(entry: CrontabEntry, options: ImportOptions, notes: list
     return zone
 
 
-def _set_management_command(job: Job, line: ManageLine, notes: list[str]) -> None:
+def _set_management_command(job: Job, line: ManagePyCommand, notes: list[str]) -> None:
     prefixes = line.prefixes
     job.command, job.args, job.working_directory = line.command, shlex.join(line.args), line.directory
     job.timeout_seconds = prefixes.timeout_seconds
@@ -127,11 +127,11 @@ def _set_raw_command(job: Job, entry: CrontabEntry, notes: list[str]) -> None:
     redirected = remove_log_redirections(entry.command)
     command = redirected.command.strip() or entry.command
     _add_note_about_files(redirected.files, notes)
-    if not entry.stdin and needs_no_shell(command):
+    if not entry.stdin and can_run_without_shell(command):
         job.raw_command = command
         return
     shell = entry.variables.get("SHELL", "sh")
-    job.raw_command = shlex.join([shell, "-c", with_standard_input(command, entry.stdin)])
+    job.raw_command = shlex.join([shell, "-c", add_standard_input(command, entry.stdin)])
     notes.append(_("It needs a shell, so it runs in one: %(shell)s -c …") % {"shell": shell})
     if ">" in command:
         notes.append(_("It redirects output itself; that output is not kept with the runs."))
@@ -159,12 +159,12 @@ def _instants_in_cron(entry: CrontabEntry, job: Job, options: ImportOptions) -> 
         zone = ZoneInfo(job.timezone)
     except (KeyError, ValueError, OSError):
         return []
-    return cron_instants(entry.cron_expression, zone, options.now, INSTANTS)
+    return compute_cron_instants(entry.cron_expression, zone, options.now, MAX_INSTANTS_SHOWN)
 
 
 def _job_name(text: str) -> str:
     text = " ".join(text.split())
-    return text if len(text) <= MAX_NAME else text[: MAX_NAME - 1] + "…"
+    return text if len(text) <= MAX_NAME_LENGTH else text[: MAX_NAME_LENGTH - 1] + "…"
 
 
 def _home_directory(entry: CrontabEntry) -> str:

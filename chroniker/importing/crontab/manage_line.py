@@ -19,7 +19,7 @@ NOTED_PYTHON_OPTION = re.compile(r"-[uBEIsSO]*(?:O+|[WX].*)")
 
 
 @dataclass(frozen=True, slots=True)
-class ManageLine:
+class ManagePyCommand:
     command: str
     args: tuple[str, ...]
     variables: tuple[str, ...]
@@ -31,7 +31,7 @@ class ManageLine:
         return self.prefixes.directory
 
 
-def parse_manage_line(line: str, home: str, own_manage_files: Collection[Path]) -> ManageLine | None:
+def parse_manage_py_line(line: str, home: str, own_manage_files: Collection[Path]) -> ManagePyCommand | None:
     """A line like ``[PREFIXES] [python] …/manage.py COMMAND …``; otherwise None.
 
     The file must be one of ``own_manage_files``, and nothing else in the line may need a shell. The prefixes are those
@@ -46,7 +46,7 @@ def parse_manage_line(line: str, home: str, own_manage_files: Collection[Path]) 
     variables, args = _remove_own_settings(found.variables), _remove_own_settings(words[2:])
     if variables is None or args is None:
         return None
-    return ManageLine(words[1], tuple(args), tuple(variables), found)
+    return ManagePyCommand(words[1], tuple(args), tuple(variables), found)
 
 
 def _remove_python(unwrapped: UnwrappedCommand) -> list[str] | None:

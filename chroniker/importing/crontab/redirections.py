@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 
-from chroniker.importing.crontab.shell_words import WORD, unquoted
+from chroniker.importing.crontab.shell_words import WORD, unquote_word
 
 REDIRECTION = re.compile(
     rf"\s*(?P<all>&>>?|>&)\s*(?P<all_file>{WORD})\s*$"
@@ -17,13 +17,13 @@ LOG_NAME = re.compile(r"\.(log|out|err)(\.\w+)?$|^/var/log/|^/dev/(null|std(out|
 
 
 @dataclass(frozen=True, slots=True)
-class Redirected:
+class CommandWithoutRedirections:
     command: str
     files: tuple[str, ...] = ()
     "Where the output went, without /dev/null."
 
 
-def remove_log_redirections(command: str) -> Redirected:
+def remove_log_redirections(command: str) -> CommandWithoutRedirections:
     """The command without the redirections at its end, if they write a log.
 
     A file that receives standard output alone (``dumpdata > shop.json``) is treated as the result of the command,
@@ -36,12 +36,12 @@ def remove_log_redirections(command: str) -> Redirected:
         if match["merged"]:
             is_merged = True
         elif match["all"]:
-            files.insert(0, unquoted(match["all_file"]))
+            files.insert(0, unquote_word(match["all_file"]))
         elif match["file"]:
-            file = unquoted(match["file"])
+            file = unquote_word(match["file"])
             files.insert(0, file)
             writes_stdout = match["stream"] != "2" and match["operator"] == ">"
             is_result = is_result or (writes_stdout and not LOG_NAME.search(file))
     if is_result and not is_merged:
-        return Redirected(command)
-    return Redirected(rest, tuple(file for file in files if file != "/dev/null"))
+        return CommandWithoutRedirections(command)
+    return CommandWithoutRedirections(rest, tuple(file for file in files if file != "/dev/null"))

@@ -19,7 +19,7 @@ ASSIGNMENT = re.compile(r"^[A-Za-z_]\w*=")
 WORD = r"""(?:'[^']*'|"[^"$`\\]*"|[^\s'"$`\\;&|<>()*?\[\]{}~]+)"""
 
 
-def needs_no_shell(command: str) -> bool:
+def can_run_without_shell(command: str) -> bool:
     """Whether the command has only words that mean the same with and without a shell."""
     quote = ""
     previous = " "
@@ -38,11 +38,11 @@ def needs_no_shell(command: str) -> bool:
     return bool(words) and words[0] not in BUILTINS and not ASSIGNMENT.match(words[0])
 
 
-def with_standard_input(command: str, lines: Sequence[str]) -> str:
+def add_standard_input(command: str, lines: Sequence[str]) -> str:
     """A shell command that passes these lines to the standard input of ``command``."""
     return f"printf '%s\\n' {shlex.join(lines)} | {{\n{command}\n}}" if lines else command
 
 
-def unquoted(word: str) -> str:
+def unquote_word(word: str) -> str:
     """The value of one ``WORD``."""
     return shlex.split(word)[0] if word else ""

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 from django.utils.translation import gettext as _
 
-from chroniker.importing.candidate import Candidate, ImportedDependency, Outcome
+from chroniker.importing.candidate import ImportCandidate, ImportedDependency, Outcome
 from chroniker.importing.django_chroniker import logs
 from chroniker.importing.django_chroniker.jobs import ImportOptions, candidates_of_jobs
 from chroniker.importing.django_chroniker.source import Source
@@ -16,7 +16,7 @@ from chroniker.importing.saving import save_candidates
 
 def import_jobs(
     source: Source, options: ImportOptions, *, by: str, dry_run: bool = False, disabled: bool = False
-) -> dict[int, Candidate]:
+) -> dict[int, ImportCandidate]:
     """Import all jobs with their subscribers and dependencies, or none. Returns them by their old ids."""
     log_counts = {old.pk: logs.count_logs_to_keep(old, source.logs[old.pk]) for old in source.jobs}
     found = candidates_of_jobs(source.jobs, options, log_counts)
@@ -27,7 +27,7 @@ def import_jobs(
     return found
 
 
-def _imported_dependency(row: OldDependency, candidates_by_id: dict[int, Candidate]) -> ImportedDependency | None:
+def _imported_dependency(row: OldDependency, candidates_by_id: dict[int, ImportCandidate]) -> ImportedDependency | None:
     dependent, dependee = candidates_by_id.get(row.dependent), candidates_by_id.get(row.dependee)
     if dependent is None or dependee is None or dependent is dependee:
         return None
@@ -35,7 +35,7 @@ def _imported_dependency(row: OldDependency, candidates_by_id: dict[int, Candida
     return ImportedDependency(dependent, dependee, {name: getattr(row, name) for name in names})
 
 
-def import_logs(source: Source, candidates_by_id: dict[int, Candidate]) -> Iterator[tuple[Candidate, int]]:
+def import_logs(source: Source, candidates_by_id: dict[int, ImportCandidate]) -> Iterator[tuple[ImportCandidate, int]]:
     """Import the logs of imported jobs. Yields the number of runs after each batch."""
     for old in source.jobs:
         candidate = candidates_by_id[old.pk]

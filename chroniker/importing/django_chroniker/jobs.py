@@ -12,14 +12,14 @@ from django.utils.translation import gettext as _
 
 from chroniker import schedule
 from chroniker.exceptions import ScheduleError
-from chroniker.importing.candidate import Candidate, ImportedHistory
+from chroniker.importing.candidate import ImportCandidate, ImportedHistory
 from chroniker.importing.django_chroniker.arguments import to_command_line
 from chroniker.importing.django_chroniker.old_rule import OldRule
 from chroniker.importing.django_chroniker.tables import OldJob
-from chroniker.importing.report import INSTANTS
+from chroniker.importing.report import MAX_INSTANTS_SHOWN
 from chroniker.models import Job, Status
 
-MAX_JITTER = 86_400
+MAX_JITTER_SECONDS = 86_400
 UTC = ZoneInfo("UTC")
 #: django-chroniker wrote this into each monitor. Here it means no template.
 DEFAULT_TEMPLATE = """
@@ -52,7 +52,7 @@ def time_zone_of_original(moment: dt.datetime | None) -> ZoneInfo:
 
 def candidates_of_jobs(
     old_jobs: list[OldJob], options: ImportOptions, log_counts: dict[int, int]
-) -> dict[int, Candidate]:
+) -> dict[int, ImportCandidate]:
     """The jobs by their old ids. ``log_counts``: how many logs of each can be imported."""
     names: Counter[str] = Counter()
     found = {}
@@ -65,13 +65,13 @@ def candidates_of_jobs(
     return found
 
 
-def _candidate_of_job(old: OldJob, name: str, options: ImportOptions, log_count: int) -> Candidate:
+def _candidate_of_job(old: OldJob, name: str, options: ImportOptions, log_count: int) -> ImportCandidate:
     zone = time_zone_of_original(old.next_run)
     next_run = old.next_run.replace(tzinfo=zone) if old.next_run and old.next_run.tzinfo is None else old.next_run
     rule = OldRule.parse(old.frequency, old.params)
     args, argument_notes = to_command_line(old.command, old.args, like_a_shell=old.jitter_seconds is not None)
     job = _new_job(old, name, rule, _ComputedValues(args, next_run, options.zone or zone.key))
-    candidate = Candidate(f"django-chroniker:{name}", job, _original_schedule_text(old, next_run))
+    candidate = ImportCandidate(f"django-chroniker:{name}", job, _original_schedule_text(old, next_run))
     candidate.history = _imported_history(old, log_count)
     candidate.differences = [*rule.notes(), *argument_notes, *_difference_notes(old, zone, options)]
     if next_run is not None:
@@ -83,7 +83,7 @@ def _candidate_of_job(old: OldJob, name: str, options: ImportOptions, log_count:
 
 
 def _add_next_run(
-    candidate: Candidate, old: OldJob, rule: OldRule, next_run: dt.datetime, options: ImportOptions
+    candidate: ImportCandidate, old: OldJob, rule: OldRule, next_run: dt.datetime, options: ImportOptions
 ) -> None:
     job, is_overdue = candidate.job, next_run <= options.now
     if job.frequency == schedule.Frequency.ONCE and is_overdue and not options.catch_up:
@@ -103,7 +103,7 @@ def _add_next_run(
 
 def _is_scheduled_time(job: Job, moment: dt.datetime) -> bool:
     """Schedules have a resolution of one second."""
-    return schedule.latest_until(job.spec, moment) == moment.replace(microsecond=0)
+    return schedule.latest_instant_until(job.spec, moment) == moment.replace(microsecond=0)
 
 
 def _next_instants_in_original(
@@ -114,7 +114,7 @@ def _next_instants_in_original(
     except ScheduleError:
         return []
     try:
-        return rule.instants(next_run, now, INSTANTS, zone)
+        return rule.instants(next_run, now, MAX_INSTANTS_SHOWN, zone)
     except (TypeError, ValueError, AttributeError):  # the rule did not work there either
         return []
 
@@ -142,7 +142,7 @@ def _new_job(old: OldJob, name: str, rule: OldRule, values: _ComputedValues) -> 
         enabled=old.enabled,
         **frequency,
         timezone=values.zone,
-        jitter_seconds=min(old.jitter_seconds or 0, MAX_JITTER),
+        jitter_seconds=min(old.jitter_seconds or 0, MAX_JITTER_SECONDS),
         timeout_seconds=old.timeout_seconds or None,
         fail_on_stderr=True,
         hostname=old.hostname or "",
@@ -182,7 +182,7 @@ def _difference_notes(old: OldJob, zone: ZoneInfo, options: ImportOptions) -> li
         notes.append(_("Its time zone is UTC, as there, and not %(zone)s.") % {"zone": project})
     if old.jitter_seconds:
         notes.append(_("Its jitter is a fixed delay here; there it was a new random delay for each run, and added up."))
-    if (old.jitter_seconds or 0) > MAX_JITTER:
+    if (old.jitter_seconds or 0) > MAX_JITTER_SECONDS:
         notes.append(_("Its jitter is reduced to one day."))
     if old.is_running:
         notes.append(_("It was marked as running there."))

@@ -11,11 +11,11 @@ from django.db.models import Max, QuerySet
 from django.utils import timezone
 
 from chroniker import lifecycle
-from chroniker.importing.django_chroniker.source import LogSize, Source
+from chroniker.importing.django_chroniker.source import LogIdAndSize, Source
 from chroniker.importing.django_chroniker.tables import OldJob, OldLog
 from chroniker.models import Job, LogChunk, Run, Status, Stream, Trigger
 from chroniker.reasons import Code, Reason
-from chroniker.worker.output import CHUNK
+from chroniker.worker.output import MAX_CHUNK_LENGTH
 
 MAX_LOGS_PER_BATCH, MAX_CHARACTERS_PER_BATCH = 200, 4_000_000
 TIMEOUT_TEXT = "Job exceeded timeout"  # written by django-chroniker at the end of stderr
@@ -40,7 +40,7 @@ def import_logs_of_job(source: Source, old: OldJob, job: Job) -> Iterator[int]:
         logs = {log.pk: log for log in source.fetch_logs([pk for _token, (pk, _size) in batch])}
         pairs = [(_run_of_log(job, token, logs[pk]), logs[pk]) for token, (pk, _size) in batch]
         chunks = [chunk for run, log in pairs for chunk in _chunks_of_log(run, log)]
-        yield lifecycle.record_history(job.pk, [run for run, _log in pairs], chunks)
+        yield lifecycle.insert_imported_runs(job.pk, [run for run, _log in pairs], chunks)
 
 
 def _imported_runs(job: Job) -> QuerySet[Run]:
@@ -48,10 +48,10 @@ def _imported_runs(job: Job) -> QuerySet[Run]:
     return Run.objects.filter(job=job, trigger=Trigger.SCHEDULE, scheduled_for=None, slot="")
 
 
-def _split_into_batches(numbered: Sequence[tuple[int, LogSize]]) -> Iterator[list[tuple[int, LogSize]]]:
+def _split_into_batches(numbered: Sequence[tuple[int, LogIdAndSize]]) -> Iterator[list[tuple[int, LogIdAndSize]]]:
     characters = 0
 
-    def number(each: tuple[int, LogSize]) -> tuple[int, int]:
+    def number(each: tuple[int, LogIdAndSize]) -> tuple[int, int]:
         nonlocal characters
         characters += each[1][1]
         return each[0] // MAX_LOGS_PER_BATCH, characters // MAX_CHARACTERS_PER_BATCH
@@ -87,8 +87,10 @@ def _chunks_of_log(run: Run, log: OldLog) -> Iterator[LogChunk]:
     written_at = run.finished_at or run.claimed_at
     for stream, text in ((Stream.STDOUT, log.stdout), (Stream.STDERR, log.stderr)):
         text = (text or "").replace(_NUL, _VISIBLE_NUL)
-        for seq, start in enumerate(range(0, len(text), CHUNK)):
-            yield LogChunk(run=run, stream=stream, seq=seq, text=text[start : start + CHUNK], written_at=written_at)
+        for seq, start in enumerate(range(0, len(text), MAX_CHUNK_LENGTH)):
+            yield LogChunk(
+                run=run, stream=stream, seq=seq, text=text[start : start + MAX_CHUNK_LENGTH], written_at=written_at
+            )
 
 
 def _make_aware(moment: dt.datetime) -> dt.datetime:

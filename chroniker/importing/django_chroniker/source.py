@@ -20,7 +20,7 @@ from chroniker.importing.foreign_tables import read_rows, table_exists
 
 M = TypeVar("M", bound=models.Model)
 #: A log's id and the length of its output.
-LogSize = tuple[int, int]
+LogIdAndSize = tuple[int, int]
 
 
 class Source(Protocol):
@@ -33,7 +33,7 @@ class Source(Protocol):
     #: What could not be read, one sentence each.
     notes: list[str]
 
-    def log_sizes(self, job_id: int) -> list[LogSize]:
+    def log_sizes(self, job_id: int) -> list[LogIdAndSize]:
         """The logs of this job, the oldest first."""
 
     def fetch_logs(self, ids: Sequence[int]) -> list[OldLog]:
@@ -64,7 +64,7 @@ class TableSource:
     def _logs(self) -> models.QuerySet[OldLog]:
         return OldLog._default_manager.using(self._using)
 
-    def log_sizes(self, job_id: int) -> list[LogSize]:
+    def log_sizes(self, job_id: int) -> list[LogIdAndSize]:
         size = Coalesce(Length("stdout"), 0) + Coalesce(Length("stderr"), 0)
         ordered = self._logs().filter(job=job_id).order_by(F("run_start_datetime"), F("pk"))
         return list(ordered.annotate(size=size).values_list("pk", "size"))
@@ -118,7 +118,7 @@ class DumpSource:
             self.notes.append(_("%(n)d subscribers in the file do not exist here.") % {"n": len(given) - len(found)})
         return found
 
-    def log_sizes(self, job_id: int) -> list[LogSize]:
+    def log_sizes(self, job_id: int) -> list[LogIdAndSize]:
         logs = sorted((log.run_start_datetime, log.pk, log) for log in self._logs.values() if log.job == job_id)
         return [(pk, len(log.stdout) + len(log.stderr)) for _start, pk, log in logs]
 

@@ -8,23 +8,26 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from chroniker.insights.metrics.families import FAMILIES, Family, Samples
+from chroniker.insights.metrics.families import METRIC_FAMILIES, MetricFamily, Samples
 
 PLAIN = "text/plain; version=0.0.4; charset=utf-8"
 OPEN_METRICS = "application/openmetrics-text; version=1.0.0; charset=utf-8"
 
 
-def exposition_text(samples: Samples, *, openmetrics: bool = False) -> str:
+def format_samples(samples: Samples, *, openmetrics: bool = False) -> str:
     """Each metric that has a value, in the order of the list."""
     lines = [
-        line for family in FAMILIES if samples.get(family.name) for line in _family_lines(family, samples, openmetrics)
+        line
+        for family in METRIC_FAMILIES
+        if samples.get(family.name)
+        for line in _family_lines(family, samples, openmetrics)
     ]
     if openmetrics:
         lines.append("# EOF")
     return "".join(f"{line}\n" for line in lines)
 
 
-def _family_lines(family: Family, samples: Samples, openmetrics: bool) -> Iterator[str]:
+def _family_lines(family: MetricFamily, samples: Samples, openmetrics: bool) -> Iterator[str]:
     # In OpenMetrics a counter is called without the suffix that its samples have.
     name = family.full_name.removesuffix("_total") if openmetrics else family.full_name
     meaning = _escape_text(family.help) if openmetrics else _escape_text(family.help).replace('\\"', '"')

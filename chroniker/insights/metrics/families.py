@@ -13,7 +13,7 @@ METRIC_PREFIX = "chroniker_"
 
 
 @dataclass(frozen=True, slots=True)
-class Family:
+class MetricFamily:
     """``name``: without the prefix."""
 
     name: str
@@ -26,15 +26,15 @@ class Family:
         return METRIC_PREFIX + self.name
 
 
-def _counter(name: str, meaning: str, *labels: str) -> Family:
-    return Family(name, "counter", labels, meaning)
+def _counter(name: str, meaning: str, *labels: str) -> MetricFamily:
+    return MetricFamily(name, "counter", labels, meaning)
 
 
-def _gauge(name: str, meaning: str, *labels: str) -> Family:
-    return Family(name, "gauge", labels, meaning)
+def _gauge(name: str, meaning: str, *labels: str) -> MetricFamily:
+    return MetricFamily(name, "gauge", labels, meaning)
 
 
-FAMILIES: tuple[Family, ...] = (
+METRIC_FAMILIES: tuple[MetricFamily, ...] = (
     _counter("job_runs_total", "Closed runs of the job by outcome.", "job", "outcome"),
     _counter("job_skips_total", "Skipped ranges of scheduled times of the job.", "job"),
     _counter("job_run_seconds_total", "Sum of the durations of the job's closed runs.", "job"),

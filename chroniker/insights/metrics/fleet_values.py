@@ -16,7 +16,7 @@ from chroniker.models import OPEN, Host, Job, Run, RunCount, Status
 from chroniker.models.base import installed_version
 
 DAY = dt.timedelta(days=1)
-MOST_HOSTS = 500
+MAX_HOSTS = 500
 OUTCOME_LABELS = ("succeeded", "failed", "timed_out", "stopped", "lost")
 #: The states of jobs: the first that applies.
 STATES = ("disabled", "schedule_error", "held", "failing", "ok")
@@ -85,7 +85,7 @@ def _samples_of_open_runs(now: dt.datetime) -> Samples:
 
 
 def _samples_of_tickers(now: dt.datetime) -> Samples:
-    recent = [ticker for ticker in liveness.latest_tickers() if now - ticker.last_at <= DAY]
+    recent = [ticker for ticker in liveness.read_latest_tickers() if now - ticker.last_at <= DAY]
     return {
         "tick_timestamp_seconds": [((each.host, each.kind), each.last_at.timestamp()) for each in recent],
         "tick_pass_seconds": [((each.host, each.kind), each.pass_seconds) for each in recent],
@@ -94,7 +94,7 @@ def _samples_of_tickers(now: dt.datetime) -> Samples:
 
 def _samples_of_hosts(now: dt.datetime) -> Samples:
     seen = Host.objects.filter(Q(last_seen__gt=now - DAY)).order_by("name")
-    rows = list(seen.values_list("name", "last_seen", "clock_skew_seconds")[:MOST_HOSTS])
+    rows = list(seen.values_list("name", "last_seen", "clock_skew_seconds")[:MAX_HOSTS])
     return {
         "host_seen_timestamp_seconds": [((name,), last_seen.timestamp()) for name, last_seen, _skew in rows],
         "host_clock_skew_seconds": _samples_with_value((name, skew) for name, _seen, skew in rows),

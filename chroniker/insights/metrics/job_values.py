@@ -19,7 +19,7 @@ _STATE = (
     *("n_skipped", "seconds_total", "last_status", "last_seconds", "last_finished_at", "last_success_at", "p50"),
     *("next_run", "failures", "held_at"),
 )
-_RUN = ("status", "scheduled_for", "claimed_at")
+_RUN_COLUMNS = ("status", "scheduled_for", "claimed_at")
 
 
 def read_job_samples(now: dt.datetime, limit: int) -> tuple[Samples, int]:
@@ -27,7 +27,13 @@ def read_job_samples(now: dt.datetime, limit: int) -> tuple[Samples, int]:
     if limit <= 0:
         return {}, 0
     jobs = Job.objects.annotate(lease=FilteredRelation("leases", condition=Q(leases__slot="")))
-    columns = ("pk", "name", "enabled", *(f"state__{name}" for name in _STATE), *(f"lease__run__{n}" for n in _RUN))
+    columns = (
+        "pk",
+        "name",
+        "enabled",
+        *(f"state__{name}" for name in _STATE),
+        *(f"lease__run__{n}" for n in _RUN_COLUMNS),
+    )
     rows = list(jobs.order_by("-enabled", "pk").values(*columns)[:limit])
     due = _fetch_due_times([row["pk"] for row in rows], now)
     found: dict[str, list[tuple[tuple[str, ...], float]]] = defaultdict(list)

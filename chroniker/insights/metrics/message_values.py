@@ -72,7 +72,9 @@ def _counting_queries(now: dt.datetime) -> list[QuerySet[Any, Any]]:
         _counting_query("activations_waiting", Activation.objects.filter(ended_at=None), Value("", CharField())),
         _counting_query("events_day", RunEvent.objects.filter(at__gt=now - DAY, kind__in=EventKind.values), F("kind")),
         _counting_query(
-            "paused", Switch.objects.filter(pauses.are_all_jobs_paused(), pk=pauses.ALL), Value("all", CharField())
+            "paused",
+            Switch.objects.filter(pauses.all_jobs_paused_condition(), pk=pauses.ALL),
+            Value("all", CharField()),
         ),
         _counting_query("paused", Group.objects.filter(paused_at__isnull=False), Value("group", CharField())),
     ]

@@ -15,21 +15,21 @@ from chroniker.insights.timed_cache import TimedCache
 
 CACHED_SECONDS = 5.0
 #: Each statement has to end within this time: Prometheus waits 10 s for all of them.
-LIMIT_SECONDS = 5.0
+STATEMENT_TIMEOUT_SECONDS = 5.0
 
 _cache: TimedCache[Samples] = TimedCache()
-forget_cached_values = _cache.forget
+clear_cached_metrics = _cache.forget
 
 
 def metrics_text(*, openmetrics: bool = False) -> str:
     """Raises the driver's error if the database cannot be used."""
-    return exposition.exposition_text(_cache.get(CACHED_SECONDS, read_samples), openmetrics=openmetrics)
+    return exposition.format_samples(_cache.get(CACHED_SECONDS, read_samples), openmetrics=openmetrics)
 
 
 def read_samples() -> Samples:
     """At most 12 statements, however many jobs there are."""
     with ExitStack() as stack:
-        stack.enter_context(statement_limit(settings.database, LIMIT_SECONDS))
+        stack.enter_context(statement_limit(settings.database, STATEMENT_TIMEOUT_SECONDS))
         if connections[settings.database].in_atomic_block:  # of the request: an error must not break it
             stack.enter_context(transaction.atomic(using=settings.database))
         now = database_now()

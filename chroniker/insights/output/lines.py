@@ -8,7 +8,7 @@ from __future__ import annotations
 from datetime import datetime
 from typing import NamedTuple
 
-from chroniker.insights.output.pages import Page, Piece
+from chroniker.insights.output.pages import Page, ShownChunk
 from chroniker.models import Stream
 
 
@@ -36,13 +36,13 @@ def split_into_lines(page: Page, line_ends_before: dict[Stream, int]) -> list[Li
 
 def stored_line_ends_before(page: Page) -> dict[Stream, int | None]:
     """The number of line ends before the page in each stream. ``None``: its chunks do not say."""
-    first: dict[Stream, Piece] = {}
+    first: dict[Stream, ShownChunk] = {}
     for piece in page.pieces:
         first.setdefault(piece.stream, piece)
     return {stream: _stored_line_ends_before(page, stream, first.get(stream)) for stream in Stream}
 
 
-def _stored_line_ends_before(page: Page, stream: Stream, first: Piece | None) -> int | None:
+def _stored_line_ends_before(page: Page, stream: Stream, first: ShownChunk | None) -> int | None:
     previous = page.previous.get(stream)
     if previous is not None and previous.first_line is not None:
         return previous.first_line - 1 + previous.text.count("\n")
@@ -58,7 +58,7 @@ class _LineReader:
         self._counts = dict(line_ends_before)
         self._began = {stream: _LineBeginning(page.previous.get(stream)) for stream in Stream}
 
-    def read(self, piece: Piece) -> list[Line]:
+    def read(self, piece: ShownChunk) -> list[Line]:
         began, found = self._began[piece.stream], []
         if piece.missing:
             began.drop_after_lost_chunks(piece.missing)
@@ -87,7 +87,7 @@ class _LineReader:
 class _LineBeginning:
     """The beginning of a line whose end was not read yet. At the start of a page: from the chunk before it."""
 
-    def __init__(self, previous: Piece | None) -> None:
+    def __init__(self, previous: ShownChunk | None) -> None:
         self.text, self.missing, self.is_cut = "", 0, False
         self.written_at: datetime | None = None
         if previous is not None:

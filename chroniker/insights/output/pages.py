@@ -17,7 +17,7 @@ from django.db.models.functions import Length
 from chroniker.models import LogChunk, Run, Stream
 
 #: Characters on one page. A single chunk may be longer.
-BUDGET = 128 * 1024
+MAX_PAGE_CHARACTERS = 128 * 1024
 #: Chunks of one stream that are read for one page.
 MAX_CHUNKS_PER_STREAM = 300
 #: The most characters, and chunks, that are read before a page to find the beginning of a line.
@@ -48,7 +48,7 @@ class Cursor:
         return replace(self, **{Stream(stream).name.lower(): seq})
 
 
-class ChunkHead(NamedTuple):
+class ChunkMetadata(NamedTuple):
     """A chunk without its text."""
 
     stream: int
@@ -58,7 +58,7 @@ class ChunkHead(NamedTuple):
     length: int = 0
 
 
-class Piece(NamedTuple):
+class ShownChunk(NamedTuple):
     """A chunk as it is shown. ``missing``: the number of lost chunks of its stream just before it."""
 
     stream: Stream
@@ -78,12 +78,12 @@ class Page:
     longer.
     """
 
-    pieces: list[Piece]
+    pieces: list[ShownChunk]
     before: Cursor
     after: Cursor
     more_before: bool = False
     more_after: bool = False
-    previous: dict[Stream, Piece] = field(default_factory=dict)
+    previous: dict[Stream, ShownChunk] = field(default_factory=dict)
 
 
 class _ChunkRange(NamedTuple):
@@ -99,8 +99,8 @@ class _ChunkSelection:
     """The chunks that were read in one direction, and those of them that fit on a page."""
 
     ranges: dict[Stream, _ChunkRange]
-    heads: list[ChunkHead]
-    chosen: list[ChunkHead] = field(default_factory=list)
+    heads: list[ChunkMetadata]
+    chosen: list[ChunkMetadata] = field(default_factory=list)
 
     def choose_until_full(self, *, backwards: bool) -> None:
         """Merge the streams by time, each in its own order, until the page is full.
@@ -110,21 +110,21 @@ class _ChunkSelection:
         size = 0
         for head in self._merge_streams(backwards=backwards):
             size += head.length
-            if self.chosen and size > BUDGET:
+            if self.chosen and size > MAX_PAGE_CHARACTERS:
                 return
             self.chosen.append(head)
             chunk_range = self.ranges[Stream(head.stream)]
             if head.seq == (chunk_range.low if backwards else chunk_range.high) != chunk_range.end:
                 return
 
-    def _merge_streams(self, *, backwards: bool) -> Iterator[ChunkHead]:
+    def _merge_streams(self, *, backwards: bool) -> Iterator[ChunkMetadata]:
         streams = [
             sorted((head for head in self.heads if head.stream == stream), reverse=backwards) for stream in Stream
         ]
         return heapq.merge(*streams, key=lambda head: (head.written_at, head.stream), reverse=backwards)
 
 
-def page_after(run_id: UUID, cursor: Cursor) -> Page:
+def fetch_page_after(run_id: UUID, cursor: Cursor) -> Page:
     """The page that follows ``cursor``. Three statements."""
     ranges = {
         stream: _ChunkRange(near, min(near + MAX_CHUNKS_PER_STREAM - 1, end), end)
@@ -132,7 +132,7 @@ def page_after(run_id: UUID, cursor: Cursor) -> Page:
             run_id, {stream: Q(seq__gt=cursor[stream]) for stream in Stream}, "seq"
         )
     }
-    selection = _ChunkSelection(ranges, _fetch_heads(run_id, ranges))
+    selection = _ChunkSelection(ranges, _fetch_chunk_metadata(run_id, ranges))
     selection.choose_until_full(backwards=False)
     after = cursor
     for head in selection.chosen:
@@ -141,13 +141,13 @@ def page_after(run_id: UUID, cursor: Cursor) -> Page:
     return _fetch_page(run_id, selection, cursor, after, cursor != Cursor(), more)
 
 
-def page_before(run_id: UUID, cursor: Cursor) -> Page:
+def fetch_page_before(run_id: UUID, cursor: Cursor) -> Page:
     """The page that ends at ``cursor``. Three statements."""
     ranges = _last_chunk_ranges(run_id, {stream: Q(seq__lte=cursor[stream]) for stream in Stream})
     return _page_backwards(run_id, ranges, cursor, more_after=True)
 
 
-def last_page(run_id: UUID) -> Page:
+def fetch_last_page(run_id: UUID) -> Page:
     """The last page. Three statements."""
     ranges = _last_chunk_ranges(run_id, {stream: Q() for stream in Stream})
     end = Cursor()
@@ -156,12 +156,12 @@ def last_page(run_id: UUID) -> Page:
     return _page_backwards(run_id, ranges, end, more_after=False)
 
 
-def all_pages(run_id: UUID) -> Iterator[Page]:
+def iterate_pages(run_id: UUID) -> Iterator[Page]:
     """All pages, one in memory at a time. For an open run: up to the output that is stored when the end is reached."""
-    page = page_after(run_id, Cursor())
+    page = fetch_page_after(run_id, Cursor())
     while page.pieces:
         yield page
-        page = page_after(run_id, page.after)
+        page = fetch_page_after(run_id, page.after)
 
 
 def chunks_of_stream(run_id: UUID, stream: int) -> QuerySet[LogChunk]:
@@ -169,7 +169,7 @@ def chunks_of_stream(run_id: UUID, stream: int) -> QuerySet[LogChunk]:
 
 
 def _page_backwards(run_id: UUID, ranges: dict[Stream, _ChunkRange], cursor: Cursor, *, more_after: bool) -> Page:
-    selection = _ChunkSelection(ranges, _fetch_heads(run_id, ranges))
+    selection = _ChunkSelection(ranges, _fetch_chunk_metadata(run_id, ranges))
     selection.choose_until_full(backwards=True)
     before = cursor
     for head in selection.chosen:
@@ -200,10 +200,10 @@ def _first_and_last_seqs(run_id: UUID, conditions: dict[Stream, Q], order: str) 
     ]
 
 
-def _fetch_heads(run_id: UUID, chunk_ranges: dict[Stream, _ChunkRange]) -> list[ChunkHead]:
+def _fetch_chunk_metadata(run_id: UUID, chunk_ranges: dict[Stream, _ChunkRange]) -> list[ChunkMetadata]:
     ranges = {stream: (chunk_range.low, chunk_range.high) for stream, chunk_range in chunk_ranges.items()}
     rows = _chunks_in_ranges(run_id, ranges).values_list("stream", "seq", "written_at", "first_line", Length("text"))
-    return [ChunkHead(*row) for row in rows]
+    return [ChunkMetadata(*row) for row in rows]
 
 
 def _chunks_in_ranges(run_id: UUID, ranges: dict[Stream, tuple[int, int]]) -> QuerySet[LogChunk]:
@@ -218,20 +218,20 @@ def _fetch_page(
     """Fetch the texts of `selection.chosen` only, so that a page costs its own size, however long the output is."""
     ranges = {stream: (max(before[stream], 0), after[stream]) for stream in Stream if after[stream] >= 0}
     rows = _chunks_in_ranges(run_id, ranges).values_list("stream", "seq", "written_at", "first_line", "text")
-    found = {row[:2]: Piece(Stream(row[0]), *row[1:]) for row in rows}
+    found = {row[:2]: ShownChunk(Stream(row[0]), *row[1:]) for row in rows}
     previous = {
         stream: _add_line_beginning(run_id, found[at]) for stream in Stream if (at := (stream, before[stream])) in found
     }
     last = {stream: before[stream] for stream in Stream}
     pieces = []
     for head in selection.chosen:
-        piece = found.get(head[:2]) or Piece(Stream(head.stream), head.seq, head.written_at, head.first_line, "")
+        piece = found.get(head[:2]) or ShownChunk(Stream(head.stream), head.seq, head.written_at, head.first_line, "")
         pieces.append(piece._replace(missing=head.seq - last[piece.stream] - 1))
         last[piece.stream] = head.seq
     return Page(pieces, before, after, more_before, more_after, previous)
 
 
-def _add_line_beginning(run_id: UUID, piece: Piece) -> Piece:
+def _add_line_beginning(run_id: UUID, piece: ShownChunk) -> ShownChunk:
     """Join earlier chunks to a piece without a line end, as far as the limits allow. No statement, or two."""
     if "\n" in piece.text or piece.seq == 0 or len(piece.text) > MAX_BEGINNING_CHARACTERS:
         return piece

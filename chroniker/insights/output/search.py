@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from uuid import UUID
 
 from chroniker.insights.output.ansi import remove_escapes, visible_text
-from chroniker.insights.output.pages import Cursor, Page, page_after
+from chroniker.insights.output.pages import Cursor, Page, fetch_page_after
 from chroniker.insights.output.views import numbered_lines
 
 #: One request reads no further page after so many lines, or so many matches.
@@ -26,7 +26,7 @@ def search_lines(run_id: UUID, text: str, cursor: Cursor) -> Matches:
     wanted, read = text.casefold(), 0
     numbers: list[int] = []
     while read < MAX_LINES_READ and len(numbers) < MAX_MATCHES:
-        page = page_after(run_id, cursor)
+        page = fetch_page_after(run_id, cursor)
         if _may_match(page, wanted):
             found = numbered_lines(run_id, page)
             numbers += [line.number for line in found if wanted in visible_text(line.text).casefold()]

@@ -8,9 +8,9 @@ from uuid import UUID
 
 from django.db.models import Sum
 
-from chroniker.insights.output.chunk_starts import NEWLINES, ChunkStart, fetch_chunk_starts
+from chroniker.insights.output.chunk_starts import NEWLINE_COUNT, ChunkStart, fetch_chunk_starts
 from chroniker.insights.output.lines import Line, split_into_lines, stored_line_ends_before
-from chroniker.insights.output.pages import Cursor, Page, last_page, page_after, page_before
+from chroniker.insights.output.pages import Cursor, Page, fetch_last_page, fetch_page_after, fetch_page_before
 from chroniker.models import LogChunk, Stream
 
 #: Lines in one view.
@@ -49,7 +49,7 @@ class View:
     more_after: bool
 
 
-def view_after(run_id: UUID, place: Place, limit: int = LINES) -> View:
+def fetch_view_after(run_id: UUID, place: Place, limit: int = LINES) -> View:
     """The lines that follow ``place``. Empty at the end of the output."""
     place, page, found = _page_containing(run_id, place)
     shown = found[place.skip : place.skip + limit]
@@ -58,56 +58,56 @@ def view_after(run_id: UUID, place: Place, limit: int = LINES) -> View:
     return View(shown, place, after, page.more_before or place.skip > 0, rest or page.more_after)
 
 
-def view_before(run_id: UUID, place: Place, limit: int = LINES) -> View:
+def fetch_view_before(run_id: UUID, place: Place, limit: int = LINES) -> View:
     """The lines that end at ``place``. Empty at the beginning of the output."""
     if place.skip:
         last, page, found = _page_containing(run_id, Place(place.cursor, place.skip - 1))
         return _view_of_last_lines(found[: last.skip + 1], last.cursor, place, limit, page.more_before)
-    page = page_before(run_id, place.cursor)
+    page = fetch_page_before(run_id, place.cursor)
     found = numbered_lines(run_id, page)
     for _page in range(MAX_PAGES_WITHOUT_LINE_END):
         if found or not page.more_before:
             break
-        page = page_before(run_id, page.before)
+        page = fetch_page_before(run_id, page.before)
         found = numbered_lines(run_id, page)
     return _view_of_last_lines(found, page.before, place, limit, page.more_before)
 
 
 def _page_containing(run_id: UUID, place: Place) -> tuple[Place, Page, list[Line]]:
     """The page that holds the line after ``place``, its lines, and ``place`` relative to this page."""
-    page = page_after(run_id, place.cursor)
+    page = fetch_page_after(run_id, place.cursor)
     found = numbered_lines(run_id, page)
     for _page in range(MAX_PAGES_WITHOUT_LINE_END):
         if len(found) > place.skip or not page.more_after:
             break
         place = Place(page.after, max(0, place.skip - len(found)))
-        page = page_after(run_id, place.cursor)
+        page = fetch_page_after(run_id, place.cursor)
         found = numbered_lines(run_id, page)
     return place, page, found
 
 
-def last_view(run_id: UUID, limit: int = LINES) -> View:
+def fetch_last_view(run_id: UUID, limit: int = LINES) -> View:
     """The last lines, also those without an end."""
-    page = last_page(run_id)
+    page = fetch_last_page(run_id)
     view = _view_of_last_lines(numbered_lines(run_id, page), page.before, Place(page.after), limit, page.more_before)
     return replace(view, more_after=False)
 
 
-def first_view(run_id: UUID, limit: int = LINES) -> View:
-    return view_after(run_id, Place(Cursor()), limit)
+def fetch_first_view(run_id: UUID, limit: int = LINES) -> View:
+    return fetch_view_after(run_id, Place(Cursor()), limit)
 
 
-def view_of_line(run_id: UUID, number: int, limit: int = LINES) -> View:
+def fetch_view_of_line(run_id: UUID, number: int, limit: int = LINES) -> View:
     """The view that holds the line with this number; the last view if there are fewer lines."""
     starts = list(fetch_chunk_starts(run_id))
     for context in (
         LINES_BEFORE_TARGET,
         0,
     ):  # with very long lines before it, a view from there may end before the line
-        view = view_after(run_id, _place_after_lines(starts, max(number - 1 - context, 0)), limit)
+        view = fetch_view_after(run_id, _place_after_lines(starts, max(number - 1 - context, 0)), limit)
         if view.lines and view.lines[-1].number >= number:
             return view
-    return last_view(run_id, limit)
+    return fetch_last_view(run_id, limit)
 
 
 def _place_after_lines(starts: list[ChunkStart], line_count: int) -> Place:
@@ -141,5 +141,5 @@ def _count_line_ends_before(run_id: UUID, cursor: Cursor, streams: list[Stream])
     found = {}
     for stream in streams:
         chunks = LogChunk.objects.filter(run=run_id, stream=stream, seq__lte=cursor[stream])
-        found[stream] = chunks.aggregate(n=Sum(NEWLINES))["n"] or 0
+        found[stream] = chunks.aggregate(n=Sum(NEWLINE_COUNT))["n"] or 0
     return found

@@ -10,13 +10,13 @@ from django.core.management.base import CommandError, CommandParser
 from django.db.models import QuerySet
 
 from chroniker.clock.database_clock import database_now
-from chroniker.escaping import one_line
+from chroniker.escaping import to_one_line
 from chroniker.job_commands.secret_masking import mask_secrets
 from chroniker.management.console import (
     SYSTEM_CHECK_TAGS,
     explain_database_errors,
-    group_named,
-    job_named,
+    get_group_by_name,
+    get_job_by_name_or_id,
     local_time_text,
     parse_moment,
     parse_row_limit,
@@ -61,8 +61,8 @@ class Command(ConsoleCommand):
 
     def handle(self, *, job: str | None, group: str | None, mute: str | None, unmute: bool, **options: Any) -> None:
         with explain_database_errors():
-            one = job_named(job) if job is not None else None
-            some = group_named(group) if group is not None else None
+            one = get_job_by_name_or_id(job) if job is not None else None
+            some = get_group_by_name(group) if group is not None else None
             if mute is not None:
                 self.mute(mute, one, some, options["since"], options["reason"])
             elif unmute:
@@ -72,7 +72,7 @@ class Command(ConsoleCommand):
 
     def mute(self, time: str, job: Job | None, group: Group | None, since: str | None, reason: str) -> None:
         begin = parse_moment(since) or database_now()
-        end = _parse_end(time, begin)
+        end = _parse_end_time(time, begin)
         if end <= max(begin, database_now()):
             raise CommandError(
                 f"The end, {local_time_text(end)}, is not after both the beginning and the present time."
@@ -119,11 +119,11 @@ def _no_mute_message(job: Job | None, group: Group | None) -> str:
 def _mute_options(mute: AlertMute) -> str:
     """The options of this command that name what it mutes."""
     if mute.job is not None:
-        return f"--job {shlex.quote(one_line(mute.job.name))}"
-    return f"--group {shlex.quote(one_line(mute.group.name))}" if mute.group is not None else "all jobs"
+        return f"--job {shlex.quote(to_one_line(mute.job.name))}"
+    return f"--group {shlex.quote(to_one_line(mute.group.name))}" if mute.group is not None else "all jobs"
 
 
-def _parse_end(time: str, begin: dt.datetime) -> dt.datetime:
+def _parse_end_time(time: str, begin: dt.datetime) -> dt.datetime:
     if length := re.fullmatch(r"(\d{1,5})([mhd])", time):
         try:
             return begin + dt.timedelta(**{TIME_UNITS[length[2]]: int(length[1])})

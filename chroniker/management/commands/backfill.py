@@ -6,13 +6,13 @@ from uuid import UUID
 
 from django.core.management.base import CommandError, CommandParser
 
-from chroniker.escaping import one_line
+from chroniker.escaping import to_one_line
 from chroniker.exceptions import BackfillRefused
 from chroniker.management.console import (
     POLL_SECONDS,
     SYSTEM_CHECK_TAGS,
     explain_database_errors,
-    job_named,
+    get_job_by_name_or_id,
     local_time_text,
     parse_moment,
 )
@@ -24,7 +24,7 @@ from chroniker.scheduler import backfilling, requests
 from chroniker.scheduler.backfilling import BackfillRequest, Preview
 from chroniker.wording.formats import short_duration
 
-CHOICES = {each.value.lower().replace("_", "-"): each for each in Which}
+WHICH_CHOICES = {each.value.lower().replace("_", "-"): each for each in Which}
 TABLE_HEADER = ("backfill", "job", "from", "until", "which", "progress", "failed", "requested by")
 
 
@@ -32,7 +32,7 @@ def find_backfill(text: str) -> Backfill:
     try:
         return Backfill.objects.select_related("job").get(pk=UUID(text))
     except (ValueError, Backfill.DoesNotExist):
-        raise CommandError(f"There is no backfill “{one_line(text)[:100]}”.") from None
+        raise CommandError(f"There is no backfill “{to_one_line(text)[:100]}”.") from None
 
 
 class Command(ConsoleCommand):
@@ -49,7 +49,7 @@ class Command(ConsoleCommand):
         parser.add_argument("--until", dest="last", metavar="TIME", help="the last moment, included")
         parser.add_argument(
             "--which",
-            choices=sorted(CHOICES),
+            choices=sorted(WHICH_CHOICES),
             default="not-succeeded",
             help="the scheduled times that get a run (default: %(default)s)",
         )
@@ -85,10 +85,10 @@ class Command(ConsoleCommand):
         if not options["job"] or first is None or last is None:
             raise CommandError("Name a job, and the range with --from and --until.")
         wish = BackfillRequest(
-            job_named(options["job"]),
+            get_job_by_name_or_id(options["job"]),
             first,
             last,
-            CHOICES[options["which"]],
+            WHICH_CHOICES[options["which"]],
             options["include_unknown"],
             OnFailure.STOP if options["stop_on_failure"] else OnFailure.GO_ON,
             options["args_of_runs"],
@@ -100,7 +100,7 @@ class Command(ConsoleCommand):
                 return
             made = requests.request_backfill(wish, command_actor("backfill"))
         except BackfillRefused as refusal:
-            raise CommandError(one_line(str(refusal))) from refusal
+            raise CommandError(to_one_line(str(refusal))) from refusal
         self.stdout.write(f"Backfill {made.pk}: {made.planned} runs, from the next tick on.")
         if options["wait"]:
             self.wait(made)
@@ -116,17 +116,17 @@ class Command(ConsoleCommand):
 
     def write_list(self, job: str | None) -> None:
         rows = Backfill.objects.select_related("job").order_by("-created_at")
-        rows = rows.filter(finished_at=None) if job is None else rows.filter(job=job_named(job))
+        rows = rows.filter(finished_at=None) if job is None else rows.filter(job=get_job_by_name_or_id(job))
         lines = [
             (
                 str(row.pk),
-                one_line(row.job.name),
+                to_one_line(row.job.name),
                 local_time_text(row.first),
                 local_time_text(row.last),
                 str(Which(row.which).label),
                 f"{row.made} of {row.planned}, {row.condition_label}",
                 str(row.failed),
-                one_line(row.asked_by),
+                to_one_line(row.asked_by),
             )
             for row in rows[:1000]
         ]

@@ -6,9 +6,9 @@ from typing import Any
 
 from django.core.management.base import CommandParser
 
-from chroniker.escaping import one_line
-from chroniker.insights.dependency_graph import Chain, duration_in_words, fetch_chains
-from chroniker.management.console import SYSTEM_CHECK_TAGS, explain_database_errors, jobs_named
+from chroniker.escaping import to_one_line
+from chroniker.insights.dependency_graph import DependencyChain, duration_in_words, fetch_dependency_chains
+from chroniker.management.console import SYSTEM_CHECK_TAGS, explain_database_errors, get_jobs_by_names_or_ids
 from chroniker.management.table import table_lines
 from chroniker.management.terminal import ConsoleCommand
 from chroniker.models import Job
@@ -35,7 +35,7 @@ class Command(ConsoleCommand):
 
     def handle(self, *, jobs: list[str], json: bool, **options: Any) -> None:
         with explain_database_errors():
-            found = fetch_chains([job.pk for job in jobs_named(jobs)] if jobs else None)
+            found = fetch_dependency_chains([job.pk for job in get_jobs_by_names_or_ids(jobs)] if jobs else None)
         for number, chain in enumerate(found):
             if json:
                 self.stdout.write(as_json(chain))
@@ -45,7 +45,7 @@ class Command(ConsoleCommand):
             self.stdout.write("No job depends on another.")
 
 
-def as_text(chain: Chain) -> str:
+def as_text(chain: DependencyChain) -> str:
     critical = {job.pk for job in chain.critical_path}
     rows = [
         (
@@ -68,10 +68,10 @@ def as_text(chain: Chain) -> str:
 
 
 def _join_job_names(jobs: Iterable[Job], separator: str) -> str:
-    return separator.join(one_line(job.name) for job in jobs)
+    return separator.join(to_one_line(job.name) for job in jobs)
 
 
-def as_json(chain: Chain) -> str:
+def as_json(chain: DependencyChain) -> str:
     critical = {job.pk for job in chain.critical_path}
     jobs = [
         {

@@ -52,7 +52,7 @@ class Command(ConsoleCommand):
 def _table_row(channel: Channel, failing: FailingChannel | None) -> tuple[str, ...]:
     events = ", ".join(channel.events) or ("start and end of runs" if channel.is_check_in else "alerts and alarms")
     state = "no failure" if failing is None else f"has failed since {local_time_text(failing.since)}: {failing.error}"
-    return channel.name, channel.kind, channel.shown_target, events, "yes" if channel.is_default else "", state
+    return channel.name, channel.kind, channel.masked_target, events, "yes" if channel.is_default else "", state
 
 
 def _as_json(channel: Channel, failing: FailingChannel | None) -> str:
@@ -60,7 +60,7 @@ def _as_json(channel: Channel, failing: FailingChannel | None) -> str:
         {
             "name": channel.name,
             "kind": channel.kind,
-            "target": channel.shown_target,
+            "target": channel.masked_target,
             "events": channel.events,
             "default": channel.is_default,
             "error": failing and failing.error,

@@ -16,7 +16,7 @@ from chroniker.monitors import RecordCount
 from chroniker.outbox.admin_links import absolute_url
 
 #: Exit statuses: records were found; the arguments are invalid.
-NEEDS_ATTENTION, INVALID_ARGUMENTS = 1, 2
+NEEDS_ATTENTION_STATUS, INVALID_ARGUMENTS_STATUS = 1, 2
 
 
 class Command(ConsoleCommand):
@@ -36,11 +36,11 @@ class Command(ConsoleCommand):
             label, fetch = monitors.source_of_records({"show": show, **options})
             found = monitors.count_records(fetch(), show=show if verbosity else 0, source=label)
         except (MonitorError, FieldError) as error:
-            raise CommandError(str(error), returncode=INVALID_ARGUMENTS) from error
+            raise CommandError(str(error), returncode=INVALID_ARGUMENTS_STATUS) from error
         monitor_report.record_attention_count(found.count)
         if found.count:
             self.stderr.write(failure_text(found))
-            raise SystemExit(NEEDS_ATTENTION)
+            raise SystemExit(NEEDS_ATTENTION_STATUS)
         if verbosity:
             self.stdout.write(_("No record needs attention."))
 

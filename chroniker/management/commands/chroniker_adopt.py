@@ -47,7 +47,7 @@ class Command(ConsoleCommand):
 
     def handle(self, *, interactive: bool, moved: bool, **options: Any) -> None:
         with explain_database_errors():
-            if not installation.row_of_copy().exists():
+            if not installation.select_switch_if_copied().exists():
                 raise CommandError("This database is no copy; there is nothing to adopt.")
             found = adoption.count_waiting_work()
             answers = {

@@ -10,7 +10,7 @@ from django.core.management.base import CommandError, CommandParser
 from chroniker.clock.database_clock import database_now
 from chroniker.eligibility import hosts
 from chroniker.eligibility.hosts import WorkerReport
-from chroniker.escaping import one_line
+from chroniker.escaping import to_one_line
 from chroniker.exceptions import ClaimRefused
 from chroniker.management import dry_run
 from chroniker.management.console import (
@@ -18,7 +18,7 @@ from chroniker.management.console import (
     TickPrinter,
     add_quiet_option,
     explain_database_errors,
-    jobs_named,
+    get_jobs_by_names_or_ids,
     shutdown_grace_seconds,
     wait_for_messages,
 )
@@ -33,7 +33,7 @@ from chroniker.scheduler.tick_record import record_single_pass
 from chroniker.scheduler.watch import FleetWatch
 
 #: Seconds to wait for messages about runs that are being sent. A later tick sends the rest.
-MESSAGES_SECONDS = 60.0
+MAX_MESSAGE_WAIT_SECONDS = 60.0
 
 
 class Command(ConsoleCommand):
@@ -65,7 +65,7 @@ class Command(ConsoleCommand):
         if force_run and not jobs:
             raise CommandError("--force-run needs --jobs NAME-OR-ID …")
         with explain_database_errors():
-            named = jobs_named(jobs) if jobs else None
+            named = get_jobs_by_names_or_ids(jobs) if jobs else None
             if dry_run:
                 self.preview(named, force_run)
             else:
@@ -73,7 +73,7 @@ class Command(ConsoleCommand):
 
     def preview(self, jobs: list[Job] | None, force_run: bool) -> None:
         for line in dry_run.forecast_by_hand(jobs or []) if force_run else dry_run.forecast_by_schedule(jobs):
-            self.stdout.write(one_line(line))
+            self.stdout.write(to_one_line(line))
 
     def tick(self, jobs: list[Job] | None, force_run: bool, printer: TickPrinter) -> None:
         printer.print_start("cron", "one tick, then it waits for its runs.")
@@ -89,15 +89,15 @@ class Command(ConsoleCommand):
                 on_end=printer.print_ended_run,
             ) as runs:
                 try:
-                    all_claimed = self.one_tick(jobs, force_run, printer, serves=runs.worker_reports())
+                    all_claimed = self.run_one_tick(jobs, force_run, printer, serves=runs.worker_reports())
                 finally:
                     turn.release()
-                runs.wait_for_all()
-            wait_for_messages(shutdown, MESSAGES_SECONDS)
+                runs.wait_for_all_runs()
+            wait_for_messages(shutdown, MAX_MESSAGE_WAIT_SECONDS)
         if not all_claimed:
             raise CommandError("Not all of these jobs were claimed.")
 
-    def one_tick(
+    def run_one_tick(
         self, jobs: list[Job] | None, force_run: bool, printer: TickPrinter, *, serves: list[WorkerReport]
     ) -> bool:
         """Returns False if one of the jobs to be forced was refused."""
@@ -110,13 +110,13 @@ class Command(ConsoleCommand):
         if not jobs and not (sys.stdin and sys.stdin.isatty()):
             seconds = time.monotonic() - began
             record_single_pass("cron", clock + dt.timedelta(seconds=seconds), seconds, len(result.claimed))
-            FleetWatch(waits_first=False).raise_or_end_alarms()
+            FleetWatch(waits_before_first_alarm=False).raise_or_end_alarms()
         return True
 
     def claim(self, job: Job, printer: TickPrinter) -> bool:
         try:
             printer(tick_result.TickResult(claimed=[requests.run_now(job, command_actor("cron --force-run"))]))
         except ClaimRefused as refusal:
-            self.stderr.write(one_line(f"refused “{job.name}”: {refusal}"))
+            self.stderr.write(to_one_line(f"refused “{job.name}”: {refusal}"))
             return False
         return True

@@ -18,7 +18,7 @@ from chroniker.scheduler.loop import TickLoop
 from chroniker.scheduler.shutdown_signals import ShutdownSignals
 
 #: Seconds to wait at the end for messages about runs that are being sent.
-MESSAGES_SECONDS = 10.0
+MAX_MESSAGE_WAIT_SECONDS = 10.0
 
 
 class Command(ConsoleCommand):
@@ -68,4 +68,4 @@ class Command(ConsoleCommand):
             ) as runs,
         ):
             TickLoop(seconds, printer, kind="cronserver").serve(runs, signals)
-            wait_for_messages(signals, MESSAGES_SECONDS)
+            wait_for_messages(signals, MAX_MESSAGE_WAIT_SECONDS)

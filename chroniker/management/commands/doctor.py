@@ -5,7 +5,7 @@ from typing import Any
 
 from django.core.management.base import CommandError, CommandParser
 
-from chroniker.escaping import one_line
+from chroniker.escaping import to_one_line
 from chroniker.management.diagnosis import Finding, Level, run_checks
 from chroniker.management.terminal import ConsoleCommand
 
@@ -43,8 +43,8 @@ class Command(ConsoleCommand):
 
 
 def as_text(finding: Finding) -> str:
-    line = f"{finding.level.name:8} {finding.about}: {one_line(finding.text)}"
-    return f"{line}\n{' ' * 9}{one_line(finding.advice)}" if finding.advice else line
+    line = f"{finding.level.name:8} {finding.about}: {to_one_line(finding.text)}"
+    return f"{line}\n{' ' * 9}{to_one_line(finding.advice)}" if finding.advice else line
 
 
 def as_json(finding: Finding) -> str:

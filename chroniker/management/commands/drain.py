@@ -10,16 +10,16 @@ from django.db.models import QuerySet
 
 from chroniker.conf import settings
 from chroniker.eligibility import draining, pauses
-from chroniker.escaping import one_line
+from chroniker.escaping import to_one_line
 from chroniker.management.console import SYSTEM_CHECK_TAGS, describe_run, explain_database_errors, local_time_text
 from chroniker.management.terminal import ConsoleCommand
 from chroniker.models import Run
 from chroniker.models.audit import command_actor
-from chroniker.process.deferred_signals import SIGNALS
+from chroniker.process.deferred_signals import TERMINATION_SIGNALS
 from chroniker.scheduler import dispatch, requests
 
 #: Runs that are printed.
-MOST_PRINTED = 20
+MAX_PRINTED_RUNS = 20
 #: Seconds between two checks. Two in a row must find no run: a start may have begun just before the drain.
 POLL_SECONDS = 1.0
 
@@ -61,7 +61,7 @@ class Command(ConsoleCommand):
         what = "All jobs" if fleet else f"The host “{settings.hostname}”"
         done = "were resumed" if fleet else "claims and starts runs again"
         idle = "were not paused" if fleet else "was not draining"
-        self.stdout.write(one_line(f"{what} {done if ended else idle}."))
+        self.stdout.write(to_one_line(f"{what} {done if ended else idle}."))
         return 0
 
     def _drain(self, fleet: bool, timeout: float | None) -> int:
@@ -69,18 +69,18 @@ class Command(ConsoleCommand):
         by = command_actor("drain")
         if fleet:
             requests.pause(by, "manage.py drain --fleet")
-            self.stdout.write(one_line(pauses.global_pause()))
+            self.stdout.write(to_one_line(pauses.global_pause()))
         else:
             dispatch.stop_or_continue_consuming(requests.begin_drain(by), stop=True)
-            for host in draining.this_host_if_draining():
-                self.stdout.write(one_line(draining.drain_message(host)))
+            for host in draining.select_this_host_if_draining():
+                self.stdout.write(to_one_line(draining.drain_message(host)))
         runs = draining.open_runs_on_host("" if fleet else settings.hostname)
         self._wait(runs, timeout)
-        left = list(runs.all()[: MOST_PRINTED + 1])
-        for run in left[:MOST_PRINTED]:
+        left = list(runs.all()[: MAX_PRINTED_RUNS + 1])
+        for run in left[:MAX_PRINTED_RUNS]:
             state, since = "running" if run.started_at else "queued", local_time_text(run.started_at or run.claimed_at)
-            self.stdout.write(one_line(f"left: {describe_run(run)}, {state} since {since} ({run.pk})"))
-        if len(left) > MOST_PRINTED:
+            self.stdout.write(to_one_line(f"left: {describe_run(run)}, {state} since {since} ({run.pk})"))
+        if len(left) > MAX_PRINTED_RUNS:
             self.stdout.write("left: more runs; see manage.py jobs --state running queued")
         self.stdout.write("Runs are left." if left else "No run is left.")
         return len(left)
@@ -94,7 +94,7 @@ class Command(ConsoleCommand):
             nonlocal ended
             ended = True
 
-        before = {number: signal.signal(number, end) for number in SIGNALS}
+        before = {number: signal.signal(number, end) for number in TERMINATION_SIGNALS}
         until = float("inf") if timeout is None else time.monotonic() + timeout
         empty = 0
         try:

@@ -5,7 +5,7 @@ from typing import Any
 from django.core.management.base import CommandParser
 
 from chroniker.clock.database_clock import database_now
-from chroniker.importing.candidate import Candidate
+from chroniker.importing.candidate import ImportCandidate
 from chroniker.importing.django_chroniker.importer import import_jobs, import_logs, omission_notes
 from chroniker.importing.django_chroniker.jobs import ImportOptions
 from chroniker.importing.django_chroniker.source import DumpSource, Source, TableSource
@@ -42,7 +42,7 @@ class Command(ImportCommand):
             if not no_logs and not dry_run:
                 self.import_and_count_logs(source, found, options["verbosity"] if not options["json"] else 0)
 
-    def import_and_count_logs(self, source: Source, found: dict[int, Candidate], verbosity: int) -> None:
+    def import_and_count_logs(self, source: Source, found: dict[int, ImportCandidate], verbosity: int) -> None:
         runs = 0
         for candidate, number in import_logs(source, found):
             runs += number

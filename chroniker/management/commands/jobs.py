@@ -10,7 +10,7 @@ from django.db.models import QuerySet
 
 from chroniker.insights.job_status import Condition, JobStatus, fetch_job_status
 from chroniker.job_commands import hand_over
-from chroniker.management.console import SYSTEM_CHECK_TAGS, explain_database_errors, group_named, local_time_text
+from chroniker.management.console import SYSTEM_CHECK_TAGS, explain_database_errors, get_group_by_name, local_time_text
 from chroniker.management.table import table_lines
 from chroniker.management.terminal import ConsoleCommand
 from chroniker.models import Job
@@ -51,7 +51,7 @@ class Command(ConsoleCommand):
             if name is not None:
                 jobs = jobs.filter(name__icontains=name)
             if group is not None:
-                jobs = jobs.filter(group=group_named(group))
+                jobs = jobs.filter(group=get_group_by_name(group))
             if tag is not None:
                 jobs = jobs.filter(tags__name=tag.lower())
             found = (facts for facts in fetch_statuses(jobs) if not state or facts.condition in state)
@@ -103,7 +103,7 @@ def as_json(status: JobStatus) -> str:
             if lease and has_progress
             else None,
             "why": status.why,
-            "handed_over": hand_over.hands_work_over(job.command, job.args),
+            "handed_over": hand_over.is_work_handed_over(job.command, job.args),
         },
         ensure_ascii=False,
     )

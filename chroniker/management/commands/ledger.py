@@ -13,7 +13,7 @@ from chroniker.insights.ledger import Entry
 from chroniker.management.console import (
     SYSTEM_CHECK_TAGS,
     explain_database_errors,
-    job_named,
+    get_job_by_name_or_id,
     local_time_text,
     parse_moment,
     parse_row_limit,
@@ -53,7 +53,7 @@ class Command(ConsoleCommand):
         # Where the clock repeats an hour, "from" is its first occurrence and "until" the second.
         low, high = parse_moment(since, fold=0), parse_moment(until, fold=1)
         with explain_database_errors():
-            found = read_entries(job_named(job), low, high, limit)
+            found = read_entries(get_job_by_name_or_id(job), low, high, limit)
             if json:
                 for entry in found:
                     self.stdout.write(as_json(entry))
@@ -67,7 +67,7 @@ def read_entries(job: Job, low: dt.datetime | None, high: dt.datetime | None, li
     state = JobState.objects.filter(pk=job.pk).first() or JobState(job_id=job.pk)
     now, left = database_now(), limit or None
     while left is None or left > 0:
-        page = ledger.newest_entries(job, state, now, high, limit=min(left or TIMES_PER_QUERY, TIMES_PER_QUERY))
+        page = ledger.fetch_newest_entries(job, state, now, high, limit=min(left or TIMES_PER_QUERY, TIMES_PER_QUERY))
         for entry in page.entries:
             if low is not None and entry.instant < low:
                 return

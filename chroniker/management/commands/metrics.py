@@ -24,7 +24,7 @@ class Command(ConsoleCommand):
         parser.add_argument("--output", type=Path, metavar="FILE", help="write to this file, such as chroniker.prom")
 
     def handle(self, *, output: Path | None, **options: Any) -> None:
-        scrape.forget_cached_values()
+        scrape.clear_cached_metrics()
         with explain_database_errors():
             text = scrape.metrics_text()
         if output is None:

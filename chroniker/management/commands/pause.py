@@ -5,8 +5,8 @@ from typing import Any
 from django.core.management.base import CommandParser
 
 from chroniker.eligibility import pauses
-from chroniker.escaping import one_line
-from chroniker.management.console import SYSTEM_CHECK_TAGS, explain_database_errors, group_named
+from chroniker.escaping import to_one_line
+from chroniker.management.console import SYSTEM_CHECK_TAGS, explain_database_errors, get_group_by_name
 from chroniker.management.terminal import ConsoleCommand
 from chroniker.models.audit import command_actor
 from chroniker.scheduler import requests
@@ -25,7 +25,7 @@ class Command(ConsoleCommand):
 
     def handle(self, *, group: str | None, reason: str, **options: Any) -> None:
         with explain_database_errors():
-            found = group_named(group) if group is not None else None
+            found = get_group_by_name(group) if group is not None else None
             requests.pause(command_actor("pause"), reason, found)
-            pause = pauses.group_pauses([found.pk]).get(found.pk) if found else pauses.global_pause()
-        self.stdout.write(one_line(pause))
+            pause = pauses.read_group_pauses([found.pk]).get(found.pk) if found else pauses.global_pause()
+        self.stdout.write(to_one_line(pause))

@@ -6,8 +6,13 @@ from django.core.management.base import CommandError, CommandParser
 
 from chroniker.conf import settings
 from chroniker.eligibility import pauses
-from chroniker.escaping import one_line
-from chroniker.management.console import SYSTEM_CHECK_TAGS, explain_database_errors, group_named, jobs_named
+from chroniker.escaping import to_one_line
+from chroniker.management.console import (
+    SYSTEM_CHECK_TAGS,
+    explain_database_errors,
+    get_group_by_name,
+    get_jobs_by_names_or_ids,
+)
 from chroniker.management.terminal import ConsoleCommand
 from chroniker.models.audit import command_actor
 from chroniker.scheduler import requests
@@ -40,22 +45,22 @@ class Command(ConsoleCommand):
 
     def resume_jobs(self, names: list[str]) -> None:
         with explain_database_errors():
-            found = jobs_named(names)
+            found = get_jobs_by_names_or_ids(names)
             held = [requests.resume_job(job, command_actor("resume")) for job in found]
         for job, was_held in zip(found, held, strict=True):
             text = "resumed; it starts with the next tick if it is due." if was_held else "was not held."
-            self.stdout.write(f"“{one_line(job.name)}”: {text}")
+            self.stdout.write(f"“{to_one_line(job.name)}”: {text}")
         if not all(held):
             raise SystemExit(1)
 
     def end_pause(self, group: str | None) -> None:
         with explain_database_errors():
-            found = group_named(group) if group is not None else None
+            found = get_group_by_name(group) if group is not None else None
             lifted = requests.resume(command_actor("resume"), found)
-            left = [str(pause) for pause in pauses.group_pauses().values()]
+            left = [str(pause) for pause in pauses.read_group_pauses().values()]
         self.stdout.write("Resumed; due jobs start with the next tick." if lifted else "It was not paused.")
         for pause in left:
-            self.stdout.write(one_line(pause))
+            self.stdout.write(to_one_line(pause))
         if settings.paused:
             raise CommandError(
                 "The setting CHRONIKER_PAUSED still pauses all jobs. Change it and restart the processes that tick."

@@ -4,12 +4,12 @@ from typing import Any
 
 from django.core.management.base import CommandParser
 
-from chroniker.escaping import one_line
+from chroniker.escaping import to_one_line
 from chroniker.management.console import (
     SYSTEM_CHECK_TAGS,
     explain_database_errors,
-    job_named,
-    jobs_named,
+    get_job_by_name_or_id,
+    get_jobs_by_names_or_ids,
     local_time_text,
 )
 from chroniker.management.table import table_lines
@@ -45,11 +45,13 @@ class Command(ConsoleCommand):
                 return
             by = command_actor("retries")
             done = [
-                self.print_change(each, requests.cancel_retry(job_named(each), by), "cancelled", NO_RETRY)
+                self.print_change(each, requests.cancel_retry(get_job_by_name_or_id(each), by), "cancelled", NO_RETRY)
                 for each in cancel
             ]
             done += [
-                self.print_change(each, requests.make_retry_due_now(job_named(each), by), "due now", NO_WAITING_RETRY)
+                self.print_change(
+                    each, requests.make_retry_due_now(get_job_by_name_or_id(each), by), "due now", NO_WAITING_RETRY
+                )
                 for each in now
             ]
         if not all(done):
@@ -57,18 +59,18 @@ class Command(ConsoleCommand):
 
     def print_change(self, name: str, is_changed: bool, change: str, missing: str) -> bool:
         if is_changed:
-            self.stdout.write(f"“{one_line(name)}”: its retry is {change}.")
+            self.stdout.write(f"“{to_one_line(name)}”: its retry is {change}.")
         else:
-            self.stderr.write(f"“{one_line(name)}” has {missing}.")
+            self.stderr.write(f"“{to_one_line(name)}” has {missing}.")
         return is_changed
 
     def write_list(self, names: list[str]) -> None:
         states = JobState.objects.filter(retry_at__isnull=False).select_related("job").order_by("retry_at")
         if names:
-            states = states.filter(job__in=jobs_named(names))
+            states = states.filter(job__in=get_jobs_by_names_or_ids(names))
         rows = [
             (
-                one_line(state.job.name),
+                to_one_line(state.job.name),
                 local_time_text(state.retry_at),
                 f"{state.retry_attempt + 1} of {max(state.job.max_retries, state.retry_attempt) + 1}",
                 str(Status(state.retry_status).label) if state.retry_status else "-",

@@ -7,12 +7,12 @@ from typing import Any
 from django.core.management.base import CommandError, CommandParser
 
 from chroniker.clock.database_clock import database_now
-from chroniker.escaping import one_line
+from chroniker.escaping import to_one_line
 from chroniker.exceptions import ClaimRefused, CommandRefused, ExecutorError
-from chroniker.executors import HostedExecutor, executors
-from chroniker.insights.planned_start import planned_start_by_hand
-from chroniker.management.console import SYSTEM_CHECK_TAGS, explain_database_errors, job_named, parse_moment
-from chroniker.management.follow_run import Follower
+from chroniker.executors import InProcessExecutor, executors
+from chroniker.insights.planned_start import plan_manual_start
+from chroniker.management.console import SYSTEM_CHECK_TAGS, explain_database_errors, get_job_by_name_or_id, parse_moment
+from chroniker.management.follow_run import RunFollower
 from chroniker.management.terminal import ConsoleCommand
 from chroniker.models import EVERY_HOST, Job
 from chroniker.models.audit import command_actor
@@ -68,20 +68,20 @@ class Command(ConsoleCommand):
         asked = parse_moment(instant)
         with explain_database_errors():
             if only_print:
-                return self.print_start(job_named(job), line, asked)
-            status = self.run(job_named(job), wait, line, asked)
+                return self.print_start(get_job_by_name_or_id(job), line, asked)
+            status = self.run(get_job_by_name_or_id(job), wait, line, asked)
         if status:
             raise SystemExit(status)
 
     def print_start(self, job: Job, args: str | None, instant: dt.datetime | None) -> None:
         """One line for the command, and one for each variable."""
         try:
-            start = planned_start_by_hand(job, database_now(), args, instant)
+            start = plan_manual_start(job, database_now(), args, instant)
         except CommandRefused as refusal:
-            raise CommandError(f"“{one_line(job.name)}” would not start. {one_line(refusal)}") from refusal
-        self.stdout.write(one_line(shlex.join(start.argv if job.raw_command else ("manage.py", *start.argv))))
+            raise CommandError(f"“{to_one_line(job.name)}” would not start. {to_one_line(refusal)}") from refusal
+        self.stdout.write(to_one_line(shlex.join(start.argv if job.raw_command else ("manage.py", *start.argv))))
         for name, value in sorted({**start.environment, **start.variables}.items()):
-            self.stdout.write(one_line(f"{name}={value}"))
+            self.stdout.write(to_one_line(f"{name}={value}"))
 
     def run(self, job: Job, wait: bool, args: str | None, instant: dt.datetime | None) -> int:
         try:
@@ -92,12 +92,14 @@ class Command(ConsoleCommand):
             ):
                 run = requests.run_now(job, command_actor("run_job"), args, instant)
                 everywhere = run.required_host == EVERY_HOST
-                here = isinstance(executor, HostedExecutor) and (everywhere or bool(executor.for_here([run])))
-                follower = Follower(run.pk, self.stdout, self.stderr)
+                here = isinstance(executor, InProcessExecutor) and (
+                    everywhere or bool(executor.runs_for_this_host([run]))
+                )
+                follower = RunFollower(run.pk, self.stdout, self.stderr)
                 if here or (wait and follower.was_dispatched()):
                     follower.follow(runs, shutdown, here=here)
                 if wait and everywhere:  # this host has finished, others perhaps not
                     follower.follow(runs, shutdown, here=False)
-            return follower.conclude(waited=wait or (here and not everywhere))
+            return follower.print_result(waited=wait or (here and not everywhere))
         except (ClaimRefused, ExecutorError) as refusal:
-            raise CommandError(f"“{one_line(job.name)}” was not run. {one_line(refusal)}") from refusal
+            raise CommandError(f"“{to_one_line(job.name)}” was not run. {to_one_line(refusal)}") from refusal

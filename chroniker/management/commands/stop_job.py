@@ -5,8 +5,13 @@ from uuid import UUID
 
 from django.core.management.base import CommandError, CommandParser
 
-from chroniker.escaping import one_line
-from chroniker.management.console import SYSTEM_CHECK_TAGS, explain_database_errors, jobs_named, local_time_text
+from chroniker.escaping import to_one_line
+from chroniker.management.console import (
+    SYSTEM_CHECK_TAGS,
+    explain_database_errors,
+    get_jobs_by_names_or_ids,
+    local_time_text,
+)
 from chroniker.management.terminal import ConsoleCommand
 from chroniker.models import EVERY_HOST, OPEN, Job, Lease, Run, Status
 from chroniker.models.audit import command_actor
@@ -29,7 +34,7 @@ class Command(ConsoleCommand):
         if not jobs and not run:
             raise CommandError("Give NAME-OR-ID of a job, or --run ID.")
         with explain_database_errors():
-            named, runs = jobs_named(jobs), [find_run(text) for text in run]
+            named, runs = get_jobs_by_names_or_ids(jobs), [find_run(text) for text in run]
             stopped = [self.stop_job(job) for job in named] + [self.stop_run(each) for each in runs]
         if not all(stopped):
             raise SystemExit(1)
@@ -37,7 +42,7 @@ class Command(ConsoleCommand):
     def stop_job(self, job: Job) -> bool:
         lease = Lease.objects.filter(job=job, slot="").select_related("run__job").first()
         if lease is None:
-            self.stderr.write(f"“{one_line(job.name)}” is not running.")
+            self.stderr.write(f"“{to_one_line(job.name)}” is not running.")
             return False
         return self.stop_run(lease.run)
 
@@ -54,10 +59,10 @@ class Command(ConsoleCommand):
         elif since is not None:
             self.stdout.write(
                 f"{_run_name(run)} has been stopping since {local_time_text(since)}; "
-                f"requested by {one_line(run.stop_requester)}."
+                f"requested by {to_one_line(run.stop_requester)}."
             )
         else:
-            where = "every host" if run.required_host == EVERY_HOST else one_line(run.host)
+            where = "every host" if run.required_host == EVERY_HOST else to_one_line(run.host)
             self.stdout.write(f"{_run_name(run)} runs on {where}; a stop was requested.")
         return True
 
@@ -75,7 +80,7 @@ def find_run(text: str) -> Run:
 
 
 def _run_name(run: Run) -> str:
-    return f"Run {run.token} of “{one_line(run.job.name)}”"
+    return f"Run {run.token} of “{to_one_line(run.job.name)}”"
 
 
 def _ended_message(run: Run) -> str:

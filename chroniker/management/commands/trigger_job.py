@@ -6,9 +6,9 @@ from typing import Any
 
 from django.core.management.base import CommandError, CommandParser
 
-from chroniker.escaping import one_line
+from chroniker.escaping import to_one_line
 from chroniker.exceptions import EventRefused
-from chroniker.management.console import SYSTEM_CHECK_TAGS, explain_database_errors, job_named, parse_moment
+from chroniker.management.console import SYSTEM_CHECK_TAGS, explain_database_errors, get_job_by_name_or_id, parse_moment
 from chroniker.management.terminal import ConsoleCommand
 from chroniker.models import Activation, Job
 from chroniker.models.audit import command_actor
@@ -44,21 +44,21 @@ class Command(ConsoleCommand):
     def handle(self, *, job: str, key: str | None, instant: str | None, **options: Any) -> None:
         scheduled_for = parse_moment(instant)
         with explain_database_errors():
-            found = job_named(job)
+            found = get_job_by_name_or_id(job)
             self.report(found, self.request(found, key, scheduled_for))
 
     def request(self, job: Job, key: str | None, instant: dt.datetime | None) -> Activation:
         try:
             return events.trigger(job, key, instant, self.words, command_actor("trigger_job"))
         except EventRefused as refusal:
-            raise CommandError(f"“{one_line(job.name)}” was not requested. {one_line(refusal)}") from refusal
+            raise CommandError(f"“{to_one_line(job.name)}” was not requested. {to_one_line(refusal)}") from refusal
 
     def report(self, job: Job, activation: Activation) -> None:
         activation.refresh_from_db()  # the run may have been claimed at the commit
-        name = one_line(job.name)
+        name = to_one_line(job.name)
         if activation.run is not None:
             self.stdout.write(f"“{name}” was requested; its run is {activation.run}.")
         elif activation.ended_at is None:
             self.stdout.write(f"“{name}” was requested; it runs as soon as it may.")
         else:
-            raise CommandError(f"“{name}” does not run. {one_line(activation.reason)}")
+            raise CommandError(f"“{name}” does not run. {to_one_line(activation.reason)}")

@@ -10,10 +10,10 @@ from collections.abc import Callable, Iterator
 
 from django.db import Error, connections
 
-from chroniker.escaping import one_line
+from chroniker.escaping import to_one_line
 from chroniker.management.diagnosis import installation, messages, scheduling
 from chroniker.management.diagnosis.finding import Finding, Findings, Level
-from chroniker.scheduler.database_errors import MIGRATE, missing_migrations_text
+from chroniker.scheduler.database_errors import MIGRATE_HINT, missing_migrations_text
 
 __all__ = ["Finding", "Level", "run_checks"]
 
@@ -50,9 +50,9 @@ def run_checks(time_limit: float) -> Iterator[Finding]:
 
 
 def _finding_of_exception(about: str, error: Exception) -> Finding:
-    text = f"{type(error).__name__}: {one_line(str(error).strip())}"
+    text = f"{type(error).__name__}: {to_one_line(str(error).strip())}"
     if missing := missing_migrations_text(error):
-        return Finding(Level.ERROR, about, f"{missing} {text}", MIGRATE)
+        return Finding(Level.ERROR, about, f"{missing} {text}", MIGRATE_HINT)
     if "unsupported startup parameter" in text:
         advice = "PgBouncer refuses this parameter. Remove it from OPTIONS in DATABASES; set such limits on the server."
     elif isinstance(error, Error):

@@ -30,7 +30,7 @@ class Finding:
 Findings = Iterator[tuple[Level, str, str]]
 
 
-def findings_of_messages(messages: Iterable[CheckMessage], prefix: str = "") -> Findings:
+def findings_from_messages(messages: Iterable[CheckMessage], prefix: str = "") -> Findings:
     """System check messages as findings, without those in ``SILENCED_SYSTEM_CHECKS``."""
     for message in messages:
         if not message.is_silenced():

@@ -15,9 +15,9 @@ from chroniker.clock.database_clock import database_now
 from chroniker.conf import settings
 from chroniker.executors import executors as configured
 from chroniker.management.console import local_time_text
-from chroniker.management.diagnosis.finding import Findings, Level, findings_of_messages
+from chroniker.management.diagnosis.finding import Findings, Level, findings_from_messages
 from chroniker.models import Host, Job
-from chroniker.scheduler.database_errors import APPS, MIGRATE
+from chroniker.scheduler.database_errors import APPS_WITH_TABLES, MIGRATE_HINT
 
 
 def diagnose_database() -> Findings:
@@ -26,32 +26,34 @@ def diagnose_database() -> Findings:
         Host.objects.filter(pk=-1).update(last_seen=now)  # matches no row; a read-only database refuses it nevertheless
     vendor = connections[settings.database].vendor
     yield Level.OK, f"{vendor} answers and is writable; its clock is {local_time_text(now)}.", ""
-    yield from findings_of_messages(check_databases())
+    yield from findings_from_messages(check_databases())
 
 
 def diagnose_migrations() -> Findings:
-    if wrong := list(findings_of_messages(check_migrations(databases=[settings.database]))):
+    if wrong := list(findings_from_messages(check_migrations(databases=[settings.database]))):
         yield from wrong
         return
     executor = MigrationExecutor(connections[settings.database])
-    leaves = [node for node in executor.loader.graph.leaf_nodes() if node[0] in APPS]
+    leaves = [node for node in executor.loader.graph.leaf_nodes() if node[0] in APPS_WITH_TABLES]
     plan = [migration for migration, _backwards in executor.migration_plan(leaves)]
-    missing = [f"{migration.app_label}.{migration.name}" for migration in plan if migration.app_label in APPS]
+    missing = [
+        f"{migration.app_label}.{migration.name}" for migration in plan if migration.app_label in APPS_WITH_TABLES
+    ]
     if missing:
-        yield Level.ERROR, f"Not applied: {', '.join(missing)}.", MIGRATE
+        yield Level.ERROR, f"Not applied: {', '.join(missing)}.", MIGRATE_HINT
     else:
         yield Level.OK, "All are applied.", ""
 
 
 def diagnose_runtime_directory() -> Findings:
-    found = list(findings_of_messages(check_runtime_dir()))
+    found = list(findings_from_messages(check_runtime_dir()))
     yield from found
     if not found:
         yield Level.OK, f"{settings.runtime_dir} is usable.", ""
 
 
 def diagnose_this_host() -> Findings:
-    found = list(findings_of_messages(check_host()))
+    found = list(findings_from_messages(check_host()))
     yield from found
     if not found:
         yield Level.OK, "The kernel can guard runs, and commands can start warm.", ""
@@ -59,7 +61,7 @@ def diagnose_this_host() -> Findings:
 
 def diagnose_executors() -> Findings:
     messages = check_executors()
-    yield from findings_of_messages(messages)
+    yield from findings_from_messages(messages)
     if any(message.level >= ERROR for message in messages):
         return
     used: dict[str, set[str]] = {"default": set()}
@@ -67,7 +69,7 @@ def diagnose_executors() -> Findings:
     for alias, queue in pairs.distinct():
         used.setdefault(alias, set()).add(queue)
     for alias, queues in sorted(used.items()):
-        wrong = list(findings_of_messages(configured[alias].diagnose(queues or {""}), f"“{alias}”: "))
+        wrong = list(findings_from_messages(configured[alias].diagnose(queues or {""}), f"“{alias}”: "))
         yield from wrong
         if not wrong:
             yield Level.OK, f"“{alias}” can take runs.", ""

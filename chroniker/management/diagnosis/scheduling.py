@@ -16,7 +16,7 @@ from chroniker.insights import health as figures_of_health
 from chroniker.insights import health_facts
 from chroniker.insights import reliability as figures
 from chroniker.management.console import local_time_text
-from chroniker.management.diagnosis.finding import MAX_NAMED, Findings, Level, findings_of_messages, join_first_names
+from chroniker.management.diagnosis.finding import MAX_NAMED, Findings, Level, findings_from_messages, join_first_names
 from chroniker.models import Host, HostService, Job, JobState, Lease, Run, Status, Ticker
 
 #: Hosts that have been silent for longer are not reported.
@@ -38,7 +38,7 @@ def diagnose_pauses() -> Findings:
         )
     elif everything:
         yield Level.WARNING, str(everything), advice
-    groups = list(active_pauses.group_pauses().values())
+    groups = list(active_pauses.read_group_pauses().values())
     for pause in groups[:MAX_NAMED]:
         yield Level.WARNING, str(pause), f"Run manage.py resume --group '{pause.group}' when the work is done."
     if not everything and not groups:
@@ -53,7 +53,7 @@ def diagnose_hosts() -> Findings:
         yield _no_live_host_finding(known)
     else:
         yield Level.OK, f"{len(live)} alive: {join_first_names([host.name for host in live])}.", ""
-        left = _hosts_shut_down()
+        left = _names_of_shut_down_hosts()
         for host in [host for host in known[len(live) :] if host.name not in left][:MAX_NAMED]:
             text = f"“{host.name}” has been silent since {local_time_text(host.last_seen)}."
             yield Level.WARNING, text, "Start its processes again; ignore this if the host was taken out of service."
@@ -63,12 +63,12 @@ def diagnose_hosts() -> Findings:
     for text in draining.drain_messages()[:MAX_NAMED]:
         yield Level.WARNING, text, "Shut it down, start its processes again, or run manage.py drain --undo there."
     for host in live:
-        if abs(host.clock_skew_seconds or 0) > host_list.SKEW_SECONDS:
+        if abs(host.clock_skew_seconds or 0) > host_list.CLOCK_SKEW_WARNING_SECONDS:
             text = f"The clock of “{host.name}” is {host.clock_skew_seconds:+.1f} s off the database's."
             yield Level.WARNING, text, "Synchronize it with NTP. Jobs are on time, but times in its logs are wrong."
 
 
-def _hosts_shut_down() -> set[str]:
+def _names_of_shut_down_hosts() -> set[str]:
     """Names of hosts on which all workers have shut down, or, where none worked, all processes that ticked."""
     workers = HostService.objects.values_list("host__name", flat=True)
     tickers = Ticker.objects.values_list("host", flat=True)
@@ -86,7 +86,7 @@ def _no_live_host_finding(known: list[Host]) -> tuple[Level, str, str]:
 def diagnose_health() -> Findings:
     """The tick and late messages, as the pages show them. The check of an executor asks its workers."""
     now = database_now()
-    facts = health_facts.read_facts(now)
+    facts = health_facts.read_health_facts(now)
     tick, mails = figures_of_health.tick_health(facts, now), figures_of_health.message_health(facts, now)
     levels = {"warn": Level.WARNING, "bad": Level.ERROR}
     all_drain = figures_of_health.draining_host_if_all_drain(facts, now) is not None
@@ -116,7 +116,7 @@ def diagnose_backlog() -> Findings:
     if not oldest:
         yield Level.OK, "No job is overdue.", ""
         return
-    level = Level.ERROR if now - oldest > figures_of_health.VERY_LATE else Level.WARNING
+    level = Level.ERROR if now - oldest > figures_of_health.VERY_LATE_AFTER else Level.WARNING
     advice = "Start celery beat or cronserver; if they run (see “hosts”), read their log, and start more of them. "
     advice += "If a host has vanished, end the database sessions that are idle in a transaction: they lock jobs."
     yield level, f"Jobs that are due and not claimed: {count}, the oldest since {local_time_text(oldest)}.", advice
@@ -146,7 +146,10 @@ def diagnose_jobs() -> Findings:
         yield Level.WARNING, f"Scheduling of “{name}” is suspended: {error}", "Fix its schedule and save the job."
     if len(found) > MAX_NAMED:
         yield Level.WARNING, "Scheduling of more jobs is suspended.", "Run: manage.py jobs --state schedule_error"
-    messages = [*findings_of_messages(check_jobs(databases=[settings.database])), *_diagnose_jobs_that_keep_all_runs()]
+    messages = [
+        *findings_from_messages(check_jobs(databases=[settings.database])),
+        *_diagnose_jobs_that_keep_all_runs(),
+    ]
     yield from messages
     if not found and not messages:
         yield Level.OK, f"{Job.objects.filter(enabled=True).count()} are enabled; none is known to be broken.", ""

@@ -13,9 +13,9 @@ from chroniker.outbox.checked_request import HttpRequest
 from chroniker.outbox.kinds.endpoint import Endpoint, json_request
 from chroniker.outbox.notice import TEST, Notice
 
-LONGEST_SLUG = 50
+MAX_SLUG_LENGTH = 50
 #: The body of a ping: healthchecks.io keeps 100 KB.
-LONGEST_BODY = 50_000
+MAX_BODY_BYTES = 50_000
 
 
 def ping_request(notice: Notice, endpoint: Endpoint) -> HttpRequest:
@@ -28,7 +28,7 @@ def ping_request(notice: Notice, endpoint: Endpoint) -> HttpRequest:
     url = parts._replace(path=path or "/", query="&".join(queries), fragment="").geturl()
     body = "\n".join(filter(None, [notice.text, endpoint.output]))
     return HttpRequest(
-        url, body.encode(errors="replace")[-LONGEST_BODY:], {"Content-Type": "text/plain; charset=utf-8"}
+        url, body.encode(errors="replace")[-MAX_BODY_BYTES:], {"Content-Type": "text/plain; charset=utf-8"}
     )
 
 
@@ -69,4 +69,4 @@ def slug_of_name(name: str) -> str:
     """The name in ASCII letters, digits and hyphens. A longer one is cut and gets six digits of its digest."""
     digest = hashlib.sha256(name.encode(errors="replace")).hexdigest()[:6]
     short = slugify(name) or f"job-{digest}"
-    return short if len(short) <= LONGEST_SLUG else f"{short[: LONGEST_SLUG - 7].rstrip('-')}-{digest}"
+    return short if len(short) <= MAX_SLUG_LENGTH else f"{short[: MAX_SLUG_LENGTH - 7].rstrip('-')}-{digest}"

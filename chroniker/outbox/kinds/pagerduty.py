@@ -9,20 +9,20 @@ from chroniker.outbox.checked_request import HttpRequest
 from chroniker.outbox.kinds.endpoint import Endpoint, json_request
 from chroniker.outbox.notice import Notice
 
-LONGEST_SUMMARY, LONGEST_KEY = 1024, 255
+MAX_SUMMARY_LENGTH, MAX_KEY_LENGTH = 1024, 255
 
 
 def pagerduty_request(notice: Notice, endpoint: Endpoint) -> HttpRequest:
     """``trigger`` opens an incident; ``resolve`` with the same key closes it."""
     event: dict[str, Any] = {
         "routing_key": endpoint.secret,
-        "event_action": "resolve" if notice.is_end else "trigger",
-        "dedup_key": f"chroniker/{endpoint.site}/{notice.subject}"[:LONGEST_KEY],
+        "event_action": "resolve" if notice.is_recovery else "trigger",
+        "dedup_key": f"chroniker/{endpoint.site}/{notice.subject}"[:MAX_KEY_LENGTH],
     }
-    if not notice.is_end:
+    if not notice.is_recovery:
         details = {"event": notice.event, "text": notice.text, "owner": notice.owner}
         event["payload"] = {
-            "summary": notice.title[:LONGEST_SUMMARY],
+            "summary": notice.title[:MAX_SUMMARY_LENGTH],
             "source": endpoint.site or "chroniker",
             "severity": notice.severity,
             "component": notice.job or "scheduler",

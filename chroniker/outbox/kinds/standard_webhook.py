@@ -8,8 +8,8 @@ import hmac
 import json
 import time
 
-from chroniker.exceptions import Undeliverable
-from chroniker.models.channel_target import signing_key
+from chroniker.exceptions import MessageUndeliverable
+from chroniker.models.channel_target import decode_signing_key
 from chroniker.outbox.checked_request import HttpRequest
 from chroniker.outbox.kinds.endpoint import Endpoint
 from chroniker.outbox.notice import Notice
@@ -19,9 +19,9 @@ def webhook_request(notice: Notice, endpoint: Endpoint) -> HttpRequest:
     body = json.dumps(notice.body, separators=(",", ":")).encode()
     headers = {"Content-Type": "application/json", "webhook-id": notice.message_id}
     if endpoint.secret:
-        key = signing_key(endpoint.secret)
+        key = decode_signing_key(endpoint.secret)
         if key is None:
-            raise Undeliverable("The secret has no base64 after “whsec_”.")
+            raise MessageUndeliverable("The secret has no base64 after “whsec_”.")
         headers |= signature_headers(key, notice.message_id, int(time.time()), body)
     return HttpRequest(endpoint.target, body, headers)
 

@@ -9,11 +9,11 @@ from chroniker.importing import Outcome, save_candidates
 from chroniker.management.importing import ImportCommand, explain_refusals
 from chroniker_celery.importing import jobs, settings_entries
 from chroniker_celery.importing.beat_tables import read_dump_file, read_tables
-from chroniker_celery.importing.celery_app import load_app, load_tasks, project_app
+from chroniker_celery.importing.celery_app import import_celery_app, load_tasks, project_app
 from chroniker_celery.importing.jobs import ImportOptions
 
-AFTER_TABLES = "Now disable these tasks there, or stop that beat. Until then it sends them, too."
-AFTER_ENTRIES = (
+ADVICE_AFTER_TABLE_IMPORT = "Now disable these tasks there, or stop that beat. Until then it sends them, too."
+ADVICE_AFTER_ENTRY_IMPORT = (
     "Now delete these entries from the settings. Until then, only a beat with chroniker_celery.beat:Scheduler passes "
     "them over; Celery's own beat sends them, too."
 )
@@ -42,14 +42,14 @@ class Command(ImportCommand):
         if file and schedule is not None:
             raise CommandError("Give a FILE or --schedule, not both.")
         with explain_refusals():
-            app = load_app(schedule) if schedule else project_app()
+            app = import_celery_app(schedule) if schedule else project_app()
             load_tasks(app)
             import_options = ImportOptions(database_now(), set(app.tasks), options["send"])
             if schedule is None:
-                found = jobs.make_candidates(read_dump_file(file) if file else read_tables(), import_options)
+                found = jobs.make_import_candidates(read_dump_file(file) if file else read_tables(), import_options)
             else:
-                found = settings_entries.make_candidates(app, import_options)
+                found = settings_entries.make_import_candidates(app, import_options)
             save_candidates(found, by=self.actor, dry_run=options["dry_run"], disabled=options["disabled"])
         self.write_report(found, import_options.now, options["json"])
         if any(each.outcome is Outcome.IMPORTED and each.job.enabled for each in found) and not options["json"]:
-            self.write_lines([AFTER_TABLES if schedule is None else AFTER_ENTRIES])
+            self.write_lines([ADVICE_AFTER_TABLE_IMPORT if schedule is None else ADVICE_AFTER_ENTRY_IMPORT])

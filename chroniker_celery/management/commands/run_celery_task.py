@@ -34,7 +34,7 @@ class Command(ConsoleCommand):
         load_tasks(app)
         if name not in app.tasks:
             raise CommandError(task_call.unknown_task_message(app, name))
-        if refusal := task_call.signature_problem(app.tasks[name], args, kwargs):
+        if refusal := task_call.find_signature_problem(app.tasks[name], args, kwargs):
             raise CommandError(refusal)
         if text := task_run.run_task(app.tasks[name], args, kwargs, retry_inline=options["retry_inline"]):
             self.stdout.write(text)

@@ -194,7 +194,7 @@ def _create(shop_job: ShopJob, group: Group, calendar: Calendar | None) -> None:
         setattr(job, name, value)
     job.full_clean()
     job.save()
-    job.tags.set(Tag.objects.ensure(TAGS.get(shop_job.group, ())))
+    job.tags.set(Tag.objects.get_or_create_tags(TAGS.get(shop_job.group, ())))
     if unchecked:
         Job.objects.filter(pk=job.pk).update(**unchecked)
 

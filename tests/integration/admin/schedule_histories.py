@@ -11,7 +11,7 @@ from django.urls import reverse
 
 from chroniker.clock.database_clock import database_now
 from chroniker.models import Job, JobState, Run, Status, Trigger
-from chroniker.schedule import next_after
+from chroniker.schedule import next_instant_after
 from tests.support.factories import a_booked_job
 
 MINUTE = dt.timedelta(minutes=1)
@@ -50,6 +50,9 @@ def a_history(*ends: Status, step: int = 5, **fields: Any) -> tuple[Job, dt.date
             claimed_at=instant, started_at=instant + dt.timedelta(seconds=3) if ran else None, host="worker-1",
             finished_at=instant + dt.timedelta(seconds=9), code="" if ran else "OVERLAP",
         )  # fmt: skip
-        following = {"next_instant": next_after(job.spec, instant), "next_run": next_after(job.spec, instant)}
+        following = {
+            "next_instant": next_instant_after(job.spec, instant),
+            "next_run": next_instant_after(job.spec, instant),
+        }
         JobState.objects.filter(pk=job.pk).update(last_token=token, covered_until=instant, **following)
     return job, since

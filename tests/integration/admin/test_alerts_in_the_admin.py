@@ -11,9 +11,9 @@ from django.test import Client
 
 from chroniker.clock.database_clock import database_now
 from chroniker.insights import health_facts
-from chroniker.insights.attention import count_attention_items, fetch_attention
+from chroniker.insights.attention import count_attention_items, fetch_attention_items
 from chroniker.models import Alert, AlertKind, AlertMute, Group, Job, JobState, Outbox
-from chroniker.models.alert import scope_of
+from chroniker.models.alert import alert_scope_of_job
 from chroniker.wording.formats import short_time
 from tests.support.admin_pages import fields
 from tests.support.factories import a_booked_job, state_of
@@ -28,7 +28,7 @@ def an_alert(job: Job, kind: AlertKind = AlertKind.LATE, **values: Any) -> Alert
     args = {"instant": "2026-11-28T03:00:00+00:00", "until": "2026-11-28T03:05:00+00:00", "why": "It waits."}
     JobState.objects.filter(pk=job.pk).update(alerts_open=kind.bit)
     made = {"key": "x", "raised_at": now, "reported_at": now, "args": args, **values}
-    return Alert.objects.create(scope=scope_of(job.pk), job=job, kind=kind, **made)
+    return Alert.objects.create(scope=alert_scope_of_job(job.pk), job=job, kind=kind, **made)
 
 
 def page(client: Client, url: str) -> str:
@@ -147,8 +147,8 @@ def test_open_alerts_need_attention(admin_client: Client) -> None:
     now = database_now()
     started = (now - dt.timedelta(days=300)).replace(hour=3, minute=0, second=0, microsecond=0)
     an_alert(job, AlertKind.SLOW, args={"token": 7, "started": started.isoformat(), "limit": 60})
-    health_facts.forget_cached_facts()
-    assert [item.kind for item in fetch_attention(now).items if item.job == job] == ["alert_slow"]
+    health_facts.clear_cached_health_facts()
+    assert [item.kind for item in fetch_attention_items(now).items if item.job == job] == ["alert_slow"]
     assert count_attention_items(now) >= 1
     shown = page(admin_client, "/admin/chroniker/job/now/")
     text = f"Run 7, started {short_time(started, now)}, takes longer than 1 min."

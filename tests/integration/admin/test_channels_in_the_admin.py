@@ -10,7 +10,7 @@ from django.contrib.auth.models import Permission, User
 from django.db.models import Value
 from django.test import Client, override_settings
 
-from chroniker.admin.channels.channel_form import EVENT_WORDS
+from chroniker.admin.channels.channel_form import EVENT_LABELS_BY_GROUP
 from chroniker.models import Channel, ChannelKind, FailingChannel, Group, Job
 from chroniker.models.message_events import ALL_EVENTS
 from tests.support.channels import LOCAL, a_channel
@@ -196,7 +196,7 @@ def test_a_job_and_a_group_choose_channels_on_their_forms(admin: Client) -> None
 
 
 def test_each_event_has_words_in_the_form() -> None:
-    assert {event for _title, words in EVENT_WORDS for event in words} == set(ALL_EVENTS)
+    assert {event for _title, words in EVENT_LABELS_BY_GROUP for event in words} == set(ALL_EVENTS)
 
 
 @pytest.mark.parametrize(

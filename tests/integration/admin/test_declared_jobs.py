@@ -123,7 +123,9 @@ def test_a_job_that_is_declared_during_the_confirmation_is_not_deleted(
     from chroniker.admin.jobs import deletion
 
     job = declared(shop)
-    monkeypatch.setattr(deletion, "deletion_consequences", lambda jobs: ([], {}, []))  # as it was a moment earlier
+    monkeypatch.setattr(
+        deletion, "fetch_deletion_consequences", lambda jobs: ([], {}, [])
+    )  # as it was a moment earlier
     response = admin.post(reverse("admin:chroniker_job_delete", args=[job.pk]), {"post": "yes"})
     [shown] = [str(message) for message in get_messages(response.wsgi_request)]
     assert "declared in code and would be created again: “night”" in shown

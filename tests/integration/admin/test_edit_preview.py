@@ -116,7 +116,7 @@ def test_saving_skips_what_the_preview_says(admin: Client) -> None:
     form = open_form(admin, job) | {"cron": "0 3 * * *"}
     (shown,) = [text for _tone, text, _why in effects(preview(admin, job, cron="0 3 * * *")) if "skipped" in text]
     admin.post(url(job), form)
-    lifecycle.book_jobs([job.pk], database_now())
+    lifecycle.book_next_instants([job.pk], database_now())
     skipped = Run.objects.get(job=job, status=Status.SKIPPED)
     assert skipped.scheduled_for is not None and f"{skipped.scheduled_for:%H:%M:%S} …" in shown
     assert skipped.reason == "The schedule was changed."

@@ -21,7 +21,7 @@ LISTS = {
 
 @pytest.mark.parametrize("name", LISTS)
 def test_an_empty_list_shows_how_to_add_rows(admin: Client, name: str) -> None:
-    health_facts.forget_cached_facts()
+    health_facts.clear_cached_health_facts()
     assert LISTS[name] in admin.get(f"/admin/chroniker/{name}/").content.decode()
 
 

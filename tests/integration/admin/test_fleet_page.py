@@ -34,7 +34,7 @@ def a_ticker(*, ago: float = 1, period: float = 5) -> Ticker:
 
 def shown(client: Client) -> str:
     """The page, with the health as it is now."""
-    health_facts.forget_cached_facts()
+    health_facts.clear_cached_health_facts()
     response = client.get(FLEET)
     assert response.status_code == 200
     return response.content.decode()
@@ -102,9 +102,9 @@ def test_an_unknown_fleet_is_not_shown_as_an_empty_one(admin: Client, monkeypatc
         raise OperationalError("no answer")
 
     a_worker("app-1")
-    monkeypatch.setattr(health_facts, "read_facts", broken)
+    monkeypatch.setattr(health_facts, "read_health_facts", broken)
     html = shown(admin)
-    health_facts.forget_cached_facts()
+    health_facts.clear_cached_health_facts()
     assert "The fleet is unknown." in html and html.count("The database did not answer in time.") == 4
     assert "No worker was seen" not in html and "No queue" not in html and "No hosts yet" not in html
     assert "0 of 0 alive" not in html and "<dt>Ticking hosts</dt><dd>0" not in html

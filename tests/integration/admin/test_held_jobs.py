@@ -33,7 +33,7 @@ def a_held_job(**fields: Any) -> Job:
     nonce = started(run)
     lifecycle.finish(run.pk, run.token, nonce, Outcome(Status.FAILED, error_line="no such file"))
     assert state_of(job).held_at is not None
-    health_facts.forget_cached_facts()
+    health_facts.clear_cached_health_facts()
     return job
 
 

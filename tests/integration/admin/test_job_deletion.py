@@ -129,10 +129,10 @@ def test_a_long_history_is_deleted_in_batches(admin: Client, monkeypatch: pytest
     delete_one(admin, job)
     lifecycle.finish(run.pk, run.token, nonce, Outcome(Status.STOPPED))
     monkeypatch.setattr(retention, "RUNS_PER_SEARCH", 2)
-    monkeypatch.setattr(retention, "TIME_BOX", dt.timedelta(0))
-    assert job_deletion.delete_closed_jobs() == 0 and Job.objects.exists()  # no time: left for a later pass
-    monkeypatch.setattr(retention, "TIME_BOX", dt.timedelta(minutes=5))
-    assert job_deletion.delete_closed_jobs() == 1
+    monkeypatch.setattr(retention, "TIME_LIMIT_PER_PASS", dt.timedelta(0))
+    assert job_deletion.delete_marked_jobs() == 0 and Job.objects.exists()  # no time: left for a later pass
+    monkeypatch.setattr(retention, "TIME_LIMIT_PER_PASS", dt.timedelta(minutes=5))
+    assert job_deletion.delete_marked_jobs() == 1
     assert not Job.objects.exists() and not LogChunk.objects.exists()
 
 
@@ -142,7 +142,9 @@ def test_a_run_that_is_claimed_during_the_confirmation_is_stopped(
 ) -> None:
     job = a_booked_job(name="backup")
     started(run_now(job, requested_by="a test"))
-    monkeypatch.setattr(deletion, "deletion_consequences", lambda jobs: ([], {}, []))  # as it was a moment earlier
+    monkeypatch.setattr(
+        deletion, "fetch_deletion_consequences", lambda jobs: ([], {}, [])
+    )  # as it was a moment earlier
     messages = delete(admin, [job]) if bulk else delete_one(admin, job)
     assert len(messages) == 1 and "will be deleted when the run ends" in messages[0]
     assert Job.objects.get().enabled is False

@@ -47,7 +47,7 @@ def test_an_edit_is_kept_when_its_booking_fails_and_the_tick_books_it(
     def unreachable(*args: object) -> int:
         raise OSError("no database")
 
-    monkeypatch.setattr(lifecycle, "book_jobs", unreachable)
+    monkeypatch.setattr(lifecycle, "book_next_instants", unreachable)
     with django_capture_on_commit_callbacks(execute=True):
         assert admin.post(url(job), {**open_form(admin, job), "cron": "* * * * *"}).status_code == 302
     monkeypatch.undo()

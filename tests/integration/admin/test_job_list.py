@@ -120,7 +120,7 @@ def test_the_schedule_is_in_words(admin: Client) -> None:
 def test_an_invalid_stored_schedule_does_not_break_the_list(admin: Client) -> None:
     job = a_booked_job()
     Job.objects.filter(pk=job.pk).update(cron="61 * * * *", timezone="Mars/Olympus", frequency="SOMETIMES")
-    lifecycle.book_jobs([job.pk], database_now())
+    lifecycle.book_next_instants([job.pk], database_now())
     assert admin.get(LIST).status_code == 200
     assert admin.get(reverse("admin:chroniker_job_change", args=[job.pk])).status_code == 200
 
@@ -222,14 +222,14 @@ def test_a_pause_is_shown_on_list_and_page(admin: Client) -> None:
 
 def test_a_due_job_says_since_when_and_that_nothing_ticks(admin: Client) -> None:
     job = a_due_job(minutes=9)
-    health_facts.forget_cached_facts()
+    health_facts.clear_cached_health_facts()
     [row] = shown_rows(admin)
     assert re.fullmatch(r"Due since (\w+ )?\d\d:\d\d\. Nothing ticks\. No process has ticked yet\. .*", row.reason)
     assert row.reason_tone == "bad"
     now = database_now()
     Ticker.objects.create(host="here", kind="beat", version="2", pid=1, period=5, last_at=now, pass_seconds=0.1)
     JobState.objects.filter(pk=job.pk).update(next_run=now - dt.timedelta(seconds=3))
-    health_facts.forget_cached_facts()
+    health_facts.clear_cached_health_facts()
     [row] = shown_rows(admin)
     assert re.fullmatch(r"Due since (\w+ )?\d\d:\d\d; the next tick starts it\.", row.reason) and row.reason_tone == ""
 

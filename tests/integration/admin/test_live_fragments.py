@@ -50,7 +50,7 @@ def test_the_refresh_of_the_timeline_and_of_a_schedule_history_shows_a_new_run(a
     job = a_booked_job(name="settle", cron="0 0 1 1 *")
     timeline = reverse("admin:chroniker_job_timeline") + "?by=job"
     history = reverse("admin:chroniker_job_schedule", args=[job.pk])
-    health_facts.forget_cached_facts()
+    health_facts.clear_cached_health_facts()
     before = admin_client.get(history, {"_live": ""}).json()
     assert "Running" not in before["html"]["job-state"]
     again = admin_client.get(history, {"_live": before["etag"]})

@@ -58,7 +58,7 @@ def test_it_shows_what_runs_what_waits_the_day_and_the_next_hour(admin: Client) 
 @patch.object(health_facts, "CACHED_SECONDS", 600.0)
 def test_it_costs_the_same_statements_for_forty_jobs_as_for_four(admin: Client) -> None:
     def statements() -> int:
-        health_facts.forget_cached_facts()
+        health_facts.clear_cached_health_facts()
         with CaptureQueriesContext(connection) as queries:
             assert admin.get(NOW).status_code == 200
         return len(queries)
@@ -135,7 +135,7 @@ def a_tick(*, ago: float) -> None:
     """A process that ticks every 5 s, whose last pass was some seconds ago."""
     last = database_now() - dt.timedelta(seconds=ago)
     Ticker.objects.create(host="app-1", kind="beat", version="2", pid=7, period=5, last_at=last, pass_seconds=0.04)
-    health_facts.forget_cached_facts()
+    health_facts.clear_cached_health_facts()
 
 
 def a_failing_job(**fields: Any) -> Run:
@@ -148,7 +148,7 @@ def a_failing_job(**fields: Any) -> Run:
 
 def test_a_failing_job_is_named_with_its_error_and_one_click_from_its_output_and_a_new_run(admin: Client) -> None:
     run = a_failing_job(name="settle")
-    health_facts.forget_cached_facts()
+    health_facts.clear_cached_health_facts()
     html = admin.get(NOW).content.decode()
     assert "The scheduler does not tick." in html and "2 items" in html, "that comes before the failing job"
     a_tick(ago=1)
@@ -187,7 +187,7 @@ def test_when_nothing_ticks_the_first_sentence_and_every_page_say_so_with_the_co
 
 
 def test_before_the_first_tick_every_page_says_that_nothing_ticks(admin: Client) -> None:
-    health_facts.forget_cached_facts()
+    health_facts.clear_cached_health_facts()
     for page in ("job/", "run/", "host/", "outbox/"):
         html = admin.get(f"/admin/chroniker/{page}").content.decode()
         assert "Nothing ticks, so no run starts." in html and "No process has ticked yet." in html, page
@@ -198,8 +198,8 @@ def test_a_health_that_cannot_be_read_is_unknown_and_never_good(admin: Client, m
         raise OperationalError("no answer")
 
     a_failing_job(name="settle")
-    monkeypatch.setattr(health_facts, "read_facts", broken)
-    health_facts.forget_cached_facts()
+    monkeypatch.setattr(health_facts, "read_health_facts", broken)
+    health_facts.clear_cached_health_facts()
     html = admin.get(NOW).content.decode()
     assert html.count("The health could not be read in time.") == 5 and "Health is unknown." in html
     assert '<li data-tone="good">' not in html and "settle" in html
@@ -217,7 +217,7 @@ def test_the_bar_of_each_page_counts_what_needs_a_person_beside_now(admin: Clien
     for _number in range(2):
         lost = run_now(a_booked_job(cron="0 0 1 1 *"), requested_by="a test")
         Run.objects.filter(pk=lost.pk).update(status=Status.LOST, finished_at=now)
-    health_facts.forget_cached_facts()
+    health_facts.clear_cached_health_facts()
     assert "5 things need you." in admin.get(NOW).content.decode()
     for page in (NOW, "/admin/chroniker/job/", "/admin/chroniker/group/"):
         assert (

@@ -95,7 +95,7 @@ def test_a_request_that_may_change_the_pause_reads_it_each_time(method: str, see
             pauses.pause("anna")
         return HttpResponse()
 
-    site_links._bind_site("admin", view)(getattr(RequestFactory(), method)("/"))
+    site_links._wrap_view_with_site("admin", view)(getattr(RequestFactory(), method)("/"))
     assert found == seen
 
 
@@ -112,8 +112,8 @@ def test_a_reason_is_the_same_with_and_without_facts_that_the_page_has_read() ->
     queued = run_now(a_booked_job(name="queued", cron="0 0 1 1 *"), requested_by="a test").job
     Run.objects.update(claimed_at=now - dt.timedelta(minutes=10), executor="default", queue="gpu", dispatched_at=now)
     states = list(JobState.objects.filter(pk__in=[due.pk, queued.pk]).select_related("job__group"))
-    health_facts.forget_cached_facts()
-    seen = health_facts.cached_facts(now)
+    health_facts.clear_cached_health_facts()
+    seen = health_facts.get_cached_health_facts(now)
     assert seen is not None
     by_page, by_statements = (explanations.explain_why_not_running(states, now, snapshot=each) for each in (seen, None))
     assert by_page == by_statements

@@ -81,7 +81,7 @@ def test_a_claim_that_was_planned_before_the_cancellation_is_not_written() -> No
     job, _run = a_failed_job(hold_on_failure=True)
     lifecycle.make_retry_due_now(job.pk)
     now = database_now() + dt.timedelta(seconds=1)
-    plans = [claim_plan.make_plan(RETRY, state, now) for state in due.find_due_jobs(RETRY, now)]
+    plans = [claim_plan.make_claim_plan(RETRY, state, now) for state in due.find_due_jobs(RETRY, now)]
     assert len(plans) == 1
     lifecycle.cancel_retry(job.pk)
     assert claim(plans, now) == []

@@ -20,7 +20,7 @@ pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.database("sql
 
 MANY = 100_000
 #: A scan that reads fewer rows ends early, by a limit; and so does one of fewer thousands of steps in SQLite.
-MOST_ROWS, MOST_STEPS = 10_000, 200
+MAX_ROWS, MOST_STEPS = 10_000, 200
 #: What reads many rows by its nature: the number of jobs beside those of the graph, and both ends of its dependencies.
 WHOLE = ('SELECT COUNT(*) AS "__count" FROM "chroniker_job"', 'SELECT "chroniker_dependency"."dependent_id" AS')
 #: On SQLite also the capped numbers of jobs: its plan names the scan that ends after the first row.
@@ -90,7 +90,7 @@ def _sequential(plan: Any) -> list[str]:
         return [each for part in plan for each in _sequential(part)]
     found = [each for key in ("Plan", "Plans") for each in _sequential(plan.get(key, []))]
     rows = plan.get("Actual Rows", 0) + plan.get("Rows Removed by Filter", 0)
-    if plan.get("Node Type") == "Seq Scan" and plan.get("Relation Name") in LARGE and rows > MOST_ROWS:
+    if plan.get("Node Type") == "Seq Scan" and plan.get("Relation Name") in LARGE and rows > MAX_ROWS:
         found.append(f"Seq Scan on {plan['Relation Name']}, {rows} rows")
     return found
 

@@ -40,7 +40,7 @@ def test_a_page_reads_the_rows_that_it_shows() -> None:
     client, too_many = Client(), []
     client.force_login(User.objects.create_superuser("root"))
     for name, address in addresses().items():
-        health_facts.forget_cached_facts()
+        health_facts.clear_cached_health_facts()
         with CaptureQueriesContext(connection) as statements:
             assert client.get(address).status_code == 200, name
         found: Counter[str] = Counter()

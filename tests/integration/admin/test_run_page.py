@@ -211,7 +211,7 @@ def test_suspended_hosts_are_shown_with_the_reason(admin: Client) -> None:
     Host.objects.create(
         name="here", last_seen=now, suspended_until=now - dt.timedelta(minutes=1), suspended_because="long ago"
     )
-    health_facts.forget_cached_facts()
+    health_facts.clear_cached_health_facts()
     html = admin.get("/admin/chroniker/host/").content.decode()
     assert "&lt;It jumped.&gt;" in html and "long ago" not in html
     for address in ("/admin/chroniker/job/", f"/admin/chroniker/job/{job.pk}/change/", "/admin/chroniker/run/"):

@@ -143,7 +143,7 @@ def test_invalid_parameters_are_not_a_server_error(admin: Client, query: str) ->
 def test_a_job_with_an_invalid_schedule_shows_its_stored_history(admin: Client) -> None:
     job, _since = a_history(Status.SUCCEEDED)
     Job.objects.filter(pk=job.pk).update(cron="nonsense", timezone="Nowhere/Land")
-    lifecycle.book_jobs([job.pk], database_now())
+    lifecycle.book_next_instants([job.pk], database_now())
     assert rows(admin, job)[-1][1] == "Succeeded"
 
 

@@ -40,7 +40,7 @@ def work(name: str, count: int) -> None:
 
 
 def statements(client: Client, address: str) -> list[str]:
-    health_facts.forget_cached_facts()
+    health_facts.clear_cached_health_facts()
     client.get(address)
     with CaptureQueriesContext(connection) as queries:
         assert client.get(address).status_code == 200, address
@@ -55,7 +55,7 @@ def test_no_page_takes_more_statements_than_its_budget_however_much_there_is(
     rows = one_of_each()
     # No scheduled time comes during the test: one that did not succeed takes a statement more (its backfills).
     Job.objects.filter(pk=rows["job"].pk).update(cron="0 0 1 1 *", edited_at=database_now())
-    lifecycle.book_jobs([rows["job"].pk], database_now())
+    lifecycle.book_next_instants([rows["job"].pk], database_now())
     ids = {**dict.fromkeys(OF_A_JOB, rows["job"].pk), **dict.fromkeys(OF_A_RUN, rows["run"].pk)}
     found = {}
     for count in (2, 5):

@@ -12,7 +12,7 @@ from django.test import Client
 from chroniker.admin.jobs.cloning import clone_url
 from chroniker.declared import source_code
 from chroniker.models import Job, Tag
-from chroniker.models.tag import MOST_TAGS, split_tags
+from chroniker.models.tag import MAX_TAGS_PER_JOB, split_tags
 from tests.support.admin_pages import errors, fields, open_form, url
 from tests.support.factories import a_booked_job
 
@@ -24,7 +24,7 @@ NEVER = "0 0 1 1 *"
 
 def a_tagged_job(name: str, *tags: str) -> Job:
     job = a_booked_job(name=name, cron=NEVER)
-    job.tags.set(Tag.objects.ensure(tags))
+    job.tags.set(Tag.objects.get_or_create_tags(tags))
     return job
 
 
@@ -37,7 +37,7 @@ def test_a_text_is_split_into_tags_in_lower_case() -> None:
     assert split_tags("") == ()
 
 
-@pytest.mark.parametrize("text", ["-x", "a/b", "é", "x" * 51, " ".join(f"t{n}" for n in range(MOST_TAGS + 1))])
+@pytest.mark.parametrize("text", ["-x", "a/b", "é", "x" * 51, " ".join(f"t{n}" for n in range(MAX_TAGS_PER_JOB + 1))])
 def test_other_texts_are_refused(text: str) -> None:
     with pytest.raises(ValidationError):
         split_tags(text)
@@ -69,7 +69,7 @@ def test_the_message_about_a_long_text_quotes_its_beginning() -> None:
 def test_an_old_page_keeps_the_tags_of_others(admin: Client) -> None:
     job = a_tagged_job("report", "one")
     sent = open_form(admin, job)
-    job.tags.set(Tag.objects.ensure(["two"]))
+    job.tags.set(Tag.objects.get_or_create_tags(["two"]))
     assert admin.post(url(job), {**sent, "timeout_seconds": "7"}).status_code == 302
     assert tags(job) == ["two"]
     page = admin.post(url(job), {**sent, "tags": "one three"})
@@ -79,7 +79,7 @@ def test_an_old_page_keeps_the_tags_of_others(admin: Client) -> None:
 def test_the_list_of_jobs_can_be_limited_to_a_tag(admin: Client) -> None:
     a_tagged_job("one", "night", "etl")
     a_tagged_job("two", "web")
-    Tag.objects.ensure(["unused"])
+    Tag.objects.get_or_create_tags(["unused"])
     whole = admin.get(LIST).content.decode()
     assert 'name="tag"' in whole and "<option>night</option>" in whole and "unused" not in whole
     assert '<span class="ops-tag">night</span>' in whole

@@ -117,7 +117,7 @@ def test_a_frequent_job_is_a_band_with_its_failures(admin: Client) -> None:
 
 
 def test_the_picture_is_bounded_and_says_what_is_left_out(admin: Client, monkeypatch: pytest.MonkeyPatch) -> None:
-    for limit, value in {"MOST_ROWS": 3, "MOST_BARS": 20, "MOST_RUNS": 12, "MOST_EXPECTED": 9, "MOST_JOBS": 4}.items():
+    for limit, value in {"MAX_ROWS": 3, "MAX_BARS": 20, "MAX_RUNS": 12, "MAX_EXPECTED_RUNS": 9, "MAX_JOBS": 4}.items():
         monkeypatch.setattr(insight, limit, value)
     for number in range(6):
         job = a_booked_job(name=f"job {number}", cron="*/30 * * * *")

@@ -69,8 +69,8 @@ def test_a_circle_over_triggers_and_dependencies_is_refused_and_named(
 def test_a_dependency_that_closes_a_circle_over_a_trigger_is_found() -> None:
     load, report = a_booked_job(), a_booked_job()
     a_trigger(load, report)
-    assert circles.find_circle_of_dependencies(load.pk, [report.pk]) == [load.pk, report.pk, load.pk]
-    assert circles.find_circle_of_dependencies(report.pk, [load.pk]) is None
+    assert circles.find_dependency_cycle(load.pk, [report.pk]) == [load.pk, report.pk, load.pk]
+    assert circles.find_dependency_cycle(report.pk, [load.pk]) is None
 
 
 def test_who_may_only_view_jobs_changes_no_trigger(staff: Any) -> None:

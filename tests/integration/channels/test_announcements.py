@@ -11,7 +11,7 @@ from django.test.utils import CaptureQueriesContext
 
 from chroniker.clock.database_clock import database_now
 from chroniker.lifecycle import alarms
-from chroniker.lifecycle.alert_messages import MAX_ALERTS_IN_DIGEST, MOST_SINGLE
+from chroniker.lifecycle.alert_messages import MAX_ALERTS_BEFORE_DIGEST, MAX_ALERTS_IN_DIGEST
 from chroniker.models import ChannelKind, Group, Job, Outbox, Status
 from tests.support.channels import a_channel, an_alert, raised, recovered
 from tests.support.ended_runs import ended, missed
@@ -111,14 +111,14 @@ def test_many_alerts_of_one_pass_become_one_message_that_names_some_of_them() ->
 
 def test_few_alerts_of_one_pass_are_a_message_each() -> None:
     a_channel(is_default=True)
-    raised(*[an_alert(a_job()) for _ in range(MOST_SINGLE)])
-    assert Outbox.objects.exclude(send_at=None).count() == MOST_SINGLE
+    raised(*[an_alert(a_job()) for _ in range(MAX_ALERTS_BEFORE_DIGEST)])
+    assert Outbox.objects.exclude(send_at=None).count() == MAX_ALERTS_BEFORE_DIGEST
 
 
 def test_pagerduty_gets_no_digest() -> None:
     a_channel(ChannelKind.PAGERDUTY, "", is_default=True, secret="k")
-    raised(*[an_alert(a_job()) for _ in range(MOST_SINGLE + 1)])
-    assert Outbox.objects.exclude(send_at=None).count() == MOST_SINGLE + 1
+    raised(*[an_alert(a_job()) for _ in range(MAX_ALERTS_BEFORE_DIGEST + 1)])
+    assert Outbox.objects.exclude(send_at=None).count() == MAX_ALERTS_BEFORE_DIGEST + 1
 
 
 def test_the_number_of_statements_does_not_grow_with_the_alerts() -> None:
@@ -146,7 +146,7 @@ def test_alarms_about_the_scheduler_go_to_the_default_channels() -> None:
     now = database_now()
     assert alarms.tick_alarm_has_recipients()
     assert alarms.raise_alarm(alarms.TICK, now, alarms.AlarmText("Nothing ticks.", "Start it."), now)
-    [alarm] = alarms.raised_alarms().values()
+    [alarm] = alarms.read_raised_alarms().values()
     assert alarms.end_alarm(alarm, alarms.AlarmText("It ticks again.", ""), now)
     assert sent_to() == ["ops", "ops"]
     assert [each.payload["body"]["type"] for each in Outbox.objects.order_by("pk")] == [

@@ -16,7 +16,7 @@ from django.test import override_settings
 from chroniker import outbox
 from chroniker.clock.database_clock import database_now
 from chroniker.lifecycle import alarms
-from chroniker.lifecycle.alert_messages import MOST_SINGLE
+from chroniker.lifecycle.alert_messages import MAX_ALERTS_BEFORE_DIGEST
 from chroniker.models import ChannelKind, Outbox, Status, Tag
 from chroniker.outbox.channel_delivery import send_test
 from tests.support.channels import LOCAL, a_channel, an_alert, raised, recovered
@@ -38,7 +38,7 @@ def _settings() -> Iterator[None]:
 
 def a_nightly_job(**fields: Any) -> Any:
     job = a_booked_job(name="nightly <a|b> & c", owner="data@example.com", runbook_url=RUNBOOK, **fields)
-    job.tags.set(Tag.objects.ensure(["nightly", "billing"]))
+    job.tags.set(Tag.objects.get_or_create_tags(["nightly", "billing"]))
     return job
 
 
@@ -119,7 +119,7 @@ def test_alarms_about_the_scheduler_open_and_close_an_incident(web_server: WebSe
     now = database_now()
     assert alarms.raise_alarm(alarms.TICK, now, alarms.AlarmText("Nothing ticks.", "Start it."), now)
     outbox.send_due_messages()
-    [alarm] = alarms.raised_alarms().values()
+    [alarm] = alarms.read_raised_alarms().values()
     assert alarms.end_alarm(alarm, alarms.AlarmText("It ticks again.", ""), now)
     outbox.send_due_messages()
     first, second = [json.loads(each.body) for each in web_server.posts if each.path == "/p"]
@@ -144,7 +144,7 @@ def test_own_json_is_parsed_before_its_placeholders_are_filled(web_server: WebSe
 def test_a_digest_names_jobs_and_counts_the_others(web_server: WebServer) -> None:
     a_channel(ChannelKind.SLACK, web_server.url, is_default=True)
     raised(*[an_alert(a_job(name=f"job number {n:02}")) for n in range(25)])
-    assert MOST_SINGLE < 25 and outbox.send_due_messages() == 1
+    assert MAX_ALERTS_BEFORE_DIGEST < 25 and outbox.send_due_messages() == 1
     [body] = posted(web_server)
     lines = body["text"].splitlines()
     assert lines[0] == "25 alerts" and lines[1] == "job number 00: failing" and lines[21] == "and 5 more"

@@ -7,12 +7,12 @@ from typing import Any
 import pytest
 from django.test import override_settings
 
-from chroniker.checks.values import check_values
+from chroniker.checks.values import check_setting_values
 
 
 def problems(value: Any) -> list[tuple[str | None, str]]:
     with override_settings(CHRONIKER_ALERTS=value):
-        return [(found.id, str(found.hint)) for found in check_values() if "CHRONIKER_ALERTS" in found.msg]
+        return [(found.id, str(found.hint)) for found in check_setting_values() if "CHRONIKER_ALERTS" in found.msg]
 
 
 @pytest.mark.parametrize(

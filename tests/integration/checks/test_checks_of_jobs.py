@@ -7,7 +7,7 @@ import pytest
 from django.core.checks import CheckMessage, run_checks
 from django.test import override_settings
 
-from chroniker.checks import TAG
+from chroniker.checks import CHECK_TAG
 from chroniker.checks.jobs import MAX_NAMED
 from chroniker.clock.database_clock import database_now
 from chroniker.models import Host
@@ -18,7 +18,7 @@ pytestmark = pytest.mark.django_db
 
 def problems(**settings: Any) -> list[CheckMessage]:
     with override_settings(**settings):
-        return run_checks(tags=[TAG], databases=["default"])
+        return run_checks(tags=[CHECK_TAG], databases=["default"])
 
 
 def test_jobs_that_can_run_have_no_message() -> None:
@@ -74,7 +74,7 @@ def test_a_message_names_a_limited_number_of_jobs() -> None:
 
 def test_without_databases_no_query_is_sent() -> None:
     a_job(executor="nowhere")
-    assert run_checks(tags=[TAG], databases=[]) == []
+    assert run_checks(tags=[CHECK_TAG], databases=[]) == []
 
 
 @pytest.mark.parametrize("skew", [-90.0, 2.5])

@@ -7,13 +7,13 @@ from django.core.checks import CheckMessage, run_checks
 from django.db import connection
 from django.db.migrations.recorder import MigrationRecorder
 
-from chroniker.checks import TAG
+from chroniker.checks import CHECK_TAG
 
 pytestmark = pytest.mark.django_db
 
 
 def problems() -> list[CheckMessage]:
-    return run_checks(tags=[TAG], databases=["default"])
+    return run_checks(tags=[CHECK_TAG], databases=["default"])
 
 
 def test_a_database_of_this_version_has_no_message() -> None:

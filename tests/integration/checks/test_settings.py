@@ -17,14 +17,14 @@ from django.test import override_settings
 from django.test.utils import CaptureQueriesContext
 
 from chroniker import lifecycle
-from chroniker.checks import TAG
+from chroniker.checks import CHECK_TAG
 from chroniker.checks.databases import check_server_is_supported
-from chroniker.checks.names import OUTDATED
+from chroniker.checks.names import OUTDATED_SETTINGS
 from chroniker.checks.row_locks import check_skip_locked
 from chroniker.clock.database_clock import database_now
 from chroniker.conf import DEFAULTS
 from chroniker.exceptions import CommandRefused
-from chroniker.executors.database_report import spec_from_run
+from chroniker.executors.database_report import make_run_spec
 from chroniker.models import Lease, Run, Status
 from chroniker.scheduler import manual_runs, tick
 from chroniker.worker.run_lock import RunLock
@@ -77,7 +77,7 @@ def test_with_select_for_update_claims_lock_rows_and_skip_locked_rows() -> None:
 def test_without_select_for_update_claims_lock_rows_and_wait_for_locked_rows() -> None:
     with override_settings(CHRONIKER_SELECT_FOR_UPDATE=False):
         statements = statements_of_a_claim()
-        [message] = run_checks(tags=[TAG])
+        [message] = run_checks(tags=[CHECK_TAG])
     assert "FOR UPDATE" in statements.replace("NO KEY ", "") and "SKIP LOCKED" not in statements
     assert message.id == "chroniker.W008" and "still lock their rows" in message.msg
 
@@ -87,7 +87,7 @@ def test_without_select_for_update_claims_lock_rows_and_wait_for_locked_rows() -
 def test_a_check_explains_select_for_update_on_sqlite(value: bool) -> None:
     with override_settings(CHRONIKER_SELECT_FOR_UPDATE=value):
         assert "FOR UPDATE" not in statements_of_a_claim()
-        [message] = run_checks(tags=[TAG])
+        [message] = run_checks(tags=[CHECK_TAG])
     assert message.id == "chroniker.W008" and "BEGIN IMMEDIATE" in message.msg
 
 
@@ -162,30 +162,30 @@ def test_disable_raw_command_applies_when_a_job_is_saved_and_executed() -> None:
     job = a_booked_job(command="", raw_command="true")
     run = Run(pk=uuid4(), job=job, token=1)
     job.full_clean()
-    spec_from_run(run, job, stop_requested=False)
+    make_run_spec(run, job, stop_requested=False)
     with override_settings(CHRONIKER_DISABLE_RAW_COMMAND=True):
         with pytest.raises(ValidationError, match="CHRONIKER_DISABLE_RAW_COMMAND"):
             job.full_clean()
         with pytest.raises(CommandRefused, match="CHRONIKER_DISABLE_RAW_COMMAND"):
-            spec_from_run(run, job, stop_requested=False)
+            make_run_spec(run, job, stop_requested=False)
 
 
 def test_stale_minutes_is_refused_by_a_check_that_names_the_lease() -> None:
     with override_settings(CHRONIKER_STALE_MINUTES=5):
-        [message] = run_checks(tags=[TAG])
+        [message] = run_checks(tags=[CHECK_TAG])
     assert message.id == "chroniker.W002" and message.hint and "CHRONIKER_LOCK_TIMEOUT" in message.hint
 
 
 @pytest.mark.parametrize("name", ANCESTORS)
 def test_each_setting_of_django_chroniker_is_read_or_reported_with_its_replacement(name: str) -> None:
-    assert (name in DEFAULTS) != (name in OUTDATED)
+    assert (name in DEFAULTS) != (name in OUTDATED_SETTINGS)
     [row] = [
         line for line in SETTINGS_PAGE.read_text().split("## Coming from")[1].splitlines() if f"| `{name}`" in line
     ]
-    assert ("no longer read" in row) == (name in OUTDATED)
+    assert ("no longer read" in row) == (name in OUTDATED_SETTINGS)
 
 
 def test_valid_settings_of_django_chroniker_pass_every_check() -> None:
     kept = {"CHRONIKER_USE_PID": True, "CHRONIKER_LOCK_TIMEOUT": 60, "CHRONIKER_DISABLE_RAW_COMMAND": False}
     with override_settings(**kept):
-        call_command("check", "--tag", TAG, "--fail-level", "WARNING")
+        call_command("check", "--tag", CHECK_TAG, "--fail-level", "WARNING")

@@ -43,7 +43,7 @@ def settings_of_all(tmp_path: Path, lease: float, monkeypatch: pytest.MonkeyPatc
         "CHRONIKER_STOP_GRACE_SECONDS": 2,
         "CHRONIKER_RUNTIME_DIR": str(tmp_path / "runtime"),
     }
-    monkeypatch.setattr(base, "PERSON_SECONDS", TIMEOUT)
+    monkeypatch.setattr(base, "WAITING_PERSON_TIMEOUT_SECONDS", TIMEOUT)
     with override_settings(**values):
         yield values
     executors.close()

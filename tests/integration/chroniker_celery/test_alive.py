@@ -11,7 +11,7 @@ import pytest
 
 from chroniker.process.alive_file import seconds_since_last_loop
 from chroniker_celery import alive
-from chroniker_celery.alive import HANGING_SECONDS, AliveThread, LoopTurns
+from chroniker_celery.alive import HANGING_SECONDS, AliveFileThread, ConsumerLoopMonitor
 from tests.integration.chroniker_celery.steps import a_claimed_run, wait_until_running
 from tests.support.alive_program import short_directory, status_of
 from tests.support.brokers import Broker
@@ -89,9 +89,9 @@ def test_a_worker_whose_loop_hangs_is_not_alive(
     directory: Path, monkeypatch: pytest.MonkeyPatch, settings: object
 ) -> None:
     monkeypatch.setattr(settings, "CHRONIKER_RUNTIME_DIR", str(directory), raising=False)
-    monkeypatch.setattr(alive, "EVERY_SECONDS", 0.01)
-    monkeypatch.setattr(LoopTurns, "last_turn", time.monotonic() - HANGING_SECONDS - 1)
-    hanging, solo = AliveThread(is_solo=False), AliveThread(is_solo=True)
+    monkeypatch.setattr(alive, "LOOP_INTERVAL_SECONDS", 0.01)
+    monkeypatch.setattr(ConsumerLoopMonitor, "last_loop_time", time.monotonic() - HANGING_SECONDS - 1)
+    hanging, solo = AliveFileThread(is_solo=False), AliveFileThread(is_solo=True)
     hanging.start()
     hanging.end()
     assert not (directory / "alive").exists()

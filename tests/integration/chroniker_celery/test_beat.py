@@ -17,7 +17,7 @@ from chroniker.process import alive_file
 from chroniker.schedule import Frequency
 from chroniker.scheduler.loop import TickLoop
 from chroniker_celery import beat_entries
-from chroniker_celery.beat import MAX_SECONDS_BETWEEN_TICKS, SHORTEST_WAIT, Scheduler
+from chroniker_celery.beat import MAX_SECONDS_BETWEEN_TICKS, MIN_WAIT_SECONDS, Scheduler
 from tests.celeryapp import app
 from tests.integration.chroniker_celery.steps import NEVER, wait_until_closed
 from tests.support.brokers import Broker
@@ -164,7 +164,7 @@ def test_beat_sleeps_until_the_next_tick_and_no_longer_than_the_period(monkeypat
     assert 0 < scheduler.tick() <= 3.0
     assert steps.taken == 1, "no tick before its time"
     scheduler._next_tick = 0.0
-    assert scheduler.tick() <= SHORTEST_WAIT
+    assert scheduler.tick() <= MIN_WAIT_SECONDS
     assert steps.taken == 2
     assert Scheduler(app, lazy=True, max_interval=3600).max_interval == MAX_SECONDS_BETWEEN_TICKS
 

@@ -52,7 +52,7 @@ def test_a_missing_table_is_logged_once(monkeypatch: pytest.MonkeyPatch, caplog:
 
     monkeypatch.setattr(beat_entries, "read_or_create_rows", missing)
     beat = ABeat({"daily": entry(DAY)})
-    assert [beat._sender.send_next() for _ in range(3)] == [beat_sender.DATABASE_RETRY_SECONDS] * 3
+    assert [beat._sender.send_next() for _ in range(3)] == [beat_sender.DATABASE_ERROR_WAIT_SECONDS] * 3
     assert caplog.text.count("wait for the database") == 1
     monkeypatch.undo()
     assert beat.send_what_is_due() == []

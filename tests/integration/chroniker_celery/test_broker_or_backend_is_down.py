@@ -29,7 +29,7 @@ pytestmark = [pytest.mark.celery, pytest.mark.django_db(transaction=True)]
 @contextmanager
 def impatient() -> Iterator[None]:
     """A claim waits only a second for the broker."""
-    with patch.object(base, "PERSON_SECONDS", 1.0):
+    with patch.object(base, "WAITING_PERSON_TIMEOUT_SECONDS", 1.0):
         yield
 
 

@@ -27,7 +27,7 @@ def test_a_worker_of_a_draining_host_consumes_nothing_and_a_new_one_ends_the_dra
     other = with_settings(redis_env, CHRONIKER_HOSTNAME="other", CHRONIKER_RUNTIME_DIR=str(tmp_path / "other"))
     with CeleryWorker(redis_env, tmp_path) as worker, CeleryWorker(other, tmp_path):
         wait_until(lambda: HostService.objects.count() == 2, what="both are known")
-        dispatch.stop_or_continue_consuming(draining.begin_drain_here("a test"), stop=True)
+        dispatch.stop_or_continue_consuming(draining.record_drain_of_this_host("a test"), stop=True)
         wait_until(lambda: "Canceling queue celery" in worker.log, what="it stops consuming")
         runs = [run_now(a_booked_job(cron=NEVER), requested_by="a test") for _ in range(4)]
         for run in runs:
@@ -35,7 +35,7 @@ def test_a_worker_of_a_draining_host_consumes_nothing_and_a_new_one_ends_the_dra
             assert (closed.status, closed.host) == (Status.SUCCEEDED, "other")
     assert Host.objects.filter(name=settings.hostname, draining_since__isnull=False).exists()
     with CeleryWorker(redis_env, tmp_path):
-        wait_until(lambda: not draining.this_host_if_draining().exists(), what="the drain ended")
+        wait_until(lambda: not draining.select_this_host_if_draining().exists(), what="the drain ended")
         run = run_now(a_booked_job(cron=NEVER), requested_by="a test")
         assert wait_until_closed(run).host == settings.hostname
 
@@ -43,9 +43,9 @@ def test_a_worker_of_a_draining_host_consumes_nothing_and_a_new_one_ends_the_dra
 def test_undo_lets_the_workers_consume_again(redis_env: dict[str, str], tmp_path: Path) -> None:
     with CeleryWorker(redis_env, tmp_path) as worker:
         wait_until(HostService.objects.exists, what="it is known")
-        dispatch.stop_or_continue_consuming(draining.begin_drain_here("a test"), stop=True)
+        dispatch.stop_or_continue_consuming(draining.record_drain_of_this_host("a test"), stop=True)
         wait_until(lambda: "Canceling queue celery" in worker.log, what="it stops consuming")
-        [queues] = draining.this_host_if_draining().values_list("draining_workers", flat=True)
+        [queues] = draining.select_this_host_if_draining().values_list("draining_workers", flat=True)
         assert queues and NO_QUEUE not in queues[0][2]
         assert dispatch.end_drain_of_this_host()
         wait_until(lambda: "Started consuming from celery" in worker.log, what="it consumes again")
@@ -57,7 +57,7 @@ def test_the_start_of_another_process_lets_the_workers_consume_again(redis_env: 
     """Its start ends the drain: a worker that was not restarted must not stay without queues."""
     with CeleryWorker(redis_env, tmp_path) as worker:
         wait_until(HostService.objects.exists, what="it is known")
-        dispatch.stop_or_continue_consuming(draining.begin_drain_here("a test"), stop=True)
+        dispatch.stop_or_continue_consuming(draining.record_drain_of_this_host("a test"), stop=True)
         wait_until(lambda: "Canceling queue celery" in worker.log, what="it stops consuming")
         TickLoop(5, print, kind="cronserver").step()
         wait_until(lambda: "Started consuming from celery" in worker.log, what="it consumes again")
@@ -67,6 +67,6 @@ def test_a_worker_that_has_shut_down_gets_no_hint() -> None:
     host = Host.objects.create(name=settings.hostname, last_seen=database_now())
     for name in ("left", "ended"):
         HostService.objects.create(host=host, executor="default", worker=name, queues=["q"], last_seen=host.last_seen)
-    draining.begin_drain_here("a test")
+    draining.record_drain_of_this_host("a test")
     HostService.objects.filter(worker="ended").update(ended_at=database_now())
-    assert draining.end_drain_here() == [("default", "left", ["q"])]
+    assert draining.record_end_of_drain_of_this_host() == [("default", "left", ["q"])]

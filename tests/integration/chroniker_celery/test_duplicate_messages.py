@@ -9,7 +9,7 @@ import pytest
 from django_celery_results.models import TaskResult
 
 from chroniker.models import EventKind, Run, Status
-from chroniker_celery.publish import TASK, RunMessage, publish
+from chroniker_celery.publish import TASK_NAME, RunMessage, publish
 from tests.celeryapp import app
 from tests.integration.chroniker_celery.conftest import TIMEOUT
 from tests.integration.chroniker_celery.steps import (
@@ -84,8 +84,8 @@ def test_forged_messages_start_nothing_and_leave_no_result(env: dict[str, str], 
         ([run_id, run.token], str(uuid4())),
         ([{"command": "flush"}, 1], run_id),
     ):
-        app.send_task(TASK, words, task_id=task_id)
-    app.send_task(TASK, [run_id, run.token], {"command": "flush"}, task_id=run_id)
+        app.send_task(TASK_NAME, words, task_id=task_id)
+    app.send_task(TASK_NAME, [run_id, run.token], {"command": "flush"}, task_id=run_id)
     send_again(other)  # the last in the queue: when it has run, the others were processed
     with CeleryWorker(env, tmp_path, pool="solo") as worker:
         wait_for_result(wait_until_closed(other))

@@ -61,7 +61,7 @@ def test_a_connection_that_the_broker_has_closed_is_replaced(server: redis.Redis
 def test_a_connection_is_opened_again_after_its_time(server: redis.Redis, monkeypatch: pytest.MonkeyPatch) -> None:
     send()
     before = opened(server)
-    monkeypatch.setattr(broker_connection, "KEPT_SECONDS", 0)
+    monkeypatch.setattr(broker_connection, "MAX_CONNECTION_AGE_SECONDS", 0)
     send()
     assert opened(server) > before
 

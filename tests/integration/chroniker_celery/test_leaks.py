@@ -21,7 +21,7 @@ from chroniker.models import Job, Run, Status
 from chroniker.scheduler import job_deletion, retention
 from chroniker.scheduler.manual_runs import run_now
 from chroniker_celery import queues, results
-from chroniker_celery.publish import TASK, RunMessage, publish
+from chroniker_celery.publish import TASK_NAME, RunMessage, publish
 from tests.celeryapp import app
 from tests.integration.chroniker_celery.conftest import EXECUTORS, TIMEOUT
 from tests.integration.chroniker_celery.steps import NEVER, wait_until_closed
@@ -55,8 +55,8 @@ def test_the_results_of_a_job_are_deleted_with_it() -> None:
     values = {"token": 1, "status": Status.STOPPED, "claimed_at": now, "finished_at": now, "executor": "default"}
     run, kept = (Run.objects.create(job=each, trigger="MANUAL", **values) for each in (job, other))
     TaskResult.objects.bulk_create([TaskResult(task_id=str(each.pk)) for each in (run, kept)])
-    job_deletion.request_deletion([job.pk])
-    assert job_deletion.delete_closed_jobs() == 1
+    job_deletion.request_job_deletion([job.pk])
+    assert job_deletion.delete_marked_jobs() == 1
     assert [each.pk for each in Job.objects.all()] == [other.pk]
     assert list(TaskResult.objects.values_list("task_id", flat=True)) == [str(kept.pk)]
 
@@ -85,7 +85,7 @@ def test_results_of_runs_that_no_longer_exist_are_deleted_by_age(monkeypatch: py
     assert "results" not in out.getvalue()
 
 
-def a_result(*task_ids: uuid.UUID | str, stored: dt.datetime, name: str | None = TASK) -> list[str]:
+def a_result(*task_ids: uuid.UUID | str, stored: dt.datetime, name: str | None = TASK_NAME) -> list[str]:
     texts = [str(each) for each in task_ids]
     TaskResult.objects.bulk_create([TaskResult(task_id=each, task_name=name) for each in texts])
     TaskResult.objects.filter(task_id__in=texts).update(date_done=stored)
@@ -103,20 +103,20 @@ def test_a_host_that_is_back_gets_the_runs_whose_queue_has_expired(
 
 
 def test_queues_of_vanished_hosts_expire_on_rabbitmq(broker: Broker, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(queues, "EXPIRES", 1.0)
+    monkeypatch.setattr(queues, "HOST_QUEUE_EXPIRY_SECONDS", 1.0)
     if broker.name != "rabbitmq":
         return  # Redis removes an empty list by itself
     hosts = [f"pod-{uuid.uuid4().hex[:8]}" for _ in range(20)]
     messages = [RunMessage(uuid.uuid4(), 1, host=host) for host in hosts]
     assert len(publish(app, messages, timeout=TIMEOUT)) == 20
     wait_until(lambda: all_gone(hosts), what="all expired")
-    assert not any(exists(exchange=f"{queues.HOST_QUEUE}{host}") for host in hosts)
+    assert not any(exists(exchange=f"{queues.HOST_QUEUE_PREFIX}{host}") for host in hosts)
 
 
 def all_gone(hosts: list[str]) -> bool:
     """A question counts as a use, so it is asked after a time in which the queues may expire."""
     time.sleep(3)
-    return not any(exists(queue=f"{queues.HOST_QUEUE}{host}") for host in hosts)
+    return not any(exists(queue=f"{queues.HOST_QUEUE_PREFIX}{host}") for host in hosts)
 
 
 def exists(queue: str = "", exchange: str = "") -> bool:

@@ -13,7 +13,7 @@ from celery.signals import after_task_publish, before_task_publish
 from kombu import Connection, Queue
 from kombu.exceptions import OperationalError
 
-from chroniker_celery.publish import TASK, RunMessage, publish
+from chroniker_celery.publish import TASK_NAME, RunMessage, publish
 from tests.celeryapp import app
 from tests.integration.chroniker_celery.conftest import TIMEOUT
 from tests.support.brokers import Broker
@@ -22,7 +22,7 @@ from tests.support.servers.base import free_port
 pytestmark = pytest.mark.celery
 
 #: Headers that name the sender and the time, or that differ for each message.
-VOLATILE = {"origin", "delivery_tag", "redelivered", "message_count", "reply_to", "ignore_result"}
+VOLATILE = {"origin", "delivery_tag", "redelivered", "unknown_run_message_count", "reply_to", "ignore_result"}
 
 
 @pytest.fixture
@@ -59,7 +59,7 @@ def test_a_message_is_equal_to_a_message_of_send_task(link: Connection, queue: s
     options: dict[str, Any] = {"queue": queue} if queue else {}
     if priority is not None:
         options["priority"] = priority
-    app.send_task(TASK, (str(run_id), 7), task_id=str(run_id), **options)
+    app.send_task(TASK_NAME, (str(run_id), 7), task_id=str(run_id), **options)
     assert publish(app, [RunMessage(run_id, 7, queue, priority)], timeout=TIMEOUT) == {
         run_id: queue or app.conf.task_default_queue
     }
@@ -105,8 +105,8 @@ def test_celerys_signals_and_events_are_sent(broker: Broker) -> None:
 
     own = Celery("own", set_as_current=False, fixups=[])
     own.conf.update(broker_url=broker.url, task_send_sent_event=True)
-    before_task_publish.connect(before, sender=TASK)
-    after_task_publish.connect(after, sender=TASK)
+    before_task_publish.connect(before, sender=TASK_NAME)
+    after_task_publish.connect(after, sender=TASK_NAME)
     try:
         with own.connection_for_read() as link:
             events = own.events.Receiver(
@@ -119,8 +119,8 @@ def test_celerys_signals_and_events_are_sent(broker: Broker) -> None:
                 while len(sent_signals) < 3:
                     reading.drain_events(timeout=TIMEOUT)
     finally:
-        before_task_publish.disconnect(before, sender=TASK)
-        after_task_publish.disconnect(after, sender=TASK)
+        before_task_publish.disconnect(before, sender=TASK_NAME)
+        after_task_publish.disconnect(after, sender=TASK_NAME)
     assert sent_signals == [(what, str(run_id)) for what in ("before", "after", "task-sent")]
 
 

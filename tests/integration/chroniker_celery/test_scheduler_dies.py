@@ -42,9 +42,9 @@ def test_a_frozen_beat_is_reported_by_one_worker_and_its_return_too(
         wait_until(lambda: web_server.gets, what="the service outside is requested")
         beat.kill(signal.SIGSTOP)
         wait_until(lambda: mail_server.mails, what="a worker sends a mail")
-        health_facts.forget_cached_facts()
+        health_facts.clear_cached_health_facts()
         assert admin.get("/chroniker/healthz/scheduler").status_code == 503
-        health_facts.forget_cached_facts()
+        health_facts.clear_cached_health_facts()
         assert "Nothing ticks, so no run starts." in admin.get("/admin/chroniker/job/").content.decode()
         beat.kill(signal.SIGCONT)
         wait_until(lambda: len(mail_server.mails) == 2, what="the end is reported")

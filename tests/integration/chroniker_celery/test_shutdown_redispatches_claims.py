@@ -26,14 +26,14 @@ def notice(monkeypatch: pytest.MonkeyPatch) -> Iterator[ShutdownNotice]:
 
 def test_a_running_worker_keeps_its_message(notice: ShutdownNotice, dummy: DummyExecutor) -> None:
     run = run_now(a_booked_job(), requested_by="a test")
-    assert not shutdown.dispatch_elsewhere_in_shutdown(run.pk, run.token)
+    assert not shutdown.redispatch_run_if_shutting_down(run.pk, run.token)
     assert dummy.dispatched == []
 
 
 def test_a_worker_in_shutdown_dispatches_it_again(notice: ShutdownNotice, dummy: DummyExecutor) -> None:
     run = run_now(a_booked_job(), requested_by="a test")
     notice.announce(None)
-    assert shutdown.dispatch_elsewhere_in_shutdown(run.pk, run.token)
+    assert shutdown.redispatch_run_if_shutting_down(run.pk, run.token)
     assert [each.pk for each in dummy.dispatched] == [run.pk]
 
 
@@ -41,5 +41,5 @@ def test_a_run_that_started_elsewhere_is_not_dispatched(notice: ShutdownNotice, 
     run = run_now(a_booked_job(), requested_by="a test")
     started(run)
     notice.announce(None)
-    assert shutdown.dispatch_elsewhere_in_shutdown(run.pk, run.token)
+    assert shutdown.redispatch_run_if_shutting_down(run.pk, run.token)
     assert dummy.dispatched == []

@@ -50,6 +50,6 @@ def test_a_worker_that_keeps_connections_stores_a_result_without_waiting_for_the
     try:
         app.tasks[execute.name].backend.mark_as_done(task_id, {"status": "succeeded"})
     finally:
-        report_connections.close_idle()
+        report_connections.close_idle_connections()
     assert settings_seen == ["off"]
     assert TaskResult.objects.get(task_id=task_id).status == "SUCCESS"

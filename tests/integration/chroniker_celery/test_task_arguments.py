@@ -120,7 +120,7 @@ def test_the_note_of_a_run_follows_from_the_arguments_of_the_run(admin_client: C
 
 @pytest.mark.parametrize("args", ["--send '", 'testapp.takes --send "x', "\\"])
 def test_arguments_that_cannot_be_split_hand_nothing_over(args: str) -> None:
-    assert not hand_over.hands_work_over(COMMAND, args)
+    assert not hand_over.is_work_handed_over(COMMAND, args)
 
 
 def test_the_form_offers_the_tasks_of_the_project_with_their_signature() -> None:

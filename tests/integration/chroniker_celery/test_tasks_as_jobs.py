@@ -63,13 +63,13 @@ def test_sentry_shows_the_name_of_the_job_where_it_is_loaded(
 ) -> None:
     scope = FakeScope()
     monkeypatch.setitem(sys.modules, "sentry_sdk", SimpleNamespace(get_current_scope=lambda: scope))
-    sentry.name_transaction("nightly", "an id")
+    sentry.set_sentry_transaction_name("nightly", "an id")
     assert scope.calls == [("transaction", "nightly", "task"), ("chroniker.job", "nightly"), ("chroniker.run", "an id")]
     monkeypatch.setitem(sys.modules, "sentry_sdk", SimpleNamespace())
-    sentry.name_transaction("nightly", "an id")
+    sentry.set_sentry_transaction_name("nightly", "an id")
     assert "Sentry does not show the name of run an id" in caplog.text
     monkeypatch.delitem(sys.modules, "sentry_sdk")
-    sentry.name_transaction("nightly", "an id")
+    sentry.set_sentry_transaction_name("nightly", "an id")
 
 
 def test_a_long_result_is_cut() -> None:

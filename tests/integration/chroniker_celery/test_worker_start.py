@@ -104,7 +104,7 @@ def test_a_worker_in_eager_mode_refuses_to_start_for_the_queue_of_a_job(
 @pytest.mark.parametrize("name", ["gevent", "eventlet"])
 def test_a_worker_with_a_green_pool_refuses_to_start(name: str, settings_of_all: dict[str, object]) -> None:
     with pytest.raises(SystemExit, match="prefork, threads or solo"):
-        fitness.check_worker(a_worker_with_a_green_pool(name))
+        fitness.check_worker_can_supervise(a_worker_with_a_green_pool(name))
 
 
 @pytest.mark.parametrize("name", ["gevent", "eventlet"])
@@ -113,8 +113,8 @@ def test_a_worker_with_a_green_pool_starts_for_queues_without_runs(
 ) -> None:
     monkeypatch.setattr(fitness, "_unfit_because", "")
     monkeypatch.setattr(app.amqp.queues, "_consume_from", {"mails": app.amqp.queues.new_missing("mails")})
-    assert not fitness.check_worker(a_worker_with_a_green_pool(name))
-    assert "gevent or eventlet" in fitness.unfit_because()
+    assert not fitness.check_worker_can_supervise(a_worker_with_a_green_pool(name))
+    assert "gevent or eventlet" in fitness.reason_worker_unfit()
 
 
 def test_a_run_delivered_to_an_unsuitable_worker_stays_claimed_with_the_reason(

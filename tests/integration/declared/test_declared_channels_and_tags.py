@@ -66,7 +66,7 @@ def test_declared_tags_are_created_set_and_changed(shop: Shop) -> None:
 def test_tags_that_are_not_declared_belong_to_people(shop: Shop) -> None:
     shop.jobs(NIGHT.format(""))
     shop.sync()
-    the_job("night").tags.set(Tag.objects.ensure(["mine"]))
+    the_job("night").tags.set(Tag.objects.get_or_create_tags(["mine"]))
     shop.sync()
     assert tags_of() == ["mine"]
 

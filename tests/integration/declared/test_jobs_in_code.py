@@ -14,7 +14,7 @@ from django.test import Client
 
 from chroniker.clock.database_clock import database_now
 from chroniker.models import Job, Run, Status
-from chroniker.schedule import next_after
+from chroniker.schedule import next_instant_after
 from tests.support.admin_pages import open_form, url
 from tests.support.declared_app import Shop
 
@@ -33,7 +33,7 @@ def test_a_decorated_command_becomes_a_job_that_runs(shop: Shop, subprocess_env:
     done = manage(shop, subprocess_env, "sync_jobs")
     assert (done.returncode, done.stderr) == (0, "") and "report" in done.stdout and "created" in done.stdout
     job = Job.objects.get()
-    instant = next_after(job.spec, database_now())
+    instant = next_instant_after(job.spec, database_now())
     assert instant is not None and instant.astimezone(ZoneInfo("Europe/Paris")).hour == 3
     assert manage(shop, subprocess_env, "run_job", "report").returncode == 0
     assert Run.objects.get().status == Status.SUCCEEDED

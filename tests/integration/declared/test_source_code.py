@@ -9,7 +9,7 @@ from zoneinfo import ZoneInfo
 import pytest
 
 from chroniker.declared import source_code
-from chroniker.declared.loading import DECLARABLE, load_declared_jobs
+from chroniker.declared.loading import DECLARABLE_FIELDS, load_declared_jobs
 from chroniker.models import Calendar, Group, Job
 from tests.support.declared_app import Shop
 from tests.support.factories import a_job
@@ -37,7 +37,7 @@ CASES: dict[str, dict[str, Any]] = {
 def values(job: Job) -> dict[str, Any]:
     return {
         name: getattr(job, name)
-        for name in DECLARABLE - {"after", "triggered_by", "channels", "tags", "group", "calendar"}
+        for name in DECLARABLE_FIELDS - {"after", "triggered_by", "channels", "tags", "group", "calendar"}
     }
 
 

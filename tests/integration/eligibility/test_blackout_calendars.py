@@ -15,7 +15,7 @@ from chroniker import lifecycle
 from chroniker.clock.database_clock import database_now
 from chroniker.lifecycle import Outcome
 from chroniker.models import Blackout, Calendar, Job, JobState, Run, Status
-from chroniker.schedule import next_after
+from chroniker.schedule import next_instant_after
 from chroniker.scheduler.manual_runs import run_now
 from chroniker.scheduler.tick import tick
 from tests.support.admin_pages import open_form, url
@@ -54,7 +54,7 @@ def ledger(job: Job) -> list[tuple[str, int, int]]:
 def assert_tiled(job: Job) -> None:
     ranges = list(Run.objects.filter(job=job).order_by("token").values_list("scheduled_for", "covered_until"))
     for (_first, until), (following, _until) in itertools.pairwise(ranges):
-        assert until is not None and following == next_after(job.spec, until)
+        assert until is not None and following == next_instant_after(job.spec, until)
     assert state_of(job).covered_until == ranges[-1][1]
 
 

@@ -6,7 +6,7 @@ import pytest
 
 from chroniker.clock.database_clock import database_now
 from chroniker.eligibility.claim_kinds import TICK_KINDS, ClaimKind
-from chroniker.eligibility.waiting_activations import count_waiting_by_job
+from chroniker.eligibility.waiting_activations import count_waiting_activations_by_job
 from chroniker.models import Activation, JobState, Overlap
 from tests.support.factories import a_booked_job, a_due_job
 
@@ -31,7 +31,7 @@ def test_a_kind_is_pending_for_the_same_jobs_in_sql_and_in_memory(kind: ClaimKin
         Activation.objects.create(target=a_booked_job(cron="0 0 1 1 *"), instant=now, made_at=now, ended_at=now)
         JobState.objects.filter(job=target).update(**fields)
     states = JobState.objects.select_related("job")
-    waiting = count_waiting_by_job(states.values_list("pk", flat=True))
+    waiting = count_waiting_activations_by_job(states.values_list("pk", flat=True))
     for state in states:
         state.__dict__["n_waiting"] = waiting.get(state.pk)
     in_memory = {state.pk for state in states if kind.is_pending(state, now)}

@@ -28,7 +28,7 @@ def page(client: Client, job: Job) -> str:
 
 def waits(job: Job) -> list[str]:
     """Why its dependencies block it."""
-    return [wait.text for wait in dependencies.reasons_to_wait([job.pk]).get(job.pk, [])]
+    return [wait.text for wait in dependencies.read_reasons_to_wait([job.pk]).get(job.pk, [])]
 
 
 def succeed(job: Job) -> None:
@@ -114,6 +114,6 @@ def test_a_job_waits_for_the_scheduled_times_of_another_and_nothing_else() -> No
     early, late, other = a_due_job(minutes=3), a_due_job(minutes=1), a_due_job(minutes=1)
     for dependent in (late, other):
         a_dependency(dependent, early, wait_for_next_run=True)
-    [wait] = dependencies.reasons_to_wait([late.pk])[late.pk]
-    assert wait.turn_only and "waits for the scheduled times of" in str(wait.text)
+    [wait] = dependencies.read_reasons_to_wait([late.pk])[late.pk]
+    assert wait.blocks_scheduled_runs_only and "waits for the scheduled times of" in str(wait.text)
     assert dependencies.ready_until([late.pk], database_now()).keys() == {late.pk}

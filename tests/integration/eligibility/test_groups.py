@@ -101,7 +101,7 @@ def test_a_manual_run_is_refused_while_the_group_is_full(group: Group) -> None:
 def test_a_group_that_fills_between_query_and_claim_gets_no_further_run(group: Group) -> None:
     members(group, 4, 3, 2)
     now = database_now()
-    plans = [claim_plan.plan_scheduled(state, now) for state in due.find_due_jobs(SCHEDULED, now)]
+    plans = [claim_plan.plan_scheduled_run(state, now) for state in due.find_due_jobs(SCHEDULED, now)]
     assert len(lifecycle.claim(plans[2:], now)) == 1
     assert [run.job_id for run in lifecycle.claim(plans[:2], now)] == [plans[0].state.pk]
 

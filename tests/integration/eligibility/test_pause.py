@@ -92,7 +92,7 @@ def test_a_pause_between_query_and_claim_prevents_the_claim(of_group: bool) -> N
     group = Group.objects.create(name="reports")
     a_due_job(group=group)
     now = database_now()
-    plans = [claim_plan.plan_scheduled(state, now) for state in due.find_due_jobs(SCHEDULED, now)]
+    plans = [claim_plan.plan_scheduled_run(state, now) for state in due.find_due_jobs(SCHEDULED, now)]
     assert len(plans) == 1
     pauses.pause("a test", group=group if of_group else None)
     assert lifecycle.claim(plans, now) == []
@@ -205,4 +205,4 @@ def test_pausing_needs_its_own_permission(staff: Callable[..., Client]) -> None:
     for page in pages:
         answer: Any = trusted.post(page, {"pause": "Pause"})
         assert answer.status_code == 302
-    assert pauses.global_pause() is not None and pauses.group_pauses() != {}
+    assert pauses.global_pause() is not None and pauses.read_group_pauses() != {}

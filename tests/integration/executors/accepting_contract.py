@@ -16,7 +16,7 @@ from django.test import override_settings
 
 from chroniker import lifecycle
 from chroniker.clock.database_clock import database_now
-from chroniker.executors import Executor, HostedExecutor, executors
+from chroniker.executors import Executor, InProcessExecutor, executors
 from chroniker.lifecycle import claim_plan
 from chroniker.models import JobState, Run, Status
 from chroniker.scheduler import dispatch, tick
@@ -38,21 +38,21 @@ def a_claim(**fields: Any) -> Run:
 
 def open_here() -> None:
     """Let the executor under test accept runs, if it executes them in this process."""
-    if isinstance(executor := executors["default"], HostedExecutor):
+    if isinstance(executor := executors["default"], InProcessExecutor):
         executor.open()
 
 
 def busy(executor: Executor) -> bool:
-    return isinstance(executor, HostedExecutor) and executor.busy
+    return isinstance(executor, InProcessExecutor) and executor.busy
 
 
 def running(executor: Executor) -> Collection[UUID]:
-    return executor.running if isinstance(executor, HostedExecutor) else ()
+    return executor.running if isinstance(executor, InProcessExecutor) else ()
 
 
 def record_ends(executor: Executor, timeout: float) -> None:
     """Let an executor of this process process the ends of its runs."""
-    if isinstance(executor, HostedExecutor) and executor.busy:
+    if isinstance(executor, InProcessExecutor) and executor.busy:
         executor.finished(timeout)
 
 

@@ -16,10 +16,10 @@ from typing import ClassVar
 
 from chroniker import lifecycle
 from chroniker.clock.database_clock import database_now
-from chroniker.executors import Executor, HostedExecutor, executors
+from chroniker.executors import Executor, InProcessExecutor, executors
 from chroniker.lifecycle import claim_plan
 from chroniker.models import OPEN, EventKind, Job, JobState, Lease, LogChunk, Run, RunEvent, Status, Stream
-from chroniker.process.run_variables import VARIABLES
+from chroniker.process.run_variables import RUN_VARIABLES
 from chroniker.scheduler import stopping
 from tests.integration.executors.accepting_contract import (
     LONG_AGO,
@@ -68,14 +68,14 @@ class ExecutorContract(AcceptingContract):
         job = a_due_job(name="two words --and more", minutes=6, command="env_dump")
         JobState.objects.filter(pk=job.pk).update(last_success_until=LONG_AGO)
         state, now = JobState.objects.select_related("job").get(pk=job.pk), database_now()
-        [run] = lifecycle.claim([claim_plan.plan_scheduled(state, now)], now, wait_for_locks=True)
+        [run] = lifecycle.claim([claim_plan.plan_scheduled_run(state, now)], now, wait_for_locks=True)
         executor.dispatch([run])
         self.wait_for_end(executor, run)
         wait_until(lambda: self.stdout(run).endswith("}"), what="its output")
         first, last = run.scheduled_for, run.covered_until
         assert first is not None and last is not None and last - first >= dt.timedelta(minutes=5)
         seen = json.loads(self.stdout(run))["environ"]
-        assert {name: value for name, value in seen.items() if name in VARIABLES.values()} == {
+        assert {name: value for name, value in seen.items() if name in RUN_VARIABLES.values()} == {
             "CHRONIKER_JOB_ID": str(job.pk),
             "CHRONIKER_JOB_NAME": "two words --and more",
             "CHRONIKER_TIMEZONE": "UTC",
@@ -168,7 +168,7 @@ class ExecutorContract(AcceptingContract):
         assert self.wait_for_end(executor, run)[0].status == Status.SUCCEEDED
 
     def test_closing_a_hosted_executor_waits_for_its_runs(self, executor: Executor) -> None:
-        if not isinstance(executor, HostedExecutor):
+        if not isinstance(executor, InProcessExecutor):
             return
         run = a_claim(command="sleep_for", args="0.5")
         executor.dispatch([run])
@@ -178,7 +178,7 @@ class ExecutorContract(AcceptingContract):
         assert reread(run).status == Status.SUCCEEDED
 
     def test_a_hosted_executor_reports_each_job_with_an_ended_run_once(self, executor: Executor) -> None:
-        if not isinstance(executor, HostedExecutor):
+        if not isinstance(executor, InProcessExecutor):
             return
         run = a_claim()
         executor.dispatch([run])

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from chroniker.executors import Executor, HostedExecutor
+from chroniker.executors import Executor, InProcessExecutor
 from chroniker.executors.local import LocalExecutor
 from chroniker.models import EventKind, RunEvent
 from chroniker.scheduler import stopping
@@ -22,8 +22,8 @@ class TestLocalExecutor(ExecutorContract):
         runs = [a_claim(command="sleep_for", args="600") for _ in range(4)]
         executor.dispatch(runs)
         wait_until(lambda: all(reread(run).started_at for run in runs[:2]), what="the first two to begin")
-        assert isinstance(executor, HostedExecutor)
-        assert set(executor.give_back()) == {run.pk for run in runs[2:]}
+        assert isinstance(executor, InProcessExecutor)
+        assert set(executor.drop_unstarted_runs()) == {run.pk for run in runs[2:]}
         assert set(executor.running) == {run.pk for run in runs[:2]}
         for run in runs[:2]:
             stopping.stop_run(run.pk, "the test")

@@ -16,7 +16,12 @@ from django.test import override_settings
 from chroniker.conf import settings
 from chroniker.executors import report_connections
 from chroniker.executors.database_report import DatabaseReport
-from chroniker.executors.report_connections import borrow_connection, close_idle, has_idle_connection, try_twice
+from chroniker.executors.report_connections import (
+    borrow_connection,
+    close_idle_connections,
+    has_idle_connection,
+    retry_on_connection_error,
+)
 from tests.support.processes import wait_until
 
 # Connections to a file are not kept.
@@ -32,9 +37,9 @@ END = {"postgresql": "SELECT pg_terminate_backend(%s)", "mysql": "KILL %s"}
 
 @pytest.fixture(autouse=True)
 def none_is_kept() -> Iterator[None]:
-    close_idle()
+    close_idle_connections()
     yield
-    close_idle()
+    close_idle_connections()
 
 
 def in_a_thread(step: Callable[[], Any]) -> Any:
@@ -192,9 +197,9 @@ def test_a_step_is_tried_twice(errors: int) -> None:
         return len(calls)
 
     if errors == 1:
-        assert in_a_thread(partial(try_twice, step)) == 2
+        assert in_a_thread(partial(retry_on_connection_error, step)) == 2
     else:
         with pytest.raises(OperationalError):
-            in_a_thread(partial(try_twice, step))
+            in_a_thread(partial(retry_on_connection_error, step))
     assert len(calls) == 2
     assert calls[0] != calls[1]

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 from django.db import connection, transaction
 
-from chroniker.executors.transaction_setting import asynchronous_commit
+from chroniker.executors.transaction_setting import use_asynchronous_commit
 
 pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.database("postgres")]
 
@@ -19,7 +19,7 @@ def setting() -> str:
 
 def test_no_transaction_of_the_block_waits_for_the_disk() -> None:
     before = setting()
-    with asynchronous_commit("default"):
+    with use_asynchronous_commit("default"):
         assert setting() == "off"
         for _each in range(2):
             with transaction.atomic():
@@ -28,5 +28,5 @@ def test_no_transaction_of_the_block_waits_for_the_disk() -> None:
 
 
 def test_a_transaction_of_the_caller_waits_for_the_disk() -> None:
-    with transaction.atomic(), asynchronous_commit("default"):
+    with transaction.atomic(), use_asynchronous_commit("default"):
         assert setting() != "off"

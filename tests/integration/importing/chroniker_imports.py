@@ -9,7 +9,7 @@ from typing import Any
 
 from django.core.management import call_command
 
-from chroniker.importing.candidate import Candidate
+from chroniker.importing.candidate import ImportCandidate
 from chroniker.importing.django_chroniker.importer import import_jobs
 from chroniker.importing.django_chroniker.jobs import ImportOptions
 from chroniker.importing.django_chroniker.source import DumpSource
@@ -24,6 +24,6 @@ def printed(*words: str, **options: Any) -> str:
     return out.getvalue()
 
 
-def imported(path: Path, now: dt.datetime = NOW, **options: Any) -> dict[str, Candidate]:
+def imported(path: Path, now: dt.datetime = NOW, **options: Any) -> dict[str, ImportCandidate]:
     found = import_jobs(DumpSource(str(path)), ImportOptions(now, **options), by="a test")
     return {candidate.job.name: candidate for candidate in found.values()}

@@ -9,9 +9,9 @@ from typing import Any
 
 import pytest
 
-from chroniker.importing.crontab.manage_line import parse_manage_line
+from chroniker.importing.crontab.manage_line import parse_manage_py_line
 from chroniker.importing.crontab.redirections import remove_log_redirections
-from chroniker.importing.crontab.shell_words import needs_no_shell
+from chroniker.importing.crontab.shell_words import can_run_without_shell
 from chroniker.models import Job
 from tests.integration.importing.crontabs import imported, printed
 
@@ -69,7 +69,7 @@ def test_lines_that_run_manage_py_become_management_commands(
     ],
 )
 def test_other_lines_do_not_become_management_commands(line: str, manage_py: Path) -> None:
-    assert parse_manage_line(line.format(dir=manage_py.parent), "/", {manage_py.resolve()}) is None
+    assert parse_manage_py_line(line.format(dir=manage_py.parent), "/", {manage_py.resolve()}) is None
 
 
 def test_redirected_output_is_reported(tmp_path: Path, manage_py: Path) -> None:
@@ -155,7 +155,7 @@ def test_a_raw_command_that_writes_a_file_is_reported(tmp_path: Path) -> None:
     "command", ["echo 'a | b' \"two  words\"", "/bin/true", "tar -czf a.tar.gz --exclude='*~' b#c"]
 )
 def test_plain_words_run_without_a_shell(command: str) -> None:
-    assert needs_no_shell(command)
+    assert can_run_without_shell(command)
     shell = subprocess.run(["sh", "-c", f"printf '%s\\n' {command}"], capture_output=True, text=True, check=True)
     assert shell.stdout.splitlines() == shlex.split(command)
 

@@ -18,11 +18,11 @@ from django.test import Client, override_settings
 from django.urls import reverse
 
 from chroniker.clock.database_clock import database_now
-from chroniker.importing import Candidate, Outcome, save_candidates
+from chroniker.importing import ImportCandidate, Outcome, save_candidates
 from chroniker.models import Job, JobState
 from chroniker.schedule import Frequency, next_instants
-from chroniker_celery.beat_checks import check_entries
-from chroniker_celery.beat_entries import ORIGIN
+from chroniker_celery.beat_checks import check_beat_entries
+from chroniker_celery.beat_entries import ORIGIN_PREFIX
 from chroniker_celery.importing import settings_entries
 from chroniker_celery.importing.jobs import ImportOptions
 from chroniker_celery.models import BeatEntry, key_of_entry
@@ -40,11 +40,11 @@ class Sunset(solar):
         self.event, self.nowfun = "sunset", None
 
 
-def imported(entry: dict[str, Any], *, zone: str = "UTC", now: dt.datetime = NOW) -> Candidate:
+def imported(entry: dict[str, Any], *, zone: str = "UTC", now: dt.datetime = NOW) -> ImportCandidate:
     """The job of one entry of a task that the project has."""
     app = Celery("importing", set_as_current=False, fixups=[])
     app.conf.update(timezone=zone, beat_schedule={"report": {"task": "testapp.takes_anything", **entry}})
-    found = settings_entries.make_candidates(app, ImportOptions(now, {"testapp.takes_anything"}))
+    found = settings_entries.make_import_candidates(app, ImportOptions(now, {"testapp.takes_anything"}))
     save_candidates(found, by="a test")
     return found[0]
 
@@ -73,7 +73,7 @@ def test_a_crontab_keeps_its_times_in_the_zone_of_the_app() -> None:
     found = imported({"schedule": crontab(minute="*/30", hour=[17, 9], day_of_week="mon-fri")}, zone="Europe/Paris")
     assert (found.job.cron, found.job.timezone) == ("*/30 9,17 * * mon-fri", "Europe/Paris")
     assert next_instants(found.job.spec, NOW, 10) == found.instants_there
-    assert found.job.origin == f"{ORIGIN}report"
+    assert found.job.origin == f"{ORIGIN_PREFIX}report"
 
 
 @pytest.mark.parametrize("every", [90, 90.0, dt.timedelta(seconds=90), schedule(90)])
@@ -194,10 +194,10 @@ def test_the_check_of_entries_sees_those_that_are_added_when_the_app_is_finalize
     signature = app.signature("testapp.takes_anything")
     app.on_after_finalize.connect(lambda sender, **_: app.add_periodic_task(60, signature, name="late"), weak=False)
     monkeypatch.setitem(globals(), "periodic", app)
-    a_job(origin=f"{ORIGIN}late", enabled=False)
+    a_job(origin=f"{ORIGIN_PREFIX}late", enabled=False)
     backend = {"BACKEND": "chroniker_celery.executor.CeleryExecutor", "OPTIONS": {"app": f"{__name__}:periodic"}}
     with override_settings(CHRONIKER_EXECUTORS={"default": backend}):
-        messages = check_entries(databases=["default"])
+        messages = check_beat_entries(databases=["default"])
     assert [message.msg for message in messages] == ["These entries of beat_schedule are also jobs: “late”."]
 
 

@@ -13,12 +13,12 @@ from celery import shared_task
 from django.core.management import CommandError, call_command
 from django.db import connection
 
-from chroniker.importing import Candidate, save_candidates
+from chroniker.importing import ImportCandidate, save_candidates
 from chroniker.models import Job
 from chroniker.schedule import next_instants
 from chroniker.scheduler import manual_runs
 from chroniker_celery.importing.beat_tables import read_dump_file
-from chroniker_celery.importing.jobs import ImportOptions, make_candidates
+from chroniker_celery.importing.jobs import ImportOptions, make_import_candidates
 from tests.integration.importing.upgrading import FIXTURES
 
 pytestmark = [pytest.mark.django_db, pytest.mark.celery]
@@ -40,8 +40,8 @@ def fail() -> None:
     raise LookupError("no such shop")
 
 
-def imported(*known: str, send: bool = False) -> dict[str, Candidate]:
-    found = make_candidates(read_dump_file(str(DUMP)), ImportOptions(NOW, known, send))
+def imported(*known: str, send: bool = False) -> dict[str, ImportCandidate]:
+    found = make_import_candidates(read_dump_file(str(DUMP)), ImportOptions(NOW, known, send))
     save_candidates(found, by="a test")
     return {each.job.name: each for each in found}
 

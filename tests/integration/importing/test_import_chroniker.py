@@ -203,5 +203,5 @@ def test_an_error_rolls_back_all_jobs(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_the_states_of_imported_jobs_are_booked_by_the_next_tick() -> None:
     printed(str(dump("1.1.0")))
     job = Job.objects.get(name="end of the month")
-    lifecycle.book_jobs([job.pk], NOW + dt.timedelta(days=365 * 100))
+    lifecycle.book_next_instants([job.pk], NOW + dt.timedelta(days=365 * 100))
     assert JobState.objects.get(pk=job.pk).booked_fingerprint

@@ -14,7 +14,7 @@ from zoneinfo import ZoneInfo
 import pytest
 from django.core.management import CommandError, call_command
 
-from chroniker.importing.crontab.cron_simulation import cron_instants
+from chroniker.importing.crontab.cron_simulation import compute_cron_instants
 from chroniker.importing.crontab.crontab_parser import parse_entries
 from chroniker.models import Job
 from chroniker.schedule import next_instants
@@ -190,7 +190,7 @@ def test_cron_tz_needs_the_kind_of_cron(tmp_path: Path) -> None:
 )
 def test_the_column_there_shows_what_cron_does(expression: str, zone: str, now: str, expected: list[str]) -> None:
     start = dt.datetime.fromisoformat(now).replace(tzinfo=dt.UTC)
-    found = cron_instants(expression, ZoneInfo(zone), start, 2)
+    found = compute_cron_instants(expression, ZoneInfo(zone), start, 2)
     assert [f"{moment:%Y-%m-%d %H:%M}" for moment in found] == expected
 
 
@@ -203,9 +203,9 @@ def test_the_simulation_of_cron_agrees_with_schedules(seed: int) -> None:
         if "#" in expression or "L" in expression:
             continue
         start = moment.replace(tzinfo=dt.UTC)
-        assert cron_instants(expression, ZoneInfo(zone), start, 4) == next_instants(cron(expression, zone), start, 4), (
-            expression
-        )
+        assert compute_cron_instants(expression, ZoneInfo(zone), start, 4) == next_instants(
+            cron(expression, zone), start, 4
+        ), expression
 
 
 def test_a_comment_above_a_line_becomes_the_name(tmp_path: Path) -> None:

@@ -10,6 +10,6 @@ def read_again() -> Iterator[None]:
     """The next metrics are read from the database, not from the memory of this process."""
     from chroniker.insights.metrics import scrape  # pytest may load this file before the models
 
-    scrape.forget_cached_values()
+    scrape.clear_cached_metrics()
     yield
-    scrape.forget_cached_values()
+    scrape.clear_cached_metrics()

@@ -5,7 +5,7 @@ from __future__ import annotations
 import copy
 from typing import Any
 
-from chroniker.insights.what_if import EditEffects, effects_of_edit, fetch_saved_job
+from chroniker.insights.what_if import EditEffects, compute_edit_effects, fetch_saved_job
 from chroniker.models import Job
 
 
@@ -13,7 +13,7 @@ def shown_for(job: Job, **fields: Any) -> EditEffects:
     """The forecast of saving these values."""
     saved = fetch_saved_job(job.pk)
     assert saved is not None
-    return effects_of_edit(edited(saved, **fields), saved)
+    return compute_edit_effects(edited(saved, **fields), saved)
 
 
 def edited(job: Job, **fields: Any) -> Job:

@@ -23,7 +23,7 @@ Found = dict[tuple[str, ...], float]
 
 def metrics() -> dict[str, Found]:
     """By name of the sample, without prefix, and values of the labels, in the order of their names."""
-    scrape.forget_cached_values()
+    scrape.clear_cached_metrics()
     return by_name(parse(scrape.metrics_text()))
 
 

@@ -11,7 +11,7 @@ from django.test.utils import CaptureQueriesContext
 from chroniker import lifecycle
 from chroniker.clock.database_clock import database_now
 from chroniker.insights import health_facts
-from chroniker.insights.attention import Attention, fetch_attention
+from chroniker.insights.attention import Attention, fetch_attention_items
 from chroniker.lifecycle import Outcome
 from chroniker.models import Job, JobState, Lease, Run, Status
 from chroniker.reasons import Code, Reason
@@ -27,8 +27,8 @@ HOUR, MINUTE = dt.timedelta(hours=1), dt.timedelta(minutes=1)
 
 
 def found() -> Attention:
-    health_facts.forget_cached_facts()
-    return fetch_attention(database_now())
+    health_facts.clear_cached_health_facts()
+    return fetch_attention_items(database_now())
 
 
 def kinds() -> list[str]:
@@ -126,7 +126,7 @@ def test_things_without_a_job_are_listed_too() -> None:
 
 
 def test_it_says_when_it_may_be_incomplete(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(health_facts, "LIMIT_SECONDS", -1.0)
+    monkeypatch.setattr(health_facts, "STATEMENT_TIMEOUT_SECONDS", -1.0)
     assert not found().is_complete
 
 
@@ -136,11 +136,11 @@ def test_the_number_of_statements_does_not_depend_on_the_number_of_jobs() -> Non
             ended(a_booked_job(cron=NEVER), Status.FAILED)
             lost(a_booked_job(cron=NEVER))
             a_due_job(minutes=5)
-        health_facts.forget_cached_facts()
+        health_facts.clear_cached_health_facts()
         now = database_now()
-        health_facts.cached_facts(now)
+        health_facts.get_cached_health_facts(now)
         with CaptureQueriesContext(connection) as captured:
-            fetch_attention(now)
+            fetch_attention_items(now)
         return len(captured)
 
     assert statements() == statements() == 6

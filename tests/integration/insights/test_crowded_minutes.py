@@ -14,7 +14,7 @@ from chroniker.clock import simulated_time
 from chroniker.clock.database_clock import database_now
 from chroniker.models import Group, Host, HostService, Job, JobState
 from chroniker.models.calendar import Blackout, Calendar
-from chroniker.schedule import jitter, next_after
+from chroniker.schedule import jitter, next_instant_after
 from tests.integration.insights.effects_of_edits import shown_for
 from tests.support.factories import a_booked_job
 
@@ -38,7 +38,7 @@ def test_a_job_counts_that_starts_a_day_later_in_the_same_minute() -> None:
     """The last time that is shown is less than a day away, and the other job starts some seconds after that day."""
     now = dt.datetime(2026, 11, 30, 3, 30, 20, tzinfo=dt.UTC)
     with simulated_time.simulate_time():
-        simulated_time.set_moment(now)
+        simulated_time.set_simulated_time(now)
         job = a_booked_job(cron="0 0 1 1 *")
         other = a_booked_job(cron="30 3 * * *", jitter_seconds=59)
         while jitter(other.pk, 59) < dt.timedelta(seconds=25):
@@ -129,7 +129,7 @@ def _starts_in(job: Job, pause: Blackout, minute: dt.datetime) -> bool:
     delay = jitter(job.pk, job.jitter_seconds)
     for back in range(3):
         instant = minute - back * MINUTE
-        due = next_after(job.spec, instant - dt.timedelta(seconds=1)) == instant
+        due = next_instant_after(job.spec, instant - dt.timedelta(seconds=1)) == instant
         is_closed = job.calendar_id is not None and pause.starts_at <= instant < pause.ends_at
         if due and not is_closed and (instant + delay).replace(second=0, microsecond=0) == minute:
             return True

@@ -24,7 +24,7 @@ NEVER = "0 0 1 1 *"
 
 
 def now_healthy(now: dt.datetime | None = None) -> Health:
-    health_facts.forget_cached_facts()
+    health_facts.clear_cached_health_facts()
     return fetch_health(now or database_now())
 
 
@@ -164,7 +164,7 @@ def test_it_needs_five_statements_and_none_for_three_seconds() -> None:
         a_worker(host=f"h{number}")
         a_queued_run(queue=f"q{number}")
         a_due_job(minutes=5)
-    health_facts.forget_cached_facts()
+    health_facts.clear_cached_health_facts()
     with CaptureQueriesContext(connection) as statements:
         fetch_health(database_now())
     read = [each["sql"] for each in statements if each["sql"].startswith("SELECT") and "chroniker" in each["sql"]]
@@ -179,14 +179,14 @@ def test_it_is_unknown_when_the_database_does_not_answer(monkeypatch: pytest.Mon
     def fails(now: dt.datetime) -> None:
         raise DatabaseError("no answer")
 
-    monkeypatch.setattr(health_facts, "read_facts", fails)
+    monkeypatch.setattr(health_facts, "read_health_facts", fails)
     assert now_healthy().level == "unknown"
 
 
 def test_it_is_unknown_when_the_answer_takes_too_long(monkeypatch: pytest.MonkeyPatch) -> None:
     a_ticker()
     a_worker()
-    monkeypatch.setattr(health_facts, "LIMIT_SECONDS", -1.0)
+    monkeypatch.setattr(health_facts, "STATEMENT_TIMEOUT_SECONDS", -1.0)
     assert now_healthy().tick.level == "unknown"
 
 
@@ -195,6 +195,6 @@ def test_a_statement_that_fails_does_not_break_the_transaction_of_a_request(monk
         with connection.cursor() as cursor:
             cursor.execute("SELECT * FROM chroniker_no_such_table")
 
-    monkeypatch.setattr(health_facts, "read_facts", fails)
+    monkeypatch.setattr(health_facts, "read_health_facts", fails)
     assert now_healthy().tick.level == "unknown"
     assert Run.objects.count() == 0

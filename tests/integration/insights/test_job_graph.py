@@ -51,7 +51,7 @@ def test_a_running_job_holds_back_the_due_jobs_that_wait_for_its_end() -> None:
     run(load)
     graph = read()
     assert [(link.dependee, link.dependent) for link in graph.links if link.holds] == [(load.pk, report.pk)]
-    assert graph.held == 1 and graph.holders == {load.pk: 1} and graph.holder_names == {load.pk: "load"}
+    assert graph.held == 1 and graph.holders == {load.pk: 1} and graph.blocker_names == {load.pk: "load"}
     conditions = {node.name: node.condition for node in graph.nodes.values()}
     assert conditions == {"load": "running", "other": "scheduled", "report": "waiting", "later": "scheduled"}
     assert names(read(only_held=True)) == {"load", "report"}
@@ -112,25 +112,25 @@ def test_the_critical_path_is_the_longest_by_the_usual_durations() -> None:
 
 
 def test_of_a_large_graph_one_connected_part_is_shown(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(job_graph, "MOST_NODES", 4)
+    monkeypatch.setattr(job_graph, "MAX_NODES", 4)
     jobs = [a_booked_job(name=f"job {number}") for number in range(10)]
     for number in (0, 1, 3, 4, 5, 6, 7):
         a_dependency(jobs[number + 1], jobs[number])
     graph = read()
-    assert graph.is_part and graph.dependent_jobs == 9 and len(graph.nodes) == 4
+    assert graph.is_partial and graph.dependent_jobs == 9 and len(graph.nodes) == 4
     near = read(job_id=jobs[4].pk)
-    assert names(near) == {"job 3", "job 4", "job 5", "job 6"} and near.is_part
+    assert names(near) == {"job 3", "job 4", "job 5", "job 6"} and near.is_partial
     assert names(read(job_id=jobs[0].pk)) == {"job 0", "job 1", "job 2"}
     assert names(read(job_id=jobs[9].pk)) == set()
 
 
 def test_above_the_limit_of_links_the_surroundings_of_a_job_are_read(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(job_graph, "MOST_LINKS", 3)
+    monkeypatch.setattr(job_graph, "MAX_LINKS", 3)
     jobs = [a_booked_job(name=f"job {number}") for number in range(8)]
     for number in range(7):
         a_dependency(jobs[number + 1], jobs[number])
     graph = read(job_id=jobs[6].pk)
-    assert {"job 5", "job 6", "job 7"} <= names(graph) and graph.is_part
+    assert {"job 5", "job 6", "job 7"} <= names(graph) and graph.is_partial
 
 
 def test_five_statements_read_the_graph_however_many_jobs() -> None:

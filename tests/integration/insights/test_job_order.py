@@ -10,7 +10,7 @@ from django.test.utils import CaptureQueriesContext
 
 from chroniker.clock.database_clock import database_now
 from chroniker.insights import distinct_values, health_facts, job_filters, job_order
-from chroniker.insights.job_filters import JobFilter, conditions_at
+from chroniker.insights.job_filters import JobFilter, fetch_job_conditions
 from chroniker.models import Group, Host, Job, JobState, Run
 from chroniker.scheduler.manual_runs import run_now
 from tests.support.factories import a_booked_job, a_dependency, a_due_job, a_job, started
@@ -22,7 +22,7 @@ NEW_YEAR = "0 0 1 1 *"
 
 def pages(order: str = "attention", chosen: JobFilter | None = None) -> list[list[str]]:
     """The names on all pages, as a person sees them who goes through the list."""
-    conditions, cursor, found = conditions_at(database_now()), "", []
+    conditions, cursor, found = fetch_job_conditions(database_now()), "", []
     while True:
         page = job_order.fetch_job_page(chosen or JobFilter(), conditions, order, cursor)
         found.append([job.name for job in page.jobs])
@@ -75,12 +75,12 @@ def test_those_that_need_attention_are_first_and_disabled_ones_last() -> None:
 def test_a_chip_shows_its_jobs_and_their_number(show: str, expected: list[str]) -> None:
     one_of_each()
     assert sorted(names("name", JobFilter(show=show))) == expected
-    assert job_filters.count_jobs_by_show(conditions_at(database_now()))[show] == len(expected)
+    assert job_filters.count_jobs_by_show(fetch_job_conditions(database_now()))[show] == len(expected)
 
 
 def test_a_job_that_a_pause_holds_back_is_not_overdue() -> None:
     job = a_due_job(minutes=10, group=Group.objects.create(name="night", paused_at=database_now()))
-    conditions = conditions_at(database_now())
+    conditions = fetch_job_conditions(database_now())
     assert not Job.objects.filter(conditions.overdue).exists()
     assert list(Job.objects.filter(conditions.waiting)) == [job]
 
@@ -105,8 +105,8 @@ def test_the_choices_are_those_in_use() -> None:
     a_booked_job(queue="b", group=Group.objects.create(name="night"))
     a_booked_job(queue="a", command="check")
     now = database_now()
-    health_facts.forget_cached_facts()
-    health_facts.cached_facts(now)
+    health_facts.clear_cached_health_facts()
+    health_facts.get_cached_health_facts(now)
     with CaptureQueriesContext(connection) as captured:
         found = job_filters.fetch_filter_choices(now)
     assert (found.groups, found.queues, found.commands) == (["night"], ["a", "b"], ["check", "noop"])
@@ -155,6 +155,6 @@ def test_orders_sort_by_what_they_say() -> None:
 )
 def test_an_invalid_key_gives_the_first_page(cursor: str) -> None:
     a_booked_job(name="only", cron=NEW_YEAR)
-    conditions = conditions_at(database_now())
+    conditions = fetch_job_conditions(database_now())
     page = job_order.fetch_job_page(JobFilter(), conditions, "attention", cursor)
     assert [job.name for job in page.jobs] == ["only"]

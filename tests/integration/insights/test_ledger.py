@@ -14,9 +14,9 @@ import chroniker
 from chroniker import lifecycle
 from chroniker.clock.database_clock import database_now
 from chroniker.insights import ledger
-from chroniker.insights.ledger import Entry, NoRun
+from chroniker.insights.ledger import Entry, NoRunReason
 from chroniker.models import EventKind, Job, JobState, Lease, Run, RunEvent, Status, Trigger
-from chroniker.schedule import next_after
+from chroniker.schedule import next_instant_after
 from chroniker.scheduler import tick
 from tests.support.factories import a_booked_job, a_due_job, started, state_of
 
@@ -26,7 +26,7 @@ SECOND, MINUTE, DAY = dt.timedelta(seconds=1), dt.timedelta(minutes=1), dt.timed
 
 
 def entries(job: Job, until: dt.datetime | None = None, *, size: int = 50) -> list[Entry]:
-    return ledger.newest_entries(job, state_of(job), database_now(), until, limit=size).entries
+    return ledger.fetch_newest_entries(job, state_of(job), database_now(), until, limit=size).entries
 
 
 def a_range(job: Job, token: int, first: dt.datetime, last: dt.datetime, **fields: Any) -> Run:
@@ -34,7 +34,7 @@ def a_range(job: Job, token: int, first: dt.datetime, last: dt.datetime, **field
     values: dict[str, Any] = {"status": Status.SUCCEEDED, "started_at": last, "finished_at": last, **fields}
     covered = {"scheduled_for": first, "covered_until": last, "claimed_at": last}
     run = Run.objects.create(job=job, token=token, trigger=Trigger.SCHEDULE, **covered, **values)
-    following = next_after(job.spec, last)
+    following = next_instant_after(job.spec, last)
     JobState.objects.filter(pk=job.pk).update(last_token=token, covered_until=last, next_instant=following)
     return run
 
@@ -43,8 +43,10 @@ def test_scheduled_times_without_a_claim_are_due() -> None:
     job = a_due_job(minutes=3)
     now = state_of(job).next_instant
     assert now is not None
-    found = ledger.newest_entries(job, state_of(job), now + 3 * MINUTE + SECOND, limit=50).entries
-    assert [(entry.instant, entry.verdict) for entry in found] == [(now + n * MINUTE, NoRun.DUE) for n in (3, 2, 1, 0)]
+    found = ledger.fetch_newest_entries(job, state_of(job), now + 3 * MINUTE + SECOND, limit=50).entries
+    assert [(entry.instant, entry.verdict) for entry in found] == [
+        (now + n * MINUTE, NoRunReason.DUE) for n in (3, 2, 1, 0)
+    ]
 
 
 def test_a_run_is_listed_for_each_scheduled_time_it_covers() -> None:
@@ -71,11 +73,11 @@ def test_times_of_a_disabled_job_are_listed_as_disabled_until_it_is_enabled() ->
     job = a_due_job(minutes=3)
     tick.tick()
     Job.objects.filter(pk=job.pk).update(enabled=False)
-    lifecycle.book_jobs([job.pk], database_now())
+    lifecycle.book_next_instants([job.pk], database_now())
     job.refresh_from_db()
     later = database_now() + 3 * MINUTE
-    found = ledger.newest_entries(job, state_of(job), later, limit=50).entries
-    assert [entry.verdict for entry in found[:2]] == [NoRun.DISABLED] * 2
+    found = ledger.fetch_newest_entries(job, state_of(job), later, limit=50).entries
+    assert [entry.verdict for entry in found[:2]] == [NoRunReason.DISABLED] * 2
     assert all(entry.certain for entry in found)
 
 
@@ -85,7 +87,7 @@ def test_times_within_a_range_of_an_earlier_schedule_are_uncertain_but_not_its_e
     a_range(job, 1, first := since + 10 * MINUTE, last := since + 40 * MINUTE)
     assert all(entry.certain for entry in entries(job) if entry.run)
     Job.objects.filter(pk=job.pk).update(cron="*/15 * * * *")
-    lifecycle.book_jobs([job.pk], database_now())
+    lifecycle.book_next_instants([job.pk], database_now())
     job.refresh_from_db()
     found = [entry for entry in entries(job) if entry.run and entry.run.token == 1]
     assert (found[0].instant, found[0].certain) == (last, True)
@@ -101,7 +103,7 @@ def test_disabling_and_enabling_a_job_keeps_the_history_of_its_schedule() -> Non
     tick.tick()
     for enabled in (False, True):
         Job.objects.filter(pk=job.pk).update(enabled=enabled)
-        lifecycle.book_jobs([job.pk], database_now())
+        lifecycle.book_next_instants([job.pk], database_now())
     job.refresh_from_db()
     assert all(entry.certain for entry in entries(job))
 
@@ -125,12 +127,12 @@ def test_successive_pages_have_no_gap_and_no_repetition() -> None:
     for token, start in enumerate(range(1, 91, 6), 1):
         a_range(job, token, since + start * MINUTE, since + (start + 5) * MINUTE)
     state, now = state_of(job), since + 95 * MINUTE
-    everything = ledger.newest_entries(job, state, now, limit=200)
+    everything = ledger.fetch_newest_entries(job, state, now, limit=200)
     assert not everything.more
     paged: list[Entry] = []
     until: dt.datetime | None = None
     while True:
-        page = ledger.newest_entries(job, state, now, until, limit=7)
+        page = ledger.fetch_newest_entries(job, state, now, until, limit=7)
         paged += page.entries
         if not page.more:
             break
@@ -145,11 +147,11 @@ def test_times_of_deleted_runs_are_listed_as_one_range() -> None:
     for token, start in enumerate((1, 11, 21, 31), 1):
         a_range(job, token, since + start * MINUTE, since + (start + 9) * MINUTE)
     Run.objects.filter(job=job, token__in=[1, 3]).delete()
-    gaps = [entry for entry in entries(job, size=200) if entry.verdict == NoRun.NO_RECORD]
+    gaps = [entry for entry in entries(job, size=200) if entry.verdict == NoRunReason.NO_RECORD]
     stretches = [((gap.first or since) - since, gap.instant - since) for gap in gaps]
     assert stretches == [(21 * MINUTE, 30 * MINUTE), (1 * MINUTE, 10 * MINUTE)]
     newest = entries(job, since + 25 * MINUTE, size=3)
-    assert newest[0].verdict == NoRun.NO_RECORD and newest[0].instant == since + 25 * MINUTE
+    assert newest[0].verdict == NoRunReason.NO_RECORD and newest[0].instant == since + 25 * MINUTE
 
 
 def test_a_page_of_a_range_with_a_million_times_reads_one_page(django_assert_max_num_queries: Any) -> None:
@@ -158,11 +160,11 @@ def test_a_page_of_a_range_with_a_million_times_reads_one_page(django_assert_max
     a_range(job, 1, since + SECOND, since + 1_000_000 * SECOND, status=Status.LOST)
     state, now = state_of(job), since + 1_000_000 * SECOND
     with django_assert_max_num_queries(3):
-        page = ledger.newest_entries(job, state, now, limit=50)
+        page = ledger.fetch_newest_entries(job, state, now, limit=50)
     assert [entry.instant for entry in page.entries] == [now - n * SECOND for n in range(50)]
     middle = since + 500_000 * SECOND
-    assert ledger.newest_entries(job, state, now, middle, limit=50).entries[0].instant == middle
-    assert not ledger.newest_entries(job, state, now, since + 10 * SECOND, limit=50).more
+    assert ledger.fetch_newest_entries(job, state, now, middle, limit=50).entries[0].instant == middle
+    assert not ledger.fetch_newest_entries(job, state, now, since + 10 * SECOND, limit=50).more
 
 
 def test_a_page_needs_a_constant_number_of_statements_for_any_history() -> None:
@@ -172,7 +174,7 @@ def test_a_page_needs_a_constant_number_of_statements_for_any_history() -> None:
         a_range(job, token, since + token * MINUTE, since + token * MINUTE, status=Status.FAILED)
     state, now = state_of(job), since + 300 * MINUTE
     with CaptureQueriesContext(connection) as captured:
-        page = ledger.newest_entries(job, state, now, limit=20)
+        page = ledger.fetch_newest_entries(job, state, now, limit=20)
     assert len(captured) == 3 and page.more
 
 
@@ -181,7 +183,7 @@ def test_an_invalid_schedule_still_shows_the_stored_runs() -> None:
     now = database_now().replace(second=0, microsecond=0)
     a_range(job, 1, now - 10 * MINUTE, now - 2 * MINUTE)
     Job.objects.filter(pk=job.pk).update(cron="nonsense")
-    lifecycle.book_jobs([job.pk], database_now())
+    lifecycle.book_next_instants([job.pk], database_now())
     job.refresh_from_db()
     found = [entry for entry in entries(job) if entry.run and entry.run.token == 1]
     assert [entry.instant for entry in found] == [now - 2 * MINUTE, now - 10 * MINUTE]
@@ -206,7 +208,7 @@ def test_a_window_has_the_same_entries_as_pages_of_any_size() -> None:
         status = Status.FAILED if token % 3 == 0 else Status.SUCCEEDED
         a_range(job, token, since + first * MINUTE, since + last * MINUTE, status=status)
     now = database_now()
-    every = ledger.newest_entries(job, state_of(job), now, limit=1000)
+    every = ledger.fetch_newest_entries(job, state_of(job), now, limit=1000)
     assert not every.more
     for low, high, rows in [
         (0, 40, 3),
@@ -218,7 +220,7 @@ def test_a_window_has_the_same_entries_as_pages_of_any_size() -> None:
         (39, 40, 6),
     ]:
         bounds = since + low * MINUTE, since + high * MINUTE
-        found = ledger.entries_between(job, state_of(job), now, *bounds, min_entries=rows)
+        found = ledger.fetch_entries_between(job, state_of(job), now, *bounds, min_entries=rows)
         expected = [entry for entry in every.entries if entry.instant <= bounds[1]]
         shown = [entry for n, entry in enumerate(expected) if entry.instant >= bounds[0] or n < rows]
         assert found.entries == shown, (low, high, rows)

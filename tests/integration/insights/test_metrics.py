@@ -15,7 +15,7 @@ from chroniker import lifecycle
 from chroniker.clock.database_clock import database_now
 from chroniker.eligibility import pauses
 from chroniker.insights.metrics import scrape
-from chroniker.insights.metrics.families import FAMILIES
+from chroniker.insights.metrics.families import METRIC_FAMILIES
 from chroniker.models import (
     Activation,
     Alarm,
@@ -72,7 +72,7 @@ def test_counters_do_not_fall_when_runs_or_the_job_are_deleted() -> None:
     call_command("cron_clean", "days", "0", verbosity=0)
     after = metrics()
     assert Run.objects.count() == 1
-    counters = [family.name for family in FAMILIES if family.kind == "counter"]
+    counters = [family.name for family in METRIC_FAMILIES if family.kind == "counter"]
     assert {name: after[name] for name in counters} == {name: before[name] for name in counters}
     job.delete()
     after = metrics()
@@ -90,7 +90,7 @@ def test_each_process_gives_the_same_answer(manage: Manage) -> None:
     ended(job, Status.FAILED)
     lifecycle.count_closed_runs()
     own, other = metrics(), by_name(parse(manage("metrics").stdout))
-    counters = [family.name for family in FAMILIES if family.kind == "counter"]
+    counters = [family.name for family in METRIC_FAMILIES if family.kind == "counter"]
     assert own["job_runs_total"]["report", "succeeded"] == own["job_runs_total"]["report", "failed"] == 1
     assert {name: other[name] for name in counters} == {name: own[name] for name in counters}
 
@@ -183,7 +183,7 @@ def test_the_number_of_statements_does_not_depend_on_the_number_of_jobs() -> Non
         for _each in range(count):
             run_now(a_booked_job(cron=NEVER), requested_by="a test")
             a_due_job(group=Group.objects.create(name=f"g {Group.objects.count()}", limit=5))
-        scrape.forget_cached_values()
+        scrape.clear_cached_metrics()
         with CaptureQueriesContext(connection) as queries:
             scrape.metrics_text()
         numbers.append(len([each for each in queries if "SAVEPOINT" not in each["sql"]]))

@@ -20,7 +20,7 @@ from prometheus_client.parser import text_string_to_metric_families as parse
 
 from chroniker.clock.database_clock import database_now
 from chroniker.insights.metrics import scrape
-from chroniker.insights.metrics.families import FAMILIES
+from chroniker.insights.metrics.families import METRIC_FAMILIES
 from chroniker.models import Backfill, Host, Job, Ticker
 from tests.integration.insights.scraped_metrics import NEVER, by_name, ended
 from tests.support.factories import a_booked_job
@@ -60,12 +60,12 @@ def test_both_formats_have_the_same_values_and_every_metric() -> None:
     )
     plain, strict = by_name(parse(scrape.metrics_text())), by_name(strictly(scrape.metrics_text(openmetrics=True)))
     assert plain == strict
-    assert set(plain) == {family.name for family in FAMILIES}
+    assert set(plain) == {family.name for family in METRIC_FAMILIES}
 
 
 def test_the_names_obey_the_rules_of_promtool() -> None:
     units = "milliseconds|minutes|hours|days|weeks|kilobytes|kb|ms|percent|grams|meters"
-    for family in FAMILIES:
+    for family in METRIC_FAMILIES:
         assert re.fullmatch(r"chroniker(_[a-z]+)+", family.full_name)
         assert family.name.endswith("_total") == (family.kind == "counter")
         assert not re.search(
@@ -73,7 +73,7 @@ def test_the_names_obey_the_rules_of_promtool() -> None:
         )
         assert family.help.endswith(".") and "\n" not in family.help
         assert len({*family.labels}) == len(family.labels) and not {"le", "quantile", "instance"} & {*family.labels}
-    assert len({family.name for family in FAMILIES}) == len(FAMILIES)
+    assert len({family.name for family in METRIC_FAMILIES}) == len(METRIC_FAMILIES)
 
 
 def test_the_address_needs_the_token(client: Client) -> None:

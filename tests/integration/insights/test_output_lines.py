@@ -45,20 +45,20 @@ def shown(view: View) -> list[tuple[int, str]]:
 
 
 def forwards(run: Run, limit: int) -> list[tuple[int, str]]:
-    view, found = views.first_view(run.pk, limit), []
+    view, found = views.fetch_first_view(run.pk, limit), []
     while view.lines:
         found += shown(view)
         if not view.more_after:
             break
-        view = views.view_after(run.pk, view.after, limit)
+        view = views.fetch_view_after(run.pk, view.after, limit)
     return found
 
 
 def backwards(run: Run, limit: int) -> list[tuple[int, str]]:
-    view = views.last_view(run.pk, limit)
+    view = views.fetch_last_view(run.pk, limit)
     found = shown(view)
     while view.more_before:
-        view = views.view_before(run.pk, view.before, limit)
+        view = views.fetch_view_before(run.pk, view.before, limit)
         found = shown(view) + found
     return found
 
@@ -68,7 +68,7 @@ def mixed(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> tu
     """Chunks that begin and end within lines, in several streams; pages and views are small."""
     seed, numbered = request.param
     chance = random.Random(seed)
-    monkeypatch.setattr(pages, "BUDGET", chance.choice([1, 25, 1000]))
+    monkeypatch.setattr(pages, "MAX_PAGE_CHARACTERS", chance.choice([1, 25, 1000]))
     monkeypatch.setattr(pages, "MAX_CHUNKS_PER_STREAM", chance.choice([2, 3, 50]))
     monkeypatch.setattr(views, "MAX_PAGES_WITHOUT_LINE_END", 1000)
     texts = []
@@ -93,11 +93,11 @@ def test_every_line_comes_once_with_its_number(mixed: tuple[Run, list[str], int]
     numbers = [number for number, _text in forwards(run, limit)]
     assert numbers == list(range(1, len(expected) + 1))
     assert [number for number, _text in backwards(run, limit)] == numbers
-    assert [number for number, _text in shown(views.last_view(run.pk, 3))] == numbers[-3:][-limit:] or limit
+    assert [number for number, _text in shown(views.fetch_last_view(run.pk, 3))] == numbers[-3:][-limit:] or limit
 
 
 def test_a_line_is_complete_if_it_began_in_the_chunk_before(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(pages, "BUDGET", 1)
+    monkeypatch.setattr(pages, "MAX_PAGE_CHARACTERS", 1)
     run = a_run_that_wrote((Stream.STDOUT, "one\ntw"), (Stream.STDERR, "oops\n"), (Stream.STDOUT, "o\nthree\n"))
     expected = [(1, "one"), (2, "oops"), (3, "two"), (4, "three")]
     assert forwards(run, 1000) == backwards(run, 1000) == expected
@@ -107,21 +107,21 @@ def test_a_view_at_a_number_holds_that_line(mixed: tuple[Run, list[str], int], m
     run, expected, _limit = mixed
     monkeypatch.setattr(views, "LINES_BEFORE_TARGET", 5)
     for number in (1, len(expected) // 2, len(expected)):
-        found = views.view_of_line(run.pk, number, 10)
+        found = views.fetch_view_of_line(run.pk, number, 10)
         assert number in [line.number for line in found.lines]
-    assert len(expected) in [line.number for line in views.view_of_line(run.pk, 10**9, 10).lines]
+    assert len(expected) in [line.number for line in views.fetch_view_of_line(run.pk, 10**9, 10).lines]
 
 
 def test_a_place_beyond_its_page_is_found_on_a_later_page(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(pages, "BUDGET", 1)  # one chunk on a page
+    monkeypatch.setattr(pages, "MAX_PAGE_CHARACTERS", 1)  # one chunk on a page
     run = a_run_that_wrote(*[(Stream.STDOUT, f"{n}\n") for n in range(1, 7)])
-    assert shown(views.view_after(run.pk, Place(Cursor(), 3))) == [(4, "4")]
-    assert shown(views.view_before(run.pk, Place(Cursor(), 3))) == [(3, "3")]
+    assert shown(views.fetch_view_after(run.pk, Place(Cursor(), 3))) == [(4, "4")]
+    assert shown(views.fetch_view_before(run.pk, Place(Cursor(), 3))) == [(3, "3")]
 
 
 def test_an_open_line_comes_last_and_is_marked() -> None:
     run = a_run_that_wrote((Stream.STDOUT, "one\nhalf"), (Stream.STDERR, "oops\n"))
-    view = views.last_view(run.pk)
+    view = views.fetch_last_view(run.pk)
     assert shown(view) == [(1, "one"), (2, "oops"), (3, "half")]
     assert [line.is_open for line in view.lines] == [False, False, True]
     LogChunk.objects.create(
@@ -132,17 +132,17 @@ def test_an_open_line_comes_last_and_is_marked() -> None:
         written_at=database_now() + dt.timedelta(hours=1),
         first_line=2,
     )
-    assert shown(views.view_after(run.pk, view.after)) == [(3, "half full")]
+    assert shown(views.fetch_view_after(run.pk, view.after)) == [(3, "half full")]
 
 
 def test_lost_chunks_are_marked_and_their_lines_keep_their_numbers() -> None:
     run = a_run_that_wrote(*[(Stream.STDOUT, f"{n}a\n{n}b\n") for n in range(4)])
     LogChunk.objects.filter(run=run, seq__in=[1, 2]).delete()
-    found = views.first_view(run.pk).lines
+    found = views.fetch_first_view(run.pk).lines
     assert [(line.number, line.text, line.missing) for line in found] == [
         (1, "0a", 0), (2, "0b", 0), (7, "3a", 2), (8, "3b", 0),
     ]  # fmt: skip
-    assert views.view_of_line(run.pk, 7).lines[-1].number == 8
+    assert views.fetch_view_of_line(run.pk, 7).lines[-1].number == 8
 
 
 def test_the_first_error_is_the_first_line_on_standard_error() -> None:
@@ -152,7 +152,7 @@ def test_the_first_error_is_the_first_line_on_standard_error() -> None:
 
 
 def test_the_search_ignores_case_and_colours_and_goes_on_where_it_stopped(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(pages, "BUDGET", 1)
+    monkeypatch.setattr(pages, "MAX_PAGE_CHARACTERS", 1)
     monkeypatch.setattr(search, "MAX_LINES_READ", 1)
     run = a_run_that_wrote(
         (Stream.STDOUT, "a NEE\x1b[1mdle\x1b[0m\nhay\n"), (Stream.STDERR, "straw\nneed"), (Stream.STDERR, "le\n")
@@ -170,16 +170,16 @@ def test_the_search_ignores_case_and_colours_and_goes_on_where_it_stopped(monkey
 
 def test_a_line_in_many_chunks_is_complete_within_the_limit(monkeypatch: pytest.MonkeyPatch) -> None:
     run = a_run_that_wrote((Stream.STDOUT, "start\n"), *[(Stream.STDOUT, f"{n} ") for n in range(30)])
-    view = views.view_after(run.pk, Place(Cursor(stdout=20)))
+    view = views.fetch_view_after(run.pk, Place(Cursor(stdout=20)))
     expected = "".join(f"{n} " for n in range(30))
     assert [(line.number, line.text, line.is_cut) for line in view.lines] == [(2, expected, False)]
     monkeypatch.setattr(pages, "MAX_BEGINNING_CHARACTERS", 10)
-    (line,) = views.view_after(run.pk, Place(Cursor(stdout=20))).lines
+    (line,) = views.fetch_view_after(run.pk, Place(Cursor(stdout=20))).lines
     assert line.is_cut and expected.endswith(line.text) and len(line.text) < len(expected)
 
 
 def test_a_very_long_line_is_marked_as_cut(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(pages, "BUDGET", 10)
+    monkeypatch.setattr(pages, "MAX_PAGE_CHARACTERS", 10)
     monkeypatch.setattr(pages, "MAX_BEGINNING_CHARACTERS", 10)
     run = a_run_that_wrote((Stream.STDOUT, "start\n"), *[(Stream.STDOUT, "x" * 10)] * 5, (Stream.STDOUT, "\nend\n"))
     found = forwards_lines(run)
@@ -188,17 +188,23 @@ def test_a_very_long_line_is_marked_as_cut(monkeypatch: pytest.MonkeyPatch) -> N
 
 
 def forwards_lines(run: Run) -> list[Line]:
-    view, found = views.first_view(run.pk), []
+    view, found = views.fetch_first_view(run.pk), []
     while True:
         found += view.lines
         if not view.more_after:
             return found
-        view = views.view_after(run.pk, view.after)
+        view = views.fetch_view_after(run.pk, view.after)
 
 
 def test_no_output_is_an_empty_view() -> None:
     run = a_run_that_wrote()
-    assert not any((views.last_view(run.pk).lines, views.first_view(run.pk).lines, views.view_of_line(run.pk, 5).lines))
+    assert not any(
+        (
+            views.fetch_last_view(run.pk).lines,
+            views.fetch_first_view(run.pk).lines,
+            views.fetch_view_of_line(run.pk, 5).lines,
+        )
+    )
     assert search.search_lines(run.pk, "x", Cursor()).next is None
 
 
@@ -211,7 +217,11 @@ def test_a_view_costs_the_same_statements_for_any_length() -> None:
     def statements(chunks: int) -> tuple[int, int, int]:
         run = a_run_that_wrote(*[(Stream.STDOUT, "x\n" * 100)] * chunks)
         counts = []
-        for read in (views.last_view, views.first_view, lambda pk: views.view_of_line(pk, chunks * 50)):
+        for read in (
+            views.fetch_last_view,
+            views.fetch_first_view,
+            lambda pk: views.fetch_view_of_line(pk, chunks * 50),
+        ):
             with CaptureQueriesContext(connection) as queries:
                 read(run.pk)
             counts.append(len(queries))

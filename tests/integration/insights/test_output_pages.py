@@ -11,7 +11,14 @@ from django.test.utils import CaptureQueriesContext
 
 from chroniker.clock.database_clock import database_now
 from chroniker.insights.output import pages as output_pages
-from chroniker.insights.output.pages import Cursor, Page, all_pages, last_page, page_after, page_before
+from chroniker.insights.output.pages import (
+    Cursor,
+    Page,
+    fetch_last_page,
+    fetch_page_after,
+    fetch_page_before,
+    iterate_pages,
+)
 from chroniker.models import LogChunk, Run
 from chroniker.scheduler.manual_runs import run_now
 from tests.support.factories import a_booked_job
@@ -42,7 +49,7 @@ def read(*found: Page) -> list[str]:
 def mixed(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> tuple[Run, list[str]]:
     """Streams that alternate, or of which one is silent for long. Pages are small, so there are many."""
     chance = random.Random(request.param)
-    monkeypatch.setattr(output_pages, "BUDGET", chance.choice([1, 25, 1000]))
+    monkeypatch.setattr(output_pages, "MAX_PAGE_CHARACTERS", chance.choice([1, 25, 1000]))
     monkeypatch.setattr(output_pages, "MAX_CHUNKS_PER_STREAM", chance.choice([1, 3, 50]))
     weights = chance.choice([[1, 1, 1], [0, 50, 1], [1, 0, 30]])
     return a_run_with(chance.choices([0, 1, 2], weights, k=120))
@@ -50,29 +57,29 @@ def mixed(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> tu
 
 def test_forwards_every_piece_comes_once_and_in_order(mixed: tuple[Run, list[str]]) -> None:
     run, written = mixed
-    assert read(*all_pages(run.pk)) == written
+    assert read(*iterate_pages(run.pk)) == written
 
 
 def test_backwards_every_piece_comes_once_and_in_order(mixed: tuple[Run, list[str]]) -> None:
     run, written = mixed
-    found = [last_page(run.pk)]
+    found = [fetch_last_page(run.pk)]
     while found[0].more_before:
-        found.insert(0, page_before(run.pk, found[0].before))
+        found.insert(0, fetch_page_before(run.pk, found[0].before))
     assert read(*found) == written
-    assert page_before(run.pk, found[0].before).pieces == []
+    assert fetch_page_before(run.pk, found[0].before).pieces == []
 
 
 def test_what_is_written_after_the_last_page_follows_it(mixed: tuple[Run, list[str]]) -> None:
     run, written = mixed
-    end = last_page(run.pk)
-    assert page_after(run.pk, end.after).pieces == []
+    end = fetch_last_page(run.pk)
+    assert fetch_page_after(run.pk, end.after).pieces == []
     for stream in (0, 1, 2):
         top = LogChunk.objects.filter(run=run, stream=stream).count()
         LogChunk.objects.create(run=run, stream=stream, seq=top, text="new", written_at=database_now() + 500 * SECOND)
-    found, page = [], page_after(run.pk, end.after)
+    found, page = [], fetch_page_after(run.pk, end.after)
     while page.pieces:
         found += read(page)
-        page = page_after(run.pk, page.after)
+        page = fetch_page_after(run.pk, page.after)
     assert found == ["new"] * 3
     assert len(written) == 120
 
@@ -82,30 +89,30 @@ def test_a_stream_keeps_its_own_order_when_the_worker_s_clock_is_set_back() -> N
     began = database_now()
     for seq, late in enumerate([10, 5, 7]):
         LogChunk.objects.create(run=run, stream=1, seq=seq, text=str(seq), written_at=began + late * SECOND)
-    assert read(*all_pages(run.pk)) == read(last_page(run.pk)) == ["0", "1", "2"]
+    assert read(*iterate_pages(run.pk)) == read(fetch_last_page(run.pk)) == ["0", "1", "2"]
 
 
 def test_a_page_costs_its_own_size_for_any_length_of_output() -> None:
     run, _written = a_run_with([1] * 2000, length=2000)
     with CaptureQueriesContext(connection) as queries:
-        page = last_page(run.pk)
-    assert sum(len(piece.text) for piece in page.pieces) <= output_pages.BUDGET
+        page = fetch_last_page(run.pk)
+    assert sum(len(piece.text) for piece in page.pieces) <= output_pages.MAX_PAGE_CHARACTERS
     assert len(queries) == 5  # ends, lengths, texts; and two for the beginning of a line, since no line ends
     assert page.more_before
 
 
 def test_one_piece_larger_than_a_page_is_a_page_of_its_own() -> None:
-    run, written = a_run_with([1, 1], length=output_pages.BUDGET + 1)
-    assert [read(page) for page in all_pages(run.pk)] == [[text] for text in written]
+    run, written = a_run_with([1, 1], length=output_pages.MAX_PAGE_CHARACTERS + 1)
+    assert [read(page) for page in iterate_pages(run.pk)] == [[text] for text in written]
 
 
 def test_missing_chunks_are_counted() -> None:
     run, _written = a_run_with([1] * 10)
     LogChunk.objects.filter(run=run, seq__in=[0, 4, 5]).delete()
     expected = {1: 1, 6: 2}
-    (page,) = all_pages(run.pk)
+    (page,) = iterate_pages(run.pk)
     assert {piece.seq: piece.missing for piece in page.pieces if piece.missing} == expected
-    assert {piece.seq: piece.missing for piece in last_page(run.pk).pieces if piece.missing} == {6: 2}
+    assert {piece.seq: piece.missing for piece in fetch_last_page(run.pk).pieces if piece.missing} == {6: 2}
 
 
 def test_a_cursor_parses_its_own_text() -> None:

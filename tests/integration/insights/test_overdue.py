@@ -10,9 +10,9 @@ from django.test import override_settings
 
 from chroniker.clock.database_clock import database_now
 from chroniker.insights import health_facts, job_filters
-from chroniker.insights.attention import fetch_attention
+from chroniker.insights.attention import fetch_attention_items
 from chroniker.insights.current_work import fetch_current_work
-from chroniker.insights.job_filters import JobFilter, conditions_at
+from chroniker.insights.job_filters import JobFilter, fetch_job_conditions
 from chroniker.insights.job_status import fetch_job_status
 from chroniker.models import CatchUp, Group, Job, JobState, Ticker, Trigger
 from chroniker.scheduler.manual_runs import run_now
@@ -36,16 +36,18 @@ def a_tick_every(seconds: int) -> None:
 
 def overdue_in(job: Job) -> set[str]:
     """The places that show the job as overdue."""
-    health_facts.forget_cached_facts()
+    health_facts.clear_cached_health_facts()
     now = database_now()
-    facts = health_facts.cached_facts(now)
+    facts = health_facts.get_cached_health_facts(now)
     assert facts is not None
     status = fetch_job_status([Job.objects.get(pk=job.pk)], now)[job.pk]
     found = {
         "state": status.state_code == "overdue",
-        "filter": job_filters.matching_jobs(JobFilter(show="overdue"), conditions_at(now)).filter(pk=job.pk).exists(),
+        "filter": job_filters.matching_jobs(JobFilter(show="overdue"), fetch_job_conditions(now))
+        .filter(pk=job.pk)
+        .exists(),
         "start page": ("overdue", job.pk) in [(each.code, each.job.pk) for each in fetch_current_work(now).waiting],
-        "attention": ("overdue", job) in [(item.kind, item.job) for item in fetch_attention(now).items],
+        "attention": ("overdue", job) in [(item.kind, item.job) for item in fetch_attention_items(now).items],
         "health": facts.overdue_since is not None,
     }
     return {place for place, is_overdue in found.items() if is_overdue}

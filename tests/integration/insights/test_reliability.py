@@ -108,9 +108,9 @@ def test_older_overlaps_are_found_when_everything_is_requested(monkeypatch: pyte
     assert overlapping_tokens() == [] and overlapping_tokens(everything=True) == [2]
     a_run(job, 3, 10, 5), a_run(job, 4, 8, 7), a_run(job, 5, 4, 3)
     assert overlapping_tokens() == [4]
-    monkeypatch.setattr(reliability, "MOST_COMPARED", 2)
+    monkeypatch.setattr(reliability, "MAX_RUNS_COMPARED", 2)
     assert overlapping_tokens() == []
-    monkeypatch.setattr(reliability, "MOST_COMPARED", 3)
+    monkeypatch.setattr(reliability, "MAX_RUNS_COMPARED", 3)
     assert overlapping_tokens() == [4]
 
 

@@ -37,16 +37,16 @@ def runs_of(job: Job, seconds: list[float], *, every: dt.timedelta = dt.timedelt
 def test_few_runs_are_one_mark_each() -> None:
     job = a_booked_job()
     runs_of(job, [1.0, 2.5, 4.0])
-    found = run_durations.read_durations(state_of(job), None)
+    found = run_durations.read_run_durations(state_of(job), None)
     assert [round(mark.seconds, 3) for mark in found.marks] == [1.0, 2.5, 4.0]
-    assert (found.p50, found.p95, found.runs, found.is_columns) == (2.5, 4.0, 3, False)
+    assert (found.p50, found.p95, found.runs, found.has_columns) == (2.5, 4.0, 3, False)
 
 
 def test_many_runs_are_columns_with_their_extremes_and_their_median() -> None:
     job = a_booked_job()
     taken = [float(number * 37 % 101) for number in range(1, 2001)]
     runs_of(job, taken)
-    found = run_durations.read_durations(state_of(job), None)
+    found = run_durations.read_run_durations(state_of(job), None)
     width = 4  # 2,000 tokens in at most 590 columns
     expected = []
     for start in range(0, len(taken), width):
@@ -61,15 +61,15 @@ def test_a_range_leaves_older_runs_out() -> None:
     job = a_booked_job()
     runs_of(job, [1.0] * 90, every=dt.timedelta(hours=1))
     since = database_now() - dt.timedelta(hours=24, minutes=30)
-    found = run_durations.read_durations(state_of(job), since)
+    found = run_durations.read_run_durations(state_of(job), since)
     assert (found.runs, found.marks[0].token) == (24, 67)
 
 
 def test_a_range_without_runs_is_empty() -> None:
     job = a_booked_job()
-    assert run_durations.read_durations(state_of(job), None).marks == []
+    assert run_durations.read_run_durations(state_of(job), None).marks == []
     runs_of(job, [1.0])
-    assert run_durations.read_durations(state_of(job), database_now()).marks == []
+    assert run_durations.read_run_durations(state_of(job), database_now()).marks == []
 
 
 def test_the_statements_and_rows_do_not_grow_with_the_runs() -> None:
@@ -77,6 +77,6 @@ def test_the_statements_and_rows_do_not_grow_with_the_runs() -> None:
     runs_of(job, [1.0] * 3000)
     state = state_of(job)
     with CaptureQueriesContext(connection) as captured:
-        found = run_durations.read_durations(state, None)
+        found = run_durations.read_run_durations(state, None)
     assert len(captured) == 2
-    assert len(found.marks) <= run_durations.MOST_COLUMNS
+    assert len(found.marks) <= run_durations.MAX_COLUMNS

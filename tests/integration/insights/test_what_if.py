@@ -15,7 +15,7 @@ from chroniker import lifecycle
 from chroniker.clock.database_clock import database_now
 from chroniker.eligibility import dependencies
 from chroniker.insights.timetable import Change
-from chroniker.insights.what_if import effects_of_edit
+from chroniker.insights.what_if import compute_edit_effects
 from chroniker.models import Group, Host, HostService, Job, JobDependency, JobState, Lease, Run, Status
 from chroniker.models.calendar import Blackout, Calendar
 from chroniker.scheduler.manual_runs import run_now
@@ -47,7 +47,7 @@ def test_the_save_skips_what_was_shown(before: str, was_on: bool, fields: dict[s
         job = a_due_job(minutes=5, cron=before)
         if not was_on:
             Job.objects.filter(pk=job.pk).update(enabled=False)
-            lifecycle.book_jobs([job.pk], database_now())
+            lifecycle.book_next_instants([job.pk], database_now())
             JobState.objects.filter(pk=job.pk).update(covered_until=database_now() - 4 * MINUTE)
             fields = {"enabled": True, **fields}
             Run.objects.all().delete()
@@ -56,7 +56,7 @@ def test_the_save_skips_what_was_shown(before: str, was_on: bool, fields: dict[s
         changed = edited(job, **fields)
         changed.save(update_fields=[*fields]) if fields else None
         if Job.objects.filter(pk=job.pk, edited_at__isnull=False).exists():
-            lifecycle.book_jobs([job.pk], database_now())
+            lifecycle.book_next_instants([job.pk], database_now())
         found = Run.objects.filter(job=job.pk, status=Status.SKIPPED).first()
         assume(database_now().minute == shown.now.minute)  # no scheduled time came in between
         transaction.set_rollback(True)
@@ -97,14 +97,14 @@ def test_a_dependant_waits_for_ever_if_nothing_is_left_that_ends_its_wait(
         job.save(update_fields=["force_run"])
         (shown,) = shown_for(job, **fields).dependants
         edited(job, **fields).save(update_fields=[*fields]) if fields else None
-        lifecycle.book_jobs([job.pk], database_now() + MINUTE / 60)
-        later = JobState.objects.filter(dependencies.is_blocked(), pk=other.pk)
+        lifecycle.book_next_instants([job.pk], database_now() + MINUTE / 60)
+        later = JobState.objects.filter(dependencies.blocked_by_dependency_condition(), pk=other.pk)
         state, is_flagged = state_of(job), Job.objects.get(pk=job.pk).force_run
         has_run = Lease.objects.filter(job=job.pk).exists()
         something_runs = state.next_run is not None or state.retry_at is not None or is_flagged or has_run
         expected = later.exists() and not something_runs
         transaction.set_rollback(True)
-    assert shown.waits_for_ever == expected
+    assert shown.can_never_start == expected
 
 
 def test_an_estimate_needs_a_usual_duration() -> None:
@@ -115,7 +115,7 @@ def test_an_estimate_needs_a_usual_duration() -> None:
     assert found.usual and found.slow
     assert (found.usual.before.affected, found.usual.after.affected, found.slow.before.affected) == (0, 0, 0)
     assert (found.slow.after.runs, found.slow.after.skipped) == (36, 36)
-    assert found.runs_a_day == (24, 72)
+    assert found.runs_per_day == (24, 72)
 
 
 def test_a_pending_retry_is_dropped_by_disabling() -> None:
@@ -129,7 +129,7 @@ def test_a_saved_schedule_that_is_invalid_has_no_times() -> None:
     job = a_booked_job()
     Job.objects.filter(pk=job.pk).update(cron="61 * * * *")
     found = shown_for(job, cron="0 3 * * *")
-    assert found.runs_a_day == (0.0, 1.0)
+    assert found.runs_per_day == (0.0, 1.0)
     assert {row.change for row in found.times} == {Change.ADDED}
 
 
@@ -156,5 +156,5 @@ def test_a_forecast_takes_six_statements_and_one_for_its_calendar(calendar: bool
         shown_for(job, cron="*/2 * * * *")
     assert len(queries) == statements
     with CaptureQueriesContext(connection) as queries:
-        effects_of_edit(Job(name="new", command="noop", cron="*/2 * * * *", timezone="UTC"))
+        compute_edit_effects(Job(name="new", command="noop", cron="*/2 * * * *", timezone="UTC"))
     assert len(queries) == 5

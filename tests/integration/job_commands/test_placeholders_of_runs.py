@@ -14,7 +14,7 @@ from django.test import override_settings
 from chroniker import lifecycle
 from chroniker.clock.database_clock import database_now
 from chroniker.executors.database_report import DatabaseReport
-from chroniker.importing.candidate import Candidate
+from chroniker.importing.candidate import ImportCandidate
 from chroniker.importing.saving import save_candidates
 from chroniker.lifecycle import Outcome
 from chroniker.models import Job, Run, Status
@@ -129,7 +129,7 @@ def test_a_start_that_broke_off_after_its_first_statement_gives_the_same_words_a
         raise OperationalError("the server is gone")
 
     with monkeypatch.context() as patch:
-        patch.setattr(lifecycle, "correct_argv", broken)
+        patch.setattr(lifecycle, "record_executed_argv", broken)
         with pytest.raises(OperationalError):
             report.start(1)
     assert Run.objects.get(pk=run.pk).argv is None
@@ -160,7 +160,7 @@ def test_secrets_and_the_working_directory_have_no_placeholders(
 
 def test_imported_commands_keep_their_meaning() -> None:
     job = Job(name="old", command="env_dump", args="{{ host }} {{.Names}}", environment="A={{ job }}", cron="0 0 1 1 *")
-    save_candidates([Candidate(job=job, origin="test:1", schedule_there="0 0 1 1 *")], by="a test")
+    save_candidates([ImportCandidate(job=job, origin="test:1", schedule_there="0 0 1 1 *")], by="a test")
     found = Job.objects.get(name="old")
     assert (found.args, found.environment) == ("{{{{ host }} {{.Names}}", "A={{{{ job }}")
     seen = json.loads(stdout_of(ran(found)))

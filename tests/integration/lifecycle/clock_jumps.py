@@ -14,5 +14,5 @@ def let_a_lease_pass() -> None:
     """End the hold-off; nothing else changes."""
     memory = clock_state.read()
     assert memory is not None
-    assert memory.seconds_left > 0
+    assert memory.suspension_seconds_left > 0
     clock_state.write(dataclasses.replace(memory, until=memory.seen))

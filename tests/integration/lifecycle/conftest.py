@@ -29,7 +29,7 @@ def clock(monkeypatch: pytest.MonkeyPatch) -> Iterator[AlertClock]:
     clock = AlertClock()
     record_events(monkeypatch, clock)
     with simulated_time.simulate_time(), override_settings(CHRONIKER_LOCK_TIMEOUT=86_400):
-        simulated_time.set_moment(START)
+        simulated_time.set_simulated_time(START)
         yield clock
 
 
@@ -54,15 +54,15 @@ def runtime(tmp_path: Path) -> Iterator[None]:
 @pytest.fixture
 def jump(monkeypatch: pytest.MonkeyPatch) -> Jump:
     """Set the offset of the database's clock, in seconds from its true time."""
-    now, later = dict(database_clock._NOW), dict(database_clock._LATER)
+    now, later = dict(database_clock._NOW_SQL), dict(database_clock._LATER_SQL)
 
     def jump(seconds: float) -> None:
         by = f"{seconds:+f}"
-        monkeypatch.setitem(database_clock._NOW, "postgresql", f"({now['postgresql']} + interval '{by} s')")
-        monkeypatch.setitem(database_clock._LATER, "postgresql", f"({later['postgresql']} + interval '{by} s')")
-        monkeypatch.setitem(database_clock._NOW, "mysql", f"({now['mysql']} + INTERVAL {by} SECOND)")
-        monkeypatch.setitem(database_clock._LATER, "mysql", f"({later['mysql']} + INTERVAL {by} SECOND)")
-        for templates, before in ((database_clock._NOW, now), (database_clock._LATER, later)):
+        monkeypatch.setitem(database_clock._NOW_SQL, "postgresql", f"({now['postgresql']} + interval '{by} s')")
+        monkeypatch.setitem(database_clock._LATER_SQL, "postgresql", f"({later['postgresql']} + interval '{by} s')")
+        monkeypatch.setitem(database_clock._NOW_SQL, "mysql", f"({now['mysql']} + INTERVAL {by} SECOND)")
+        monkeypatch.setitem(database_clock._LATER_SQL, "mysql", f"({later['mysql']} + INTERVAL {by} SECOND)")
+        for templates, before in ((database_clock._NOW_SQL, now), (database_clock._LATER_SQL, later)):
             monkeypatch.setitem(templates, "sqlite", before["sqlite"].replace("'now'", f"'now', '{by} seconds'"))
         setting_changed.send(None, setting="", value=None, enter=True)  # forget statements with another clock
 

@@ -148,7 +148,7 @@ class SchedulerSteps(RuleBasedStateMachine):
 
     @rule(number=pick)
     def a_user_discards_what_waits(self, number: int) -> None:
-        lifecycle.pass_over_waiting_activations([self.jobs[number % JOBS].pk], Code.DISCARDED)
+        lifecycle.end_activations_without_run([self.jobs[number % JOBS].pk], Code.DISCARDED)
 
     @rule(
         number=pick,

@@ -192,8 +192,8 @@ def test_two_claims_of_one_activation_give_one_run() -> None:
     plans = []
     for _claimer in range(2):
         states = list(due.find_due_jobs(EVENT, now))
-        found = waiting_activations.read_waiting_by_job(states)
-        plans.append([claim_plan.make_plan(EVENT, state, now, waiting=found[state.pk]) for state in states])
+        found = waiting_activations.read_waiting_activations_by_job(states)
+        plans.append([claim_plan.make_claim_plan(EVENT, state, now, waiting=found[state.pk]) for state in states])
     assert len(lifecycle.claim(plans[0], now)) == 1
     Lease.objects.all().delete()
     assert lifecycle.claim(plans[1], now) == []

@@ -48,7 +48,7 @@ def test_what_was_inserted_while_its_target_was_being_disabled_is_passed_over() 
 
 
 def test_two_jobs_that_start_each_other_end_at_the_limit(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(activations, "MOST_DEEP", 4)
+    monkeypatch.setattr(activations, "MAX_TRIGGER_DEPTH", 4)
     first, second = a_pair()
     JobTrigger.objects.create(source=second, target=first, on=TriggerOn.ENDED)
     ended(claimed(first))
@@ -131,9 +131,9 @@ def test_discarding_ends_what_waits_and_refuses_a_planned_claim() -> None:
     activated(target, 3)
     now = database_now()
     states = list(due.find_due_jobs(EVENT, now))
-    found = waiting_activations.read_waiting_by_job(states)
-    planned = [claim_plan.make_plan(EVENT, state, now, waiting=found[state.pk]) for state in states]
-    assert lifecycle.pass_over_waiting_activations([target.pk], Code.DISCARDED) == 3
+    found = waiting_activations.read_waiting_activations_by_job(states)
+    planned = [claim_plan.make_claim_plan(EVENT, state, now, waiting=found[state.pk]) for state in states]
+    assert lifecycle.end_activations_without_run([target.pk], Code.DISCARDED) == 3
     assert lifecycle.claim(planned, now) == []
     assert set(Activation.objects.values_list("outcome", "code")) == {("PASSED", "DISCARDED")}
 
@@ -142,7 +142,7 @@ def test_too_many_activations_for_one_statement_are_ended_by_several(monkeypatch
     monkeypatch.setattr(activations, "MAX_IDS_PER_STATEMENT", 2)
     target = a_target()
     activated(target, 5)
-    assert lifecycle.pass_over_waiting_activations([target.pk], Code.DISCARDED) == 5
+    assert lifecycle.end_activations_without_run([target.pk], Code.DISCARDED) == 5
     activated(target, 5)
     [run] = tick().claimed
     assert Activation.objects.filter(run=run.pk).count() == 5
@@ -151,7 +151,7 @@ def test_too_many_activations_for_one_statement_are_ended_by_several(monkeypatch
 def test_a_pass_reads_a_limited_number_of_activations_and_the_next_pass_the_rest(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(waiting_activations, "MOST_READ_AT_ONCE", 4)
+    monkeypatch.setattr(waiting_activations, "MAX_ACTIVATIONS_READ_PER_PASS", 4)
     first, second, third = a_target(), a_target(), a_target()
     for target in (first, second, third):
         activated(target, 3)
@@ -160,7 +160,7 @@ def test_a_pass_reads_a_limited_number_of_activations_and_the_next_pass_the_rest
 
 
 def test_a_single_target_is_read_up_to_the_limit(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(waiting_activations, "MOST_READ_AT_ONCE", 2)
+    monkeypatch.setattr(waiting_activations, "MAX_ACTIVATIONS_READ_PER_PASS", 2)
     activated(a_target(), 5)
     tick()
     assert Activation.objects.filter(outcome=Activation.Outcome.RUN).count() == 3

@@ -13,7 +13,7 @@ from chroniker.lifecycle import alert_watch
 from chroniker.models import Activation, Alert, Group, Job, JobState, Run
 from chroniker.scheduler import events, requests
 from chroniker.scheduler.manual_runs import run_now
-from chroniker.scheduler.tick_record import TickRecord
+from chroniker.scheduler.tick_record import TickRecorder
 from tests.support.alert_clock import START, AlertClock, fail, finish, open_alerts
 from tests.support.factories import started, state_of
 
@@ -172,7 +172,7 @@ def paused_passes(clock: AlertClock, **since_start: float) -> None:
     with override_settings(CHRONIKER_PAUSED=True):
         now = clock.at(**since_start)
         assert clock.tick(**since_start).claimed == []
-        TickRecord("cronserver", 5.0).record_pass(now, 0.1, 0)
+        TickRecorder("cronserver", 5.0).record_pass(now, 0.1, 0)
 
 
 def test_nothing_is_late_at_once_after_a_pause_by_the_settings(clock: AlertClock) -> None:
@@ -182,7 +182,7 @@ def test_nothing_is_late_at_once_after_a_pause_by_the_settings(clock: AlertClock
         paused_passes(clock, hours=hours)
     assert clock.reported == []
     (run,) = clock.tick(hours=2, seconds=1).claimed
-    assert not alert_watch.switch_and_groups_with_changes()[0].exists(), "the end of the pause is noticed once"
+    assert not alert_watch.find_changed_switch_and_groups()[0].exists(), "the end of the pause is noticed once"
     clock.tick(hours=2, seconds=100)
     assert clock.reported == []
     clock.tick(hours=2, seconds=102)
@@ -194,7 +194,7 @@ def test_a_paused_process_beside_others_changes_nothing(clock: AlertClock) -> No
     """Otherwise each of its passes would put off the lateness of all jobs."""
     clock.job(alert_start_seconds=100)
     (run,) = clock.tick(minutes=1).claimed
-    TickRecord("beat", 5.0).record_pass(clock.at(minutes=1), 0.1, 1)
+    TickRecorder("beat", 5.0).record_pass(clock.at(minutes=1), 0.1, 1)
     paused_passes(clock, minutes=2)
     clock.tick(minutes=2, seconds=41)
     assert clock.reported == ["alert.late nightly"]
@@ -215,6 +215,6 @@ def test_lateness_counts_from_the_end_of_a_hold_off(clock: AlertClock) -> None:
     clock.job(alert_start_seconds=100)
     clock.tick(seconds=1)
     clock.at(hours=1)
-    lifecycle.count_lateness_from_now()
+    lifecycle.set_lateness_start_to_now()
     clock.tick(hours=1, seconds=1)
     assert clock.reported == []

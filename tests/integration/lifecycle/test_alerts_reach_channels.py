@@ -29,7 +29,7 @@ pytestmark = [pytest.mark.django_db, pytest.mark.every_database]
 @pytest.fixture
 def clock() -> Iterator[AlertClock]:
     with simulated_time.simulate_time(), override_settings(CHRONIKER_LOCK_TIMEOUT=86_400, **LOCAL):
-        simulated_time.set_moment(START)
+        simulated_time.set_simulated_time(START)
         yield AlertClock()
 
 
@@ -108,7 +108,7 @@ def test_a_thousand_late_jobs_are_one_message(clock: AlertClock) -> None:
     Job.objects.bulk_create(rows)
     Job.objects.update(edited_at=START, alert_start_seconds=10)
     for first in range(0, 1000, 250):
-        lifecycle.book_jobs([job.pk for job in rows[first : first + 250]], START)
+        lifecycle.book_next_instants([job.pk for job in rows[first : first + 250]], START)
     now = clock.at(minutes=61)
     assert update_alerts(lambda: now, pending_work.find_pending_work(now))
     [message] = Outbox.objects.filter(channel=channel.key).exclude(send_at=None)

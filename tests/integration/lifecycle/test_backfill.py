@@ -11,7 +11,7 @@ from django.db import IntegrityError
 
 from chroniker import lifecycle
 from chroniker.clock.database_clock import database_now
-from chroniker.eligibility.backfill_instants import InstantResult, instant_needs_run
+from chroniker.eligibility.backfill_instants import InstantResult, does_instant_need_run
 from chroniker.exceptions import BackfillRefused
 from chroniker.lifecycle import claim_plan
 from chroniker.models import Blackout, Calendar, Job, JobState, Run, Status, Trigger, Which
@@ -156,7 +156,9 @@ def test_which_times_get_a_run_follows_the_stored_runs() -> None:
     assert found == [(first + n * DAY, answer) for n, answer in enumerate(expected)]
     numbers = {
         which: [
-            n for n, each in enumerate(expected) if instant_needs_run(which, InstantResult(each), include_unknown=False)
+            n
+            for n, each in enumerate(expected)
+            if does_instant_need_run(which, InstantResult(each), include_unknown=False)
         ]
         for which in Which
     }

@@ -134,5 +134,5 @@ def test_a_batch_that_raises_is_claimed_job_by_job(monkeypatch: pytest.MonkeyPat
     state = state_of(bad)
     first = {"scheduled_for": state.next_instant, "covered_until": state.next_instant}
     Run.objects.create(job=bad, token=99, status=Status.CLAIMED, trigger="SCHEDULE", claimed_at=database_now(), **first)
-    monkeypatch.setattr(conflicts, "TRIES", 1)
+    monkeypatch.setattr(conflicts, "MAX_TRIES", 1)
     assert [run.job_id for run in tick().claimed] == [good.pk]

@@ -18,7 +18,7 @@ def test_a_new_job_is_booked_from_the_time_it_was_saved() -> None:
     job = a_job(cron="* * * * *")
     saved = job.edited_at
     assert saved is not None
-    lifecycle.book_jobs([job.pk], saved + 5 * dt.timedelta(minutes=1))
+    lifecycle.book_next_instants([job.pk], saved + 5 * dt.timedelta(minutes=1))
     state = state_of(job)
     assert state.next_instant is not None
     assert dt.timedelta() < state.next_instant - saved <= dt.timedelta(minutes=1)
@@ -27,7 +27,7 @@ def test_a_new_job_is_booked_from_the_time_it_was_saved() -> None:
 
 def test_other_jobs_are_not_booked() -> None:
     job, other = a_job(), a_job()
-    lifecycle.book_jobs([job.pk], database_now())
+    lifecycle.book_next_instants([job.pk], database_now())
     assert list(JobState.objects.values_list("job", flat=True)) == [job.pk]
     assert Job.objects.get(pk=other.pk).edited_at is not None
 
@@ -45,7 +45,7 @@ def test_an_error_of_a_schedule_that_was_changed_meanwhile_suspends_nothing() ->
     found = state_of(job)
     job.cron = "*/5 * * * *"
     job.save()
-    lifecycle.book_jobs([job.pk], database_now())
+    lifecycle.book_next_instants([job.pk], database_now())
     lifecycle.suspend_schedule(found, ValueError("no such day"))
     assert (state_of(job).schedule_error, state_of(job).next_run is None) == ("", False)
 
@@ -90,7 +90,7 @@ def test_an_edit_that_does_not_change_the_schedule_closes_nothing() -> None:
     before = state_of(job)
     job.name = "another name"
     job.save()
-    lifecycle.book_jobs([job.pk], database_now())
+    lifecycle.book_next_instants([job.pk], database_now())
     assert state_of(job).next_instant == before.next_instant
     assert not Run.objects.filter(job=job).exists()
 
@@ -123,7 +123,7 @@ def test_a_one_time_job_saved_after_its_time_still_runs_once() -> None:
 def test_an_edit_during_booking_is_not_lost() -> None:
     job = a_booked_job()
     Job.objects.filter(pk=job.pk).update(cron="0 3 1 1 *")
-    lifecycle.book_jobs([job.pk], database_now())
+    lifecycle.book_next_instants([job.pk], database_now())
     Job.objects.filter(pk=job.pk).update(cron="0 4 1 1 *")
     assert Job.objects.get(pk=job.pk).edited_at is not None
     tick()

@@ -13,7 +13,7 @@ from chroniker.eligibility import due
 from chroniker.eligibility.claim_kinds import SCHEDULED
 from chroniker.lifecycle import Outcome, claim_plan
 from chroniker.models import Job, JobState, Lease, Run, Status, Trigger
-from chroniker.schedule import next_after
+from chroniker.schedule import next_instant_after
 from chroniker.scheduler.manual_runs import run_now
 from chroniker.scheduler.tick import tick
 from tests.support.factories import LONG_AGO, a_booked_job, a_due_job, started, state_of
@@ -51,16 +51,18 @@ def test_successive_claims_cover_the_timeline_without_gap_or_overlap() -> None:
     ranges = list(Run.objects.filter(job=job).order_by("token").values_list("scheduled_for", "covered_until"))
     assert len(ranges) == 3
     for (_first, until), (following, _until) in itertools.pairwise(ranges):
-        assert until is not None and following == next_after(job.spec, until)
+        assert until is not None and following == next_instant_after(job.spec, until)
 
 
 def test_a_plan_made_before_a_concurrent_claim_writes_nothing() -> None:
     a_due_job()
     now = database_now()
-    stale = [claim_plan.plan_scheduled(state, now) for state in due.find_due_jobs(SCHEDULED, now)]
+    stale = [claim_plan.plan_scheduled_run(state, now) for state in due.find_due_jobs(SCHEDULED, now)]
     assert (
         len(
-            lifecycle.claim([claim_plan.plan_scheduled(state, now) for state in due.find_due_jobs(SCHEDULED, now)], now)
+            lifecycle.claim(
+                [claim_plan.plan_scheduled_run(state, now) for state in due.find_due_jobs(SCHEDULED, now)], now
+            )
         )
         == 1
     )

@@ -61,7 +61,7 @@ def test_a_dependee_that_starts_while_the_claim_takes_its_locks_is_noticed(monke
         return lock_unchanged(*args, **named)
 
     now = database_now()
-    found = claim_plan.make_plan(SCHEDULED, due.find_due_jobs(SCHEDULED, now, [dependent.pk]).get(), now)
+    found = claim_plan.make_claim_plan(SCHEDULED, due.find_due_jobs(SCHEDULED, now, [dependent.pk]).get(), now)
     monkeypatch.setattr(claim, "_lock_states_and_drop_stale_plans", lock_after_the_start)
     assert lifecycle.claim([found], now) == []
     assert [run.job_id for run in started] == [dependee.pk]

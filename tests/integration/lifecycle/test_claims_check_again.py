@@ -29,7 +29,7 @@ WRITES_OF_STATES = re.compile('UPDATE "chroniker_jobstate"|INSERT INTO "chronike
 def drawn(job: Job, now: dt.datetime) -> lifecycle.Plan:
     """The plan of a claim that a tick has made and not written yet."""
     state = due.find_due_jobs(SCHEDULED, now, [job.pk]).get()
-    return claim_plan.make_plan(SCHEDULED, state, now)
+    return claim_plan.make_claim_plan(SCHEDULED, state, now)
 
 
 def test_a_plan_made_before_an_edit_was_booked_is_not_written() -> None:
@@ -39,7 +39,7 @@ def test_a_plan_made_before_an_edit_was_booked_is_not_written() -> None:
     assert instant is not None
     old = drawn(job, instant)
     Job.objects.filter(pk=job.pk).update(cron="0 3 1 1,2 *")
-    lifecycle.book_jobs([job.pk], database_now())
+    lifecycle.book_next_instants([job.pk], database_now())
     booked = state_of(job)
     assert (booked.next_instant, booked.last_token) == (instant, old.state.last_token)
     assert lifecycle.claim([old], instant) == []
@@ -56,7 +56,7 @@ def test_a_job_whose_dependee_starts_after_the_query_is_not_claimed(kind: object
     JobState.objects.filter(pk=dependent.pk).update(retry_at=database_now() if kind is RETRY else None)
     now = database_now()
     state = due.find_due_jobs(kind, now, [dependent.pk]).get()  # type: ignore[arg-type]
-    found = claim_plan.make_plan(kind, state, now)  # type: ignore[arg-type]
+    found = claim_plan.make_claim_plan(kind, state, now)  # type: ignore[arg-type]
     run = run_now(dependee, "ann")
     assert lifecycle.claim([found], now) == []
     stop_run(run.pk, "ann")
@@ -100,7 +100,7 @@ def _expired() -> Job:
 def _edited() -> Job:
     job = a_booked_job()
     Job.objects.filter(pk=job.pk).update(cron="*/7 * * * *")
-    lifecycle.book_jobs([job.pk], database_now())
+    lifecycle.book_next_instants([job.pk], database_now())
     return job
 
 

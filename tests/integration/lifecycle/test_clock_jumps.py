@@ -207,5 +207,5 @@ def test_a_lease_has_the_length_of_the_settings_of_its_holder() -> None:
         started(run)
     before = Lease.objects.get(pk=run.pk).expires_at
     with override_settings(CHRONIKER_LOCK_TIMEOUT=5):
-        lifecycle.restart_after_clock_jump()
+        lifecycle.reset_deadlines_after_clock_jump()
     assert Lease.objects.get(pk=run.pk).expires_at == before

@@ -11,7 +11,7 @@ from django.test import override_settings
 from chroniker import lifecycle
 from chroniker.clock.database_clock import database_now
 from chroniker.lifecycle import Outcome
-from chroniker.lifecycle.pending_retries import next_retry_at
+from chroniker.lifecycle.pending_retries import compute_next_retry_time
 from chroniker.models import EventKind, Job, JobState, Lease, Run, RunEvent, Status, Trigger
 from chroniker.scheduler.tick import expire_runs, tick
 from tests.integration.lifecycle.steps import a_claimed_run, let_expire
@@ -103,7 +103,7 @@ def test_a_run_lost_by_a_worker_shutdown_is_retried_at_once_if_its_job_allows_it
 def test_the_policy_decides_on_a_retry(policy: dict[str, object], status: Status, stopped: bool, retried: bool) -> None:
     now = database_now()
     run = Run(status=status, attempt=1, stop_requested_at=now if stopped else None)
-    assert (next_retry_at(Job(**policy), run, now) is not None) is retried
+    assert (compute_next_retry_time(Job(**policy), run, now) is not None) is retried
 
 
 def test_a_stop_ends_a_claimed_run_at_once() -> None:

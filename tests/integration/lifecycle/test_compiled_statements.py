@@ -52,7 +52,7 @@ def reads(monkeypatch: pytest.MonkeyPatch) -> set[str]:
 def test_all_settings_that_a_statement_depends_on_are_compared(build: tuple[Any, ...], reads: set[str]) -> None:
     jump_detection.read_clock()
     reads.clear()
-    statements._statement_dependencies()
+    statements._statement_cache_key()
     compared = {*reads, "CHRONIKER_RUNTIME_DIR"}  # where the known server is stored, which is an argument
     reads.clear()
     with transaction.atomic():

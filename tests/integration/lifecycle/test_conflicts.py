@@ -14,9 +14,9 @@ from chroniker.eligibility import hosts, pauses
 from chroniker.eligibility.hosts import WorkerReport
 from chroniker.lifecycle.transactions import transactional
 from chroniker.models import AuditEntry, FleetWork, GuaranteeProgress, HostService, Switch, Ticker, TickMinute
-from chroniker.models.conflicts import TRIES, repeated_after_conflict
+from chroniker.models.conflicts import MAX_TRIES, repeated_after_conflict
 from chroniker.scheduler import fleet_work, guarantees, requests
-from chroniker.scheduler.tick_record import TickRecord
+from chroniker.scheduler.tick_record import TickRecorder
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -30,7 +30,7 @@ def record_heartbeat() -> None:
 
 
 def record_minute() -> None:
-    record = TickRecord("beat", 5)
+    record = TickRecorder("beat", 5)
     record._written_at = float("inf")
     record.record_pass(NOON, 0.5, 1)
     record.close()
@@ -44,7 +44,7 @@ def do_regular_work() -> None:
     ("step", "model"),
     [
         (record_heartbeat, HostService),
-        (lambda: TickRecord("beat", 5).record_pass(NOON, 0.5, 1), Ticker),
+        (lambda: TickRecorder("beat", 5).record_pass(NOON, 0.5, 1), Ticker),
         (record_minute, TickMinute),
         (do_regular_work, FleetWork),
         (lambda: guarantees.run_guarantee_tests(database_now()), GuaranteeProgress),
@@ -86,7 +86,7 @@ def test_a_step_is_repeated_until_it_succeeds_or_the_tries_are_used_up(
 ) -> None:
     assert repeated(failing_step([DEADLOCK, EXISTS]))() == "done"
     with pytest.raises(OperationalError):
-        repeated(failing_step([DEADLOCK] * TRIES))()
+        repeated(failing_step([DEADLOCK] * MAX_TRIES))()
     with pytest.raises(OperationalError, match="gone away"):
         repeated(failing_step([OperationalError(2006, "Server has gone away")]))()
 

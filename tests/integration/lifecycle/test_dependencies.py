@@ -89,9 +89,9 @@ def test_a_dependency_cycle_is_found_and_named_completely() -> None:
     one, two, three = a_booked_job(), a_booked_job(), a_booked_job()
     a_dependency(two, three)
     a_dependency(three, one)
-    assert circles.find_circle_of_dependencies(one.pk, [two.pk]) == [one.pk, two.pk, three.pk, one.pk]
-    assert circles.find_circle_of_dependencies(one.pk, []) is None
-    assert circles.find_circle_of_dependencies(two.pk, [one.pk]) is None
+    assert circles.find_dependency_cycle(one.pk, [two.pk]) == [one.pk, two.pk, three.pk, one.pk]
+    assert circles.find_dependency_cycle(one.pk, []) is None
+    assert circles.find_dependency_cycle(two.pk, [one.pk]) is None
 
 
 def test_the_reason_for_waiting_is_described_in_words() -> None:

@@ -80,11 +80,11 @@ def test_only_one_of_several_ticks_sends_the_message_of_a_claim(dummy: DummyExec
     send, results = dummy.dispatch, []
 
     def dispatch_during_other_ticks(runs: Sequence[Run]) -> Collection[UUID]:
-        results.append([dispatch.dispatch_again(later) for _other in range(3)])
+        results.append([dispatch.redispatch_overdue_claims(later) for _other in range(3)])
         return send(runs)
 
     with mock.patch.object(dummy, "dispatch", dispatch_during_other_ticks):
-        assert dispatch.dispatch_again(later) == 1
+        assert dispatch.redispatch_overdue_claims(later) == 1
     assert results == [[0, 0, 0]]
     run.refresh_from_db()
     assert run.dispatch_count == 1
@@ -92,22 +92,22 @@ def test_only_one_of_several_ticks_sends_the_message_of_a_claim(dummy: DummyExec
 
 def test_only_the_first_tick_that_takes_a_claim_sends_a_message(dummy: DummyExecutor) -> None:
     run, later = a_claim(), database_now() + dt.timedelta(minutes=2)
-    take, before = lifecycle.reserve_for_redispatch, len(dummy.dispatched)
+    take, before = lifecycle.reserve_claims_for_redispatch, len(dummy.dispatched)
 
     def too_late(run_ids: Collection[UUID], now: dt.datetime) -> set[UUID]:
         assert take(run_ids, now) == {run.pk}, "by another one"
         return take(run_ids, now)
 
-    with mock.patch.object(lifecycle, "reserve_for_redispatch", too_late):
-        assert dispatch.dispatch_again(later) == 0
+    with mock.patch.object(lifecycle, "reserve_claims_for_redispatch", too_late):
+        assert dispatch.redispatch_overdue_claims(later) == 0
     assert len(dummy.dispatched) == before
 
 
 def test_a_claim_whose_sender_died_is_dispatched_again() -> None:
     run, later = a_claim(), database_now() + dt.timedelta(minutes=2)
-    assert lifecycle.reserve_for_redispatch([run.pk], later) == {run.pk}
-    assert lifecycle.reserve_for_redispatch([run.pk], later) == set()
-    assert dispatch.dispatch_again(later + dt.timedelta(seconds=60)) == 1
+    assert lifecycle.reserve_claims_for_redispatch([run.pk], later) == {run.pk}
+    assert lifecycle.reserve_claims_for_redispatch([run.pk], later) == set()
+    assert dispatch.redispatch_overdue_claims(later + dt.timedelta(seconds=60)) == 1
 
 
 def test_a_run_that_was_started_meanwhile_is_not_changed() -> None:
@@ -132,8 +132,8 @@ def test_a_claim_whose_ticker_died_before_the_message_is_dispatched_again_after_
     assert (run.dispatch_count, run.queue) == (1, "reports")
     assert run.dispatched_at == run.claimed_at
     assert run.redispatch_at == run.claimed_at + dt.timedelta(seconds=60)
-    assert dispatch.dispatch_again(run.redispatch_at - dt.timedelta(seconds=1)) == 0
-    assert dispatch.dispatch_again(run.redispatch_at) == 1
+    assert dispatch.redispatch_overdue_claims(run.redispatch_at - dt.timedelta(seconds=1)) == 0
+    assert dispatch.redispatch_overdue_claims(run.redispatch_at) == 1
     run.refresh_from_db()
     assert run.dispatch_count == 2
 

@@ -13,7 +13,7 @@ from chroniker.clock.database_clock import database_now
 from chroniker.eligibility import due, explanations, hosts
 from chroniker.eligibility.claim_kinds import SCHEDULED
 from chroniker.lifecycle import Outcome, claim_plan
-from chroniker.lifecycle.job_health import LOST_ATTEMPTS
+from chroniker.lifecycle.job_health import LOST_ATTEMPTS_BEFORE_FAILURE
 from chroniker.models import EVERY_HOST, Host, HostService, Job, JobState, Lease, Overlap, Run, Status, Trigger
 from chroniker.scheduler import pending_work
 from chroniker.scheduler.manual_runs import run_now
@@ -69,12 +69,12 @@ def test_a_lost_run_holds_the_job() -> None:
 def test_a_run_that_is_lost_again_and_again_holds_the_job_instead_of_a_further_retry() -> None:
     job = a_holding_job(retry_on_lost=True)
     run = claimed(job)
-    for attempt in range(1, LOST_ATTEMPTS + 1):
+    for attempt in range(1, LOST_ATTEMPTS_BEFORE_FAILURE + 1):
         assert (run.attempt, state_of(job).held_at) == (attempt, None)
         started(run)
         Lease.objects.filter(pk=run.pk).update(expires_at=database_now() - HOUR)
         expire_runs()
-        if attempt < LOST_ATTEMPTS:
+        if attempt < LOST_ATTEMPTS_BEFORE_FAILURE:
             run = claimed(job)
     state = state_of(job)
     assert (state.held_by_run, state.retry_at, state.failures) == (run.token, None, 1)
@@ -83,12 +83,12 @@ def test_a_run_that_is_lost_again_and_again_holds_the_job_instead_of_a_further_r
 def test_a_run_by_hand_that_is_lost_again_and_again_is_retried_without_limit() -> None:
     job = a_holding_job(retry_on_lost=True, cron="0 0 1 1 *", minutes=0)
     run = run_now(job, requested_by="ann")
-    for _each in range(LOST_ATTEMPTS):
+    for _each in range(LOST_ATTEMPTS_BEFORE_FAILURE):
         started(run)
         Lease.objects.filter(pk=run.pk).update(expires_at=database_now() - HOUR)
         expire_runs()
         run = claimed(job)
-    assert (run.trigger, run.attempt, state_of(job).held_at) == (Trigger.RETRY, LOST_ATTEMPTS + 1, None)
+    assert (run.trigger, run.attempt, state_of(job).held_at) == (Trigger.RETRY, LOST_ATTEMPTS_BEFORE_FAILURE + 1, None)
 
 
 @pytest.mark.parametrize("status", [Status.SUCCEEDED, Status.STOPPED])
@@ -163,7 +163,9 @@ def test_a_claim_that_was_planned_before_the_hold_is_not_written() -> None:
     """The revision that the claim compares under its lock."""
     job = a_holding_job()
     now = database_now()
-    stale = [claim_plan.plan_scheduled(state, now) for state in due.find_due_jobs(SCHEDULED, now) if state.pk == job.pk]
+    stale = [
+        claim_plan.plan_scheduled_run(state, now) for state in due.find_due_jobs(SCHEDULED, now) if state.pk == job.pk
+    ]
     ended(claimed(job), Status.FAILED)
     assert lifecycle.claim(stale, now) == []
 

@@ -212,7 +212,7 @@ def test_the_reason_counts_the_hosts_that_have_reported() -> None:
     parent, (first, *_others) = a_parent_with_children()
     end(first)
     state = JobState.objects.select_related("job").get(job=parent.job_id)
-    assert "1 of 3 have reported" in str(explanations.reason_cannot_run_now(state))
+    assert "1 of 3 have reported" in str(explanations.reason_job_cannot_run_now(state))
 
 
 def test_a_failure_on_one_host_holds_the_job() -> None:

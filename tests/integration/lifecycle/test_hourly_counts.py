@@ -214,11 +214,11 @@ def test_nothing_is_counted_twice_after_a_failure_between_the_addition_and_the_r
     closed_runs(a_job(), 5)
 
     def fails_afterwards(*args: Any, **named: Any) -> None:
-        bulk.insert_or_add_numbers(*args, **named)
+        bulk.upsert_counters(*args, **named)
         raise RuntimeError("the process ends")
 
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(hourly_counts, "insert_or_add_numbers", fails_afterwards)
+        patch.setattr(hourly_counts, "upsert_counters", fails_afterwards)
         with pytest.raises(RuntimeError):
             lifecycle.count_closed_runs()
     assert total() == 0

@@ -10,7 +10,7 @@ import pytest
 from chroniker import lifecycle
 from chroniker.clock.database_clock import database_now
 from chroniker.eligibility import hosts
-from chroniker.lifecycle.job_health import LOST_ATTEMPTS, MAX_RECENT_DURATIONS, percentile
+from chroniker.lifecycle.job_health import LOST_ATTEMPTS_BEFORE_FAILURE, MAX_RECENT_DURATIONS, percentile
 from chroniker.models import EVERY_HOST, HostService, Job, JobState, Run, Status
 from chroniker.scheduler.manual_runs import run_now
 from chroniker.scheduler.tick import book_edited_jobs, tick
@@ -135,18 +135,18 @@ def test_a_lost_run_that_is_retried_without_limit_counts_as_failing_from_its_thi
     job = a_quiet_job(retry_on_lost=True)
     run = run_now(job, requested_by="a test")
     seen = []
-    for _each in range(LOST_ATTEMPTS + 1):
+    for _each in range(LOST_ATTEMPTS_BEFORE_FAILURE + 1):
         ended(run, Status.LOST)
         seen.append(state_of(job).failures)
         run = claimed(job)
     assert seen == [0, 0, 1, 2]
-    assert state_of(job).n_lost == LOST_ATTEMPTS + 1
+    assert state_of(job).n_lost == LOST_ATTEMPTS_BEFORE_FAILURE + 1
 
 
 def test_a_lost_attempt_that_counted_already_is_not_counted_again_when_its_retry_is_dropped() -> None:
     job = a_quiet_job(retry_on_lost=True)
     run = run_now(job, requested_by="a test")
-    for _each in range(LOST_ATTEMPTS - 1):
+    for _each in range(LOST_ATTEMPTS_BEFORE_FAILURE - 1):
         ended(run, Status.LOST)
         run = claimed(job)
     ended(run, Status.LOST)
@@ -162,7 +162,7 @@ def test_nor_when_a_failed_run_of_the_schedule_takes_the_place_of_its_retry() ->
     due = state_of(job)
     JobState.objects.filter(pk=job.pk).update(next_instant=None, next_run=None)
     run = run_now(job, requested_by="a test")
-    for _each in range(LOST_ATTEMPTS - 1):
+    for _each in range(LOST_ATTEMPTS_BEFORE_FAILURE - 1):
         ended(run, Status.LOST)
         run = claimed(job)
     ended(run, Status.LOST)

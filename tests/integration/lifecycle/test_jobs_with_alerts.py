@@ -70,8 +70,8 @@ def test_an_edited_group_and_changed_settings_are_noticed(clock: AlertClock) -> 
     clock.tick(seconds=4)
     assert state_of(job).alert_at is None
     assert (
-        not alert_watch.switch_and_groups_with_changes()[0].exists()
-        and not alert_watch.switch_and_groups_with_changes()[1].exists()
+        not alert_watch.find_changed_switch_and_groups()[0].exists()
+        and not alert_watch.find_changed_switch_and_groups()[1].exists()
     )
 
 
@@ -82,7 +82,7 @@ def test_a_thousand_late_jobs_cost_a_constant_number_of_statements(clock: AlertC
         clock.at(seconds=0)
         Job.objects.update(edited_at=START)
         for _each in range(jobs // 500 + 1):
-            lifecycle.book_jobs(
+            lifecycle.book_next_instants(
                 list(Job.objects.filter(edited_at__isnull=False).values_list("pk", flat=True)[:500]), START
             )
         update_statistics(Job, JobState)

@@ -11,7 +11,7 @@ from chroniker import schedule
 from chroniker.clock.database_clock import database_now
 from chroniker.insights.job_status import Condition, fetch_job_status
 from chroniker.models import Job, Run, Status, Trigger
-from chroniker.schedule import Frequency, Spec
+from chroniker.schedule import Frequency, ScheduleSpec
 from chroniker.scheduler import questions
 from chroniker.scheduler.manual_runs import run_now
 from chroniker.scheduler.tick import book_edited_jobs, tick
@@ -37,11 +37,14 @@ def test_it_has_no_scheduled_times_and_no_tick_starts_it() -> None:
 def test_a_job_without_a_schedule_is_valid_whatever_its_start_and_time_zone() -> None:
     now = database_now()
     a_job(frequency=Frequency.MANUAL, cron="").full_clean()
-    schedule.validate(Spec("MANUAL"))
-    assert schedule.next_instants(Spec("MANUAL"), now, 3) == []
-    assert schedule.latest_until(Spec("MANUAL"), now) is None
-    assert schedule.warnings(Spec("MANUAL")) == schedule.clock_change_notes(Spec("MANUAL"), now) == []
-    assert Spec("MANUAL").fingerprint() == Spec("MANUAL", starts_at=now, timezone="Europe/Paris").fingerprint()
+    schedule.validate(ScheduleSpec("MANUAL"))
+    assert schedule.next_instants(ScheduleSpec("MANUAL"), now, 3) == []
+    assert schedule.latest_instant_until(ScheduleSpec("MANUAL"), now) is None
+    assert schedule.warnings(ScheduleSpec("MANUAL")) == schedule.clock_change_notes(ScheduleSpec("MANUAL"), now) == []
+    assert (
+        ScheduleSpec("MANUAL").fingerprint()
+        == ScheduleSpec("MANUAL", starts_at=now, timezone="Europe/Paris").fingerprint()
+    )
 
 
 def test_it_runs_by_hand_and_by_its_flag() -> None:

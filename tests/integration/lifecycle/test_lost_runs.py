@@ -58,24 +58,24 @@ class Here:
     survivors: list[str] = field(default_factory=list)
     killed: list[UUID] = field(default_factory=list)
     host: str = "here"
-    locks_decide: bool = True
+    has_lock_files: bool = True
 
     def is_held(self, run_id: UUID) -> bool | None:
         return self.held
 
-    def kill_remaining(self, run_id: UUID) -> list[str]:
+    def kill_remaining_processes(self, run_id: UUID) -> list[str]:
         self.killed.append(run_id)
         return self.survivors
 
 
-@pytest.mark.parametrize("locks_decide", [True, False])
-def test_remaining_processes_of_a_local_run_are_killed_before_it_is_lost(locks_decide: bool) -> None:
+@pytest.mark.parametrize("has_lock_files", [True, False])
+def test_remaining_processes_of_a_local_run_are_killed_before_it_is_lost(has_lock_files: bool) -> None:
     run, other = a_claimed_run(), a_claimed_run()
     started(run, host="here")
     started(other, host="there")
     let_expire(run)
     let_expire(other)
-    here = Here(False, survivors=["sleep"], locks_decide=locks_decide)
+    here = Here(False, survivors=["sleep"], has_lock_files=has_lock_files)
     assert [lost.pk for lost in lifecycle.expire_runs(100, here)] == [other.pk], (
         "a run with living processes stays open"
     )
@@ -88,7 +88,7 @@ def test_a_process_with_a_live_keeper_is_not_killed() -> None:
     run = a_claimed_run()
     started(run, host="here")
     let_expire(run)
-    here = Here(True, locks_decide=False)
+    here = Here(True, has_lock_files=False)
     assert len(lifecycle.expire_runs(100, here)) == 1
     assert here.killed == []
 

@@ -87,7 +87,7 @@ def test_a_tick_dispatches_a_claim_that_another_host_made_for_it() -> None:
     with on("web2"):
         tick()
     with on("web1"):
-        assert dispatch.dispatch_claims_left_for_this_host(database_now(), {job.pk}) == 1
+        assert dispatch.dispatch_claims_that_need_this_host(database_now(), {job.pk}) == 1
     assert Run.objects.get(job=job).host == "web1"
 
 

@@ -134,7 +134,7 @@ def test_a_start_does_the_same_in_both_forms(job: Job, counted: Counted, monkeyp
         run = a_run(rng, Status.CLAIMED)
         Host.objects.all().delete()
         if rng.random() < 0.1:
-            draining.begin_drain_here("a test")
+            draining.record_drain_of_this_host("a test")
         Switch.objects.update(copied_since=database_now() if rng.random() < 0.05 else None)
         token = rng.choice([7, 7, 7, 8])
 
@@ -179,19 +179,19 @@ def test_at_another_time_or_on_another_server_nothing_starts_in_one_statement(
 ) -> None:
     a_due_job()
     (run,) = tick().claimed
-    trusted = jump_detection.trusted_clock()
+    trusted = jump_detection.load_trusted_clock()
     assert trusted is not None
     for wrong in (
         jump_detection.TrustedClock(trusted.state, "another server"),
         jump_detection.TrustedClock(moved(trusted, 3600), trusted.server),
         jump_detection.TrustedClock(moved(trusted, -3600), trusted.server),
     ):
-        monkeypatch.setattr(jump_detection, "trusted_clock", lambda wrong=wrong: wrong)
+        monkeypatch.setattr(jump_detection, "load_trusted_clock", lambda wrong=wrong: wrong)
         with transaction.atomic():
             assert lifecycle.start(run.pk, run.token, uuid4(), host=HERE, pid=1) is not None, "by the plain form"
             transaction.set_rollback(True)
     assert counted.moved == 0
-    monkeypatch.setattr(jump_detection, "trusted_clock", lambda: trusted)
+    monkeypatch.setattr(jump_detection, "load_trusted_clock", lambda: trusted)
     assert lifecycle.start(run.pk, run.token, uuid4(), host=HERE, pid=1) is not None
     assert counted.moved == 1
 

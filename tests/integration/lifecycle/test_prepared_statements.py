@@ -37,12 +37,12 @@ def names() -> list[str]:
         return [name for (name,) in cursor.fetchall()]
 
 
-def look_often(job: Job, times: int = prepared.THRESHOLD) -> set[tuple[bool, bool]]:
+def look_often(job: Job, times: int = prepared.USES_BEFORE_PREPARE) -> set[tuple[bool, bool]]:
     return {find_work_after_run(job.pk) for _each in range(times)}
 
 
 def test_a_statement_that_is_sent_often_is_prepared_once(job: Job) -> None:
-    look_often(job, prepared.THRESHOLD - 1)
+    look_often(job, prepared.USES_BEFORE_PREPARE - 1)
     assert names() == []
     assert look_often(job) == {(False, False)}
     assert len(names()) == 1
@@ -79,9 +79,9 @@ def test_a_session_that_lacks_the_statement_ends_preparing(job: Job, sessions: p
 
 def test_the_questions_of_a_tick_are_prepared(job: Job) -> None:
     pending_work.find_pending_work()  # it learns which server this is
-    assert [pending_work.find_pending_work().stops for _each in range(prepared.THRESHOLD)] == [
+    assert [pending_work.find_pending_work().stops for _each in range(prepared.USES_BEFORE_PREPARE)] == [
         False
-    ] * prepared.THRESHOLD
+    ] * prepared.USES_BEFORE_PREPARE
     assert len(names()) == 1
     Job.objects.filter(pk=job.pk).update(force_stop=True)
     assert pending_work.find_pending_work().stops
@@ -105,5 +105,5 @@ def through_pgbouncer(job: Job) -> Iterator[None]:
 
 
 def test_behind_pgbouncer_nothing_is_prepared(job: Job, through_pgbouncer: None) -> None:
-    assert look_often(job, 2 * prepared.THRESHOLD) == {(False, False)}
+    assert look_often(job, 2 * prepared.USES_BEFORE_PREPARE) == {(False, False)}
     assert names() == []

@@ -15,7 +15,7 @@ from chroniker import lifecycle
 from chroniker.clock import jump_detection
 from chroniker.clock.database_clock import database_now
 from chroniker.executors.database_report import DatabaseReport
-from chroniker.job_commands.policy import LONGEST_RECORDED
+from chroniker.job_commands.policy import MAX_RECORDED_LENGTH
 from chroniker.lifecycle import Outcome
 from chroniker.lifecycle.close import ERROR_LINE_LENGTH
 from chroniker.models import Job, Run, Status, Trigger
@@ -44,7 +44,7 @@ def test_a_claim_of_a_command_that_cannot_be_split_records_no_words() -> None:
 
 @pytest.mark.parametrize(
     "args",
-    ["x" * LONGEST_RECORDED, "x" * (LONGEST_RECORDED + 1), "word " * 10_000],
+    ["x" * MAX_RECORDED_LENGTH, "x" * (MAX_RECORDED_LENGTH + 1), "word " * 10_000],
     ids=["words", "text", "many words"],
 )
 def test_a_very_long_command_line_is_executed_and_not_recorded(args: str) -> None:

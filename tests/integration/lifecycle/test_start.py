@@ -48,7 +48,7 @@ def test_repeating_a_start_with_the_same_nonce_gives_the_same_result(run: Run) -
 
 def test_nor_does_a_drain_in_between_change_the_result_of_a_repeated_start(run: Run) -> None:
     nonce = started(run)
-    draining.begin_drain_here("a test")
+    draining.record_drain_of_this_host("a test")
     again = lifecycle.start(run.pk, run.token, nonce, host="here", pid=1)
     assert again is not None and again.run.pk == run.pk
 

@@ -11,11 +11,11 @@ from hypothesis import HealthCheck, settings
 from hypothesis.stateful import invariant, run_state_machine_as_test
 
 from chroniker.eligibility.backfill_instants import TICK
-from chroniker.eligibility.backfill_instants import instants_outside_blackouts as following_instants
-from chroniker.lifecycle.activations import STARTING
+from chroniker.eligibility.backfill_instants import compute_instants_outside_blackouts as following_instants
+from chroniker.lifecycle.activations import ORIGINS_THAT_FIRE_TRIGGERS
 from chroniker.models import (
+    ALLOWED_TRANSITIONS,
     BAD,
-    MOVES,
     OPEN,
     Activation,
     Alert,
@@ -31,7 +31,7 @@ from chroniker.models import (
     TriggerOn,
     Which,
 )
-from chroniker.models.alert import kinds_of_bits
+from chroniker.models.alert import alert_kinds_of_bits
 from tests.integration.lifecycle.scheduler_steps import SchedulerSteps
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -39,8 +39,8 @@ pytestmark = pytest.mark.django_db(transaction=True)
 
 def _closure() -> set[tuple[Status | None, Status]]:
     """One step can make several transitions: a tick claims a job whose run it has just closed."""
-    reached = set(MOVES)
-    while more := {(a, d) for a, b in reached for c, d in MOVES if b == c} - reached:
+    reached = set(ALLOWED_TRANSITIONS)
+    while more := {(a, d) for a, b in reached for c, d in ALLOWED_TRANSITIONS if b == c} - reached:
         reached |= more
     return reached
 
@@ -136,7 +136,9 @@ class SchedulerMachine(SchedulerSteps):
             results = {TriggerOn.SUCCEEDED: (Status.SUCCEEDED,), TriggerOn.FAILED: BAD}.get(TriggerOn(trigger.on))
             pending = JobState.objects.get(pk=trigger.source_id).retry_of
             last: dict[int | None, Run] = {}
-            for run in Run.objects.filter(job=trigger.source_id, origin__in=STARTING, chain__isnull=False, slot=""):
+            for run in Run.objects.filter(
+                job=trigger.source_id, origin__in=ORIGINS_THAT_FIRE_TRIGGERS, chain__isnull=False, slot=""
+            ):
                 if run.chain not in last or last[run.chain].token < run.token:
                     last[run.chain] = run
             ended = [run for chain, run in last.items() if chain != pending and run.status not in OPEN]
@@ -157,14 +159,14 @@ class SchedulerMachine(SchedulerSteps):
     def the_marks_of_a_job_are_its_open_alerts(self) -> None:
         found = Alert.objects.filter(ended_at=None).order_by("kind").values_list("job", "kind")
         marked = [
-            (state.pk, str(kind)) for state in JobState.objects.all() for kind in kinds_of_bits(state.alerts_open)
+            (state.pk, str(kind)) for state in JobState.objects.all() for kind in alert_kinds_of_bits(state.alerts_open)
         ]
         assert sorted(found) == sorted(marked)
 
     @invariant()
     def failing_and_held_jobs_have_an_alert(self) -> None:
         for state in JobState.objects.filter(job__enabled=True, job__edited_at=None).select_related("job"):
-            kinds, most = kinds_of_bits(state.alerts_open), state.job.alert_failures or 1
+            kinds, most = alert_kinds_of_bits(state.alerts_open), state.job.alert_failures or 1
             assert (AlertKind.HELD in kinds) == (state.held_at is not None)
             assert state.failures < most or AlertKind.FAILING in kinds
             assert AlertKind.FAILING not in kinds or state.failing_since is not None

@@ -3,7 +3,7 @@ from __future__ import annotations
 import re
 from pathlib import Path
 
-from chroniker.models import FINAL, MOVES, OPEN, Run, Status
+from chroniker.models import ALLOWED_TRANSITIONS, FINAL_STATUSES, OPEN, Run, Status
 from chroniker.models import run_status as status_module
 from tests.support import ROOT
 
@@ -26,7 +26,7 @@ def rows_of_the_docs() -> Rows:
 
 
 def test_the_transition_table_matches_the_code() -> None:
-    code = {(str(source) if source else "-", str(target)) for source, target in MOVES}
+    code = {(str(source) if source else "-", str(target)) for source, target in ALLOWED_TRANSITIONS}
     assert {(source, target) for _event, source, target in rows_of_the_comment()} == code
 
 
@@ -37,7 +37,7 @@ def test_the_docs_have_the_same_transition_table() -> None:
 def test_the_database_has_the_same_states() -> None:
     (known,) = (each for each in Run._meta.constraints if each.name == "chroniker_run_status_known")
     assert str(known.condition) == f"(AND: ('status__in', {Status.values}))"  # type: ignore[attr-defined]
-    assert {*OPEN, *FINAL} == set(Status)
+    assert {*OPEN, *FINAL_STATUSES} == set(Status)
 
 
 def test_only_lifecycle_writes_statuses_leases_and_job_states() -> None:

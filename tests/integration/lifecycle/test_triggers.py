@@ -67,7 +67,7 @@ def test_a_claim_that_is_repeated_after_a_conflict_ends_the_chain_too(monkeypatc
     failed = ended(claimed(first), Status.FAILED)
     at = database_now()
     JobState.objects.filter(pk=first.pk).update(next_run=at, next_instant=at)
-    record, tries = activations.insert_for_ended_chains, []
+    record, tries = activations.insert_activations_of_ended_chains, []
 
     def record_and_conflict(*arguments: Any) -> None:
         record(*arguments)
@@ -75,7 +75,7 @@ def test_a_claim_that_is_repeated_after_a_conflict_ends_the_chain_too(monkeypatc
         if len(tries) == 1:
             raise OperationalError("database is locked")
 
-    monkeypatch.setattr(activations, "insert_for_ended_chains", record_and_conflict)
+    monkeypatch.setattr(activations, "insert_activations_of_ended_chains", record_and_conflict)
     claimed(first)
     assert len(tries) == 2
     assert [each.cause for each in waiting(second)] == [failed.pk]

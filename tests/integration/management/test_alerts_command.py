@@ -12,7 +12,7 @@ from django.core.management import CommandError, call_command
 
 from chroniker.clock.database_clock import database_now
 from chroniker.models import Action, Alert, AlertKind, AlertMute, AuditEntry, Group, Job, Switch
-from chroniker.models.alert import scope_of
+from chroniker.models.alert import alert_scope_of_job
 from tests.support.factories import a_job
 
 pytestmark = pytest.mark.django_db
@@ -27,7 +27,7 @@ def run(*words: str) -> str:
 def an_alert(job: Job, **fields: Any) -> Alert:
     now = database_now()
     values = {"kind": AlertKind.SLOW, "key": "x", "raised_at": now, "reported_at": now, "args": {"token": 7}, **fields}
-    return Alert.objects.create(scope=scope_of(job.pk), job=job, **values)
+    return Alert.objects.create(scope=alert_scope_of_job(job.pk), job=job, **values)
 
 
 def test_open_alerts_are_listed() -> None:

@@ -112,14 +112,14 @@ def test_a_backfill_is_cancelled_with_its_open_run() -> None:
 def test_it_waits_for_the_end(monkeypatch: pytest.MonkeyPatch) -> None:
     job = daily(days=1)
 
-    def one_tick(_seconds: float) -> None:
+    def run_one_tick(_seconds: float) -> None:
         from chroniker import lifecycle
         from chroniker.lifecycle import Outcome
 
         for claimed in tick().claimed:
             lifecycle.finish(claimed.pk, claimed.token, started(claimed), Outcome(Status.FAILED))
 
-    monkeypatch.setattr("chroniker.management.commands.backfill.time.sleep", one_tick)
+    monkeypatch.setattr("chroniker.management.commands.backfill.time.sleep", run_one_tick)
     with pytest.raises(SystemExit):
         run(*in_range(job), "--wait")
     assert Run.objects.filter(job=job, origin="BACKFILL").count() == 1

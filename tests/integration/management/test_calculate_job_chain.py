@@ -12,7 +12,7 @@ from django.core.management import CommandError, call_command
 from django.db import connection
 from django.test.utils import CaptureQueriesContext
 
-from chroniker.insights.dependency_graph import fetch_chains
+from chroniker.insights.dependency_graph import fetch_dependency_chains
 from chroniker.models import Job, JobDependency
 from tests.support.factories import a_booked_job, a_dependency
 from tests.support.run_history import ended
@@ -52,7 +52,7 @@ def test_for_a_given_job_only_its_dependents_count() -> None:
     first = a_job_of(10, "first")
     middle = a_job_of(20, "middle", first)
     a_job_of(30, "last", middle)
-    [chain] = fetch_chains([middle.pk])
+    [chain] = fetch_dependency_chains([middle.pk])
     assert [link.job.name for link in chain.links] == ["middle", "last"] and chain.seconds == 50
     assert "Total: 60.0 s" not in printed("middle") and "Total: 50.0 s" in printed(str(middle.pk))
 
@@ -61,7 +61,10 @@ def test_independent_chains_are_listed_separately() -> None:
     a_job_of(1, "b", a_job_of(1, "a"))
     a_job_of(1, "d", a_job_of(1, "c"))
     a_job_of(1, "alone")
-    assert [[job.name for job in chain.critical_path] for chain in fetch_chains()] == [["a", "b"], ["c", "d"]]
+    assert [[job.name for job in chain.critical_path] for chain in fetch_dependency_chains()] == [
+        ["a", "b"],
+        ["c", "d"],
+    ]
 
 
 def test_a_job_that_never_succeeded_makes_the_total_a_lower_bound() -> None:
@@ -84,7 +87,7 @@ def test_existing_cycles_are_named() -> None:
     a_job_of(1, "beside", a_job_of(7, "before"), other)
     out = printed("before", "one")
     assert "Total: 7.0 s or more" not in out and "depend on each other in a circle" in out
-    [chain] = fetch_chains([one.pk])
+    [chain] = fetch_dependency_chains([one.pk])
     assert {job.name for job in chain.circles} == {"one", "other", "behind", "beside"}
     assert (chain.links, chain.critical_path, chain.is_complete) == ([], [], False)
 
@@ -122,7 +125,7 @@ def test_missing_dependencies_and_unknown_jobs_are_reported() -> None:
 def test_the_command_needs_three_statements_for_any_number_of_jobs() -> None:
     def statements() -> int:
         with CaptureQueriesContext(connection) as queries:
-            fetch_chains()
+            fetch_dependency_chains()
         return len(queries)
 
     job = a_job_of(1, "0", a_job_of(1, "start"))

@@ -94,7 +94,7 @@ def test_a_tick_that_is_late_is_reported(seconds: int, level: Level) -> None:
 
 def test_a_drain_is_one_finding() -> None:
     with override_settings(CHRONIKER_HOSTNAME="here"):
-        draining.begin_drain_here("ann")
+        draining.record_drain_of_this_host("ann")
         [(about, text)] = findings(Level.WARNING)
     assert about == "hosts" and "has been draining since" in text
 

@@ -44,7 +44,7 @@ def begin(run: Run, host: str = "") -> bool:
 @pytest.mark.usefixtures("dummy")
 def test_a_draining_host_claims_nothing_and_another_host_does() -> None:
     job = a_due_job()
-    draining.begin_drain_here("a test")
+    draining.record_drain_of_this_host("a test")
     result = tick()
     assert result.claimed == [] and result.draining
     with override_settings(CHRONIKER_HOSTNAME="another"):
@@ -54,16 +54,16 @@ def test_a_draining_host_claims_nothing_and_another_host_does() -> None:
 @pytest.mark.usefixtures("dummy")
 def test_a_draining_host_claims_nothing_after_a_run() -> None:
     job = a_due_job()
-    draining.begin_drain_here("a test")
+    draining.record_drain_of_this_host("a test")
     assert ticks.claim_after_run(job.pk).claimed == []
-    draining.end_drain_here()
+    draining.record_end_of_drain_of_this_host()
     assert ticks.claim_after_run(job.pk).claimed != []
 
 
 @pytest.mark.usefixtures("dummy")
 def test_a_draining_host_starts_nothing_and_the_run_goes_to_another() -> None:
     run = run_now(a_booked_job(cron=NEVER), requested_by="a test")
-    draining.begin_drain_here("a test")
+    draining.record_drain_of_this_host("a test")
     assert not begin(run)
     run.refresh_from_db()
     assert run.status == Status.CLAIMED and run.nonce is None
@@ -95,10 +95,10 @@ def test_runs_that_are_left_are_printed_and_the_status_is_1() -> None:
 
 @pytest.mark.usefixtures("dummy")
 def test_undo_ends_the_drain() -> None:
-    draining.begin_drain_here("a test")
+    draining.record_drain_of_this_host("a test")
     assert drain("--undo") == (0, f"The host “{settings.hostname}” claims and starts runs again.\n")
     assert drain("--undo") == (0, f"The host “{settings.hostname}” was not draining.\n")
-    assert not draining.this_host_if_draining().exists()
+    assert not draining.select_this_host_if_draining().exists()
 
 
 @pytest.mark.usefixtures("dummy")
@@ -130,8 +130,8 @@ def test_the_pages_and_doctor_name_a_draining_host(admin: Client) -> None:
     from chroniker.insights import health_facts
 
     hosts.record_heartbeat(["default"])
-    draining.begin_drain_here("manage.py drain by ann")
-    health_facts.forget_cached_facts()
+    draining.record_drain_of_this_host("manage.py drain by ann")
+    health_facts.clear_cached_health_facts()
     page = admin.get("/admin/chroniker/host/").content.decode()
     assert "Draining" in page and "Requested by manage.py drain by ann." in page
     assert draining.drain_messages()[0].endswith("(manage.py drain by ann): it claims and starts nothing.")
@@ -155,10 +155,10 @@ def test_it_waits_for_a_run_of_cronserver_whose_restart_ends_the_drain(manage: M
 
 @pytest.mark.usefixtures("dummy")
 def test_a_second_drain_keeps_the_beginning_of_the_first() -> None:
-    draining.begin_drain_here("first")
-    began = draining.this_host_if_draining().get().draining_since
-    draining.begin_drain_here("second")
-    host = draining.this_host_if_draining().get()
+    draining.record_drain_of_this_host("first")
+    began = draining.select_this_host_if_draining().get().draining_since
+    draining.record_drain_of_this_host("second")
+    host = draining.select_this_host_if_draining().get()
     assert (host.draining_since, host.draining_by) == (began, "first")
 
 

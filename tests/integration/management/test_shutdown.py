@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from chroniker.clock.database_clock import database_now
-from chroniker.lifecycle.dispatch_state import NO_TAKER_WAIT
+from chroniker.lifecycle.dispatch_state import DELAY_AFTER_FAILED_DISPATCH
 from chroniker.models import Host, Run, RunEvent, Status
 from tests.support.command_jobs import a_job_due_once, a_job_of_new_year, is_running, the_run
 from tests.support.manage import Manage
@@ -38,7 +38,9 @@ def test_after_one_signal_cron_waits_for_its_runs_and_claims_nothing_more(
         assert cron.wait() == 0
     assert (the_run(job).status, the_run(waiting).status) == (Status.SUCCEEDED, Status.CLAIMED)
     offered = the_run(waiting).redispatch_at
-    assert offered is not None and offered <= database_now() + NO_TAKER_WAIT, "released for another process"
+    assert offered is not None and offered <= database_now() + DELAY_AFTER_FAILED_DISPATCH, (
+        "released for another process"
+    )
 
 
 def test_after_two_signals_cron_stops_its_runs(manage: Manage) -> None:

@@ -7,15 +7,15 @@ from django.db import IntegrityError, transaction
 
 from chroniker.clock.database_clock import database_now
 from chroniker.models import Alert, AlertKind, Job, Outbox, Run
-from chroniker.models.alert import scope_of
-from chroniker.models.message_events import DIGEST, RECOVERED
+from chroniker.models.alert import alert_scope_of_job
+from chroniker.models.message_events import ALERT_DIGEST, ALERT_RECOVERED
 from tests.support.factories import a_job
 
 pytestmark = pytest.mark.django_db
 
 
 def an_alert(job: Job, kind: AlertKind = AlertKind.LATE, key: str = "x", **fields: object) -> Alert:
-    values = {"scope": scope_of(job.pk), "job": job, "raised_at": database_now(), **fields}
+    values = {"scope": alert_scope_of_job(job.pk), "job": job, "raised_at": database_now(), **fields}
     return Alert.objects.create(kind=kind, key=key, **values)
 
 
@@ -44,7 +44,7 @@ def test_the_title_of_an_alert_is_a_sentence_about_its_job(kind: AlertKind) -> N
     alert = an_alert(a_job(name="nightly import"), kind=kind)
     title = str(alert)
     assert title.startswith("Alert: ") and "“nightly import”" in title
-    assert scope_of(alert.job_id or 0) not in title and "_" not in title
+    assert alert_scope_of_job(alert.job_id or 0) not in title and "_" not in title
 
 
 def test_the_title_says_what_is_wrong() -> None:
@@ -61,10 +61,10 @@ def test_the_title_of_a_message_says_what_it_is_about() -> None:
     alert = Alert(job=job, kind=AlertKind.LATE)
     about = "an alert: “nightly import” is late"
     assert str(Outbox(alert=alert, event="alert.late")) == f"Message about {about}"
-    assert str(Outbox(alert=alert, event=RECOVERED)) == f"Message about the end of {about}"
+    assert str(Outbox(alert=alert, event=ALERT_RECOVERED)) == f"Message about the end of {about}"
     assert str(Outbox(run=Run(job=job, token=12))) == "Message about run 12 of “nightly import”"
     many = {"to": "chat", "body": {"data": {"count": 12, "alerts": []}}}
-    assert str(Outbox(event=DIGEST, payload=many)) == "Message about 12 alerts"
+    assert str(Outbox(event=ALERT_DIGEST, payload=many)) == "Message about 12 alerts"
     silent = "Message about the scheduler: Nothing ticks."
     for payload in ({"to": "a@b.example", "title": "Nothing ticks."}, {"data": {"title": "Nothing ticks."}}):
         assert str(Outbox(event="scheduler.silent", payload=payload)) == silent

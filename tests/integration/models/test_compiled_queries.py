@@ -14,7 +14,7 @@ from django.db.models.functions import TruncDay
 from django.test import override_settings
 
 from chroniker.clock import simulated_time
-from chroniker.clock.database_clock import StatementNow
+from chroniker.clock.database_clock import StatementNowPlus
 from chroniker.conf import settings
 from chroniker.models import Group, Job, JobState, Run, compiled
 from chroniker.models.compiled import AnyOf, fetch_models, fetch_rows
@@ -52,7 +52,7 @@ def test_a_change_of_settings_is_followed_at_once() -> None:
 
 
 def a_moment() -> QuerySet[Job, Any]:
-    return Job.objects.annotate(now=StatementNow()).values_list("now")
+    return Job.objects.annotate(now=StatementNowPlus()).values_list("now")
 
 
 @pytest.mark.parametrize("enabled", [True, False])
@@ -63,7 +63,7 @@ def test_the_simulated_time_is_that_of_each_use(enabled: bool, monkeypatch: pyte
     with simulated_time.simulate_time():
         for day in (1, 2):
             moment = dt.datetime(2024, 2, day, 12, 30, tzinfo=dt.UTC)
-            simulated_time.set_moment(moment)
+            simulated_time.set_simulated_time(moment)
             assert fetch_rows(a_moment)[0][0] == moment
             assert next(iter(a_moment()))[0] == moment
     assert fetch_rows(a_moment)[0][0] >= before

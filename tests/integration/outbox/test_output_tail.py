@@ -52,7 +52,7 @@ def test_reading_the_tail_needs_two_statements_for_any_output() -> None:
 
 
 def test_the_newest_chunks_are_read_when_there_are_too_many(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(module, "MOST_CHUNKS", 3)
+    monkeypatch.setattr(module, "MAX_CHUNKS", 3)
     assert read_tail(a_run_that_wrote(list("abcdef")), Stream.STDOUT, 100) == "def"
 
 

@@ -13,7 +13,7 @@ from chroniker.clock.database_clock import database_now
 from chroniker.lifecycle import Outcome
 from chroniker.models import Job, Outbox, Run, Status
 from chroniker.outbox import delivery
-from chroniker.outbox.failing_channels import MOST_ATTEMPTS
+from chroniker.outbox.failing_channels import MAX_ATTEMPTS
 from chroniker.scheduler.manual_runs import run_now
 from chroniker.scheduler.tick import tick
 from tests.support.ended_runs import a_job_with_subscribers, a_subscriber, ended, make_due
@@ -96,7 +96,7 @@ def test_attempts_have_growing_intervals_and_a_limit(mail_server: MailServer) ->
         outbox.send_due_messages()
         if send_at := Outbox.objects.get().send_at:
             waits.append(round((send_at - database_now()).total_seconds()))
-    assert mail_server.attempts == MOST_ATTEMPTS == 22
+    assert mail_server.attempts == MAX_ATTEMPTS == 22
     assert waits[:4] == pytest.approx([30, 60, 120, 240], abs=10) and waits[-1] == pytest.approx(6 * 3600, abs=10)
     assert 3 * 86_400 - 7200 < sum(waits) < 3 * 86_400 + 14_400, "about three days"
     message = Outbox.objects.get()

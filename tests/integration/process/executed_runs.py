@@ -9,13 +9,13 @@ import psutil
 from chroniker.process.fork_server_client import ForkServer
 from chroniker.process.run_spec import RunOutcome
 from chroniker.worker import supervisor
-from chroniker.worker.machine import ThisHost
+from chroniker.worker.machine import LocalMachine
 from chroniker.worker.report_interface import Report
 from chroniker.worker.supervisor import Worker
 
 
 def execute(report: Report, fork_server: ForkServer | None, *, runtime_dir: Path) -> RunOutcome | None:
-    return supervisor.execute_run(report, Worker(ThisHost(runtime_dir, fork_server)))
+    return supervisor.execute_run(report, Worker(LocalMachine(runtime_dir, fork_server)))
 
 
 def alive(pid: int) -> bool:

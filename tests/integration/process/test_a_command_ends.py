@@ -11,7 +11,7 @@ import pytest
 
 from chroniker.process.fork_server_client import ForkServer
 from chroniker.process.run_spec import RunOutcome
-from chroniker.worker.machine import ThisHost
+from chroniker.worker.machine import LocalMachine
 from chroniker.worker.supervisor import Worker, execute_run
 from tests.support.supervision.fake_report import FakeReport
 
@@ -44,7 +44,7 @@ def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[[str], 
 
 def run_on_a_new_fork_server(tmp_path: Path, *reports: FakeReport) -> list[RunOutcome | None]:
     fork_server = ForkServer.start()
-    worker = Worker(ThisHost(tmp_path / "run", fork_server))
+    worker = Worker(LocalMachine(tmp_path / "run", fork_server))
     endings = [execute_run(report, worker) for report in reports]
     fork_server.close()
     return endings

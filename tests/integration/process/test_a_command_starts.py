@@ -11,7 +11,7 @@ import pytest
 
 from chroniker.process.fork_server_client import ForkServer
 from chroniker.process.run_spec import RunOutcome
-from chroniker.worker.machine import ThisHost
+from chroniker.worker.machine import LocalMachine
 from chroniker.worker.supervisor import Worker, execute_run
 from tests.support.processes import wait_until
 from tests.support.supervision.fake_report import FakeReport
@@ -38,7 +38,7 @@ def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 def run_warm(project: Path, report: FakeReport) -> tuple[RunOutcome, str]:
     fork_server = ForkServer.start()
-    ending = execute_run(report, Worker(ThisHost(project / "run", fork_server)))
+    ending = execute_run(report, Worker(LocalMachine(project / "run", fork_server)))
     fork_server.close()
     assert ending is not None
     return ending, report.text()
@@ -93,7 +93,7 @@ def test_random_numbers_differ_between_commands_of_one_fork_server(project: Path
     reports = [FakeReport("draw", raw=False) for _ in range(2)]
     fork_server = ForkServer.start()
     for report in reports:
-        execute_run(report, Worker(ThisHost(project / "run", fork_server)))
+        execute_run(report, Worker(LocalMachine(project / "run", fork_server)))
     fork_server.close()
     first, second = (report.text().split() for report in reports)
     assert len(first) == 2

@@ -166,7 +166,7 @@ def test_killing_the_keeper_kills_its_process_tree(supervise: Supervise) -> None
 
 
 def test_a_keeper_stopped_by_sigstop_is_continued(supervise: Supervise, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(run_control, "SILENCE", 6.0)
+    monkeypatch.setattr(run_control, "MAX_KEEPER_SILENCE", 6.0)
     report = FakeReport("sh", "-c", "echo begun under $PPID; sleep 4; echo done")
     supervised = supervise(report)
     supervised.wait_for_text("begun")
@@ -195,7 +195,7 @@ def test_the_supervisor_sweeps_when_the_keeper_no_longer_responds(
     monkeypatch.setattr("chroniker.process.keeper_client.KeeperClient.continue_if_stopped", lambda self: None)
     report = Tree()
     supervised = standing(supervise, report)
-    monkeypatch.setattr(run_control, "SILENCE", 1.0)
+    monkeypatch.setattr(run_control, "MAX_KEEPER_SILENCE", 1.0)
     with stopped(keeper_of(report)):
         wait_until(lambda: report.ending is not None)
     assert "stopped answering" in str(supervised.end().reason)

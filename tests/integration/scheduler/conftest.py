@@ -6,7 +6,7 @@ import pytest
 @pytest.fixture
 def nothing_is_sent(monkeypatch: pytest.MonkeyPatch) -> None:
     """Messages are sent when a test asks for it, not by a thread."""
-    monkeypatch.setattr("chroniker.outbox.send_soon", lambda: None)
+    monkeypatch.setattr("chroniker.outbox.start_sender_if_message_due", lambda: None)
 
 
 @pytest.fixture

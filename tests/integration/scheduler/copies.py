@@ -11,7 +11,7 @@ def first_tick() -> None:
     """Records the identity of this database."""
     jump_detection.read_clock()
     tick()
-    assert installation.row_with_identity().exists()
+    assert installation.select_switch_with_identity().exists()
 
 
 def copy_it() -> None:

@@ -23,7 +23,7 @@ from chroniker.models import (
     installation,
 )
 from chroniker.scheduler.manual_runs import run_now
-from chroniker.scheduler.questions import question_not_due
+from chroniker.scheduler.questions import not_due_query_name
 from tests.support.factories import a_booked_job, a_due_job, started
 
 RARE: dict[str, Any] = {"cron": "0 0 1 1 *"}
@@ -132,11 +132,11 @@ WORK: dict[tuple[str, int], Callable[[], Any]] = {
     ("deletions", 0): lambda: a_booked_job(**RARE, enabled=False, deletion_requested_at=database_now()),
     ("copied", 0): a_copied_database,
     ("recorded", 0): installation.record_identity,
-    ("draining", 0): lambda: draining.begin_drain_here("a test"),
+    ("draining", 0): lambda: draining.record_drain_of_this_host("a test"),
     ("paused", 0): lambda: pauses.pause("a test"),
     ("counts", 0): a_closed_run,
-    (question_not_due("counts"), 0): lambda: regular_work_done_a_moment_ago("counts"),
-    (question_not_due("deletion"), 0): lambda: regular_work_done_a_moment_ago("deletion"),
-    (question_not_due("guarantees"), 0): lambda: regular_work_done_a_moment_ago("guarantees"),
-    (question_not_due("heartbeat"), 0): lambda: regular_work_done_a_moment_ago("heartbeat"),
+    (not_due_query_name("counts"), 0): lambda: regular_work_done_a_moment_ago("counts"),
+    (not_due_query_name("deletion"), 0): lambda: regular_work_done_a_moment_ago("deletion"),
+    (not_due_query_name("guarantees"), 0): lambda: regular_work_done_a_moment_ago("guarantees"),
+    (not_due_query_name("heartbeat"), 0): lambda: regular_work_done_a_moment_ago("heartbeat"),
 }

@@ -54,12 +54,12 @@ def test_adopting_skips_what_was_due_and_raises_tokens(copied: None) -> None:
     state = JobState.objects.get(pk=due.pk)
     [skipped] = Run.objects.filter(job=due)
     assert (skipped.status, skipped.code) == (Status.SKIPPED, Code.ADOPTED)
-    assert skipped.scheduled_for == before.next_instant and skipped.token == adoption.RAISE_BY + 1
+    assert skipped.scheduled_for == before.next_instant and skipped.token == adoption.TOKEN_INCREASE + 1
     assert state.last_token == skipped.token and state.next_instant and state.next_instant > database_now()
     assert not tick().copied and pauses.global_pause() is None
     assert not Run.objects.filter(job=due, status=Status.CLAIMED).exists()
     assert AuditEntry.objects.filter(action=Action.ADOPTED).count() == 1
-    assert run_now(queued, requested_by="a test").token == run.token + adoption.RAISE_BY + 1
+    assert run_now(queued, requested_by="a test").token == run.token + adoption.TOKEN_INCREASE + 1
 
 
 def test_adopting_books_what_was_edited_in_the_copy(copied: None) -> None:
@@ -83,7 +83,7 @@ def test_a_job_whose_time_zone_is_unknown_here_does_not_prevent_adopting(copied:
     Job.objects.filter(pk=job.pk).update(timezone="Mars/Olympus", edited_at=now if is_edited else None)
     adopt("--noinput")
     assert {run.job_id: run.code for run in Run.objects.all()} == {first.pk: Code.ADOPTED, job.pk: Code.ADOPTED}
-    assert JobState.objects.get(pk=job.pk).last_token > adoption.RAISE_BY
+    assert JobState.objects.get(pk=job.pk).last_token > adoption.TOKEN_INCREASE
     assert tick().claimed == []
     assert "Mars/Olympus" in JobState.objects.get(pk=job.pk).schedule_error
     Job.objects.filter(pk=job.pk).update(timezone="UTC")
@@ -203,7 +203,7 @@ def test_without_a_terminal_it_asks_for_options(copied: None, monkeypatch: pytes
         "Jobs with due scheduled times, retries, activations or backfills: 1. This is no terminal: give --noinput, or "
         "an option for each answer."
     )
-    assert installation.row_of_copy().exists()
+    assert installation.select_switch_if_copied().exists()
 
 
 def test_it_asks_on_a_terminal(copied: None, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -227,4 +227,4 @@ def test_it_asks_on_a_terminal(copied: None, monkeypatch: pytest.MonkeyPatch) ->
 def test_without_anything_that_waits_it_asks_nothing(copied: None, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("sys.stdin", io.StringIO())
     assert adopt().startswith("Adopted.")
-    assert not installation.row_of_copy().exists()
+    assert not installation.select_switch_if_copied().exists()

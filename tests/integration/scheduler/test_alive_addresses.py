@@ -72,14 +72,14 @@ def test_why_not_says_that_no_worker_consumes_the_queue() -> None:
 def test_every_page_says_that_runs_wait_for_a_worker(admin: Client, page: str) -> None:
     a_ticker(dt.timedelta(seconds=1))
     a_run_without_worker(3 * MINUTE)
-    health_facts.forget_cached_facts()
+    health_facts.clear_cached_health_facts()
     found = admin.get(f"/admin/chroniker/{page}").content.decode()
     assert "Runs wait for a worker." in found
     assert "No worker consumes the queue “slow”; 1 run waits." in found
 
 
 def scheduler_status(client: Client) -> tuple[int, dict[str, Any]]:
-    health_facts.forget_cached_facts()
+    health_facts.clear_cached_health_facts()
     answer = client.get("/chroniker/healthz/scheduler")
     return answer.status_code, answer.json()
 
@@ -113,7 +113,7 @@ def test_the_address_for_monitoring_says_nothing_of_an_unusable_database(
     def fail(now: dt.datetime) -> None:
         raise OSError("could not connect to db1.internal as root")
 
-    monkeypatch.setattr(health_facts, "read_facts", fail)
+    monkeypatch.setattr(health_facts, "read_health_facts", fail)
     assert scheduler_status(client) == (503, {"status": "failing", "checks": {"database": "failing"}})
 
 
@@ -147,7 +147,7 @@ def test_ready_needs_all_migrations_and_looks_for_them_from_time_to_time(
     finally:
         MigrationRecorder(connection).record_applied("chroniker", latest)
     assert answer() == missing, "as it was read last"
-    monkeypatch.setattr(health_views, "MIGRATIONS_SECONDS", -1.0)
+    monkeypatch.setattr(health_views, "MIGRATIONS_CACHE_SECONDS", -1.0)
     assert answer() == (200, {"status": "ok"})
 
 
@@ -159,8 +159,8 @@ def test_an_address_for_programs_answers_without_a_database_where_requests_are_t
     def fail() -> None:
         raise OSError("could not connect")
 
-    health_facts.forget_cached_facts()
-    scrape.forget_cached_values()
+    health_facts.clear_cached_health_facts()
+    scrape.clear_cached_metrics()
     with monkeypatch.context() as patch:
         patch.setitem(connection.settings_dict, "ATOMIC_REQUESTS", True)
         patch.setattr(connection, "cursor", fail)
@@ -181,7 +181,7 @@ def test_a_pass_requests_the_heartbeat_url_at_most_once_a_minute(web_server: Web
 
 def test_a_failed_request_is_logged_without_the_url(caplog: pytest.LogCaptureFixture) -> None:
     with override_settings(CHRONIKER_HEARTBEAT_URL="http://127.0.0.1:1/secret"):
-        heartbeat_url.start_request()
+        heartbeat_url.start_heartbeat_request()
         wait_until(lambda: not heartbeat_url.is_requesting(), what="answered")
     [record] = [each for each in caplog.records if each.name == "chroniker.outbox.heartbeat_url"]
     assert "(host 127.0.0.1) failed: URLError" in record.getMessage() and "secret" not in record.getMessage()

@@ -101,7 +101,7 @@ def test_each_page_and_doctor_and_why_not_say_so(copied: None, admin: Client) ->
 
 def test_the_address_for_monitoring_fails(copied: None, client: Client) -> None:
     Ticker.objects.create(host="h", kind="beat", version="2", pid=1, period=5, pass_seconds=0.1, last_at=database_now())
-    health_facts.forget_cached_facts()
+    health_facts.clear_cached_health_facts()
     answer = client.get("/chroniker/healthz/scheduler")
     assert (answer.status_code, answer.json()["checks"]) == (503, {"installation": "copied"})
 
@@ -110,13 +110,13 @@ def test_processes_that_cannot_read_the_identity_learn_it_from_a_tick(
     copied: None, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     tick()
-    monkeypatch.setattr(installation, "_identity", lambda: ("", ""))
+    monkeypatch.setattr(installation, "_identity_expressions", lambda: ("", ""))
     pause = pauses.global_pause()
     assert pause is not None and pause.is_copy and pause.since is not None
 
 
 def test_what_cannot_be_read_is_no_copy(dummy: object, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(installation, "_identity", lambda: ("", ""))
+    monkeypatch.setattr(installation, "_identity_expressions", lambda: ("", ""))
     tick()
     assert Switch.objects.get().server_identity == installation.UNKNOWN_IDENTITY
     monkeypatch.undo()
@@ -130,7 +130,7 @@ def test_a_process_that_cannot_read_the_identity_keeps_the_recorded_one(
 ) -> None:
     first_tick()
     before = Switch.objects.get().server_identity
-    monkeypatch.setattr(installation, "_identity", lambda: ("", ""))
+    monkeypatch.setattr(installation, "_identity_expressions", lambda: ("", ""))
     tick()
     installation.record_identity()
     assert Switch.objects.get().server_identity == before
@@ -209,7 +209,7 @@ def restored_elsewhere(directory: Path) -> str:
 def restored(manage: Manage, tmp_path: Path) -> Iterator[Manage]:
     """``manage.py`` of a project on a restored dump of this test's database, in which one job was due."""
     first = manage("cron")
-    assert first.returncode == 0 and installation.row_with_identity().exists(), first
+    assert first.returncode == 0 and installation.select_switch_with_identity().exists(), first
     a_due_job(name="nightly", raw_command="true", minutes=70, cron="0 * * * *")
     name = restored_elsewhere(tmp_path)
     yield Manage({**manage.env, "CHRONIKER_TEST_DB_NAME": name}, tmp_path)

@@ -15,7 +15,7 @@ from chroniker.eligibility import waiting_activations
 from chroniker.exceptions import EventRefused
 from chroniker.insights.job_status import fetch_job_status
 from chroniker.job_commands import policy
-from chroniker.lifecycle.event_plan import to_argument_line
+from chroniker.lifecycle.event_plan import make_argument_line
 from chroniker.models import Activation, CatchUp, Job, Run, Trigger
 from chroniker.scheduler.manual_runs import run_now
 from chroniker.scheduler.tick import claim_after_run, tick
@@ -141,13 +141,13 @@ def test_the_words_are_neither_split_nor_filled_in() -> None:
 
 @given(st.lists(st.text(st.characters(exclude_characters="\0", exclude_categories=["Cs"])), max_size=6))
 def test_any_words_stay_the_same(words: list[str]) -> None:
-    assert policy.planned_argv("noop", "", to_argument_line(words)) in (["noop", *words], None)
-    assert policy.management_argv("noop", to_argument_line(words)) == ("noop", *words)
+    assert policy.planned_argv("noop", "", make_argument_line(words)) in (["noop", *words], None)
+    assert policy.management_argv("noop", make_argument_line(words)) == ("noop", *words)
 
 
 @pytest.mark.parametrize("word", ["{{ job }}", "{{{{ job }}", "{{{ token }}", "{{", "a b", "'\"", "", "\ue000"])
 def test_words_that_look_like_placeholders_or_quotes_stay_the_same(word: str) -> None:
-    assert policy.management_argv("noop", to_argument_line([word, word])) == ("noop", word, word)
+    assert policy.management_argv("noop", make_argument_line([word, word])) == ("noop", word, word)
 
 
 def test_arguments_are_checked_by_the_parser_of_the_command() -> None:

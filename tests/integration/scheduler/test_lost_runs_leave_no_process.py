@@ -93,7 +93,7 @@ def test_the_host_sweeps_its_processes_before_another_host_can_start_the_job(
     with manage.having(CHRONIKER_RUNTIME_DIR=str(runtime_dir)).process("cronserver", "1") as server:
         wait_until(lambda: is_running(job) and pidfile.exists(), what="the run")
         daemon = int(pidfile.read_text().split()[0])
-        sweeper = run_remains.RemainsSweeper(runtime_dir, interval=60.0)
+        sweeper = run_remains.LeftoverProcessSweeper(runtime_dir, interval=60.0)
         monkeypatch.setattr(run_remains, "_MIN_LOCK_FILE_AGE", 0.0)
         sweeper.sweep()
         assert is_alive(daemon), "a running run is not changed"

@@ -15,7 +15,7 @@ from chroniker.conf import settings
 from chroniker.models import FleetWork, Host, HostService, Run, Ticker, TickMinute
 from chroniker.scheduler import fleet_work, loop
 from chroniker.scheduler.manual_runs import run_now
-from chroniker.scheduler.tick_record import TickRecord, record_single_pass
+from chroniker.scheduler.tick_record import TickRecorder, record_single_pass
 from tests.support.factories import a_booked_job, a_job
 
 pytestmark = pytest.mark.django_db
@@ -25,7 +25,7 @@ SECOND, DAY = dt.timedelta(seconds=1), dt.timedelta(days=1)
 
 
 def test_a_pass_writes_the_row_of_its_process_at_most_every_ten_seconds() -> None:
-    record = TickRecord("beat", 5)
+    record = TickRecorder("beat", 5)
     record.record_pass(NOON, 0.5, 3)
     row = Ticker.objects.get()
     assert (row.host, row.kind, row.version, row.period) == (settings.hostname, "beat", __version__, 5)
@@ -41,7 +41,7 @@ def test_a_pass_writes_the_row_of_its_process_at_most_every_ten_seconds() -> Non
 
 
 def test_a_minute_is_written_when_it_is_over_with_one_statement() -> None:
-    record = TickRecord("beat", 5)
+    record = TickRecorder("beat", 5)
     record.record_pass(NOON, 0.5, 3)
     record.record_pass(NOON + 5 * SECOND, 1.5, 2)
     assert not TickMinute.objects.exists()
@@ -55,7 +55,7 @@ def test_a_minute_is_written_when_it_is_over_with_one_statement() -> None:
 
 def test_two_processes_of_a_host_share_the_row_of_a_minute() -> None:
     for kind, seconds in (("beat", 2.0), ("cronserver", 1.0)):
-        record = TickRecord(kind, 5)
+        record = TickRecorder(kind, 5)
         record.record_pass(NOON, seconds, 1)
         record.close()
     row = TickMinute.objects.get()
@@ -119,7 +119,7 @@ def test_tickers_that_have_shut_down_are_deleted_except_the_newest() -> None:
 
 def test_only_one_tick_of_the_fleet_does_the_work_that_is_due(monkeypatch: pytest.MonkeyPatch) -> None:
     done: list[dt.datetime] = []
-    work = fleet_work.RegularWork(dt.timedelta(seconds=10), done.append)
+    work = fleet_work.PeriodicWork(dt.timedelta(seconds=10), done.append)
     monkeypatch.setattr(fleet_work, "WORK", {"a test": work})
     now = database_now()
     for _each in range(3):  # each has found that it is due

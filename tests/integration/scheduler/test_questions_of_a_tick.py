@@ -12,13 +12,13 @@ from django.test import override_settings
 from django.test.utils import CaptureQueriesContext
 
 from chroniker import lifecycle
-from chroniker.clock.database_clock import StatementNow, database_now
+from chroniker.clock.database_clock import StatementNowPlus, database_now
 from chroniker.conf import settings
 from chroniker.eligibility import draining
 from chroniker.models import Job, JobState, Run
 from chroniker.scheduler import fleet_work, loop, pending_work
-from chroniker.scheduler.kept_connection import KeptConnection
-from chroniker.scheduler.questions import next_due_time, questions_of_tick
+from chroniker.scheduler.kept_connection import PersistentConnection
+from chroniker.scheduler.questions import next_due_time, queries_for_pending_work
 from chroniker.scheduler.tick import tick
 from tests.integration.scheduler.kinds_of_work import HERE, RARE, WORK, a_run, a_running_run
 from tests.support.factories import a_booked_job
@@ -29,7 +29,9 @@ pytestmark = [pytest.mark.django_db, pytest.mark.every_database]
 
 @override_settings(**HERE)
 def test_each_question_has_a_case_here() -> None:
-    asked = {(name, n) for name, rows in questions_of_tick(database_now()).items() for n, _rows in enumerate(rows)}
+    asked = {
+        (name, n) for name, rows in queries_for_pending_work(database_now()).items() for n, _rows in enumerate(rows)
+    }
     assert asked == set(WORK)
 
 
@@ -37,11 +39,11 @@ def test_each_question_has_a_case_here() -> None:
 @pytest.mark.parametrize("key", WORK, ids=lambda key: f"{key[0]}-{key[1]}")
 def test_work_of_each_kind_makes_its_question_true(key: tuple[str, int]) -> None:
     name, number = key
-    assert not questions_of_tick(database_now())[name][number].exists()
-    _clock, _server, _upcoming, before = pending_work._ask_database(None)
+    assert not queries_for_pending_work(database_now())[name][number].exists()
+    _clock, _server, _upcoming, before = pending_work._query_pending_work(None)
     WORK[key]()
-    assert questions_of_tick(database_now())[name][number].exists()
-    _clock, _server, _upcoming, answers = pending_work._ask_database(None)
+    assert queries_for_pending_work(database_now())[name][number].exists()
+    _clock, _server, _upcoming, answers = pending_work._query_pending_work(None)
     assert answers[name]
     assert not before[name]
 
@@ -54,7 +56,7 @@ def test_the_answers_follow_settings_that_tests_change() -> None:
     with override_settings(CHRONIKER_CHECK_LOCK_FILE=True):
         assert pending_work.find_pending_work().expiry
     with override_settings(CHRONIKER_CHECK_LOCK_FILE=False, CHRONIKER_HOSTNAME="web1"):
-        draining.begin_drain_here("a test")
+        draining.record_drain_of_this_host("a test")
         assert pending_work.find_pending_work().draining
 
 
@@ -99,7 +101,7 @@ def test_a_step_with_work_wakes_at_what_it_has_booked() -> None:
     Job.objects.filter(pk=a_booked_job(**RARE).pk).update(cron="* * * * *", edited_at=database_now())
     ticker = loop.TickLoop(3600, lambda result: None)
     assert ticker.step() <= 60
-    lifecycle.book_jobs([a_booked_job().pk], database_now())
+    lifecycle.book_next_instants([a_booked_job().pk], database_now())
 
 
 @pytest.mark.django_db(transaction=True)
@@ -107,7 +109,7 @@ def test_a_process_that_ticks_keeps_its_connection_until_it_fails() -> None:
     ours = connections[settings.database]
     ours.close()
     with mock.patch.dict(ours.settings_dict, CONN_MAX_AGE=0):
-        kept = KeptConnection()
+        kept = PersistentConnection()
         tick()
         first = ours.connection
         kept.release()
@@ -122,4 +124,4 @@ def test_what_is_due_at_this_very_millisecond_is_due() -> None:
     states = JobState.objects.filter(pk=a_booked_job().pk)
     for _each in range(50):
         states.update(next_run=database_now())
-        assert states.filter(next_run__lte=StatementNow()).exists()
+        assert states.filter(next_run__lte=StatementNowPlus()).exists()

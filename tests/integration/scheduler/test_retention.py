@@ -145,7 +145,7 @@ def test_a_table_of_the_project_that_refers_to_runs_does_not_break_a_tick(
 
 
 def test_retention_starts_no_further_batch_after_its_time_limit(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(retention, "TIME_BOX", dt.timedelta(seconds=-1))
+    monkeypatch.setattr(retention, "TIME_LIMIT_PER_PASS", dt.timedelta(seconds=-1))
     job = a_booked_job(maximum_log_entries=1)
     ended(job, 2, 1)
     assert retention.delete_surplus_runs([job.pk]) == 0

@@ -30,7 +30,7 @@ OPS = ["ops@example.com"]
 def look() -> list[str]:
     """The titles of the messages that a look of a new process wrote."""
     before = set(Outbox.objects.values_list("pk", flat=True))
-    FleetWatch(waits_first=False).raise_or_end_alarms()
+    FleetWatch(waits_before_first_alarm=False).raise_or_end_alarms()
     return [str(each.payload["title"]) for each in Outbox.objects.exclude(pk__in=before).order_by("pk")]
 
 
@@ -91,7 +91,7 @@ def test_many_processes_that_look_at_once_write_one_message() -> None:
     a_ticker(4 * MINUTE)
 
     def look_once() -> None:
-        FleetWatch(waits_first=False).raise_or_end_alarms()
+        FleetWatch(waits_before_first_alarm=False).raise_or_end_alarms()
         connections.close_all()
 
     threads = [threading.Thread(target=look_once) for _ in range(6)]
@@ -176,7 +176,7 @@ def test_webhooks_get_the_message_if_they_want_the_event(web_server: WebServer) 
         {"URL": f"{web_server.url}failed", "SECRET": "s", "EVENTS": ["run.failed"]},
     ]
     with override_settings(CHRONIKER_WEBHOOKS=hooks):
-        FleetWatch(waits_first=False).raise_or_end_alarms()
+        FleetWatch(waits_before_first_alarm=False).raise_or_end_alarms()
         assert outbox.send_due_messages() == 1
     [post] = web_server.posts
     body = json.loads(post.body)

@@ -17,7 +17,7 @@ START = dt.datetime(2025, 3, 29, tzinfo=dt.UTC)
 
 
 def test_a_loop_of_retries_is_an_error(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(simulated_scheduler, "MOST_ENDS", 5)
+    monkeypatch.setattr(simulated_scheduler, "MAX_RUNS_ENDING_AT_ONCE", 5)
     a_job(name="hasty", cron="0 3 * * *", retry_on_lost=True, retry_backoff_seconds=0)
     with scheduler(START) as simulated, pytest.raises(RuntimeError, match="without a back-off"):
         simulated.ends("hasty", Status.LOST)

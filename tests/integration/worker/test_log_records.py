@@ -8,10 +8,10 @@ from collections.abc import Callable, Iterator
 
 import pytest
 
-from chroniker.logs import RunFilter, current_logged_run, log_about_run
-from chroniker.process.run_marker import PLACEHOLDER_ID
+from chroniker.logs import RunFilter, current_logged_run, label_log_records_with_run_id
+from chroniker.process.run_marker import PLACEHOLDER_RUN_ID
 from chroniker.process.run_spec import RunOutcome
-from chroniker.process.run_variables import VARIABLES
+from chroniker.process.run_variables import RUN_VARIABLES
 from tests.support.supervision.fake_report import FakeReport
 
 logger = logging.getLogger("tests.records")
@@ -49,7 +49,7 @@ def records() -> Iterator[Records]:
 
 
 def test_records_of_a_supervisor_carry_job_and_run(run: Callable[[FakeReport], RunOutcome], records: Records) -> None:
-    names = {VARIABLES["job_name"]: "nightly", VARIABLES["job_id"]: "42", VARIABLES["token"]: "7"}
+    names = {RUN_VARIABLES["job_name"]: "nightly", RUN_VARIABLES["job_id"]: "42", RUN_VARIABLES["token"]: "7"}
     report = Talking("true", variables=names)
     assert run(report).exit_code == 0
     logger.warning("outside")
@@ -63,7 +63,7 @@ def test_two_runs_in_two_threads_do_not_mix(records: Records) -> None:
     both, ids = threading.Barrier(2), [FakeReport("true").run_id for _ in range(2)]
 
     def work(number: int) -> None:
-        with log_about_run(ids[number]):
+        with label_log_records_with_run_id(ids[number]):
             both.wait()
             logger.warning("mine")
 
@@ -76,5 +76,5 @@ def test_two_runs_in_two_threads_do_not_mix(records: Records) -> None:
 
 
 def test_the_mark_of_a_fork_server_is_no_run(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv(VARIABLES["run_id"], PLACEHOLDER_ID)
+    monkeypatch.setenv(RUN_VARIABLES["run_id"], PLACEHOLDER_RUN_ID)
     assert current_logged_run().run == ""

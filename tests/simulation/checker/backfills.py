@@ -64,7 +64,7 @@ class Backfills:
         opened = [row.job for row in found.values() if row.finished_at is None]
         if len(set(opened)) != len(opened):
             self.world.violated("backfills", "a job has two open ones")
-        attempts = {row[0]: Attempt(*row) for row in rows(f"SELECT {_RUN} FROM chroniker_run WHERE slot = ''")}
+        attempts = {row[0]: Attempt(*row) for row in rows(f"SELECT {_RUN_COLUMNS} FROM chroniker_run WHERE slot = ''")}
         before = self.attempts
         self.attempts = {**before, **attempts}
         for attempt in attempts.values():
@@ -141,7 +141,7 @@ _BACKFILL = (
     "id, job_id, first, last, which, spec, cursor, made, succeeded, failed, finished_at, cancelled_at,"
     " stopped_by_run, error"
 )
-_RUN = "id, job_id, token, chain, origin, status, started_at, instant, instant_until, scheduled_for, backfill"
+_RUN_COLUMNS = "id, job_id, token, chain, origin, status, started_at, instant, instant_until, scheduled_for, backfill"
 
 
 def _instants(row: Row) -> set[Any]:

@@ -25,7 +25,7 @@ REPLACEMENTS = {
     ),
     "dependency-is-not-checked-again": Replacement(
         "lifecycle/claim.py",
-        'allowed |= Q(~dependencies.is_blocked(Scope[name]), AnyOf("pk", scoped))',
+        'allowed |= Q(~dependencies.blocked_by_dependency_condition(Scope[name]), AnyOf("pk", scoped))',
         'allowed |= Q(AnyOf("pk", scoped))',
         "dependency",
     ),
@@ -46,7 +46,7 @@ REPLACEMENTS = {
     ),
     "edit-is-dated-by-its-host": Replacement(
         "models/job.py",
-        "        if is_edit:\n            self.edited_at = FromNow()",
+        "        if is_edit:\n            self.edited_at = NowPlus()",
         "        if is_edit:\n            self.edited_at = timezone.now()",
         "edit-by-slow-clock",
     ),
@@ -68,7 +68,7 @@ REPLACEMENTS = {
     "run-by-hand-drops-a-retry": Replacement(
         "lifecycle/planned_rows.py",
         "elif trigger == Trigger.SCHEDULE and after.retry_origin == Trigger.SCHEDULE and "
-        "not next_claim_keeps_retry(job):",
+        "not does_next_claim_keep_retry(job):",
         "else:",
         "retry-first",
     ),
@@ -83,7 +83,8 @@ REPLACEMENTS = {
     ),
     "replaced-retry-activates-nothing": Replacement(
         "lifecycle/claim.py",
-        "        activations.insert_for_ended_chains([], [plan.state_after for plan in admitted], checked_at)\n",
+        "        activations.insert_activations_of_ended_chains("
+        "[], [plan.state_after for plan in admitted], checked_at)\n",
         "",
         "trigger-by-replaced-retry",
     ),
@@ -94,12 +95,12 @@ REPLACEMENTS = {
         "trigger",
     ),
     "pause-is-not-checked-again": Replacement(
-        "lifecycle/claim.py", "filter(allowed, ~pauses.are_all_jobs_paused(), job", "filter(allowed, job", "pause"
+        "lifecycle/claim.py", "filter(allowed, ~pauses.all_jobs_paused_condition(), job", "filter(allowed, job", "pause"
     ),
     "switch-is-not-checked-again": Replacement(
         "lifecycle/claim.py",
-        "~pauses.are_all_jobs_paused(), job__enabled=True)",
-        "~pauses.are_all_jobs_paused())",
+        "~pauses.all_jobs_paused_condition(), job__enabled=True)",
+        "~pauses.all_jobs_paused_condition())",
         "disable",
     ),
     "group-row-is-not-locked": Replacement(
@@ -125,7 +126,7 @@ REPLACEMENTS = {
     ),
     "backfill-run-counts-as-overlap": Replacement(
         "eligibility/due.py",
-        "leases.exclude(run__origin=Trigger.BACKFILL) if kind.while_open else leases",
+        "leases.exclude(run__origin=Trigger.BACKFILL) if kind.while_run_is_open else leases",
         "leases",
         "backfill-in-the-way",
     ),
@@ -133,13 +134,13 @@ REPLACEMENTS = {
         "eligibility/due.py", "        run__origin=Trigger.SCHEDULE,\n", "", "backfill-in-the-way"
     ),
     "resumption-ends-no-alert": Replacement(
-        "lifecycle/holds.py", "    alert_episodes.write_changes(all_changes, now)\n", "", "alerts"
+        "lifecycle/holds.py", "    alert_episodes.write_alert_changes(all_changes, now)\n", "", "alerts"
     ),
     "revision-is-not-counted": Replacement(
         "lifecycle/bulk.py", "        state.revision += 1\n", "        pass\n", "edit"
     ),
     "key-is-ignored": Replacement(
-        "scheduler/events.py", "return _stored_activation_with_key(row) or row", "return row", "trigger-by-two-programs"
+        "scheduler/events.py", "return _find_activation_with_key(row) or row", "return row", "trigger-by-two-programs"
     ),
     "readiness-has-no-end": Replacement(
         "scheduler/claiming.py",

@@ -7,8 +7,8 @@ from tests.simulation.removals.replacement import Replacement
 REPLACEMENTS = {
     "expires-early": Replacement(
         "lifecycle/expiry.py",
-        "FromNow(-settings.drift_allowance))",
-        "FromNow(settings.lease / 2))",
+        "NowPlus(-settings.drift_allowance))",
+        "NowPlus(settings.lease / 2))",
         "cut",
         ("scheduler/questions.py", "Now(-settings.drift_allowance)", "Now(settings.lease / 2)"),
     ),
@@ -19,7 +19,10 @@ REPLACEMENTS = {
         "clock-jump",
     ),
     "no-restart-after-jump": Replacement(
-        "scheduler/tick.py", "        lifecycle.restart_after_clock_jump()\n", "        pass\n", "jump-of-a-claim"
+        "scheduler/tick.py",
+        "        lifecycle.reset_deadlines_after_clock_jump()\n",
+        "        pass\n",
+        "jump-of-a-claim",
     ),
     "finish-by-anyone": Replacement(
         "lifecycle/close.py",
@@ -35,7 +38,7 @@ REPLACEMENTS = {
     ),
     "no-sweep-before-expiry": Replacement(
         "lifecycle/expiry.py",
-        "if not local_processes.is_held(run_id) and local_processes.kill_remaining(run_id)\n",
+        "if not local_processes.is_held(run_id) and local_processes.kill_remaining_processes(run_id)\n",
         "if False\n",
         "killed-guards,lock-file-killed-guards",
     ),
@@ -65,7 +68,7 @@ REPLACEMENTS = {
     ),
     "end-activates-nothing": Replacement(
         "lifecycle/close.py",
-        "    activations.insert_for_ended_chains(ended, [by_job[run.job_id] for run in settled], now)\n",
+        "    activations.insert_activations_of_ended_chains(ended, [by_job[run.job_id] for run in settled], now)\n",
         "",
         "trigger",
     ),
@@ -119,8 +122,8 @@ REPLACEMENTS = {
     ),
     "started-child-is-given-up": Replacement(
         "lifecycle/expiry.py",
-        "lost += _close_as_lost(ids, Q(nonce=None), Code.HOST_GONE)",
-        "lost += _close_as_lost(ids, None, Code.HOST_GONE)",
+        "lost += _close_runs_as_lost(ids, Q(nonce=None), Code.HOST_GONE)",
+        "lost += _close_runs_as_lost(ids, None, Code.HOST_GONE)",
         "host-gone",
     ),
     "parent-ends-before-its-children": Replacement(
@@ -132,7 +135,7 @@ REPLACEMENTS = {
     "closed-run-is-lost": Replacement("lifecycle/expiry.py", "    ids -= closed\n", "", "survivor-alone"),
     "draining-host-claims-after-a-run": Replacement(
         "scheduler/tick.py",
-        "    return not draining.this_host_if_draining().exists()\n",
+        "    return not draining.select_this_host_if_draining().exists()\n",
         "    return True\n",
         "drain-after-run",
     ),

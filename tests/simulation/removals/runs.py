@@ -26,10 +26,10 @@ REPLACEMENTS = {
     ),
     "start-too-late": Replacement(
         "lifecycle/start.py",
-        "Lease.objects.filter(pk=run_id, expires_at__gt=FromNow()).update(",
+        "Lease.objects.filter(pk=run_id, expires_at__gt=NowPlus()).update(",
         "Lease.objects.filter(pk=run_id).update(",
         "late-message",
-        ("lifecycle/start.py", "Exists(lease.filter(expires_at__gt=FromNow()))", "Exists(lease)"),
+        ("lifecycle/start.py", "Exists(lease.filter(expires_at__gt=NowPlus()))", "Exists(lease)"),
     ),
     "fence-reads-without-a-lock": Replacement(
         "command_api/fence.py", "{_OPEN} FOR SHARE", "{_OPEN}", "fence-against-expiry", postgres=True
@@ -56,13 +56,13 @@ REPLACEMENTS = {
         "lifecycle/start.py", "    if run.draining:\n", "    if False:\n", "drain"
     ),
     "drain-is-not-checked-in-one-statement": Replacement(
-        "lifecycle/start.py", "        ~Exists(draining.this_host_if_draining()),\n", "", "drain", postgres=True
+        "lifecycle/start.py", "        ~Exists(draining.select_this_host_if_draining()),\n", "", "drain", postgres=True
     ),
     "copy-is-not-checked-at-the-start": Replacement(
         "lifecycle/start.py", "    if run.copied:\n", "    if False:\n", "copy"
     ),
     "copy-is-not-checked-in-one-statement": Replacement(
-        "lifecycle/start.py", "        ~installation.is_copied(),\n", "", "copy", postgres=True
+        "lifecycle/start.py", "        ~installation.database_copied_condition(),\n", "", "copy", postgres=True
     ),
     "start-believes-a-clock-that-jumped": Replacement(
         "lifecycle/start.py",

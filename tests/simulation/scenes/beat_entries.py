@@ -45,7 +45,7 @@ class EntryOnce(Scene):
         class Sender(beat_sender.EntrySender):
             def _claim_and_send(sender, *args: Any) -> float:  # `self` is the scene
                 wait = super()._claim_and_send(*args)
-                if wait == beat_sender.SHORTEST_WAIT:
+                if wait == beat_sender.MIN_WAIT_SECONDS:
                     self.world.note(LOST_RACE)
                 return wait
 

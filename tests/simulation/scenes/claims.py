@@ -146,9 +146,9 @@ class Delete(DuringAClaim):
         self.check, self.world.after_commit = self.world.after_commit, self._look
 
         def act() -> None:
-            job_deletion.request_deletion([self.job.pk])
+            job_deletion.request_job_deletion([self.job.pk])
             stopping.stop_runs_of_flagged_jobs()
-            job_deletion.delete_closed_jobs()
+            job_deletion.delete_marked_jobs()
 
         return act
 

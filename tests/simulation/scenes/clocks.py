@@ -13,7 +13,7 @@ from tests.simulation.processes import Host
 from tests.simulation.scenes.base import Scene
 from tests.simulation.scenes.runs import OneRun
 
-OFTEN = "*/4 * * * * *"
+FREQUENT_INTERVAL = "*/4 * * * * *"
 
 
 class Busy(Scene):
@@ -28,7 +28,9 @@ class Busy(Scene):
     def play(self) -> None:
         world = self.world
         world.command_seconds, world.period = 200.0, self.period
-        self.job = self.add_job(cron=OFTEN, retry_on_lost=True, retry_backoff_seconds=1, hostname=self.hostname)
+        self.job = self.add_job(
+            cron=FREQUENT_INTERVAL, retry_on_lost=True, retry_backoff_seconds=1, hostname=self.hostname
+        )
         self.start_schedulers()
         world.run(until=9 + self.place * self.step)
         self.disturb()
@@ -189,7 +191,7 @@ class StartAfterJump(OneRun):
     def play(self) -> None:
         world, hosts = self.world, list(self.world.hosts.values())
         world.command_seconds, world.shortest_lease = 200.0, None
-        self.add_job(cron=OFTEN)
+        self.add_job(cron=FREQUENT_INTERVAL)
         self.book()
         world.broker.held = []
         for host in hosts:

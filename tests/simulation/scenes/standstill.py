@@ -26,7 +26,7 @@ class Drain(OneRun):
         self.claim()
         worker = self.deliver()
         self.interrupt(worker)
-        self.process(self.a, "a person", lambda: draining.begin_drain_here("a person"), self.world.now + 0.3)
+        self.process(self.a, "a person", lambda: draining.record_drain_of_this_host("a person"), self.world.now + 0.3)
         self.world.run(until=self.world.now + 1)
         self.note_if_under_way(worker, WITH_SUPERVISOR)
         self.world.run(until=self.world.now + 4)
@@ -35,7 +35,7 @@ class Drain(OneRun):
         self.world.run(until=self.world.now + 1)
         if rows("SELECT id FROM chroniker_run WHERE job_id = ?", self.due.pk):
             self.world.violated("drain", "a tick claimed a run on the draining host")
-        self.process(self.a, "a person", draining.end_drain_here, self.world.now)
+        self.process(self.a, "a person", draining.record_end_of_drain_of_this_host, self.world.now)
         self.world.broker.held = None
         self.start_schedulers()
         with self.undisturbed():
@@ -109,7 +109,7 @@ class DrainAfterRun(OneRun):
         with self.world.outside():
             Job.objects.update(force_run=True)
         self.deliver()
-        self.process(self.a, "a person", lambda: draining.begin_drain_here("a person"), self.world.now + 1)
+        self.process(self.a, "a person", lambda: draining.record_drain_of_this_host("a person"), self.world.now + 1)
         self.world.run(until=self.world.now + 10)
         if len(rows("SELECT id FROM chroniker_run")) != 1:
             self.world.violated("drain", "a run was claimed on the draining host")

@@ -20,7 +20,7 @@ def fill(now: dt.datetime, days: int = 30, seed: int = 11) -> None:
     totals: dict[dt.datetime, RunTotal] = {}
     for each in JOBS:
         job = saved[each.name]
-        job.tags.set(Tag.objects.ensure(TAGS.get(each.group, ())))
+        job.tags.set(Tag.objects.get_or_create_tags(TAGS.get(each.group, ())))
         runs = past.closed_runs(job, each, random, now, days)
         Run.objects.bulk_create(runs)
         past.write_state(job, runs, now)

@@ -8,8 +8,8 @@ from collections.abc import Iterable
 from random import Random
 from uuid import UUID
 
-from chroniker.models import DELAY_BOUNDS, Job, JobState, Run, RunHour, RunTotal, Status, Trigger
-from chroniker.schedule import next_after
+from chroniker.models import START_DELAY_BOUNDS, Job, JobState, Run, RunHour, RunTotal, Status, Trigger
+from chroniker.schedule import next_instant_after
 from tests.support.shop.jobs import ShopJob
 
 DAY, HOUR = dt.timedelta(days=1), dt.timedelta(hours=1)
@@ -27,10 +27,10 @@ def an_id(random: Random, at: dt.datetime) -> UUID:
 def instants(job: Job, since: dt.datetime, now: dt.datetime) -> list[dt.datetime]:
     """The scheduled times since then: 25 for each day at most, the newest."""
     found: list[dt.datetime] = []
-    moment = next_after(job.spec, since)
+    moment = next_instant_after(job.spec, since)
     while moment is not None and moment < now:
         found.append(moment)
-        moment = next_after(job.spec, moment)
+        moment = next_instant_after(job.spec, moment)
     return found[-25 * (now - since).days :]
 
 
@@ -124,7 +124,7 @@ def write_state(job: Job, runs: list[Run], now: dt.datetime) -> None:
             "p50": statistics.median(seconds) if seconds else None,
             "p95": sorted(seconds)[int(len(seconds) * 0.95)] if seconds else None,
         }
-    following = next_after(job.spec, now) if job.enabled else None
+    following = next_instant_after(job.spec, now) if job.enabled else None
     JobState.objects.update_or_create(job=job, defaults={**values, "next_instant": following, "next_run": following})
 
 
@@ -137,7 +137,7 @@ def hourly_counts(job: Job, shop_job: ShopJob, random: Random, now: dt.datetime,
         share = shop_job.fails * (6 if (now - hour).days == 17 else 1)
         failed = sum(random.random() < share for _ in range(runs))
         if runs:
-            buckets = [0] * (len(DELAY_BOUNDS) + 1)
+            buckets = [0] * (len(START_DELAY_BOUNDS) + 1)
             for _run in range(runs):
                 buckets[random.choices(range(7), (41, 35, 20, 3, 0.7, 0.4, 0.15))[0]] += 1
             counts = {f"delay_{n}": number for n, number in enumerate(buckets)}
@@ -151,7 +151,7 @@ def hourly_counts(job: Job, shop_job: ShopJob, random: Random, now: dt.datetime,
 
 def add_to_totals(totals: dict[dt.datetime, RunTotal], hours: Iterable[RunHour]) -> None:
     """Add the counts of these hours to those of all jobs, one half of them to each half hour."""
-    names = ("succeeded", "failed", *(f"delay_{n}" for n in range(len(DELAY_BOUNDS) + 1)))
+    names = ("succeeded", "failed", *(f"delay_{n}" for n in range(len(START_DELAY_BOUNDS) + 1)))
     for hour in hours:
         for second in (False, True):
             start = hour.hour + HOUR / 2 * second
@@ -161,7 +161,7 @@ def add_to_totals(totals: dict[dt.datetime, RunTotal], hours: Iterable[RunHour])
 
 
 def _runs_a_day(job: Job, day: dt.datetime) -> int:
-    count, moment = 0, next_after(job.spec, day)
+    count, moment = 0, next_instant_after(job.spec, day)
     while moment is not None and moment < day + DAY:
-        count, moment = count + 1, next_after(job.spec, moment)
+        count, moment = count + 1, next_instant_after(job.spec, moment)
     return count

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from chroniker.process.fork_server_client import ForkServer
 from chroniker.process.run_spec import RunOutcome
-from chroniker.worker.machine import ThisHost
+from chroniker.worker.machine import LocalMachine
 from chroniker.worker.supervisor import Worker, execute_run
 from tests.support.processes import wait_until
 from tests.support.supervision.fake_report import FakeReport
@@ -26,7 +26,7 @@ class Supervised:
 
     def _execute(self, fork_server: ForkServer | None, runtime_dir: Path) -> None:
         try:
-            self.ending = execute_run(self.report, Worker(ThisHost(runtime_dir, fork_server)))
+            self.ending = execute_run(self.report, Worker(LocalMachine(runtime_dir, fork_server)))
         except BaseException as error:  # raised again by ``end``
             self.error = error
 

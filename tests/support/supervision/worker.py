@@ -13,7 +13,7 @@ import sys
 from pathlib import Path
 
 from chroniker.process.fork_server_client import ForkServer
-from chroniker.worker.machine import ThisHost
+from chroniker.worker.machine import LocalMachine
 from chroniker.worker.supervisor import Worker, execute_run
 from tests.support.supervision.fake_report import FakeReport
 
@@ -22,7 +22,7 @@ def main() -> None:
     given = json.loads(sys.argv[3])
     report = FakeReport(*given.pop("argv"), **given)
     fork_server = ForkServer.start() if sys.argv[2] != "cold" else None
-    worker = Worker(ThisHost(Path(sys.argv[1]), fork_server))
+    worker = Worker(LocalMachine(Path(sys.argv[1]), fork_server))
     if sys.argv[2].startswith("reused"):
         assert fork_server is not None
         execute_run(FakeReport("true"), worker)

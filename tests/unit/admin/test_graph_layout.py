@@ -10,10 +10,10 @@ from hypothesis import strategies as st
 from chroniker.admin.graph.layering import (
     Edge,
     assign_layers,
-    connected_components,
+    compute_longest_path_lengths,
     count_crossings,
-    cycle_closing_edges,
-    longest_path_lengths,
+    find_connected_components,
+    find_cycle_closing_edges,
 )
 from chroniker.admin.graph.placement import BOX_HEIGHT, BOX_WIDTH, COLUMN_DISTANCE, MARGIN, GraphPlacement, place_graph
 
@@ -74,9 +74,9 @@ def test_the_column_is_the_longest_path(edges: tuple[Edge, ...]) -> None:
 
 @given(ANY_EDGES)
 def test_without_the_closing_edges_there_is_no_cycle(edges: tuple[Edge, ...]) -> None:
-    closing = cycle_closing_edges(NODES, edges)
+    closing = find_cycle_closing_edges(NODES, edges)
     left = [edge for edge in edges if edge not in closing]
-    length = longest_path_lengths(NODES, left)
+    length = compute_longest_path_lengths(NODES, left)
     assert all(length[source] < length[target] for source, target in left)
 
 
@@ -108,7 +108,7 @@ def test_crossings_are_counted_as_by_comparing_all_pairs(edges: tuple[Edge, ...]
 def test_parts_are_drawn_below_each_other(edges: tuple[Edge, ...]) -> None:
     drawn = place_graph(NODES, edges)
     bottom = 0.0
-    for members in connected_components(NODES, edges):
+    for members in find_connected_components(NODES, edges):
         heights = [drawn.boxes[node][1] for node in members]
         assert bottom < min(heights) - BOX_HEIGHT / 2
         bottom = max(heights) + BOX_HEIGHT / 2

@@ -10,11 +10,11 @@ from hypothesis import strategies as st
 
 from chroniker.admin.runs.time_bar import (
     BAR_WIDTH,
-    CHARACTER,
-    LEAST,
+    CHARACTER_WIDTH,
+    MIN_PART_WIDTH,
     PART_GAP,
     BarMoment,
-    divide_into_parts,
+    divide_time_into_bar_parts,
     divide_width,
 )
 
@@ -42,17 +42,23 @@ def test_texts_that_do_not_fit_together_are_cut_in_proportion() -> None:
 def test_parts_follow_each_other_and_say_that_they_are_widened() -> None:
     at = dt.datetime(2030, 1, 1, tzinfo=dt.UTC)
     seconds = [0, 1, 1.5, 600]
-    found = divide_into_parts([BarMoment(at + dt.timedelta(seconds=each), str(each), "gap") for each in seconds])
-    assert [part.x for part in found] == [0, LEAST, 2 * LEAST]
+    found = divide_time_into_bar_parts(
+        [BarMoment(at + dt.timedelta(seconds=each), str(each), "gap") for each in seconds]
+    )
+    assert [part.x for part in found] == [0, MIN_PART_WIDTH, 2 * MIN_PART_WIDTH]
     assert [part.is_widened for part in found] == [True, True, False]
     assert sum(part.width + PART_GAP for part in found) == BAR_WIDTH
     assert found[2].length == dt.timedelta(seconds=598.5)
-    assert divide_into_parts([BarMoment(at, "alone")]) == []
+    assert divide_time_into_bar_parts([BarMoment(at, "alone")]) == []
 
 
 def test_the_labels_at_the_ends_of_the_last_part_do_not_overlap() -> None:
     at = dt.datetime(2030, 1, 1, tzinfo=dt.UTC)
     moments = [BarMoment(at + dt.timedelta(seconds=each), "13:48:26 started", "gap") for each in (0, 600, 601)]
     end = "13:48:27 ended, exit status 1"
-    needed = CHARACTER * (len(moments[1].label) + len(end))
-    assert divide_into_parts(moments)[-1].width < needed < divide_into_parts(moments, end_label=end)[-1].width
+    needed = CHARACTER_WIDTH * (len(moments[1].label) + len(end))
+    assert (
+        divide_time_into_bar_parts(moments)[-1].width
+        < needed
+        < divide_time_into_bar_parts(moments, end_label=end)[-1].width
+    )

@@ -9,12 +9,12 @@ from django.core.checks import CheckMessage, run_checks
 from django.db import connections
 from django.test import override_settings
 
-from chroniker.checks import TAG
+from chroniker.checks import CHECK_TAG
 
 
 def problems(**settings: Any) -> list[CheckMessage]:
     with override_settings(**settings):
-        return run_checks(tags=[TAG], databases=[])  # Django 6.1 would add all databases
+        return run_checks(tags=[CHECK_TAG], databases=[])  # Django 6.1 would add all databases
 
 
 def ids(**settings: Any) -> list[str]:

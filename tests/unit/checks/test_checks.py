@@ -8,7 +8,7 @@ from django.core.checks import CheckMessage
 
 import chroniker
 from chroniker.checks import CHECKS
-from chroniker.checks.names import OUTDATED
+from chroniker.checks.names import OUTDATED_SETTINGS
 from chroniker.checks.values import SETTING_RULES
 from chroniker.conf import DEFAULTS
 from chroniker.executors import Executor
@@ -160,11 +160,11 @@ def test_a_setting_with_the_target_of_a_channel_is_known() -> None:
     assert problems(CHRONIKER_CHANNEL_OPS="https://hooks.example.com/x") == []
 
 
-@pytest.mark.parametrize("name", OUTDATED)
+@pytest.mark.parametrize("name", OUTDATED_SETTINGS)
 def test_a_removed_setting_of_django_chroniker_is_reported_with_its_replacement(name: str) -> None:
     message = only(**{name: "whatever"})
     assert message.id == "chroniker.W002"
-    assert message.hint and message.hint.startswith(OUTDATED[name])
+    assert message.hint and message.hint.startswith(OUTDATED_SETTINGS[name])
 
 
 def test_settings_kept_from_django_chroniker_are_accepted() -> None:

@@ -6,7 +6,7 @@ import pytest
 from django.core.checks import CheckMessage, run_checks
 from django.test import override_settings
 
-from chroniker.checks import TAG
+from chroniker.checks import CHECK_TAG
 
 URL = "https://example.com/hook"
 HOOK = {"URL": URL, "SECRET": "s3cret"}
@@ -14,7 +14,7 @@ HOOK = {"URL": URL, "SECRET": "s3cret"}
 
 def problems(**settings: Any) -> list[CheckMessage]:
     with override_settings(**settings):
-        return run_checks(tags=[TAG], databases=[])  # Django 6.1 would add all databases
+        return run_checks(tags=[CHECK_TAG], databases=[])  # Django 6.1 would add all databases
 
 
 @pytest.mark.parametrize(

@@ -9,14 +9,14 @@ from django.apps import apps
 from django.core.checks import CheckMessage, run_checks
 from django.test import override_settings
 
-from chroniker.checks import TAG
+from chroniker.checks import CHECK_TAG
 
 EVERYTHING = {"*.*": {"ops": "all", "timeout": 60}}
 
 
 def problems(**settings: Any) -> list[CheckMessage]:
     with override_settings(**settings):
-        return run_checks(tags=[TAG], databases=[])  # Django 6.1 would add all databases
+        return run_checks(tags=[CHECK_TAG], databases=[])  # Django 6.1 would add all databases
 
 
 @pytest.mark.parametrize("path", ["no.such.module", "os.path:no_such_function", "os.path:sep", ""])

@@ -5,7 +5,7 @@ from __future__ import annotations
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from chroniker.clock.clock_state import ClockState, Observation, next_state
+from chroniker.clock.clock_state import ClockObservation, ClockState, compute_next_state
 from chroniker.clock.jump_detection import HostClocks, TrustedClock
 
 #: The database clock minus the boot clock.
@@ -27,7 +27,7 @@ def test_a_reading_within_the_bounds_is_trusted(width: float, elapsed: float, to
     asked_at = 100.0 + elapsed
     lowest, highest = TrustedClock(memory, "a:1").bounds(HostClocks(asked_at, 0.0))
     now = lowest.timestamp() + ROUNDING + share * ((highest - lowest).total_seconds() - 2 * ROUNDING)
-    assert next_state(memory, Observation(now, asked_at, asked_at + took, "a:1")).until == 0.0
+    assert compute_next_state(memory, ClockObservation(now, asked_at, asked_at + took, "a:1")).until == 0.0
 
 
 @given(elapsed=st.floats(0.0, 100_000.0), beyond=st.floats(0.001, 10_000.0))
@@ -36,4 +36,4 @@ def test_a_quick_reading_that_is_not_trusted_is_outside_the_bounds(elapsed: floa
     asked_at = 100.0 + elapsed
     lowest, highest = TrustedClock(memory, "a:1").bounds(HostClocks(asked_at, 0.0))
     for now in (lowest.timestamp() - beyond, highest.timestamp() + beyond):
-        assert next_state(memory, Observation(now, asked_at, asked_at, "a:1")).until > 0.0
+        assert compute_next_state(memory, ClockObservation(now, asked_at, asked_at, "a:1")).until > 0.0

@@ -9,15 +9,15 @@ from zoneinfo import ZoneInfo
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from chroniker.insights.ledger import Entry, NoRun
+from chroniker.insights.ledger import Entry, NoRunReason
 from chroniker.insights.run_calendar import (
     CalendarCell,
     Mark,
     calendar_cells_of_entries,
     calendar_cells_of_hours,
     calendar_days,
-    fill_days,
     mark_of_entry,
+    put_cells_into_days,
 )
 from chroniker.models import Run, RunHour, Status
 from tests.unit.schedule.samples import CHANGES, utc
@@ -52,7 +52,7 @@ def test_a_day_with_a_clock_change_has_23_or_25_hours() -> None:
 def test_a_cell_is_in_the_day_that_contains_it() -> None:
     days = calendar_days(ZoneInfo("Asia/Tokyo"), dt.date(2026, 11, 3), 2)
     moments = [utc(2026, 11, 1, 14, 59), utc(2026, 11, 1, 15), utc(2026, 11, 2, 14, 59), utc(2026, 11, 3, 15)]
-    fill_days(days, [CalendarCell(each, Mark.SUCCEEDED) for each in reversed(moments)])
+    put_cells_into_days(days, [CalendarCell(each, Mark.SUCCEEDED) for each in reversed(moments)])
     assert [[cell.start for cell in day.cells] for day in days] == [[moments[1], moments[2]], []]
 
 
@@ -75,11 +75,11 @@ def test_the_mark_of_a_scheduled_time_is_that_of_its_last_attempt() -> None:
         Entry(first, a_run(Status.STOPPED, first, first)): Mark.STOPPED,
         Entry(first, a_run(Status.RUNNING, first, first)): Mark.OPEN,
         Entry(first, a_run(Status.CLAIMED, first, first)): Mark.OPEN,
-        Entry(first, without=NoRun.DUE): Mark.DUE,
-        Entry(first, without=NoRun.DISABLED): Mark.SKIPPED,
+        Entry(first, without=NoRunReason.DUE): Mark.DUE,
+        Entry(first, without=NoRunReason.DISABLED): Mark.SKIPPED,
     }
     assert {entry: mark_of_entry(entry) for entry in marks} == marks
-    assert calendar_cells_of_entries([Entry(last, without=NoRun.NO_RECORD, first=first)]) == []
+    assert calendar_cells_of_entries([Entry(last, without=NoRunReason.NO_RECORD, first=first)]) == []
 
 
 def test_the_mark_of_an_hour_is_its_worst_result() -> None:

@@ -25,7 +25,7 @@ from chroniker.insights.timeline_rows import (
 )
 from chroniker.insights.timeline_runs import JobLabel, TimelineRun
 from chroniker.models import Group, HostService, Job, JobState, Run, RunHour, Status
-from chroniker.schedule import jitter, next_after
+from chroniker.schedule import jitter, next_instant_after
 from tests.unit.schedule.samples import utc
 
 MINUTE, SECOND, HOUR = dt.timedelta(minutes=1), dt.timedelta(seconds=1), dt.timedelta(hours=1)
@@ -36,7 +36,7 @@ EXPRESSIONS = ("* * * * *", "*/7 * * * *", "*/30 * * * *", "5 9 * * *", "0 0 1 1
 def a_state(pk: int, cron: str, *, jitter_seconds: int = 0, p50: float | None = 60.0, **fields: Any) -> JobState:
     values = {"executor": "celery", **fields}
     job = Job(pk=pk, name=f"job {pk}", cron=cron, timezone="UTC", jitter_seconds=jitter_seconds, **values)
-    first = next_after(job.spec, NOW) if cron != "61 * * * *" else NOW + MINUTE
+    first = next_instant_after(job.spec, NOW) if cron != "61 * * * *" else NOW + MINUTE
     delay = jitter(pk, jitter_seconds)
     return JobState(job=job, next_instant=first, next_run=first and first + delay, p50=p50)
 
@@ -55,7 +55,7 @@ def test_expected_runs_are_those_of_a_walk_over_each_minute(drawn: list[tuple[st
         while minute <= high:
             minute += MINUTE
             due = minute + jitter(state.pk, state.job.jitter_seconds)
-            if next_after(state.job.spec, minute - SECOND) == minute and due <= high:
+            if next_instant_after(state.job.spec, minute - SECOND) == minute and due <= high:
                 starts.append((due, state.pk))
     starts.sort()
     found = first_expected_runs(states, ExpectedStarts(high), most)
@@ -74,9 +74,9 @@ def test_each_start_is_computed_once(monkeypatch: pytest.MonkeyPatch) -> None:
 
     def counted(*args: Any) -> Any:
         computed.append(args)
-        return next_after(*args)
+        return next_instant_after(*args)
 
-    monkeypatch.setattr("chroniker.insights.expected_runs.next_after", counted)
+    monkeypatch.setattr("chroniker.insights.expected_runs.next_instant_after", counted)
     starts, state = ExpectedStarts(NOW + dt.timedelta(hours=1)), a_state(1, "*/7 * * * *")
     assert starts.interval_between_starts(state) == 7 * MINUTE
     first = list(starts.starts_of_job(state))
@@ -142,7 +142,7 @@ def test_runs_stand_in_the_lane_of_their_worker_and_expected_ones_in_that_of_the
     rows = TimelineRows(NOW - HOUR, NOW, NOW + HOUR, None, "worker")
     rows.add_runs([closed(2, 5, job=state.job), closed(1, 35, job=state.job, worker="b", status=Status.FAILED)])
     rows.add_expected_runs([state, a_state(2, "*/30 * * * *")], set(), ExpectedStarts(rows.high))
-    lanes = arrange_lanes(rows.busiest_rows(9), rows, 99).lanes
+    lanes = arrange_lanes(rows.select_busiest_rows(9), rows, 99).lanes
     shown = {lane.title: [[bar.code for bar in row.bars] for row in lane.rows] for lane in lanes}
     assert shown == {"a": [["succeeded", "expected", "expected"]], "b": [["failed"]], "": [["expected", "expected"]]}
     assert [lane.title for lane in lanes] == ["a", "b", ""]
@@ -153,7 +153,7 @@ def test_the_busiest_rows_are_kept_and_the_rest_is_counted() -> None:
     for pk in range(1, 9):
         job = a_state(pk, "0 0 1 1 *").job
         rows.add_runs([closed(pk * 10 + n, n * 3, job=job) for n in range(1, pk + 1)])
-    shown = rows.busiest_rows(3)
+    shown = rows.select_busiest_rows(3)
     assert ([row.job_id for row in shown], rows.count) == ([8, 7, 6], 8)
     arranged = arrange_lanes(shown, rows, 10)
     assert arranged.bars_left_out == 8 + 7 + 6 - 10
@@ -164,7 +164,7 @@ def test_a_frequent_job_is_a_band_of_its_hours() -> None:
     state = a_state(1, "* * * * *")
     rows = TimelineRows(NOW - 3 * HOUR, NOW, NOW + 3 * HOUR, None, "job")
     rows.add_expected_runs([state], {1}, ExpectedStarts(rows.high))
-    shown = rows.busiest_rows(9)
+    shown = rows.select_busiest_rows(9)
     assert rows.job_ids_needing_hours(shown) == [1]
     hour = NOW.replace(minute=0, second=0)
     rows.add_hours(
@@ -181,7 +181,7 @@ def test_hours_of_single_runs_are_not_bands() -> None:
     since = NOW - HOUR
     rows = TimelineRows(NOW - 3 * HOUR, NOW, NOW + 3 * HOUR, since, "job")
     rows.add_expected_runs([state], set(), ExpectedStarts(rows.high))
-    shown = rows.busiest_rows(9)
+    shown = rows.select_busiest_rows(9)
     hour = NOW.replace(minute=0, second=0)
     rows.add_hours(shown, [RunHour(job=state.job, hour=hour - n * HOUR, succeeded=2) for n in (2, 1, 0)])
     assert shown[0].bands == [

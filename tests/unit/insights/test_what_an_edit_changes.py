@@ -13,10 +13,10 @@ from hypothesis import strategies as st
 
 from chroniker.insights.crowding import ExpectedRun, find_collisions
 from chroniker.insights.self_overlap import OverlapForecast, forecast_overlaps
-from chroniker.insights.timetable import Change, Timetable, changed_times, stale_times
+from chroniker.insights.timetable import Change, Timetable, compare_scheduled_times, find_stale_times
 from chroniker.lifecycle import Plan, claim_plan
 from chroniker.models import CatchUp, Job, JobState, Overlap, Status
-from chroniker.schedule import ClosedTime, Spec, next_after
+from chroniker.schedule import ClosedTime, ScheduleSpec, next_instant_after
 from tests.unit.schedule.samples import CHANGES, cron, utc
 
 MINUTE, SECOND = dt.timedelta(minutes=1), dt.timedelta(seconds=1)
@@ -43,14 +43,14 @@ def minutes(table: Timetable, moment: dt.datetime, hours: int) -> set[dt.datetim
     """Every minute that is an instant: each is examined on its own."""
     first = moment.replace(second=0, microsecond=0)
     each = (first + n * MINUTE for n in range(1, hours * 60))
-    return {minute for minute in each if table.enabled and next_after(table.spec, minute - SECOND) == minute}
+    return {minute for minute in each if table.enabled and next_instant_after(table.spec, minute - SECOND) == minute}
 
 
 @settings(max_examples=30, deadline=None)
 @given(edits())
 def test_the_merged_times_are_those_of_a_walk_over_each_minute(edit: tuple[Timetable, Timetable, dt.datetime]) -> None:
     before, after, moment = edit
-    rows = changed_times(before, after, moment, MOST)
+    rows = compare_scheduled_times(before, after, moment, MOST)
     old, new = (minutes(table, moment, 30) for table in (before, after))
     known = sorted(old | new)[:MOST]
     shown = [row.instant for row in rows]
@@ -69,7 +69,7 @@ def test_the_stale_times_of_a_dependant_have_no_run_of_the_job_since_the_one_bef
     edit: tuple[Timetable, Timetable, dt.datetime],
 ) -> None:
     changed, dependant, moment = edit
-    stale, examined = stale_times(changed, dependant, moment, MOST)
+    stale, examined = find_stale_times(changed, dependant, moment, MOST)
     own = sorted(each for each in minutes(dependant, moment, 30) if not dependant.blackout_name(each))[: MOST + 1]
     others = {each for each in minutes(changed, moment, 30) if not changed.blackout_name(each)}
     expected = [
@@ -84,20 +84,20 @@ def test_the_stale_times_of_a_dependant_have_no_run_of_the_job_since_the_one_bef
 def test_a_run_at_the_same_time_is_not_stale() -> None:
     daily, nightly = Timetable(cron("0 3 * * *")), Timetable(cron("0 2 * * *"))
     now = utc(2026, 11, 2)
-    assert stale_times(daily, daily, now, MOST) == ([], MOST)
-    assert stale_times(nightly, daily, now, MOST) == ([], MOST)
-    stale, _examined = stale_times(Timetable(cron("0 3 * * mon")), daily, now, MOST)
+    assert find_stale_times(daily, daily, now, MOST) == ([], MOST)
+    assert find_stale_times(nightly, daily, now, MOST) == ([], MOST)
+    stale, _examined = find_stale_times(Timetable(cron("0 3 * * mon")), daily, now, MOST)
     assert [each.weekday() for each in stale] == [1, 2, 3, 4, 5, 6, 1, 2, 3]
 
 
 def test_the_rate_of_a_schedule_is_counted_without_its_blackouts() -> None:
     spec = cron("*/15 * * * *")
-    assert Timetable(spec).runs_a_day(utc(2026, 11, 2)) == 96
+    assert Timetable(spec).runs_per_day(utc(2026, 11, 2)) == 96
     nightly = tuple(ClosedTime("night", utc(2020, 1, day), utc(2020, 1, day, 12), "WEEKLY") for day in range(6, 13))
-    assert abs(Timetable(spec, nightly).runs_a_day(utc(2026, 11, 2)) - 48) < 1
-    assert Timetable(cron("* * * * *")).runs_a_day(utc(2026, 11, 2, 0, 0, 30)) == 1440
-    assert Timetable(spec, enabled=False).runs_a_day(utc(2026, 11, 2)) == 0
-    assert Timetable(Spec("CRON", cron="0 3 * * mon", timezone="UTC")).runs_a_day(utc(2026, 11, 2)) == 4 / 28
+    assert abs(Timetable(spec, nightly).runs_per_day(utc(2026, 11, 2)) - 48) < 1
+    assert Timetable(cron("* * * * *")).runs_per_day(utc(2026, 11, 2, 0, 0, 30)) == 1440
+    assert Timetable(spec, enabled=False).runs_per_day(utc(2026, 11, 2)) == 0
+    assert Timetable(ScheduleSpec("CRON", cron="0 3 * * mon", timezone="UTC")).runs_per_day(utc(2026, 11, 2)) == 4 / 28
 
 
 # -- a job against itself: each second of its life ------------------------------------------------------------
@@ -114,7 +114,7 @@ class Life:
     found: Counter[str] = field(default_factory=Counter)
 
     def live(self, begin: dt.datetime, end: dt.datetime) -> OverlapForecast:
-        first = next_after(self.job.spec, begin)
+        first = next_instant_after(self.job.spec, begin)
         self.state = JobState(job=self.job, covered_until=begin, next_instant=first, next_run=first)
         now = begin
         while now <= end or self.ends is not None:
@@ -129,10 +129,10 @@ class Life:
         if due is None or due > now or due > end:
             return
         if self.ends is not None and self.job.overlap == Overlap.SKIP:
-            self._apply(claim_plan.plan_overlapped(self.state, now), now)
+            self._apply(claim_plan.plan_skip_of_overlapped_instants(self.state, now), now)
         elif self.ends is None or self.job.overlap == Overlap.REPLACE:
             self.found["stopped"] += self.ends is not None
-            self._apply(claim_plan.plan_scheduled(self.state, now), now)
+            self._apply(claim_plan.plan_scheduled_run(self.state, now), now)
 
     def _apply(self, drawn: Plan, now: dt.datetime) -> None:
         for run in drawn.runs:
@@ -152,7 +152,7 @@ class Life:
         instant: dt.datetime | None = first
         while instant is not None and instant <= last:
             yield instant
-            instant = next_after(self.job.spec, instant)
+            instant = next_instant_after(self.job.spec, instant)
 
 
 @settings(max_examples=30, deadline=None)

@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 from django.test import override_settings
 
-from chroniker.exceptions import CommandRefused, CommandUnreadable
-from chroniker.job_commands.catalogue import app_of, available_commands, static_help
+from chroniker.exceptions import CommandLoadError, CommandRefused
+from chroniker.job_commands.catalogue import app_of_command, available_commands, read_static_help
 from chroniker.job_commands.options import argument_error, describe_command
 
 GOOD = "one --colour red"
@@ -84,7 +84,7 @@ def test_commands_with_their_own_argument_parsing_are_not_validated() -> None:
 
 
 def test_a_command_that_cannot_be_loaded_accepts_any_argument() -> None:
-    with pytest.raises(CommandUnreadable, match="SystemExit: a library <that> is missing"):
+    with pytest.raises(CommandLoadError, match="SystemExit: a library <that> is missing"):
         describe_command("cannot_load")
     assert argument_error("cannot_load", "--anything") is None
 
@@ -115,9 +115,9 @@ def test_the_command_list_leaves_out_denied_commands() -> None:
 
 
 def test_help_is_read_without_importing() -> None:
-    assert static_help("own_way") == "Help over two lines."  # translated, and over two lines
-    assert static_help("cannot_load") == ""
-    assert app_of("cannot_load") == "tests.testapp"
+    assert read_static_help("own_way") == "Help over two lines."  # translated, and over two lines
+    assert read_static_help("cannot_load") == ""
+    assert app_of_command("cannot_load") == "tests.testapp"
 
 
 @pytest.mark.parametrize(

@@ -23,7 +23,7 @@ PARIS = ZoneInfo("Europe/Paris")
 def values(moment: dt.datetime, **others: object) -> Values:
     fields = {"scheduled_for": moment, "covered_until": moment, "timezone": "Europe/Paris", **others}
     run = {"job_id": 7, "job_name": "report", "run_id": UUID(int=5), "token": 41, "attempt": 2, "trigger": "SCHEDULE"}
-    return placeholders.values_of(CurrentRun(**{**run, **fields}), "worker-3")  # type: ignore[arg-type]
+    return placeholders.placeholder_values_of_run(CurrentRun(**{**run, **fields}), "worker-3")  # type: ignore[arg-type]
 
 
 def pieces(*texts: str) -> st.SearchStrategy[str]:
@@ -76,7 +76,7 @@ def test_a_placeholder_becomes_its_value(text: str, expected: str) -> None:
 )
 def test_everything_else_stays_as_it_is(text: str) -> None:
     assert filled(text) == text
-    assert placeholders.extract(text) == (text, [])
+    assert placeholders.extract_placeholders(text) == (text, [])
 
 
 @pytest.mark.parametrize(

@@ -5,7 +5,7 @@ from django.utils.safestring import SafeData
 
 from chroniker.exceptions import MonitorError
 from chroniker.models import Job
-from chroniker.monitors import render, render_url, template_error, template_values
+from chroniker.monitors import find_template_error, render, render_url, template_values
 
 
 def test_variables_of_django_chroniker_are_available() -> None:
@@ -38,7 +38,7 @@ def test_files_and_tags_of_other_apps_are_refused(template: str) -> None:
 def test_script_urls_are_refused(url: str) -> None:
     with pytest.raises(MonitorError):
         render_url("{{ url }}", {"url": url})
-    assert template_error(url, {}, is_url=True)
+    assert find_template_error(url, {}, is_url=True)
 
 
 @pytest.mark.parametrize("url", ["", "/admin/", "?a=1", "https://example.com/a?b=c", "http://localhost:8000/"])

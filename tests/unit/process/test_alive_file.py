@@ -9,7 +9,7 @@ import pytest
 
 from chroniker import alive
 from chroniker.process import alive_file
-from chroniker.process.alive_file import FORGOTTEN_SECONDS, AliveFile, seconds_since_last_loop
+from chroniker.process.alive_file import DELETE_AFTER_SECONDS, AliveFile, seconds_since_last_loop
 
 
 class Clock:
@@ -99,7 +99,7 @@ def test_files_of_killed_processes_are_deleted_later(directory: Path, clock: Clo
     an_alive_file(directory)
     [path] = (directory / "alive").iterdir()
     text = path.read_text()
-    for name, age in (("beat-1", FORGOTTEN_SECONDS + 1), ("worker-2", FORGOTTEN_SECONDS - 1)):
+    for name, age in (("beat-1", DELETE_AFTER_SECONDS + 1), ("worker-2", DELETE_AFTER_SECONDS - 1)):
         path.with_name(name).write_text(text.replace("10000.000", f"{10_000 - age:09.3f}"))
     path.unlink()
     file = AliveFile("cronserver", lambda: directory)

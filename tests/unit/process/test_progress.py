@@ -29,7 +29,7 @@ def test_an_empty_record_is_no_progress(shared: int) -> None:
 
 
 def test_the_newest_numbers_are_read(shared: int) -> None:
-    progress.attach(shared)
+    progress.attach_shared_memory(shared)
     for part in range(5):
         progress.write(77, part)
     assert progress.read(shared) == (77, 4)
@@ -42,13 +42,13 @@ def test_reporting_progress_outside_a_run_does_nothing(shared: int) -> None:
 
 @pytest.mark.parametrize(("given", "kept"), [((-3, -1), (0, 0)), ((2**80, 2**80), (2**63 - 1, 2**63 - 1))])
 def test_numbers_out_of_range_are_limited(shared: int, given: tuple[int, int], kept: tuple[int, int]) -> None:
-    progress.attach(shared)
+    progress.attach_shared_memory(shared)
     progress.write(*given)
     assert progress.read(shared) == kept
 
 
 def test_an_incomplete_record_is_not_read(shared: int) -> None:
-    progress.attach(shared)
+    progress.attach_shared_memory(shared)
     progress.write(77, 13)
     os.pwrite(shared, b"\xff", len(progress._MAGIC) + 3)
     assert progress.read(shared) is None
@@ -57,7 +57,7 @@ def test_an_incomplete_record_is_not_read(shared: int) -> None:
 
 
 def test_a_reader_never_sees_parts_of_two_records(shared: int) -> None:
-    progress.attach(shared)
+    progress.attach_shared_memory(shared)
     done = threading.Event()
 
     def write_all_the_time() -> None:
@@ -79,7 +79,7 @@ def test_a_reader_never_sees_parts_of_two_records(shared: int) -> None:
 
 def test_the_progress_file_survives_closing_its_descriptor(shared: int) -> None:
     copy = os.dup(shared)
-    progress.attach(copy)
+    progress.attach_shared_memory(copy)
     os.close(copy)
     progress.write(3, 2)
     assert progress.read(shared) == (3, 2)
@@ -89,7 +89,7 @@ def test_another_file_with_the_same_descriptor_is_not_changed(shared: int, tmp_p
     other = tmp_path / "precious"
     other.write_bytes(b"x" * os.fstat(shared).st_size)
     with other.open("r+b") as file:
-        progress.attach(file.fileno())
+        progress.attach_shared_memory(file.fileno())
         progress.write(3, 2)
     assert other.read_bytes() == b"x" * os.fstat(shared).st_size
 

@@ -9,7 +9,7 @@ from uuid import UUID
 import pytest
 
 import chroniker
-from chroniker.process.run_variables import VARIABLES, CurrentRun, replace_variables
+from chroniker.process.run_variables import RUN_VARIABLES, CurrentRun, replace_variables
 
 AT = dt.datetime(2026, 11, 28, 3, tzinfo=dt.UTC)
 RUN = CurrentRun(
@@ -66,7 +66,7 @@ def test_a_command_reads_the_run_from_its_environment(monkeypatch: pytest.Monkey
 
 @pytest.mark.parametrize("missing", [None, "CHRONIKER_JOB_ID", "CHRONIKER_RUN_ID"])
 def test_there_is_no_current_run_outside_a_run(monkeypatch: pytest.MonkeyPatch, missing: str | None) -> None:
-    for name in VARIABLES.values():
+    for name in RUN_VARIABLES.values():
         monkeypatch.delenv(name, raising=False)
     for name, value in RUN.to_environment().items() if missing else ():
         if name != missing:

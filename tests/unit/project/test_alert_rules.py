@@ -10,14 +10,14 @@ import yaml
 
 from chroniker.conf import settings
 from chroniker.insights.metrics import fleet_values, message_values
-from chroniker.insights.metrics.families import FAMILIES, METRIC_PREFIX
+from chroniker.insights.metrics.families import METRIC_FAMILIES, METRIC_PREFIX
 from chroniker.models import EventKind
 from tests.support import ROOT
 
 RULES = ROOT / "docs" / "examples" / "prometheus" / "chroniker.rules.yaml"
 GROUPS = yaml.safe_load(RULES.read_text())["groups"]
 ALERTS = {rule["alert"]: rule for group in GROUPS for rule in group["rules"]}
-LABELS = {family.full_name: set(family.labels) for family in FAMILIES}
+LABELS = {family.full_name: set(family.labels) for family in METRIC_FAMILIES}
 #: Label -> values that a metric can have.
 VALUES = {
     "state": {*fleet_values.STATES, "queued", "running"},

@@ -14,7 +14,7 @@ from django.core.management.base import BaseCommand
 
 from chroniker.checks import CHECKS
 from chroniker.conf import DEFAULTS
-from chroniker.insights.metrics.families import FAMILIES
+from chroniker.insights.metrics.families import METRIC_FAMILIES
 from chroniker.models import EventKind, Job, Status
 from tests.support import ROOT
 
@@ -101,7 +101,7 @@ def test_the_reference_has_the_table_of_all_metrics() -> None:
     rows = re.findall(r"\n\| `(chroniker_\w+)` \| (\w+) \| (.*) \| (.*) \|", page("metrics"))
     assert rows == [
         (each.full_name, each.kind, ", ".join(f"`{label}`" for label in each.labels) or "-", each.help)
-        for each in FAMILIES
+        for each in METRIC_FAMILIES
     ]
 
 

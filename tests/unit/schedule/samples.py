@@ -5,7 +5,7 @@ from __future__ import annotations
 import datetime as dt
 from random import Random
 
-from chroniker.schedule import Spec
+from chroniker.schedule import ScheduleSpec
 
 WEEKDAYS = ("sun", "mon", "tue", "wed", "thu", "fri", "sat")
 
@@ -40,8 +40,8 @@ def utc(*numbers: int) -> dt.datetime:
     return dt.datetime(*numbers, tzinfo=dt.UTC)  # type: ignore[arg-type, misc]  # year, month, day …
 
 
-def cron(expression: str, zone: str = "UTC", **more: object) -> Spec:
-    return Spec("CRON", cron=expression, timezone=zone, **more)  # type: ignore[arg-type]
+def cron(expression: str, zone: str = "UTC", **more: object) -> ScheduleSpec:
+    return ScheduleSpec("CRON", cron=expression, timezone=zone, **more)  # type: ignore[arg-type]
 
 
 def a_field(random: Random, low: int, high: int, star: float) -> str:

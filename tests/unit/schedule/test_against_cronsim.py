@@ -11,8 +11,8 @@ import pytest
 from cronsim import CronSim
 
 from chroniker.exceptions import ScheduleError
-from chroniker.schedule import next_after, next_instants
-from chroniker.schedule.zones import to_wall, zone
+from chroniker.schedule import next_instant_after, next_instants
+from chroniker.schedule.zones import to_wall_time, zone
 from tests.unit.schedule.samples import (
     CHANGES,
     ZONES,
@@ -90,7 +90,7 @@ def test_wildcards_fire_whenever_the_clock_shows_their_time(change: tuple[str, d
         expected = []
         for n in range(24 * 60):
             moment = begin + n * MINUTE
-            wall = to_wall(zone(zone_name), moment.replace(tzinfo=dt.UTC))
+            wall = to_wall_time(zone(zone_name), moment.replace(tzinfo=dt.UTC))
             if wall.hour in hours and wall.minute in minutes:
                 expected.append(moment.replace(tzinfo=dt.UTC))
         start = (begin - MINUTE).replace(tzinfo=dt.UTC)
@@ -100,7 +100,7 @@ def test_wildcards_fire_whenever_the_clock_shows_their_time(change: tuple[str, d
 def test_expressions_with_seconds_follow_the_same_dst_rules() -> None:
     """cronsim differs: it does not handle clock changes for expressions with seconds."""
     start = utc(2026, 3, 28, 12)
-    assert next_after(cron("15 30 2 * * *", "Europe/Paris"), start) == utc(2026, 3, 29, 1)
+    assert next_instant_after(cron("15 30 2 * * *", "Europe/Paris"), start) == utc(2026, 3, 29, 1)
     assert times_by_cronsim("15 30 2 * * *", "Europe/Paris", start, 1) == [utc(2026, 3, 30, 0, 30, 15)]
 
 

@@ -10,9 +10,9 @@ import pytest
 from dateutil import rrule
 
 from chroniker.schedule.calendar_rule import CalendarRule
-from chroniker.schedule.clock_rule import UNIT_SECONDS, ClockRule
+from chroniker.schedule.clock_rule import UNIT_SECONDS, SubdailyRule
 from chroniker.schedule.recurrence import RecurrenceRule
-from chroniker.schedule.rrule_params import NUMBER_PARAMETERS, parse_params
+from chroniker.schedule.rrule_params import NUMBER_PARAMETERS, parse_recurrence_params
 
 SECOND = dt.timedelta(seconds=1)
 DAYS = ("MO", "TU", "WE", "TH", "FR", "SA", "SU")
@@ -58,8 +58,8 @@ RULES = [
 
 
 def made(frequency: str, text: str, anchor: dt.datetime) -> RecurrenceRule:
-    kind = ClockRule if frequency in UNIT_SECONDS else CalendarRule
-    return kind(frequency, parse_params(frequency, text), anchor)
+    kind = SubdailyRule if frequency in UNIT_SECONDS else CalendarRule
+    return kind(frequency, parse_recurrence_params(frequency, text), anchor)
 
 
 def walked(rule: RecurrenceRule, wall: dt.datetime, n: int) -> list[dt.datetime]:
@@ -73,7 +73,7 @@ def walked(rule: RecurrenceRule, wall: dt.datetime, n: int) -> list[dt.datetime]
 
 def agree(frequency: str, text: str, keys: dict[str, object], anchor: dt.datetime, n: int = 40) -> None:
     rule = made(frequency, text, anchor)
-    interval = parse_params(frequency, text).interval
+    interval = parse_recurrence_params(frequency, text).interval
     reference = rrule.rrule(getattr(rrule, frequency), dtstart=anchor, **{"interval": interval, **keys})  # type: ignore[arg-type]
     expected = [time for time in islice(reference, n) if time.year < anchor.year + 90]
     assert walked(rule, anchor, len(expected)) == expected, (frequency, text, anchor)

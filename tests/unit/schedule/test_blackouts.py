@@ -5,7 +5,7 @@ from zoneinfo import ZoneInfo
 
 import pytest
 
-from chroniker.schedule import ClosedTime, Spec, closed_span_from, closed_time_at, last_open_instant
+from chroniker.schedule import ClosedTime, ScheduleSpec, closed_span_from, closed_time_at, last_open_instant
 
 PARIS = "Europe/Paris"
 
@@ -86,7 +86,7 @@ def test_of_several_the_one_that_ends_last_is_returned() -> None:
 
 
 def test_closed_instants_are_one_range_and_the_last_open_one_is_found() -> None:
-    spec = Spec("CRON", cron="0 * * * *", timezone=PARIS)
+    spec = ScheduleSpec("CRON", cron="0 * * * *", timezone=PARIS)
     night = [ClosedTime("night", paris("2026-05-01T22:00"), paris("2026-05-02T06:00"), "WEEKLY")]
     first = paris("2026-05-01T22:00")
     found = closed_span_from(spec, night, first, paris("2026-05-02T12:30"))
@@ -103,7 +103,7 @@ def test_closed_instants_are_one_range_and_the_last_open_one_is_found() -> None:
 
 
 def test_adjacent_closed_times_of_one_name_are_one_range() -> None:
-    spec = Spec("CRON", cron="0 23 * * 5", timezone=PARIS)  # only in the night that is blacked out
+    spec = ScheduleSpec("CRON", cron="0 23 * * 5", timezone=PARIS)  # only in the night that is blacked out
     night = [ClosedTime("night", paris("2026-05-01T22:00"), paris("2026-05-02T06:00"), "WEEKLY")]
     found = closed_span_from(spec, night, paris("2026-05-01T23:00"), paris("2027-05-01T00:00"))
     assert found is not None and found.end == paris("2027-04-30T23:00")

@@ -10,14 +10,14 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from chroniker.schedule import Spec, next_instants
-from chroniker.schedule.zones import to_wall, zone
+from chroniker.schedule import ScheduleSpec, next_instants
+from chroniker.schedule.zones import to_wall_time, zone
 from tests.unit.schedule.samples import CHANGES, cron, utc
 
 DAY = dt.timedelta(days=1)
 
 
-def local_times(spec: Spec, start: dt.datetime, n: int) -> list[str]:
+def local_times(spec: ScheduleSpec, start: dt.datetime, n: int) -> list[str]:
     where = zone(spec.timezone)
     return [f"{instant.astimezone(where):%d %H:%M%z}" for instant in next_instants(spec, start, n)]
 
@@ -96,18 +96,18 @@ def test_the_first_moment_after_the_gap_runs_once_in_dublin() -> None:
 
 
 def test_hourly_rules_count_real_hours() -> None:
-    spec = Spec("HOURLY", params="interval:6", starts_at=utc(2026, 3, 28, 5), timezone="Europe/Paris")
+    spec = ScheduleSpec("HOURLY", params="interval:6", starts_at=utc(2026, 3, 28, 5), timezone="Europe/Paris")
     assert local_times(spec, utc(2026, 3, 28, 18), 3) == ["29 00:00+0100", "29 07:00+0200", "29 13:00+0200"]
 
 
 def test_rules_with_byhour_follow_the_policy() -> None:
-    spec = Spec("MINUTELY", params="interval:20;byhour:2", timezone="Europe/Paris")
+    spec = ScheduleSpec("MINUTELY", params="interval:20;byhour:2", timezone="Europe/Paris")
     assert local_times(spec, utc(2026, 3, 29), 2) == ["29 03:00+0200", "30 02:00+0200"]
     assert len([t for t in local_times(spec, utc(2026, 10, 24, 22), 9) if t.startswith("25")]) == 3
 
 
 def test_hourly_rules_with_byweekday_fire_in_each_real_hour() -> None:
-    spec = Spec("HOURLY", params="byweekday:su", timezone="Europe/Paris")
+    spec = ScheduleSpec("HOURLY", params="byweekday:su", timezone="Europe/Paris")
     assert len([t for t in local_times(spec, utc(2026, 3, 28, 12), 24) if t.startswith("29")]) == 23
     assert len([t for t in local_times(spec, utc(2026, 10, 24, 12), 30) if t.startswith("25")]) == 25
 
@@ -142,7 +142,8 @@ def test_the_policy_decides_how_often_a_daily_time_fires(change: tuple[str, dt.d
 @cache
 def clock_of_three_days(zone_name: str, begin: dt.datetime) -> list[dt.datetime]:
     return [
-        to_wall(zone(zone_name), begin.replace(tzinfo=dt.UTC) + dt.timedelta(minutes=n)) for n in range(3 * 24 * 60)
+        to_wall_time(zone(zone_name), begin.replace(tzinfo=dt.UTC) + dt.timedelta(minutes=n))
+        for n in range(3 * 24 * 60)
     ]
 
 

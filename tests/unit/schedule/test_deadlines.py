@@ -7,10 +7,10 @@ import datetime as dt
 import pytest
 
 from chroniker.exceptions import ScheduleError
-from chroniker.schedule import ClosedTime, Spec
-from chroniker.schedule.deadlines import Deadline, deadline_schedule, latest_deadline, next_deadline
+from chroniker.schedule import ClosedTime, ScheduleSpec
+from chroniker.schedule.deadlines import Deadline, latest_deadline, next_deadline, parse_deadline_schedule
 
-NIGHTLY = Spec("CRON", cron="0 3 * * *", timezone="Europe/Paris")
+NIGHTLY = ScheduleSpec("CRON", cron="0 3 * * *", timezone="Europe/Paris")
 
 
 def utc(day: int, hour: int, minute: int = 0, month: int = 3) -> dt.datetime:
@@ -30,12 +30,12 @@ def test_the_last_instant_since_the_deadline_before_is_expected() -> None:
 
 
 def test_an_instant_at_the_deadline_counts_for_the_next_one() -> None:
-    hourly = Spec("CRON", cron="0 6 * * *", timezone="UTC")
+    hourly = ScheduleSpec("CRON", cron="0 6 * * *", timezone="UTC")
     assert latest_deadline("06:00", hourly, [], utc(3, 7)) == Deadline(utc(3, 6), utc(2, 6))
 
 
 def test_without_an_instant_nothing_is_expected() -> None:
-    weekly = Spec("CRON", cron="0 3 * * 1", timezone="UTC")
+    weekly = ScheduleSpec("CRON", cron="0 3 * * 1", timezone="UTC")
     assert latest_deadline("06:00", weekly, [], utc(3, 7)) == Deadline(utc(3, 6), None)  # a Tuesday
 
 
@@ -47,5 +47,5 @@ def test_instants_in_blackouts_are_not_expected() -> None:
 @pytest.mark.parametrize("text", ["", "6", "24:00", "06:60", "06:00 someday", "06:00 mon fri", "six", "06:00 9"])
 def test_other_texts_are_refused(text: str) -> None:
     with pytest.raises(ScheduleError) as refused:
-        deadline_schedule(text, "UTC")
+        parse_deadline_schedule(text, "UTC")
     assert refused.value.field == "alert_done_by"

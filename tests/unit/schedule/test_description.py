@@ -3,7 +3,7 @@ from __future__ import annotations
 import pytest
 from django.utils import translation
 
-from chroniker.schedule import Spec, describe, validate
+from chroniker.schedule import ScheduleSpec, describe, validate
 from tests.unit.schedule.samples import cron, utc
 
 
@@ -74,13 +74,14 @@ def test_cron_expressions(expression: str, words: str) -> None:
     ],
 )
 def test_recurrence_rules_are_described(frequency: str, params: str, words: str) -> None:
-    spec = Spec(frequency, params=params, starts_at=utc(2026, 1, 1, 9, 30))
+    spec = ScheduleSpec(frequency, params=params, starts_at=utc(2026, 1, 1, 9, 30))
     assert describe(spec) == f"{words}, from 2026-01-01 09:30 (UTC)"
 
 
 def test_dates_are_shown_in_the_schedule_s_zone() -> None:
     assert (
-        describe(Spec("ONCE", run_at=utc(2026, 7, 1), timezone="Asia/Tokyo")) == "once at 2026-07-01 09:00 (Asia/Tokyo)"
+        describe(ScheduleSpec("ONCE", run_at=utc(2026, 7, 1), timezone="Asia/Tokyo"))
+        == "once at 2026-07-01 09:00 (Asia/Tokyo)"
     )
     bounded = cron("0 3 * * *", "Asia/Tokyo", ends_at=utc(2026, 7, 1))
     assert describe(bounded) == "at 03:00 every day, until 2026-07-01 09:00 (Asia/Tokyo)"
@@ -90,16 +91,16 @@ def test_dates_are_shown_in_the_schedule_s_zone() -> None:
     "spec, quoted",
     [
         (cron("bad"), "“CRON bad”"),
-        (Spec("WHENEVER", params="x"), "“WHENEVER x”"),
-        (Spec("ONCE"), "“ONCE”"),
-        (Spec("DAILY", timezone="Mars"), "(Mars)"),
-        (Spec("DAILY", params=None), "“DAILY”"),  # type: ignore[arg-type]
-        (Spec("CRON", cron=None), "“CRON”"),  # type: ignore[arg-type]
-        (Spec("DAILY", starts_at="tomorrow"), "“DAILY”"),  # type: ignore[arg-type]
-        (Spec("DAILY", params=[]), "“DAILY”"),  # type: ignore[arg-type]
+        (ScheduleSpec("WHENEVER", params="x"), "“WHENEVER x”"),
+        (ScheduleSpec("ONCE"), "“ONCE”"),
+        (ScheduleSpec("DAILY", timezone="Mars"), "(Mars)"),
+        (ScheduleSpec("DAILY", params=None), "“DAILY”"),  # type: ignore[arg-type]
+        (ScheduleSpec("CRON", cron=None), "“CRON”"),  # type: ignore[arg-type]
+        (ScheduleSpec("DAILY", starts_at="tomorrow"), "“DAILY”"),  # type: ignore[arg-type]
+        (ScheduleSpec("DAILY", params=[]), "“DAILY”"),  # type: ignore[arg-type]
     ],
 )
-def test_invalid_schedules_are_quoted(spec: Spec, quoted: str) -> None:
+def test_invalid_schedules_are_quoted(spec: ScheduleSpec, quoted: str) -> None:
     assert quoted in describe(spec)
     assert "not a valid schedule" in describe(spec)
 
@@ -110,8 +111,8 @@ def test_the_active_language_is_used(language: str) -> None:
         cron("30 9 * * 1-5"),
         cron("0 0 1 1 *"),
         cron("0 9 * * fri#3"),
-        Spec("WEEKLY"),
-        Spec("YEARLY", params="interval:2"),
+        ScheduleSpec("WEEKLY"),
+        ScheduleSpec("YEARLY", params="interval:2"),
     )
     with translation.override(language):
         described = [describe(spec) for spec in specs]
@@ -130,4 +131,4 @@ def test_a_translation_may_change_the_word_order(monkeypatch: pytest.MonkeyPatch
 
 
 def test_a_job_without_a_schedule() -> None:
-    assert describe(Spec("MANUAL", starts_at=utc(2026, 1, 1))) == "no schedule: by hand, or by a trigger"
+    assert describe(ScheduleSpec("MANUAL", starts_at=utc(2026, 1, 1))) == "no schedule: by hand, or by a trigger"

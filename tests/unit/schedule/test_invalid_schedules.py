@@ -10,12 +10,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from chroniker.exceptions import ScheduleError
-from chroniker.schedule import Spec, describe, next_after, validate, warnings
+from chroniker.schedule import ScheduleSpec, describe, next_instant_after, validate, warnings
 from chroniker.schedule.cron_rule import CronRule
 from tests.unit.schedule.samples import cron, utc
 
 
-def refusal(spec: Spec) -> ScheduleError:
+def refusal(spec: ScheduleSpec) -> ScheduleError:
     with pytest.raises(ScheduleError) as caught:
         validate(spec)
     return caught.value
@@ -120,7 +120,7 @@ def test_invalid_cron_expressions(expression: str, quoted: str, shown: str) -> N
     ],
 )
 def test_the_error_of_a_rule_quotes_the_invalid_part(frequency: str, params: str, quoted: str, shown: str) -> None:
-    error = refusal(Spec(frequency, params=params))
+    error = refusal(ScheduleSpec(frequency, params=params))
     assert error.field == "params"
     assert quoted in str(error)
     assert shown in str(error)
@@ -129,34 +129,34 @@ def test_the_error_of_a_rule_quotes_the_invalid_part(frequency: str, params: str
 @pytest.mark.parametrize(
     "spec, field, quoted",
     [
-        (Spec("FORTNIGHTLY"), "frequency", "“FORTNIGHTLY”"),
-        (Spec(""), "frequency", "CRON"),
-        (Spec("ONCE"), "run_at", "the date and time"),
-        (Spec("ONCE", run_at=dt.datetime(2026, 1, 1)), "run_at", "2026-03-29T02:30+01:00"),
-        (Spec("DAILY", starts_at=dt.datetime(2026, 1, 1)), "starts_at", "“2026-01-01 00:00:00”"),
-        (Spec("DAILY", starts_at=utc(1969, 1, 1)), "starts_at", "1970"),
-        (Spec("DAILY", ends_at=utc(9000, 1, 1)), "ends_at", "8999"),
-        (Spec("DAILY", starts_at=utc(2026, 1, 2), ends_at=utc(2026, 1, 1)), "ends_at", "before the start"),
-        (Spec("DAILY", params="count:3"), "starts_at", "“count”"),
-        (Spec("DAILY", dst_gap="JUMP"), "dst_gap", "RUN, SKIP"),
-        (Spec("DAILY", dst_fold="THIRD"), "dst_fold", "FIRST, SECOND, BOTH"),
-        (Spec("DAILY", timezone="Europe/Pariss"), "timezone", "“Europe/Paris”"),
-        (Spec("DAILY", timezone="europe/berlin "), "timezone", "“Europe/Berlin”"),
-        (Spec("ONCE", run_at=utc(2026, 1, 1), timezone="Mars"), "timezone", "“Mars”"),
-        (Spec("DAILY", timezone="localtime"), "timezone", "another time zone on each host"),
-        (Spec("DAILY", timezone="CEST"), "timezone", "is an abbreviation"),
-        (Spec("DAILY", timezone="CEST"), "timezone", "“Europe/Paris”"),
-        (Spec("DAILY", timezone="pst"), "timezone", "“America/Los_Angeles”"),
-        (Spec("DAILY", timezone="GMT+3"), "timezone", "“Etc/GMT-3”"),
-        (Spec("DAILY", timezone="utc -05:00"), "timezone", "“Etc/GMT+5”"),
-        (Spec("DAILY", timezone="+05:30"), "timezone", "is an offset, not a time zone; write the region"),
-        (Spec("DAILY", timezone="Asia/Mumbai"), "timezone", "“Asia/Kolkata”"),
-        (Spec("DAILY", timezone="San Francisco"), "timezone", "“America/Los_Angeles”"),
-        (Spec("DAILY", timezone="Paris"), "timezone", "“Europe/Paris”"),
-        (Spec("DAILY", timezone="Europe/New_York"), "timezone", "“America/New_York”"),
+        (ScheduleSpec("FORTNIGHTLY"), "frequency", "“FORTNIGHTLY”"),
+        (ScheduleSpec(""), "frequency", "CRON"),
+        (ScheduleSpec("ONCE"), "run_at", "the date and time"),
+        (ScheduleSpec("ONCE", run_at=dt.datetime(2026, 1, 1)), "run_at", "2026-03-29T02:30+01:00"),
+        (ScheduleSpec("DAILY", starts_at=dt.datetime(2026, 1, 1)), "starts_at", "“2026-01-01 00:00:00”"),
+        (ScheduleSpec("DAILY", starts_at=utc(1969, 1, 1)), "starts_at", "1970"),
+        (ScheduleSpec("DAILY", ends_at=utc(9000, 1, 1)), "ends_at", "8999"),
+        (ScheduleSpec("DAILY", starts_at=utc(2026, 1, 2), ends_at=utc(2026, 1, 1)), "ends_at", "before the start"),
+        (ScheduleSpec("DAILY", params="count:3"), "starts_at", "“count”"),
+        (ScheduleSpec("DAILY", dst_gap="JUMP"), "dst_gap", "RUN, SKIP"),
+        (ScheduleSpec("DAILY", dst_fold="THIRD"), "dst_fold", "FIRST, SECOND, BOTH"),
+        (ScheduleSpec("DAILY", timezone="Europe/Pariss"), "timezone", "“Europe/Paris”"),
+        (ScheduleSpec("DAILY", timezone="europe/berlin "), "timezone", "“Europe/Berlin”"),
+        (ScheduleSpec("ONCE", run_at=utc(2026, 1, 1), timezone="Mars"), "timezone", "“Mars”"),
+        (ScheduleSpec("DAILY", timezone="localtime"), "timezone", "another time zone on each host"),
+        (ScheduleSpec("DAILY", timezone="CEST"), "timezone", "is an abbreviation"),
+        (ScheduleSpec("DAILY", timezone="CEST"), "timezone", "“Europe/Paris”"),
+        (ScheduleSpec("DAILY", timezone="pst"), "timezone", "“America/Los_Angeles”"),
+        (ScheduleSpec("DAILY", timezone="GMT+3"), "timezone", "“Etc/GMT-3”"),
+        (ScheduleSpec("DAILY", timezone="utc -05:00"), "timezone", "“Etc/GMT+5”"),
+        (ScheduleSpec("DAILY", timezone="+05:30"), "timezone", "is an offset, not a time zone; write the region"),
+        (ScheduleSpec("DAILY", timezone="Asia/Mumbai"), "timezone", "“Asia/Kolkata”"),
+        (ScheduleSpec("DAILY", timezone="San Francisco"), "timezone", "“America/Los_Angeles”"),
+        (ScheduleSpec("DAILY", timezone="Paris"), "timezone", "“Europe/Paris”"),
+        (ScheduleSpec("DAILY", timezone="Europe/New_York"), "timezone", "“America/New_York”"),
     ],
 )
-def test_the_error_of_another_field_quotes_its_value(spec: Spec, field: str, quoted: str) -> None:
+def test_the_error_of_another_field_quotes_its_value(spec: ScheduleSpec, field: str, quoted: str) -> None:
     error = refusal(spec)
     assert (error.field, quoted in str(error)) == (field, True), str(error)
 
@@ -165,13 +165,13 @@ def test_the_error_of_another_field_quotes_its_value(spec: Spec, field: str, quo
     "name", ["", "America", "localtime", "/etc/passwd", "../UTC", "a" * 300, "UTC\0", "\ud800", "tzdata.zi", "Factory"]
 )
 def test_names_that_are_files_but_not_zones(name: str) -> None:
-    assert refusal(Spec("DAILY", timezone=name)).field == "timezone"
+    assert refusal(ScheduleSpec("DAILY", timezone=name)).field == "timezone"
 
 
 @pytest.mark.parametrize("expression", ["bad", "", "H * * * *", "0 0 31 2 *"])
 def test_next_after_refuses_invalid_expressions(expression: str) -> None:
     with pytest.raises(ScheduleError):
-        next_after(cron(expression), utc(2026, 1, 1))
+        next_instant_after(cron(expression), utc(2026, 1, 1))
 
 
 @pytest.mark.parametrize(
@@ -211,7 +211,12 @@ def test_random_text_is_valid_or_raises_a_schedule_error(seed: int) -> None:
         "".join(random.choices(letters, k=random.randint(1, 7))) if random.random() < 0.4 else "*" for _ in range(5)
     ]
     text = " ".join(fields) if random.random() < 0.8 else "".join(random.choices(letters, k=random.randint(0, 20)))
-    for spec in (cron(text), Spec("MONTHLY", params=text), Spec("SECONDLY", params=text.replace(" ", ";")), Spec(text)):
+    for spec in (
+        cron(text),
+        ScheduleSpec("MONTHLY", params=text),
+        ScheduleSpec("SECONDLY", params=text.replace(" ", ";")),
+        ScheduleSpec(text),
+    ):
         assert describe(spec)
         assert isinstance(warnings(spec), list)
         try:
@@ -219,13 +224,13 @@ def test_random_text_is_valid_or_raises_a_schedule_error(seed: int) -> None:
         except ScheduleError as error:
             assert str(error) and error.field
         else:
-            next_after(spec, utc(2026, 1, 1))
+            next_instant_after(spec, utc(2026, 1, 1))
 
 
 @settings(max_examples=80, deadline=None)
 @given(text=st.text(max_size=300))
 def test_arbitrary_text_raises_schedule_errors_only(text: str) -> None:
-    for spec in (cron(text), Spec("DAILY", params=text), Spec("DAILY", timezone=text)):
+    for spec in (cron(text), ScheduleSpec("DAILY", params=text), ScheduleSpec("DAILY", timezone=text)):
         assert describe(spec)
         try:
             validate(spec)

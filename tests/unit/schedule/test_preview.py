@@ -6,7 +6,7 @@ import datetime as dt
 
 import pytest
 
-from chroniker.schedule import Spec, clock_change_notes, next_instants, warnings
+from chroniker.schedule import ScheduleSpec, clock_change_notes, next_instants, warnings
 from tests.unit.schedule.samples import cron, utc
 
 NOW = utc(2026, 3, 1)
@@ -23,7 +23,7 @@ def test_the_preview_is_in_utc_and_after_now() -> None:
 
 
 def test_a_schedule_that_ends_has_a_shorter_preview() -> None:
-    assert next_instants(Spec("ONCE", run_at=utc(2026, 4, 1)), NOW, 5) == [utc(2026, 4, 1)]
+    assert next_instants(ScheduleSpec("ONCE", run_at=utc(2026, 4, 1)), NOW, 5) == [utc(2026, 4, 1)]
     assert next_instants(cron("0 3 * * *", ends_at=utc(2026, 3, 2, 3)), NOW, 5) == [
         utc(2026, 3, 1, 3),
         utc(2026, 3, 2, 3),
@@ -81,14 +81,15 @@ def test_notes_on_clock_changes(expression: str, policy: dict[str, str], expecte
 
 
 def test_notes_on_hourly_rules_that_shift_against_the_clock() -> None:
-    notes = clock_change_notes(Spec("HOURLY", params="interval:24", timezone="Europe/Paris"), NOW)
+    notes = clock_change_notes(ScheduleSpec("HOURLY", params="interval:24", timezone="Europe/Paris"), NOW)
     assert "60 minutes later" in notes[0] and "60 minutes earlier" in notes[1]
     # The sum of both offsets, three hours, is no reason to leave the note out.
     assert (
-        "60 minutes later" in clock_change_notes(Spec("HOURLY", params="interval:3", timezone="Europe/Paris"), NOW)[0]
+        "60 minutes later"
+        in clock_change_notes(ScheduleSpec("HOURLY", params="interval:3", timezone="Europe/Paris"), NOW)[0]
     )
-    assert clock_change_notes(Spec("HOURLY", timezone="Europe/Paris"), NOW) == []
-    assert "30 minutes" in clock_change_notes(Spec("HOURLY", timezone="Australia/Lord_Howe"), NOW)[0]
+    assert clock_change_notes(ScheduleSpec("HOURLY", timezone="Europe/Paris"), NOW) == []
+    assert "30 minutes" in clock_change_notes(ScheduleSpec("HOURLY", timezone="Australia/Lord_Howe"), NOW)[0]
 
 
 @pytest.mark.parametrize("policy", ["RUN", "SKIP"])
@@ -110,7 +111,7 @@ def test_a_note_on_a_skipped_day() -> None:
 def test_no_note_without_a_clock_change() -> None:
     assert clock_change_notes(cron("30 2 * * *"), NOW) == []
     assert clock_change_notes(cron("30 2 * * *", "Europe/Paris", ends_at=NOW + dt.timedelta(days=1)), NOW) == []
-    assert clock_change_notes(Spec("ONCE", run_at=utc(2026, 5, 1), timezone="Europe/Paris"), NOW) == []
+    assert clock_change_notes(ScheduleSpec("ONCE", run_at=utc(2026, 5, 1), timezone="Europe/Paris"), NOW) == []
 
 
 @pytest.mark.parametrize(
@@ -153,9 +154,9 @@ def test_unambiguous_expressions_have_no_warning(expression: str) -> None:
 
 
 def test_warnings_about_days_that_some_months_lack() -> None:
-    assert "without day 31" in warnings(Spec("MONTHLY", params="bymonthday:31"))[0]
-    assert "without day 30" in warnings(Spec("MONTHLY", starts_at=utc(2026, 1, 30)))[0]
-    assert "without day 29" in warnings(Spec("YEARLY", starts_at=utc(2024, 2, 29)))[0]
-    assert warnings(Spec("YEARLY", starts_at=utc(2024, 1, 31))) == []
-    assert warnings(Spec("MONTHLY", params="bymonthday:-1")) == []
-    assert warnings(Spec("DAILY", starts_at=utc(2024, 1, 31))) == []
+    assert "without day 31" in warnings(ScheduleSpec("MONTHLY", params="bymonthday:31"))[0]
+    assert "without day 30" in warnings(ScheduleSpec("MONTHLY", starts_at=utc(2026, 1, 30)))[0]
+    assert "without day 29" in warnings(ScheduleSpec("YEARLY", starts_at=utc(2024, 2, 29)))[0]
+    assert warnings(ScheduleSpec("YEARLY", starts_at=utc(2024, 1, 31))) == []
+    assert warnings(ScheduleSpec("MONTHLY", params="bymonthday:-1")) == []
+    assert warnings(ScheduleSpec("DAILY", starts_at=utc(2024, 1, 31))) == []

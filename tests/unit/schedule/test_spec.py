@@ -6,13 +6,13 @@ from statistics import mean
 
 import pytest
 
-from chroniker.schedule import DstFold, DstGap, Frequency, Spec, jitter
+from chroniker.schedule import DstFold, DstGap, Frequency, ScheduleSpec, jitter
 from tests.unit.schedule.samples import utc
 
 BASE = {
-    "CRON": Spec("CRON", cron="0 3 * * *"),
-    "DAILY": Spec("DAILY", params="byhour:3"),
-    "ONCE": Spec("ONCE", run_at=utc(2026, 1, 1)),
+    "CRON": ScheduleSpec("CRON", cron="0 3 * * *"),
+    "DAILY": ScheduleSpec("DAILY", params="byhour:3"),
+    "ONCE": ScheduleSpec("ONCE", run_at=utc(2026, 1, 1)),
 }
 CHANGES: dict[str, object] = {
     "frequency": "WEEKLY",
@@ -41,8 +41,8 @@ def test_the_fingerprint_changes_with_each_relevant_field(kind: str, field: str)
 
 
 def test_equal_values_have_equal_fingerprints() -> None:
-    plain = Spec("CRON", cron="0 3 * * *", starts_at=utc(2026, 1, 1), dst_gap="RUN", dst_fold="FIRST")
-    other = Spec(
+    plain = ScheduleSpec("CRON", cron="0 3 * * *", starts_at=utc(2026, 1, 1), dst_gap="RUN", dst_fold="FIRST")
+    other = ScheduleSpec(
         Frequency.CRON,
         cron="0 3 * * *",
         starts_at=dt.datetime(2026, 1, 1, 1, tzinfo=dt.timezone(dt.timedelta(hours=1))),
@@ -54,7 +54,7 @@ def test_equal_values_have_equal_fingerprints() -> None:
 
 
 def test_an_invalid_spec_has_a_fingerprint() -> None:
-    assert Spec("", cron="\ud800", starts_at=dt.datetime(2026, 1, 1)).fingerprint()
+    assert ScheduleSpec("", cron="\ud800", starts_at=dt.datetime(2026, 1, 1)).fingerprint()
 
 
 def test_the_jitter_of_a_job_is_constant_and_within_its_span() -> None:

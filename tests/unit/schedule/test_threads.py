@@ -10,7 +10,7 @@ from random import Random
 
 import pytest
 
-from chroniker.schedule import Spec, latest_until, next_after, timeline
+from chroniker.schedule import ScheduleSpec, latest_instant_until, next_instant_after, timeline
 from chroniker.schedule.cron_rule import parse_cron_rule
 from tests.unit.schedule.samples import cron, utc
 
@@ -18,8 +18,8 @@ SPECS = (
     cron("*/15 9-17 * * mon-fri", "Europe/Paris"),
     cron("30 2 * * *", "Europe/Paris"),
     cron("0 9 * * fri#3", "America/New_York"),
-    Spec("MONTHLY", params="bysetpos:-1;byweekday:mo,tu,we,th,fr", timezone="Europe/Paris"),
-    Spec("MINUTELY", params="interval:7;byhour:2,3", timezone="Europe/Paris"),
+    ScheduleSpec("MONTHLY", params="bysetpos:-1;byweekday:mo,tu,we,th,fr", timezone="Europe/Paris"),
+    ScheduleSpec("MINUTELY", params="interval:7;byhour:2,3", timezone="Europe/Paris"),
 )
 
 
@@ -37,7 +37,7 @@ def times_around(seed: int) -> list[tuple[dt.datetime | None, dt.datetime | None
     for _ in range(60):
         spec = random.choice(SPECS)
         moment = utc(2026, 3, 28) + dt.timedelta(seconds=random.randrange(3 * 86400))
-        answers.append((next_after(spec, moment), latest_until(spec, moment)))
+        answers.append((next_instant_after(spec, moment), latest_instant_until(spec, moment)))
     return answers
 
 

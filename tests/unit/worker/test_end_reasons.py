@@ -30,7 +30,7 @@ def test_reasons_are_in_the_language_of_the_reader() -> None:
 
 def test_the_log_is_in_english() -> None:
     with override("de"):
-        assert run_ending.text_in_english(run_ending.reason_of_exit(3)) == "it exited with status 3"
+        assert run_ending.reason_in_english(run_ending.reason_of_exit(3)) == "it exited with status 3"
 
 
 def test_a_text_without_a_code_is_kept() -> None:

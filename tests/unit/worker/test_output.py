@@ -10,12 +10,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from chroniker.worker.output import (
-    CHUNK,
+    MAX_CHUNK_LENGTH,
     REMARKS,
     STDOUT,
     Chunk,
     ChunkNumbering,
-    OutputAllowance,
+    OutputLimit,
     OutputStream,
     escape_chunk,
     replace_refused_chunk,
@@ -23,7 +23,7 @@ from chroniker.worker.output import (
 
 
 def stream(limit: int | None = None) -> OutputStream:
-    return OutputStream(STDOUT, OutputAllowance(limit), ChunkNumbering(REMARKS))
+    return OutputStream(STDOUT, OutputLimit(limit), ChunkNumbering(REMARKS))
 
 
 def written(chunks: list[Chunk]) -> str:
@@ -81,7 +81,7 @@ def test_twenty_megabytes_in_one_line_are_cut_into_numbered_chunks() -> None:
         chunks += output.feed(b"x" * (256 * 1024))
     chunks += output.close()
     assert [chunk.seq for chunk in chunks] == list(range(320))
-    assert all(len(chunk.text) == CHUNK for chunk in chunks)
+    assert all(len(chunk.text) == MAX_CHUNK_LENGTH for chunk in chunks)
 
 
 def test_text_is_flushed_after_at_most_a_second() -> None:
@@ -124,7 +124,7 @@ def test_output_within_the_limit_is_stored_completely() -> None:
 
 
 def test_both_streams_share_one_limit() -> None:
-    allowance = OutputAllowance(1000)
+    allowance = OutputLimit(1000)
     first, second = (OutputStream(number, allowance, ChunkNumbering(REMARKS)) for number in (1, 2))
     first.feed(b"x" * 5000)
     chunks = second.feed(b"y" * 5000) + second.close()

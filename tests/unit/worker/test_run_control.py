@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from chroniker.reasons import Code
 from chroniker.worker.run_control import (
     KILL_TIMEOUT,
-    SILENCE,
+    MAX_KEEPER_SILENCE,
     ExtendInstruction,
     KillInstruction,
     RunControl,
@@ -65,10 +65,10 @@ def test_a_keeper_that_does_not_respond_is_replaced() -> None:
     control = RunControl()
 
     def fault(silent: float = 0.0, dead: float = 0.0, now: float = 0.0) -> str:
-        return control.keeper_fault(silent_for=silent, dead_for=dead, monotonic=now)
+        return control.find_keeper_fault(seconds_without_answer=silent, seconds_since_death=dead, monotonic=now)
 
-    assert fault(SILENCE, KILL_TIMEOUT) == ""
-    assert fault(silent=SILENCE + 1) == Code.KEEPER_SILENT
+    assert fault(MAX_KEEPER_SILENCE, KILL_TIMEOUT) == ""
+    assert fault(silent=MAX_KEEPER_SILENCE + 1) == Code.KEEPER_SILENT
     assert fault(dead=KILL_TIMEOUT + 1) == Code.KEEPER_DIED
     control.next_instructions(Lease(), 50.0, 100.0)
     assert fault(now=100.0 + KILL_TIMEOUT) == ""

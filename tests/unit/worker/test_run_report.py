@@ -8,7 +8,7 @@ from chroniker.process.run_spec import Renewal, RunOutcome, RunSpec
 from chroniker.reasons import Code
 from chroniker.worker.output import REMARKS, STDOUT, ChunkNumbering
 from chroniker.worker.report_actions import Action, Done, Finish, Insert, Moment, Renew, Start, Wait
-from chroniker.worker.run_report import RunReport
+from chroniker.worker.run_report import ReportPlanner
 
 SPEC = RunSpec(UUID(int=1), 1, 1, ("true",), lease=60.0, margin=12.0, heartbeat=10.0)
 OUTCOME = RunOutcome("exited", 0)
@@ -19,21 +19,21 @@ def at(seconds: float, progress: tuple[int, int] | None = None) -> Moment:
     return Moment(boot=1000.0 + seconds, monotonic=seconds, progress=progress)
 
 
-def started(seconds: float = 0.0) -> RunReport:
-    report = RunReport(ChunkNumbering(REMARKS))
+def started(seconds: float = 0.0) -> ReportPlanner:
+    report = ReportPlanner(ChunkNumbering(REMARKS))
     action = report.next_action(at(seconds))
     assert action == Start(1000.0 + seconds)
     report.on_answer(action, SPEC, at(seconds + 1))
     return report
 
 
-def renewed(report: RunReport, seconds: float, answer: Renewal) -> None:
+def renewed(report: ReportPlanner, seconds: float, answer: Renewal) -> None:
     action = report.next_action(at(seconds))
     assert isinstance(action, Renew)
     report.on_answer(action, answer, at(seconds + 5))
 
 
-def with_output(report: RunReport, text: str = "line\n") -> RunReport:
+def with_output(report: ReportPlanner, text: str = "line\n") -> ReportPlanner:
     report.queue_output([ChunkNumbering(STDOUT).make_chunk(text)])
     return report
 
@@ -59,7 +59,7 @@ def test_a_renewal_is_sent_before_output_and_outcome() -> None:
 
 
 def test_a_repeated_start_renews_before_the_command_begins() -> None:
-    report = RunReport(ChunkNumbering(REMARKS))
+    report = ReportPlanner(ChunkNumbering(REMARKS))
     action = report.next_action(at(0))
     assert isinstance(action, Start)
     report.on_failure(action, OSError(), at(30))
@@ -73,7 +73,7 @@ def test_a_repeated_start_renews_before_the_command_begins() -> None:
 
 
 def test_a_refused_start_ends_the_report() -> None:
-    report = RunReport(ChunkNumbering(REMARKS))
+    report = ReportPlanner(ChunkNumbering(REMARKS))
     action = report.next_action(at(0))
     assert isinstance(action, Start)
     report.on_answer(action, None, at(1))
@@ -82,7 +82,7 @@ def test_a_refused_start_ends_the_report() -> None:
 
 
 def test_a_start_is_abandoned_after_several_attempts() -> None:
-    report, moment = RunReport(ChunkNumbering(REMARKS)), 0.0
+    report, moment = ReportPlanner(ChunkNumbering(REMARKS)), 0.0
     for _ in range(5):
         while isinstance(action := report.next_action(at(moment)), Wait):
             moment += action.seconds
