@@ -9,7 +9,7 @@ from django.utils.safestring import SafeString
 from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 
-from chroniker.insights.run_story import RunDetails
+from chroniker.insights.run_details import RunDetails
 from chroniker.job_commands.secret_masking import mask_secrets
 from chroniker.models import HostService
 from chroniker.wording.formats import exact_time, short_duration
@@ -21,25 +21,25 @@ class QueuedCause:
     notes: list[SafeString | str] = field(default_factory=list)
 
 
-def explain_queued_run(story: RunDetails) -> QueuedCause:
-    words = {"time": short_duration(story.now - story.run.claimed_at), "cause": _cause_text(story)}
+def explain_queued_run(details: RunDetails) -> QueuedCause:
+    words = {"time": short_duration(details.now - details.run.claimed_at), "cause": _cause_text(details)}
     text = _("It has been queued for %(time)s: %(cause)s.") % words
-    return QueuedCause(text, [*_remedy_notes(story), *_deadline_notes(story)])
+    return QueuedCause(text, [*_remedy_notes(details), *_deadline_notes(details)])
 
 
-def _cause_text(story: RunDetails) -> str:
-    run = story.run
+def _cause_text(details: RunDetails) -> str:
+    run = details.run
     if run.dispatched_at is None:
         why = mask_secrets(run.reason, run.job.secrets).rstrip(".")
         return why[:1].lower() + why[1:] if why else _("it was not handed to its executor yet; the next tick does it")
     words = {"queue": run.queue, "executor": run.executor, "host": run.required_host}
-    if not story.workers:
+    if not details.workers:
         return _("no worker of the executor “%(executor)s” is alive") % words
-    if not story.consumers:
-        if run.required_host and not any(run.required_host == worker.host.name for worker in story.workers):
+    if not details.consumers:
+        if run.required_host and not any(run.required_host == worker.host.name for worker in details.workers):
             return _("no worker on the host “%(host)s” is alive") % words
         return _("no worker consumes the queue “%(queue)s”") % words
-    return _no_free_worker_text(story.consumers)
+    return _no_free_worker_text(details.consumers)
 
 
 def _no_free_worker_text(workers: list[HostService]) -> str:
@@ -59,9 +59,9 @@ def _no_free_worker_text(workers: list[HostService]) -> str:
     return text % {"n": n}
 
 
-def _remedy_notes(story: RunDetails) -> list[SafeString | str]:
-    run = story.run
-    if run.dispatched_at is None or story.consumers:
+def _remedy_notes(details: RunDetails) -> list[SafeString | str]:
+    run = details.run
+    if run.dispatched_at is None or details.consumers:
         return []
     if run.queue and not run.required_host:
         command = format_html("<code>celery worker -Q {}</code>", run.queue)
@@ -69,8 +69,8 @@ def _remedy_notes(story: RunDetails) -> list[SafeString | str]:
     return [_("Start a worker, or cancel the run.")]
 
 
-def _deadline_notes(story: RunDetails) -> list[str]:
-    if story.lease is None:
+def _deadline_notes(details: RunDetails) -> list[str]:
+    if details.lease is None:
         return []
-    words = {"time": exact_time(story.lease.expires_at, story.now)}
+    words = {"time": exact_time(details.lease.expires_at, details.now)}
     return [_("At %(time)s the run is closed as lost.") % words]

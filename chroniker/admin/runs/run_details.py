@@ -12,7 +12,7 @@ from django.utils.translation import gettext as _
 
 from chroniker.admin.runs.run_sentence import covered_times_text, duration_text
 from chroniker.admin.shared.site_links import admin_url, job_url
-from chroniker.insights.run_story import RunDetails
+from chroniker.insights.run_details import RunDetails
 from chroniker.job_commands import hand_over
 from chroniker.job_commands.secret_masking import mask_secrets
 from chroniker.models import OPEN, Run, Status, Trigger
@@ -31,34 +31,34 @@ class RunTableRow(NamedTuple):
     why: str
 
 
-def attempt_rows(story: RunDetails) -> list[RunTableRow]:
+def attempt_rows(details: RunDetails) -> list[RunTableRow]:
     """The rows of all attempts; empty if there is one attempt and the job has no retries."""
-    if len(story.attempts) < 2 and not story.run.job.max_retries:
+    if len(details.attempts) < 2 and not details.run.job.max_retries:
         return []
     return [
         RunTableRow(
             each,
             str(each.attempt),
-            _run_url(each) if each.pk != story.run.pk else "",
+            _run_url(each) if each.pk != details.run.pk else "",
             duration_text(each),
-            _reason_text(each, story),
+            _reason_text(each, details),
         )
-        for each in story.attempts
+        for each in details.attempts
     ]
 
 
-def host_rows(story: RunDetails) -> list[RunTableRow]:
+def host_rows(details: RunDetails) -> list[RunTableRow]:
     return [
-        RunTableRow(each, each.required_host, _run_url(each), duration_text(each), _reason_text(each, story))
-        for each in story.hosts
+        RunTableRow(each, each.required_host, _run_url(each), duration_text(each), _reason_text(each, details))
+        for each in details.hosts
     ]
 
 
 def run_detail_rows(
-    story: RunDetails, has_permission: Callable[[str], bool], celery_result_url: str | None
+    details: RunDetails, has_permission: Callable[[str], bool], celery_result_url: str | None
 ) -> list[tuple[str, SafeString | str]]:
     """The label and the value of each known detail. ``has_permission``: the result of ``make_permission_check``."""
-    run = story.run
+    run = details.run
     found = [
         (_("Job"), _job_and_run_number_html(run, is_linked=has_permission("view_job"))),
         (_("Started by"), _started_by_text(run)),
@@ -76,10 +76,10 @@ def run_detail_rows(
         (_("ID"), "" if celery_result_url else format_html("<code>{}</code>", run.pk)),
         (_("Sent"), _dispatch_text(run)),
         (_("Release"), run.release),
-        (_("Lease"), _lease_text(story)),
+        (_("Lease"), _lease_text(details)),
         (_("Memory, CPU"), _resources_text(run)),
         (_("Needs attention"), "" if run.attention_count is None else format_count(run.attention_count)),
-        (_("Messages"), _message_counts_link(story, is_linked=has_permission("view_outbox"))),
+        (_("Messages"), _message_counts_link(details, is_linked=has_permission("view_outbox"))),
         (_("Stop requested"), _stop_request_text(run)),
     ]
     return [(label, value) for label, value in found if value]
@@ -89,10 +89,10 @@ def _run_url(run: Run) -> str:
     return admin_url("chroniker_run_change", run.pk)
 
 
-def _reason_text(run: Run, story: RunDetails) -> str:
+def _reason_text(run: Run, details: RunDetails) -> str:
     """The reason. Without one, the exit status if the run ended badly."""
     ended_well = run.status in (Status.SUCCEEDED, *OPEN)
-    return mask_secrets(run.reason or ("" if ended_well else exit_status(run.exit_code)), story.run.job.secrets)
+    return mask_secrets(run.reason or ("" if ended_well else exit_status(run.exit_code)), details.run.job.secrets)
 
 
 def _job_and_run_number_html(run: Run, *, is_linked: bool) -> SafeString:
@@ -183,10 +183,10 @@ def _dispatch_text(run: Run) -> str:
     return _("%(time)s, %(times)s") % words if run.dispatch_count > 1 else words["time"]
 
 
-def _lease_text(story: RunDetails) -> str:
-    if story.lease is None or story.lease.nonce is None:
+def _lease_text(details: RunDetails) -> str:
+    if details.lease is None or details.lease.nonce is None:
         return ""
-    return _("held until %(time)s, unless it is renewed") % {"time": exact_time(story.lease.expires_at, story.now)}
+    return _("held until %(time)s, unless it is renewed") % {"time": exact_time(details.lease.expires_at, details.now)}
 
 
 def _resources_text(run: Run) -> str:
@@ -198,15 +198,15 @@ def _resources_text(run: Run) -> str:
     return ", ".join(found)
 
 
-def _message_counts_link(story: RunDetails, *, is_linked: bool) -> SafeString | str:
-    if not story.messages:
+def _message_counts_link(details: RunDetails, *, is_linked: bool) -> SafeString | str:
+    if not details.messages:
         return ""
     url = admin_url("chroniker_outbox_changelist") if is_linked else ""
-    names = ", ".join(sorted({message.channel.partition(":")[0] for message in story.messages}))
-    sent = [message.sent_at for message in story.messages if message.sent_at is not None]
-    words = {"n": len(story.messages), "sent": len(sent), "names": names}
+    names = ", ".join(sorted({message.channel.partition(":")[0] for message in details.messages}))
+    sent = [message.sent_at for message in details.messages if message.sent_at is not None]
+    words = {"n": len(details.messages), "sent": len(sent), "names": names}
     text = _("%(sent)d of %(n)d sent (%(names)s)") % words
-    return format_html('<a href="{}?q={}">{}</a>', url, story.run.pk, text) if url else text
+    return format_html('<a href="{}?q={}">{}</a>', url, details.run.pk, text) if url else text
 
 
 def _stop_request_text(run: Run) -> str:

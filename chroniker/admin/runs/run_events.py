@@ -9,20 +9,20 @@ from typing import Any
 from django.utils import timezone
 from django.utils.translation import gettext as _
 
-from chroniker.insights.run_story import RunDetails
+from chroniker.insights.run_details import RunDetails
 from chroniker.job_commands.secret_masking import mask_secrets
 from chroniker.models import EventKind, Run, RunEvent, Status
 from chroniker.wording.exit_status import exit_status
 from chroniker.wording.formats import exact_time
 
 
-def event_rows(story: RunDetails) -> list[dict[str, Any]]:
+def event_rows(details: RunDetails) -> list[dict[str, Any]]:
     """The rows of all events, in the order of their times."""
     found = [
-        *_moments_of_run(story.run),
-        *_recorded_events(story),
-        *_sent_message_events(story),
-        *_booked_retry_event(story),
+        *_moments_of_run(details.run),
+        *_recorded_events(details),
+        *_sent_message_events(details),
+        *_booked_retry_event(details),
     ]
     found.sort(key=lambda each: each[0])
     return [{"at": f"{timezone.localtime(at):%H:%M:%S.%f}"[:-5], "moment": at, "text": text} for at, text in found]
@@ -43,9 +43,9 @@ def _moments_of_run(run: Run) -> Iterator[tuple[dt.datetime, str]]:
         yield run.finished_at, _("ended, %(exit)s") % words if words["exit"] else _("closed")
 
 
-def _recorded_events(story: RunDetails) -> Iterator[tuple[dt.datetime, str]]:
-    for event in story.events:
-        yield event.at, mask_secrets(_event_text(event), story.run.job.secrets)
+def _recorded_events(details: RunDetails) -> Iterator[tuple[dt.datetime, str]]:
+    for event in details.events:
+        yield event.at, mask_secrets(_event_text(event), details.run.job.secrets)
 
 
 def _event_text(event: RunEvent) -> str:
@@ -55,13 +55,13 @@ def _event_text(event: RunEvent) -> str:
     return f"{kind}: {event.description}" if event.description else kind
 
 
-def _sent_message_events(story: RunDetails) -> Iterator[tuple[dt.datetime, str]]:
-    for message in story.messages:
+def _sent_message_events(details: RunDetails) -> Iterator[tuple[dt.datetime, str]]:
+    for message in details.messages:
         if message.sent_at is not None:
             yield message.sent_at, _("message sent: %(channel)s") % {"channel": message.channel.partition(":")[0]}
 
 
-def _booked_retry_event(story: RunDetails) -> Iterator[tuple[dt.datetime, str]]:
-    run, booked = story.run, story.state.retry_at
-    if run.finished_at is not None and story.is_last_of_job and booked is not None:
-        yield run.finished_at, _("retry booked for %(time)s") % {"time": exact_time(booked, story.now)}
+def _booked_retry_event(details: RunDetails) -> Iterator[tuple[dt.datetime, str]]:
+    run, booked = details.run, details.state.retry_at
+    if run.finished_at is not None and details.is_last_of_job and booked is not None:
+        yield run.finished_at, _("retry booked for %(time)s") % {"time": exact_time(booked, details.now)}

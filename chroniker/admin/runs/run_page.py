@@ -22,7 +22,7 @@ from chroniker.admin.shared.console_page import render_console_page
 from chroniker.admin.shared.json_view import json_view
 from chroniker.admin.shared.live_page import read_etag_of_refresh_request
 from chroniker.admin.shared.site_links import admin_url, job_url
-from chroniker.insights.run_story import RunDetails, fetch_run_details
+from chroniker.insights.run_details import RunDetails, fetch_run_details
 from chroniker.models import EVERY_HOST, OPEN, Run, Status
 from chroniker.reasons import Code
 from chroniker.wording.formats import exact_time, format_count, percent, rate_in_words, relative, short_duration
@@ -55,18 +55,18 @@ FRAGMENTS = {
 def run_page_view(run_admin: Any, request: HttpRequest, object_id: str) -> HttpResponse:
     if request.method not in ("GET", "HEAD") or not run_admin.has_view_permission(request):
         raise PermissionDenied  # a run cannot be edited
-    story = _fetch_story_or_404(object_id)
-    context = {**_run_context(run_admin, request, story), **_output_context(request, story)}
-    context["live_seconds"] = _refresh_seconds(story)
-    template, more = "chroniker/console/run/page.html", _fetch_new_output_lines(request, story.run)
+    details = _fetch_run_details_or_404(object_id)
+    context = {**_run_context(run_admin, request, details), **_output_context(request, details)}
+    context["live_seconds"] = _refresh_seconds(details)
+    template, more = "chroniker/console/run/page.html", _fetch_new_output_lines(request, details.run)
     return render_console_page(run_admin.admin_site, request, template, "runs", context, FRAGMENTS, more)
 
 
-def _refresh_seconds(story: RunDetails) -> int:
+def _refresh_seconds(details: RunDetails) -> int:
     """Seconds between two refreshes."""
-    if story.run.status == Status.RUNNING:
+    if details.run.status == Status.RUNNING:
         return 1
-    return 5 if story.run.status in OPEN or _may_still_get_output(story) else 60
+    return 5 if details.run.status in OPEN or _may_still_get_output(details) else 60
 
 
 def _fetch_new_output_lines(request: HttpRequest, run: Run) -> dict[str, Any] | None:
@@ -89,33 +89,33 @@ def output_view(run_admin: Any, request: HttpRequest, object_id: UUID) -> dict[s
     return {**output_lines.answer_output_query(run.pk, request.GET), "open": run.status in OPEN}
 
 
-def _fetch_story_or_404(object_id: str) -> RunDetails:
+def _fetch_run_details_or_404(object_id: str) -> RunDetails:
     try:
-        story = fetch_run_details(UUID(unquote(object_id)))
+        details = fetch_run_details(UUID(unquote(object_id)))
     except ValueError:
-        story = None
-    if story is None:
+        details = None
+    if details is None:
         raise Http404
-    return story
+    return details
 
 
-def _run_context(run_admin: Any, request: HttpRequest, story: RunDetails) -> dict[str, Any]:
-    run, has_permission = story.run, make_permission_check(request)
+def _run_context(run_admin: Any, request: HttpRequest, details: RunDetails) -> dict[str, Any]:
+    run, has_permission = details.run, make_permission_check(request)
     return {
         "title": _("%(job)s, run %(token)d") % {"job": run.job.name, "token": run.token},
         "console_trail": [(run.job.name, job_url(run.job_id) if has_permission("view_job") else "")],
         "run": run,
-        "now": story.now,
+        "now": details.now,
         "state_code": _state_code(run),
         "lead": _due_or_claimed_text(run),
-        "say": describe_run(story),
-        "bar_of_time": run_times.draw_time_bar(story),
-        "progress": _progress_context(story),
-        "attempts": run_details.attempt_rows(story),
-        "hosts": run_details.host_rows(story),
-        "events": run_events.event_rows(story),
-        "details": run_details.run_detail_rows(story, has_permission, _celery_result_url(request, run)),
-        **_action_urls(request, story),
+        "say": describe_run(details),
+        "bar_of_time": run_times.draw_time_bar(details),
+        "progress": _progress_context(details),
+        "attempts": run_details.attempt_rows(details),
+        "hosts": run_details.host_rows(details),
+        "events": run_events.event_rows(details),
+        "details": run_details.run_detail_rows(details, has_permission, _celery_result_url(request, run)),
+        **_action_urls(request, details),
     }
 
 
@@ -131,12 +131,12 @@ def _due_or_claimed_text(run: Run) -> str:
     return (_("%(day)s, due %(time)s") if run.scheduled_for else _("%(day)s, claimed %(time)s")) % words
 
 
-def _action_urls(request: HttpRequest, story: RunDetails) -> dict[str, Any]:
+def _action_urls(request: HttpRequest, details: RunDetails) -> dict[str, Any]:
     """The addresses of the buttons; empty if the user may not use a button, or if it would do nothing."""
-    run, user = story.run, request.user
+    run, user = details.run, request.user
     is_open, may_run = run.status in OPEN, user.has_perm("chroniker.run_job")
     again = admin_url("chroniker_run_again", run.pk) if may_run and not is_open else ""
-    has_retry = may_run and run.chain is not None and story.state.retry_of == run.chain
+    has_retry = may_run and run.chain is not None and details.state.retry_of == run.chain
     with_arguments = again and run.job.command and user.has_perm("chroniker.change_job")
     return {
         "is_open": is_open,
@@ -145,21 +145,21 @@ def _action_urls(request: HttpRequest, story: RunDetails) -> dict[str, Any]:
         "retry_now_url": admin_url("chroniker_job_retry_now", run.job_id) if has_retry else "",
         "cancel_retry_url": admin_url("chroniker_job_cancel_retry", run.job_id) if has_retry else "",
         "with_arguments_url": admin_url("chroniker_job_run_with", run.job_id) if with_arguments else "",
-        "previous": story.previous,
-        "previous_url": admin_url("chroniker_run_change", story.previous.pk) if story.previous else "",
-        "next": story.next,
-        "next_url": admin_url("chroniker_run_change", story.next.pk) if story.next else "",
+        "previous": details.previous,
+        "previous_url": admin_url("chroniker_run_change", details.previous.pk) if details.previous else "",
+        "next": details.next,
+        "next_url": admin_url("chroniker_run_change", details.next.pk) if details.next else "",
     }
 
 
-def _progress_context(story: RunDetails) -> dict[str, Any] | None:
+def _progress_context(details: RunDetails) -> dict[str, Any] | None:
     """“11,692 of 14,800 (79 %), 17.4 per second”, and the estimated end. ``None`` if the run reported no progress."""
-    run, held = story.run, story.lease or story.run
+    run, held = details.run, details.lease or details.run
     total, done = held.total_parts, held.total_parts_complete
     if not total or total <= 0 or run.status == Status.SKIPPED:
         return None
     done = min(done or 0, total)
-    guess = estimate_run_end(story)
+    guess = estimate_run_end(details)
     words = {"done": format_count(done), "total": format_count(total), "percent": percent(done, total)}
     text = (
         _("%(done)s of %(total)s hosts")
@@ -169,24 +169,24 @@ def _progress_context(story: RunDetails) -> dict[str, Any] | None:
     texts, notes = [text % words], []
     if guess.rate is not None:
         texts.append(rate_in_words(guess.rate))
-    if run.status == Status.RUNNING and guess.end_by_progress is not None and guess.end_by_progress > story.now:
-        left = relative(guess.end_by_progress, story.now)
+    if run.status == Status.RUNNING and guess.end_by_progress is not None and guess.end_by_progress > details.now:
+        left = relative(guess.end_by_progress, details.now)
         notes.append(
-            _("ends %(left)s, %(time)s") % {"left": left, "time": exact_time(guess.end_by_progress, story.now)}
+            _("ends %(left)s, %(time)s") % {"left": left, "time": exact_time(guess.end_by_progress, details.now)}
         )
-    if story.state.p50 is not None:
-        notes.append(_("usually a run takes %(time)s") % {"time": short_duration(story.state.p50)})
+    if details.state.p50 is not None:
+        notes.append(_("usually a run takes %(time)s") % {"time": short_duration(details.state.p50)})
     return {"done": done, "total": total, "text": ", ".join(texts), "note": ", ".join(notes)}
 
 
-def _output_context(request: HttpRequest, story: RunDetails) -> dict[str, Any]:
+def _output_context(request: HttpRequest, details: RunDetails) -> dict[str, Any]:
     """The last lines of output, or the lines that the address asks for. A refresh does not read them."""
-    run = story.run
+    run = details.run
     found = {
         "output_url": admin_url("chroniker_run_output", run.pk),
         "log_url": admin_url("chroniker_run_log", run.pk),
-        "output_grows": run.status in OPEN or _may_still_get_output(story),
-        "missing": _missing_output_text(story),
+        "output_grows": run.status in OPEN or _may_still_get_output(details),
+        "missing": _missing_output_text(details),
         "output_hint": _no_output_text(run),
     }
     if read_etag_of_refresh_request(request) is not None:
@@ -199,8 +199,8 @@ def _output_context(request: HttpRequest, story: RunDetails) -> dict[str, Any]:
     return {**found, "view": view, "lines": html, "amount": amount, "target": target}
 
 
-def _may_still_get_output(story: RunDetails) -> bool:
-    return story.run.finished_at is not None and story.now - story.run.finished_at < LATE_OUTPUT_TIME
+def _may_still_get_output(details: RunDetails) -> bool:
+    return details.run.finished_at is not None and details.now - details.run.finished_at < LATE_OUTPUT_TIME
 
 
 def _no_output_text(run: Run) -> str:
@@ -214,11 +214,11 @@ def _no_output_text(run: Run) -> str:
     return _("It wrote nothing.") if run.started_at is not None else _("It did not start, so there is no output.")
 
 
-def _missing_output_text(story: RunDetails) -> str:
+def _missing_output_text(details: RunDetails) -> str:
     """A sentence that says whether output is missing. Empty if the run is open, or if it did not start."""
-    if story.run.status in OPEN or story.run.started_at is None:
+    if details.run.status in OPEN or details.run.started_at is None:
         return ""
-    lost = {Code.OUTPUT_MISSING, Code.OUTPUT_UNSTORED} & {event.code for event in story.events}
+    lost = {Code.OUTPUT_MISSING, Code.OUTPUT_UNSTORED} & {event.code for event in details.events}
     return _("The end may be missing.") if lost else _("No output is known to be missing.")
 
 

@@ -13,7 +13,7 @@ from django.utils.translation import ngettext
 from chroniker.admin.runs.queued_cause import explain_queued_run
 from chroniker.admin.shared.site_links import admin_url
 from chroniker.insights.durations import EndEstimate, estimate_end
-from chroniker.insights.run_story import RunDetails
+from chroniker.insights.run_details import RunDetails
 from chroniker.job_commands.secret_masking import mask_secrets
 from chroniker.models import EVERY_HOST, Run, Status
 from chroniker.reasons import Code
@@ -42,26 +42,30 @@ class RunSentence:
     tone: str = "idle"
 
 
-def describe_run(story: RunDetails) -> RunSentence:
-    tone = state(story.run.status).tone
-    status = Status(story.run.status)
+def describe_run(details: RunDetails) -> RunSentence:
+    tone = state(details.run.status).tone
+    status = Status(details.run.status)
     if status == Status.CLAIMED:
-        cause = explain_queued_run(story)
-        return RunSentence(cause.text, [*cause.notes, *_stop_request_notes(story.run)], tone)
+        cause = explain_queued_run(details)
+        return RunSentence(cause.text, [*cause.notes, *_stop_request_notes(details.run)], tone)
     if status == Status.RUNNING:
-        return RunSentence(_running_sentence(story), [*_time_limit_notes(story), *_stop_request_notes(story.run)], tone)
+        return RunSentence(
+            _running_sentence(details), [*_time_limit_notes(details), *_stop_request_notes(details.run)], tone
+        )
     return RunSentence(
-        _end_sentence(story), [*_attempt_notes(story), *_same_error_notes(story), *_usual_duration_notes(story)], tone
+        _end_sentence(details),
+        [*_attempt_notes(details), *_same_error_notes(details), *_usual_duration_notes(details)],
+        tone,
     )
 
 
-def estimate_run_end(story: RunDetails) -> EndEstimate:
+def estimate_run_end(details: RunDetails) -> EndEstimate:
     """The rate of a run. If it is running: also its estimated end, by its progress and by past runs."""
-    held = story.lease or story.run
-    usual = dt.timedelta(seconds=story.state.p50) if story.state.p50 else None
+    held = details.lease or details.run
+    usual = dt.timedelta(seconds=details.state.p50) if details.state.p50 else None
     total, done = held.total_parts, held.total_parts_complete
-    at = story.run.finished_at or story.now
-    return estimate_end(story.run.started_at, at, total_parts=total, done_parts=done, expected_duration=usual)
+    at = details.run.finished_at or details.now
+    return estimate_end(details.run.started_at, at, total_parts=total, done_parts=done, expected_duration=usual)
 
 
 def masked_reason(run: Run) -> str:
@@ -79,27 +83,30 @@ def duration_text(run: Run) -> str:
     return short_duration(run.finished_at - run.started_at)
 
 
-def _running_sentence(story: RunDetails) -> str:
-    run = story.run
-    words = {"time": short_duration(story.now - (run.started_at or story.now)), "host": run.host or NOTHING}
+def _running_sentence(details: RunDetails) -> str:
+    run = details.run
+    words = {"time": short_duration(details.now - (run.started_at or details.now)), "host": run.host or NOTHING}
     if run.required_host == EVERY_HOST:
         return _("It has been running for %(time)s on every host.") % words
-    found = estimate_run_end(story)
+    found = estimate_run_end(details)
     ends = found.end_by_progress or found.end_by_past_runs
-    if ends is None or ends <= story.now:
+    if ends is None or ends <= details.now:
         return _("It has been running for %(time)s on %(host)s.") % words
-    words["left"] = short_duration(ends - story.now)
+    words["left"] = short_duration(ends - details.now)
     return _("It has been running for %(time)s on %(host)s, and needs about %(left)s more.") % words
 
 
-def _time_limit_notes(story: RunDetails) -> list[str]:
-    run, found = story.run, []
-    since = run.started_at or story.now
-    if story.state.p95 and (story.now - since).total_seconds() > story.state.p95:
+def _time_limit_notes(details: RunDetails) -> list[str]:
+    run, found = details.run, []
+    since = run.started_at or details.now
+    if details.state.p95 and (details.now - since).total_seconds() > details.state.p95:
         found.append(_("Slower than 95 of 100 runs."))
     if run.job.timeout_seconds:
         limit = since + dt.timedelta(seconds=run.job.timeout_seconds)
-        words = {"left": short_duration(max(limit - story.now, dt.timedelta())), "time": exact_time(limit, story.now)}
+        words = {
+            "left": short_duration(max(limit - details.now, dt.timedelta())),
+            "time": exact_time(limit, details.now),
+        }
         found.append(_("Timeout in %(left)s, at %(time)s.") % words)
     return found
 
@@ -111,8 +118,8 @@ def _stop_request_notes(run: Run) -> list[str]:
     return [_("Stop requested by %(who)s at %(time)s.") % words]
 
 
-def _end_sentence(story: RunDetails) -> SafeString | str:
-    run = story.run
+def _end_sentence(details: RunDetails) -> SafeString | str:
+    run = details.run
     words = {
         "time": duration_text(run),
         "host": run.host or NOTHING,
@@ -154,19 +161,19 @@ def _failed_sentence(run: Run, words: dict[str, str]) -> SafeString | str:
     return format_html("{}: <code>{}</code>", text.rstrip("."), line) if line else f"{text.rstrip('.')}."
 
 
-def _attempt_notes(story: RunDetails) -> list[SafeString | str]:
+def _attempt_notes(details: RunDetails) -> list[SafeString | str]:
     """“Attempt 1 of 2. The retry, run 1478, failed too.”"""
-    run, job = story.run, story.run.job
+    run, job = details.run, details.run.job
     if run.status in (Status.SKIPPED, Status.SUCCEEDED) and run.attempt == 1:
         return []
     found: list[SafeString | str] = []
     if run.attempt > 1 or job.max_retries:
         words = {"n": run.attempt, "all": max(job.max_retries + 1, run.attempt)}
         found.append(_("Attempt %(n)d of %(all)d.") % words)
-    if (retry := story.retry) is not None:
+    if (retry := details.retry) is not None:
         found.append(_retry_note(retry))
-    elif story.is_last_of_job and story.state.retry_at is not None:
-        found.append(_("A retry is booked for %(time)s.") % {"time": exact_time(story.state.retry_at, story.now)})
+    elif details.is_last_of_job and details.state.retry_at is not None:
+        found.append(_("A retry is booked for %(time)s.") % {"time": exact_time(details.state.retry_at, details.now)})
     return found
 
 
@@ -188,20 +195,20 @@ def run_link(run: Run) -> SafeString:
     return format_html('<a href="{}">{}</a>', url, text) if url else format_html("{}", text)
 
 
-def _same_error_notes(story: RunDetails) -> list[str]:
-    if not story.same_error_count:
+def _same_error_notes(details: RunDetails) -> list[str]:
+    if not details.same_error_count:
         return []
     text = ngettext(
         "The same error ended %(n)s other run in 7 days.", "The same error ended %(n)s other runs in 7 days.",
-        story.same_error_count,
+        details.same_error_count,
     )  # fmt: skip
-    return [text % {"n": format_count(story.same_error_count)}]
+    return [text % {"n": format_count(details.same_error_count)}]
 
 
-def _usual_duration_notes(story: RunDetails) -> list[str]:
-    if story.state.p50 is None or story.run.status not in (Status.SUCCEEDED, Status.TIMED_OUT):
+def _usual_duration_notes(details: RunDetails) -> list[str]:
+    if details.state.p50 is None or details.run.status not in (Status.SUCCEEDED, Status.TIMED_OUT):
         return []
-    return [_("Usually a run takes %(time)s.") % {"time": short_duration(story.state.p50)}]
+    return [_("Usually a run takes %(time)s.") % {"time": short_duration(details.state.p50)}]
 
 
 def covered_times_text(run: Run) -> str:

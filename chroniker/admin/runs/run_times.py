@@ -10,22 +10,22 @@ from django.utils.translation import gettext as _
 
 from chroniker.admin.runs import time_bar
 from chroniker.admin.runs.run_sentence import estimate_run_end
-from chroniker.insights.run_story import RunDetails
+from chroniker.insights.run_details import RunDetails
 from chroniker.models import OPEN, Run, Status
 from chroniker.wording.exit_status import exit_status
 from chroniker.wording.formats import exact_time, short_duration
 from chroniker.wording.states import state
 
 
-def draw_time_bar(story: RunDetails) -> dict[str, Any]:
+def draw_time_bar(details: RunDetails) -> dict[str, Any]:
     """The bar for the template ``times.html``. Empty for a skipped or imported run, because it has only one moment.
 
     ``start_at``: a narrow page first scrolls to this share of the width. For an open run it is its current part; for an
     ended run it is the start.
     """
-    moments = _moments_of_run(story)
-    texts = [_part_text(story, begin, end) for begin, end in pairwise(moments)]
-    end = _end_label(story, moments[-1]) if moments else ""
+    moments = _moments_of_run(details)
+    texts = [_part_text(details, begin, end) for begin, end in pairwise(moments)]
+    end = _end_label(details, moments[-1]) if moments else ""
     parts = [
         _part_context(part, text)
         for part, text in zip(time_bar.divide_time_into_bar_parts(moments, texts, end), texts, strict=True)
@@ -37,15 +37,15 @@ def draw_time_bar(story: RunDetails) -> dict[str, Any]:
         "parts": parts,
         "end": end,
         "text": ", ".join(part["text"] for part in shown),
-        "caption": _total_time_caption(story, parts),
+        "caption": _total_time_caption(details, parts),
         "width": time_bar.BAR_WIDTH,
-        "start_at": f"{shown[-1]['part'].x / time_bar.BAR_WIDTH:.3f}" if story.run.status in OPEN else "0",
+        "start_at": f"{shown[-1]['part'].x / time_bar.BAR_WIDTH:.3f}" if details.run.status in OPEN else "0",
     }
 
 
-def _moments_of_run(story: RunDetails) -> list[time_bar.BarMoment]:
+def _moments_of_run(details: RunDetails) -> list[time_bar.BarMoment]:
     """The moments in their order. If a moment was not recorded, the gaps before and after it become one gap."""
-    run, now = story.run, story.now
+    run, now = details.run, details.now
     if run.status == Status.SKIPPED:
         return []
     found = []
@@ -64,7 +64,7 @@ def _moments_of_run(story: RunDetails) -> list[time_bar.BarMoment]:
     if run.started_at is not None:
         tone = state(run.status).tone
         found.append(_make_moment(run.started_at, _("%(time)s started"), _("running"), tone))
-    found += _end_moments(story, now)
+    found += _end_moments(details, now)
     return found
 
 
@@ -79,26 +79,26 @@ def _gap_name_and_tone_after_claim(run: Run, taken_is_known: bool) -> tuple[str,
     return (_("queue") if taken_is_known or run.started_at is None else _("queue and start-up")), "idle"
 
 
-def _end_moments(story: RunDetails, now: dt.datetime) -> list[time_bar.BarMoment]:
-    run = story.run
+def _end_moments(details: RunDetails, now: dt.datetime) -> list[time_bar.BarMoment]:
+    run = details.run
     if run.finished_at is not None:
         return [time_bar.BarMoment(run.finished_at, "")]
     found = [time_bar.BarMoment(now, "", "", "idle", is_future=True)]
-    if run.status == Status.CLAIMED and story.lease is not None and story.lease.expires_at > now:
-        found.append(time_bar.BarMoment(story.lease.expires_at, "", is_future=True))
+    if run.status == Status.CLAIMED and details.lease is not None and details.lease.expires_at > now:
+        found.append(time_bar.BarMoment(details.lease.expires_at, "", is_future=True))
     elif run.status == Status.RUNNING:
-        guess = estimate_run_end(story)
+        guess = estimate_run_end(details)
         ends = guess.end_by_progress or guess.end_by_past_runs
         if ends is not None and ends > now:
             found.append(time_bar.BarMoment(ends, "", is_future=True))
     return found
 
 
-def _part_text(story: RunDetails, begin: time_bar.BarMoment, end: time_bar.BarMoment) -> str:
+def _part_text(details: RunDetails, begin: time_bar.BarMoment, end: time_bar.BarMoment) -> str:
     """“tick delay 1.1 s”; empty for a part that lies in the future."""
     if begin.is_future:
         return ""
-    is_current = story.run.status in OPEN and end.at == story.now
+    is_current = details.run.status in OPEN and end.at == details.now
     text = _("%(gap)s %(time)s so far") if is_current else "%(gap)s %(time)s"
     return text % {"gap": begin.gap, "time": short_duration(end.at - begin.at)}
 
@@ -109,19 +109,19 @@ def _part_context(bar_part: time_bar.BarPart, text: str) -> dict[str, Any]:
     return {"part": bar_part, "text": text, "said": said, "is_future": bar_part.is_future, "label": bar_part.label}
 
 
-def _end_label(story: RunDetails, last_moment: time_bar.BarMoment) -> str:
-    run, words = story.run, {"time": exact_time(last_moment.at), "exit": exit_status(story.run.exit_code)}
+def _end_label(details: RunDetails, last_moment: time_bar.BarMoment) -> str:
+    run, words = details.run, {"time": exact_time(last_moment.at), "exit": exit_status(details.run.exit_code)}
     if run.finished_at is not None:
         return _("%(time)s ended, %(exit)s") % words if words["exit"] else _("%(time)s ended") % words
-    if last_moment.at <= story.now:
+    if last_moment.at <= details.now:
         return _("%(time)s now") % words
     return _("%(time)s start deadline") % words if run.status == Status.CLAIMED else _("%(time)s expected end") % words
 
 
-def _total_time_caption(story: RunDetails, parts: list[dict[str, Any]]) -> str:
-    run = story.run
+def _total_time_caption(details: RunDetails, parts: list[dict[str, Any]]) -> str:
+    run = details.run
     begins = parts[0]["part"].begins
-    words = {"time": short_duration((run.finished_at or story.now) - begins)}
+    words = {"time": short_duration((run.finished_at or details.now) - begins)}
     text = _("Total %(time)s.") % words if run.finished_at else _("%(time)s so far.") % words
     if any(part["part"].is_widened for part in parts):
         text += " " + _("Short parts are drawn wider than they are.")
