@@ -71,13 +71,6 @@ def _open_jobs_by_group(ids: Collection[int] | QueryParameter) -> QuerySet[Lease
     return leases.values_list("job__group").annotate(Count("pk"))
 
 
-def count_free_places(jobs: Iterable[Job]) -> dict[int, int]:
-    """By group of these jobs with a limit: how many jobs may be claimed now. The groups must be loaded."""
-    limits = {job.group.pk: job.group.limit for job in jobs if job.group is not None and job.group.limit is not None}
-    taken = count_open_jobs(limits) if limits else {}
-    return {pk: max(0, limit - taken.get(pk, 0)) for pk, limit in limits.items()}
-
-
 def full_group_texts(group_ids: Iterable[int]) -> dict[int, str]:
     """For people: a text for each of these groups that is full. It names the jobs. At most two statements."""
     ids = set(group_ids)

@@ -92,18 +92,18 @@ def _end_episodes(all_changes: Sequence[AlertChanges], now: dt.datetime) -> list
     """End the open episodes of the ended kinds; returns the episodes whose end must be reported."""
     if not all_changes:
         return []
-    jobs = {changes.job.pk: changes for changes in all_changes}
+    jobs: dict[int | None, AlertChanges] = {changes.job.pk: changes for changes in all_changes}
     found = Alert.objects.filter(job__in=list(jobs), ended_at=None)
-    ended = [alert for alert in found.order_by("pk") if alert.kind in jobs[alert.job_id or 0].ended]
+    ended = [alert for alert in found.order_by("pk") if alert.kind in jobs[alert.job_id].ended]
     Alert.objects.filter(pk__in=[alert.pk for alert in ended]).update(ended_at=now)
     for changes in all_changes:
         for kind in changes.ended:
             changes.state.alerts_open &= ~kind.bit
     for alert in ended:
-        changes = jobs[alert.job_id or 0]
+        changes = jobs[alert.job_id]
         alert.ended_at, alert.job = now, changes.job
     return [
         alert
         for alert in ended
-        if alert.reported_at is not None and alert.kind not in jobs[alert.job_id or 0].ended_without_message
+        if alert.reported_at is not None and alert.kind not in jobs[alert.job_id].ended_without_message
     ]

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 
 from chroniker.clock.database_clock import database_now
-from chroniker.eligibility.claim_kinds import TICK_KINDS, ClaimKind
+from chroniker.eligibility.claim_kinds import SCHEDULED, TICK_KINDS, ClaimKind
 from chroniker.eligibility.waiting_activations import count_waiting_activations_by_job
-from chroniker.models import Activation, JobState, Overlap
+from chroniker.models import Activation, CatchUp, JobState, Overlap, Trigger
 from tests.support.factories import a_booked_job, a_due_job
 
 pytestmark = pytest.mark.django_db
@@ -36,3 +38,24 @@ def test_a_kind_is_pending_for_the_same_jobs_in_sql_and_in_memory(kind: ClaimKin
         state.__dict__["n_waiting"] = waiting.get(state.pk)
     in_memory = {state.pk for state in states if kind.is_pending(state, now)}
     assert in_memory == set(states.filter(kind.pending_condition(now)).values_list("pk", flat=True)) != set()
+
+
+def test_a_scheduled_time_waits_for_a_pending_retry_that_its_claim_would_keep() -> None:
+    now = database_now()
+    policies: dict[str, dict[str, Any]] = {
+        "each": {"catch_up": CatchUp.EACH},
+        "hold": {"hold_on_failure": True},
+        "latest": {},
+    }
+    keys = {}
+    for policy, fields in policies.items():
+        for retry_at in (now, None):
+            for origin in ("", Trigger.SCHEDULE, Trigger.EVENT, Trigger.MANUAL):
+                job = a_due_job(**fields)
+                JobState.objects.filter(pk=job.pk).update(retry_at=retry_at, retry_origin=origin)
+                keys[job.pk] = (policy, str(origin), retry_at is not None)
+    states = JobState.objects.select_related("job")
+    waiting = {(policy, origin, True) for policy in ("each", "hold") for origin in ("SCHEDULE", "EVENT")}
+    in_memory = {keys[state.pk] for state in states if SCHEDULED.is_pending(state, now)}
+    in_sql = {keys[pk] for pk in states.filter(SCHEDULED.pending_condition(now)).values_list("pk", flat=True)}
+    assert in_memory == in_sql == {*keys.values()} - waiting

@@ -13,11 +13,12 @@ from django.test import Client
 from chroniker import __version__
 from chroniker.clock.database_clock import database_now
 from chroniker.conf import settings
-from chroniker.eligibility import hosts
+from chroniker.eligibility import explanations, hosts
 from chroniker.models import HostService, Job, Lease, Run, Status, Ticker
 from chroniker.schedule import Frequency
+from chroniker.scheduler.manual_runs import run_now
 from tests.support.command_jobs import a_job_due_once, a_job_of_new_year, the_run
-from tests.support.factories import a_booked_job, a_dependency
+from tests.support.factories import a_booked_job, a_dependency, state_of
 from tests.support.manage import Manage
 from tests.support.processes import wait_until
 
@@ -137,6 +138,31 @@ def test_a_heartbeat_records_what_the_worker_reports_and_its_end() -> None:
     hosts.record_heartbeat([report])
     row.refresh_from_db()
     assert row.ended_at is None
+
+
+def test_a_worker_of_the_same_name_on_another_host_is_not_recorded_as_ended() -> None:
+    report = hosts.WorkerReport("default", "cronserver", slots=4, busy=2)
+    hosts.record_heartbeat([report])
+    hosts.record_heartbeat([report], host_name="another")
+    hosts.record_worker_shutdowns([report])
+    ended = HostService.objects.exclude(ended_at=None)
+    assert [service.host.name for service in ended] == [settings.hostname]
+    assert HostService.objects.get(host__name="another").busy == 2
+
+
+@pytest.mark.usefixtures("dummy")
+@pytest.mark.parametrize(
+    ("worker_seen", "seconds", "expected"), [(True, 10, True), (True, 90, True), (False, 50, False), (False, 70, True)]
+)
+def test_a_queue_is_named_that_no_worker_consumes(worker_seen: bool, seconds: int, expected: bool) -> None:
+    """At once if some worker of the executor sends heartbeats: then one for this queue would, too."""
+    job, now = a_job_of_new_year(), database_now()
+    run = run_now(job, requested_by="a test")
+    Run.objects.filter(pk=run.pk).update(queue="slow", claimed_at=now - dt.timedelta(seconds=seconds))
+    if worker_seen:
+        hosts.record_heartbeat([hosts.WorkerReport("default", "w", ["fast"])])
+    text = explanations.explanation_texts([state_of(job)], now)[job.pk]
+    assert ("No worker consumes the queue “slow”." in text) == expected
 
 
 def test_cronserver_reports_its_slots_its_passes_and_its_end(manage: Manage) -> None:

@@ -11,6 +11,7 @@ from chroniker import lifecycle
 from chroniker.eligibility import pauses
 from chroniker.lifecycle import alert_watch
 from chroniker.models import Activation, Alert, Group, Job, JobState, Run
+from chroniker.models.alert import alert_scope_of_job
 from chroniker.scheduler import events, requests
 from chroniker.scheduler.manual_runs import run_now
 from chroniker.scheduler.tick_record import TickRecorder
@@ -132,6 +133,22 @@ def test_two_ticks_report_one_message(clock: AlertClock) -> None:
     lifecycle.update_due_alerts(now, 100)
     assert clock.reported == ["alert.late nightly"]
     assert Alert.objects.count() == 1
+
+
+def test_only_the_same_episode_is_opened_again(clock: AlertClock) -> None:
+    """Its job may have an alert of another kind with this key, such as the scheduled time that is late and missed."""
+    job, other = clock.job(alert_start_seconds=10), clock.job(name="other", cron="0 0 * * *")
+    now = clock.at(minutes=2)
+    lifecycle.update_due_alerts(now, 100)
+    late = Alert.objects.get()
+    same = {"job": job, "scope": late.scope, "kind": late.kind, "key": late.key, "raised_at": now}
+    Alert.objects.create(**{**same, "kind": "missed"})
+    Alert.objects.create(**{**same, "key": "another"})
+    Alert.objects.create(**{**same, "job": other, "scope": alert_scope_of_job(other.pk)})
+    Alert.objects.update(ended_at=now)
+    JobState.objects.filter(pk=job.pk).update(alert_at=now, alerts_open=0)
+    lifecycle.update_due_alerts(now, 100)
+    assert [alert.pk for alert in Alert.objects.filter(ended_at=None)] == [late.pk]
 
 
 def test_a_resumed_job_is_late_only_when_it_has_waited_since(clock: AlertClock) -> None:

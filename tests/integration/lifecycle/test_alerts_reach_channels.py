@@ -115,6 +115,26 @@ def test_a_thousand_late_jobs_are_one_message(clock: AlertClock) -> None:
     assert message.event == "alert.digest" and message.payload["body"]["data"]["count"] == 1000
 
 
+def test_channels_of_the_job_come_before_those_of_its_group_and_the_default_ones(clock: AlertClock) -> None:
+    of_job, of_group, default = a_channel(), a_channel(), a_channel(is_default=True)
+    group = Group.objects.create(name="night")
+    group.channels.add(of_group)
+    clock.job(name="own").channels.add(of_job)
+    clock.job(name="in the group", group=group)
+    clock.job(name="both", group=group).channels.add(of_job)
+    clock.job(name="neither")
+    for run in clock.tick(minutes=1).claimed:
+        finish(run, Status.FAILED)
+    got = {channel: set(messages_of(channel)) for channel in (of_job, of_group, default)}
+    assert got == {of_job: {"own", "both"}, of_group: {"in the group"}, default: {"neither"}}
+
+
+def messages_of(channel: Channel) -> list[str]:
+    """The names of the jobs in its messages."""
+    payloads = Outbox.objects.filter(channel=channel.key).values_list("payload", flat=True)
+    return [payload["body"]["data"]["job"]["name"] for payload in payloads]
+
+
 def test_a_job_without_channels_has_alerts_all_the_same(clock: AlertClock) -> None:
     job = clock.job()
     (run,) = clock.tick(minutes=1).claimed

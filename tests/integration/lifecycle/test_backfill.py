@@ -11,6 +11,7 @@ from django.db import IntegrityError
 
 from chroniker import lifecycle
 from chroniker.clock.database_clock import database_now
+from chroniker.eligibility import backfill_instants
 from chroniker.eligibility.backfill_instants import InstantResult, does_instant_need_run
 from chroniker.exceptions import BackfillRefused
 from chroniker.lifecycle import claim_plan
@@ -169,6 +170,39 @@ def test_which_times_get_a_run_follows_the_stored_runs() -> None:
     runs = Run.objects.filter(backfill=row.pk).order_by("token")
     assert [run.instant for run in runs] == [first + n * DAY for n in (2, 3, 5)]
     assert (row.planned, row.made) == (3, 3)
+
+
+def _skipped_one_by_one(days: int, **fields: Any) -> tuple[Job, dt.datetime, dt.datetime]:
+    """A job with a run for each of its scheduled times, the first of them, and the last one."""
+    job = daily(days, **fields)
+    whole = Run.objects.get(job=job)
+    first, last = whole.scheduled_for, whole.covered_until
+    assert first and last
+    whole.delete()
+    for n in range(days):
+        times = dict.fromkeys(("scheduled_for", "covered_until", "instant", "instant_until"), first + n * DAY)
+        fields = {"status": Status.SKIPPED, "trigger": Trigger.SCHEDULE, "origin": Trigger.SCHEDULE, **times}
+        Run.objects.create(job=job, token=101 + n, claimed_at=last, finished_at=last, **fields)
+    return job, first, last
+
+
+def test_times_whose_runs_did_not_fit_into_one_read_are_read_by_the_next(monkeypatch: pytest.MonkeyPatch) -> None:
+    job, first, last = _skipped_one_by_one(5)
+    monkeypatch.setattr(backfill_instants, "MAX_RUNS_PER_READ", 3)
+    preview = backfilling.preview_backfill(backfilling.BackfillRequest(job, first, last))
+    assert [each.instant for each in preview.decided] == [first + n * DAY for n in range(5)]
+    assert {each.result for each in preview.decided} == {InstantResult.NOT_RUN}
+    assert preview.planned == 5
+
+
+def test_no_backfill_passes_over_times_whose_runs_were_not_read(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The names of the jobs have another order than their ids, by which the read is cut."""
+    jobs = [_skipped_one_by_one(3, name=name)[0] for name in ("second", "first")]
+    rows = [a_backfill(job) for job in jobs]
+    monkeypatch.setattr(backfill_instants, "MAX_RUNS_PER_READ", 3)
+    while any([tick_until_ended(row) for row in rows]):
+        pass
+    assert [row.made for row in rows] == [3, 3]
 
 
 def test_blackouts_are_left_out_as_by_the_schedule() -> None:

@@ -119,6 +119,14 @@ def test_an_activation_runs_after_the_adoption_if_requested(copied: None) -> Non
     assert [run.job_id for run in tick().claimed] == [target.pk]
 
 
+@pytest.mark.parametrize(("answer", "runs"), [("stop", 0), ("run", 1)])
+def test_a_force_run_flag_of_the_copy_is_cleared_with_the_queued_runs(copied: None, answer: str, runs: int) -> None:
+    a_booked_job(cron=NEVER, force_run=True)
+    adopt("--noinput", "--queued", answer)
+    assert len(tick().claimed) == runs
+    assert not Job.objects.filter(force_run=True).exists()
+
+
 def test_what_is_to_run_runs_after_the_adoption(copied: None) -> None:
     due = a_due_job()
     message = Outbox.objects.create(channel="address:a@example.com", payload={}, send_at=database_now())

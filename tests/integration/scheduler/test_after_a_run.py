@@ -66,3 +66,12 @@ def test_where_nothing_waits_there_is_no_other_statement(ended: Job) -> None:
     with CaptureQueriesContext(connection) as statements:
         assert claim_after_run(ended.pk).claimed == []
     assert len(statements) == 1
+
+
+@pytest.mark.usefixtures("dummy")
+def test_only_jobs_of_its_own_group_are_claimed(ended: Job) -> None:
+    """Other groups have room for their own reasons: the next tick claims their jobs."""
+    a_due_job(group=Group.objects.create(name="another", limit=1))
+    of_its_group(ended)
+    [run] = claim_after_run(ended.pk).claimed
+    assert run.job.group is not None and run.job.group.name == "narrow"
