@@ -13,7 +13,9 @@ from django.urls import reverse
 
 from chroniker import lifecycle
 from chroniker.clock.database_clock import database_now
-from chroniker.lifecycle import Outcome
+from chroniker.eligibility import due
+from chroniker.eligibility.claim_kinds import SCHEDULED
+from chroniker.lifecycle import Outcome, claim_plan
 from chroniker.models import Blackout, Calendar, Job, JobState, Run, Status
 from chroniker.schedule import next_instant_after
 from chroniker.scheduler.manual_runs import run_now
@@ -118,6 +120,14 @@ def test_blackouts_with_different_names_are_separate_runs() -> None:
         "Blackout: second",
     ]
     assert_tiled(job)
+
+
+def test_a_blacked_out_time_that_is_not_ready_is_not_skipped() -> None:
+    """Its dependee got an earlier scheduled time, by an edit, after the query for due jobs."""
+    job = a_booked_job(since=NOW - dt.timedelta(seconds=1), calendar=closed((1, -1)))
+    state = due.find_due_jobs(SCHEDULED, NOW, [job.pk]).get()
+    plan = claim_plan.plan_scheduled_run(state, NOW, ready_until=NOW)
+    assert plan.runs == [] and plan.state_after.next_instant == NOW
 
 
 def test_misfire_grace_and_blackout_together() -> None:

@@ -105,6 +105,14 @@ def test_those_older_than_the_misfire_grace_are_passed_over() -> None:
     assert waiting(target) == []
 
 
+def test_one_exactly_as_old_as_the_misfire_grace_is_not_too_old() -> None:
+    target = a_target(misfire_grace_seconds=90, catch_up=CatchUp.LATEST)
+    now = database_now()
+    oldest, last = (an_activation(target, made_at=now - dt.timedelta(seconds=seconds)) for seconds in (90, 0))
+    assert len(tick(now=now).claimed) == 1
+    assert dict(Activation.objects.values_list("pk", "code")) == {oldest.pk: Code.LATER, last.pk: ""}
+
+
 def test_it_waits_for_a_pending_retry() -> None:
     target = a_target(max_retries=1, retry_backoff_seconds=3600)
     an_activation(target)

@@ -35,6 +35,14 @@ def test_an_alert_that_was_muted_ends_without_a_message(clock: AlertClock) -> No
     assert clock.reported == [] and open_alerts() == []
 
 
+def test_the_end_of_an_alert_that_was_reported_after_a_mute_is_reported(clock: AlertClock) -> None:
+    clock.job()
+    lifecycle.mute(START + dt.timedelta(minutes=10), "anna")
+    fail(clock, 1)
+    fail(clock, 10, Status.SUCCEEDED)  # the tick reports the alert before the run ends
+    assert clock.reported == ["alert.failing nightly", "alert.recovered nightly"]
+
+
 def test_the_end_of_a_reported_alert_is_reported_under_a_mute_too(clock: AlertClock) -> None:
     job = clock.job()
     fail(clock, 1)

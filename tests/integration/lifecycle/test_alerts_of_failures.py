@@ -97,6 +97,20 @@ def test_missed_times_are_reported_until_a_success(clock: AlertClock) -> None:
     assert clock.reported == ["alert.missed nightly", "alert.recovered nightly"]
 
 
+def test_of_all_edits_only_a_new_schedule_ends_the_alert_about_missed_times(clock: AlertClock) -> None:
+    job = clock.job(cron="*/10 * * * *", misfire_grace_seconds=60)
+    clock.tick(minutes=25)
+    for minutes, edit, expected in ((26, {"priority": 9}, ["missed"]), (27, {"cron": "*/30 * * * *"}, [])):
+        job.refresh_from_db()
+        for name, value in edit.items():
+            setattr(job, name, value)
+        job.save()
+        clock.tick(minutes=minutes)
+        job.refresh_from_db()
+        assert job.edited_at is None and open_alerts() == expected
+    assert clock.reported == ["alert.missed nightly", "alert.recovered nightly"]
+
+
 def test_a_hold_is_reported_until_it_is_lifted(clock: AlertClock) -> None:
     job = clock.job(hold_on_failure=True, alert_failures=0)
     fail(clock, 1)

@@ -17,7 +17,7 @@ from chroniker.clock.database_clock import database_now
 from chroniker.models import Alert, Channel, ChannelKind, Group, Job, JobState, Outbox, Status
 from chroniker.scheduler import fleet_work, pending_work
 from chroniker.scheduler.tick import update_alerts
-from tests.support.alert_clock import START, AlertClock, finish
+from tests.support.alert_clock import START, AlertClock, fail, finish
 from tests.support.channels import LOCAL, a_channel, an_alert
 from tests.support.ended_runs import make_due
 from tests.support.factories import a_booked_job, a_job, state_of
@@ -71,6 +71,14 @@ def posted(server: WebServer) -> list[str]:
     """The types of the messages that the server has received, after all that are due were sent."""
     outbox.send_due_messages()
     return [json.loads(each.body)["type"] for each in server.posts]
+
+
+def test_an_alert_is_sent_before_an_older_message_about_a_run(clock: AlertClock, web_server: WebServer) -> None:
+    a_channel(target=web_server.url, is_default=True, events=["run.succeeded", "alert.failing"])
+    clock.job()
+    fail(clock, 1, Status.SUCCEEDED)
+    fail(clock, 2)
+    assert posted(web_server) == ["alert.failing", "run.succeeded"]
 
 
 def test_a_slow_run_that_has_ended_opens_and_closes_its_incident(clock: AlertClock) -> None:

@@ -106,6 +106,18 @@ def test_a_failed_run_is_retried_and_its_retry_belongs_to_the_backfill() -> None
     assert (row.made, row.failed, row.succeeded, row.is_open) == (2, 1, 1, False)
 
 
+def test_only_the_retry_of_the_chosen_backfill_becomes_due() -> None:
+    job, other = (daily(2, max_retries=1, retry_backoff_seconds=3600) for _each in range(2))
+    row = a_backfill(job)
+    a_backfill(other)
+    for run in tick().claimed:
+        ended(run, Status.FAILED)
+    pending = state_of(other).backfill_at
+    assert lifecycle.make_backfill_retry_due_now(row.pk)
+    assert claimed().backfill == row.pk
+    assert state_of(other).backfill_at == pending
+
+
 def test_a_lost_run_is_not_retried_without_end() -> None:
     job = daily(1, retry_on_lost=True, retry_backoff_seconds=0)
     row = a_backfill(job)
@@ -127,6 +139,15 @@ def test_a_schedule_that_cannot_be_computed_ends_the_backfill_and_not_the_schedu
     [(text, is_open)] = alerts()
     assert "its times cannot be computed" in text and "nonsense" in text and is_open
     assert (state_of(job).schedule_error, state_of(job).backfill_at) == ("", None)
+
+
+def test_the_backfills_of_other_jobs_go_on_when_one_ends_with_an_error() -> None:
+    row, other = (a_backfill(daily(2)) for _each in range(2))
+    lifecycle.fail_backfill(row.pk, "ValueError: no such day")
+    row.refresh_from_db()
+    other.refresh_from_db()
+    assert (row.is_open, row.error, other.is_open, other.error) == (False, "ValueError: no such day", True, "")
+    assert claimed().backfill == other.pk
 
 
 def test_a_batch_that_raises_is_claimed_job_by_job(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import dataclasses
 import datetime as dt
+import functools
 from collections.abc import Callable
 from typing import Any
 from uuid import UUID, uuid4
@@ -88,10 +89,27 @@ def test_a_clock_jump_during_a_tick_claims_and_books_nothing(jump: Jump, by: flo
             return
 
 
+def test_a_run_that_starts_while_the_deadlines_are_reset_keeps_the_lease_of_its_holder() -> None:
+    """By a host that has not detected the jump. The start may come before any statement."""
+    for number in range(100):
+        Lease.objects.all().delete()
+        Job.objects.all().delete()
+        a_due_job(start_deadline_seconds=600)
+        (run,) = tick().claimed
+        place = _Statement(number, functools.partial(started, run, "there"))
+        with connection.execute_wrapper(place):
+            lifecycle.reset_deadlines_after_clock_jump()
+        if not place.reached:
+            assert number > 3
+            return
+        left = (Lease.objects.get(pk=run.pk).expires_at - database_now()).total_seconds()
+        assert left <= 60, number
+
+
 class _Statement:
     """Calls ``act`` before the statement of this number."""
 
-    def __init__(self, number: int, act: Callable[[], None]) -> None:
+    def __init__(self, number: int, act: Callable[[], object]) -> None:
         self._number, self._act, self.reached = number, act, False
 
     def __call__(self, execute: Callable[..., Any], *words: Any) -> Any:

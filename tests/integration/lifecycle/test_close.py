@@ -13,6 +13,7 @@ from chroniker.clock.database_clock import database_now
 from chroniker.lifecycle import Outcome
 from chroniker.lifecycle.pending_retries import compute_next_retry_time
 from chroniker.models import EventKind, Job, JobState, Lease, Run, RunEvent, Status, Trigger
+from chroniker.reasons import Code
 from chroniker.scheduler.tick import expire_runs, tick
 from tests.integration.lifecycle.steps import a_claimed_run, let_expire
 from tests.support.factories import started, state_of
@@ -38,6 +39,14 @@ def test_a_finish_whose_response_was_lost_can_be_repeated() -> None:
     assert lifecycle.finish(run.pk, run.token, nonce, Outcome(Status.FAILED, exit_code=1))
     assert Run.objects.get(pk=run.pk).finished_at == first
     assert not RunEvent.objects.filter(run=run).exists()
+
+
+def test_output_that_is_not_stored_at_the_end_leaves_an_event() -> None:
+    """The reporter may die before it stores that output; the page of the run then says that it is missing."""
+    run = a_claimed_run()
+    assert lifecycle.finish(run.pk, run.token, started(run), Outcome(Status.SUCCEEDED, unstored=12))
+    event = RunEvent.objects.get(run=run)
+    assert (event.kind, event.code, event.args) == (EventKind.NOTE, Code.OUTPUT_UNSTORED, {"n": 12})
 
 
 def test_a_late_finish_only_adds_an_event() -> None:

@@ -7,12 +7,13 @@ import datetime as dt
 import pytest
 from django.db import connection
 from django.db.models import Model
+from django.db.models.signals import post_init
 from django.test import override_settings
 from django.test.utils import CaptureQueriesContext
 
 from chroniker import lifecycle
 from chroniker.lifecycle import alert_watch
-from chroniker.models import Alert, Group, Job, JobState
+from chroniker.models import Alert, Group, Job, JobState, Run
 from tests.support.alert_clock import START, AlertClock, finish
 from tests.support.factories import state_of
 
@@ -95,6 +96,24 @@ def test_a_thousand_late_jobs_cost_a_constant_number_of_statements(clock: AlertC
     batches = 1 if connection.vendor == "postgresql" else 1000 // 10
     assert many <= few + (0 if connection.vendor == "postgresql" else batches)
     assert clock.calls == 2
+
+
+def test_the_open_runs_of_other_jobs_are_not_loaded(clock: AlertClock) -> None:
+    """Otherwise each tick with one due alert would read all open runs."""
+    clock.job(name="other")
+    job = clock.job(alert_start_seconds=100)
+    assert len(clock.tick(minutes=1).claimed) == 2
+    loaded = []
+
+    def record(instance: Run, **_more: object) -> None:
+        loaded.append(instance.job_id)
+
+    post_init.connect(record, sender=Run)
+    try:
+        lifecycle.update_due_alerts(clock.at(seconds=161), 10)
+    finally:
+        post_init.disconnect(record, sender=Run)
+    assert clock.reported == ["alert.late nightly"] and set(loaded) == {job.pk}
 
 
 def update_statistics(*models: type[Model]) -> None:
