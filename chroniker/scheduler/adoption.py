@@ -10,7 +10,7 @@ from chroniker import lifecycle
 from chroniker.clock.database_clock import database_now
 from chroniker.conf import settings
 from chroniker.eligibility import pauses, waiting_activations
-from chroniker.models import Action, AuditEntry, Backfill, JobState, Outbox, Run, Status, Switch, installation
+from chroniker.models import Action, AuditEntry, Backfill, Job, JobState, Outbox, Run, Status, Switch, installation
 from chroniker.reasons import Code
 
 #: Added to the token of each job. The original database starts fewer runs of a job before a person notices the copy.
@@ -22,7 +22,7 @@ class WaitingWork:
     """The runs and messages that would start or be sent here as soon as the copy is adopted."""
 
     missed: int  #: jobs with due scheduled times, a pending retry, waiting activations or an open backfill
-    queued: int  #: claimed runs, and runs by flag
+    queued: int  #: claimed runs, and jobs whose ``force_run`` flag is set
     messages: int  #: messages that were not sent
 
 
@@ -34,13 +34,14 @@ class AdoptionChoices:
 
 
 def count_waiting_work() -> WaitingWork:
-    """Count the runs and messages that would start or be sent after the adoption. Needs three statements."""
+    """Count the runs and messages that would start or be sent after the adoption. Needs four statements."""
     now = database_now()
     requested = Q(pk__in=waiting_activations.all_waiting_activations().values("target"))
     requested |= Q(pk__in=Backfill.objects.filter(finished_at=None).values("job"))
     due = JobState.objects.filter(requested | Q(next_run__lte=now) | Q(retry_at__isnull=False), job__enabled=True)
-    queued = Run.objects.filter(status=Status.CLAIMED, children=None)
-    return WaitingWork(due.count(), queued.count(), Outbox.objects.filter(send_at__isnull=False).count())
+    queued = Run.objects.filter(status=Status.CLAIMED, children=None).count()
+    queued += Job.objects.filter(force_run=True, enabled=True).count()
+    return WaitingWork(due.count(), queued, Outbox.objects.filter(send_at__isnull=False).count())
 
 
 def adopt_database(requested_by: str, choices: AdoptionChoices) -> None:

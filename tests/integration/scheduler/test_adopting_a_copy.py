@@ -122,6 +122,7 @@ def test_an_activation_runs_after_the_adoption_if_requested(copied: None) -> Non
 @pytest.mark.parametrize(("answer", "runs"), [("stop", 0), ("run", 1)])
 def test_a_force_run_flag_of_the_copy_is_cleared_with_the_queued_runs(copied: None, answer: str, runs: int) -> None:
     a_booked_job(cron=NEVER, force_run=True)
+    assert adoption.count_waiting_work().queued == 1
     adopt("--noinput", "--queued", answer)
     assert len(tick().claimed) == runs
     assert not Job.objects.filter(force_run=True).exists()
