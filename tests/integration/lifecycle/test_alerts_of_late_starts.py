@@ -43,7 +43,9 @@ def test_a_queued_run_is_late_until_it_starts(clock: AlertClock) -> None:
     assert clock.reported == []
     clock.tick(seconds=160)
     assert clock.reported == ["alert.late nightly"]
-    text = Alert.objects.get().text
+    alert = Alert.objects.get()
+    text = alert.text
+    assert alert.run_id == run.pk
     assert text.startswith(
         "It was scheduled for 2026-03-02 00:01:00 UTC and had not started by 2026-03-02 00:02:40 UTC."
     )
@@ -51,6 +53,15 @@ def test_a_queued_run_is_late_until_it_starts(clock: AlertClock) -> None:
     started(run)
     clock.tick(seconds=161)
     assert clock.reported[1:] == ["alert.recovered nightly"]
+
+
+def test_an_alert_does_not_name_the_running_run_that_a_later_time_waits_for(clock: AlertClock) -> None:
+    clock.job(alert_start_seconds=100)
+    (run,) = clock.tick(minutes=1).claimed
+    started(run)
+    clock.tick(minutes=4)
+    assert clock.reported == ["alert.late nightly"]
+    assert Alert.objects.get().run_id is None
 
 
 def requested(job: Job) -> Activation:

@@ -15,7 +15,7 @@ from chroniker.lifecycle import Outcome
 from chroniker.models import EVERY_HOST, Alert, Job, Status
 from chroniker.scheduler.manual_runs import run_now
 from tests.support.alert_clock import START, AlertClock, finish, open_alerts
-from tests.support.factories import started
+from tests.support.factories import started, state_of
 
 pytestmark = [pytest.mark.django_db, pytest.mark.every_database]
 
@@ -143,4 +143,13 @@ def test_a_job_that_is_done_in_time_is_not_overdue(clock: AlertClock) -> None:
 def test_the_day_before_the_job_existed_is_not_overdue(clock: AlertClock) -> None:
     clock.job(cron="30 23 * * *", alert_done_by="06:00")
     clock.tick(hours=6)
+    assert clock.reported == []
+
+
+def test_a_time_at_which_the_job_was_made_is_not_overdue(clock: AlertClock) -> None:
+    """Its first scheduled time is the one after it was made."""
+    job = clock.job(cron="0 0 * * *", alert_done_by="06:00")
+    clock.tick(hours=6)
+    state = state_of(job)
+    assert (state.expected_since, state.next_instant) == (START, START + dt.timedelta(days=1))
     assert clock.reported == []

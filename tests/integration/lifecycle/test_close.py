@@ -12,11 +12,24 @@ from chroniker import lifecycle
 from chroniker.clock.database_clock import database_now
 from chroniker.lifecycle import Outcome
 from chroniker.lifecycle.pending_retries import compute_next_retry_time
-from chroniker.models import EventKind, Job, JobState, Lease, Run, RunEvent, Status, Trigger
+from chroniker.models import (
+    Activation,
+    Alert,
+    AlertKind,
+    EventKind,
+    Job,
+    JobState,
+    JobTrigger,
+    Lease,
+    Run,
+    RunEvent,
+    Status,
+    Trigger,
+)
 from chroniker.reasons import Code
 from chroniker.scheduler.tick import expire_runs, tick
 from tests.integration.lifecycle.steps import a_claimed_run, let_expire
-from tests.support.factories import started, state_of
+from tests.support.factories import a_booked_job, started, state_of
 
 SECOND = dt.timedelta(seconds=1)
 
@@ -85,6 +98,28 @@ def test_a_failure_is_retried_with_a_doubling_back_off() -> None:
     (third,) = tick(now=later).claimed
     lifecycle.finish(third.pk, third.token, started(third), Outcome(Status.FAILED))
     assert state_of(run.job).retry_at is None
+
+
+def test_a_cancelled_retry_ends_its_chain_with_the_failure_of_the_last_attempt() -> None:
+    run = a_claimed_run(max_retries=1, hold_on_failure=True)
+    lifecycle.finish(run.pk, run.token, started(run), Outcome(Status.FAILED))
+    assert (state_of(run.job).failures, state_of(run.job).held_by_run) == (0, None)
+    JobTrigger.objects.create(source=run.job, target=a_booked_job(cron="0 0 1 1 *"), on="FAILED")
+    assert lifecycle.cancel_retry(run.job_id) == run.token
+    state = state_of(run.job)
+    assert (state.retry_at, state.failures, state.held_by_run) == (None, 1, run.token)
+    assert state.failing_since == state.last_finished_at
+    kinds = [(alert.kind, alert.ended_at) for alert in Alert.objects.filter(job=run.job).order_by("kind")]
+    assert kinds == [(AlertKind.FAILING, None), (AlertKind.HELD, None)]
+    assert Activation.objects.get().cause == run.pk
+
+
+def test_a_cancellation_without_a_pending_retry_changes_nothing() -> None:
+    """Not even the revision, which would let a claim be refused that was planned before."""
+    run = a_claimed_run(max_retries=1)
+    before = JobState.objects.values().get(pk=run.job_id)
+    assert lifecycle.cancel_retry(run.job_id) is None
+    assert JobState.objects.values().get(pk=run.job_id) == before
 
 
 @pytest.mark.parametrize("policy", [True, False])

@@ -70,6 +70,24 @@ def test_a_child_of_a_dead_host_is_lost_and_named_and_the_parent_is_closed() -> 
     assert "web2: lost" in closed.reason and "web3: lost" in closed.reason
 
 
+def test_a_child_that_starts_after_the_query_for_dead_hosts_is_not_lost() -> None:
+    """Its host was found dead, and comes back before the run is closed."""
+    _parent, (first, *_others) = a_parent_with_children()
+    host_dies("web1")
+    waiting: list[Run] = []  # the child, from the query until its start
+
+    def start_before_the_next_statement(execute: Any, sql: str, params: Any, many: bool, context: Any) -> Any:
+        if waiting:
+            begin(waiting.pop())
+        elif "hostservice" in sql:
+            waiting.append(first)
+        return execute(sql, params, many, context)
+
+    with connection.execute_wrapper(start_before_the_next_statement):
+        assert expire_runs() == []
+    assert reread(first).status == Status.RUNNING
+
+
 def test_children_past_their_start_deadline_are_lost_and_the_parent_is_closed() -> None:
     parent, children = a_parent_with_children(start_deadline_seconds=60)
     Lease.objects.filter(job=parent.job_id).update(expires_at=database_now() - 10 * MINUTE)

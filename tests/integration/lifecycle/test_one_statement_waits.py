@@ -1,4 +1,4 @@
-"""PostgreSQL: one statement that waited for a lock decides by the rows that it then sees."""
+"""PostgreSQL: a statement or a step that waited for a lock decides by the rows that it then sees."""
 
 from __future__ import annotations
 
@@ -86,6 +86,19 @@ def test_a_finish_that_waited_for_an_edit_of_the_job_decides_by_the_edited_job()
         waiting = in_another_thread(lambda: lifecycle.finish(run.pk, run.token, nonce, Outcome(Status.FAILED)), results)
     waiting.join()
     assert results == [True]
+    assert JobState.objects.get(pk=job.pk).retry_at is None
+
+
+def test_a_cancellation_of_a_retry_waits_for_the_state_of_its_job() -> None:
+    job = a_due_job(max_retries=1)
+    (run,) = tick().claimed
+    lifecycle.finish(run.pk, run.token, started(run), Outcome(Status.FAILED))
+    results: list[Any] = []
+    with transaction.atomic():
+        list(JobState.objects.select_for_update().filter(pk=job.pk))
+        waiting = in_another_thread(lambda: lifecycle.cancel_retry(job.pk), results)
+    waiting.join()
+    assert results == [run.token]
     assert JobState.objects.get(pk=job.pk).retry_at is None
 
 

@@ -8,7 +8,8 @@ import pytest
 from chroniker import lifecycle
 from chroniker.clock.database_clock import database_now
 from chroniker.eligibility import draining
-from chroniker.models import EventKind, Lease, Run, RunEvent, Status
+from chroniker.lifecycle import one_statement
+from chroniker.models import EventKind, Lease, Run, RunEvent, Status, Tag
 from chroniker.scheduler.tick import tick
 from tests.support.factories import a_due_job, started
 
@@ -29,6 +30,15 @@ def test_a_start_shortens_the_lease_to_the_renewal_length(run: Run) -> None:
     run.refresh_from_db()
     assert (run.status, run.host, run.pid) == (Status.RUNNING, "here", 1)
     assert run.redispatch_at is None
+
+
+def test_one_row_with_the_columns_of_two_models_is_read_as_two_objects(run: Run) -> None:
+    """Only PostgreSQL has statements with such rows."""
+    lease, tag = Lease.objects.get(pk=run.pk), Tag(pk=5, name="night")
+    values = [getattr(row, field.attname) for row in (lease, tag) for field in row._meta.concrete_fields]
+    made = one_statement._make_instances(values, Lease, Tag)
+    assert made == [lease, tag]
+    assert (made[0].expires_at, made[1].name) == (lease.expires_at, "night")
 
 
 def test_a_second_delivery_is_refused_and_recorded(run: Run) -> None:

@@ -38,6 +38,8 @@ from tests.unit.schedule.samples import cron, utc
         ("0 9 15W * *", "at 09:00 on the working day nearest to day 15 of the month"),
         ("0 12 * 6-8 *", "at 12:00 every day in June, July and August"),
         ("30 2 1,15 * 1", "at 02:30 on day 1 and 15 of the month, and on Monday"),
+        ("30 2 1-6 * 1", "at 02:30 on day 1, 2, 3, 4, 5 and 6 of the month, and on Monday"),
+        ("30 2 1-7 * 1", "by the cron expression “30 2 1-7 * 1”"),
         ("*/7 * * * *", "by the cron expression “*/7 * * * *”"),
         ("1-5,7 1-9/2 */2 * *", "by the cron expression “1-5,7 1-9/2 */2 * *”"),
     ],
@@ -85,6 +87,11 @@ def test_dates_are_shown_in_the_schedule_s_zone() -> None:
     )
     bounded = cron("0 3 * * *", "Asia/Tokyo", ends_at=utc(2026, 7, 1))
     assert describe(bounded) == "at 03:00 every day, until 2026-07-01 09:00 (Asia/Tokyo)"
+
+
+def test_a_job_that_was_meant_to_run_once_is_described_by_its_new_rule() -> None:
+    """The time of its run may still be stored; it has no effect."""
+    assert describe(cron("0 3 * * *", run_at=utc(2026, 7, 1))) == "at 03:00 every day (UTC)"
 
 
 @pytest.mark.parametrize(
