@@ -73,9 +73,8 @@ def start(
     call with the same nonce (the answer of the commit was lost) gets the same answer while the run is running. While
     the database's clock is not trusted, or this host is draining, no run starts here; it is offered again later.
 
-    These values are only recorded: ``worker``; the queue that the worker got the run from, if the dispatch recorded
-    none; and ``waited``, the time since then by the worker's own clock. ``taken_at`` is computed from ``waited``, by
-    the database's clock.
+    ``worker`` and ``queue`` are only recorded; the queue only if the dispatch recorded none. ``waited``: the time since
+    the worker got the run, by its own clock. ``taken_at`` is computed from it by the database's clock.
     """
     taker = StartingProcess(host, pid, worker, queue, NowPlus(-waited))
     try:

@@ -43,12 +43,11 @@ def tick(only: Collection[int] | None = None, now: dt.datetime | None = None) ->
     6. Dispatch claims that other hosts' ticks made for this host.
     7. Start the thread that sends messages which are due; this pass does not wait for it.
     8. Delete surplus runs of the claimed jobs, and jobs whose deletion waited for the end of a run.
-    9. Do regular work of the fleet that is due, if no other tick has taken it.
+    9. Do periodic work of the fleet that is due, if no other tick has taken it.
 
     One statement reads the clock and shows which steps have work; a pass without work needs no other statement. A pass
-    with work needs a constant number of statements, plus a constant number for each batch of due jobs. ``now`` is for
-    tests. The pass reads the database's clock once and checks it; each claim and expiry checks it again in its
-    transaction."""
+    with work needs a constant number, plus a constant number for each batch of due jobs. The pass reads the database's
+    clock once and checks it; each claim and expiry checks it again in its transaction. ``now`` is for tests."""
     work = pending_work.find_pending_work(now)
     result = _begin_pass(work, PassClock(work.reading, now))
     if work.copied:

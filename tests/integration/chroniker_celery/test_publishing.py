@@ -22,7 +22,7 @@ from tests.support.servers.base import free_port
 pytestmark = pytest.mark.celery
 
 #: Headers that name the sender and the time, or that differ for each message.
-VOLATILE = {"origin", "delivery_tag", "redelivered", "unknown_run_message_count", "reply_to", "ignore_result"}
+VOLATILE = {"origin", "delivery_tag", "redelivered", "message_count", "reply_to", "ignore_result"}
 
 
 @pytest.fixture
