@@ -25,7 +25,7 @@ REPLACEMENTS = {
     ),
     "dependency-is-not-checked-again": Replacement(
         "lifecycle/claim.py",
-        'allowed |= Q(~dependencies.blocked_by_dependency_condition(Scope[name]), AnyOf("pk", scoped))',
+        'allowed |= Q(~dependencies.blocked_by_dependency_condition(DependencyScope[name]), AnyOf("pk", scoped))',
         'allowed |= Q(AnyOf("pk", scoped))',
         "dependency",
     ),
@@ -144,7 +144,7 @@ REPLACEMENTS = {
     ),
     "readiness-has-no-end": Replacement(
         "scheduler/claiming.py",
-        "until = dependencies.ready_until(ids, now) if kind.dependencies is Scope.ALL else {}",
+        "until = dependencies.ready_until(ids, now) if kind.dependencies is DependencyScope.ALL else {}",
         "until: dict[int, dt.datetime] = {}",
         "dependency-on-turn",
     ),

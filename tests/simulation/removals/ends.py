@@ -10,7 +10,7 @@ REPLACEMENTS = {
         "NowPlus(-settings.drift_allowance))",
         "NowPlus(settings.lease / 2))",
         "cut",
-        ("scheduler/questions.py", "Now(-settings.drift_allowance)", "Now(settings.lease / 2)"),
+        ("scheduler/questions.py", "NowPlus(-settings.drift_allowance)", "NowPlus(settings.lease / 2)"),
     ),
     "clock-is-believed": Replacement(
         "clock/clock_state.py",
@@ -84,7 +84,7 @@ REPLACEMENTS = {
     ),
     "end-of-an-alert-is-not-reported": Replacement(
         "lifecycle/alert_episodes.py",
-        "    _write_messages_if_any([AlertEvent(alert, RECOVERED) for alert in ended])\n",
+        "    _write_messages_if_any([AlertEvent(alert, ALERT_RECOVERED) for alert in ended])\n",
         "",
         "alerts",
     ),
