@@ -12,7 +12,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from chroniker.default_settings import default_runtime_dir
-from chroniker.process.alive_file import KINDS, seconds_since_last_loop
+from chroniker.process.alive_file import PROCESS_KINDS, seconds_since_last_loop
 
 RUNTIME_DIR_VARIABLE = "CHRONIKER_RUNTIME_DIR"
 
@@ -34,7 +34,7 @@ def make_parser() -> argparse.ArgumentParser:
     made = argparse.ArgumentParser(
         prog="chroniker-alive", description=DESCRIPTION, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    made.add_argument("kind", choices=KINDS)
+    made.add_argument("kind", choices=PROCESS_KINDS)
     made.add_argument(
         "--max-age",
         type=_parse_positive_seconds,

@@ -24,12 +24,12 @@ class ChronikerCeleryConfig(AppConfig):
         from chroniker.job_commands import argument_rules, hand_over, pickers
         from chroniker_celery import tasks  # noqa: F401  a shared task: every Celery app gets it
         from chroniker_celery.beat_checks import check_beat_entries, warn_if_beat_ticks_no_jobs
-        from chroniker_celery.task_call import COMMAND, find_argument_problem, sends_task
+        from chroniker_celery.task_call import TASK_COMMAND_NAME, find_argument_problem, sends_task
         from chroniker_celery.task_picker import CELERY_TASK_PICKER
 
         pickers.register(CELERY_TASK_PICKER)
-        argument_rules.register(COMMAND, find_argument_problem)
-        hand_over.register(COMMAND, sends_task)
+        argument_rules.register(TASK_COMMAND_NAME, find_argument_problem)
+        hand_over.register(TASK_COMMAND_NAME, sends_task)
         checks.register(check_beat_entries, CHECK_TAG, checks.Tags.database)
         beat_init.connect(warn_if_beat_ticks_no_jobs, dispatch_uid="chroniker_celery.warn_at_start")
         worker_init.connect(prepare_worker_for_runs, dispatch_uid="chroniker_celery.equip")

@@ -12,7 +12,7 @@ from django.core.checks import CheckMessage, Error, Warning
 from kombu.utils.imports import symbol_by_name
 
 #: The id of each check, with its meaning.
-CHECKS: dict[str, str] = {
+CHECK_MEANINGS_BY_ID: dict[str, str] = {
     "chroniker_celery.E001": "task_always_eager is on: no worker would supervise a run.",
     "chroniker_celery.E002": "worker_pool is gevent or eventlet, which cannot supervise processes.",
     "chroniker_celery.E003": "The Celery app has no broker, or one that other processes cannot reach.",

@@ -16,7 +16,7 @@ from chroniker.conf import settings
 from chroniker.escaping import to_one_line
 from chroniker.executors import report_connections
 from chroniker.executors.database_report import DatabaseReport
-from chroniker.models import OPEN, Run, Status
+from chroniker.models import OPEN_STATUSES, Run, Status
 from chroniker.process.run_spec import RunOutcome
 from chroniker.scheduler import tick
 from chroniker.worker import supervisor
@@ -110,5 +110,5 @@ def _read_outcome_and_claim(report: DatabaseReport, reported: dict[str, Any]) ->
         return reported
     run = Run.objects.select_related("job").get(pk=report.run_id)
     tick.claim_after_run(run.job_id)
-    status = reported["status"] if run.status in OPEN else run.status
+    status = reported["status"] if run.status in OPEN_STATUSES else run.status
     return {"reason": run.reason or reported["reason"], "job": run.job.name, "status": status}

@@ -31,7 +31,7 @@ logger = logging.getLogger(__name__)
 #: With ``result_backend_always_retry`` Celery would retry without limit.
 MAX_RETRIES = 5
 #: Results that one statement reads or deletes.
-PORTION = 500
+RESULTS_PER_BATCH = 500
 
 
 class RunResultBackend:
@@ -129,7 +129,7 @@ def delete_orphaned_results(app: Celery, before: dt.datetime) -> int:
 
     deleted, after = 0, ""
     old = TaskResult.objects.filter(task_name=TASK_NAME, date_done__lt=before).order_by("task_id")
-    while portion := list(old.filter(task_id__gt=after).values_list("task_id", flat=True)[:PORTION]):
+    while portion := list(old.filter(task_id__gt=after).values_list("task_id", flat=True)[:RESULTS_PER_BATCH]):
         runs = Run.objects.filter(pk__in=[run_id for text in portion if (run_id := _parse_run_id(text))])
         known = set(runs.values_list("pk", flat=True))
         orphans = TaskResult.objects.filter(task_id__in=[text for text in portion if _parse_run_id(text) not in known])

@@ -15,7 +15,7 @@ from django.utils.translation import gettext as _
 from chroniker.escaping import shortened
 from chroniker_celery.importing.celery_app import load_tasks, project_app
 
-COMMAND = "run_celery_task"
+TASK_COMMAND_NAME = "run_celery_task"
 #: How many characters the positional or the keyword arguments may have.
 MAX_JSON_LENGTH = 65_536
 #: Tasks that jobs do not run: Celery's own, and that of runs.
@@ -85,7 +85,7 @@ def sends_task(words: Sequence[str]) -> bool:
 
 def find_argument_problem(words: Sequence[str]) -> str:
     """Why ``run_celery_task`` would refuse these words; empty if it accepts them, or if that is not known here."""
-    parser = _ParserOnly().create_parser("manage.py", COMMAND)
+    parser = _ParserOnly().create_parser("manage.py", TASK_COMMAND_NAME)
     try:
         options = vars(parser.parse_args(list(words)))
     except CommandError as error:

@@ -9,7 +9,7 @@ from django.utils.translation import gettext_lazy as _
 
 from chroniker.job_commands.pickers import ParsedCall, Picker, PickerChoice
 from chroniker_celery.importing.celery_app import load_tasks, project_app
-from chroniker_celery.task_call import COMMAND, AnyTask, task_names
+from chroniker_celery.task_call import TASK_COMMAND_NAME, AnyTask, task_names
 
 #: How many characters of a docstring's first line are shown.
 MAX_HELP_LENGTH = 200
@@ -60,7 +60,7 @@ def parse_task_call(words: Sequence[str]) -> ParsedCall | None:
 
 
 CELERY_TASK_PICKER = Picker(
-    COMMAND,
+    TASK_COMMAND_NAME,
     _("Celery task"),
     _("With --send the task is handed over to other workers: what becomes of it is not tracked."),
     list_tasks,

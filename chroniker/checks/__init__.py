@@ -1,4 +1,4 @@
-"""System checks. Each has an id that is never reused, a hint, and a line in ``CHECKS``.
+"""System checks. Each has an id that is never reused, a hint, and a line in ``CHECK_MEANINGS_BY_ID``.
 
 Belongs here: problems of settings, jobs and hosts that Django can report before a run. Does not belong here: checks of
 live servers and workers (``management.diagnosis``), and checks of Celery (``chroniker_celery``).
@@ -30,7 +30,7 @@ CHECK_TAG = "chroniker"
 IMPORTING_CHECKS_TAG = "chroniker_code"
 
 #: The id of each check, with its meaning. Executors of other packages have their own ids.
-CHECKS: dict[str, str] = {
+CHECK_MEANINGS_BY_ID: dict[str, str] = {
     "chroniker.E001": "USE_TZ is off: scheduled times would have no time zone.",
     "chroniker.E002": "CHRONIKER_EXECUTORS does not have the shape {alias: {BACKEND, OPTIONS}}.",
     "chroniker.E003": 'CHRONIKER_EXECUTORS has no alias "default".',

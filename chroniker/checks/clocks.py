@@ -25,7 +25,9 @@ def check_clocks(*, databases: Sequence[str] | None = None, **kwargs: Any) -> li
         clock_skew_seconds__lt=-hosts.CLOCK_SKEW_WARNING_SECONDS
     )
     try:
-        wrong = list(Host.objects.filter(off, last_seen__gt=NowPlus(-hosts.SILENT)).order_by("name")[:MAX_NAMED])
+        wrong = list(
+            Host.objects.filter(off, last_seen__gt=NowPlus(-hosts.HOST_SILENT_AFTER)).order_by("name")[:MAX_NAMED]
+        )
     except DatabaseError:  # migrate runs these checks before the tables exist
         return []
     return [

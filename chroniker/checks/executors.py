@@ -13,7 +13,7 @@ from chroniker.executors import Executor, executors
 from chroniker.models import Job
 
 EXECUTORS_EXAMPLE = '{"default": {"BACKEND": "chroniker.executors.local.LocalExecutor", "OPTIONS": {}}}'
-EXECUTOR_KEYS = {"BACKEND", "OPTIONS"}
+VALID_EXECUTOR_KEYS = {"BACKEND", "OPTIONS"}
 MAX_ALIAS_LENGTH = Job._meta.get_field("executor").max_length or 0
 
 
@@ -41,7 +41,7 @@ def _shape_problems(alias: object, config: object) -> list[str]:
         return [f"The alias {alias!r} in CHRONIKER_EXECUTORS is not text of 1 to {MAX_ALIAS_LENGTH} characters."]
     if not isinstance(config, Mapping):
         return [f"{name} is {config!r}."]
-    problems = [f"{name} has an unknown key {key!r}." for key in config if key not in EXECUTOR_KEYS]
+    problems = [f"{name} has an unknown key {key!r}." for key in config if key not in VALID_EXECUTOR_KEYS]
     if not isinstance(config.get("BACKEND"), str):
         problems.append(f"{name}['BACKEND'] is {config.get('BACKEND')!r}.")
     if not isinstance(config.get("OPTIONS", {}), Mapping):

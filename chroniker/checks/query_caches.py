@@ -9,7 +9,7 @@ from django.apps import apps
 from django.conf import settings as django_settings
 from django.core.checks import CheckMessage, Error
 
-CACHE_CONSEQUENCE = "The scheduler would decide by old rows: jobs start late, and pages show wrong states."
+CACHE_CONSEQUENCE_TEXT = "The scheduler would decide by old rows: jobs start late, and pages show wrong states."
 
 
 def check_query_caches(**kwargs: Any) -> list[CheckMessage]:
@@ -24,7 +24,7 @@ def _check_cacheops() -> Iterable[CheckMessage]:
     models = [model._meta.model_name for model in apps.get_app_config("chroniker").get_models()]
     if any(_is_cached(profiles, str(name)) for name in models):
         yield Error(
-            f"CACHEOPS caches queries of chroniker. {CACHE_CONSEQUENCE}",
+            f"CACHEOPS caches queries of chroniker. {CACHE_CONSEQUENCE_TEXT}",
             hint='Add this entry to CACHEOPS: "chroniker.*": None',
             id="chroniker.E014",
         )
@@ -47,7 +47,7 @@ def _check_cachalot() -> Iterable[CheckMessage]:
     never = _tables_in_settings("CACHALOT_UNCACHABLE_TABLES", "CACHALOT_UNCACHABLE_APPS")
     if (tables & only if only else tables) - never:
         yield Error(
-            f"django-cachalot caches queries of chroniker. {CACHE_CONSEQUENCE}",
+            f"django-cachalot caches queries of chroniker. {CACHE_CONSEQUENCE_TEXT}",
             hint='Add "chroniker" to CACHALOT_UNCACHABLE_APPS.',
             id="chroniker.E014",
         )

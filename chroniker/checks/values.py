@@ -19,7 +19,7 @@ from chroniker.models.web_addresses import is_web_address, parse_network
 #: Takes a value. Returns ``None`` if it is valid, else a hint and the id of the check.
 ValueRule = Callable[[Any], tuple[str, str] | None]
 
-WRONG_TYPE, OUT_OF_RANGE = "chroniker.E006", "chroniker.E007"
+WRONG_TYPE_CHECK_ID, OUT_OF_RANGE_CHECK_ID = "chroniker.E006", "chroniker.E007"
 #: Settings whose value may contain a secret and is not shown.
 SECRET_SETTINGS = frozenset({"CHRONIKER_HEARTBEAT_URL", "CHRONIKER_METRICS_TOKEN"})
 
@@ -32,9 +32,9 @@ def number_rule(*, minimum: float, unit: str = "", is_exclusive: bool = False, w
     def rule(value: Any) -> tuple[str, str] | None:
         # bool is a subclass of int
         if isinstance(value, bool) or not isinstance(value, int if whole else (int, float)):
-            return right, WRONG_TYPE
+            return right, WRONG_TYPE_CHECK_ID
         if not math.isfinite(value) or value < minimum or (is_exclusive and value == minimum):
-            return right, OUT_OF_RANGE
+            return right, OUT_OF_RANGE_CHECK_ID
         return None
 
     return rule
@@ -42,7 +42,7 @@ def number_rule(*, minimum: float, unit: str = "", is_exclusive: bool = False, w
 
 def instance_rule(types: tuple[type, ...], hint: str) -> ValueRule:
     def rule(value: Any) -> tuple[str, str] | None:
-        return None if isinstance(value, types) else (hint, WRONG_TYPE)
+        return None if isinstance(value, types) else (hint, WRONG_TYPE_CHECK_ID)
 
     return rule
 
@@ -52,29 +52,29 @@ def check_patterns(value: Any) -> tuple[str, str] | None:
     listed = isinstance(value, Sequence | set | frozenset) and not isinstance(value, str | bytes)
     if listed and all(isinstance(each, str) for each in value):
         return None
-    return 'Give a list of command names, which may have wildcards: ["clearsessions", "report_*"].', WRONG_TYPE
+    return 'Give a list of command names, which may have wildcards: ["clearsessions", "report_*"].', WRONG_TYPE_CHECK_ID
 
 
 def check_patterns_or_none(value: Any) -> tuple[str, str] | None:
     hint = 'Give a list of dotted paths, which may have wildcards: ["shop.monitors.*"], or None for the default.'
-    return None if value is None or check_patterns(value) is None else (hint, WRONG_TYPE)
+    return None if value is None or check_patterns(value) is None else (hint, WRONG_TYPE_CHECK_ID)
 
 
 def check_hostname(value: Any) -> tuple[str, str] | None:
     if value is not None and not isinstance(value, str):
-        return "Give this host's name as text, or None for the system's host name.", WRONG_TYPE
+        return "Give this host's name as text, or None for the system's host name.", WRONG_TYPE_CHECK_ID
     if value is not None and len(value) > 200:
-        return "Give a name of at most 200 characters.", OUT_OF_RANGE
+        return "Give a name of at most 200 characters.", OUT_OF_RANGE_CHECK_ID
     if value is not None and set(value) & set(",; \t*?"):
-        return "Give a name without spaces, commas and wildcards.", OUT_OF_RANGE
+        return "Give a name without spaces, commas and wildcards.", OUT_OF_RANGE_CHECK_ID
     return None
 
 
 def check_web_address(value: Any) -> tuple[str, str] | None:
     right = "Give an address such as https://jobs.example.com, or None for the one of django.contrib.sites."
     if value is not None and not isinstance(value, str):
-        return right, WRONG_TYPE
-    return None if value is None or is_web_address(value) else (right, OUT_OF_RANGE)
+        return right, WRONG_TYPE_CHECK_ID
+    return None if value is None or is_web_address(value) else (right, OUT_OF_RANGE_CHECK_ID)
 
 
 def check_addresses_or_none(value: Any) -> tuple[str, str] | None:
@@ -82,15 +82,15 @@ def check_addresses_or_none(value: Any) -> tuple[str, str] | None:
     if value is None:
         return None
     if check_patterns(value) is not None:
-        return hint, WRONG_TYPE
-    return None if all("@" in each for each in value) else (hint, OUT_OF_RANGE)
+        return hint, WRONG_TYPE_CHECK_ID
+    return None if all("@" in each for each in value) else (hint, OUT_OF_RANGE_CHECK_ID)
 
 
 def check_heartbeat_address(value: Any) -> tuple[str, str] | None:
     right = "Give an address such as https://hc-ping.com/…, or None for no requests."
     if value is not None and not isinstance(value, str):
-        return right, WRONG_TYPE
-    return None if value is None or is_web_address(value) else (right, OUT_OF_RANGE)
+        return right, WRONG_TYPE_CHECK_ID
+    return None if value is None or is_web_address(value) else (right, OUT_OF_RANGE_CHECK_ID)
 
 
 def check_installation_name(value: Any) -> tuple[str, str] | None:
@@ -98,16 +98,16 @@ def check_installation_name(value: Any) -> tuple[str, str] | None:
     if value is None or value is False:
         return None
     if not isinstance(value, str):
-        return right, WRONG_TYPE
-    return None if 0 < len(value) <= 100 else (right, OUT_OF_RANGE)
+        return right, WRONG_TYPE_CHECK_ID
+    return None if 0 < len(value) <= 100 else (right, OUT_OF_RANGE_CHECK_ID)
 
 
 def check_channel_hosts(value: Any) -> tuple[str, str] | None:
     hint = 'Give a list of host names and networks: ["chat.internal", "10.1.0.0/16"].'
     if check_patterns(value) is not None:
-        return hint, WRONG_TYPE
+        return hint, WRONG_TYPE_CHECK_ID
     right = all((each and not set(each) & set(":/ @*")) or parse_network(each) is not None for each in value)
-    return None if right else (hint, OUT_OF_RANGE)
+    return None if right else (hint, OUT_OF_RANGE_CHECK_ID)
 
 
 TEXT_RULE = instance_rule((str,), "Give text.")
@@ -124,17 +124,17 @@ def check_alert_settings(value: Any) -> tuple[str, str] | None:
     """The alert fields of all jobs, with values as in a job."""
     hint = 'Give the fields of alerts of all jobs: {"alert_start_seconds": 300, "alert_done_by": "06:00 mon-fri"}.'
     if not isinstance(value, Mapping):
-        return hint, WRONG_TYPE
+        return hint, WRONG_TYPE_CHECK_ID
     for name, each in value.items():
         if name not in ALERT_FIELDS:
-            return f"{hint} The names are: {', '.join(sorted(ALERT_FIELDS))}.", OUT_OF_RANGE
+            return f"{hint} The names are: {', '.join(sorted(ALERT_FIELDS))}.", OUT_OF_RANGE_CHECK_ID
         if isinstance(each, bool) or not isinstance(each, str if name == "alert_done_by" else int):
-            return hint, WRONG_TYPE
+            return hint, WRONG_TYPE_CHECK_ID
         try:
             field: Any = apps.get_model("chroniker", "Group")._meta.get_field(name)
             field.clean(each, None)
         except ValidationError as error:
-            return f"{name}: {' '.join(error.messages)}", OUT_OF_RANGE
+            return f"{name}: {' '.join(error.messages)}", OUT_OF_RANGE_CHECK_ID
     return None
 
 

@@ -41,7 +41,7 @@ _SIMULATED_LATER_SQL = {
 # the cluster, and its timeline, which each promotion of a standby counts up (in the name of the file that is written
 # now; the control file says so only after the next checkpoint). MariaDB and MySQL: the server's host and number, but
 # for Galera, whose nodes count as one server.
-_SERVER = {
+_SERVER_SQL_BY_VENDOR = {
     "postgresql": "(SELECT system_identifier FROM pg_control_system())::text || ':' || CASE WHEN pg_is_in_recovery() "
     "THEN 'standby' ELSE left(pg_walfile_name(pg_current_wal_lsn()), 8) END",
     "mysql": "CONCAT(@@hostname, ':', @@port, ':', @@server_id)",
@@ -97,7 +97,7 @@ def to_aware_utc(value: Any) -> dt.datetime:
 
 def _server_sql(connection: BaseDatabaseWrapper) -> str:
     is_mariadb = getattr(connection, "mysql_is_mariadb", False)
-    return _sql_for_vendor(_SERVER, "mariadb" if is_mariadb else connection.vendor)
+    return _sql_for_vendor(_SERVER_SQL_BY_VENDOR, "mariadb" if is_mariadb else connection.vendor)
 
 
 class ServerIdentity(Func):

@@ -13,7 +13,7 @@ from contextvars import ContextVar
 
 _moment: dt.datetime | None = None
 #: In a statement that is compiled once: the simulated time of each execution.
-_PLACEHOLDER = "simulated time"
+_TIME_PLACEHOLDER = "simulated time"
 _uses_time_placeholder: ContextVar[bool] = ContextVar("_uses_time_placeholder", default=False)
 
 
@@ -30,7 +30,7 @@ def set_simulated_time(moment: dt.datetime) -> None:
 
 def time_literal() -> str:
     """The content of an SQL literal: the simulated time; within ``compile_with_time_placeholder`` its placeholder."""
-    return _PLACEHOLDER if _uses_time_placeholder.get() else f"{_moment:%Y-%m-%d %H:%M:%S.%f}"
+    return _TIME_PLACEHOLDER if _uses_time_placeholder.get() else f"{_moment:%Y-%m-%d %H:%M:%S.%f}"
 
 
 @contextmanager
@@ -45,7 +45,7 @@ def compile_with_time_placeholder() -> Iterator[None]:
 
 def insert_simulated_time(sql: str) -> str:
     """A statement that was compiled within ``compile_with_time_placeholder``, with the simulated time of now."""
-    return sql if _moment is None else sql.replace(_PLACEHOLDER, time_literal())
+    return sql if _moment is None else sql.replace(_TIME_PLACEHOLDER, time_literal())
 
 
 @contextmanager

@@ -16,10 +16,10 @@ from chroniker.models import Run
 # A *shared* lock on the run: closing the run writes that row, so it waits. While the run is open, no other run gets
 # the lease. The lease itself is not read: a lock on it would block renewals, and at REPEATABLE READ and above a plain
 # read may return an old snapshot. A locking read returns the newest row.
-_OPEN = "FROM {table} WHERE id = %s AND token = %s AND status = 'RUNNING'"
+_OPEN_RUN_SQL = "FROM {table} WHERE id = %s AND token = %s AND status = 'RUNNING'"
 _LOCK_RUN_SQL = {
-    "postgresql": f"SELECT 1 {_OPEN} FOR SHARE",  # nosec B608  # no values
-    "mysql": f"SELECT 1 {_OPEN} LOCK IN SHARE MODE",  # nosec B608  # no values
+    "postgresql": f"SELECT 1 {_OPEN_RUN_SQL} FOR SHARE",  # nosec B608  # no values
+    "mysql": f"SELECT 1 {_OPEN_RUN_SQL} LOCK IN SHARE MODE",  # nosec B608  # no values
     # SQLite has one lock for the whole database, for writers only: this write changes nothing and takes it.
     "sqlite": "UPDATE {table} SET token = token WHERE id = %s AND token = %s AND status = 'RUNNING'",
 }

@@ -7,13 +7,15 @@ from uuid import UUID
 
 from chroniker import lifecycle
 from chroniker.models import Job
-from chroniker.process.run_spec import RUN_ID, RUN_TOKEN
+from chroniker.process.run_spec import RUN_ID_VARIABLE, RUN_TOKEN_VARIABLE
 
 
 def record_attention_count(records: int) -> bool:
     """See ``chroniker.needs_attention``."""
     run_id = _read_run_id()
-    return run_id is not None and lifecycle.record_monitor_count(run_id, int(os.environ.get(RUN_TOKEN, "0")), records)
+    return run_id is not None and lifecycle.record_monitor_count(
+        run_id, int(os.environ.get(RUN_TOKEN_VARIABLE, "0")), records
+    )
 
 
 def current_job() -> Job | None:
@@ -24,6 +26,6 @@ def current_job() -> Job | None:
 
 def _read_run_id() -> UUID | None:
     try:
-        return UUID(os.environ.get(RUN_ID, ""))
+        return UUID(os.environ.get(RUN_ID_VARIABLE, ""))
     except ValueError:
         return None

@@ -19,7 +19,7 @@ from django.core.management import get_commands
 
 from chroniker.declared.declaration import Declaration, declarations_of_class
 
-REQUIRED_WORD = b"chroniker"
+REQUIRED_SOURCE_WORD = b"chroniker"
 #: Apps whose commands declare no jobs.
 _SKIPPED_APPS = ("django.core", "chroniker", "chroniker_celery")
 
@@ -99,7 +99,7 @@ def _may_declare(spec: ModuleSpec) -> bool:
     source = Path(spec.origin) if spec.has_location and spec.origin else None
     if source is None or source.suffix != ".py" or not source.is_file():
         return spec.origin is not None  # compiled or in an archive: import it; a directory without code has no origin
-    return REQUIRED_WORD in source.read_bytes()
+    return REQUIRED_SOURCE_WORD in source.read_bytes()
 
 
 def _declarations_in_command(module: ModuleType, command: str) -> list[LocatedDeclaration]:

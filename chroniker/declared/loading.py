@@ -27,7 +27,7 @@ RELATED_FIELDS = ("group", "calendar")
 LIST_FIELD_EXAMPLES = {"after": '["import orders"]', "channels": '["ops"]', "tags": '["nightly"]'}
 DECLARABLE_FIELDS = frozenset(JobFields.__annotations__)
 
-_NOT_DECLARABLE = {
+_UNDECLARABLE_FIELD_HINTS = {
     "subscribers": "Subscribers cannot be declared; add them in the admin.",
     "managed_by": "It is set to the place of the declaration.",
 }
@@ -137,7 +137,7 @@ def _field_errors(located: LocatedDeclaration, fields: Mapping[str, Any]) -> Ite
     for name in fields.keys() - DECLARABLE_FIELDS:
         near = difflib.get_close_matches(name, DECLARABLE_FIELDS, n=1)
         hint = f" Did you mean {near[0]}?" if near else f" The fields are: {', '.join(sorted(DECLARABLE_FIELDS))}."
-        yield name, _NOT_DECLARABLE.get(name, f"no such field can be declared.{hint}")
+        yield name, _UNDECLARABLE_FIELD_HINTS.get(name, f"no such field can be declared.{hint}")
     if located.command and "command" in fields:
         yield "command", f"the decorated class is the command “{located.command}”; remove this field."
     for name in RELATED_FIELDS:

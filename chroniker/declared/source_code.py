@@ -24,13 +24,13 @@ def decorator_source(job: Job, after: Sequence[str] = (), triggered_by: Mapping[
         return ""
     call = _call_source("@job", _fields_to_write(job, after, triggered_by, without=("command",)))
     command = f"class Command(BaseCommand): ...  # the command “{_one_line(job.command)}”"
-    return f"{_imports(call)}\n{_remark_about_tracking(job)}{call}\n{command}\n"
+    return f"{_make_import_lines(call)}\n{_remark_about_tracking(job)}{call}\n{command}\n"
 
 
 def module_source(job: Job, after: Sequence[str] = (), triggered_by: Mapping[str, str] = NO_TRIGGERS) -> str:
     """The source of a ``jobs`` module that declares this job."""
     call = _call_source("job", _fields_to_write(job, after, triggered_by))
-    return f"{_imports(call)}\n{_remark_about_tracking(job)}declared = {call}\n"
+    return f"{_make_import_lines(call)}\n{_remark_about_tracking(job)}declared = {call}\n"
 
 
 def module_source_of_jobs(jobs: Iterable[tuple[Job, Sequence[str], Mapping[str, str]]]) -> str:
@@ -38,7 +38,7 @@ def module_source_of_jobs(jobs: Iterable[tuple[Job, Sequence[str], Mapping[str, 
     of those that start it."""
     calls = [(_remark_about_tracking(each[0]), _call_source("job", _fields_to_write(*each))) for each in jobs]
     named = "\n".join(f"{remark}job_{number} = {call}\n" for number, (remark, call) in enumerate(calls, start=1))
-    return f"{_imports(named)}\n{named}"
+    return f"{_make_import_lines(named)}\n{named}"
 
 
 def _fields_to_write(
@@ -91,7 +91,7 @@ def _remark_about_tracking(job: Job) -> str:
     return "# Handed over, not tracked: its runs succeed when the work was sent.\n" if is_work_handed_over else ""
 
 
-def _imports(call: str) -> str:
+def _make_import_lines(call: str) -> str:
     """The imports that the call needs."""
     lines = ["import datetime as dt"] if "dt.datetime(" in call else []
     lines += ["from zoneinfo import ZoneInfo"] if "ZoneInfo(" in call else []

@@ -22,7 +22,7 @@ MAX_INSTANTS_PER_PASS = 200
 #: At most this many runs are read at once. Instants without a decision after that are left for the next pass.
 MAX_RUNS_PER_READ = 5000
 
-TICK = dt.timedelta(microseconds=1)
+MICROSECOND = dt.timedelta(microseconds=1)
 
 
 class InstantResult(models.TextChoices):
@@ -143,7 +143,7 @@ def find_next_instants_of_backfills(
     limit = max(1, MAX_INSTANTS_PER_PASS // max(1, len(backfills)))
     found, errors = {}, {}
     for backfill, closed in backfills:
-        after = backfill.first - TICK if backfill.cursor is None else backfill.cursor
+        after = backfill.first - MICROSECOND if backfill.cursor is None else backfill.cursor
         try:
             found[backfill.job_id] = compute_instants_outside_blackouts(
                 backfill.schedule, closed, after, backfill.last, limit

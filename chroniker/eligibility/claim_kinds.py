@@ -102,9 +102,9 @@ MANUAL = ClaimKind("manual", "", DependencyScope.CURRENT)
 #: In the order in which a tick claims. A job that was claimed as one kind is not claimed again as a later kind.
 TICK_KINDS = (OVERLAPPED, FORCED, SCHEDULED, RETRY, EVENT, BACKFILL)
 #: The kinds that come before the runs of a backfill.
-URGENT_KINDS = (FORCED, SCHEDULED, RETRY, EVENT)
+URGENT_CLAIM_KINDS = (FORCED, SCHEDULED, RETRY, EVENT)
 #: The kinds that start a job which has no open run.
-START_KINDS = (*URGENT_KINDS, BACKFILL)
+START_KINDS = (*URGENT_CLAIM_KINDS, BACKFILL)
 
 
 def any_kind_pending_condition(now: dt.datetime | Expression, kinds: tuple[ClaimKind, ...] = START_KINDS) -> Q:

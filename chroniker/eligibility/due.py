@@ -16,7 +16,7 @@ from chroniker.eligibility.claim_kinds import (
     RETRY,
     SCHEDULED,
     START_KINDS,
-    URGENT_KINDS,
+    URGENT_CLAIM_KINDS,
     ClaimKind,
     any_kind_pending_condition,
 )
@@ -133,7 +133,7 @@ def find_groups_with_urgent_work(now: dt.datetime) -> list[int]:
 def _rows_of_urgent_groups(now: dt.datetime) -> QuerySet[Group, Any]:
     has_open_run = ExistsBySubplan(_open_leases())
     urgent = JobState.objects.filter(
-        any_kind_pending_condition(now, URGENT_KINDS), ~has_open_run, job__group=OuterRef("pk")
+        any_kind_pending_condition(now, URGENT_CLAIM_KINDS), ~has_open_run, job__group=OuterRef("pk")
     )
     waiting = Exists(urgent.filter(job__enabled=True))
     return Group.objects.filter(waiting, limit__isnull=False).order_by("pk").values_list("pk")

@@ -27,7 +27,7 @@ logger = logging.getLogger(__name__)
 #: How often a long-running process records that its host is alive.
 HEARTBEAT_SECONDS = 60.0
 #: A host without a heartbeat for this long counts as silent. A crontab ticks every minute.
-SILENT = dt.timedelta(minutes=5)
+HOST_SILENT_AFTER = dt.timedelta(minutes=5)
 #: A larger clock skew gets a warning. It decides nothing, but it makes the times in the host's logs misleading.
 CLOCK_SKEW_WARNING_SECONDS = 2.0
 

@@ -21,7 +21,7 @@ from chroniker.clock.database_clock import NowPlus
 from chroniker.conf import settings
 from chroniker.models import Group, Job, Switch, installation
 from chroniker.models.conflicts import repeated_after_conflict
-from chroniker.models.group import ALL as ALL
+from chroniker.models.group import SWITCH_ID as SWITCH_ID
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,7 +76,7 @@ def global_pause() -> Pause | None:
 def _read_global_pause() -> Pause | None:
     if settings.paused:
         return Pause()
-    rows = Switch.objects.filter(pk=ALL).annotate(is_copy=installation.database_copied_condition())
+    rows = Switch.objects.filter(pk=SWITCH_ID).annotate(is_copy=installation.database_copied_condition())
     row = rows.first()
     if row is not None and row.is_copy:
         return Pause(since=row.copied_since, is_copy=True)
@@ -94,7 +94,9 @@ def database_copy_message() -> str:
 
 def all_jobs_paused_condition() -> Exists:
     """SQL condition: all jobs are paused, or this database is a copy. A claim checks it again under its locks."""
-    return Exists(Switch.objects.filter(Q(paused_at__isnull=False) | installation.database_copied_condition(), pk=ALL))
+    return Exists(
+        Switch.objects.filter(Q(paused_at__isnull=False) | installation.database_copied_condition(), pk=SWITCH_ID)
+    )
 
 
 def read_group_pauses(group_ids: Iterable[int] | None = None) -> dict[int, Pause]:
@@ -124,8 +126,8 @@ def read_pauses_of_jobs(jobs: Iterable[Job]) -> dict[int, Pause]:
 def pause(paused_by: str, reason: str = "", group: Group | None = None) -> bool:
     """Pause all jobs, or this group. ``False``: it was paused already, and nothing changed."""
     if group is None:
-        Switch.objects.get_or_create(pk=ALL)
-    rows = Switch.objects.filter(pk=ALL) if group is None else Group.objects.filter(pk=group.pk)
+        Switch.objects.get_or_create(pk=SWITCH_ID)
+    rows = Switch.objects.filter(pk=SWITCH_ID) if group is None else Group.objects.filter(pk=group.pk)
     values: dict[str, Any] = {
         "paused_at": NowPlus(),
         "paused_by": paused_by[:150],
@@ -137,7 +139,7 @@ def pause(paused_by: str, reason: str = "", group: Group | None = None) -> bool:
 
 def resume(group: Group | None = None) -> bool:
     """End the pause of all jobs, or of this group. ``False``: it was not paused. Does not change the setting."""
-    rows = Switch.objects.filter(pk=ALL) if group is None else Group.objects.filter(pk=group.pk)
+    rows = Switch.objects.filter(pk=SWITCH_ID) if group is None else Group.objects.filter(pk=group.pk)
     values: dict[str, Any] = {"paused_at": None, "paused_by": "", "paused_reason": ""}
     values |= {"resumed_at": NowPlus(), "alert_revision": F("alert_revision") + 1}
     return bool(rows.filter(paused_at__isnull=False).update(**values))

@@ -17,7 +17,7 @@ from chroniker.executors.base import InProcessExecutor
 from chroniker.executors.database_report import DatabaseReport
 from chroniker.models import Run
 from chroniker.process import progress
-from chroniker.process.run_spec import RUN_ID, RUN_TOKEN, RunOutcome, RunSpec
+from chroniker.process.run_spec import RUN_ID_VARIABLE, RUN_TOKEN_VARIABLE, RunOutcome, RunSpec
 from chroniker.process.run_variables import replace_variables
 from chroniker.reasons import Code, Reason
 from chroniker.worker.output import Chunk
@@ -62,7 +62,7 @@ def _apply_run_environment(spec: RunSpec) -> Iterator[None]:
     before = dict(os.environ)
     os.environ.update(spec.env)
     replace_variables(os.environ, spec.variables)
-    os.environ |= {RUN_ID: str(spec.run_id), RUN_TOKEN: str(spec.token)}
+    os.environ |= {RUN_ID_VARIABLE: str(spec.run_id), RUN_TOKEN_VARIABLE: str(spec.token)}
     try:
         with contextlib.chdir(spec.cwd) if spec.cwd else contextlib.nullcontext():
             yield

@@ -15,7 +15,7 @@ from django.db.backends.base.base import BaseDatabaseWrapper
 
 from chroniker.executors.transaction_setting import Execute, TransactionSetting
 
-_SHORTEST = 0.1
+_MIN_LIMIT_SECONDS = 0.1
 #: The statements of the ORM that may take long. MariaDB does not accept the limit before every other statement.
 _STATEMENTS_WITH_LIMIT = ("SELECT", "INSERT", "UPDATE", "DELETE", "REPLACE")
 
@@ -28,7 +28,7 @@ def statement_limit(alias: str, seconds: float) -> Iterator[None]:
     single statement or transaction; a run whose statement hangs there ends with its lease.
     """
     connection = connections[alias]
-    seconds = max(seconds, _SHORTEST)
+    seconds = max(seconds, _MIN_LIMIT_SECONDS)
     if connection.in_atomic_block:
         yield
     elif connection.vendor == "postgresql":

@@ -16,7 +16,7 @@ from django.db.backends.base.base import BaseDatabaseWrapper
 
 Execute = Callable[[str, Any, bool, dict[str, Any]], Any]
 
-_IDLE = 0  # libpq's PQTRANS_IDLE
+_IDLE_TRANSACTION_STATUS = 0  # libpq's PQTRANS_IDLE
 
 
 @contextmanager
@@ -59,7 +59,7 @@ class TransactionSetting:
 
 def _is_new_transaction(connection: BaseDatabaseWrapper) -> bool:
     """Whether the driver has not sent BEGIN yet: it does so with the first statement."""
-    return int(connection.connection.info.transaction_status) == _IDLE
+    return int(connection.connection.info.transaction_status) == _IDLE_TRANSACTION_STATUS
 
 
 def _accepts_two_statements(cursor: Any) -> bool:

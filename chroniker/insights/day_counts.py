@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 from chroniker.models import START_DELAY_BOUNDS, RunTotal
 
-PARTS, PART = 48, dt.timedelta(minutes=30)
+HALF_HOURS_PER_DAY, HALF_HOUR = 48, dt.timedelta(minutes=30)
 BAD_COLUMNS = ("failed", "timed_out", "lost")
 DELAY_COLUMNS = tuple(f"delay_{n}" for n in range(len(START_DELAY_BOUNDS) + 1))
 
@@ -42,7 +42,7 @@ class DayCounts:
 def fetch_day_counts(now: dt.datetime) -> DayCounts:
     """The current half hour and the 47 before it. One statement."""
     last = now.astimezone(dt.UTC).replace(minute=30 if now.minute >= 30 else 0, second=0, microsecond=0)
-    starts = [last - n * PART for n in reversed(range(PARTS))]
+    starts = [last - n * HALF_HOUR for n in reversed(range(HALF_HOURS_PER_DAY))]
     found = {row.start: row for row in RunTotal.objects.filter(start__gte=starts[0], start__lte=last)}
     rows = [found.get(start) or RunTotal(start=start) for start in starts]
     return DayCounts(

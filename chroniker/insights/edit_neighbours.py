@@ -22,8 +22,8 @@ MAX_DEPENDENT_JOBS, MAX_TIMES_PER_DEPENDENT = 50, 10
 #: The most scheduled times that are searched for one outside the blackouts.
 MAX_TIMES_IN_BLACKOUTS = 1000
 
-_MINUTE, _TICK = dt.timedelta(minutes=1), dt.timedelta(microseconds=1)
-_STATE = ("job_id", "next_run", "p50")
+_MINUTE, _MICROSECOND = dt.timedelta(minutes=1), dt.timedelta(microseconds=1)
+_PARTIAL_STATE_COLUMNS = ("job_id", "next_run", "p50")
 _JOB_COLUMNS = ("id", "name", "group_id", "calendar_id", "executor", "queue", "jitter_seconds", *SPEC_FIELDS)
 
 
@@ -42,7 +42,10 @@ def fetch_other_jobs_starting_before(job_id: int | None, before: dt.datetime) ->
     """The other enabled jobs whose next run comes before ``before``, the earliest first. One statement."""
     states = JobState.objects.filter(next_run__lt=before, job__enabled=True).exclude(pk=job_id)
     return [
-        state for state, _more in read_partial_states(states.order_by("next_run"), MAX_OTHER_JOBS, _STATE, _JOB_COLUMNS)
+        state
+        for state, _more in read_partial_states(
+            states.order_by("next_run"), MAX_OTHER_JOBS, _PARTIAL_STATE_COLUMNS, _JOB_COLUMNS
+        )
     ]
 
 
@@ -79,7 +82,7 @@ def _jobs_starting_in_minute(
     if is_computed:
         try:
             times = takewhile(
-                lambda instant: instant < minute + _MINUTE - delay, timetable.instants(minute - delay - _TICK)
+                lambda instant: instant < minute + _MINUTE - delay, timetable.instants(minute - delay - _MICROSECOND)
             )
             return states if any(not timetable.blackout_name(instant) for instant in times) else []
         except ScheduleError:  # stored without the form's validation; its next run was computed before

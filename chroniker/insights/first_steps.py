@@ -11,7 +11,7 @@ from chroniker.insights.fleet import is_any_ticking
 from chroniker.models import HostService, Job, Run, Ticker
 
 #: Processes that tick, the latest first.
-MOST_TICKERS = 20
+MAX_TICKERS_READ = 20
 
 
 class Step(Enum):
@@ -39,7 +39,7 @@ def fetch_first_steps(now: dt.datetime) -> FirstSteps | None:
     """``None`` if a run exists. Executes one statement in this case, otherwise four."""
     if Run.objects.exists():
         return None
-    tickers = list(Ticker.objects.order_by("-last_at")[:MOST_TICKERS])
+    tickers = list(Ticker.objects.order_by("-last_at")[:MAX_TICKERS_READ])
     done = {Step.DATABASE}
     if is_any_ticking(tickers, now):
         done.add(Step.TICK)

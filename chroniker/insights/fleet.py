@@ -8,7 +8,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 
 from chroniker.conf import settings
-from chroniker.eligibility.hosts import SILENT
+from chroniker.eligibility.hosts import HOST_SILENT_AFTER
 from chroniker.insights import health_facts
 from chroniker.insights.health import max_age_of_last_pass
 from chroniker.models import Host, HostService, Lease, Run, Status, Ticker
@@ -165,7 +165,7 @@ def _p95_wait_seconds_by_queue(now: dt.datetime) -> dict[tuple[str, str], float]
 def _fleet_host(host: Host, tickers: Sequence[Ticker], services: Sequence[HostService], now: dt.datetime) -> FleetHost:
     return FleetHost(
         host,
-        now - host.last_seen <= SILENT,
+        now - host.last_seen <= HOST_SILENT_AFTER,
         [ticker.kind for ticker in tickers if ticker.host == host.name],
         sorted(
             {service.executor for service in services if service.host_id == host.pk and is_service_alive(service, now)}

@@ -18,11 +18,11 @@ from chroniker.insights.day_counts import DELAY_COLUMNS, count_bad_ends, percent
 from chroniker.models import EventKind, Guarantee, GuaranteeHour, Outbox, RunEvent, RunHour, RunTotal
 
 DAY = dt.timedelta(days=1)
-SPANS = (DAY, 7 * DAY, 30 * DAY)
+MEASUREMENT_SPANS = (DAY, 7 * DAY, 30 * DAY)
 #: A guarantee counts as measured now if a test ran in this hour or the one before.
 MAX_AGE_OF_LAST_TEST = dt.timedelta(hours=2)
 #: A message that is not sent so long after the end of its run is late.
-LATE_AFTER = dt.timedelta(minutes=10)
+LATE_MESSAGE_AGE = dt.timedelta(minutes=10)
 MAX_LATE_MESSAGES, MAX_EVENTS_LISTED, MAX_SLOW_JOBS = 1000, 10, 3
 LATE_REPORT_KINDS = (EventKind.LATE_REPORT, EventKind.LATE_OUTCOME)
 LISTED_EVENT_KINDS = (*LATE_REPORT_KINDS, EventKind.OVERLAP, EventKind.LOST, EventKind.REFUSED_DELIVERY)
@@ -74,10 +74,10 @@ class DayRunCounts:
 
 def fetch_test_results(now: dt.datetime) -> dict[Guarantee, Measurement]:
     """What the regular tests found. One statement."""
-    rows = GuaranteeHour.objects.filter(hour__gt=now - SPANS[-1]).order_by().values("guarantee")
+    rows = GuaranteeHour.objects.filter(hour__gt=now - MEASUREMENT_SPANS[-1]).order_by().values("guarantee")
     sums = {
         f"{name}_{n}": Sum(name, filter=Q(hour__gt=now - span))
-        for n, span in enumerate(SPANS)
+        for n, span in enumerate(MEASUREMENT_SPANS)
         for name in ("tests", "violations")
     }
     found = {row["guarantee"]: row for row in rows.annotate(**sums, first=Min("hour"), last=Max("hour"))}
@@ -87,7 +87,7 @@ def fetch_test_results(now: dt.datetime) -> dict[Guarantee, Measurement]:
 def _measurement_by_tests(row: Mapping[str, Any] | None, now: dt.datetime) -> Measurement:
     if row is None:
         return Measurement((None, None, None), None, False)
-    counts = [row[f"violations_{n}"] if row[f"tests_{n}"] else None for n in range(len(SPANS))]
+    counts = [row[f"violations_{n}"] if row[f"tests_{n}"] else None for n in range(len(MEASUREMENT_SPANS))]
     return Measurement((counts[0], counts[1], counts[2]), row["first"], row["last"] > now - MAX_AGE_OF_LAST_TEST)
 
 
@@ -96,8 +96,8 @@ def count_events_by_name(now: dt.datetime) -> dict[str, Measurement]:
     kinds = Q(kind__in=(*LATE_REPORT_KINDS, EventKind.REFUSED_DELIVERY)) | Q(
         kind=EventKind.NOTE, code__in=MISSING_OUTPUT_CODES
     )
-    rows = RunEvent.objects.filter(kinds, at__gt=now - SPANS[-1]).order_by().values_list("kind")
-    counts = [Count("pk", filter=Q(at__gt=now - span)) for span in SPANS]
+    rows = RunEvent.objects.filter(kinds, at__gt=now - MEASUREMENT_SPANS[-1]).order_by().values_list("kind")
+    counts = [Count("pk", filter=Q(at__gt=now - span)) for span in MEASUREMENT_SPANS]
     found = {kind: numbers for kind, *numbers in rows.annotate(a=counts[0], b=counts[1], c=counts[2])}
     return {
         "late_reports": _sum_measurements(found.get(kind) for kind in LATE_REPORT_KINDS),
@@ -108,15 +108,17 @@ def count_events_by_name(now: dt.datetime) -> dict[str, Measurement]:
 
 def _sum_measurements(rows: Iterable[list[int] | None]) -> Measurement:
     known = [row for row in rows if row]
-    first, second, third = (sum(row[n] for row in known) for n in range(len(SPANS)))
+    first, second, third = (sum(row[n] for row in known) for n in range(len(MEASUREMENT_SPANS)))
     return Measurement((first, second, third))
 
 
 def fetch_late_messages(now: dt.datetime) -> tuple[LateMessageSummary, Measurement]:
     """Messages that are not sent, or were given up. One statement."""
-    late = Outbox.objects.filter(sent_at=None, run__finished_at__lt=now - LATE_AFTER).order_by("run__finished_at")
+    late = Outbox.objects.filter(sent_at=None, run__finished_at__lt=now - LATE_MESSAGE_AGE).order_by("run__finished_at")
     rows = list(late.values_list("run__finished_at", "error", "attempts", "send_at")[:MAX_LATE_MESSAGES])
-    first, second, third = (sum(row[0] is not None and row[0] > now - span for row in rows) for span in SPANS)
+    first, second, third = (
+        sum(row[0] is not None and row[0] > now - span for row in rows) for span in MEASUREMENT_SPANS
+    )
     if not rows:
         return LateMessageSummary(), Measurement((0, 0, 0))
     worst = next((row for row in rows if row[1]), rows[0])
@@ -126,7 +128,7 @@ def fetch_late_messages(now: dt.datetime) -> tuple[LateMessageSummary, Measureme
 def fetch_latest_events(now: dt.datetime) -> list[RunEvent]:
     """The newest events that concern the guarantees, with their runs and jobs. One statement."""
     listed = Q(kind__in=LISTED_EVENT_KINDS) | Q(kind=EventKind.NOTE, code__in=MISSING_OUTPUT_CODES)
-    events = RunEvent.objects.filter(listed, at__gt=now - SPANS[-1])
+    events = RunEvent.objects.filter(listed, at__gt=now - MEASUREMENT_SPANS[-1])
     return list(events.select_related("run__job").order_by("-at", "-pk")[:MAX_EVENTS_LISTED])
 
 

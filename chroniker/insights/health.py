@@ -19,9 +19,9 @@ from chroniker.models import Host, HostService, Ticker
 from chroniker.wording.formats import coarse_duration, format_count, relative, short_duration, short_time
 
 Level = Literal["good", "warn", "bad", "unknown"]
-LEVELS: tuple[Level, ...] = ("good", "unknown", "warn", "bad")
+LEVELS_BY_SEVERITY: tuple[Level, ...] = ("good", "unknown", "warn", "bad")
 
-WAITING, VERY_LATE_AFTER = dt.timedelta(minutes=5), dt.timedelta(minutes=10)
+QUEUE_WAIT_LIMIT, VERY_LATE_AFTER = dt.timedelta(minutes=5), dt.timedelta(minutes=10)
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,7 +50,7 @@ class Health:
 
 
 def _severity(cell: ComponentHealth) -> int:
-    return LEVELS.index(cell.level)
+    return LEVELS_BY_SEVERITY.index(cell.level)
 
 
 def fetch_health(now: dt.datetime) -> Health:
@@ -172,7 +172,7 @@ def backlog_health(facts: HealthFacts, now: dt.datetime) -> ComponentHealth:
     oldest = min(queue.oldest for queue in facts.queues)
     words = {"n": format_count(queued), "time": coarse_duration(now - oldest)}
     detail = _("The oldest queued run waits for %(time)s.") % words
-    if now - oldest > WAITING:
+    if now - oldest > QUEUE_WAIT_LIMIT:
         return ComponentHealth("warn", _("%(n)s queued") % words, detail, oldest)
     return ComponentHealth("good", _("%(n)s queued") % words, detail)
 

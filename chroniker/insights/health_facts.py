@@ -85,7 +85,7 @@ def read_health_facts(now: dt.datetime) -> HealthFacts:
     tickers = liveness.read_latest_tickers()
     hosts, services = _fetch_hosts_and_services(now)
     services.sort(key=lambda service: service.last_seen, reverse=True)
-    overdue_since, problem_count = _overdue_since_and_trouble_count(tickers, now)
+    overdue_since, problem_count = _read_overdue_time_and_problem_count(tickers, now)
     return HealthFacts(
         tickers,
         hosts,
@@ -114,7 +114,7 @@ def _fetch_hosts_and_services(now: dt.datetime) -> tuple[list[Host], list[HostSe
     return list(hosts.values()), services
 
 
-def _overdue_since_and_trouble_count(tickers: Sequence[Ticker], now: dt.datetime) -> tuple[dt.datetime | None, int]:
+def _read_overdue_time_and_problem_count(tickers: Sequence[Ticker], now: dt.datetime) -> tuple[dt.datetime | None, int]:
     """Since when a job is overdue, and how many jobs need a person. One statement."""
     since = {"late_since": now - overdue_after(tickers), "lost_since": now - jobs_in_trouble.LOST_WITHIN}
     for overdue_since, *counts in fetch_rows(_trouble_counts_query, **since):

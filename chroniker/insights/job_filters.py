@@ -25,13 +25,13 @@ MAX_JOBS_COUNTED = 1_000
 #: A queued run that no worker has taken for this long needs attention.
 STUCK_AFTER = dt.timedelta(minutes=2)
 #: A job ran on a host if it has a run there that was claimed within this time.
-RAN_WITHIN = dt.timedelta(days=1)
+RAN_ON_HOST_WITHIN = dt.timedelta(days=1)
 #: Groups of states whose jobs all need attention, run or wait.
-ACTIVE_SHOWS = ("attention", "running", "waiting", "overdue", "failing", "held")
+ACTIVE_SHOW_VALUES = ("attention", "running", "waiting", "overdue", "failing", "held")
 #: Of the runs of a host, the newest ones are searched.
 MAX_RUNS = 2_000
 #: The names of all groups of states, in the order of the chips.
-SHOW_VALUES = ("all", *ACTIVE_SHOWS, "never", "disabled")
+SHOW_VALUES = ("all", *ACTIVE_SHOW_VALUES, "never", "disabled")
 
 
 @dataclass(frozen=True, slots=True)
@@ -180,7 +180,7 @@ def matching_jobs(job_filter: JobFilter, conditions: JobConditions) -> QuerySet[
     }  # fmt: skip
     found = found.filter(**{name: value for name, value in equal.items() if value})
     if job_filter.host:
-        found = found.filter(AnyOf("pk", _job_ids_on_host(job_filter.host, conditions.now - RAN_WITHIN)))
+        found = found.filter(AnyOf("pk", _job_ids_on_host(job_filter.host, conditions.now - RAN_ON_HOST_WITHIN)))
     return found.filter(_search_condition(found, job_filter.search.split())) if job_filter.search else found
 
 

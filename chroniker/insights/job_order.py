@@ -11,7 +11,7 @@ from typing import Any
 from django.db.models import Case, IntegerField, Q, QuerySet, Value, When
 
 from chroniker.insights.job_filters import (
-    ACTIVE_SHOWS,
+    ACTIVE_SHOW_VALUES,
     JobConditions,
     JobFilter,
     ids_of_jobs_without_state,
@@ -21,7 +21,7 @@ from chroniker.models import Job, JobState
 
 #: Rows of one page.
 ROWS_PER_PAGE = 100
-ORDERS = ("attention", "next", "name", "last", "slowest", "success")
+JOB_ORDER_NAMES = ("attention", "next", "name", "last", "slowest", "success")
 #: The value that an order of jobs by their results compares. Jobs without it come last.
 SORT_KEYS = {"last": "state__last_finished_at", "slowest": "state__p50", "success": "state__bad_permille"}
 
@@ -73,9 +73,9 @@ def _segments(job_filter: JobFilter, conditions: JobConditions, order: str) -> l
     planned = Q(enabled=True, state__next_run__isnull=False)
     if order == "attention":
         band = Case(When(conditions.attention, then=Value(0)), default=Value(1), output_field=IntegerField())
-        active = found if job_filter.show in ACTIVE_SHOWS else found.filter(conditions.active)
+        active = found if job_filter.show in ACTIVE_SHOW_VALUES else found.filter(conditions.active)
         first = Segment(active.annotate(band=band), ("band", "name"))
-        if job_filter.show in ACTIVE_SHOWS:
+        if job_filter.show in ACTIVE_SHOW_VALUES:
             return [first]
         quiet = found.exclude(conditions.active)
         later = quiet.filter(planned, state__next_run__gt=conditions.now)

@@ -9,7 +9,7 @@ from django.db.models import F, QuerySet
 from chroniker.models import Alert, AlertKind, JobState, Run, Status
 
 #: Kinds of alerts that no other condition of this module finds.
-ALERTED = (AlertKind.LATE, AlertKind.SLOW, AlertKind.OVERDUE, AlertKind.MISSED, AlertKind.BACKFILL)
+TROUBLE_ALERT_KINDS = (AlertKind.LATE, AlertKind.SLOW, AlertKind.OVERDUE, AlertKind.MISSED, AlertKind.BACKFILL)
 #: Runs that were lost longer ago than this need no attention any more.
 LOST_WITHIN = dt.timedelta(days=1)
 
@@ -25,7 +25,7 @@ def states_with_schedule_error() -> QuerySet[JobState]:
 
 def open_alerts_about_time_or_backfill() -> QuerySet[Alert]:
     """Open alerts about time and backfills: late, slow, overdue, missed, backfill failed."""
-    return Alert.objects.filter(ended_at__isnull=True, kind__in=ALERTED)
+    return Alert.objects.filter(ended_at__isnull=True, kind__in=TROUBLE_ALERT_KINDS)
 
 
 def unresolved_lost_runs(since: dt.datetime) -> QuerySet[Run]:

@@ -11,7 +11,7 @@ from django.db.models import BooleanField, F, Func
 from chroniker.insights.run_durations import SecondsBetween
 from chroniker.models import JobState, Run, Status
 
-LATEST = 20
+LATEST_RUN_COUNT = 20
 
 
 class PastRun(NamedTuple):  # a page has thousands, and a frozen dataclass is three times slower
@@ -26,7 +26,7 @@ class PastRun(NamedTuple):  # a page has thousands, and a frozen dataclass is th
 
 
 def fetch_latest_runs(states: Collection[JobState]) -> dict[int, list[PastRun]]:
-    """By job: its runs among the last ``LATEST`` tokens, the oldest first.
+    """By job: its runs among the last ``LATEST_RUN_COUNT`` tokens, the oldest first.
 
     Reads a range of the unique index on (job, token) for each job. A join would read all runs of the jobs.
     """
@@ -50,7 +50,7 @@ class _HasOneOfLastTokens(Func):
     output_field = BooleanField()
 
     def __init__(self, states: Collection[JobState]) -> None:
-        self._after = [(state.pk, state.last_token - LATEST) for state in states]
+        self._after = [(state.pk, state.last_token - LATEST_RUN_COUNT) for state in states]
         super().__init__(F("job_id"), F("token"))
 
     def as_sql(self, compiler: Any, connection: Any, **context: Any) -> tuple[str, Any]:  # type: ignore[override]

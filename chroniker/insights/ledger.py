@@ -17,7 +17,7 @@ from django.db.models.functions import Coalesce, Least
 from django.utils.translation import gettext_lazy as _
 
 from chroniker.exceptions import ScheduleError
-from chroniker.models import BAD, Job, JobState, Run, Status, Trigger
+from chroniker.models import BAD_STATUSES, Job, JobState, Run, Status, Trigger
 from chroniker.schedule import latest_instant_until, next_instant_after, validate
 
 #: The most retries of a page's runs that are read, and the most tokens after the newest run that are searched.
@@ -25,8 +25,8 @@ MAX_RETRIES_READ, MAX_FOLLOWING_TOKENS = 500, 100
 #: The most runs and instants of ``fetch_entries_between``: one every five minutes for 14 days.
 MAX_RUNS = 4032
 
-TICK = dt.timedelta(microseconds=1)
-_BEGINNING = dt.datetime(1970, 1, 1, tzinfo=dt.UTC)
+MICROSECOND = dt.timedelta(microseconds=1)
+_EARLIEST_INSTANT = dt.datetime(1970, 1, 1, tzinfo=dt.UTC)
 
 
 class NoRunReason(models.TextChoices):
@@ -101,7 +101,7 @@ def fetch_entries_between(
     ranges = Run.objects.filter(job=job.pk, slot="", scheduled_for__lte=bound).order_by("-scheduled_for")
     across = ranges.filter(scheduled_for__lt=low).values("scheduled_for")[:1]
     last_row = ranges.values("scheduled_for")[min_entries : min_entries + 1]
-    first = Least(_instant_or_default(across, low), _instant_or_default(last_row, _BEGINNING))
+    first = Least(_instant_or_default(across, low), _instant_or_default(last_row, _EARLIEST_INSTANT))
     runs = list(ranges.filter(scheduled_for__gte=first)[: MAX_RUNS + 1])
     walk = _BackwardWalk(job, state, bound)
     found: list[Entry] = []
@@ -150,7 +150,7 @@ class _BackwardWalk:
             yield from self._no_record_entries(run.covered_until, upper)
             for instant, certain in self._covered_instants(run.scheduled_for, run.covered_until):
                 yield Entry(instant, run, certain=certain)
-            upper = run.scheduled_for - TICK
+            upper = run.scheduled_for - MICROSECOND
         if no_older_runs and self.state.fingerprint_since is not None:
             yield from self._no_record_entries(self.state.fingerprint_since, upper)
 
@@ -160,18 +160,18 @@ class _BackwardWalk:
         instant = self._latest_instant(self.bound)
         while instant is not None and instant > accounted_until:
             yield Entry(instant, without=without, certain=self.is_same_schedule)
-            instant = self._latest_instant(instant - TICK)
+            instant = self._latest_instant(instant - MICROSECOND)
 
     def _covered_instants(self, first: dt.datetime, last: dt.datetime) -> Iterator[tuple[dt.datetime, bool]]:
         certain, latest = self._is_certain(first), min(last, self.bound)
         # If an edit closed the range, its end is the time of the edit, not an instant: instants are whole seconds.
         if not certain and first < last == latest and not last.microsecond:
             yield last, True
-            latest = last - TICK
+            latest = last - MICROSECOND
         instant = self._latest_instant(latest)
         while instant is not None and instant > first:
             yield instant, certain
-            instant = self._latest_instant(instant - TICK)
+            instant = self._latest_instant(instant - MICROSECOND)
         yield first, True
 
     def _no_record_entries(self, low: dt.datetime, high: dt.datetime) -> Iterator[Entry]:
@@ -213,7 +213,7 @@ def _add_backfills(job_id: int, entries: Sequence[Entry]) -> list[Entry]:
 def _add_retries(job_id: int, entries: Sequence[Entry], limit: int = MAX_RETRIES_READ) -> list[Entry]:
     """Add to each entry the last retry of the chain that began with its run."""
     runs = {entry.run.pk: entry.run for entry in entries if entry.run}
-    failed = [run.token for run in runs.values() if run.status in BAD]
+    failed = [run.token for run in runs.values() if run.status in BAD_STATUSES]
     if not failed:
         return list(entries)
     tokens = (min(failed), max(failed) + MAX_FOLLOWING_TOKENS)

@@ -10,7 +10,7 @@ from chroniker.exceptions import ScheduleError
 from chroniker.models import Job, JobState
 from chroniker.schedule import next_instant_after
 
-MINUTES = 60
+MINUTES_AHEAD = 60
 #: Jobs that are read, the soonest first.
 MAX_JOBS = 200
 #: A job that runs more often than this is counted, but not listed.
@@ -39,19 +39,19 @@ class NextHour:
     @property
     def busiest_minute(self) -> int:
         """The index of the minute with the most starts."""
-        return max(range(MINUTES), key=self.minutes.__getitem__)
+        return max(range(MINUTES_AHEAD), key=self.minutes.__getitem__)
 
 
 def fetch_next_hour(now: dt.datetime) -> NextHour:
-    until = now + dt.timedelta(minutes=MINUTES)
+    until = now + dt.timedelta(minutes=MINUTES_AHEAD)
     states = JobState.objects.filter(next_run__gt=now, next_run__lt=until, job__enabled=True)
     states = states.filter(schedule_error="", held_at=None)
     rows = list(states.select_related("job").order_by("next_run")[: MAX_JOBS + 1])
-    minutes, listed = [0] * MINUTES, []
+    minutes, listed = [0] * MINUTES_AHEAD, []
     for state in rows[:MAX_JOBS]:
         starts = list(_starts_before(state, until))
         for at in starts:
-            minutes[min(int((at - now).total_seconds() // 60), MINUTES - 1)] += 1
+            minutes[min(int((at - now).total_seconds() // 60), MINUTES_AHEAD - 1)] += 1
         if len(starts) < 2 or starts[1] - starts[0] >= FREQUENT_INTERVAL:
             listed += [NextRun(state.job, at) for at in starts]
     listed.sort(key=lambda each: (each.at, each.job.name))

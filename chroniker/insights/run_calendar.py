@@ -11,7 +11,7 @@ from django.db import models
 from django.utils.translation import gettext_lazy as _
 
 from chroniker.insights.ledger import Entry, NoRunReason
-from chroniker.models import OPEN, RunHour, Status
+from chroniker.models import OPEN_STATUSES, RunHour, Status
 
 HOUR = dt.timedelta(hours=1)
 
@@ -101,7 +101,7 @@ def mark_of_entry(entry: Entry) -> Mark:
     verdict = entry.verdict
     if isinstance(verdict, NoRunReason):
         return {NoRunReason.DUE: Mark.DUE, NoRunReason.DISABLED: Mark.SKIPPED}.get(verdict, Mark.UNKNOWN)
-    if verdict in OPEN:
+    if verdict in OPEN_STATUSES:
         return Mark.OPEN
     if verdict == Status.SUCCEEDED:
         return Mark.MERGED if entry.is_merged else Mark.SUCCEEDED

@@ -26,7 +26,7 @@ from django.db.models import (
 )
 from django.db.models.functions import RowNumber
 
-from chroniker.models import BAD, JobState, Run, Status
+from chroniker.models import BAD_STATUSES, JobState, Run, Status
 
 #: More runs than ``MAX_MARKS`` are drawn as columns, of which there are at most ``MAX_COLUMNS``.
 MAX_MARKS, MAX_COLUMNS = 500, 590
@@ -116,7 +116,9 @@ def _first_token(runs: QuerySet[Run], since: dt.datetime | None) -> int:
 def _mark_of_each_run(runs: QuerySet[Run]) -> list[Mark]:
     rows = runs.order_by("token").values_list("token", "started_at", "finished_at", "status", "pk")
     return [
-        Mark(token, started, max((finished - started).total_seconds(), 0.0), status, pk, bad=int(status in BAD))
+        Mark(
+            token, started, max((finished - started).total_seconds(), 0.0), status, pk, bad=int(status in BAD_STATUSES)
+        )
         for token, started, finished, status, pk in rows
         if started is not None and finished is not None
     ]
@@ -126,7 +128,7 @@ def _mark_of_each_column(runs: QuerySet[Run], first_token: int, tokens_per_colum
     """Each column has the runs of ``tokens_per_column`` tokens; the row with the median duration stands for it."""
     column = (F("token") - first_token) - (F("token") - first_token) % Value(tokens_per_column)
     per_column: Any = {"partition_by": [F("column")]}
-    is_bad = Case(When(status__in=BAD, then=Value(1)), default=Value(0), output_field=IntegerField())
+    is_bad = Case(When(status__in=BAD_STATUSES, then=Value(1)), default=Value(0), output_field=IntegerField())
     rows = (
         runs.annotate(took=SecondsBetween("started_at", "finished_at"), column=column, is_bad=is_bad)
         .annotate(

@@ -10,7 +10,7 @@ from uuid import UUID
 from django.db.models import F, QuerySet
 
 from chroniker.clock.database_clock import NowPlus
-from chroniker.models import BAD, Job, Run
+from chroniker.models import BAD_STATUSES, Job, Run
 
 #: The most jobs that a part of the name selects, and how many of the newest runs of each job are searched.
 MAX_JOBS, MAX_NEWEST_RUNS = 50, 2_000
@@ -69,7 +69,7 @@ class RunFilters:
         if self.run_id is not None:
             return ()
         if self.status == ANY_BAD_STATUS:
-            return tuple(BAD)
+            return tuple(BAD_STATUSES)
         return (self.status,) if self.status else ()
 
     @property

@@ -9,7 +9,7 @@ from django.db.models import Max, Sum
 
 from chroniker.models import TickMinute
 
-MINUTES = 60
+MINUTES_SHOWN = 60
 DAY = dt.timedelta(days=1)
 
 
@@ -48,13 +48,13 @@ class TickHistory:
 
 def fetch_tick_history(now: dt.datetime) -> TickHistory:
     end = now.replace(second=0, microsecond=0)
-    begin = end - dt.timedelta(minutes=MINUTES)
+    begin = end - dt.timedelta(minutes=MINUTES_SHOWN)
     rows = TickMinute.objects.filter(minute__gte=begin, minute__lt=end).order_by("minute").values("minute")
     found = {
         row["minute"]: MinuteOfTicks(row["minute"], row["longest"], row["gap"], row["n"])
         for row in rows.annotate(longest=Max("longest_pass"), gap=Max("longest_gap"), n=Sum("claimed"))
     }
-    starts = [begin + dt.timedelta(minutes=number) for number in range(MINUTES)]
+    starts = [begin + dt.timedelta(minutes=number) for number in range(MINUTES_SHOWN)]
     minutes = [found.get(start, MinuteOfTicks(start)) for start in starts]
     return TickHistory(minutes, _fetch_longest_gap(now))
 

@@ -28,9 +28,9 @@ MAX_ROWS, MAX_BARS = 60, 2000
 #: A job that runs more often than this many times in one picture is drawn as one band.
 FREQUENT_RUNS_PER_PICTURE = 144
 
-_STATE = ("job_id", "next_run", "next_instant", "p50")
+_PARTIAL_STATE_COLUMNS = ("job_id", "next_run", "next_instant", "p50")
 _JOB_COLUMNS = ("id", "name", "group_id", "executor", "queue", "jitter_seconds", *SPEC_FIELDS)
-_GROUP = ("id", "name", "limit")
+_PARTIAL_GROUP_COLUMNS = ("id", "name", "limit")
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,11 +95,11 @@ def _read_scheduled_states(until: dt.datetime, limit: int) -> Iterator[JobState]
     states = JobState.objects.filter(next_run__lte=until, job__enabled=True, schedule_error="").order_by("next_run")
     groups: dict[int, Group] = {}
     for state, of_group in read_partial_states(
-        states, limit, _STATE, _JOB_COLUMNS, [f"job__group__{name}" for name in _GROUP]
+        states, limit, _PARTIAL_STATE_COLUMNS, _JOB_COLUMNS, [f"job__group__{name}" for name in _PARTIAL_GROUP_COLUMNS]
     ):
         job = state.job
         if job.group_id is not None and job.group_id not in groups:
-            groups[job.group_id] = make_loaded_row(Group, _GROUP, of_group, settings.database)
+            groups[job.group_id] = make_loaded_row(Group, _PARTIAL_GROUP_COLUMNS, of_group, settings.database)
         job._state.fields_cache["group"] = groups.get(job.group_id or 0)
         yield state
 

@@ -17,7 +17,7 @@ from chroniker.models import Group, Job, JobState, Run, RunHour, Status
 #: Expected runs of one row; a job that is expected more often is a band.
 MAX_EXPECTED_RUNS = 150
 #: The line of busy slots has so many points.
-POINTS = 96
+BUSY_LINE_POINTS = 96
 HOUR = dt.timedelta(hours=1)
 
 
@@ -205,15 +205,15 @@ def arrange_lanes(shown_rows: Sequence[JobRow], rows: TimelineRows, most_bars: i
 
 
 def average_runs_at_once(rows: Iterable[JobRow], low: dt.datetime, high: dt.datetime) -> list[float]:
-    """The average number of runs at once, in ``POINTS`` equal parts of the time."""
-    step = (high - low) / POINTS
+    """The average number of runs at once, in ``BUSY_LINE_POINTS`` equal parts of the time."""
+    step = (high - low) / BUSY_LINE_POINTS
     seconds: Counter[int] = Counter()
     for row in rows:
         for bar in row.bars:
             _spread_seconds(seconds, bar.start, bar.end, (bar.end - bar.start).total_seconds(), low, step)
         for band in row.bands:
             _spread_seconds(seconds, band.start, band.end, band.seconds, low, step)
-    return [seconds[part] / step.total_seconds() for part in range(POINTS)]
+    return [seconds[part] / step.total_seconds() for part in range(BUSY_LINE_POINTS)]
 
 
 def _spread_seconds(
@@ -222,7 +222,7 @@ def _spread_seconds(
     """Add ``total`` seconds, evenly from ``start`` to ``end``, to the parts of the time."""
     if end <= start or total <= 0:
         return
-    first, last = max(int((start - low) / step), 0), min(int((end - low) / step), POINTS - 1)
+    first, last = max(int((start - low) / step), 0), min(int((end - low) / step), BUSY_LINE_POINTS - 1)
     for part in range(first, last + 1):
         inside = min(end, low + (part + 1) * step) - max(start, low + part * step)
         seconds[part] += total * max(inside / (end - start), 0)  # type: ignore[assignment]

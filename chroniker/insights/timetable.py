@@ -15,7 +15,7 @@ from chroniker.schedule import ClosedTime, ScheduleSpec, closed_time_at, next_in
 
 DAY = dt.timedelta(days=1)
 #: The rate of a schedule is counted in this time, or in the time of this many instants if that is shorter.
-RATE_SPAN, MAX_RATE_INSTANTS = 28 * DAY, 1000
+RATE_TIME_SPAN, MAX_RATE_INSTANTS = 28 * DAY, 1000
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,9 +47,9 @@ class Timetable:
     def runs_per_day(self, now: dt.datetime) -> float:
         """The average number of starts in a day from now on."""
         times = list(
-            islice(takewhile(lambda instant: instant <= now + RATE_SPAN, self.instants(now)), MAX_RATE_INSTANTS)
+            islice(takewhile(lambda instant: instant <= now + RATE_TIME_SPAN, self.instants(now)), MAX_RATE_INSTANTS)
         )
-        begin, span = now, RATE_SPAN
+        begin, span = now, RATE_TIME_SPAN
         if len(times) == MAX_RATE_INSTANTS:
             begin, span = _counted_span(now, times)
         counted = (instant for instant in times if begin < instant <= begin + span)

@@ -32,9 +32,9 @@ from chroniker.reasons import Code
 from chroniker.schedule import latest_instant_until, next_instant_after
 
 #: Scheduled times that are shown; skipped ones that are counted; own starts that may overlap.
-TIMES_SHOWN, MAX_SKIPPED_TIMES, MAX_STARTS = 10, 1000, 1440
+MAX_COMPARED_TIMES, MAX_SKIPPED_TIMES, MAX_STARTS = 10, 1000, 1440
 
-_MINUTE, _TICK = dt.timedelta(minutes=1), dt.timedelta(microseconds=1)
+_MINUTE, _MICROSECOND = dt.timedelta(minutes=1), dt.timedelta(microseconds=1)
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,7 +92,7 @@ def compute_edit_effects(edited: Job, saved: Job | None = None) -> EditEffects:
     before = timetable_of_job(saved, closed.get(saved.calendar_id or 0, ())) if saved is not None else None
     after = timetable_of_job(edited, closed.get(edited.calendar_id or 0, ()))
     state = _state_or_empty(saved)
-    times = compare_scheduled_times(before, after, now, TIMES_SHOWN)
+    times = compare_scheduled_times(before, after, now, MAX_COMPARED_TIMES)
     last = min(max((row.instant + after.offset for row in times), default=now), now + DAY)
     starting = jobs_in_same_minute(
         times, after.offset, fetch_other_jobs_starting_before(edited.pk, last + _MINUTE), now
@@ -143,7 +143,7 @@ def _times_skipped_by_save(saved: Job, edited: Job, state: JobState, now: dt.dat
     first, until, code = run.scheduled_for, run.covered_until, Code(run.code)
     spec = saved.spec if state.booked_fingerprint else job.spec
     try:
-        count, last, instant = 0, first, next_instant_after(spec, first - _TICK)
+        count, last, instant = 0, first, next_instant_after(spec, first - _MICROSECOND)
         while instant is not None and instant <= until and count < MAX_SKIPPED_TIMES:
             count, last, instant = count + 1, instant, next_instant_after(spec, instant)
         has_more = instant is not None and instant <= until

@@ -18,7 +18,7 @@ MAX_SHIFT = dt.timedelta(days=3660)
 
 _FILTER_PATTERN = re.compile(r'\s*\|\s*(?P<name>[A-Za-z_]*)\s*(?::\s*(?:"(?P<value>[^"]*)")?)?')
 _SHIFT_PATTERN = re.compile(r"(?P<number>[+-]?\d{1,9})(?P<unit>[wdhms])\Z")
-_UNITS = {"w": "weeks", "d": "days", "h": "hours", "m": "minutes", "s": "seconds"}
+_TIME_UNIT_NAMES = {"w": "weeks", "d": "days", "h": "hours", "m": "minutes", "s": "seconds"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,7 +101,7 @@ def _zone_problem(value: str) -> str:
 
 
 def _to_timedelta(shift: re.Match[str]) -> dt.timedelta:
-    return dt.timedelta(**{_UNITS[shift["unit"]]: int(shift["number"])})
+    return dt.timedelta(**{_TIME_UNIT_NAMES[shift["unit"]]: int(shift["number"])})
 
 
 def _shift_moment(moment: dt.datetime, value: str) -> dt.datetime:

@@ -31,9 +31,9 @@ PLACEHOLDER_NAMES = (*TIME_NAMES, "job", "job_id", "run_id", "token", "attempt",
 MAX_PLACEHOLDERS, MAX_WORD_LENGTH = 50, 8192
 
 #: Stands for a placeholder in a text, with its number added.
-_FIRST_MARK = 0xE000
-_MARK_PATTERN = re.compile(f"[{chr(_FIRST_MARK)}-{chr(_FIRST_MARK + MAX_PLACEHOLDERS - 1)}]")
-_ESCAPED_BRACES, _BRACES = "{{{{", "{{"
+_FIRST_MARK_CODE_POINT = 0xE000
+_MARK_PATTERN = re.compile(f"[{chr(_FIRST_MARK_CODE_POINT)}-{chr(_FIRST_MARK_CODE_POINT + MAX_PLACEHOLDERS - 1)}]")
+_ESCAPED_OPENING_BRACES, _OPENING_BRACES = "{{{{", "{{"
 _BEGIN_PATTERN = re.compile(r"\{\{\{\{|\{\{\s*(?P<name>" + "|".join(PLACEHOLDER_NAMES) + r")\s*(?=\||\}\})")
 _END_PATTERN = re.compile(r"\s*\}\}")
 _LOOKALIKE_PATTERN = re.compile(r"\{\{\s*(?P<name>[A-Za-z_]{3,40})\s*(?=\||\}\})")
@@ -60,14 +60,14 @@ def extract_placeholders(text: str) -> tuple[str, list[Placeholder]]:
 
     Raises ``CommandRefused`` for a placeholder that cannot be read, and for too many of them.
     """
-    if _BRACES not in text:
+    if _OPENING_BRACES not in text:
         return text, []
     parts, found, position = list[str](), list[Placeholder](), 0
     while (begin := _BEGIN_PATTERN.search(text, position)) is not None:
         parts.append(text[position : begin.start()])
         position = begin.end()
         if begin["name"] is None:
-            parts.append(_BRACES)
+            parts.append(_OPENING_BRACES)
             continue
         filters, position = placeholder_filters.read_filters(
             text, position, begin["name"], is_time=begin["name"] in TIME_NAMES
@@ -75,7 +75,7 @@ def extract_placeholders(text: str) -> tuple[str, list[Placeholder]]:
         end = _END_PATTERN.match(text, position)
         if end is None:
             raise _unreadable_error(text[begin.start() : position + 20])
-        parts.append(chr(_FIRST_MARK + len(found)))
+        parts.append(chr(_FIRST_MARK_CODE_POINT + len(found)))
         found.append(Placeholder(begin["name"], filters))
         position = end.end()
         if len(found) > MAX_PLACEHOLDERS:
@@ -94,7 +94,7 @@ def fill_word(word: str, placeholders: Sequence[Placeholder], values: Values) ->
     """Fill in a word of a text from ``extract_placeholders``. Raises ``CommandRefused`` if it becomes too long."""
     if not placeholders:
         return word
-    filled = _MARK_PATTERN.sub(lambda mark: placeholders[ord(mark[0]) - _FIRST_MARK].value(values), word)
+    filled = _MARK_PATTERN.sub(lambda mark: placeholders[ord(mark[0]) - _FIRST_MARK_CODE_POINT].value(values), word)
     if len(filled) > MAX_WORD_LENGTH:
         text = _(
             "An argument or value has %(n)d characters after its placeholders are filled in; "
@@ -112,7 +112,7 @@ def fill(text: str, values: Values) -> str:
 
 def escape(text: str) -> str:
     """``text`` with its braces escaped, so that it has no placeholders: for commands of other schedulers."""
-    return _BEGIN_PATTERN.sub(lambda begin: begin[0].replace(_BRACES, _ESCAPED_BRACES), text)
+    return _BEGIN_PATTERN.sub(lambda begin: begin[0].replace(_OPENING_BRACES, _ESCAPED_OPENING_BRACES), text)
 
 
 def warnings(*texts: str) -> list[str]:
@@ -151,8 +151,9 @@ def _unreadable_error(text: str) -> CommandRefused:
     return CommandRefused(message % {"text": text[:60]} + " " + hint)
 
 
-_SOME_TIME = dt.datetime(2026, 1, 1, 3, tzinfo=dt.UTC)
+_SAMPLE_TIME = dt.datetime(2026, 1, 1, 3, tzinfo=dt.UTC)
 #: Values for the validation of a job, when there is no run.
 SAMPLE_VALUES = placeholder_values_of_run(
-    CurrentRun(1, "job", "UTC", UUID(int=0), 1, 1, "SCHEDULE", _SOME_TIME, _SOME_TIME, _SOME_TIME, _SOME_TIME), "host"
+    CurrentRun(1, "job", "UTC", UUID(int=0), 1, 1, "SCHEDULE", _SAMPLE_TIME, _SAMPLE_TIME, _SAMPLE_TIME, _SAMPLE_TIME),
+    "host",
 )

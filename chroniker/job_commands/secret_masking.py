@@ -9,7 +9,7 @@ from django.conf import settings as django_settings
 from chroniker.exceptions import CommandRefused
 from chroniker.job_commands.environment import SecretSource, parse_secrets
 
-MASK = "••••••"
+MASK_TEXT = "••••••"
 #: A shorter value is not masked: it would be found by accident in many texts, and its mask would reveal the value.
 MIN_MASKED_LENGTH = 4
 
@@ -22,7 +22,7 @@ def mask_secrets(text: str, secret_lines: str) -> str:
     if not text or not secret_lines:
         return text
     for value in secret_values(secret_lines):
-        text = text.replace(value, MASK)
+        text = text.replace(value, MASK_TEXT)
     return text
 
 
@@ -35,7 +35,7 @@ def _mask_value(line: str) -> str:
     name, equals, value = line.partition("=")
     if not line.strip() or (equals and not value):
         return line
-    return f"{name}={MASK}" if equals and name.strip().isidentifier() else MASK
+    return f"{name}={MASK_TEXT}" if equals and name.strip().isidentifier() else MASK_TEXT
 
 
 def secret_values(secret_lines: str) -> list[str]:

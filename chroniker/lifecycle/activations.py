@@ -18,7 +18,7 @@ from chroniker.eligibility.waiting_activations import all_waiting_activations, r
 from chroniker.lifecycle.bulk import write_states
 from chroniker.lifecycle.planned_rows import Plan
 from chroniker.lifecycle.transactions import lock_rows, transactional
-from chroniker.models import BAD, Activation, Job, JobState, JobTrigger, Run, Status, Trigger, TriggerOn
+from chroniker.models import BAD_STATUSES, Activation, Job, JobState, JobTrigger, Run, Status, Trigger, TriggerOn
 from chroniker.models.alert_fields import alert_rules_of
 from chroniker.reasons import Code
 
@@ -29,7 +29,7 @@ MAX_IDS_PER_STATEMENT = 10_000
 #: When a chain ends, it starts other jobs only if its first attempt had one of these triggers.
 ORIGINS_THAT_FIRE_TRIGGERS = (Trigger.SCHEDULE, Trigger.MANUAL, Trigger.EVENT)
 
-PASSED, REFUSED = Activation.Outcome.PASSED, Activation.Outcome.REFUSED
+PASSED_OUTCOME, REFUSED_OUTCOME = Activation.Outcome.PASSED, Activation.Outcome.REFUSED
 
 
 def insert_activations_of_ended_chains(ended_runs: Iterable[Run], states: Iterable[JobState], now: dt.datetime) -> None:
@@ -78,8 +78,8 @@ def _insert_activations(ended_runs: Sequence[Run], now: dt.datetime) -> None:
 def _does_run_fire_trigger(run: Run, trigger: JobTrigger) -> bool:
     results = {
         TriggerOn.SUCCEEDED: (Status.SUCCEEDED,),
-        TriggerOn.FAILED: BAD,
-        TriggerOn.ENDED: (Status.SUCCEEDED, *BAD, Status.STOPPED),
+        TriggerOn.FAILED: BAD_STATUSES,
+        TriggerOn.ENDED: (Status.SUCCEEDED, *BAD_STATUSES, Status.STOPPED),
     }
     return run.status in results[TriggerOn(trigger.on)]
 
@@ -95,11 +95,11 @@ def _make_activation(run: Run, trigger: Any, now: dt.datetime) -> Activation:
         made_at=now,
     )
     if row.depth > MAX_TRIGGER_DEPTH:
-        mark_unsaved_activation_as_ended(row, REFUSED, Code.TOO_DEEP)
+        mark_unsaved_activation_as_ended(row, REFUSED_OUTCOME, Code.TOO_DEEP)
     elif not trigger.target.enabled:
-        mark_unsaved_activation_as_ended(row, PASSED, Code.DISABLED)
+        mark_unsaved_activation_as_ended(row, PASSED_OUTCOME, Code.DISABLED)
     elif trigger.is_full:
-        mark_unsaved_activation_as_ended(row, REFUSED, Code.TOO_MANY)
+        mark_unsaved_activation_as_ended(row, REFUSED_OUTCOME, Code.TOO_MANY)
     else:
         set_lateness_check_time(row, trigger.target)
     return row
@@ -132,7 +132,7 @@ def end_activations_of_plans(plans: Sequence[Plan], now: dt.datetime) -> None:
         for pk, code in plan.activations_without_run:
             by_code[code].append(pk)
     for code, ids in by_code.items():
-        _end_waiting_activations(ids, now, outcome=PASSED, code=code)
+        _end_waiting_activations(ids, now, outcome=PASSED_OUTCOME, code=code)
 
 
 def end_activations_of_locked_jobs(job_ids: Collection[int], now: dt.datetime, code: Code) -> int:
@@ -141,7 +141,7 @@ def end_activations_of_locked_jobs(job_ids: Collection[int], now: dt.datetime, c
     The ids are read first: an UPDATE by the target would wait for a program's transaction that inserts an activation.
     """
     ids = list(all_waiting_activations().filter(target__in=job_ids).values_list("pk", flat=True)) if job_ids else []
-    return _end_waiting_activations(ids, now, outcome=PASSED, code=code) if ids else 0
+    return _end_waiting_activations(ids, now, outcome=PASSED_OUTCOME, code=code) if ids else 0
 
 
 def _end_waiting_activations(ids: Sequence[UUID], now: dt.datetime, **columns: Any) -> int:

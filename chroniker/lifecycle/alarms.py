@@ -28,7 +28,7 @@ from chroniker.outbox.channels import ADDRESS, CHANNEL, MAIL, configured_webhook
 MAX_ALARM_SUBSCRIBERS = 50
 MAX_CHANNEL_LENGTH = 100
 
-TICK = "tick"
+TICK_ALARM_SUBJECT = "tick"
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,7 +75,7 @@ def end_alarm(alarm: Alarm, text: AlarmText, now: dt.datetime) -> bool:
 
 def tick_alarm_has_recipients() -> bool:
     """Whether the alarm “nothing ticks” has a recipient. At most two statements."""
-    return bool(_find_alarm_recipients(ALARM_EVENTS[TICK][0]))
+    return bool(_find_alarm_recipients(ALARM_EVENTS[TICK_ALARM_SUBJECT][0]))
 
 
 def _kind_of_alarm(subject: str) -> str:

@@ -176,11 +176,11 @@ def compute_next_alert_check_time(changes: AlertChanges, open_run: Run | None, n
 def _compute_lateness_times(changes: AlertChanges, open_run: Run | None, now: dt.datetime) -> Iterator[dt.datetime]:
     """When the instants that wait to start become late."""
     if changes.rules.late_after is not None:
-        since = [*due_times_of_unstarted_instants(changes, open_run), claim_time_of_queued_activation(open_run)]
+        since = [*find_due_times_without_started_run(changes, open_run), claim_time_of_queued_activation(open_run)]
         yield from (each + changes.rules.late_after for each in since if each is not None)
 
 
-def due_times_of_unstarted_instants(changes: AlertChanges, open_run: Run | None) -> Iterator[dt.datetime]:
+def find_due_times_without_started_run(changes: AlertChanges, open_run: Run | None) -> Iterator[dt.datetime]:
     if changes.state.next_run is not None:
         yield changes.state.next_run
     if open_run is not None and open_run.status == Status.CLAIMED and open_run.scheduled_for is not None:

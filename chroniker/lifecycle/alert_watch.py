@@ -36,7 +36,7 @@ from chroniker.models import (
     Ticker,
     installation,
 )
-from chroniker.models.group import ALL
+from chroniker.models.group import SWITCH_ID
 from chroniker.models.job import fetch_closed_times
 
 MAX_JOBS_PER_TRANSACTION = 1000
@@ -117,7 +117,7 @@ def _read_alert_facts(
     """By job: the facts for its alerts. Two statements: for the open runs, and for the pause over all jobs."""
     ids = [changes.job.pk for changes in all_changes]
     runs = {lease.job_id: lease.run for lease in Lease.objects.filter(job__in=ids, slot="").select_related("run")}
-    switch = Switch.objects.filter(pk=ALL).annotate(is_copy=installation.database_copied_condition()).first()
+    switch = Switch.objects.filter(pk=SWITCH_ID).annotate(is_copy=installation.database_copied_condition()).first()
     all_paused = switch is not None and (switch.paused_at is not None or switch.is_copy)
     found = {}
     for changes in all_changes:
@@ -203,19 +203,19 @@ def find_changed_switch_and_groups() -> list[QuerySet[Any]]:
     unseen = Q(alert_revision__gt=F("alert_revision_seen"))
     other_settings = ~Q(alert_settings=hash_alert_settings())
     return [
-        Switch.objects.filter(unseen | other_settings | Q(paused_by_settings_at__isnull=False), pk=ALL),
+        Switch.objects.filter(unseen | other_settings | Q(paused_by_settings_at__isnull=False), pk=SWITCH_ID),
         Group.objects.filter(unseen),
     ]
 
 
 def schedule_alert_checks_after_changes() -> None:
     """Let the next tick check the alerts of the jobs of ``find_changed_switch_and_groups``, portion by portion."""
-    if Switch.objects.filter(pk=ALL).exclude(paused_by_settings_at=None).update(paused_by_settings_at=None):
+    if Switch.objects.filter(pk=SWITCH_ID).exclude(paused_by_settings_at=None).update(paused_by_settings_at=None):
         set_lateness_start_to_now()
     switches, groups = find_changed_switch_and_groups()
     for revision in list(switches.values_list("alert_revision", flat=True)):
         _schedule_alert_checks_of_group(None)
-        Switch.objects.filter(pk=ALL).update(alert_settings=hash_alert_settings(), alert_revision_seen=revision)
+        Switch.objects.filter(pk=SWITCH_ID).update(alert_settings=hash_alert_settings(), alert_revision_seen=revision)
     for pk, revision in list(groups.values_list("pk", "alert_revision")):
         _schedule_alert_checks_of_group(pk)
         Group.objects.filter(pk=pk).update(alert_revision_seen=revision)
@@ -231,13 +231,13 @@ def _schedule_alert_checks_of_group(group_id: int | None) -> None:
 
 def set_lateness_start_to_now() -> None:
     """Let lateness count from now at the earliest. Call it after a time in which nothing could start."""
-    Switch.objects.filter(pk=ALL).update(resumed_at=NowPlus(), alert_revision=F("alert_revision") + 1)
+    Switch.objects.filter(pk=SWITCH_ID).update(resumed_at=NowPlus(), alert_revision=F("alert_revision") + 1)
 
 
 def record_pause_by_settings() -> None:
     """Record that ``CHRONIKER_PAUSED`` pauses all jobs, unless another process ticks without it. One statement."""
     recent = Ticker.objects.filter(is_paused=False, last_at__gt=NowPlus(-settings.tick_timeout))
-    rows = Switch.objects.filter(~Exists(recent), pk=ALL, paused_by_settings_at=None)
+    rows = Switch.objects.filter(~Exists(recent), pk=SWITCH_ID, paused_by_settings_at=None)
     rows.update(paused_by_settings_at=NowPlus())
 
 

@@ -19,14 +19,15 @@ from chroniker.lifecycle import (
     backfills,
     host_runs,
     job_health,
+    notify,
     one_statement,
 )
 from chroniker.lifecycle.bulk import write_states
 from chroniker.lifecycle.events import add_lost_events, add_run_event
-from chroniker.lifecycle.notify import RECIPIENTS, annotate_recipients, enqueue_end_messages, send_finished_signals
+from chroniker.lifecycle.notify import annotate_recipients, enqueue_end_messages, send_finished_signals
 from chroniker.lifecycle.pending_retries import compute_next_retry_time
 from chroniker.lifecycle.transactions import lock_rows, transactional
-from chroniker.models import EVERY_HOST, OPEN, Backfill, EventKind, JobState, Lease, Run, Status, Trigger
+from chroniker.models import EVERY_HOST, OPEN_STATUSES, Backfill, EventKind, JobState, Lease, Run, Status, Trigger
 from chroniker.models.compiled import fetch_models
 from chroniker.models.statements import Statement, compiled_once, parameter, parameters
 from chroniker.reasons import NO_REASON, Code, Reason
@@ -42,7 +43,6 @@ CLOSE_COLUMNS = (
     *job_health.RESULT_COLUMNS,
     *alert_episodes.ALERT_COLUMNS,
 )
-
 ERROR_LINE_LENGTH = 300
 
 
@@ -77,7 +77,8 @@ def finish(run_id: UUID, token: int, nonce: UUID, outcome: Outcome) -> bool:
 def _finish(run_id: UUID, token: int, nonce: UUID, outcome: Outcome) -> tuple[bool, list[Run]]:
     if one_statement.are_combined_statements_available() and not outcome.survivors:
         values = {**_columns_of_outcome(outcome), "run": run_id, "token": token, "nonce": nonce}
-        if (closed := one_statement.execute_close(_close_statement(), values, RECIPIENTS)) is not None:
+        closed = one_statement.execute_close_statement(_close_statement(), values, notify.RECIPIENT_ANNOTATIONS)
+        if closed is not None:
             closed_run = closed.run if closed.is_fresh else _run_with_recipients(run_id).get()
             return True, _write_results_of_finished_run([closed.state], closed_run, outcome)
     found = fetch_models(_run_with_recipients, run_id=run_id)
@@ -157,7 +158,7 @@ def _delete_or_keep_lease(run_id: UUID, survivors: Sequence[str]) -> None:
 @transactional
 def release_kept_lease(run_id: UUID, token: int, nonce: UUID) -> None:
     """Delete the kept lease of a closed run."""
-    Lease.objects.filter(pk=run_id, token=token, nonce=nonce).exclude(run__status__in=OPEN).delete()
+    Lease.objects.filter(pk=run_id, token=token, nonce=nonce).exclude(run__status__in=OPEN_STATUSES).delete()
 
 
 @transactional

@@ -16,7 +16,7 @@ from chroniker.lifecycle.close import write_results_of_ended_runs
 from chroniker.lifecycle.events import add_missing_output_events
 from chroniker.lifecycle.notify import annotate_recipients, send_finished_signals
 from chroniker.lifecycle.transactions import lock_rows, transactional
-from chroniker.models import EVERY_HOST, OPEN, JobState, Lease, Run, Status
+from chroniker.models import EVERY_HOST, OPEN_STATUSES, JobState, Lease, Run, Status
 from chroniker.reasons import Code, Reason
 
 
@@ -30,7 +30,7 @@ class HostProcesses(Protocol):
     def host(self) -> str: ...
     @property
     def has_lock_files(self) -> bool: ...
-    def is_held(self, run_id: UUID) -> bool | None: ...
+    def is_run_lock_held(self, run_id: UUID) -> bool | None: ...
     def kill_remaining_processes(self, run_id: UUID) -> Sequence[object]: ...
 
 
@@ -50,7 +50,7 @@ def expire_runs(limit: int, local_processes: HostProcesses | None = None) -> lis
         # Select the runs by the few leases: with a condition on runs alone, SQLite would read the whole history.
         leased = Run.objects.filter(pk__in=Lease.objects.values("pk"))
         running = list(leased.filter(status=Status.RUNNING, host=local_processes.host).values_list("pk", flat=True))
-        held = {run_id: local_processes.is_held(run_id) for run_id in running}
+        held = {run_id: local_processes.is_run_lock_held(run_id) for run_id in running}
         dead = [run_id for run_id in running if held[run_id] is False][:limit]
         lost = _close_runs_as_lost(_kill_remaining_processes(dead, local_processes), None) if dead else []
         overdue &= ~Q(pk__in=[run_id for run_id in running if held[run_id]])
@@ -79,7 +79,7 @@ def _kill_remaining_processes(run_ids: list[UUID], local_processes: HostProcesse
     alive = {
         run_id
         for run_id in running
-        if not local_processes.is_held(run_id) and local_processes.kill_remaining_processes(run_id)
+        if not local_processes.is_run_lock_held(run_id) and local_processes.kill_remaining_processes(run_id)
     }
     return [run_id for run_id in run_ids if run_id not in alive]
 
@@ -101,7 +101,7 @@ def _close_runs_as_lost(
     # it may have jumped since.
     if not ids or jump_detection.read_clock().suspended_because:
         return []
-    closed = set(Run.objects.filter(pk__in=ids).exclude(status__in=OPEN).values_list("pk", flat=True))
+    closed = set(Run.objects.filter(pk__in=ids).exclude(status__in=OPEN_STATUSES).values_list("pk", flat=True))
     Lease.objects.filter(
         pk__in=closed
     ).delete()  # kept leases: the supervisors that waited for remaining processes have ended

@@ -22,13 +22,13 @@ from chroniker.eligibility.claim_kinds import RETRY_INHERITED_COLUMNS
 from chroniker.lifecycle import job_health
 from chroniker.lifecycle.alert_conditions import AlertChanges
 from chroniker.lifecycle.planned_rows import Plan
-from chroniker.models import EVERY_HOST, OPEN, AlertKind, Host, Lease, Run, Status, Trigger
+from chroniker.models import EVERY_HOST, OPEN_STATUSES, AlertKind, Host, Lease, Run, Status, Trigger
 from chroniker.models.base import make_random_uuid
 from chroniker.reasons import NO_REASON, Code, Reason
 
 #: A parent's reason names at most this many hosts and counts the others. The run's page lists all.
 MAX_HOSTS_IN_REASON = 20
-COPIED_TO_CHILDREN = ("trigger", "attempt", "executor", "queue", "argv", "asked_by", *RETRY_INHERITED_COLUMNS)
+COLUMNS_COPIED_TO_CHILDREN = ("trigger", "attempt", "executor", "queue", "argv", "asked_by", *RETRY_INHERITED_COLUMNS)
 
 
 def add_child_runs_to_plans(plans: Sequence[Plan], now: dt.datetime) -> None:
@@ -70,7 +70,7 @@ def _add_child_runs(plan: Plan, live: Sequence[Host], now: dt.datetime) -> None:
             token=plan.state_after.last_token,
             status=Status.CLAIMED,
             claimed_at=now,
-            **{name: getattr(parent, name) for name in COPIED_TO_CHILDREN},
+            **{name: getattr(parent, name) for name in COLUMNS_COPIED_TO_CHILDREN},
         )
         plan.runs.append(child)
 
@@ -102,7 +102,7 @@ def close_finished_parents(parent_ids: Collection[UUID]) -> set[UUID]:
 
 
 def _select_open_child_runs() -> QuerySet[Run]:
-    return Run.objects.filter(parent=OuterRef("pk"), status__in=OPEN)
+    return Run.objects.filter(parent=OuterRef("pk"), status__in=OPEN_STATUSES)
 
 
 def _close_parents(parents: Sequence[Run]) -> None:

@@ -6,7 +6,7 @@ import datetime as dt
 import math
 
 from chroniker.eligibility.claim_kinds import ORIGINS_THAT_CAN_HOLD_JOB
-from chroniker.models import BAD, Job, JobState, Run, Status, Trigger
+from chroniker.models import BAD_STATUSES, Job, JobState, Run, Status, Trigger
 
 #: The usual duration is computed from this many latest successful runs.
 MAX_RECENT_DURATIONS = 50
@@ -53,7 +53,7 @@ def record_run_end(state: JobState, run: Run, *, has_retry: bool) -> None:
     is_lost = run.status == Status.LOST and run.attempt >= LOST_ATTEMPTS_BEFORE_FAILURE
     if not has_retry or is_lost:
         record_chain_end(state, run.status, run.finished_at)
-    if not has_retry and run.origin in ORIGINS_THAT_CAN_HOLD_JOB and run.status in BAD:
+    if not has_retry and run.origin in ORIGINS_THAT_CAN_HOLD_JOB and run.status in BAD_STATUSES:
         _hold_job_if_configured(state, run.job, run.token, run.finished_at)
 
 
@@ -128,7 +128,7 @@ def record_chain_end(state: JobState, status: str, ended_at: dt.datetime) -> Non
     """Record the result of a chain of attempts. A chain that a person stopped does not change the failures."""
     if status == Status.SUCCEEDED:
         state.failures, state.failing_since = 0, None
-    elif status in BAD:
+    elif status in BAD_STATUSES:
         state.failures += 1
         state.failing_since = state.failing_since or ended_at
 

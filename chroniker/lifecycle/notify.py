@@ -16,7 +16,7 @@ from chroniker.lifecycle.alert_messages import make_payload
 from chroniker.lifecycle.recipients import Recipients, has_run_channels, load_recipients
 from chroniker.lifecycle.transactions import send_signal_after_commit
 from chroniker.models import Job, JobTrigger, Outbox, Run, Status
-from chroniker.models.message_events import RUN_EVENTS, STARTED
+from chroniker.models.message_events import RUN_EVENTS, RUN_STARTED_EVENT
 from chroniker.outbox.channels import CALLBACK, ERROR_STATUSES, MAIL, Webhook, configured_webhooks
 from chroniker.signals import run_finished
 
@@ -25,7 +25,7 @@ OUTPUT_STORE_DELAY = dt.timedelta(seconds=5)
 
 
 #: The annotations of ``annotate_recipients``.
-RECIPIENTS = ("subscribed", "has_channels", "has_triggers")
+RECIPIENT_ANNOTATIONS = ("subscribed", "has_channels", "has_triggers")
 
 
 def annotate_recipients(runs: Any) -> Any:
@@ -61,7 +61,7 @@ def enqueue_end_messages(runs: Sequence[Run], now: dt.datetime) -> None:
 def enqueue_start_messages(run: Run, now: dt.datetime) -> None:
     """Write the messages about the start of this run, for the channels that get pings or check-ins."""
     found = load_recipients([run.job_id], [run.job.group_id])
-    Outbox.objects.bulk_create(_make_channel_messages(run, found, STARTED, now))
+    Outbox.objects.bulk_create(_make_channel_messages(run, found, RUN_STARTED_EVENT, now))
 
 
 def _make_channel_messages_about_ends(runs: Sequence[Run], now: dt.datetime) -> list[Outbox]:

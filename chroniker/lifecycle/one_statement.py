@@ -74,7 +74,7 @@ def make_start_statement(
     )
 
 
-def execute_start(statement: Statement, values: Values) -> StartStatementResult | None:
+def execute_start_statement(statement: Statement, values: Values) -> StartStatementResult | None:
     row = statement.fetch(values)
     if row is None:
         return None
@@ -96,7 +96,9 @@ def make_renewal_statement(lease: QuerySet[Lease], values: Values, *, with_serve
     )
 
 
-def execute_renewal(statement: Statement, values: Values) -> tuple[dt.datetime | None, str, dt.datetime, str] | None:
+def execute_renewal_statement(
+    statement: Statement, values: Values
+) -> tuple[dt.datetime | None, str, dt.datetime, str] | None:
     """Returns time and author of the run's stop request, the clock and the server."""
     row = statement.fetch(values)
     return None if row is None else (row[0], row[1], row[2], row[3])
@@ -128,7 +130,7 @@ def make_close_statement(
     )
 
 
-def execute_close(statement: Statement, values: Values, facts: Sequence[str]) -> CloseStatementResult | None:
+def execute_close_statement(statement: Statement, values: Values, facts: Sequence[str]) -> CloseStatementResult | None:
     row = statement.fetch(values)
     if row is None:
         return None

@@ -13,7 +13,7 @@ from chroniker.eligibility.claim_kinds import ClaimKind, does_next_claim_keep_re
 from chroniker.exceptions import ScheduleError
 from chroniker.job_commands import policy
 from chroniker.lifecycle import job_health
-from chroniker.models import OPEN, Backfill, Job, JobState, Run, Status, Trigger
+from chroniker.models import OPEN_STATUSES, Backfill, Job, JobState, Run, Status, Trigger
 from chroniker.models.light_rows import make_unsaved_row
 from chroniker.reasons import NO_REASON, Code, Reason
 from chroniker.schedule import ScheduleSpec, latest_instant_until
@@ -67,7 +67,7 @@ class Plan:
     @property
     def opened_runs(self) -> list[Run]:
         """The runs that get a lease: the claimed one, or a parent with its children."""
-        return [run for run in self.runs if run.status in OPEN]
+        return [run for run in self.runs if run.status in OPEN_STATUSES]
 
     @property
     def claimed_run(self) -> Run | None:

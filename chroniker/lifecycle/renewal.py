@@ -30,7 +30,9 @@ def renew(run_id: UUID, token: int, nonce: UUID, progress: tuple[int, int] | Non
         before = jump_detection.read_host_clocks()
         statement = _renewal_statement(progress is not None, bool(jump_detection.last_known_server()))
         parts = {} if progress is None else {"total_parts": progress[0], "total_parts_complete": progress[1]}
-        found = one_statement.execute_renewal(statement, {"run": run_id, "token": token, "nonce": nonce, **parts})
+        found = one_statement.execute_renewal_statement(
+            statement, {"run": run_id, "token": token, "nonce": nonce, **parts}
+        )
         if found is not None:
             return _make_renewal(*found, before)
     values = _renewal_columns(progress)

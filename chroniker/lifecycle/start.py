@@ -137,7 +137,7 @@ def _start_in_one_statement(run_id: UUID, token: int, nonce: UUID, taker: Starti
     values = {"run": run_id, "token": token, "nonce": nonce, "lowest": lowest, "highest": highest}
     values |= {"host": taker.host, "pid": taker.pid, "worker": taker.worker, "queue": taker.queue}
     values |= {"taken_at": taker.taken_at.seconds, "server": trusted.server}
-    found = one_statement.execute_start(_start_statement(bool(trusted.server)), values)
+    found = one_statement.execute_start_statement(_start_statement(bool(trusted.server)), values)
     if found is None:
         return None
     jump_detection.evaluate_reading(found.now, found.server or None, before)

@@ -10,7 +10,7 @@ from chroniker.clock.database_clock import NowPlus
 from chroniker.lifecycle.close import cancel_unstarted_runs
 from chroniker.lifecycle.events import add_event_to_runs
 from chroniker.lifecycle.transactions import lock_rows, transactional
-from chroniker.models import OPEN, EventKind, Run
+from chroniker.models import OPEN_STATUSES, EventKind, Run
 from chroniker.reasons import Reason
 
 
@@ -24,7 +24,7 @@ def request_stop(run_id: UUID, requested_by: str) -> bool:
     """
     if request_stops([run_id], requested_by):
         return True
-    return Run.objects.filter(pk=run_id, status__in=OPEN).exists()
+    return Run.objects.filter(pk=run_id, status__in=OPEN_STATUSES).exists()
 
 
 def request_stops(run_ids: Collection[UUID], requested_by: str) -> bool:
@@ -38,7 +38,7 @@ def request_stops(run_ids: Collection[UUID], requested_by: str) -> bool:
 @transactional
 def _write_stop_requests(run_ids: Collection[UUID], requested_by: str) -> list[UUID]:
     """Write the request to these runs and their children; returns their ids. Children first, as closing locks them."""
-    candidates = Run.objects.filter(status__in=OPEN, stop_requested_at=None)
+    candidates = Run.objects.filter(status__in=OPEN_STATUSES, stop_requested_at=None)
     children = list(lock_rows(candidates.filter(parent__in=run_ids), skip=False).values_list("pk", flat=True))
     own = list(lock_rows(candidates.filter(pk__in=run_ids), skip=False).values_list("pk", flat=True))
     if not children and not own:

@@ -11,7 +11,7 @@ from chroniker.lifecycle.alert_conditions import (
     AlertFinding,
     add_alert_changes_from_state,
     claim_time_of_queued_activation,
-    due_times_of_unstarted_instants,
+    find_due_times_without_started_run,
     format_as_utc_iso,
     is_alert_open,
     make_slow_finding,
@@ -87,7 +87,7 @@ def _find_waits_for_start(changes: AlertChanges, facts: AlertFacts) -> Iterator[
     """Yields (since when it waits, is it a request) for the waiting instant and the waiting request, if there are
     any."""
     scheduled, queued = (
-        min(due_times_of_unstarted_instants(changes, facts.open_run), default=None),
+        min(find_due_times_without_started_run(changes, facts.open_run), default=None),
         claim_time_of_queued_activation(facts.open_run),
     )
     requested = min(filter(None, [facts.oldest_request_at, queued]), default=None)

@@ -20,7 +20,7 @@ from chroniker.checks import CHECK_TAG
 from chroniker.conf import settings
 from chroniker.eligibility import pauses
 from chroniker.escaping import shortened, to_one_line
-from chroniker.models import OPEN, Group, Job, Run, Status, Trigger
+from chroniker.models import OPEN_STATUSES, Group, Job, Run, Status, Trigger
 from chroniker.reasons import NO_REASON
 from chroniker.scheduler import start_report
 from chroniker.scheduler.database_errors import MIGRATE_HINT, explain_database_error
@@ -197,7 +197,7 @@ class TickPrinter:
         if self._verbosity < 1:
             return
         try:
-            closed = Run.objects.filter(job=job_id).exclude(status__in=[*OPEN, Status.SKIPPED])
+            closed = Run.objects.filter(job=job_id).exclude(status__in=[*OPEN_STATUSES, Status.SKIPPED])
             run = closed.select_related("job").order_by("-token").first()
         except Error:  # only this line is lost; the supervisor reports the result
             return

@@ -11,7 +11,7 @@ from django.db.models import QuerySet
 
 from chroniker.escaping import to_one_line
 from chroniker.management.console import result_text
-from chroniker.models import OPEN, LogChunk, Run, Status, Stream
+from chroniker.models import OPEN_STATUSES, LogChunk, Run, Status, Stream
 from chroniker.scheduler.local_runs import POLL_SECONDS, LocalRuns
 from chroniker.scheduler.shutdown_signals import ShutdownSignals
 
@@ -38,7 +38,7 @@ class RunFollower:
 
     def _is_open(self) -> bool:
         try:
-            return Run.objects.filter(pk=self._run_id, status__in=OPEN).exists()
+            return Run.objects.filter(pk=self._run_id, status__in=OPEN_STATUSES).exists()
         except Error as error:  # the database may come back
             logger.debug("The run's state is unknown: %s", error)
             return True
@@ -68,7 +68,7 @@ class RunFollower:
         if run is None:
             self._stderr.write(f"Run {self._run_id} was deleted.")
             return 1
-        if run.status in OPEN:
+        if run.status in OPEN_STATUSES:
             return self._report_open_run(run, waited)
         stream = self._stdout if run.status == Status.SUCCEEDED else self._stderr
         stream.write(f"Run {run.token} of “{to_one_line(run.job.name)}” {result_text(run)}.")

@@ -26,9 +26,9 @@ from chroniker.models.run import Run
 from chroniker.models.run_hour import START_DELAY_BOUNDS, CountedRuns, RunCount, RunHour, RunTotal
 from chroniker.models.run_status import (
     ALLOWED_TRANSITIONS,
-    BAD,
+    BAD_STATUSES,
     FINAL_STATUSES,
-    OPEN,
+    OPEN_STATUSES,
     REPORTED_STATUSES,
     CatchUp,
     Overlap,
@@ -41,11 +41,11 @@ from chroniker.models.trigger import Activation, JobTrigger, TriggerOn
 
 __all__ = [
     "ALLOWED_TRANSITIONS",
-    "BAD",
+    "BAD_STATUSES",
     "EVERY_HOST",
     "FINAL_STATUSES",
     "NO_QUEUE",
-    "OPEN",
+    "OPEN_STATUSES",
     "REPORTED_STATUSES",
     "START_DELAY_BOUNDS",
     "Action",

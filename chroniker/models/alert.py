@@ -32,10 +32,10 @@ class AlertKind(models.TextChoices):
     @property
     def bit(self) -> int:
         """Its place in ``JobState.alerts_open``."""
-        return _BITS[self]
+        return _ALERT_KIND_BITS[self]
 
 
-_BITS = {kind: 1 << place for place, kind in enumerate(AlertKind)}
+_ALERT_KIND_BITS = {kind: 1 << place for place, kind in enumerate(AlertKind)}
 
 
 def alert_kinds_of_bits(bits: int) -> list[AlertKind]:

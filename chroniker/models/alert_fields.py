@@ -22,7 +22,7 @@ NO_DEADLINE = "never"
 #: The longest time of an alert, in seconds: a year.
 MAX_ALERT_SECONDS = 366 * 86_400
 
-_EMPTY = (None, "")
+_EMPTY_VALUES = (None, "")
 _SECONDS_VALIDATORS = [MaxValueValidator(MAX_ALERT_SECONDS)]
 
 
@@ -111,9 +111,9 @@ def alert_rules_of(job: Any, defaults: Mapping[str, Any] | None = None) -> Alert
 
     def value(name: str) -> Any:
         own = getattr(job, name)
-        if own in _EMPTY and group is not None:
+        if own in _EMPTY_VALUES and group is not None:
             own = getattr(group, name)
-        return defaults.get(name) if own in _EMPTY else own
+        return defaults.get(name) if own in _EMPTY_VALUES else own
 
     done_by, failures = value("alert_done_by"), value("alert_failures")
     return AlertRules(

@@ -14,10 +14,10 @@ from chroniker.models.base import NamedManager, WriteDatabaseManager
 from chroniker.models.channel_kind import CHECK_IN_KINDS, ChannelKind
 from chroniker.models.channel_target import masked_target
 from chroniker.models.channel_validation import validate_channel
-from chroniker.models.message_events import ENDS, PROBLEM_EVENTS, RUN_EVENTS, STARTED
+from chroniker.models.message_events import PROBLEM_END_EVENTS, PROBLEM_EVENTS, RUN_EVENTS, RUN_STARTED_EVENT
 
 #: What channels for pings and check-ins get.
-_CHECK_IN_EVENTS = frozenset({STARTED, *RUN_EVENTS.values()} - {RUN_EVENTS["SKIPPED"]})
+_CHECK_IN_EVENTS = frozenset({RUN_STARTED_EVENT, *RUN_EVENTS.values()} - {RUN_EVENTS["SKIPPED"]})
 
 
 class Channel(models.Model):
@@ -103,7 +103,7 @@ class Channel(models.Model):
         incident."""
         if self.is_check_in:
             return event in _CHECK_IN_EVENTS
-        if self.kind == ChannelKind.PAGERDUTY and event in ENDS:
+        if self.kind == ChannelKind.PAGERDUTY and event in PROBLEM_END_EVENTS:
             return True
         return event in (_event_names(self.events) or PROBLEM_EVENTS)
 
@@ -115,7 +115,7 @@ def _event_names(events: Any) -> Collection[str]:
 @receiver(pre_save, sender=Channel)
 def set_derived_fields(instance: Channel, **kwargs: Any) -> None:
     """Set the derived fields before each save, also in ``loaddata``."""
-    instance.is_about_runs = any(instance.accepts_event(event) for event in (STARTED, *RUN_EVENTS.values()))
+    instance.is_about_runs = any(instance.accepts_event(event) for event in (RUN_STARTED_EVENT, *RUN_EVENTS.values()))
 
 
 class FailingChannel(models.Model):

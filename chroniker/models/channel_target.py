@@ -17,10 +17,10 @@ from chroniker.exceptions import MessageUndeliverable
 from chroniker.models.web_addresses import is_web_address, scheme_and_host_of_url
 
 #: Names of settings and variables that a channel may refer to. With other names, it could send any secret anywhere.
-PERMITTED_NAME = re.compile(r"CHRONIKER_CHANNEL_[A-Z0-9_]+\Z")
+PERMITTED_NAME_PATTERN = re.compile(r"CHRONIKER_CHANNEL_[A-Z0-9_]+\Z")
 #: This setting has the prefix, but it is not a target.
 HOSTS_SETTING = "CHRONIKER_CHANNEL_HOSTS"
-MASK = "••••••"
+MASK_TEXT = "••••••"
 #: The prefix of a key in base64, as in Standard Webhooks. The prefix is public; the text after it is secret.
 SECRET_PREFIX = "whsec_"  # nosec B105
 
@@ -32,7 +32,7 @@ def split_reference(text: str) -> tuple[str, str] | None:
 
 
 def is_permitted_name(name: str) -> bool:
-    return PERMITTED_NAME.match(name) is not None and name != HOSTS_SETTING
+    return PERMITTED_NAME_PATTERN.match(name) is not None and name != HOSTS_SETTING
 
 
 def resolve_reference(text: str) -> str:
@@ -57,12 +57,12 @@ def masked_target(kind: str, target: str) -> str:
     remain."""
     if split_reference(target) is not None or kind == "MAIL" or not target:
         return target
-    return scheme_and_host_of_url(target) if is_web_address(target) else MASK
+    return scheme_and_host_of_url(target) if is_web_address(target) else MASK_TEXT
 
 
 def masked_secret(secret: str) -> str:
     """For pages: the name of the setting or variable, else a mask."""
-    return secret if not secret or split_reference(secret) is not None else MASK
+    return secret if not secret or split_reference(secret) is not None else MASK_TEXT
 
 
 def decode_signing_key(secret: str) -> bytes | None:

@@ -23,7 +23,7 @@ MAX_TEMPLATE_DEPTH = 20
 #: Characters of one filled text, and of all of them.
 MAX_TEXT_LENGTH, MAX_TOTAL_LENGTH = 10_000, 100_000
 
-_PLACEHOLDER = re.compile(r"\{\{\s*([^{}]{0,60}?)\s*\}\}")
+_PLACEHOLDER_PATTERN = re.compile(r"\{\{\s*([^{}]{0,60}?)\s*\}\}")
 
 
 def parse_template(text: str) -> Any:
@@ -51,7 +51,9 @@ def fill_template(template: Any, values: Mapping[str, str]) -> Any:
             return [filled(each, depth + 1) for each in part]
         if not isinstance(part, str):
             return part
-        text = _PLACEHOLDER.sub(lambda found: _placeholder_value(found[1], values), part)[:MAX_TEXT_LENGTH][: left[0]]
+        text = _PLACEHOLDER_PATTERN.sub(lambda found: _placeholder_value(found[1], values), part)[:MAX_TEXT_LENGTH][
+            : left[0]
+        ]
         left[0] -= len(text)
         return text
 

@@ -14,7 +14,7 @@ from chroniker.models.base import NamedManager, WriteDatabaseManager
 from chroniker.models.channel import Channel
 
 #: The number of the one row of ``Switch``.
-ALL = 1
+SWITCH_ID = 1
 
 
 class Pausable(models.Model):

@@ -20,7 +20,7 @@ from django.db.models.sql.compiler import SQLCompiler
 from chroniker.clock import jump_detection
 from chroniker.clock.database_clock import NowPlus
 from chroniker.conf import settings
-from chroniker.models.group import ALL, Switch
+from chroniker.models.group import SWITCH_ID, Switch
 
 #: In place of an identity that cannot be read.
 UNKNOWN_IDENTITY = "unknown"
@@ -102,7 +102,7 @@ def _other_identity_condition() -> Q:
 def select_switch_if_copied() -> QuerySet[Switch]:
     """The row, if this database is a copy that was not adopted. No row: it is not a copy, or this is not known."""
     name = settings.installation
-    rows = Switch.objects.filter(pk=ALL)
+    rows = Switch.objects.filter(pk=SWITCH_ID)
     if name is False:
         return rows.none()
     if name is None:
@@ -113,7 +113,7 @@ def select_switch_if_copied() -> QuerySet[Switch]:
 
 def select_switch_with_identity() -> QuerySet[Switch]:
     """The row, if it has the identity of this database as far as it can be read here, and its name."""
-    rows = Switch.objects.filter(pk=ALL, **_known_identity_columns()).exclude(server_identity="")
+    rows = Switch.objects.filter(pk=SWITCH_ID, **_known_identity_columns()).exclude(server_identity="")
     return rows if settings.installation in (None, False) else rows.filter(installation=settings.installation)
 
 
@@ -130,8 +130,8 @@ def record_identity() -> None:
     A part that has changed is replaced: on MariaDB and MySQL the other part may change later, and both together would
     look like a copy. A part that cannot be read here stays as it is.
     """
-    Switch.objects.get_or_create(pk=ALL)
-    rows = Switch.objects.filter(pk=ALL, copied_since=None)
+    Switch.objects.get_or_create(pk=SWITCH_ID)
+    rows = Switch.objects.filter(pk=SWITCH_ID, copied_since=None)
     rows.filter(server_identity="").update(server_identity=UNKNOWN_IDENTITY, table_identity=UNKNOWN_IDENTITY)
     if parts := _known_identity_columns():
         rows.update(**parts)
@@ -146,8 +146,8 @@ def mark_database_as_copied() -> None:
 
 def adopt_database() -> None:
     """Record that the jobs run in this database from now on."""
-    Switch.objects.get_or_create(pk=ALL)
-    rows, name = Switch.objects.filter(pk=ALL), settings.installation or ""
+    Switch.objects.get_or_create(pk=SWITCH_ID)
+    rows, name = Switch.objects.filter(pk=SWITCH_ID), settings.installation or ""
     rows.update(server_identity=UNKNOWN_IDENTITY, table_identity=UNKNOWN_IDENTITY, installation=name, copied_since=None)
     record_identity()
 

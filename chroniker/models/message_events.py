@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 #: A run has started. Only channels for pings and check-ins get it.
-STARTED = "run.started"
+RUN_STARTED_EVENT = "run.started"
 
 #: The event for each final status. A skipped run is reported only if it was missed.
 RUN_EVENTS: Mapping[str, str] = {
@@ -43,4 +43,4 @@ ALERT_DIGEST = "alert.digest"
 PROBLEM_EVENTS = (*ALERT_EVENTS, *(event for pair in ALARM_EVENTS.values() for event in pair))
 ALL_EVENTS = (*RUN_EVENTS.values(), *PROBLEM_EVENTS)
 #: Alerts and alarms that have ended.
-ENDS = frozenset({ALERT_RECOVERED, *(end for _begin, end in ALARM_EVENTS.values())})
+PROBLEM_END_EVENTS = frozenset({ALERT_RECOVERED, *(end for _begin, end in ALARM_EVENTS.values())})

@@ -11,7 +11,7 @@ from django.utils.translation import gettext_lazy as _
 from chroniker import reasons
 from chroniker.models.base import WriteDatabaseManager, uuid7
 from chroniker.models.job import Job
-from chroniker.models.run_status import OPEN, Status, Trigger
+from chroniker.models.run_status import OPEN_STATUSES, Status, Trigger
 
 
 class Run(models.Model):
@@ -139,8 +139,8 @@ class Run(models.Model):
             # Also the index for the runs that are for an instant. A backfill has one job.
             models.UniqueConstraint(fields=["job", "instant", "backfill", "attempt"], name="chroniker_run_backfill"),
             models.CheckConstraint(
-                condition=Q(status__in=OPEN, finished_at__isnull=True)
-                | (~Q(status__in=OPEN) & Q(finished_at__isnull=False)),
+                condition=Q(status__in=OPEN_STATUSES, finished_at__isnull=True)
+                | (~Q(status__in=OPEN_STATUSES) & Q(finished_at__isnull=False)),
                 name="chroniker_run_open_means_unfinished",
             ),
             models.CheckConstraint(
@@ -178,7 +178,7 @@ class Run(models.Model):
     @property
     def is_missed(self) -> bool:
         """Whether it records instants that should have run but did not (skipped without a decision to skip)."""
-        return self.status == Status.SKIPPED and self.code in reasons.MISSED
+        return self.status == Status.SKIPPED and self.code in reasons.MISSED_CODES
 
     def __str__(self) -> str:
         return f"run {self.token} of job {self.job_id}"

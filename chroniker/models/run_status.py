@@ -33,11 +33,11 @@ class Status(models.TextChoices):
     SKIPPED = "SKIPPED", _("skipped")
 
 
-OPEN = (Status.CLAIMED, Status.RUNNING)
-FINAL_STATUSES = tuple(status for status in Status if status not in OPEN)
+OPEN_STATUSES = (Status.CLAIMED, Status.RUNNING)
+FINAL_STATUSES = tuple(status for status in Status if status not in OPEN_STATUSES)
 
 #: Final states that count as failures. A stopped run does not: its stop was requested.
-BAD = (Status.FAILED, Status.TIMED_OUT, Status.LOST)
+BAD_STATUSES = (Status.FAILED, Status.TIMED_OUT, Status.LOST)
 #: Final states a supervisor may report.
 REPORTED_STATUSES = (Status.SUCCEEDED, Status.FAILED, Status.TIMED_OUT, Status.STOPPED)
 

@@ -16,7 +16,7 @@ from chroniker.models.base import NamedManager
 #: A job has at most this many tags.
 MAX_TAGS_PER_JOB = 20
 TAG_PATTERN = r"^[a-z0-9][a-z0-9_.:-]{0,49}\Z"
-_TAG_RULE = _("A tag has at most 50 of these characters: a-z 0-9 _ . : -, and begins with a letter or digit.")
+_TAG_RULE_TEXT = _("A tag has at most 50 of these characters: a-z 0-9 _ . : -, and begins with a letter or digit.")
 
 
 class TagManager(NamedManager["Tag"]):
@@ -34,7 +34,9 @@ class TagManager(NamedManager["Tag"]):
 class Tag(models.Model):
     """One tag. It stays when no job has it any more, but then no list offers it."""
 
-    name = models.CharField(_("name"), max_length=50, unique=True, validators=[RegexValidator(TAG_PATTERN, _TAG_RULE)])
+    name = models.CharField(
+        _("name"), max_length=50, unique=True, validators=[RegexValidator(TAG_PATTERN, _TAG_RULE_TEXT)]
+    )
 
     objects = TagManager()
 
@@ -56,7 +58,7 @@ def validate_tags(words: Iterable[str]) -> tuple[str, ...]:
     names = tuple(sorted({word.lower() for word in words}))
     if wrong := [name for name in names if not re.match(TAG_PATTERN, name)]:
         raise ValidationError(
-            _("“%(tag)s” is no tag. %(rule)s"), params={"tag": shortened(wrong[0]), "rule": _TAG_RULE}
+            _("“%(tag)s” is no tag. %(rule)s"), params={"tag": shortened(wrong[0]), "rule": _TAG_RULE_TEXT}
         )
     if len(names) > MAX_TAGS_PER_JOB:
         raise ValidationError(_("A job has at most %(most)d tags."), params={"most": MAX_TAGS_PER_JOB})

@@ -9,7 +9,7 @@ from urllib.parse import urlsplit
 IpAddress = ipaddress.IPv4Address | ipaddress.IPv6Address
 
 #: IPv6 addresses that end with an IPv4 address: a gateway forwards requests to that IPv4 address.
-_NAT64 = ipaddress.IPv6Network("64:ff9b::/96")
+_NAT64_NETWORK = ipaddress.IPv6Network("64:ff9b::/96")
 
 
 def is_web_address(url: str) -> bool:
@@ -67,7 +67,7 @@ def _is_public(address: IpAddress) -> bool:
 
 
 def _embedded_ipv4(address: ipaddress.IPv6Address) -> ipaddress.IPv4Address | None:
-    if address in _NAT64:
+    if address in _NAT64_NETWORK:
         return ipaddress.IPv4Address(int(address) & 0xFFFFFFFF)
     teredo = address.teredo and address.teredo[1]
     return address.ipv4_mapped or address.sixtofour or teredo

@@ -10,10 +10,10 @@ from django.utils.translation import gettext as _
 
 from chroniker.exceptions import MonitorError
 
-_OFFSET = re.compile(r"([+-]?)\s*(\d{1,6}|(?:\d{1,6}[wdhms])+)", re.IGNORECASE)
-_PART = re.compile(r"(\d+)([wdhms]?)", re.IGNORECASE)
-_RELATIVE = re.compile(r"(now|today)\s*([+-].*)?", re.IGNORECASE | re.DOTALL)
-_UNITS = {"": "days", "w": "weeks", "d": "days", "h": "hours", "m": "minutes", "s": "seconds"}
+_OFFSET_PATTERN = re.compile(r"([+-]?)\s*(\d{1,6}|(?:\d{1,6}[wdhms])+)", re.IGNORECASE)
+_OFFSET_PART_PATTERN = re.compile(r"(\d+)([wdhms]?)", re.IGNORECASE)
+_NOW_OR_TODAY_PATTERN = re.compile(r"(now|today)\s*([+-].*)?", re.IGNORECASE | re.DOTALL)
+_TIME_UNIT_NAMES = {"": "days", "w": "weeks", "d": "days", "h": "hours", "m": "minutes", "s": "seconds"}
 
 
 def add_offset(offset: str | int, since: dt.datetime | None = None) -> dt.datetime:
@@ -33,7 +33,7 @@ def add_offset(offset: str | int, since: dt.datetime | None = None) -> dt.dateti
 
 def parse_relative_time(text: str) -> dt.datetime | None:
     """The moment of ``now``, ``now-7d``, ``today`` or ``today+1``. None for any other text."""
-    found = _RELATIVE.fullmatch(text.strip())
+    found = _NOW_OR_TODAY_PATTERN.fullmatch(text.strip())
     if found is None:
         return None
     since = timezone.localtime()
@@ -44,14 +44,14 @@ def parse_relative_time(text: str) -> dt.datetime | None:
 
 def _parse_offset(text: str) -> tuple[dt.timedelta, dt.timedelta]:
     """Split the offset: weeks and days as calendar days, hours, minutes and seconds as real time."""
-    found = _OFFSET.fullmatch(text.strip())
+    found = _OFFSET_PATTERN.fullmatch(text.strip())
     if found is None:
         message = _("“%(text)s” is not an offset: write days (-7) or units (-2w, -7d, +12h, -1d6h30m, +90s).")
         raise MonitorError(message % {"text": text})
     sign = -1 if found[1] == "-" else 1
     days = clock = dt.timedelta()
-    for number, unit in _PART.findall(found[2]):
-        length = sign * dt.timedelta(**{_UNITS[unit.lower()]: int(number)})
+    for number, unit in _OFFSET_PART_PATTERN.findall(found[2]):
+        length = sign * dt.timedelta(**{_TIME_UNIT_NAMES[unit.lower()]: int(number)})
         if unit.lower() in ("", "d", "w"):
             days += length
         else:

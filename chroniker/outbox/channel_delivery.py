@@ -51,7 +51,7 @@ def prepare_sending(message: Outbox) -> Callable[[], None]:
     if channel is None:
         raise MessageUndeliverable(_("The channel was deleted."))
     if channel.is_check_in:
-        check_in_order.raise_if_outdated_else_drop_start(message)
+        check_in_order.ensure_current_and_drop_unsent_start(message)
     return _prepare_for_channel(channel, notice.notice_of_message(message))
 
 

@@ -10,13 +10,13 @@ from django.utils.translation import gettext as _
 from chroniker.clock.database_clock import database_now
 from chroniker.exceptions import MessageUndeliverable, Outdated
 from chroniker.models import Outbox
-from chroniker.models.message_events import STARTED
+from chroniker.models.message_events import RUN_STARTED_EVENT
 
 #: A ping that is sent later would report a job as alive that may have died since then.
 MAX_CHECK_IN_AGE = dt.timedelta(minutes=5)
 
 
-def raise_if_outdated_else_drop_start(message: Outbox) -> None:
+def ensure_current_and_drop_unsent_start(message: Outbox) -> None:
     """Raises ``Outdated`` for a message that is too old, or that is wrong because of a newer message.
 
     The messages of a newer run of the job replace those of an older one. The start of a run is dropped once its end was
@@ -25,16 +25,16 @@ def raise_if_outdated_else_drop_start(message: Outbox) -> None:
     run = message.run
     if run is None:
         raise MessageUndeliverable(_("Pings and check-ins are about runs alone."))
-    moment = run.started_at if message.event == STARTED else run.finished_at
+    moment = run.started_at if message.event == RUN_STARTED_EVENT else run.finished_at
     if moment is not None and database_now() - moment > MAX_CHECK_IN_AGE:
         raise Outdated(_("It was not sent, because it was more than 5 minutes old."))
     same = Outbox.objects.filter(channel=message.channel, run__job=run.job_id, run__slot="")
     if same.filter(run__token__gt=run.token).exists():
         raise Outdated(_("It was not sent, because a newer run of the job has started since."))
-    if message.event == STARTED:
-        if same.filter(~Q(event=STARTED), run=run.pk, sent_at__isnull=False).exists():
+    if message.event == RUN_STARTED_EVENT:
+        if same.filter(~Q(event=RUN_STARTED_EVENT), run=run.pk, sent_at__isnull=False).exists():
             raise Outdated(_("It was not sent, because the end of the run was sent before."))
     else:
-        same.filter(run=run.pk, event=STARTED, sent_at=None).exclude(send_at=None).update(
+        same.filter(run=run.pk, event=RUN_STARTED_EVENT, sent_at=None).exclude(send_at=None).update(
             send_at=None, error=_("It was not sent, because the end of the run was sent before.")
         )

@@ -12,7 +12,7 @@ from chroniker.clock.database_clock import database_now
 from chroniker.models import FailingChannel, Outbox
 
 #: The wait after the first failure; doubled for each further one, up to MAX_BACKOFF.
-BACKOFF = dt.timedelta(seconds=30)
+FIRST_BACKOFF = dt.timedelta(seconds=30)
 MAX_BACKOFF = dt.timedelta(hours=6)
 #: A message is given up after this many attempts (about three days).
 MAX_ATTEMPTS = 22
@@ -22,7 +22,7 @@ MAX_ERROR_LENGTH = 300
 def backoff_delay(attempts: int) -> dt.timedelta:
     """The time between this attempt and the next."""
     doubled: int = 2 ** min(attempts - 1, 20)
-    return min(BACKOFF * doubled, MAX_BACKOFF)
+    return min(FIRST_BACKOFF * doubled, MAX_BACKOFF)
 
 
 @dataclass(slots=True)

@@ -13,7 +13,7 @@ from chroniker.outbox.settings_webhook import make_http_opener
 logger = logging.getLogger(__name__)
 
 #: Seconds to wait for the answer.
-TIMEOUT = 10.0
+ANSWER_TIMEOUT_SECONDS = 10.0
 
 _thread: threading.Thread | None = None
 _last_request_failed = False
@@ -36,7 +36,7 @@ def _request(url: str) -> None:
     """GET. A failure is logged once, without the URL, which may be a secret."""
     global _last_request_failed
     try:
-        with make_http_opener().open(url, timeout=TIMEOUT):
+        with make_http_opener().open(url, timeout=ANSWER_TIMEOUT_SECONDS):
             pass
     except Exception as error:  # any error of the network or the server; the next request is a minute away
         if not _last_request_failed:

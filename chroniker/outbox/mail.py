@@ -24,7 +24,7 @@ from chroniker.outbox.output_tail import last_lines, read_tail
 from chroniker.wording.formats import zoned_time
 
 #: Seconds to wait for a mail server where the project sets no ``EMAIL_TIMEOUT``. Django's default is no limit.
-TIMEOUT = 10.0
+MAIL_SERVER_TIMEOUT_SECONDS = 10.0
 #: How much of each output stream a mail shows, counted from the stream's end.
 MAX_CHARACTERS, MAX_LINES = 8000, 50
 MAX_SUBJECT_LENGTH = 200
@@ -115,6 +115,6 @@ def send_mail(title: str, text: str, to: list[str]) -> None:
     message = EmailMessage(title, text, settings.email_sender, to, headers={"Auto-Submitted": "auto-generated"})
     mailers = getattr(mail, "mailers", None)  # Django 6.1 and later
     connection: Any = mailers.default if mailers is not None else mail.get_connection()
-    if getattr(connection, "timeout", TIMEOUT) is None:
-        connection.timeout = TIMEOUT
+    if getattr(connection, "timeout", MAIL_SERVER_TIMEOUT_SECONDS) is None:
+        connection.timeout = MAIL_SERVER_TIMEOUT_SECONDS
     connection.send_messages([message])

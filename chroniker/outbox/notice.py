@@ -12,13 +12,13 @@ from django.utils.translation import ngettext
 
 from chroniker.job_commands.secret_masking import mask_secrets
 from chroniker.models import AlertKind, Outbox, Run, Status
-from chroniker.models.message_events import ALERT_DIGEST, ALERT_RECOVERED, ENDS, RUN_EVENTS
+from chroniker.models.message_events import ALERT_DIGEST, ALERT_RECOVERED, PROBLEM_END_EVENTS, RUN_EVENTS
 from chroniker.outbox import admin_links
 
 #: The test of a channel.
-TEST = "channel.test"
+CHANNEL_TEST_EVENT = "channel.test"
 #: Kinds of alerts and statuses whose severity is not "error".
-_SEVERITIES: Mapping[str, str] = {
+_SEVERITY_BY_KIND: Mapping[str, str] = {
     **dict.fromkeys(("late", "slow", "missed", "STOPPED", "SKIPPED"), "warning"),
     **dict.fromkeys(("SUCCEEDED", ""), "info"),
     **dict.fromkeys(("scheduler", "queue"), "critical"),
@@ -45,12 +45,12 @@ class Notice:
 
     @property
     def is_recovery(self) -> bool:
-        return self.event in ENDS
+        return self.event in PROBLEM_END_EVENTS
 
     @property
     def severity(self) -> str:
         """One of PagerDuty's words: critical, error, warning or info."""
-        return "info" if self.is_recovery else _SEVERITIES.get(self.kind, "error")
+        return "info" if self.is_recovery else _SEVERITY_BY_KIND.get(self.kind, "error")
 
     @property
     def timestamp(self) -> str:
@@ -73,8 +73,8 @@ def notice_of_message(message: Outbox) -> Notice:
 def notice_of_test(channel: str) -> Notice:
     """The message of the button “Send a test”."""
     title = _("Test of the channel “%(name)s”") % {"name": channel}
-    body = {"type": TEST, "timestamp": None, "data": {"text": title}}
-    return Notice("test", TEST, title, _("A person has sent this from chroniker."), body, "test")
+    body = {"type": CHANNEL_TEST_EVENT, "timestamp": None, "data": {"text": title}}
+    return Notice("test", CHANNEL_TEST_EVENT, title, _("A person has sent this from chroniker."), body, "test")
 
 
 def make_recovery_notice(notice: Notice) -> Notice:

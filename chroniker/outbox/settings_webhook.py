@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from urllib import request
 
 #: Seconds to wait for the server's answer.
-TIMEOUT = 10.0
+ANSWER_TIMEOUT_SECONDS = 10.0
 
 
 def prepare_sending(message: Outbox) -> Callable[[], None]:
@@ -40,7 +40,7 @@ def prepare_sending(message: Outbox) -> Callable[[], None]:
 
 def _post(message: request.Request) -> None:
     try:
-        with make_http_opener().open(message, timeout=TIMEOUT):
+        with make_http_opener().open(message, timeout=ANSWER_TIMEOUT_SECONDS):
             pass  # the answer's body is not used
     except HTTPError as refusal:
         with refusal:

@@ -18,7 +18,7 @@ from chroniker.process.kernel import boot_clock, boot_id
 logger = logging.getLogger(__name__)
 
 #: The kinds of processes that write such a file.
-KINDS = ("beat", "cronserver", "worker")
+PROCESS_KINDS = ("beat", "cronserver", "worker")
 #: A loop should run at least once in this time. It writes its file at most twice in this time.
 LOOP_INTERVAL_SECONDS = 5.0
 #: Files of processes that were killed are deleted after this time.
@@ -30,7 +30,8 @@ class AliveFile:
     """The file of this process. No method raises: a full disk must not stop a scheduler."""
 
     def __init__(self, kind: str, get_directory: Callable[[], Path]) -> None:
-        """``kind``: one of ``KINDS``. ``get_directory``: called at the first write; returns the runtime directory."""
+        """``kind``: one of ``PROCESS_KINDS``. ``get_directory``: called at the first write; it returns the runtime
+        directory."""
         self._kind, self._get_directory = kind, get_directory
         self._path: Path | None = None
         self._written_at = float("-inf")

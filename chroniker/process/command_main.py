@@ -23,7 +23,7 @@ from chroniker.process.kernel import (
     set_process_name,
     set_process_title,
 )
-from chroniker.process.run_spec import PROGRESS, RUN_ID, RUN_TOKEN, RunSpec
+from chroniker.process.run_spec import PROGRESS_FILE_VARIABLE, RUN_ID_VARIABLE, RUN_TOKEN_VARIABLE, RunSpec
 from chroniker.process.run_variables import replace_variables
 
 if TYPE_CHECKING:
@@ -33,9 +33,9 @@ if TYPE_CHECKING:
 has_passed_system_checks = False
 
 PROCESS_NAME = "chroniker-run"
-_OOM_POINTS = 300
-_SIGNALS = [int(number) for number in signal.valid_signals() - {signal.SIGKILL, signal.SIGSTOP}]
-_NOT_RUNNABLE, _NOT_FOUND = 126, 127  # the exit statuses of a shell
+_OOM_SCORE_INCREASE = 300
+_RESETTABLE_SIGNALS = [int(number) for number in signal.valid_signals() - {signal.SIGKILL, signal.SIGSTOP}]
+_NOT_RUNNABLE_STATUS, _NOT_FOUND_STATUS = 126, 127  # the exit statuses of a shell
 
 
 class CommandProcess:
@@ -86,12 +86,12 @@ def _reset_process_state(keeper_pid: int) -> None:
     """Become an ordinary process: default signals, its own session, and SIGKILL when the keeper dies."""
     request_parent_death_signal(signal.SIGKILL)
     if os.getppid() != keeper_pid:  # the keeper died before the line above
-        os._exit(_NOT_RUNNABLE)
+        os._exit(_NOT_RUNNABLE_STATUS)
     os.setsid()
     set_process_name(PROCESS_NAME)
-    raise_oom_score(_OOM_POINTS)
+    raise_oom_score(_OOM_SCORE_INCREASE)
     signal.set_wakeup_fd(-1)
-    for number in _SIGNALS:
+    for number in _RESETTABLE_SIGNALS:
         with suppress(OSError, ValueError):  # reserved by the C library
             _signal.signal(number, _signal.SIG_DFL)  # not by `signal`: a fork would copy the memory of its enums
     signal.pthread_sigmask(signal.SIG_SETMASK, [])
@@ -106,14 +106,14 @@ def _connect_streams(descriptors: KeeperDescriptors) -> None:
 def _apply_environment(spec: RunSpec, progress_path: str) -> None:
     os.environ.update(spec.env)
     replace_variables(os.environ, spec.variables)
-    os.environ[RUN_ID] = str(spec.run_id)
-    os.environ[RUN_TOKEN] = str(spec.token)
-    os.environ[PROGRESS] = progress_path
+    os.environ[RUN_ID_VARIABLE] = str(spec.run_id)
+    os.environ[RUN_TOKEN_VARIABLE] = str(spec.token)
+    os.environ[PROGRESS_FILE_VARIABLE] = progress_path
     if spec.cwd is not None:
         try:
             os.chdir(spec.cwd)
         except OSError as error:
-            _exit_with_error(spec.cwd, error, _NOT_RUNNABLE)
+            _exit_with_error(spec.cwd, error, _NOT_RUNNABLE_STATUS)
 
 
 def _exit_with_error(subject: str, error: OSError, status: int) -> NoReturn:
@@ -127,9 +127,9 @@ def exec_raw_command(argv: tuple[str, ...]) -> NoReturn:
     try:
         os.execvp(argv[0], argv)  # nosec B606  # no shell is the point
     except FileNotFoundError as error:
-        _exit_with_error(argv[0], error, _NOT_FOUND)
+        _exit_with_error(argv[0], error, _NOT_FOUND_STATUS)
     except OSError as error:
-        _exit_with_error(argv[0], error, _NOT_RUNNABLE)
+        _exit_with_error(argv[0], error, _NOT_RUNNABLE_STATUS)
 
 
 def run_management_command(argv: tuple[str, ...], *, keep_logging: bool = False) -> int:

@@ -20,7 +20,7 @@ from chroniker.process.command_start import load_project_setup, record_environme
 from chroniker.process.keeper_parent import KeeperParent
 from chroniker.process.keeper_process import ignore_signals
 from chroniker.process.kernel import set_process_name
-from chroniker.process.run_spec import RUN_ID
+from chroniker.process.run_spec import RUN_ID_VARIABLE
 from chroniker.process.startup_threads import startup_threads
 
 
@@ -28,7 +28,7 @@ def main() -> None:
     """Run the fork server. `argv`: the descriptor of the socket for requests."""
     requests = socket.socket(fileno=int(sys.argv[1]))
     requests.set_inheritable(False)
-    os.environ.pop(RUN_ID, None)  # the placeholder was for /proc, see `run_marker`
+    os.environ.pop(RUN_ID_VARIABLE, None)  # the placeholder was for /proc, see `run_marker`
     set_process_name("chroniker-fork")
     ignore_signals()
     with record_environment_reads():

@@ -17,7 +17,7 @@ from chroniker.process import run_marker
 from chroniker.process.command_start import python_command_line
 from chroniker.process.keeper_protocol import KEEPER_REQUEST, LOCK_REQUEST, KeeperConnection, KeeperDescriptors
 from chroniker.process.kernel import LINUX, host_clock
-from chroniker.process.run_spec import RUN_ID
+from chroniker.process.run_spec import RUN_ID_VARIABLE
 
 log = logging.getLogger(__name__)
 
@@ -32,7 +32,7 @@ def start_python_process(
     return subprocess.Popen(  # nosec B603  # no part of it comes from a job
         python_command_line(module, *descriptors),
         pass_fds=descriptors,
-        env={**os.environ, RUN_ID: run_marker.PLACEHOLDER_RUN_ID},
+        env={**os.environ, RUN_ID_VARIABLE: run_marker.PLACEHOLDER_RUN_ID},
         stdin=subprocess.DEVNULL,
         stdout=subprocess.DEVNULL,
         stderr=stderr,

@@ -23,7 +23,7 @@ from chroniker.process.run_spec import RunSpec
 
 RUN_WAIT_TIMEOUT = 600.0  #: how long a keeper waits for its run; the supervisor's database may be slow
 LEFTOVER_GRACE_SECONDS = 0.5  #: how long remaining processes may take to end by themselves after the command has ended
-_LONGEST_WAIT = 1.0
+_LONGEST_WAIT_SECONDS = 1.0
 
 
 class ProcessTree(Protocol):
@@ -96,7 +96,7 @@ class Keeper:
         """
         until = boot_clock() + RUN_WAIT_TIMEOUT
         while not self._connection.closed and boot_clock() < until:
-            self._poll.poll(_LONGEST_WAIT * 1000)
+            self._poll.poll(_LONGEST_WAIT_SECONDS * 1000)
             messages = self._connection.receive()
             for number, message in enumerate(messages):
                 if "go" in message:
@@ -130,7 +130,7 @@ class Keeper:
             return 0.0
         moments = (self._deadline, self._timeout_at, self._kill_at, self._linger_until)
         nearest = min((moment for moment in moments if moment is not None), default=float("inf"))
-        return max(0.0, min(nearest - now + 0.001, _LONGEST_WAIT))
+        return max(0.0, min(nearest - now + 0.001, _LONGEST_WAIT_SECONDS))
 
     def _handle_messages(self, messages: Iterable[Message], now: float) -> None:
         for message in messages:

@@ -10,12 +10,12 @@ from chroniker.process.keeper_parent import KeeperParent
 from chroniker.process.keeper_process import run_keeper
 from chroniker.process.keeper_protocol import KeeperDescriptors
 from chroniker.process.kernel import LINUX, set_process_name
-from chroniker.process.run_spec import RUN_ID
+from chroniker.process.run_spec import RUN_ID_VARIABLE
 
 
 def main() -> None:
     """Run a keeper. `argv`: the five descriptors, in the order of `Descriptors`."""
-    os.environ.pop(RUN_ID, None)  # the placeholder was for /proc, see `run_marker`
+    os.environ.pop(RUN_ID_VARIABLE, None)  # the placeholder was for /proc, see `run_marker`
     descriptors = KeeperDescriptors(*map(int, sys.argv[1:]))
     for descriptor in descriptors:
         os.set_inheritable(descriptor, False)

@@ -15,8 +15,8 @@ LINUX = sys.platform == "linux"
 
 _SET_DEATH_SIGNAL, _SET_NAME, _SET_CHILD_SUBREAPER, _SET_NO_NEW_PRIVS = 1, 15, 36, 38
 _GET_CHILD_SUBREAPER = 37
-_ARG_START = 48 - 3  # field of /proc/self/stat, counted from 0 after the name
-_CLOCK = getattr(time, "CLOCK_BOOTTIME", time.CLOCK_MONOTONIC)
+_ARG_START_FIELD_INDEX = 48 - 3  # field of /proc/self/stat, counted from 0 after the name
+_BOOT_CLOCK_ID = getattr(time, "CLOCK_BOOTTIME", time.CLOCK_MONOTONIC)
 _LIBC = ctypes.CDLL(None, use_errno=True) if LINUX else None
 
 
@@ -28,7 +28,7 @@ class Clock:
 
         This clock is the same in all processes of the machine, and cannot be set. It is used for leases and deadlines.
         """
-        return time.clock_gettime(_CLOCK)
+        return time.clock_gettime(_BOOT_CLOCK_ID)
 
     def monotonic(self) -> float:
         """Seconds on a clock that stops while the machine is suspended. For timeouts between processes."""
@@ -118,7 +118,9 @@ def set_process_title(title: str) -> bool:
         stat = read_proc_file("/proc/self/stat")
     except OSError:
         return False
-    start, end = (int(word) for word in stat[stat.rindex(b")") + 2 :].split()[_ARG_START : _ARG_START + 2])
+    start, end = (
+        int(word) for word in stat[stat.rindex(b")") + 2 :].split()[_ARG_START_FIELD_INDEX : _ARG_START_FIELD_INDEX + 2]
+    )
     room = end - start
     if not start or room < 2:
         return False

@@ -19,7 +19,7 @@ from chroniker.process.kernel import LINUX, host_clock, read_proc_file
 
 _MAX_LISTED_PROCESSES = 10_000  # a fork bomb: kill the listed processes, then list again
 _MAX_KEPT_NAMES = 20
-_START_TIME = 22 - 3  # field of /proc/PID/stat, counted from 0 after the name
+_START_TIME_FIELD_INDEX = 22 - 3  # field of /proc/PID/stat, counted from 0 after the name
 _OTHER_USER_TIMEOUT = 5.0
 
 
@@ -127,7 +127,7 @@ def process_state(pid: int) -> str:
 
 def _start_time(pid: int) -> str:
     """The start time, in clock ticks since this machine started; "" if the process does not exist."""
-    return next(iter(_stat_fields(pid)[_START_TIME:]), "")
+    return next(iter(_stat_fields(pid)[_START_TIME_FIELD_INDEX:]), "")
 
 
 def _stat_fields(pid: int) -> list[str]:

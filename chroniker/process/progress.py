@@ -15,11 +15,11 @@ import zlib
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
-from chroniker.process.run_spec import PROGRESS
+from chroniker.process.run_spec import PROGRESS_FILE_VARIABLE
 
 _MAGIC = b"chroniker progress\0\0"
-_RECORD = struct.Struct("<qqI")
-_SIZE = len(_MAGIC) + _RECORD.size
+_RECORD_STRUCT = struct.Struct("<qqI")
+_FILE_SIZE_BYTES = len(_MAGIC) + _RECORD_STRUCT.size
 _MAX_NUMBER = 2**63 - 1
 _MAX_READS = 5
 
@@ -34,7 +34,7 @@ def create_shared_memory() -> int:
     else:
         descriptor, path = tempfile.mkstemp(prefix="chroniker-progress-")
         os.unlink(path)  # noqa: PTH108 - the name was only needed to open it
-    os.write(descriptor, _MAGIC + bytes(_RECORD.size))
+    os.write(descriptor, _MAGIC + bytes(_RECORD_STRUCT.size))
     if hasattr(fcntl, "F_ADD_SEALS"):  # no process can shorten it while another reads it
         fcntl.fcntl(descriptor, fcntl.F_ADD_SEALS, fcntl.F_SEAL_SHRINK | fcntl.F_SEAL_GROW)
     return descriptor
@@ -43,9 +43,9 @@ def create_shared_memory() -> int:
 def read(descriptor: int) -> tuple[int, int] | None:
     """(total, complete); None if nothing, or only a part of a record, has been written."""
     for _ in range(_MAX_READS):
-        record = os.pread(descriptor, _RECORD.size, len(_MAGIC))
-        if len(record) == _RECORD.size:
-            total, complete, checksum = _RECORD.unpack(record)
+        record = os.pread(descriptor, _RECORD_STRUCT.size, len(_MAGIC))
+        if len(record) == _RECORD_STRUCT.size:
+            total, complete, checksum = _RECORD_STRUCT.unpack(record)
             if checksum == zlib.crc32(record[:16]):
                 return total, complete
     return None
@@ -58,9 +58,9 @@ def attach_shared_memory(descriptor: int) -> None:
     """
     global _shared, _is_attach_tried
     _is_attach_tried = True
-    if os.fstat(descriptor).st_size != _SIZE:
+    if os.fstat(descriptor).st_size != _FILE_SIZE_BYTES:
         return
-    memory = mmap.mmap(descriptor, _SIZE)
+    memory = mmap.mmap(descriptor, _FILE_SIZE_BYTES)
     if memory[: len(_MAGIC)] == _MAGIC:
         _shared = memory
 
@@ -94,7 +94,7 @@ def _attach_from_environment() -> None:
     """Attach the memory that the environment names, in programs that a raw command or a child started."""
     global _is_attach_tried
     _is_attach_tried = True
-    path = os.environ.get(PROGRESS)
+    path = os.environ.get(PROGRESS_FILE_VARIABLE)
     if not path:
         return
     try:

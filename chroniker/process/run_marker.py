@@ -14,12 +14,12 @@ from uuid import UUID
 
 from chroniker.process import process_tree
 from chroniker.process.kernel import LINUX, host_clock, read_proc_file
-from chroniker.process.run_spec import RUN_ID
+from chroniker.process.run_spec import RUN_ID_VARIABLE
 
 #: It has the length of a run's id. Keepers and fork servers start with it, and their forks overwrite it.
 PLACEHOLDER_RUN_ID = str(UUID(int=0))
 
-_ENV_START = 49 - 2  # field of /proc/self/stat, counted from 0 after the name
+_ENV_START_FIELD_INDEX = 49 - 2  # field of /proc/self/stat, counted from 0 after the name
 _SWEEP_TIMEOUT = 10.0
 _REQUIRED_EMPTY_SCANS = 6
 
@@ -35,7 +35,7 @@ def write_run_marker(run_id: UUID) -> bool:
     old, new = _environment_entry(PLACEHOLDER_RUN_ID), _environment_entry(str(run_id))
     offset = read_proc_file("/proc/self/environ").find(old)
     stat = read_proc_file("/proc/self/stat")
-    address = int(stat[stat.rindex(b")") + 2 :].split()[_ENV_START]) + offset
+    address = int(stat[stat.rindex(b")") + 2 :].split()[_ENV_START_FIELD_INDEX]) + offset
     if offset < 0 or ctypes.string_at(address, len(old)) != old:
         return False
     ctypes.memmove(address, new, len(new))
@@ -43,7 +43,7 @@ def write_run_marker(run_id: UUID) -> bool:
 
 
 def _environment_entry(run_id: str) -> bytes:
-    return f"{RUN_ID}={run_id}\0".encode()
+    return f"{RUN_ID_VARIABLE}={run_id}\0".encode()
 
 
 def find_marked_processes(run_id: UUID) -> Iterator[int]:

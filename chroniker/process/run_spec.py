@@ -14,7 +14,11 @@ if TYPE_CHECKING:
     from chroniker.reasons import Reason
 
 #: Variables in the command's environment. The first also marks every process of a run, so that a sweep can find it.
-RUN_ID, RUN_TOKEN, PROGRESS = "CHRONIKER_RUN_ID", "CHRONIKER_RUN_TOKEN", "CHRONIKER_PROGRESS"
+RUN_ID_VARIABLE, RUN_TOKEN_VARIABLE, PROGRESS_FILE_VARIABLE = (
+    "CHRONIKER_RUN_ID",
+    "CHRONIKER_RUN_TOKEN",
+    "CHRONIKER_PROGRESS",
+)
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping, MutableMapping
 from dataclasses import dataclass
 from uuid import UUID
 
-from chroniker.process.run_spec import RUN_ID, RUN_TOKEN
+from chroniker.process.run_spec import RUN_ID_VARIABLE, RUN_TOKEN_VARIABLE
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,8 +49,8 @@ RUN_VARIABLES = {
     "job_id": "CHRONIKER_JOB_ID",
     "job_name": "CHRONIKER_JOB_NAME",
     "timezone": "CHRONIKER_TIMEZONE",
-    "run_id": RUN_ID,
-    "token": RUN_TOKEN,
+    "run_id": RUN_ID_VARIABLE,
+    "token": RUN_TOKEN_VARIABLE,
     "attempt": "CHRONIKER_ATTEMPT",
     "trigger": "CHRONIKER_TRIGGER",
     "scheduled_for": "CHRONIKER_SCHEDULED_FOR",

@@ -18,7 +18,7 @@ TOKEN_INCREASE = 1_000_000
 
 
 @dataclass(frozen=True, slots=True)
-class WaitingWork:
+class WorkAwaitingAdoption:
     """The runs and messages that would start or be sent here as soon as the copy is adopted."""
 
     missed: int  #: jobs with due scheduled times, a pending retry, waiting activations or an open backfill
@@ -33,7 +33,7 @@ class AdoptionChoices:
     discard_messages: bool = True
 
 
-def count_waiting_work() -> WaitingWork:
+def count_work_awaiting_adoption() -> WorkAwaitingAdoption:
     """Count the runs and messages that would start or be sent after the adoption. Needs four statements."""
     now = database_now()
     requested = Q(pk__in=waiting_activations.all_waiting_activations().values("target"))
@@ -41,7 +41,7 @@ def count_waiting_work() -> WaitingWork:
     due = JobState.objects.filter(requested | Q(next_run__lte=now) | Q(retry_at__isnull=False), job__enabled=True)
     queued = Run.objects.filter(status=Status.CLAIMED, children=None).count()
     queued += Job.objects.filter(force_run=True, enabled=True).count()
-    return WaitingWork(due.count(), queued, Outbox.objects.filter(send_at__isnull=False).count())
+    return WorkAwaitingAdoption(due.count(), queued, Outbox.objects.filter(send_at__isnull=False).count())
 
 
 def adopt_database(requested_by: str, choices: AdoptionChoices) -> None:
@@ -60,4 +60,4 @@ def adopt_database(requested_by: str, choices: AdoptionChoices) -> None:
             lifecycle.end_activations_without_run(portion, Code.ADOPTED)
     installation.adopt_database()
     details = ", ".join(name for name in choices.__slots__ if getattr(choices, name))
-    AuditEntry.objects.record(requested_by, Action.ADOPTED, [Switch(pk=pauses.ALL)], details=details)
+    AuditEntry.objects.record(requested_by, Action.ADOPTED, [Switch(pk=pauses.SWITCH_ID)], details=details)

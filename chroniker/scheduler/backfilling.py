@@ -14,13 +14,13 @@ from chroniker.clock.database_clock import database_now
 from chroniker.eligibility import backfill_instants
 from chroniker.eligibility.backfill_instants import (
     MAX_INSTANTS_PER_PASS,
-    TICK,
+    MICROSECOND,
     InstantWindow,
     InstantWithResult,
     does_instant_need_run,
 )
 from chroniker.exceptions import BackfillRefused, ClaimRefused, ScheduleError
-from chroniker.models import OPEN, Backfill, Job, JobState, OnFailure, Run, Which
+from chroniker.models import OPEN_STATUSES, Backfill, Job, JobState, OnFailure, Run, Which
 from chroniker.models.backfill import schedule_to_json
 from chroniker.schedule import Frequency
 from chroniker.scheduler import manual_runs, stopping
@@ -109,7 +109,9 @@ def cancel_backfill(backfill_id: UUID | str, cancelled_by: str, *, stop_run: boo
     was_open = lifecycle.cancel_backfill(pk, cancelled_by)
     if stop_run:
         job_ids = Backfill.objects.filter(pk=pk).values("job")
-        for run_id in Run.objects.filter(job__in=job_ids, backfill=pk, status__in=OPEN).values_list("pk", flat=True):
+        for run_id in Run.objects.filter(job__in=job_ids, backfill=pk, status__in=OPEN_STATUSES).values_list(
+            "pk", flat=True
+        ):
             stopping.stop_run(run_id, cancelled_by)  # at most one is open
     return was_open
 
@@ -150,7 +152,7 @@ def _find_instants_in_range(requested: BackfillRequest, state: JobState) -> list
         found, until, is_all = backfill_instants.compute_instants_outside_blackouts(
             requested.job.spec,
             requested.job.closed_times,
-            requested.first - TICK,
+            requested.first - MICROSECOND,
             requested.last,
             MAX_BACKFILL_INSTANTS,
         )

@@ -16,7 +16,7 @@ from chroniker.exceptions import CommandRefused, EventRefused, ExecutorError
 from chroniker.executors import executors
 from chroniker.executors.base import limit_dispatch_for_waiting_person
 from chroniker.job_commands import options
-from chroniker.lifecycle.activations import PASSED, mark_unsaved_activation_as_ended, set_lateness_check_time
+from chroniker.lifecycle.activations import PASSED_OUTCOME, mark_unsaved_activation_as_ended, set_lateness_check_time
 from chroniker.lifecycle.event_plan import make_argument_line
 from chroniker.models import Activation, Job
 from chroniker.reasons import Code, Reason
@@ -59,7 +59,7 @@ def trigger(
         raise EventRefused(_("The job was deleted."))
     set_lateness_check_time(row, target)
     if not target.enabled:
-        mark_unsaved_activation_as_ended(row, PASSED, Code.DISABLED)
+        mark_unsaved_activation_as_ended(row, PASSED_OUTCOME, Code.DISABLED)
     elif row_if_too_many_activations_wait(job.pk).exists():
         if (first := _find_activation_with_key(row)) is not None:
             return first

@@ -132,7 +132,7 @@ def _find_hosts_to_delete(now: dt.datetime) -> QuerySet[Host]:
     return silent.filter(~Exists(jobs), ~Exists(runs))
 
 
-WORK = {
+PERIODIC_WORK_BY_NAME = {
     "counts": PeriodicWork(
         dt.timedelta(seconds=10),
         count_closed_runs_in_portions,
@@ -149,14 +149,14 @@ WORK = {
 def query_work_not_due(name: str, now: dt.datetime | Expression) -> QuerySet[FleetWork]:
     """The row of this work, unless the work is due. A due time more than one period ahead comes from a clock jump: then
     the work is due."""
-    every = WORK[name].every
+    every = PERIODIC_WORK_BY_NAME[name].every
     latest = StatementNowPlus(every) if isinstance(now, Expression) else now + every
     return FleetWork.objects.filter(name=name, due_at__gt=now, due_at__lte=latest)
 
 
 def enabled_periodic_work() -> dict[str, PeriodicWork]:
     """The work that the settings ask for, by name."""
-    return {name: work for name, work in WORK.items() if work.is_enabled_by_settings()}
+    return {name: work for name, work in PERIODIC_WORK_BY_NAME.items() if work.is_enabled_by_settings()}
 
 
 def do_due_work(names: Collection[str], now: dt.datetime) -> None:
@@ -164,15 +164,17 @@ def do_due_work(names: Collection[str], now: dt.datetime) -> None:
     for name in names:
         try:
             if _reserve_work(name):
-                WORK[name].do(now)
+                PERIODIC_WORK_BY_NAME[name].do(now)
         except Error:
-            logger.exception("The periodic work %r failed; it is tried again after %s.", name, WORK[name].every)
+            logger.exception(
+                "The periodic work %r failed; it is tried again after %s.", name, PERIODIC_WORK_BY_NAME[name].every
+            )
 
 
 @repeated_after_conflict
 def _reserve_work(name: str) -> bool:
     """Move the due time of this work forward, if the work is due. ``True``: this tick moved it and does the work."""
-    every = WORK[name].every
+    every = PERIODIC_WORK_BY_NAME[name].every
     later = NowPlus(every)
     is_due = Q(due_at__lte=NowPlus()) | Q(due_at__gt=later)
     if FleetWork.objects.filter(is_due, name=name).update(due_at=later):

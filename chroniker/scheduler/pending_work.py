@@ -96,18 +96,18 @@ class _CompiledStatement(NamedTuple):
 
 
 def _query_pending_work(now: dt.datetime | None) -> tuple[dt.datetime, str, dt.datetime | None, dict[str, bool]]:
-    """The database's clock, the server, the next moment, and the answer to each question."""
+    """The database's clock, the server, the next moment, and whether each query found a row."""
     if now is None:
         with simulated_time.compile_with_time_placeholder():
-            asked = _compile_questions_cached(*_statement_cache_key())
+            compiled = _compile_queries_cached(*_statement_cache_key())
     else:
-        asked = _compile_questions(now)
-    row = asked.statement.fetch({})
+        compiled = _compile_queries(now)
+    row = compiled.statement.fetch({})
     assert row is not None
     clock, server, *answers = row
-    upcoming = [to_aware_utc(each) for each in answers[: asked.n_moments] if each is not None]
-    found = dict.fromkeys(asked.names, False)
-    for name, answer in zip(asked.names, answers[asked.n_moments :], strict=True):
+    upcoming = [to_aware_utc(each) for each in answers[: compiled.n_moments] if each is not None]
+    found = dict.fromkeys(compiled.names, False)
+    for name, answer in zip(compiled.names, answers[compiled.n_moments :], strict=True):
         found[name] |= bool(answer)
     return to_aware_utc(clock), str(server), min(upcoming, default=None), found
 
@@ -127,16 +127,16 @@ def _statement_cache_key() -> tuple[Any, ...]:
 
 
 @functools.lru_cache(maxsize=4)
-def _compile_questions_cached(*inputs: Any) -> _CompiledStatement:
+def _compile_queries_cached(*inputs: Any) -> _CompiledStatement:
     del inputs
-    return _compile_questions(StatementNowPlus())
+    return _compile_queries(StatementNowPlus())
 
 
 def _clock_sql() -> str:
     return clock_columns_sql(settings.database, with_server=bool(jump_detection.last_known_server()))
 
 
-def _compile_questions(now: dt.datetime | Expression) -> _CompiledStatement:
+def _compile_queries(now: dt.datetime | Expression) -> _CompiledStatement:
     connection = connections[settings.database]
     compiler = Run.objects.all().query.get_compiler(connection=connection)
     times = [Subquery(first_time_after(rows, column, now)) for rows, column in columns_of_due_times()]
@@ -155,7 +155,7 @@ def _compile_questions(now: dt.datetime | Expression) -> _CompiledStatement:
 
 
 def _clear_statement_cache(**kwargs: Any) -> None:
-    _compile_questions_cached.cache_clear()
+    _compile_queries_cached.cache_clear()
 
 
 setting_changed.connect(_clear_statement_cache)

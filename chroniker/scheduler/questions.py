@@ -23,10 +23,10 @@ from chroniker.models import Group, Job, JobState, Lease, Outbox, Overlap, Statu
 from chroniker.models.compiled import fetch_rows
 from chroniker.scheduler import dispatch, fleet_work
 
-WorkQueries = Mapping[str, Sequence[QuerySet[Any]]]
+QueriesByKindOfWork = Mapping[str, Sequence[QuerySet[Any]]]
 
 
-def queries_for_pending_work(now: dt.datetime | Expression) -> WorkQueries:
+def queries_for_pending_work(now: dt.datetime | Expression) -> QueriesByKindOfWork:
     """Querysets for each kind of work. A row in one of them means that there may be work. Each uses an index."""
     here = executors.in_process_executor_aliases()
     due_now = JobState.objects.filter(SCHEDULED.pending_condition(now))
@@ -55,7 +55,7 @@ def queries_for_pending_work(now: dt.datetime | Expression) -> WorkQueries:
         "copied": [installation.select_switch_if_copied()],
         "recorded": [installation.select_switch_with_identity()],
         "draining": [draining.select_this_host_if_draining()],
-        "paused": [Switch.objects.filter(pk=pauses.ALL, paused_at__isnull=False)],
+        "paused": [Switch.objects.filter(pk=pauses.SWITCH_ID, paused_at__isnull=False)],
         **_fleet_work_queries(now),
     }
 

@@ -160,4 +160,4 @@ def unmute_alerts(by: str, *, job: Job | None = None, group: Group | None = None
 
 
 def _audit_target(group: Group | None) -> Group | Switch:
-    return Switch(pk=pauses.ALL) if group is None else group
+    return Switch(pk=pauses.SWITCH_ID) if group is None else group

@@ -24,7 +24,7 @@ from chroniker.conf import settings
 from chroniker.escaping import to_one_line
 from chroniker.executors import executors
 from chroniker.lifecycle.transactions import transactional
-from chroniker.models import FINAL_STATUSES, OPEN, Backfill, JobState, LogChunk, Outbox, Run, RunEvent, Trigger
+from chroniker.models import FINAL_STATUSES, OPEN_STATUSES, Backfill, JobState, LogChunk, Outbox, Run, RunEvent, Trigger
 from chroniker.process.kernel import host_clock
 
 logger = logging.getLogger(__name__)
@@ -37,8 +37,8 @@ RUNS_PER_TRANSACTION = 100
 ROWS_PER_TRANSACTION = 1000
 #: Jobs in one statement. The statement has two conditions for each job, and SQLite limits nested conditions.
 JOBS_PER_STATEMENT = 200
-#: If the maximum is at least ``LARGE_MAXIMUM``, up to this many surplus runs are kept for a while.
-MAX_SURPLUS_RUNS, LARGE_MAXIMUM = 10, 100
+#: If the maximum is at least ``LARGE_HISTORY_MAXIMUM``, up to this many surplus runs are kept for a while.
+MAX_SURPLUS_RUNS, LARGE_HISTORY_MAXIMUM = 10, 100
 #: A tick starts no further portion after this time.
 TIME_LIMIT_PER_PASS = dt.timedelta(seconds=10)
 
@@ -49,7 +49,7 @@ def must_delete_surplus(maximum: int, token_before: int, last_token: int) -> boo
     In a long history every tenth claim deletes surplus runs: each claim adds one surplus run, and the two statements of
     a deletion cost more than one surplus run. With a small ``maximum`` each claim deletes surplus runs.
     """
-    every = MAX_SURPLUS_RUNS if maximum >= LARGE_MAXIMUM else 1
+    every = MAX_SURPLUS_RUNS if maximum >= LARGE_HISTORY_MAXIMUM else 1
     return 0 < maximum < last_token and last_token // every > token_before // every
 
 
@@ -133,7 +133,7 @@ def deletable_runs() -> QuerySet[Run]:
             job=OuterRef("job"), slot=OuterRef("slot"), token__gt=OuterRef("token"), status__in=FINAL_STATUSES
         )
     )
-    needed_children = Run.objects.filter(Q(status__in=OPEN) | ~Q(later), parent=OuterRef("pk"))
+    needed_children = Run.objects.filter(Q(status__in=OPEN_STATUSES) | ~Q(later), parent=OuterRef("pk"))
     unsent = Outbox.objects.filter(run=OuterRef("pk"), send_at__isnull=False)
     retried = JobState.objects.filter(pk=OuterRef("job"), retry_of=OuterRef("chain"), retry_attempt=OuterRef("attempt"))
     needed = Exists(needed_children) | Exists(unsent) | Exists(retried)

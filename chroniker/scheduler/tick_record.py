@@ -19,7 +19,7 @@ from chroniker.process.kernel import host_clock
 #: The row of a ticker is written at most this often.
 MIN_SECONDS_BETWEEN_WRITES = 10.0
 #: Limits of the period that is computed from two passes: a person may have started one of the passes.
-SHORTEST_PERIOD, LONGEST_PERIOD = 60.0, 600.0
+SHORTEST_PERIOD_SECONDS, LONGEST_PERIOD_SECONDS = 60.0, 600.0
 
 
 class TickRecorder:
@@ -98,7 +98,9 @@ def record_single_pass(kind: str, ended: dt.datetime, seconds: float, claimed: i
     """Record the only pass of a process that a crontab starts. Its period is the time since the pass before it."""
     before = Ticker.objects.filter(host=settings.hostname, kind=kind).values_list("last_at", flat=True).first()
     gap = seconds if before is None else max(seconds, (ended - before).total_seconds())
-    TickRecorder(kind, min(max(gap, SHORTEST_PERIOD), LONGEST_PERIOD)).record_pass(ended, seconds, claimed)
+    TickRecorder(kind, min(max(gap, SHORTEST_PERIOD_SECONDS), LONGEST_PERIOD_SECONDS)).record_pass(
+        ended, seconds, claimed
+    )
     minute = TickMinute(host=settings.hostname, minute=_minute_of(ended), passes=1, claimed=claimed)
     minute.longest_pass, minute.longest_gap = seconds, gap
     _store_minute(minute)

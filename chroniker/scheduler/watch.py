@@ -86,7 +86,7 @@ class FleetWatch:
         """For each problem: the subject of its alarm, the start of the problem, and the text. Three statements."""
         found = {}
         if last := liveness.last_ticker_if_all_silent(liveness.read_latest_tickers(), now, self._since):
-            found[alarms.TICK] = (last.last_at, _silent_scheduler_text(last, now))
+            found[alarms.TICK_ALARM_SUBJECT] = (last.last_at, _silent_scheduler_text(last, now))
         for queue in liveness.find_queues_without_worker(now).values():
             if now - max(queue.oldest, self._since or queue.oldest) >= liveness.QUEUE_ALARM_DELAY:
                 found[alarms.subject_of_queue_alarm(queue.executor, queue.name)] = (
@@ -97,7 +97,7 @@ class FleetWatch:
 
     def _has_ended(self, subject: str, now: dt.datetime) -> bool:
         """Whether the problem has ended. No waiting time: a process that has just started must not end an alarm."""
-        if subject == alarms.TICK:
+        if subject == alarms.TICK_ALARM_SUBJECT:
             return liveness.last_ticker_if_all_silent(liveness.read_latest_tickers(), now) is None
         unserved = liveness.find_queues_without_worker(now).values()
         return subject not in {alarms.subject_of_queue_alarm(queue.executor, queue.name) for queue in unserved}
@@ -139,7 +139,7 @@ def _unserved_queue_text(queue: WaitingQueue, now: dt.datetime) -> AlarmText:
 
 def _end_of_alarm_text(subject: str, length: dt.timedelta) -> AlarmText:
     words = {"length": coarse_duration(length)}
-    if subject == alarms.TICK:
+    if subject == alarms.TICK_ALARM_SUBJECT:
         text = _("Scheduled times in between run now or are recorded as missed, as each job's misfire grace says.")
         return AlarmText(_("The scheduler ticks again, after %(length)s.") % words, text)
     words["queue"] = subject.split(":", 2)[2] or subject.split(":", 2)[1]

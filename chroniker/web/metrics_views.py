@@ -35,7 +35,9 @@ def metrics_view(request: HttpRequest, **prefix_values: object) -> HttpResponse:
     except Exception as error:  # of any driver
         logger.warning("The metrics could not be read: %s: %s", type(error).__name__, error)
         return _text_response("The database cannot be used.", 503)
-    return HttpResponse(text, content_type=exposition.OPEN_METRICS if openmetrics else exposition.PLAIN)
+    return HttpResponse(
+        text, content_type=exposition.OPEN_METRICS_CONTENT_TYPE if openmetrics else exposition.PLAIN_TEXT_CONTENT_TYPE
+    )
 
 
 def _has_metrics_token(request: HttpRequest) -> bool:

@@ -27,7 +27,7 @@ class State:
 
 
 #: By code: the value of a run's status in small letters, or a condition of a job, worker, queue or message.
-STATES: dict[str, State] = {
+STATES_BY_CODE: dict[str, State] = {
     "succeeded": State(_("Succeeded"), "good", "ok"),
     "ok": State(_("OK"), "good", "ok"),
     "alive": State(_("Alive"), "good", "ok"),
@@ -71,10 +71,10 @@ STATES: dict[str, State] = {
 #: Codes that mean the same as another one.
 STATE_ALIASES = {"claimed": "queued", "idle": "scheduled", "new": "scheduled", "over": "ended"}
 #: The state of a level of ``Health``.
-LEVELS = {"good": "ok", "warn": "warning", "bad": "broken", "unknown": "unknown"}
+STATE_CODES_BY_LEVEL = {"good": "ok", "warn": "warning", "bad": "broken", "unknown": "unknown"}
 
 
 def state(code: str) -> State:
     """The state of a code, in any case; “Unknown” for an unknown code, because no page may fail for this reason."""
     name = str(code).lower().replace("-", "_")
-    return STATES.get(STATE_ALIASES.get(name, name), STATES["unknown"])
+    return STATES_BY_CODE.get(STATE_ALIASES.get(name, name), STATES_BY_CODE["unknown"])

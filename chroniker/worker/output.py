@@ -12,12 +12,12 @@ from datetime import UTC, datetime
 
 from chroniker.process.kernel import host_clock
 
-REMARKS, STDOUT, STDERR = 0, 1, 2
+REMARK_STREAM, STDOUT, STDERR = 0, 1, 2
 MAX_CHUNK_LENGTH = 64 * 1024  #: characters at most in one chunk
 MAX_BATCH_LENGTH = 1024 * 1024  #: characters in one insert, unless the database is slow
 FLUSH_SECONDS = 1.0  #: text waits no longer than this for its chunk to become full
 _MAX_TAIL_BYTES = 128 * 1024
-_RECENT_BYTES, _MAX_LINE_LENGTH = 2048, 300
+_RECENT_BYTES_KEPT, _MAX_LINE_LENGTH = 2048, 300
 _STREAM_NAMES = {STDOUT: "stdout", STDERR: "stderr"}
 _NUL, _VISIBLE_NUL = "\0", "\u2400"  # PostgreSQL stores no NUL
 
@@ -87,14 +87,14 @@ class OutputStream:
         self._tail = bytearray()
 
     @property
-    def flush_at(self) -> float | None:
+    def next_flush_time(self) -> float | None:
         """When (monotonic clock) to flush the waiting text; None if no text waits."""
         return None if self._waiting_since is None else self._waiting_since + FLUSH_SECONDS
 
     def feed(self, data: bytes) -> list[Chunk]:
         """Take bytes; returns the chunks that became full."""
         self.received += len(data)
-        self._recent = (self._recent + data[-_RECENT_BYTES:])[-_RECENT_BYTES:]
+        self._recent = (self._recent + data[-_RECENT_BYTES_KEPT:])[-_RECENT_BYTES_KEPT:]
         # After the first byte for the tail, all later bytes go there: the allowance never grows again.
         granted = self._allowance.take(len(data))
         self._kept += granted
@@ -192,7 +192,7 @@ class OutputQueue:
     @property
     def unstored(self) -> int:
         """Characters of the command's own output that wait."""
-        return sum(len(chunk.text) for chunk in self._queue if chunk.stream != REMARKS)
+        return sum(len(chunk.text) for chunk in self._queue if chunk.stream != REMARK_STREAM)
 
     def put(self, chunks: Sequence[Chunk]) -> None:
         size = sum(len(chunk.text) for chunk in chunks)

@@ -14,7 +14,7 @@ from chroniker.worker.output import STDERR, STDOUT, ChunkNumbering, OutputLimit,
 from chroniker.worker.reporter import Reporter
 
 MAX_BACKLOG_LENGTH = 2 * 1024 * 1024  #: characters that may wait to be stored before the command waits on its pipe
-_READ_SIZE = 256 * 1024
+_READ_SIZE_BYTES = 256 * 1024
 _MAX_REMAINING_BYTES = 4 * 1024 * 1024  #: more than both pipes can hold
 _HELD_PIPE_TIMEOUT = 1.0
 
@@ -55,9 +55,9 @@ class OutputReader:
         return self._err.last_line
 
     @property
-    def flush_at(self) -> float:
+    def next_flush_time(self) -> float:
         """When (monotonic clock) to forward the waiting text."""
-        moments = (stream.flush_at for stream in self._streams.values())
+        moments = (stream.next_flush_time for stream in self._streams.values())
         return min((moment for moment in moments if moment is not None), default=float("inf"))
 
     def write_remark(self, text: str) -> None:
@@ -68,7 +68,7 @@ class OutputReader:
         """Forward text that has waited long enough."""
         now = host_clock.monotonic()
         for stream in self._streams.values():
-            if stream.flush_at is not None and stream.flush_at <= now:
+            if stream.next_flush_time is not None and stream.next_flush_time <= now:
                 self._reporter.queue_output(stream.flush())
 
     def pause_or_resume_reading(self) -> None:
@@ -109,7 +109,7 @@ class OutputReader:
 
     def _read(self, pipe: int) -> int:
         try:
-            data = os.read(pipe, _READ_SIZE)
+            data = os.read(pipe, _READ_SIZE_BYTES)
         except BlockingIOError:
             return 0
         stream = self._streams[pipe]

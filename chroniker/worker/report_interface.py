@@ -11,7 +11,7 @@ from chroniker.reasons import Reason
 from chroniker.worker.output import Chunk
 
 #: Kinds of notes.
-NOTE, REFUSED = "NOTE", "REFUSED_DELIVERY"
+NOTE_EVENT_KIND, REFUSED_DELIVERY_EVENT_KIND = "NOTE", "REFUSED_DELIVERY"
 
 
 class RenewalAnswer(Protocol):

@@ -21,7 +21,7 @@ from chroniker.process.run_spec import RunOutcome, RunSpec
 from chroniker.worker import report_timing as timing
 from chroniker.worker.output import Chunk, ChunkNumbering
 from chroniker.worker.report_actions import Call, Done, Finish, Insert, Moment, Renew, Start, Wait
-from chroniker.worker.report_interface import NOTE, Report
+from chroniker.worker.report_interface import NOTE_EVENT_KIND, Report
 from chroniker.worker.run_report import ReportPlanner
 
 log = logging.getLogger(__name__)
@@ -211,7 +211,7 @@ class Reporter:
         """Record missing output as an event of the run: events are accepted even without the lease."""
         if missing := self._state.missing_output_reason:
             try:
-                self._report.record_event(NOTE, missing)
+                self._report.record_event(NOTE_EVENT_KIND, missing)
             except Exception as error:
                 self._log_and_drop_connection("note", error)
 

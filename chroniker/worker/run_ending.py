@@ -20,7 +20,7 @@ _SIGNAL_STATUSES = {
     _SIGNAL_STATUS_BASE + number for number in (signal.SIGINT, signal.SIGKILL, signal.SIGSEGV, signal.SIGTERM)
 }
 
-_ENDS_BEFORE_LOSS = {"exited", "timed_out", "stopped"}
+_ENDS_THAT_ARE_NOT_LOST = {"exited", "timed_out", "stopped"}
 _STOP_TEXTS = {"timed_out": "Timed out", "stopped": "Stopped", "interrupted": "Stopped, because its worker shuts down"}
 
 
@@ -43,7 +43,7 @@ class RunObservations:
     @property
     def how(self) -> str:
         reported: str = self.keeper.get("how", "exited")
-        if self.lost_because or reported not in _ENDS_BEFORE_LOSS:
+        if self.lost_because or reported not in _ENDS_THAT_ARE_NOT_LOST:
             return "lost"
         return "interrupted" if reported == "stopped" and self.interrupted else reported
 

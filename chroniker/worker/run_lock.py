@@ -17,7 +17,7 @@ from chroniker.process import run_marker
 from chroniker.process.kernel import host_clock
 from chroniker.process.runtime_dir import ensure_private_directory
 
-_SUFFIX = ".lock"
+_LOCK_FILE_SUFFIX = ".lock"
 _LOCK_FILE_KEPT_SECONDS = 86_400.0
 _TAKE_TIMEOUT = 0.2  # a tick that tests the lock holds it for microseconds
 
@@ -80,7 +80,7 @@ def kill_leftover_processes(
     Lock files younger than `minimum_age` are skipped: their owner may not have locked them yet.
     """
     swept = {}
-    for path in sorted(runtime_dir.glob(f"*{_SUFFIX}")):
+    for path in sorted(runtime_dir.glob(f"*{_LOCK_FILE_SUFFIX}")):
         run_id, taken_at = _run_id_from(path), _lock_taken_at(path)
         if run_id is None or taken_at is None or (already_swept or {}).get(run_id) == taken_at:
             continue
@@ -111,7 +111,7 @@ def _lock_taken_at(path: Path) -> float | None:
 
 
 def _file_path(runtime_dir: Path, run_id: UUID) -> Path:
-    return runtime_dir / f"{run_id.hex}{_SUFFIX}"
+    return runtime_dir / f"{run_id.hex}{_LOCK_FILE_SUFFIX}"
 
 
 def _try_flock(descriptor: int, kind: int) -> bool:

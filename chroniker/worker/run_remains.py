@@ -30,7 +30,7 @@ class HostProcesses:
         bool  #: a free lock means that the run is dead, a held lock that it lives; the lease does not matter
     )
 
-    def is_held(self, run_id: UUID) -> bool | None:
+    def is_run_lock_held(self, run_id: UUID) -> bool | None:
         """Whether a process of this host may be executing the run. None: unknown, no lock file on this host."""
         return run_lock.is_held(self.runtime_dir, run_id)
 

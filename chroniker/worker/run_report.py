@@ -16,7 +16,7 @@ from chroniker.worker.lease_renewal import LeaseRenewal
 from chroniker.worker.output import Chunk, ChunkNumbering, OutputQueue
 from chroniker.worker.report_actions import Action, Call, Done, Finish, Insert, Moment, Renew, Start, Wait
 
-_SHORTEST_WAIT = 0.001
+_SHORTEST_WAIT_SECONDS = 0.001
 
 
 class OutcomeReport:
@@ -117,7 +117,7 @@ class ReportPlanner:
         if self._refused or self.error is not None:
             return Done()
         if now.monotonic < self._start_at:
-            return Wait(max(_SHORTEST_WAIT, self._start_at - now.monotonic))
+            return Wait(max(_SHORTEST_WAIT_SECONDS, self._start_at - now.monotonic))
         if self._first_asked is None:
             self._first_asked = now.boot
         return Start(self._first_asked)
@@ -127,7 +127,7 @@ class ReportPlanner:
         waits = [moment - now.monotonic for moment in moments] + [timing.RETRY_SECONDS]
         if self.outcome.is_open:
             waits.append(self.lease.seconds_until_due(now))
-        return max(_SHORTEST_WAIT, min(wait for wait in waits if wait > 0))
+        return max(_SHORTEST_WAIT_SECONDS, min(wait for wait in waits if wait > 0))
 
     # Handles the results of actions.
 

@@ -13,7 +13,7 @@ import struct
 
 from chroniker.process.kernel import boot_clock
 
-_MOMENT = struct.Struct("=d")
+_MOMENT_STRUCT = struct.Struct("=d")
 
 
 class ShutdownNotice:
@@ -21,7 +21,7 @@ class ShutdownNotice:
 
     def __init__(self) -> None:
         self._near, self._far = os.pipe()
-        self._shared = mmap.mmap(-1, _MOMENT.size)
+        self._shared = mmap.mmap(-1, _MOMENT_STRUCT.size)
 
     def announce(self, grace: float | None) -> None:
         """Announce the shutdown: from now on no run starts, and runs are stopped after ``grace`` seconds (None: never).
@@ -29,7 +29,7 @@ class ShutdownNotice:
         It may be called several times, also from a signal handler. Only the first call has an effect.
         """
         if not self.is_announced:
-            _MOMENT.pack_into(self._shared, 0, float("inf") if grace is None else boot_clock() + grace)
+            _MOMENT_STRUCT.pack_into(self._shared, 0, float("inf") if grace is None else boot_clock() + grace)
             os.write(self._far, b"!")  # never read: it stays readable for all
 
     def fileno(self) -> int:
@@ -43,7 +43,7 @@ class ShutdownNotice:
     @property
     def stop_at(self) -> float:
         """On the boot clock: when runs are to be stopped; infinite before the announcement."""
-        moment: float = _MOMENT.unpack_from(self._shared, 0)[0]
+        moment: float = _MOMENT_STRUCT.unpack_from(self._shared, 0)[0]
         return moment if self.is_announced else float("inf")
 
     def close(self) -> None:

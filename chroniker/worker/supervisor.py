@@ -22,9 +22,9 @@ from chroniker.process.run_spec import RunOutcome, RunSpec
 from chroniker.reasons import Code, Reason
 from chroniker.worker import run_control, run_ending
 from chroniker.worker.machine import Machine
-from chroniker.worker.output import REMARKS, ChunkNumbering
+from chroniker.worker.output import REMARK_STREAM, ChunkNumbering
 from chroniker.worker.output_pump import OutputReader
-from chroniker.worker.report_interface import REFUSED, Report
+from chroniker.worker.report_interface import REFUSED_DELIVERY_EVENT_KIND, Report
 from chroniker.worker.reporter import Reporter
 from chroniker.worker.run_control import ExtendInstruction, Instruction, KillInstruction, RunControl, StopInstruction
 from chroniker.worker.run_lock import RunLock
@@ -34,7 +34,7 @@ from chroniker.worker.wake_socket import WakeSocket
 
 log = logging.getLogger(__name__)
 
-_LONGEST_WAIT = 1.0
+_LONGEST_WAIT_SECONDS = 1.0
 _DEFAULT_HOST = "this host"
 
 
@@ -59,11 +59,11 @@ def execute_run(report: Report, worker: Worker) -> RunOutcome | None:
         about = stack.enter_context(logs.label_log_records_with_run_id(report.run_id))
         lock = machine.take_lock(report.run_id)
         if lock is None:
-            report.record_event(REFUSED, Reason.of(Code.ALREADY_HERE, host=worker.host))
+            report.record_event(REFUSED_DELIVERY_EVENT_KIND, Reason.of(Code.ALREADY_HERE, host=worker.host))
             return None
         stack.enter_context(lock)
         wake_socket = stack.enter_context(machine.open_wake_socket(report.run_id))
-        reporter = Reporter(report, remarks := ChunkNumbering(REMARKS))
+        reporter = Reporter(report, remarks := ChunkNumbering(REMARK_STREAM))
         stack.callback(reporter.close)
         reporter.request_start()
         # The keeper starts while this process waits for the database. The keeper runs nothing before it gets a spec.
@@ -185,9 +185,9 @@ class Supervision:
 
     def _longest_wait(self) -> float:
         waits = (
-            self._pump.flush_at - host_clock.monotonic(),
+            self._pump.next_flush_time - host_clock.monotonic(),
             self._control.seconds_to_next_decision(self.reporter, host_clock.boot()),
-            _LONGEST_WAIT,
+            _LONGEST_WAIT_SECONDS,
         )
         return max(min(waits), 0.0)
 

@@ -16,7 +16,7 @@ from chroniker.models import Job
 from chroniker.schedule import Frequency
 from chroniker_celery.importing.beat_schedules import ConvertedSchedule, convert_schedule
 from chroniker_celery.importing.beat_tables import BeatRows, Task
-from chroniker_celery.task_call import COMMAND
+from chroniker_celery.task_call import TASK_COMMAND_NAME
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,7 +59,7 @@ def _make_job(task: Task, rule: ConvertedSchedule, args: str) -> Job:
     sends = "--send" in args
     job = Job(
         name=task.name,
-        command=COMMAND,
+        command=TASK_COMMAND_NAME,
         args=args,
         enabled=task.enabled,
         queue="" if sends else task.queue or "",

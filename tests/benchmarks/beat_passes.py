@@ -10,7 +10,7 @@ from contextlib import suppress
 import psutil
 
 from chroniker.clock.database_clock import database_now
-from chroniker.models import OPEN, Job, Run
+from chroniker.models import OPEN_STATUSES, Job, Run
 from chroniker.schedule import Frequency
 from tests.benchmarks.measuring import Row, Stopwatch, figure, load, percentile
 from tests.support.celery_processes import CeleryWorker
@@ -37,7 +37,7 @@ def starts(rounds: int, *, at_once: int) -> Row:
         ]
         runs = Run.objects.filter(job__in=jobs)
         wait_until(
-            lambda: runs.exclude(status__in=OPEN).count() == at_once,  # noqa: B023  called within the round
+            lambda: runs.exclude(status__in=OPEN_STATUSES).count() == at_once,  # noqa: B023  called within the round
             seconds=60,
             what="all runs ended",
         )

@@ -7,7 +7,7 @@ from itertools import pairwise
 
 from chroniker import lifecycle
 from chroniker.clock.database_clock import database_now
-from chroniker.models import OPEN, Job, LogChunk, Run, Status
+from chroniker.models import OPEN_STATUSES, Job, LogChunk, Run, Status
 from chroniker.scheduler.manual_runs import run_now
 from chroniker.scheduler.tick import tick
 from tests.benchmarks import run_floor
@@ -59,7 +59,7 @@ def at_once(worker: CeleryWorker, due: int) -> Row:
 def finished(worker: CeleryWorker, runs: Sequence[Run]) -> list[tuple[float, ...]]:
     """Wait for the end of these runs. Returns the time of each stage of each run."""
     mine = Run.objects.filter(pk__in=[run.pk for run in runs])
-    wait_until(lambda: not mine.filter(status__in=OPEN).exists(), seconds=120, what="all runs finished")
+    wait_until(lambda: not mine.filter(status__in=OPEN_STATUSES).exists(), seconds=120, what="all runs finished")
     for run in mine.exclude(status=Status.SUCCEEDED):
         output = "".join(LogChunk.objects.filter(run=run).order_by("stream", "seq").values_list("text", flat=True))
         raise AssertionError(f"a run ended as {run.status}: {run.reason}\n{output}\n{worker.log[-4000:]}")

@@ -10,7 +10,7 @@ from pathlib import Path
 import psutil
 import pytest
 
-from chroniker.models import OPEN, Job, Run, Status
+from chroniker.models import OPEN_STATUSES, Job, Run, Status
 from chroniker.scheduler.tick import tick
 from tests.support.factories import a_booked_job
 from tests.support.processes import ManagementCommand, wait_until
@@ -49,7 +49,7 @@ def is_gone(pid: int) -> bool:
 
 def closed(run: Run) -> bool:
     tick()
-    return Run.objects.get(pk=run.pk).status not in OPEN
+    return Run.objects.get(pk=run.pk).status not in OPEN_STATUSES
 
 
 #: what is killed -> how the run may end. A killed command is a failure that its supervisor reports; without a
@@ -82,7 +82,7 @@ def test_a_sigkill_ends_the_run_and_its_tree_before_the_next_one_starts(
     Job.objects.filter(pk=job.pk).update(force_run=True)
     wait_until(lambda: len(witnessing.begun(witness)) == 2, what="the next one began")
     assert is_gone(begun.pid)
-    assert Run.objects.filter(job=job, status__in=OPEN).count() == 1
+    assert Run.objects.filter(job=job, status__in=OPEN_STATUSES).count() == 1
 
 
 def test_a_run_survives_the_fork_server_of_its_keeper(start: Start, witness: Path) -> None:

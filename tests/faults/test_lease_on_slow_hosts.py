@@ -15,7 +15,7 @@ from chroniker import lifecycle
 from chroniker.clock.database_clock import NowPlus, database_now
 from chroniker.exceptions import LeaseLost
 from chroniker.lifecycle import claim_plan
-from chroniker.models import OPEN, Job, JobState, Lease, LogChunk, Run, RunEvent, Status
+from chroniker.models import OPEN_STATUSES, Job, JobState, Lease, LogChunk, Run, RunEvent, Status
 from chroniker.scheduler.tick import expire_runs, tick
 from tests.faults.conftest import LEASE
 from tests.support.factories import a_booked_job
@@ -61,7 +61,7 @@ def a_run(command: str, args: str) -> Job:
 
 def ended(job: Job) -> Run | None:
     tick(only=[])
-    return Run.objects.filter(job=job).exclude(status__in=OPEN).first()
+    return Run.objects.filter(job=job).exclude(status__in=OPEN_STATUSES).first()
 
 
 @pytest.mark.database("postgres", "mariadb")

@@ -60,7 +60,7 @@ def test_the_health_checks_of_the_site_name_addresses_that_exist() -> None:
     assert all(f'"{address}"' in routes for address in addresses)
     probes = {name: service["healthcheck"]["test"] for name, service in OURS.items() if "healthcheck" in service}
     kinds = {name: words[2] for name, words in probes.items() if words[:2] == ["CMD", "chroniker-alive"]}
-    assert kinds == {"tick": "beat", "worker": "worker"} and set(kinds.values()) <= set(alive_file.KINDS)
+    assert kinds == {"tick": "beat", "worker": "worker"} and set(kinds.values()) <= set(alive_file.PROCESS_KINDS)
 
 
 def test_docker_waits_longer_than_a_worker_needs() -> None:

@@ -52,5 +52,5 @@ def test_the_probes_ask_what_exists() -> None:
                 resolve(f"/{path}", "chroniker.urls")
             continue
         program, kind = container["livenessProbe"]["exec"]["command"]
-        assert program == "chroniker-alive" and kind == container["name"] and kind in alive_file.KINDS
+        assert program == "chroniker-alive" and kind == container["name"] and kind in alive_file.PROCESS_KINDS
         assert {"name": alive.RUNTIME_DIR_VARIABLE, "value": "/run/chroniker"} in container["env"]

@@ -11,7 +11,7 @@ from chroniker import lifecycle
 from chroniker.clock.database_clock import database_now
 from chroniker.eligibility import draining, pauses
 from chroniker.exceptions import ChronikerError
-from chroniker.models import OPEN, Backfill, Job, JobState, OnFailure, Run, Which
+from chroniker.models import OPEN_STATUSES, Backfill, Job, JobState, OnFailure, Run, Which
 from chroniker.reasons import Code
 from chroniker.scheduler import adoption, backfilling, events, manual_runs, stopping
 from tests.simulation import site
@@ -35,7 +35,7 @@ def _run_now(world: World, job_id: int) -> None:
 
 
 def _stop(world: World, job_id: int) -> None:
-    for run in Run.objects.filter(job=job_id, status__in=OPEN)[:1]:
+    for run in Run.objects.filter(job=job_id, status__in=OPEN_STATUSES)[:1]:
         stopping.stop_run(run.pk, A_PERSON)
 
 

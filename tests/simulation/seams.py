@@ -107,7 +107,7 @@ def _replace_clocks() -> None:
     for vendor in ("sqlite", "postgresql"):
         database_clock._NOW_SQL[vendor] = "SIM_NOW(0)"
         database_clock._LATER_SQL[vendor] = "SIM_NOW(%s)"
-        database_clock._SERVER[vendor] = "SIM_SERVER()"
+        database_clock._SERVER_SQL_BY_VENDOR[vendor] = "SIM_SERVER()"
 
 
 def _wall() -> float:

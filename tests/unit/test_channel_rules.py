@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 
 from chroniker.lifecycle.recipients import Recipients
 from chroniker.models import Channel, ChannelKind, channel_template
-from chroniker.models.message_events import ALL_EVENTS, STARTED
+from chroniker.models.message_events import ALL_EVENTS, RUN_STARTED_EVENT
 from chroniker.models.web_addresses import may_be_contacted
 
 TEXTS = st.sampled_from(["plain", "{{ job }}", "a {{text}} b", "{{ title }}{{ url }}"])
@@ -95,7 +95,7 @@ CHANNELS = st.lists(
 )
 
 
-@given(CHANNELS, st.data(), st.sampled_from((STARTED, *ALL_EVENTS)))
+@given(CHANNELS, st.data(), st.sampled_from((RUN_STARTED_EVENT, *ALL_EVENTS)))
 def test_one_level_alone_gets_a_message(channels: list[Channel], data: st.DataObject, event: str) -> None:
     for number, channel in enumerate(channels):
         channel.pk = number

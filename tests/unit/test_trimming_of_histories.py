@@ -23,7 +23,11 @@ def test_few_runs_more_than_the_maximum_are_kept_however_many_tokens_each_claim_
         if retention.must_delete_surplus(maximum, before, last):
             kept_from = last - maximum
         surplus = last - kept_from - maximum
-        assert surplus < retention.MAX_SURPLUS_RUNS + max(steps) if maximum >= retention.LARGE_MAXIMUM else surplus <= 0
+        assert (
+            surplus < retention.MAX_SURPLUS_RUNS + max(steps)
+            if maximum >= retention.LARGE_HISTORY_MAXIMUM
+            else surplus <= 0
+        )
 
 
 def test_a_claim_below_the_maximum_and_one_that_keeps_everything_delete_nothing() -> None:

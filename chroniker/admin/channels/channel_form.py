@@ -9,7 +9,7 @@ from django.utils.text import capfirst, format_lazy
 from django.utils.translation import gettext_lazy as _
 
 from chroniker.models import AlertKind, Channel, ChannelKind, Status
-from chroniker.models.channel_target import MASK, masked_secret
+from chroniker.models.channel_target import MASK_TEXT, masked_secret
 from chroniker.models.message_events import ALERT_RECOVERED, RUN_EVENTS
 
 if TYPE_CHECKING:
@@ -101,7 +101,7 @@ class ChannelForm(ChannelModelForm):
     def clean_secret(self) -> str:
         """Refuse a masked integration key if the target changes: the stored key would be sent to the new address."""
         new = (self.cleaned_data.get("kind"), self.cleaned_data.get("target"))
-        is_masked = bool(self.instance.pk) and self.cleaned_data["secret"] == MASK
+        is_masked = bool(self.instance.pk) and self.cleaned_data["secret"] == MASK_TEXT
         if is_masked and new[0] == ChannelKind.PAGERDUTY and new != (self.instance.kind, self._stored["target"]):
             raise forms.ValidationError(_("Write the integration key again, because it goes to another address."))
         return self._stored_value_unless_edited("secret")
@@ -116,4 +116,4 @@ class ChannelForm(ChannelModelForm):
         """Mask target, secret and template of a saved form for the change history. Do not save the form after this."""
         if "target" in self.cleaned_data:
             self.cleaned_data |= self.mask_target_and_secret(self.cleaned_data, self.cleaned_data.get("kind") or "")
-            self.cleaned_data["template"] = self.initial["template"] = MASK  # it may contain a key
+            self.cleaned_data["template"] = self.initial["template"] = MASK_TEXT  # it may contain a key

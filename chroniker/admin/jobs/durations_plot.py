@@ -20,9 +20,30 @@ from chroniker.wording.formats import format_count, short_duration, short_time
 from chroniker.wording.states import state
 
 WIDTH, HEIGHT = 694, 190
-LEFT, RIGHT, TOP, BOTTOM = 2, 592, 12, 172
+PLOT_LEFT_X, PLOT_RIGHT_X, PLOT_TOP_Y, PLOT_BOTTOM_Y = 2, 592, 12, 172
 #: Steps between the lines of the scale, in seconds.
-SCALE_STEPS = (0.1, 0.2, 0.5, 1, 2, 5, 10, 15, 30, 60, 120, 300, 600, 900, 1800, 3600, 7200, 14400, 28800, 86400)
+SCALE_STEPS_SECONDS = (
+    0.1,
+    0.2,
+    0.5,
+    1,
+    2,
+    5,
+    10,
+    15,
+    30,
+    60,
+    120,
+    300,
+    600,
+    900,
+    1800,
+    3600,
+    7200,
+    14400,
+    28800,
+    86400,
+)
 LABEL_HEIGHT = 12
 MINUTE, HOUR, DAY = dt.timedelta(minutes=1), dt.timedelta(hours=1), dt.timedelta(days=1)
 #: Steps between the dates below the picture.
@@ -60,12 +81,12 @@ class PlotScale:
     last: dt.datetime
 
     def y(self, seconds: float) -> float:
-        return BOTTOM - min(seconds / self.top, 1.0) * (BOTTOM - TOP)
+        return PLOT_BOTTOM_Y - min(seconds / self.top, 1.0) * (PLOT_BOTTOM_Y - PLOT_TOP_Y)
 
     def x(self, moment: dt.datetime) -> float:
         length = (self.last - self.first).total_seconds()
         share = (moment - self.first).total_seconds() / length if length > 0 else 0.5
-        return LEFT + min(max(share, 0.0), 1.0) * (RIGHT - LEFT)
+        return PLOT_LEFT_X + min(max(share, 0.0), 1.0) * (PLOT_RIGHT_X - PLOT_LEFT_X)
 
 
 def draw_durations(durations: RunDurations, timeout: float | None, now: dt.datetime) -> dict[str, Any]:
@@ -77,16 +98,16 @@ def draw_durations(durations: RunDurations, timeout: float | None, now: dt.datet
         "width": WIDTH,
         "height": HEIGHT,
         "view_box": f"0 0 {WIDTH} {HEIGHT}",
-        "marks": [_draw_mark(mark, scale, now) for mark in durations.marks],
+        "marks": [_place_mark_on_plot(mark, scale, now) for mark in durations.marks],
         "lines": _plot_lines(durations, timeout, scale),
         "dates": list(_date_lines(scale)),
         "label": plot_label(durations),
-        "left": LEFT,
-        "right": RIGHT,
-        "label_x": RIGHT + 6,
-        "top": TOP,
-        "bottom": BOTTOM,
-        "date_y": BOTTOM + 14,
+        "left": PLOT_LEFT_X,
+        "right": PLOT_RIGHT_X,
+        "label_x": PLOT_RIGHT_X + 6,
+        "top": PLOT_TOP_Y,
+        "bottom": PLOT_BOTTOM_Y,
+        "date_y": PLOT_BOTTOM_Y + 14,
     }
 
 
@@ -125,7 +146,9 @@ def _plot_lines(durations: RunDurations, timeout: float | None, scale: PlotScale
 
 
 def _scale_lines(scale: PlotScale) -> Iterator[PlotLine]:
-    step = next((step for step in SCALE_STEPS if scale.top / step <= 4.5), math.ceil(scale.top / 86400 / 4) * 86400)
+    step = next(
+        (step for step in SCALE_STEPS_SECONDS if scale.top / step <= 4.5), math.ceil(scale.top / 86400 / 4) * 86400
+    )
     for number in range(math.floor(scale.top / step) + 1):
         y = scale.y(number * step)
         yield PlotLine(f"{y:.1f}", short_duration(number * step) if number else "0", f"{y + 4:.1f}", "rule")
@@ -158,12 +181,12 @@ def _date_lines(scale: PlotScale) -> Iterator[dict[str, str]]:
         at += step
 
 
-def _draw_mark(mark: Mark, scale: PlotScale, now: dt.datetime) -> PlotMark:
+def _place_mark_on_plot(mark: Mark, scale: PlotScale, now: dt.datetime) -> PlotMark:
     x, y = scale.x(mark.started_at), scale.y(mark.seconds)
     if mark.is_column:
         low, high = scale.y(mark.low), scale.y(mark.high)
         path = f"M{x:.1f} {low:.1f}V{min(high, low - 1):.1f}"
-        bad = _cross_path(x, BOTTOM - 3, 2) if mark.bad else ""
+        bad = _cross_path(x, PLOT_BOTTOM_Y - 3, 2) if mark.bad else ""
         return PlotMark("column", "good", path, f"{x:.1f}", f"{y:.1f}", _column_text(mark, now), "", bad)
     shapes = {Status.SUCCEEDED: "dot", Status.TIMED_OUT: "triangle", Status.STOPPED: "square"}
     shape = shapes.get(Status(mark.status), "cross")

@@ -19,11 +19,11 @@ from chroniker.insights.durations import estimate_end
 from chroniker.insights.health import ComponentHealth
 from chroniker.insights.job_filters import STUCK_AFTER
 from chroniker.insights.job_status import JobStatus
-from chroniker.insights.jobs_in_trouble import ALERTED
+from chroniker.insights.jobs_in_trouble import TROUBLE_ALERT_KINDS
 from chroniker.insights.latest_runs import PastRun, count_succeeded_and_ended
 from chroniker.job_commands import hand_over
 from chroniker.job_commands.secret_masking import mask_secrets
-from chroniker.models import OPEN, Job, Status
+from chroniker.models import OPEN_STATUSES, Job, Status
 from chroniker.models.alert import alert_kinds_of_bits
 from chroniker.schedule import describe
 from chroniker.wording.formats import NOTHING, format_count, short_duration
@@ -114,7 +114,11 @@ def _job_row(overview: JobStatus, runs: Sequence[PastRun], shared_values: Shared
         usual=usual,
         took_tone=took_tone,
         host=next((run.host for run in reversed(runs) if run.host), NOTHING),
-        alerts=[alert_state_code(kind) for kind in alert_kinds_of_bits(overview.state.alerts_open) if kind in ALERTED],
+        alerts=[
+            alert_state_code(kind)
+            for kind in alert_kinds_of_bits(overview.state.alerts_open)
+            if kind in TROUBLE_ALERT_KINDS
+        ],
         action=main_row_action(overview, shared_values.may, shared_values.urls),
         links=row_links(job, runs[-1].pk if runs else None, shared_values.may, shared_values.urls),
         select_label=shared_values.select_label % {"job": job.name},
@@ -155,7 +159,7 @@ def _reason_and_tone(
     if overview.state.failures and overview.job.enabled and state_code not in ("running", "stopping"):
         n = overview.state.failures
         text = ngettext("The last run failed", "%(n)d failures in a row", n) % {"n": n}
-        last = next((run for run in reversed(runs) if run.status not in (*OPEN, Status.SKIPPED)), None)
+        last = next((run for run in reversed(runs) if run.status not in (*OPEN_STATUSES, Status.SKIPPED)), None)
         if last is None:
             return f"{text}.", "bad"
         error = last.error_line or str(Status(last.status).label)

@@ -10,7 +10,7 @@ from chroniker.admin.shared import run_cells
 from chroniker.admin.shared.site_links import admin_url
 from chroniker.insights.job_status import JobStatus
 from chroniker.job_commands.secret_masking import mask_secrets
-from chroniker.models import OPEN, Run, Status
+from chroniker.models import OPEN_STATUSES, Run, Status
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,8 +35,8 @@ def run_row(run: Run, overview: JobStatus) -> RunRow:
         delay=run_cells.start_delay_text(run),
         started_by=run_cells.started_by_text(run, overview.job),
         reason=mask_secrets(_progress_or_reason_text(run, overview), overview.job.secrets),
-        is_open=run.status in OPEN,
-        again_url="" if run.status in OPEN else admin_url("chroniker_run_again", run.pk),
+        is_open=run.status in OPEN_STATUSES,
+        again_url="" if run.status in OPEN_STATUSES else admin_url("chroniker_run_again", run.pk),
     )
 
 

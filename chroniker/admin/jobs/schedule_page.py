@@ -132,7 +132,7 @@ def _history_context(request: HttpRequest, overview: JobStatus) -> dict[str, Any
         put_cells_into_days(days, calendar_cells_of_hours(hours))
     else:
         page = ledger.fetch_entries_between(
-            overview.job, overview.state, overview.now, low, high - ledger.TICK, min_entries=MAX_TABLE_ROWS
+            overview.job, overview.state, overview.now, low, high - ledger.MICROSECOND, min_entries=MAX_TABLE_ROWS
         )
         put_cells_into_days(days, calendar_cells_of_entries(page.entries))
     found = (
@@ -168,7 +168,7 @@ def _newest_row_time(parameters: PageParameters, calendar_end: dt.datetime) -> d
         *([parameters.before] if parameters.before else []),
         *(last + DAY / 24 for _first, last in spans[-1:]),
     ]
-    return min(moments) - ledger.TICK
+    return min(moments) - ledger.MICROSECOND
 
 
 def _needs_hourly_cells(job: Job, now: dt.datetime) -> bool:

@@ -8,8 +8,8 @@ from typing import NamedTuple
 
 from django.utils.translation import gettext as _
 
-from chroniker.insights.latest_runs import LATEST, PastRun, count_succeeded_and_ended
-from chroniker.models import OPEN, Status
+from chroniker.insights.latest_runs import LATEST_RUN_COUNT, PastRun, count_succeeded_and_ended
+from chroniker.models import OPEN_STATUSES, Status
 from chroniker.wording.states import state
 
 BAR_DISTANCE, BAR_WIDTH, BASELINE_Y = 6, 4, 17
@@ -45,15 +45,15 @@ def draw_sparkline(runs: Sequence[PastRun]) -> Sparkline | None:
     """The picture; ``None`` without runs."""
     if not runs:
         return None
-    closed = [run for run in runs if run.status not in OPEN][-LATEST:]
+    closed = [run for run in runs if run.status not in OPEN_STATUSES][-LATEST_RUN_COUNT:]
     longest = max((run.seconds or 0.0 for run in closed if run.status == Status.SUCCEEDED), default=0.0)
-    shift = LATEST - len(closed)
+    shift = LATEST_RUN_COUNT - len(closed)
     bars = [_make_bar(1 + BAR_DISTANCE * (number + shift), run, longest) for number, run in enumerate(closed)]
     is_open = len(closed) < len(runs)
     good, ended = count_succeeded_and_ended(runs)
     words = {"n": len(closed), "good": good, "bad": ended - good}
     label = _("Last %(n)d runs: %(good)d succeeded, %(bad)d failed") % words
-    return Sparkline(bars, BAR_DISTANCE * LATEST + 2 if is_open else None, label)
+    return Sparkline(bars, BAR_DISTANCE * LATEST_RUN_COUNT + 2 if is_open else None, label)
 
 
 def _make_bar(x: int, run: PastRun, longest_seconds: float) -> SparklineBar:

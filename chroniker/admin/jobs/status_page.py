@@ -17,9 +17,9 @@ from chroniker.admin.shared.console_page import render_console_page
 from chroniker.admin.shared.site_links import admin_url
 from chroniker.insights import run_counts, run_durations
 from chroniker.insights.job_status import JobStatus
-from chroniker.models import OPEN, Run
+from chroniker.models import OPEN_STATUSES, Run
 
-RECENT_RUNS = 10
+RECENT_RUN_COUNT = 10
 TEMPLATE = "chroniker/console/job/status.html"
 FRAGMENTS = {
     **job_head.FRAGMENTS,
@@ -42,7 +42,7 @@ TIME_RANGES = (
     TimeRange("30d", _("30 days"), dt.timedelta(days=30)),
     TimeRange("all", _("all"), None),
 )
-DEFAULT_RANGE = TIME_RANGES[1]
+DEFAULT_TIME_RANGE = TIME_RANGES[1]
 
 
 def status_view(job_admin: Any, request: HttpRequest, object_id: int) -> HttpResponse:
@@ -67,8 +67,8 @@ def _runs_context(request: HttpRequest, overview: JobStatus) -> dict[str, Any]:
             "glance": status_facts.job_summary_values(overview, None),
         }
     job, now = overview.job, overview.now
-    recent = list(Run.objects.filter(job=job.pk, parent=None).order_by("-token")[:RECENT_RUNS])
-    closed = next((run for run in recent if run.status not in OPEN), None)
+    recent = list(Run.objects.filter(job=job.pk, parent=None).order_by("-token")[:RECENT_RUN_COUNT])
+    closed = next((run for run in recent if run.status not in OPEN_STATUSES), None)
     counts = run_counts.fetch_run_counts(job.pk, now, status_facts.COUNTED_DAYS)
     return {
         "sentence": describe_status(overview, closed, may_view_runs=True),
@@ -80,7 +80,7 @@ def _runs_context(request: HttpRequest, overview: JobStatus) -> dict[str, Any]:
 
 
 def _durations_context(request: HttpRequest, overview: JobStatus) -> dict[str, Any]:
-    chosen = next((each for each in TIME_RANGES if each.name == request.GET.get("range")), DEFAULT_RANGE)
+    chosen = next((each for each in TIME_RANGES if each.name == request.GET.get("range")), DEFAULT_TIME_RANGE)
     now = overview.now
     found = run_durations.read_run_durations(overview.state, now - chosen.length if chosen.length else None)
     timeout = overview.job.timeout_seconds

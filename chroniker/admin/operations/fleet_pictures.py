@@ -8,11 +8,11 @@ from django.utils import timezone
 from django.utils.translation import gettext as _
 
 from chroniker.eligibility.hosts import CLOCK_SKEW_WARNING_SECONDS
-from chroniker.insights.tick_history import MINUTES, MinuteOfTicks, TickHistory, find_gaps_without_pass
+from chroniker.insights.tick_history import MINUTES_SHOWN, MinuteOfTicks, TickHistory, find_gaps_without_pass
 from chroniker.wording.formats import short_duration
 
 WIDTH, HEIGHT = 1120, 50
-MINUTE_WIDTH = WIDTH / MINUTES
+MINUTE_WIDTH = WIDTH / MINUTES_SHOWN
 #: A worker with more slots gets no picture, only numbers.
 MAX_DRAWN_SLOTS = 32
 CLOCK_LINE_WIDTH = 120

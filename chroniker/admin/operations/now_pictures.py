@@ -9,8 +9,8 @@ from django.utils import timezone
 from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 
-from chroniker.insights.day_counts import PART, DayCounts
-from chroniker.insights.next_hour import MINUTES, NextHour
+from chroniker.insights.day_counts import HALF_HOUR, DayCounts
+from chroniker.insights.next_hour import MINUTES_AHEAD, NextHour
 from chroniker.wording.formats import short_time
 
 WIDTH = 384
@@ -44,14 +44,14 @@ def _bar_height(value: int, max_value: int, max_height: int) -> int:
 
 
 def _half_hour_text(start: dt.datetime, succeeded: int, failed: int) -> str:
-    end = timezone.localtime(start + PART)
+    end = timezone.localtime(start + HALF_HOUR)
     words = {"low": short_time(start), "high": f"{end:%H:%M}", "good": succeeded, "bad": failed}
     return _("%(low)s to %(high)s: %(good)d succeeded, %(bad)d failed") % words
 
 
 def draw_hour_bars(coming_hour: NextHour, now: dt.datetime) -> list[dict[str, Any]]:
     """One bar for each minute in which runs are due."""
-    step, most = WIDTH / MINUTES, max(coming_hour.minutes) or 1
+    step, most = WIDTH / MINUTES_AHEAD, max(coming_hour.minutes) or 1
     return [
         {
             "x": round(step * index, 1),

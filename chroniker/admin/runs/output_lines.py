@@ -41,7 +41,7 @@ def answer_output_query(run_id: UUID, query: QueryDict) -> dict[str, Any]:
 
 
 def fetch_output_view_for_query(
-    run_id: UUID, query: QueryDict, max_lines: int = views.LINES
+    run_id: UUID, query: QueryDict, max_lines: int = views.LINES_PER_VIEW
 ) -> tuple[View, int | None]:
     """The lines that a query asks for, and the number of the line to scroll to. Raises ``ValueError``."""
     if after := query.get("after"):
@@ -72,7 +72,7 @@ def output_view_attributes(view: View) -> dict[str, Any]:
 
 def lines_as_html(lines: list[Line]) -> SafeString:
     """One element per line. The command's output is escaped; its colours become CSS classes."""
-    styles = dict.fromkeys(Stream, ansi.PLAIN)
+    styles = dict.fromkeys(Stream, ansi.PLAIN_STYLE)
     found: list[str] = []
     for line in lines:
         if line.missing:

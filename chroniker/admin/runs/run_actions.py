@@ -14,7 +14,7 @@ from chroniker.admin.runs.output_download import output_download_response
 from chroniker.admin.shared import run_and_stop
 from chroniker.admin.shared.console_page import render_console_page
 from chroniker.admin.shared.site_links import admin_url_if_viewable, redirect_to
-from chroniker.models import OPEN, Run
+from chroniker.models import OPEN_STATUSES, Run
 
 
 def stop_run_view(run_admin: Any, request: HttpRequest, object_id: UUID) -> HttpResponse:
@@ -24,7 +24,7 @@ def stop_run_view(run_admin: Any, request: HttpRequest, object_id: UUID) -> Http
     run = _fetch_run_or_404(object_id)
     if request.method == "POST":
         run_and_stop.stop_run(request, run)
-    elif run.status in OPEN:
+    elif run.status in OPEN_STATUSES:
         return _stop_question_page(run_admin, request, run)
     return _redirect_to_run(run_admin, request, run)
 

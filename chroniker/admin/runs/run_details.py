@@ -15,7 +15,7 @@ from chroniker.admin.shared.site_links import admin_url, job_url
 from chroniker.insights.run_details import RunDetails
 from chroniker.job_commands import hand_over
 from chroniker.job_commands.secret_masking import mask_secrets
-from chroniker.models import OPEN, Run, Status, Trigger
+from chroniker.models import OPEN_STATUSES, Run, Status, Trigger
 from chroniker.wording.badges import command_words
 from chroniker.wording.exit_status import exit_status
 from chroniker.wording.formats import NOTHING, exact_time, format_count, short_duration, times_in_words
@@ -91,7 +91,7 @@ def _run_url(run: Run) -> str:
 
 def _reason_text(run: Run, details: RunDetails) -> str:
     """The reason. Without one, the exit status if the run ended badly."""
-    ended_well = run.status in (Status.SUCCEEDED, *OPEN)
+    ended_well = run.status in (Status.SUCCEEDED, *OPEN_STATUSES)
     return mask_secrets(run.reason or ("" if ended_well else exit_status(run.exit_code)), details.run.job.secrets)
 
 

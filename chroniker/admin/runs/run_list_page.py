@@ -28,7 +28,7 @@ from chroniker.insights.run_list import (
     job_ids_by_name_part,
 )
 from chroniker.job_commands.secret_masking import mask_secrets
-from chroniker.models import OPEN, Host, Run, Status, Trigger
+from chroniker.models import OPEN_STATUSES, Host, Run, Status, Trigger
 
 ROWS_PER_PAGE = 50
 #: The largest number of hosts that the filter offers.
@@ -130,7 +130,7 @@ def _run_and_stop_permissions(request: HttpRequest) -> dict[str, bool]:
 
 
 def _run_list_row(run: Run, now: dt.datetime, permissions: dict[str, bool]) -> RunListRow:
-    is_open = run.status in OPEN
+    is_open = run.status in OPEN_STATUSES
     return RunListRow(
         run=run,
         code=run_cells.state_code(run),

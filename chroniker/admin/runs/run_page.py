@@ -23,7 +23,7 @@ from chroniker.admin.shared.json_view import json_view
 from chroniker.admin.shared.live_page import read_etag_of_refresh_request
 from chroniker.admin.shared.site_links import admin_url, job_url
 from chroniker.insights.run_details import RunDetails, fetch_run_details
-from chroniker.models import EVERY_HOST, OPEN, Run, Status
+from chroniker.models import EVERY_HOST, OPEN_STATUSES, Run, Status
 from chroniker.reasons import Code
 from chroniker.wording.formats import exact_time, format_count, percent, rate_in_words, relative, short_duration
 
@@ -31,7 +31,7 @@ from chroniker.wording.formats import exact_time, format_count, percent, rate_in
 #: outcome.
 LATE_OUTPUT_TIME = dt.timedelta(minutes=2)
 #: The number of output lines that the page contains before a script loads more.
-FIRST_LINES = 200
+INITIAL_LINE_COUNT = 200
 #: The parameter of a refresh. Its value is a place in the output; the answer also has the lines after this place.
 AFTER_PARAMETER = "_after"
 FRAGMENTS = {
@@ -66,7 +66,7 @@ def _refresh_seconds(details: RunDetails) -> int:
     """Seconds between two refreshes."""
     if details.run.status == Status.RUNNING:
         return 1
-    return 5 if details.run.status in OPEN or _may_still_get_output(details) else 60
+    return 5 if details.run.status in OPEN_STATUSES or _may_still_get_output(details) else 60
 
 
 def _fetch_new_output_lines(request: HttpRequest, run: Run) -> dict[str, Any] | None:
@@ -75,7 +75,7 @@ def _fetch_new_output_lines(request: HttpRequest, run: Run) -> dict[str, Any] | 
     if read_etag_of_refresh_request(request) is None or not place:
         return None
     found = output_lines.answer_output_query(run.pk, QueryDict(urlencode({"after": place})))
-    is_open = run.status in OPEN
+    is_open = run.status in OPEN_STATUSES
     return {"output": {**found, "open": is_open}} if found["html"] or not is_open else None
 
 
@@ -86,7 +86,7 @@ def output_view(run_admin: Any, request: HttpRequest, object_id: UUID) -> dict[s
     run = Run.objects.filter(pk=object_id).only("status", "finished_at").first()
     if run is None:
         raise Http404
-    return {**output_lines.answer_output_query(run.pk, request.GET), "open": run.status in OPEN}
+    return {**output_lines.answer_output_query(run.pk, request.GET), "open": run.status in OPEN_STATUSES}
 
 
 def _fetch_run_details_or_404(object_id: str) -> RunDetails:
@@ -134,7 +134,7 @@ def _due_or_claimed_text(run: Run) -> str:
 def _action_urls(request: HttpRequest, details: RunDetails) -> dict[str, Any]:
     """The addresses of the buttons; empty if the user may not use a button, or if it would do nothing."""
     run, user = details.run, request.user
-    is_open, may_run = run.status in OPEN, user.has_perm("chroniker.run_job")
+    is_open, may_run = run.status in OPEN_STATUSES, user.has_perm("chroniker.run_job")
     again = admin_url("chroniker_run_again", run.pk) if may_run and not is_open else ""
     has_retry = may_run and run.chain is not None and details.state.retry_of == run.chain
     with_arguments = again and run.job.command and user.has_perm("chroniker.change_job")
@@ -185,14 +185,14 @@ def _output_context(request: HttpRequest, details: RunDetails) -> dict[str, Any]
     found = {
         "output_url": admin_url("chroniker_run_output", run.pk),
         "log_url": admin_url("chroniker_run_log", run.pk),
-        "output_grows": run.status in OPEN or _may_still_get_output(details),
+        "output_grows": run.status in OPEN_STATUSES or _may_still_get_output(details),
         "missing": _missing_output_text(details),
         "output_hint": _no_output_text(run),
     }
     if read_etag_of_refresh_request(request) is not None:
         return found
     try:
-        view, target = output_lines.fetch_output_view_for_query(run.pk, request.GET, FIRST_LINES)
+        view, target = output_lines.fetch_output_view_for_query(run.pk, request.GET, INITIAL_LINE_COUNT)
     except ValueError:
         raise BadRequest("after and before must be places, at a number.") from None
     html, amount = output_lines.lines_as_html(view.lines), output_lines.line_count_text(view)
@@ -216,7 +216,7 @@ def _no_output_text(run: Run) -> str:
 
 def _missing_output_text(details: RunDetails) -> str:
     """A sentence that says whether output is missing. Empty if the run is open, or if it did not start."""
-    if details.run.status in OPEN or details.run.started_at is None:
+    if details.run.status in OPEN_STATUSES or details.run.started_at is None:
         return ""
     lost = {Code.OUTPUT_MISSING, Code.OUTPUT_UNSTORED} & {event.code for event in details.events}
     return _("The end may be missing.") if lost else _("No output is known to be missing.")

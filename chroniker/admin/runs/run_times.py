@@ -11,7 +11,7 @@ from django.utils.translation import gettext as _
 from chroniker.admin.runs import time_bar
 from chroniker.admin.runs.run_sentence import estimate_run_end
 from chroniker.insights.run_details import RunDetails
-from chroniker.models import OPEN, Run, Status
+from chroniker.models import OPEN_STATUSES, Run, Status
 from chroniker.wording.exit_status import exit_status
 from chroniker.wording.formats import exact_time, short_duration
 from chroniker.wording.states import state
@@ -39,7 +39,7 @@ def draw_time_bar(details: RunDetails) -> dict[str, Any]:
         "text": ", ".join(part["text"] for part in shown),
         "caption": _total_time_caption(details, parts),
         "width": time_bar.BAR_WIDTH,
-        "start_at": f"{shown[-1]['part'].x / time_bar.BAR_WIDTH:.3f}" if details.run.status in OPEN else "0",
+        "start_at": f"{shown[-1]['part'].x / time_bar.BAR_WIDTH:.3f}" if details.run.status in OPEN_STATUSES else "0",
     }
 
 
@@ -98,7 +98,7 @@ def _part_text(details: RunDetails, begin: time_bar.BarMoment, end: time_bar.Bar
     """“tick delay 1.1 s”; empty for a part that lies in the future."""
     if begin.is_future:
         return ""
-    is_current = details.run.status in OPEN and end.at == details.now
+    is_current = details.run.status in OPEN_STATUSES and end.at == details.now
     text = _("%(gap)s %(time)s so far") if is_current else "%(gap)s %(time)s"
     return text % {"gap": begin.gap, "time": short_duration(end.at - begin.at)}
 

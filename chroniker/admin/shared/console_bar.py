@@ -28,7 +28,7 @@ class PageLink:
     key: str = ""
 
 
-BAR_PAGES = (
+CONSOLE_BAR_LINKS = (
     PageLink("now", _("Now"), "chroniker_job_now", ("view_job",), "n"),
     PageLink("jobs", _("Jobs"), "chroniker_job_changelist", ("view_job",), "j"),
     PageLink("runs", _("Runs"), "chroniker_run_changelist", ("view_run",), "r"),
@@ -48,7 +48,7 @@ def bar_context(request: HttpRequest, current_page: str) -> dict[str, Any]:
     may = make_permission_check(request)
     pages = [
         {"name": page.name, "title": page.title, "url": url, "key": page.key}
-        for page in BAR_PAGES
+        for page in CONSOLE_BAR_LINKS
         if all(map(may, page.permissions)) and (url := admin_url(page.view))
     ]
     cells = fetch_bar_health_cells(may)
@@ -82,7 +82,7 @@ def page_url(request: HttpRequest, page_name: str) -> str:
     """The address of a page of the bar; empty if the user may not open it, or the site does not have it."""
     set_current_site(request)
     may = make_permission_check(request)
-    found = next(page for page in BAR_PAGES if page.name == page_name)
+    found = next(page for page in CONSOLE_BAR_LINKS if page.name == page_name)
     return admin_url(found.view) if all(map(may, found.permissions)) else ""
 
 

@@ -18,7 +18,7 @@ from django.template.response import TemplateResponse
 from django.utils import timezone
 from django.utils.cache import add_never_cache_headers
 
-from chroniker.admin.shared.console_bar import BAR_PAGES, bar_context, page_url
+from chroniker.admin.shared.console_bar import CONSOLE_BAR_LINKS, bar_context, page_url
 from chroniker.admin.shared.live_page import fragments_json, fragments_url, read_etag_of_refresh_request
 from chroniker.admin.shared.site_links import admin_url
 
@@ -43,7 +43,7 @@ def render_console_page(
 ) -> HttpResponse:
     """Render ``template``, which extends ``chroniker/console/base.html``.
 
-    ``page_name``: the name of a page in ``console_bar.BAR_PAGES``.
+    ``page_name``: the name of a page in ``console_bar.CONSOLE_BAR_LINKS``.
     ``context`` contains ``title``. It may contain ``console_trail``: the breadcrumbs (title, url) between the link of
     the bar and this page. ``fragments``: maps the id of an element to the template of its content. Without fragments
     the page is not refreshed. ``extra_values``: further values in the JSON of a refresh.
@@ -90,7 +90,11 @@ def _breadcrumbs(
     if not start and admin_site.get_app_list(request, "chroniker"):
         start = admin_url("app_list", "chroniker")
     app = {"title": apps.get_app_config("chroniker").verbose_name, "url": start}
-    above = [{"title": page.title, "url": page_url(request, page_name)} for page in BAR_PAGES if page.name == page_name]
+    above = [
+        {"title": page.title, "url": page_url(request, page_name)}
+        for page in CONSOLE_BAR_LINKS
+        if page.name == page_name
+    ]
     given = [{"title": title, "url": url} for title, url in context.get("console_trail", ())]
     if above and str(above[0]["title"]) == str(context.get("title")):
         above = []

@@ -63,7 +63,7 @@ def _pause_page(site: AdminSite, request: HttpRequest, group: Group | None, back
     words = _("Resume %(what)s") if pause else _("Pause %(what)s")
     context: dict[str, Any] = {"title": words % {"what": what}, "pause": pause, "form": form, "back": back_url}
     context["open_work"] = _open_runs_sentences(group, may_name_job=make_permission_check(request)("view_job"))
-    context["earlier"] = audit_rows.fetch_pause_history(group or Switch(pk=pauses.ALL))
+    context["earlier"] = audit_rows.fetch_pause_history(group or Switch(pk=pauses.SWITCH_ID))
     if group is not None:
         context["console_trail"] = [(_("Groups"), back_url)]
     return render_console_page(site, request, "admin/chroniker/pause.html", "pause", context)
@@ -123,5 +123,5 @@ def _pause_or_resume(request: HttpRequest, group: Group | None, reason: str) -> 
 
 def _log_pause_or_resume(request: HttpRequest, group: Group | None, message: str) -> None:
     user: User = request.user  # type: ignore[assignment]  # these views need a login
-    row = group or Switch.objects.get(pk=pauses.ALL)
+    row = group or Switch.objects.get(pk=pauses.SWITCH_ID)
     LogEntry.objects.log_actions(user.pk, [row], CHANGE, message.strip())

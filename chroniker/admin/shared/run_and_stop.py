@@ -18,7 +18,7 @@ from chroniker import lifecycle
 from chroniker.admin.shared.site_links import admin_url
 from chroniker.conf import settings
 from chroniker.exceptions import ClaimRefused
-from chroniker.models import OPEN, Job, Lease, Run, Status
+from chroniker.models import OPEN_STATUSES, Job, Lease, Run, Status
 from chroniker.scheduler import manual_runs, stopping
 
 if TYPE_CHECKING:
@@ -94,7 +94,7 @@ def stop_run(request: HttpRequest, run: Run) -> None:
     if requested:
         log_job_action(request, [run.job], _("Stop of run %(token)d requested.") % {"token": run.token})
     words = {"run": _run_link(request, run), "job": run.job, "status": Status(run.status).label}
-    if run.status in OPEN:
+    if run.status in OPEN_STATUSES:
         messages.success(request, format_html(_("{run} of “{job}”: stop requested."), **words))
     elif requested and run.status == Status.STOPPED and run.started_at is None:
         messages.success(request, format_html(_("{run} of “{job}” was cancelled before it started."), **words))

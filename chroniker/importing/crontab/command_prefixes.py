@@ -12,16 +12,23 @@ from pathlib import Path
 from django.utils.translation import gettext as _
 
 from chroniker.importing.crontab.redirections import remove_log_redirections
-from chroniker.importing.crontab.shell_words import ASSIGNMENT, WORD, can_run_without_shell, unquote_word
+from chroniker.importing.crontab.shell_words import (
+    ASSIGNMENT_WORD_PATTERN,
+    SHELL_WORD_REGEX,
+    can_run_without_shell,
+    unquote_word,
+)
 from chroniker.models import Overlap
 
 SEPARATOR_PATTERN = r"\s*(?:&&|;)\s*"
-CD_PATTERN = re.compile(rf"^\s*cd\s+(?P<directory>{WORD}){SEPARATOR_PATTERN}(?P<rest>.*)$", re.DOTALL)
-ACTIVATE_PATTERN = re.compile(rf"^\s*(?:\.|source)\s+(?P<file>{WORD}){SEPARATOR_PATTERN}(?P<rest>.*)$", re.DOTALL)
-EXPORT_PATTERN = re.compile(
-    rf"^\s*export\s+(?P<name>[A-Za-z_]\w*)=(?P<value>{WORD})?{SEPARATOR_PATTERN}(?P<rest>.*)$", re.DOTALL
+CD_PATTERN = re.compile(rf"^\s*cd\s+(?P<directory>{SHELL_WORD_REGEX}){SEPARATOR_PATTERN}(?P<rest>.*)$", re.DOTALL)
+ACTIVATE_PATTERN = re.compile(
+    rf"^\s*(?:\.|source)\s+(?P<file>{SHELL_WORD_REGEX}){SEPARATOR_PATTERN}(?P<rest>.*)$", re.DOTALL
 )
-VARIABLE_PATTERN = re.compile(rf"\s*(?P<name>[A-Za-z_]\w*)=(?P<value>{WORD})?\s+")
+EXPORT_PATTERN = re.compile(
+    rf"^\s*export\s+(?P<name>[A-Za-z_]\w*)=(?P<value>{SHELL_WORD_REGEX})?{SEPARATOR_PATTERN}(?P<rest>.*)$", re.DOTALL
+)
+VARIABLE_PATTERN = re.compile(rf"\s*(?P<name>[A-Za-z_]\w*)=(?P<value>{SHELL_WORD_REGEX})?\s+")
 SHELLS = frozenset({"sh", "bash", "dash", "zsh", "ksh"})
 SECONDS_PER_UNIT = {"": 1, "s": 1, "m": 60, "h": 3600, "d": 86_400}
 MAX_NESTING = 5
@@ -110,7 +117,7 @@ def _add_environment_note(name: str, unwrapped: UnwrappedCommand) -> None:
 
 
 def _remove_env(words: list[str], unwrapped: UnwrappedCommand) -> list[str] | None:
-    while words and ASSIGNMENT.match(words[0]):
+    while words and ASSIGNMENT_WORD_PATTERN.match(words[0]):
         unwrapped.variables.append(words[0])
         words = words[1:]
     return None if words and words[0].startswith("-") else words

@@ -6,13 +6,15 @@ import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 
-ASSIGNMENT = re.compile(r"""^\s*(?P<quote>["']?)(?P<name>[A-Za-z_]\w*)(?P=quote)\s*=\s*(?P<value>.*?)\s*$""")
+ASSIGNMENT_LINE_PATTERN = re.compile(
+    r"""^\s*(?P<quote>["']?)(?P<name>[A-Za-z_]\w*)(?P=quote)\s*=\s*(?P<value>.*?)\s*$"""
+)
 SCHEDULE_FIELD_COUNT = 5
 #: Names that are not in crontab(5) but known to some versions of cron.
 OTHER_SCHEDULE_NAMES = {"@every_minute": "* * * * *"}
-CRON_FIELD = re.compile(r"[\d*][\d*,/~a-z-]*", re.IGNORECASE | re.ASCII)
+CRON_FIELD_PATTERN = re.compile(r"[\d*][\d*,/~a-z-]*", re.IGNORECASE | re.ASCII)
 #: The line above the columns in a new crontab.
-COLUMN_HEADER = re.compile(r"\b(m|min\w*)\s+(h|hour)\w*\s+(dom|day|mday)\b", re.IGNORECASE | re.ASCII)
+COLUMN_HEADER_PATTERN = re.compile(r"\b(m|min\w*)\s+(h|hour)\w*\s+(dom|day|mday)\b", re.IGNORECASE | re.ASCII)
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,7 +46,7 @@ def parse_entries(text: str, *, system: bool) -> Iterator[CrontabEntry]:
         if stripped.startswith("#"):
             words = stripped.lstrip("#").strip()
             comment = [*comment, words] if _is_description(words) else []
-        elif match := ASSIGNMENT.match(line):
+        elif match := ASSIGNMENT_LINE_PATTERN.match(line):
             variables[match["name"]] = _remove_quotes(match["value"])
             comment = []
         else:
@@ -65,11 +67,15 @@ def _parse_entry(number: int, line: str, system: bool, variables: Mapping[str, s
 
 def _is_description(comment: str) -> bool:
     """False for a commented-out entry, a variable, a column header or a decoration."""
-    if not re.search(r"\w{2}", comment) or COLUMN_HEADER.search(comment) or ASSIGNMENT.match(comment):
+    if (
+        not re.search(r"\w{2}", comment)
+        or COLUMN_HEADER_PATTERN.search(comment)
+        or ASSIGNMENT_LINE_PATTERN.match(comment)
+    ):
         return False
     words = comment.split()
     is_entry = len(words) > SCHEDULE_FIELD_COUNT and all(
-        CRON_FIELD.fullmatch(word) for word in words[: SCHEDULE_FIELD_COUNT - 2]
+        CRON_FIELD_PATTERN.fullmatch(word) for word in words[: SCHEDULE_FIELD_COUNT - 2]
     )
     return not is_entry and not comment.startswith("@")
 

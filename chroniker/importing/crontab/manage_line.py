@@ -12,10 +12,10 @@ from django.utils.translation import gettext as _
 
 from chroniker.importing.crontab.command_prefixes import UnwrappedCommand, unwrap_command
 
-PYTHON_NAME = re.compile(r"^python[\d.]*$")
+PYTHON_PROGRAM_NAME_PATTERN = re.compile(r"^python[\d.]*$")
 #: Options of Python without an effect on the command.
-IGNORED_PYTHON_OPTION = re.compile(r"-[uBEIsS]+")
-NOTED_PYTHON_OPTION = re.compile(r"-[uBEIsSO]*(?:O+|[WX].*)")
+IGNORED_PYTHON_OPTION_PATTERN = re.compile(r"-[uBEIsS]+")
+NOTED_PYTHON_OPTION_PATTERN = re.compile(r"-[uBEIsSO]*(?:O+|[WX].*)")
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,7 +43,10 @@ def parse_manage_py_line(line: str, home: str, own_manage_files: Collection[Path
         return None
     if Path(found.directory or home, words[0]).resolve() not in own_manage_files:
         return None
-    variables, args = _remove_own_settings(found.variables), _remove_own_settings(words[2:])
+    variables, args = (
+        _remove_settings_module_of_this_process(found.variables),
+        _remove_settings_module_of_this_process(words[2:]),
+    )
     if variables is None or args is None:
         return None
     return ManagePyCommand(words[1], tuple(args), tuple(variables), found)
@@ -52,7 +55,7 @@ def parse_manage_py_line(line: str, home: str, own_manage_files: Collection[Path
 def _remove_python(unwrapped: UnwrappedCommand) -> list[str] | None:
     """The words from manage.py on. Options of Python that matter are noted."""
     words = unwrapped.words
-    if not PYTHON_NAME.match(Path(words[0]).name):
+    if not PYTHON_PROGRAM_NAME_PATTERN.match(Path(words[0]).name):
         return words
     words = words[1:]
     while words and words[0].startswith("-"):
@@ -60,14 +63,14 @@ def _remove_python(unwrapped: UnwrappedCommand) -> list[str] | None:
         words = words[1:]
         if option in ("-W", "-X") and words:
             option, words = f"{option} {words[0]}", words[1:]
-        elif not IGNORED_PYTHON_OPTION.fullmatch(option) and not NOTED_PYTHON_OPTION.fullmatch(option):
+        elif not IGNORED_PYTHON_OPTION_PATTERN.fullmatch(option) and not NOTED_PYTHON_OPTION_PATTERN.fullmatch(option):
             return None
-        if not IGNORED_PYTHON_OPTION.fullmatch(option):
+        if not IGNORED_PYTHON_OPTION_PATTERN.fullmatch(option):
             unwrapped.notes.append(_("Python ran with the option “%(option)s”; here it does not.") % {"option": option})
     return words
 
 
-def _remove_own_settings(words: Sequence[str]) -> list[str] | None:
+def _remove_settings_module_of_this_process(words: Sequence[str]) -> list[str] | None:
     """The words without the settings module of this process. None if they name that of another project."""
     kept = []
     for word in words:

@@ -5,15 +5,15 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 
-from chroniker.importing.crontab.shell_words import WORD, unquote_word
+from chroniker.importing.crontab.shell_words import SHELL_WORD_REGEX, unquote_word
 
-REDIRECTION = re.compile(
-    rf"\s*(?P<all>&>>?|>&)\s*(?P<all_file>{WORD})\s*$"
-    rf"|\s+(?P<stream>[12]?)(?P<operator>>>?)\s*(?P<file>{WORD})\s*$"
+REDIRECTION_PATTERN = re.compile(
+    rf"\s*(?P<all>&>>?|>&)\s*(?P<all_file>{SHELL_WORD_REGEX})\s*$"
+    rf"|\s+(?P<stream>[12]?)(?P<operator>>>?)\s*(?P<file>{SHELL_WORD_REGEX})\s*$"
     r"|\s+(?P<merged>2>&1)\s*$"
     r"|\s+<\s*/dev/null\s*$"
 )
-LOG_NAME = re.compile(r"\.(log|out|err)(\.\w+)?$|^/var/log/|^/dev/(null|std(out|err)$)")
+LOG_FILE_NAME_PATTERN = re.compile(r"\.(log|out|err)(\.\w+)?$|^/var/log/|^/dev/(null|std(out|err)$)")
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,7 +31,7 @@ def remove_log_redirections(command: str) -> CommandWithoutRedirections:
     """
     files: list[str] = []
     rest, is_result, is_merged = command, False, False
-    while match := REDIRECTION.search(rest):
+    while match := REDIRECTION_PATTERN.search(rest):
         rest = rest[: match.start()]
         if match["merged"]:
             is_merged = True
@@ -41,7 +41,7 @@ def remove_log_redirections(command: str) -> CommandWithoutRedirections:
             file = unquote_word(match["file"])
             files.insert(0, file)
             writes_stdout = match["stream"] != "2" and match["operator"] == ">"
-            is_result = is_result or (writes_stdout and not LOG_NAME.search(file))
+            is_result = is_result or (writes_stdout and not LOG_FILE_NAME_PATTERN.search(file))
     if is_result and not is_merged:
         return CommandWithoutRedirections(command)
     return CommandWithoutRedirections(rest, tuple(file for file in files if file != "/dev/null"))

@@ -8,15 +8,15 @@ from collections.abc import Sequence
 
 SPECIAL_CHARACTERS = frozenset("|&;<>()$`\\*?[]{}!\n")
 SPECIAL_IN_DOUBLE_QUOTES = frozenset("$`\\!")
-_BUILTINS = """
+_SHELL_BUILTINS_TEXT = """
 . : [ [[ alias break case cd command continue do done elif else esac eval exec exit export fi for function if local read
 readonly return set shift source test then time times trap type ulimit umask unset until wait while
 """
 #: Words with a meaning for the shell at the beginning of a command.
-BUILTINS = frozenset(re.findall(r"\S+", _BUILTINS))
-ASSIGNMENT = re.compile(r"^[A-Za-z_]\w*=")
+SHELL_BUILTINS = frozenset(re.findall(r"\S+", _SHELL_BUILTINS_TEXT))
+ASSIGNMENT_WORD_PATTERN = re.compile(r"^[A-Za-z_]\w*=")
 #: A pattern: one word without expansions.
-WORD = r"""(?:'[^']*'|"[^"$`\\]*"|[^\s'"$`\\;&|<>()*?\[\]{}~]+)"""
+SHELL_WORD_REGEX = r"""(?:'[^']*'|"[^"$`\\]*"|[^\s'"$`\\;&|<>()*?\[\]{}~]+)"""
 
 
 def can_run_without_shell(command: str) -> bool:
@@ -35,7 +35,7 @@ def can_run_without_shell(command: str) -> bool:
             return False
         previous = character
     words = shlex.split(command) if not quote else []
-    return bool(words) and words[0] not in BUILTINS and not ASSIGNMENT.match(words[0])
+    return bool(words) and words[0] not in SHELL_BUILTINS and not ASSIGNMENT_WORD_PATTERN.match(words[0])
 
 
 def add_standard_input(command: str, lines: Sequence[str]) -> str:
@@ -44,5 +44,5 @@ def add_standard_input(command: str, lines: Sequence[str]) -> str:
 
 
 def unquote_word(word: str) -> str:
-    """The value of one ``WORD``."""
+    """The value of one ``SHELL_WORD_REGEX``."""
     return shlex.split(word)[0] if word else ""

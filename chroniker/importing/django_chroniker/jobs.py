@@ -22,7 +22,7 @@ from chroniker.models import Job, Status
 MAX_JITTER_SECONDS = 86_400
 UTC = ZoneInfo("UTC")
 #: django-chroniker wrote this into each monitor. Here it means no template.
-DEFAULT_TEMPLATE = """
+OLD_DEFAULT_MONITOR_TEMPLATE = """
 The monitor "{{ job.name }}" has indicated a problem.
 
 Please review this monitor at {{ url }}
@@ -153,7 +153,7 @@ def _new_job(old: OldJob, name: str, rule: OldRule, values: _ComputedValues) -> 
         email_success_to_subscribers=old.email_success_to_subscribers,
         is_monitor=old.is_monitor,
         monitor_url=old.monitor_url or "",
-        monitor_error_template="" if template.strip() == DEFAULT_TEMPLATE.strip() else template,
+        monitor_error_template="" if template.strip() == OLD_DEFAULT_MONITOR_TEMPLATE.strip() else template,
         monitor_description=old.monitor_description or "",
         force_run=old.force_run and old.enabled,
     )

@@ -38,7 +38,7 @@ def import_logs_of_job(source: Source, old: OldJob, job: Job) -> Iterator[int]:
     done = _imported_runs(job).aggregate(last=Max("token"))["last"] or 0
     for batch in _split_into_batches(list(enumerate(sizes, start=1))[done:]):
         logs = {log.pk: log for log in source.fetch_logs([pk for _token, (pk, _size) in batch])}
-        pairs = [(_run_of_log(job, token, logs[pk]), logs[pk]) for token, (pk, _size) in batch]
+        pairs = [(_make_run_from_log(job, token, logs[pk]), logs[pk]) for token, (pk, _size) in batch]
         chunks = [chunk for run, log in pairs for chunk in _chunks_of_log(run, log)]
         yield lifecycle.insert_imported_runs(job.pk, [run for run, _log in pairs], chunks)
 
@@ -60,7 +60,7 @@ def _split_into_batches(numbered: Sequence[tuple[int, LogIdAndSize]]) -> Iterato
         yield list(batch)
 
 
-def _run_of_log(job: Job, token: int, log: OldLog) -> Run:
+def _make_run_from_log(job: Job, token: int, log: OldLog) -> Run:
     start = _make_aware(log.run_start_datetime)
     return Run(
         id=uuid.uuid4(),

@@ -10,8 +10,8 @@ from collections.abc import Iterator
 
 from chroniker.insights.metrics.families import METRIC_FAMILIES, MetricFamily, Samples
 
-PLAIN = "text/plain; version=0.0.4; charset=utf-8"
-OPEN_METRICS = "application/openmetrics-text; version=1.0.0; charset=utf-8"
+PLAIN_TEXT_CONTENT_TYPE = "text/plain; version=0.0.4; charset=utf-8"
+OPEN_METRICS_CONTENT_TYPE = "application/openmetrics-text; version=1.0.0; charset=utf-8"
 
 
 def format_samples(samples: Samples, *, openmetrics: bool = False) -> str:

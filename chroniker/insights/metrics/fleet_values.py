@@ -12,16 +12,16 @@ from chroniker.conf import settings
 from chroniker.eligibility import liveness
 from chroniker.insights import health_facts
 from chroniker.insights.metrics.families import Samples
-from chroniker.models import OPEN, Host, Job, Run, RunCount, Status
+from chroniker.models import OPEN_STATUSES, Host, Job, Run, RunCount, Status
 from chroniker.models.base import installed_version
 
 DAY = dt.timedelta(days=1)
 MAX_HOSTS = 500
 OUTCOME_LABELS = ("succeeded", "failed", "timed_out", "stopped", "lost")
 #: The states of jobs: the first that applies.
-STATES = ("disabled", "schedule_error", "held", "failing", "ok")
+JOB_STATE_LABELS = ("disabled", "schedule_error", "held", "failing", "ok")
 _COUNT_COLUMNS = ("outcome", "runs", "seconds")
-_OPEN_STATES = {Status.CLAIMED: "queued", Status.RUNNING: "running"}
+_OPEN_RUN_STATE_LABELS = {Status.CLAIMED: "queued", Status.RUNNING: "running"}
 
 
 def read_fleet_samples(now: dt.datetime) -> Samples:
@@ -46,7 +46,7 @@ def _samples_of_jobs() -> Samples:
         output_field=IntegerField(),
     )
     counted = dict(Job.objects.order_by().values_list(state).annotate(n=Count("pk")))
-    return {"jobs": [((name,), counted.get(number, 0)) for number, name in enumerate(STATES)]}
+    return {"jobs": [((name,), counted.get(number, 0)) for number, name in enumerate(JOB_STATE_LABELS)]}
 
 
 def _samples_of_due_jobs(now: dt.datetime) -> Samples:
@@ -67,7 +67,7 @@ def _samples_of_closed_runs() -> Samples:
 
 def _samples_of_open_runs(now: dt.datetime) -> Samples:
     """Includes executors without an open run: an alert does not end if its value disappears."""
-    rows = Run.objects.filter(status__in=OPEN, slot="").order_by().values("executor", "status")
+    rows = Run.objects.filter(status__in=OPEN_STATUSES, slot="").order_by().values("executor", "status")
     counted = {(row["executor"], row["status"]): row for row in rows.annotate(n=Count("pk"), since=Min("claimed_at"))}
     executors = sorted({*settings.executors, *(executor for executor, _status in counted)})
     none: dict[str, Any] = {"n": 0, "since": None}
@@ -75,7 +75,7 @@ def _samples_of_open_runs(now: dt.datetime) -> Samples:
         "runs_open": [
             ((name, executor), counted.get((executor, status), none)["n"])
             for executor in executors
-            for status, name in _OPEN_STATES.items()
+            for status, name in _OPEN_RUN_STATE_LABELS.items()
         ],
         "queued_oldest_seconds": [
             ((executor,), _age_seconds(counted.get((executor, Status.CLAIMED), none)["since"], now))

@@ -14,7 +14,7 @@ from chroniker.insights.metrics.families import Samples
 from chroniker.models import Backfill, Job, Status
 
 OUTCOME_LABELS = ("succeeded", "failed", "timed_out", "stopped", "lost")
-_STATE = (
+_EXPORTED_STATE_COLUMNS = (
     *(f"n_{outcome}" for outcome in OUTCOME_LABELS),
     *("n_skipped", "seconds_total", "last_status", "last_seconds", "last_finished_at", "last_success_at", "p50"),
     *("next_run", "failures", "held_at"),
@@ -31,7 +31,7 @@ def read_job_samples(now: dt.datetime, limit: int) -> tuple[Samples, int]:
         "pk",
         "name",
         "enabled",
-        *(f"state__{name}" for name in _STATE),
+        *(f"state__{name}" for name in _EXPORTED_STATE_COLUMNS),
         *(f"lease__run__{n}" for n in _RUN_COLUMNS),
     )
     rows = list(jobs.order_by("-enabled", "pk").values(*columns)[:limit])
@@ -62,7 +62,7 @@ def _lateness_seconds(row: dict[str, Any], due_since: dt.datetime | None, now: d
 
 
 def _add_samples(samples: dict[str, list[tuple[tuple[str, ...], float]]], row: dict[str, Any], lateness: float) -> None:
-    job, state = row["name"], {name: row[f"state__{name}"] for name in _STATE}
+    job, state = row["name"], {name: row[f"state__{name}"] for name in _EXPORTED_STATE_COLUMNS}
     for outcome in OUTCOME_LABELS:
         samples["job_runs_total"].append(((job, outcome), state[f"n_{outcome}"] or 0))
     ended = bool(state["last_status"])

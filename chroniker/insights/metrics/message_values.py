@@ -25,7 +25,7 @@ _KINDS_BY_CHANNEL_PREFIX = {**{kind: kind for kind in MESSAGE_KINDS}, channels.A
 ALERT_KINDS = (*ALARM_EVENTS, *AlertKind.values)
 PAUSE_SCOPES = ("all", "group")
 
-_NO_TIME = Cast(Value(None), DateTimeField())
+_NULL_TIME_EXPRESSION = Cast(Value(None), DateTimeField())
 
 
 def read_message_samples(now: dt.datetime) -> Samples:
@@ -73,14 +73,16 @@ def _counting_queries(now: dt.datetime) -> list[QuerySet[Any, Any]]:
         _counting_query("events_day", RunEvent.objects.filter(at__gt=now - DAY, kind__in=EventKind.values), F("kind")),
         _counting_query(
             "paused",
-            Switch.objects.filter(pauses.all_jobs_paused_condition(), pk=pauses.ALL),
+            Switch.objects.filter(pauses.all_jobs_paused_condition(), pk=pauses.SWITCH_ID),
             Value("all", CharField()),
         ),
         _counting_query("paused", Group.objects.filter(paused_at__isnull=False), Value("group", CharField())),
     ]
 
 
-def _counting_query(metric: str, rows: QuerySet[Any], label: Any, since: Any = _NO_TIME) -> QuerySet[Any, Any]:
+def _counting_query(
+    metric: str, rows: QuerySet[Any], label: Any, since: Any = _NULL_TIME_EXPRESSION
+) -> QuerySet[Any, Any]:
     named = rows.order_by().annotate(what=Value(metric, CharField()), of=label).values("what", "of")
     counted: QuerySet[Any, Any] = named.annotate(n=Count("pk"), since=since).values_list("what", "of", "n", "since")
     return counted

@@ -7,16 +7,16 @@ from collections.abc import Iterator
 from typing import NamedTuple
 
 #: Escape sequences: CSI; strings such as OSC up to their end; then those of two characters, and a lone escape.
-_ESCAPE = (
+_ESCAPE_SEQUENCE_REGEX = (
     r"(?:\x1b\[|\x9b)[0-?]*[ -/]*[@-~]"
     r"|(?:\x1b[\]PX^_]|[\x90\x98\x9d-\x9f])[^\x07\x1b\x9c]*(?:\x07|\x1b\\|\x9c)?"
     r"|\x1b[ -/]*[0-~]?"
 )
 #: Also control characters, except the tab. A line has no line feed, and carriage returns are resolved before.
-_INVISIBLE = re.compile(rf"{_ESCAPE}|[\x00-\x08\x0a-\x1f\x7f-\x9f]")
+_INVISIBLE_TEXT_PATTERN = re.compile(rf"{_ESCAPE_SEQUENCE_REGEX}|[\x00-\x08\x0a-\x1f\x7f-\x9f]")
 #: A fast test whether there is anything to remove, also for text of several lines.
-_CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f]")
-_COLOUR = re.compile(r"(?:\x1b\[|\x9b)([0-9;:]*)m")
+_CONTROL_CHARACTER_PATTERN = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f]")
+_COLOUR_CODE_PATTERN = re.compile(r"(?:\x1b\[|\x9b)([0-9;:]*)m")
 #: The usual 16 colours of a terminal, in the order of their codes 30-37 and 90-97.
 _PALETTE = (
     (0, 0, 0), (205, 0, 0), (0, 205, 0), (205, 205, 0), (0, 0, 238), (205, 0, 205), (0, 205, 205), (229, 229, 229),
@@ -42,7 +42,7 @@ class Style(NamedTuple):
         return " ".join(f"a{code}" for code in codes if code)
 
 
-PLAIN = Style()
+PLAIN_STYLE = Style()
 
 
 def visible_text(line: str) -> str:
@@ -52,10 +52,10 @@ def visible_text(line: str) -> str:
 
 def remove_escapes(text: str) -> str:
     """The text without escapes and controls; what carriage returns overwrite stays."""
-    return _INVISIBLE.sub("", text) if _CONTROL.search(text) else text
+    return _INVISIBLE_TEXT_PATTERN.sub("", text) if _CONTROL_CHARACTER_PATTERN.search(text) else text
 
 
-def styled_segments(line: str, style: Style = PLAIN) -> tuple[list[tuple[str, str]], Style]:
+def styled_segments(line: str, style: Style = PLAIN_STYLE) -> tuple[list[tuple[str, str]], Style]:
     """The visible text of one line as (classes, text), and the style after it.
 
     Joined, the texts are ``visible_text(line)``. Neighbours differ in their classes, and no text is empty.
@@ -72,9 +72,9 @@ def styled_segments(line: str, style: Style = PLAIN) -> tuple[list[tuple[str, st
     return found, style
 
 
-def style_after(text: str, style: Style = PLAIN) -> Style:
+def style_after(text: str, style: Style = PLAIN_STYLE) -> Style:
     """The style that is in force after ``text``, which may have several lines."""
-    for match in _COLOUR.finditer(text):
+    for match in _COLOUR_CODE_PATTERN.finditer(text):
         style = _apply_sequence(style, match[1])
     return style
 
@@ -88,8 +88,8 @@ def _overwritten_and_shown_text(line: str) -> tuple[str, str]:
 def _split_by_style(text: str, style: Style) -> Iterator[tuple[str, Style]]:
     """Visible pieces of text, each with the style that follows it."""
     at = 0
-    for match in _INVISIBLE.finditer(text):
-        if colour := _COLOUR.fullmatch(match[0]):
+    for match in _INVISIBLE_TEXT_PATTERN.finditer(text):
+        if colour := _COLOUR_CODE_PATTERN.fullmatch(match[0]):
             style = _apply_sequence(style, colour[1])
         yield text[at : match.start()], style
         at = match.end()
@@ -114,7 +114,7 @@ def _apply_sequence(style: Style, parameters: str) -> Style:
 
 def _apply_code(style: Style, code: int) -> Style:
     if code == 0:
-        return PLAIN
+        return PLAIN_STYLE
     if 30 <= code <= 37 or 90 <= code <= 97 or code == 39:
         return style._replace(foreground=0 if code == 39 else code)
     if 40 <= code <= 47 or 100 <= code <= 107 or code == 49:

@@ -220,7 +220,7 @@ def _fetch_page(
     rows = _chunks_in_ranges(run_id, ranges).values_list("stream", "seq", "written_at", "first_line", "text")
     found = {row[:2]: ShownChunk(Stream(row[0]), *row[1:]) for row in rows}
     previous = {
-        stream: _add_line_beginning(run_id, found[at]) for stream in Stream if (at := (stream, before[stream])) in found
+        stream: _prepend_line_start(run_id, found[at]) for stream in Stream if (at := (stream, before[stream])) in found
     }
     last = {stream: before[stream] for stream in Stream}
     pieces = []
@@ -231,7 +231,7 @@ def _fetch_page(
     return Page(pieces, before, after, more_before, more_after, previous)
 
 
-def _add_line_beginning(run_id: UUID, piece: ShownChunk) -> ShownChunk:
+def _prepend_line_start(run_id: UUID, piece: ShownChunk) -> ShownChunk:
     """Join earlier chunks to a piece without a line end, as far as the limits allow. No statement, or two."""
     if "\n" in piece.text or piece.seq == 0 or len(piece.text) > MAX_BEGINNING_CHARACTERS:
         return piece

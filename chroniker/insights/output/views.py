@@ -14,7 +14,7 @@ from chroniker.insights.output.pages import Cursor, Page, fetch_last_page, fetch
 from chroniker.models import LogChunk, Stream
 
 #: Lines in one view.
-LINES = 1000
+LINES_PER_VIEW = 1000
 #: Lines that a view shows before its target.
 LINES_BEFORE_TARGET = 200
 #: Pages in a row without a line end that one request reads. They are parts of one very long line.
@@ -49,7 +49,7 @@ class View:
     more_after: bool
 
 
-def fetch_view_after(run_id: UUID, place: Place, limit: int = LINES) -> View:
+def fetch_view_after(run_id: UUID, place: Place, limit: int = LINES_PER_VIEW) -> View:
     """The lines that follow ``place``. Empty at the end of the output."""
     place, page, found = _page_containing(run_id, place)
     shown = found[place.skip : place.skip + limit]
@@ -58,7 +58,7 @@ def fetch_view_after(run_id: UUID, place: Place, limit: int = LINES) -> View:
     return View(shown, place, after, page.more_before or place.skip > 0, rest or page.more_after)
 
 
-def fetch_view_before(run_id: UUID, place: Place, limit: int = LINES) -> View:
+def fetch_view_before(run_id: UUID, place: Place, limit: int = LINES_PER_VIEW) -> View:
     """The lines that end at ``place``. Empty at the beginning of the output."""
     if place.skip:
         last, page, found = _page_containing(run_id, Place(place.cursor, place.skip - 1))
@@ -86,18 +86,18 @@ def _page_containing(run_id: UUID, place: Place) -> tuple[Place, Page, list[Line
     return place, page, found
 
 
-def fetch_last_view(run_id: UUID, limit: int = LINES) -> View:
+def fetch_last_view(run_id: UUID, limit: int = LINES_PER_VIEW) -> View:
     """The last lines, also those without an end."""
     page = fetch_last_page(run_id)
     view = _view_of_last_lines(numbered_lines(run_id, page), page.before, Place(page.after), limit, page.more_before)
     return replace(view, more_after=False)
 
 
-def fetch_first_view(run_id: UUID, limit: int = LINES) -> View:
+def fetch_first_view(run_id: UUID, limit: int = LINES_PER_VIEW) -> View:
     return fetch_view_after(run_id, Place(Cursor()), limit)
 
 
-def fetch_view_of_line(run_id: UUID, number: int, limit: int = LINES) -> View:
+def fetch_view_of_line(run_id: UUID, number: int, limit: int = LINES_PER_VIEW) -> View:
     """The view that holds the line with this number; the last view if there are fewer lines."""
     starts = list(fetch_chunk_starts(run_id))
     for context in (

@@ -18,7 +18,7 @@ from chroniker.management.console import (
 )
 from chroniker.management.table import table_lines
 from chroniker.management.terminal import ConsoleCommand
-from chroniker.models import OPEN, Backfill, OnFailure, Run, Which
+from chroniker.models import OPEN_STATUSES, Backfill, OnFailure, Run, Which
 from chroniker.models.audit import command_actor
 from chroniker.scheduler import backfilling, requests
 from chroniker.scheduler.backfilling import BackfillRequest, Preview
@@ -145,7 +145,7 @@ class Command(ConsoleCommand):
             raise SystemExit(1)
 
     def wait(self, backfill: Backfill) -> None:
-        of_it = Run.objects.filter(job=backfill.job_id, backfill=backfill.pk, status__in=OPEN)
+        of_it = Run.objects.filter(job=backfill.job_id, backfill=backfill.pk, status__in=OPEN_STATUSES)
         while backfill.is_open or of_it.exists():
             time.sleep(POLL_SECONDS * 5)
             backfill.refresh_from_db()

@@ -13,7 +13,7 @@ from chroniker.scheduler import adoption
 from chroniker.scheduler.adoption import AdoptionChoices
 
 #: Option, choices (the first one is the default), and what the choice is about.
-QUESTIONS = (
+ADOPTION_QUESTIONS = (
     ("missed", ("skip", "run"), "jobs with due scheduled times, retries, activations or backfills"),
     ("queued", ("stop", "run"), "queued runs"),
     ("messages", ("discard", "send"), "unsent messages"),
@@ -29,7 +29,7 @@ class Command(ConsoleCommand):
     requires_system_checks = SYSTEM_CHECK_TAGS
 
     def add_arguments(self, parser: CommandParser) -> None:
-        for name, choices, about in QUESTIONS:
+        for name, choices, about in ADOPTION_QUESTIONS:
             text = f"{about}: {choices[0]} or {choices[1]} (default: ask if there are any)"
             parser.add_argument(f"--{name}", choices=choices, help=text)
         parser.add_argument(
@@ -49,13 +49,13 @@ class Command(ConsoleCommand):
         with explain_database_errors():
             if not installation.select_switch_if_copied().exists():
                 raise CommandError("This database is no copy; there is nothing to adopt.")
-            found = adoption.count_waiting_work()
+            found = adoption.count_work_awaiting_adoption()
             answers = {
                 name: options[name]
                 or (choices[1] if moved else self._ask(about, getattr(found, name), choices, interactive))
-                for name, choices, about in QUESTIONS
+                for name, choices, about in ADOPTION_QUESTIONS
             }
-            skip, stop, discard = (answers[name] == choices[0] for name, choices, _about in QUESTIONS)
+            skip, stop, discard = (answers[name] == choices[0] for name, choices, _about in ADOPTION_QUESTIONS)
             adoption.adopt_database(command_actor("chroniker_adopt"), AdoptionChoices(skip, stop, discard))
         self.stdout.write("Adopted. Jobs run here from the next tick on. Runs that were running end as lost.")
 

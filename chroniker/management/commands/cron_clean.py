@@ -12,10 +12,10 @@ from chroniker.management.console import SYSTEM_CHECK_TAGS, explain_database_err
 from chroniker.management.terminal import ConsoleCommand
 from chroniker.models import Job
 from chroniker.models.audit import command_actor
-from chroniker.process.run_spec import RUN_ID
+from chroniker.process.run_spec import RUN_ID_VARIABLE
 from chroniker.scheduler import requests, retention
 
-UNITS = ("minutes", "hours", "days", "weeks")
+AGE_UNITS = ("minutes", "hours", "days", "weeks")
 #: Seconds between two lines about the progress.
 PROGRESS_SECONDS = 1.0
 
@@ -29,7 +29,7 @@ class Command(ConsoleCommand):
     requires_system_checks = SYSTEM_CHECK_TAGS
 
     def add_arguments(self, parser: CommandParser) -> None:
-        parser.add_argument("unit", choices=UNITS, help="unit of N")
+        parser.add_argument("unit", choices=AGE_UNITS, help="unit of N")
         parser.add_argument("amount", type=int, metavar="N", help="0 or more")
         parser.add_argument("--dry-run", action="store_true", help="print how many would be deleted; delete nothing")
 
@@ -51,7 +51,7 @@ class Command(ConsoleCommand):
     def delete(self, moment: dt.datetime, total: int, *, print_progress: bool) -> int:
         deleted, printed_at = 0, -PROGRESS_SECONDS
         # A job has a progress bar, and output on stderr may make its run fail.
-        print_progress &= RUN_ID not in os.environ
+        print_progress &= RUN_ID_VARIABLE not in os.environ
         Job.update_progress(max(total, 1), 0)
         for deleted in retention.delete_runs_ended_before(moment):
             Job.update_progress(max(total, deleted, 1), deleted)

@@ -19,7 +19,7 @@ from chroniker.models.audit import command_actor
 from chroniker.scheduler import requests
 
 MAX_LISTED_RETRIES = 1000
-NO_RETRY, NO_WAITING_RETRY = "no pending retry", "no pending retry that is not yet due"
+NO_RETRY_TEXT, NO_WAITING_RETRY_TEXT = "no pending retry", "no pending retry that is not yet due"
 
 
 class Command(ConsoleCommand):
@@ -45,12 +45,14 @@ class Command(ConsoleCommand):
                 return
             by = command_actor("retries")
             done = [
-                self.print_change(each, requests.cancel_retry(get_job_by_name_or_id(each), by), "cancelled", NO_RETRY)
+                self.print_change(
+                    each, requests.cancel_retry(get_job_by_name_or_id(each), by), "cancelled", NO_RETRY_TEXT
+                )
                 for each in cancel
             ]
             done += [
                 self.print_change(
-                    each, requests.make_retry_due_now(get_job_by_name_or_id(each), by), "due now", NO_WAITING_RETRY
+                    each, requests.make_retry_due_now(get_job_by_name_or_id(each), by), "due now", NO_WAITING_RETRY_TEXT
                 )
                 for each in now
             ]

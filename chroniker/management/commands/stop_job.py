@@ -13,7 +13,7 @@ from chroniker.management.console import (
     local_time_text,
 )
 from chroniker.management.terminal import ConsoleCommand
-from chroniker.models import EVERY_HOST, OPEN, Job, Lease, Run, Status
+from chroniker.models import EVERY_HOST, OPEN_STATUSES, Job, Lease, Run, Status
 from chroniker.models.audit import command_actor
 from chroniker.scheduler import requests
 
@@ -53,7 +53,7 @@ class Command(ConsoleCommand):
             self.stderr.write(f"{_run_name(run)} is not running: it {_ended_message(run)}.")
             return False
         run.refresh_from_db(fields=["status", "started_at", "finished_at"])
-        if run.status not in OPEN:
+        if run.status not in OPEN_STATUSES:
             before = run.status == Status.STOPPED and run.started_at is None
             self.stdout.write(f"{_run_name(run)} {'was stopped before it started' if before else _ended_message(run)}.")
         elif since is not None:

@@ -34,7 +34,7 @@ DOCTOR_CHECKS: tuple[tuple[str, Callable[[], Findings], bool], ...] = (
     ("reliability", scheduling.diagnose_reliability, True),
 )
 #: After an error of these, checks that need the database are left out.
-PREREQUISITES = frozenset({"database", "migrations"})
+PREREQUISITE_CHECK_NAMES = frozenset({"database", "migrations"})
 
 
 def run_checks(time_limit: float) -> Iterator[Finding]:
@@ -45,7 +45,7 @@ def run_checks(time_limit: float) -> Iterator[Finding]:
             continue
         findings = _run_with_time_limit(about, check, time_limit)
         yield from findings
-        if about in PREREQUISITES and any(finding.level == Level.ERROR for finding in findings):
+        if about in PREREQUISITE_CHECK_NAMES and any(finding.level == Level.ERROR for finding in findings):
             usable = False
 
 

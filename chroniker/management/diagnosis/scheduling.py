@@ -24,7 +24,7 @@ MAX_REPORTED_SILENCE = dt.timedelta(days=1)
 #: Rows that are counted.
 MAX_COUNTED = 10_000
 #: More stored runs of one job are a finding if nothing deletes them.
-MANY_RUNS = 100_000
+MANY_STORED_RUNS = 100_000
 
 
 def diagnose_pauses() -> Findings:
@@ -48,7 +48,7 @@ def diagnose_pauses() -> Findings:
 def diagnose_hosts() -> Findings:
     now = database_now()
     known = list(Host.objects.filter(last_seen__gt=now - MAX_REPORTED_SILENCE).order_by("-last_seen"))
-    live = [host for host in known if now - host.last_seen <= host_list.SILENT]
+    live = [host for host in known if now - host.last_seen <= host_list.HOST_SILENT_AFTER]
     if not live:
         yield _no_live_host_finding(known)
     else:
@@ -79,7 +79,7 @@ def _names_of_shut_down_hosts() -> set[str]:
 
 def _no_live_host_finding(known: list[Host]) -> tuple[Level, str, str]:
     last = f"The last one was “{known[0].name}”, {local_time_text(known[0].last_seen)}." if known else "None is known."
-    text = f"No host was seen in the last {host_list.SILENT.seconds // 60} minutes. {last}"
+    text = f"No host was seen in the last {host_list.HOST_SILENT_AFTER.seconds // 60} minutes. {last}"
     return Level.ERROR, text, "Start celery beat and a worker; or cronserver; or put cron into a crontab."
 
 
@@ -123,7 +123,7 @@ def diagnose_backlog() -> Findings:
 
 
 def diagnose_queued_runs() -> Findings:
-    limit = database_now() - figures_of_health.WAITING
+    limit = database_now() - figures_of_health.QUEUE_WAIT_LIMIT
     waiting = Lease.objects.filter(run__status=Status.CLAIMED, run__claimed_at__lt=limit, run__children=None)
     oldest = waiting.select_related("run__job").order_by("run__claimed_at").first()
     if oldest is None:
@@ -160,10 +160,10 @@ def _diagnose_jobs_that_keep_all_runs() -> Findings:
     enabled = Job.objects.filter(enabled=True)
     if enabled.filter(command="cron_clean").exists():
         return
-    has_many = Exists(Run.objects.filter(job=OuterRef("pk")).order_by("token")[MANY_RUNS:])
-    growing = enabled.filter(has_many, maximum_log_entries=0, state__last_token__gt=MANY_RUNS).order_by("name")
+    has_many = Exists(Run.objects.filter(job=OuterRef("pk")).order_by("token")[MANY_STORED_RUNS:])
+    growing = enabled.filter(has_many, maximum_log_entries=0, state__last_token__gt=MANY_STORED_RUNS).order_by("name")
     for name in growing.values_list("name", flat=True)[:MAX_NAMED]:
-        text = f"“{name}” keeps all its runs: more than {MANY_RUNS:,} are stored, and no job deletes old ones."
+        text = f"“{name}” keeps all its runs: more than {MANY_STORED_RUNS:,} are stored, and no job deletes old ones."
         yield Level.WARNING, text, "Set “runs kept” of this job, or add a job with the command cron_clean days 30."
 
 

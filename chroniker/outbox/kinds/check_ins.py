@@ -8,10 +8,10 @@ from urllib.parse import quote, urlsplit
 from django.utils.text import slugify
 
 from chroniker.models.channel_kind import SLUG
-from chroniker.models.message_events import RUN_EVENTS, STARTED
+from chroniker.models.message_events import RUN_EVENTS, RUN_STARTED_EVENT
 from chroniker.outbox.checked_request import HttpRequest
 from chroniker.outbox.kinds.endpoint import Endpoint, json_request
-from chroniker.outbox.notice import TEST, Notice
+from chroniker.outbox.notice import CHANNEL_TEST_EVENT, Notice
 
 MAX_SLUG_LENGTH = 50
 #: The body of a ping: healthchecks.io keeps 100 KB.
@@ -33,9 +33,9 @@ def ping_request(notice: Notice, endpoint: Endpoint) -> HttpRequest:
 
 
 def _url_suffix(notice: Notice) -> str:
-    if notice.event == TEST:
+    if notice.event == CHANNEL_TEST_EVENT:
         return "/log"
-    if notice.event == STARTED:
+    if notice.event == RUN_STARTED_EVENT:
         return "/start"
     if notice.event == RUN_EVENTS["SUCCEEDED"]:
         return ""
@@ -54,15 +54,15 @@ def sentry_request(notice: Notice, endpoint: Endpoint) -> HttpRequest:
     run = notice.run
     if run is not None:
         body["check_in_id"] = run.pk.hex
-        if run.started_at and run.finished_at and notice.event != STARTED:
+        if run.started_at and run.finished_at and notice.event != RUN_STARTED_EVENT:
             body["duration"] = round((run.finished_at - run.started_at).total_seconds(), 3)
     return json_request(url, body)
 
 
 def _sentry_status(event: str) -> str:
-    if event == STARTED:
+    if event == RUN_STARTED_EVENT:
         return "in_progress"
-    return "ok" if event in (RUN_EVENTS["SUCCEEDED"], TEST) else "error"
+    return "ok" if event in (RUN_EVENTS["SUCCEEDED"], CHANNEL_TEST_EVENT) else "error"
 
 
 def slug_of_name(name: str) -> str:

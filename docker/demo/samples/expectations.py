@@ -10,7 +10,7 @@ from django_celery_results.models import TaskResult
 
 from chroniker.clock.database_clock import database_now
 from chroniker.eligibility import explanations
-from chroniker.models import OPEN, JobState, LogChunk, Run, Status, Stream, Trigger
+from chroniker.models import OPEN_STATUSES, JobState, LogChunk, Run, Status, Stream, Trigger
 from samples.jobs import SAMPLES, Sample
 
 
@@ -24,7 +24,7 @@ class ObservedRun:
 
     @property
     def ended(self) -> bool:
-        return self.run.status not in OPEN
+        return self.run.status not in OPEN_STATUSES
 
     @property
     def complete(self) -> bool:

@@ -14,7 +14,7 @@ from django.test.utils import CaptureQueriesContext
 from django.urls import reverse
 
 from chroniker import lifecycle
-from chroniker.admin.jobs.durations_plot import LEFT
+from chroniker.admin.jobs.durations_plot import PLOT_LEFT_X
 from chroniker.clock.database_clock import database_now
 from chroniker.models import Job, JobState, Lease, Run, RunHour, Status
 from chroniker.scheduler.manual_runs import run_now
@@ -95,7 +95,7 @@ def test_the_picture_of_a_young_job_begins_with_its_first_run(admin: Client) -> 
     ended(old, 5, 0.01, 0)
     ended(young, 0.01, 0)
     first_marks = [shown(admin, job)["plot"]["marks"][0] for job in (old, young)]
-    assert [float(mark.x) < LEFT + 1 for mark in first_marks] == [False, True]
+    assert [float(mark.x) < PLOT_LEFT_X + 1 for mark in first_marks] == [False, True]
 
 
 def test_numbers_of_the_drawing_are_the_same_in_every_language(admin: Client) -> None:

@@ -12,7 +12,7 @@ from django.test import Client
 from django.test.utils import CaptureQueriesContext
 from django.urls import NoReverseMatch, reverse
 
-from chroniker.insights.job_order import ORDERS
+from chroniker.insights.job_order import JOB_ORDER_NAMES
 from chroniker.models import Job
 from tests.support import many_rows
 
@@ -28,7 +28,7 @@ WHOLE_ON_SQLITE = (' AS "n_all"',)
 LARGE = ("chroniker_job", "chroniker_jobstate", "chroniker_run", "chroniker_runhour")
 LISTS = {
     "jobs": ("chroniker_job_changelist", ""),
-    **{f"jobs by {order}": ("chroniker_job_changelist", f"?o={order}") for order in ORDERS},
+    **{f"jobs by {order}": ("chroniker_job_changelist", f"?o={order}") for order in JOB_ORDER_NAMES},
     "failing jobs": ("chroniker_job_changelist", "?show=attention"),
     "runs": ("chroniker_run_changelist", ""),
     "failed runs": ("chroniker_run_changelist", "?status=FAILED"),

@@ -145,7 +145,7 @@ def test_alarms_about_the_scheduler_go_to_the_default_channels() -> None:
     a_channel(name="runs", is_default=True, events=["run.failed"])
     now = database_now()
     assert alarms.tick_alarm_has_recipients()
-    assert alarms.raise_alarm(alarms.TICK, now, alarms.AlarmText("Nothing ticks.", "Start it."), now)
+    assert alarms.raise_alarm(alarms.TICK_ALARM_SUBJECT, now, alarms.AlarmText("Nothing ticks.", "Start it."), now)
     [alarm] = alarms.read_raised_alarms().values()
     assert alarms.end_alarm(alarm, alarms.AlarmText("It ticks again.", ""), now)
     assert sent_to() == ["ops", "ops"]

@@ -117,7 +117,7 @@ def test_alarms_about_the_scheduler_open_and_close_an_incident(web_server: WebSe
     a_channel(ChannelKind.PAGERDUTY, f"{web_server.url}/p", secret="k", is_default=True)
     a_channel(ChannelKind.SLACK, f"{web_server.url}/s", is_default=True)
     now = database_now()
-    assert alarms.raise_alarm(alarms.TICK, now, alarms.AlarmText("Nothing ticks.", "Start it."), now)
+    assert alarms.raise_alarm(alarms.TICK_ALARM_SUBJECT, now, alarms.AlarmText("Nothing ticks.", "Start it."), now)
     outbox.send_due_messages()
     [alarm] = alarms.read_raised_alarms().values()
     assert alarms.end_alarm(alarm, alarms.AlarmText("It ticks again.", ""), now)

@@ -6,7 +6,7 @@ from typing import Any
 
 from celery.result import AsyncResult
 
-from chroniker.models import OPEN, EventKind, Job, LogChunk, Run, RunEvent, Status
+from chroniker.models import OPEN_STATUSES, EventKind, Job, LogChunk, Run, RunEvent, Status
 from chroniker.scheduler import manual_runs, tick
 from tests.celeryapp import app
 from tests.support.factories import a_booked_job
@@ -36,7 +36,7 @@ def wait_until_closed(run: Run, *, ticking: bool = False, seconds: float = WAIT_
     def closed() -> bool:
         if ticking:
             tick.tick()
-        return status_of(run) not in OPEN
+        return status_of(run) not in OPEN_STATUSES
 
     wait_until(closed, what="closed", seconds=seconds)
     return Run.objects.get(pk=run.pk)

@@ -9,7 +9,7 @@ from celery import Celery
 from django.test import override_settings
 
 from chroniker.exceptions import ExecutorError
-from chroniker_celery.checks import CHECKS, check_app, check_result_backend
+from chroniker_celery.checks import CHECK_MEANINGS_BY_ID, check_app, check_result_backend
 from chroniker_celery.executor import CeleryExecutor
 
 pytestmark = pytest.mark.celery
@@ -141,7 +141,7 @@ def test_every_check_id_is_documented() -> None:
     here = {"E001", "E002", "E003", "E004", "E005", "E008", "W001", "W002", "W003", "W005", "W009"}
     of_the_doctor = {"E006", "E007", "W004", "W006", "W007"}  # test_doctor.py
     of_the_import = {"W008"}  # test_import_beat_schedule.py
-    assert set(CHECKS) == {f"chroniker_celery.{each}" for each in here | of_the_doctor | of_the_import}
+    assert set(CHECK_MEANINGS_BY_ID) == {f"chroniker_celery.{each}" for each in here | of_the_doctor | of_the_import}
 
 
 def test_in_eager_mode_nothing_is_sent(monkeypatch: pytest.MonkeyPatch) -> None:

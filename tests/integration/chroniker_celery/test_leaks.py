@@ -63,7 +63,7 @@ def test_the_results_of_a_job_are_deleted_with_it() -> None:
 
 @override_settings(CHRONIKER_EXECUTORS=EXECUTORS)
 def test_results_of_runs_that_no_longer_exist_are_deleted_by_age(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(results, "PORTION", 3)
+    monkeypatch.setattr(results, "RESULTS_PER_BATCH", 3)
     job, now = a_booked_job(cron=NEVER), database_now()
     values = {"status": Status.STOPPED, "trigger": "MANUAL", "claimed_at": now, "finished_at": now}
     runs = [Run(job=job, token=token, **values) for token in range(1, 6)]

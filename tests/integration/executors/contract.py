@@ -18,7 +18,7 @@ from chroniker import lifecycle
 from chroniker.clock.database_clock import database_now
 from chroniker.executors import Executor, InProcessExecutor, executors
 from chroniker.lifecycle import claim_plan
-from chroniker.models import OPEN, EventKind, Job, JobState, Lease, LogChunk, Run, RunEvent, Status, Stream
+from chroniker.models import OPEN_STATUSES, EventKind, Job, JobState, Lease, LogChunk, Run, RunEvent, Status, Stream
 from chroniker.process.run_variables import RUN_VARIABLES
 from chroniker.scheduler import stopping
 from tests.integration.executors.accepting_contract import (
@@ -46,7 +46,7 @@ class ExecutorContract(AcceptingContract):
 
         def all_ended() -> bool:
             record_ends(executor, 0.05)
-            return not Run.objects.filter(pk__in=[run.pk for run in runs], status__in=OPEN).exists()
+            return not Run.objects.filter(pk__in=[run.pk for run in runs], status__in=OPEN_STATUSES).exists()
 
         wait_until(all_ended, seconds=60, what="all runs to end")
         return [reread(run) for run in runs]

@@ -122,7 +122,7 @@ def test_no_more_choices_are_read_than_a_select_can_show(monkeypatch: pytest.Mon
     assert job_filters.fetch_filter_choices(database_now()).queues == ["a", "b", "c"]
 
 
-@pytest.mark.parametrize("order", job_order.ORDERS)
+@pytest.mark.parametrize("order", job_order.JOB_ORDER_NAMES)
 def test_each_job_is_on_one_page(order: str, monkeypatch: pytest.MonkeyPatch) -> None:
     one_of_each()
     now = database_now()

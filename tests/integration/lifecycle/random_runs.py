@@ -8,7 +8,7 @@ from typing import Any
 from uuid import UUID
 
 from chroniker.clock.database_clock import database_now
-from chroniker.models import OPEN, AlertKind, Job, JobState, Lease, Run, Status, Trigger
+from chroniker.models import OPEN_STATUSES, AlertKind, Job, JobState, Lease, Run, Status, Trigger
 
 HERE, NONCE, OTHER = "here", UUID(int=1), UUID(int=2)
 MARGIN = dt.timedelta(seconds=100)  # times of both forms differ by the time that one of them takes
@@ -64,7 +64,7 @@ def random_columns(rng: random.Random, likely: Status, cause: Run, now: dt.datet
         "dispatched_at": time_or_none(rng, now),
         "cause": rng.choice([None, None, None, cause.pk]),
         "started_at": now - 2 * MARGIN if is_started else None,
-        "finished_at": None if status in OPEN else now - MARGIN,
+        "finished_at": None if status in OPEN_STATUSES else now - MARGIN,
         "required_host": rng.choice(["", "", HERE, "there"]),
         "nonce": rng.choice([NONCE, NONCE, OTHER]) if is_started else None,
         "queue": rng.choice(["", "slow"]),

@@ -18,7 +18,7 @@ from chroniker.conf import settings as conf
 from chroniker.exceptions import BackfillRefused
 from chroniker.lifecycle import Outcome
 from chroniker.models import (
-    OPEN,
+    OPEN_STATUSES,
     Activation,
     Backfill,
     CatchUp,
@@ -127,7 +127,7 @@ class SchedulerSteps(RuleBasedStateMachine):
 
     @rule(number=pick)
     def a_user_requests_a_stop(self, number: int) -> None:
-        if runs := list(Run.objects.filter(status__in=OPEN).order_by("job")):
+        if runs := list(Run.objects.filter(status__in=OPEN_STATUSES).order_by("job")):
             lifecycle.request_stop(runs[number % len(runs)].pk, "somebody")
 
     @rule(number=pick, enabled=st.booleans())

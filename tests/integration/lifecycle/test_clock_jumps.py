@@ -172,8 +172,8 @@ def test_leases_are_shortened_even_if_no_tick_ran_during_the_hold_off(jump: Jump
 def test_another_database_server_suspends_starts_like_a_jump(monkeypatch: pytest.MonkeyPatch) -> None:
     a_due_job()
     (run,) = tick().claimed
-    monkeypatch.setitem(database_clock._SERVER, "postgresql", "'another'")
-    monkeypatch.setitem(database_clock._SERVER, "mariadb", "'another'")
+    monkeypatch.setitem(database_clock._SERVER_SQL_BY_VENDOR, "postgresql", "'another'")
+    monkeypatch.setitem(database_clock._SERVER_SQL_BY_VENDOR, "mariadb", "'another'")
     memory = clock_state.read()
     assert memory is not None
     if connection.vendor == "sqlite":  # a file has no server
@@ -188,7 +188,7 @@ def test_a_database_without_a_server_identity_is_monitored_by_its_clock(
     monkeypatch: pytest.MonkeyPatch, jump: Jump
 ) -> None:
     for vendor in ("postgresql", "mariadb", "sqlite"):
-        monkeypatch.setitem(database_clock._SERVER, vendor, "no_such_function()")
+        monkeypatch.setitem(database_clock._SERVER_SQL_BY_VENDOR, vendor, "no_such_function()")
     a_due_job()
     (run,) = tick().claimed
     started(run, "here")

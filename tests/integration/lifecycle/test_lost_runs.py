@@ -60,7 +60,7 @@ class Here:
     host: str = "here"
     has_lock_files: bool = True
 
-    def is_held(self, run_id: UUID) -> bool | None:
+    def is_run_lock_held(self, run_id: UUID) -> bool | None:
         return self.held
 
     def kill_remaining_processes(self, run_id: UUID) -> list[str]:

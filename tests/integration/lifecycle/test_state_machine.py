@@ -10,13 +10,13 @@ from django.db.models import F
 from hypothesis import HealthCheck, settings
 from hypothesis.stateful import invariant, run_state_machine_as_test
 
-from chroniker.eligibility.backfill_instants import TICK
+from chroniker.eligibility.backfill_instants import MICROSECOND
 from chroniker.eligibility.backfill_instants import compute_instants_outside_blackouts as following_instants
 from chroniker.lifecycle.activations import ORIGINS_THAT_FIRE_TRIGGERS
 from chroniker.models import (
     ALLOWED_TRANSITIONS,
-    BAD,
-    OPEN,
+    BAD_STATUSES,
+    OPEN_STATUSES,
     Activation,
     Alert,
     AlertKind,
@@ -59,7 +59,7 @@ class SchedulerMachine(SchedulerSteps):
 
     @invariant()
     def a_run_has_a_lease_exactly_while_it_is_open(self) -> None:
-        opened = set(Run.objects.filter(status__in=OPEN).values_list("pk", flat=True))
+        opened = set(Run.objects.filter(status__in=OPEN_STATUSES).values_list("pk", flat=True))
         assert opened == set(Lease.objects.values_list("pk", flat=True))
 
     @invariant()
@@ -91,13 +91,15 @@ class SchedulerMachine(SchedulerSteps):
             cause = Run.objects.get(job=state.pk, token=state.held_by_run)
             assert cause.status in (Status.FAILED, Status.TIMED_OUT, Status.LOST)
             held = (Trigger.SCHEDULE, Trigger.EVENT)
-            assert not Run.objects.filter(job=state.pk, status__in=OPEN, origin__in=held).exists()
+            assert not Run.objects.filter(job=state.pk, status__in=OPEN_STATUSES, origin__in=held).exists()
 
     @invariant()
     def an_open_backfill_goes_on_and_no_other_one_does(self) -> None:
         waiting = dict(JobState.objects.values_list("job", "backfill_at"))
         opened = dict(Backfill.objects.filter(finished_at=None).values_list("job", "pk"))
-        busy = set(Run.objects.filter(status__in=OPEN, backfill__isnull=False).values_list("backfill", flat=True))
+        busy = set(
+            Run.objects.filter(status__in=OPEN_STATUSES, backfill__isnull=False).values_list("backfill", flat=True)
+        )
         for job in self.jobs:
             is_waiting, row = waiting[job.pk] is not None, opened.get(job.pk)
             assert is_waiting == (row is not None and row not in busy), (job, is_waiting, row)
@@ -111,10 +113,10 @@ class SchedulerMachine(SchedulerSteps):
             instants = [run.instant for run in chains if run.instant is not None]
             assert row.made == len(chains) == len(set(instants))
             assert instants == sorted(instants) and all(row.first <= each <= row.last for each in instants)
-            assert row.succeeded + row.failed <= len([run for run in chains if run.status not in OPEN])
+            assert row.succeeded + row.failed <= len([run for run in chains if run.status not in OPEN_STATUSES])
             is_complete = row.finished_at and not (row.cancelled_at or row.stopped_by_run)
             if is_complete and row.which == Which.ALL:
-                assert instants == following_instants(row.schedule, [], row.first - TICK, row.last, 10_000)[0]
+                assert instants == following_instants(row.schedule, [], row.first - MICROSECOND, row.last, 10_000)[0]
 
     @invariant()
     def a_pending_retry_names_an_earlier_chain(self) -> None:
@@ -133,7 +135,9 @@ class SchedulerMachine(SchedulerSteps):
     def each_end_of_a_chain_activates_each_of_its_triggers_once(self) -> None:
         expected = []
         for trigger in JobTrigger.objects.all():
-            results = {TriggerOn.SUCCEEDED: (Status.SUCCEEDED,), TriggerOn.FAILED: BAD}.get(TriggerOn(trigger.on))
+            results = {TriggerOn.SUCCEEDED: (Status.SUCCEEDED,), TriggerOn.FAILED: BAD_STATUSES}.get(
+                TriggerOn(trigger.on)
+            )
             pending = JobState.objects.get(pk=trigger.source_id).retry_of
             last: dict[int | None, Run] = {}
             for run in Run.objects.filter(
@@ -141,7 +145,7 @@ class SchedulerMachine(SchedulerSteps):
             ):
                 if run.chain not in last or last[run.chain].token < run.token:
                     last[run.chain] = run
-            ended = [run for chain, run in last.items() if chain != pending and run.status not in OPEN]
+            ended = [run for chain, run in last.items() if chain != pending and run.status not in OPEN_STATUSES]
             expected += [(trigger.pk, run.pk) for run in ended if results is None or run.status in results]
         made = list(Activation.objects.values_list("trigger", "cause"))
         assert sorted(made, key=str) == sorted(expected, key=str)

@@ -3,7 +3,7 @@ from __future__ import annotations
 import re
 from pathlib import Path
 
-from chroniker.models import ALLOWED_TRANSITIONS, FINAL_STATUSES, OPEN, Run, Status
+from chroniker.models import ALLOWED_TRANSITIONS, FINAL_STATUSES, OPEN_STATUSES, Run, Status
 from chroniker.models import run_status as status_module
 from tests.support import ROOT
 
@@ -37,7 +37,7 @@ def test_the_docs_have_the_same_transition_table() -> None:
 def test_the_database_has_the_same_states() -> None:
     (known,) = (each for each in Run._meta.constraints if each.name == "chroniker_run_status_known")
     assert str(known.condition) == f"(AND: ('status__in', {Status.values}))"  # type: ignore[attr-defined]
-    assert {*OPEN, *FINAL_STATUSES} == set(Status)
+    assert {*OPEN_STATUSES, *FINAL_STATUSES} == set(Status)
 
 
 def test_only_lifecycle_writes_statuses_leases_and_job_states() -> None:

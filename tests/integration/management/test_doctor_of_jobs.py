@@ -73,7 +73,7 @@ def test_a_late_message_is_reported_with_what_to_do(error: str, action: str) -> 
 
 
 def test_a_job_that_keeps_all_its_runs_is_reported(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(scheduling, "MANY_RUNS", 1)
+    monkeypatch.setattr(scheduling, "MANY_STORED_RUNS", 1)
     for limit in (0, 2):
         job = a_job_of_new_year(name=f"keeps {limit}", maximum_log_entries=limit)
         ended(job, Status.SUCCEEDED), ended(job, Status.SUCCEEDED)

@@ -15,7 +15,7 @@ import pytest
 
 from chroniker.process import process_tree, run_marker
 from chroniker.process.kernel import boot_clock
-from chroniker.process.run_spec import RUN_ID, RunOutcome
+from chroniker.process.run_spec import RUN_ID_VARIABLE, RunOutcome
 from chroniker.worker import run_control
 from tests.support.processes import MARK, marked, wait_until
 from tests.support.supervision import tree
@@ -221,7 +221,7 @@ def test_a_sweep_waits_until_the_killed_processes_have_ended() -> None:
     code = "block = b'.' * 2**30; print(flush=True); import time; time.sleep(60)"
     run_id = uuid4()
     with subprocess.Popen(
-        [sys.executable, "-c", code], env={RUN_ID: str(run_id)}, stdout=subprocess.PIPE, text=True
+        [sys.executable, "-c", code], env={RUN_ID_VARIABLE: str(run_id)}, stdout=subprocess.PIPE, text=True
     ) as process:
         assert process.stdout is not None and process.stdout.readline() == "\n"
         assert run_marker.kill_marked_processes(run_id) == []

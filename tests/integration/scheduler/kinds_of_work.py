@@ -126,7 +126,7 @@ WORK: dict[tuple[str, int], Callable[[], Any]] = {
     ("groups", 0): lambda: Group.objects.create(name="one at a time", limit=1),
     ("alerts", 0): lambda: JobState.objects.filter(pk=a_booked_job(**RARE).pk).update(alert_at=database_now()),
     ("alerts", 1): an_activation_that_waits_too_long,
-    ("alert_changes", 0): lambda: Switch.objects.create(pk=pauses.ALL, alert_revision=1),
+    ("alert_changes", 0): lambda: Switch.objects.create(pk=pauses.SWITCH_ID, alert_revision=1),
     ("alert_changes", 1): lambda: Group.objects.create(name="watched", alert_revision=1),
     ("messages", 0): lambda: Outbox.objects.create(channel="mail:1", payload={}, send_at=database_now()),
     ("deletions", 0): lambda: a_booked_job(**RARE, enabled=False, deletion_requested_at=database_now()),

@@ -105,7 +105,7 @@ def test_adopting_passes_over_the_activations_that_wait(copied: None) -> None:
         last_token=1, retry_at=now, retry_attempt=1, retry_of=1, retry_origin="MANUAL", retry_status="FAILED"
     )
     JobTrigger.objects.create(source=source, target=target, on="ENDED")
-    assert adoption.count_waiting_work().missed == 2
+    assert adoption.count_work_awaiting_adoption().missed == 2
     adopt("--noinput")
     ended = list(Activation.objects.order_by("made_at").values_list("cause", "outcome", "code"))
     assert ended == [(None, "PASSED", "ADOPTED"), (failed.pk, "PASSED", "ADOPTED")]
@@ -122,7 +122,7 @@ def test_an_activation_runs_after_the_adoption_if_requested(copied: None) -> Non
 @pytest.mark.parametrize(("answer", "runs"), [("stop", 0), ("run", 1)])
 def test_a_force_run_flag_of_the_copy_is_cleared_with_the_queued_runs(copied: None, answer: str, runs: int) -> None:
     a_booked_job(cron=NEVER, force_run=True)
-    assert adoption.count_waiting_work().queued == 1
+    assert adoption.count_work_awaiting_adoption().queued == 1
     adopt("--noinput", "--queued", answer)
     assert len(tick().claimed) == runs
     assert not Job.objects.filter(force_run=True).exists()

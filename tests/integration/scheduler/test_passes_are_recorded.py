@@ -120,7 +120,7 @@ def test_tickers_that_have_shut_down_are_deleted_except_the_newest() -> None:
 def test_only_one_tick_of_the_fleet_does_the_work_that_is_due(monkeypatch: pytest.MonkeyPatch) -> None:
     done: list[dt.datetime] = []
     work = fleet_work.PeriodicWork(dt.timedelta(seconds=10), done.append)
-    monkeypatch.setattr(fleet_work, "WORK", {"a test": work})
+    monkeypatch.setattr(fleet_work, "PERIODIC_WORK_BY_NAME", {"a test": work})
     now = database_now()
     for _each in range(3):  # each has found that it is due
         fleet_work.do_due_work(["a test"], now)

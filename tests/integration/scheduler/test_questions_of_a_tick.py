@@ -62,7 +62,7 @@ def test_the_answers_follow_settings_that_tests_change() -> None:
 
 def test_the_statement_is_compiled_again_when_the_regular_work_changes() -> None:
     assert "guarantees" in pending_work.find_pending_work().fleet_work
-    with mock.patch.dict(fleet_work.WORK, clear=True):
+    with mock.patch.dict(fleet_work.PERIODIC_WORK_BY_NAME, clear=True):
         assert pending_work.find_pending_work().fleet_work == []
     assert "guarantees" in pending_work.find_pending_work().fleet_work
 

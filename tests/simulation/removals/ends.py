@@ -38,7 +38,7 @@ REPLACEMENTS = {
     ),
     "no-sweep-before-expiry": Replacement(
         "lifecycle/expiry.py",
-        "if not local_processes.is_held(run_id) and local_processes.kill_remaining_processes(run_id)\n",
+        "if not local_processes.is_run_lock_held(run_id) and local_processes.kill_remaining_processes(run_id)\n",
         "if False\n",
         "killed-guards,lock-file-killed-guards",
     ),

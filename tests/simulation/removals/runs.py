@@ -32,7 +32,7 @@ REPLACEMENTS = {
         ("lifecycle/start.py", "Exists(lease.filter(expires_at__gt=NowPlus()))", "Exists(lease)"),
     ),
     "fence-reads-without-a-lock": Replacement(
-        "command_api/fence.py", "{_OPEN} FOR SHARE", "{_OPEN}", "fence-against-expiry", postgres=True
+        "command_api/fence.py", "{_OPEN_RUN_SQL} FOR SHARE", "{_OPEN_RUN_SQL}", "fence-against-expiry", postgres=True
     ),
     "lease-from-the-answer": Replacement(
         "worker/lease_renewal.py",

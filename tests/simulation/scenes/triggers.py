@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from chroniker.models import OPEN, Activation, Job, JobState, JobTrigger, Run, Trigger, TriggerOn
+from chroniker.models import OPEN_STATUSES, Activation, Job, JobState, JobTrigger, Run, Trigger, TriggerOn
 from chroniker.scheduler import events
 from tests.simulation.scenes.base import INSTANT, NEVER
 from tests.simulation.scenes.waiting import Waiting
@@ -39,7 +39,7 @@ class Triggered(Waiting):
         last: dict[int | None, Run] = {}
         for run in Run.objects.filter(job=source.pk, chain__isnull=False).order_by("token"):
             last[run.chain] = run
-        ended = [run.pk for chain, run in last.items() if run.status not in OPEN and chain != source.retry_of]
+        ended = [run.pk for chain, run in last.items() if run.status not in OPEN_STATUSES and chain != source.retry_of]
         made = Activation.objects.filter(trigger__isnull=False).values_list("cause", flat=True)
         if sorted(map(str, ended)) != sorted(map(str, made)):
             self.world.violated("triggers", f"{len(ended)} chains ended, {len(made)} activations were made")

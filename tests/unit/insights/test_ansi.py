@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from chroniker.insights.output.ansi import PLAIN, Style, style_after, styled_segments, visible_text
+from chroniker.insights.output.ansi import PLAIN_STYLE, Style, style_after, styled_segments, visible_text
 
 #: Text with many escape sequences, complete and broken ones, and all kinds of control characters.
 PIECES = st.one_of(
@@ -52,7 +52,7 @@ def test_the_style_goes_on_in_the_next_line(first: str, second: str) -> None:
 
 @given(st.text(st.characters(exclude_categories=["Cc"])))
 def test_text_without_escapes_is_kept(text: str) -> None:
-    assert styled_segments(text) == ([("", text)] if text else [], PLAIN)
+    assert styled_segments(text) == ([("", text)] if text else [], PLAIN_STYLE)
 
 
 @pytest.mark.parametrize(

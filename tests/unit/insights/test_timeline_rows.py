@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from chroniker.insights.collision_pools import find_pool_collisions, slots_by_queue
 from chroniker.insights.expected_runs import ExpectedStarts, first_expected_runs
 from chroniker.insights.timeline_rows import (
-    POINTS,
+    BUSY_LINE_POINTS,
     Band,
     Bar,
     JobRow,
@@ -124,10 +124,10 @@ def test_the_queue_of_a_job_is_that_of_its_latest_run_and_open_runs_hold_slots()
 @settings(max_examples=60, deadline=None)
 @given(st.lists(st.tuples(st.integers(-100, 700), st.integers(0, 300)), max_size=12))
 def test_the_line_of_busy_slots_is_the_number_of_runs_in_each_second(bars: list[tuple[int, int]]) -> None:
-    low, high = NOW, NOW + POINTS * 5 * SECOND
+    low, high = NOW, NOW + BUSY_LINE_POINTS * 5 * SECOND
     row = JobRow(1, "job", "a", bars=[Bar(NOW + a * SECOND, NOW + (a + n) * SECOND, "succeeded") for a, n in bars])
     seconds = Counter(second for a, n in bars for second in range(a, a + n))
-    expected = [sum(seconds[part * 5 + each] for each in range(5)) / 5 for part in range(POINTS)]
+    expected = [sum(seconds[part * 5 + each] for each in range(5)) / 5 for part in range(BUSY_LINE_POINTS)]
     assert [round(busy, 6) for busy in average_runs_at_once([row], low, high)] == [round(each, 6) for each in expected]
 
 

@@ -20,7 +20,7 @@ ALERTS = {rule["alert"]: rule for group in GROUPS for rule in group["rules"]}
 LABELS = {family.full_name: set(family.labels) for family in METRIC_FAMILIES}
 #: Label -> values that a metric can have.
 VALUES = {
-    "state": {*fleet_values.STATES, "queued", "running"},
+    "state": {*fleet_values.JOB_STATE_LABELS, "queued", "running"},
     "outcome": set(fleet_values.OUTCOME_LABELS),
     "kind": {*message_values.MESSAGE_KINDS, *message_values.ALERT_KINDS, *(kind.lower() for kind in EventKind.values)},
     "scope": set(message_values.PAUSE_SCOPES),

@@ -12,7 +12,7 @@ import pytest
 from django.core.management import get_commands, load_command_class
 from django.core.management.base import BaseCommand
 
-from chroniker.checks import CHECKS
+from chroniker.checks import CHECK_MEANINGS_BY_ID
 from chroniker.conf import DEFAULTS
 from chroniker.insights.metrics.families import METRIC_FAMILIES
 from chroniker.models import EventKind, Job, Status
@@ -33,7 +33,7 @@ def test_each_setting_is_in_the_reference(setting: str) -> None:
     assert f"\n| `{setting}` | " in rows
 
 
-@pytest.mark.parametrize("check", CHECKS)
+@pytest.mark.parametrize("check", CHECK_MEANINGS_BY_ID)
 def test_each_check_is_in_the_reference(check: str) -> None:
     assert f"`{check}`" in page("checks")
 
@@ -126,7 +126,7 @@ def test_each_table_row_has_as_many_cells_as_its_header(path: Path) -> None:
 @pytest.mark.skipif(find_spec("celery") is None, reason="Celery is not installed")
 @pytest.mark.celery
 def test_each_check_of_the_fleet_is_in_the_reference() -> None:
-    from chroniker_celery.checks import CHECKS as CELERY_CHECKS
+    from chroniker_celery.checks import CHECK_MEANINGS_BY_ID as CELERY_CHECKS
 
     for check in CELERY_CHECKS:
         assert f"`{check}`" in page("checks")

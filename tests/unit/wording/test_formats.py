@@ -8,7 +8,7 @@ from django.template import Context, Template
 from django.utils import timezone, translation
 
 from chroniker.wording import formats
-from chroniker.wording.states import STATES, state
+from chroniker.wording.states import STATES_BY_CODE, state
 
 NOW = dt.datetime(2026, 11, 25, 8, 41, 12, tzinfo=dt.UTC)  # a Wednesday; 09:41:12 in Berlin
 
@@ -78,14 +78,14 @@ def test_a_share_is_100_percent_only_if_nothing_is_missing() -> None:
 
 def test_every_state_has_a_word_a_tone_and_a_symbol_of_the_sprite() -> None:
     sprite = Template('{% include "chroniker/console/sprite.html" %}').render(Context())
-    for code, found in STATES.items():
+    for code, found in STATES_BY_CODE.items():
         assert str(found.word) and found.tone in ("good", "bad", "busy", "wait", "idle"), code
         assert f'id="s-{found.shape}"' in sprite, code
 
 
 def test_an_unknown_state_is_unknown_and_not_good() -> None:
-    assert state("CLAIMED") == STATES["queued"]
-    assert state("undefined") == STATES["unknown"]
+    assert state("CLAIMED") == STATES_BY_CODE["queued"]
+    assert state("undefined") == STATES_BY_CODE["unknown"]
     assert state("unknown").tone == "wait"
 
 

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from chroniker.worker.output import (
     MAX_CHUNK_LENGTH,
-    REMARKS,
+    REMARK_STREAM,
     STDOUT,
     Chunk,
     ChunkNumbering,
@@ -23,7 +23,7 @@ from chroniker.worker.output import (
 
 
 def stream(limit: int | None = None) -> OutputStream:
-    return OutputStream(STDOUT, OutputLimit(limit), ChunkNumbering(REMARKS))
+    return OutputStream(STDOUT, OutputLimit(limit), ChunkNumbering(REMARK_STREAM))
 
 
 def written(chunks: list[Chunk]) -> str:
@@ -31,7 +31,7 @@ def written(chunks: list[Chunk]) -> str:
 
 
 def remarks(chunks: list[Chunk]) -> str:
-    return "".join(chunk.text for chunk in chunks if chunk.stream == REMARKS)
+    return "".join(chunk.text for chunk in chunks if chunk.stream == REMARK_STREAM)
 
 
 @given(st.text(alphabet=st.characters(exclude_characters="\0", exclude_categories=["Cs"])), st.integers(1, 7))
@@ -86,11 +86,11 @@ def test_twenty_megabytes_in_one_line_are_cut_into_numbered_chunks() -> None:
 
 def test_text_is_flushed_after_at_most_a_second() -> None:
     output = stream()
-    waits = [output.flush_at]
+    waits = [output.next_flush_time]
     assert output.feed(b"hello") == []
-    waits.append(output.flush_at)
+    waits.append(output.next_flush_time)
     assert written(output.flush()) == "hello"
-    waits.append(output.flush_at)
+    waits.append(output.next_flush_time)
     assert [moment is not None for moment in waits] == [False, True, False]
     assert output.flush() == []
 
@@ -113,7 +113,7 @@ def test_output_over_the_limit_keeps_head_and_tail_and_counts_the_missing_part()
     text = written(chunks)
     assert text == (data[:500] + data[-250:]).decode()
     assert f"{len(data) - 750} bytes of stdout are missing here" in remarks(chunks)
-    assert [chunk.stream for chunk in chunks] == [STDOUT, REMARKS, STDOUT]
+    assert [chunk.stream for chunk in chunks] == [STDOUT, REMARK_STREAM, STDOUT]
 
 
 def test_output_within_the_limit_is_stored_completely() -> None:
@@ -125,7 +125,7 @@ def test_output_within_the_limit_is_stored_completely() -> None:
 
 def test_both_streams_share_one_limit() -> None:
     allowance = OutputLimit(1000)
-    first, second = (OutputStream(number, allowance, ChunkNumbering(REMARKS)) for number in (1, 2))
+    first, second = (OutputStream(number, allowance, ChunkNumbering(REMARK_STREAM)) for number in (1, 2))
     first.feed(b"x" * 5000)
     chunks = second.feed(b"y" * 5000) + second.close()
     assert "".join(chunk.text for chunk in chunks if chunk.stream == 2) == "y" * 250

@@ -6,7 +6,7 @@ from uuid import UUID
 
 from chroniker.process.run_spec import Renewal, RunOutcome, RunSpec
 from chroniker.reasons import Code
-from chroniker.worker.output import REMARKS, STDOUT, ChunkNumbering
+from chroniker.worker.output import REMARK_STREAM, STDOUT, ChunkNumbering
 from chroniker.worker.report_actions import Action, Done, Finish, Insert, Moment, Renew, Start, Wait
 from chroniker.worker.run_report import ReportPlanner
 
@@ -20,7 +20,7 @@ def at(seconds: float, progress: tuple[int, int] | None = None) -> Moment:
 
 
 def started(seconds: float = 0.0) -> ReportPlanner:
-    report = ReportPlanner(ChunkNumbering(REMARKS))
+    report = ReportPlanner(ChunkNumbering(REMARK_STREAM))
     action = report.next_action(at(seconds))
     assert action == Start(1000.0 + seconds)
     report.on_answer(action, SPEC, at(seconds + 1))
@@ -59,7 +59,7 @@ def test_a_renewal_is_sent_before_output_and_outcome() -> None:
 
 
 def test_a_repeated_start_renews_before_the_command_begins() -> None:
-    report = ReportPlanner(ChunkNumbering(REMARKS))
+    report = ReportPlanner(ChunkNumbering(REMARK_STREAM))
     action = report.next_action(at(0))
     assert isinstance(action, Start)
     report.on_failure(action, OSError(), at(30))
@@ -73,7 +73,7 @@ def test_a_repeated_start_renews_before_the_command_begins() -> None:
 
 
 def test_a_refused_start_ends_the_report() -> None:
-    report = ReportPlanner(ChunkNumbering(REMARKS))
+    report = ReportPlanner(ChunkNumbering(REMARK_STREAM))
     action = report.next_action(at(0))
     assert isinstance(action, Start)
     report.on_answer(action, None, at(1))
@@ -82,7 +82,7 @@ def test_a_refused_start_ends_the_report() -> None:
 
 
 def test_a_start_is_abandoned_after_several_attempts() -> None:
-    report, moment = ReportPlanner(ChunkNumbering(REMARKS)), 0.0
+    report, moment = ReportPlanner(ChunkNumbering(REMARK_STREAM)), 0.0
     for _ in range(5):
         while isinstance(action := report.next_action(at(moment)), Wait):
             moment += action.seconds
