@@ -100,14 +100,14 @@ BACKFILL = ClaimKind("backfill", "backfill_at", DependencyScope.CURRENT, has_low
 MANUAL = ClaimKind("manual", "", DependencyScope.CURRENT)
 
 #: In the order in which a tick claims. A job that was claimed as one kind is not claimed again as a later kind.
-TICK_KINDS = (OVERLAPPED, FORCED, SCHEDULED, RETRY, EVENT, BACKFILL)
+TICK_CLAIM_KINDS = (OVERLAPPED, FORCED, SCHEDULED, RETRY, EVENT, BACKFILL)
 #: The kinds that come before the runs of a backfill.
 URGENT_CLAIM_KINDS = (FORCED, SCHEDULED, RETRY, EVENT)
 #: The kinds that start a job which has no open run.
-START_KINDS = (*URGENT_CLAIM_KINDS, BACKFILL)
+STARTING_CLAIM_KINDS = (*URGENT_CLAIM_KINDS, BACKFILL)
 
 
-def any_kind_pending_condition(now: dt.datetime | Expression, kinds: tuple[ClaimKind, ...] = START_KINDS) -> Q:
+def any_kind_pending_condition(now: dt.datetime | Expression, kinds: tuple[ClaimKind, ...] = STARTING_CLAIM_KINDS) -> Q:
     """SQL condition on JobState: the job has something to start by ``now``, blocked or not.
 
     Use it for a few named jobs only: over all jobs the OR would use no index.
@@ -120,4 +120,4 @@ def any_kind_pending_condition(now: dt.datetime | Expression, kinds: tuple[Claim
 
 def pending_kinds(state: JobState, now: dt.datetime) -> list[ClaimKind]:
     """The kinds of start that are pending for this job, in the order of a tick."""
-    return [kind for kind in START_KINDS if kind.is_pending(state, now)]
+    return [kind for kind in STARTING_CLAIM_KINDS if kind.is_pending(state, now)]

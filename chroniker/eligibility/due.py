@@ -15,7 +15,7 @@ from chroniker.eligibility.claim_kinds import (
     BACKFILL,
     RETRY,
     SCHEDULED,
-    START_KINDS,
+    STARTING_CLAIM_KINDS,
     URGENT_CLAIM_KINDS,
     ClaimKind,
     any_kind_pending_condition,
@@ -148,7 +148,7 @@ def _column_of_latest_attempt(name: str) -> Subquery:
 def find_blocking_dependencies(now: dt.datetime, limit: int) -> set[tuple[int, int]]:
     """The pairs (dependent, dependee) where the dependent is due and must wait for the dependee. One statement."""
     pairs = []
-    for kind in START_KINDS:
+    for kind in STARTING_CLAIM_KINDS:
         has_open_run = ExistsBySubplan(_open_leases())
         waiting = JobState.objects.filter(kind.pending_condition(now), ~has_open_run, job__enabled=True)
         pairs.append(

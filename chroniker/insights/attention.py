@@ -131,7 +131,7 @@ def _lost_run_items(now: dt.datetime) -> Iterator[Item]:
     """Runs lost in the last 24 hours without a later success of their job. Failing jobs are left out:
     they have their own item."""
     rows = (
-        jobs_in_trouble.unresolved_lost_runs(now - jobs_in_trouble.LOST_WITHIN)
+        jobs_in_trouble.unresolved_lost_runs(now - jobs_in_trouble.LOST_RUN_ATTENTION_TIME)
         .select_related("job__state")
         .order_by("-claimed_at")
     )

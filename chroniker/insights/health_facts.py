@@ -116,7 +116,7 @@ def _fetch_hosts_and_services(now: dt.datetime) -> tuple[list[Host], list[HostSe
 
 def _read_overdue_time_and_problem_count(tickers: Sequence[Ticker], now: dt.datetime) -> tuple[dt.datetime | None, int]:
     """Since when a job is overdue, and how many jobs need a person. One statement."""
-    since = {"late_since": now - overdue_after(tickers), "lost_since": now - jobs_in_trouble.LOST_WITHIN}
+    since = {"late_since": now - overdue_after(tickers), "lost_since": now - jobs_in_trouble.LOST_RUN_ATTENTION_TIME}
     for overdue_since, *counts in fetch_rows(_trouble_counts_query, **since):
         return overdue_since, sum(counts)
     return None, 0  # there is no job

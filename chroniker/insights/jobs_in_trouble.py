@@ -11,7 +11,7 @@ from chroniker.models import Alert, AlertKind, JobState, Run, Status
 #: Kinds of alerts that no other condition of this module finds.
 TROUBLE_ALERT_KINDS = (AlertKind.LATE, AlertKind.SLOW, AlertKind.OVERDUE, AlertKind.MISSED, AlertKind.BACKFILL)
 #: Runs that were lost longer ago than this need no attention any more.
-LOST_WITHIN = dt.timedelta(days=1)
+LOST_RUN_ATTENTION_TIME = dt.timedelta(days=1)
 
 
 def failing_states() -> QuerySet[JobState]:

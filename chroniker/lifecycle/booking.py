@@ -37,7 +37,7 @@ BOOKING_COLUMNS = (
     *job_health.RETRY_COLUMNS,
     *job_health.HOLD_COLUMNS,
     *job_health.FAILURE_COLUMNS,
-    *job_health.SKIPPED_COLUMNS,
+    *job_health.SKIP_COUNT_COLUMNS,
 )
 
 

@@ -39,7 +39,7 @@ CLAIM_COLUMNS = (
     *job_health.RETRY_COLUMNS,
     *job_health.HOLD_COLUMNS,
     *job_health.FAILURE_COLUMNS,
-    *job_health.SKIPPED_COLUMNS,
+    *job_health.SKIP_COUNT_COLUMNS,
     *alert_episodes.ALERT_COLUMNS,
 )
 

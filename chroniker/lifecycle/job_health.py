@@ -17,7 +17,7 @@ LOST_ATTEMPTS_BEFORE_FAILURE = 3
 FAILURE_COLUMNS = ("failures", "failing_since")
 RETRY_COLUMNS = ("retry_at", "retry_attempt", "retry_of", "retry_origin", "retry_status")
 HOLD_COLUMNS = ("held_at", "held_by_run")
-SKIPPED_COLUMNS = ("n_skipped",)
+SKIP_COUNT_COLUMNS = ("n_skipped",)
 RESULT_COLUMNS = (
     *FAILURE_COLUMNS,
     "last_success_at",

@@ -35,7 +35,7 @@ _COPIED_COLUMNS = (
     *job_health.RETRY_COLUMNS,
     *job_health.HOLD_COLUMNS,
     *job_health.FAILURE_COLUMNS,
-    *job_health.SKIPPED_COLUMNS,
+    *job_health.SKIP_COUNT_COLUMNS,
     "schedule_error",
     "schedule_error_since",
     "alert_at",

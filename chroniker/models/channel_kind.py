@@ -26,4 +26,4 @@ SECRET_KINDS = frozenset({ChannelKind.WEBHOOK, ChannelKind.PAGERDUTY})
 #: Where PagerDuty takes events. Accounts in the EU have another address.
 PAGERDUTY_ADDRESS = "https://events.pagerduty.com/v2/enqueue"
 #: In the address of a ping: the job's name in letters, digits and hyphens.
-SLUG = "{slug}"
+SLUG_PLACEHOLDER = "{slug}"

@@ -12,7 +12,7 @@ from django.utils.translation import gettext as _
 from chroniker.conf import settings
 from chroniker.escaping import has_control_characters
 from chroniker.models import channel_target, channel_template
-from chroniker.models.channel_kind import CHECK_IN_KINDS, OUTPUT_KINDS, SECRET_KINDS, SLUG, ChannelKind
+from chroniker.models.channel_kind import CHECK_IN_KINDS, OUTPUT_KINDS, SECRET_KINDS, SLUG_PLACEHOLDER, ChannelKind
 from chroniker.models.message_events import ALL_EVENTS
 from chroniker.models.web_addresses import is_web_address, may_be_contacted, parse_ip_address
 
@@ -45,7 +45,7 @@ def validate_channel(channel: ChannelValues) -> None:
             errors[field] = error
     if channel.send_output and channel.kind not in OUTPUT_KINDS:
         errors["send_output"] = _("Only emails and pings carry output.")
-    if channel.kind == ChannelKind.PING and channel.is_default and SLUG not in channel.target:
+    if channel.kind == ChannelKind.PING and channel.is_default and SLUG_PLACEHOLDER not in channel.target:
         text = _("As a default it is for many jobs: write {slug} in the address, which becomes the job's name.")
         errors.setdefault("target", text)
     if errors:
@@ -93,7 +93,7 @@ def split_recipients(text: str) -> list[str]:
 
 def check_web_target(kind: str, url: str) -> None:
     """Raises ``ValidationError`` if messages of this kind cannot be sent to this address."""
-    if not is_web_address(url.replace(SLUG, "slug") if kind == ChannelKind.PING else url):
+    if not is_web_address(url.replace(SLUG_PLACEHOLDER, "slug") if kind == ChannelKind.PING else url):
         raise ValidationError(_("Write an address that begins with https:// or http:// and has a host."))
     parts = urlsplit(url)
     if kind == ChannelKind.SENTRY:

@@ -5,12 +5,12 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
-from chroniker.process.kernel import LINUX, has_subreapers
+from chroniker.process.kernel import IS_LINUX, has_subreapers
 
 
 def missing_kernel_features() -> list[str]:
     """The missing features of this kernel, as texts. Empty on systems other than Linux, where less is guaranteed."""
-    if not LINUX:
+    if not IS_LINUX:
         return []
     found = []
     if not Path(f"/proc/{os.getpid()}/task/{os.getpid()}/children").exists():

@@ -16,7 +16,7 @@ from typing import NamedTuple
 from chroniker.process import run_marker
 from chroniker.process.command_start import python_command_line
 from chroniker.process.keeper_protocol import KEEPER_REQUEST, LOCK_REQUEST, KeeperConnection, KeeperDescriptors
-from chroniker.process.kernel import LINUX, host_clock
+from chroniker.process.kernel import IS_LINUX, host_clock
 from chroniker.process.run_spec import RUN_ID_VARIABLE
 
 log = logging.getLogger(__name__)
@@ -80,7 +80,7 @@ class ForkServer:
     @classmethod
     def start(cls) -> ForkServer:
         """Start a fork server for this process and its later forks. Returns at once, while the server loads Django."""
-        if not LINUX:
+        if not IS_LINUX:
             return cls(None, None)
         near, far = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
         near.settimeout(_SEND_TIMEOUT)

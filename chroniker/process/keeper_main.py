@@ -9,7 +9,7 @@ from chroniker.process.command_main import CommandProcess
 from chroniker.process.keeper_parent import KeeperParent
 from chroniker.process.keeper_process import run_keeper
 from chroniker.process.keeper_protocol import KeeperDescriptors
-from chroniker.process.kernel import LINUX, set_process_name
+from chroniker.process.kernel import IS_LINUX, set_process_name
 from chroniker.process.run_spec import RUN_ID_VARIABLE
 
 
@@ -19,7 +19,7 @@ def main() -> None:
     descriptors = KeeperDescriptors(*map(int, sys.argv[1:]))
     for descriptor in descriptors:
         os.set_inheritable(descriptor, False)
-    if not LINUX:  # without subreapers a parent could not find the processes of a dead keeper
+    if not IS_LINUX:  # without subreapers a parent could not find the processes of a dead keeper
         run_keeper(descriptors, CommandProcess().run_command)
     set_process_name("chroniker-cold")
     parent = KeeperParent(own_descriptors=frozenset(descriptors))

@@ -11,13 +11,13 @@ import time
 from contextlib import suppress
 from pathlib import Path
 
-LINUX = sys.platform == "linux"
+IS_LINUX = sys.platform == "linux"
 
 _SET_DEATH_SIGNAL, _SET_NAME, _SET_CHILD_SUBREAPER, _SET_NO_NEW_PRIVS = 1, 15, 36, 38
 _GET_CHILD_SUBREAPER = 37
 _ARG_START_FIELD_INDEX = 48 - 3  # field of /proc/self/stat, counted from 0 after the name
 _BOOT_CLOCK_ID = getattr(time, "CLOCK_BOOTTIME", time.CLOCK_MONOTONIC)
-_LIBC = ctypes.CDLL(None, use_errno=True) if LINUX else None
+_LIBC = ctypes.CDLL(None, use_errno=True) if IS_LINUX else None
 
 
 class Clock:
@@ -141,7 +141,7 @@ def raise_oom_score(points: int) -> None:
 
 def list_open_descriptors() -> list[int]:
     """The numbers of this process's open files."""
-    return [int(name) for name in os.listdir("/proc/self/fd" if LINUX else "/dev/fd")]  # noqa: PTH208 - see `read_proc_file`
+    return [int(name) for name in os.listdir("/proc/self/fd" if IS_LINUX else "/dev/fd")]  # noqa: PTH208 - see `read_proc_file`
 
 
 def close_descriptors_except(keep: frozenset[int]) -> None:

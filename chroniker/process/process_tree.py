@@ -15,7 +15,7 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
-from chroniker.process.kernel import LINUX, host_clock, read_proc_file
+from chroniker.process.kernel import IS_LINUX, host_clock, read_proc_file
 
 _MAX_LISTED_PROCESSES = 10_000  # a fork bomb: kill the listed processes, then list again
 _MAX_KEPT_NAMES = 20
@@ -72,7 +72,7 @@ class EndedChildren:
         if pid == self.command:
             self.status = status
         self.cpu_seconds += usage.ru_utime + usage.ru_stime
-        self.max_rss_kb = max(self.max_rss_kb, usage.ru_maxrss if LINUX else usage.ru_maxrss // 1024)
+        self.max_rss_kb = max(self.max_rss_kb, usage.ru_maxrss if IS_LINUX else usage.ru_maxrss // 1024)
 
 
 class ChildWakeup:
@@ -151,7 +151,7 @@ def process_name(pid: int) -> str:
 
 def signal_descendants(number: int, *, process_group: int) -> None:
     """Send a signal to all processes below this one; on systems other than Linux, to the command's process group."""
-    if not LINUX:
+    if not IS_LINUX:
         _signal_group(process_group, number)
         return
     for each in list(descendant_pids(os.getpid())):
@@ -198,7 +198,7 @@ def kill_descendants(
     seconds; then the result names them. It kills after each search. It does not wait for a search that finds nothing
     new: a tree that continues its own stopped processes could delay such a search forever.
     """
-    if not LINUX:
+    if not IS_LINUX:
         return _kill_group(ended_children, process_group)
     killed = KillResult()
     known: set[int] = set()

@@ -13,7 +13,7 @@ from collections.abc import Iterator
 from uuid import UUID
 
 from chroniker.process import process_tree
-from chroniker.process.kernel import LINUX, host_clock, read_proc_file
+from chroniker.process.kernel import IS_LINUX, host_clock, read_proc_file
 from chroniker.process.run_spec import RUN_ID_VARIABLE
 
 #: It has the length of a run's id. Keepers and fork servers start with it, and their forks overwrite it.
@@ -30,7 +30,7 @@ def write_run_marker(run_id: UUID) -> bool:
     Other processes see the environment at the start of the program, not later changes of `os.environ`. False when
     the placeholder is not there (a library that rewrites the process title may have overwritten it).
     """
-    if not LINUX:
+    if not IS_LINUX:
         return False
     old, new = _environment_entry(PLACEHOLDER_RUN_ID), _environment_entry(str(run_id))
     offset = read_proc_file("/proc/self/environ").find(old)
@@ -52,7 +52,7 @@ def find_marked_processes(run_id: UUID) -> Iterator[int]:
     The newest come first, and each is yielded as soon as it is found: a process that constantly forks and ends exists
     only for a moment.
     """
-    if LINUX:
+    if IS_LINUX:
         pids = sorted((int(name) for name in os.listdir("/proc") if name.isdigit()), reverse=True)  # noqa: PTH208
         entry = _environment_entry(str(run_id))
         yield from (pid for pid in pids if pid != os.getpid() and _has_marker(pid, entry))

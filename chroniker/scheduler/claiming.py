@@ -13,7 +13,7 @@ from chroniker import lifecycle
 from chroniker.clock import jump_detection
 from chroniker.conf import settings
 from chroniker.eligibility import dependencies, due, waiting_activations
-from chroniker.eligibility.claim_kinds import BACKFILL, TICK_KINDS, ClaimKind
+from chroniker.eligibility.claim_kinds import BACKFILL, TICK_CLAIM_KINDS, ClaimKind
 from chroniker.eligibility.dependencies import DependencyScope
 from chroniker.lifecycle import claim_plan
 from chroniker.models import EVERY_HOST, Activation, JobState, Run
@@ -41,7 +41,7 @@ ClockFunction = Callable[[], dt.datetime]
 class ClaimSearch:
     """The claims that a pass searches for. Changes during the pass are found by the next pass."""
 
-    kinds: tuple[ClaimKind, ...] = TICK_KINDS
+    kinds: tuple[ClaimKind, ...] = TICK_CLAIM_KINDS
     replaced: bool = True  #: a due job may replace its open run
     groups: bool = True  #: a group is paused or has a limit
 

@@ -17,7 +17,7 @@ from chroniker.clock.database_clock import StatementNowPlus, clock_columns_sql, 
 from chroniker.clock.jump_detection import ClockReading
 from chroniker.conf import settings
 from chroniker.eligibility import due
-from chroniker.eligibility.claim_kinds import TICK_KINDS
+from chroniker.eligibility.claim_kinds import TICK_CLAIM_KINDS
 from chroniker.models import Run, installation
 from chroniker.models.statements import Statement
 from chroniker.process.kernel import host_clock
@@ -77,7 +77,7 @@ def find_pending_work(now: dt.datetime | None = None) -> PendingWork:
     before = jump_detection.read_host_clocks()
     clock, server, upcoming, found = _query_pending_work(now)
     reading = jump_detection.evaluate_reading(clock, server or None, before)
-    kinds = tuple(kind for kind in TICK_KINDS if found.pop(kind.name))
+    kinds = tuple(kind for kind in TICK_CLAIM_KINDS if found.pop(kind.name))
     search = ClaimSearch(kinds, replaced=found.pop("replaced"), groups=found.pop("groups"))
     regular = []
     for name in fleet_work.enabled_periodic_work():

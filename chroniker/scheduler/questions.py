@@ -15,7 +15,7 @@ from django.db.models import Exists, Expression, OuterRef, Q, QuerySet
 from chroniker.clock.database_clock import StatementNowPlus
 from chroniker.conf import settings
 from chroniker.eligibility import draining, due, pauses
-from chroniker.eligibility.claim_kinds import OVERLAPPED, SCHEDULED, START_KINDS
+from chroniker.eligibility.claim_kinds import OVERLAPPED, SCHEDULED, STARTING_CLAIM_KINDS
 from chroniker.eligibility.waiting_activations import all_waiting_activations, possibly_late_activations
 from chroniker.executors import executors
 from chroniker.lifecycle import alert_watch
@@ -43,7 +43,8 @@ def queries_for_pending_work(now: dt.datetime | Expression) -> QueriesByKindOfWo
             all_waiting_activations().filter(target__enabled=False),
         ],
         **{
-            kind.name: [JobState.objects.filter(kind.pending_condition(now), job__enabled=True)] for kind in START_KINDS
+            kind.name: [JobState.objects.filter(kind.pending_condition(now), job__enabled=True)]
+            for kind in STARTING_CLAIM_KINDS
         },
         OVERLAPPED.name: [JobState.objects.filter(OVERLAPPED.pending_condition(now), is_open)],
         "replaced": [due_now.filter(job__overlap=Overlap.REPLACE)],

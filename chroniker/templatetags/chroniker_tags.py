@@ -64,7 +64,7 @@ def relative_time(value: dt.datetime | None, now: dt.datetime | None = None) -> 
 def elapsed_time(value: dt.datetime | None, now: dt.datetime | None = None) -> str | SafeString:
     """The duration since ``value``, without “ago”. A script keeps the number up to date."""
     if value is None:
-        return formats.NOTHING
+        return formats.NO_VALUE_TEXT
     now = now or dt.datetime.now(dt.UTC)
     return badges.time_html(value, formats.short_duration(now - value), "data-elapsed")
 

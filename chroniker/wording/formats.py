@@ -12,7 +12,7 @@ from django.utils.translation import gettext as _
 from django.utils.translation import ngettext, pgettext
 
 #: In place of a value that does not exist.
-NOTHING = "–"  # noqa: RUF001  a dash
+NO_VALUE_TEXT = "–"  # noqa: RUF001  a dash
 
 _MAX_DAYS_WITH_WEEKDAY = dt.timedelta(days=6)
 
@@ -29,17 +29,17 @@ def exact_time(value: dt.datetime | None, now: dt.datetime | None = None) -> str
 
 def full_time(value: dt.datetime | None) -> str:
     """“2026-11-28 09:41:12”, the same in every language; for tooltips and lists."""
-    return f"{timezone.localtime(value):%Y-%m-%d %H:%M:%S}" if value else NOTHING
+    return f"{timezone.localtime(value):%Y-%m-%d %H:%M:%S}" if value else NO_VALUE_TEXT
 
 
 def zoned_time(value: dt.datetime | None) -> str:
     """“2026-11-28 09:41:12 CET”; for mails, other messages and logs, whose readers may live in another time zone."""
-    return f"{timezone.localtime(value):%Y-%m-%d %H:%M:%S %Z}" if value else NOTHING
+    return f"{timezone.localtime(value):%Y-%m-%d %H:%M:%S %Z}" if value else NO_VALUE_TEXT
 
 
 def _format_time(value: dt.datetime | None, now: dt.datetime | None, clock: str) -> str:
     if value is None:
-        return NOTHING
+        return NO_VALUE_TEXT
     zone = timezone.get_current_timezone()
     local, today = timezone.localtime(value, zone), timezone.localtime(now, zone)
     time = local.strftime(clock)
@@ -60,7 +60,7 @@ def short_duration(length: dt.timedelta | float | None) -> str:
     One decimal below 10 s, and none where it is zero, as the second unit of longer durations.
     """
     if length is None:
-        return NOTHING
+        return NO_VALUE_TEXT
     seconds = max(length.total_seconds() if isinstance(length, dt.timedelta) else float(length), 0.0)
     if seconds < 0.9995:
         return _("%(n)d ms") % {"n": round(seconds * 1000)}
@@ -104,7 +104,7 @@ def coarse_duration(length: dt.timedelta | float) -> str:
 def relative(value: dt.datetime | None, now: dt.datetime | None = None) -> str:
     """“2 s ago”, “in 3 min”."""
     if value is None:
-        return NOTHING
+        return NO_VALUE_TEXT
     length = value - (now or timezone.now())
     if length > dt.timedelta(0):
         return _("in %(time)s") % {"time": coarse_duration(length)}
@@ -113,13 +113,13 @@ def relative(value: dt.datetime | None, now: dt.datetime | None = None) -> str:
 
 def format_count(number: int | None) -> str:
     """“1,980”, with the language's separator."""
-    return NOTHING if number is None else number_format(number, force_grouping=True)
+    return NO_VALUE_TEXT if number is None else number_format(number, force_grouping=True)
 
 
 def percent(part: float, whole: float) -> str:
     """“98.3 %”; “100 %” and “0 %” only when they are exact."""
     if not whole:
-        return NOTHING
+        return NO_VALUE_TEXT
     if part in (0, whole):
         return _("%(n)s %%") % {"n": "100" if part else "0"}
     share = min(max(100 * part / whole, 0.1), 99.9)

@@ -132,9 +132,9 @@ class Reporter:
         assert spec is not None
         self._done.wait(
             spec.lease
-            + timing.FINISH_WAIT_AFTER_LEASE
-            + timing.OUTPUT_WAIT_BEFORE_FINISH
-            + timing.OUTPUT_WAIT_AFTER_FINISH
+            + timing.FINISH_WAIT_AFTER_LEASE_SECONDS
+            + timing.OUTPUT_WAIT_BEFORE_FINISH_SECONDS
+            + timing.OUTPUT_WAIT_AFTER_FINISH_SECONDS
         )
         return self._state.outcome.finished
 

@@ -34,8 +34,8 @@ class OutcomeReport:
 
     def request_report(self, outcome: RunOutcome, now: float, *, output_first: bool, lease: float) -> None:
         self.outcome = outcome
-        self._drain_until = now + (timing.OUTPUT_WAIT_BEFORE_FINISH if output_first else 0.0)
-        self._give_up_at = now + lease + timing.FINISH_WAIT_AFTER_LEASE
+        self._drain_until = now + (timing.OUTPUT_WAIT_BEFORE_FINISH_SECONDS if output_first else 0.0)
+        self._give_up_at = now + lease + timing.FINISH_WAIT_AFTER_LEASE_SECONDS
 
     @property
     def is_open(self) -> bool:
@@ -57,7 +57,7 @@ class OutcomeReport:
 
     def on_answer(self, answer: bool, now: Moment) -> None:
         self.finished = answer
-        self._drain_until = now.monotonic + timing.OUTPUT_WAIT_AFTER_FINISH
+        self._drain_until = now.monotonic + timing.OUTPUT_WAIT_AFTER_FINISH_SECONDS
 
     def on_failure(self, now: Moment) -> None:
         self._try_at = now.monotonic + timing.RETRY_SECONDS

@@ -10,7 +10,7 @@ import socket
 from pathlib import Path
 from uuid import UUID
 
-from chroniker.process.kernel import LINUX
+from chroniker.process.kernel import IS_LINUX
 
 
 class WakeSocket:
@@ -71,7 +71,7 @@ class _SocketAddress:
         self._directory = -1
 
     def __enter__(self) -> str:
-        if not LINUX or len(os.fsencode(self._path)) < 100:
+        if not IS_LINUX or len(os.fsencode(self._path)) < 100:
             return str(self._path)
         self._directory = os.open(self._path.parent, os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC)
         return f"/proc/self/fd/{self._directory}/{self._path.name}"

@@ -24,7 +24,7 @@ from chroniker.models import Channel, FailingChannel
 from chroniker.models.channel_target import masked_secret
 from chroniker.outbox import channel_test
 from chroniker.wording.badges import badge, list_cell
-from chroniker.wording.formats import NOTHING
+from chroniker.wording.formats import NO_VALUE_TEXT
 
 if TYPE_CHECKING:
     from django.contrib.auth.models import User
@@ -92,15 +92,15 @@ class ChannelAdmin(SiteLinksMixin, ChangedValuesMixin, ChannelModelAdmin):
 
     @admin.display(description=_("target"))
     def masked_target_cell(self, channel: Channel) -> SafeString:
-        return list_cell(gettext("Target"), channel.masked_target or NOTHING)
+        return list_cell(gettext("Target"), channel.masked_target or NO_VALUE_TEXT)
 
     @admin.display(description=_("secret"))
     def masked_secret_text(self, channel: Channel) -> str:
-        return masked_secret(channel.secret) or NOTHING
+        return masked_secret(channel.secret) or NO_VALUE_TEXT
 
     @admin.display(description=_("template"))
     def masked_template_text(self, channel: Channel) -> str:
-        return masked_secret(channel.template) or NOTHING
+        return masked_secret(channel.template) or NO_VALUE_TEXT
 
     @admin.display(description=_("events"))
     def events_cell(self, channel: Channel) -> SafeString:
@@ -118,7 +118,7 @@ class ChannelAdmin(SiteLinksMixin, ChangedValuesMixin, ChannelModelAdmin):
             parts.append(gettext("jobs: %(n)d") % {"n": counts["n_jobs"]})
         if counts["n_groups"]:
             parts.append(gettext("groups: %(n)d") % {"n": counts["n_groups"]})
-        return list_cell(gettext("Used by"), ", ".join(parts) or NOTHING)
+        return list_cell(gettext("Used by"), ", ".join(parts) or NO_VALUE_TEXT)
 
     @admin.display(description=_("state"))
     def state_cell(self, channel: Channel) -> SafeString:

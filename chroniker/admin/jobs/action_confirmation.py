@@ -18,7 +18,7 @@ from chroniker.admin.shared.site_links import admin_url
 from chroniker.eligibility import explanations
 from chroniker.insights.job_status import JobStatus, fetch_job_status
 from chroniker.models import Job, Status
-from chroniker.wording.formats import NOTHING, format_count, short_duration, short_time
+from chroniker.wording.formats import NO_VALUE_TEXT, format_count, short_duration, short_time
 
 if TYPE_CHECKING:
     from django.contrib.admin import ModelAdmin
@@ -35,7 +35,7 @@ class ActionEffect:
     overview: JobStatus
     text: str
     tone: str = ""
-    usual: str = NOTHING
+    usual: str = NO_VALUE_TEXT
     is_left_out: bool = False
 
     @property

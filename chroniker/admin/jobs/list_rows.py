@@ -26,7 +26,7 @@ from chroniker.job_commands.secret_masking import mask_secrets
 from chroniker.models import OPEN_STATUSES, Job, Status
 from chroniker.models.alert import alert_kinds_of_bits
 from chroniker.schedule import describe
-from chroniker.wording.formats import NOTHING, format_count, short_duration
+from chroniker.wording.formats import NO_VALUE_TEXT, format_count, short_duration
 from chroniker.wording.states import state
 
 #: A smaller share of successful runs is coloured.
@@ -108,12 +108,12 @@ def _job_row(overview: JobStatus, runs: Sequence[PastRun], shared_values: Shared
         reason_tone=tone,
         progress=_progress_of_open_run(overview),
         spark=draw_sparkline(runs),
-        success=shared_values.success % {"n": 100 * good // ended} if ended else NOTHING,
+        success=shared_values.success % {"n": 100 * good // ended} if ended else NO_VALUE_TEXT,
         success_tone="bad" if ended and good < LOW_SUCCESS_SHARE * ended else "",
         took=took,
         usual=usual,
         took_tone=took_tone,
-        host=next((run.host for run in reversed(runs) if run.host), NOTHING),
+        host=next((run.host for run in reversed(runs) if run.host), NO_VALUE_TEXT),
         alerts=[
             alert_state_code(kind)
             for kind in alert_kinds_of_bits(overview.state.alerts_open)
@@ -204,7 +204,7 @@ def _duration_texts_and_tone(overview: JobStatus, runs: Sequence[PastRun]) -> tu
     last = next((run for run in reversed(runs) if run.seconds is not None), None)
     usual = _("usually %(time)s") % {"time": short_duration(overview.state.p50)} if overview.state.p50 else ""
     if last is None:
-        return NOTHING, usual, ""
+        return NO_VALUE_TEXT, usual, ""
     if last.status == Status.TIMED_OUT:
         return short_duration(last.seconds), _("its limit"), "bad"
     return short_duration(last.seconds), usual, ""

@@ -16,7 +16,7 @@ from chroniker.insights.job_status import JobStatus
 from chroniker.insights.ledger import Entry, NoRunReason
 from chroniker.job_commands.secret_masking import mask_secrets
 from chroniker.models import Run, Status
-from chroniker.wording.formats import NOTHING, exact_time, short_duration, short_time
+from chroniker.wording.formats import NO_VALUE_TEXT, exact_time, short_duration, short_time
 
 
 @dataclass(slots=True)
@@ -26,8 +26,8 @@ class HistoryRow:
     when: str
     state: str
     runs: list[tuple[int, str]] = field(default_factory=list)
-    started: str = NOTHING
-    delay: str = NOTHING
+    started: str = NO_VALUE_TEXT
+    delay: str = NO_VALUE_TEXT
     reason: str = ""
     doubt: str = ""
 

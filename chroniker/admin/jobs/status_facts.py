@@ -19,7 +19,7 @@ from chroniker.insights.run_counts import RunCounts
 from chroniker.job_commands import environment, hand_over
 from chroniker.job_commands.secret_masking import mask_secrets
 from chroniker.models import EVERY_HOST, START_DELAY_BOUNDS, CatchUp, Job, Overlap
-from chroniker.wording.formats import NOTHING, format_count, percent, relative, short_duration, short_time
+from chroniker.wording.formats import NO_VALUE_TEXT, format_count, percent, relative, short_duration, short_time
 
 #: The largest number of subscribers that the page names.
 MAX_SUBSCRIBER_NAMES = 5
@@ -64,7 +64,7 @@ def _labelled_time(label: str, value: dt.datetime | None, now: dt.datetime) -> L
 
 def _start_delay_text(seconds: float | None) -> str:
     if seconds is None:
-        return NOTHING
+        return NO_VALUE_TEXT
     if seconds == float("inf"):
         return _("over %(time)s") % {"time": short_duration(START_DELAY_BOUNDS[-1])}
     return _("up to %(time)s") % {"time": short_duration(seconds)}

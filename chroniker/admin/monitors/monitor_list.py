@@ -16,7 +16,7 @@ from chroniker.exceptions import MonitorError
 from chroniker.insights.job_status import JobStatus, fetch_job_status
 from chroniker.models import REPORTED_STATUSES, Job, Run, Status
 from chroniker.wording.badges import badge, list_cell, relative_html
-from chroniker.wording.formats import NOTHING
+from chroniker.wording.formats import NO_VALUE_TEXT
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,7 +39,7 @@ class MonitorStatus:
         if self.attention_count is None:
             ran = self.job_status.last_status is not None
             note = _("The latest run reported no count.") if ran else ""
-            return list_cell(label, NOTHING, format_html("{} {}", note, self._records_link()))
+            return list_cell(label, NO_VALUE_TEXT, format_html("{} {}", note, self._records_link()))
         shown = badge("failing" if self.attention_count else "ok", str(self.attention_count))
         return list_cell(label, shown, self._records_link())
 
@@ -58,7 +58,7 @@ class MonitorStatus:
     def last_result_cell(self) -> SafeString:
         last = self.job_status.last_status
         if last is None:
-            return list_cell(_("Last result"), NOTHING)
+            return list_cell(_("Last result"), NO_VALUE_TEXT)
         return list_cell(
             _("Last result"), badge(last), relative_html(self.job_status.state.last_finished_at, self.job_status.now)
         )

@@ -26,7 +26,7 @@ from chroniker.job_commands.secret_masking import mask_secrets
 from chroniker.lifecycle.alert_mutes import schedule_checks_of_unreported_alerts
 from chroniker.models import Alert, AlertMute, Outbox
 from chroniker.wording.badges import badge, list_cell, relative_html, time_html
-from chroniker.wording.formats import NOTHING, short_time
+from chroniker.wording.formats import NO_VALUE_TEXT, short_time
 
 if TYPE_CHECKING:
     AlertModelAdmin = admin.ModelAdmin[Alert]
@@ -102,7 +102,7 @@ class AlertAdmin(SiteLinksMixin, AlertModelAdmin):
     @admin.display(description=_("job"), ordering="job__name")
     def job_cell(self, alert: Alert) -> SafeString:
         if alert.job is None:
-            return list_cell(gettext("Job"), NOTHING)
+            return list_cell(gettext("Job"), NO_VALUE_TEXT)
         url = admin_url_if_viewable("chroniker_job_status", alert.job.pk)
         name = format_html('<a href="{}">{}</a>', url, alert.job.name) if url else alert.job.name
         return list_cell(gettext("Job"), name, alert.job.owner)
@@ -190,7 +190,7 @@ class AlertMuteAdmin(SiteLinksMixin, ChangedValuesMixin, MuteModelAdmin):
 
     @admin.display(description=_("reason"))
     def reason_cell(self, mute: AlertMute) -> SafeString:
-        return list_cell(gettext("Reason"), mute.reason or NOTHING, mute.muted_by)
+        return list_cell(gettext("Reason"), mute.reason or NO_VALUE_TEXT, mute.muted_by)
 
 
 def _report_alerts_after_commit() -> None:

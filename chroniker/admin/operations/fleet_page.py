@@ -19,7 +19,7 @@ from chroniker.eligibility.hosts import CLOCK_SKEW_WARNING_SECONDS, suspension_r
 from chroniker.insights.fleet import FleetHost, Queue, Worker, fetch_fleet, is_any_ticking
 from chroniker.insights.tick_history import TickHistory, fetch_tick_history
 from chroniker.models import Ticker
-from chroniker.wording.formats import NOTHING, short_duration
+from chroniker.wording.formats import NO_VALUE_TEXT, short_duration
 
 FRAGMENTS = {
     "ops-sentence": "chroniker/console/fleet/sentence.html",
@@ -66,7 +66,7 @@ def _tick_stats(history: TickHistory) -> dict[str, Any]:
     is_long = gap is not None and gap.longest_gap > 120
     return {
         "pass_p95": short_duration(history.pass_p95),
-        "gap": short_duration(gap.longest_gap) if gap is not None else NOTHING,
+        "gap": short_duration(gap.longest_gap) if gap is not None else NO_VALUE_TEXT,
         "gap_at": gap.start if gap is not None else None,
         "gap_tone": "wait" if is_long else "",
     }
@@ -103,7 +103,7 @@ def _queue_row(queue: Queue, run_list_url: str) -> dict[str, Any]:
     words = {"busy": queue.busy, "slots": queue.slots}
     return {
         "key": f"{queue.executor}/{queue.name}",
-        "name": queue.name or _("executor %(name)s") % {"name": queue.executor or NOTHING},
+        "name": queue.name or _("executor %(name)s") % {"name": queue.executor or NO_VALUE_TEXT},
         "executor": queue.executor if queue.name else "",
         "queued": queue.queued,
         "runs_url": f"{run_list_url}?status=CLAIMED" if run_list_url and queue.queued else "",
@@ -123,7 +123,7 @@ def _host_row(fleet_host: FleetHost, now: dt.datetime) -> dict[str, Any]:
     return {
         "key": host.pk,
         "name": host.name,
-        "does": ", ".join(does) or NOTHING,
+        "does": ", ".join(does) or NO_VALUE_TEXT,
         "is_alive": fleet_host.is_alive,
         "seen": host.last_seen,
         "clock": draw_clock_skew(host.clock_skew_seconds),

@@ -11,7 +11,7 @@ from django.utils.translation import gettext_lazy, ngettext
 
 from chroniker.insights.guarantees import LateMessageSummary, Measurement
 from chroniker.models import Guarantee
-from chroniker.wording.formats import NOTHING, format_count
+from chroniker.wording.formats import NO_VALUE_TEXT, format_count
 
 GUARANTEE_TEXTS: dict[str, tuple[Any, Any]] = {
     Guarantee.ONE_INSTANCE: (Guarantee.ONE_INSTANCE.label, gettext_lazy("Runs of one job at the same time")),
@@ -52,7 +52,7 @@ class GuaranteeRow:
     def counts(self) -> list[tuple[str, str]]:
         spans = (_("24 h"), _("7 days"), _("30 days"))
         return [
-            (span, NOTHING if n is None else format_count(n))
+            (span, NO_VALUE_TEXT if n is None else format_count(n))
             for span, n in zip(spans, self.measured.counts, strict=True)
         ]
 

@@ -25,7 +25,7 @@ from chroniker.models import Job, Outbox
 from chroniker.outbox import notice
 from chroniker.outbox.channels import ADDRESS, CHANNEL, MAIL
 from chroniker.wording.badges import badge, list_cell, relative_html, time_html
-from chroniker.wording.formats import NOTHING, exact_time, format_count
+from chroniker.wording.formats import NO_VALUE_TEXT, exact_time, format_count
 
 if TYPE_CHECKING:
     from django.contrib.auth.models import User
@@ -150,4 +150,4 @@ class OutboxAdmin(SiteLinksMixin, OutboxModelAdmin):
 
     @admin.display(description=gettext_lazy("error"), ordering="error")
     def error_cell(self, message: Outbox) -> SafeString:
-        return list_cell(capfirst(_("error")), message.error or NOTHING)
+        return list_cell(capfirst(_("error")), message.error or NO_VALUE_TEXT)

@@ -20,7 +20,7 @@ from chroniker.clock.database_clock import database_now
 from chroniker.insights.collision_pools import PoolCollision
 from chroniker.insights.timeline import Timeline, fetch_timeline
 from chroniker.insights.timeline_rows import JobRow
-from chroniker.wording.formats import NOTHING, format_count, short_duration, short_time
+from chroniker.wording.formats import NO_VALUE_TEXT, format_count, short_duration, short_time
 
 #: By the value of the query parameter: the title of the choice; for ``TIME_SPANS`` also the length of the time range.
 GROUPING_TITLES = {
@@ -124,12 +124,12 @@ def _table_row(job_row: JobRow, lane_title: str, timeline: Timeline) -> dict[str
     return {
         "name": job_row.name,
         "url": admin_url("chroniker_job_status", job_row.job_id),
-        "lane": lane_title or NOTHING,
+        "lane": lane_title or NO_VALUE_TEXT,
         "succeeded": format_count(past),
         "failed": format_count(bad),
         "is_bad": bad > 0,
         "running": short_time(running[0], timeline.now) if running else "",
-        "next": short_time(expected[0], timeline.now) if expected else _("many") if is_band else NOTHING,
+        "next": short_time(expected[0], timeline.now) if expected else _("many") if is_band else NO_VALUE_TEXT,
         "expected": _("many") if is_band else format_count(len(expected)),
         "usual": short_duration(job_row.usual),
     }

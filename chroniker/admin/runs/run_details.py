@@ -18,7 +18,7 @@ from chroniker.job_commands.secret_masking import mask_secrets
 from chroniker.models import OPEN_STATUSES, Run, Status, Trigger
 from chroniker.wording.badges import command_words
 from chroniker.wording.exit_status import exit_status
-from chroniker.wording.formats import NOTHING, exact_time, format_count, short_duration, times_in_words
+from chroniker.wording.formats import NO_VALUE_TEXT, exact_time, format_count, short_duration, times_in_words
 
 
 class RunTableRow(NamedTuple):
@@ -165,7 +165,7 @@ def _queue_worker_process_html(run: Run, *, is_linked: bool) -> SafeString | str
     )
     if run.pid is None:
         return linked
-    return format_html("{}, {}", linked or NOTHING, _("process %(pid)d") % {"pid": run.pid})
+    return format_html("{}, {}", linked or NO_VALUE_TEXT, _("process %(pid)d") % {"pid": run.pid})
 
 
 def _parent_run_link(run: Run) -> SafeString | str:

@@ -18,7 +18,7 @@ from chroniker.job_commands.secret_masking import mask_secrets
 from chroniker.models import EVERY_HOST, Run, Status
 from chroniker.reasons import Code
 from chroniker.wording.exit_status import exit_status
-from chroniker.wording.formats import NOTHING, exact_time, format_count, short_duration, short_time
+from chroniker.wording.formats import NO_VALUE_TEXT, exact_time, format_count, short_duration, short_time
 from chroniker.wording.states import state
 
 #: Reason codes that give no more information than the exit status.
@@ -85,7 +85,7 @@ def duration_text(run: Run) -> str:
 
 def _running_sentence(details: RunDetails) -> str:
     run = details.run
-    words = {"time": short_duration(details.now - (run.started_at or details.now)), "host": run.host or NOTHING}
+    words = {"time": short_duration(details.now - (run.started_at or details.now)), "host": run.host or NO_VALUE_TEXT}
     if run.required_host == EVERY_HOST:
         return _("It has been running for %(time)s on every host.") % words
     found = estimate_run_end(details)
@@ -122,7 +122,7 @@ def _end_sentence(details: RunDetails) -> SafeString | str:
     run = details.run
     words = {
         "time": duration_text(run),
-        "host": run.host or NOTHING,
+        "host": run.host or NO_VALUE_TEXT,
         "reason": masked_reason(run),
         "who": run.stop_requester,
     }

@@ -23,7 +23,7 @@ from chroniker.admin.shared.site_links import SiteLinksMixin, admin_url, admin_u
 from chroniker.eligibility import pauses
 from chroniker.models import Group, Job, Lease
 from chroniker.wording.badges import badge, list_cell, time_html
-from chroniker.wording.formats import NOTHING, short_time
+from chroniker.wording.formats import NO_VALUE_TEXT, short_time
 
 if TYPE_CHECKING:
     GroupModelAdmin = admin.ModelAdmin[Group]
@@ -69,7 +69,7 @@ class GroupAdmin(SiteLinksMixin, ChangedValuesMixin, AuditedHistoryMixin, GroupM
     @admin.display(description=_("jobs"))
     def members_cell(self, group: Group) -> str | SafeString:
         if group._state.adding:
-            return NOTHING
+            return NO_VALUE_TEXT
         jobs = admin_url_if_viewable("chroniker_job_changelist")
         number = group.__dict__["n_members"]
         link = format_html('<a href="{}?{}">{}</a>', jobs, urlencode({"group": group.name}), number) if jobs else number
@@ -78,7 +78,7 @@ class GroupAdmin(SiteLinksMixin, ChangedValuesMixin, AuditedHistoryMixin, GroupM
     @admin.display(description=_("queued or running"))
     def open_runs_cell(self, group: Group) -> str | SafeString:
         if group._state.adding:
-            return NOTHING
+            return NO_VALUE_TEXT
         count = group.__dict__["n_running"]
         full = group.limit is not None and count >= group.limit
         shown = format_html("{} {}", count, badge("full")) if full else count
@@ -86,12 +86,12 @@ class GroupAdmin(SiteLinksMixin, ChangedValuesMixin, AuditedHistoryMixin, GroupM
 
     @admin.display(description=_("limit"), ordering="limit")
     def limit_cell(self, group: Group) -> SafeString:
-        return list_cell(gettext("Limit"), NOTHING if group.limit is None else group.limit)
+        return list_cell(gettext("Limit"), NO_VALUE_TEXT if group.limit is None else group.limit)
 
     @admin.display(description=_("paused"), ordering="paused_at")
     def pause_cell(self, group: Group) -> SafeString:
         if group.paused_at is None:
-            return list_cell(gettext("Paused"), NOTHING)
+            return list_cell(gettext("Paused"), NO_VALUE_TEXT)
         since = time_html(group.paused_at, short_time(group.paused_at))
         text = format_html(gettext("since {time} by {name}."), time=since, name=group.paused_by)
         return list_cell("", badge("paused"), format_html("{} {}", text, group.paused_reason))

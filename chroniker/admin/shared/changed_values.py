@@ -15,7 +15,7 @@ from django.utils import timezone, translation
 from django.utils.translation import gettext as _
 
 from chroniker.job_commands.secret_masking import mask_secrets, mask_variable_values
-from chroniker.wording.formats import NOTHING, full_time
+from chroniker.wording.formats import NO_VALUE_TEXT, full_time
 
 #: The largest number of characters of a value. Longer values are cut.
 MAX_VALUE_LENGTH = 200
@@ -75,9 +75,9 @@ def _value_text(field: forms.Field | None, value: Any) -> str:
     if isinstance(value, dt.datetime):
         return full_time(value) if timezone.is_aware(value) else f"{value:%Y-%m-%d %H:%M:%S}"
     if hasattr(value, "__iter__") and not isinstance(value, str):
-        return ", ".join(_value_text(None, each) for each in value) or NOTHING
+        return ", ".join(_value_text(None, each) for each in value) or NO_VALUE_TEXT
     if value is None or value == "":
-        return NOTHING
+        return NO_VALUE_TEXT
     if isinstance(field, forms.ModelChoiceField):
         return _chosen_row_name(field, value)
     if isinstance(field, forms.ChoiceField):

@@ -8,7 +8,7 @@ from django.utils.translation import gettext as _
 
 from chroniker.models import Job, Run, Status, Trigger
 from chroniker.wording.exit_status import exit_status
-from chroniker.wording.formats import NOTHING, short_duration
+from chroniker.wording.formats import NO_VALUE_TEXT, short_duration
 
 
 def state_code(run: Run) -> str:
@@ -18,12 +18,12 @@ def state_code(run: Run) -> str:
 
 
 def duration_text(run: Run, now: dt.datetime) -> str:
-    return short_duration((run.finished_at or now) - run.started_at) if run.started_at else NOTHING
+    return short_duration((run.finished_at or now) - run.started_at) if run.started_at else NO_VALUE_TEXT
 
 
 def start_delay_text(run: Run) -> str:
     """The time from the scheduled time (without one: from the claim) to the start."""
-    return short_duration(run.started_at - (run.scheduled_for or run.claimed_at)) if run.started_at else NOTHING
+    return short_duration(run.started_at - (run.scheduled_for or run.claimed_at)) if run.started_at else NO_VALUE_TEXT
 
 
 def started_by_text(run: Run, job: Job) -> str:

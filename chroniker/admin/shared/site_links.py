@@ -20,7 +20,7 @@ from django.utils.text import capfirst
 
 from chroniker.admin.shared import live_page
 from chroniker.eligibility import pauses
-from chroniker.wording.formats import NOTHING
+from chroniker.wording.formats import NO_VALUE_TEXT
 
 if TYPE_CHECKING:
     from django.contrib.admin import AdminSite
@@ -97,7 +97,7 @@ def redirect_to(url_name: str, *args: object) -> HttpResponse:
 class SiteLinksMixin:
     """The first base class of each ``ModelAdmin`` here: its views then know which site they belong to."""
 
-    empty_value_display = NOTHING  #: as on the pages of the console
+    empty_value_display = NO_VALUE_TEXT  #: as on the pages of the console
 
     if TYPE_CHECKING:
         admin_site: AdminSite

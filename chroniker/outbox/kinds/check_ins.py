@@ -7,7 +7,7 @@ from urllib.parse import quote, urlsplit
 
 from django.utils.text import slugify
 
-from chroniker.models.channel_kind import SLUG
+from chroniker.models.channel_kind import SLUG_PLACEHOLDER
 from chroniker.models.message_events import RUN_EVENTS, RUN_STARTED_EVENT
 from chroniker.outbox.checked_request import HttpRequest
 from chroniker.outbox.kinds.endpoint import Endpoint, json_request
@@ -20,7 +20,7 @@ MAX_BODY_BYTES = 50_000
 
 def ping_request(notice: Notice, endpoint: Endpoint) -> HttpRequest:
     """``URL/start``, ``URL``, ``URL/EXIT_STATUS`` or ``URL/fail``; a test is ``URL/log``, which changes nothing."""
-    parts = urlsplit(endpoint.target.replace(SLUG, slug_of_name(notice.job or "chroniker-test")))
+    parts = urlsplit(endpoint.target.replace(SLUG_PLACEHOLDER, slug_of_name(notice.job or "chroniker-test")))
     queries = [parts.query] if parts.query else []
     if notice.run is not None:
         queries.append(f"rid={notice.run.pk}")

@@ -16,7 +16,7 @@ from django.urls import reverse
 from chroniker import lifecycle
 from chroniker.clock.database_clock import database_now
 from chroniker.models import Job, Run, Status, Trigger
-from chroniker.wording.formats import NOTHING
+from chroniker.wording.formats import NO_VALUE_TEXT
 from tests.integration.admin.schedule_histories import MINUTE, a_history, address, page, rows
 
 
@@ -32,9 +32,9 @@ def answer_at(client: Client, job: Job, moment: dt.datetime) -> str:
 def test_each_scheduled_time_is_a_row_with_result_run_start_and_reason(admin: Client) -> None:
     job, _since = a_history(Status.SUCCEEDED, Status.SKIPPED, Status.LOST)
     due, lost, skipped, succeeded = rows(admin, job)[-4:]
-    assert due[1:] == ["Due", NOTHING, NOTHING, NOTHING, "It is due; the next tick starts it."]
+    assert due[1:] == ["Due", NO_VALUE_TEXT, NO_VALUE_TEXT, NO_VALUE_TEXT, "It is due; the next tick starts it."]
     assert lost[1:3] == ["Lost", "3"] and lost[4] == "3 s"
-    assert skipped[1:] == ["Skipped", NOTHING, NOTHING, NOTHING, "The job was still running."]
+    assert skipped[1:] == ["Skipped", NO_VALUE_TEXT, NO_VALUE_TEXT, NO_VALUE_TEXT, "The job was still running."]
     assert succeeded[1:3] == ["Succeeded", "1"]
 
 

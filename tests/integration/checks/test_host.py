@@ -18,7 +18,7 @@ def test_this_kernel_supports_keepers() -> None:
 
 
 def test_an_unsuitable_kernel_is_refused_with_the_reason(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(capabilities, "LINUX", True)
+    monkeypatch.setattr(capabilities, "IS_LINUX", True)
     monkeypatch.setattr(capabilities, "has_subreapers", lambda: False)
     [message] = [each for each in check_host() if each.id == "chroniker.E015"]
     assert "PR_SET_CHILD_SUBREAPER" in message.msg

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from chroniker.clock.database_clock import database_now
-from chroniker.eligibility.claim_kinds import SCHEDULED, TICK_KINDS, ClaimKind
+from chroniker.eligibility.claim_kinds import SCHEDULED, TICK_CLAIM_KINDS, ClaimKind
 from chroniker.eligibility.waiting_activations import count_waiting_activations_by_job
 from chroniker.models import Activation, CatchUp, JobState, Overlap, Trigger
 from tests.support.factories import a_booked_job, a_due_job
@@ -15,7 +15,7 @@ from tests.support.factories import a_booked_job, a_due_job
 pytestmark = pytest.mark.django_db
 
 
-@pytest.mark.parametrize("kind", TICK_KINDS, ids=lambda kind: kind.name)
+@pytest.mark.parametrize("kind", TICK_CLAIM_KINDS, ids=lambda kind: kind.name)
 def test_a_kind_is_pending_for_the_same_jobs_in_sql_and_in_memory(kind: ClaimKind) -> None:
     now = database_now()
     for overlap in (Overlap.SKIP, Overlap.WAIT):

@@ -11,7 +11,7 @@ from django.test.utils import CaptureQueriesContext
 
 from chroniker.clock.database_clock import database_now
 from chroniker.eligibility import due
-from chroniker.eligibility.claim_kinds import RETRY, SCHEDULED, START_KINDS, ClaimKind
+from chroniker.eligibility.claim_kinds import RETRY, SCHEDULED, STARTING_CLAIM_KINDS, ClaimKind
 from chroniker.models import Group, JobState
 from tests.support.factories import a_booked_job
 
@@ -32,7 +32,7 @@ def columns(row: Any) -> dict[str, Any]:
     return {**found, "db": row._state.db, "adding": row._state.adding}
 
 
-@pytest.mark.parametrize("kind", START_KINDS, ids=lambda kind: kind.name)
+@pytest.mark.parametrize("kind", STARTING_CLAIM_KINDS, ids=lambda kind: kind.name)
 def test_rows_are_those_that_the_models_load(kind: ClaimKind) -> None:
     make_due()
     later = database_now() + dt.timedelta(seconds=1)

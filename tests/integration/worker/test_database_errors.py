@@ -98,7 +98,7 @@ def test_a_finish_is_retried_until_it_succeeds(run: Run) -> None:
 def test_a_finish_that_never_succeeds_is_abandoned_when_the_lease_expires(
     run: Run, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(report_timing, "FINISH_WAIT_AFTER_LEASE", 0.5)
+    monkeypatch.setattr(report_timing, "FINISH_WAIT_AFTER_LEASE_SECONDS", 0.5)
     monkeypatch.setattr(report_timing, "RETRY_SECONDS", 0.1)
     report = FakeReport("echo", "hello", lease=2.0, margin=0.5)
     report.failing.update(finish=1000)
@@ -128,7 +128,7 @@ def test_a_normal_end_is_reported_after_its_output(run: Run) -> None:
 def test_a_normal_end_waits_for_pending_output_only_for_a_limited_time(
     run: Run, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(report_timing, "OUTPUT_WAIT_BEFORE_FINISH", 0.3)
+    monkeypatch.setattr(report_timing, "OUTPUT_WAIT_BEFORE_FINISH_SECONDS", 0.3)
     report = FakeReport("sh", "-c", "seq 1 200000")
     report.slow["output"] = 0.4
     assert run(report).how == "exited"
@@ -139,8 +139,8 @@ def test_a_normal_end_waits_for_pending_output_only_for_a_limited_time(
 
 
 def test_output_that_could_not_be_stored_is_counted_in_an_event(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(report_timing, "OUTPUT_WAIT_BEFORE_FINISH", 0.2)
-    monkeypatch.setattr(report_timing, "OUTPUT_WAIT_AFTER_FINISH", 0.5)
+    monkeypatch.setattr(report_timing, "OUTPUT_WAIT_BEFORE_FINISH_SECONDS", 0.2)
+    monkeypatch.setattr(report_timing, "OUTPUT_WAIT_AFTER_FINISH_SECONDS", 0.5)
     report = FakeReport("echo", "hello")
     report.failing["output"] = 1000
     assert run(report).exit_code == 0

@@ -24,7 +24,7 @@ def _in_berlin() -> Iterator[None]:
     [
         (0, "0 ms"), (0.64, "640 ms"), (0.9996, "1 s"), (4.2, "4.2 s"), (9.96, "10 s"), (38, "38 s"), (59.7, "1 min"),
         (72, "1 min 12 s"), (382, "6 min 22 s"), (600, "10 min"), (3120, "52 min"), (3599, "1 h"), (8700, "2 h 25 min"),
-        (273_600, "3 d 4 h"), (None, formats.NOTHING), (-3, "0 ms"),
+        (273_600, "3 d 4 h"), (None, formats.NO_VALUE_TEXT), (-3, "0 ms"),
     ],
 )  # fmt: skip
 def test_a_duration_has_at_most_two_units(seconds: float | None, text: str) -> None:
@@ -48,7 +48,7 @@ def test_a_time_has_the_parts_that_are_not_obvious(ago: dt.timedelta, text: str)
 def test_a_time_in_a_message_names_its_zone() -> None:
     assert formats.zoned_time(NOW) == "2026-11-25 09:41:12 CET"
     assert formats.zoned_time(NOW - dt.timedelta(days=120)) == "2026-07-28 10:41:12 CEST"
-    assert formats.zoned_time(None) == formats.NOTHING
+    assert formats.zoned_time(None) == formats.NO_VALUE_TEXT
 
 
 def test_a_time_relative_to_now_has_one_unit() -> None:
@@ -73,7 +73,7 @@ def test_a_share_is_100_percent_only_if_nothing_is_missing() -> None:
     assert formats.percent(99_999, 100_000) == "99.9 %"
     assert formats.percent(5, 5) == "100 %"
     assert formats.percent(0, 5) == "0 %"
-    assert formats.percent(0, 0) == formats.NOTHING
+    assert formats.percent(0, 0) == formats.NO_VALUE_TEXT
 
 
 def test_every_state_has_a_word_a_tone_and_a_symbol_of_the_sprite() -> None:
