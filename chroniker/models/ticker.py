@@ -64,7 +64,7 @@ class TickMinute(models.Model):
 
 
 class FleetWork(models.Model):
-    """Regular work for the whole fleet: the tick that moves ``due_at`` forward by a conditional UPDATE does it."""
+    """Periodic work for the whole fleet: the tick that moves ``due_at`` forward by a conditional UPDATE does it."""
 
     name = models.CharField(primary_key=True, max_length=30)
     due_at = models.DateTimeField()

@@ -15,7 +15,7 @@ from chroniker.scheduler import dispatch, tick, tick_result
 from chroniker.scheduler.database_errors import explain_database_error
 from chroniker.scheduler.kept_connection import PersistentConnection
 from chroniker.scheduler.local_runs import LocalRuns
-from chroniker.scheduler.questions import next_due_time
+from chroniker.scheduler.pending_work_queries import next_due_time
 from chroniker.scheduler.shutdown_signals import ShutdownSignals
 from chroniker.scheduler.tick_record import TickRecorder
 from chroniker.scheduler.watch import FleetWatch

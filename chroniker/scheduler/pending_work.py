@@ -23,7 +23,7 @@ from chroniker.models.statements import Statement
 from chroniker.process.kernel import host_clock
 from chroniker.scheduler import fleet_work
 from chroniker.scheduler.claiming import ClaimSearch
-from chroniker.scheduler.questions import (
+from chroniker.scheduler.pending_work_queries import (
     columns_of_due_times,
     first_time_after,
     not_due_query_name,
@@ -57,7 +57,7 @@ class PendingWork:
     draining: bool  #: this host claims nothing
     alerts: bool  #: the alerts of a job are due for a check
     alert_changes: bool  #: settings, a group or a switch changed: the alerts of their jobs may change too
-    fleet_work: Sequence[str] = field(default=())  #: names of the regular work that is due
+    fleet_work: Sequence[str] = field(default=())  #: names of the periodic work that is due
 
     @property
     def claims(self) -> bool:

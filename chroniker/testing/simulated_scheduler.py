@@ -16,7 +16,7 @@ from chroniker.conf import settings
 from chroniker.eligibility import hosts
 from chroniker.executors import executors
 from chroniker.models import EVERY_HOST, Job, JobState, Run, Status
-from chroniker.scheduler import fleet_work, questions
+from chroniker.scheduler import fleet_work, pending_work_queries
 from chroniker.scheduler.tick import claim_after_run, tick
 from chroniker.testing.commits import run_commit_callbacks
 from chroniker.testing.simulated_fleet import END_STATUSES, NO_DURATION, RunScript, SimulatedFleet
@@ -93,7 +93,7 @@ class Scheduler:
             outbox.send_due_messages()
 
     def _next_due_time(self) -> dt.datetime | None:
-        moments = (questions.next_due_time(self._now), self._fleet.next_end_time)
+        moments = (pending_work_queries.next_due_time(self._now), self._fleet.next_end_time)
         return min((each for each in moments if each is not None), default=None)
 
     def _set_current_time(self, moment: dt.datetime) -> None:

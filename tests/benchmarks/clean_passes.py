@@ -46,7 +46,7 @@ class History:
             cursor.execute(f"ALTER DATABASE {database} SET deadlock_timeout = {NOTICED_MS}")
             cursor.execute(f"ALTER DATABASE {database} SET log_lock_waits = on")
         connection.close()  # the next one has these settings
-        tick()  # with the regular work of the fleet
+        tick()  # with the periodic work of the fleet
         self.runs = Run.objects.count()
 
     def row(self, seconds: float) -> Row:

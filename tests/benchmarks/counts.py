@@ -42,7 +42,7 @@ def rows(options: argparse.Namespace) -> Iterator[Row]:
 
 
 def _statements(due: int) -> int:
-    """Of a later tick: the first ones have also the regular work of the fleet, and prepare statements."""
+    """Of a later tick: the first ones have also the periodic work of the fleet, and prepare statements."""
     from chroniker.models.prepared import USES_BEFORE_PREPARE
     from chroniker.scheduler.tick import tick
     from tests.benchmarks.population import Stage

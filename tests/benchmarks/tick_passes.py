@@ -32,7 +32,7 @@ class Passes:
     def __init__(self, broker_url: str, jobs: int, due: int, history: int = 0) -> None:
         self._redis = redis.Redis.from_url(broker_url)
         self._stage = Stage(jobs, due, history)
-        tick()  # with the regular work of the fleet
+        tick()  # with the periodic work of the fleet
         self._idle = self._statements(Stage(jobs, 0, history))
         self.statements = self._statements(self._stage)  # and everything is warm now
         self._floor = Floor(broker_url, self._message())

@@ -63,7 +63,7 @@ def lease_check() -> None:
             record_call()
             return -2 * self.lease
 
-    for module in ("chroniker.lifecycle.expiry", "chroniker.scheduler.questions"):
+    for module in ("chroniker.lifecycle.expiry", "chroniker.scheduler.pending_work_queries"):
         replace(module, "settings", lambda original: WithoutDrift())
 
 

@@ -12,7 +12,7 @@ from chroniker.scheduler.tick import tick
 
 
 def do_regular_work() -> None:
-    """Do the regular work of the fleet, and record the database, so that the next tick has only the work of jobs."""
+    """Do the periodic work of the fleet, and record the database, so that the next tick has only the work of jobs."""
     fleet_work.do_due_work(fleet_work.PERIODIC_WORK_BY_NAME, database_now())
     installation.record_identity()
 

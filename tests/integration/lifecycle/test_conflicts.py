@@ -51,7 +51,7 @@ def do_regular_work() -> None:
         (lambda: pauses.pause("a test"), Switch),
         (lambda: requests.pause("a test"), AuditEntry),
     ],
-    ids=["heartbeat", "ticker", "minute", "regular work", "guarantees", "pause", "pause by a command"],
+    ids=["heartbeat", "ticker", "minute", "periodic work", "guarantees", "pause", "pause by a command"],
 )
 def test_an_upsert_is_repeated_after_a_deadlock(step: Callable[[], Any], model: Any) -> None:
     table = connection.ops.quote_name(model._meta.db_table)

@@ -12,7 +12,7 @@ from chroniker.clock.database_clock import database_now
 from chroniker.insights.job_status import Condition, fetch_job_status
 from chroniker.models import Job, Run, Status, Trigger
 from chroniker.schedule import Frequency, ScheduleSpec
-from chroniker.scheduler import questions
+from chroniker.scheduler import pending_work_queries
 from chroniker.scheduler.manual_runs import run_now
 from chroniker.scheduler.tick import book_edited_jobs, tick
 from tests.support.factories import a_booked_job, a_due_job, a_job, state_of
@@ -31,7 +31,7 @@ def test_it_has_no_scheduled_times_and_no_tick_starts_it() -> None:
     state = state_of(job)
     assert (state.next_instant, state.next_run, state.schedule_error) == (None, None, "")
     assert not tick(now=database_now() + HOUR).claimed
-    assert questions.next_due_time(database_now() - HOUR) is None
+    assert pending_work_queries.next_due_time(database_now() - HOUR) is None
 
 
 def test_a_job_without_a_schedule_is_valid_whatever_its_start_and_time_zone() -> None:

@@ -17,7 +17,7 @@ from chroniker.executors import executors
 from chroniker.models import EventKind, Run, RunEvent, Status
 from chroniker.scheduler import dispatch
 from chroniker.scheduler.manual_runs import run_now
-from chroniker.scheduler.questions import next_due_time
+from chroniker.scheduler.pending_work_queries import next_due_time
 from chroniker.scheduler.tick import tick
 from tests.support.factories import a_booked_job, a_due_job, a_job, started
 from tests.support.statements import statements_of_a_tick

@@ -23,7 +23,7 @@ from chroniker.models import (
     installation,
 )
 from chroniker.scheduler.manual_runs import run_now
-from chroniker.scheduler.questions import not_due_query_name
+from chroniker.scheduler.pending_work_queries import not_due_query_name
 from tests.support.factories import a_booked_job, a_due_job, started
 
 RARE: dict[str, Any] = {"cron": "0 0 1 1 *"}

@@ -10,7 +10,7 @@ REPLACEMENTS = {
         "NowPlus(-settings.drift_allowance))",
         "NowPlus(settings.lease / 2))",
         "cut",
-        ("scheduler/questions.py", "NowPlus(-settings.drift_allowance)", "NowPlus(settings.lease / 2)"),
+        ("scheduler/pending_work_queries.py", "NowPlus(-settings.drift_allowance)", "NowPlus(settings.lease / 2)"),
     ),
     "clock-is-believed": Replacement(
         "clock/clock_state.py",

@@ -18,7 +18,7 @@ from chroniker.eligibility import draining
 from chroniker.models import Job, JobState, Run
 from chroniker.scheduler import fleet_work, loop, pending_work
 from chroniker.scheduler.kept_connection import PersistentConnection
-from chroniker.scheduler.questions import next_due_time, queries_for_pending_work
+from chroniker.scheduler.pending_work_queries import next_due_time, queries_for_pending_work
 from chroniker.scheduler.tick import tick
 from tests.integration.scheduler.kinds_of_work import HERE, RARE, WORK, a_run, a_running_run
 from tests.support.factories import a_booked_job
