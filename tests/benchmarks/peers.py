@@ -29,7 +29,7 @@ PROJECTS = Path(__file__).with_name("peer_projects")
 #: Until all processes of a peer are ready, which no sign shows for all peers; then it is idle, for one full minute.
 READY_SECONDS, IDLE_SECONDS = 25.0, 62.0
 #: All runs have to start within this time after they were due.
-STATEMENT_TIMEOUT_SECONDS = 240.0
+START_TIMEOUT_SECONDS = 240.0
 
 
 def arguments(parser: argparse.ArgumentParser) -> None:
@@ -92,7 +92,7 @@ def _measured(peer: Peer, python: str, directory: Path, far: int, due: int, ahea
         idle = (_processor_seconds(pids) - before) / (time.time() - began)
         memory = sum(_memory(each.pid) for each in processes)
         began, before = time.time(), _processor_seconds(pids)
-        starts = _starts(broker, due, at + STATEMENT_TIMEOUT_SECONDS)
+        starts = _starts(broker, due, at + START_TIMEOUT_SECONDS)
         if not starts:
             raise AssertionError(f"nothing was started\n{(directory / 'log').read_text(errors='replace')[-500:]}")
         _wait_until_quiet(pids, idle)

@@ -13,7 +13,7 @@ from tests.simulation.processes import Host
 from tests.simulation.scenes.base import Scene
 from tests.simulation.scenes.runs import OneRun
 
-FREQUENT_INTERVAL = "*/4 * * * * *"
+EVERY_FOUR_SECONDS = "*/4 * * * * *"
 
 
 class Busy(Scene):
@@ -29,7 +29,7 @@ class Busy(Scene):
         world = self.world
         world.command_seconds, world.period = 200.0, self.period
         self.job = self.add_job(
-            cron=FREQUENT_INTERVAL, retry_on_lost=True, retry_backoff_seconds=1, hostname=self.hostname
+            cron=EVERY_FOUR_SECONDS, retry_on_lost=True, retry_backoff_seconds=1, hostname=self.hostname
         )
         self.start_schedulers()
         world.run(until=9 + self.place * self.step)
@@ -191,7 +191,7 @@ class StartAfterJump(OneRun):
     def play(self) -> None:
         world, hosts = self.world, list(self.world.hosts.values())
         world.command_seconds, world.shortest_lease = 200.0, None
-        self.add_job(cron=FREQUENT_INTERVAL)
+        self.add_job(cron=EVERY_FOUR_SECONDS)
         self.book()
         world.broker.held = []
         for host in hosts:
