@@ -28,14 +28,13 @@ _WRITTEN_COLUMNS = (*BOOKING_COLUMNS, "raised_from", "raised_to")
 
 
 @transactional
-def adopt_jobs(job_ids: Collection[int], now: dt.datetime, *, raise_tokens_by: int, skip_missed: bool) -> int:
+def adopt_jobs(job_ids: Collection[int], now: dt.datetime, *, raise_tokens_by: int, skip_missed: bool) -> None:
     """Raise the tokens of these jobs; with ``skip_missed``, also skip their instants until
     ``now``, and cancel their retries and backfills.
 
     The original database may have given further tokens after the copy was made. A receiver that compares tokens must
-    not see one of them again. Skipped instants become one SKIPPED run of each job. Returns how many jobs have one. A
-    job whose schedule this host cannot compute is left marked as edited: a host that can compute it books its next
-    instant.
+    not see one of them again. Skipped instants become one SKIPPED run of each job. A job whose schedule this host
+    cannot compute is left marked as edited: a host that can compute it books its next instant.
     """
     if skip_missed:
         cancel_open_backfills(job_ids, "chroniker_adopt")
@@ -58,7 +57,6 @@ def adopt_jobs(job_ids: Collection[int], now: dt.datetime, *, raise_tokens_by: i
     alert_episodes.write_alert_changes(all_changes, now)
     write_states(states, _WRITTEN_COLUMNS)
     activations.insert_activations_of_ended_chains([], states, now)
-    return len(skipped)
 
 
 def _skip_missed_instants_and_retry(job: Job, state: JobState, now: dt.datetime) -> tuple[JobState, list[Run]]:
@@ -94,15 +92,12 @@ def _skip_missed_instants(job: Job, state: JobState, now: dt.datetime) -> Run | 
     return run
 
 
-def stop_all_claimed_runs(requested_by: str) -> int:
-    """Request the stop of all queued runs, which ends them; returns how many. Also clears all ``force_run`` flags.
+def stop_all_claimed_runs(requested_by: str) -> None:
+    """Request the stop of all queued runs, which ends them. Also clears all ``force_run`` flags.
 
     Running runs keep their leases: their processes may be alive. They are closed as lost when these expire.
     """
     Job.objects.filter(force_run=True).update(force_run=False)
     claims = Run.objects.filter(status=Status.CLAIMED, stop_requested_at=None).order_by("pk")
-    count = 0
     while ids := list(claims.values_list("pk", flat=True)[: settings.batch_size]):
         request_stops(ids, requested_by)
-        count += len(ids)
-    return count

@@ -53,17 +53,17 @@ def write_alert_messages(events: Sequence[AlertEvent]) -> None:
         return
     now = database_now()
     jobs = _load_jobs(events)
-    found = load_recipients(jobs.keys(), {job.group_id for job in jobs.values()})
+    found = load_recipients([job.pk for job in jobs.values()], {job.group_id for job in jobs.values()})
     earlier = _read_last_sequence_numbers([each.alert for each in events])
     by_addressee: dict[_MessageRecipient, list[AlertEvent]] = defaultdict(list)
     for each in events:
         informed = {channel for channel, _event in earlier[each.alert.pk]}
-        for addressee in _find_recipients_of_event(each, jobs.get(each.alert.job_id or 0), found, hooks):
+        for addressee in _find_recipients_of_event(each, jobs.get(each.alert.job_id), found, hooks):
             if each.event != ALERT_RECOVERED or addressee.key in informed:
                 by_addressee[addressee].append(each)
     with translation.override(django_settings.LANGUAGE_CODE):
         bodies = {
-            (each.alert.pk, each.event): make_alert_body(each, jobs.get(each.alert.job_id or 0), now) for each in events
+            (each.alert.pk, each.event): make_alert_body(each, jobs.get(each.alert.job_id), now) for each in events
         }
     messages = []
     for addressee, own in by_addressee.items():
@@ -71,7 +71,7 @@ def write_alert_messages(events: Sequence[AlertEvent]) -> None:
     Outbox.objects.bulk_create(messages)
 
 
-def _load_jobs(events: Sequence[AlertEvent]) -> dict[int, Job]:
+def _load_jobs(events: Sequence[AlertEvent]) -> dict[int | None, Job]:
     ids = {each.alert.job_id for each in events if each.alert.job_id is not None}
     rows = Job.objects.filter(pk__in=ids).only("name", "group_id", "owner", "runbook_url", "secrets")
     return {job.pk: job for job in rows.prefetch_related("tags")}

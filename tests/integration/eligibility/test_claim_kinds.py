@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import datetime as dt
 from typing import Any
 
 import pytest
 
 from chroniker.clock.database_clock import database_now
+from chroniker.eligibility import explanations
 from chroniker.eligibility.claim_kinds import SCHEDULED, TICK_CLAIM_KINDS, ClaimKind
 from chroniker.eligibility.waiting_activations import count_waiting_activations_by_job
 from chroniker.models import Activation, CatchUp, JobState, Overlap, Trigger
@@ -59,3 +61,26 @@ def test_a_scheduled_time_waits_for_a_pending_retry_that_its_claim_would_keep() 
     in_memory = {keys[state.pk] for state in states if SCHEDULED.is_pending(state, now)}
     in_sql = {keys[pk] for pk in states.filter(SCHEDULED.pending_condition(now)).values_list("pk", flat=True)}
     assert in_memory == in_sql == {*keys.values()} - waiting
+
+
+@pytest.mark.parametrize(
+    ("next_hour", "retry_hour", "policy", "expected"),
+    [
+        (2, 1, CatchUp.LATEST, "It failed and is retried at "),
+        (2, 2, CatchUp.LATEST, "It failed and is retried at "),
+        (1, 2, CatchUp.LATEST, "Its next run is at "),
+        (1, 2, CatchUp.EACH, "It failed and is retried at "),
+        (None, 1, CatchUp.LATEST, "It failed and is retried at "),
+        (1, None, CatchUp.LATEST, "Its next run is at "),
+        (None, None, CatchUp.LATEST, "It has no further scheduled time."),
+    ],
+)
+def test_the_start_that_comes_first_is_named(
+    next_hour: int | None, retry_hour: int | None, policy: CatchUp, expected: str
+) -> None:
+    now, job = database_now(), a_booked_job(cron="0 0 1 1 *", catch_up=policy)
+    next_run, retry_at = (each and now + dt.timedelta(hours=each) for each in (next_hour, retry_hour))
+    rows = JobState.objects.filter(pk=job.pk)
+    rows.update(next_instant=next_run, next_run=next_run, retry_at=retry_at, retry_origin=Trigger.SCHEDULE)
+    [text] = explanations.explanation_texts(rows.select_related("job"), now).values()
+    assert text.startswith(expected)

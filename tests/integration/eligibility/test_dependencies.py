@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime as dt
 import re
 
 import pytest
@@ -10,9 +11,9 @@ from django.urls import reverse
 
 from chroniker import lifecycle
 from chroniker.clock.database_clock import database_now
-from chroniker.eligibility import dependencies
+from chroniker.eligibility import dependencies, due
 from chroniker.lifecycle import Outcome
-from chroniker.models import EVERY_HOST, Job, JobDependency, Lease, Run, Status
+from chroniker.models import EVERY_HOST, Activation, Job, JobDependency, JobState, Lease, Run, Status
 from chroniker.scheduler.manual_runs import run_now
 from tests.support.admin_pages import errors, open_form, url
 from tests.support.factories import a_booked_job, a_dependency, a_due_job, started
@@ -117,3 +118,22 @@ def test_a_job_waits_for_the_scheduled_times_of_another_and_nothing_else() -> No
     [wait] = dependencies.read_reasons_to_wait([late.pk])[late.pk]
     assert wait.blocks_scheduled_runs_only and "waits for the scheduled times of" in str(wait.text)
     assert dependencies.ready_until([late.pk], database_now()).keys() == {late.pk}
+
+
+def test_the_dependencies_that_block_a_start_of_any_kind_are_found() -> None:
+    load, now = a_booked_job(name="load", cron=FAR), database_now()
+    due_job, forced, retried, activated, backfilled = late = [a_due_job(), *(a_booked_job(cron=FAR) for _ in "1234")]
+    Job.objects.filter(pk=forced.pk).update(force_run=True)
+    JobState.objects.filter(pk=retried.pk).update(retry_at=now)
+    Activation.objects.create(target=activated, instant=now, made_at=now)
+    JobState.objects.filter(pk=backfilled.pk).update(backfill_at=now)
+    running, disabled, not_due = a_due_job(), a_due_job(), a_booked_job(cron=FAR)
+    Job.objects.filter(pk=disabled.pk).update(enabled=False)
+    run_now(running, requested_by="a test")
+    for job in (*late, running, disabled, not_due):
+        a_dependency(job, load, wait_for_success=True)
+    a_dependency(due_job, forced)
+    assert due.find_blocking_dependencies(now, 10) == {(job.pk, load.pk) for job in late}
+    assert len(due.find_blocking_dependencies(now, 3)) == 3
+    next_year = due.find_blocking_dependencies(now + dt.timedelta(days=366), 10)
+    assert next_year == {(job.pk, load.pk) for job in (*late, not_due)}

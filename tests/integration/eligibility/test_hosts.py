@@ -8,12 +8,12 @@ from pathlib import Path
 
 import pytest
 from django.core.checks import run_checks
-from django.test import Client
+from django.test import Client, override_settings
 
 from chroniker import __version__
 from chroniker.clock.database_clock import database_now
 from chroniker.conf import settings
-from chroniker.eligibility import explanations, hosts
+from chroniker.eligibility import draining, explanations, hosts
 from chroniker.models import HostService, Job, Lease, Run, Status, Ticker
 from chroniker.schedule import Frequency
 from chroniker.scheduler.manual_runs import run_now
@@ -163,6 +163,21 @@ def test_a_queue_is_named_that_no_worker_consumes(worker_seen: bool, seconds: in
         hosts.record_heartbeat([hosts.WorkerReport("default", "w", ["fast"])])
     text = explanations.explanation_texts([state_of(job)], now)[job.pk]
     assert ("No worker consumes the queue “slow”." in text) == expected
+
+
+@pytest.mark.usefixtures("dummy")
+def test_a_drain_names_the_workers_of_this_host_that_run() -> None:
+    """They are notified to consume nothing more, and at its end to consume their queues again."""
+    workers = [hosts.WorkerReport("default", name, ["fast"]) for name in ("stays", "ends meanwhile", "has ended")]
+    hosts.record_heartbeat([*workers, "default"])  # the last one is a process without a name
+    hosts.record_heartbeat([hosts.WorkerReport("default", "of another", ["fast"])], host_name="another")
+    hosts.record_worker_shutdowns(workers[2:])
+    named = draining.record_drain_of_this_host("a test")
+    assert sorted(named) == [("default", "ends meanwhile", ["fast"]), ("default", "stays", ["fast"])]
+    hosts.record_worker_shutdowns(workers[1:2])
+    with override_settings(CHRONIKER_HOSTNAME="another"):
+        assert draining.record_end_of_drain_of_this_host() is None
+    assert draining.record_end_of_drain_of_this_host() == [("default", "stays", ["fast"])]
 
 
 def test_cronserver_reports_its_slots_its_passes_and_its_end(manage: Manage) -> None:

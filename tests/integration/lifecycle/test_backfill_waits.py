@@ -133,6 +133,21 @@ def test_it_leaves_the_last_place_of_a_group_to_a_due_job() -> None:
     assert claimed().origin == Trigger.BACKFILL
 
 
+@pytest.mark.parametrize(
+    ("limit", "group_of_due_job", "n_claimed"), [(2, "night", 0), (None, "night", 1), (2, "day", 1)]
+)
+def test_it_leaves_no_place_in_a_group_without_a_limit_nor_to_other_groups(
+    limit: int | None, group_of_due_job: str, n_claimed: int
+) -> None:
+    group = Group.objects.create(name="night", limit=limit)
+    Group.objects.create(name="day", limit=1)
+    job = daily(2, group=group)
+    a_backfill(job)
+    waiting = a_due_job(group=Group.objects.get(name=group_of_due_job))
+    a_dependency(waiting, a_booked_job(cron="0 0 1 1 *"), wait_for_success=True)
+    assert [run.job_id for run in tick().claimed] == [job.pk] * n_claimed
+
+
 def test_dependents_do_not_wait_for_a_run_of_a_backfill() -> None:
     job = daily(2)
     dependent = a_booked_job(cron="0 0 1 1 *")

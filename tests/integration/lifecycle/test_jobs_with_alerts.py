@@ -14,6 +14,7 @@ from django.test.utils import CaptureQueriesContext
 from chroniker import lifecycle
 from chroniker.lifecycle import alert_watch
 from chroniker.models import Alert, Group, Job, JobState, Run
+from chroniker.schedule import jitter
 from tests.support.alert_clock import START, AlertClock, finish
 from tests.support.factories import state_of
 
@@ -133,3 +134,32 @@ def test_a_job_without_alerts_costs_nothing(clock: AlertClock) -> None:
     (run,) = clock.tick(minutes=1).claimed
     finish(run)
     assert state_of(job).alert_at is None and not Alert.objects.exists()
+
+
+def test_after_the_adoption_of_a_copy_the_times_of_an_edited_schedule_can_be_late(clock: AlertClock) -> None:
+    """Else the job would not be looked at before the first time of its schedule before the edit."""
+    job, other = clock.job(cron="0 0 1 1 *", alert_start_seconds=100), clock.job(name="other", cron="0 0 1 1 *")
+    clock.tick(seconds=1)
+    before = state_of(job).alert_at
+    assert before is not None and before - START > dt.timedelta(days=100)
+    job.cron = "* * * * *"
+    job.save()
+    now = clock.at(minutes=5, seconds=30)
+    lifecycle.adopt_jobs([job.pk, other.pk], now, raise_tokens_by=10, skip_missed=True)
+    assert (state_of(job).alert_at, state_of(other).alert_at) == (now, None)
+    lifecycle.update_due_alerts(clock.at(minutes=7, seconds=39), 10)
+    assert clock.reported == []
+    lifecycle.update_due_alerts(clock.at(minutes=7, seconds=41), 10)
+    assert clock.reported == ["alert.late nightly"]
+
+
+def test_a_queued_run_with_a_random_delay_is_looked_at_when_it_is_late(clock: AlertClock) -> None:
+    """It waits since its scheduled time and the delay: it could not start before."""
+    job = clock.job(cron="0 1 * * *", jitter_seconds=3000, alert_start_seconds=100)
+    due = 3600 + jitter(job.pk, 3000).total_seconds()
+    [run] = clock.tick(seconds=due).claimed
+    assert run.scheduled_for == START + dt.timedelta(hours=1)
+    clock.tick(seconds=due + 99.999)
+    assert clock.reported == []
+    clock.tick(seconds=due + 100)
+    assert clock.reported == ["alert.late nightly"]

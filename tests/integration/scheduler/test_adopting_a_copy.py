@@ -28,6 +28,7 @@ from chroniker.reasons import Code
 from chroniker.scheduler import adoption, retention
 from chroniker.scheduler.manual_runs import run_now
 from chroniker.scheduler.tick import tick
+from tests.integration.lifecycle.backfills import a_backfill
 from tests.integration.scheduler.copies import copy_it, first_tick
 from tests.support.factories import a_booked_job, a_due_job
 
@@ -117,6 +118,16 @@ def test_an_activation_runs_after_the_adoption_if_requested(copied: None) -> Non
     Activation.objects.create(target=target, instant=now, made_at=now)
     adopt("--missed", "run")
     assert [run.job_id for run in tick().claimed] == [target.pk]
+
+
+@pytest.mark.parametrize(("answer", "runs"), [("skip", 0), ("run", 1)])
+def test_adopting_cancels_the_backfills_unless_they_are_to_run(copied: None, answer: str, runs: int) -> None:
+    row = a_backfill(a_booked_job(cron=NEVER), first=database_now() - dt.timedelta(days=400), which="ALL")
+    assert adoption.count_work_awaiting_adoption().missed == 1
+    adopt("--missed", answer)
+    row.refresh_from_db()
+    assert (row.cancelled_by, row.is_open) == (("", True) if runs else ("chroniker_adopt", False))
+    assert [run.backfill for run in tick().claimed] == [row.pk] * runs
 
 
 @pytest.mark.parametrize(("answer", "runs"), [("stop", 0), ("run", 1)])

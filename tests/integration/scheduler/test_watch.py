@@ -16,6 +16,7 @@ from chroniker.clock import jump_detection
 from chroniker.clock.database_clock import database_now
 from chroniker.models import Alarm, HostService, Outbox, Ticker
 from chroniker.reasons import Code, Reason
+from chroniker.scheduler import fleet_work
 from chroniker.scheduler.watch import FleetWatch
 from tests.integration.scheduler.alarms import a_run_without_worker, a_ticker
 from tests.support.ended_runs import a_job_with_subscribers, a_subscriber
@@ -23,7 +24,7 @@ from tests.support.message_servers import MailServer, WebServer
 
 pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.usefixtures("dummy", "nothing_is_sent")]
 
-MINUTE = dt.timedelta(minutes=1)
+MINUTE, HOUR = dt.timedelta(minutes=1), dt.timedelta(hours=1)
 OPS = ["ops@example.com"]
 
 
@@ -49,6 +50,24 @@ def test_a_silent_scheduler_is_reported_once_and_its_return_once(mail_server: Ma
     text = first.get_content()
     assert "beat on the host web1, every 5 s" in text and "manage.py cronserver" in text
     assert "/admin/chroniker/host/" in text
+
+
+@override_settings(CHRONIKER_ALARM_EMAILS=OPS)
+def test_an_alarm_is_kept_until_a_day_after_its_end() -> None:
+    a_ticker(5 * MINUTE)
+    now = database_now()
+    for last_at in (now - 5 * MINUTE, now, now - 4 * MINUTE):
+        Ticker.objects.update(last_at=last_at)
+        look()
+    again = Alarm.objects.get()
+    assert (again.episode, again.since, again.ended_at) == (2, now - 4 * MINUTE, None)
+    fleet_work.delete_old_records(now + 25 * HOUR)
+    assert Alarm.objects.get().raised_at is not None
+    Ticker.objects.update(last_at=now)
+    look()
+    for hours, kept in ((23, True), (25, False)):
+        fleet_work.delete_old_records(now + hours * HOUR)
+        assert Alarm.objects.exists() == kept
 
 
 @override_settings(CHRONIKER_ALARM_EMAILS=OPS)
