@@ -8,7 +8,7 @@ import logging
 from chroniker.clock.database_clock import NowPlus
 from chroniker.conf import settings
 from chroniker.lifecycle.transactions import lock_rows, transactional
-from chroniker.models import EVERY_HOST, Lease, Run, Status
+from chroniker.models import Lease, Run, Status
 
 logger = logging.getLogger(__name__)
 
@@ -64,6 +64,5 @@ def _restart_start_deadlines(deadline_seconds: int | None) -> None:
 def _move_redispatch_times_earlier() -> None:
     """Bring forward redispatches that are too far in the future by the new time. A second message does no harm."""
     ahead = Run.objects.filter(status=Status.CLAIMED, redispatch_at__gt=NowPlus(settings.redispatch))
-    claims = ahead.exclude(required_host=EVERY_HOST)
-    ids = list(lock_rows(claims, skip=False).values_list("pk", flat=True))
+    ids = list(lock_rows(ahead, skip=False).values_list("pk", flat=True))
     Run.objects.filter(pk__in=ids, status=Status.CLAIMED).update(redispatch_at=NowPlus(settings.redispatch))

@@ -47,7 +47,7 @@ def expire_runs(limit: int, local_processes: HostProcesses | None = None) -> lis
     overdue = Q(expires_at__lt=NowPlus(-settings.drift_allowance))
     lost: list[Run] = []
     if local_processes is not None and local_processes.has_lock_files:
-        # Select the runs by the few leases: with a condition on runs alone, SQLite would read the whole history.
+        # Select the runs by the few leases: with a condition on runs alone, SQLite may read all past runs of this host.
         leased = Run.objects.filter(pk__in=Lease.objects.values("pk"))
         running = list(leased.filter(status=Status.RUNNING, host=local_processes.host).values_list("pk", flat=True))
         held = {run_id: local_processes.is_run_lock_held(run_id) for run_id in running}

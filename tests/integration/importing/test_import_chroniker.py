@@ -14,7 +14,7 @@ from chroniker.importing.django_chroniker import logs
 from chroniker.importing.django_chroniker.importer import import_jobs, import_logs
 from chroniker.importing.django_chroniker.jobs import ImportOptions
 from chroniker.importing.django_chroniker.source import DumpSource
-from chroniker.models import Job, JobDependency, JobState, LogChunk, Run, Status, Stream
+from chroniker.models import Job, JobDependency, JobState, LogChunk, Run, Status, Stream, Trigger
 from chroniker.schedule import next_instants
 from chroniker.scheduler import manual_runs
 from tests.integration.importing.chroniker_imports import imported, printed
@@ -148,6 +148,32 @@ def test_a_second_import_changes_nothing_after_renames() -> None:
     assert everything() == before
     assert "16 imported before, unchanged" in text
     assert "0 logs imported" in text
+
+
+def a_past_run(job: Job, token: int, seconds: float) -> Run:
+    began = NOW - dt.timedelta(hours=1)
+    times = {"claimed_at": began, "started_at": began, "finished_at": began + dt.timedelta(seconds=seconds)}
+    return Run(job=job, token=token, status=Status.SUCCEEDED, trigger=Trigger.SCHEDULE, **times)
+
+
+def test_runs_that_were_imported_before_or_have_no_reserved_token_are_left_out() -> None:
+    job, without_state = a_job(cron="1 2 * * *"), a_job(cron="1 2 * * *")
+    lifecycle.create_state_with_reserved_tokens(job.pk, 2, Status.SUCCEEDED, NOW)
+    assert lifecycle.insert_imported_runs(job.pk, [a_past_run(job, token, 10 * token) for token in (1, 2, 3)], []) == 2
+    Run.objects.get(token=1).delete()  # as retention would: the usual duration still includes it
+    before = everything()
+    again = [a_past_run(job, 2, 20), a_past_run(job, 3, 30)]
+    chunks = [LogChunk(run=run, stream=Stream.STDOUT, seq=0, text="x", written_at=NOW) for run in again]
+    assert lifecycle.insert_imported_runs(job.pk, again, chunks) == 0
+    assert lifecycle.insert_imported_runs(without_state.pk, [a_past_run(without_state, 1, 10)], []) == 0
+    assert everything() == before and job.state.recent_seconds == [10.0, 20.0]
+
+
+def test_the_usual_duration_of_imported_runs_has_milliseconds() -> None:
+    job = a_job(cron="1 2 * * *")
+    lifecycle.create_state_with_reserved_tokens(job.pk, 1, Status.SUCCEEDED, NOW)
+    assert lifecycle.insert_imported_runs(job.pk, [a_past_run(job, 1, 10.123456)], []) == 1
+    assert (job.state.recent_seconds, job.state.p50, job.state.p95) == ([10.123], 10.123, 10.123)
 
 
 def test_a_dry_run_shows_both_schedules_and_changes_nothing() -> None:

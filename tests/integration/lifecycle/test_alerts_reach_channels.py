@@ -137,6 +137,15 @@ def test_channels_of_the_job_come_before_those_of_its_group_and_the_default_ones
     assert got == {of_job: {"own", "both"}, of_group: {"in the group"}, default: {"neither"}}
 
 
+def test_a_job_with_its_own_ping_sends_alerts_to_the_default_channels(clock: AlertClock) -> None:
+    own, default = a_channel(ChannelKind.PING), a_channel(is_default=True)
+    default_ping = a_channel(ChannelKind.PING, is_default=True)
+    clock.job().channels.add(own)
+    fail(clock, 1)
+    assert (sent(own), sent(default)) == (["run.started", "run.failed"], ["alert.failing"])
+    assert sent(default_ping) == []
+
+
 def messages_of(channel: Channel) -> list[str]:
     """The names of the jobs in its messages."""
     payloads = Outbox.objects.filter(channel=channel.key).values_list("payload", flat=True)

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import datetime as dt
 
+import pytest
 from django.db import connection
 
 from chroniker import lifecycle
@@ -11,7 +12,7 @@ from chroniker.models import Job, JobState, Run, Status
 from chroniker.scheduler.tick import tick
 from tests.support.factories import LONG_AGO, a_booked_job, a_due_job, a_job, state_of
 
-HOUR = dt.timedelta(hours=1)
+SECOND, HOUR = dt.timedelta(seconds=1), dt.timedelta(hours=1)
 
 
 def test_a_new_job_is_booked_from_the_time_it_was_saved() -> None:
@@ -60,6 +61,19 @@ def test_changing_the_schedule_closes_the_range_so_far_with_a_reason() -> None:
     assert (closing.status, closing.scheduled_for) == (Status.SKIPPED, first)
     assert "changed" in closing.reason
     assert closing.covered_until == state_of(job).covered_until
+
+
+@pytest.mark.parametrize("is_before", [True, False])
+def test_a_scheduled_time_at_the_moment_of_an_edit_is_one_of_the_old_schedule(is_before: bool) -> None:
+    job = a_due_job(minutes=3)
+    first = state_of(job).next_instant
+    assert first is not None
+    edit = first - SECOND if is_before else first
+    Job.objects.filter(pk=job.pk).update(cron="0 3 1 1 *", edited_at=edit)
+    lifecycle.book_next_instants([job.pk], database_now())
+    found = list(Run.objects.filter(job=job).values_list("status", "scheduled_for", "covered_until"))
+    assert found == ([] if is_before else [(Status.SKIPPED, first, edit)])
+    assert (state_of(job).covered_until, state_of(job).n_skipped) == (edit, len(found))
 
 
 def test_disabling_and_enabling_covers_all_times_and_runs_no_old_ones() -> None:

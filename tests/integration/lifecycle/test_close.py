@@ -159,6 +159,18 @@ def test_a_stop_ends_a_claimed_run_at_once() -> None:
     assert lifecycle.start(run.pk, run.token, uuid4(), host="here", pid=1) is None
 
 
+def test_of_several_stop_requests_only_those_of_the_given_runs_are_carried_out() -> None:
+    """The process that wrote another one may have died before it cancelled that run."""
+    requested, of_another, not_requested, running = (a_claimed_run() for _each in range(4))
+    started(running)
+    Run.objects.exclude(pk=not_requested.pk).update(stop_requested_at=database_now())
+    assert lifecycle.cancel_unstarted_runs([requested.pk, not_requested.pk, running.pk])
+    assert not lifecycle.cancel_unstarted_runs([not_requested.pk, running.pk])
+    found = dict(Run.objects.values_list("pk", "status"))
+    assert (found.pop(requested.pk), found.pop(running.pk)) == (Status.STOPPED, Status.RUNNING)
+    assert found == dict.fromkeys([of_another.pk, not_requested.pk], Status.CLAIMED)
+
+
 def test_a_stop_of_a_running_run_is_recorded_once_and_left_to_its_supervisor() -> None:
     run = a_claimed_run()
     started(run)

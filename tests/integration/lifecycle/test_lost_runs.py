@@ -7,10 +7,12 @@ from dataclasses import dataclass, field
 from uuid import UUID
 
 import pytest
+from django.db import connection
+from django.test.utils import CaptureQueriesContext
 
 from chroniker import lifecycle
 from chroniker.clock.database_clock import database_now
-from chroniker.models import EventKind, Lease, RunEvent, Status
+from chroniker.models import EventKind, Lease, Run, RunEvent, Status, Trigger
 from chroniker.scheduler.tick import expire_runs, tick
 from tests.integration.lifecycle.steps import a_claimed_run, let_expire
 from tests.support.factories import started, state_of
@@ -117,6 +119,27 @@ def test_runs_of_another_host_are_judged_by_their_lease() -> None:
     assert lifecycle.expire_runs(100, Here(False)) == []
     let_expire(run)
     assert len(lifecycle.expire_runs(100, Here(True))) == 1
+
+
+@pytest.mark.database("sqlite")
+def test_the_runs_of_a_host_with_lock_files_are_not_searched_in_its_history() -> None:
+    """With statistics of many hosts, SQLite would search by the host: all its past runs, in each tick."""
+    run = a_claimed_run()
+    started(run, host="here")
+    closed = {"job": run.job, "status": Status.SUCCEEDED, "trigger": Trigger.MANUAL, "finished_at": run.claimed_at}
+    hosts = ("here", *(f"host {n}" for n in range(9)))
+    Run.objects.bulk_create(
+        Run(token=run.token + n, host=hosts[n % 10], claimed_at=run.claimed_at - n * SECOND, **closed)
+        for n in range(1, 1500)
+    )
+    with connection.cursor() as cursor, CaptureQueriesContext(connection) as captured:
+        cursor.execute("ANALYZE")
+        assert lifecycle.expire_runs(100, Here(True)) == []
+        searched = [each["sql"] for each in captured if 'FROM "chroniker_run"' in each["sql"]]
+        assert len(searched) == 1
+        cursor.execute(f"EXPLAIN QUERY PLAN {searched[0]}")
+        plan = [row[-1] for row in cursor.fetchall()]
+    assert plan[0].endswith("(id=?)"), plan
 
 
 def test_a_run_lost_after_its_start_has_an_event_about_incomplete_output() -> None:

@@ -23,7 +23,7 @@ from chroniker.process.run_spec import RunOutcome
 from chroniker.scheduler import dispatch
 from chroniker.scheduler.tick import tick
 from tests.integration.lifecycle.steps import claimed, reread
-from tests.support.factories import a_due_job
+from tests.support.factories import a_due_job, started
 from tests.support.statements import do_regular_work
 
 SECOND, MINUTE = dt.timedelta(seconds=1), dt.timedelta(minutes=1)
@@ -117,6 +117,19 @@ def test_a_success_records_no_error() -> None:
     report.finish(RunOutcome("exited", exit_code=0, error_line="only a warning"))
     assert reread(run).error_line == ""
     assert reread(run).cpu_seconds is None
+
+
+def test_a_running_run_records_the_count_of_its_monitor_within_the_limits_of_the_column() -> None:
+    run = claimed(a_due_job())
+    assert not lifecycle.record_monitor_count(run.pk, run.token, 5), "it has not started"
+    nonce = started(run)
+    assert not lifecycle.record_monitor_count(run.pk, run.token + 1, 5)
+    assert reread(run).attention_count is None
+    for count, recorded in ((2**40, 2_147_483_647), (7, 7), (-1, 0)):
+        assert lifecycle.record_monitor_count(run.pk, run.token, count)
+        assert reread(run).attention_count == recorded
+    end(run, nonce)
+    assert not lifecycle.record_monitor_count(run.pk, run.token, 5)
 
 
 def test_claim_start_and_finish_need_no_statement_for_it() -> None:
