@@ -14,6 +14,7 @@ from django.test import override_settings
 from chroniker import lifecycle, outbox
 from chroniker.clock import simulated_time
 from chroniker.clock.database_clock import database_now
+from chroniker.lifecycle.recipients import load_recipients
 from chroniker.models import Alert, Channel, ChannelKind, Group, Job, JobState, Outbox, Status
 from chroniker.scheduler import fleet_work, pending_work
 from chroniker.scheduler.tick import update_alerts
@@ -144,6 +145,18 @@ def test_a_job_with_its_own_ping_sends_alerts_to_the_default_channels(clock: Ale
     fail(clock, 1)
     assert (sent(own), sent(default)) == (["run.started", "run.failed"], ["alert.failing"])
     assert sent(default_ping) == []
+
+
+def test_only_the_choices_of_the_given_jobs_and_groups_are_read() -> None:
+    """However many other jobs and groups have chosen channels."""
+    channel = a_channel()
+    jobs = a_job(), a_job()
+    groups = Group.objects.create(name="day"), Group.objects.create(name="night")
+    for owner in (*jobs, *groups):
+        owner.channels.add(channel)
+    found = load_recipients([jobs[0].pk], [groups[0].pk, None])
+    assert found.channel_ids_by_job == {jobs[0].pk: [channel.pk]}
+    assert found.channel_ids_by_group == {groups[0].pk: [channel.pk]}
 
 
 def messages_of(channel: Channel) -> list[str]:

@@ -6,7 +6,7 @@ import datetime as dt
 from zoneinfo import ZoneInfo
 
 import pytest
-from django.db import connection
+from django.db import connection, transaction
 from django.test import override_settings
 from django.utils import timezone
 
@@ -148,4 +148,6 @@ def test_postgresql_ends_a_hanging_transaction() -> None:
         before = limit()
         with override_settings(CHRONIKER_LOCK_TIMEOUT=30):
             assert transactional(limit)() == "30s"
+            with transaction.atomic():
+                assert transactional(limit)() == before, "the transaction of the caller has the caller's limit"
         assert limit() == before

@@ -49,6 +49,17 @@ def test_a_second_delivery_is_refused_and_recorded(run: Run) -> None:
     assert Run.objects.get(pk=run.pk).host == "here"
 
 
+def test_a_refusal_names_the_token_or_else_the_state_of_the_run(run: Run) -> None:
+    lifecycle.start(run.pk, run.token + 1, uuid4(), host="there", pid=2)
+    started(run)
+    lifecycle.start(run.pk, run.token, uuid4(), host="there", pid=3)
+    refusals = RunEvent.objects.filter(run=run, kind=EventKind.REFUSED_DELIVERY).order_by("pk")
+    assert [refusal.description for refusal in refusals] == [
+        f"on there, process 2: the run has token {run.token}, not {run.token + 1}",
+        "on there, process 3: the run is “running”",
+    ]
+
+
 def test_repeating_a_start_with_the_same_nonce_gives_the_same_result(run: Run) -> None:
     nonce = started(run)
     again = lifecycle.start(run.pk, run.token, nonce, host="here", pid=1)

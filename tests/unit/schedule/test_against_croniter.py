@@ -13,7 +13,16 @@ from chroniker.schedule.cron_rule import CronRule
 from tests.unit.schedule.samples import an_expression
 
 SECOND = dt.timedelta(seconds=1)
-SPECIAL = ("0 9 15W * *", "0 9 W1 * *", "30 4 31w * *", "0 0 l * *", "0 0 * * l5", "0 0 * * fri#5", "0 0 * 2 mon#2,l0")
+SPECIAL = (
+    "0 9 15W * *",
+    "0 9 W1 * *",
+    "0 9 2W * *",
+    "30 4 31w * *",
+    "0 0 l * *",
+    "0 0 * * l5",
+    "0 0 * * fri#5",
+    "0 0 * 2 mon#2,l0",
+)
 
 
 def sampled(random: Random) -> str:

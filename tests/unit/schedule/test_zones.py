@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+from chroniker.schedule.zone_suggestions import unknown_zone_message, zone_names
 from chroniker.schedule.zones import offset_at, offset_periods, zone
 from tests.unit.schedule.samples import CHANGES, ZONES
 
@@ -58,3 +59,12 @@ def test_a_change_at_new_year_is_found_from_both_years() -> None:
     (old,), (new,) = offset_periods(where, 2025), offset_periods(where, 2026)
     assert (old.offset, old.after) == (HOUR, 3 * HOUR)
     assert (new.before, new.offset) == (HOUR, 3 * HOUR)
+
+
+@pytest.mark.parametrize("hours", [-13, -12, -1, 1, 14, 15])
+def test_an_offset_is_answered_with_its_fixed_zone_if_there_is_one(hours: int) -> None:
+    fixed = f"Etc/GMT{-hours:+}"
+    message = unknown_zone_message(f"UTC{hours:+}")
+    assert ("Etc/" in message) is (f"“{fixed}”" in message) is (fixed in zone_names())
+    if fixed in zone_names():
+        assert offset_at(zone(fixed), dt.datetime(2026, 1, 1)) == hours * HOUR
