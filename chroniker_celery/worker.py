@@ -207,7 +207,7 @@ def _slot_count(parent: Worker) -> int:
 
 
 @control_command(name=WAKE_COMMAND, args=[("run_id", str)], signature="<run id>")
-def chroniker_wake(state: Any, run_id: str) -> dict[str, str]:
+def wake_supervisor_of_run(state: Any, run_id: str) -> dict[str, str]:
     """Wake the supervisor of a run on this host: it renews its lease and reads whether to stop."""
     try:
         woken = wake_supervisor(settings.runtime_dir, UUID(run_id))
@@ -217,6 +217,6 @@ def chroniker_wake(state: Any, run_id: str) -> dict[str, str]:
 
 
 @inspect_command(name=UNKNOWN_RUNS_COMMAND)
-def chroniker_unknown_runs(state: Any, **kwargs: Any) -> dict[str, int]:
+def count_messages_for_unknown_runs(state: Any, **kwargs: Any) -> dict[str, int]:
     """The number of dropped messages for unknown runs since this worker's start."""
     return {"count": unknown_runs.unknown_run_message_count()}

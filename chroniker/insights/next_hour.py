@@ -12,7 +12,7 @@ from chroniker.schedule import next_instant_after
 
 MINUTES_AHEAD = 60
 #: Jobs that are read, the soonest first.
-MAX_JOBS = 200
+MAX_JOBS_COUNTED = 200
 #: A job that runs more often than this is counted, but not listed.
 FREQUENT_INTERVAL = dt.timedelta(minutes=5)
 MAX_RUNS_LISTED = 9
@@ -30,7 +30,7 @@ class NextHour:
 
     minutes: list[int]
     listed: list[NextRun]
-    is_cut: bool  #: more than ``MAX_JOBS`` jobs run; the others are not counted
+    is_cut: bool  #: more than ``MAX_JOBS_COUNTED`` jobs run; the others are not counted
 
     @property
     def total(self) -> int:
@@ -46,16 +46,16 @@ def fetch_next_hour(now: dt.datetime) -> NextHour:
     until = now + dt.timedelta(minutes=MINUTES_AHEAD)
     states = JobState.objects.filter(next_run__gt=now, next_run__lt=until, job__enabled=True)
     states = states.filter(schedule_error="", held_at=None)
-    rows = list(states.select_related("job").order_by("next_run")[: MAX_JOBS + 1])
+    rows = list(states.select_related("job").order_by("next_run")[: MAX_JOBS_COUNTED + 1])
     minutes, listed = [0] * MINUTES_AHEAD, []
-    for state in rows[:MAX_JOBS]:
+    for state in rows[:MAX_JOBS_COUNTED]:
         starts = list(_starts_before(state, until))
         for at in starts:
             minutes[min(int((at - now).total_seconds() // 60), MINUTES_AHEAD - 1)] += 1
         if len(starts) < 2 or starts[1] - starts[0] >= FREQUENT_INTERVAL:
             listed += [NextRun(state.job, at) for at in starts]
     listed.sort(key=lambda each: (each.at, each.job.name))
-    return NextHour(minutes, listed[:MAX_RUNS_LISTED], len(rows) > MAX_JOBS)
+    return NextHour(minutes, listed[:MAX_RUNS_LISTED], len(rows) > MAX_JOBS_COUNTED)
 
 
 def _starts_before(state: JobState, until: dt.datetime) -> Iterator[dt.datetime]:

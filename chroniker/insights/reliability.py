@@ -48,10 +48,6 @@ class OverlapSearchResult:
     more: bool
     since: dt.datetime | None  #: compared: runs claimed after this time, and open runs; ``None``: all runs
 
-    @property
-    def now(self) -> int:
-        return sum(each.is_now for each in self.found)
-
 
 def count_events(now: dt.datetime) -> dict[EventKind, EventCounts]:
     """Count the events of the last week. One statement, by the index on (kind, at)."""
@@ -62,7 +58,7 @@ def count_events(now: dt.datetime) -> dict[EventKind, EventCounts]:
 
 
 def find_overlaps(now: dt.datetime, *, everything: bool = False) -> OverlapSearchResult:
-    """OverlapSearchResult among the newest ``MAX_RUNS_COMPARED`` runs of the last week and the open runs.
+    """The overlaps among the newest ``MAX_RUNS_COMPARED`` runs of the last week and the open runs.
 
     Three statements, and one more if there is an overlap. ``everything``: among all runs, which sorts them all.
     """

@@ -30,7 +30,7 @@ class Mark(models.TextChoices):
 
 
 @dataclass(frozen=True, slots=True)
-class CalendarCell:
+class TimeOrHourCell:
     """One scheduled time, or one hour with all its scheduled times."""
 
     start: dt.datetime
@@ -46,7 +46,7 @@ class CalendarDay:
     date: dt.date
     start: dt.datetime
     end: dt.datetime
-    cells: list[CalendarCell] = field(default_factory=list)
+    cells: list[TimeOrHourCell] = field(default_factory=list)
 
     @property
     def hours(self) -> float:
@@ -72,7 +72,7 @@ def _midnight(date: dt.date, zone: ZoneInfo) -> dt.datetime:
     return max(local.replace(fold=fold).astimezone(dt.UTC) for fold in (0, 1))
 
 
-def put_cells_into_days(days: Sequence[CalendarDay], cells: Iterable[CalendarCell]) -> None:
+def put_cells_into_days(days: Sequence[CalendarDay], cells: Iterable[TimeOrHourCell]) -> None:
     """Put each cell into its day; cells outside the days are left out."""
     for cell in sorted(cells, key=lambda each: each.start):
         day = next((day for day in days if day.start <= cell.start < day.end), None)
@@ -80,21 +80,21 @@ def put_cells_into_days(days: Sequence[CalendarDay], cells: Iterable[CalendarCel
             day.cells.append(cell)
 
 
-def calendar_cells_of_entries(entries: Iterable[Entry]) -> list[CalendarCell]:
+def calendar_cells_of_entries(entries: Iterable[Entry]) -> list[TimeOrHourCell]:
     """One cell for each scheduled time. Ranges without a record have none: their number is unknown."""
     return [
-        CalendarCell(entry.instant, mark_of_entry(entry), entry)
+        TimeOrHourCell(entry.instant, mark_of_entry(entry), entry)
         for entry in entries
         if entry.without != NoRunReason.NO_RECORD
     ]
 
 
-def calendar_cells_of_hours(hours: Iterable[RunHour]) -> list[CalendarCell]:
+def calendar_cells_of_hours(hours: Iterable[RunHour]) -> list[TimeOrHourCell]:
     """One cell for each hour, with the worst of its results.
 
     The counts are of attempts: they do not show which failures a retry has corrected.
     """
-    return [CalendarCell(hour.hour, _mark_of_hour(hour), hour=hour) for hour in hours]
+    return [TimeOrHourCell(hour.hour, _mark_of_hour(hour), hour=hour) for hour in hours]
 
 
 def mark_of_entry(entry: Entry) -> Mark:

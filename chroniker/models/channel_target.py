@@ -17,7 +17,7 @@ from chroniker.exceptions import MessageUndeliverable
 from chroniker.models.web_addresses import is_web_address, scheme_and_host_of_url
 
 #: Names of settings and variables that a channel may refer to. With other names, it could send any secret anywhere.
-PERMITTED_NAME_PATTERN = re.compile(r"CHRONIKER_CHANNEL_[A-Z0-9_]+\Z")
+PERMITTED_SETTING_NAME_PATTERN = re.compile(r"CHRONIKER_CHANNEL_[A-Z0-9_]+\Z")
 #: This setting has the prefix, but it is not a target.
 HOSTS_SETTING = "CHRONIKER_CHANNEL_HOSTS"
 MASK_TEXT = "••••••"
@@ -32,7 +32,7 @@ def split_reference(text: str) -> tuple[str, str] | None:
 
 
 def is_permitted_name(name: str) -> bool:
-    return PERMITTED_NAME_PATTERN.match(name) is not None and name != HOSTS_SETTING
+    return PERMITTED_SETTING_NAME_PATTERN.match(name) is not None and name != HOSTS_SETTING
 
 
 def resolve_reference(text: str) -> str:

@@ -18,7 +18,7 @@ from chroniker.models import Channel, ChannelKind, Outbox, Run, Stream
 from chroniker.models.channel_target import resolve_reference
 from chroniker.models.channel_validation import check_web_target
 from chroniker.outbox import channel_mail, check_in_order, notice
-from chroniker.outbox.checked_request import HttpRequest, post
+from chroniker.outbox.checked_request import OutgoingRequest, post
 from chroniker.outbox.kinds.chat import slack_request, teams_request
 from chroniker.outbox.kinds.check_ins import ping_request, sentry_request
 from chroniker.outbox.kinds.endpoint import Endpoint
@@ -31,7 +31,7 @@ from chroniker.outbox.output_tail import last_lines, read_tail
 #: How much of each output stream a message has, from the stream's end.
 MAX_CHARACTERS, MAX_LINES = 8000, 50
 
-REQUEST_BUILDERS: Mapping[str, Callable[[Notice, Endpoint], HttpRequest]] = {
+REQUEST_BUILDERS: Mapping[str, Callable[[Notice, Endpoint], OutgoingRequest]] = {
     ChannelKind.WEBHOOK: webhook_request,
     ChannelKind.SLACK: slack_request,
     ChannelKind.TEAMS: teams_request,
@@ -76,7 +76,7 @@ def _prepare_for_channel(channel: Channel, notice: Notice) -> Callable[[], None]
         )
 
 
-def _post_in_site_language(request: HttpRequest) -> None:
+def _post_in_site_language(request: OutgoingRequest) -> None:
     with translation.override(django_settings.LANGUAGE_CODE):
         post(request)
 

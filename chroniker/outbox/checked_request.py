@@ -33,7 +33,7 @@ _MESSAGE_ERRORS = frozenset({400, 413, 422})
 
 
 @dataclass(frozen=True, slots=True)
-class HttpRequest:
+class OutgoingRequest:
     url: str
     body: bytes
     headers: Mapping[str, str] = field(default_factory=dict)
@@ -51,7 +51,7 @@ class NotDelivered(ChronikerError):
         return self.status in _MESSAGE_ERRORS
 
 
-def post(request: HttpRequest) -> None:
+def post(request: OutgoingRequest) -> None:
     """Send it. An answer of 2xx is success. Raises ``NotDelivered``, with the status of the answer and nothing else.
 
     All errors before an answer have the same text: it must not show which hosts and ports exist in a network.
@@ -67,7 +67,7 @@ def post(request: HttpRequest) -> None:
         raise NotDelivered(_("The server answered %(status)s.") % {"status": status}, status=status, wait=wait)
 
 
-def _send_and_read_status(request: HttpRequest, parts: SplitResult) -> tuple[int, int]:
+def _send_and_read_status(request: OutgoingRequest, parts: SplitResult) -> tuple[int, int]:
     headers = {"User-Agent": "django-chroniker-celery", **request.headers}
     path = (parts.path or "/") + (f"?{parts.query}" if parts.query else "")
     with _open_connection(parts) as connection:

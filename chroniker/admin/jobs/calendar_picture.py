@@ -16,7 +16,7 @@ from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 
 from chroniker.admin.shared.site_links import admin_url
-from chroniker.insights.run_calendar import HOUR, CalendarCell, CalendarDay, Mark
+from chroniker.insights.run_calendar import HOUR, CalendarDay, Mark, TimeOrHourCell
 from chroniker.job_commands.secret_masking import mask_secrets
 
 #: In pixels: the width of the day names, the width of an hour, the height of a row, and the limits of a cell's width.
@@ -124,7 +124,7 @@ def _clock_change_note(day: CalendarDay) -> str:
 
 
 def _draw_cell(
-    cell: CalendarCell, day: CalendarDay, top: int, cell_width: float, zone: ZoneInfo, secrets: str
+    cell: TimeOrHourCell, day: CalendarDay, top: int, cell_width: float, zone: ZoneInfo, secrets: str
 ) -> dict[str, Any]:
     shape, tone = CELL_CLASS_AND_TONE[cell.mark]
     thin = cell.mark == Mark.SKIPPED
@@ -143,7 +143,7 @@ def _draw_cell(
     }
 
 
-def _cell_text(cell: CalendarCell, zone: ZoneInfo) -> str:
+def _cell_text(cell: TimeOrHourCell, zone: ZoneInfo) -> str:
     with timezone.override(zone):
         local = timezone.localtime(cell.start)
         at = format_date(local, "D j M, H:i" if not local.second else "D j M, H:i:s")
@@ -158,7 +158,7 @@ def _cell_text(cell: CalendarCell, zone: ZoneInfo) -> str:
     return f"{text}. {reason}" if reason else text
 
 
-def _run_url_of_cell(cell: CalendarCell) -> str:
+def _run_url_of_cell(cell: TimeOrHourCell) -> str:
     run = cell.entry.last_attempt if cell.entry is not None else None
     return admin_url("chroniker_run_change", run.pk) if run is not None else ""
 

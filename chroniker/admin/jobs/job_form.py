@@ -121,14 +121,14 @@ class JobForm(TimesInJobZoneMixin, EditedFieldsForm):
 
     def add_error(self, field: str | None, error: Any) -> None:
         """Ignore errors of fields that code declares: they cannot be fixed here, and must not prevent disabling."""
-        self._remove_argument_rule_error(error)
+        self._remove_arguments_constraint_error(error)
         if field is None and self.instance.is_declared and isinstance(error, ValidationError):
             said = getattr(error, "error_dict", {NON_FIELD_ERRORS: [error]})
             error = {name: each for name, each in said.items() if name in self.fields or name == NON_FIELD_ERRORS}
         if error:
             super().add_error(field, error)
 
-    def _remove_argument_rule_error(self, error: Any) -> None:
+    def _remove_arguments_constraint_error(self, error: Any) -> None:
         """Drop the error of the command's rule if the arguments were not edited, or already have another error.
 
         The rule may have changed since the job was saved, or a task may have been removed.

@@ -19,7 +19,7 @@ LIST_FRAGMENTS = {"ops-list": "chroniker/console/list_rows.html"}
 _RELATIVE_TIME_PATTERN = re.compile(r"(<time [^>]*data-(?:rel|elapsed)[^>]*>)[^<]*")
 
 
-def store_and_remove_live_parameter(request: HttpRequest) -> None:
+def move_live_parameter_to_attribute(request: HttpRequest) -> None:
     """Move the parameter from the query to an attribute of the request: lists refuse unknown parameters."""
     if LIVE_PARAMETER in request.GET:
         query = request.GET.copy()

@@ -125,7 +125,7 @@ def _wrap_view_with_site(site_name: str, view: Callable[..., Any]) -> Callable[.
         _current_site.set(site_name)
         _current_user.set(getattr(request, "user", None))
         request.current_app = site_name  # read by the template tag "url"
-        live_page.store_and_remove_live_parameter(request)
+        live_page.move_live_parameter_to_attribute(request)
         if request.method not in ("GET", "HEAD"):  # such a request may change the pause, and then must read it again
             return view(request, *args, **kwargs)
         with pauses.read_pause_once():

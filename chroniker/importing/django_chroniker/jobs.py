@@ -70,7 +70,7 @@ def _candidate_of_job(old: OldJob, name: str, options: ImportOptions, log_count:
     next_run = old.next_run.replace(tzinfo=zone) if old.next_run and old.next_run.tzinfo is None else old.next_run
     rule = OldRule.parse(old.frequency, old.params)
     args, argument_notes = to_command_line(old.command, old.args, like_a_shell=old.jitter_seconds is not None)
-    job = _new_job(old, name, rule, _ComputedValues(args, next_run, options.zone or zone.key))
+    job = _new_job(old, name, rule, _ValuesOfNewJob(args, next_run, options.zone or zone.key))
     candidate = ImportCandidate(f"django-chroniker:{name}", job, _original_schedule_text(old, next_run))
     candidate.history = _imported_history(old, log_count)
     candidate.differences = [*rule.notes(), *argument_notes, *_difference_notes(old, zone, options)]
@@ -120,7 +120,7 @@ def _next_instants_in_original(
 
 
 @dataclass(frozen=True, slots=True)
-class _ComputedValues:
+class _ValuesOfNewJob:
     """Values of the new job that were computed from the old one."""
 
     args: str
@@ -128,7 +128,7 @@ class _ComputedValues:
     zone: str
 
 
-def _new_job(old: OldJob, name: str, rule: OldRule, values: _ComputedValues) -> Job:
+def _new_job(old: OldJob, name: str, rule: OldRule, values: _ValuesOfNewJob) -> Job:
     next_run = values.next_run
     frequency = {"frequency": old.frequency, "params": rule.text, "starts_at": next_run}
     if rule.is_next_run_last and next_run is not None:

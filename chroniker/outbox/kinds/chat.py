@@ -6,7 +6,7 @@ from typing import Any
 
 from django.utils.translation import gettext as _
 
-from chroniker.outbox.checked_request import HttpRequest
+from chroniker.outbox.checked_request import OutgoingRequest
 from chroniker.outbox.kinds.endpoint import Endpoint, json_request
 from chroniker.outbox.notice import Notice
 
@@ -14,7 +14,7 @@ from chroniker.outbox.notice import Notice
 MAX_TEXT_LENGTH = 3000
 
 
-def slack_request(notice: Notice, endpoint: Endpoint) -> HttpRequest:
+def slack_request(notice: Notice, endpoint: Endpoint) -> OutgoingRequest:
     """``{"text": …}``. Slack reads three characters as markup; as entities they are plain text."""
     lines = [_escape_markup(notice.title)]
     if notice.text:
@@ -35,7 +35,7 @@ def _escape_link(url: str) -> str:
     return _escape_markup(url).replace("|", "%7C")
 
 
-def teams_request(notice: Notice, endpoint: Endpoint) -> HttpRequest:
+def teams_request(notice: Notice, endpoint: Endpoint) -> OutgoingRequest:
     """A message with one adaptive card."""
     blocks: list[dict[str, Any]] = [
         {

@@ -9,7 +9,7 @@ from django.utils.text import slugify
 
 from chroniker.models.channel_kind import SLUG_PLACEHOLDER
 from chroniker.models.message_events import RUN_EVENTS, RUN_STARTED_EVENT
-from chroniker.outbox.checked_request import HttpRequest
+from chroniker.outbox.checked_request import OutgoingRequest
 from chroniker.outbox.kinds.endpoint import Endpoint, json_request
 from chroniker.outbox.notice import CHANNEL_TEST_EVENT, Notice
 
@@ -18,7 +18,7 @@ MAX_SLUG_LENGTH = 50
 MAX_BODY_BYTES = 50_000
 
 
-def ping_request(notice: Notice, endpoint: Endpoint) -> HttpRequest:
+def ping_request(notice: Notice, endpoint: Endpoint) -> OutgoingRequest:
     """``URL/start``, ``URL``, ``URL/EXIT_STATUS`` or ``URL/fail``; a test is ``URL/log``, which changes nothing."""
     parts = urlsplit(endpoint.target.replace(SLUG_PLACEHOLDER, slug_of_name(notice.job or "chroniker-test")))
     queries = [parts.query] if parts.query else []
@@ -27,7 +27,7 @@ def ping_request(notice: Notice, endpoint: Endpoint) -> HttpRequest:
     path = parts.path.rstrip("/") + _url_suffix(notice)
     url = parts._replace(path=path or "/", query="&".join(queries), fragment="").geturl()
     body = "\n".join(filter(None, [notice.text, endpoint.output]))
-    return HttpRequest(
+    return OutgoingRequest(
         url, body.encode(errors="replace")[-MAX_BODY_BYTES:], {"Content-Type": "text/plain; charset=utf-8"}
     )
 
@@ -43,7 +43,7 @@ def _url_suffix(notice: Notice) -> str:
     return f"/{status}" if status is not None and 1 <= status <= 255 else "/fail"
 
 
-def sentry_request(notice: Notice, endpoint: Endpoint) -> HttpRequest:
+def sentry_request(notice: Notice, endpoint: Endpoint) -> OutgoingRequest:
     """A check-in to ``/api/PROJECT/cron/SLUG/KEY/``, where the target is the DSN ``https://KEY@HOST/PROJECT``."""
     parts = urlsplit(endpoint.target)
     before, _slash, project = parts.path.rstrip("/").rpartition("/")

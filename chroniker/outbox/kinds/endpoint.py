@@ -6,7 +6,7 @@ import json
 from dataclasses import dataclass
 from typing import Any
 
-from chroniker.outbox.checked_request import HttpRequest
+from chroniker.outbox.checked_request import OutgoingRequest
 
 
 @dataclass(frozen=True, slots=True, repr=False)  # without repr: target and secret appear in no log
@@ -18,6 +18,6 @@ class Endpoint:
     output: str = ""  #: the end of the run's output, where it is wanted
 
 
-def json_request(url: str, body: Any, **headers: str) -> HttpRequest:
+def json_request(url: str, body: Any, **headers: str) -> OutgoingRequest:
     content = json.dumps(body, separators=(",", ":"), ensure_ascii=False).encode(errors="replace")
-    return HttpRequest(url, content, {"Content-Type": "application/json", **headers})
+    return OutgoingRequest(url, content, {"Content-Type": "application/json", **headers})

@@ -6,12 +6,12 @@ from django.core.exceptions import ValidationError
 
 from chroniker.exceptions import MessageUndeliverable
 from chroniker.models import channel_template
-from chroniker.outbox.checked_request import HttpRequest
+from chroniker.outbox.checked_request import OutgoingRequest
 from chroniker.outbox.kinds.endpoint import Endpoint, json_request
 from chroniker.outbox.notice import Notice
 
 
-def template_json_request(notice: Notice, endpoint: Endpoint) -> HttpRequest:
+def template_json_request(notice: Notice, endpoint: Endpoint) -> OutgoingRequest:
     """The template with its placeholders filled in. Raises ``MessageUndeliverable`` for an invalid template."""
     try:
         template = channel_template.parse_template(endpoint.template)

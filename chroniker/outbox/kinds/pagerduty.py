@@ -5,14 +5,14 @@ from __future__ import annotations
 from typing import Any
 
 from chroniker.models.channel_kind import PAGERDUTY_ADDRESS
-from chroniker.outbox.checked_request import HttpRequest
+from chroniker.outbox.checked_request import OutgoingRequest
 from chroniker.outbox.kinds.endpoint import Endpoint, json_request
 from chroniker.outbox.notice import Notice
 
 MAX_SUMMARY_LENGTH, MAX_KEY_LENGTH = 1024, 255
 
 
-def pagerduty_request(notice: Notice, endpoint: Endpoint) -> HttpRequest:
+def pagerduty_request(notice: Notice, endpoint: Endpoint) -> OutgoingRequest:
     """``trigger`` opens an incident; ``resolve`` with the same key closes it."""
     event: dict[str, Any] = {
         "routing_key": endpoint.secret,

@@ -10,12 +10,12 @@ import time
 
 from chroniker.exceptions import MessageUndeliverable
 from chroniker.models.channel_target import decode_signing_key
-from chroniker.outbox.checked_request import HttpRequest
+from chroniker.outbox.checked_request import OutgoingRequest
 from chroniker.outbox.kinds.endpoint import Endpoint
 from chroniker.outbox.notice import Notice
 
 
-def webhook_request(notice: Notice, endpoint: Endpoint) -> HttpRequest:
+def webhook_request(notice: Notice, endpoint: Endpoint) -> OutgoingRequest:
     body = json.dumps(notice.body, separators=(",", ":")).encode()
     headers = {"Content-Type": "application/json", "webhook-id": notice.message_id}
     if endpoint.secret:
@@ -23,7 +23,7 @@ def webhook_request(notice: Notice, endpoint: Endpoint) -> HttpRequest:
         if key is None:
             raise MessageUndeliverable("The secret has no base64 after “whsec_”.")
         headers |= signature_headers(key, notice.message_id, int(time.time()), body)
-    return HttpRequest(endpoint.target, body, headers)
+    return OutgoingRequest(endpoint.target, body, headers)
 
 
 def signature_headers(key: bytes, message_id: str, timestamp: int, body: bytes) -> dict[str, str]:

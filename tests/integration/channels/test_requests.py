@@ -19,7 +19,7 @@ from django.test import override_settings
 from chroniker import outbox
 from chroniker.models import Channel, Outbox
 from chroniker.outbox import checked_request
-from chroniker.outbox.checked_request import HttpRequest, NotDelivered, post
+from chroniker.outbox.checked_request import NotDelivered, OutgoingRequest, post
 from tests.integration.channels.sent_messages import sent
 from tests.support.channels import a_channel, an_alert, raised
 from tests.support.factories import a_job
@@ -74,7 +74,7 @@ def test_addresses_that_are_not_public_are_not_contacted(monkeypatch: pytest.Mon
     monkeypatch.setattr(socket, "getaddrinfo", resolve)
     monkeypatch.setattr(socket, "create_connection", refuse)
     with pytest.raises(NotDelivered, match="CHRONIKER_CHANNEL_HOSTS"):
-        post(HttpRequest("http://metadata.example.com/", b""))
+        post(OutgoingRequest("http://metadata.example.com/", b""))
 
 
 @pytest.mark.parametrize("host", ["2130706433", "0x7f000001", "127.1", "0"])
@@ -84,7 +84,7 @@ def test_other_spellings_of_a_private_address_are_refused(monkeypatch: pytest.Mo
 
     monkeypatch.setattr(socket, "create_connection", refuse)
     with pytest.raises(NotDelivered, match="CHRONIKER_CHANNEL_HOSTS"):
-        post(HttpRequest(f"http://{host}/", b""))
+        post(OutgoingRequest(f"http://{host}/", b""))
 
 
 @override_settings(CHRONIKER_CHANNEL_HOSTS=["127.0.0.1/32"])
@@ -101,7 +101,7 @@ def test_the_connection_goes_to_the_address_that_was_checked(monkeypatch: pytest
     monkeypatch.setattr(socket, "getaddrinfo", resolve)
     with web_server() as checked, socket.create_server(("127.0.0.2", checked.server_port)) as other:
         other.settimeout(0.1)
-        post(HttpRequest(f"http://hooks.example.com:{checked.server_port}/x", b"{}"))
+        post(OutgoingRequest(f"http://hooks.example.com:{checked.server_port}/x", b"{}"))
         with pytest.raises(TimeoutError):
             other.accept()
         [received] = checked.posts
@@ -143,7 +143,7 @@ def a_slow_server(context: ssl.SSLContext | None = None) -> Iterator[int]:
 def test_a_server_that_never_ends_its_answer_is_left(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(checked_request, "REQUEST_TIMEOUT", 0.3)
     with a_slow_server() as port, pytest.raises(NotDelivered):
-        post(HttpRequest(f"http://{HOST}:{port}/", b""))
+        post(OutgoingRequest(f"http://{HOST}:{port}/", b""))
 
 
 @pytest.mark.usefixtures("_local")
@@ -158,7 +158,7 @@ def test_no_thread_outlives_a_request(web_server: WebServer, monkeypatch: pytest
             time.sleep(0.2)
 
     monkeypatch.setattr(threading, "Timer", EndsLate)
-    post(HttpRequest(web_server.url, b"{}"))
+    post(OutgoingRequest(web_server.url, b"{}"))
     assert [each.is_alive() for each in timers] == [False]
 
 
@@ -178,7 +178,7 @@ def test_all_attempts_to_connect_together_have_one_time_limit(monkeypatch: pytes
     monkeypatch.setattr(checked_request, "monotonic", lambda: now[0])
     monkeypatch.setattr(checked_request, "REQUEST_TIMEOUT", 25.0)
     with pytest.raises(NotDelivered):
-        post(HttpRequest("http://hooks.example.com/", b""))
+        post(OutgoingRequest("http://hooks.example.com/", b""))
     assert waits == [10.0, 10.0, 5.0]
 
 
@@ -202,10 +202,10 @@ def certificate(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> ssl.SSLConte
 def test_a_certificate_is_checked_for_the_name_and_not_the_address(certificate: ssl.SSLContext) -> None:
     with web_server() as server:
         server.socket = certificate.wrap_socket(server.socket, server_side=True)
-        post(HttpRequest(f"https://localhost:{server.server_port}/x", b"{}"))
+        post(OutgoingRequest(f"https://localhost:{server.server_port}/x", b"{}"))
         assert [each.path for each in server.posts] == ["/x"]
         with pytest.raises(NotDelivered):
-            post(HttpRequest(f"https://{HOST}:{server.server_port}/y", b"{}"))
+            post(OutgoingRequest(f"https://{HOST}:{server.server_port}/y", b"{}"))
         assert len(server.posts) == 1
 
 
@@ -215,4 +215,4 @@ def test_a_server_with_a_certificate_that_never_ends_its_answer_is_left(
 ) -> None:
     monkeypatch.setattr(checked_request, "REQUEST_TIMEOUT", 0.3)
     with a_slow_server(certificate) as port, pytest.raises(NotDelivered):
-        post(HttpRequest(f"https://localhost:{port}/", b""))
+        post(OutgoingRequest(f"https://localhost:{port}/", b""))

@@ -86,14 +86,14 @@ def test_two_open_runs_are_a_current_overlap() -> None:
     job = a_booked_job()
     a_run(job, 1, 30, None), a_run(job, 2, 10, None)
     found = reliability.find_overlaps(database_now())
-    assert found.now == 1 and [each.run.token for each in found.found] == [2]
+    assert [(each.run.token, each.is_now) for each in found.found] == [(2, True)]
 
 
 def test_an_open_run_and_an_ended_run_are_not_a_current_overlap() -> None:
     job = a_booked_job()
     a_run(job, 1, 30, 5), a_run(job, 2, 10, None)
     found = reliability.find_overlaps(database_now())
-    assert found.now == 0 and [each.run.token for each in found.found] == [2]
+    assert [(each.run.token, each.is_now) for each in found.found] == [(2, False)]
 
 
 def test_a_run_that_is_open_for_more_than_a_week_is_compared() -> None:

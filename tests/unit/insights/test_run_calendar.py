@@ -11,8 +11,8 @@ from hypothesis import strategies as st
 
 from chroniker.insights.ledger import Entry, NoRunReason
 from chroniker.insights.run_calendar import (
-    CalendarCell,
     Mark,
+    TimeOrHourCell,
     calendar_cells_of_entries,
     calendar_cells_of_hours,
     calendar_days,
@@ -52,7 +52,7 @@ def test_a_day_with_a_clock_change_has_23_or_25_hours() -> None:
 def test_a_cell_is_in_the_day_that_contains_it() -> None:
     days = calendar_days(ZoneInfo("Asia/Tokyo"), dt.date(2026, 11, 3), 2)
     moments = [utc(2026, 11, 1, 14, 59), utc(2026, 11, 1, 15), utc(2026, 11, 2, 14, 59), utc(2026, 11, 3, 15)]
-    put_cells_into_days(days, [CalendarCell(each, Mark.SUCCEEDED) for each in reversed(moments)])
+    put_cells_into_days(days, [TimeOrHourCell(each, Mark.SUCCEEDED) for each in reversed(moments)])
     assert [[cell.start for cell in day.cells] for day in days] == [[moments[1], moments[2]], []]
 
 
