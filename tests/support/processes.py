@@ -99,6 +99,14 @@ class Process:
             return psutil.Process(self.pid).children(recursive=True)
         return []
 
+    def children_named(self, *names: str) -> list[psutil.Process]:
+        """Its running descendants with one of these names. A descendant may end while the names are read."""
+        found = []
+        for child in self.children():
+            with suppress(psutil.NoSuchProcess):
+                found += [child] if child.name() in names else []
+        return found
+
     def survivors(self) -> list[psutil.Process]:
         """All running processes that it or its descendants started, also orphans."""
         return [process for process in marked(self.mark) if process.pid != self.pid]

@@ -31,7 +31,7 @@ def is_alive(pid: int) -> bool:
 
 def kill_keeper_and_supervisor(server: Process) -> None:
     """Kill the supervisor and each chroniker process between it and the command at once."""
-    guardians = [each for each in server.children() if each.name() in {"chroniker-fork", "chroniker-keep"}]
+    guardians = server.children_named("chroniker-fork", "chroniker-keep")
     assert len(guardians) >= 2
     for guardian in guardians:
         guardian.suspend()
