@@ -20,7 +20,8 @@ def processor_time(worker: CeleryWorker) -> dict[str, float]:
     main process. Other pools than prefork have no processes of their own: their time is in the main process.
     """
     main = psutil.Process(worker.pid)
-    fork_server = [each for each in main.children() if each.name() == FORK_SERVER]
+    own = {each.pid for each in main.children()}
+    fork_server = [each for each in worker.children_named(FORK_SERVER) if each.pid in own]
     tree = [each for server in fork_server for each in (server, *server.children(recursive=True))]
     pool = worker.pool_processes()
     return {

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from contextlib import suppress
 from pathlib import Path
 
 import psutil
@@ -84,7 +85,7 @@ def _by_name(worker: CeleryWorker) -> dict[str, float]:
     found: dict[str, float] = {"worker": 0.0}
     processes: Iterable[psutil.Process] = [psutil.Process(worker.pid), *worker.children()]
     for process in processes:
-        name = process.name()
-        name = name if name.startswith("chroniker-") else "worker"
-        found[name] = found.get(name, 0.0) + process.memory_full_info().pss / 1e6
+        with suppress(psutil.NoSuchProcess):  # it has just ended
+            name = process.name() if process.name().startswith("chroniker-") else "worker"
+            found[name] = found.get(name, 0.0) + process.memory_full_info().pss / 1e6
     return found
