@@ -36,8 +36,7 @@ def is_permitted_name(name: str) -> bool:
 
 
 def resolve_reference(text: str) -> str:
-    """The value of this reference, which this process reads at each attempt. Raises ``Undeliverable`` if there is
-    none."""
+    """The value of this reference, read at each attempt. Raises ``MessageUndeliverable`` if there is none."""
     found = split_reference(text)
     if found is None:
         return text

@@ -78,7 +78,7 @@ def make_loaded_row(model: type[M], names: Sequence[str], values: Iterable[Any],
 
 
 def make_job_states(rows: Iterable[Sequence[Any]], extra_columns: Sequence[str] = ()) -> list[JobState]:
-    """The states of these rows of ``COLUMNS``, each with its job and the job's group.
+    """The states of these rows of ``STATE_JOB_AND_GROUP_COLUMNS``, each with its job and the job's group.
 
     ``extra_columns``: names of further columns of the state.
     """

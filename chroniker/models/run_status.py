@@ -6,7 +6,7 @@ from __future__ import annotations
 from django.db import models
 from django.utils.translation import gettext_lazy as _
 
-# The states of a run. A test compares this table with MOVES, the database's constraints
+# The states of a run. A test compares this table with ALLOWED_TRANSITIONS, the database's constraints
 # and docs/reference/states.md.
 #
 #   event       from      to                                  by

@@ -16,7 +16,7 @@ from chroniker.models.alert_fields import ALERT_FIELDS
 from chroniker.models.run_status import CatchUp, Overlap
 from chroniker.schedule import DstFold, DstGap, Frequency, ScheduleSpec
 
-#: The fields of a schedule, with the same names as in ``Spec``.
+#: The fields of a schedule, with the same names as in ``ScheduleSpec``.
 SPEC_FIELDS = tuple(field.name for field in dataclasses.fields(ScheduleSpec))
 #: The fields of a job's timeline. After a change of one of them the next tick books the job again.
 TIMELINE_FIELDS = frozenset({*SPEC_FIELDS, "jitter_seconds", "enabled"})

@@ -45,7 +45,7 @@ REQUEST_BUILDERS: Mapping[str, Callable[[Notice, Endpoint], OutgoingRequest]] = 
 def prepare_sending(message: Outbox) -> Callable[[], None]:
     """The function that sends it, and raises ``NotDelivered`` or an error of the mail backend.
 
-    Raises ``Undeliverable`` if that can never succeed.
+    Raises ``MessageUndeliverable`` if that can never succeed.
     """
     channel = Channel.objects.filter(pk=message.channel.partition(":")[2]).first()
     if channel is None:

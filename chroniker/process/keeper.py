@@ -158,7 +158,7 @@ class Keeper:
         return ""
 
     def _check_rest_of_tree(self, now: float, tree_is_empty: bool) -> str:
-        """After the end of the command: give the rest of its tree the remaining grace, or LINGER.
+        """After the end of the command: give the rest of its tree the remaining grace, or `LEFTOVER_GRACE_SECONDS`.
 
         Returns why to kill the tree now; empty: not yet.
         """

@@ -210,7 +210,7 @@ class KeeperClient:
 
     @contextmanager
     def _descriptors_for_keeper(self, lock_descriptor: int) -> Iterator[tuple[int, ...]]:
-        """Yields the keeper's files, in the order of `Descriptors`; then closes its ends of the pipes here."""
+        """Yields the keeper's files, in the order of `KeeperDescriptors`; then closes its ends of the pipes here."""
         try:
             yield (*self._far_pipes, self.progress, lock_descriptor)
         finally:

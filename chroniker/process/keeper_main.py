@@ -14,7 +14,7 @@ from chroniker.process.run_spec import RUN_ID_VARIABLE
 
 
 def main() -> None:
-    """Run a keeper. `argv`: the five descriptors, in the order of `Descriptors`."""
+    """Run a keeper. `argv`: the five descriptors, in the order of `KeeperDescriptors`."""
     os.environ.pop(RUN_ID_VARIABLE, None)  # the placeholder was for /proc, see `run_marker`
     descriptors = KeeperDescriptors(*map(int, sys.argv[1:]))
     for descriptor in descriptors:

@@ -59,7 +59,7 @@ class Environment:
     def exclusive(self, what: str, rest: float = LEASE) -> Iterator[None]:
         """One fault at a time for a server, a clock, or anything else that can have only one fault at a time.
 
-        Afterwards it has no fault for ``rest`` seconds. Raises ``Spared`` during the fault and this time.
+        Afterwards it has no fault for ``rest`` seconds. Raises ``Busy`` during the fault and this time.
         """
         if not self._at_fault[what].acquire(blocking=False):
             raise Busy

@@ -24,8 +24,7 @@ DELAY_BUCKET_LABELS = (
 )
 MAX_BAR_WIDTH, ROW_HEIGHT = 220, 22
 WIDTH, HEIGHT = 384, 70
-#: Shares of failed runs. A bar above ``RAISED`` is amber. A bar above ``UPPER`` is red.
-#: ``UPPER`` is drawn as a line.
+#: Shares of failed runs from which on a bar is red or amber. A line is drawn at the first one.
 RED_FAILED_SHARE, AMBER_FAILED_SHARE = 0.05, 0.01
 
 
