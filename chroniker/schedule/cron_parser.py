@@ -90,7 +90,7 @@ def _split_and_validate(text: str) -> tuple[str, ...]:
 
 
 def either_day_matches(fields: tuple[str, ...]) -> bool:
-    """Whether a day matches if one of the two day fields matches: this is so if neither field begins with a star."""
+    """Whether one matching day field is enough for a day to match. It is, if neither field begins with a star."""
     return not any(fields[position].startswith(("*", "?")) for position in (DAY_POSITION, WEEKDAY_POSITION))
 
 

@@ -107,7 +107,7 @@ def link_line_style(link: GraphLink) -> str:
 
 
 def _svg_path(points: Sequence[Point]) -> str:
-    """The path through the points: in turn a curve to the next point, and a horizontal line to the next point."""
+    """The path through the points. Curves and horizontal lines alternate; the first part is a curve."""
     (x, y), *others = points
     parts = [f"M{_format_coordinate(x)} {_format_coordinate(y)}"]
     for number, (to_x, to_y) in enumerate(others):

@@ -134,7 +134,7 @@ def _filter_chips(request: HttpRequest, chosen_name: str, counts: dict[str, int]
 
 
 def _filter_selects(job_filter: JobFilter, now: Any) -> list[dict[str, Any]]:
-    """The selects. Each has its chosen value, even if no job has it now. A select without a choice is left out."""
+    """The fields of the filter, without those that offer no choice. A chosen value is offered even if no job has it."""
     found = job_filters.fetch_filter_choices(now)
     selects = (
         ("group", _("Group"), found.groups),
