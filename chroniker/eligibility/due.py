@@ -53,9 +53,10 @@ def find_due_jobs(
     return _due_states(kind, now, only_jobs, _paused_or_full_groups(kind, now) if check_groups else [])
 
 
-def _open_leases() -> QuerySet[Lease]:
-    """The lease of the open run of the outer query's job."""
-    return Lease.objects.filter(job=OuterRef("pk"), slot="")
+def open_run_condition(*, of_backfills: bool = True) -> ExistsBySubplan:
+    """SQL condition on JobState: the job has an open run. ``of_backfills``: also if it is a run of a backfill."""
+    leases = Lease.objects.filter(job=OuterRef("pk"), slot="")
+    return ExistsBySubplan(leases if of_backfills else leases.exclude(run__origin=Trigger.BACKFILL))
 
 
 def _paused_or_full_groups(kind: ClaimKind, now: dt.datetime) -> list[int]:
@@ -72,9 +73,8 @@ def _due_states(
     only_jobs: Collection[int] | QueryParameter | None,
     blocked_group_ids: Collection[int] | QueryParameter,
 ) -> QuerySet[JobState]:
-    leases = _open_leases()
     # During a run of a backfill the instants wait, whatever the overlap policy is.
-    has_open_run = ExistsBySubplan(leases.exclude(run__origin=Trigger.BACKFILL) if kind.while_run_is_open else leases)
+    has_open_run = open_run_condition(of_backfills=not kind.while_run_is_open)
     states = JobState.objects.filter(kind.pending_condition(now), job__enabled=True).select_related("job__group")
     states = states.defer("recent_seconds")
     if only_jobs is not None:
@@ -131,9 +131,8 @@ def find_groups_with_urgent_work(now: dt.datetime) -> list[int]:
 
 
 def _rows_of_urgent_groups(now: dt.datetime) -> QuerySet[Group, Any]:
-    has_open_run = ExistsBySubplan(_open_leases())
     urgent = JobState.objects.filter(
-        any_kind_pending_condition(now, URGENT_CLAIM_KINDS), ~has_open_run, job__group=OuterRef("pk")
+        any_kind_pending_condition(now, URGENT_CLAIM_KINDS), ~open_run_condition(), job__group=OuterRef("pk")
     )
     waiting = Exists(urgent.filter(job__enabled=True))
     return Group.objects.filter(waiting, limit__isnull=False).order_by("pk").values_list("pk")
@@ -149,8 +148,7 @@ def find_blocking_dependencies(now: dt.datetime, limit: int) -> set[tuple[int, i
     """The pairs (dependent, dependee) where the dependent is due and must wait for the dependee. One statement."""
     pairs = []
     for kind in STARTING_CLAIM_KINDS:
-        has_open_run = ExistsBySubplan(_open_leases())
-        waiting = JobState.objects.filter(kind.pending_condition(now), ~has_open_run, job__enabled=True)
+        waiting = JobState.objects.filter(kind.pending_condition(now), ~open_run_condition(), job__enabled=True)
         pairs.append(
             dependencies.unfulfilled_dependencies(kind.dependencies, waiting).values_list("dependent", "dependee")
         )

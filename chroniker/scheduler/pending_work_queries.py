@@ -10,7 +10,7 @@ import datetime as dt
 from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 
-from django.db.models import Exists, Expression, OuterRef, Q, QuerySet
+from django.db.models import Expression, Q, QuerySet
 
 from chroniker.clock.database_clock import StatementNowPlus
 from chroniker.conf import settings
@@ -30,7 +30,6 @@ def queries_for_pending_work(now: dt.datetime | Expression) -> QueriesByKindOfWo
     """Querysets for each kind of work. A row in one of them means that there may be work. Each uses an index."""
     here = executors.in_process_executor_aliases()
     due_now = JobState.objects.filter(SCHEDULED.pending_condition(now))
-    is_open = Exists(Lease.objects.filter(job=OuterRef("pk"), slot=""))
     return {
         "expiry": _rows_to_expire(),
         "redispatch": [dispatch.claims_to_redispatch(now, here)],
@@ -46,7 +45,7 @@ def queries_for_pending_work(now: dt.datetime | Expression) -> QueriesByKindOfWo
             kind.name: [JobState.objects.filter(kind.pending_condition(now), job__enabled=True)]
             for kind in STARTING_CLAIM_KINDS
         },
-        OVERLAPPED.name: [JobState.objects.filter(OVERLAPPED.pending_condition(now), is_open)],
+        OVERLAPPED.name: [JobState.objects.filter(OVERLAPPED.pending_condition(now), due.open_run_condition())],
         "replaced": [due_now.filter(job__overlap=Overlap.REPLACE)],
         "groups": [Group.objects.filter(Q(paused_at__isnull=False) | Q(limit__isnull=False))],
         "alerts": [JobState.objects.filter(alert_at__lte=now), possibly_late_activations(now)],

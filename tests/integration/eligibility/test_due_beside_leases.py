@@ -1,8 +1,10 @@
-"""The search for due jobs does not compare each of them with each open run, whatever the statistics say of leases."""
+"""No search for due jobs compares each of them with each open run, whatever the statistics say of leases."""
 
 from __future__ import annotations
 
 import json
+from collections.abc import Callable, Mapping
+from typing import Any
 
 import pytest
 from django.db import connection
@@ -10,7 +12,8 @@ from django.db import connection
 from chroniker.clock.database_clock import database_now
 from chroniker.eligibility import due
 from chroniker.eligibility.claim_kinds import SCHEDULED
-from chroniker.models import Lease
+from chroniker.models import Group, JobDependency, Lease, Overlap
+from chroniker.scheduler.pending_work_queries import queries_for_pending_work
 from chroniker.scheduler.tick import tick
 from tests.support.factories import a_due_job
 from tests.support.plans import nodes
@@ -18,17 +21,49 @@ from tests.support.plans import nodes
 pytestmark = [pytest.mark.django_db, pytest.mark.database("postgres")]
 
 JOBS = 40
+SEARCHES: dict[str, Callable[[], Any]] = {
+    "due jobs": lambda: list(due._due_rows(SCHEDULED, JOBS, database_now())),
+    "groups with due jobs": lambda: list(due._rows_of_urgent_groups(database_now())),
+    "due jobs that wait for others": lambda: due.find_blocking_dependencies(database_now(), JOBS),
+    "overlapped times": lambda: list(queries_for_pending_work(database_now())["overlapped"][0]),
+}
 
 
-def test_each_due_job_is_looked_up_among_the_open_runs() -> None:
+@pytest.mark.parametrize("search", SEARCHES)
+def test_each_due_job_is_looked_up_among_the_open_runs(search: str) -> None:
     with connection.cursor() as cursor:
         cursor.execute("ANALYZE chroniker_lease")  # empty
     for _each in range(JOBS):
         a_due_job()
     assert len(tick().claimed) == Lease.objects.count() == JOBS
-    waiting = {a_due_job().pk for _each in range(JOBS)}
-    rows = due._due_rows(SCHEDULED, JOBS, database_now())
-    plan = list(nodes(json.loads(rows.explain(analyze=True, format="json"))))
+    group = Group.objects.create(name="narrow", limit=JOBS)
+    first, *others = [a_due_job(group=group, overlap=Overlap.SKIP) for _each in range(JOBS)]
+    JobDependency.objects.bulk_create(JobDependency(dependent=job, dependee=first) for job in others)
+    plan = explained(SEARCHES[search])
     assert any(node.get("Relation Name") == "chroniker_lease" for node in plan)
     assert sum(node.get("Rows Removed by Join Filter", 0) for node in plan) <= JOBS, plan
-    assert {row[0] for row in rows} == waiting
+
+
+def test_due_jobs_beside_open_runs_are_found() -> None:
+    for _each in range(3):
+        a_due_job()
+    tick()
+    waiting = {a_due_job().pk for _each in range(3)}
+    assert {row[0] for row in due._due_rows(SCHEDULED, JOBS, database_now())} == waiting
+
+
+def explained(search: Callable[[], Any]) -> list[Mapping[str, Any]]:
+    """The nodes of the plan of the last statement that the search executes."""
+    statements: list[tuple[str, Any]] = []
+
+    def record(execute: Callable[..., Any], sql: str, params: Any, many: bool, context: Any) -> Any:
+        statements.append((sql, params))
+        return execute(sql, params, many, context)
+
+    with connection.execute_wrapper(record):
+        search()
+    sql, params = statements[-1]
+    with connection.cursor() as cursor:
+        cursor.execute(f"EXPLAIN (ANALYZE, FORMAT JSON) {sql}", params)
+        [(plan,)] = cursor.fetchall()
+    return list(nodes(plan if isinstance(plan, list) else json.loads(plan)))

@@ -126,7 +126,7 @@ REPLACEMENTS = {
     ),
     "backfill-run-counts-as-overlap": Replacement(
         "eligibility/due.py",
-        "leases.exclude(run__origin=Trigger.BACKFILL) if kind.while_run_is_open else leases",
+        "leases if of_backfills else leases.exclude(run__origin=Trigger.BACKFILL)",
         "leases",
         "backfill-in-the-way",
     ),
