@@ -24,7 +24,7 @@ DESCRIPTION = """Ends with status 0 if a process of this kind has worked within 
 
 def main(words: Sequence[str] | None = None) -> None:
     arguments = make_parser().parse_args(words)
-    problem = find_problem(arguments.kind, arguments.max_age, arguments.runtime_dir)
+    problem = find_liveness_problem(arguments.kind, arguments.max_age, arguments.runtime_dir)
     if problem:
         print(problem, file=sys.stderr)
     sys.exit(1 if problem else 0)
@@ -52,7 +52,7 @@ def make_parser() -> argparse.ArgumentParser:
     return made
 
 
-def find_problem(kind: str, max_age: float, directory: Path) -> str:
+def find_liveness_problem(kind: str, max_age: float, directory: Path) -> str:
     """The problem, as a sentence; empty if one of these processes works."""
     known = seconds_since_last_loop(directory, kind)
     if not known:

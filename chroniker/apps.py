@@ -8,7 +8,7 @@ from django.apps import AppConfig
 from django.db.models.signals import post_migrate
 from django.utils.translation import gettext_lazy as _
 
-from chroniker.process.command_start import SETUP_VARIABLE
+from chroniker.process.command_start import PROJECT_SETUP_VARIABLE
 
 
 class ChronikerConfig(AppConfig):
@@ -25,5 +25,5 @@ class ChronikerConfig(AppConfig):
         checks.register()
         argument_rules.register("check_monitor", monitors.argument_error)
         if settings.command_setup:
-            os.environ[SETUP_VARIABLE] = settings.command_setup  # command processes inherit it
+            os.environ[PROJECT_SETUP_VARIABLE] = settings.command_setup  # command processes inherit it
         post_migrate.connect(sync_after_migrate, sender=self, dispatch_uid="chroniker.sync_jobs")

@@ -27,7 +27,7 @@ It needs no environment; in a crontab this line is enough:
 
 
 @dataclass(frozen=True, slots=True)
-class StartPlan:
+class TickCommandLine:
     """The command line to execute, its directory and its environment."""
 
     argv: list[str]
@@ -80,10 +80,10 @@ def make_parser() -> argparse.ArgumentParser:
     return made
 
 
-def plan_start(arguments: argparse.Namespace, environ: Mapping[str, str]) -> StartPlan:
+def plan_start(arguments: argparse.Namespace, environ: Mapping[str, str]) -> TickCommandLine:
     """Find out what to start. Reads files, changes nothing. Raises ``TickStartError``."""
     python = _find_python(arguments.virtualenv)
-    environment = {**environ, **_activation_variables(python, environ)}
+    environment = {**environ, **_virtualenv_variables(python, environ)}
     directory = Path(arguments.project).absolute() if arguments.project else Path.cwd()
     if not directory.is_dir():
         raise TickStartError(f"The project's directory {directory} does not exist (-p).")
@@ -100,8 +100,8 @@ def plan_start(arguments: argparse.Namespace, environ: Mapping[str, str]) -> Sta
         argv.append("--quiet")
     if settings:
         argv += ["--settings", settings]
-    jobs = [name for word in arguments.jobs for name in _split_ids_or_name(word)]
-    return StartPlan(argv + (["--jobs", *jobs] if jobs else []), directory, environment)
+    jobs = [name for word in arguments.jobs for name in _parse_job_ids_or_name(word)]
+    return TickCommandLine(argv + (["--jobs", *jobs] if jobs else []), directory, environment)
 
 
 def _find_python(virtualenv: str | None) -> Path:
@@ -121,7 +121,7 @@ def _find_python(virtualenv: str | None) -> Path:
     return python
 
 
-def _activation_variables(python: Path, environ: Mapping[str, str]) -> dict[str, str]:
+def _virtualenv_variables(python: Path, environ: Mapping[str, str]) -> dict[str, str]:
     """The variables that activating the environment sets: raw commands find its programs first."""
     root = python.parent.parent
     if not (root / "pyvenv.cfg").is_file():
@@ -141,7 +141,7 @@ def _guess_settings_module(directory: Path) -> str:
     )
 
 
-def _split_ids_or_name(word: str) -> list[str]:
+def _parse_job_ids_or_name(word: str) -> list[str]:
     """The ids of a list such as 1,2,3; any other word is a name, which may contain commas."""
     parts = [part.strip() for part in word.split(",")]
     return [part for part in parts if part] if all(part.isdecimal() or not part for part in parts) else [word]

@@ -62,7 +62,7 @@ class MessageUndeliverable(ChronikerError):
     """This message cannot be sent, now or later."""
 
 
-class Outdated(MessageUndeliverable):
+class MessageOutdated(MessageUndeliverable):
     """This message is too old to be sent."""
 
 

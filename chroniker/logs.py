@@ -20,7 +20,7 @@ from chroniker.process.run_variables import RUN_VARIABLES
 
 
 @dataclass(slots=True)
-class LoggedRun:
+class RunLogLabels:
     """The run that a thread works for. The job is empty until the run has started."""
 
     run: str = ""
@@ -36,18 +36,18 @@ class LoggedRun:
         self.job = variables.get(RUN_VARIABLES["job_name"], self.job)
 
 
-_current: ContextVar[LoggedRun | None] = ContextVar("chroniker_logged_run", default=None)
+_current: ContextVar[RunLogLabels | None] = ContextVar("chroniker_logged_run", default=None)
 
 
 @contextmanager
-def label_log_records_with_run_id(run_id: UUID) -> Iterator[LoggedRun]:
+def label_log_records_with_run_id(run_id: UUID) -> Iterator[RunLogLabels]:
     """Context manager: log records of this thread get the job and run of this run."""
-    with label_log_records_with_run(LoggedRun(str(run_id))) as run:
+    with label_log_records_with_run(RunLogLabels(str(run_id))) as run:
         yield run
 
 
 @contextmanager
-def label_log_records_with_run(run: LoggedRun) -> Iterator[LoggedRun]:
+def label_log_records_with_run(run: RunLogLabels) -> Iterator[RunLogLabels]:
     """Context manager for a second thread that works for this run: its log records get the same job and run."""
     token = _current.set(run)
     try:
@@ -56,11 +56,11 @@ def label_log_records_with_run(run: LoggedRun) -> Iterator[LoggedRun]:
         _current.reset(token)
 
 
-def current_logged_run() -> LoggedRun:
+def current_run_log_labels() -> RunLogLabels:
     """The run that this thread works for, or that this process is part of. Outside a run: all values are empty."""
     run = _current.get()
     if run is None:
-        run = LoggedRun()
+        run = RunLogLabels()
         if os.environ.get(RUN_VARIABLES["run_id"], PLACEHOLDER_RUN_ID) != PLACEHOLDER_RUN_ID:
             run.update(os.environ)
     return run
@@ -74,7 +74,7 @@ class RunFilter(logging.Filter):
     """
 
     def filter(self, record: logging.LogRecord) -> bool:
-        run = current_logged_run()
+        run = current_run_log_labels()
         job = to_one_line(run.job)
         record.chroniker_run, record.chroniker_token = run.run, run.token
         record.chroniker_job_id, record.chroniker_job = run.job_id, job

@@ -116,7 +116,7 @@ class Code(TextChoices):
 
 
 #: Codes of skipped runs that count as missed: no rule or person decided to skip them, so notifications are sent.
-MISSED_CODES = frozenset({Code.MISSED, Code.NO_HOST})
+MISSED_RUN_CODES = frozenset({Code.MISSED, Code.NO_HOST})
 
 _STATUS_LABELS = {
     "CLAIMED": _("queued"),

@@ -19,7 +19,7 @@ from chroniker.process.alive_file import LOOP_INTERVAL_SECONDS, AliveFile
 from chroniker_celery.fitness import Worker
 
 #: The loop counts as hanging if its timer has not run for this time.
-HANGING_SECONDS = 20.0
+LOOP_HANGING_AFTER_SECONDS = 20.0
 
 
 class ConsumerLoopMonitor(bootsteps.StartStopStep):
@@ -87,7 +87,7 @@ class AliveFileThread(threading.Thread):
 
     def _is_hanging(self) -> bool:
         turned = ConsumerLoopMonitor.last_loop_time
-        return not self._is_solo and turned is not None and time.monotonic() - turned > HANGING_SECONDS
+        return not self._is_solo and turned is not None and time.monotonic() - turned > LOOP_HANGING_AFTER_SECONDS
 
     def end(self) -> None:
         self._ended.set()

@@ -101,7 +101,7 @@ class Scheduler(beat.Scheduler):
     @property
     def info(self) -> str:
         """The lines that Celery prints when beat starts."""
-        lines = [f"    . {line.replace(': ', ' -> ', 1)}" for line in start_report.start_report_lines()]
+        lines = [f"    . {line.replace(': ', ' -> ', 1)}" for line in start_report.startup_log_lines()]
         return "\n".join([*lines, f"    . ticks -> when a job is due, and every {self.max_interval:g} s"])
 
 

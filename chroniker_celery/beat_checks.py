@@ -17,12 +17,12 @@ from chroniker.executors import executors
 from chroniker.models import Job
 from chroniker_celery.checks import BEAT_SCHEDULER_PATH, is_our_scheduler
 from chroniker_celery.executor import CeleryExecutor
-from chroniker_celery.importing.celery_app import load_tasks, project_app
+from chroniker_celery.importing.celery_app import find_project_celery_app, import_task_modules
 
 logger = logging.getLogger(__name__)
 
 #: Entries that a message names.
-MAX_NAMED = 10
+MAX_NAMES_PER_MESSAGE = 10
 
 
 def check_beat_entries(*, databases: Sequence[str] | None = None, **kwargs: Any) -> list[CheckMessage]:
@@ -30,15 +30,17 @@ def check_beat_entries(*, databases: Sequence[str] | None = None, **kwargs: Any)
     if settings.database not in (databases or ()):
         return []
     try:
-        app = project_app()
+        app = find_project_celery_app()
         with suppress(Exception):  # any error of the project's modules: workers report it
-            load_tasks(app)  # entries may be added there, or when the app is finalized
+            import_task_modules(app)  # entries may be added there, or when the app is finalized
         names = entries_with_job(app)
     except (DatabaseError, ExecutorError):  # migrate runs this before the tables exist; another check reports the app
         return []
     if not names:
         return []
-    shown = ", ".join(f"“{name}”" for name in names[:MAX_NAMED]) + (", …" if len(names) > MAX_NAMED else "")
+    shown = ", ".join(f"“{name}”" for name in names[:MAX_NAMES_PER_MESSAGE]) + (
+        ", …" if len(names) > MAX_NAMES_PER_MESSAGE else ""
+    )
     message = f"These entries of beat_schedule are also jobs: {shown}."
     hint = (
         "Delete them from the settings. Until then our beat passes them over, and Celery's own beat sends them in "
@@ -49,12 +51,12 @@ def check_beat_entries(*, databases: Sequence[str] | None = None, **kwargs: Any)
 
 def entries_with_job(app: Celery) -> list[str]:
     """Names of the entries from which a job was made, whether it is enabled or not."""
-    from chroniker_celery.beat_entries import ORIGIN_PREFIX  # late: every process registers this check
+    from chroniker_celery.beat_entries import BEAT_ENTRY_ORIGIN_PREFIX  # late: every process registers this check
 
-    origins = {f"{ORIGIN_PREFIX}{name}": name for name in app.conf.beat_schedule}
+    origins = {f"{BEAT_ENTRY_ORIGIN_PREFIX}{name}": name for name in app.conf.beat_schedule}
     if not origins:
         return []
-    made = Job.objects.filter(origin__startswith=ORIGIN_PREFIX).values_list("origin", flat=True)
+    made = Job.objects.filter(origin__startswith=BEAT_ENTRY_ORIGIN_PREFIX).values_list("origin", flat=True)
     return sorted(origins[origin] for origin in made if origin in origins)
 
 

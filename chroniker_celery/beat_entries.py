@@ -19,7 +19,7 @@ from chroniker_celery.models import BeatEntry, key_of_entry
 BeatScheduleEntry: TypeAlias = Any
 
 #: Prefix of a job's origin, before the name of the entry from which the job was made.
-ORIGIN_PREFIX = "beat_schedule:"
+BEAT_ENTRY_ORIGIN_PREFIX = "beat_schedule:"
 
 
 def database_of_entries() -> str:
@@ -29,7 +29,7 @@ def database_of_entries() -> str:
 
 def entry_has_job(name: str) -> bool:
     """Whether a job was made from this entry. The job may be disabled."""
-    return Job.objects.filter(origin=f"{ORIGIN_PREFIX}{name}").exists()
+    return Job.objects.filter(origin=f"{BEAT_ENTRY_ORIGIN_PREFIX}{name}").exists()
 
 
 class DatabaseClock:
@@ -50,7 +50,7 @@ class DatabaseClock:
         return self._moment + dt.timedelta(seconds=host_clock.monotonic() - self._read_at)
 
 
-def read_or_create_rows(
+def read_or_create_entry_rows(
     entries: Iterable[BeatScheduleEntry], now: dt.datetime, schedule_file: str
 ) -> dict[str, BeatEntry]:
     """The rows of these entries by their keys; adds those that are missing.
@@ -86,7 +86,7 @@ def _update_shown_columns(pairs: Iterable[tuple[BeatEntry, dict[str, str]]]) -> 
         BeatEntry.objects.using(database_of_entries()).bulk_update(changed, ["task", "schedule"], batch_size=100)
 
 
-def last_served_times(names: Iterable[str]) -> dict[str, dt.datetime]:
+def read_served_until_by_entry(names: Iterable[str]) -> dict[str, dt.datetime]:
     """The time until which each of these entries was sent by a beat of this project."""
     keys = {key_of_entry(name): name for name in names}
     rows = BeatEntry.objects.using(database_of_entries()).in_bulk(field_name="key")
@@ -98,7 +98,7 @@ def _shown_columns(entry: BeatScheduleEntry) -> dict[str, str]:
     return {field: str(text)[:200] for field, text in texts.items()}
 
 
-def read_or_create_row(entry: BeatScheduleEntry, now: dt.datetime) -> BeatEntry:
+def read_or_create_entry_row(entry: BeatScheduleEntry, now: dt.datetime) -> BeatEntry:
     """The entry's row as it is now. A row that somebody deleted is added again, and counts from ``now``."""
     row, _created = BeatEntry.objects.using(database_of_entries()).get_or_create(
         key=key_of_entry(entry.name), defaults={"served_until": now, **_shown_columns(entry)}

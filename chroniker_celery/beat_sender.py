@@ -71,7 +71,7 @@ class EntrySender:
         return 0.0
 
     def _read_rows(self, entries: dict[str, BeatScheduleEntry]) -> None:
-        rows = beat_entries.read_or_create_rows(entries.values(), self._clock.read(), self._schedule_file)
+        rows = beat_entries.read_or_create_entry_rows(entries.values(), self._clock.read(), self._schedule_file)
         for name, entry in entries.items():
             entry.schedule.nowfun = entry.schedule.nowfun or self._now
             self._set_last_run(entry, rows[key_of_entry(name)].served_until)
@@ -89,7 +89,7 @@ class EntrySender:
         if wait:
             return wait
         now = self._clock.read()
-        row = beat_entries.read_or_create_row(entry, now)
+        row = beat_entries.read_or_create_entry_row(entry, now)
         self._set_last_run(entry, row.served_until)
         wait = _seconds_until_due(entry)
         if wait:  # another beat sent it, or the database's clock is behind its estimate
@@ -103,7 +103,7 @@ class EntrySender:
         if not beat_entries.claim_scheduled_times(row, until, row.sent_at if is_job else now):
             return MIN_WAIT_SECONDS  # another beat sends it
         if is_job:
-            self._log_entry_is_job(entry)
+            self._warn_once_that_entry_is_job(entry)
         elif not self._send(entry):
             beat_entries.undo_claim(row, until)
             retry_at = host_clock.monotonic() + RETRY_SECONDS  # all wait: each try may block the ticks of jobs
@@ -131,7 +131,7 @@ class EntrySender:
             return not isinstance(error.__context__, refused)
         return True
 
-    def _log_entry_is_job(self, entry: BeatScheduleEntry) -> None:
+    def _warn_once_that_entry_is_job(self, entry: BeatScheduleEntry) -> None:
         if entry.name not in self._logged:
             self._logged.add(entry.name)
             logger.warning(

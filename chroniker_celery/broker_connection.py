@@ -25,7 +25,7 @@ _TIMEOUT_OPTIONS: dict[str, tuple[str, ...]] = {
 #: A connection is opened again after this time, so that a process follows a change of the broker's address.
 MAX_CONNECTION_AGE_SECONDS = 60.0
 #: Drivers that replace a connection which the broker has closed, and that have no heartbeats.
-_DRIVERS_WITH_REUSE = frozenset({"redis"})
+_DRIVERS_WITH_CONNECTION_REUSE = frozenset({"redis"})
 
 
 class _KeptConnection(NamedTuple):
@@ -67,7 +67,10 @@ def kept_connection(app: Celery, timeout: float) -> Iterator[Connection]:
         if not link.connected:
             _open_connection(link, timeout)
         yield link
-    if link.transport.driver_type not in _DRIVERS_WITH_REUSE or _idle_connections.setdefault(key, kept) is not kept:
+    if (
+        link.transport.driver_type not in _DRIVERS_WITH_CONNECTION_REUSE
+        or _idle_connections.setdefault(key, kept) is not kept
+    ):
         link.release()
 
 

@@ -31,7 +31,7 @@ logger = logging.getLogger(__name__)
 def execute_delivery(request: Context, args: tuple[Any, ...], kwargs: dict[str, Any]) -> dict[str, Any]:
     """Execute the run. Raises ``Ignore`` for a refused delivery, and ``RunFailed`` for a run that did not succeed."""
     run_id, token = _read_message(str(request.id), args, kwargs)
-    _refuse_run_if_worker_unfit(run_id)
+    _refuse_run_if_worker_cannot_supervise(run_id)
     sentry.set_sentry_transaction_name(str(request.shadow or ""), str(run_id))
     delivery = request.delivery_info or {}
     report = DatabaseReport(
@@ -53,7 +53,7 @@ def execute_delivery(request: Context, args: tuple[Any, ...], kwargs: dict[str, 
     if ending is None and report.status is None:
         unknown_runs.log_and_count_if_unknown_run(run_id)
         raise Ignore(f"This delivery of run {run_id} was refused.")
-    return _finish_task(report, ending)
+    return _claim_waiting_jobs_and_make_result(report, ending)
 
 
 def _read_message(task_id: str, args: tuple[Any, ...], kwargs: dict[str, Any]) -> tuple[UUID, int]:
@@ -71,15 +71,15 @@ def _drop_message(task_id: str) -> NoReturn:
     raise Ignore
 
 
-def _refuse_run_if_worker_unfit(run_id: UUID) -> None:
+def _refuse_run_if_worker_cannot_supervise(run_id: UUID) -> None:
     """A job may name the queue of a worker that cannot supervise runs, after that worker has started."""
-    if reason := fitness.reason_worker_unfit():
+    if reason := fitness.reason_worker_cannot_supervise():
         logger.error("Run %s was not executed. %s", run_id, reason)
         lifecycle.record_dispatch_failures([run_id], database_now(), error=reason)
         raise Ignore(reason)
 
 
-def _finish_task(report: DatabaseReport, ending: RunOutcome | None) -> dict[str, Any]:
+def _claim_waiting_jobs_and_make_result(report: DatabaseReport, ending: RunOutcome | None) -> dict[str, Any]:
     """Claim the jobs that waited for this run and may run now. Then return the task's result."""
     outcome = {
         "status": str(report.status or Status.LOST),
@@ -89,7 +89,9 @@ def _finish_task(report: DatabaseReport, ending: RunOutcome | None) -> dict[str,
         "token": report.token,
     }
     try:
-        outcome |= report_connections.retry_on_connection_error(partial(_read_outcome_and_claim, report, outcome))
+        outcome |= report_connections.retry_on_connection_error(
+            partial(_read_outcome_and_claim_waiting_jobs, report, outcome)
+        )
     except Exception as error:  # the run's end is recorded already; the next tick claims these jobs
         logger.warning(
             "Jobs that wait for run %s were not checked: %s: %s",
@@ -103,7 +105,7 @@ def _finish_task(report: DatabaseReport, ending: RunOutcome | None) -> dict[str,
     raise RunFailed(message, outcome)
 
 
-def _read_outcome_and_claim(report: DatabaseReport, reported: dict[str, Any]) -> dict[str, Any]:
+def _read_outcome_and_claim_waiting_jobs(report: DatabaseReport, reported: dict[str, Any]) -> dict[str, Any]:
     """Claim the jobs that waited for the run's end. Returns the outcome as the run's row shows it."""
     if report.status == Status.SUCCEEDED and report.job is not None:
         tick.claim_after_run(report.job.pk)  # the row shows nothing else

@@ -40,7 +40,7 @@ def diagnose(app: Celery, default_queue: str, queues: Collection[str], *, timeou
     found = list(_check_consumer_timeout(app, names, rabbitmq))
     if not answers:
         return [*found, _no_worker_message()]
-    return [*found, *_check_queues_are_consumed(answers, names), *_check_unknown_runs(unknown)]
+    return [*found, *_check_queues_are_consumed(answers, names), *_check_messages_for_unknown_runs(unknown)]
 
 
 def _no_worker_message() -> CheckMessage:
@@ -62,7 +62,7 @@ def _check_queues_are_consumed(answers: Any, names: Collection[str]) -> Iterator
         )
 
 
-def _check_unknown_runs(answers: Any) -> Iterator[CheckMessage]:
+def _check_messages_for_unknown_runs(answers: Any) -> Iterator[CheckMessage]:
     counts = {worker: int(each.get("count", 0)) for answer in answers or () for worker, each in answer.items()}
     dropped = [f"{worker}: {count}" for worker, count in sorted(counts.items()) if count]
     if dropped:

@@ -22,9 +22,9 @@ from chroniker_celery.queues import HOST_QUEUE_PREFIX
 #: Seconds to connect to the broker, and then for each operation.
 DEFAULT_TIMEOUT_SECONDS = 5.0
 #: The same for the message that wakes the supervisor of a run to stop. The stop itself is in the database.
-STOP_HINT_TIMEOUT_SECONDS = 0.5
+STOP_MESSAGE_TIMEOUT_SECONDS = 0.5
 #: The same for the message that a host is draining.
-DRAIN_HINT_TIMEOUT_SECONDS = 3.0
+DRAIN_MESSAGE_TIMEOUT_SECONDS = 3.0
 
 
 class CeleryExecutor(Executor):
@@ -97,14 +97,14 @@ class CeleryExecutor(Executor):
     def request_stop(self, run_id: UUID) -> None:
         """Wake the run's supervisor: directly if it is on this host, else by a message to all workers."""
         if not wake_supervisor(settings.runtime_dir, run_id):
-            publish.send_wake_command(self.app, run_id, timeout=min(self.timeout, STOP_HINT_TIMEOUT_SECONDS))
+            publish.send_wake_command(self.app, run_id, timeout=min(self.timeout, STOP_MESSAGE_TIMEOUT_SECONDS))
 
     def stop_or_continue_consuming(self, worker: str, queues: Sequence[str], *, stop: bool) -> None:
         """By Celery's own control commands. Messages that the worker has received already go to other workers."""
         command = "cancel_consumer" if stop else "add_consumer"
         for queue in queues:
             publish.send_control_command(
-                self.app, command, {"queue": queue}, [worker], timeout=min(self.timeout, DRAIN_HINT_TIMEOUT_SECONDS)
+                self.app, command, {"queue": queue}, [worker], timeout=min(self.timeout, DRAIN_MESSAGE_TIMEOUT_SECONDS)
             )
 
     def forget(self, run_ids: Collection[UUID]) -> None:

@@ -27,7 +27,7 @@ Worker: TypeAlias = Any
 _unfit_because = ""
 
 
-def reason_worker_unfit() -> str:
+def reason_worker_cannot_supervise() -> str:
     """Why this worker cannot supervise runs. Empty in a fit worker, and outside a worker."""
     return _unfit_because
 
@@ -35,7 +35,7 @@ def reason_worker_unfit() -> str:
 def check_worker_can_supervise(worker: Worker) -> bool:
     """Whether this worker can supervise runs. Ends the process if it cannot and consumes a queue that runs use."""
     global _unfit_because
-    _unfit_because = reason = _find_reason_unfit(worker)
+    _unfit_because = reason = _find_reason_worker_cannot_supervise(worker)
     if not reason:
         return True
     queues = queues_for_runs_of_app(worker.app) & set(worker.app.amqp.queues.consume_from)
@@ -47,7 +47,7 @@ def check_worker_can_supervise(worker: Worker) -> bool:
     return False
 
 
-def _find_reason_unfit(worker: Worker) -> str:
+def _find_reason_worker_cannot_supervise(worker: Worker) -> str:
     if get_implementation(worker.pool_cls).__module__.rpartition(".")[2] in GREENLET_POOLS:
         return GREENLET_POOL_MESSAGE
     if worker.app.conf.task_always_eager:

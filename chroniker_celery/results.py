@@ -56,8 +56,8 @@ class RunResultBackend:
 
     def _store_result(self, method: str, task_id: str, *args: Any, **kwargs: Any) -> None:
         try:
-            backend = _copy_with_few_retries(self._backend)
-            if is_in_database := _is_in_database(backend):
+            backend = _copy_backend_with_few_retries(self._backend)
+            if is_in_database := _is_django_results_backend(backend):
                 _make_backend_insert_first(backend)
             store = partial(getattr(backend, method), task_id, *args, **kwargs)
             # The parent of a pool stores results of lost processes: it keeps no connection, because it forks.
@@ -77,7 +77,7 @@ def _store_with_asynchronous_commit(store: Callable[[], Any]) -> None:
         store()
 
 
-def _copy_with_few_retries(backend: Any) -> Any:
+def _copy_backend_with_few_retries(backend: Any) -> Any:
     """A copy of the backend that retries a few times only. It shares the connections; other tasks keep the original."""
     copied = object.__new__(type(backend))  # not copy(): a backend's copy opens new connections
     vars(copied).update(vars(backend))
@@ -85,7 +85,7 @@ def _copy_with_few_retries(backend: Any) -> Any:
     return copied
 
 
-def _is_in_database(backend: Backend) -> bool:
+def _is_django_results_backend(backend: Backend) -> bool:
     """Whether it is the backend of django-celery-results, which stores results through Django's connections."""
     return type(backend).__module__.startswith("django_celery_results.backends.database")
 
@@ -111,7 +111,7 @@ def _make_backend_insert_first(backend: Any) -> None:
 
 def delete_results(app: Celery, run_ids: Collection[UUID]) -> None:
     """Delete the results of these runs, if the result backend is django-celery-results; else do nothing."""
-    if _is_in_database(app.backend) and run_ids:
+    if _is_django_results_backend(app.backend) and run_ids:
         from django_celery_results.models import TaskResult  # an optional package
 
         TaskResult.objects.filter(task_id__in=[str(run_id) for run_id in run_ids]).delete()
@@ -123,7 +123,7 @@ def delete_orphaned_results(app: Celery, before: dt.datetime) -> int:
     Returns how many. It works in portions, in the order of the ids. A result has the name of its task if the project
     sets ``result_extended``. Results without a name are kept, because their task is not known.
     """
-    if not _is_in_database(app.backend):
+    if not _is_django_results_backend(app.backend):
         return 0
     from django_celery_results.models import TaskResult  # an optional package
 

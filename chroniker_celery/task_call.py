@@ -13,7 +13,7 @@ from django.core.management.base import BaseCommand, CommandError, CommandParser
 from django.utils.translation import gettext as _
 
 from chroniker.escaping import shortened
-from chroniker_celery.importing.celery_app import load_tasks, project_app
+from chroniker_celery.importing.celery_app import find_project_celery_app, import_task_modules
 
 TASK_COMMAND_NAME = "run_celery_task"
 #: How many characters the positional or the keyword arguments may have.
@@ -85,7 +85,7 @@ def sends_task(words: Sequence[str]) -> bool:
 
 def find_argument_problem(words: Sequence[str]) -> str:
     """Why ``run_celery_task`` would refuse these words; empty if it accepts them, or if that is not known here."""
-    parser = _ParserOnly().create_parser("manage.py", TASK_COMMAND_NAME)
+    parser = _TaskArgumentParserCommand().create_parser("manage.py", TASK_COMMAND_NAME)
     try:
         options = vars(parser.parse_args(list(words)))
     except CommandError as error:
@@ -93,8 +93,8 @@ def find_argument_problem(words: Sequence[str]) -> str:
     except SystemExit:
         return _("--help and --version only print a text.")
     try:
-        app = project_app()
-        if not load_tasks(app):
+        app = find_project_celery_app()
+        if not import_task_modules(app):
             return ""
     except Exception:  # any error of the project's code; a system check reports an app that cannot be imported
         return ""
@@ -127,7 +127,7 @@ def find_signature_problem(task: AnyTask, args: list[Any], kwargs: dict[str, Any
     return ""
 
 
-class _ParserOnly(BaseCommand):
+class _TaskArgumentParserCommand(BaseCommand):
     """Creates a parser with Django's common options."""
 
     def add_arguments(self, parser: CommandParser) -> None:

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from django.utils.translation import gettext_lazy as _
 
 from chroniker.job_commands.pickers import ParsedCall, Picker, PickerChoice
-from chroniker_celery.importing.celery_app import load_tasks, project_app
+from chroniker_celery.importing.celery_app import find_project_celery_app, import_task_modules
 from chroniker_celery.task_call import TASK_COMMAND_NAME, AnyTask, task_names
 
 #: How many characters of a docstring's first line are shown.
@@ -19,11 +19,14 @@ JSON_OPTIONS = ("--args", "--kwargs")
 def list_tasks() -> list[PickerChoice]:
     """The project's tasks. Empty if its Celery app or a module with tasks cannot be imported."""
     try:
-        app = project_app()
-        load_tasks(app)
+        app = find_project_celery_app()
+        import_task_modules(app)
     except Exception:  # any error of the project's code
         return []
-    return [PickerChoice(name, _signature(app.tasks[name]), _first_line(app.tasks[name])) for name in task_names(app)]
+    return [
+        PickerChoice(name, _signature(app.tasks[name]), _first_line_of_docstring(app.tasks[name]))
+        for name in task_names(app)
+    ]
 
 
 def _signature(task: AnyTask) -> str:
@@ -36,7 +39,7 @@ def _signature(task: AnyTask) -> str:
     return str(found.replace(parameters=plain, return_annotation=inspect.Signature.empty))
 
 
-def _first_line(task: AnyTask) -> str:
+def _first_line_of_docstring(task: AnyTask) -> str:
     text = inspect.getdoc(task.run) or ""
     return text.partition("\n")[0].strip()[:MAX_HELP_LENGTH]
 

@@ -19,7 +19,7 @@ from django.db import connections
 from chroniker.clock.database_clock import database_now
 from chroniker.conf import settings
 from chroniker.eligibility import hosts
-from chroniker.models import NO_QUEUE
+from chroniker.models import NO_QUEUE_PLACEHOLDER
 from chroniker.scheduler import dispatch, start_report, watch
 from chroniker.scheduler.watch import FleetWatch
 from chroniker.worker import run_lock
@@ -42,7 +42,7 @@ from chroniker_celery.results import ignored_task_annotations
 logger = logging.getLogger(__name__)
 
 #: A run may take days. Celery's time limits would end the pool's process, which is the supervisor. Jobs have timeouts.
-NO_LIMIT_SECONDS = 10 * 365 * 86_400
+UNLIMITED_TASK_TIME_SECONDS = 10 * 365 * 86_400
 
 #: A worker waits this long for the record of its shutdown.
 SHUTDOWN_RECORD_TIMEOUT_SECONDS = 5.0
@@ -60,7 +60,7 @@ def prepare_worker_for_runs(worker: Worker) -> None:
     revocation.connect_signals()
     if worker.time_limit or worker.soft_time_limit:
         task = app.tasks[TASK_NAME]
-        task.time_limit = task.soft_time_limit = NO_LIMIT_SECONDS
+        task.time_limit = task.soft_time_limit = UNLIMITED_TASK_TIME_SECONDS
 
 
 def stop_fork_server_and_alive_thread(**kwargs: Any) -> None:
@@ -108,7 +108,7 @@ class SupervisionStep(bootsteps.StartStopStep):
         """Log what this worker executes, from which queues, and as which host."""
         aliases = [executor.alias for executor in fitness.executors_of_app(parent.app)]
         queues = sorted(map(str, parent.app.amqp.queues.consume_from))
-        for line in start_report.worker_lines(str(parent.hostname), queues, _slot_count(parent), aliases):
+        for line in start_report.worker_startup_log_lines(str(parent.hostname), queues, _slot_count(parent), aliases):
             logger.info("%s", line)
 
     def close(self, parent: Worker) -> None:
@@ -156,10 +156,10 @@ class HostHeartbeat(threading.Thread):
         while True:
             if time.monotonic() - recorded_at >= hosts.HEARTBEAT_SECONDS:
                 recorded_at = time.monotonic()
-                self._record_and_log_errors(hosts.record_heartbeat)
+                self._record_worker_reports(hosts.record_heartbeat)
             self._watch_scheduler()
             if self._ended.wait(watch.seconds_between_checks()):
-                self._record_and_log_errors(hosts.record_worker_shutdowns)
+                self._record_worker_reports(hosts.record_worker_shutdowns)
                 return
 
     def _watch_scheduler(self) -> None:
@@ -173,14 +173,16 @@ class HostHeartbeat(threading.Thread):
     def _worker_reports(self) -> list[hosts.WorkerReport]:
         """What this worker reports about itself, for each executor whose runs it executes."""
         app, name, slots = self._parent.app, str(self._parent.hostname), _slot_count(self._parent)
-        queues = sorted(map(str, app.amqp.queues.consume_from)) or [NO_QUEUE]  # as changed by remote control
+        queues = sorted(map(str, app.amqp.queues.consume_from)) or [
+            NO_QUEUE_PLACEHOLDER
+        ]  # as changed by remote control
         busy = min(len(state.active_requests), slots)
         return [
             hosts.WorkerReport(executor.alias, name, queues, slots, busy, self._started_at)
             for executor in fitness.executors_of_app(app)
         ]
 
-    def _record_and_log_errors(self, step: Callable[[list[hosts.WorkerReport]], None]) -> None:
+    def _record_worker_reports(self, step: Callable[[list[hosts.WorkerReport]], None]) -> None:
         try:
             if self._started_at is None:
                 # The drain was for the deployment of this worker.

@@ -27,7 +27,7 @@ from chroniker.checks.values import check_setting_values
 #: Tag of all checks but the slow ones: ``manage.py check --tag chroniker``.
 CHECK_TAG = "chroniker"
 #: Tag of checks that import modules of all apps. They do not run before each tick.
-IMPORTING_CHECKS_TAG = "chroniker_code"
+TAG_OF_CHECKS_THAT_IMPORT_APPS = "chroniker_code"
 
 #: The id of each check, with its meaning. Executors of other packages have their own ids.
 CHECK_MEANINGS_BY_ID: dict[str, str] = {
@@ -77,7 +77,7 @@ def register() -> None:
         check_runtime_dir,
     ):
         checks.register(check, CHECK_TAG)
-    checks.register(check_declarations, IMPORTING_CHECKS_TAG)
+    checks.register(check_declarations, TAG_OF_CHECKS_THAT_IMPORT_APPS)
     for check in (check_row_locks, check_notifications, check_project_setup, check_query_caches, check_host):
         checks.register(check, CHECK_TAG)
     for check in (check_migrations, check_jobs, check_clocks, check_server_is_supported, check_skip_locked):

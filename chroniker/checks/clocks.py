@@ -14,7 +14,7 @@ from chroniker.conf import settings
 from chroniker.eligibility import hosts
 from chroniker.models import Host
 
-MAX_NAMED = 10
+MAX_NAMES_PER_MESSAGE = 10
 
 
 def check_clocks(*, databases: Sequence[str] | None = None, **kwargs: Any) -> list[CheckMessage]:
@@ -26,7 +26,9 @@ def check_clocks(*, databases: Sequence[str] | None = None, **kwargs: Any) -> li
     )
     try:
         wrong = list(
-            Host.objects.filter(off, last_seen__gt=NowPlus(-hosts.HOST_SILENT_AFTER)).order_by("name")[:MAX_NAMED]
+            Host.objects.filter(off, last_seen__gt=NowPlus(-hosts.HOST_SILENT_AFTER)).order_by("name")[
+                :MAX_NAMES_PER_MESSAGE
+            ]
         )
     except DatabaseError:  # migrate runs these checks before the tables exist
         return []

@@ -33,7 +33,7 @@ def check_databases(**kwargs: Any) -> list[CheckMessage]:
                 id="chroniker.E008",
             )
         ]
-    return _check_sqlite(alias) if vendor == "sqlite" else _check_lock_file_on_server(alias)
+    return _check_sqlite(alias) if vendor == "sqlite" else _check_lock_file_setting_for_server(alias)
 
 
 def check_server_is_supported(databases: Sequence[str] | None = None, **kwargs: Any) -> list[CheckMessage]:
@@ -92,7 +92,7 @@ def missing_sqlite_options(options: Mapping[str, Any]) -> list[str]:
     return [what for what, there in present.items() if not there]
 
 
-def _check_lock_file_on_server(alias: str) -> list[CheckMessage]:
+def _check_lock_file_setting_for_server(alias: str) -> list[CheckMessage]:
     if getattr(django_settings, "CHRONIKER_CHECK_LOCK_FILE", None) is not True:  # a value of a wrong type is E006
         return []
     return [

@@ -21,21 +21,23 @@ def check_executors(**kwargs: Any) -> list[CheckMessage]:
     """Reports E002, E003, E004, and what each executor's own check finds."""
     configured: object = settings.executors
     if not isinstance(configured, Mapping):
-        return [_shape_error(f"CHRONIKER_EXECUTORS is {configured!r}.")]
+        return [_malformed_setting_error(f"CHRONIKER_EXECUTORS is {configured!r}.")]
     found: list[CheckMessage] = []
     if "default" not in configured:
         hint = f"Add it: new jobs use it. Example: {EXECUTORS_EXAMPLE}"
         found.append(Error('CHRONIKER_EXECUTORS has no alias "default".', hint=hint, id="chroniker.E003"))
     for alias, config in configured.items():
-        found += [_shape_error(problem) for problem in _shape_problems(alias, config)] or _check_executor(alias, config)
+        found += [
+            _malformed_setting_error(problem) for problem in _find_executor_entry_problems(alias, config)
+        ] or _check_executor(alias, config)
     return found
 
 
-def _shape_error(message: str) -> Error:
+def _malformed_setting_error(message: str) -> Error:
     return Error(message, hint=f"Write it like {EXECUTORS_EXAMPLE}.", id="chroniker.E002")
 
 
-def _shape_problems(alias: object, config: object) -> list[str]:
+def _find_executor_entry_problems(alias: object, config: object) -> list[str]:
     name = f"CHRONIKER_EXECUTORS[{alias!r}]"
     if not isinstance(alias, str) or not 0 < len(alias) <= MAX_ALIAS_LENGTH:
         return [f"The alias {alias!r} in CHRONIKER_EXECUTORS is not text of 1 to {MAX_ALIAS_LENGTH} characters."]

@@ -9,8 +9,10 @@ from django.core.checks import CheckMessage, Error, Warning
 from chroniker.process.capabilities import missing_kernel_features
 from chroniker.process.startup_threads import startup_threads
 
-KERNEL_HINT = "Run chroniker on a kernel that has it. Without it processes of a run could stay alive unnoticed."
-THREADS_HINT = (
+MISSING_KERNEL_FEATURE_HINT = (
+    "Run chroniker on a kernel that has it. Without it processes of a run could stay alive unnoticed."
+)
+STARTUP_THREADS_HINT = (
     "Start these threads later, for example at the first use, not while Django starts. Until then each run of a"
     " management command waits for a start of Django, and the processes use more memory."
 )
@@ -19,10 +21,10 @@ THREADS_HINT = (
 def check_host(**kwargs: Any) -> list[CheckMessage]:
     """Reports E015, W013."""
     found: list[CheckMessage] = [
-        Error(f"This kernel cannot guard runs: {each}.", hint=KERNEL_HINT, id="chroniker.E015")
+        Error(f"This kernel cannot guard runs: {each}.", hint=MISSING_KERNEL_FEATURE_HINT, id="chroniker.E015")
         for each in missing_kernel_features()
     ]
     if threads := startup_threads():
         text = f"The project's start-up leaves threads running, so commands cannot be forked: {', '.join(threads)}."
-        found.append(Warning(text, hint=THREADS_HINT, id="chroniker.W013"))
+        found.append(Warning(text, hint=STARTUP_THREADS_HINT, id="chroniker.W013"))
     return found

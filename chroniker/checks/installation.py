@@ -8,12 +8,12 @@ from typing import Any
 from django.conf import settings
 from django.core.checks import CheckMessage, Error
 
-ORIGINAL_PACKAGE = "django-chroniker"
+DJANGO_CHRONIKER_DISTRIBUTION = "django-chroniker"
 
 
 def check_installation(**kwargs: Any) -> list[CheckMessage]:
     """Reports E001, E011."""
-    return [*_check_time_zones(), *_check_original_absent()]
+    return [*_check_time_zones(), *_check_django_chroniker_absent()]
 
 
 def _check_time_zones() -> list[CheckMessage]:
@@ -28,15 +28,16 @@ def _check_time_zones() -> list[CheckMessage]:
     ]
 
 
-def _check_original_absent() -> list[CheckMessage]:
+def _check_django_chroniker_absent() -> list[CheckMessage]:
     try:
-        version = metadata.version(ORIGINAL_PACKAGE)
+        version = metadata.version(DJANGO_CHRONIKER_DISTRIBUTION)
     except metadata.PackageNotFoundError:
         return []
     return [
         Error(
-            f"{ORIGINAL_PACKAGE} {version} is installed, too; both distributions contain a package named chroniker.",
-            hint=f"Run: pip uninstall {ORIGINAL_PACKAGE}. "
+            f"{DJANGO_CHRONIKER_DISTRIBUTION} {version} is installed, too; both distributions contain a package named "
+            "chroniker.",
+            hint=f"Run: pip uninstall {DJANGO_CHRONIKER_DISTRIBUTION}. "
             "Then install django-chroniker-celery again: files may be missing.",
             id="chroniker.E011",
         )

@@ -16,7 +16,7 @@ from chroniker.job_commands import policy
 from chroniker.models import Job
 
 #: Limits of the messages and of the work, whatever the number of jobs.
-MAX_NAMED, MAX_COMMANDS, MAX_REQUIRED_HOSTS = 10, 1000, 1000
+MAX_NAMES_PER_MESSAGE, MAX_COMMANDS, MAX_REQUIRED_HOSTS = 10, 1000, 1000
 
 
 def check_jobs(*, databases: Sequence[str] | None = None, **kwargs: Any) -> list[CheckMessage]:
@@ -38,7 +38,7 @@ def _check_executors() -> list[CheckMessage]:
             hint=f"Add it, or edit these jobs. Their runs wait until then. Known executors: {known}.",
             id="chroniker.W006",
         )
-        for alias in jobs.order_by("executor").values_list("executor", flat=True).distinct()[:MAX_NAMED]
+        for alias in jobs.order_by("executor").values_list("executor", flat=True).distinct()[:MAX_NAMES_PER_MESSAGE]
     ]
 
 
@@ -46,14 +46,14 @@ def _check_commands() -> list[CheckMessage]:
     enabled = Job.objects.filter(enabled=True)
     used = enabled.exclude(command="").order_by("command").values_list("command", flat=True).distinct()[:MAX_COMMANDS]
     found = [message for name in used if (message := _check_command(name))]
-    return [*found, *_check_raw_commands()][:MAX_NAMED]
+    return [*found, *_check_raw_commands()][:MAX_NAMES_PER_MESSAGE]
 
 
 def _check_command(name: str) -> CheckMessage | None:
     try:
         policy.management_argv(name, "")
     except CommandRefused as refusal:
-        return _rejected_warning(str(refusal), Job.objects.filter(enabled=True, command=name))
+        return _rejected_command_warning(str(refusal), Job.objects.filter(enabled=True, command=name))
     return None
 
 
@@ -61,10 +61,10 @@ def _check_raw_commands() -> list[CheckMessage]:
     raw = Job.objects.filter(enabled=True).exclude(raw_command="")
     if settings.raw_commands_allowed or not raw.exists():
         return []
-    return [_rejected_warning("Raw commands are disabled (CHRONIKER_DISABLE_RAW_COMMAND).", raw)]
+    return [_rejected_command_warning("Raw commands are disabled (CHRONIKER_DISABLE_RAW_COMMAND).", raw)]
 
 
-def _rejected_warning(reason: str, jobs: QuerySet[Job]) -> CheckMessage:
+def _rejected_command_warning(reason: str, jobs: QuerySet[Job]) -> CheckMessage:
     return Warning(
         f"Every run of {_join_job_names(jobs)} will fail. {reason}",
         hint="Edit or disable these jobs.",
@@ -86,11 +86,11 @@ def _check_required_hosts() -> list[CheckMessage]:
             hint="Start a worker, cron or cronserver there, or edit these jobs; until then they wait or are skipped.",
             id="chroniker.W010",
         )
-        for job in [job for job in jobs if job.pk in missing][:MAX_NAMED]
+        for job in [job for job in jobs if job.pk in missing][:MAX_NAMES_PER_MESSAGE]
     ]
 
 
 def _join_job_names(jobs: QuerySet[Job]) -> str:
-    names = list(jobs.order_by("name").values_list("name", flat=True)[: MAX_NAMED + 1])
-    more = " and others" if len(names) > MAX_NAMED else ""
-    return ", ".join(f"“{name}”" for name in names[:MAX_NAMED]) + more
+    names = list(jobs.order_by("name").values_list("name", flat=True)[: MAX_NAMES_PER_MESSAGE + 1])
+    more = " and others" if len(names) > MAX_NAMES_PER_MESSAGE else ""
+    return ", ".join(f"“{name}”" for name in names[:MAX_NAMES_PER_MESSAGE]) + more

@@ -38,20 +38,24 @@ def _check_callback() -> list[CheckMessage]:
 def _check_webhooks() -> list[CheckMessage]:
     entries: object = settings.webhooks
     if not isinstance(entries, list | tuple):
-        return [_shape_error(f"CHRONIKER_WEBHOOKS is of the type {type(entries).__name__}, not a list.")]
+        return [_malformed_setting_error(f"CHRONIKER_WEBHOOKS is of the type {type(entries).__name__}, not a list.")]
     read = [parse_webhook(entry) for entry in entries]
     # The entries contain secrets and are not shown.
-    found = [_shape_error(f"CHRONIKER_WEBHOOKS[{n}] {said}.") for n, said in enumerate(read) if isinstance(said, str)]
+    found = [
+        _malformed_setting_error(f"CHRONIKER_WEBHOOKS[{n}] {said}.")
+        for n, said in enumerate(read)
+        if isinstance(said, str)
+    ]
     urls = Counter(hook.url for hook in read if not isinstance(hook, str))
     found += [
-        _shape_error("CHRONIKER_WEBHOOKS names one URL twice; it gets each message once.")
+        _malformed_setting_error("CHRONIKER_WEBHOOKS names one URL twice; it gets each message once.")
         for n in urls.values()
         if n > 1
     ]
     return found
 
 
-def _shape_error(message: str) -> CheckMessage:
+def _malformed_setting_error(message: str) -> CheckMessage:
     return Error(message, hint=f"Write it like {WEBHOOKS_EXAMPLE}.", id="chroniker.E031")
 
 

@@ -12,14 +12,14 @@ from django.core.checks import CheckMessage, Error, Warning
 
 from chroniker.conf import settings
 
-SETUP_HINT = 'Name a module, or a function of it: CHRONIKER_COMMAND_SETUP = "project.startup:configure".'
+COMMAND_SETUP_HINT = 'Name a module, or a function of it: CHRONIKER_COMMAND_SETUP = "project.startup:configure".'
 
 
 def check_project_setup(**kwargs: Any) -> list[CheckMessage]:
     """Reports E013, W012."""
     path: object = settings.command_setup  # may be of a wrong type
     if path is None:
-        return _check_setup_is_set()
+        return _check_command_setup_is_set()
     if not isinstance(path, str):
         return []  # E006
     module, _colon, name = path.partition(":")
@@ -29,15 +29,19 @@ def check_project_setup(**kwargs: Any) -> list[CheckMessage]:
             raise TypeError(f"{name} is not callable")
     except Exception as error:  # any exception of the project's module
         return [
-            Error(f"CHRONIKER_COMMAND_SETUP = {path!r} cannot be loaded: {error}", hint=SETUP_HINT, id="chroniker.E013")
+            Error(
+                f"CHRONIKER_COMMAND_SETUP = {path!r} cannot be loaded: {error}",
+                hint=COMMAND_SETUP_HINT,
+                id="chroniker.E013",
+            )
         ]
     return []
 
 
-def _check_setup_is_set() -> list[CheckMessage]:
+def _check_command_setup_is_set() -> list[CheckMessage]:
     if "DJANGO_CONFIGURATION" in os.environ:
         cause, example = "django-configurations loads the settings", "configurations:setup"
-    elif _settings_made_by_configure():
+    elif _were_settings_made_by_configure():
         cause, example = "settings.configure() made the settings", "project.startup:configure"
     else:
         return []
@@ -50,7 +54,7 @@ def _check_setup_is_set() -> list[CheckMessage]:
     ]
 
 
-def _settings_made_by_configure() -> bool:
+def _were_settings_made_by_configure() -> bool:
     holder: Any = vars(django_settings)["_wrapped"]
     while isinstance(holder, UserSettingsHolder):  # override_settings wraps the settings, too
         holder = holder.default_settings

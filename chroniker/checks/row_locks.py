@@ -12,30 +12,30 @@ from django.db.utils import Error
 
 from chroniker.conf import settings
 
-SETTING_NAME = "CHRONIKER_SELECT_FOR_UPDATE"
+SELECT_FOR_UPDATE_SETTING = "CHRONIKER_SELECT_FOR_UPDATE"
 
 
 def check_row_locks(**kwargs: Any) -> list[CheckMessage]:
     """Reports W008. Reads settings only."""
-    chosen = getattr(django_settings, SETTING_NAME, None)
+    chosen = getattr(django_settings, SELECT_FOR_UPDATE_SETTING, None)
     if not isinstance(chosen, bool):
         return []
     if connections[settings.database].vendor == "sqlite":
         return [
             Warning(
-                f"{SETTING_NAME} has no effect on SQLite, which has no row locks: each claim holds the whole database "
-                "(BEGIN IMMEDIATE) for its short transaction.",
+                f"{SELECT_FOR_UPDATE_SETTING} has no effect on SQLite, which has no row locks: each claim holds the "
+                "whole database (BEGIN IMMEDIATE) for its short transaction.",
                 hint="Remove it. Claims are as safe as on any other database.",
                 id="chroniker.W008",
             )
         ]
-    return [] if chosen else [_locks_off_warning()]
+    return [] if chosen else [_skip_locked_off_warning()]
 
 
-def _locks_off_warning() -> Warning:
+def _skip_locked_off_warning() -> Warning:
     return Warning(
-        f"{SETTING_NAME} is False. Claims still lock their rows, or two ticks could claim one run; only SKIP LOCKED is "
-        "left out, so that ticks wait for each other instead of sharing the work.",
+        f"{SELECT_FOR_UPDATE_SETTING} is False. Claims still lock their rows, or two ticks could claim one run; only "
+        "SKIP LOCKED is left out, so that ticks wait for each other instead of sharing the work.",
         hint="Remove it, unless the server lacks SKIP LOCKED. No lock is held while a job runs.",
         id="chroniker.W008",
     )

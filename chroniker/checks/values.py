@@ -47,7 +47,7 @@ def instance_rule(types: tuple[type, ...], hint: str) -> ValueRule:
     return rule
 
 
-def check_patterns(value: Any) -> tuple[str, str] | None:
+def check_text_list(value: Any) -> tuple[str, str] | None:
     """A list of texts. A plain string would be read as a list of its letters."""
     listed = isinstance(value, Sequence | set | frozenset) and not isinstance(value, str | bytes)
     if listed and all(isinstance(each, str) for each in value):
@@ -55,9 +55,9 @@ def check_patterns(value: Any) -> tuple[str, str] | None:
     return 'Give a list of command names, which may have wildcards: ["clearsessions", "report_*"].', WRONG_TYPE_CHECK_ID
 
 
-def check_patterns_or_none(value: Any) -> tuple[str, str] | None:
+def check_monitor_function_patterns(value: Any) -> tuple[str, str] | None:
     hint = 'Give a list of dotted paths, which may have wildcards: ["shop.monitors.*"], or None for the default.'
-    return None if value is None or check_patterns(value) is None else (hint, WRONG_TYPE_CHECK_ID)
+    return None if value is None or check_text_list(value) is None else (hint, WRONG_TYPE_CHECK_ID)
 
 
 def check_hostname(value: Any) -> tuple[str, str] | None:
@@ -77,11 +77,11 @@ def check_web_address(value: Any) -> tuple[str, str] | None:
     return None if value is None or is_web_address(value) else (right, OUT_OF_RANGE_CHECK_ID)
 
 
-def check_addresses_or_none(value: Any) -> tuple[str, str] | None:
+def check_email_addresses_or_none(value: Any) -> tuple[str, str] | None:
     hint = 'Give a list of e-mail addresses, ["ops@example.com"], or None for those of ADMINS.'
     if value is None:
         return None
-    if check_patterns(value) is not None:
+    if check_text_list(value) is not None:
         return hint, WRONG_TYPE_CHECK_ID
     return None if all("@" in each for each in value) else (hint, OUT_OF_RANGE_CHECK_ID)
 
@@ -104,7 +104,7 @@ def check_installation_name(value: Any) -> tuple[str, str] | None:
 
 def check_channel_hosts(value: Any) -> tuple[str, str] | None:
     hint = 'Give a list of host names and networks: ["chat.internal", "10.1.0.0/16"].'
-    if check_patterns(value) is not None:
+    if check_text_list(value) is not None:
         return hint, WRONG_TYPE_CHECK_ID
     right = all((each and not set(each) & set(":/ @*")) or parse_network(each) is not None for each in value)
     return None if right else (hint, OUT_OF_RANGE_CHECK_ID)
@@ -166,15 +166,15 @@ SETTING_RULES: Mapping[str, ValueRule] = {
     "CHRONIKER_INSTALLATION": check_installation_name,
     "CHRONIKER_HOST_FORGET_DAYS": number_rule(minimum=1, unit="days"),
     "CHRONIKER_TICK_TIMEOUT": number_rule(minimum=0, is_exclusive=True, unit="seconds"),
-    "CHRONIKER_ALARM_EMAILS": check_addresses_or_none,
+    "CHRONIKER_ALARM_EMAILS": check_email_addresses_or_none,
     "CHRONIKER_HEARTBEAT_URL": check_heartbeat_address,
     "CHRONIKER_METRICS_TOKEN": TEXT_RULE,
     "CHRONIKER_METRICS_PUBLIC": BOOLEAN_RULE,
     "CHRONIKER_METRICS_JOBS": number_rule(minimum=0, whole=True),
     "CHRONIKER_CHANNEL_HOSTS": check_channel_hosts,
-    "CHRONIKER_COMMANDS": check_patterns,
-    "CHRONIKER_COMMANDS_DENIED": check_patterns,
-    "CHRONIKER_MONITOR_FUNCTIONS": check_patterns_or_none,
+    "CHRONIKER_COMMANDS": check_text_list,
+    "CHRONIKER_COMMANDS_DENIED": check_text_list,
+    "CHRONIKER_MONITOR_FUNCTIONS": check_monitor_function_patterns,
     "CHRONIKER_COMMAND_SETUP": TEXT_OR_NONE_RULE,
     "CHRONIKER_SYNC_JOBS": BOOLEAN_RULE,
     "CHRONIKER_ALERTS": check_alert_settings,

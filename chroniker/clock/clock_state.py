@@ -26,7 +26,7 @@ MAX_DRIFT_RATE = 0.001
 #: A reading that took longer than this, and longer than the stored one, is too imprecise to store.
 MAX_PRECISE_READING_SECONDS = 0.5
 #: A reading that changes nothing else is stored at most this often.
-WRITE_SECONDS = 1.0
+MIN_SECONDS_BETWEEN_STATE_WRITES = 1.0
 #: A change of the host clock's skew by this much is recorded at once.
 MIN_RECORDED_SKEW_CHANGE_SECONDS = 0.5
 
@@ -86,7 +86,7 @@ def compute_next_state(state: ClockState | None, observation: ClockObservation) 
         return _suspended_state(new, observation, Code.OTHER_SERVER)
     if high - low > max(MAX_PRECISE_READING_SECONDS, state.high - state.low):
         return known if known != state else state
-    if known == state and observation.after - state.seen < WRITE_SECONDS:
+    if known == state and observation.after - state.seen < MIN_SECONDS_BETWEEN_STATE_WRITES:
         return state
     return new
 

@@ -21,7 +21,7 @@ _NOW_SQL = {
     "mysql": "UTC_TIMESTAMP(6)",
     "sqlite": "(STRFTIME('%%Y-%%m-%%d %%H:%%M:%%f', 'now') || '000')",
 }
-_LATER_SQL = {
+_NOW_PLUS_SECONDS_SQL = {
     "postgresql": "clock_timestamp() + make_interval(secs => %s)",
     "mysql": "UTC_TIMESTAMP(6) + INTERVAL %s SECOND",
     "sqlite": "(STRFTIME('%%Y-%%m-%%d %%H:%%M:%%f', 'now', %s || ' seconds') || '000')",
@@ -32,7 +32,7 @@ _SIMULATED_NOW_SQL = {
     "mysql": "TIMESTAMP '{moment}'",
     "sqlite": "(STRFTIME('%%Y-%%m-%%d %%H:%%M:%%f', '{moment}') || '000')",
 }
-_SIMULATED_LATER_SQL = {
+_SIMULATED_NOW_PLUS_SECONDS_SQL = {
     "postgresql": "TIMESTAMPTZ '{moment}+00' + make_interval(secs => %s)",
     "mysql": "TIMESTAMP '{moment}' + INTERVAL %s SECOND",
     "sqlite": "(STRFTIME('%%Y-%%m-%%d %%H:%%M:%%f', '{moment}', %s || ' seconds') || '000')",
@@ -61,14 +61,14 @@ def _now_sql(vendor: str) -> str:
     return _clock_sql(_NOW_SQL, _SIMULATED_NOW_SQL, vendor)
 
 
-def _later_sql(vendor: str) -> str:
-    return _clock_sql(_LATER_SQL, _SIMULATED_LATER_SQL, vendor)
+def _now_plus_seconds_sql(vendor: str) -> str:
+    return _clock_sql(_NOW_PLUS_SECONDS_SQL, _SIMULATED_NOW_PLUS_SECONDS_SQL, vendor)
 
 
 def _clock_sql(real: dict[str, str], simulated: dict[str, str], vendor: str) -> str:
     if simulated_time.moment() is None:
         return _sql_for_vendor(real, vendor)
-    return _sql_for_vendor(simulated, vendor).format(moment=simulated_time.time_literal())
+    return _sql_for_vendor(simulated, vendor).format(moment=simulated_time.simulated_time_literal())
 
 
 def database_now(using: str | None = None) -> dt.datetime:
@@ -124,7 +124,7 @@ class NowPlus(Func):
     def as_sql(self, compiler: SQLCompiler, connection: BaseDatabaseWrapper, **context: Any) -> tuple[str, Any]:  # type: ignore[override]
         # SQLite wants a sign and text ("+2.500000 seconds"), the others a number.
         seconds: Any = f"{self.seconds:+f}" if connection.vendor == "sqlite" else self.seconds
-        return f"({_later_sql(connection.vendor)})", [seconds]
+        return f"({_now_plus_seconds_sql(connection.vendor)})", [seconds]
 
 
 class StatementNowPlus(NowPlus):

@@ -179,7 +179,7 @@ def suspended_because() -> Reason:
     return state.reason if state and state.suspension_seconds_left else NO_REASON
 
 
-def needs_lease_adjustment() -> bool:
+def do_leases_need_adjustment() -> bool:
     """Whether the clock jumped, and no tick of this host has adjusted the leases since."""
     state = clock_state.read()
     return state is not None and state.unsettled

@@ -28,7 +28,7 @@ def set_simulated_time(moment: dt.datetime) -> None:
     _moment = moment.astimezone(dt.UTC)
 
 
-def time_literal() -> str:
+def simulated_time_literal() -> str:
     """The content of an SQL literal: the simulated time; within ``compile_with_time_placeholder`` its placeholder."""
     return _TIME_PLACEHOLDER if _uses_time_placeholder.get() else f"{_moment:%Y-%m-%d %H:%M:%S.%f}"
 
@@ -45,7 +45,7 @@ def compile_with_time_placeholder() -> Iterator[None]:
 
 def insert_simulated_time(sql: str) -> str:
     """A statement that was compiled within ``compile_with_time_placeholder``, with the simulated time of now."""
-    return sql if _moment is None else sql.replace(_TIME_PLACEHOLDER, time_literal())
+    return sql if _moment is None else sql.replace(_TIME_PLACEHOLDER, simulated_time_literal())
 
 
 @contextmanager

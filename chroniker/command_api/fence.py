@@ -61,7 +61,7 @@ class Fence:
         key = Run._meta.pk.get_db_prep_value(self.run_id, connection)
         table = connection.ops.quote_name(Run._meta.db_table)
         with connection.cursor() as cursor:
-            _limit_idle_time(connection)
+            _limit_idle_transaction_time(connection)
             try:
                 cursor.execute(_LOCK_RUN_SQL[connection.vendor].format(table=table), [key, self.token])
             except OperationalError as error:
@@ -73,7 +73,7 @@ class Fence:
             raise LeaseLost
 
 
-def _limit_idle_time(connection: BaseDatabaseWrapper) -> None:
+def _limit_idle_transaction_time(connection: BaseDatabaseWrapper) -> None:
     """Limit idle time on PostgreSQL: a fence that is never left would prevent the end of its run."""
     if connection.vendor == "postgresql":
         millis = int(settings.lease.total_seconds() * 1000)

@@ -64,7 +64,7 @@ class Settings(MonitoringSettings):
         """A claimed run that does not start within this time is lost, unless its job has another deadline."""
         return timedelta(seconds=float(self._value("CHRONIKER_START_DEADLINE_SECONDS")))
 
-    def start_deadline_of(self, own_seconds: int | None) -> timedelta:
+    def start_deadline_or_default(self, own_seconds: int | None) -> timedelta:
         """The start deadline of a job whose field has this value, in seconds."""
         return timedelta(seconds=own_seconds) if own_seconds else self.start_deadline
 

@@ -18,7 +18,7 @@ def sync_after_migrate(
     """
     if plan is None or not settings.sync_jobs or using != settings.database or not _is_migrated(apps):
         return
-    from chroniker.declared.diff import ChangeKind
+    from chroniker.declared.diff import JobChangeKind
     from chroniker.declared.loading import load_declared_jobs
     from chroniker.declared.sync import sync
     from chroniker.models.audit import command_actor
@@ -28,9 +28,9 @@ def sync_after_migrate(
         print("Declared jobs were not synchronised:", *problems, sep="\n  ", file=sys.stderr)
         return
     for change in sync(declared, by=command_actor("migrate")):
-        if change.kind == ChangeKind.REFUSED:
+        if change.kind == JobChangeKind.REFUSED:
             print(f"Job “{change.name}” was refused: {change.details}", file=sys.stderr)
-        elif change.kind != ChangeKind.UNCHANGED and verbosity >= 1:
+        elif change.kind != JobChangeKind.UNCHANGED and verbosity >= 1:
             details = f" ({change.details})" if change.details else ""
             (stdout or sys.stdout).write(f"  Job “{change.name}”: {change.kind}{details}\n")
 

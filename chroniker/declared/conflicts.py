@@ -8,7 +8,7 @@ from chroniker.declared.loading import DeclaredJob, find_cycle
 from chroniker.declared.stored_jobs import StoredJobs
 
 
-def find_refusals(declared: Sequence[DeclaredJob], stored: StoredJobs, *, adopt: bool) -> dict[str, str]:
+def find_refused_declarations(declared: Sequence[DeclaredJob], stored: StoredJobs, *, adopt: bool) -> dict[str, str]:
     """The names of refused jobs, each with the reason."""
     refused = {one.name: reason for one in declared if (reason := _refusal_reason(one, stored, adopt))}
     _refuse_missing_dependees(declared, stored, refused)
@@ -36,11 +36,11 @@ def _refuse_missing_dependees(declared: Sequence[DeclaredJob], stored: StoredJob
         before = len(refused)
         existing = {*stored.jobs, *(one.name for one in declared if one.name not in refused)}
         for one in declared:
-            if missing := sorted(one.earlier_job_names - existing):
+            if missing := sorted(one.upstream_job_names - existing):
                 refused.setdefault(one.name, f"it depends on “{missing[0]}”, which does not exist")
 
 
-def _names_of_jobs_before(declared_job: DeclaredJob, stored: StoredJobs) -> set[str]:
+def _names_of_upstream_jobs(declared_job: DeclaredJob, stored: StoredJobs) -> set[str]:
     """The jobs that it comes after: as declared, or as stored if none are declared."""
     after = stored.edges.get(declared_job.name, ()) if declared_job.after is None else declared_job.after
     triggered_by = (
@@ -52,16 +52,16 @@ def _names_of_jobs_before(declared_job: DeclaredJob, stored: StoredJobs) -> set[
 def _refuse_cycles(declared: Sequence[DeclaredJob], stored: StoredJobs, refused: dict[str, str]) -> None:
     """Refuse declared dependencies and triggers that form a cycle, also with those that were created by hand."""
     edges: dict[str, Collection[str]] = {
-        name: stored.names_of_jobs_before(name) for name in {*stored.edges, *stored.triggers}
+        name: stored.names_of_upstream_jobs(name) for name in {*stored.edges, *stored.triggers}
     }
-    declared_edges = {one.name: _names_of_jobs_before(one, stored) for one in declared if one.name not in refused}
+    declared_edges = {one.name: _names_of_upstream_jobs(one, stored) for one in declared if one.name not in refused}
     edges |= declared_edges
     while found := find_cycle(edges):
         path = " → ".join(f"“{name}”" for name in found)
         ours = [name for name in found[1:] if name in declared_edges]
         for name in ours:
             refused.setdefault(name, f"its dependencies form a cycle: {path}")
-            edges[name] = stored.names_of_jobs_before(name)
+            edges[name] = stored.names_of_upstream_jobs(name)
             del declared_edges[name]
         if not ours:  # this cycle was created by hand; look for others
             edges[found[0]] = set(edges[found[0]]) - {found[1]}

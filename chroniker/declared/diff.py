@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any
 
-from chroniker.declared.conflicts import find_refusals
+from chroniker.declared.conflicts import find_refused_declarations
 from chroniker.declared.loading import DeclaredJob
 from chroniker.declared.stored_jobs import StoredJobs
 from chroniker.models import Group, Job
@@ -17,7 +17,7 @@ from chroniker.models import Group, Job
 CONFIDENTIAL_FIELDS = frozenset({"environment", "secrets"})
 
 
-class ChangeKind(StrEnum):
+class JobChangeKind(StrEnum):
     CREATED = "created"
     UPDATED = "updated"
     TAKEN_OVER = "taken over"
@@ -32,7 +32,7 @@ class Change:
     """The change of one job."""
 
     name: str
-    kind: ChangeKind
+    kind: JobChangeKind
     details: str = ""
 
 
@@ -63,14 +63,14 @@ class SyncPlan:
         if declared_job.tags:
             self.tags[job.name] = declared_job.tags
         self.created.append(job)
-        self.changes.append(Change(job.name, ChangeKind.CREATED, "" if job.enabled else "disabled, as declared"))
+        self.changes.append(Change(job.name, JobChangeKind.CREATED, "" if job.enabled else "disabled, as declared"))
 
     def add_update(self, declared_job: DeclaredJob) -> None:
         job = self.stored.jobs[declared_job.name]
-        kind = ChangeKind.UPDATED if job.managed_by else ChangeKind.TAKEN_OVER
+        kind = JobChangeKind.UPDATED if job.managed_by else JobChangeKind.TAKEN_OVER
         details = self._set_field(job, "managed_by", declared_job.where)
         if job.enabled_when_removed is not None:
-            kind = ChangeKind.RETURNED
+            kind = JobChangeKind.RETURNED
             if job.enabled_when_removed:
                 details |= self._set_field(job, "enabled", True)
             details |= self._set_field(job, "enabled_when_removed", None)
@@ -100,14 +100,14 @@ class SyncPlan:
         if details:
             self.changes.append(Change(job.name, kind, "; ".join(details.values())))
         else:
-            self.changes.append(Change(job.name, ChangeKind.UNCHANGED))
+            self.changes.append(Change(job.name, JobChangeKind.UNCHANGED))
 
     def add_removal(self, job: Job) -> None:
         """Its declaration was removed: disable the job, and keep it and its runs."""
         verb = "disabled" if job.enabled else "already disabled"
         job.enabled_when_removed, job.enabled = job.enabled, False
         self.updated.append((job, {"enabled", "enabled_when_removed"}))
-        self.changes.append(Change(job.name, ChangeKind.REMOVED, f"{verb}; no longer declared in {job.managed_by}"))
+        self.changes.append(Change(job.name, JobChangeKind.REMOVED, f"{verb}; no longer declared in {job.managed_by}"))
 
     def _set_field(self, job: Job, name: str, value: Any) -> dict[str, str]:
         old = getattr(job, name)
@@ -140,10 +140,10 @@ class SyncPlan:
 def plan_changes(declared: Sequence[DeclaredJob], stored: StoredJobs, *, adopt: bool) -> SyncPlan:
     """``adopt``: take over jobs that were created by hand."""
     plan = SyncPlan(stored)
-    refused = find_refusals(declared, stored, adopt=adopt)
+    refused = find_refused_declarations(declared, stored, adopt=adopt)
     for one in declared:
         if one.name in refused:
-            plan.changes.append(Change(one.name, ChangeKind.REFUSED, refused[one.name]))
+            plan.changes.append(Change(one.name, JobChangeKind.REFUSED, refused[one.name]))
         elif one.name in stored.jobs:
             plan.add_update(one)
         else:

@@ -19,9 +19,9 @@ from django.core.management import get_commands
 
 from chroniker.declared.declaration import Declaration, declarations_of_class
 
-REQUIRED_SOURCE_WORD = b"chroniker"
+WORD_IN_DECLARING_MODULES = b"chroniker"
 #: Apps whose commands declare no jobs.
-_SKIPPED_APPS = ("django.core", "chroniker", "chroniker_celery")
+_APPS_WITHOUT_DECLARATIONS = ("django.core", "chroniker", "chroniker_celery")
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,9 +64,9 @@ def discover() -> DiscoveryResult:
     """All declarations of the installed apps, in their order, and the modules that cannot be imported."""
     found = DiscoveryResult()
     first: dict[int, LocatedDeclaration] = {}  # a declaration may be assigned to several names; the first one counts
-    for name, command in _module_names():
+    for name, command in _names_of_possible_modules():
         try:
-            module = _import_if_it_declares(name)
+            module = _import_if_it_may_declare_jobs(name)
         except Exception as error:  # importing a module runs foreign code
             found.problems.append(
                 DeclarationProblem(name, "", f"it cannot be imported: {type(error).__name__}: {error}")
@@ -81,25 +81,25 @@ def discover() -> DiscoveryResult:
     return found
 
 
-def _module_names() -> Iterator[tuple[str, str]]:
+def _names_of_possible_modules() -> Iterator[tuple[str, str]]:
     """The modules that may declare jobs, existing or not, with the name of the command or an empty string."""
     for config in apps.get_app_configs():
         yield f"{config.name}.jobs", ""
     for command, app in sorted(get_commands().items()):
-        if isinstance(app, str) and app not in _SKIPPED_APPS:
+        if isinstance(app, str) and app not in _APPS_WITHOUT_DECLARATIONS:
             yield f"{app}.management.commands.{command}", command
 
 
-def _import_if_it_declares(name: str) -> ModuleType | None:
+def _import_if_it_may_declare_jobs(name: str) -> ModuleType | None:
     spec = find_spec(name)
-    return import_module(name) if spec is not None and _may_declare(spec) else None
+    return import_module(name) if spec is not None and _may_declare_jobs(spec) else None
 
 
-def _may_declare(spec: ModuleSpec) -> bool:
+def _may_declare_jobs(spec: ModuleSpec) -> bool:
     source = Path(spec.origin) if spec.has_location and spec.origin else None
     if source is None or source.suffix != ".py" or not source.is_file():
         return spec.origin is not None  # compiled or in an archive: import it; a directory without code has no origin
-    return REQUIRED_SOURCE_WORD in source.read_bytes()
+    return WORD_IN_DECLARING_MODULES in source.read_bytes()
 
 
 def _declarations_in_command(module: ModuleType, command: str) -> list[LocatedDeclaration]:

@@ -20,9 +20,9 @@ from chroniker.models.schedule_fields import TIMELINE_FIELDS
 from chroniker.models.tag import validate_tags
 
 #: Command and schedule always belong to the declaration. A field that is not declared has its default.
-CORE_FIELDS = TIMELINE_FIELDS - {"enabled"} | {"command", "args", "raw_command"}
+ALWAYS_DECLARED_FIELDS = TIMELINE_FIELDS - {"enabled"} | {"command", "args", "raw_command"}
 #: Fields that are declared by the name of a row. The rows are read when the job is saved.
-RELATED_FIELDS = ("group", "calendar")
+FIELDS_DECLARED_BY_ROW_NAME = ("group", "calendar")
 #: Lists of names: of other jobs, of channels, and of tags.
 LIST_FIELD_EXAMPLES = {"after": '["import orders"]', "channels": '["ops"]', "tags": '["nightly"]'}
 DECLARABLE_FIELDS = frozenset(JobFields.__annotations__)
@@ -51,7 +51,7 @@ class DeclaredJob:
         return self.job.name
 
     @property
-    def earlier_job_names(self) -> set[str]:
+    def upstream_job_names(self) -> set[str]:
         """The names of the jobs that it waits for, and of those that start it."""
         return {*(self.after or ()), *(self.triggered_by or ())}
 
@@ -78,12 +78,12 @@ def load_declared_jobs() -> tuple[list[DeclaredJob], list[DeclarationProblem]]:
 def find_declared_fields(job: Job) -> frozenset[str]:
     """The fields that belong to the declaration of this job, ``after`` and ``triggered_by`` included.
 
-    If this process's code does not contain the declaration, as in another release: ``CORE_FIELDS``.
+    If this process's code does not contain the declaration, as in another release: ``ALWAYS_DECLARED_FIELDS``.
     """
     located = find_declaration_of_job(job)
     if located is None:
-        return CORE_FIELDS
-    return frozenset((CORE_FIELDS | located.declaration.fields.keys()) - {"name", "enabled"})
+        return ALWAYS_DECLARED_FIELDS
+    return frozenset((ALWAYS_DECLARED_FIELDS | located.declaration.fields.keys()) - {"name", "enabled"})
 
 
 def find_declaration_of_job(job: Job) -> LocatedDeclaration | None:
@@ -103,7 +103,7 @@ def find_cycle(after: Mapping[str, Collection[str]]) -> list[str]:
 
 
 def _find_cycles(declared: list[DeclaredJob], places: Mapping[str, LocatedDeclaration]) -> Iterator[DeclarationProblem]:
-    if found := find_cycle({one.name: one.earlier_job_names for one in declared}):
+    if found := find_cycle({one.name: one.upstream_job_names for one in declared}):
         path = " → ".join(f"“{name}”" for name in found)
         yield DeclarationProblem(str(places[found[0]]), "after", f"the dependencies form a cycle: {path}.")
 
@@ -113,7 +113,7 @@ def _load_declaration(located: LocatedDeclaration) -> tuple[DeclaredJob | None, 
     errors = dict(_field_errors(located, fields))
     names = {name: fields.pop(name, None) for name in LIST_FIELD_EXAMPLES}
     triggered_by = fields.pop("triggered_by", None)
-    related = {name: fields.pop(name) for name in RELATED_FIELDS if name in fields}
+    related = {name: fields.pop(name) for name in FIELDS_DECLARED_BY_ROW_NAME if name in fields}
     if located.command:
         fields["command"] = located.command
     fields.setdefault("name", located.name)
@@ -125,7 +125,7 @@ def _load_declaration(located: LocatedDeclaration) -> tuple[DeclaredJob | None, 
         errors = _validation_errors(job)
     if errors or job is None:
         return None, [DeclarationProblem(str(located), field, message) for field, message in errors.items()]
-    decided = (CORE_FIELDS | fields.keys()) - {"name", "enabled"}
+    decided = (ALWAYS_DECLARED_FIELDS | fields.keys()) - {"name", "enabled"}
     lists = {each: None if value is None else tuple(value) for each, value in names.items()}
     if lists["tags"] is not None:
         lists["tags"] = validate_tags(lists["tags"])
@@ -140,17 +140,17 @@ def _field_errors(located: LocatedDeclaration, fields: Mapping[str, Any]) -> Ite
         yield name, _UNDECLARABLE_FIELD_HINTS.get(name, f"no such field can be declared.{hint}")
     if located.command and "command" in fields:
         yield "command", f"the decorated class is the command “{located.command}”; remove this field."
-    for name in RELATED_FIELDS:
+    for name in FIELDS_DECLARED_BY_ROW_NAME:
         if not isinstance(fields.get(name), str | None) or fields.get(name) == "":
             yield name, f"must be a name or None, not {fields[name]!r}."
     for name, example in LIST_FIELD_EXAMPLES.items():
         names = fields.get(name)
-        if names is not None and not _are_names(names):
+        if names is not None and not _is_list_of_names(names):
             yield name, f"must be a list of names, like {example}, not {names!r}."
         elif name == "tags" and names is not None:
             yield from _tag_errors(names)
     triggered_by = fields.get("triggered_by")
-    if triggered_by is not None and not _are_triggers(triggered_by):
+    if triggered_by is not None and not _is_mapping_of_triggers(triggered_by):
         results = ", ".join(TriggerOn.values)
         yield "triggered_by", f'must be like {{"import orders": "SUCCEEDED"}} ({results}), not {triggered_by!r}.'
     if "name" not in fields and not located.command and not fields.get("command"):
@@ -164,11 +164,11 @@ def _tag_errors(names: Iterable[str]) -> Iterator[tuple[str, str]]:
         yield "tags", " ".join(error.messages)
 
 
-def _are_names(value: object) -> bool:
+def _is_list_of_names(value: object) -> bool:
     return isinstance(value, list | tuple | set | frozenset) and all(isinstance(each, str) for each in value)
 
 
-def _are_triggers(value: object) -> bool:
+def _is_mapping_of_triggers(value: object) -> bool:
     return isinstance(value, Mapping) and all(
         isinstance(name, str) and isinstance(on, str) and on in TriggerOn.values for name, on in value.items()
     )
@@ -176,8 +176,8 @@ def _are_triggers(value: object) -> bool:
 
 def _validation_errors(job: Job) -> dict[str, str]:
     try:
-        job.clean_fields(exclude=RELATED_FIELDS)
-        if naive := _naive_datetimes(job):
+        job.clean_fields(exclude=FIELDS_DECLARED_BY_ROW_NAME)
+        if naive := _naive_datetime_errors(job):
             return naive
         job.clean()
     except ValidationError as error:
@@ -187,7 +187,7 @@ def _validation_errors(job: Job) -> dict[str, str]:
     return {}
 
 
-def _naive_datetimes(job: Job) -> dict[str, str]:
+def _naive_datetime_errors(job: Job) -> dict[str, str]:
     return {
         name: f"{moment} has no time zone. Add tzinfo=ZoneInfo({job.timezone!r})."
         for name in ("run_at", "starts_at", "ends_at")

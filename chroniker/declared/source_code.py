@@ -8,7 +8,7 @@ from types import MappingProxyType
 from typing import Any
 from zoneinfo import ZoneInfo
 
-from chroniker.declared.loading import DECLARABLE_FIELDS, RELATED_FIELDS
+from chroniker.declared.loading import DECLARABLE_FIELDS, FIELDS_DECLARED_BY_ROW_NAME
 from chroniker.job_commands import hand_over
 from chroniker.models import Job
 
@@ -22,21 +22,21 @@ def decorator_source(job: Job, after: Sequence[str] = (), triggered_by: Mapping[
     """``@job(…)`` for the class of the job's management command. Empty for a raw command, which has no class."""
     if not job.command:
         return ""
-    call = _call_source("@job", _fields_to_write(job, after, triggered_by, without=("command",)))
+    call = _job_call_source("@job", _fields_to_write(job, after, triggered_by, without=("command",)))
     command = f"class Command(BaseCommand): ...  # the command “{_one_line(job.command)}”"
-    return f"{_make_import_lines(call)}\n{_remark_about_tracking(job)}{call}\n{command}\n"
+    return f"{_make_import_lines(call)}\n{_comment_on_untracked_work(job)}{call}\n{command}\n"
 
 
 def module_source(job: Job, after: Sequence[str] = (), triggered_by: Mapping[str, str] = NO_TRIGGERS) -> str:
     """The source of a ``jobs`` module that declares this job."""
-    call = _call_source("job", _fields_to_write(job, after, triggered_by))
-    return f"{_make_import_lines(call)}\n{_remark_about_tracking(job)}declared = {call}\n"
+    call = _job_call_source("job", _fields_to_write(job, after, triggered_by))
+    return f"{_make_import_lines(call)}\n{_comment_on_untracked_work(job)}declared = {call}\n"
 
 
 def module_source_of_jobs(jobs: Iterable[tuple[Job, Sequence[str], Mapping[str, str]]]) -> str:
     """The source of a ``jobs`` module that declares all these jobs, each with the names of the jobs it waits for, and
     of those that start it."""
-    calls = [(_remark_about_tracking(each[0]), _call_source("job", _fields_to_write(*each))) for each in jobs]
+    calls = [(_comment_on_untracked_work(each[0]), _job_call_source("job", _fields_to_write(*each))) for each in jobs]
     named = "\n".join(f"{remark}job_{number} = {call}\n" for number, (remark, call) in enumerate(calls, start=1))
     return f"{_make_import_lines(named)}\n{named}"
 
@@ -48,7 +48,7 @@ def _fields_to_write(
     for field in Job._meta.concrete_fields:
         if field.name not in DECLARABLE_FIELDS or field.name in without:
             continue
-        if field.name in RELATED_FIELDS:
+        if field.name in FIELDS_DECLARED_BY_ROW_NAME:
             related = getattr(job, field.name)
             if related is not None:
                 yield field.name, related.name
@@ -80,12 +80,12 @@ def _convert_to_zone(value: Any, zone: str) -> Any:
     return local if local.replace(fold=1 - local.fold).utcoffset() == local.utcoffset() else value.astimezone(dt.UTC)
 
 
-def _call_source(function: str, fields: Iterator[tuple[str, Any]]) -> str:
+def _job_call_source(function: str, fields: Iterator[tuple[str, Any]]) -> str:
     lines = [f"{INDENT}{name}={_python_literal(value)},\n" for name, value in fields]
     return f"{function}(\n{''.join(lines)})"
 
 
-def _remark_about_tracking(job: Job) -> str:
+def _comment_on_untracked_work(job: Job) -> str:
     """A comment for a job that only hands work over; empty for any other."""
     is_work_handed_over = hand_over.is_work_handed_over(job.command, job.args)
     return "# Handed over, not tracked: its runs succeed when the work was sent.\n" if is_work_handed_over else ""

@@ -25,14 +25,14 @@ class StoredJobs:
     edges: dict[str, dict[str, int]] = field(default_factory=dict)  #: dependent -> dependee -> id of the dependency
     triggers: dict[str, dict[str, JobTrigger]] = field(default_factory=dict)  #: target -> source -> trigger
 
-    def names_of_jobs_before(self, name: str) -> set[str]:
+    def names_of_upstream_jobs(self, name: str) -> set[str]:
         """The jobs that this one waits for, and those that start it."""
         return {*self.edges.get(name, ()), *self.triggers.get(name, ())}
 
 
 def read_stored_jobs(declared: Sequence[DeclaredJob], *, lock: bool) -> StoredJobs:
     """``lock``: lock the jobs until the end of the transaction, so that concurrent syncs wait for each other."""
-    names = {name for one in declared for name in (one.name, *one.earlier_job_names)}
+    names = {name for one in declared for name in (one.name, *one.upstream_job_names)}
     jobs = Job.objects.filter(Q(name__in=names) | ~Q(managed_by="")).order_by("pk")
     stored = StoredJobs({job.name: job for job in (lock_rows(jobs, skip=False) if lock else jobs)})
     if any("group" in one.related for one in declared):
@@ -41,9 +41,9 @@ def read_stored_jobs(declared: Sequence[DeclaredJob], *, lock: bool) -> StoredJo
         stored.calendars = {calendar.name: calendar for calendar in Calendar.objects.all()}
     if any(one.channels is not None for one in declared):
         stored.channels = dict(Channel.objects.values_list("name", "pk"))
-        stored.job_channels = _linked_names("channels", names)
+        stored.job_channels = _names_of_related_rows_by_job("channels", names)
     if any(one.tags is not None for one in declared):
-        stored.job_tags = _linked_names("tags", names)
+        stored.job_tags = _names_of_related_rows_by_job("tags", names)
     if any(one.after is not None or one.triggered_by is not None for one in declared):
         dependencies = JobDependency.objects.values_list("dependent__name", "dependee__name", "pk")
         for dependent, dependee, pk in dependencies:
@@ -53,7 +53,7 @@ def read_stored_jobs(declared: Sequence[DeclaredJob], *, lock: bool) -> StoredJo
     return stored
 
 
-def _linked_names(field: str, names: Collection[str]) -> dict[str, set[str]]:
+def _names_of_related_rows_by_job(field: str, names: Collection[str]) -> dict[str, set[str]]:
     """By the name of each of these jobs: the names of the rows in this field."""
     found: dict[str, set[str]] = {}
     rows = Job.objects.filter(name__in=names, **{f"{field}__isnull": False})

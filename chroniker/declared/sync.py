@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from chroniker.declared.diff import Change, ChangeKind, SyncPlan, plan_changes
+from chroniker.declared.diff import Change, JobChangeKind, SyncPlan, plan_changes
 from chroniker.declared.loading import DeclaredJob
 from chroniker.declared.stored_jobs import read_stored_jobs
 from chroniker.lifecycle.transactions import transactional
@@ -39,16 +39,16 @@ def sync(declared: Sequence[DeclaredJob], *, by: str, adopt: bool = False) -> li
     if plan.triggers:
         _write_triggers(plan)
     if plan.channels:
-        _write_links("channels", plan.channels, plan.stored.channels)
+        _write_many_to_many_rows("channels", plan.channels, plan.stored.channels)
     if plan.tags:
         names = {name for each in plan.tags.values() for name in each}
-        _write_links("tags", plan.tags, {tag.name: tag.pk for tag in Tag.objects.get_or_create_tags(names)})
+        _write_many_to_many_rows("tags", plan.tags, {tag.name: tag.pk for tag in Tag.objects.get_or_create_tags(names)})
     _record_in_audit(by, plan.changes)
     return plan.changes
 
 
 def _record_in_audit(by: str, changes: Sequence[Change]) -> None:
-    made = {each.name: each for each in changes if each.kind not in (ChangeKind.REFUSED, ChangeKind.UNCHANGED)}
+    made = {each.name: each for each in changes if each.kind not in (JobChangeKind.REFUSED, JobChangeKind.UNCHANGED)}
     if made:
         jobs = [(job, made[job.name]) for job in Job.objects.filter(name__in=made).only("name")]
         rows = [(job, {"details": "; ".join(filter(None, (each.kind, each.details)))}) for job, each in jobs]
@@ -73,7 +73,9 @@ def _update_jobs(plan: SyncPlan) -> None:
             Job.objects.bulk_update([job for job, _ in each], set().union(*(fields for _, fields in each)))
 
 
-def _write_links(field: str, wanted_names: Mapping[str, Sequence[str]], ids_by_name: Mapping[str, int]) -> None:
+def _write_many_to_many_rows(
+    field: str, wanted_names: Mapping[str, Sequence[str]], ids_by_name: Mapping[str, int]
+) -> None:
     """``wanted_names``: by the name of the job, the names of the rows it gets. ``ids_by_name``: their ids by name."""
     relation: Any = Job._meta.get_field(field)
     links, column = relation.remote_field.through, f"{relation.m2m_reverse_field_name()}_id"

@@ -34,7 +34,7 @@ class InstantResult(models.TextChoices):
     SUCCEEDED = "SUCCEEDED", _("succeeded")
 
 
-_RESULTS_BY_RANK = list(InstantResult)
+_RESULTS_FROM_WORST_TO_BEST = list(InstantResult)
 
 
 class InstantWindow(NamedTuple):
@@ -127,10 +127,10 @@ def _best_results(
     ranks = [0] * len(instants)
     for first, until, status, started_at in runs:
         answer = InstantResult.NOT_SUCCEEDED if started_at is not None else InstantResult.NOT_RUN
-        rank = _RESULTS_BY_RANK.index(InstantResult.SUCCEEDED if status == Status.SUCCEEDED else answer)
+        rank = _RESULTS_FROM_WORST_TO_BEST.index(InstantResult.SUCCEEDED if status == Status.SUCCEEDED else answer)
         for place in range(bisect_left(instants, first), bisect_right(instants, until)):
             ranks[place] = max(ranks[place], rank)
-    return [_RESULTS_BY_RANK[rank] for rank in ranks]
+    return [_RESULTS_FROM_WORST_TO_BEST[rank] for rank in ranks]
 
 
 def find_next_instants_of_backfills(

@@ -91,7 +91,7 @@ FORCED = ClaimKind("forced", "", DependencyScope.CURRENT, by_force_run_flag=True
 SCHEDULED = ClaimKind("scheduled", "next_run", DependencyScope.ALL, covers_instants=True, waits_for_retry=True)
 RETRY = ClaimKind("retry", "retry_at", DependencyScope.CURRENT)
 #: The columns that a retry copies from the attempt before it: ``failed_…`` of the states of ``due.read_due_states``.
-RETRY_INHERITED_COLUMNS = ("args", "chain", "origin", "cause", "depth", "instant", "instant_until", "interval_start")
+COLUMNS_COPIED_TO_RETRIES = ("args", "chain", "origin", "cause", "depth", "instant", "instant_until", "interval_start")
 #: A trigger fired, or a program requested a run. Only claims of this kind take activations.
 EVENT = ClaimKind("event", "", DependencyScope.CURRENT, by_activation=True)
 #: The last kind: any other claim comes before the runs of a backfill.

@@ -13,7 +13,7 @@ from django.db.models import Exists, F, Min, OuterRef, Q, QuerySet
 from django.utils.translation import gettext as _
 
 from chroniker.models import EVERY_HOST, JobDependency, JobState, Lease, Status, Trigger
-from chroniker.models.compiled import AnyOf, fetch_rows
+from chroniker.models.compiled import ColumnInIds, fetch_rows
 
 
 class DependencyScope(Enum):
@@ -52,11 +52,11 @@ def blocked_by_dependency_condition(scope: DependencyScope = DependencyScope.ALL
     """
     if scope is DependencyScope.NONE:
         return Exists(JobDependency.objects.none())
-    unready = _not_ready_condition(scope, OuterRef("next_instant"))
+    unready = _unfulfilled_dependency_condition(scope, OuterRef("next_instant"))
     return Exists(JobDependency.objects.filter(unready, dependent=OuterRef("pk")))
 
 
-def _not_ready_condition(scope: DependencyScope, instant: OuterRef | F) -> Q:
+def _unfulfilled_dependency_condition(scope: DependencyScope, instant: OuterRef | F) -> Q:
     # A run of a backfill is for the past: no other job waits for it.
     is_open = Exists(Lease.objects.filter(job=OuterRef("dependee"), slot="").exclude(run__origin=Trigger.BACKFILL))
     unfinished = Q(wait_for_completion=True) & (Q(is_open) | Q(dependee__state__retry_at__isnull=False))
@@ -73,7 +73,7 @@ def _not_ready_condition(scope: DependencyScope, instant: OuterRef | F) -> Q:
 
 def unfulfilled_dependencies(scope: DependencyScope, dependents: QuerySet[JobState]) -> QuerySet[JobDependency]:
     """The dependencies of these jobs that do not fulfil the conditions of ``scope``."""
-    unready = _not_ready_condition(scope, F("dependent__state__next_instant"))
+    unready = _unfulfilled_dependency_condition(scope, F("dependent__state__next_instant"))
     return JobDependency.objects.filter(unready, dependent__in=dependents.values("pk"))
 
 
@@ -81,12 +81,12 @@ def read_dependency_edges(job_ids: Collection[int]) -> list[Edge]:
     """The dependencies of these jobs. One statement; no statement if there are no jobs."""
     if not job_ids:
         return []
-    rows = fetch_rows(_edge_rows, job_ids=list(job_ids))
+    rows = fetch_rows(_rows_of_dependency_edges, job_ids=list(job_ids))
     return [Edge(low, high, completion, state is not None) for low, high, completion, state in rows]
 
 
-def _edge_rows(job_ids: Collection[int]) -> QuerySet[JobDependency, Any]:
-    rows = JobDependency.objects.filter(AnyOf("dependent", job_ids)).order_by("dependent", "dependee")
+def _rows_of_dependency_edges(job_ids: Collection[int]) -> QuerySet[JobDependency, Any]:
+    rows = JobDependency.objects.filter(ColumnInIds("dependent", job_ids)).order_by("dependent", "dependee")
     return rows.values_list("dependent", "dependee", "wait_for_completion", "dependee__state")
 
 
@@ -97,7 +97,7 @@ def ready_until(job_ids: Collection[int], now: dt.datetime) -> dict[int, dt.date
 
 
 def _select_first_pending_dependee_instants(job_ids: Collection[int], now: dt.datetime) -> QuerySet[JobDependency, Any]:
-    waiting = JobDependency.objects.filter(AnyOf("dependent", job_ids), wait_for_next_run=True)
+    waiting = JobDependency.objects.filter(ColumnInIds("dependent", job_ids), wait_for_next_run=True)
     rows = waiting.filter(dependee__state__next_instant__lte=now).values_list("dependent")
     return rows.annotate(Min("dependee__state__next_instant")).order_by("dependent")
 
@@ -106,7 +106,8 @@ def read_reasons_to_wait(job_ids: Collection[int]) -> dict[int, list[WaitReason]
     """For people: what each job waits for right now. One statement, however many jobs."""
     unready = (
         JobDependency.objects.filter(
-            _not_ready_condition(DependencyScope.ALL, F("dependent__state__next_instant")), dependent__in=job_ids
+            _unfulfilled_dependency_condition(DependencyScope.ALL, F("dependent__state__next_instant")),
+            dependent__in=job_ids,
         )
         .annotate(
             is_running=Exists(

@@ -22,15 +22,15 @@ from chroniker.eligibility.claim_kinds import (
 )
 from chroniker.eligibility.waiting_activations import all_waiting_activations
 from chroniker.models import Group, Job, JobDependency, JobState, JobTrigger, Lease, Outbox, Overlap, Run, Trigger
-from chroniker.models.compiled import AnyOf, QueryParameter, fetch_rows
+from chroniker.models.compiled import ColumnInIds, QueryParameter, fetch_rows
 from chroniker.models.light_rows import STATE_JOB_AND_GROUP_COLUMNS, make_job_states
-from chroniker.models.statements import Statement, compiled_once, make_select, parameter
+from chroniker.models.statements import Statement, cache_compiled_statement, make_select, parameter
 from chroniker.schedule.zones import zone_rules_version
 
 # One query for each kind: "next_run <= now OR force_run" would lose the index on a large table.
 
 
-class ExistsBySubplan(Exists):
+class ExistsWithoutJoin(Exists):
     """EXISTS that PostgreSQL does not turn into a join: it looks each row up in a hash table, or in an index.
 
     Leases change too fast for the statistics. If the statistics say that there are no leases, a join compares each due
@@ -53,10 +53,10 @@ def find_due_jobs(
     return _due_states(kind, now, only_jobs, _paused_or_full_groups(kind, now) if check_groups else [])
 
 
-def open_run_condition(*, of_backfills: bool = True) -> ExistsBySubplan:
+def open_run_condition(*, of_backfills: bool = True) -> ExistsWithoutJoin:
     """SQL condition on JobState: the job has an open run. ``of_backfills``: also if it is a run of a backfill."""
     leases = Lease.objects.filter(job=OuterRef("pk"), slot="")
-    return ExistsBySubplan(leases if of_backfills else leases.exclude(run__origin=Trigger.BACKFILL))
+    return ExistsWithoutJoin(leases if of_backfills else leases.exclude(run__origin=Trigger.BACKFILL))
 
 
 def _paused_or_full_groups(kind: ClaimKind, now: dt.datetime) -> list[int]:
@@ -78,7 +78,7 @@ def _due_states(
     states = JobState.objects.filter(kind.pending_condition(now), job__enabled=True).select_related("job__group")
     states = states.defer("recent_seconds")
     if only_jobs is not None:
-        states = states.filter(AnyOf("pk", only_jobs))
+        states = states.filter(ColumnInIds("pk", only_jobs))
     states = states.filter(has_open_run if kind.while_run_is_open else ~has_open_run)
     states = states.filter(
         group_limits.outside_groups_condition(blocked_group_ids),
@@ -86,7 +86,7 @@ def _due_states(
     )
     if kind is RETRY:
         states = states.annotate(
-            **{f"failed_{name}": _column_of_latest_attempt(name) for name in claim_kinds.RETRY_INHERITED_COLUMNS}
+            **{f"failed_{name}": _column_of_latest_attempt(name) for name in claim_kinds.COLUMNS_COPIED_TO_RETRIES}
         )
     return states.order_by(*filter(None, [kind.due_field]), "pk")
 
@@ -122,7 +122,7 @@ def _due_rows(
 
 
 def _columns_of_failed_attempt(kind: ClaimKind) -> list[str]:
-    return [f"failed_{name}" for name in claim_kinds.RETRY_INHERITED_COLUMNS] if kind is RETRY else []
+    return [f"failed_{name}" for name in claim_kinds.COLUMNS_COPIED_TO_RETRIES] if kind is RETRY else []
 
 
 def find_groups_with_urgent_work(now: dt.datetime) -> list[int]:
@@ -155,18 +155,18 @@ def find_blocking_dependencies(now: dt.datetime, limit: int) -> set[tuple[int, i
     return set(pairs[0].union(*pairs[1:])[:limit])
 
 
-def find_work_after_run(job_id: int) -> tuple[bool, bool]:
+def are_claims_and_messages_due_after_run(job_id: int) -> tuple[bool, bool]:
     """Whether a claim is pending that may start now, after the end of a run of this job; and whether a message is due.
 
     One statement. A pending claim may still be blocked, for example by another dependency.
     """
-    row = _make_work_after_run_statement().fetch({"job": job_id})
+    row = _make_due_work_statement().fetch({"job": job_id})
     assert row is not None
     return bool(row[0]), bool(row[1])
 
 
-@compiled_once
-def _make_work_after_run_statement() -> Statement:
+@cache_compiled_statement
+def _make_due_work_statement() -> Statement:
     job = parameter("job")
     with_limit = Job.objects.filter(pk=job, group__limit__isnull=False).values("group")
     others = [

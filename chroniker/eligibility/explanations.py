@@ -11,8 +11,7 @@ from django.utils.translation import ngettext
 
 from chroniker.clock import jump_detection
 from chroniker.conf import settings
-from chroniker.eligibility import dependencies, due, hosts, liveness, pauses, waiting_activations
-from chroniker.eligibility import groups as group_limits
+from chroniker.eligibility import dependencies, due, groups, hosts, liveness, pauses, waiting_activations
 from chroniker.eligibility.claim_kinds import BACKFILL, does_retry_come_first, pending_kinds
 from chroniker.eligibility.dependencies import DependencyScope, WaitReason
 from chroniker.eligibility.liveness import FleetSnapshot
@@ -23,13 +22,16 @@ from chroniker.wording.formats import short_time
 
 
 @dataclass(frozen=True, slots=True)
-class Explanation:
+class JobExplanation:
     """Why a job does not run now, as text. ``is_held``: a pause, dependency, group or failure holds it back."""
 
     text: str
     is_held: bool = False
     text_without_tick: str = ""  #: the text if nothing ticks; empty unless the job waits only for a tick
     n_waiting: int = 0  #: how many activations wait for the job
+
+
+ExplanationsByJob = dict[int, JobExplanation]
 
 
 def reason_job_cannot_run_now(state: JobState) -> str | None:
@@ -46,7 +48,7 @@ def reasons_jobs_cannot_run_now(states: Collection[JobState]) -> dict[int, str |
     # A run for one host can wait for that host. A run for every host would have no child, so it cannot be requested.
     missing = hosts.no_live_host_messages([state.job for state in states if state.job.hostname == EVERY_HOST])
     waits = dependencies.read_reasons_to_wait(ids)
-    full = group_limits.full_group_texts(state.job.group_id for state in states if state.job.group_id is not None)
+    full = groups.full_group_texts(state.job.group_id for state in states if state.job.group_id is not None)
 
     def reason(state: JobState) -> str | None:
         if state.pk in leases:
@@ -92,7 +94,7 @@ def explain_why_not_running(
     host_messages: dict[int, str] | None = None,
     leases: dict[int, Lease] | None = None,
     snapshot: FleetSnapshot | None = None,
-) -> dict[int, Explanation]:
+) -> ExplanationsByJob:
     """For people: for each job, why it does not run at ``now``. A constant number of statements.
 
     Each state must carry its ``job``. A job that is due and not blocked waits for the next tick. The optional
@@ -122,8 +124,7 @@ def explain_why_not_running(
         if n := activations.get(state.pk, 0):
             more.append(activations_text(n))
         if more:
-            text = " ".join([found[state.pk].text, *more])
-            found[state.pk] = replace(found[state.pk], text=text, n_waiting=activations.get(state.pk, 0))
+            found[state.pk] = replace(found[state.pk], text=" ".join([found[state.pk].text, *more]), n_waiting=n)
     return _mention_unserved_queues(found, leases, now, snapshot)
 
 
@@ -132,8 +133,8 @@ def activations_text(n: int) -> str:
 
 
 def _mention_missing_ticks(
-    explanations: dict[int, Explanation], now: dt.datetime, snapshot: FleetSnapshot | None
-) -> dict[int, Explanation]:
+    explanations: ExplanationsByJob, now: dt.datetime, snapshot: FleetSnapshot | None
+) -> ExplanationsByJob:
     """Change the text of jobs that wait for a tick if nothing ticks. At most one statement; none with ``snapshot``."""
     waiting = {pk: each for pk, each in explanations.items() if each.text_without_tick}
     tickers = (liveness.read_latest_tickers() if snapshot is None else snapshot.tickers) if waiting else []
@@ -145,8 +146,8 @@ def _mention_missing_ticks(
 
 
 def _mention_unserved_queues(
-    explanations: dict[int, Explanation], leases: dict[int, Lease], now: dt.datetime, snapshot: FleetSnapshot | None
-) -> dict[int, Explanation]:
+    explanations: ExplanationsByJob, leases: dict[int, Lease], now: dt.datetime, snapshot: FleetSnapshot | None
+) -> ExplanationsByJob:
     """Add a text where a queued run waits in a queue without a worker. At most two statements; none with
     ``snapshot``."""
     queued = {
@@ -168,7 +169,7 @@ def _read_wait_reasons(states: Collection[JobState], now: dt.datetime) -> dict[i
     if not states:
         return {}
     waits = dependencies.read_reasons_to_wait([state.pk for state in states])
-    full = group_limits.full_group_texts(state.job.group_id for state in states if state.job.group_id is not None)
+    full = groups.full_group_texts(state.job.group_id for state in states if state.job.group_id is not None)
     for state in states:
         if state.job.group_id in full:
             waits.setdefault(state.pk, []).append(WaitReason(full[state.job.group_id]))
@@ -182,35 +183,35 @@ def _read_wait_reasons(states: Collection[JobState], now: dt.datetime) -> dict[i
 
 def _explain_job(
     state: JobState, lease: Lease | None, waits: list[WaitReason], pause: pauses.Pause | None, now: dt.datetime
-) -> Explanation:
+) -> JobExplanation:
     if lease is not None:
-        return Explanation(_open_run_text(lease, now))
+        return JobExplanation(_open_run_text(lease, now))
     if not state.job.enabled:
-        return Explanation(_("It is disabled."))
+        return JobExplanation(_("It is disabled."))
     pending = pending_kinds(state, now)
     is_backfill = pending == [BACKFILL]
     if state.schedule_error and not pending:
-        return Explanation(_("Schedule error: %(error)s") % {"error": state.schedule_error})
+        return JobExplanation(_("Schedule error: %(error)s") % {"error": state.schedule_error})
     if pause is not None:
-        return Explanation(str(pause), bool(pending))
+        return JobExplanation(str(pause), bool(pending))
     if state.held_at is not None and not pending:
-        return Explanation(hold_message(state), True)
+        return JobExplanation(hold_message(state), True)
     needs_turn = all(kind.dependencies is DependencyScope.ALL for kind in pending)
     texts = [wait.text for wait in waits if needs_turn or not wait.blocks_scheduled_runs_only]
     if state.job.edited_at is not None:
         silent = _("It was edited, and nothing has ticked since %(time)s.")
-        return Explanation(_("It was edited; the next tick books it."), bool(pending and texts), silent)
+        return JobExplanation(_("It was edited; the next tick books it."), bool(pending and texts), silent)
     if not pending:
-        return Explanation(_explain_why_not_due(state, now), does_retry_come_first(state))
+        return JobExplanation(_explain_why_not_due(state, now), does_retry_come_first(state))
     if is_backfill and texts:
-        return Explanation(_("Its backfill waits: %(reasons)s.") % {"reasons": "; ".join(texts)}, True)
+        return JobExplanation(_("Its backfill waits: %(reasons)s.") % {"reasons": "; ".join(texts)}, True)
     if is_backfill:
         silent = _("Its backfill waits: nothing has ticked since %(time)s.")
-        return Explanation(_("The next tick starts the next run of its backfill."), text_without_tick=silent)
+        return JobExplanation(_("The next tick starts the next run of its backfill."), text_without_tick=silent)
     if texts:
-        return Explanation(_("It is due, but %(reasons)s.") % {"reasons": "; ".join(texts)}, True)
+        return JobExplanation(_("It is due, but %(reasons)s.") % {"reasons": "; ".join(texts)}, True)
     silent = _("It is due, and nothing has ticked since %(time)s.")
-    return Explanation(_("It is due; the next tick starts it."), text_without_tick=silent)
+    return JobExplanation(_("It is due; the next tick starts it."), text_without_tick=silent)
 
 
 def hold_message(state: JobState) -> str:

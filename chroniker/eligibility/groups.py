@@ -12,7 +12,7 @@ from django.db.models import Count, F, Q, QuerySet
 from django.utils.translation import gettext as _
 
 from chroniker.models import Group, Job, Lease
-from chroniker.models.compiled import AnyOf, QueryParameter, fetch_rows
+from chroniker.models.compiled import ColumnInIds, QueryParameter, fetch_rows
 
 #: A text names at most this many jobs, and counts the others.
 MAX_JOBS_IN_REASON = 5
@@ -38,7 +38,7 @@ def outside_groups_condition(group_ids: Collection[int] | QueryParameter) -> Q:
     There are few groups, so one statement reads their ids first. A join with groups in the search for due jobs would
     mislead PostgreSQL: it estimates that a condition on the outer side of a join is rare, and reads all jobs.
     """
-    return Q(job__group=None) | ~Q(AnyOf("job__group", group_ids)) if group_ids else Q()
+    return Q(job__group=None) | ~Q(ColumnInIds("job__group", group_ids)) if group_ids else Q()
 
 
 def _rows_of_paused_groups() -> QuerySet[Group, Any]:
@@ -67,7 +67,7 @@ def count_open_jobs(group_ids: Collection[int]) -> dict[int, int]:
 
 
 def _open_jobs_by_group(ids: Collection[int] | QueryParameter) -> QuerySet[Lease, Any]:
-    leases = Lease.objects.filter(AnyOf("job__group", ids), slot="").order_by()
+    leases = Lease.objects.filter(ColumnInIds("job__group", ids), slot="").order_by()
     return leases.values_list("job__group").annotate(Count("pk"))
 
 

@@ -19,7 +19,7 @@ from chroniker.clock.database_clock import NowPlus
 from chroniker.conf import settings
 from chroniker.models import EVERY_HOST, Host, HostService, Job, JobDependency, Lease
 from chroniker.models.base import installed_version
-from chroniker.models.conflicts import repeated_after_conflict
+from chroniker.models.conflicts import retry_after_conflict
 from chroniker.reasons import Reason
 
 logger = logging.getLogger(__name__)
@@ -47,7 +47,7 @@ class WorkerReport:
 _REPORTED_COLUMNS = ("last_seen", "queues", "slots", "busy", "version", "started_at", "ended_at")
 
 
-@repeated_after_conflict
+@retry_after_conflict
 def record_heartbeat(served_executors: Iterable[str | WorkerReport] = (), *, host_name: str = "") -> None:
     """Record that this host is alive, and its clock skew.
 
@@ -99,7 +99,7 @@ def record_clock_skew(reading: jump_detection.ClockReading) -> None:
             logger.warning("This host's clock is %+.1f s off the database's.", reading.skew)
 
 
-def record_suspended_starts(reading: jump_detection.ClockReading, *, host_name: str = "") -> None:
+def record_suspension_of_starts(reading: jump_detection.ClockReading, *, host_name: str = "") -> None:
     """Record that starts and expiry are suspended on this host, until when, and why."""
     Host.objects.filter(name=host_name or settings.hostname).update(**_clock_columns(reading))
 
@@ -124,7 +124,7 @@ def suspension_messages() -> list[str]:
     ]
 
 
-def live_services() -> QuerySet[HostService]:
+def services_of_live_hosts() -> QuerySet[HostService]:
     """The rows of live hosts: those with a heartbeat for their executor within ``CHRONIKER_HOST_TIMEOUT``."""
     return HostService.objects.filter(last_seen__gt=NowPlus(-settings.host_timeout))
 
@@ -134,7 +134,7 @@ def live_hosts_by_executor(executor_aliases: Collection[str]) -> dict[str, list[
     found: dict[str, list[Host]] = defaultdict(list)
     if executor_aliases:
         for service in (
-            live_services().filter(executor__in=executor_aliases).select_related("host").order_by("host__name")
+            services_of_live_hosts().filter(executor__in=executor_aliases).select_related("host").order_by("host__name")
         ):
             if service.host not in found[service.executor]:  # a host may have several workers
                 found[service.executor].append(service.host)
@@ -165,7 +165,7 @@ def no_live_host_message(job: Job) -> str:
     return _("Its host “%(host)s” is not live: not seen executing for “%(executor)s” in %(seconds)s s.") % words
 
 
-def exclude_unfinished_host_runs(dependencies: QuerySet[JobDependency]) -> QuerySet[JobDependency]:
+def exclude_dependees_open_on_every_host(dependencies: QuerySet[JobDependency]) -> QuerySet[JobDependency]:
     """Leave out dependencies whose dependee has an open run on every host: its dependents wait for that run."""
     parent_lease = Lease.objects.filter(job=OuterRef("dependee"), slot="", run__required_host=EVERY_HOST)
     return dependencies.filter(~Exists(parent_lease))

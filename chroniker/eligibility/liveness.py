@@ -17,11 +17,11 @@ TICKER_WRITE_INTERVAL = dt.timedelta(seconds=10)
 #: A queued run should start within this time.
 EXPECTED_START_DELAY = dt.timedelta(minutes=1)
 #: A ticker is silent after this many of its periods.
-SILENT_AFTER_PERIODS = 2.5
+TICKER_SILENT_AFTER_PERIODS = 2.5
 #: A queue without a worker raises an alarm when its oldest run has waited for this time.
 QUEUE_ALARM_DELAY = dt.timedelta(seconds=90)
 #: Workers that were silent for longer are left out.
-FORGOTTEN_AFTER = dt.timedelta(days=1)
+SILENT_HOSTS_IGNORED_AFTER = dt.timedelta(days=1)
 MAX_QUEUES = 100
 MAX_TICKERS = 500
 
@@ -56,7 +56,9 @@ def read_latest_tickers() -> list[Ticker]:
 
 def longest_silence_allowed(ticker: Ticker) -> dt.timedelta:
     """A ticker is silent if its last recorded pass is older than this."""
-    periods = dt.timedelta(seconds=SILENT_AFTER_PERIODS * ticker.period + ticker.pass_seconds) + TICKER_WRITE_INTERVAL
+    periods = (
+        dt.timedelta(seconds=TICKER_SILENT_AFTER_PERIODS * ticker.period + ticker.pass_seconds) + TICKER_WRITE_INTERVAL
+    )
     return max(settings.tick_timeout, periods)
 
 
@@ -115,6 +117,6 @@ def find_queues_without_worker(
     services = (
         snapshot.services
         if snapshot is not None
-        else list(HostService.objects.filter(ended_at=None, last_seen__gt=now - FORGOTTEN_AFTER))
+        else list(HostService.objects.filter(ended_at=None, last_seen__gt=now - SILENT_HOSTS_IGNORED_AFTER))
     )
     return {(queue.executor, queue.name): queue for queue in select_queues_without_worker(queues, services, now)}

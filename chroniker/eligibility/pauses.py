@@ -20,7 +20,7 @@ from django.utils.translation import gettext as _
 from chroniker.clock.database_clock import NowPlus
 from chroniker.conf import settings
 from chroniker.models import Group, Job, Switch, installation
-from chroniker.models.conflicts import repeated_after_conflict
+from chroniker.models.conflicts import retry_after_conflict
 from chroniker.models.group import SWITCH_ID as SWITCH_ID
 
 
@@ -48,12 +48,12 @@ class Pause:
         return f"{said} {_add_full_stop(self.reason)}".strip()
 
 
-#: Within ``read_pause_once``: a list with the pause that was read; empty before the first read.
+#: Within ``cache_global_pause``: a list with the pause that was read; empty before the first read.
 _pause_read_once: ContextVar[list[Pause | None] | None] = ContextVar("chroniker_pause", default=None)
 
 
 @contextmanager
-def read_pause_once() -> Iterator[None]:
+def cache_global_pause() -> Iterator[None]:
     """Within this block ``global_pause`` reads the database at most once, so that all parts of a page agree."""
     token = _pause_read_once.set([])
     try:
@@ -122,7 +122,7 @@ def read_pauses_of_jobs(jobs: Iterable[Job]) -> dict[int, Pause]:
     return {job.pk: groups[job.group_id] for job in jobs if job.group_id in groups}
 
 
-@repeated_after_conflict
+@retry_after_conflict
 def pause(paused_by: str, reason: str = "", group: Group | None = None) -> bool:
     """Pause all jobs, or this group. ``False``: it was paused already, and nothing changed."""
     if group is None:

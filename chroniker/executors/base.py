@@ -20,7 +20,7 @@ _step_timeout: ContextVar[float] = ContextVar("dispatch_step_timeout", default=f
 
 
 @contextmanager
-def limit_dispatch_for_waiting_person() -> Iterator[None]:
+def limit_dispatch_time_for_waiting_person() -> Iterator[None]:
     """Within this block executors give up early, because a page or a terminal waits for the dispatch."""
     token = _step_timeout.set(WAITING_PERSON_TIMEOUT_SECONDS)
     try:

@@ -19,7 +19,7 @@ from chroniker.job_commands import environment, placeholders, policy
 from chroniker.models import EventKind, Job, LogChunk, Run, Status
 from chroniker.models.base import make_random_uuid
 from chroniker.process.kernel import host_clock
-from chroniker.process.run_spec import Renewal, RunOutcome, RunSpec
+from chroniker.process.run_spec import LeaseRenewalAnswer, RunOutcome, RunSpec
 from chroniker.process.run_variables import CurrentRun
 from chroniker.reasons import NO_REASON, Code, Reason
 from chroniker.worker.output import Chunk
@@ -30,7 +30,7 @@ _STATUS_BY_ENDING = {
     "interrupted": Status.LOST,  # it may have finished its work: the job's policy for lost runs applies at once
 }
 
-_RENEWAL_TIME_SHARE = 0.45  # a renewal that hangs leaves time for another before the next is due
+_MAX_RENEWAL_SHARE_OF_HEARTBEAT = 0.45  # a renewal that hangs leaves time for another before the next is due
 
 
 class DatabaseReport:
@@ -74,8 +74,8 @@ class DatabaseReport:
         by = {"host": settings.hostname, "worker": self._worker, "queue": self._queue}
         return lifecycle.start(self.run_id, self.token, self.nonce, pid=pid, waited=waited, **by)
 
-    def renew(self, progress: tuple[int, int] | None) -> Renewal:
-        with self._borrow_limited_connection(_RENEWAL_TIME_SHARE):
+    def renew(self, progress: tuple[int, int] | None) -> LeaseRenewalAnswer:
+        with self._borrow_limited_connection(_MAX_RENEWAL_SHARE_OF_HEARTBEAT):
             return lifecycle.renew(self.run_id, self.token, self.nonce, progress)
 
     def store_output(self, chunks: Sequence[Chunk]) -> bool:
@@ -194,7 +194,7 @@ def make_run_spec(
         if job.environment or job.secrets
         else {},
         variables=current.to_environment(),
-        cwd=environment.resolve_directory(job.working_directory) if job.working_directory else None,
+        cwd=environment.resolve_working_directory(job.working_directory) if job.working_directory else None,
         timeout=float(job.timeout_seconds) if job.timeout_seconds else None,
         grace=settings.stop_grace.total_seconds(),
         lease=settings.lease.total_seconds(),
@@ -219,7 +219,7 @@ def to_lifecycle_outcome(ending: RunOutcome, *, fail_on_stderr: bool) -> lifecyc
         exit_code=ending.exit_code,
         reason=Reason.joined(*reasons) if reasons else NO_REASON,
         progress=ending.progress,
-        unstored=ending.unstored,
+        unstored_characters=ending.unstored_characters,
         survivors=tuple(each.name for each in ending.survivors),
         retry_at_once=ending.how == "interrupted",
         error_line="" if succeeded and not only_stderr else ending.error_line,

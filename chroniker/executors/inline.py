@@ -34,7 +34,7 @@ class InlineExecutor(InProcessExecutor):
         spec = report.start(os.getpid())
         if spec is None:
             return
-        with _apply_run_environment(spec), progress.collect_progress() as read_progress:
+        with _apply_run_environment(spec), progress.capture_progress() as read_progress:
             code, texts = _run_raw_command(spec) if spec.raw else _run_management_command(spec)
             parts = read_progress()
         now = datetime.now(UTC)

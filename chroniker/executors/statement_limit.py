@@ -15,9 +15,9 @@ from django.db.backends.base.base import BaseDatabaseWrapper
 
 from chroniker.executors.transaction_setting import Execute, TransactionSetting
 
-_MIN_LIMIT_SECONDS = 0.1
+_MIN_STATEMENT_TIME_LIMIT_SECONDS = 0.1
 #: The statements of the ORM that may take long. MariaDB does not accept the limit before every other statement.
-_STATEMENTS_WITH_LIMIT = ("SELECT", "INSERT", "UPDATE", "DELETE", "REPLACE")
+_STATEMENTS_WITH_TIME_LIMIT = ("SELECT", "INSERT", "UPDATE", "DELETE", "REPLACE")
 
 
 @contextmanager
@@ -28,7 +28,7 @@ def statement_limit(alias: str, seconds: float) -> Iterator[None]:
     single statement or transaction; a run whose statement hangs there ends with its lease.
     """
     connection = connections[alias]
-    seconds = max(seconds, _MIN_LIMIT_SECONDS)
+    seconds = max(seconds, _MIN_STATEMENT_TIME_LIMIT_SECONDS)
     if connection.in_atomic_block:
         yield
     elif connection.vendor == "postgresql":
@@ -48,7 +48,7 @@ def _mariadb_limit_wrapper(seconds: float) -> Callable[..., Any]:
     prefix = f"SET STATEMENT max_statement_time={seconds:.3f}, innodb_lock_wait_timeout={max(1, int(seconds))} FOR "
 
     def wrapper(execute: Execute, sql: str, params: Any, many: bool, context: dict[str, Any]) -> Any:
-        limited = prefix + sql if sql.lstrip("( ").startswith(_STATEMENTS_WITH_LIMIT) else sql
+        limited = prefix + sql if sql.lstrip("( ").startswith(_STATEMENTS_WITH_TIME_LIMIT) else sql
         return execute(limited, params, many, context)
 
     return wrapper

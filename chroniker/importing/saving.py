@@ -16,7 +16,7 @@ from chroniker.job_commands import placeholders
 from chroniker.models import Action, AuditEntry, Job, JobDependency
 
 #: A job with an invalid value in one of these fields is imported, but disabled.
-FIXABLE_FIELDS = frozenset(
+FIELDS_FIXABLE_AFTER_IMPORT = frozenset(
     {
         "command",
         "args",
@@ -94,7 +94,7 @@ def _validate_candidate(candidate: ImportCandidate, disabled: bool) -> None:
     except ValidationError as error:
         reasons = " ".join(error.messages)
         too_long = any(each.code == "max_length" for errors in error.error_dict.values() for each in errors)
-        if too_long or error.error_dict.keys() - FIXABLE_FIELDS:
+        if too_long or error.error_dict.keys() - FIELDS_FIXABLE_AFTER_IMPORT:
             candidate.outcome, candidate.refusal = Outcome.REFUSED, reasons
             return
         job.enabled = False

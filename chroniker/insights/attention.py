@@ -147,7 +147,7 @@ def _lost_run_items(now: dt.datetime) -> Iterator[Item]:
 
 
 def _overdue_job_items(facts: HealthFacts, now: dt.datetime) -> Iterator[Item]:
-    for state in health_facts.overdue_states(now - health_facts.overdue_after(facts.tickers))[:MAX_ITEMS_PER_KIND]:
+    for state in health_facts.overdue_states(now - health_facts.overdue_threshold(facts.tickers))[:MAX_ITEMS_PER_KIND]:
         assert state.next_run is not None
         what = _("Due since %(time)s.") % {"time": short_time(state.next_run, now)}
         yield Item("overdue", state.job, state.next_run, None, what, health.tick_health(facts, now).detail)

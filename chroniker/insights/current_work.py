@@ -132,12 +132,12 @@ def _waiting_jobs(
     found = explanations.explain_why_not_running(
         states, now, pauses, leases={}, snapshot=health_facts.get_cached_health_facts(now)
     )
-    overdue_before = now - health_facts.cached_overdue_after(now)
+    overdue_before = now - health_facts.get_cached_overdue_threshold(now)
     return queued + [_waiting_job_of_state(state, found[state.pk], overdue_before) for state in states]
 
 
 def _waiting_job_of_state(
-    state: JobState, explanation: explanations.Explanation, overdue_before: dt.datetime
+    state: JobState, explanation: explanations.JobExplanation, overdue_before: dt.datetime
 ) -> WaitingJob:
     late = state.next_run is not None and state.next_run <= overdue_before
     code = "waiting" if explanation.is_held else "overdue" if late else "due"

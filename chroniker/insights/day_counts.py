@@ -9,8 +9,8 @@ from dataclasses import dataclass
 from chroniker.models import START_DELAY_BOUNDS, RunTotal
 
 HALF_HOURS_PER_DAY, HALF_HOUR = 48, dt.timedelta(minutes=30)
-BAD_COLUMNS = ("failed", "timed_out", "lost")
-DELAY_COLUMNS = tuple(f"delay_{n}" for n in range(len(START_DELAY_BOUNDS) + 1))
+BAD_END_COLUMNS = ("failed", "timed_out", "lost")
+START_DELAY_COLUMNS = tuple(f"delay_{n}" for n in range(len(START_DELAY_BOUNDS) + 1))
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,7 +47,9 @@ def fetch_day_counts(now: dt.datetime) -> DayCounts:
     rows = [found.get(start) or RunTotal(start=start) for start in starts]
     return DayCounts(
         parts=[HalfHourCounts(row.start, row.succeeded, count_bad_ends(row)) for row in rows],
-        delay_p95=percentile_of_buckets([sum(getattr(row, name) for row in rows) for name in DELAY_COLUMNS], 0.95),
+        delay_p95=percentile_of_buckets(
+            [sum(getattr(row, name) for row in rows) for name in START_DELAY_COLUMNS], 0.95
+        ),
         stopped=sum(row.stopped for row in rows),
         skipped=sum(row.skipped for row in rows),
         succeeded=sum(row.succeeded for row in rows),
@@ -57,7 +59,7 @@ def fetch_day_counts(now: dt.datetime) -> DayCounts:
 
 def count_bad_ends(row: RunTotal) -> int:
     """Failed, timed out or lost."""
-    return sum(getattr(row, name) for name in BAD_COLUMNS)
+    return sum(getattr(row, name) for name in BAD_END_COLUMNS)
 
 
 def percentile_of_buckets(counts: Sequence[int], share: float) -> float | None:

@@ -16,14 +16,14 @@ REFERRING_TABLES: dict[type[Model], tuple[str, str]] = {Tag: (Job.tags.through._
 MAX_VALUES = 500
 
 # A DISTINCT would read the whole index: no supported database skips from one value to the next by itself.
-_SEARCH_SQL = """
+_RECURSIVE_SEARCH_SQL = """
     {name}(value) AS (
         SELECT MIN({column}) FROM {table} WHERE {column} > ''{used}
         UNION ALL
         SELECT (SELECT MIN({column}) FROM {table} WHERE {column} > {name}.value{used}) FROM {name}
         WHERE value IS NOT NULL
     )"""
-_RESULT_SQL = (
+_FOUND_VALUES_SQL = (
     "SELECT {number}, value FROM (SELECT value FROM {name} WHERE value IS NOT NULL LIMIT {most}) AS some_{name}"
 )
 
@@ -36,11 +36,11 @@ def fetch_distinct_values(columns: Sequence[tuple[type[Model], str]]) -> list[li
     for number, (model, field) in enumerate(columns):
         table, column = quote(model._meta.db_table), quote(str(model._meta.get_field(field).column))  # type: ignore[union-attr]
         searches.append(
-            _SEARCH_SQL.format(
+            _RECURSIVE_SEARCH_SQL.format(
                 name=f"found_{number}", column=column, table=table, used=_sql_condition_row_is_used(model)
             )
         )
-        results.append(_RESULT_SQL.format(name=f"found_{number}", number=number, most=MAX_VALUES))
+        results.append(_FOUND_VALUES_SQL.format(name=f"found_{number}", number=number, most=MAX_VALUES))
     found: list[list[str]] = [[] for _column in columns]
     with connection.cursor() as cursor:
         cursor.execute(f"WITH RECURSIVE {','.join(searches)} {' UNION ALL '.join(results)}")  # nosec B608  # names

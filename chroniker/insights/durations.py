@@ -75,12 +75,12 @@ def estimate_end(
         return EndEstimate()
     rate = _parts_per_second((now - started_at).total_seconds(), done_parts)
     end_by_progress = (
-        _add_seconds_up_to_limit(now, max(total_parts - (done_parts or 0), 0) / rate)
+        _add_seconds_or_none(now, max(total_parts - (done_parts or 0), 0) / rate)
         if rate and total_parts and total_parts > 0
         else None
     )
     end_by_past_runs = (
-        None if expected_duration is None else _add_seconds_up_to_limit(started_at, expected_duration.total_seconds())
+        None if expected_duration is None else _add_seconds_or_none(started_at, expected_duration.total_seconds())
     )
     return EndEstimate(rate, end_by_progress, end_by_past_runs)
 
@@ -89,5 +89,5 @@ def _parts_per_second(seconds: float, done_parts: int | None) -> float | None:
     return done_parts / seconds if done_parts and done_parts > 0 and seconds > 0 else None
 
 
-def _add_seconds_up_to_limit(start: dt.datetime, seconds: float) -> dt.datetime | None:
+def _add_seconds_or_none(start: dt.datetime, seconds: float) -> dt.datetime | None:
     return start + dt.timedelta(seconds=seconds) if seconds <= MAX_ESTIMATED_DURATION.total_seconds() else None

@@ -7,11 +7,11 @@ from collections.abc import Collection, Sequence
 
 from django.db.models import OuterRef, Subquery
 
-from chroniker.eligibility.hosts import live_services
+from chroniker.eligibility.hosts import services_of_live_hosts
 from chroniker.insights.collision_pools import PoolCollision, QueueKey, slots_by_queue
 from chroniker.insights.crowding import ExpectedRun, assumed_duration, find_collisions
 from chroniker.models import Job, JobState, Run
-from chroniker.models.compiled import AnyOf
+from chroniker.models.compiled import ColumnInIds
 
 #: Live workers that are read.
 MAX_WORKERS = 3000
@@ -63,14 +63,18 @@ def _queues_and_slots(
 
     A job's queue is the queue of its latest run. If the job names no queue, its runs have the executor's own queue.
     """
-    slots = slots_by_queue(live_services()[:MAX_WORKERS])
+    slots = slots_by_queue(services_of_live_hosts()[:MAX_WORKERS])
     if not any(slots.values()):
         return _queue_of_job(edited), {}, None
     ids = {state.pk for states in other_states for state in states}
     # One search in the index for each job: a join may read all runs of these jobs.
     latest = Run.objects.filter(job=OuterRef("pk"), token=OuterRef("last_token"), parent=None)
     columns = {f"latest_{name}": Subquery(latest.values(name)[:1]) for name in ("executor", "queue")}
-    names = JobState.objects.filter(AnyOf("pk", [*ids, edited.pk or 0])).annotate(**columns).values_list("pk", *columns)
+    names = (
+        JobState.objects.filter(ColumnInIds("pk", [*ids, edited.pk or 0]))
+        .annotate(**columns)
+        .values_list("pk", *columns)
+    )
     queues = {pk: (executor, queue) for pk, executor, queue in names if executor}
     queue = queues.get(edited.pk or 0, _queue_of_job(edited))
     return queue, queues, slots.get(queue)

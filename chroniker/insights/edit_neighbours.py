@@ -9,7 +9,7 @@ from itertools import islice, takewhile
 
 from chroniker.exceptions import ScheduleError
 from chroniker.insights.light_states import read_partial_states
-from chroniker.insights.timetable import DAY, ComparedTime, Timetable, find_stale_times
+from chroniker.insights.timetable import DAY, ComparedTime, Timetable, find_times_without_new_result
 from chroniker.models import Job, JobDependency, JobState, Status
 from chroniker.models.calendar import read_closed_times
 from chroniker.models.schedule_fields import SPEC_FIELDS
@@ -20,7 +20,7 @@ MAX_OTHER_JOBS, MAX_SCHEDULES_COMPUTED = 2000, 300
 #: The most dependent jobs that are examined, and the most scheduled times of each.
 MAX_DEPENDENT_JOBS, MAX_TIMES_PER_DEPENDENT = 50, 10
 #: The most scheduled times that are searched for one outside the blackouts.
-MAX_TIMES_IN_BLACKOUTS = 1000
+MAX_TIMES_SEARCHED = 1000
 
 _MINUTE, _MICROSECOND = dt.timedelta(minutes=1), dt.timedelta(microseconds=1)
 _PARTIAL_STATE_COLUMNS = ("job_id", "next_run", "p50")
@@ -100,7 +100,7 @@ def fetch_dependent_jobs(
             edge.dependent_id,
             edge.dependent.name,
             can_never_start(edge, state, new_timetable, now, will_run=will_run),
-            *_count_stale_times(new_timetable, edge.dependent, now),
+            *_count_times_without_new_result(new_timetable, edge.dependent, now),
         )
         for edge in edges.order_by("dependent__name")[:MAX_DEPENDENT_JOBS]
     ]
@@ -122,14 +122,16 @@ def can_never_start(
 def _instants_outside_blackouts(timetable: Timetable, now: dt.datetime) -> Iterator[dt.datetime]:
     return (
         instant
-        for instant in islice(timetable.instants(now), MAX_TIMES_IN_BLACKOUTS)
+        for instant in islice(timetable.instants(now), MAX_TIMES_SEARCHED)
         if not timetable.blackout_name(instant)
     )
 
 
-def _count_stale_times(new_timetable: Timetable, dependant: Job, now: dt.datetime) -> tuple[int, int]:
+def _count_times_without_new_result(new_timetable: Timetable, dependant: Job, now: dt.datetime) -> tuple[int, int]:
     """How many times are stale, and how many were examined. Blackouts of the dependant are not considered."""
-    stale, examined = find_stale_times(new_timetable, timetable_of_job(dependant, ()), now, MAX_TIMES_PER_DEPENDENT)
+    stale, examined = find_times_without_new_result(
+        new_timetable, timetable_of_job(dependant, ()), now, MAX_TIMES_PER_DEPENDENT
+    )
     return len(stale), examined
 
 

@@ -15,7 +15,7 @@ from chroniker.models import Host, HostService, Lease, Run, Status, Ticker
 
 #: Rows that are read: queued runs, latest runs for the waiting times.
 MAX_QUEUED_RUNS, MAX_RUNS = 1_000, 1_000
-WAIT_TIME_SPAN = dt.timedelta(hours=1)
+WAIT_MEASUREMENT_SPAN = dt.timedelta(hours=1)
 
 
 @dataclass(frozen=True, slots=True)
@@ -154,7 +154,7 @@ def _sum_or_none(numbers: Iterable[int | None]) -> int | None:
 
 def _p95_wait_seconds_by_queue(now: dt.datetime) -> dict[tuple[str, str], float]:
     """By executor and queue: the seconds between claim and worker that 95 of 100 of the latest runs did not exceed."""
-    rows = Run.objects.filter(claimed_at__gt=now - WAIT_TIME_SPAN, claimed_at__lte=now).order_by("-claimed_at")
+    rows = Run.objects.filter(claimed_at__gt=now - WAIT_MEASUREMENT_SPAN, claimed_at__lte=now).order_by("-claimed_at")
     found: dict[tuple[str, str], list[float]] = defaultdict(list)
     for executor, name, claimed, taken in rows.values_list("executor", "queue", "claimed_at", "taken_at")[:MAX_RUNS]:
         if taken is not None:

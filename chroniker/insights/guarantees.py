@@ -14,7 +14,7 @@ from django.db.models import Count, Max, Min, Q, Sum
 from django.utils import timezone
 
 from chroniker import reasons
-from chroniker.insights.day_counts import DELAY_COLUMNS, count_bad_ends, percentile_of_buckets
+from chroniker.insights.day_counts import START_DELAY_COLUMNS, count_bad_ends, percentile_of_buckets
 from chroniker.models import EventKind, Guarantee, GuaranteeHour, Outbox, RunEvent, RunHour, RunTotal
 
 DAY = dt.timedelta(days=1)
@@ -32,7 +32,7 @@ MAX_HOURS_SEARCHED = 10_000
 
 
 @dataclass(frozen=True, slots=True)
-class Measurement:
+class GuaranteeMeasurement:
     """``counts``: violations or events in 24 hours, 7 and 30 days; ``None``: not measured in that span."""
 
     counts: tuple[int | None, int | None, int | None]
@@ -72,7 +72,7 @@ class DayRunCounts:
     bad: int
 
 
-def fetch_test_results(now: dt.datetime) -> dict[Guarantee, Measurement]:
+def fetch_guarantee_test_results(now: dt.datetime) -> dict[Guarantee, GuaranteeMeasurement]:
     """What the regular tests found. One statement."""
     rows = GuaranteeHour.objects.filter(hour__gt=now - MEASUREMENT_SPANS[-1]).order_by().values("guarantee")
     sums = {
@@ -81,17 +81,19 @@ def fetch_test_results(now: dt.datetime) -> dict[Guarantee, Measurement]:
         for name in ("tests", "violations")
     }
     found = {row["guarantee"]: row for row in rows.annotate(**sums, first=Min("hour"), last=Max("hour"))}
-    return {each: _measurement_by_tests(found.get(each.value), now) for each in Guarantee}
+    return {each: _make_measurement_from_tests(found.get(each.value), now) for each in Guarantee}
 
 
-def _measurement_by_tests(row: Mapping[str, Any] | None, now: dt.datetime) -> Measurement:
+def _make_measurement_from_tests(row: Mapping[str, Any] | None, now: dt.datetime) -> GuaranteeMeasurement:
     if row is None:
-        return Measurement((None, None, None), None, False)
+        return GuaranteeMeasurement((None, None, None), None, False)
     counts = [row[f"violations_{n}"] if row[f"tests_{n}"] else None for n in range(len(MEASUREMENT_SPANS))]
-    return Measurement((counts[0], counts[1], counts[2]), row["first"], row["last"] > now - MAX_AGE_OF_LAST_TEST)
+    return GuaranteeMeasurement(
+        (counts[0], counts[1], counts[2]), row["first"], row["last"] > now - MAX_AGE_OF_LAST_TEST
+    )
 
 
-def count_events_by_name(now: dt.datetime) -> dict[str, Measurement]:
+def fetch_event_measurements(now: dt.datetime) -> dict[str, GuaranteeMeasurement]:
     """By name: late reports, refused deliveries, and runs with missing output. One statement, by (kind, at)."""
     kinds = Q(kind__in=(*LATE_REPORT_KINDS, EventKind.REFUSED_DELIVERY)) | Q(
         kind=EventKind.NOTE, code__in=MISSING_OUTPUT_CODES
@@ -106,13 +108,13 @@ def count_events_by_name(now: dt.datetime) -> dict[str, Measurement]:
     }
 
 
-def _sum_measurements(rows: Iterable[list[int] | None]) -> Measurement:
+def _sum_measurements(rows: Iterable[list[int] | None]) -> GuaranteeMeasurement:
     known = [row for row in rows if row]
     first, second, third = (sum(row[n] for row in known) for n in range(len(MEASUREMENT_SPANS)))
-    return Measurement((first, second, third))
+    return GuaranteeMeasurement((first, second, third))
 
 
-def fetch_late_messages(now: dt.datetime) -> tuple[LateMessageSummary, Measurement]:
+def fetch_late_messages(now: dt.datetime) -> tuple[LateMessageSummary, GuaranteeMeasurement]:
     """Messages that are not sent, or were given up. One statement."""
     late = Outbox.objects.filter(sent_at=None, run__finished_at__lt=now - LATE_MESSAGE_AGE).order_by("run__finished_at")
     rows = list(late.values_list("run__finished_at", "error", "attempts", "send_at")[:MAX_LATE_MESSAGES])
@@ -120,9 +122,9 @@ def fetch_late_messages(now: dt.datetime) -> tuple[LateMessageSummary, Measureme
         sum(row[0] is not None and row[0] > now - span for row in rows) for span in MEASUREMENT_SPANS
     )
     if not rows:
-        return LateMessageSummary(), Measurement((0, 0, 0))
+        return LateMessageSummary(), GuaranteeMeasurement((0, 0, 0))
     worst = next((row for row in rows if row[1]), rows[0])
-    return LateMessageSummary(len(rows), *worst), Measurement((first, second, third))
+    return LateMessageSummary(len(rows), *worst), GuaranteeMeasurement((first, second, third))
 
 
 def fetch_latest_events(now: dt.datetime) -> list[RunEvent]:
@@ -136,13 +138,13 @@ def fetch_start_delays_and_day_counts(now: dt.datetime) -> tuple[StartDelays, li
     """The start delays of 24 hours, and the failed runs of each of the last 30 local days. One statement."""
     days = [timezone.localdate(now) - n * DAY for n in reversed(range(30))]
     since = timezone.make_aware(dt.datetime.combine(days[0], dt.time.min))
-    buckets, ends = [0] * len(DELAY_COLUMNS), {day: [0, 0] for day in days}
+    buckets, ends = [0] * len(START_DELAY_COLUMNS), {day: [0, 0] for day in days}
     for row in RunTotal.objects.filter(start__gte=since):
         day = ends.setdefault(timezone.localdate(row.start), [0, 0])
         day[0] += row.succeeded + count_bad_ends(row) + row.stopped
         day[1] += count_bad_ends(row)
         if row.start > now - DAY:
-            buckets = [total + getattr(row, name) for total, name in zip(buckets, DELAY_COLUMNS, strict=True)]
+            buckets = [total + getattr(row, name) for total, name in zip(buckets, START_DELAY_COLUMNS, strict=True)]
     return StartDelays(buckets), [DayRunCounts(day, *ends[day]) for day in days]
 
 

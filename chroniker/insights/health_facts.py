@@ -16,7 +16,7 @@ from django.db.models import Q, QuerySet, Subquery
 from chroniker.conf import settings
 from chroniker.eligibility import due, groups, liveness, pauses
 from chroniker.eligibility.claim_kinds import SCHEDULED
-from chroniker.eligibility.liveness import FORGOTTEN_AFTER, WaitingQueue
+from chroniker.eligibility.liveness import SILENT_HOSTS_IGNORED_AFTER, WaitingQueue
 from chroniker.executors.statement_limit import statement_limit
 from chroniker.insights import jobs_in_trouble
 from chroniker.insights.capped_counts import CountUpTo
@@ -29,7 +29,7 @@ logger = logging.getLogger(__name__)
 #: The facts are read again after this time. A read that takes longer than the limit counts as failed.
 CACHED_SECONDS, STATEMENT_TIMEOUT_SECONDS = 3.0, 2.0
 #: A job is overdue after two periods of the tick, but not before this time.
-MIN_OVERDUE_AFTER = dt.timedelta(seconds=30)
+MIN_OVERDUE_THRESHOLD = dt.timedelta(seconds=30)
 #: A message that waits for longer is late.
 MESSAGE_LATE_AFTER = dt.timedelta(minutes=2)
 MAX_ROWS, MAX_MESSAGES = 500, 100
@@ -63,10 +63,10 @@ clear_cached_health_facts = _cache.forget
 
 def get_cached_health_facts(now: dt.datetime) -> HealthFacts | None:
     """The facts, read at most every 3 s. ``None``: they could not be read, or not in time."""
-    return _cache.get(CACHED_SECONDS, lambda: _read_within_time_limit(now))
+    return _cache.get(CACHED_SECONDS, lambda: _read_facts_within_time_limit(now))
 
 
-def _read_within_time_limit(now: dt.datetime) -> HealthFacts | None:
+def _read_facts_within_time_limit(now: dt.datetime) -> HealthFacts | None:
     began = time.monotonic()
     try:
         with ExitStack() as stack:
@@ -101,13 +101,17 @@ def _fetch_hosts_and_services(now: dt.datetime) -> tuple[list[Host], list[HostSe
     """One statement: a host that only ticks has no services."""
     own = [field.attname for field in Host._meta.concrete_fields]
     theirs = [field.attname for field in HostService._meta.concrete_fields]
-    rows = Host.objects.filter(last_seen__gt=now - FORGOTTEN_AFTER).order_by("-last_seen", "pk")
+    rows = Host.objects.filter(last_seen__gt=now - SILENT_HOSTS_IGNORED_AFTER).order_by("-last_seen", "pk")
     hosts: dict[int, Host] = {}
     services = []
     for row in rows.values_list(*own, *(f"services__{name}" for name in theirs))[:MAX_ROWS]:
         host = hosts.setdefault(row[0], Host(**dict(zip(own, row[: len(own)], strict=True))))
         values = dict(zip(theirs, row[len(own) :], strict=True))
-        if values["id"] is not None and values["ended_at"] is None and values["last_seen"] > now - FORGOTTEN_AFTER:
+        if (
+            values["id"] is not None
+            and values["ended_at"] is None
+            and values["last_seen"] > now - SILENT_HOSTS_IGNORED_AFTER
+        ):
             service = HostService(**values)
             service.host = host
             services.append(service)
@@ -116,7 +120,10 @@ def _fetch_hosts_and_services(now: dt.datetime) -> tuple[list[Host], list[HostSe
 
 def _read_overdue_time_and_problem_count(tickers: Sequence[Ticker], now: dt.datetime) -> tuple[dt.datetime | None, int]:
     """Since when a job is overdue, and how many jobs need a person. One statement."""
-    since = {"late_since": now - overdue_after(tickers), "lost_since": now - jobs_in_trouble.LOST_RUN_ATTENTION_TIME}
+    since = {
+        "late_since": now - overdue_threshold(tickers),
+        "lost_since": now - jobs_in_trouble.LOST_RUN_ATTENTION_TIME,
+    }
     for overdue_since, *counts in fetch_rows(_trouble_counts_query, **since):
         return overdue_since, sum(counts)
     return None, 0  # there is no job
@@ -136,16 +143,16 @@ def _trouble_counts_query(late_since: dt.datetime, lost_since: dt.datetime) -> Q
     return rows.values_list("since", *counts)[:1]
 
 
-def overdue_after(tickers: Sequence[Ticker]) -> dt.timedelta:
+def overdue_threshold(tickers: Sequence[Ticker]) -> dt.timedelta:
     """How long a job may be due before it is overdue. Depends on the period of the latest ticker, which
     is the first of ``tickers``."""
-    return max([MIN_OVERDUE_AFTER, *(dt.timedelta(seconds=2 * ticker.period) for ticker in tickers[:1])])
+    return max([MIN_OVERDUE_THRESHOLD, *(dt.timedelta(seconds=2 * ticker.period) for ticker in tickers[:1])])
 
 
-def cached_overdue_after(now: dt.datetime) -> dt.timedelta:
-    """``overdue_after`` by the cached facts; its minimum if they cannot be read."""
+def get_cached_overdue_threshold(now: dt.datetime) -> dt.timedelta:
+    """``overdue_threshold`` by the cached facts; its minimum if they cannot be read."""
     facts = get_cached_health_facts(now)
-    return overdue_after(facts.tickers if facts else ())
+    return overdue_threshold(facts.tickers if facts else ())
 
 
 def overdue_states(before: dt.datetime) -> QuerySet[JobState]:

@@ -17,7 +17,7 @@ from chroniker.insights import health_facts
 from chroniker.insights.capped_counts import CountUpTo
 from chroniker.insights.distinct_values import fetch_distinct_values
 from chroniker.models import Group, Job, JobState, Lease, Run, Status, Tag
-from chroniker.models.compiled import AnyOf, QueryParameter, fetch_rows
+from chroniker.models.compiled import ColumnInIds, QueryParameter, fetch_rows
 
 TimeValue = dt.datetime | QueryParameter  #: a query that is compiled once gets the value later
 #: Numbers above this one are not counted.
@@ -27,16 +27,16 @@ STUCK_AFTER = dt.timedelta(minutes=2)
 #: A job ran on a host if it has a run there that was claimed within this time.
 RAN_ON_HOST_WITHIN = dt.timedelta(days=1)
 #: Groups of states whose jobs all need attention, run or wait.
-ACTIVE_SHOW_VALUES = ("attention", "running", "waiting", "overdue", "failing", "held")
+ACTIVE_SHOW_FILTER_VALUES = ("attention", "running", "waiting", "overdue", "failing", "held")
 #: Of the runs of a host, the newest ones are searched.
 MAX_RUNS = 2_000
 #: The names of all groups of states, in the order of the chips.
-SHOW_VALUES = ("all", *ACTIVE_SHOW_VALUES, "never", "disabled")
+SHOW_FILTER_VALUES = ("all", *ACTIVE_SHOW_FILTER_VALUES, "never", "disabled")
 
 
 @dataclass(frozen=True, slots=True)
 class JobFilter:
-    """``show``: one of ``SHOW_VALUES``. Empty texts do not restrict."""
+    """``show``: one of ``SHOW_FILTER_VALUES``. Empty texts do not restrict."""
 
     show: str = "all"
     search: str = ""
@@ -68,13 +68,13 @@ class JobConditions:
     is_paused: bool
     blocked_group_ids: tuple[int, ...]
 
-    def condition_of_show(self, name: str) -> Q:
+    def condition_of_show_filter(self, name: str) -> Q:
         found: Q = Q() if name == "all" else getattr(self, name)
         return found
 
     @cached_property
     def attention(self) -> Q:
-        return _condition_any_of(
+        return _any_state_or_lease_condition(
             self._states_in_trouble, self._queued_leases.filter(run__claimed_at__lt=self.stuck_before)
         )
 
@@ -84,7 +84,7 @@ class JobConditions:
 
     @cached_property
     def waiting(self) -> Q:
-        return _condition_any_of(self._pending_states, self._queued_leases)
+        return _any_state_or_lease_condition(self._pending_states, self._queued_leases)
 
     @cached_property
     def overdue(self) -> Q:
@@ -93,11 +93,11 @@ class JobConditions:
 
     @cached_property
     def failing(self) -> Q:
-        return _condition_any_of([JobState.objects.filter(failing_since__isnull=False)])
+        return _any_state_or_lease_condition([JobState.objects.filter(failing_since__isnull=False)])
 
     @cached_property
     def held(self) -> Q:
-        return _condition_any_of([JobState.objects.filter(held_at__isnull=False)])
+        return _any_state_or_lease_condition([JobState.objects.filter(held_at__isnull=False)])
 
     @cached_property
     def never(self) -> Q:
@@ -117,7 +117,7 @@ class JobConditions:
     @cached_property
     def active(self) -> Q:
         """Jobs that need attention, run, or wait: the first two bands of the list."""
-        return _condition_any_of([*self._states_in_trouble, *self._pending_states], _open_runs())
+        return _any_state_or_lease_condition([*self._states_in_trouble, *self._pending_states], _open_runs())
 
     @property
     def _states_in_trouble(self) -> tuple[QuerySet[JobState], ...]:
@@ -145,7 +145,7 @@ class JobConditions:
 
 def fetch_job_conditions(now: dt.datetime) -> JobConditions:
     """At most two statements besides those of the health, which are cached: the pause, and groups without room."""
-    overdue_before = now - health_facts.cached_overdue_after(now)
+    overdue_before = now - health_facts.get_cached_overdue_threshold(now)
     is_paused = pauses.global_pause() is not None
     blocked_group_ids = () if is_paused else tuple(group_limits.read_paused_or_full_group_ids())
     return JobConditions(now, overdue_before, now - STUCK_AFTER, is_paused, blocked_group_ids)
@@ -160,7 +160,7 @@ def ids_of_jobs_without_state() -> QuerySet[Any]:
     return Job.objects.filter(edited_at__isnull=False, state=None).order_by().values("pk")
 
 
-def _condition_any_of(states: Iterable[QuerySet[JobState]], leases: QuerySet[Lease] | None = None) -> Q:
+def _any_state_or_lease_condition(states: Iterable[QuerySet[JobState]], leases: QuerySet[Lease] | None = None) -> Q:
     """The enabled jobs of any of these states, and the jobs of these leases. One union, so that it uses the indexes."""
     parts = [_job_ids_of(each) for each in states]
     if leases is None:
@@ -173,14 +173,14 @@ def _job_ids_of(rows: QuerySet[Any]) -> QuerySet[Any]:
 
 
 def matching_jobs(job_filter: JobFilter, conditions: JobConditions) -> QuerySet[Job]:
-    found = Job.objects.filter(conditions.condition_of_show(job_filter.show))
+    found = Job.objects.filter(conditions.condition_of_show_filter(job_filter.show))
     equal = {
         "group__name": job_filter.group, "queue": job_filter.queue, "executor": job_filter.executor,
         "command": job_filter.command, "owner": job_filter.owner, "tags__name": job_filter.tag,
     }  # fmt: skip
     found = found.filter(**{name: value for name, value in equal.items() if value})
     if job_filter.host:
-        found = found.filter(AnyOf("pk", _job_ids_on_host(job_filter.host, conditions.now - RAN_ON_HOST_WITHIN)))
+        found = found.filter(ColumnInIds("pk", _job_ids_on_host(job_filter.host, conditions.now - RAN_ON_HOST_WITHIN)))
     return found.filter(_search_condition(found, job_filter.search.split())) if job_filter.search else found
 
 
@@ -208,17 +208,17 @@ def _word_condition(word: str) -> Q:
     return condition | Q(pk__in=Job.tags.through._default_manager.filter(tag__name=word.lower()).values("job"))
 
 
-def count_jobs_by_show(conditions: JobConditions) -> dict[str, int]:
-    """By the names of ``SHOW_VALUES``. One statement."""
+def count_jobs_by_show_filter(conditions: JobConditions) -> dict[str, int]:
+    """By the names of ``SHOW_FILTER_VALUES``. One statement."""
     moments = {name: getattr(conditions, name) for name in ("now", "overdue_before", "stuck_before")}
     rows = fetch_rows(_job_counts_query, conditions.is_paused, conditions.blocked_group_ids, **moments)
-    return dict(zip(SHOW_VALUES, rows[0], strict=True)) if rows else dict.fromkeys(SHOW_VALUES, 0)
+    return dict(zip(SHOW_FILTER_VALUES, rows[0], strict=True)) if rows else dict.fromkeys(SHOW_FILTER_VALUES, 0)
 
 
 def _job_counts_query(is_paused: bool, blocked_group_ids: tuple[int, ...], **moments: TimeValue) -> QuerySet[Job, Any]:
     """One row; none without jobs."""
     conditions = JobConditions(**moments, is_paused=is_paused, blocked_group_ids=blocked_group_ids)
-    jobs_by_show = {name: Job.objects.filter(conditions.condition_of_show(name)) for name in SHOW_VALUES}
+    jobs_by_show = {name: Job.objects.filter(conditions.condition_of_show_filter(name)) for name in SHOW_FILTER_VALUES}
     numbers = {f"n_{name}": CountUpTo(jobs, MAX_JOBS_COUNTED + 1) for name, jobs in jobs_by_show.items()}
     return Job.objects.annotate(**numbers).order_by("pk").values_list(*numbers)[:1]
 

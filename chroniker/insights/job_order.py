@@ -11,7 +11,7 @@ from typing import Any
 from django.db.models import Case, IntegerField, Q, QuerySet, Value, When
 
 from chroniker.insights.job_filters import (
-    ACTIVE_SHOW_VALUES,
+    ACTIVE_SHOW_FILTER_VALUES,
     JobConditions,
     JobFilter,
     ids_of_jobs_without_state,
@@ -27,14 +27,14 @@ SORT_KEYS = {"last": "state__last_finished_at", "slowest": "state__p50", "succes
 
 
 @dataclass(frozen=True, slots=True)
-class Segment:
+class JobListSegment:
     """A part of the list with an order of its own. ``keys``: fields, with "-" for descending; the last is unique."""
 
     jobs: QuerySet[Job]
     keys: tuple[str, ...]
 
     def fetch_page(self, after: Sequence[Any] | None, limit: int) -> list[Job]:
-        rows = self.jobs if after is None else self.jobs.filter(_after_condition(self.keys, after))
+        rows = self.jobs if after is None else self.jobs.filter(_rows_after_cursor_condition(self.keys, after))
         return list(rows.order_by(*self.keys).select_related("group", "state")[:limit])
 
 
@@ -62,46 +62,52 @@ def fetch_job_page(job_filter: JobFilter, conditions: JobConditions, order: str,
             in_this = len(jobs) - len(rows) < ROWS_PER_PAGE
             at = number if in_this else number - 1
             return JobPage(
-                jobs[:ROWS_PER_PAGE], _encode_cursor(at, [_key_value(last, key) for key in segments[at].keys])
+                jobs[:ROWS_PER_PAGE], _encode_cursor(at, [_sort_key_value(last, key) for key in segments[at].keys])
             )
         number, after = number + 1, None
     return JobPage(jobs, "")
 
 
-def _segments(job_filter: JobFilter, conditions: JobConditions, order: str) -> list[Segment]:
+def _segments(job_filter: JobFilter, conditions: JobConditions, order: str) -> list[JobListSegment]:
     found = matching_jobs(job_filter, conditions)
     planned = Q(enabled=True, state__next_run__isnull=False)
     if order == "attention":
         band = Case(When(conditions.attention, then=Value(0)), default=Value(1), output_field=IntegerField())
-        active = found if job_filter.show in ACTIVE_SHOW_VALUES else found.filter(conditions.active)
-        first = Segment(active.annotate(band=band), ("band", "name"))
-        if job_filter.show in ACTIVE_SHOW_VALUES:
+        active = found if job_filter.show in ACTIVE_SHOW_FILTER_VALUES else found.filter(conditions.active)
+        first = JobListSegment(active.annotate(band=band), ("band", "name"))
+        if job_filter.show in ACTIVE_SHOW_FILTER_VALUES:
             return [first]
         quiet = found.exclude(conditions.active)
         later = quiet.filter(planned, state__next_run__gt=conditions.now)
-        return [first, Segment(later, ("state__next_run", "pk")), _segment_without_next_run(quiet, conditions)]
+        return [first, JobListSegment(later, ("state__next_run", "pk")), _segment_without_next_run(quiet, conditions)]
     if order == "next":
-        return [Segment(found.filter(planned), ("state__next_run", "pk")), _segment_without_next_run(found, conditions)]
+        return [
+            JobListSegment(found.filter(planned), ("state__next_run", "pk")),
+            _segment_without_next_run(found, conditions),
+        ]
     if order == "name":
-        return [Segment(found, ("name",))]
+        return [JobListSegment(found, ("name",))]
     key = SORT_KEYS[order]
-    return [Segment(found.filter(**{f"{key}__isnull": False}), (f"-{key}", "-pk")), _segment_without_value(found, key)]
+    return [
+        JobListSegment(found.filter(**{f"{key}__isnull": False}), (f"-{key}", "-pk")),
+        _segment_without_value(found, key),
+    ]
 
 
-def _segment_without_next_run(jobs: QuerySet[Job], conditions: JobConditions) -> Segment:
+def _segment_without_next_run(jobs: QuerySet[Job], conditions: JobConditions) -> JobListSegment:
     """Jobs without a next run; disabled jobs last."""
     off = Case(When(enabled=False, then=Value(1)), default=Value(0), output_field=IntegerField())
-    return Segment(jobs.filter(conditions.unplanned).annotate(off=off), ("off", "name"))
+    return JobListSegment(jobs.filter(conditions.unplanned).annotate(off=off), ("off", "name"))
 
 
-def _segment_without_value(jobs: QuerySet[Job], key: str) -> Segment:
+def _segment_without_value(jobs: QuerySet[Job], key: str) -> JobListSegment:
     """Jobs whose state has no such value, and jobs without a state."""
     field = key.removeprefix("state__")
     empty = JobState.objects.filter(**{f"{field}__isnull": True}).order_by().values("pk")
-    return Segment(jobs.filter(Q(pk__in=empty.union(ids_of_jobs_without_state()))), ("name",))
+    return JobListSegment(jobs.filter(Q(pk__in=empty.union(ids_of_jobs_without_state()))), ("name",))
 
 
-def _after_condition(keys: Sequence[str], values: Sequence[Any]) -> Q:
+def _rows_after_cursor_condition(keys: Sequence[str], values: Sequence[Any]) -> Q:
     """The rows after these values, in the order of the keys. The condition on the first key uses an index."""
     condition, equal = Q(), Q()
     for key, value in zip(keys, values, strict=True):
@@ -112,7 +118,7 @@ def _after_condition(keys: Sequence[str], values: Sequence[Any]) -> Q:
     return Q(**{f"{field}__{lookup}": values[0]}) & condition
 
 
-def _key_value(job: Job, key: str) -> Any:
+def _sort_key_value(job: Job, key: str) -> Any:
     value: Any = job
     for name in key.removeprefix("-").split("__"):
         value = getattr(value, name)
@@ -123,19 +129,19 @@ def _encode_cursor(segment: int, values: list[Any]) -> str:
     return json.dumps([segment, *values])
 
 
-def _decode_cursor(cursor: str, segments: Sequence[Segment]) -> tuple[int, list[Any] | None]:
+def _decode_cursor(cursor: str, segments: Sequence[JobListSegment]) -> tuple[int, list[Any] | None]:
     """The segment and the values of its keys. An invalid cursor gives the first page."""
     try:
         number, *values = json.loads(cursor)
         keys = segments[number].keys if type(number) is int and number >= 0 else ()
         if keys and len(values) == len(keys):
-            return number, [_convert_key_value(key, value) for key, value in zip(keys, values, strict=True)]
+            return number, [_parse_sort_key_value(key, value) for key, value in zip(keys, values, strict=True)]
     except (ValueError, TypeError, IndexError, RecursionError):
         pass
     return 0, None
 
 
-def _convert_key_value(key: str, value: Any) -> Any:
+def _parse_sort_key_value(key: str, value: Any) -> Any:
     """A value of the key's type. Raises ``ValueError``."""
     field = key.removeprefix("-")
     if field == "name":

@@ -49,7 +49,7 @@ class JobStatus:
     pause: pauses.Pause | None = None  #: the pause that applies to it
     n_waiting: int = 0  #: activations that wait for it
     is_held: bool = False  #: it is due, and a rule holds it back: a pause, a dependency, its group, a failure
-    overdue_after: dt.timedelta = health_facts.MIN_OVERDUE_AFTER  #: how long it may be due before it is overdue
+    overdue_threshold: dt.timedelta = health_facts.MIN_OVERDUE_THRESHOLD  #: how long it may be due before it is overdue
 
     @property
     def is_open(self) -> bool:
@@ -104,7 +104,7 @@ class JobStatus:
     def _is_overdue(self) -> bool:
         """Whether it has been due for too long, while no rule holds it back."""
         due_at = self.state.next_run
-        return not self.is_held and due_at is not None and due_at <= self.now - self.overdue_after
+        return not self.is_held and due_at is not None and due_at <= self.now - self.overdue_threshold
 
     @property
     def is_self_explanatory(self) -> bool:
@@ -151,7 +151,7 @@ def fetch_job_status(
     missing = hosts.no_live_host_messages(jobs)
     reasons = explanations.explain_why_not_running(list(states.values()), now, held, missing, leases, snapshot)
     expected = _usual_durations(states, leases)
-    overdue_after = _overdue_after(states, now)
+    overdue_threshold = _read_overdue_threshold(states, now)
     return {
         job.pk: JobStatus(
             job,
@@ -164,7 +164,7 @@ def fetch_job_status(
             pause=held.get(job.pk),
             n_waiting=reasons[job.pk].n_waiting,
             is_held=reasons[job.pk].is_held,
-            overdue_after=overdue_after,
+            overdue_threshold=overdue_threshold,
         )
         for job in jobs
     }
@@ -183,11 +183,11 @@ def _states_by_job(jobs: Sequence[Job]) -> dict[int, JobState]:
     return states
 
 
-def _overdue_after(states: dict[int, JobState], now: dt.datetime) -> dt.timedelta:
+def _read_overdue_threshold(states: dict[int, JobState], now: dt.datetime) -> dt.timedelta:
     """Reads the health only if a job may be overdue."""
-    soonest = health_facts.MIN_OVERDUE_AFTER
+    soonest = health_facts.MIN_OVERDUE_THRESHOLD
     may_be = any(state.next_run is not None and state.next_run <= now - soonest for state in states.values())
-    return health_facts.cached_overdue_after(now) if may_be else soonest
+    return health_facts.get_cached_overdue_threshold(now) if may_be else soonest
 
 
 def _usual_durations(states: dict[int, JobState], leases: dict[int, Lease]) -> dict[int, dt.timedelta]:

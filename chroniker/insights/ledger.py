@@ -17,7 +17,7 @@ from django.db.models.functions import Coalesce, Least
 from django.utils.translation import gettext_lazy as _
 
 from chroniker.exceptions import ScheduleError
-from chroniker.models import BAD_STATUSES, Job, JobState, Run, Status, Trigger
+from chroniker.models import FAILURE_STATUSES, Job, JobState, Run, Status, Trigger
 from chroniker.schedule import latest_instant_until, next_instant_after, validate
 
 #: The most retries of a page's runs that are read, and the most tokens after the newest run that are searched.
@@ -85,7 +85,7 @@ def fetch_newest_entries(
     bound = min(until or now, now)
     ranges = Run.objects.filter(job=job.pk, slot="", scheduled_for__lte=bound)
     runs = list(ranges.order_by("-scheduled_for")[: limit + 1])
-    walk = _BackwardWalk(job, state, bound)
+    walk = _BackwardTimelineWalk(job, state, bound)
     found = list(islice(walk.entries(runs, no_older_runs=len(runs) <= limit), limit + 1))
     return LedgerPage(_add_retries_and_backfills(job.pk, found[:limit]), more=len(found) > limit)
 
@@ -103,7 +103,7 @@ def fetch_entries_between(
     last_row = ranges.values("scheduled_for")[min_entries : min_entries + 1]
     first = Least(_instant_or_default(across, low), _instant_or_default(last_row, _EARLIEST_INSTANT))
     runs = list(ranges.filter(scheduled_for__gte=first)[: MAX_RUNS + 1])
-    walk = _BackwardWalk(job, state, bound)
+    walk = _BackwardTimelineWalk(job, state, bound)
     found: list[Entry] = []
     # If there is a run before `low`, one was read; with more than `min_entries` of them the loop ends at the oldest.
     is_all = len(runs) <= min_entries or (
@@ -126,7 +126,7 @@ def _instant_or_default(instants: models.QuerySet[Run, Any], default: dt.datetim
     return Coalesce(models.Subquery(instants), models.Value(default, output_field=models.DateTimeField()))
 
 
-class _BackwardWalk:
+class _BackwardTimelineWalk:
     """Walks a timeline backwards from ``bound``."""
 
     def __init__(self, job: Job, state: JobState, bound: dt.datetime) -> None:
@@ -147,34 +147,34 @@ class _BackwardWalk:
         upper = min(self.bound, accounted)
         for run in runs:
             assert run.scheduled_for is not None and run.covered_until is not None
-            yield from self._no_record_entries(run.covered_until, upper)
+            yield from self._entries_without_record(run.covered_until, upper)
             for instant, certain in self._covered_instants(run.scheduled_for, run.covered_until):
                 yield Entry(instant, run, certain=certain)
             upper = run.scheduled_for - MICROSECOND
         if no_older_runs and self.state.fingerprint_since is not None:
-            yield from self._no_record_entries(self.state.fingerprint_since, upper)
+            yield from self._entries_without_record(self.state.fingerprint_since, upper)
 
     def _pending_entries(self, accounted_until: dt.datetime) -> Iterator[Entry]:
         """Due instants that no tick has claimed yet."""
         without = NoRunReason.DUE if self.job.enabled else NoRunReason.DISABLED
-        instant = self._latest_instant(self.bound)
+        instant = self._latest_instant_until(self.bound)
         while instant is not None and instant > accounted_until:
             yield Entry(instant, without=without, certain=self.is_same_schedule)
-            instant = self._latest_instant(instant - MICROSECOND)
+            instant = self._latest_instant_until(instant - MICROSECOND)
 
     def _covered_instants(self, first: dt.datetime, last: dt.datetime) -> Iterator[tuple[dt.datetime, bool]]:
-        certain, latest = self._is_certain(first), min(last, self.bound)
+        certain, latest = self._is_certainly_scheduled(first), min(last, self.bound)
         # If an edit closed the range, its end is the time of the edit, not an instant: instants are whole seconds.
         if not certain and first < last == latest and not last.microsecond:
             yield last, True
             latest = last - MICROSECOND
-        instant = self._latest_instant(latest)
+        instant = self._latest_instant_until(latest)
         while instant is not None and instant > first:
             yield instant, certain
-            instant = self._latest_instant(instant - MICROSECOND)
+            instant = self._latest_instant_until(instant - MICROSECOND)
         yield first, True
 
-    def _no_record_entries(self, low: dt.datetime, high: dt.datetime) -> Iterator[Entry]:
+    def _entries_without_record(self, low: dt.datetime, high: dt.datetime) -> Iterator[Entry]:
         """One entry for all instants after ``low``, up to ``high``; none where the schedule of that time is unknown.
 
         Such gaps exist only where old runs were deleted: the runs of a job cover its timeline without gaps.
@@ -184,13 +184,13 @@ class _BackwardWalk:
             return
         first = next_instant_after(self.job.spec, max(low, since))
         if first is not None and first <= high:
-            yield Entry(self._latest_instant(high) or first, without=NoRunReason.NO_RECORD, first=first)
+            yield Entry(self._latest_instant_until(high) or first, without=NoRunReason.NO_RECORD, first=first)
 
-    def _is_certain(self, instant: dt.datetime) -> bool:
+    def _is_certainly_scheduled(self, instant: dt.datetime) -> bool:
         since = self.state.fingerprint_since
         return self.is_same_schedule and since is not None and instant > since
 
-    def _latest_instant(self, moment: dt.datetime) -> dt.datetime | None:
+    def _latest_instant_until(self, moment: dt.datetime) -> dt.datetime | None:
         return latest_instant_until(self.job.spec, moment) if self.is_computable else None
 
 
@@ -213,7 +213,7 @@ def _add_backfills(job_id: int, entries: Sequence[Entry]) -> list[Entry]:
 def _add_retries(job_id: int, entries: Sequence[Entry], limit: int = MAX_RETRIES_READ) -> list[Entry]:
     """Add to each entry the last retry of the chain that began with its run."""
     runs = {entry.run.pk: entry.run for entry in entries if entry.run}
-    failed = [run.token for run in runs.values() if run.status in BAD_STATUSES]
+    failed = [run.token for run in runs.values() if run.status in FAILURE_STATUSES]
     if not failed:
         return list(entries)
     tokens = (min(failed), max(failed) + MAX_FOLLOWING_TOKENS)

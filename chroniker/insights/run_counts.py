@@ -10,7 +10,7 @@ from django.db.models import Sum
 from chroniker.models import START_DELAY_BOUNDS, RunHour
 
 RESULT_COLUMNS = ("succeeded", "failed", "timed_out", "stopped", "lost", "skipped")
-DELAY_COLUMNS = tuple(f"delay_{number}" for number in range(len(START_DELAY_BOUNDS) + 1))
+START_DELAY_COLUMNS = tuple(f"delay_{number}" for number in range(len(START_DELAY_BOUNDS) + 1))
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,9 +30,9 @@ class RunCounts:
 def fetch_run_counts(job_id: int, now: dt.datetime, days: int) -> RunCounts:
     """The runs of the last ``days`` days. One statement."""
     rows = RunHour.objects.filter(job=job_id, hour__gt=now - dt.timedelta(days=days))
-    found = rows.aggregate(**{name: Sum(name) for name in (*RESULT_COLUMNS, *DELAY_COLUMNS)})
+    found = rows.aggregate(**{name: Sum(name) for name in (*RESULT_COLUMNS, *START_DELAY_COLUMNS)})
     values = {name: int(value or 0) for name, value in found.items()}
-    delays = [values[name] for name in DELAY_COLUMNS]
+    delays = [values[name] for name in START_DELAY_COLUMNS]
     bad = values["failed"] + values["timed_out"] + values["lost"]
     return RunCounts(values["succeeded"], bad, values["skipped"], _delay_p95(delays))
 

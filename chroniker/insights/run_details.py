@@ -11,7 +11,7 @@ from django.db.models import OuterRef, Subquery
 
 from chroniker.clock.database_clock import NowPlus
 from chroniker.conf import settings
-from chroniker.models import BAD_STATUSES, EVERY_HOST, HostService, JobState, Lease, Outbox, Run, RunEvent, Status
+from chroniker.models import EVERY_HOST, FAILURE_STATUSES, HostService, JobState, Lease, Outbox, Run, RunEvent, Status
 
 #: Events that are read. Each repeated delivery adds one.
 MAX_EVENTS = 100
@@ -110,7 +110,9 @@ def fetch_run_details(run_id: UUID) -> RunDetails | None:
         messages=list(run.messages.order_by("pk")[:MAX_MESSAGES]),
         hosts=list(run.children.order_by("required_host")) if run.required_host == EVERY_HOST else [],
         workers=_fetch_workers(run) if run.status == Status.CLAIMED else [],
-        same_error_count=_count_runs_with_same_error(run, now) if run.status in BAD_STATUSES and run.error_line else 0,
+        same_error_count=_count_runs_with_same_error(run, now)
+        if run.status in FAILURE_STATUSES and run.error_line
+        else 0,
     )
 
 
@@ -136,7 +138,7 @@ def _count_runs_with_same_error(run: Run, now: dt.datetime) -> int:
     others = Run.objects.filter(job=run.job_id, token__gt=run.token - MAX_EARLIER_RUNS).exclude(pk=run.pk)
     return others.filter(
         token__lt=run.token + MAX_LATER_RUNS,
-        status__in=BAD_STATUSES,
+        status__in=FAILURE_STATUSES,
         error_line=run.error_line,
         finished_at__gt=(run.finished_at or now) - SAME_ERROR_SPAN,
     ).count()

@@ -26,7 +26,7 @@ from django.db.models import (
 )
 from django.db.models.functions import RowNumber
 
-from chroniker.models import BAD_STATUSES, JobState, Run, Status
+from chroniker.models import FAILURE_STATUSES, JobState, Run, Status
 
 #: More runs than ``MAX_MARKS`` are drawn as columns, of which there are at most ``MAX_COLUMNS``.
 MAX_MARKS, MAX_COLUMNS = 500, 590
@@ -44,14 +44,14 @@ class SecondsBetween(Func):
         super().__init__(F(end), F(start))
 
     def as_sqlite(self, compiler: Any, connection: Any, **context: Any) -> tuple[str, Any]:
-        [end, start], params = self._compiled(compiler)
+        [end, start], params = self._compile_expressions(compiler)
         return f"((julianday({end}) - julianday({start})) * 86400.0)", params
 
     def as_mysql(self, compiler: Any, connection: Any, **context: Any) -> tuple[str, Any]:
-        [end, start], params = self._compiled(compiler)
+        [end, start], params = self._compile_expressions(compiler)
         return f"(TIMESTAMPDIFF(MICROSECOND, {start}, {end}) / 1000000.0)", params
 
-    def _compiled(self, compiler: Any) -> tuple[list[str], tuple[Any, ...]]:
+    def _compile_expressions(self, compiler: Any) -> tuple[list[str], tuple[Any, ...]]:
         parts = [compiler.compile(each) for each in self.source_expressions]
         return [sql for sql, _ in parts], tuple(param for _, params in reversed(parts) for param in params)
 
@@ -117,7 +117,12 @@ def _mark_of_each_run(runs: QuerySet[Run]) -> list[Mark]:
     rows = runs.order_by("token").values_list("token", "started_at", "finished_at", "status", "pk")
     return [
         Mark(
-            token, started, max((finished - started).total_seconds(), 0.0), status, pk, bad=int(status in BAD_STATUSES)
+            token,
+            started,
+            max((finished - started).total_seconds(), 0.0),
+            status,
+            pk,
+            bad=int(status in FAILURE_STATUSES),
         )
         for token, started, finished, status, pk in rows
         if started is not None and finished is not None
@@ -128,7 +133,7 @@ def _mark_of_each_column(runs: QuerySet[Run], first_token: int, tokens_per_colum
     """Each column has the runs of ``tokens_per_column`` tokens; the row with the median duration stands for it."""
     column = (F("token") - first_token) - (F("token") - first_token) % Value(tokens_per_column)
     per_column: Any = {"partition_by": [F("column")]}
-    is_bad = Case(When(status__in=BAD_STATUSES, then=Value(1)), default=Value(0), output_field=IntegerField())
+    is_bad = Case(When(status__in=FAILURE_STATUSES, then=Value(1)), default=Value(0), output_field=IntegerField())
     rows = (
         runs.annotate(took=SecondsBetween("started_at", "finished_at"), column=column, is_bad=is_bad)
         .annotate(

@@ -10,7 +10,7 @@ from uuid import UUID
 from django.db.models import F, QuerySet
 
 from chroniker.clock.database_clock import NowPlus
-from chroniker.models import BAD_STATUSES, Job, Run
+from chroniker.models import FAILURE_STATUSES, Job, Run
 
 #: The most jobs that a part of the name selects, and how many of the newest runs of each job are searched.
 MAX_JOBS, MAX_NEWEST_RUNS = 50, 2_000
@@ -21,7 +21,7 @@ MAX_NEW_RUNS = 100
 
 
 @dataclass(frozen=True, slots=True)
-class RunKey:
+class RunListPosition:
     """The place of a run in the list: its claim, then its id. Its text is “2026-11-28T09:41:12+00:00~UUID”."""
 
     claimed_at: dt.datetime
@@ -69,7 +69,7 @@ class RunFilters:
         if self.run_id is not None:
             return ()
         if self.status == ANY_BAD_STATUS:
-            return tuple(BAD_STATUSES)
+            return tuple(FAILURE_STATUSES)
         return (self.status,) if self.status else ()
 
     @property
@@ -84,7 +84,7 @@ def job_ids_by_name_part(text: str) -> list[int]:
 
 
 def fetch_older_runs(
-    filters: RunFilters, limit: int, before: RunKey | None = None, newest: RunKey | None = None
+    filters: RunFilters, limit: int, before: RunListPosition | None = None, newest: RunListPosition | None = None
 ) -> list[Run]:
     """Runs, newest first: those after ``before`` in the list, and none newer than ``newest``.
 
@@ -97,7 +97,7 @@ def fetch_older_runs(
 
 
 def _older_runs(
-    filters: RunFilters, status: str, limit: int, before: RunKey | None, newest: RunKey | None
+    filters: RunFilters, status: str, limit: int, before: RunListPosition | None, newest: RunListPosition | None
 ) -> QuerySet[Run]:
     runs = _matching_runs(filters).select_related("job").annotate(now=NowPlus())
     if newest is not None:
@@ -108,7 +108,7 @@ def _older_runs(
     return runs.order_by("-claimed_at", "-pk")[:limit]
 
 
-def count_newer_runs(filters: RunFilters, newest: RunKey) -> int:
+def count_newer_runs(filters: RunFilters, newest: RunListPosition) -> int:
     """How many matching runs are newer than ``newest``; at most ``MAX_NEW_RUNS``. One statement."""
     runs = _matching_runs(filters)
     runs = runs.filter(status__in=filters.statuses) if filters.statuses else runs

@@ -37,14 +37,14 @@ def forecast_overlaps(
         later = (high - low < run_duration for low, high in itertools.pairwise(starts))
         return OverlapForecast(runs=len(starts), stopped=sum(later))
     if policy == Overlap.SKIP:
-        return _forecast_skip(starts, run_duration)
+        return _forecast_with_skipping(starts, run_duration)
     if catch_up == CatchUp.EACH:
-        return _forecast_queue(starts, run_duration)
-    found = _forecast_wait(starts, run_duration)
+        return _forecast_with_queueing(starts, run_duration)
+    found = _forecast_with_merging(starts, run_duration)
     return OverlapForecast(runs=found.runs, skipped=found.merged) if catch_up == CatchUp.LATEST else found
 
 
-def _forecast_queue(starts: Sequence[dt.datetime], run_duration: dt.timedelta) -> OverlapForecast:
+def _forecast_with_queueing(starts: Sequence[dt.datetime], run_duration: dt.timedelta) -> OverlapForecast:
     """Each has a run of its own, in order. A misfire grace, which may skip some of a long queue, is not considered."""
     late, free = 0, starts[0] if starts else None
     for start in starts:
@@ -54,7 +54,7 @@ def _forecast_queue(starts: Sequence[dt.datetime], run_duration: dt.timedelta) -
     return OverlapForecast(runs=len(starts), late=late)
 
 
-def _forecast_skip(starts: Sequence[dt.datetime], run_duration: dt.timedelta) -> OverlapForecast:
+def _forecast_with_skipping(starts: Sequence[dt.datetime], run_duration: dt.timedelta) -> OverlapForecast:
     runs = skipped = position = 0
     while position < len(starts):
         runs += 1
@@ -64,7 +64,7 @@ def _forecast_skip(starts: Sequence[dt.datetime], run_duration: dt.timedelta) ->
     return OverlapForecast(runs=runs, skipped=skipped)
 
 
-def _forecast_wait(starts: Sequence[dt.datetime], run_duration: dt.timedelta) -> OverlapForecast:
+def _forecast_with_merging(starts: Sequence[dt.datetime], run_duration: dt.timedelta) -> OverlapForecast:
     """A run starts when the one before has ended, and covers all times that have come until then."""
     runs = merged = position = 0
     free = starts[0] if starts else None

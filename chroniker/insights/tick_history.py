@@ -35,7 +35,7 @@ class TickHistory:
         return sum(minute.claimed for minute in self.minutes)
 
     @property
-    def first_known(self) -> dt.datetime | None:
+    def first_minute_with_pass(self) -> dt.datetime | None:
         """The first minute with a pass. Before it, nothing is known."""
         return next((minute.start for minute in self.minutes if minute.longest_pass is not None), None)
 
@@ -67,7 +67,7 @@ def _fetch_longest_gap(now: dt.datetime) -> MinuteOfTicks | None:
 def find_gaps_without_pass(history: TickHistory) -> list[tuple[int, int]]:
     """Stretches without a pass after the first known one, as (index of the first minute, number)."""
     found: list[tuple[int, int]] = []
-    first = history.first_known
+    first = history.first_minute_with_pass
     for index, minute in enumerate(history.minutes):
         if minute.longest_pass is not None or first is None or minute.start < first:
             continue

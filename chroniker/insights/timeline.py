@@ -11,11 +11,11 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 
 from chroniker.conf import settings
-from chroniker.eligibility.hosts import live_services
+from chroniker.eligibility.hosts import services_of_live_hosts
 from chroniker.insights.collision_pools import PoolCollision, find_pool_collisions
 from chroniker.insights.expected_runs import ExpectedStarts, first_expected_runs
 from chroniker.insights.light_states import read_partial_states
-from chroniker.insights.timeline_rows import Lane, TimelineRows, arrange_lanes
+from chroniker.insights.timeline_rows import TimelineLane, TimelineRows, arrange_lanes
 from chroniker.insights.timeline_runs import TimelineRun, latest_runs_of_frequent_jobs, open_runs, past_runs_to_draw
 from chroniker.models import Group, HostService, JobState, RunHour
 from chroniker.models.light_rows import make_loaded_row
@@ -26,7 +26,7 @@ MAX_JOBS, MAX_RUNS, MAX_EXPECTED_RUNS = 1000, 1000, 5000
 #: Rows and bars of one picture.
 MAX_ROWS, MAX_BARS = 60, 2000
 #: A job that runs more often than this many times in one picture is drawn as one band.
-FREQUENT_RUNS_PER_PICTURE = 144
+MAX_SINGLE_BARS_PER_JOB = 144
 
 _PARTIAL_STATE_COLUMNS = ("job_id", "next_run", "next_instant", "p50")
 _JOB_COLUMNS = ("id", "name", "group_id", "executor", "queue", "jitter_seconds", *SPEC_FIELDS)
@@ -40,7 +40,7 @@ class Timeline:
     low: dt.datetime
     now: dt.datetime
     high: dt.datetime
-    lanes: list[Lane] = field(default_factory=list)
+    lanes: list[TimelineLane] = field(default_factory=list)
     rows_left_out: int = 0
     bars_left_out: int = 0
     single_runs_since: dt.datetime | None = None  #: runs before this moment are shown by hours; None: none are
@@ -59,10 +59,10 @@ def fetch_timeline(now: dt.datetime, span: dt.timedelta, grouped_by: str, *, wit
     states = list(_read_scheduled_states(high, MAX_JOBS + 1))
     is_cut, states = len(states) > MAX_JOBS, states[:MAX_JOBS]
     starts = ExpectedStarts(high)
-    frequent = _frequent_job_ids(states, starts, span / FREQUENT_RUNS_PER_PICTURE)
+    frequent = _frequent_job_ids(states, starts, span / MAX_SINGLE_BARS_PER_JOB)
     running = list(open_runs()[:MAX_RUNS])
     past = past_runs_to_draw(low, frequent, MAX_RUNS + 1) if with_runs else []
-    single_runs_since = _single_runs_since(past, low)
+    single_runs_since = _time_since_all_runs_were_read(past, low)
     rows = TimelineRows(low, now, high, single_runs_since, grouped_by)
     rows.add_runs([run for run in past[:MAX_RUNS] if run.finished_at is not None])
     rows.add_open_runs(running if with_runs else [])
@@ -70,7 +70,7 @@ def fetch_timeline(now: dt.datetime, span: dt.timedelta, grouped_by: str, *, wit
     rows.add_expected_runs(states, frequent, starts)
     shown = rows.select_busiest_rows(MAX_ROWS)
     hours = _fetch_run_hours(rows.job_ids_needing_hours(shown), low) if with_runs else []
-    rows.add_hours(shown, hours)
+    rows.add_bands_of_hours(shown, hours)
     arranged = arrange_lanes(shown, rows, MAX_BARS)
     found = first_expected_runs(states, starts, MAX_EXPECTED_RUNS)
     services = _fetch_live_services()
@@ -114,7 +114,7 @@ def _frequent_job_ids(states: Iterable[JobState], starts: ExpectedStarts, max_in
     }
 
 
-def _single_runs_since(past: Sequence[TimelineRun], low: dt.datetime) -> dt.datetime | None:
+def _time_since_all_runs_were_read(past: Sequence[TimelineRun], low: dt.datetime) -> dt.datetime | None:
     """The moment from which on every run was read; None if that is the begin of the picture."""
     if len(past) > MAX_RUNS:
         return past[MAX_RUNS - 1].claimed_at
@@ -128,4 +128,4 @@ def _fetch_run_hours(job_ids: Sequence[int], since: dt.datetime) -> list[RunHour
 
 
 def _fetch_live_services() -> list[HostService]:
-    return list(live_services().select_related("host").order_by("host__name", "worker")[:MAX_RUNS])
+    return list(services_of_live_hosts().select_related("host").order_by("host__name", "worker")[:MAX_RUNS])

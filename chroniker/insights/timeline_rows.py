@@ -17,11 +17,11 @@ from chroniker.models import Group, Job, JobState, Run, RunHour, Status
 #: Expected runs of one row; a job that is expected more often is a band.
 MAX_EXPECTED_RUNS = 150
 #: The line of busy slots has so many points.
-BUSY_LINE_POINTS = 96
+BUSY_SLOTS_POINT_COUNT = 96
 HOUR = dt.timedelta(hours=1)
 
 
-class Bar(NamedTuple):  # a picture has thousands, and a frozen dataclass is three times slower
+class TimelineBar(NamedTuple):  # a picture has thousands, and a frozen dataclass is three times slower
     """One run, or one expected run. ``code``: its status in small letters, or "expected"."""
 
     start: dt.datetime
@@ -31,7 +31,7 @@ class Bar(NamedTuple):  # a picture has thousands, and a frozen dataclass is thr
 
 
 @dataclass(frozen=True, slots=True)
-class Band:
+class TimelineBand:
     """Many runs that are not shown one by one. An expected band has no counts."""
 
     start: dt.datetime
@@ -50,8 +50,8 @@ class JobRow:
     name: str
     lane: str
     usual: float | None = None
-    bars: list[Bar] = field(default_factory=list)
-    bands: list[Band] = field(default_factory=list)
+    bars: list[TimelineBar] = field(default_factory=list)
+    bands: list[TimelineBand] = field(default_factory=list)
     expected: list[dt.datetime] = field(default_factory=list)  #: starts that have no bar yet
 
     @property
@@ -64,12 +64,12 @@ class JobRow:
     def add_expected_bars(self) -> None:
         """Add a bar for each expected start. Only the rows that are shown need them."""
         length = assumed_duration(self.usual)
-        self.bars += [Bar(start, start + length, "expected") for start in self.expected]
+        self.bars += [TimelineBar(start, start + length, "expected") for start in self.expected]
         self.expected = []
 
 
 @dataclass(slots=True)
-class Lane:
+class TimelineLane:
     """A worker, a group, or all jobs (with an empty title)."""
 
     title: str
@@ -80,7 +80,7 @@ class Lane:
 
 @dataclass(frozen=True, slots=True)
 class ArrangedLanes:
-    lanes: list[Lane]
+    lanes: list[TimelineLane]
     bars_left_out: int
 
 
@@ -117,7 +117,7 @@ class TimelineRows:
             row = self._row_of_job(run.job, self._lane_of_run(run))
             start, end = run.started_at or run.claimed_at, run.finished_at or self.now
             if end >= self.low:
-                row.bars.append(Bar(max(start, self.low), max(end, start), str(run.status).lower(), run))
+                row.bars.append(TimelineBar(max(start, self.low), max(end, start), str(run.status).lower(), run))
 
     def add_open_runs(self, runs: Iterable[Run]) -> None:
         """Open runs, with ``job.state``."""
@@ -125,7 +125,7 @@ class TimelineRows:
             row = self._row_of_job(run.job, self._lane_of_run(run))
             start = max(run.started_at or run.claimed_at, self.low)
             end = max(self.now, min(expected_end_of_run(run, self.now), self.high)) if run.started_at else self.now
-            row.bars.append(Bar(start, end, "running" if run.status == Status.RUNNING else "queued", run))
+            row.bars.append(TimelineBar(start, end, "running" if run.status == Status.RUNNING else "queued", run))
 
     def record_lanes(self, runs: Iterable[TimelineRun]) -> None:
         """Set the lanes of jobs of which no run was added, from these runs, the newest first."""
@@ -143,7 +143,7 @@ class TimelineRows:
             starts = starts_of_jobs.first_starts(state, MAX_EXPECTED_RUNS + 1)
             if state.job_id in frequent_job_ids or len(starts) > MAX_EXPECTED_RUNS:
                 first = max(starts[0], self.now) if starts else self.now
-                row.bands.append(Band(first, self.high, is_expected=True))
+                row.bands.append(TimelineBand(first, self.high, is_expected=True))
             else:
                 row.expected = [start for start in starts if start >= self.now]
 
@@ -158,7 +158,7 @@ class TimelineRows:
         ids = {row.job_id for row in rows}
         return sorted(ids if self.single_runs_since is not None else ids & self._frequent)
 
-    def add_hours(self, rows: Iterable[JobRow], hours: Iterable[RunHour]) -> None:
+    def add_bands_of_hours(self, rows: Iterable[JobRow], hours: Iterable[RunHour]) -> None:
         """Bands of the runs that are not shown one by one, in the lane of the job's latest run."""
         by_job = {row.job_id: row for row in rows if row.lane == self._last_lane.get(row.job_id, row.lane)}
         for hour in hours:
@@ -169,7 +169,7 @@ class TimelineRows:
             low, high = max(hour.hour, self.low), min(hour.hour + HOUR, end)
             if low < high:
                 bad = hour.failed + hour.timed_out + hour.lost
-                row.bands.append(Band(low, high, hour.succeeded, bad, hour.seconds_sum * ((high - low) / HOUR)))
+                row.bands.append(TimelineBand(low, high, hour.succeeded, bad, hour.seconds_sum * ((high - low) / HOUR)))
 
     def _row_of_job(self, job: Job | JobLabel, lane: str) -> JobRow:
         return self._found.setdefault((lane, job.pk), JobRow(job.pk, job.name, lane))
@@ -189,7 +189,7 @@ class TimelineRows:
 def arrange_lanes(shown_rows: Sequence[JobRow], rows: TimelineRows, most_bars: int) -> ArrangedLanes:
     """The lanes by title, each with its rows by name. Of too many bars, those of the least busy rows are left out."""
     left, omitted = most_bars, 0
-    lanes: dict[str, Lane] = {}
+    lanes: dict[str, TimelineLane] = {}
     for row in shown_rows:
         row.bars.sort(key=lambda bar: bar.start)
         if len(row.bars) > left:
@@ -197,7 +197,7 @@ def arrange_lanes(shown_rows: Sequence[JobRow], rows: TimelineRows, most_bars: i
             row.bars = row.bars[-left:] if left else []
         left -= len(row.bars)
         group = rows.groups.get(row.lane)
-        lanes.setdefault(row.lane, Lane(row.lane, limit=group.limit if group else None)).rows.append(row)
+        lanes.setdefault(row.lane, TimelineLane(row.lane, limit=group.limit if group else None)).rows.append(row)
     for lane in lanes.values():
         lane.rows.sort(key=lambda row: row.name)
         lane.busy = average_runs_at_once(lane.rows, rows.low, rows.high)
@@ -205,15 +205,15 @@ def arrange_lanes(shown_rows: Sequence[JobRow], rows: TimelineRows, most_bars: i
 
 
 def average_runs_at_once(rows: Iterable[JobRow], low: dt.datetime, high: dt.datetime) -> list[float]:
-    """The average number of runs at once, in ``BUSY_LINE_POINTS`` equal parts of the time."""
-    step = (high - low) / BUSY_LINE_POINTS
+    """The average number of runs at once, in ``BUSY_SLOTS_POINT_COUNT`` equal parts of the time."""
+    step = (high - low) / BUSY_SLOTS_POINT_COUNT
     seconds: Counter[int] = Counter()
     for row in rows:
         for bar in row.bars:
             _spread_seconds(seconds, bar.start, bar.end, (bar.end - bar.start).total_seconds(), low, step)
         for band in row.bands:
             _spread_seconds(seconds, band.start, band.end, band.seconds, low, step)
-    return [seconds[part] / step.total_seconds() for part in range(BUSY_LINE_POINTS)]
+    return [seconds[part] / step.total_seconds() for part in range(BUSY_SLOTS_POINT_COUNT)]
 
 
 def _spread_seconds(
@@ -222,7 +222,7 @@ def _spread_seconds(
     """Add ``total`` seconds, evenly from ``start`` to ``end``, to the parts of the time."""
     if end <= start or total <= 0:
         return
-    first, last = max(int((start - low) / step), 0), min(int((end - low) / step), BUSY_LINE_POINTS - 1)
+    first, last = max(int((start - low) / step), 0), min(int((end - low) / step), BUSY_SLOTS_POINT_COUNT - 1)
     for part in range(first, last + 1):
         inside = min(end, low + (part + 1) * step) - max(start, low + part * step)
         seconds[part] += total * max(inside / (end - start), 0)  # type: ignore[assignment]

@@ -51,12 +51,12 @@ class Timetable:
         )
         begin, span = now, RATE_TIME_SPAN
         if len(times) == MAX_RATE_INSTANTS:
-            begin, span = _counted_span(now, times)
+            begin, span = _choose_rate_span(now, times)
         counted = (instant for instant in times if begin < instant <= begin + span)
         return sum(not self.blackout_name(instant) for instant in counted) * (DAY / span)
 
 
-def _counted_span(now: dt.datetime, times: list[dt.datetime]) -> tuple[dt.datetime, dt.timedelta]:
+def _choose_rate_span(now: dt.datetime, times: list[dt.datetime]) -> tuple[dt.datetime, dt.timedelta]:
     """The begin and length of the span to count: whole weeks or days if the times fill them, else all of the times."""
     full = times[-1] - now
     for unit in (7 * DAY, DAY):
@@ -92,7 +92,7 @@ class ComparedTime:
 def compare_scheduled_times(old: Timetable | None, new: Timetable, now: dt.datetime, limit: int) -> list[ComparedTime]:
     """The next ``limit`` scheduled times of both timetables, merged. ``old``: None for a new job."""
     tables = [(table, table is new) for table in (old, new) if table is not None]
-    merged = merge(*(_instants_with_side(table, now, is_after) for table, is_after in tables))
+    merged = merge(*(_instants_marked_old_or_new(table, now, is_after) for table, is_after in tables))
     found = []
     for instant, marks in islice(groupby(merged, key=lambda pair: pair[0]), limit):
         sides = {is_after for _instant, is_after in marks}
@@ -103,11 +103,13 @@ def compare_scheduled_times(old: Timetable | None, new: Timetable, now: dt.datet
     return found
 
 
-def _instants_with_side(timetable: Timetable, now: dt.datetime, is_new: bool) -> Iterator[tuple[dt.datetime, bool]]:
+def _instants_marked_old_or_new(
+    timetable: Timetable, now: dt.datetime, is_new: bool
+) -> Iterator[tuple[dt.datetime, bool]]:
     return ((instant, is_new) for instant in timetable.instants(now))
 
 
-def find_stale_times(
+def find_times_without_new_result(
     changed: Timetable, dependant: Timetable, now: dt.datetime, limit: int
 ) -> tuple[list[dt.datetime], int]:
     """The next scheduled times of ``dependant`` for which ``changed`` has no run since the one before, so that the

@@ -25,7 +25,7 @@ from chroniker.job_commands.placeholders import Values
 RESERVED_PREFIX = "CHRONIKER_"
 
 #: Variables that can make a program run any code, so they need raw commands. Other programs have more such variables.
-CODE_VARIABLES = (
+CODE_CHANGING_VARIABLES = (
     *("PATH", "LD_*", "DYLD_*", "GCONV_PATH", "OPENSSL_*"),
     *("PYTHON*", "DJANGO_SETTINGS_MODULE"),
     *("BASH_ENV", "ENV", "IFS"),
@@ -54,7 +54,7 @@ def parse_variables(text: str) -> dict[str, str]:
             number_of_placeholders += len(placeholders.extract_placeholders(value)[1])
             placeholders.fill(value, placeholders.SAMPLE_VALUES)
         except CommandRefused as refusal:
-            raise _refusal(number, str(refusal), "") from refusal
+            raise _make_line_refusal(number, str(refusal), "") from refusal
         found[name] = value
     if number_of_placeholders > placeholders.MAX_PLACEHOLDERS:
         raise CommandRefused(_("There are more than %(n)d placeholders.") % {"n": placeholders.MAX_PLACEHOLDERS})
@@ -71,10 +71,10 @@ def parse_secrets(text: str) -> dict[str, SecretSource]:
     for number, name, value in _split_lines(text, form):
         kind, colon, where = value.strip().partition(":")
         if kind not in ("setting", "env") or not colon or not _NAME_PATTERN.match(where):
-            raise _refusal(number, _("the source of “%(name)s” is missing.") % {"name": name}, form)
+            raise _make_line_refusal(number, _("the source of “%(name)s” is missing.") % {"name": name}, form)
         if kind == "setting" and not where.isupper():
             error = _("“%(name)s” does not refer to a setting.") % {"name": name}
-            raise _refusal(number, error, _("Settings are in upper case."))
+            raise _make_line_refusal(number, error, _("Settings are in upper case."))
         _refuse_repeated(number, name, found)
         found[name] = SecretSource(kind, where)
     return found
@@ -87,7 +87,7 @@ def refuse_duplicate_names(environment: str, secret_lines: str) -> None:
         raise CommandRefused(_("%(names)s: also given as a variable. Remove one of the two.") % {"names": names})
 
 
-def check_directory(text: str) -> str | None:
+def parse_working_directory(text: str) -> str | None:
     """The working directory, or None for that of the worker. It need not exist on this host."""
     if not text:
         return None
@@ -109,9 +109,9 @@ def resolve_environment(
     return {**variables, **found}
 
 
-def resolve_directory(text: str) -> str | None:
-    """Like ``check_directory``. Raises ``CommandRefused`` if the directory does not exist on this host."""
-    path = check_directory(text)
+def resolve_working_directory(text: str) -> str | None:
+    """Like ``parse_working_directory``. Raises ``CommandRefused`` if the directory does not exist on this host."""
+    path = parse_working_directory(text)
     if path is not None and not Path(path).is_dir():
         names = {"path": path, "host": settings.hostname}
         raise CommandRefused(_("There is no working directory “%(path)s” on %(host)s.") % names)
@@ -147,31 +147,35 @@ def _split_lines(text: str, hint: str) -> Iterator[tuple[int, str, str]]:
         name, equals, value = line.partition("=")
         name = name.strip()
         if not equals:
-            raise _refusal(number, _("“=” is missing."), hint)
+            raise _make_line_refusal(number, _("“=” is missing."), hint)
         if not _NAME_PATTERN.match(name):
-            raise _refusal(
+            raise _make_line_refusal(
                 number, _("“%(name)s” is not a valid name.") % {"name": name}, _("Use letters, digits and _.")
             )
         if name.upper().startswith(RESERVED_PREFIX):
-            raise _refusal(
+            raise _make_line_refusal(
                 number, _("“%(name)s” is reserved.") % {"name": name}, _("Names must not begin with CHRONIKER_.")
             )
-        if not settings.raw_commands_allowed and any(fnmatchcase(name.upper(), pattern) for pattern in CODE_VARIABLES):
-            raise _refusal(
+        if not settings.raw_commands_allowed and any(
+            fnmatchcase(name.upper(), pattern) for pattern in CODE_CHANGING_VARIABLES
+        ):
+            raise _make_line_refusal(
                 number,
                 _("“%(name)s” can change which code runs.") % {"name": name},
                 _("Such names are refused while raw commands are disabled (CHRONIKER_DISABLE_RAW_COMMAND)."),
             )
         if "\0" in value:
-            raise _refusal(number, _("a variable cannot contain a NUL character."), hint)
+            raise _make_line_refusal(number, _("a variable cannot contain a NUL character."), hint)
         yield number, name, value
 
 
 def _refuse_repeated(line_number: int, name: str, earlier: dict[str, str] | dict[str, SecretSource]) -> None:
     if name in earlier:
-        raise _refusal(line_number, _("“%(name)s” is repeated.") % {"name": name}, _("Remove one of the two."))
+        raise _make_line_refusal(
+            line_number, _("“%(name)s” is repeated.") % {"name": name}, _("Remove one of the two.")
+        )
 
 
-def _refusal(line_number: int, error: str, hint: str) -> CommandRefused:
+def _make_line_refusal(line_number: int, error: str, hint: str) -> CommandRefused:
     text = _("Line %(n)d: %(error)s %(hint)s") % {"n": line_number, "error": error, "hint": hint}
     return CommandRefused(text.rstrip())

@@ -58,7 +58,7 @@ class _InvalidArguments(Exception):
     """The error message of argparse."""
 
 
-class _PrintsTextOnly(Exception):
+class _HelpOrVersionRequested(Exception):
     """The line has ``--help`` or ``--version``: its other words do not matter."""
 
 
@@ -183,14 +183,14 @@ def _help_text(action: argparse.Action, parser: CommandParser) -> str:
 
 def _remove_side_effects(parser: argparse.ArgumentParser) -> None:
     """Replace everything in the parser that has side effects."""
-    vars(parser).update(error=_raise_invalid, exit=_raise_prints_text_only)
+    vars(parser).update(error=_raise_invalid, exit=_raise_help_or_version_requested)
     for action in parser._actions:
         if isinstance(action, argparse._SubParsersAction):
             for each in set(action.choices.values()):
                 _remove_side_effects(each)
             continue
         if isinstance(action, argparse._HelpAction | argparse._VersionAction):
-            action.__class__ = _PrintTextAction  # type: ignore[assignment]
+            action.__class__ = _HelpOrVersionAction  # type: ignore[assignment]
         elif type(action).__module__ != "argparse":
             action.__class__ = _IgnoredAction
         if action.type not in _SIDE_EFFECT_FREE_TYPES:
@@ -201,8 +201,8 @@ def _raise_invalid(message: str) -> NoReturn:
     raise _InvalidArguments(message)
 
 
-def _raise_prints_text_only(*args: Any, **kwargs: Any) -> NoReturn:
-    raise _PrintsTextOnly
+def _raise_help_or_version_requested(*args: Any, **kwargs: Any) -> NoReturn:
+    raise _HelpOrVersionRequested
 
 
 class _IgnoredAction(argparse.Action):
@@ -210,9 +210,9 @@ class _IgnoredAction(argparse.Action):
         pass
 
 
-class _PrintTextAction(argparse.Action):
+class _HelpOrVersionAction(argparse.Action):
     def __call__(self, *args: Any, **kwargs: Any) -> NoReturn:
-        raise _PrintsTextOnly
+        raise _HelpOrVersionRequested
 
 
 def _reads_argument_files(parser: argparse.ArgumentParser, words: Sequence[str]) -> bool:

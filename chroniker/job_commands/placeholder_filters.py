@@ -84,7 +84,7 @@ def _shift_problem(value: str) -> str:
     return _("the shift “%(value)s” is longer than 3,660 days.") % {"value": value}
 
 
-def _start_problem(value: str) -> str:
+def _time_unit_problem(value: str) -> str:
     return (
         ""
         if value in _UNIT_STARTS
@@ -148,7 +148,7 @@ _TEXT_FILTERS: dict[str, Callable[[dt.datetime, str], str]] = {
     "iso": lambda moment, value: moment.isoformat(),
     "epoch": lambda moment, value: str(int(moment.timestamp())),
 }
-_VALUE_CHECKS = {"shift": _shift_problem, "start_of": _start_problem, "zone": _zone_problem}
+_VALUE_CHECKS = {"shift": _shift_problem, "start_of": _time_unit_problem, "zone": _zone_problem}
 #: Each filter with an example of its value; empty: it takes none.
 FILTER_EXAMPLES = {
     "date": "Y-m-d", "iso": "", "epoch": "", "zone": "UTC", "shift": "-1d", "start_of": "day", "default": "none",

@@ -25,8 +25,8 @@ from chroniker.schedule.zones import zone
 #: The value of each name. Times are in the time zone of the job; None: there is no such time.
 Values = Mapping[str, "dt.datetime | str | None"]
 
-TIME_NAMES = ("scheduled_for", "covered_until", "interval_start", "last_success")
-PLACEHOLDER_NAMES = (*TIME_NAMES, "job", "job_id", "run_id", "token", "attempt", "trigger", "host")
+TIME_PLACEHOLDER_NAMES = ("scheduled_for", "covered_until", "interval_start", "last_success")
+PLACEHOLDER_NAMES = (*TIME_PLACEHOLDER_NAMES, "job", "job_id", "run_id", "token", "attempt", "trigger", "host")
 #: How many placeholders a field may have, and how many characters a word whose placeholders are filled in.
 MAX_PLACEHOLDERS, MAX_WORD_LENGTH = 50, 8192
 
@@ -34,8 +34,8 @@ MAX_PLACEHOLDERS, MAX_WORD_LENGTH = 50, 8192
 _FIRST_MARK_CODE_POINT = 0xE000
 _MARK_PATTERN = re.compile(f"[{chr(_FIRST_MARK_CODE_POINT)}-{chr(_FIRST_MARK_CODE_POINT + MAX_PLACEHOLDERS - 1)}]")
 _ESCAPED_OPENING_BRACES, _OPENING_BRACES = "{{{{", "{{"
-_BEGIN_PATTERN = re.compile(r"\{\{\{\{|\{\{\s*(?P<name>" + "|".join(PLACEHOLDER_NAMES) + r")\s*(?=\||\}\})")
-_END_PATTERN = re.compile(r"\s*\}\}")
+_PLACEHOLDER_BEGIN_PATTERN = re.compile(r"\{\{\{\{|\{\{\s*(?P<name>" + "|".join(PLACEHOLDER_NAMES) + r")\s*(?=\||\}\})")
+_PLACEHOLDER_END_PATTERN = re.compile(r"\s*\}\}")
 _LOOKALIKE_PATTERN = re.compile(r"\{\{\s*(?P<name>[A-Za-z_]{3,40})\s*(?=\||\}\})")
 
 
@@ -63,16 +63,16 @@ def extract_placeholders(text: str) -> tuple[str, list[Placeholder]]:
     if _OPENING_BRACES not in text:
         return text, []
     parts, found, position = list[str](), list[Placeholder](), 0
-    while (begin := _BEGIN_PATTERN.search(text, position)) is not None:
+    while (begin := _PLACEHOLDER_BEGIN_PATTERN.search(text, position)) is not None:
         parts.append(text[position : begin.start()])
         position = begin.end()
         if begin["name"] is None:
             parts.append(_OPENING_BRACES)
             continue
         filters, position = placeholder_filters.read_filters(
-            text, position, begin["name"], is_time=begin["name"] in TIME_NAMES
+            text, position, begin["name"], is_time=begin["name"] in TIME_PLACEHOLDER_NAMES
         )
-        end = _END_PATTERN.match(text, position)
+        end = _PLACEHOLDER_END_PATTERN.match(text, position)
         if end is None:
             raise _unreadable_error(text[begin.start() : position + 20])
         parts.append(chr(_FIRST_MARK_CODE_POINT + len(found)))
@@ -112,14 +112,16 @@ def fill(text: str, values: Values) -> str:
 
 def escape(text: str) -> str:
     """``text`` with its braces escaped, so that it has no placeholders: for commands of other schedulers."""
-    return _BEGIN_PATTERN.sub(lambda begin: begin[0].replace(_OPENING_BRACES, _ESCAPED_OPENING_BRACES), text)
+    return _PLACEHOLDER_BEGIN_PATTERN.sub(
+        lambda begin: begin[0].replace(_OPENING_BRACES, _ESCAPED_OPENING_BRACES), text
+    )
 
 
 def warnings(*texts: str) -> list[str]:
     """Warnings about words in braces that look like placeholders but are none."""
     found = []
     for text in texts:
-        for word in _LOOKALIKE_PATTERN.finditer(_BEGIN_PATTERN.sub("", text)):
+        for word in _LOOKALIKE_PATTERN.finditer(_PLACEHOLDER_BEGIN_PATTERN.sub("", text)):
             if near := difflib.get_close_matches(word["name"].lower(), PLACEHOLDER_NAMES, n=1, cutoff=0.75):
                 message = _("{{ %(word)s }} is no placeholder and stays as it is. Did you mean {{ %(near)s }}?")
                 found.append(message % {"word": word["name"], "near": near[0]})
@@ -132,7 +134,7 @@ def placeholder_values_of_run(run: CurrentRun, host: str) -> Values:
         local = zone(run.timezone)
     except ScheduleError as error:
         raise CommandRefused(str(error)) from error
-    times = {name: getattr(run, name) for name in TIME_NAMES}
+    times = {name: getattr(run, name) for name in TIME_PLACEHOLDER_NAMES}
     return {
         **{name: moment.astimezone(local) if moment else None for name, moment in times.items()},
         "job": run.job_name.replace("\0", ""),

@@ -18,17 +18,17 @@ from chroniker.job_commands import placeholders
 from chroniker.job_commands.placeholders import SAMPLE_VALUES, Values
 
 #: How many characters an argument line may have: the limit of Linux for one argument.
-MAX_LINE = 131_072
+MAX_ARGUMENT_LINE_LENGTH = 131_072
 
 #: Options of every management command that select its code, so they can run any code.
-CODE_OPTIONS = ("--settings", "--pythonpath")
+CODE_CHANGING_OPTIONS = ("--settings", "--pythonpath")
 
 
 def split_words(text: str, text_name: str) -> list[str]:
     """Split like a shell, without expansions. Raises ``CommandRefused`` for unbalanced quotes."""
-    if len(text) > MAX_LINE:  # splitting a million characters takes a second
+    if len(text) > MAX_ARGUMENT_LINE_LENGTH:  # splitting a million characters takes a second
         message = _("%(what)s has %(n)d characters; at most %(max)d are allowed.")
-        raise CommandRefused(message % {"what": text_name, "n": len(text), "max": MAX_LINE})
+        raise CommandRefused(message % {"what": text_name, "n": len(text), "max": MAX_ARGUMENT_LINE_LENGTH})
     try:
         return shlex.split(text)
     except ValueError as error:
@@ -45,7 +45,7 @@ def management_argv(command: str, args: str, values: Values = SAMPLE_VALUES) -> 
         raise CommandRefused(reason)
     marked, found = placeholders.extract_placeholders(args)
     argv = [placeholders.fill_word(word, found, values) for word in split_words(marked, _("The argument line"))]
-    if not settings.raw_commands_allowed and (option := _find_code_option(argv)):
+    if not settings.raw_commands_allowed and (option := _find_code_changing_option(argv)):
         message = _(
             "“%(option)s” can change which code runs; it is refused while raw commands are disabled (%(switch)s)."
         )
@@ -53,13 +53,16 @@ def management_argv(command: str, args: str, values: Values = SAMPLE_VALUES) -> 
     return (command, *argv)
 
 
-def _find_code_option(argv: Sequence[str]) -> str | None:
-    """One of ``CODE_OPTIONS``, also abbreviated, as argparse accepts it. A command's own “--set” is refused, too."""
+def _find_code_changing_option(argv: Sequence[str]) -> str | None:
+    """One of ``CODE_CHANGING_OPTIONS``, also abbreviated, as argparse accepts it.
+
+    A command's own “--set” is refused, too.
+    """
     for word in argv:
         name = word.partition("=")[0]
         if word == "--":
             return None  # only positional arguments follow
-        if len(name) > 2 and any(option.startswith(name) for option in CODE_OPTIONS):
+        if len(name) > 2 and any(option.startswith(name) for option in CODE_CHANGING_OPTIONS):
             return name
     return None
 
@@ -76,9 +79,9 @@ def denial_reason(command: str) -> str | None:
         near = difflib.get_close_matches(command[:200], known, n=1)
         hint = _(" Did you mean “%(near)s”?") % {"near": near[0]} if near else ""
         return _("There is no management command “%(name)s”.") % {"name": shortened(command, 200)} + hint
-    if _matches(command, settings.commands_denied):
+    if _matches_any_pattern(command, settings.commands_denied):
         return _("The command “%(name)s” may not be scheduled (CHRONIKER_COMMANDS_DENIED).") % {"name": command}
-    if not _matches(command, settings.commands):
+    if not _matches_any_pattern(command, settings.commands):
         return _("The command “%(name)s” is not allowed (CHRONIKER_COMMANDS).") % {"name": command}
     return None
 
@@ -124,5 +127,5 @@ def argv_if_short(argv: Sequence[str]) -> list[str] | None:
     return [*argv] if sum(map(len, argv)) <= MAX_RECORDED_LENGTH else None
 
 
-def _matches(command: str, patterns: Sequence[str]) -> bool:
+def _matches_any_pattern(command: str, patterns: Sequence[str]) -> bool:
     return any(fnmatchcase(command, pattern) for pattern in patterns)

@@ -9,7 +9,7 @@ Belongs here: every change of a run's state, a lease or a job state, and the eve
 rules whether a job may run (``eligibility``), handing runs to executors (``executors``), and loops (``scheduler``).
 """
 
-from chroniker.lifecycle.activations import end_activations_without_run
+from chroniker.lifecycle.activations import end_waiting_activations_of_jobs
 from chroniker.lifecycle.adoption import adopt_jobs, stop_all_claimed_runs
 from chroniker.lifecycle.alert_mutes import mute, unmute
 from chroniker.lifecycle.alert_watch import (
@@ -34,7 +34,7 @@ from chroniker.lifecycle.dispatch_state import (
 from chroniker.lifecycle.events import add_run_event
 from chroniker.lifecycle.expiry import expire_runs
 from chroniker.lifecycle.holds import resume_jobs
-from chroniker.lifecycle.hourly_counts import count_closed_runs
+from chroniker.lifecycle.hourly_counts import add_closed_runs_to_counters
 from chroniker.lifecycle.imported_history import create_state_with_reserved_tokens, insert_imported_runs
 from chroniker.lifecycle.monitor_counts import record_monitor_count
 from chroniker.lifecycle.pending_retries import cancel_retry, make_retry_due_now
@@ -49,6 +49,7 @@ __all__ = [
     "Plan",
     "Started",
     "add_backfill",
+    "add_closed_runs_to_counters",
     "add_run_event",
     "adopt_jobs",
     "book_next_instants",
@@ -56,10 +57,9 @@ __all__ = [
     "cancel_retry",
     "cancel_unstarted_runs",
     "claim",
-    "count_closed_runs",
     "create_state_with_reserved_tokens",
     "delete_jobs",
-    "end_activations_without_run",
+    "end_waiting_activations_of_jobs",
     "expire_runs",
     "fail_backfill",
     "find_jobs_to_delete",

@@ -18,7 +18,7 @@ from chroniker.eligibility.waiting_activations import all_waiting_activations, r
 from chroniker.lifecycle.bulk import write_states
 from chroniker.lifecycle.planned_rows import Plan
 from chroniker.lifecycle.transactions import lock_rows, transactional
-from chroniker.models import BAD_STATUSES, Activation, Job, JobState, JobTrigger, Run, Status, Trigger, TriggerOn
+from chroniker.models import FAILURE_STATUSES, Activation, Job, JobState, JobTrigger, Run, Status, Trigger, TriggerOn
 from chroniker.models.alert_fields import alert_rules_of
 from chroniker.reasons import Code
 
@@ -78,8 +78,8 @@ def _insert_activations(ended_runs: Sequence[Run], now: dt.datetime) -> None:
 def _does_run_fire_trigger(run: Run, trigger: JobTrigger) -> bool:
     results = {
         TriggerOn.SUCCEEDED: (Status.SUCCEEDED,),
-        TriggerOn.FAILED: BAD_STATUSES,
-        TriggerOn.ENDED: (Status.SUCCEEDED, *BAD_STATUSES, Status.STOPPED),
+        TriggerOn.FAILED: FAILURE_STATUSES,
+        TriggerOn.ENDED: (Status.SUCCEEDED, *FAILURE_STATUSES, Status.STOPPED),
     }
     return run.status in results[TriggerOn(trigger.on)]
 
@@ -151,7 +151,7 @@ def _end_waiting_activations(ids: Sequence[UUID], now: dt.datetime, **columns: A
 
 
 @transactional
-def end_activations_without_run(job_ids: Collection[int], code: Code) -> int:
+def end_waiting_activations_of_jobs(job_ids: Collection[int], code: Code) -> int:
     """End all activations that wait for these jobs, at a person's request; returns how many."""
     states = list(lock_rows(JobState.objects.filter(pk__in=job_ids), skip=False))
     count = end_activations_of_locked_jobs([state.pk for state in states], database_now(), code)

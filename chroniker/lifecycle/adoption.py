@@ -46,7 +46,7 @@ def adopt_jobs(job_ids: Collection[int], now: dt.datetime, *, raise_tokens_by: i
         state.last_token += raise_tokens_by
         state.raised_to = state.last_token
         if skip_missed:
-            states[place], runs = _skip_missed_instants_and_retry(jobs[state.pk], state, now)
+            states[place], runs = _skip_instants_and_cancel_retry(jobs[state.pk], state, now)
             skipped += runs
     Run.objects.bulk_create(skipped)
     send_finished_signals(skipped)
@@ -59,7 +59,7 @@ def adopt_jobs(job_ids: Collection[int], now: dt.datetime, *, raise_tokens_by: i
     activations.insert_activations_of_ended_chains([], states, now)
 
 
-def _skip_missed_instants_and_retry(job: Job, state: JobState, now: dt.datetime) -> tuple[JobState, list[Run]]:
+def _skip_instants_and_cancel_retry(job: Job, state: JobState, now: dt.datetime) -> tuple[JobState, list[Run]]:
     """Skip the instants until ``now`` and cancel the retry. Returns the new state and the runs that record this."""
     runs = list[Run | None]()
     if job.edited_at is not None:  # also the instants of the schedule before the edit

@@ -22,7 +22,7 @@ from chroniker.lifecycle.recipients import load_default_recipients
 from chroniker.lifecycle.transactions import transactional
 from chroniker.models import Alarm, Job, Outbox
 from chroniker.models.message_events import ALARM_EVENTS
-from chroniker.outbox.channels import ADDRESS, CHANNEL, MAIL, configured_webhooks
+from chroniker.outbox.channels import ADDRESS, DATABASE_CHANNEL_KIND, MAIL, configured_webhooks
 
 #: At most so many subscribers get alarms if the settings name no addresses.
 MAX_ALARM_SUBSCRIBERS = 50
@@ -121,7 +121,7 @@ def _write_messages(
     body = {"type": event, "timestamp": now.astimezone(dt.UTC).isoformat(), "data": data}
     messages = []
     for channel, to in recipients:
-        if channel.startswith(f"{CHANNEL}:"):
+        if channel.startswith(f"{DATABASE_CHANNEL_KIND}:"):
             payload = make_payload(to, body)
         else:
             payload = {"to": to, "title": text.title, "text": text.text} if to else body

@@ -18,9 +18,9 @@ from chroniker.schedule import jitter
 from chroniker.schedule.deadlines import next_deadline
 
 #: Alerts that can be computed from the state of a job at any time.
-STATE_ALERT_KINDS = (AlertKind.FAILING, AlertKind.HELD, AlertKind.SET_ASIDE)
+ALERT_KINDS_COMPUTED_FROM_STATE = (AlertKind.FAILING, AlertKind.HELD, AlertKind.SET_ASIDE)
 #: Alerts about instants. A pause ends them without a message.
-INSTANT_ALERT_KINDS = (AlertKind.LATE, AlertKind.OVERDUE)
+ALERT_KINDS_ABOUT_INSTANTS = (AlertKind.LATE, AlertKind.OVERDUE)
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,7 +72,7 @@ def add_alert_changes_from_state(changes: AlertChanges, ended_run: Run | None = 
     wanted = (
         {found.kind: found for found in _make_findings_from_state(changes, ended_run)} if changes.job.enabled else {}
     )
-    for kind in STATE_ALERT_KINDS:
+    for kind in ALERT_KINDS_COMPUTED_FROM_STATE:
         if is_alert_open(changes.state, kind) and kind not in wanted:
             changes.ended.add(kind)
         elif kind in wanted and not is_alert_open(changes.state, kind):
@@ -161,7 +161,7 @@ def compute_next_alert_check_time(changes: AlertChanges, open_run: Run | None, n
     state = changes.state
     if not changes.job.enabled:
         return None
-    if any(is_alert_open(state, kind) for kind in INSTANT_ALERT_KINDS):
+    if any(is_alert_open(state, kind) for kind in ALERT_KINDS_ABOUT_INSTANTS):
         return now  # something has changed that may end these alerts
     moments = [
         *_compute_lateness_times(changes, open_run, now),

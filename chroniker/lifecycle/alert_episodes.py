@@ -16,7 +16,7 @@ from chroniker.lifecycle.alert_conditions import AlertChanges, AlertFinding
 from chroniker.lifecycle.alert_messages import AlertEvent, write_alert_messages
 from chroniker.models import Alert
 from chroniker.models.alert import alert_scope_of_job
-from chroniker.models.message_events import ALERT_RECOVERED
+from chroniker.models.message_events import ALERT_RECOVERED_EVENT
 
 #: The columns of the state that alerts change.
 ALERT_COLUMNS = ("alert_at", "alerts_open")
@@ -30,7 +30,7 @@ def write_alert_changes(all_changes: Iterable[AlertChanges], now: dt.datetime) -
     raised = _insert_episodes([(changes, found) for changes in all_changes for found in changes.raised], now)
     _write_messages_if_any([AlertEvent(alert, alert.event) for alert in raised if alert.reported_at is not None])
     ended = _end_episodes([changes for changes in all_changes if changes.ended], now)
-    _write_messages_if_any([AlertEvent(alert, ALERT_RECOVERED) for alert in ended])
+    _write_messages_if_any([AlertEvent(alert, ALERT_RECOVERED_EVENT) for alert in ended])
 
 
 def _write_messages_if_any(events: Sequence[AlertEvent]) -> None:
@@ -44,7 +44,7 @@ def _insert_episodes(
     """Insert new episodes; returns them. An episode with the same key that has ended is opened again."""
     if not changes_with_findings:
         return []
-    muted_until = alert_mutes.read_mute_ends(
+    muted_until = alert_mutes.read_mute_end_time_by_job(
         {changes.job.pk: changes.job for changes, _finding in changes_with_findings}, now
     )
     new = [_make_episode(changes, finding, muted_until, now) for changes, finding in changes_with_findings]

@@ -17,7 +17,7 @@ from chroniker.job_commands.secret_masking import mask_secrets
 from chroniker.lifecycle.recipients import Recipients, load_recipients
 from chroniker.models import Alert, Channel, ChannelKind, Job, Outbox
 from chroniker.models.base import uuid7
-from chroniker.models.message_events import ALERT_DIGEST, ALERT_RECOVERED
+from chroniker.models.message_events import ALERT_DIGEST_EVENT, ALERT_RECOVERED_EVENT
 from chroniker.outbox.channels import configured_webhooks
 
 #: If one call has more alerts than this for one channel, they become one message, the digest.
@@ -59,11 +59,12 @@ def write_alert_messages(events: Sequence[AlertEvent]) -> None:
     for each in events:
         informed = {channel for channel, _event in earlier[each.alert.pk]}
         for addressee in _find_recipients_of_event(each, jobs.get(each.alert.job_id), found, hooks):
-            if each.event != ALERT_RECOVERED or addressee.key in informed:
+            if each.event != ALERT_RECOVERED_EVENT or addressee.key in informed:
                 by_addressee[addressee].append(each)
     with translation.override(django_settings.LANGUAGE_CODE):
         bodies = {
-            (each.alert.pk, each.event): make_alert_body(each, jobs.get(each.alert.job_id), now) for each in events
+            (each.alert.pk, each.event): make_alert_message_body(each, jobs.get(each.alert.job_id), now)
+            for each in events
         }
     messages = []
     for addressee, own in by_addressee.items():
@@ -125,10 +126,19 @@ def _make_messages(
 
 def _make_digest(addressee: _MessageRecipient, bodies: Sequence[dict[str, Any]], now: dt.datetime) -> Outbox:
     named = [{"type": each["type"], **each["data"]} for each in bodies[:MAX_ALERTS_IN_DIGEST]]
-    body = {"type": ALERT_DIGEST, "timestamp": _format_as_utc_iso(now), "data": {"count": len(bodies), "alerts": named}}
+    body = {
+        "type": ALERT_DIGEST_EVENT,
+        "timestamp": _format_as_utc_iso(now),
+        "data": {"count": len(bodies), "alerts": named},
+    }
     payload = make_payload(addressee.name, body)
     return Outbox(
-        channel=addressee.key, event=ALERT_DIGEST, message_id=uuid7(), is_urgent=True, send_at=now, payload=payload
+        channel=addressee.key,
+        event=ALERT_DIGEST_EVENT,
+        message_id=uuid7(),
+        is_urgent=True,
+        send_at=now,
+        payload=payload,
     )
 
 
@@ -138,7 +148,7 @@ def make_payload(channel_name: str, body: dict[str, Any]) -> dict[str, Any]:
     return {"to": channel_name, "body": body} if channel_name else body
 
 
-def make_alert_body(alert_event: AlertEvent, job: Job | None, now: dt.datetime) -> dict[str, Any]:
+def make_alert_message_body(alert_event: AlertEvent, job: Job | None, now: dt.datetime) -> dict[str, Any]:
     """The body of a webhook's message. It is fixed now, so that every attempt sends the same body."""
     alert = alert_event.alert
     return {
@@ -153,14 +163,14 @@ def make_alert_body(alert_event: AlertEvent, job: Job | None, now: dt.datetime) 
                 "ended_at": _format_as_utc_iso(alert.ended_at),
                 "text": mask_secrets(alert.text, job.secrets) if job else alert.text,
             },
-            "job": _make_job_part_of_body(job) if job else None,
+            "job": _make_job_part_of_message_body(job) if job else None,
             "run": str(alert.run_id) if alert.run_id else None,
             "scheduled_for": alert.args.get("instant"),
         },
     }
 
 
-def _make_job_part_of_body(job: Job) -> dict[str, Any]:
+def _make_job_part_of_message_body(job: Job) -> dict[str, Any]:
     return {
         "id": job.pk,
         "name": job.name,

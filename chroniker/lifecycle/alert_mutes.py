@@ -21,7 +21,7 @@ def active_mutes(now: dt.datetime) -> QuerySet[AlertMute]:
     return AlertMute.objects.filter(starts_at__lte=now, ends_at__gt=now)
 
 
-def read_mute_ends(jobs: Mapping[int, Job], now: dt.datetime) -> dict[int, dt.datetime]:
+def read_mute_end_time_by_job(jobs: Mapping[int, Job], now: dt.datetime) -> dict[int, dt.datetime]:
     """The end of the mute of each muted job. One statement; none without jobs."""
     if not jobs:
         return {}

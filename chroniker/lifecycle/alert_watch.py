@@ -37,7 +37,7 @@ from chroniker.models import (
     installation,
 )
 from chroniker.models.group import SWITCH_ID
-from chroniker.models.job import fetch_closed_times
+from chroniker.models.job import prefetch_closed_times
 
 MAX_JOBS_PER_TRANSACTION = 1000
 
@@ -60,7 +60,7 @@ def _update_alerts(job_ids: Collection[int], late_activations: dict[UUID, int], 
     due = Q(pk__in=job_ids, alert_at__lte=now) | Q(pk__in=set(late_activations.values()))
     states = list(lock_rows(JobState.objects.filter(due), skip=True))
     jobs = Job.objects.select_related("group").in_bulk([state.pk for state in states])
-    fetch_closed_times(jobs.values())
+    prefetch_closed_times(jobs.values())
     for state in states:
         state.job = jobs[state.pk]
     all_changes = make_alert_changes((state, state.job) for state in states)
@@ -178,7 +178,7 @@ def _report_open_alerts_again(
     """Report open alerts again: those whose mute has ended, and those whose messages are to be repeated."""
     due = []
     going_on = [(each, one) for each in all_changes for one in alerts[each.job.pk] if one.kind not in each.ended]
-    muted = alert_mutes.read_mute_ends({changes.job.pk: changes.job for changes, _alert in going_on}, now)
+    muted = alert_mutes.read_mute_end_time_by_job({changes.job.pk: changes.job for changes, _alert in going_on}, now)
     for changes, alert in going_on:
         until, repeat = muted.get(changes.job.pk), changes.rules.repeat_after
         next_at = now if alert.reported_at is None else alert.reported_at + repeat if repeat else None
@@ -195,7 +195,7 @@ def _report_open_alerts_again(
     return bool(due)
 
 
-def find_changed_switch_and_groups() -> list[QuerySet[Any]]:
+def select_switch_and_groups_to_recheck() -> list[QuerySet[Any]]:
     """The switch and the groups with a change that the alerts of their jobs depend on.
 
     A pause by the settings leaves a mark. If a process without ``CHRONIKER_PAUSED`` reads it, the pause has ended.
@@ -209,10 +209,10 @@ def find_changed_switch_and_groups() -> list[QuerySet[Any]]:
 
 
 def schedule_alert_checks_after_changes() -> None:
-    """Let the next tick check the alerts of the jobs of ``find_changed_switch_and_groups``, portion by portion."""
+    """Let the next tick check the alerts of the jobs of ``select_switch_and_groups_to_recheck``, portion by portion."""
     if Switch.objects.filter(pk=SWITCH_ID).exclude(paused_by_settings_at=None).update(paused_by_settings_at=None):
         set_lateness_start_to_now()
-    switches, groups = find_changed_switch_and_groups()
+    switches, groups = select_switch_and_groups_to_recheck()
     for revision in list(switches.values_list("alert_revision", flat=True)):
         _schedule_alert_checks_of_group(None)
         Switch.objects.filter(pk=SWITCH_ID).update(alert_settings=hash_alert_settings(), alert_revision_seen=revision)

@@ -30,7 +30,7 @@ def plan_backfill_run(state: JobState, now: dt.datetime) -> Plan:
     found: OpenBackfill = state.__dict__["open_backfill"]
     plan = make_empty_plan(BACKFILL, state)
     plan.backfill = row = copy.copy(found.row)
-    if not would_end_before_next_run(state, now):
+    if not would_backfill_run_end_before_next_run(state, now):
         plan.state_after.backfill_at = state.next_run
     elif row.attempt:
         _add_backfill_run(plan, row, now)
@@ -39,7 +39,7 @@ def plan_backfill_run(state: JobState, now: dt.datetime) -> Plan:
     return plan
 
 
-def would_end_before_next_run(state: JobState, now: dt.datetime) -> bool:
+def would_backfill_run_end_before_next_run(state: JobState, now: dt.datetime) -> bool:
     """Whether a run of the usual duration ends before the next run of the schedule."""
     return state.next_run is None or now + dt.timedelta(seconds=state.p50 or 0) < state.next_run
 

@@ -15,7 +15,7 @@ from chroniker.lifecycle import alert_conditions, alert_episodes, job_health
 from chroniker.lifecycle.bulk import write_states
 from chroniker.lifecycle.planned_rows import Plan
 from chroniker.lifecycle.transactions import lock_rows, transactional
-from chroniker.models import BAD_STATUSES, Backfill, JobState, OnFailure, Run, Status
+from chroniker.models import FAILURE_STATUSES, Backfill, BackfillFailurePolicy, JobState, Run, Status
 
 #: The columns of a backfill that a claim or the end of a run may write.
 _WRITTEN_COLUMNS = ("cursor", "attempt", "chain", "made", "succeeded", "failed", "finished_at", "stopped_by_run")
@@ -114,18 +114,18 @@ def record_backfill_run_end(
 
     The job's last result, failures, hold and pending retry stay as they are: they are about the current schedule.
     """
-    job_health.count_backfill_run_end(state, run)
+    job_health.add_backfill_run_to_job_counters(state, run)
     if backfill is None:
         return
     if retry_at is not None and backfill.is_open:
         backfill.attempt, state.backfill_at = run.attempt, retry_at
         return
     backfill.succeeded += run.status == Status.SUCCEEDED
-    backfill.failed += run.status in BAD_STATUSES
+    backfill.failed += run.status in FAILURE_STATUSES
     if not backfill.is_open:
         return  # it was cancelled meanwhile, and the job may have another backfill now
     state.backfill_at = now
-    if run.status in BAD_STATUSES and backfill.on_failure == OnFailure.STOP:
+    if run.status in FAILURE_STATUSES and backfill.on_failure == BackfillFailurePolicy.STOP:
         backfill.finished_at, backfill.stopped_by_run, state.backfill_at = now, run.token, None
 
 

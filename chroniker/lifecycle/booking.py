@@ -64,7 +64,7 @@ def _add_missing_states(job_ids: Collection[int]) -> None:
 def _book_unlocked_jobs(job_ids: Collection[int], now: dt.datetime) -> int:
     states = {state.pk: state for state in lock_rows(JobState.objects.filter(pk__in=job_ids), skip=True)}
     # Lock the jobs before they are read: an edit that commits later sets ``edited_at`` again.
-    jobs = load_groups(lock_rows(Job.objects.filter(pk__in=states), skip=True))
+    jobs = load_groups_into_jobs(lock_rows(Job.objects.filter(pk__in=states), skip=True))
     skipped, booked, failed, edited = list[Run](), list[Job](), list[JobState](), set[int]()
     for job in jobs:
         before = copy.copy(states[job.pk])
@@ -89,7 +89,7 @@ def _book_unlocked_jobs(job_ids: Collection[int], now: dt.datetime) -> int:
     return len(booked)
 
 
-def load_groups(jobs: Iterable[Job]) -> list[Job]:
+def load_groups_into_jobs(jobs: Iterable[Job]) -> list[Job]:
     """These jobs with their groups, which are not locked. One statement; none if no job has a group."""
     jobs = list(jobs)
     ids = {job.group_id for job in jobs if job.group_id is not None}
@@ -138,7 +138,7 @@ def apply_job_edit_to_state(job: Job, state: JobState, now: dt.datetime) -> Run 
     """
     edit = min(job.edited_at or now, now)
     if is_new := state.covered_until is None:
-        state.covered_until = edit = _new_job_timeline_start(job, edit)
+        state.covered_until = edit = _compute_timeline_start_of_new_job(job, edit)
     edit = max(edit, state.covered_until)
     fingerprint = job.spec.fingerprint() if job.enabled else ""
     was_off, was_suspended = not state.booked_fingerprint, bool(state.schedule_error) and state.next_instant is None
@@ -168,7 +168,7 @@ def apply_job_edit_to_state(job: Job, state: JobState, now: dt.datetime) -> Run 
     return run
 
 
-def _new_job_timeline_start(job: Job, edited_at: dt.datetime) -> dt.datetime:
+def _compute_timeline_start_of_new_job(job: Job, edited_at: dt.datetime) -> dt.datetime:
     """The start of a new job's timeline: when it was saved. A ONCE job that was saved too late still runs once."""
     if job.frequency == Frequency.ONCE and job.run_at is not None and job.enabled:
         return min(edited_at, job.run_at - dt.timedelta(seconds=1))
@@ -212,7 +212,7 @@ def suspend_schedule(state_as_read: JobState, error: Exception) -> None:
     for state in lock_rows(JobState.objects.filter(pk=state_as_read.pk, revision=state_as_read.revision), skip=True):
         now = database_now()
         _set_schedule_error(state, error, now)
-        _write_alerts([(state, job) for job in load_groups(Job.objects.filter(pk=state.pk))], (), now)
+        _write_alerts([(state, job) for job in load_groups_into_jobs(Job.objects.filter(pk=state.pk))], (), now)
         write_states([state], BOOKING_COLUMNS)
 
 

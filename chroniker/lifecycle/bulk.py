@@ -31,17 +31,17 @@ _ARRAY_TEXT_BY_COLUMN_TYPE: dict[str, Callable[[Any], str]] = {
 
 
 #: Not a setting: tests set it to False, to compare the two forms. Both do the same.
-USE_WHOLE_COLUMNS = True
+USE_COLUMN_ARRAYS = True
 
 
-def _can_send_whole_columns(connection: BaseDatabaseWrapper) -> bool:
-    return USE_WHOLE_COLUMNS and connection.vendor == "postgresql"
+def _can_send_column_arrays(connection: BaseDatabaseWrapper) -> bool:
+    return USE_COLUMN_ARRAYS and connection.vendor == "postgresql"
 
 
 def insert_rows(model: type[M], rows: Sequence[M]) -> None:
     """Insert these rows. A value that all rows share is sent once."""
     connection = connections[settings.database]
-    if not _can_send_whole_columns(connection):
+    if not _can_send_column_arrays(connection):
         model._default_manager.bulk_create(rows)
     elif rows:
         common, varying = _split_common_and_varying_columns(_values_by_column(rows, model._meta.concrete_fields))
@@ -82,7 +82,7 @@ def write_states(states: Sequence[JobState], fields: Sequence[str]) -> None:
     fields = [*fields, "revision"]
     for state in states:
         state.revision += 1
-    if not _can_send_whole_columns(connection):
+    if not _can_send_column_arrays(connection):
         targeted = connection.features.supports_update_conflicts_with_target
         unique = ["job"] if targeted else None
         JobState.objects.bulk_create(states, update_conflicts=True, update_fields=fields, unique_fields=unique)
@@ -162,10 +162,10 @@ def upsert_counters(rows: Sequence[Model], *, key: Sequence[str], keep_largest: 
         values = [field.get_db_prep_save(getattr(row, field.attname), connection) for row in part for field in fields]
         sql = f"INSERT INTO {quote(meta.db_table)} ({columns}) VALUES {', '.join([place] * len(part))} "  # nosec B608
         with connection.cursor() as cursor:
-            cursor.execute(sql + _conflict_sql(connection, type(rows[0]), key, keep_largest), values)
+            cursor.execute(sql + _on_conflict_sql(connection, type(rows[0]), key, keep_largest), values)
 
 
-def _conflict_sql(
+def _on_conflict_sql(
     connection: BaseDatabaseWrapper, model: type[Model], key: Sequence[str], largest: Collection[str]
 ) -> str:
     """The SQL that says what to do with a row whose key exists already."""

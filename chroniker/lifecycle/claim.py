@@ -23,7 +23,7 @@ from chroniker.lifecycle.notify import enqueue_end_messages, send_finished_signa
 from chroniker.lifecycle.planned_rows import Plan
 from chroniker.lifecycle.transactions import lock_rows, send_signal_after_commit, transactional
 from chroniker.models import EVERY_HOST, Job, JobState, Lease, Run, Status
-from chroniker.models.compiled import AnyOf, fetch_rows
+from chroniker.models.compiled import ColumnInIds, fetch_rows
 from chroniker.models.light_rows import make_unsaved_row
 from chroniker.signals import run_claimed
 
@@ -111,7 +111,7 @@ def _lock_states_and_drop_stale_plans(plans: Sequence[Plan], edges: Sequence[Edg
 
 
 def _lock_states_and_select_revisions(skip_locked: bool, ids: Collection[int]) -> QuerySet[JobState, Any]:
-    return lock_rows(JobState.objects.filter(AnyOf("pk", ids)), skip=skip_locked).values_list("pk", "revision")
+    return lock_rows(JobState.objects.filter(ColumnInIds("pk", ids)), skip=skip_locked).values_list("pk", "revision")
 
 
 def _select_still_eligible_plans(plans: Sequence[Plan], now: dt.datetime) -> tuple[list[Plan], dt.datetime]:
@@ -142,7 +142,7 @@ def _select_eligible_states(**ids_by_scope: Collection[int]) -> QuerySet[JobStat
     """``ids_by_scope``: the jobs to check, by the name of the scope of their dependencies."""
     allowed = Q(pk__in=[])
     for name, scoped in ids_by_scope.items():
-        allowed |= Q(~dependencies.blocked_by_dependency_condition(DependencyScope[name]), AnyOf("pk", scoped))
+        allowed |= Q(~dependencies.blocked_by_dependency_condition(DependencyScope[name]), ColumnInIds("pk", scoped))
     states = JobState.objects.filter(allowed, ~pauses.all_jobs_paused_condition(), job__enabled=True)
     rows = states.filter(job__group__paused_at__isnull=True)
     return rows.annotate(now=NowPlus(), server=jump_detection.server_identity_expression()).values_list(

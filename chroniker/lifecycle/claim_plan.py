@@ -11,11 +11,11 @@ from collections.abc import Sequence
 
 from chroniker.eligibility.claim_kinds import (
     BACKFILL,
+    COLUMNS_COPIED_TO_RETRIES,
     EVENT,
     MANUAL,
     OVERLAPPED,
     RETRY,
-    RETRY_INHERITED_COLUMNS,
     SCHEDULED,
     ClaimKind,
 )
@@ -196,7 +196,7 @@ def plan_retry_run(state: JobState, now: dt.datetime) -> Plan:
     instants."""
     plan = make_empty_plan(RETRY, state)
     failed = {
-        name: state.__dict__.get(f"failed_{name}") for name in RETRY_INHERITED_COLUMNS
+        name: state.__dict__.get(f"failed_{name}") for name in COLUMNS_COPIED_TO_RETRIES
     }  # as ``due.find_due_jobs`` has read them
     add_run_to_plan(plan, now, Status.CLAIMED, Trigger.RETRY, args=failed["args"])
     run = plan.runs[-1]

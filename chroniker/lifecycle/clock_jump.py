@@ -22,10 +22,10 @@ def reset_deadlines_after_clock_jump() -> None:
     after it: a transaction that was open during the jump may commit after the first time.
     """
     for length in _read_lengths_of_held_leases():
-        _shorten_leases_of_length(length)
+        _shorten_overlong_leases(length)
     claims = Lease.objects.filter(run__status=Status.CLAIMED).order_by()
     for seconds in claims.values_list("job__start_deadline_seconds", flat=True).distinct():
-        _restart_start_deadlines(seconds)
+        _reset_start_deadlines(seconds)
     _move_redispatch_times_earlier()
 
 
@@ -40,7 +40,7 @@ def _read_lengths_of_held_leases() -> list[float]:
 
 
 @transactional
-def _shorten_leases_of_length(seconds: float) -> None:
+def _shorten_overlong_leases(seconds: float) -> None:
     """Shorten the leases of this length that end too far in the future by the new time."""
     length = dt.timedelta(seconds=seconds)
     held = Lease.objects.filter(nonce__isnull=False, seconds=seconds)
@@ -50,13 +50,13 @@ def _shorten_leases_of_length(seconds: float) -> None:
 
 
 @transactional
-def _restart_start_deadlines(deadline_seconds: int | None) -> None:
+def _reset_start_deadlines(deadline_seconds: int | None) -> None:
     claims = Run.objects.filter(status=Status.CLAIMED, job__start_deadline_seconds=deadline_seconds)
     leases = Lease.objects.filter(pk__in=list(claims.values_list("pk", flat=True)))
     ids = list(lock_rows(leases, skip=False).values_list("pk", flat=True))
     # A host that has not detected the jump may have started one meanwhile: that lease has a nonce.
     Lease.objects.filter(pk__in=ids, nonce=None).update(
-        expires_at=NowPlus(settings.start_deadline_of(deadline_seconds))
+        expires_at=NowPlus(settings.start_deadline_or_default(deadline_seconds))
     )
 
 

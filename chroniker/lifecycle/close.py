@@ -29,7 +29,7 @@ from chroniker.lifecycle.pending_retries import compute_next_retry_time
 from chroniker.lifecycle.transactions import lock_rows, transactional
 from chroniker.models import EVERY_HOST, OPEN_STATUSES, Backfill, EventKind, JobState, Lease, Run, Status, Trigger
 from chroniker.models.compiled import fetch_models
-from chroniker.models.statements import Statement, compiled_once, parameter, parameters
+from chroniker.models.statements import Statement, cache_compiled_statement, parameter, parameters
 from chroniker.reasons import NO_REASON, Code, Reason
 
 #: The columns of JobState that the end of a run may write.
@@ -43,7 +43,7 @@ CLOSE_COLUMNS = (
     *job_health.RESULT_COLUMNS,
     *alert_episodes.ALERT_COLUMNS,
 )
-ERROR_LINE_LENGTH = 300
+MAX_ERROR_LINE_LENGTH = 300
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,7 +54,7 @@ class Outcome:
     exit_code: int | None = None
     reason: Reason = NO_REASON
     progress: tuple[int, int] | None = None  #: (total, complete)
-    unstored: int = 0  #: characters of output that are not stored yet
+    unstored_characters: int = 0  #: characters of output that are not stored yet
     survivors: tuple[str, ...] = ()  #: names of processes that could not be killed: the job's slot waits for their end
     retry_at_once: bool = False  #: a retry of this run has no back-off
     error_line: str = ""  #: its last line on stderr, if it did not succeed
@@ -77,11 +77,11 @@ def finish(run_id: UUID, token: int, nonce: UUID, outcome: Outcome) -> bool:
 def _finish(run_id: UUID, token: int, nonce: UUID, outcome: Outcome) -> tuple[bool, list[Run]]:
     if one_statement.are_combined_statements_available() and not outcome.survivors:
         values = {**_columns_of_outcome(outcome), "run": run_id, "token": token, "nonce": nonce}
-        closed = one_statement.execute_close_statement(_close_statement(), values, notify.RECIPIENT_ANNOTATIONS)
+        closed = one_statement.execute_close_statement(_make_close_statement(), values, notify.RECIPIENT_ANNOTATIONS)
         if closed is not None:
-            closed_run = closed.run if closed.is_fresh else _run_with_recipients(run_id).get()
+            closed_run = closed.run if closed.is_fresh else _select_run_with_recipients(run_id).get()
             return True, _write_results_of_finished_run([closed.state], closed_run, outcome)
-    found = fetch_models(_run_with_recipients, run_id=run_id)
+    found = fetch_models(_select_run_with_recipients, run_id=run_id)
     if not found:
         return False, []  # its job was deleted meanwhile
     (run,) = found
@@ -100,7 +100,7 @@ def _finish(run_id: UUID, token: int, nonce: UUID, outcome: Outcome) -> tuple[bo
     return True, []
 
 
-def _run_with_recipients(run_id: UUID) -> QuerySet[Run]:
+def _select_run_with_recipients(run_id: UUID) -> QuerySet[Run]:
     rows: QuerySet[Run] = annotate_recipients(Run.objects.filter(pk=run_id).select_related("job__group"))
     return rows
 
@@ -109,8 +109,8 @@ def _running_run_of_lease_holder(run_id: UUID, token: int, nonce: UUID) -> Query
     return Run.objects.filter(pk=run_id, token=token, nonce=nonce, status=Status.RUNNING)
 
 
-@compiled_once
-def _close_statement() -> Statement:
+@cache_compiled_statement
+def _make_close_statement() -> Statement:
     run_id = parameter("run")
     run = Run.objects.filter(pk=run_id)
     state = lock_rows(JobState.objects.filter(pk__in=run.values("job")), skip=False)
@@ -129,7 +129,7 @@ def _columns_of_outcome(outcome: Outcome) -> dict[str, Any]:
         "exit_code": outcome.exit_code,
         "total_parts": total,
         "total_parts_complete": done,
-        "error_line": outcome.error_line[:ERROR_LINE_LENGTH],
+        "error_line": outcome.error_line[:MAX_ERROR_LINE_LENGTH],
         "cpu_seconds": outcome.cpu_seconds,
         "max_rss_kb": outcome.max_rss_kb,
         **outcome.reason.columns(),
@@ -137,8 +137,8 @@ def _columns_of_outcome(outcome: Outcome) -> dict[str, Any]:
 
 
 def _write_results_of_finished_run(states: Sequence[JobState], run: Run, outcome: Outcome) -> list[Run]:
-    if outcome.unstored:
-        add_run_event(run.pk, EventKind.NOTE, reason=Reason.of(Code.OUTPUT_UNSTORED, n=outcome.unstored))
+    if outcome.unstored_characters:
+        add_run_event(run.pk, EventKind.NOTE, reason=Reason.of(Code.OUTPUT_UNSTORED, n=outcome.unstored_characters))
     return write_results_of_ended_runs(states, [run], retry_at_once=outcome.retry_at_once)
 
 

@@ -89,7 +89,10 @@ def _next_dispatch_delay(run: Run) -> dt.timedelta:
 def _compute_redispatch_delay(start_deadline_seconds: int | None, dispatches: int) -> dt.timedelta:
     """The delay after the next dispatch, if there were this many dispatches before."""
     longest, shortest = (
-        min(settings.start_deadline_of(start_deadline_seconds) / MIN_DISPATCHES_BEFORE_DEADLINE, MAX_REDISPATCH_DELAY),
+        min(
+            settings.start_deadline_or_default(start_deadline_seconds) / MIN_DISPATCHES_BEFORE_DEADLINE,
+            MAX_REDISPATCH_DELAY,
+        ),
         settings.redispatch,
     )
     return min(shortest * (1 << min(dispatches, 16)), max(longest, shortest))

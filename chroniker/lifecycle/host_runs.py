@@ -18,7 +18,7 @@ from django.db.models import Case, Count, Exists, F, JSONField, OuterRef, Q, Que
 from chroniker.clock.database_clock import NowPlus
 from chroniker.conf import settings
 from chroniker.eligibility import hosts
-from chroniker.eligibility.claim_kinds import RETRY_INHERITED_COLUMNS
+from chroniker.eligibility.claim_kinds import COLUMNS_COPIED_TO_RETRIES
 from chroniker.lifecycle import job_health
 from chroniker.lifecycle.alert_conditions import AlertChanges
 from chroniker.lifecycle.planned_rows import Plan
@@ -28,7 +28,7 @@ from chroniker.reasons import NO_REASON, Code, Reason
 
 #: A parent's reason names at most this many hosts and counts the others. The run's page lists all.
 MAX_HOSTS_IN_REASON = 20
-COLUMNS_COPIED_TO_CHILDREN = ("trigger", "attempt", "executor", "queue", "argv", "asked_by", *RETRY_INHERITED_COLUMNS)
+COLUMNS_COPIED_TO_CHILDREN = ("trigger", "attempt", "executor", "queue", "argv", "asked_by", *COLUMNS_COPIED_TO_RETRIES)
 
 
 def add_child_runs_to_plans(plans: Sequence[Plan], now: dt.datetime) -> None:
@@ -77,7 +77,9 @@ def _add_child_runs(plan: Plan, live: Sequence[Host], now: dt.datetime) -> None:
 
 def leases_of_unstarted_children_on_dead_hosts() -> QuerySet[Lease]:
     """Leases of children that have not started, on hosts that are no longer live."""
-    live = hosts.live_services().filter(host__name=OuterRef("run__required_host"), executor=OuterRef("job__executor"))
+    live = hosts.services_of_live_hosts().filter(
+        host__name=OuterRef("run__required_host"), executor=OuterRef("job__executor")
+    )
     return Lease.objects.filter(~Q(slot=""), ~Exists(live), nonce=None)
 
 

@@ -16,9 +16,18 @@ from chroniker.schedule import jitter
 #: One transaction counts at most this many runs.
 MAX_RUNS_PER_TRANSACTION = 1000
 #: The first bucket of start delays in which a start is late.
-FIRST_LATE_BUCKET = 5
+FIRST_LATE_START_DELAY_BUCKET = 5
 
-_READ_COLUMNS = ("job", "parent", "status", "trigger", "scheduled_for", "claimed_at", "started_at", "finished_at")
+_COUNTED_RUN_COLUMNS = (
+    "job",
+    "parent",
+    "status",
+    "trigger",
+    "scheduled_for",
+    "claimed_at",
+    "started_at",
+    "finished_at",
+)
 _COUNTER_BY_STATUS = {
     Status.SUCCEEDED: "succeeded",
     Status.FAILED: "failed",
@@ -30,7 +39,7 @@ _COUNTER_BY_STATUS = {
 
 
 @transactional
-def count_closed_runs() -> int:
+def add_closed_runs_to_counters() -> int:
     """Count a portion of the closed runs that are not counted yet; returns how many. Seven statements.
 
     The mark of each run is removed in the transaction that counts it. So a run is counted once, even if two ticks do
@@ -40,7 +49,7 @@ def count_closed_runs() -> int:
     ids = list(waiting.order_by("uncounted_since").values_list("pk", flat=True)[:MAX_RUNS_PER_TRANSACTION])
     if not ids:
         return 0
-    runs = list(lock_rows(waiting.filter(pk__in=ids).only(*_READ_COLUMNS), skip=True))
+    runs = list(lock_rows(waiting.filter(pk__in=ids).only(*_COUNTED_RUN_COLUMNS), skip=True))
     hours, totals, outcomes = _sum_up_runs(runs, _jitter_seconds_by_job(ids))
     upsert_counters(
         [hours[key] for key in sorted(hours)], key=("job", "hour"), keep_largest=("seconds_max", "late_hour")
@@ -65,9 +74,9 @@ def _sum_up_runs(
             start = hour.replace(minute=30 if run.finished_at.minute >= 30 else 0)
             row = hours.setdefault((run.job_id, hour), RunHour(job_id=run.job_id, hour=hour))
             bucket = _start_delay_bucket(run, jitters.get(run.job_id, 0))
-            row.late_hour = hour if bucket is not None and bucket >= FIRST_LATE_BUCKET else row.late_hour
+            row.late_hour = hour if bucket is not None and bucket >= FIRST_LATE_START_DELAY_BUCKET else row.late_hour
             for counts in (row, totals.setdefault(start, RunTotal(start=start))):
-                _count_run(counts, run, bucket)
+                _add_run_to_period_counters(counts, run, bucket)
             name = _COUNTER_BY_STATUS[Status(run.status)]
             outcome = outcomes.setdefault(name, RunCount(outcome=name))
             outcome.runs += 1
@@ -90,7 +99,7 @@ def _start_delay_bucket(run: Run, jitter_seconds: int) -> int | None:
     return bisect_right(START_DELAY_BOUNDS, (run.started_at - since).total_seconds())
 
 
-def _count_run(row: CountedRuns, run: Run, bucket: int | None) -> None:
+def _add_run_to_period_counters(row: CountedRuns, run: Run, bucket: int | None) -> None:
     names = [_COUNTER_BY_STATUS[Status(run.status)]]
     if (seconds := duration_seconds(run)) is not None:
         row.seconds_sum += seconds

@@ -37,13 +37,13 @@ def insert_imported_runs(job_id: int, runs: Sequence[Run], chunks: Iterable[LogC
     LogChunk.objects.bulk_create([chunk for chunk in chunks if chunk.run_id in ids])
     if state and new:
         for run in new:
-            job_health.count_run_end(state, run)
-        job_health.set_recent_durations(state, _recent_seconds(job_id))
+            job_health.add_run_to_job_counters(state, run)
+        job_health.set_recent_durations(state, _read_recent_durations(job_id))
         write_states([state], job_health.RESULT_COLUMNS)
     return len(new)
 
 
-def _recent_seconds(job_id: int) -> list[float]:
+def _read_recent_durations(job_id: int) -> list[float]:
     """The durations of the newest successful runs, the newest last. Imported runs may be older than stored runs."""
     runs = Run.objects.filter(job=job_id, parent=None, status=Status.SUCCEEDED, started_at__isnull=False)
     newest = runs.order_by("-token").only("started_at", "finished_at")[: job_health.MAX_RECENT_DURATIONS]

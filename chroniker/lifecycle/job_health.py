@@ -6,7 +6,7 @@ import datetime as dt
 import math
 
 from chroniker.eligibility.claim_kinds import ORIGINS_THAT_CAN_HOLD_JOB
-from chroniker.models import BAD_STATUSES, Job, JobState, Run, Status, Trigger
+from chroniker.models import FAILURE_STATUSES, Job, JobState, Run, Status, Trigger
 
 #: The usual duration is computed from this many latest successful runs.
 MAX_RECENT_DURATIONS = 50
@@ -47,30 +47,30 @@ _COUNTER_BY_STATUS = {
 def record_run_end(state: JobState, run: Run, *, has_retry: bool) -> None:
     """Record that this run was closed. ``has_retry``: a retry is booked; else its chain ends with this run."""
     assert run.finished_at is not None
-    count_run_end(state, run)
+    add_run_to_job_counters(state, run)
     if run.status == Status.SUCCEEDED:
         _record_success(state, run)
     is_lost = run.status == Status.LOST and run.attempt >= LOST_ATTEMPTS_BEFORE_FAILURE
     if not has_retry or is_lost:
         record_chain_end(state, run.status, run.finished_at)
-    if not has_retry and run.origin in ORIGINS_THAT_CAN_HOLD_JOB and run.status in BAD_STATUSES:
+    if not has_retry and run.origin in ORIGINS_THAT_CAN_HOLD_JOB and run.status in FAILURE_STATUSES:
         _hold_job_if_configured(state, run.job, run.token, run.finished_at)
 
 
-def count_backfill_run_end(state: JobState, run: Run) -> None:
+def add_backfill_run_to_job_counters(state: JobState, run: Run) -> None:
     """Count an ended run of a backfill in the counters and durations. The other columns are about the schedule."""
     last_success_at = state.last_success_at
-    count_run_end(state, run)
+    add_run_to_job_counters(state, run)
     state.last_success_at = last_success_at
     if run.status == Status.SUCCEEDED:
         _record_duration(state, run)
 
 
-def count_run_end(state: JobState, run: Run) -> None:
+def add_run_to_job_counters(state: JobState, run: Run) -> None:
     """Add this closed run to the counters. An imported run may be older than the last success."""
     counter = _COUNTER_BY_STATUS[Status(run.status)]
     setattr(state, counter, getattr(state, counter) + 1)
-    state.bad_permille = compute_bad_permille(state)
+    state.bad_permille = compute_bad_run_permille(state)
     state.seconds_total += duration_seconds(run) or 0.0
     if run.status == Status.SUCCEEDED and run.finished_at is not None:
         state.last_success_at = max(state.last_success_at or run.finished_at, run.finished_at)
@@ -112,7 +112,7 @@ def record_done_instants(state: JobState, run: Run) -> None:
         state.done_until = max(state.done_until or run.instant_until, run.instant_until)
 
 
-def compute_bad_permille(state: JobState) -> int:
+def compute_bad_run_permille(state: JobState) -> int:
     """The share of bad runs in thousandths, by the counters, without stopped runs. One good run is added: in
     a list ordered by this share, a job with a single failed run is then not the worst."""
     bad = state.n_failed + state.n_timed_out + state.n_lost
@@ -128,7 +128,7 @@ def record_chain_end(state: JobState, status: str, ended_at: dt.datetime) -> Non
     """Record the result of a chain of attempts. A chain that a person stopped does not change the failures."""
     if status == Status.SUCCEEDED:
         state.failures, state.failing_since = 0, None
-    elif status in BAD_STATUSES:
+    elif status in FAILURE_STATUSES:
         state.failures += 1
         state.failing_since = state.failing_since or ended_at
 

@@ -13,7 +13,7 @@ from django.db.models import Exists, OuterRef
 from chroniker.conf import settings
 from chroniker.job_commands.secret_masking import mask_secrets
 from chroniker.lifecycle.alert_messages import make_payload
-from chroniker.lifecycle.recipients import Recipients, has_run_channels, load_recipients
+from chroniker.lifecycle.recipients import Recipients, load_recipients, run_has_channels_condition
 from chroniker.lifecycle.transactions import send_signal_after_commit
 from chroniker.models import Job, JobTrigger, Outbox, Run, Status
 from chroniker.models.message_events import RUN_EVENTS, RUN_STARTED_EVENT
@@ -21,7 +21,7 @@ from chroniker.outbox.channels import CALLBACK, ERROR_STATUSES, MAIL, Webhook, c
 from chroniker.signals import run_finished
 
 #: A killed run is closed before its last output is stored. Its messages wait for that output.
-OUTPUT_STORE_DELAY = dt.timedelta(seconds=5)
+MESSAGE_DELAY_FOR_LAST_OUTPUT = dt.timedelta(seconds=5)
 
 
 #: The annotations of ``annotate_recipients``.
@@ -36,7 +36,7 @@ def annotate_recipients(runs: Any) -> Any:
     """
     subscriptions = Job.subscribers.through._default_manager.filter(job=OuterRef("job"))
     triggers = JobTrigger.objects.filter(source=OuterRef("job"))
-    has_channels = has_run_channels("job", "job__group")
+    has_channels = run_has_channels_condition("job", "job__group")
     return runs.annotate(subscribed=Exists(subscriptions), has_channels=has_channels, has_triggers=Exists(triggers))
 
 
@@ -74,7 +74,7 @@ def _make_channel_messages_about_ends(runs: Sequence[Run], now: dt.datetime) -> 
 
 def _make_channel_messages(run: Run, found: Recipients, event: str, now: dt.datetime) -> list[Outbox]:
     channels = found.channels_for(run.job_id, run.job.group_id, event)
-    text = make_run_body(run, event) if channels else {}
+    text = make_run_message_body(run, event) if channels else {}
     return [_make_message(run, each.key, event, now, make_payload(each.name, text)) for each in channels]
 
 
@@ -130,7 +130,7 @@ def _read_subscribers_by_job(job_ids: Iterable[int]) -> dict[int, list[tuple[Any
 def _make_webhook_messages(runs: Sequence[Run], hooks: Sequence[Webhook], now: dt.datetime) -> list[Outbox]:
     by_channel = {hook.channel: hook for hook in hooks}  # a URL that is configured twice gets one message
     return [
-        _make_message(run, channel, RUN_EVENTS[run.status], now, make_run_body(run, RUN_EVENTS[run.status]))
+        _make_message(run, channel, RUN_EVENTS[run.status], now, make_run_message_body(run, RUN_EVENTS[run.status]))
         for channel, hook in by_channel.items()
         for run in runs
         if RUN_EVENTS[run.status] in hook.events
@@ -145,11 +145,11 @@ def _make_callback_messages(runs: Sequence[Run], now: dt.datetime) -> list[Outbo
 def _make_message(
     run: Run, channel: str, event: str, now: dt.datetime, payload: dict[str, Any] | None = None
 ) -> Outbox:
-    send_at = now + OUTPUT_STORE_DELAY if run.status == Status.TIMED_OUT else now
+    send_at = now + MESSAGE_DELAY_FOR_LAST_OUTPUT if run.status == Status.TIMED_OUT else now
     return Outbox(run_id=run.pk, channel=channel, event=event, payload=payload or {}, send_at=send_at)
 
 
-def make_run_body(run: Run, event: str) -> dict[str, Any]:
+def make_run_message_body(run: Run, event: str) -> dict[str, Any]:
     """The body of a webhook's message. Fixed when the run is closed, so that every attempt sends the same body."""
     return {
         "type": event,

@@ -59,8 +59,8 @@ def make_start_statement(
     claim: QuerySet[Run], values: Values, lease: QuerySet[Lease], lease_values: Values, *, with_server: bool
 ) -> Statement:
     """The statement that updates the run if it is in ``claim``, and then its lease."""
-    moved, moved_params = _make_update(claim, values)
-    held, held_params = _make_update(lease, lease_values)
+    moved, moved_params = _make_update_statement(claim, values)
+    held, held_params = _make_update_statement(lease, lease_values)
     return Statement(
         f"WITH moved AS ({moved} RETURNING {_all_columns_sql(Run, _table_sql(Run))}), "  # nosec B608
         f"held AS ({held} AND EXISTS (SELECT FROM moved) RETURNING 1) "
@@ -79,14 +79,14 @@ def execute_start_statement(statement: Statement, values: Values) -> StartStatem
     if row is None:
         return None
     now, server, last_success_until, alerts_open, *rest = row
-    run, job = _make_instances(rest, Run, Job)
+    run, job = _make_model_instances(rest, Run, Job)
     run.job = job
     return StartStatementResult(run, last_success_until, alerts_open, now, server)
 
 
 def make_renewal_statement(lease: QuerySet[Lease], values: Values, *, with_server: bool) -> Statement:
     """The statement that renews the lease and reads the run's stop request."""
-    renewed, params = _make_update(lease, values)
+    renewed, params = _make_update_statement(lease, values)
     stop = ", ".join(f"run.{_column_sql(Run, name)}" for name in ("stop_requested_at", "stop_requested_by"))
     return Statement(
         f"WITH renewed AS ({renewed} RETURNING {_column_sql(Lease, 'run')} AS run_id) "  # nosec B608
@@ -109,7 +109,7 @@ def make_close_statement(
 ) -> Statement:
     """The statement that locks the state, updates the run and deletes its lease. ``facts``: annotations of the run."""
     locked, locked_params = make_select(state)
-    moved, moved_params = _make_update(run, values)
+    moved, moved_params = _make_update_statement(run, values)
     names = facts.query.annotations
     known, known_params = make_select(facts.values_list(*names))
     key, version, own = _column_sql(JobState, "job"), _column_sql(JobState, "revision"), _column_sql(Run, "job")
@@ -135,14 +135,14 @@ def execute_close_statement(statement: Statement, values: Values, facts: Sequenc
     if row is None:
         return None
     is_fresh, known, columns = row[0], row[1 : 1 + len(facts)], row[1 + len(facts) :]
-    state, run, job, group = _make_instances(columns, JobState, Run, Job, Group)
+    state, run, job, group = _make_model_instances(columns, JobState, Run, Job, Group)
     run.job, job.group = job, None if group.pk is None else group
     for name, value in zip(facts, known, strict=True):
         setattr(run, name, value)
     return CloseStatementResult(run, state, is_fresh)
 
 
-def _make_update(rows: QuerySet[Any], values: Values) -> Statement:
+def _make_update_statement(rows: QuerySet[Any], values: Values) -> Statement:
     """The statement of ``rows.update(**values)``. Its last part is the WHERE condition.
 
     Conditions on columns of other tables have to be subqueries of their own: a join would move all conditions into a
@@ -156,11 +156,11 @@ def _make_update(rows: QuerySet[Any], values: Values) -> Statement:
     return Statement(sql, params)
 
 
-def _make_instances(values: Sequence[Any], *models: type[Model]) -> list[Any]:
+def _make_model_instances(values: Sequence[Any], *models: type[Model]) -> list[Any]:
     """Model instances of the values of all their columns, one model after the other."""
     alias, made, start = settings.database, [], 0
     for model in models:
-        names, converters = _names_and_converters(model, alias)
+        names, converters = _column_names_and_converters(model, alias)
         own = list(values[start : start + len(names)])
         for n, convert in converters:
             own[n] = convert(own[n], None, connections[alias])
@@ -170,7 +170,7 @@ def _make_instances(values: Sequence[Any], *models: type[Model]) -> list[Any]:
 
 
 @functools.cache
-def _names_and_converters(model: type[Model], alias: str) -> tuple[list[str], list[tuple[int, Any]]]:
+def _column_names_and_converters(model: type[Model], alias: str) -> tuple[list[str], list[tuple[int, Any]]]:
     """The names of the columns, and the converters of some columns, each with the number of its column."""
     fields = model._meta.concrete_fields
     converters = [(n, each) for n, field in enumerate(fields) for each in field.get_db_converters(connections[alias])]
@@ -178,7 +178,7 @@ def _names_and_converters(model: type[Model], alias: str) -> tuple[list[str], li
 
 
 def _all_columns_sql(model: type[Model], alias: str) -> str:
-    """SQL of all columns of ``alias``, as ``_make_instances`` reads them."""
+    """SQL of all columns of ``alias``, as ``_make_model_instances`` reads them."""
     quote = connections[settings.database].ops.quote_name
     return ", ".join(f"{alias}.{quote(str(field.column))}" for field in model._meta.concrete_fields)
 

@@ -20,7 +20,7 @@ from chroniker.schedule import ScheduleSpec, latest_instant_until
 from chroniker.schedule.zones import zone_rules_version
 
 #: The columns of JobState that a plan may change, or needs to compute the changes.
-_COPIED_COLUMNS = (
+_PLANNED_STATE_COLUMNS = (
     "revision",
     "booked_fingerprint",
     "booked_zone_rules",
@@ -93,8 +93,10 @@ def instant_before(spec: ScheduleSpec, instant: dt.datetime) -> dt.datetime | No
 def make_empty_plan(kind: ClaimKind, state: JobState) -> Plan:
     values, job = state.__dict__, state.job
     job_id = values["job_id"]
-    after = make_unsaved_row(JobState, job_id=job_id, **{name: values[name] for name in _COPIED_COLUMNS})
-    return Plan(kind, state, after, job, job_id, job.spec, settings.start_deadline_of(job.start_deadline_seconds))
+    after = make_unsaved_row(JobState, job_id=job_id, **{name: values[name] for name in _PLANNED_STATE_COLUMNS})
+    return Plan(
+        kind, state, after, job, job_id, job.spec, settings.start_deadline_or_default(job.start_deadline_seconds)
+    )
 
 
 def add_run_to_plan(

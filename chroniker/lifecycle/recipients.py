@@ -72,7 +72,7 @@ def _read_channel_ids_by_owner(rows: Any, owner: str) -> ChannelIdsByOwner:
     return found
 
 
-def has_run_channels(job: str, group: str, *, check_ins_only: bool = False) -> Exists:
+def run_has_channels_condition(job: str, group: str, *, check_ins_only: bool = False) -> Exists:
     """Condition for a query of runs: whether a channel may get messages about the run. ``job``, ``group``: columns.
 
     It is part of a statement that is needed in any case. So a run without such a channel needs no further statement.

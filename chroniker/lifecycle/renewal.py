@@ -15,11 +15,11 @@ from chroniker.conf import settings
 from chroniker.eligibility import hosts
 from chroniker.lifecycle import one_statement
 from chroniker.models import Lease, Run
-from chroniker.models.statements import Statement, compiled_once, parameter, parameters
-from chroniker.process.run_spec import Renewal
+from chroniker.models.statements import Statement, cache_compiled_statement, parameter, parameters
+from chroniker.process.run_spec import LeaseRenewalAnswer
 
 
-def renew(run_id: UUID, token: int, nonce: UUID, progress: tuple[int, int] | None = None) -> Renewal:
+def renew(run_id: UUID, token: int, nonce: UUID, progress: tuple[int, int] | None = None) -> LeaseRenewalAnswer:
     """Extend the lease, store the progress, and return whether a stop was requested. Writes Lease only.
 
     An expired lease is never renewed. If no row is updated, another instance may be running. There are two exceptions,
@@ -28,7 +28,7 @@ def renew(run_id: UUID, token: int, nonce: UUID, progress: tuple[int, int] | Non
     """
     if one_statement.are_combined_statements_available():
         before = jump_detection.read_host_clocks()
-        statement = _renewal_statement(progress is not None, bool(jump_detection.last_known_server()))
+        statement = _make_lease_renewal_statement(progress is not None, bool(jump_detection.last_known_server()))
         parts = {} if progress is None else {"total_parts": progress[0], "total_parts_complete": progress[1]}
         found = one_statement.execute_renewal_statement(
             statement, {"run": run_id, "token": token, "nonce": nonce, **parts}
@@ -36,15 +36,17 @@ def renew(run_id: UUID, token: int, nonce: UUID, progress: tuple[int, int] | Non
         if found is not None:
             return _make_renewal(*found, before)
     values = _renewal_columns(progress)
-    lease, valid = _held_and_renewable_lease(run_id, token, nonce)
+    lease, valid = _select_held_lease_and_renewable_lease(run_id, token, nonce)
     if not valid.update(**values) and not (_is_expired_only_by_clock_jump(lease) and lease.update(**values)):
-        return Renewal(held=False)
+        return LeaseRenewalAnswer(held=False)
     before = jump_detection.read_host_clocks()
     answers = Run.objects.filter(pk=run_id).annotate(now=NowPlus(), server=jump_detection.server_identity_expression())
     return _make_renewal(*answers.values_list("stop_requested_at", "stop_requested_by", "now", "server").get(), before)
 
 
-def _held_and_renewable_lease(run_id: UUID, token: int, nonce: UUID) -> tuple[QuerySet[Lease], QuerySet[Lease]]:
+def _select_held_lease_and_renewable_lease(
+    run_id: UUID, token: int, nonce: UUID
+) -> tuple[QuerySet[Lease], QuerySet[Lease]]:
     """The lease of this holder; and the lease only if its time allows a renewal."""
     lease = Lease.objects.filter(pk=run_id, token=token, nonce=nonce)
     return lease, lease if settings.check_lock_file else lease.filter(expires_at__gt=NowPlus())
@@ -57,9 +59,9 @@ def _renewal_columns(progress: tuple[int, int] | None) -> dict[str, Any]:
     return values
 
 
-@compiled_once
-def _renewal_statement(with_progress: bool, with_server: bool) -> Statement:
-    _lease, valid = _held_and_renewable_lease(parameter("run"), parameter("token"), parameter("nonce"))
+@cache_compiled_statement
+def _make_lease_renewal_statement(with_progress: bool, with_server: bool) -> Statement:
+    _lease, valid = _select_held_lease_and_renewable_lease(parameter("run"), parameter("token"), parameter("nonce"))
     values = parameters(Lease, _renewal_columns((0, 0) if with_progress else None))
     return one_statement.make_renewal_statement(valid, values, with_server=with_server)
 
@@ -70,9 +72,9 @@ def _make_renewal(
     now: dt.datetime,
     server: str,
     clocks_before: HostClocks,
-) -> Renewal:
+) -> LeaseRenewalAnswer:
     hosts.record_clock_skew(jump_detection.evaluate_reading(now, server or None, clocks_before))
-    return Renewal(held=True, stop=None if stop_requested_at is None else stop_requested_by)
+    return LeaseRenewalAnswer(held=True, stop=None if stop_requested_at is None else stop_requested_by)
 
 
 def _is_expired_only_by_clock_jump(lease: QuerySet[Lease]) -> bool:

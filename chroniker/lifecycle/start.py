@@ -20,12 +20,12 @@ from chroniker.lifecycle.alert_mutes import schedule_alert_checks
 from chroniker.lifecycle.dispatch_state import record_postponed_start
 from chroniker.lifecycle.events import add_run_event
 from chroniker.lifecycle.notify import enqueue_start_messages
-from chroniker.lifecycle.recipients import has_run_channels
+from chroniker.lifecycle.recipients import run_has_channels_condition
 from chroniker.lifecycle.transactions import send_signal_after_commit, transactional
 from chroniker.models import AlertKind, EventKind, Job, Lease, Run, Status, installation
 from chroniker.models.compiled import fetch_models
-from chroniker.models.conflicts import repeated_after_conflict
-from chroniker.models.statements import Statement, compiled_once, parameter
+from chroniker.models.conflicts import retry_after_conflict
+from chroniker.models.statements import Statement, cache_compiled_statement, parameter
 from chroniker.reasons import NO_REASON, Code, Reason
 from chroniker.signals import run_started
 
@@ -85,11 +85,11 @@ def start(
         record_postponed_start(run_id, token, why.seconds, why.reason)
         return None
     except jump_detection.ClockJumped as refusal:
-        hosts.record_suspended_starts(refusal.reading, host_name=taker.host)
+        hosts.record_suspension_of_starts(refusal.reading, host_name=taker.host)
         record_postponed_start(run_id, token, refusal.reading.seconds, refusal.reading.suspended_because)
         return None
     if started is None:
-        _record_refusal(run_id, token, taker)
+        _record_refused_start(run_id, token, taker)
     else:
         run = started.run
         if started.was_late:
@@ -123,7 +123,7 @@ def _lease_columns(nonce: UUID) -> dict[str, Any]:
     return {"nonce": nonce, "expires_at": NowPlus(settings.lease), "seconds": settings.lease.total_seconds()}
 
 
-@repeated_after_conflict
+@retry_after_conflict
 def _start_in_one_statement(run_id: UUID, token: int, nonce: UUID, taker: StartingProcess) -> Started | None:
     """PostgreSQL: like ``_start``, if there is nothing to refuse and no message to write. ``None``: no row was changed.
 
@@ -137,7 +137,7 @@ def _start_in_one_statement(run_id: UUID, token: int, nonce: UUID, taker: Starti
     values = {"run": run_id, "token": token, "nonce": nonce, "lowest": lowest, "highest": highest}
     values |= {"host": taker.host, "pid": taker.pid, "worker": taker.worker, "queue": taker.queue}
     values |= {"taken_at": taker.taken_at.seconds, "server": trusted.server}
-    found = one_statement.execute_start_statement(_start_statement(bool(trusted.server)), values)
+    found = one_statement.execute_start_statement(_make_start_statement(bool(trusted.server)), values)
     if found is None:
         return None
     jump_detection.evaluate_reading(found.now, found.server or None, before)
@@ -145,8 +145,8 @@ def _start_in_one_statement(run_id: UUID, token: int, nonce: UUID, taker: Starti
     return Started(run, run.job, stop, None, found.last_success_until, _has_late_alert(found.alerts_open))
 
 
-@compiled_once
-def _start_statement(with_server: bool) -> Statement:
+@cache_compiled_statement
+def _make_start_statement(with_server: bool) -> Statement:
     host, pid, worker, queue = map(parameter, ("host", "pid", "worker", "queue"))
     taker = StartingProcess(host, pid, worker, queue, NowPlus(seconds=parameter("taken_at")))
     run_id, nonce, server = parameter("run"), parameter("nonce"), parameter("server") if with_server else None
@@ -208,7 +208,7 @@ def _read_started_run(run_id: UUID, token: int, nonce: UUID) -> Any:
 
 def _may_need_start_message() -> Exists:
     """Condition for a query of runs: a message about the start may be wanted."""
-    return has_run_channels("job", "job__group", check_ins_only=True)
+    return run_has_channels_condition("job", "job__group", check_ins_only=True)
 
 
 def _postpone_if_draining_or_copied(run: Any, taker: StartingProcess) -> None:
@@ -230,7 +230,7 @@ class _StartDeadlinePassed(Exception):
     """The start deadline has passed, but no tick has closed the run yet. Rolls the start back."""
 
 
-def _record_refusal(run_id: UUID, token: int, taker: StartingProcess) -> None:
+def _record_refused_start(run_id: UUID, token: int, taker: StartingProcess) -> None:
     run = Run.objects.filter(pk=run_id).only("status", "token", "required_host").first()
     if run is None:
         return  # a forged id, or the job was deleted: there is no run to record the event for

@@ -69,7 +69,7 @@ def _add_lateness_changes(changes: AlertChanges, facts: AlertFacts, now: dt.date
     if limit is None or paused:
         _raise_or_end_alert(changes, AlertKind.LATE, None, paused=paused)
         return None
-    for since, is_request in _find_waits_for_start(changes, facts):
+    for since, is_request in _find_waiting_instant_and_request(changes, facts):
         moments.append(since + limit)
         if moments[-1] <= now:
             moments[-1] = now + RECHECK_INTERVAL
@@ -83,7 +83,7 @@ def _add_lateness_changes(changes: AlertChanges, facts: AlertFacts, now: dt.date
     return min(moments, default=None)
 
 
-def _find_waits_for_start(changes: AlertChanges, facts: AlertFacts) -> Iterator[tuple[dt.datetime, bool]]:
+def _find_waiting_instant_and_request(changes: AlertChanges, facts: AlertFacts) -> Iterator[tuple[dt.datetime, bool]]:
     """Yields (since when it waits, is it a request) for the waiting instant and the waiting request, if there are
     any."""
     scheduled, queued = (

@@ -13,7 +13,7 @@ from django.dispatch import Signal
 
 from chroniker.conf import settings
 from chroniker.models import JobState
-from chroniker.models.conflicts import repeated_after_conflict
+from chroniker.models.conflicts import retry_after_conflict
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -26,20 +26,20 @@ def transactional(step: Callable[P, R]) -> Callable[P, R]:
     Inside a transaction of the caller nothing is repeated: the caller has to repeat the whole transaction.
     """
 
-    @repeated_after_conflict
+    @retry_after_conflict
     @functools.wraps(step)
     def wrapper(*args: P.args, **kwargs: P.kwargs) -> R:
         connection = connections[settings.database]
         is_outermost = not connection.in_atomic_block
         with transaction.atomic(using=settings.database):
             if is_outermost:
-                _limit_idle_time(connection)
+                _limit_idle_transaction_time(connection)
             return step(*args, **kwargs)
 
     return wrapper
 
 
-def _limit_idle_time(connection: BaseDatabaseWrapper) -> None:
+def _limit_idle_transaction_time(connection: BaseDatabaseWrapper) -> None:
     """PostgreSQL: limit how long this transaction may be idle. A process that hangs in it would block others.
 
     The limit ends with the transaction, so that a pooled connection keeps none of our settings. MariaDB has such a

@@ -34,7 +34,7 @@ SYSTEM_CHECK_TAGS = (CHECK_TAG,)
 POLL_SECONDS = 0.1
 
 #: Names that are compared with an unknown one.
-MAX_COMPARED_NAMES = 10_000
+MAX_NAMES_FOR_SUGGESTION = 10_000
 
 
 def get_job_by_name_or_id(text: str) -> Job:
@@ -61,7 +61,7 @@ def get_group_by_name(name: str) -> Group:
 
 
 def _suggestion(text: str, kind: type[Job] | type[Group] = Job) -> str:
-    names = list(kind.objects.order_by("name").values_list("name", flat=True)[:MAX_COMPARED_NAMES])
+    names = list(kind.objects.order_by("name").values_list("name", flat=True)[:MAX_NAMES_FOR_SUGGESTION])
     if not names:
         return f" There are no {kind._meta.verbose_name_plural} yet; add one in the admin."
     near = difflib.get_close_matches(text[:200], names, n=1, cutoff=0.5)
@@ -72,7 +72,7 @@ def wait_for_messages(shutdown: ShutdownSignals, seconds: float) -> None:
     """Wait until no message is being sent, but at most ``seconds``, and only until a second signal."""
     until = time.monotonic() + seconds
     while (
-        (outbox.is_sending() or outbox.heartbeat_url.is_requesting())
+        (outbox.is_sending() or outbox.heartbeat_url.is_requesting_heartbeat_url())
         and shutdown.count < 2
         and time.monotonic() < until
     ):
@@ -151,7 +151,7 @@ _STATUS_IN_SENTENCE = {
 }
 
 
-def result_text(run: Run) -> str:
+def run_result_text(run: Run) -> str:
     """Status, duration and reason of a closed run: “failed after 1.2 s: it exited with status 3”."""
     duration = ""
     if run.started_at is not None and run.finished_at is not None:
@@ -189,7 +189,7 @@ class TickPrinter:
     def print_start(self, name: str, description: str) -> None:
         """Print what this command will do, and the lines of ``start_report``."""
         if self._verbosity >= 1 and not self._is_quiet:
-            for line in (f"{name} on {settings.hostname}: {description}", *start_report.start_report_lines()):
+            for line in (f"{name} on {settings.hostname}: {description}", *start_report.startup_log_lines()):
                 self.print(line)
 
     def print_ended_run(self, job_id: int) -> None:
@@ -202,7 +202,7 @@ class TickPrinter:
         except Error:  # only this line is lost; the supervisor reports the result
             return
         if run is not None and not (self._is_quiet and run.status == Status.SUCCEEDED):
-            self.print(f"{describe_run(run)} {result_text(run)} ({run.pk})")
+            self.print(f"{describe_run(run)} {run_result_text(run)} ({run.pk})")
 
     def print(self, text: str) -> None:
         if self._verbosity >= 1:

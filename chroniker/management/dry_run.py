@@ -18,7 +18,7 @@ from chroniker.lifecycle.transactions import transactional
 from chroniker.management.console import describe_run
 from chroniker.models import Job, JobState, Run, Status
 from chroniker.scheduler import tick
-from chroniker.scheduler.stopping import stop_runs_of_flagged_jobs
+from chroniker.scheduler.stopping import stop_runs_of_jobs_with_force_stop
 from chroniker.scheduler.tick_result import TickResult
 
 
@@ -31,17 +31,17 @@ class Forecast:
     reasons: list[tuple[str, str]] = field(default_factory=list)  #: the job's name, and why it would not be claimed
 
 
-def forecast_by_schedule(jobs: Sequence[Job] | None) -> list[str]:
+def forecast_scheduled_claims(jobs: Sequence[Job] | None) -> list[str]:
     """The claims of the next tick (of these jobs, or of all), and the reasons for the other due jobs."""
     return list(_forecast_lines(forecast_tick([job.pk for job in jobs] if jobs is not None else None)))
 
 
-def forecast_by_hand(jobs: Sequence[Job]) -> list[str]:
+def forecast_manual_claims(jobs: Sequence[Job]) -> list[str]:
     """Which of these jobs could be run by hand now, and why the others could not."""
-    return [_run_now_line(job) for job in jobs]
+    return [_manual_claim_forecast_line(job) for job in jobs]
 
 
-def _run_now_line(job: Job) -> str:
+def _manual_claim_forecast_line(job: Job) -> str:
     state = JobState.objects.select_related("job").filter(pk=job.pk).first()
     reason = explanations.reason_job_cannot_run_now(state) if state else pauses.read_pauses_of_jobs([job]).get(job.pk)
     return f"would refuse “{job.name}”: {reason}" if reason else f"would claim “{job.name}”: by hand"
@@ -60,18 +60,18 @@ def forecast_tick(job_ids: list[int] | None, now: dt.datetime | None = None) -> 
     found = Forecast()
     if not jump_detection.suspended_because():
         found.result.lost = tick.expire_runs()
-        stop_runs_of_flagged_jobs()
+        stop_runs_of_jobs_with_force_stop()
         if pauses.global_pause() is None:
-            for _claimed in tick.book_and_claim(found.result, lambda: moment, job_ids):
+            for _claimed in tick.book_edits_and_claim_due_jobs(found.result, lambda: moment, job_ids):
                 pass
     skipped = Run.objects.filter(status=Status.SKIPPED, claimed_at__gte=moment).exclude(pk__in=before)
     found.skipped = list(skipped.select_related("job").order_by("job__name", "token"))
-    found.reasons = _reasons_not_claimed(found, job_ids, moment)
+    found.reasons = _explain_unclaimed_jobs(found, job_ids, moment)
     transaction.set_rollback(True, using=settings.database)
     return found
 
 
-def _reasons_not_claimed(forecast: Forecast, job_ids: list[int] | None, now: dt.datetime) -> list[tuple[str, str]]:
+def _explain_unclaimed_jobs(forecast: Forecast, job_ids: list[int] | None, now: dt.datetime) -> list[tuple[str, str]]:
     done = {run.job_id for run in forecast.result.claimed} | {job.pk for job, _error in forecast.result.schedule_errors}
     states = list(_states_to_explain(job_ids, now).exclude(pk__in=done).select_related("job")[: settings.batch_size])
     reasons = explanations.explanation_texts(states, now)

@@ -10,7 +10,7 @@ from django.db import Error, close_old_connections
 from django.db.models import QuerySet
 
 from chroniker.escaping import to_one_line
-from chroniker.management.console import result_text
+from chroniker.management.console import run_result_text
 from chroniker.models import OPEN_STATUSES, LogChunk, Run, Status, Stream
 from chroniker.scheduler.local_runs import POLL_SECONDS, LocalRuns
 from chroniker.scheduler.shutdown_signals import ShutdownSignals
@@ -71,7 +71,7 @@ class RunFollower:
         if run.status in OPEN_STATUSES:
             return self._report_open_run(run, waited)
         stream = self._stdout if run.status == Status.SUCCEEDED else self._stderr
-        stream.write(f"Run {run.token} of “{to_one_line(run.job.name)}” {result_text(run)}.")
+        stream.write(f"Run {run.token} of “{to_one_line(run.job.name)}” {run_result_text(run)}.")
         return process_exit_status(run)
 
     def _report_open_run(self, run: Run, waited: bool) -> int:

@@ -46,7 +46,7 @@ class ImportCommand(ConsoleCommand):
 
 
 @contextmanager
-def explain_refusals() -> Iterator[None]:
+def explain_import_refusals() -> Iterator[None]:
     """Turns an unusable file or an unreachable database into an error message without a traceback."""
     with explain_database_errors():
         try:

@@ -11,7 +11,7 @@ from django.core.management.base import BaseCommand
 from chroniker.escaping import escape_controls
 
 
-class SafeStream:
+class ControlEscapingStream:
     """Escapes control characters. ``isatty`` is false, because otherwise Django would add colours."""
 
     def __init__(self, stream: IO[str]) -> None:
@@ -37,7 +37,8 @@ class ConsoleCommand(BaseCommand):
     """A command whose output people read."""
 
     def __init__(self, stdout: Any = None, stderr: Any = None, **options: Any) -> None:
-        super().__init__(SafeStream(stdout or sys.stdout), SafeStream(stderr or sys.stderr), **options)  # type: ignore[arg-type]
+        escaped: Any = [ControlEscapingStream(stream) for stream in (stdout or sys.stdout, stderr or sys.stderr)]
+        super().__init__(*escaped, **options)
 
     def run_from_argv(self, argv: list[str]) -> None:
         escape_unencodable_characters()
@@ -50,7 +51,7 @@ class ConsoleCommand(BaseCommand):
     def execute(self, *args: Any, **options: Any) -> str | None:
         for name in ("stdout", "stderr"):
             if options.get(name):
-                options[name] = SafeStream(options[name])
+                options[name] = ControlEscapingStream(options[name])
         return super().execute(*args, **options)
 
 

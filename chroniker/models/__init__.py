@@ -8,14 +8,14 @@ from chroniker.models.alarm import Alarm
 from chroniker.models.alert import Alert, AlertKind
 from chroniker.models.alert_mute import AlertMute
 from chroniker.models.audit import Action, AuditEntry
-from chroniker.models.backfill import Backfill, OnFailure, Which
+from chroniker.models.backfill import Backfill, BackfillFailurePolicy, Which
 from chroniker.models.calendar import Blackout, Calendar
 from chroniker.models.channel import Channel, FailingChannel
 from chroniker.models.channel_kind import ChannelKind
 from chroniker.models.dependency import JobDependency
 from chroniker.models.group import Group, Switch
 from chroniker.models.guarantee import Guarantee, GuaranteeHour, GuaranteeProgress
-from chroniker.models.host import EVERY_HOST, NO_QUEUE, Host, HostService
+from chroniker.models.host import EVERY_HOST, NO_QUEUE_PLACEHOLDER, Host, HostService
 from chroniker.models.job import Job
 from chroniker.models.job_state import JobState
 from chroniker.models.lease import Lease
@@ -26,10 +26,10 @@ from chroniker.models.run import Run
 from chroniker.models.run_hour import START_DELAY_BOUNDS, CountedRuns, RunCount, RunHour, RunTotal
 from chroniker.models.run_status import (
     ALLOWED_TRANSITIONS,
-    BAD_STATUSES,
+    FAILURE_STATUSES,
     FINAL_STATUSES,
     OPEN_STATUSES,
-    REPORTED_STATUSES,
+    SUPERVISOR_REPORTED_STATUSES,
     CatchUp,
     Overlap,
     Status,
@@ -41,13 +41,13 @@ from chroniker.models.trigger import Activation, JobTrigger, TriggerOn
 
 __all__ = [
     "ALLOWED_TRANSITIONS",
-    "BAD_STATUSES",
     "EVERY_HOST",
+    "FAILURE_STATUSES",
     "FINAL_STATUSES",
-    "NO_QUEUE",
+    "NO_QUEUE_PLACEHOLDER",
     "OPEN_STATUSES",
-    "REPORTED_STATUSES",
     "START_DELAY_BOUNDS",
+    "SUPERVISOR_REPORTED_STATUSES",
     "Action",
     "Activation",
     "Alarm",
@@ -56,6 +56,7 @@ __all__ = [
     "AlertMute",
     "AuditEntry",
     "Backfill",
+    "BackfillFailurePolicy",
     "Blackout",
     "Calendar",
     "CatchUp",
@@ -78,7 +79,6 @@ __all__ = [
     "Lease",
     "LogChunk",
     "Monitor",
-    "OnFailure",
     "Outbox",
     "Overlap",
     "Run",

@@ -22,7 +22,7 @@ class Which(models.TextChoices):
     ALL = "ALL", _("all")
 
 
-class OnFailure(models.TextChoices):
+class BackfillFailurePolicy(models.TextChoices):
     """What a backfill does after a run that failed, with all its retries."""
 
     GO_ON = "GO_ON", _("continue")
@@ -57,7 +57,9 @@ class Backfill(models.Model):
         default=False,
         help_text=_("Run also for scheduled times of which no run is stored: deleted, or before the job existed."),
     )
-    on_failure = models.CharField(_("after a failure"), max_length=8, choices=OnFailure, default=OnFailure.GO_ON)
+    on_failure = models.CharField(
+        _("after a failure"), max_length=8, choices=BackfillFailurePolicy, default=BackfillFailurePolicy.GO_ON
+    )
     args = models.TextField(_("arguments"), null=True, help_text=_("For its runs only. Empty: the job's own."))
     note = models.CharField(_("note"), max_length=500, blank=True)
     spec = models.JSONField(help_text=_("The schedule when the backfill was made."))

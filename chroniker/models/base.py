@@ -46,7 +46,7 @@ class WriteDatabaseManager(models.Manager[M]):
         return super().get_queryset().using(self._db or settings.database)
 
 
-class NamedManager(WriteDatabaseManager[M]):
+class UniqueNameManager(WriteDatabaseManager[M]):
     """For models with a unique name, which is their natural key in ``dumpdata`` and ``loaddata``."""
 
     def get_by_natural_key(self, name: str) -> M:

@@ -9,7 +9,7 @@ from django.core.exceptions import ValidationError
 from django.db import models
 from django.utils.translation import gettext_lazy as _
 
-from chroniker.models.base import NamedManager, WriteDatabaseManager
+from chroniker.models.base import UniqueNameManager, WriteDatabaseManager
 from chroniker.schedule import ClosedTime
 
 #: The longest duration of a repeated blackout: its period plus one hour, for the day on which DST ends.
@@ -21,7 +21,7 @@ class Calendar(models.Model):
 
     name = models.CharField(_("name"), max_length=200, unique=True)
 
-    objects = NamedManager()
+    objects = UniqueNameManager()
 
     class Meta:
         verbose_name = _("blackout calendar")

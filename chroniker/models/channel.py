@@ -10,7 +10,7 @@ from django.db.models.signals import pre_save
 from django.dispatch import receiver
 from django.utils.translation import gettext_lazy as _
 
-from chroniker.models.base import NamedManager, WriteDatabaseManager
+from chroniker.models.base import UniqueNameManager, WriteDatabaseManager
 from chroniker.models.channel_kind import CHECK_IN_KINDS, ChannelKind
 from chroniker.models.channel_target import masked_target
 from chroniker.models.channel_validation import validate_channel
@@ -67,7 +67,7 @@ class Channel(models.Model):
 
     is_about_runs = models.BooleanField(default=False, editable=False)  #: derived: whether it gets ``run.*``
 
-    objects = NamedManager()
+    objects = UniqueNameManager()
 
     class Meta:
         verbose_name = _("channel")
@@ -113,7 +113,7 @@ def _event_names(events: Any) -> Collection[str]:
 
 
 @receiver(pre_save, sender=Channel)
-def set_derived_fields(instance: Channel, **kwargs: Any) -> None:
+def set_derived_channel_fields(instance: Channel, **kwargs: Any) -> None:
     """Set the derived fields before each save, also in ``loaddata``."""
     instance.is_about_runs = any(instance.accepts_event(event) for event in (RUN_STARTED_EVENT, *RUN_EVENTS.values()))
 

@@ -20,9 +20,9 @@ class ChannelKind(models.TextChoices):
 #: Kinds that get the start and the end of each run, and no alerts: the service itself notices a missing message.
 CHECK_IN_KINDS = frozenset({ChannelKind.PING, ChannelKind.SENTRY})
 #: Kinds whose messages may have the end of the run's output.
-OUTPUT_KINDS = frozenset({ChannelKind.MAIL, ChannelKind.PING})
+CHANNEL_KINDS_WITH_OUTPUT = frozenset({ChannelKind.MAIL, ChannelKind.PING})
 #: Kinds that have a secret beside the target.
-SECRET_KINDS = frozenset({ChannelKind.WEBHOOK, ChannelKind.PAGERDUTY})
+CHANNEL_KINDS_WITH_SECRET = frozenset({ChannelKind.WEBHOOK, ChannelKind.PAGERDUTY})
 #: Where PagerDuty takes events. Accounts in the EU have another address.
 PAGERDUTY_ADDRESS = "https://events.pagerduty.com/v2/enqueue"
 #: In the address of a ping: the job's name in letters, digits and hyphens.

@@ -12,7 +12,13 @@ from django.utils.translation import gettext as _
 from chroniker.conf import settings
 from chroniker.escaping import has_control_characters
 from chroniker.models import channel_target, channel_template
-from chroniker.models.channel_kind import CHECK_IN_KINDS, OUTPUT_KINDS, SECRET_KINDS, SLUG_PLACEHOLDER, ChannelKind
+from chroniker.models.channel_kind import (
+    CHANNEL_KINDS_WITH_OUTPUT,
+    CHANNEL_KINDS_WITH_SECRET,
+    CHECK_IN_KINDS,
+    SLUG_PLACEHOLDER,
+    ChannelKind,
+)
 from chroniker.models.message_events import ALL_EVENTS
 from chroniker.models.web_addresses import is_web_address, may_be_contacted, parse_ip_address
 
@@ -43,7 +49,7 @@ def validate_channel(channel: ChannelValues) -> None:
             check(channel)
         except ValidationError as error:
             errors[field] = error
-    if channel.send_output and channel.kind not in OUTPUT_KINDS:
+    if channel.send_output and channel.kind not in CHANNEL_KINDS_WITH_OUTPUT:
         errors["send_output"] = _("Only emails and pings carry output.")
     if channel.kind == ChannelKind.PING and channel.is_default and SLUG_PLACEHOLDER not in channel.target:
         text = _("As a default it is for many jobs: write {slug} in the address, which becomes the job's name.")
@@ -58,7 +64,7 @@ def _check_target(channel: ChannelValues) -> None:
         if channel.kind != ChannelKind.PAGERDUTY:
             raise ValidationError(_("A target is missing: where do the messages go?"))
         return
-    if _is_reference(text):
+    if _is_config_reference(text):
         return
     if channel.kind == ChannelKind.MAIL:
         split_recipients(text)
@@ -66,12 +72,12 @@ def _check_target(channel: ChannelValues) -> None:
         check_web_target(channel.kind, text)
 
 
-def _is_reference(text: str) -> bool:
+def _is_config_reference(text: str) -> bool:
     """Whether it names a setting or a variable that channels may read."""
-    found = channel_target.split_reference(text)
+    found = channel_target.split_config_reference(text)
     if found is None:
         return False
-    if not channel_target.is_permitted_name(found[1]):
+    if not channel_target.is_permitted_setting_name(found[1]):
         raise ValidationError(_("The name of a setting or variable for a channel begins with CHRONIKER_CHANNEL_."))
     return True
 
@@ -108,7 +114,7 @@ def check_web_target(kind: str, url: str) -> None:
 
 
 def _check_secret(channel: ChannelValues) -> None:
-    if channel.kind not in SECRET_KINDS:
+    if channel.kind not in CHANNEL_KINDS_WITH_SECRET:
         if channel.secret:
             raise ValidationError(_("Only webhooks and PagerDuty have a secret."))
         return
@@ -116,7 +122,7 @@ def _check_secret(channel: ChannelValues) -> None:
         if channel.kind == ChannelKind.PAGERDUTY:
             raise ValidationError(_("The integration key is missing; PagerDuty shows it with the integration."))
         return
-    is_key = channel.kind == ChannelKind.WEBHOOK and not _is_reference(channel.secret)
+    is_key = channel.kind == ChannelKind.WEBHOOK and not _is_config_reference(channel.secret)
     if is_key and channel_target.decode_signing_key(channel.secret) is None:
         raise ValidationError(_("After whsec_ the key is written in base64."))
 

@@ -29,7 +29,8 @@ from chroniker.conf import settings
 from chroniker.models import installation
 from chroniker.process.kernel import host_clock
 
-#: A query is compiled again after this time. This limits the effect of an input that ``_query_dependencies`` lacks.
+#: A query is compiled again after this time. This limits the effect of an input that
+#: ``_values_compiled_into_queries`` lacks.
 COMPILED_QUERY_LIFETIME_SECONDS = 60
 
 #: Not a setting: tests set it to False, to compare the two ways. Both do the same.
@@ -50,7 +51,7 @@ class QueryParameter(Expression):
         return "%s", [self]
 
 
-class AnyOf(Func):
+class ColumnInIds(Func):
     """SQL condition: the column, a key of an integer type, is one of these ids. ``ids`` may be a ``QueryParameter``."""
 
     output_field = BooleanField()
@@ -75,8 +76,8 @@ class AnyOf(Func):
 def fetch_rows(build: Callable[..., Rows], *inputs: Any, **given: Any) -> list[Any]:
     """The rows of ``build(*inputs, **given)``, which returns a queryset of value lists.
 
-    ``inputs`` are hashable and decide the text of the query; ``given`` are times, ids, and lists of ids for ``AnyOf``.
-    All other values in the text must be in ``_query_dependencies``.
+    ``inputs`` are hashable and decide the text of the query; ``given`` are times, ids, and lists of ids for
+    ``ColumnInIds``. All other values in the text must be in ``_values_compiled_into_queries``.
     """
     return _fetch_rows(build, inputs, given, _execute_for_values)
 
@@ -164,11 +165,11 @@ def _compile_query(
     build: Callable[..., Rows], inputs: tuple[Any, ...], given: Mapping[str, Any]
 ) -> _CompiledQuery | None:
     with simulated_time.compile_with_time_placeholder():
-        return _compile_once(build, inputs, tuple(given), _query_dependencies())
+        return _compile_cached_query(build, inputs, tuple(given), _values_compiled_into_queries())
 
 
 @functools.lru_cache(maxsize=64)
-def _compile_once(
+def _compile_cached_query(
     build: Callable[..., Rows], inputs: tuple[Any, ...], given: tuple[str, ...], environment: Any
 ) -> _CompiledQuery | None:
     """``None``: the query can have no row."""
@@ -182,17 +183,17 @@ def _compile_once(
     return _CompiledQuery(sql, params, compiler, compiler.get_converters([column[0] for column in compiler.select]))
 
 
-def _query_dependencies() -> tuple[Any, ...]:
+def _values_compiled_into_queries() -> tuple[Any, ...]:
     return (
         (settings.database, settings.select_for_update, settings.installation, settings.hostname),
-        (installation.read_identity_without_database(), jump_detection.last_known_server()),
+        (installation.read_database_identity_without_query(), jump_detection.last_known_server()),
         simulated_time.moment() is None,
         host_clock.monotonic() // COMPILED_QUERY_LIFETIME_SECONDS,
     )
 
 
 def _forget_compiled_queries(**kwargs: Any) -> None:
-    _compile_once.cache_clear()
+    _compile_cached_query.cache_clear()
 
 
 setting_changed.connect(_forget_compiled_queries)

@@ -15,7 +15,7 @@ from chroniker.process.kernel import host_clock
 P = ParamSpec("P")
 R = TypeVar("R")
 
-MAX_TRIES = 6
+MAX_CONFLICT_TRIES = 6
 # PostgreSQL: serialization_failure, deadlock_detected. MySQL: deadlock, lock wait timeout, record changed since read.
 _CONFLICT_CODES = {"40001", "40P01", 1213, 1205, 1020}
 
@@ -26,7 +26,7 @@ def _is_conflict(error: OperationalError) -> bool:
     return code in _CONFLICT_CODES or "database is locked" in str(error)
 
 
-def repeated_after_conflict(step: Callable[P, R]) -> Callable[P, R]:
+def retry_after_conflict(step: Callable[P, R]) -> Callable[P, R]:
     """Repeat ``step`` a few times, with jitter, after a deadlock, a serialization failure or a violated unique key:
     another process was first, and the repeated step sees its rows.
 
@@ -36,7 +36,7 @@ def repeated_after_conflict(step: Callable[P, R]) -> Callable[P, R]:
 
     @functools.wraps(step)
     def wrapper(*args: P.args, **kwargs: P.kwargs) -> R:
-        tries = 1 if connections[settings.database].in_atomic_block else MAX_TRIES
+        tries = 1 if connections[settings.database].in_atomic_block else MAX_CONFLICT_TRIES
         for attempt in range(1, tries + 1):
             try:
                 return step(*args, **kwargs)

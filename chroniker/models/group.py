@@ -10,7 +10,7 @@ from django.db.models import F
 from django.utils.translation import gettext_lazy as _
 
 from chroniker.models.alert_fields import AlertFields
-from chroniker.models.base import NamedManager, WriteDatabaseManager
+from chroniker.models.base import UniqueNameManager, WriteDatabaseManager
 from chroniker.models.channel import Channel
 
 #: The number of the one row of ``Switch``.
@@ -53,7 +53,7 @@ class Group(Pausable, AlertFields):
         help_text=_("They get messages about its jobs that have no channel of their own."),
     )
 
-    objects = NamedManager()
+    objects = UniqueNameManager()
 
     class Meta:
         verbose_name = _("group")

@@ -39,7 +39,7 @@ class Host(models.Model):
 
 
 #: In place of the queues of a worker that consumes none now, as while it drains. (An empty list: there are no queues.)
-NO_QUEUE = "(none)"
+NO_QUEUE_PLACEHOLDER = "(none)"
 
 
 class HostService(models.Model):
@@ -87,4 +87,4 @@ class HostService(models.Model):
     @property
     def consumed_queues(self) -> list[str]:
         """The names of its queues: one empty name if its executor has no queues."""
-        return [name for name in self.queues if name != NO_QUEUE] if self.queues else [""]
+        return [name for name in self.queues if name != NO_QUEUE_PLACEHOLDER] if self.queues else [""]

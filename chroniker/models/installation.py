@@ -23,7 +23,7 @@ from chroniker.conf import settings
 from chroniker.models.group import SWITCH_ID, Switch
 
 #: In place of an identity that cannot be read.
-UNKNOWN_IDENTITY = "unknown"
+UNKNOWN_DATABASE_IDENTITY = "unknown"
 
 _SWITCH_TABLE = Switch._meta.db_table
 # MariaDB: the name of its host changes with each container, and the time of the table with each ALTER TABLE: one of
@@ -60,7 +60,7 @@ def _vendor(connection: BaseDatabaseWrapper) -> str:
     return "mariadb" if getattr(connection, "mysql_is_mariadb", False) else connection.vendor
 
 
-def _identity_expressions() -> tuple[Any, Any]:
+def _server_and_table_identity() -> tuple[Any, Any]:
     """SQL expressions, or texts: identity of the server, and of the table. Empty: unknown."""
     connection = connections[settings.database]
     if connection.vendor == "sqlite":
@@ -70,9 +70,9 @@ def _identity_expressions() -> tuple[Any, Any]:
     return _IdentityExpression(_SERVER_IDENTITY_SQL), _IdentityExpression(_TABLE_IDENTITY_SQL)
 
 
-def read_identity_without_database() -> str:
+def read_database_identity_without_query() -> str:
     """The part of the identity that this process reads without the database: it may change while a process runs."""
-    server, _table = _identity_expressions()
+    server, _table = _server_and_table_identity()
     return server if isinstance(server, str) else "read by SQL"
 
 
@@ -84,11 +84,11 @@ def _sqlite_identity(name: str) -> str:
         return ""
 
 
-def _other_identity_condition() -> Q:
+def _identity_differs_condition() -> Q:
     """SQL condition: the row has the identity of another database. An unknown identity counts as that of this
     database."""
-    server, table = _identity_expressions()
-    is_known = ~Q(server_identity__in=["", UNKNOWN_IDENTITY])
+    server, table = _server_and_table_identity()
+    is_known = ~Q(server_identity__in=["", UNKNOWN_DATABASE_IDENTITY])
     if server == "":
         return Q(pk__in=[])
     if table == "":
@@ -106,9 +106,11 @@ def select_switch_if_copied() -> QuerySet[Switch]:
     if name is False:
         return rows.none()
     if name is None:
-        return rows.filter(Q(copied_since__isnull=False) | _other_identity_condition())
+        return rows.filter(Q(copied_since__isnull=False) | _identity_differs_condition())
     other_name = ~Q(installation__in=["", name])
-    return rows.filter(Q(copied_since__isnull=False) | other_name | (Q(installation="") & _other_identity_condition()))
+    return rows.filter(
+        Q(copied_since__isnull=False) | other_name | (Q(installation="") & _identity_differs_condition())
+    )
 
 
 def select_switch_with_identity() -> QuerySet[Switch]:
@@ -122,7 +124,7 @@ def database_copied_condition() -> Exists:
     return Exists(select_switch_if_copied())
 
 
-def record_identity() -> None:
+def record_database_identity() -> None:
     """Record the identity of this database, and its name if the row has none.
 
     Called only if ``select_switch_if_copied`` returns no row.
@@ -132,7 +134,9 @@ def record_identity() -> None:
     """
     Switch.objects.get_or_create(pk=SWITCH_ID)
     rows = Switch.objects.filter(pk=SWITCH_ID, copied_since=None)
-    rows.filter(server_identity="").update(server_identity=UNKNOWN_IDENTITY, table_identity=UNKNOWN_IDENTITY)
+    rows.filter(server_identity="").update(
+        server_identity=UNKNOWN_DATABASE_IDENTITY, table_identity=UNKNOWN_DATABASE_IDENTITY
+    )
     if parts := _known_identity_columns():
         rows.update(**parts)
     if settings.installation:
@@ -148,12 +152,17 @@ def adopt_database() -> None:
     """Record that the jobs run in this database from now on."""
     Switch.objects.get_or_create(pk=SWITCH_ID)
     rows, name = Switch.objects.filter(pk=SWITCH_ID), settings.installation or ""
-    rows.update(server_identity=UNKNOWN_IDENTITY, table_identity=UNKNOWN_IDENTITY, installation=name, copied_since=None)
-    record_identity()
+    rows.update(
+        server_identity=UNKNOWN_DATABASE_IDENTITY,
+        table_identity=UNKNOWN_DATABASE_IDENTITY,
+        installation=name,
+        copied_since=None,
+    )
+    record_database_identity()
 
 
 def _known_identity_columns() -> dict[str, Any]:
     """The parts of the identity that can be read here, by column. If SQL returns NULL for a part, the row keeps its
     value."""
-    parts = zip(("server_identity", "table_identity"), _identity_expressions(), strict=True)
+    parts = zip(("server_identity", "table_identity"), _server_and_table_identity(), strict=True)
     return {name: part if isinstance(part, str) else Coalesce(part, F(name)) for name, part in parts if part != ""}

@@ -16,7 +16,7 @@ from django.utils.translation import gettext_lazy as _
 
 from chroniker.clock.database_clock import NowPlus
 from chroniker.conf import settings
-from chroniker.models.base import NamedManager
+from chroniker.models.base import UniqueNameManager
 from chroniker.models.calendar import Calendar, read_closed_times
 from chroniker.models.channel import Channel
 from chroniker.models.group import Group
@@ -143,7 +143,7 @@ class Job(JobFields):
     force_stop = models.BooleanField(
         _("force stop"), default=False, help_text=_("Stops the open run at the next tick.")
     )
-    objects = NamedManager.from_queryset(JobQuerySet)()
+    objects = UniqueNameManager.from_queryset(JobQuerySet)()
 
     class Meta:
         verbose_name = _("job")
@@ -212,7 +212,7 @@ class Job(JobFields):
 
     @cached_property
     def closed_times(self) -> list[ClosedTime]:
-        """The blackouts of its calendar. Ticks fetch them for a whole batch with ``fetch_closed_times``."""
+        """The blackouts of its calendar. Ticks fetch them for a whole batch with ``prefetch_closed_times``."""
         return [] if self.calendar_id is None else read_closed_times([self.calendar_id])[self.calendar_id]
 
     @staticmethod
@@ -235,7 +235,7 @@ class Job(JobFields):
         return found
 
 
-def fetch_closed_times(jobs: Iterable[Job]) -> None:
+def prefetch_closed_times(jobs: Iterable[Job]) -> None:
     """Set ``closed_times`` of those jobs that have a calendar, with one statement for all of them."""
     with_calendar = [job for job in jobs if job.calendar_id is not None]
     found = read_closed_times({job.calendar_id for job in with_calendar if job.calendar_id is not None})
@@ -244,7 +244,7 @@ def fetch_closed_times(jobs: Iterable[Job]) -> None:
 
 
 @receiver(pre_save, sender=Job)
-def mark_loaded_job_for_booking(instance: Job, raw: bool, **kwargs: Any) -> None:
+def mark_fixture_job_for_booking(instance: Job, raw: bool, **kwargs: Any) -> None:
     """Mark jobs that ``loaddata`` wrote (``raw``) for booking by the next tick: ``save`` was not called for them."""
     if raw:
         instance.edited_at = NowPlus()  # the database's clock decides

@@ -83,7 +83,7 @@ def _check_environment(job: JobFields, errors: Errors) -> None:
     validators: dict[str, Callable[[], object]] = {
         "environment": lambda: environment.parse_variables(job.environment),
         "secrets": lambda: environment.parse_secrets(job.secrets),
-        "working_directory": lambda: environment.check_directory(job.working_directory),
+        "working_directory": lambda: environment.parse_working_directory(job.working_directory),
     }
     for field, validate_field in validators.items():
         try:

@@ -24,7 +24,7 @@ ALARM_EVENTS: Mapping[str, tuple[str, str]] = {
 }
 
 #: An alert about a job has ended. The other events of ``ALERT_EVENTS``: it was raised.
-ALERT_RECOVERED = "alert.recovered"
+ALERT_RECOVERED_EVENT = "alert.recovered"
 ALERT_EVENTS = (
     "alert.late",
     "alert.slow",
@@ -34,13 +34,13 @@ ALERT_EVENTS = (
     "alert.held",
     "alert.set_aside",
     "alert.backfill",
-    ALERT_RECOVERED,
+    ALERT_RECOVERED_EVENT,
 )
 #: One message for many alerts of one pass.
-ALERT_DIGEST = "alert.digest"
+ALERT_DIGEST_EVENT = "alert.digest"
 
 #: Events of alerts and alarms: a problem began or ended.
 PROBLEM_EVENTS = (*ALERT_EVENTS, *(event for pair in ALARM_EVENTS.values() for event in pair))
 ALL_EVENTS = (*RUN_EVENTS.values(), *PROBLEM_EVENTS)
 #: Alerts and alarms that have ended.
-PROBLEM_END_EVENTS = frozenset({ALERT_RECOVERED, *(end for _begin, end in ALARM_EVENTS.values())})
+PROBLEM_END_EVENTS = frozenset({ALERT_RECOVERED_EVENT, *(end for _begin, end in ALARM_EVENTS.values())})

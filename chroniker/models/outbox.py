@@ -10,7 +10,7 @@ from django.utils.translation import gettext_lazy as _
 
 from chroniker.models.alert import Alert
 from chroniker.models.base import WriteDatabaseManager, uuid7
-from chroniker.models.message_events import ALERT_DIGEST, ALERT_RECOVERED
+from chroniker.models.message_events import ALERT_DIGEST_EVENT, ALERT_RECOVERED_EVENT
 from chroniker.models.run import Run
 
 
@@ -62,11 +62,11 @@ class Outbox(models.Model):
             }
         if self.alert is not None:
             text = gettext("Message about an alert: %(headline)s")
-            if self.event == ALERT_RECOVERED:
+            if self.event == ALERT_RECOVERED_EVENT:
                 text = gettext("Message about the end of an alert: %(headline)s")
             return text % {"headline": self.alert.headline}
         data = self.body.get("data", self.body)  # a mail has the texts alone
-        if self.event == ALERT_DIGEST:
+        if self.event == ALERT_DIGEST_EVENT:
             n = int(data.get("count", 0))
             return ngettext("Message about %(n)d alert", "Message about %(n)d alerts", n) % {"n": n}
         title = str(data.get("title", ""))

@@ -39,24 +39,24 @@ class PreparedStatement:
 
 
 @dataclass(slots=True)
-class _Session:
+class _DatabaseSession:
     uses: Counter[str] = field(default_factory=Counter)
     names: set[str] = field(default_factory=set)
     is_without_pooler: bool | None = None  #: None: not known yet
 
 
-class _Sessions:
+class _DatabaseSessions:
     """What the connections of this process have prepared."""
 
     def __init__(self) -> None:
         self.enabled = True
-        self._of: weakref.WeakKeyDictionary[Any, _Session] = weakref.WeakKeyDictionary()
+        self._of: weakref.WeakKeyDictionary[Any, _DatabaseSession] = weakref.WeakKeyDictionary()
 
-    def of(self, raw: Any) -> _Session:
-        return self._of.setdefault(raw, _Session())
+    def of(self, raw: Any) -> _DatabaseSession:
+        return self._of.setdefault(raw, _DatabaseSession())
 
 
-_sessions = _Sessions()
+_sessions = _DatabaseSessions()
 
 
 def make_prepared_statement(sql: str, params: Sequence[Any], raw: Any) -> PreparedStatement:
@@ -78,7 +78,7 @@ def make_prepared_statement(sql: str, params: Sequence[Any], raw: Any) -> Prepar
     return PreparedStatement(f"chroniker_{digest}", whole, tuple(names))
 
 
-def count_use_and_may_prepare(cursor: Any, sql: str) -> bool:
+def count_use_and_decide_to_prepare(cursor: Any, sql: str) -> bool:
     """Count this use of the statement; returns whether this connection may prepare it and has sent it often."""
     psycopg = sys.modules.get("psycopg")
     if not _sessions.enabled or psycopg is None or not isinstance(cursor.cursor, psycopg.ClientCursor):

@@ -178,7 +178,7 @@ class Run(models.Model):
     @property
     def is_missed(self) -> bool:
         """Whether it records instants that should have run but did not (skipped without a decision to skip)."""
-        return self.status == Status.SKIPPED and self.code in reasons.MISSED_CODES
+        return self.status == Status.SKIPPED and self.code in reasons.MISSED_RUN_CODES
 
     def __str__(self) -> str:
         return f"run {self.token} of job {self.job_id}"

@@ -13,7 +13,7 @@ from chroniker.models.job import Job
 #: The upper bounds of the start delay, in seconds, of ``delay_0`` to ``delay_5``. ``delay_6`` has no bound.
 START_DELAY_BOUNDS = (0.5, 1.0, 2.0, 5.0, 30.0, 300.0)
 #: ``late_hour`` of a row without late starts. It is not empty, because the larger of two values is stored.
-NO_LATE_HOUR = dt.datetime(1970, 1, 1, tzinfo=dt.UTC)
+NO_LATE_START_HOUR = dt.datetime(1970, 1, 1, tzinfo=dt.UTC)
 
 
 class CountedRuns(models.Model):
@@ -50,7 +50,7 @@ class RunHour(CountedRuns):
     job = models.ForeignKey(Job, models.CASCADE, related_name="hours", db_index=False, db_constraint=False)
     hour = models.DateTimeField(_("hour"), db_index=True)
     late_hour = models.DateTimeField(
-        default=NO_LATE_HOUR,
+        default=NO_LATE_START_HOUR,
         db_index=True,
         help_text=_("The hour, if a run in it started more than 30 s late; else 1970."),
     )

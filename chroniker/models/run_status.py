@@ -37,9 +37,9 @@ OPEN_STATUSES = (Status.CLAIMED, Status.RUNNING)
 FINAL_STATUSES = tuple(status for status in Status if status not in OPEN_STATUSES)
 
 #: Final states that count as failures. A stopped run does not: its stop was requested.
-BAD_STATUSES = (Status.FAILED, Status.TIMED_OUT, Status.LOST)
+FAILURE_STATUSES = (Status.FAILED, Status.TIMED_OUT, Status.LOST)
 #: Final states a supervisor may report.
-REPORTED_STATUSES = (Status.SUCCEEDED, Status.FAILED, Status.TIMED_OUT, Status.STOPPED)
+SUPERVISOR_REPORTED_STATUSES = (Status.SUCCEEDED, Status.FAILED, Status.TIMED_OUT, Status.STOPPED)
 
 #: (from, to) for each allowed move; ``None`` is "no row yet".
 ALLOWED_TRANSITIONS: frozenset[tuple[Status | None, Status]] = frozenset(
@@ -52,7 +52,7 @@ ALLOWED_TRANSITIONS: frozenset[tuple[Status | None, Status]] = frozenset(
         (Status.CLAIMED, Status.LOST),
         (Status.RUNNING, Status.LOST),
         *((None, past) for past in (Status.SUCCEEDED, Status.FAILED, Status.TIMED_OUT)),
-        *((Status.RUNNING, final) for final in REPORTED_STATUSES),
+        *((Status.RUNNING, final) for final in SUPERVISOR_REPORTED_STATUSES),
     }
 )
 

@@ -68,7 +68,11 @@ class Statement:
         """Execute it on the deciding database; returns its first row."""
         connection, is_real = connections[settings.database], simulated_time.moment() is None
         with connection.cursor() as cursor:
-            if is_real and connection.vendor == "postgresql" and prepared.count_use_and_may_prepare(cursor, self.sql):
+            if (
+                is_real
+                and connection.vendor == "postgresql"
+                and prepared.count_use_and_decide_to_prepare(cursor, self.sql)
+            ):
                 if self._prepared is None:
                     self._prepared = prepared.make_prepared_statement(self.sql, self.params, connection.connection)
                 columns = {each.name: each for each in self.params if isinstance(each, QueryParameter)}
@@ -90,7 +94,7 @@ def make_select(rows: QuerySet[Any, Any]) -> Statement:
     return Statement(*rows.query.get_compiler(connection=connections[settings.database]).as_sql())
 
 
-def compiled_once(build: Callable[..., R]) -> Callable[..., R]:
+def cache_compiled_statement(build: Callable[..., R]) -> Callable[..., R]:
     """Decorator for a function that makes a statement from its arguments, which are hashable. Remembers the result."""
 
     @functools.lru_cache(maxsize=16)

@@ -11,7 +11,7 @@ from django.db import models
 from django.utils.translation import gettext_lazy as _
 
 from chroniker.escaping import shortened
-from chroniker.models.base import NamedManager
+from chroniker.models.base import UniqueNameManager
 
 #: A job has at most this many tags.
 MAX_TAGS_PER_JOB = 20
@@ -19,7 +19,7 @@ TAG_PATTERN = r"^[a-z0-9][a-z0-9_.:-]{0,49}\Z"
 _TAG_RULE_TEXT = _("A tag has at most 50 of these characters: a-z 0-9 _ . : -, and begins with a letter or digit.")
 
 
-class TagManager(NamedManager["Tag"]):
+class TagManager(UniqueNameManager["Tag"]):
     def get_or_create_tags(self, names: Collection[str]) -> list[Tag]:
         """The tags with these names; those that do not exist are created. Two statements.
 

@@ -3,7 +3,7 @@
 Does not belong here: the report of the count to the run (``command_api``), and pages (``admin.monitors``).
 """
 
-from chroniker.monitors.arguments import add_arguments, argument_error, source_of_records
+from chroniker.monitors.arguments import add_arguments, argument_error, parse_record_source
 from chroniker.monitors.findings import RecordCount, count_records
 from chroniker.monitors.templates import find_template_error, render, render_url, template_values
 
@@ -13,8 +13,8 @@ __all__ = [
     "argument_error",
     "count_records",
     "find_template_error",
+    "parse_record_source",
     "render",
     "render_url",
-    "source_of_records",
     "template_values",
 ]

@@ -46,7 +46,7 @@ def add_arguments(parser: CommandParser) -> None:
     parser.add_argument("--verbose", nargs="?", help=SUPPRESS)  # jobs of django-chroniker may have it
 
 
-def source_of_records(options: dict[str, Any]) -> tuple[str, FetchRecords]:
+def parse_record_source(options: dict[str, Any]) -> tuple[str, FetchRecords]:
     """A label for the records, and a function that returns them. Raises ``MonitorError``; runs no query."""
     function, model, query = options["function"], options["model"], options["query"]
     if sum(map(bool, (function, model, query))) != 1:
@@ -64,14 +64,14 @@ def source_of_records(options: dict[str, Any]) -> tuple[str, FetchRecords]:
         return model, lambda: records
     if function:
         return function, _import_function(function)
-    return "--query", _function_of_expression(options["imports"], query)
+    return "--query", _make_expression_evaluator(options["imports"], query)
 
 
 def argument_error(words: Sequence[str]) -> str:
     """Why ``check_monitor`` would refuse these arguments; empty if it accepts them. For the form."""
     parser = _ParserCommand().create_parser("manage.py", "check_monitor")
     try:
-        source_of_records(vars(parser.parse_args(list(words))))
+        parse_record_source(vars(parser.parse_args(list(words))))
     except (MonitorError, CommandError) as error:
         return str(error)
     except SystemExit:
@@ -103,7 +103,7 @@ def _import_function(path: str) -> FetchRecords:
     return lambda: found()
 
 
-def _function_of_expression(imports: str, query: str) -> FetchRecords:
+def _make_expression_evaluator(imports: str, query: str) -> FetchRecords:
     """The options of django-chroniker. They run arbitrary Python code, so they need raw commands."""
     if not settings.raw_commands_allowed:
         raise MonitorError(

@@ -85,7 +85,7 @@ def _resolve_path(model: Model, path: str) -> _ResolvedPath:
         del parts[0]
     if found is None:
         raise MonitorError(_no_field_message(model, parts[0]))
-    target = _value_field(found)
+    target = _resolve_value_field(found)
     for place, part in enumerate(parts):
         if place == len(parts) - 1 and target.get_lookup(part) is not None:
             return _ResolvedPath(target, part)
@@ -106,7 +106,7 @@ def _find_field(model: Model, name: str) -> Any:
         return None
 
 
-def _value_field(field: Any) -> Field:
+def _resolve_value_field(field: Any) -> Field:
     """The field with the values. For a relation, this is the key that it refers to."""
     while getattr(field, "is_relation", False):
         if field.related_model is None:

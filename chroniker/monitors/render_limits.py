@@ -14,14 +14,14 @@ from django.template.defaulttags import ForNode
 from django.utils.translation import gettext as _
 
 #: Rendered nodes and loop iterations.
-MAX_STEPS = 20_000
+MAX_RENDER_STEPS = 20_000
 #: Characters of all filter results and of all output.
 MAX_CHARACTERS = 500_000
 
 
 class _RenderBudget:
     def __init__(self) -> None:
-        self.steps = MAX_STEPS
+        self.steps = MAX_RENDER_STEPS
         self.characters = MAX_CHARACTERS
 
     def spend(self, steps: int = 0, characters: int = 0) -> None:
@@ -35,7 +35,7 @@ _current_budget: ContextVar[_RenderBudget] = ContextVar("chroniker_render_budget
 
 
 @contextmanager
-def render_budget() -> Iterator[None]:
+def limit_rendering() -> Iterator[None]:
     token = _current_budget.set(_RenderBudget())
     try:
         yield
@@ -43,16 +43,16 @@ def render_budget() -> Iterator[None]:
         _current_budget.reset(token)
 
 
-def limit_nodes(nodes: NodeList) -> None:
+def apply_budget_to_nodes(nodes: NodeList) -> None:
     """Make all nodes of a compiled template spend from the budget."""
     for node in nodes.get_nodes_by_type(Node):
         if isinstance(node, ForNode):
-            node.nodelist_loop.insert(0, _CountedIteration())  # type: ignore[arg-type]  # a NodeList is a list of nodes
+            node.nodelist_loop.insert(0, _IterationCounterNode())  # type: ignore[arg-type]  # a NodeList is a list of nodes
         has_children = any(getattr(node, name, None) for name in node.child_nodelists)
-        setattr(node, "render_annotated", _limited_render(node.render_annotated, has_children))  # noqa: B010
+        setattr(node, "render_annotated", _make_budgeted_render(node.render_annotated, has_children))  # noqa: B010
 
 
-def _limited_render(render: Callable[[Context], Any], has_children: bool) -> Callable[[Context], Any]:
+def _make_budgeted_render(render: Callable[[Context], Any], has_children: bool) -> Callable[[Context], Any]:
     def render_annotated(context: Context) -> Any:
         _current_budget.get().spend(steps=1)
         text = render(context)
@@ -63,13 +63,13 @@ def _limited_render(render: Callable[[Context], Any], has_children: bool) -> Cal
     return render_annotated
 
 
-class _CountedIteration(Node):
+class _IterationCounterNode(Node):
     def render(self, context: Context) -> str:
         _current_budget.get().spend(steps=1)
         return ""
 
 
-def limit_filter(function: Callable[..., Any]) -> Callable[..., Any]:
+def apply_budget_to_filter(function: Callable[..., Any]) -> Callable[..., Any]:
     """A filter whose result spends characters."""
 
     @wraps(function)

@@ -12,7 +12,7 @@ from django import template
 from django.template import defaultfilters, defaulttags
 from django.utils.translation import gettext as _
 
-from chroniker.monitors.render_limits import limit_filter
+from chroniker.monitors.render_limits import apply_budget_to_filter
 
 register = template.Library()
 
@@ -57,7 +57,9 @@ ALLOWED_FILTERS = (
 MAX_JOINED_LENGTH = 20_000
 
 register.tags.update({name: defaulttags.register.tags[name] for name in ALLOWED_TAGS})
-register.filters.update({name: limit_filter(defaultfilters.register.filters[name]) for name in ALLOWED_FILTERS})
+register.filters.update(
+    {name: apply_budget_to_filter(defaultfilters.register.filters[name]) for name in ALLOWED_FILTERS}
+)
 
 
 @register.filter

@@ -16,14 +16,14 @@ from django.template import Context, Engine
 from django.utils.translation import gettext as _
 
 from chroniker.exceptions import MonitorError
-from chroniker.monitors.render_limits import limit_nodes, render_budget
+from chroniker.monitors.render_limits import apply_budget_to_nodes, limit_rendering
 
 TAG_LIBRARY = "chroniker.monitors.template_tags"
 ALLOWED_SCHEMES = ("", "http", "https")
 #: Characters of a template. Django needs quadratic time to parse many unclosed tags.
 MAX_TEMPLATE_LENGTH = 5_000
 #: Characters of one value that a template may use.
-MAX_VALUE = 20_000
+MAX_TEMPLATE_VALUE_LENGTH = 20_000
 
 
 class Monitor(Protocol):
@@ -46,7 +46,7 @@ def template_values(job: Monitor) -> dict[str, Any]:
 
 
 @cache
-def _engine() -> Engine:
+def _monitor_template_engine() -> Engine:
     return _SafeEngine(
         loaders=[],
         libraries={"chroniker_tags": TAG_LIBRARY},  # for {% load chroniker_tags %} in old templates
@@ -60,23 +60,23 @@ def render(template: str, values: Mapping[str, Any]) -> str:
         message = _("The template has %(n)d characters; at most %(max)d are allowed.")
         raise MonitorError(message % {"n": len(template), "max": MAX_TEMPLATE_LENGTH})
     # Not escaped: the text goes into logs and mails, and a page escapes it.
-    context = Context({name: _limit_value(value) for name, value in values.items()}, autoescape=False)
+    context = Context({name: _truncate_value(value) for name, value in values.items()}, autoescape=False)
     try:
-        compiled = _engine().from_string(template)
-        limit_nodes(compiled.nodelist)
-        with render_budget():
+        compiled = _monitor_template_engine().from_string(template)
+        apply_budget_to_nodes(compiled.nodelist)
+        with limit_rendering():
             text = compiled.render(context)
     except Exception as error:  # tags and filters may raise anything
         raise MonitorError(_("The template is not valid: %(error)s") % {"error": error}) from error
     return text + ""  # an ordinary string instead of a SafeString
 
 
-def _limit_value(value: Any) -> Any:
+def _truncate_value(value: Any) -> Any:
     if isinstance(value, str):
-        return value[:MAX_VALUE]
+        return value[:MAX_TEMPLATE_VALUE_LENGTH]
     if isinstance(value, dict):
-        return {name: _limit_value(each) for name, each in value.items()}
-    return [_limit_value(each) for each in value] if isinstance(value, list) else value
+        return {name: _truncate_value(each) for name, each in value.items()}
+    return [_truncate_value(each) for each in value] if isinstance(value, list) else value
 
 
 def render_url(template: str, values: Mapping[str, Any]) -> str:

@@ -9,8 +9,8 @@ from chroniker.outbox.delivery import is_message_due, send_due_messages, send_me
 from chroniker.outbox.sender_thread import is_sending, start_sender_if_message_due
 
 __all__ = [
+    "has_running_outbox_threads",
     "heartbeat_url",
-    "is_busy",
     "is_message_due",
     "is_sending",
     "send_due_messages",
@@ -19,6 +19,6 @@ __all__ = [
 ]
 
 
-def is_busy() -> bool:
+def has_running_outbox_threads() -> bool:
     """Whether a thread of this process sends messages, or requests ``CHRONIKER_HEARTBEAT_URL``."""
-    return is_sending() or heartbeat_url.is_requesting()
+    return is_sending() or heartbeat_url.is_requesting_heartbeat_url()

@@ -15,7 +15,7 @@ from chroniker.conf import settings
 from chroniker.exceptions import MessageUndeliverable
 from chroniker.job_commands.secret_masking import mask_secrets
 from chroniker.models import Channel, ChannelKind, Outbox, Run, Stream
-from chroniker.models.channel_target import resolve_reference
+from chroniker.models.channel_target import resolve_config_reference
 from chroniker.models.channel_validation import check_web_target
 from chroniker.outbox import channel_mail, check_in_order, notice
 from chroniker.outbox.checked_request import OutgoingRequest, post
@@ -67,7 +67,7 @@ def _prepare_for_channel(channel: Channel, notice: Notice) -> Callable[[], None]
     with translation.override(django_settings.LANGUAGE_CODE):
         if channel.kind == ChannelKind.MAIL:
             return channel_mail.prepare_sending(
-                resolve_reference(channel.target), notice, with_output=channel.send_output
+                resolve_config_reference(channel.target), notice, with_output=channel.send_output
             )
         if channel.kind not in REQUEST_BUILDERS:
             raise MessageUndeliverable(_("There is no kind of channel “%(kind)s”.") % {"kind": channel.kind})
@@ -82,14 +82,14 @@ def _post_in_site_language(request: OutgoingRequest) -> None:
 
 
 def _endpoint_of_channel(channel: Channel, notice: Notice) -> Endpoint:
-    target = resolve_reference(channel.target)
+    target = resolve_config_reference(channel.target)
     if target:
         try:
             check_web_target(channel.kind, target)
         except ValidationError as error:
             raise MessageUndeliverable(" ".join(error.messages)) from None
     output = _output_text(notice.run) if channel.send_output and notice.run else ""
-    return Endpoint(target, resolve_reference(channel.secret), channel.template, installation_name(), output)
+    return Endpoint(target, resolve_config_reference(channel.secret), channel.template, installation_name(), output)
 
 
 def _output_text(run: Run) -> str:

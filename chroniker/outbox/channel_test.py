@@ -22,9 +22,9 @@ def send_test(channel: Channel) -> str:
     except Exception as error:  # of the project's mail backend: its text may name hosts
         text = to_one_line(type(error).__name__)
     else:
-        failing_channels.record_success(channel.key)
+        failing_channels.record_channel_success(channel.key)
         return ""
-    failing_channels.record_refusal(channel.key, text)
+    failing_channels.record_channel_error(channel.key, text)
     return text
 
 

@@ -9,13 +9,13 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from chroniker.conf import settings
-from chroniker.models.channel_target import SECRET_PREFIX, decode_signing_key
+from chroniker.models.channel_target import SIGNING_KEY_PREFIX, decode_signing_key
 from chroniker.models.message_events import ALL_EVENTS
 from chroniker.models.web_addresses import is_web_address
 
 MAIL, WEBHOOK, CALLBACK = "mail", "webhook", "callback"
 #: A channel of the database. Its number follows.
-CHANNEL = "channel"
+DATABASE_CHANNEL_KIND = "channel"
 #: A mail to an address that is no user's. The address is in the payload.
 ADDRESS = "address"
 
@@ -59,7 +59,7 @@ def parse_webhook(entry: Any) -> Webhook | str:
     if not isinstance(url, str) or not is_web_address(url):
         return "has a URL that is not http:// or https:// and a host"
     if not isinstance(secret, str) or (key := decode_signing_key(secret)) is None:
-        return f'has a SECRET that is not text, is empty, or has no base64 after "{SECRET_PREFIX}"'
+        return f'has a SECRET that is not text, is empty, or has no base64 after "{SIGNING_KEY_PREFIX}"'
     if not _is_collection(events) or not set(events) <= set(ALL_EVENTS):
         return f"has EVENTS that are not a list of some of {', '.join(ALL_EVENTS)}"
     return Webhook(url, key, frozenset(events or ALL_EVENTS))

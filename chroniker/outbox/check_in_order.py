@@ -8,7 +8,7 @@ from django.db.models import Q
 from django.utils.translation import gettext as _
 
 from chroniker.clock.database_clock import database_now
-from chroniker.exceptions import MessageUndeliverable, Outdated
+from chroniker.exceptions import MessageOutdated, MessageUndeliverable
 from chroniker.models import Outbox
 from chroniker.models.message_events import RUN_STARTED_EVENT
 
@@ -27,13 +27,13 @@ def ensure_current_and_drop_unsent_start(message: Outbox) -> None:
         raise MessageUndeliverable(_("Pings and check-ins are about runs alone."))
     moment = run.started_at if message.event == RUN_STARTED_EVENT else run.finished_at
     if moment is not None and database_now() - moment > MAX_CHECK_IN_AGE:
-        raise Outdated(_("It was not sent, because it was more than 5 minutes old."))
+        raise MessageOutdated(_("It was not sent, because it was more than 5 minutes old."))
     same = Outbox.objects.filter(channel=message.channel, run__job=run.job_id, run__slot="")
     if same.filter(run__token__gt=run.token).exists():
-        raise Outdated(_("It was not sent, because a newer run of the job has started since."))
+        raise MessageOutdated(_("It was not sent, because a newer run of the job has started since."))
     if message.event == RUN_STARTED_EVENT:
         if same.filter(~Q(event=RUN_STARTED_EVENT), run=run.pk, sent_at__isnull=False).exists():
-            raise Outdated(_("It was not sent, because the end of the run was sent before."))
+            raise MessageOutdated(_("It was not sent, because the end of the run was sent before."))
     else:
         same.filter(run=run.pk, event=RUN_STARTED_EVENT, sent_at=None).exclude(send_at=None).update(
             send_at=None, error=_("It was not sent, because the end of the run was sent before.")

@@ -27,9 +27,9 @@ STEP_TIMEOUT, REQUEST_TIMEOUT = 10.0, 20.0
 #: Addresses of one host that are tried.
 MAX_ADDRESSES = 3
 #: Longest wait that a server may request, in seconds.
-MAX_WAIT = 6 * 3600
+MAX_RETRY_AFTER_SECONDS = 6 * 3600
 #: Answers about this one message. Any other error is about the channel.
-_MESSAGE_ERRORS = frozenset({400, 413, 422})
+_MESSAGE_ERROR_STATUSES = frozenset({400, 413, 422})
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,8 +47,8 @@ class NotDelivered(ChronikerError):
         self.status, self.wait = status, wait
 
     @property
-    def is_about_message(self) -> bool:
-        return self.status in _MESSAGE_ERRORS
+    def is_caused_by_message(self) -> bool:
+        return self.status in _MESSAGE_ERROR_STATUSES
 
 
 def post(request: OutgoingRequest) -> None:
@@ -74,7 +74,7 @@ def _send_and_read_status(request: OutgoingRequest, parts: SplitResult) -> tuple
         connection.request("POST", path, request.body, headers)
         answer = connection.getresponse()
         wait = answer.getheader("Retry-After") or ""
-        return answer.status, min(int(wait), MAX_WAIT) if wait.isdecimal() else 0
+        return answer.status, min(int(wait), MAX_RETRY_AFTER_SECONDS) if wait.isdecimal() else 0
 
 
 @contextmanager

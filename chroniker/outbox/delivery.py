@@ -14,11 +14,11 @@ from django.db.models import Q, QuerySet
 
 from chroniker.clock.database_clock import StatementNowPlus, database_now
 from chroniker.escaping import to_one_line
-from chroniker.exceptions import MessageUndeliverable, Outdated
+from chroniker.exceptions import MessageOutdated, MessageUndeliverable
 from chroniker.models import FailingChannel, Outbox, installation
 from chroniker.models.compiled import fetch_rows
 from chroniker.outbox import callback, channel_delivery, failing_channels, mail, settings_webhook
-from chroniker.outbox.channels import ADDRESS, CALLBACK, CHANNEL, MAIL, WEBHOOK
+from chroniker.outbox.channels import ADDRESS, CALLBACK, DATABASE_CHANNEL_KIND, MAIL, WEBHOOK
 from chroniker.outbox.checked_request import NotDelivered
 from chroniker.outbox.failing_channels import MAX_ATTEMPTS, KnownFailingChannels, backoff_delay
 from chroniker.outbox.under_way import MAX_FAILING_SERVERS, MAX_SERVERS, MessagesBeingSent
@@ -30,10 +30,10 @@ RESERVATION_TIME = dt.timedelta(minutes=5)
 #: Messages fetched by one query.
 BATCH_SIZE = 100
 #: With messages for so many servers in memory, no message of a failing channel is read: a query names each server.
-MAX_SERVERS_IN_MEMORY = 100
+MAX_SERVERS_WITH_WAITING_MESSAGES = 100
 MAX_ERROR_LENGTH = 1000
 #: While servers are slow to answer, look for new messages for others so often, in seconds.
-LOOK_INTERVAL_SECONDS = 1.0
+MESSAGE_POLL_INTERVAL_SECONDS = 1.0
 
 #: For each kind of channel: a function that prepares a message. It returns one that sends it without the database.
 PREPARE_BY_KIND: Mapping[str, Callable[[Outbox], Callable[[], None]]] = {
@@ -41,10 +41,10 @@ PREPARE_BY_KIND: Mapping[str, Callable[[Outbox], Callable[[], None]]] = {
     ADDRESS: mail.prepare_sending,
     WEBHOOK: settings_webhook.prepare_sending,
     CALLBACK: callback.prepare_sending,
-    CHANNEL: channel_delivery.prepare_sending,
+    DATABASE_CHANNEL_KIND: channel_delivery.prepare_sending,
 }
 #: Channels that lead to one server each. They are deferred as a whole when they fail.
-KINDS_WITH_OWN_SERVER = frozenset({WEBHOOK, CHANNEL})
+KINDS_WITH_OWN_SERVER = frozenset({WEBHOOK, DATABASE_CHANNEL_KIND})
 #: The kinds of messages that share the project's mail server.
 MAIL_KINDS = frozenset({MAIL, ADDRESS})
 
@@ -85,12 +85,12 @@ class _SendingPass:
 
     def run(self) -> int:
         while self._begin_messages() or self.under_way:
-            if (answer := self.under_way.wait_for_sent_message(LOOK_INTERVAL_SECONDS)) is not None:
+            if (answer := self.under_way.wait_for_sent_message(MESSAGE_POLL_INTERVAL_SECONDS)) is not None:
                 message, error = answer
                 self._record_result(message, error)
             elif time.monotonic() > self.until + RESERVATION_TIME.total_seconds():
                 break  # it hangs: the message is due again, for another sender
-            self.has_more |= time.monotonic() - self.batch_read_at >= LOOK_INTERVAL_SECONDS
+            self.has_more |= time.monotonic() - self.batch_read_at >= MESSAGE_POLL_INTERVAL_SECONDS
         return self.sent
 
     def _begin_messages(self) -> bool:
@@ -124,7 +124,7 @@ class _SendingPass:
         """Read a batch of messages for other servers; returns whether there was any."""
         if not self.has_more:
             return False
-        batch = _fetch_due_batch(self.waiting, with_failing=len(self.waiting) < MAX_SERVERS_IN_MEMORY)
+        batch = _fetch_due_batch(self.waiting, with_failing=len(self.waiting) < MAX_SERVERS_WITH_WAITING_MESSAGES)
         self.has_more, self.batch_read_at = bool(batch), time.monotonic()
         for message in batch:
             self.waiting.setdefault(_server_name(message), deque()).append(message)
@@ -154,7 +154,7 @@ class _SendingPass:
             return
         Outbox.objects.filter(pk=message.pk).update(sent_at=database_now(), send_at=None, error="")
         if channel in self.failing.known:
-            failing_channels.record_success(channel)
+            failing_channels.record_channel_success(channel)
             self.failing.known.discard(channel)
         self.sent += 1
 
@@ -167,7 +167,9 @@ def _server_name(message: Outbox) -> str:
 
 def send_messages_again(message_ids: Collection[int]) -> int:
     """Make these messages due again, also those that were sent or given up, and their channels; returns how many."""
-    failing_channels.make_channels_due(Outbox.objects.filter(pk__in=message_ids).values_list("channel", flat=True))
+    failing_channels.end_deferral_of_channels(
+        Outbox.objects.filter(pk__in=message_ids).values_list("channel", flat=True)
+    )
     return Outbox.objects.filter(pk__in=message_ids).update(send_at=database_now(), sent_at=None, attempts=0)
 
 
@@ -200,20 +202,20 @@ def _reserve_message(message: Outbox) -> bool:
 
 def _record_channel_failure(channel: str, error: BaseException, failing: KnownFailingChannels) -> None:
     """Defer the channel, unless the error is about this one message."""
-    if isinstance(error, Outdated):
+    if isinstance(error, MessageOutdated):
         return
-    if _is_about_message(error):
-        failing_channels.record_refusal(channel, _error_text(error))
+    if _is_error_caused_by_message(error):
+        failing_channels.record_channel_error(channel, _error_text(error))
     else:
-        failing_channels.record_failure(
+        failing_channels.defer_failing_channel(
             channel, _error_text(error), error.wait if isinstance(error, NotDelivered) else 0
         )
         failing.deferred.add(channel)
     failing.known.add(channel)
 
 
-def _is_about_message(error: BaseException) -> bool:
-    return isinstance(error, MessageUndeliverable) or (isinstance(error, NotDelivered) and error.is_about_message)
+def _is_error_caused_by_message(error: BaseException) -> bool:
+    return isinstance(error, MessageUndeliverable) or (isinstance(error, NotDelivered) and error.is_caused_by_message)
 
 
 def _error_text(error: BaseException) -> str:

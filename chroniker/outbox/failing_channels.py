@@ -52,13 +52,13 @@ def read_failing_and_postpone_messages(channels: Collection[str]) -> KnownFailin
     return failing
 
 
-def record_failure(channel: str, error: str, wait: int) -> None:
+def defer_failing_channel(channel: str, error: str, wait: int) -> None:
     """The channel failed: defer it, and let the attempt count for all its waiting messages.
 
     ``wait``: seconds that the server requested.
     """
     now = database_now()
-    row = _get_or_create_row(channel, now)
+    row = _get_or_create_failing_channel(channel, now)
     row.update(failures=F("failures") + 1, error=error[:MAX_ERROR_LENGTH])
     failures = row.values_list("failures", flat=True).first() or 1
     until = now + max(backoff_delay(failures), dt.timedelta(seconds=wait))
@@ -68,17 +68,17 @@ def record_failure(channel: str, error: str, wait: int) -> None:
     waiting.update(send_at=until, attempts=F("attempts") + 1, error=error)
 
 
-def record_refusal(channel: str, error: str) -> None:
+def record_channel_error(channel: str, error: str) -> None:
     """One message, or a test, cannot be sent: remember that for ``doctor``. The channel is not deferred."""
-    _get_or_create_row(channel, database_now()).update(error=error[:MAX_ERROR_LENGTH])
+    _get_or_create_failing_channel(channel, database_now()).update(error=error[:MAX_ERROR_LENGTH])
 
 
-def _get_or_create_row(channel: str, now: dt.datetime) -> QuerySet[FailingChannel]:
+def _get_or_create_failing_channel(channel: str, now: dt.datetime) -> QuerySet[FailingChannel]:
     FailingChannel.objects.get_or_create(channel=channel, defaults={"since": now, "deferred_until": now})
     return FailingChannel.objects.filter(channel=channel)
 
 
-def make_channels_due(channels: Iterable[str]) -> None:
+def end_deferral_of_channels(channels: Iterable[str]) -> None:
     """Let the next sender try these channels, deferred or not: by the request of a person."""
     FailingChannel.objects.filter(channel__in=set(channels)).update(deferred_until=database_now())
 
@@ -92,7 +92,7 @@ def make_waiting_messages_due(channel: str) -> None:
         rows.update(deferred_until=now)
 
 
-def record_success(channel: str) -> None:
+def record_channel_success(channel: str) -> None:
     """The channel works: forget its failures, and make the messages due that waited for it."""
     make_waiting_messages_due(channel)
     FailingChannel.objects.filter(channel=channel).delete()

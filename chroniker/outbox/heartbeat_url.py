@@ -23,12 +23,12 @@ def start_heartbeat_request() -> None:
     """Start the thread, unless the last request still waits for its answer. The tick does not wait for it."""
     global _thread
     url = settings.heartbeat_url
-    if url and not is_requesting():
+    if url and not is_requesting_heartbeat_url():
         _thread = threading.Thread(target=_request, args=[url], name="chroniker-heartbeat-url", daemon=True)
         _thread.start()
 
 
-def is_requesting() -> bool:
+def is_requesting_heartbeat_url() -> bool:
     return _thread is not None and _thread.is_alive()
 
 

@@ -78,7 +78,9 @@ def template_variables(run: Run) -> dict[str, Any]:
         "duration": _run_duration(run),
         "url": run_link(run),
         "runbook": absolute_url(run.job.runbook),
-        "output": [(name, text) for name, stream in _STREAMS_BY_NAME.items() if (text := _output_end(run, stream))],
+        "output": [
+            (name, text) for name, stream in _STREAMS_BY_NAME.items() if (text := _read_last_output_lines(run, stream))
+        ],
     }
 
 
@@ -86,7 +88,7 @@ _TIME_FIELDS = ("scheduled_for", "covered_until", "started_at", "finished_at")
 _STREAMS_BY_NAME = {"stdout": Stream.STDOUT, "stderr": Stream.STDERR, "remarks": Stream.REMARK}
 
 
-def _output_end(run: Run, stream: Stream) -> str:
+def _read_last_output_lines(run: Run, stream: Stream) -> str:
     return last_lines(read_tail(run.pk, stream, MAX_CHARACTERS), MAX_LINES)
 
 

@@ -12,7 +12,7 @@ from django.utils.translation import ngettext
 
 from chroniker.job_commands.secret_masking import mask_secrets
 from chroniker.models import AlertKind, Outbox, Run, Status
-from chroniker.models.message_events import ALERT_DIGEST, ALERT_RECOVERED, PROBLEM_END_EVENTS, RUN_EVENTS
+from chroniker.models.message_events import ALERT_DIGEST_EVENT, ALERT_RECOVERED_EVENT, PROBLEM_END_EVENTS, RUN_EVENTS
 from chroniker.outbox import admin_links
 
 #: The test of a channel.
@@ -65,7 +65,7 @@ def notice_of_message(message: Outbox) -> Notice:
         return _notice_of_run(message, message.run, event, body)
     if message.alert is not None:
         return _notice_of_alert(message, event, body)
-    if event == ALERT_DIGEST:
+    if event == ALERT_DIGEST_EVENT:
         return _notice_of_digest(message, body)
     return _notice_of_alarm(message, event, body)
 
@@ -79,7 +79,7 @@ def notice_of_test(channel: str) -> Notice:
 
 def make_recovery_notice(notice: Notice) -> Notice:
     """The notice of a test again, as an end."""
-    return replace(notice, event=ALERT_RECOVERED)
+    return replace(notice, event=ALERT_RECOVERED_EVENT)
 
 
 def site_host() -> str:
@@ -116,7 +116,7 @@ def _notice_of_alert(message: Outbox, event: str, body: dict[str, Any]) -> Notic
     return Notice(
         message_id=str(message.message_id),
         event=event,
-        title=_alert_title(str(job.get("name", "")), kind, is_recovery=event == ALERT_RECOVERED),
+        title=_alert_title(str(job.get("name", "")), kind, is_recovery=event == ALERT_RECOVERED_EVENT),
         text=str(alert.get("text", "")),
         body={**body, "data": {**data, "url": url}},
         subject=f"{job_id or 'fleet'}/{kind}",
@@ -144,13 +144,13 @@ def _notice_of_digest(message: Outbox, body: dict[str, Any]) -> Notice:
     title = ngettext("%(n)d alert", "%(n)d alerts", count) % {"n": count}
     url = admin_links.start_page_link()
     body = {**body, "data": {**data, "url": url}}
-    return Notice(str(message.message_id), ALERT_DIGEST, title, "\n".join(lines), body, "digest", url=url)
+    return Notice(str(message.message_id), ALERT_DIGEST_EVENT, title, "\n".join(lines), body, "digest", url=url)
 
 
 def _title_of_entry(entry: Mapping[str, Any]) -> str:
     job, alert = entry.get("job") or {}, entry.get("alert") or {}
     return _alert_title(
-        str(job.get("name", "")), str(alert.get("kind", "")), is_recovery=entry.get("type") == ALERT_RECOVERED
+        str(job.get("name", "")), str(alert.get("kind", "")), is_recovery=entry.get("type") == ALERT_RECOVERED_EVENT
     )
 
 

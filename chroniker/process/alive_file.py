@@ -22,7 +22,7 @@ PROCESS_KINDS = ("beat", "cronserver", "worker")
 #: A loop should run at least once in this time. It writes its file at most twice in this time.
 LOOP_INTERVAL_SECONDS = 5.0
 #: Files of processes that were killed are deleted after this time.
-DELETE_AFTER_SECONDS = 3600.0
+MAX_ALIVE_FILE_AGE_SECONDS = 3600.0
 _FOLDER_NAME = "alive"
 
 
@@ -86,6 +86,6 @@ def seconds_since_last_loop(directory: Path, kind: str = "") -> dict[str, float]
 
 def _delete_old_files(folder: Path) -> None:
     for name, age in seconds_since_last_loop(folder.parent).items():
-        if age > DELETE_AFTER_SECONDS:
+        if age > MAX_ALIVE_FILE_AGE_SECONDS:
             with suppress(OSError):
                 (folder / name).unlink()

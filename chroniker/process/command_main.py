@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING, Any, NoReturn
 
 from chroniker.process import progress, run_marker
 from chroniker.process.command_exit import end_process, exit_status_of_code, report_uncaught_exception
-from chroniker.process.command_start import exec_new_python, load_project_setup, needs_new_python
-from chroniker.process.command_streams import reconnect_streams
+from chroniker.process.command_start import exec_new_python, needs_new_python, run_project_setup
+from chroniker.process.command_streams import redirect_streams_to_run_output
 from chroniker.process.keeper_protocol import KeeperDescriptors
 from chroniker.process.kernel import (
     close_descriptors_except,
@@ -64,7 +64,7 @@ class CommandProcess:
         signal.signal(signal.SIGPIPE, signal.SIG_IGN)  # Python's default
         gc.enable()
         reseed_numpy_random()
-        end_process(run_management_command(spec.argv, keep_logging=reconnect_streams()))
+        end_process(run_management_command(spec.argv, keep_logging=redirect_streams_to_run_output()))
 
 
 def main() -> None:
@@ -72,7 +72,7 @@ def main() -> None:
     title, *argv = sys.argv[1:]
     set_process_name(PROCESS_NAME)
     set_process_title(title)
-    reconnect_streams()
+    redirect_streams_to_run_output()
     end_process(run_management_command(tuple(argv)))
 
 
@@ -136,7 +136,7 @@ def run_management_command(argv: tuple[str, ...], *, keep_logging: bool = False)
     """Like `manage.py`; returns the exit status. `keep_logging`: if Django is set up, do not apply LOGGING again."""
     sys.argv = ["manage.py", *argv]
     try:
-        load_project_setup()
+        run_project_setup()
         # Imported here: in a cold start Django is loaded by this line. The fork server closed its connections before it
         # forked.
         from django.apps import apps

@@ -23,7 +23,7 @@ _SETTINGS_OPTIONS = ("--settings", "--pythonpath")
 _STARTUP_VARIABLE_PREFIXES = ("PYTHON", "LD_", "MALLOC_", "GLIBC_")
 
 #: Set by the app ``chroniker`` from the setting of this name, and inherited by the processes that run commands.
-SETUP_VARIABLE = "CHRONIKER_COMMAND_SETUP"
+PROJECT_SETUP_VARIABLE = "CHRONIKER_COMMAND_SETUP"
 
 #: Names that the project's start-up has read from the environment.
 _read_at_start: set[str] = set()
@@ -86,13 +86,14 @@ def exec_new_python(title: str, argv: Sequence[str]) -> NoReturn:
     os.execve(words[0], words, dict(os.environ))  # nosec B606  # our own interpreter
 
 
-def load_project_setup() -> None:
-    """Import the module or call the function in ``SETUP_VARIABLE``: ``package.module`` or ``package.module:name``.
+def run_project_setup() -> None:
+    """Import the module or call the function that ``PROJECT_SETUP_VARIABLE`` names: ``package.module`` or
+    ``package.module:name``.
 
     Done once for a process and its forks, before Django is set up. Raises the errors of the import or the call.
     """
     global _setup_done
-    path = os.environ.get(SETUP_VARIABLE, "")
+    path = os.environ.get(PROJECT_SETUP_VARIABLE, "")
     if _setup_done or not path:
         return
     _setup_done = True

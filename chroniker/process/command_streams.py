@@ -11,7 +11,7 @@ from typing import Any
 _HANDLERS_WITHOUT_FILES = {"logging.NullHandler", "django.utils.log.AdminEmailHandler"}
 
 
-def reconnect_streams() -> bool:
+def redirect_streams_to_run_output() -> bool:
     """Connect stdin, stdout and stderr to the real descriptors; the worker may have replaced them.
 
     Returns whether all log handlers are also connected. Then LOGGING does not have to be applied again: no handler has

@@ -16,7 +16,7 @@ from contextlib import suppress
 
 from chroniker.process import command_main
 from chroniker.process.command_exit import remember_open_files
-from chroniker.process.command_start import load_project_setup, record_environment_reads
+from chroniker.process.command_start import record_environment_reads, run_project_setup
 from chroniker.process.keeper_parent import KeeperParent
 from chroniker.process.keeper_process import ignore_signals
 from chroniker.process.kernel import set_process_name
@@ -41,7 +41,7 @@ def main() -> None:
         )
     gc.disable()
     gc.collect()
-    skip_signal_finalizers_at_exit()
+    skip_django_signal_finalizers_at_exit()
     remember_open_files()
     gc.freeze()  # forks share these pages until their garbage collector writes to them
     KeeperParent(requests).serve()
@@ -50,7 +50,7 @@ def main() -> None:
 
 def preload_django() -> None:
     """Load the modules that every command needs, and close the connections that forks must not share."""
-    load_project_setup()
+    run_project_setup()
     import django
 
     django.setup()
@@ -74,7 +74,7 @@ def preload_django() -> None:
         cache.close()
 
 
-def skip_signal_finalizers_at_exit() -> None:
+def skip_django_signal_finalizers_at_exit() -> None:
     """Do not run Django's finalizers of signal receivers when a fork ends: they would only set flags there.
 
     Each would copy memory pages that the forks share. When a receiver is deleted, its finalizer still runs.

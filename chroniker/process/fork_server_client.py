@@ -22,7 +22,7 @@ from chroniker.process.run_spec import RUN_ID_VARIABLE
 log = logging.getLogger(__name__)
 
 _SEND_TIMEOUT = 5.0
-_RESTART_SECONDS = 30.0  #: a server that lived for less than this is not started again
+_MIN_LIFETIME_FOR_RESTART_SECONDS = 30.0  #: a server that lived for less than this is not started again
 
 
 def start_python_process(
@@ -87,7 +87,7 @@ class ForkServer:
         made = cls(near, far)
         made._start_process()
         reference = weakref.ref(made)
-        os.register_at_fork(after_in_child=lambda: _close_after_fork(reference()))
+        os.register_at_fork(after_in_child=lambda: _close_owner_sockets_in_fork(reference()))
         return made
 
     @property
@@ -151,7 +151,7 @@ class ForkServer:
         with self._lock:
             if self._process is None or (status := self._process.poll()) is None:
                 return
-            if status >= 0 or host_clock.monotonic() - self._started_at < _RESTART_SECONDS:
+            if status >= 0 or host_clock.monotonic() - self._started_at < _MIN_LIFETIME_FOR_RESTART_SECONDS:
                 self._process = None
                 self.close_connections()
                 return
@@ -190,7 +190,7 @@ class ForkServer:
         self._started_at = host_clock.monotonic()
 
 
-def _close_after_fork(server: ForkServer | None) -> None:
+def _close_owner_sockets_in_fork(server: ForkServer | None) -> None:
     """Close the owner's sockets in a fork: if they stayed open, requests to a server that has ended would never return.
 
     Idle keepers belong to the owner too.

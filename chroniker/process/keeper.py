@@ -21,8 +21,10 @@ from chroniker.process.keeper_protocol import KeeperConnection, Message
 from chroniker.process.kernel import boot_clock
 from chroniker.process.run_spec import RunSpec
 
-RUN_WAIT_TIMEOUT = 600.0  #: how long a keeper waits for its run; the supervisor's database may be slow
-LEFTOVER_GRACE_SECONDS = 0.5  #: how long remaining processes may take to end by themselves after the command has ended
+WAIT_FOR_RUN_TIMEOUT_SECONDS = 600.0  #: how long a keeper waits for its run; the supervisor's database may be slow
+REMAINING_PROCESSES_GRACE_SECONDS = (
+    0.5  #: how long remaining processes may take to end by themselves after the command has ended
+)
 _LONGEST_WAIT_SECONDS = 1.0
 
 
@@ -94,7 +96,7 @@ class Keeper:
 
         A supervisor that gave up on this keeper may have started another; then it has closed this connection.
         """
-        until = boot_clock() + RUN_WAIT_TIMEOUT
+        until = boot_clock() + WAIT_FOR_RUN_TIMEOUT_SECONDS
         while not self._connection.closed and boot_clock() < until:
             self._poll.poll(_LONGEST_WAIT_SECONDS * 1000)
             messages = self._connection.receive()
@@ -152,13 +154,14 @@ class Keeper:
         if self._kill_at is not None and now >= self._kill_at:
             return self._terminating
         if self._tree.status is not None:
-            return self._check_rest_of_tree(now, tree_is_empty)
+            return self._check_remaining_processes(now, tree_is_empty)
         if self._timeout_at is not None and now >= self._timeout_at and not self._terminating:
             self._terminate("timed_out", now)
         return ""
 
-    def _check_rest_of_tree(self, now: float, tree_is_empty: bool) -> str:
-        """After the end of the command: give the rest of its tree the remaining grace, or `LEFTOVER_GRACE_SECONDS`.
+    def _check_remaining_processes(self, now: float, tree_is_empty: bool) -> str:
+        """After the end of the command: give the remaining processes the rest of the grace period, or
+        `REMAINING_PROCESSES_GRACE_SECONDS`.
 
         Returns why to kill the tree now; empty: not yet.
         """
@@ -169,7 +172,7 @@ class Keeper:
         if self._kill_at is not None:
             return ""
         if self._linger_until is None:
-            self._linger_until = now + LEFTOVER_GRACE_SECONDS
+            self._linger_until = now + REMAINING_PROCESSES_GRACE_SECONDS
         return "" if now < self._linger_until else how
 
     def _terminate(self, reason: str, now: float) -> None:

@@ -13,12 +13,12 @@ from typing import Any
 
 from chroniker.process import progress
 from chroniker.process.fork_server_client import ForkServer, IdleKeeper, start_python_process
-from chroniker.process.keeper_protocol import NAME_BYTES, KeeperConnection, KeeperDescriptors
+from chroniker.process.keeper_protocol import KEEPER_NAME_BYTES, KeeperConnection, KeeperDescriptors
 from chroniker.process.kernel import host_clock
 from chroniker.process.run_spec import RunSpec
 
 _READY_TIMEOUT = 20.0  #: a fork server that is still loading Django answers when it is done
-_END_TIMEOUT = 10.0
+_COLD_KEEPER_EXIT_TIMEOUT = 10.0
 
 
 class KeeperClient:
@@ -117,7 +117,7 @@ class KeeperClient:
             return 0.0
         return host_clock.monotonic() - self._unanswered
 
-    def continue_if_stopped(self) -> None:
+    def continue_keeper_if_stopped(self) -> None:
         """Continue a stopped keeper."""
         if self.alive_pid:
             os.kill(self.pid, signal.SIGCONT)
@@ -149,7 +149,7 @@ class KeeperClient:
         if self._cold is not None:
             self._cold.send_signal(signal.SIGCONT)  # a stopped process cannot end
             with suppress(subprocess.TimeoutExpired):  # it waits for processes that cannot be killed
-                self._cold.wait(_END_TIMEOUT)
+                self._cold.wait(_COLD_KEEPER_EXIT_TIMEOUT)
 
     @classmethod
     def start(cls, fork_server: ForkServer | None, lock_descriptor: int) -> KeeperClient:
@@ -177,7 +177,7 @@ class KeeperClient:
     def _start_keeper(cls, lock_descriptor: int, fork_server: ForkServer | None) -> KeeperClient:
         near, far = socket.socketpair()
         keeper = cls._create_with_pipes(KeeperConnection(near))
-        keeper._name, keeper._fork_server = os.urandom(NAME_BYTES), fork_server
+        keeper._name, keeper._fork_server = os.urandom(KEEPER_NAME_BYTES), fork_server
         with far, keeper._descriptors_for_keeper(lock_descriptor) as files:
             descriptors = KeeperDescriptors(far.fileno(), *files)
             if fork_server is None:

@@ -22,15 +22,15 @@ from dataclasses import dataclass
 from chroniker.process import process_tree
 from chroniker.process.command_main import CommandProcess
 from chroniker.process.keeper_process import ignore_signals, run_keeper
-from chroniker.process.keeper_protocol import KEEPER_REQUEST, LOCK_REQUEST, NAME_BYTES, KeeperDescriptors
+from chroniker.process.keeper_protocol import KEEPER_NAME_BYTES, KEEPER_REQUEST, LOCK_REQUEST, KeeperDescriptors
 from chroniker.process.kernel import become_subreaper, host_clock, list_open_descriptors
-from chroniker.process.process_tree import ChildWakeup
+from chroniker.process.process_tree import ChildEndWakeup
 
-_CHECK_SECONDS = 1.0
+_STOPPED_KEEPER_CHECK_SECONDS = 1.0
 
 
 @dataclass(slots=True)
-class KeeperFiles:
+class FilesHeldForKeeper:
     """What the parent holds open for a keeper."""
 
     name: bytes
@@ -55,9 +55,9 @@ class KeeperParent:
         )
         self._own_children = frozenset(process_tree.child_pids(os.getpid()))  # started by the project's start-up
         self._requests = requests
-        self._keepers: dict[int, KeeperFiles] = {}
+        self._keepers: dict[int, FilesHeldForKeeper] = {}
         self._looked_at = 0.0
-        self._child_ended = ChildWakeup()
+        self._child_ended = ChildEndWakeup()
         self._poll = select.poll()
         self._poll.register(self._child_ended, select.POLLIN)
         if requests is not None:
@@ -65,7 +65,7 @@ class KeeperParent:
 
     def serve(self) -> None:
         while self._requests is not None or self._keepers:
-            ready = dict(self._poll.poll(_CHECK_SECONDS * 1000 if self._keepers else None))
+            ready = dict(self._poll.poll(_STOPPED_KEEPER_CHECK_SECONDS * 1000 if self._keepers else None))
             self._continue_stopped_keepers()
             if self._child_ended.fileno() in ready:
                 self._child_ended.clear()
@@ -87,12 +87,12 @@ class KeeperParent:
             run_keeper(
                 keeper_files, CommandProcess(self._shared).run_command, self._shared, parent_pid=parent if name else 0
             )
-        self._keepers[pid] = KeeperFiles(name, keeper_files.control, keeper_files.lock)
+        self._keepers[pid] = FilesHeldForKeeper(name, keeper_files.control, keeper_files.lock)
         for descriptor in (keeper_files.out, keeper_files.err, keeper_files.progress):
             os.close(descriptor)
 
     def _handle_request(self, requests: socket.socket) -> None:
-        words, descriptors, *_ = socket.recv_fds(requests, 1 + NAME_BYTES, 16)
+        words, descriptors, *_ = socket.recv_fds(requests, 1 + KEEPER_NAME_BYTES, 16)
         kind, name = words[:1], words[1:]
         if not words:  # the last client has gone
             self._poll.unregister(requests)
@@ -116,7 +116,7 @@ class KeeperParent:
 
     def _continue_stopped_keepers(self) -> None:
         """Continue stopped keepers, once a second: a stopped keeper cannot kill its tree in time."""
-        if host_clock.monotonic() - self._looked_at < _CHECK_SECONDS:
+        if host_clock.monotonic() - self._looked_at < _STOPPED_KEEPER_CHECK_SECONDS:
             return
         self._looked_at = host_clock.monotonic()
         for pid in self._keepers:

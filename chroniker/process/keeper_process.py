@@ -20,7 +20,7 @@ from chroniker.process import process_tree
 from chroniker.process.keeper import Keeper
 from chroniker.process.keeper_protocol import KeeperConnection, KeeperDescriptors
 from chroniker.process.kernel import become_subreaper, boot_clock, close_descriptors_except, set_process_name
-from chroniker.process.process_tree import ChildWakeup
+from chroniker.process.process_tree import ChildEndWakeup
 from chroniker.process.run_spec import RunSpec
 
 MAX_IDLE_SECONDS = 10.0  #: how long a keeper waits for its next run
@@ -33,7 +33,7 @@ RunCommand = Callable[[RunSpec, KeeperDescriptors, int], NoReturn]
 class CommandTree(process_tree.EndedChildren):
     """The real tree. The keeper must be a subreaper, so that orphaned processes become its children."""
 
-    def __init__(self, descriptors: KeeperDescriptors, run_command: RunCommand, wakeup: ChildWakeup) -> None:
+    def __init__(self, descriptors: KeeperDescriptors, run_command: RunCommand, wakeup: ChildEndWakeup) -> None:
         super().__init__()
         self._descriptors = descriptors
         self._run_command = run_command
@@ -105,7 +105,7 @@ def run_keeper(
 def _serve_runs(
     connection: KeeperConnection, descriptors: KeeperDescriptors, run_command: RunCommand, parent_pid: int
 ) -> None:
-    wakeup = ChildWakeup()
+    wakeup = ChildEndWakeup()
     for left in reversed(range(MAX_RUNS_PER_KEEPER if parent_pid else 1)):
         keeper = Keeper(connection, CommandTree(descriptors, run_command, wakeup), is_last=left == 0)
         if not keeper.run():

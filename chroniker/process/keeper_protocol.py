@@ -18,7 +18,9 @@ Message = Mapping[str, Any]
 
 #: Requests to the parent of keepers: one of these bytes, then the name of the keeper.
 KEEPER_REQUEST, LOCK_REQUEST = b"K", b"L"
-NAME_BYTES = 8  #: length of a keeper's name; names are random, so that no two keepers of a parent have the same name
+KEEPER_NAME_BYTES = (
+    8  #: length of a keeper's name; names are random, so that no two keepers of a parent have the same name
+)
 
 
 class KeeperDescriptors(NamedTuple):

@@ -20,7 +20,7 @@ from chroniker.process.kernel import IS_LINUX, host_clock, read_proc_file
 _MAX_LISTED_PROCESSES = 10_000  # a fork bomb: kill the listed processes, then list again
 _MAX_KEPT_NAMES = 20
 _START_TIME_FIELD_INDEX = 22 - 3  # field of /proc/PID/stat, counted from 0 after the name
-_OTHER_USER_TIMEOUT = 5.0
+_UNKILLABLE_PROCESS_TIMEOUT = 5.0
 
 
 class Survivor(NamedTuple):
@@ -75,7 +75,7 @@ class EndedChildren:
         self.max_rss_kb = max(self.max_rss_kb, usage.ru_maxrss if IS_LINUX else usage.ru_maxrss // 1024)
 
 
-class ChildWakeup:
+class ChildEndWakeup:
     """For a process with one thread: it installs a handler for SIGCHLD, and Python's wake-up descriptor for signals."""
 
     def __init__(self) -> None:
@@ -202,7 +202,7 @@ def kill_descendants(
         return _kill_group(ended_children, process_group)
     killed = KillResult()
     known: set[int] = set()
-    until = host_clock.monotonic() + _OTHER_USER_TIMEOUT
+    until = host_clock.monotonic() + _UNKILLABLE_PROCESS_TIMEOUT
     for turn in range(1 << 62):
         more = ended_children.reap()
         roots = [pid for pid in child_pids(os.getpid()) if pid not in spared_pids]

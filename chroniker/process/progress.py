@@ -66,7 +66,7 @@ def attach_shared_memory(descriptor: int) -> None:
 
 
 @contextmanager
-def collect_progress() -> Iterator[Callable[[], tuple[int, int] | None]]:
+def capture_progress() -> Iterator[Callable[[], tuple[int, int] | None]]:
     """Let this process write its progress to separate memory within this block. Yields a function that reads it."""
     global _shared, _is_attach_tried
     before = _shared, _is_attach_tried

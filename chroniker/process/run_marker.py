@@ -20,7 +20,7 @@ from chroniker.process.run_spec import RUN_ID_VARIABLE
 PLACEHOLDER_RUN_ID = str(UUID(int=0))
 
 _ENV_START_FIELD_INDEX = 49 - 2  # field of /proc/self/stat, counted from 0 after the name
-_SWEEP_TIMEOUT = 10.0
+_MARKED_PROCESS_KILL_TIMEOUT = 10.0
 _REQUIRED_EMPTY_SCANS = 6
 
 
@@ -66,12 +66,12 @@ def _has_marker(pid: int, entry: bytes) -> bool:
     return b"\0" + entry in environment and process_tree.process_state(pid) not in ("", "Z")
 
 
-def kill_marked_processes(run_id: UUID, keeper_pid: int = 0) -> list[process_tree.Survivor]:
+def kill_processes_with_run_marker(run_id: UUID, keeper_pid: int = 0) -> list[process_tree.Survivor]:
     """Kill the remaining processes of a run, and wait for their end; returns those that live after some seconds.
 
     For a run whose keeper is dead or no longer works.
     """
-    until = host_clock.monotonic() + _SWEEP_TIMEOUT
+    until = host_clock.monotonic() + _MARKED_PROCESS_KILL_TIMEOUT
     if keeper_pid:
         _kill_tree_of_keeper(keeper_pid, until)
     quiet = 0

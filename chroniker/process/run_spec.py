@@ -54,7 +54,7 @@ class RunSpec:
 
 
 @dataclass(frozen=True, slots=True)
-class Renewal:
+class LeaseRenewalAnswer:
     """The answer to a renewal: whether the lease is still held, and who requested a stop (None: no request)."""
 
     held: bool
@@ -76,4 +76,4 @@ class RunOutcome:
     cpu_seconds: float | None = None  #: None: not measured
     max_rss_kb: int | None = None
     survivors: tuple[Survivor, ...] = ()  #: processes that could not be killed
-    unstored: int = 0  #: characters of its output that were not stored yet when the outcome was reported
+    unstored_characters: int = 0  #: characters of its output that were not stored yet when the outcome was reported

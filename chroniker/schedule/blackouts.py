@@ -19,7 +19,7 @@ from chroniker.schedule.zones import to_wall_time, zone
 WEEK = dt.timedelta(days=7)
 MICROSECOND = dt.timedelta(microseconds=1)
 #: The most closed times that one call skips. A caller that needs more calls the function again.
-MAX_CLOSED_TIMES = 500
+MAX_SKIPPED_CLOSED_TIMES = 500
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,7 +64,7 @@ def closed_span_from(
     if within is None:
         return None
     name, last, following = within.name, first, first
-    for _each in range(MAX_CLOSED_TIMES):
+    for _each in range(MAX_SKIPPED_CLOSED_TIMES):
         last = latest_instant_until(spec, min(within.end - MICROSECOND, bound)) or last
         further = next_instant_after(spec, last)
         if further is None or further > bound:
@@ -83,7 +83,7 @@ def last_open_instant(
     """The last open instant that is not later than ``bound``. ``first`` must be an open instant."""
     times = list(times)
     last = latest_instant_until(spec, bound) or first
-    for _each in range(MAX_CLOSED_TIMES):
+    for _each in range(MAX_SKIPPED_CLOSED_TIMES):
         within = closed_time_at(times, last, spec.timezone) if last > first else None
         if within is None:
             return max(last, first)

@@ -32,10 +32,10 @@ class SubdailyRule(RecurrenceRule):
         self.stride = dt.timedelta(seconds=self.step)
         self.origin = absolute_second(anchor) // unit * unit
         self.offsets = self._offsets_within_unit(anchor)
-        self.hours = _next_allowed_values(params.byhour, 24)
-        self.minutes = _next_allowed_values(params.byminute if unit < 3600 else (), 60)
-        self.seconds = _next_allowed_values(params.bysecond if unit == 1 else (), 60)
-        self.never_fires = not self._is_reachable()
+        self.hours = _make_next_allowed_table(params.byhour, 24)
+        self.minutes = _make_next_allowed_table(params.byminute if unit < 3600 else (), 60)
+        self.seconds = _make_next_allowed_table(params.bysecond if unit == 1 else (), 60)
+        self.never_fires = not self._can_ever_fire()
 
     def _offsets_within_unit(self, anchor: dt.datetime) -> tuple[int, ...]:
         """Seconds from the start of a matching unit to each of its times."""
@@ -47,7 +47,7 @@ class SubdailyRule(RecurrenceRule):
         positions = sorted({p - 1 if p > 0 else len(offsets) + p for p in self.params.bysetpos})
         return tuple(offsets[position] for position in positions if 0 <= position < len(offsets))
 
-    def _is_reachable(self) -> bool:
+    def _can_ever_fire(self) -> bool:
         """Whether the interval ever meets an allowed time of day. HOURLY with interval 24 meets one hour only."""
         common = gcd(self.step, DAY_SECONDS)
         allowed = (range(size) for size in (24, 60 if self.unit < 3600 else 1, 60 if self.unit == 1 else 1))
@@ -60,19 +60,19 @@ class SubdailyRule(RecurrenceRule):
         if self.never_fires:
             return None
         earliest = absolute_second(wall_time)
-        at = self._next_step(earliest // self.unit * self.unit)
+        at = self._first_step_at_or_after(earliest // self.unit * self.unit)
         while (day := first_day_from(self.days, at // DAY_SECONDS, limit)) is not None:
             if at // DAY_SECONDS != day:
-                at = self._next_step(day * DAY_SECONDS)
+                at = self._first_step_at_or_after(day * DAY_SECONDS)
             elif wait := self._seconds_to_allowed_time(at % DAY_SECONDS):
-                at = self._next_step(at + wait)
+                at = self._first_step_at_or_after(at + wait)
             elif (found := next((at + offset for offset in self.offsets if at + offset >= earliest), None)) is not None:
                 return datetime_of_day_and_second(found // DAY_SECONDS, found % DAY_SECONDS)
             else:
                 at += self.step
         return None
 
-    def _next_step(self, at: int) -> int:
+    def _first_step_at_or_after(self, at: int) -> int:
         """The first step at or after ``at``."""
         return at + (self.origin - at) % self.step
 
@@ -87,6 +87,6 @@ class SubdailyRule(RecurrenceRule):
         return self.seconds[second] - second
 
 
-def _next_allowed_values(allowed: tuple[int, ...], size: int) -> tuple[int, ...]:
+def _make_next_allowed_table(allowed: tuple[int, ...], size: int) -> tuple[int, ...]:
     """For each value, the smallest allowed value that is not smaller, or ``size``. An empty tuple allows all values."""
     return tuple(next((n for n in allowed if n >= value), size) if allowed else value for value in range(size))

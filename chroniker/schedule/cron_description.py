@@ -24,14 +24,14 @@ def describe_cron(rule: CronRule) -> str | None:
 
 def _describe_interval(rule: CronRule) -> str | None:
     second, minute, hour = rule.fields[:3]
-    if minute == hour == "*" and (n := _even_step(second, 60)):
+    if minute == hour == "*" and (n := _evenly_dividing_step(second, 60)):
         return phrases.interval_phrase(Frequency.SECONDLY, n)
     if second != "0":
         return None
-    if n := _even_step(minute, 60):
+    if n := _evenly_dividing_step(minute, 60):
         return _add_hour_range(phrases.interval_phrase(Frequency.MINUTELY, n), rule, last_minute=60 - n)
-    n = _even_step(hour, 24)
-    if len(rule.minutes) > phrases.MAX_LISTED or not n:
+    n = _evenly_dividing_step(hour, 24)
+    if len(rule.minutes) > phrases.MAX_LISTED_ITEMS or not n:
         return None
     text = phrases.interval_phrase(Frequency.HOURLY, n)
     if rule.minutes == (0,):
@@ -39,7 +39,7 @@ def _describe_interval(rule: CronRule) -> str | None:
     return _("%(every)s at minute %(minutes)s") % {"every": text, "minutes": phrases.join_words(rule.minutes)}
 
 
-def _even_step(field: str, size: int) -> int | None:
+def _evenly_dividing_step(field: str, size: int) -> int | None:
     """The n of ``*/n`` if it divides ``size`` evenly; 1 for ``*``."""
     star, _slash, step = field.partition("/")
     if star != "*" or not (step or "1").isdigit():
@@ -84,12 +84,16 @@ def _describe_days(days: CronDays) -> str | None:
     if days.weekdays is not None and days.monthdays is not None:
         return _describe_either_days(days) if not months and not days.both else None
     if days.monthdays is not None:
-        return phrases.monthdays_phrase(days.monthdays, months) if len(days.monthdays) <= phrases.MAX_LISTED else None
+        return (
+            phrases.monthdays_phrase(days.monthdays, months)
+            if len(days.monthdays) <= phrases.MAX_LISTED_ITEMS
+            else None
+        )
     return phrases.weekdays_phrase(days.weekdays or (), months)
 
 
 def _describe_either_days(days: CronDays) -> str | None:
     monthdays, weekdays = phrases.monthdays_phrase(days.monthdays or ()), phrases.weekdays_phrase(days.weekdays or ())
-    if monthdays is None or weekdays is None or len(days.monthdays or ()) > phrases.MAX_LISTED:
+    if monthdays is None or weekdays is None or len(days.monthdays or ()) > phrases.MAX_LISTED_ITEMS:
         return None
     return _("%(monthdays)s, and %(weekdays)s") % {"monthdays": monthdays, "weekdays": weekdays}

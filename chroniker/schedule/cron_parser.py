@@ -54,7 +54,7 @@ DAY_POSITION, WEEKDAY_POSITION = 3, 5
 #: Second, minute, hour: their steps restart with each minute, hour, day.
 TIME_FIELDS = (0, 1, 2)
 
-EQUAL_RANGE_PATTERN = re.compile(r"^(\w+)-\1(/.*)?$", re.IGNORECASE | re.ASCII)
+SINGLE_VALUE_RANGE_PATTERN = re.compile(r"^(\w+)-\1(/.*)?$", re.IGNORECASE | re.ASCII)
 
 
 def parse_fields(text: str) -> tuple[str, ...]:
@@ -83,13 +83,13 @@ def _split_and_validate(text: str) -> tuple[str, ...]:
             _refuse_misread_syntax(field, part)
     try:
         # croniter's strict mode refuses days that no month has. With "day OR weekday" they are valid: weekdays fire.
-        croniter.expand(" ".join(fields), strict=not either_day_matches(fields), second_at_beginning=True)
+        croniter.expand(" ".join(fields), strict=not is_one_matching_day_field_enough(fields), second_at_beginning=True)
     except CRONITER_ERRORS as error:
-        raise _find_invalid_part(text, fields) from error
+        raise _make_invalid_part_error(text, fields) from error
     return tuple(field.lower() for field in fields)
 
 
-def either_day_matches(fields: tuple[str, ...]) -> bool:
+def is_one_matching_day_field_enough(fields: tuple[str, ...]) -> bool:
     """Whether one matching day field is enough for a day to match. It is, if neither field begins with a star."""
     return not any(fields[position].startswith(("*", "?")) for position in (DAY_POSITION, WEEKDAY_POSITION))
 
@@ -126,7 +126,7 @@ def _refuse_misread_syntax(field: FieldDefinition, part: str) -> None:
     """Refuse syntax that croniter accepts, but with a result that differs between hosts or surprises people."""
     if foreign_syntax.RANDOM_TIME_PATTERN.match(part):
         raise _cron_error(foreign_syntax.random_time_message(part, field))
-    if EQUAL_RANGE_PATTERN.match(part):
+    if SINGLE_VALUE_RANGE_PATTERN.match(part):
         single = part.partition("-")[0]
         raise _cron_error(
             _("“%(part)s” is a range from a value to itself: write “%(single)s” for this %(field)s, or “*” for every.")
@@ -134,7 +134,7 @@ def _refuse_misread_syntax(field: FieldDefinition, part: str) -> None:
         )
 
 
-def _find_invalid_part(text: str, fields: tuple[str, ...]) -> ScheduleError:
+def _make_invalid_part_error(text: str, fields: tuple[str, ...]) -> ScheduleError:
     for position, field in enumerate(FIELDS):
         for part in [*fields[position].split(","), fields[position]]:
             if not _is_accepted(position, part):

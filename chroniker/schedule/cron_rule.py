@@ -54,7 +54,7 @@ def _compute_day_mask(days: CronDays, year: int) -> int:
     by_month = RuleDays(bymonth=days.months).day_mask(year)
     by_weekday = by_month if days.weekdays is None else RuleDays(days.months, byweekday=days.weekdays).day_mask(year)
     if days.nearest is not None:
-        by_day = _nearest_working_days(days.months, days.nearest, year)
+        by_day = _nearest_working_day_mask(days.months, days.nearest, year)
     else:
         by_day = by_month if days.monthdays is None else RuleDays(days.months, days.monthdays).day_mask(year)
     if days.both or days.weekdays is None or (days.monthdays is None and days.nearest is None):
@@ -62,7 +62,7 @@ def _compute_day_mask(days: CronDays, year: int) -> int:
     return by_day | by_weekday
 
 
-def _nearest_working_days(months: Numbers, day: int, year: int) -> int:
+def _nearest_working_day_mask(months: Numbers, day: int, year: int) -> int:
     bits = 0
     for month in months:
         last = monthrange(year, month)[1]
@@ -159,7 +159,7 @@ def _make_cron_days(parsed: croniter, fields: tuple[str, ...]) -> CronDays:
         monthdays=None if "*" in monthdays else tuple(sorted(-1 if day == "l" else day for day in monthdays)),
         nearest=next(iter(parsed.nearest_weekday), None),
         weekdays=_nth_weekdays(nth) if nth else _plain_weekdays(weekdays),
-        both=not cron_parser.either_day_matches(fields),
+        both=not cron_parser.is_one_matching_day_field_enough(fields),
     )
 
 

@@ -16,7 +16,7 @@ from chroniker.schedule.timeline import latest_instant_until, next_instant_after
 _DEADLINE_PATTERN = re.compile(r"(?P<hour>[01]?\d|2[0-3]):(?P<minute>[0-5]\d)(?:\s+(?P<days>\S+))?\Z")
 _MICROSECOND = dt.timedelta(microseconds=1)
 #: The most instants in blackouts that are skipped to find an instant outside blackouts.
-_MAX_CLOSED_INSTANTS = 500
+_MAX_SKIPPED_INSTANTS = 500
 
 
 class Deadline(NamedTuple):
@@ -57,7 +57,7 @@ def latest_deadline(text: str, spec: ScheduleSpec, closed_times: list[ClosedTime
         return None
     before = latest_instant_until(days, at - _MICROSECOND)
     instant = latest_instant_until(spec, at - _MICROSECOND)
-    for _each in range(_MAX_CLOSED_INSTANTS):
+    for _each in range(_MAX_SKIPPED_INSTANTS):
         within = closed_time_at(closed_times, instant, spec.timezone) if closed_times and instant else None
         if within is None:
             break

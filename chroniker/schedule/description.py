@@ -25,7 +25,7 @@ def describe(spec: ScheduleSpec) -> str:
         return _("no schedule: by hand, or by a trigger")
     try:
         validate(spec)
-        text = _add_limits(spec, _rule_text(spec))
+        text = _append_start_and_end(spec, _rule_text(spec))
     except Exception:  # pages must show whatever is stored, even if no form would accept it
         text = _("“%(rule)s”, which is not a valid schedule") % {"rule": _quoted_rule(spec)}
     return _("%(rule)s (%(zone)s)") % {"rule": text, "zone": spec.timezone}
@@ -47,7 +47,7 @@ def _rule_text(spec: ScheduleSpec) -> str:
     return text if params.count is None else _("%(rule)s, %(n)d times") % {"rule": text, "n": params.count}
 
 
-def _add_limits(spec: ScheduleSpec, text: str) -> str:
+def _append_start_and_end(spec: ScheduleSpec, text: str) -> str:
     if spec.starts_at is not None and spec.frequency != Frequency.ONCE:
         text = _("%(rule)s, from %(moment)s") % {"rule": text, "moment": _local_time_text(spec, spec.starts_at)}
     if spec.ends_at is not None and spec.frequency != Frequency.ONCE:

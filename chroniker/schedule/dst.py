@@ -33,7 +33,7 @@ INSTANT_RANGE_END = dt.datetime(9000, 1, 1)
 
 MICROSECOND = dt.timedelta.resolution
 #: Longer than any known fold.
-LONGEST_FOLD = dt.timedelta(days=2)
+MAX_FOLD_DURATION = dt.timedelta(days=2)
 
 
 class WallRule(Protocol):
@@ -95,7 +95,7 @@ def first_instant_after(
         wall_time = search.find_first(low)
         if wall_time is not None and wall_time < window.high:
             return wall_time - window.offset
-        if wall_time is None and window.high - low > LONGEST_FOLD:
+        if wall_time is None and window.high - low > MAX_FOLD_DURATION:
             return None
     return None
 
@@ -112,7 +112,7 @@ def last_instant_until(
             return wall_time - window.offset
         if window.gap and search.has_time_in(*window.gap):
             return window.start
-        if wall_time is None and high - window.low > LONGEST_FOLD:
+        if wall_time is None and high - window.low > MAX_FOLD_DURATION:
             return None
     return None
 

@@ -25,7 +25,7 @@ WEEKDAY_ABBREVIATIONS = ("sun", "mon", "tue", "wed", "thu", "fri", "sat")
 DAY_POSITION, WEEKDAY_POSITION = 3, 5
 
 
-class NamedField(Protocol):
+class DescribedCronField(Protocol):
     @property
     def name(self) -> Promise: ...
 
@@ -51,7 +51,7 @@ def foreign_expression_message(text: str) -> str | None:
     return None
 
 
-def random_time_message(part: str, field: NamedField) -> str:
+def random_time_message(part: str, field: DescribedCronField) -> str:
     return _(
         "“%(part)s” (hashed or random times) is not supported: give the %(field)s as in “%(example)s”, "
         "and spread jobs by their jitter."

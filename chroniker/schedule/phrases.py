@@ -12,7 +12,7 @@ from django.utils.translation import ngettext
 from chroniker.schedule.spec import Frequency
 
 #: Longer lists of times or days are not written out.
-MAX_LISTED = 6
+MAX_LISTED_ITEMS = 6
 
 
 def join_words(words: Iterable[object]) -> str:
@@ -35,7 +35,7 @@ def format_clock_time(hour: int, minute: int, second: int = 0) -> str:
 
 
 def times_phrase(hours: Sequence[int], minutes: Sequence[int], seconds: Sequence[int]) -> str | None:
-    if len(hours) * len(minutes) * len(seconds) > MAX_LISTED:
+    if len(hours) * len(minutes) * len(seconds) > MAX_LISTED_ITEMS:
         return None
     times = [format_clock_time(hour, minute, second) for hour in hours for minute in minutes for second in seconds]
     return _("at %(times)s") % {"times": join_words(times)}
@@ -69,7 +69,7 @@ def monthdays_phrase(days: Sequence[int], of_months: Sequence[int] = ()) -> str 
     if -1 in days:
         parts.append(_("the last day of the month"))
     text = _("on %(days)s") % {"days": join_words(parts)}
-    return _add_months(text, of_months)
+    return _append_months_phrase(text, of_months)
 
 
 def weekdays_phrase(days: Sequence[tuple[int, int]], of_months: Sequence[int] = ()) -> str | None:
@@ -79,7 +79,7 @@ def weekdays_phrase(days: Sequence[tuple[int, int]], of_months: Sequence[int] = 
     if None in counted or (plain and counted):
         return None
     named = join_words(counted) if counted else _weekday_span(plain)
-    return _add_months(_("on %(days)s") % {"days": named}, of_months)
+    return _append_months_phrase(_("on %(days)s") % {"days": named}, of_months)
 
 
 def _nth_weekday(day: int, nth: int) -> str | None:
@@ -106,5 +106,5 @@ def _weekday_span(days: Sequence[int]) -> str:
     return join_words(weekday_name(day) for day in days)
 
 
-def _add_months(text: str, of_months: Sequence[int]) -> str:
+def _append_months_phrase(text: str, of_months: Sequence[int]) -> str:
     return _("%(days)s in %(months)s") % {"days": text, "months": month_names(of_months)} if of_months else text

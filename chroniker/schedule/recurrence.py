@@ -67,7 +67,7 @@ class RecurrenceRule(ABC):
                 high = middle
         return found
 
-    def compute_last_time(self) -> None:
+    def set_last_time_from_count(self) -> None:
         """Compute the last time of a rule with ``count``. Times are counted in wall-clock time from the anchor."""
         last, wall_time = None, self.anchor
         for _ in range(self.params.count or 0):

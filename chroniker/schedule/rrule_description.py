@@ -71,7 +71,7 @@ def _describe_weekdays(frequency: str, params: RecurrenceParams) -> str | None:
 
 def _describe_monthdays(frequency: str, params: RecurrenceParams) -> str | None:
     """“every month on day 1 of the month”: without an interval, a yearly, weekly or daily rule does the same."""
-    if len(params.bymonthday) > phrases.MAX_LISTED:
+    if len(params.bymonthday) > phrases.MAX_LISTED_ITEMS:
         return None
     if params.bymonth:
         named = phrases.monthdays_phrase(params.bymonthday, params.bymonth)

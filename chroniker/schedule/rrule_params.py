@@ -45,7 +45,7 @@ NUMBER_PARAMETERS = {
     "byminute": ParameterRange(0, 59, False, "byminute:0,30"),
     "bysecond": ParameterRange(0, 59, False, "bysecond:0,30"),
 }
-OTHER_PARAMETERS = ("interval", "count", "byweekday", "wkst")
+NON_NUMBER_PARAMETERS = ("interval", "count", "byweekday", "wkst")
 #: Names in RFC 5545 for which dateutil uses other names.
 PARAMETER_SYNONYMS = {"byday": "byweekday"}
 
@@ -103,7 +103,7 @@ def _split_parameter(text: str) -> tuple[str, list[str]]:
             _("“%(text)s” is not a parameter: write “interval:15;byhour:7,8,9”.") % {"text": text.strip()}
         )
     key = PARAMETER_SYNONYMS.get(key, key)
-    if key not in NUMBER_PARAMETERS and key not in OTHER_PARAMETERS:
+    if key not in NUMBER_PARAMETERS and key not in NON_NUMBER_PARAMETERS:
         raise _params_error(_unknown_key_message(key))
     return key, [value.strip() for value in values.split(",")]
 
@@ -121,7 +121,7 @@ def _unknown_key_message(key: str) -> str:
             "key": key,
             "field": instead[key],
         }
-    known = [*OTHER_PARAMETERS, *NUMBER_PARAMETERS]
+    known = [*NON_NUMBER_PARAMETERS, *NUMBER_PARAMETERS]
     near = difflib.get_close_matches(key, known, n=1, cutoff=0.5)
     hint = (
         _("did you mean “%(near)s”?") % {"near": near[0]}

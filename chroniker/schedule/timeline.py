@@ -177,7 +177,7 @@ def _recurring_timeline(
         return IntervalTimeline(start or DEFAULT_ANCHOR - offset_at(tz, DEFAULT_ANCHOR), step, params.count)
     anchor = DEFAULT_ANCHOR if start is None else start + offset_at(tz, start)
     rule = (SubdailyRule if frequency in UNIT_SECONDS else CalendarRule)(frequency, params, anchor)
-    rule.compute_last_time()
+    rule.set_last_time_from_count()
     if rule.first_at_or_after(anchor) is None:
         raise ScheduleError(
             "params",

@@ -57,7 +57,7 @@ def adopt_database(requested_by: str, choices: AdoptionChoices) -> None:
         lifecycle.adopt_jobs(portion, now, raise_tokens_by=TOKEN_INCREASE, skip_missed=choices.skip_missed)
     if choices.skip_missed:  # after all jobs: a retry that was cancelled above may have started another job
         for portion in portions:
-            lifecycle.end_activations_without_run(portion, Code.ADOPTED)
+            lifecycle.end_waiting_activations_of_jobs(portion, Code.ADOPTED)
     installation.adopt_database()
     details = ", ".join(name for name in choices.__slots__ if getattr(choices, name))
     AuditEntry.objects.record(requested_by, Action.ADOPTED, [Switch(pk=pauses.SWITCH_ID)], details=details)

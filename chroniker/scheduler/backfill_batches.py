@@ -11,12 +11,12 @@ from chroniker.eligibility import backfill_instants
 from chroniker.lifecycle import backfill_plan
 from chroniker.lifecycle.backfill_plan import OpenBackfill
 from chroniker.models import Backfill, JobState
-from chroniker.models.job import fetch_closed_times
+from chroniker.models.job import prefetch_closed_times
 
 logger = logging.getLogger(__name__)
 
 
-def load_open_backfills(states: Sequence[JobState], now: dt.datetime) -> list[JobState]:
+def attach_open_backfills_to_states(states: Sequence[JobState], now: dt.datetime) -> list[JobState]:
     """Return the states for which a plan can be computed, each with its ``open_backfill``. At most three statements.
 
     If the schedule of a backfill raises an error, the backfill is ended with this error. If only this host cannot
@@ -24,8 +24,10 @@ def load_open_backfills(states: Sequence[JobState], now: dt.datetime) -> list[Jo
     """
     by_job = {row.job_id: row for row in Backfill.objects.filter(job__in=[s.pk for s in states], finished_at=None)}
     states = [state for state in states if state.pk in by_job]
-    look = [s for s in states if not by_job[s.pk].attempt and backfill_plan.would_end_before_next_run(s, now)]
-    fetch_closed_times(state.job for state in look)
+    look = [
+        s for s in states if not by_job[s.pk].attempt and backfill_plan.would_backfill_run_end_before_next_run(s, now)
+    ]
+    prefetch_closed_times(state.job for state in look)
     found, errors = backfill_instants.find_next_instants_of_backfills(
         [(by_job[state.pk], state.job.closed_times) for state in look]
     )

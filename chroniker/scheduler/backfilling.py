@@ -20,7 +20,7 @@ from chroniker.eligibility.backfill_instants import (
     does_instant_need_run,
 )
 from chroniker.exceptions import BackfillRefused, ClaimRefused, ScheduleError
-from chroniker.models import OPEN_STATUSES, Backfill, Job, JobState, OnFailure, Run, Which
+from chroniker.models import OPEN_STATUSES, Backfill, BackfillFailurePolicy, Job, JobState, Run, Which
 from chroniker.models.backfill import schedule_to_json
 from chroniker.schedule import Frequency
 from chroniker.scheduler import manual_runs, stopping
@@ -40,7 +40,7 @@ class BackfillRequest:
     last: dt.datetime
     which: str = Which.NOT_SUCCEEDED
     include_unknown: bool = False
-    on_failure: str = OnFailure.GO_ON
+    on_failure: str = BackfillFailurePolicy.GO_ON
     args: str | None = None
     note: str = ""
 
@@ -64,7 +64,7 @@ class Preview:
 
 def preview_backfill(requested: BackfillRequest) -> Preview:
     """Return what the backfill would run now. Raises ``BackfillRefused`` with the reason if it cannot be created."""
-    state = _book_and_read_state(requested.job)
+    state = _book_job_and_read_state(requested.job)
     _refuse_wrong_choices(requested)
     decided = _match_instants_with_results(requested.job, _find_instants_in_range(requested, state))
     planned = sum(requested.wants(each) for each in decided)
@@ -116,7 +116,7 @@ def cancel_backfill(backfill_id: UUID | str, cancelled_by: str, *, stop_run: boo
     return was_open
 
 
-def _book_and_read_state(job: Job) -> JobState:
+def _book_job_and_read_state(job: Job) -> JobState:
     if job.frequency in (Frequency.ONCE, Frequency.MANUAL):
         raise BackfillRefused(_("The job has no repeating schedule: run it by hand for its scheduled time instead."))
     if not Job.objects.filter(pk=job.pk, edited_at=None, state__isnull=False).exists():
@@ -126,7 +126,7 @@ def _book_and_read_state(job: Job) -> JobState:
 
 
 def _refuse_wrong_choices(requested: BackfillRequest) -> None:
-    if requested.which not in Which.values or requested.on_failure not in OnFailure.values:
+    if requested.which not in Which.values or requested.on_failure not in BackfillFailurePolicy.values:
         raise BackfillRefused(
             _("“%(name)s” is not a known choice.") % {"name": f"{requested.which}, {requested.on_failure}"}
         )

@@ -17,11 +17,11 @@ from chroniker.eligibility.claim_kinds import BACKFILL, TICK_CLAIM_KINDS, ClaimK
 from chroniker.eligibility.dependencies import DependencyScope
 from chroniker.lifecycle import claim_plan
 from chroniker.models import EVERY_HOST, Activation, JobState, Run
-from chroniker.models.job import fetch_closed_times
+from chroniker.models.job import prefetch_closed_times
 from chroniker.process.kernel import host_clock
 from chroniker.reasons import Code, Reason
 from chroniker.scheduler import dispatch, retention
-from chroniker.scheduler.backfill_batches import load_open_backfills
+from chroniker.scheduler.backfill_batches import attach_open_backfills_to_states
 from chroniker.scheduler.stopping import stop_runs
 from chroniker.scheduler.tick_result import TickResult
 
@@ -57,12 +57,12 @@ def claim_due_jobs(
 ) -> Iterator[list[Run]]:
     """Claim due jobs, and add the runs to ``result``. Yields the runs of each batch after its commit, for dispatch."""
     if search.replaced:
-        result.messages |= stop_runs_to_replace(clock(), only_jobs)
+        result.messages |= stop_runs_replaced_by_next_instant(clock(), only_jobs)
     for kind in search.kinds:
         yield from _claim_jobs_of_kind(kind, result, clock, only_jobs, search.groups)
 
 
-def stop_runs_to_replace(now: dt.datetime, only_jobs: Collection[int] | None) -> bool:
+def stop_runs_replaced_by_next_instant(now: dt.datetime, only_jobs: Collection[int] | None) -> bool:
     """Stop the runs that their job's next instant replaces, unless that instant lies in a blackout.
 
     Returns whether there were such runs, in a blackout or not.
@@ -70,7 +70,7 @@ def stop_runs_to_replace(now: dt.datetime, only_jobs: Collection[int] | None) ->
     leases = list(
         due.find_leases_of_runs_to_replace(now, only_jobs).select_related("job__state")[: settings.batch_size]
     )
-    fetch_closed_times(lease.job for lease in leases)
+    prefetch_closed_times(lease.job for lease in leases)
     for lease in leases:
         lease.job.state.job = lease.job
     replaced = [lease for lease in leases if not lease.job.closed_times or not _is_in_blackout(lease.job.state, now)]
@@ -136,7 +136,7 @@ def _add_batch_to_result(result: TickResult, states: Sequence[JobState], claimed
     result.over_maximum |= {
         run.job_id
         for run in claimed
-        if retention.must_delete_surplus(run.job.maximum_log_entries, before[run.job_id], run.token)
+        if retention.must_delete_surplus_runs(run.job.maximum_log_entries, before[run.job_id], run.token)
     }
     won = {run.job_id for run in claimed}
     here = {settings.hostname, EVERY_HOST}
@@ -151,13 +151,13 @@ def _make_claim_plans(
     ids = [state.job_id for state in states]
     until = dependencies.ready_until(ids, now) if kind.dependencies is DependencyScope.ALL else {}
     if kind.covers_instants and any(state.job.calendar_id for state in states):
-        fetch_closed_times(state.job for state in states)
+        prefetch_closed_times(state.job for state in states)
     waiting: dict[int, list[Activation]] = {}
     if kind.by_activation:
         waiting = waiting_activations.read_waiting_activations_by_job(states)
         states = [state for state in states if state.pk in waiting]
     if kind is BACKFILL:
-        states = load_open_backfills(states, now)
+        states = attach_open_backfills_to_states(states, now)
     plans, changed = [], []
     for state in states:
         try:

@@ -21,7 +21,7 @@ from chroniker.models import EVERY_HOST, Job, Run, Status
 
 logger = logging.getLogger(__name__)
 
-_BEFORE_ALL_CLAIMS = dt.datetime(2000, 1, 1, tzinfo=dt.UTC)
+_TIME_BEFORE_ALL_CLAIMS = dt.datetime(2000, 1, 1, tzinfo=dt.UTC)
 
 
 def assign_queues_to_plans(plans: Iterable[lifecycle.Plan]) -> None:
@@ -114,7 +114,7 @@ def claims_to_redispatch(now: dt.datetime | Expression, local_executors: Collect
 def claims_that_need_this_host(local_executors: Collection[str]) -> QuerySet[Run]:
     """Claims that other hosts' ticks made, that only this host can dispatch, and that were not dispatched yet."""
     # Any value of ``redispatch_at`` is accepted. The condition lets the database use an index of open claims only.
-    waiting = Run.objects.filter(status=Status.CLAIMED, redispatch_at__gt=_BEFORE_ALL_CLAIMS, dispatched_at=None)
+    waiting = Run.objects.filter(status=Status.CLAIMED, redispatch_at__gt=_TIME_BEFORE_ALL_CLAIMS, dispatched_at=None)
     mine = waiting.filter(required_host=settings.hostname, job__executor__in=local_executors)
     return mine.select_related("job").order_by("redispatch_at")
 

@@ -14,7 +14,7 @@ from chroniker.eligibility.waiting_activations import row_if_too_many_activation
 from chroniker.escaping import shortened
 from chroniker.exceptions import CommandRefused, EventRefused, ExecutorError
 from chroniker.executors import executors
-from chroniker.executors.base import limit_dispatch_for_waiting_person
+from chroniker.executors.base import limit_dispatch_time_for_waiting_person
 from chroniker.job_commands import options
 from chroniker.lifecycle.activations import PASSED_OUTCOME, mark_unsaved_activation_as_ended, set_lateness_check_time
 from chroniker.lifecycle.event_plan import make_argument_line
@@ -113,11 +113,11 @@ def _insert_activation(row: Activation) -> Activation:
             raise
         return _find_activation_with_key(row) or row  # the row is not visible to this transaction: see ``trigger``
     target = row.target_id
-    transaction.on_commit(lambda: _claim_now_unless_local(target), using=settings.database, robust=True)
+    transaction.on_commit(lambda: _claim_now_unless_executed_here(target), using=settings.database, robust=True)
     return row
 
 
-def _claim_now_unless_local(job_id: int) -> None:
+def _claim_now_unless_executed_here(job_id: int) -> None:
     """Claim the run now, without waiting for the next tick, unless it would execute in this process."""
     alias = Job.objects.filter(pk=job_id).values_list("executor", flat=True).first()
     try:
@@ -125,5 +125,5 @@ def _claim_now_unless_local(job_id: int) -> None:
             return
     except ExecutorError:
         return  # the next tick shows the problem
-    with limit_dispatch_for_waiting_person():
+    with limit_dispatch_time_for_waiting_person():
         claim_and_dispatch([job_id])

@@ -35,7 +35,7 @@ from chroniker.models import (
     TickMinute,
 )
 from chroniker.models.base import time_of_uuid7
-from chroniker.models.conflicts import repeated_after_conflict
+from chroniker.models.conflicts import retry_after_conflict
 from chroniker.outbox import heartbeat_url
 from chroniker.process.kernel import host_clock
 from chroniker.scheduler import guarantees
@@ -66,11 +66,13 @@ class PeriodicWork:
     is_enabled_by_settings: Callable[[], bool] = lambda: True  #: whether the settings ask for it
 
 
-def count_closed_runs_in_portions(now: dt.datetime) -> None:
+def add_closed_runs_to_hourly_counts(now: dt.datetime) -> None:
     """Add the closed runs to the hourly counts, portion by portion. The remaining runs are counted next time."""
     del now
     began = host_clock.monotonic()
-    while lifecycle.count_closed_runs() and host_clock.monotonic() - began < TIME_LIMIT_PER_PASS.total_seconds():
+    while (
+        lifecycle.add_closed_runs_to_counters() and host_clock.monotonic() - began < TIME_LIMIT_PER_PASS.total_seconds()
+    ):
         pass
 
 
@@ -81,7 +83,7 @@ def delete_old_records(now: dt.datetime) -> None:
     """
     TickMinute.objects.filter(minute__lt=now - DAY).delete()
     Alarm.objects.filter(raised_at=None, ended_at__lt=now - DAY).delete()
-    _delete_in_portions(Alert.objects.filter(ended_at__lt=now - ENDED_ALERTS_KEPT_FOR).order_by("ended_at"))
+    _delete_old_rows_in_batches(Alert.objects.filter(ended_at__lt=now - ENDED_ALERTS_KEPT_FOR).order_by("ended_at"))
     AlertMute.objects.filter(ends_at__lt=now - HOURLY_COUNTS_KEPT_FOR).delete()
     _delete_old_messages(now - HOURLY_COUNTS_KEPT_FOR)
     FailingChannel.objects.filter(deferred_until__lt=now - HOURLY_COUNTS_KEPT_FOR).delete()
@@ -92,24 +94,28 @@ def delete_old_records(now: dt.datetime) -> None:
         Ticker.objects.filter(has_ended | Q(last_at__lt=newest - DAY)).delete()
     HostService.objects.filter(last_seen__lt=now - DAY).delete()
     _find_hosts_to_delete(now).delete()
-    _delete_in_portions(RunHour.objects.filter(hour__lt=now - HOURLY_COUNTS_KEPT_FOR).order_by("hour"))
-    _delete_in_portions(Activation.objects.filter(ended_at__lt=now - ENDED_ACTIVATIONS_KEPT_FOR).order_by("ended_at"))
+    _delete_old_rows_in_batches(RunHour.objects.filter(hour__lt=now - HOURLY_COUNTS_KEPT_FOR).order_by("hour"))
+    _delete_old_rows_in_batches(
+        Activation.objects.filter(ended_at__lt=now - ENDED_ACTIVATIONS_KEPT_FOR).order_by("ended_at")
+    )
     # Inserted while its target was being deleted: the database has no foreign key that would refuse it.
     has_target = Exists(Job.objects.filter(pk=OuterRef("target")))
-    _delete_in_portions(Activation.objects.filter(~has_target, ended_at__isnull=True))
-    _delete_in_portions(Backfill.objects.filter(finished_at__lt=now - AUDIT_ENTRIES_KEPT_FOR).order_by("finished_at"))
-    _delete_in_portions(AuditEntry.objects.filter(at__lt=now - AUDIT_ENTRIES_KEPT_FOR).order_by("at"))
+    _delete_old_rows_in_batches(Activation.objects.filter(~has_target, ended_at__isnull=True))
+    _delete_old_rows_in_batches(
+        Backfill.objects.filter(finished_at__lt=now - AUDIT_ENTRIES_KEPT_FOR).order_by("finished_at")
+    )
+    _delete_old_rows_in_batches(AuditEntry.objects.filter(at__lt=now - AUDIT_ENTRIES_KEPT_FOR).order_by("at"))
 
 
 def _delete_old_messages(before: dt.datetime) -> None:
     """Delete old messages about alarms, digests and repeats. Others are deleted with their run or alert."""
     rows = Outbox.objects.filter(Q(alert=None) | Q(sequence__gt=0), run=None)
-    _delete_in_portions(rows.filter(sent_at__lt=before).order_by("sent_at"))
+    _delete_old_rows_in_batches(rows.filter(sent_at__lt=before).order_by("sent_at"))
     given_up = rows.filter(sent_at=None, send_at=None).order_by("pk").values_list("pk", "message_id")[:ROWS_PER_DELETE]
     rows.filter(pk__in=[pk for pk, message_id in given_up if time_of_uuid7(message_id) < before]).delete()
 
 
-def _delete_in_portions(old: QuerySet[Any]) -> None:
+def _delete_old_rows_in_batches(old: QuerySet[Any]) -> None:
     began = host_clock.monotonic()
     while host_clock.monotonic() - began < TIME_LIMIT_PER_PASS.total_seconds():
         ids = list(old.values_list("pk", flat=True)[:ROWS_PER_DELETE])  # first: MariaDB has no LIMIT inside
@@ -118,7 +124,7 @@ def _delete_in_portions(old: QuerySet[Any]) -> None:
             break
 
 
-def request_heartbeat_url(now: dt.datetime) -> None:
+def send_request_to_heartbeat_url(now: dt.datetime) -> None:
     """Send a request to the heartbeat URL, if one is set."""
     del now
     heartbeat_url.start_heartbeat_request()
@@ -135,13 +141,15 @@ def _find_hosts_to_delete(now: dt.datetime) -> QuerySet[Host]:
 PERIODIC_WORK_BY_NAME = {
     "counts": PeriodicWork(
         dt.timedelta(seconds=10),
-        count_closed_runs_in_portions,
+        add_closed_runs_to_hourly_counts,
         lambda: Run.objects.filter(uncounted_since__isnull=False),
     ),
     "deletion": PeriodicWork(dt.timedelta(hours=1), delete_old_records),
     "guarantees": PeriodicWork(guarantees.TEST_INTERVAL, guarantees.run_guarantee_tests),
     "heartbeat": PeriodicWork(
-        dt.timedelta(minutes=1), request_heartbeat_url, is_enabled_by_settings=lambda: bool(settings.heartbeat_url)
+        dt.timedelta(minutes=1),
+        send_request_to_heartbeat_url,
+        is_enabled_by_settings=lambda: bool(settings.heartbeat_url),
     ),
 }
 
@@ -159,7 +167,7 @@ def enabled_periodic_work() -> dict[str, PeriodicWork]:
     return {name: work for name, work in PERIODIC_WORK_BY_NAME.items() if work.is_enabled_by_settings()}
 
 
-def do_due_work(names: Collection[str], now: dt.datetime) -> None:
+def do_due_periodic_work(names: Collection[str], now: dt.datetime) -> None:
     """Do the work with these names that no other tick has taken. A database error is logged; the tick continues."""
     for name in names:
         try:
@@ -171,7 +179,7 @@ def do_due_work(names: Collection[str], now: dt.datetime) -> None:
             )
 
 
-@repeated_after_conflict
+@retry_after_conflict
 def _reserve_work(name: str) -> bool:
     """Move the due time of this work forward, if the work is due. ``True``: this tick moved it and does the work."""
     every = PERIODIC_WORK_BY_NAME[name].every

@@ -29,31 +29,31 @@ from chroniker.models import (
 #: How often a tick tests the guarantees.
 TEST_INTERVAL = dt.timedelta(minutes=10)
 #: Runs that were claimed less than this ago are left to the next test: their transaction may not be committed yet.
-COMMIT_MARGIN = dt.timedelta(minutes=1)
+MIN_AGE_OF_TESTED_CLAIMS = dt.timedelta(minutes=1)
 #: The first test checks the runs of this time before it.
-FIRST_TEST_RANGE = dt.timedelta(days=1)
+FIRST_TEST_LOOKBACK = dt.timedelta(days=1)
 #: Each run is compared with this many runs before it.
 MAX_COMPARED_RUNS = 50
 #: The most open runs that are remembered, the oldest first. The most overlaps that one test records.
 MAX_REMEMBERED_RUNS, MAX_RECORDED_OVERLAPS = 1000, 100
 #: The second pass after the deadline of a claim closes it at the latest, if passes are at most a minute apart.
-MAX_CLAIM_CLOSING_TIME = dt.timedelta(minutes=3)
+MAX_CLAIM_EXPIRY_DELAY = dt.timedelta(minutes=3)
 RESULTS_KEPT_FOR = dt.timedelta(days=31)
-PROGRESS_ROW_ID = 1
+GUARANTEE_PROGRESS_ROW_ID = 1
 
 
 @transactional
 def run_guarantee_tests(now: dt.datetime) -> None:
     """Test all guarantees that have a test, and add the results to the current hour. About ten statements."""
-    progress = GuaranteeProgress.objects.select_for_update().filter(pk=PROGRESS_ROW_ID).first()
-    since = progress.until if progress else now - FIRST_TEST_RANGE
-    until = max(since, now - COMMIT_MARGIN)
+    progress = GuaranteeProgress.objects.select_for_update().filter(pk=GUARANTEE_PROGRESS_ROW_ID).first()
+    since = progress.until if progress else now - FIRST_TEST_LOOKBACK
+    until = max(since, now - MIN_AGE_OF_TESTED_CLAIMS)
     window = Q(claimed_at__gt=since, claimed_at__lte=until)
     again = [UUID(pk) for pk in progress.open_runs] if progress else []
     found = {
         Guarantee.ONE_INSTANCE: _record_overlaps(_overlapping_runs(window | Q(pk__in=again), now)),
         Guarantee.ONE_RECORD: _runs_recorded_twice(window).count(),
-        Guarantee.CLAIMS_END: Lease.objects.filter(expires_at__lt=now - MAX_CLAIM_CLOSING_TIME).count(),
+        Guarantee.CLAIMS_END: Lease.objects.filter(expires_at__lt=now - MAX_CLAIM_EXPIRY_DELAY).count(),
         Guarantee.GROUP_LIMIT: _groups_above_limit().count(),
     }
     _add_results(found, now)
@@ -63,7 +63,7 @@ def run_guarantee_tests(now: dt.datetime) -> None:
         "open_runs": [str(pk) for pk in open_runs.values_list("pk", flat=True)[:MAX_REMEMBERED_RUNS]],
     }
     GuaranteeProgress.objects.update_or_create(
-        pk=PROGRESS_ROW_ID, defaults=values, create_defaults={**values, "since": since}
+        pk=GUARANTEE_PROGRESS_ROW_ID, defaults=values, create_defaults={**values, "since": since}
     )
 
 

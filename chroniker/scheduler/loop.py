@@ -58,7 +58,7 @@ class TickLoop:
             while not shutdown and (left := until - host_clock.monotonic()) > 0:
                 self.touch()
                 runs.wait(min(left, LOOP_INTERVAL_SECONDS))
-                if self._heartbeat_is_due and self._unusable_since is None:
+                if self._is_heartbeat_due and self._unusable_since is None:
                     self._call_or_back_off(self._send_heartbeat)
         self.close()
 
@@ -117,7 +117,7 @@ class TickLoop:
             logger.warning("The end of this process was not recorded. %s", explain_database_error(error))
 
     @property
-    def _heartbeat_is_due(self) -> bool:
+    def _is_heartbeat_due(self) -> bool:
         return host_clock.monotonic() - self._heartbeat_at >= hosts.HEARTBEAT_SECONDS
 
     def _send_heartbeat(self) -> float:
@@ -128,7 +128,7 @@ class TickLoop:
         if self._record is not None and not self._has_begun:
             dispatch.end_drain_of_this_host()  # the drain was for a deploy, and this process is its new version
             self._has_begun = True
-        if self._heartbeat_is_due:
+        if self._is_heartbeat_due:
             hosts.record_heartbeat(self._reports())
             self._heartbeat_at = host_clock.monotonic()
         if self._record is not None and self._watch.is_due:

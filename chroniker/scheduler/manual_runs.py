@@ -12,7 +12,7 @@ from chroniker.clock import jump_detection
 from chroniker.conf import settings
 from chroniker.eligibility import explanations
 from chroniker.exceptions import ClaimRefused, CommandRefused
-from chroniker.executors.base import limit_dispatch_for_waiting_person
+from chroniker.executors.base import limit_dispatch_time_for_waiting_person
 from chroniker.job_commands import options
 from chroniker.lifecycle import claim_plan
 from chroniker.models import Job, JobState, Run
@@ -31,10 +31,10 @@ def run_now(job: Job, requested_by: str, args: str | None = None, instant: dt.da
     if args is not None:
         check_arguments(job, args)
     if not Job.objects.filter(pk=job.pk, edited_at=None, state__isnull=False).exists():
-        lifecycle.book_next_instants([job.pk], _trusted_now())
+        lifecycle.book_next_instants([job.pk], _read_trusted_now_or_refuse())
     state = JobState.objects.select_related("job__group").get(pk=job.pk)
     _refuse_if_not_runnable(state)
-    now = _trusted_now()
+    now = _read_trusted_now_or_refuse()
     drawn = claim_plan.plan_manual_run(state, now, args, requested_by=requested_by, instant=instant)
     dispatch.assign_queues_to_plans([drawn])
     try:
@@ -50,11 +50,11 @@ def run_now(job: Job, requested_by: str, args: str | None = None, instant: dt.da
 
 
 def _dispatch(claimed: list[Run], now: dt.datetime) -> None:
-    with limit_dispatch_for_waiting_person():
+    with limit_dispatch_time_for_waiting_person():
         dispatch.dispatch(claimed, now, is_new=True)
 
 
-def _trusted_now() -> dt.datetime:
+def _read_trusted_now_or_refuse() -> dt.datetime:
     try:
         return jump_detection.read_trusted_now()
     except jump_detection.ClockJumped as jump:

@@ -26,7 +26,7 @@ from chroniker.scheduler.claiming import ClaimSearch
 from chroniker.scheduler.pending_work_queries import (
     columns_of_due_times,
     first_time_after,
-    not_due_query_name,
+    name_of_query_for_work_not_due,
     queries_for_pending_work,
 )
 
@@ -81,7 +81,7 @@ def find_pending_work(now: dt.datetime | None = None) -> PendingWork:
     search = ClaimSearch(kinds, replaced=found.pop("replaced"), groups=found.pop("groups"))
     regular = []
     for name in fleet_work.enabled_periodic_work():
-        is_waiting, is_not_due = found.pop(name, True), found.pop(not_due_query_name(name))
+        is_waiting, is_not_due = found.pop(name, True), found.pop(name_of_query_for_work_not_due(name))
         if is_waiting and not is_not_due:
             regular.append(name)
     return PendingWork(reading, upcoming, search=search, fleet_work=regular, **found)
@@ -121,7 +121,7 @@ def _statement_cache_key() -> tuple[Any, ...]:
         _clock_sql(),
         tuple(fleet_work.enabled_periodic_work()),
         due.zone_rules_version_of_this_host(),
-        installation.read_identity_without_database(),
+        installation.read_database_identity_without_query(),
         host_clock.monotonic() // COMPILED_QUERY_LIFETIME_SECONDS,
     )
 

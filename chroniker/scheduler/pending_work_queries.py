@@ -49,7 +49,7 @@ def queries_for_pending_work(now: dt.datetime | Expression) -> QueriesByKindOfWo
         "replaced": [due_now.filter(job__overlap=Overlap.REPLACE)],
         "groups": [Group.objects.filter(Q(paused_at__isnull=False) | Q(limit__isnull=False))],
         "alerts": [JobState.objects.filter(alert_at__lte=now), possibly_late_activations(now)],
-        "alert_changes": alert_watch.find_changed_switch_and_groups(),
+        "alert_changes": alert_watch.select_switch_and_groups_to_recheck(),
         "messages": [Outbox.objects.filter(send_at__lte=now)],
         "deletions": [Job.objects.filter(deletion_requested_at__isnull=False, enabled=False)],
         "copied": [installation.select_switch_if_copied()],
@@ -71,13 +71,13 @@ def _rows_to_expire() -> list[QuerySet[Any]]:
 def _fleet_work_queries(now: dt.datetime | Expression) -> dict[str, list[QuerySet[Any]]]:
     rows: dict[str, list[QuerySet[Any]]] = {}
     for name, work in fleet_work.enabled_periodic_work().items():
-        rows[not_due_query_name(name)] = [fleet_work.query_work_not_due(name, now)]
+        rows[name_of_query_for_work_not_due(name)] = [fleet_work.query_work_not_due(name, now)]
         if work.waiting is not None:
             rows[name] = [work.waiting()]
     return rows
 
 
-def not_due_query_name(name: str) -> str:
+def name_of_query_for_work_not_due(name: str) -> str:
     """The name of the query that has a row while this periodic work is not due. Without a row the work is due."""
     return f"{name}: not due"
 

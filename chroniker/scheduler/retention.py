@@ -43,7 +43,7 @@ MAX_SURPLUS_RUNS, LARGE_HISTORY_MAXIMUM = 10, 100
 TIME_LIMIT_PER_PASS = dt.timedelta(seconds=10)
 
 
-def must_delete_surplus(maximum: int, token_before: int, last_token: int) -> bool:
+def must_delete_surplus_runs(maximum: int, token_before: int, last_token: int) -> bool:
     """Whether a claim that used the tokens after ``token_before`` to ``last_token`` deletes surplus runs of its job.
 
     In a long history every tenth claim deletes surplus runs: each claim adds one surplus run, and the two statements of
@@ -151,9 +151,9 @@ def delete_runs(run_ids: Sequence[UUID]) -> int:
     children = Run.objects.filter(parent__in=run_ids).values_list("pk", "parent")
     parents = {pk: parent for pk, parent in children if parent is not None}
     run_ids_with_children = [*run_ids, *parents]
-    _forget_in_executors(run_ids_with_children)
-    _delete_rows_in_portions(LogChunk, run_ids_with_children)
-    _delete_rows_in_portions(RunEvent, run_ids_with_children)
+    _forget_runs_in_executors(run_ids_with_children)
+    _delete_run_rows_in_batches(LogChunk, run_ids_with_children)
+    _delete_run_rows_in_batches(RunEvent, run_ids_with_children)
     deleted = 0
     for start in range(0, len(run_ids), RUNS_PER_TRANSACTION):
         some = set(run_ids[start : start + RUNS_PER_TRANSACTION])
@@ -163,7 +163,7 @@ def delete_runs(run_ids: Sequence[UUID]) -> int:
     return deleted
 
 
-def _forget_in_executors(run_ids: Sequence[UUID]) -> None:
+def _forget_runs_in_executors(run_ids: Sequence[UUID]) -> None:
     """Let the executors delete what they have stored about these runs. An error is only logged: the runs are
     deleted anyway."""
     by_alias = defaultdict(list)
@@ -188,10 +188,10 @@ def forget_deleted_runs_in_executors(before: dt.datetime) -> int:
     return forgotten
 
 
-def _delete_rows_in_portions(model: type[LogChunk] | type[RunEvent], run_ids: Sequence[UUID]) -> None:
+def _delete_run_rows_in_batches(model: type[LogChunk] | type[RunEvent], run_ids: Sequence[UUID]) -> None:
     while True:  # reads the keys first: MariaDB allows no LIMIT in such a subquery
         keys = list(model._default_manager.filter(run__in=run_ids).values_list("pk", flat=True)[:ROWS_PER_TRANSACTION])
-        _delete_without_reading(model._default_manager.filter(pk__in=keys))
+        _delete_rows_without_reading(model._default_manager.filter(pk__in=keys))
         if len(keys) < ROWS_PER_TRANSACTION:
             return
 
@@ -201,12 +201,12 @@ def _delete_runs_with_rows(run_ids: Sequence[UUID], run_ids_with_children: Seque
     """Delete the rows in one transaction. If an event is added at the same time, a foreign key is violated,
     and the deletion is repeated."""
     for model in (LogChunk, RunEvent, Outbox):
-        _delete_without_reading(model._default_manager.filter(run__in=run_ids_with_children))
+        _delete_rows_without_reading(model._default_manager.filter(run__in=run_ids_with_children))
     closed = Run.objects.filter(status__in=FINAL_STATUSES)
-    _delete_without_reading(closed.filter(parent__in=run_ids))
-    return _delete_without_reading(closed.filter(pk__in=run_ids))
+    _delete_rows_without_reading(closed.filter(parent__in=run_ids))
+    return _delete_rows_without_reading(closed.filter(pk__in=run_ids))
 
 
-def _delete_without_reading(rows: QuerySet[Model]) -> int:
+def _delete_rows_without_reading(rows: QuerySet[Model]) -> int:
     """Delete these rows by one DELETE, without reading them. (``QuerySet.delete`` reads rows that others refer to.)"""
     return rows._raw_delete(settings.database)

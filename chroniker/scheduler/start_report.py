@@ -17,7 +17,7 @@ from chroniker.models.base import installed_version
 from chroniker.wording.formats import zoned_time
 
 
-def start_report_lines() -> list[str]:
+def startup_log_lines() -> list[str]:
     """Return three lines, and one more if all jobs are paused; only two while the database cannot be used. The lines
     contain no passwords."""
     found = [versions_line(), f"database: {_database_line()}; executors: {_executors_line()}"]
@@ -36,7 +36,7 @@ def versions_line() -> str:
     return f"versions: {installed}; host: {settings.hostname}"
 
 
-def worker_lines(worker: str, queues: Collection[str], slots: int, aliases: Collection[str]) -> list[str]:
+def worker_startup_log_lines(worker: str, queues: Collection[str], slots: int, aliases: Collection[str]) -> list[str]:
     """Log lines at the start of a worker: versions, host, database, runtime directory, executors, queues and slots."""
     work = f"executors: {', '.join(aliases) or 'none'}; queues: {', '.join(queues) or 'none'}; slots: {slots}"
     database = f"database: {_database_line()}; runtime directory: {settings.runtime_dir}"

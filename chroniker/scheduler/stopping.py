@@ -32,7 +32,7 @@ def stop_runs(run_ids: Collection[UUID], requested_by: str) -> None:
     transaction.on_commit(lambda: dispatch.notify_workers_of_stop(runs), using=settings.database, robust=True)
 
 
-def stop_runs_of_flagged_jobs() -> None:
+def stop_runs_of_jobs_with_force_stop() -> None:
     """Part of step 3 of a tick: stop the runs of jobs whose ``force_stop`` flag is set, and clear the flags."""
     # "IN (true)" for the index, as in ``claim_kinds``. Not ordered by name: that would read all jobs.
     raised = Job.objects.filter(force_stop__in=[True]).order_by("pk")

@@ -22,7 +22,7 @@ from chroniker.scheduler.claiming import (
     claim_due_jobs,
 )
 from chroniker.scheduler.pending_work import PendingWork
-from chroniker.scheduler.stopping import stop_runs_of_flagged_jobs
+from chroniker.scheduler.stopping import stop_runs_of_jobs_with_force_stop
 from chroniker.scheduler.tick_result import TickResult
 from chroniker.worker.run_remains import HostProcesses
 
@@ -49,47 +49,47 @@ def tick(only: Collection[int] | None = None, now: dt.datetime | None = None) ->
     with work needs a constant number, plus a constant number for each batch of due jobs. The pass reads the database's
     clock once and checks it; each claim and expiry checks it again in its transaction. ``now`` is for tests."""
     work = pending_work.find_pending_work(now)
-    result = _begin_pass(work, PassClock(work.reading, now))
+    result = _create_tick_result(work, PassClock(work.reading, now))
     if work.copied:
         installation.mark_database_as_copied()
         return result
-    _prepare_pass(work)
+    _record_identity_and_adjust_leases(work)
     try:
         if work.reading.suspended_because:
             raise jump_detection.ClockJumped(work.reading)
-        _expire_claim_and_dispatch(result, work, only)
+        _do_steps_from_expiry_to_dispatch(result, work, only)
     except jump_detection.ClockJumped as jump:
-        hosts.record_suspended_starts(jump.reading)
+        hosts.record_suspension_of_starts(jump.reading)
         result.suspended_because = jump.reading.suspended_because
-        stop_runs_of_flagged_jobs()
+        stop_runs_of_jobs_with_force_stop()
     if work.messages or result.messages or result.lost:
         outbox.start_sender_if_message_due()
     if result.over_maximum:
         retention.delete_surplus_runs(result.over_maximum)
-    fleet_work.do_due_work(() if result.suspended_because else work.fleet_work, work.reading.now)
+    fleet_work.do_due_periodic_work(() if result.suspended_because else work.fleet_work, work.reading.now)
     if (work.deletions or result.lost) and not result.suspended_because:  # a lost run may have been the last one
         job_deletion.delete_marked_jobs()
     return result
 
 
-def _begin_pass(work: PendingWork, clock: PassClock) -> TickResult:
+def _create_tick_result(work: PendingWork, clock: PassClock) -> TickResult:
     result = TickResult(began=clock(), clock=clock, copied=work.copied)
     result.next_moment, result.next_moment_is_known = work.next_moment, not work.may_change_due_times
     return result
 
 
-def _prepare_pass(work: PendingWork) -> None:
+def _record_identity_and_adjust_leases(work: PendingWork) -> None:
     """Do what is needed only in the first pass, and in the first pass after a clock jump."""
     if not work.recorded:
-        installation.record_identity()
-    if jump_detection.needs_lease_adjustment():
+        installation.record_database_identity()
+    if jump_detection.do_leases_need_adjustment():
         lifecycle.reset_deadlines_after_clock_jump()
         if not work.reading.suspended_because:
             lifecycle.set_lateness_start_to_now()
             jump_detection.mark_leases_adjusted()
 
 
-def _expire_claim_and_dispatch(result: TickResult, work: PendingWork, only_jobs: Collection[int] | None) -> None:
+def _do_steps_from_expiry_to_dispatch(result: TickResult, work: PendingWork, only_jobs: Collection[int] | None) -> None:
     """Do those of the steps 1 to 6 that have work."""
     clock = result.clock
     if work.expiry:
@@ -97,13 +97,13 @@ def _expire_claim_and_dispatch(result: TickResult, work: PendingWork, only_jobs:
     if work.redispatch:
         result.dispatched += dispatch.redispatch_overdue_claims(clock(), is_draining=work.draining)
     if work.stops:
-        stop_runs_of_flagged_jobs()
+        stop_runs_of_jobs_with_force_stop()
     result.draining = work.draining
     if not settings.paused and only_jobs is None:
         result.messages |= update_alerts(clock, work)
     claims = (work.claims or bool(result.lost)) and not work.paused and not settings.paused and not work.draining
     if claims:  # a lost run may be retried at once
-        for claimed in book_and_claim(result, clock, only_jobs, search=work.search, edits=work.edits):
+        for claimed in book_edits_and_claim_due_jobs(result, clock, only_jobs, search=work.search, edits=work.edits):
             result.dispatched += dispatch.dispatch(claimed, clock(), is_new=True)
     # Another host may have claimed for this one since the first statement.
     if claims or (work.claims_for_this_host and not work.draining):
@@ -125,7 +125,7 @@ def update_alerts(clock: ClockFunction, work: PendingWork) -> bool:
     return reported
 
 
-def book_and_claim(
+def book_edits_and_claim_due_jobs(
     result: TickResult,
     clock: ClockFunction,
     only_jobs: Collection[int] | None,
@@ -145,7 +145,7 @@ def claim_after_run(job_id: int) -> TickResult:
     That is the job itself, its dependents, the jobs that it triggers, and the jobs for which its group had no room.
     """
     # After most runs nothing waits. The statements of a complete pass would cost more than the run itself.
-    is_pending, has_messages = due.find_work_after_run(job_id)
+    is_pending, has_messages = due.are_claims_and_messages_due_after_run(job_id)
     result = _claim_after_run(job_id) if is_pending else TickResult()
     if has_messages or is_pending:
         outbox.start_sender_if_message_due()
@@ -153,7 +153,9 @@ def claim_after_run(job_id: int) -> TickResult:
 
 
 def _claim_after_run(job_id: int) -> TickResult:
-    dependents = hosts.exclude_unfinished_host_runs(JobDependency.objects.filter(dependee=job_id)).values("dependent")
+    dependents = hosts.exclude_dependees_open_on_every_host(JobDependency.objects.filter(dependee=job_id)).values(
+        "dependent"
+    )
     targets = JobTrigger.objects.filter(source=job_id).values("target")
     waiting = {
         *due.find_jobs_with_pending_work([job_id, *dependents.union(targets).values_list("dependent", flat=True)]),

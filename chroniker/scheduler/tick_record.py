@@ -13,7 +13,7 @@ from chroniker.conf import settings
 from chroniker.lifecycle.bulk import upsert_counters
 from chroniker.models import Ticker, TickMinute
 from chroniker.models.base import installed_version
-from chroniker.models.conflicts import repeated_after_conflict
+from chroniker.models.conflicts import retry_after_conflict
 from chroniker.process.kernel import host_clock
 
 #: The row of a ticker is written at most this often.
@@ -78,7 +78,7 @@ def _minute_of(moment: dt.datetime) -> dt.datetime:
     return moment.replace(second=0, microsecond=0)
 
 
-@repeated_after_conflict
+@retry_after_conflict
 def _upsert_ticker(ticker: Ticker) -> None:
     targeted = connections[settings.database].features.supports_update_conflicts_with_target
     Ticker.objects.bulk_create(
@@ -89,7 +89,7 @@ def _upsert_ticker(ticker: Ticker) -> None:
     )
 
 
-@repeated_after_conflict
+@retry_after_conflict
 def _store_minute(minute: TickMinute) -> None:
     upsert_counters([minute], key=("host", "minute"), keep_largest=("longest_pass", "longest_gap"))
 

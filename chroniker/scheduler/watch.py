@@ -75,7 +75,7 @@ class FleetWatch:
             if subject not in open_alarms and alarms.raise_alarm(subject, since, text, now):
                 logger.error("%s", to_one_line(" ".join(f"{text.title} {text.text}".split())))
         for subject, alarm in open_alarms.items():
-            if subject not in found and self._has_ended(subject, now):
+            if subject not in found and self._has_problem_ended(subject, now):
                 text = _end_of_alarm_text(subject, now - (alarm.since or now))
                 if alarms.end_alarm(alarm, text, now):
                     logger.warning("%s", to_one_line(text.title))
@@ -95,7 +95,7 @@ class FleetWatch:
                 )
         return found
 
-    def _has_ended(self, subject: str, now: dt.datetime) -> bool:
+    def _has_problem_ended(self, subject: str, now: dt.datetime) -> bool:
         """Whether the problem has ended. No waiting time: a process that has just started must not end an alarm."""
         if subject == alarms.TICK_ALARM_SUBJECT:
             return liveness.last_ticker_if_all_silent(liveness.read_latest_tickers(), now) is None
@@ -118,7 +118,7 @@ def _silent_scheduler_text(last: Ticker, now: dt.datetime) -> AlarmText:
         "chroniker_celery.beat:Scheduler, manage.py cronserver, or manage.py cron in a crontab. If its process lives, "
         "look at its log: perhaps it hangs. manage.py doctor says more.\n\nThis was noticed on the host %(by)s."
     )
-    return AlarmText(_("Nothing has ticked since %(since)s: no run starts.") % words, _with_link(text % words))
+    return AlarmText(_("Nothing has ticked since %(since)s: no run starts.") % words, _append_fleet_link(text % words))
 
 
 def _unserved_queue_text(queue: WaitingQueue, now: dt.datetime) -> AlarmText:
@@ -134,7 +134,9 @@ def _unserved_queue_text(queue: WaitingQueue, now: dt.datetime) -> AlarmText:
         queue.queued,
     )
     noticed = _("This was noticed on the host %(by)s.")
-    return AlarmText(_("No worker consumes the queue “%(queue)s”.") % words, _with_link(f"{text}\n\n{noticed}" % words))
+    return AlarmText(
+        _("No worker consumes the queue “%(queue)s”.") % words, _append_fleet_link(f"{text}\n\n{noticed}" % words)
+    )
 
 
 def _end_of_alarm_text(subject: str, length: dt.timedelta) -> AlarmText:
@@ -146,5 +148,5 @@ def _end_of_alarm_text(subject: str, length: dt.timedelta) -> AlarmText:
     return AlarmText(_("The queue “%(queue)s” has a worker again, or no run waits in it.") % words, "")
 
 
-def _with_link(text: str) -> str:
+def _append_fleet_link(text: str) -> str:
     return f"{text}\n\n{link}" if (link := fleet_link()) else text

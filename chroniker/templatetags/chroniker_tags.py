@@ -57,7 +57,7 @@ def exact_time(value: dt.datetime | None, now: dt.datetime | None = None) -> str
 @register.filter(name="relative")
 def relative_time(value: dt.datetime | None, now: dt.datetime | None = None) -> str | SafeString:
     """The time relative to ``now``: “2 s ago”. A script keeps the number up to date."""
-    return badges.relative_html(value, now)
+    return badges.relative_time_html(value, now)
 
 
 @register.filter(name="elapsed")
@@ -75,8 +75,8 @@ def short_duration(length: dt.timedelta | float | None) -> str:
 
 
 @register.filter
-def command_words(line: str) -> SafeString:
-    return badges.command_words(line)
+def command_line_html(line: str) -> SafeString:
+    return badges.command_line_html(line)
 
 
 @register.filter(name="grouped")
@@ -99,7 +99,10 @@ def console_bar_tag(context: Context) -> dict[str, Any]:
     context.render_context["console_bar"] = True
     model = getattr(context.get("opts"), "model_name", "")
     live_url = context.get("live_url") or ""
-    return {"bar": context.get("bar") or console_bar.bar_context_for_django_page(context["request"], model, live_url)}
+    return {
+        "bar": context.get("bar")
+        or console_bar.console_bar_context_for_django_page(context["request"], model, live_url)
+    }
 
 
 @register.simple_tag(takes_context=True)

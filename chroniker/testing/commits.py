@@ -27,13 +27,13 @@ def run_commit_callbacks(using: str) -> Iterator[None]:
     if not connection.in_atomic_block:
         yield
         return
-    if not _is_only_in_test_blocks(connection):
+    if not _are_only_test_transactions_open(connection):
         raise RuntimeError("A transaction is open: leave transaction.atomic() before using chroniker.testing.")
     earlier = list(connection.run_on_commit)
     real_on_commit, real_savepoint_commit = connection.on_commit, connection.savepoint_commit
 
     def run_callbacks() -> None:
-        while _is_only_in_test_blocks(connection) and (entry := _take_new_callback(connection, earlier)):
+        while _are_only_test_transactions_open(connection) and (entry := _take_new_callback(connection, earlier)):
             _run_callback(*entry[1:])
 
     def on_commit(func: Callable[[], object], robust: bool = False) -> None:
@@ -61,7 +61,7 @@ def _run_callback(func: Callable[[], object], robust: bool) -> None:
         logger.exception("A callback of on_commit failed.")
 
 
-def _is_only_in_test_blocks(connection: Any) -> bool:
+def _are_only_test_transactions_open(connection: Any) -> bool:
     return all(block._from_testcase for block in connection.atomic_blocks)
 
 

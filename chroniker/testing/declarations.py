@@ -29,7 +29,7 @@ def find_job(job: Job | Declaration | str) -> Job:
     """
     if isinstance(job, Job):
         return job
-    name = job if isinstance(job, str) else _name_of(job)
+    name = job if isinstance(job, str) else _job_name_of_declaration(job)
     found = Job.objects.filter(name=name).first()
     if found is None:
         assert_declarations_valid()
@@ -41,7 +41,7 @@ def find_job(job: Job | Declaration | str) -> Job:
     return found
 
 
-def _name_of(declaration: Declaration) -> str:
+def _job_name_of_declaration(declaration: Declaration) -> str:
     """The declared name, or that of the decorated command."""
     for located in discover().located:
         if located.declaration is declaration:

@@ -21,7 +21,7 @@ END_STATUSES = frozenset({Status.SUCCEEDED, Status.FAILED, Status.TIMED_OUT, Sta
 
 
 @dataclass(slots=True)
-class RunScript:
+class SimulatedRunEnds:
     """How the next runs of a job end: the statuses one after the other, the last one again and again."""
 
     statuses: Sequence[Status] = (Status.SUCCEEDED,)
@@ -47,7 +47,7 @@ class SimulatedFleet:
     """All simulated workers. The scripts are by name of the job."""
 
     def __init__(self) -> None:
-        self.scripts: dict[str, RunScript] = {}
+        self.scripts: dict[str, SimulatedRunEnds] = {}
         self._open: list[_OpenRun] = []
         self._started = 0
 
@@ -60,7 +60,7 @@ class SimulatedFleet:
         nonce, host = uuid4(), run.required_host or "simulated"
         if lifecycle.start(run.pk, run.token, nonce, host=host, pid=1, worker=f"worker@{host}") is None:
             return
-        script = self.scripts.get(run.job.name) or RunScript()
+        script = self.scripts.get(run.job.name) or SimulatedRunEnds()
         status, lasts = script.take_next_status(), script.after
         if run.job.timeout_seconds and lasts > (limit := dt.timedelta(seconds=run.job.timeout_seconds)):
             status, lasts = Status.TIMED_OUT, limit

@@ -19,7 +19,7 @@ from chroniker.models import EVERY_HOST, Job, JobState, Run, Status
 from chroniker.scheduler import fleet_work, pending_work_queries
 from chroniker.scheduler.tick import claim_after_run, tick
 from chroniker.testing.commits import run_commit_callbacks
-from chroniker.testing.simulated_fleet import END_STATUSES, NO_DURATION, RunScript, SimulatedFleet
+from chroniker.testing.simulated_fleet import END_STATUSES, NO_DURATION, SimulatedFleet, SimulatedRunEnds
 
 #: A lease of the simulation, in seconds: longer than a run may last. PostgreSQL refuses a longer idle limit.
 LEASE_SECONDS = 20 * 86_400
@@ -53,7 +53,7 @@ class Scheduler:
         while True:
             if has_host_runs:
                 hosts.record_heartbeat([hosts.WorkerReport(alias) for alias in executors])
-            self._do_what_is_due()
+            self._tick_and_end_due_runs()
             due = self._next_due_time()
             if due is None or due > end:
                 break
@@ -77,9 +77,9 @@ class Scheduler:
             raise ValueError(f"A simulated run lasts at most {MAX_RUN_DURATION.days} days.")
         if not Job.objects.filter(name=job).exists():
             raise LookupError(f"There is no job “{job}”.")
-        self._fleet.scripts[job] = RunScript(chosen, after)
+        self._fleet.scripts[job] = SimulatedRunEnds(chosen, after)
 
-    def _do_what_is_due(self) -> None:
+    def _tick_and_end_due_runs(self) -> None:
         """Tick; end the runs whose time has come, each with the claims that waited for it; send the messages."""
         tick()
         ends = 0

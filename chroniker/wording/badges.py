@@ -25,21 +25,23 @@ def icon(shape: str, tone: str = "") -> SafeString:
 
 def badge(code: str, word: str = "", *, pill: bool = False) -> SafeString:
     """Shape and word in the tone of a state. ``word`` replaces the usual word."""
-    return _badge(state(code), word, pill) if word else _usual_badge(str(code), pill, get_language())
+    return (
+        _badge_html(state(code), word, pill) if word else _badge_with_usual_word_cached(str(code), pill, get_language())
+    )
 
 
 @lru_cache(maxsize=256)
-def _usual_badge(code: str, pill: bool, language: str | None) -> SafeString:
+def _badge_with_usual_word_cached(code: str, pill: bool, language: str | None) -> SafeString:
     """Cached, because lists have one for each row. ``language`` is only a key of the cache."""
-    return _badge(state(code), "", pill)
+    return _badge_html(state(code), "", pill)
 
 
-def _badge(found: State, word: str, pill: bool) -> SafeString:
+def _badge_html(found: State, word: str, pill: bool) -> SafeString:
     return format_html(
         '<span class="state{}" data-tone="{}"{}>{}{}</span>',
         " pill" if pill else "",
         found.tone,
-        SafeString(" data-live") if found.is_live else "",
+        SafeString(" data-live") if found.is_animated else "",
         icon(found.shape),
         word or found.word,
     )
@@ -55,12 +57,12 @@ def time_html(value: dt.datetime | None, text: str, attribute: str = "") -> str 
     )
 
 
-def relative_html(value: dt.datetime | None, now: dt.datetime | None = None) -> str | SafeString:
+def relative_time_html(value: dt.datetime | None, now: dt.datetime | None = None) -> str | SafeString:
     """“2 s ago”. A script keeps the number up to date."""
     return time_html(value, formats.relative(value, now), "data-rel")
 
 
-def command_words(line: str) -> SafeString:
+def command_line_html(line: str) -> SafeString:
     """A command line whose words with hyphens stay whole: browsers break a line after the “--” of an option.
 
     A word that is longer than the line still wraps.

@@ -74,16 +74,16 @@ def short_duration(length: dt.timedelta | float | None) -> str:
 
 def _long_duration(seconds: int) -> str:
     if seconds < 600:
-        return _two_units(seconds, 60, _("%(n)d min"), _("%(n)d s"))
+        return _duration_in_two_units(seconds, 60, _("%(n)d min"), _("%(n)d s"))
     minutes = round(seconds / 60)
     if minutes < 60:
         return _("%(n)d min") % {"n": minutes}
     if minutes < 24 * 60:
-        return _two_units(minutes, 60, _("%(n)d h"), _("%(n)d min"))
-    return _two_units(round(minutes / 60), 24, _("%(n)d d"), _("%(n)d h"))
+        return _duration_in_two_units(minutes, 60, _("%(n)d h"), _("%(n)d min"))
+    return _duration_in_two_units(round(minutes / 60), 24, _("%(n)d d"), _("%(n)d h"))
 
 
-def _two_units(value: int, size: int, large: str, small: str) -> str:
+def _duration_in_two_units(value: int, size: int, large: str, small: str) -> str:
     """Two units; the small one is left out when it is zero."""
     whole, rest = divmod(value, size)
     return large % {"n": whole} + (f" {small % {'n': rest}}" if rest else "")
@@ -140,7 +140,7 @@ def rate_in_words(rate: float) -> str:
     return _("%(n).3g per day") % {"n": rate * 86400}
 
 
-def times_in_words(number: int) -> str:
+def number_of_times_in_words(number: int) -> str:
     """“once”, “3 times”."""
     return ngettext("once", "%(n)d times", number) % {"n": number}
 

@@ -21,7 +21,7 @@ class State:
     shape: str
 
     @property
-    def is_live(self) -> bool:
+    def is_animated(self) -> bool:
         """Whether its shape is animated."""
         return self.shape == "run"
 
@@ -71,7 +71,7 @@ STATES_BY_CODE: dict[str, State] = {
 #: Codes that mean the same as another one.
 STATE_ALIASES = {"claimed": "queued", "idle": "scheduled", "new": "scheduled", "over": "ended"}
 #: The state of a level of ``Health``.
-STATE_CODES_BY_LEVEL = {"good": "ok", "warn": "warning", "bad": "broken", "unknown": "unknown"}
+STATE_CODES_BY_HEALTH_LEVEL = {"good": "ok", "warn": "warning", "bad": "broken", "unknown": "unknown"}
 
 
 def state(code: str) -> State:

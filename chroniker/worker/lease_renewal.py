@@ -5,7 +5,7 @@ from __future__ import annotations
 from chroniker.process.run_spec import RunSpec
 from chroniker.reasons import Code
 from chroniker.worker import report_timing as timing
-from chroniker.worker.report_actions import Moment, Renew
+from chroniker.worker.report_actions import ClocksAndProgress, Renew
 from chroniker.worker.report_interface import RenewalAnswer
 
 
@@ -14,14 +14,14 @@ class LeaseRenewal:
 
     `deadline` (boot clock): the lease is certainly held until then; the margin is subtracted already. It counts from a
     time before the request was sent, so it is never later than the lease in the database. `renewal_count`: the number
-    of extensions. `lost_because`: why the lease was lost; then no renewal is sent. `stop_requested_by`: the person who
-    requested a stop.
+    of extensions. `lease_lost_because`: why the lease was lost; then no renewal is sent. `stop_requested_by`: the
+    person who requested a stop.
     """
 
     def __init__(self) -> None:
         self.deadline = 0.0
         self.renewal_count = 0
-        self.lost_because = ""
+        self.lease_lost_because = ""
         self.stop_requested_by = ""
         self._held_for = self._heartbeat = 0.0
         self._renew_at = self._renewed_at = 0.0
@@ -33,13 +33,13 @@ class LeaseRenewal:
         self.deadline = sent_at + self._held_for
         self._renew_at = sent_at if renew_first else sent_at + spec.heartbeat
 
-    def is_due(self, now: Moment) -> bool:
-        return not self.lost_because and (now.boot >= self._renew_at or self._has_new_progress(now))
+    def is_due(self, now: ClocksAndProgress) -> bool:
+        return not self.lease_lost_because and (now.boot >= self._renew_at or self._has_new_progress(now))
 
-    def seconds_until_due(self, now: Moment) -> float:
-        return float("inf") if self.lost_because else self._renew_at - now.boot
+    def seconds_until_due(self, now: ClocksAndProgress) -> float:
+        return float("inf") if self.lease_lost_because else self._renew_at - now.boot
 
-    def next_renewal(self, now: Moment) -> Renew:
+    def next_renewal(self, now: ClocksAndProgress) -> Renew:
         return Renew(now.boot, now.progress or self._reported_progress)
 
     def renew_soon(self) -> None:
@@ -56,14 +56,14 @@ class LeaseRenewal:
         self.renewal_count += 1
         self.stop_requested_by = self.stop_requested_by or answer.stop or ""
 
-    def on_failure(self, now: Moment) -> None:
+    def on_failure(self, now: ClocksAndProgress) -> None:
         self._renew_at = now.boot + min(timing.RETRY_SECONDS, self._heartbeat / 2)
 
     def mark_lost(self, reason: str) -> None:
         """Record why the lease is lost. A later reason does not replace the first."""
-        self.lost_because = self.lost_because or reason
+        self.lease_lost_because = self.lease_lost_because or reason
 
-    def _has_new_progress(self, now: Moment) -> bool:
+    def _has_new_progress(self, now: ClocksAndProgress) -> bool:
         """Whether there is progress to report, and the last renewal was long enough ago."""
         if now.boot < self._renewed_at + timing.MIN_PROGRESS_INTERVAL:
             return False

@@ -28,7 +28,7 @@ class Machine(Protocol):
     def start_keeper(self, lock: RunLock) -> KeeperClient:
         """Start a keeper, which waits for its run. Raises ``OSError`` if the keeper cannot be started."""
 
-    def kill_marked_processes(self, run_id: UUID, keeper: int) -> list[Survivor]:
+    def kill_processes_with_run_marker(self, run_id: UUID, keeper: int) -> list[Survivor]:
         """Kill the remaining processes of a run and its keeper; returns the processes that survived."""
 
     def create_selector(self) -> selectors.BaseSelector:
@@ -51,8 +51,8 @@ class LocalMachine:
     def start_keeper(self, lock: RunLock) -> KeeperClient:
         return KeeperClient.start(self.fork_server, lock.descriptor)
 
-    def kill_marked_processes(self, run_id: UUID, keeper: int) -> list[Survivor]:
-        return run_marker.kill_marked_processes(run_id, keeper)
+    def kill_processes_with_run_marker(self, run_id: UUID, keeper: int) -> list[Survivor]:
+        return run_marker.kill_processes_with_run_marker(run_id, keeper)
 
     def create_selector(self) -> selectors.BaseSelector:
         return selectors.DefaultSelector()

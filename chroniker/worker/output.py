@@ -190,7 +190,7 @@ class OutputQueue:
         return bool(self._queue)
 
     @property
-    def unstored(self) -> int:
+    def unstored_characters(self) -> int:
         """Characters of the command's own output that wait."""
         return sum(len(chunk.text) for chunk in self._queue if chunk.stream != REMARK_STREAM)
 

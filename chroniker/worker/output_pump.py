@@ -15,8 +15,8 @@ from chroniker.worker.reporter import Reporter
 
 MAX_BACKLOG_LENGTH = 2 * 1024 * 1024  #: characters that may wait to be stored before the command waits on its pipe
 _READ_SIZE_BYTES = 256 * 1024
-_MAX_REMAINING_BYTES = 4 * 1024 * 1024  #: more than both pipes can hold
-_HELD_PIPE_TIMEOUT = 1.0
+_MAX_REMAINING_OUTPUT_BYTES = 4 * 1024 * 1024  #: more than both pipes can hold
+_REMAINING_OUTPUT_TIMEOUT = 1.0
 
 
 class OutputReader:
@@ -89,8 +89,8 @@ class OutputReader:
         If a process outside the tree holds a pipe open, this pipe is read for one more second.
         """
         self._reading = False  # the selector no longer calls `_read`
-        until = host_clock.monotonic() + _HELD_PIPE_TIMEOUT
-        left = _MAX_REMAINING_BYTES
+        until = host_clock.monotonic() + _REMAINING_OUTPUT_TIMEOUT
+        left = _MAX_REMAINING_OUTPUT_BYTES
         poll = select.poll()
         for pipe in self._open:
             poll.register(pipe, select.POLLIN)

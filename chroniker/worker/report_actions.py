@@ -11,7 +11,7 @@ from chroniker.worker.output import Chunk
 
 
 @dataclass(frozen=True, slots=True)
-class Moment:
+class ClocksAndProgress:
     """The time of a decision on both clocks, and the command's progress at that time."""
 
     boot: float  #: the clock of leases

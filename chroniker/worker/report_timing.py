@@ -7,4 +7,4 @@ MIN_RENEWAL_INTERVAL = 0.1  #: the shortest time between two renewals, however o
 MIN_PROGRESS_INTERVAL = 1.0  #: the shortest time between two renewals that are sent early because of new progress
 OUTPUT_WAIT_BEFORE_FINISH_SECONDS = 5.0  #: how long a finish waits for output that is not stored yet
 OUTPUT_WAIT_AFTER_FINISH_SECONDS = 30.0  #: how long output may take after the finish
-FINISH_WAIT_AFTER_LEASE_SECONDS = 30.0  #: a finish is tried for the length of a lease, and this much longer
+FINISH_RETRY_SECONDS_AFTER_LEASE = 30.0  #: a finish is tried for the length of a lease, and this much longer

@@ -20,7 +20,7 @@ from chroniker.process.kernel import host_clock
 from chroniker.process.run_spec import RunOutcome, RunSpec
 from chroniker.worker import report_timing as timing
 from chroniker.worker.output import Chunk, ChunkNumbering
-from chroniker.worker.report_actions import Call, Done, Finish, Insert, Moment, Renew, Start, Wait
+from chroniker.worker.report_actions import Call, ClocksAndProgress, Done, Finish, Insert, Renew, Start, Wait
 from chroniker.worker.report_interface import NOTE_EVENT_KIND, Report
 from chroniker.worker.run_report import ReportPlanner
 
@@ -35,7 +35,7 @@ class Reporter:
 
     def __init__(self, report: Report, remarks: ChunkNumbering) -> None:
         self._report = report
-        self._about = logs.current_logged_run()
+        self._about = logs.current_run_log_labels()
         self._state = ReportPlanner(remarks)
         self._near, self._far = socket.socketpair()
         self._near.setblocking(False)
@@ -58,9 +58,9 @@ class Reporter:
         return self._state.lease.renewal_count
 
     @property
-    def lost_because(self) -> str:
+    def lease_lost_because(self) -> str:
         """Why the lease was lost; empty while it is held."""
-        return self._state.lease.lost_because
+        return self._state.lease.lease_lost_because
 
     @property
     def stop_requested_by(self) -> str:
@@ -132,7 +132,7 @@ class Reporter:
         assert spec is not None
         self._done.wait(
             spec.lease
-            + timing.FINISH_WAIT_AFTER_LEASE_SECONDS
+            + timing.FINISH_RETRY_SECONDS_AFTER_LEASE
             + timing.OUTPUT_WAIT_BEFORE_FINISH_SECONDS
             + timing.OUTPUT_WAIT_AFTER_FINISH_SECONDS
         )
@@ -180,9 +180,9 @@ class Reporter:
         self._wake_supervisor()
         return True
 
-    def _read_clocks_and_progress(self) -> Moment:
+    def _read_clocks_and_progress(self) -> ClocksAndProgress:
         shown = progress.read(self._shared_progress) if self._shared_progress >= 0 else None
-        return Moment(host_clock.boot(), host_clock.monotonic(), shown)
+        return ClocksAndProgress(host_clock.boot(), host_clock.monotonic(), shown)
 
     def _send_and_handle_answer(self, action: Call) -> None:
         try:

@@ -19,7 +19,7 @@ class LeaseStatus(Protocol):
     @property
     def renewal_count(self) -> int: ...
     @property
-    def lost_because(self) -> str: ...
+    def lease_lost_because(self) -> str: ...
     @property
     def stop_requested_by(self) -> str: ...
 
@@ -50,7 +50,7 @@ class RunControl:
     """The state of one supervision. Times are on the boot clock unless they say otherwise."""
 
     def __init__(self) -> None:
-        self.lost_because = ""  #: why the lease was lost and the tree killed
+        self.lease_lost_because = ""  #: why the lease was lost and the tree killed
         self.stop_at = float("inf")  #: when the run is stopped because its worker shuts down
         self.interrupted = False  #: the run was stopped because its worker shuts down
         self._passed_renewals = 0
@@ -59,12 +59,12 @@ class RunControl:
 
     def next_instructions(self, lease: LeaseStatus, now: float, monotonic: float) -> list[Instruction]:
         """The instructions to send to the keeper now. Each is returned once."""
-        if self.lost_because:
+        if self.lease_lost_because:
             return []
-        if lease.lost_because or now >= lease.deadline:
-            self.lost_because = lease.lost_because or Code.LEASE_LATE
+        if lease.lease_lost_because or now >= lease.deadline:
+            self.lease_lost_because = lease.lease_lost_because or Code.LEASE_LATE
             self._kill_sent_at = monotonic
-            return [KillInstruction(self.lost_because)]
+            return [KillInstruction(self.lease_lost_because)]
         found: list[Instruction] = []
         if lease.renewal_count != self._passed_renewals:
             self._passed_renewals = lease.renewal_count
@@ -78,7 +78,7 @@ class RunControl:
     def seconds_to_next_decision(self, lease: LeaseStatus, now: float) -> float:
         """Seconds until a decision may change although no event arrives."""
         moments = [self.stop_at] if not self._stopping else []
-        if not self.lost_because:
+        if not self.lease_lost_because:
             moments.append(lease.deadline)
         return min(moments, default=float("inf")) - now
 

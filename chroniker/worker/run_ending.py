@@ -20,7 +20,7 @@ _SIGNAL_STATUSES = {
     _SIGNAL_STATUS_BASE + number for number in (signal.SIGINT, signal.SIGKILL, signal.SIGSEGV, signal.SIGTERM)
 }
 
-_ENDS_THAT_ARE_NOT_LOST = {"exited", "timed_out", "stopped"}
+_ENDINGS_OF_RUNS_NOT_LOST = {"exited", "timed_out", "stopped"}
 _STOP_TEXTS = {"timed_out": "Timed out", "stopped": "Stopped", "interrupted": "Stopped, because its worker shuts down"}
 
 
@@ -31,7 +31,7 @@ class RunObservations:
     host: str
     keeper: Mapping[str, Any]  #: the keeper's last report; empty: none
     keeper_error: str = ""
-    lost_because: str = ""  #: why the lease was lost and the tree killed
+    lease_lost_because: str = ""  #: why the lease was lost and the tree killed
     replaced: str = ""  #: why the keeper was replaced by a sweep
     survivors: Sequence[Survivor] = ()  #: processes that could not be killed
     stopped_by: str = ""
@@ -43,7 +43,7 @@ class RunObservations:
     @property
     def how(self) -> str:
         reported: str = self.keeper.get("how", "exited")
-        if self.lost_because or reported not in _ENDS_THAT_ARE_NOT_LOST:
+        if self.lease_lost_because or reported not in _ENDINGS_OF_RUNS_NOT_LOST:
             return "lost"
         return "interrupted" if reported == "stopped" and self.interrupted else reported
 
@@ -71,7 +71,7 @@ def _find_reasons(spec: RunSpec, observations: RunObservations) -> Iterator[Reas
         case "interrupted":
             yield Reason.of(Code.WORKER_SHUTDOWN, host=observations.host)
     if observations.how == "lost":
-        yield reason_of_code(observations.lost_because or Code.LEASE_LATE)
+        yield reason_of_code(observations.lease_lost_because or Code.LEASE_LATE)
     else:
         yield reason_of_exit(exit_code := observations.keeper.get("exit_code"))
         if observations.how == "exited" and exit_code and observations.last_stderr_line:
@@ -92,7 +92,7 @@ def make_log_remarks(spec: RunSpec, observations: RunObservations) -> Iterator[s
         rest = f"SIGKILL to those left after {spec.grace:g} seconds: {listed}" if killed else "all ended"
         yield f"{_STOP_TEXTS[how]}: SIGTERM to the whole tree; {rest}."
     elif how == "lost":
-        reason = reason_of_code(observations.lost_because or Code.LEASE_LATE)
+        reason = reason_of_code(observations.lease_lost_because or Code.LEASE_LATE)
         yield f"Killed: {reason_in_english(reason)}. The end may be missing."
     if observations.replaced:
         reason = reason_of_code(observations.replaced)

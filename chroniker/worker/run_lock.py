@@ -19,7 +19,7 @@ from chroniker.process.runtime_dir import ensure_private_directory
 
 _LOCK_FILE_SUFFIX = ".lock"
 _LOCK_FILE_KEPT_SECONDS = 86_400.0
-_TAKE_TIMEOUT = 0.2  # a tick that tests the lock holds it for microseconds
+_TAKE_LOCK_TIMEOUT = 0.2  # a tick that tests the lock holds it for microseconds
 
 
 class RunLock:
@@ -34,7 +34,7 @@ class RunLock:
         """Take the lock. None: another process of this host holds it. Raises OSError if the file cannot be used."""
         ensure_private_directory(runtime_dir)
         path = _file_path(runtime_dir, run_id)
-        until = host_clock.monotonic() + _TAKE_TIMEOUT
+        until = host_clock.monotonic() + _TAKE_LOCK_TIMEOUT
         while True:
             descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
             if _try_flock(descriptor, fcntl.LOCK_EX) and _is_same_file(path, descriptor):
@@ -87,7 +87,7 @@ def kill_leftover_processes(
         age = host_clock.wall() - taken_at
         if age < minimum_age or is_held(runtime_dir, run_id):
             continue
-        run_marker.kill_marked_processes(run_id)
+        run_marker.kill_processes_with_run_marker(run_id)
         path.with_suffix(".sock").unlink(missing_ok=True)
         if age > _LOCK_FILE_KEPT_SECONDS:
             path.unlink(missing_ok=True)

@@ -16,7 +16,7 @@ from chroniker.worker import run_lock
 
 log = logging.getLogger(__name__)
 
-_RESTART_CHECK_SECONDS = 1.0
+_FORK_SERVER_CHECK_SECONDS = 1.0
 _MIN_LOCK_FILE_AGE = 5.0  #: seconds; a lock file is created microseconds before it is locked
 
 
@@ -39,7 +39,7 @@ class HostProcesses:
 
         Limit: it finds only processes of this user that still have the run's mark in their environment.
         """
-        return run_marker.kill_marked_processes(run_id)
+        return run_marker.kill_processes_with_run_marker(run_id)
 
 
 class LeftoverProcessSweeper(threading.Thread):
@@ -58,7 +58,7 @@ class LeftoverProcessSweeper(threading.Thread):
 
     def run(self) -> None:
         sweep_at = host_clock.monotonic() + self._interval
-        while not self._ended.wait(min(self._interval, _RESTART_CHECK_SECONDS)):
+        while not self._ended.wait(min(self._interval, _FORK_SERVER_CHECK_SECONDS)):
             try:
                 if self._fork_server is not None:
                     self._fork_server.restart_if_killed()

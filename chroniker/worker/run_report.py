@@ -14,7 +14,7 @@ from chroniker.reasons import NO_REASON, Code, Reason
 from chroniker.worker import report_timing as timing
 from chroniker.worker.lease_renewal import LeaseRenewal
 from chroniker.worker.output import Chunk, ChunkNumbering, OutputQueue
-from chroniker.worker.report_actions import Action, Call, Done, Finish, Insert, Moment, Renew, Start, Wait
+from chroniker.worker.report_actions import Action, Call, ClocksAndProgress, Done, Finish, Insert, Renew, Start, Wait
 
 _SHORTEST_WAIT_SECONDS = 0.001
 
@@ -35,19 +35,19 @@ class OutcomeReport:
     def request_report(self, outcome: RunOutcome, now: float, *, output_first: bool, lease: float) -> None:
         self.outcome = outcome
         self._drain_until = now + (timing.OUTPUT_WAIT_BEFORE_FINISH_SECONDS if output_first else 0.0)
-        self._give_up_at = now + lease + timing.FINISH_WAIT_AFTER_LEASE_SECONDS
+        self._give_up_at = now + lease + timing.FINISH_RETRY_SECONDS_AFTER_LEASE
 
     @property
     def is_open(self) -> bool:
         """Whether the database has not yet answered the report."""
         return self.finished is None
 
-    def is_due(self, now: Moment, *, output_waits: bool) -> bool:
+    def is_due(self, now: ClocksAndProgress, *, output_waits: bool) -> bool:
         if self.outcome is None or not self.is_open or now.monotonic < self._try_at:
             return False
         return not output_waits or now.monotonic >= self._drain_until
 
-    def is_over(self, now: Moment, *, output_waits: bool) -> bool:
+    def is_reporting_over(self, now: ClocksAndProgress, *, output_waits: bool) -> bool:
         """Whether nothing is left to report about this run."""
         if self.outcome is None:
             return False
@@ -55,14 +55,14 @@ class OutcomeReport:
             return now.monotonic > self._give_up_at
         return not output_waits or now.monotonic > self._drain_until
 
-    def on_answer(self, answer: bool, now: Moment) -> None:
+    def on_answer(self, answer: bool, now: ClocksAndProgress) -> None:
         self.finished = answer
         self._drain_until = now.monotonic + timing.OUTPUT_WAIT_AFTER_FINISH_SECONDS
 
-    def on_failure(self, now: Moment) -> None:
+    def on_failure(self, now: ClocksAndProgress) -> None:
         self._try_at = now.monotonic + timing.RETRY_SECONDS
 
-    def decision_times(self) -> list[float]:
+    def next_decision_times(self) -> list[float]:
         """The times at which a decision may change without an event."""
         return [self._try_at, self._drain_until]
 
@@ -97,22 +97,24 @@ class ReportPlanner:
 
     # Decides on the next action.
 
-    def next_action(self, now: Moment) -> Action:
+    def next_action(self, now: ClocksAndProgress) -> Action:
         """The most urgent thing to do at this moment."""
         if self.spec is None:
             return self._start_action(now)
         waiting = bool(self.output)
-        if self.outcome.is_over(now, output_waits=waiting):
+        if self.outcome.is_reporting_over(now, output_waits=waiting):
             return Done()
         if self.outcome.is_open and self.lease.is_due(now):
             return self.lease.next_renewal(now)
         if self.outcome.outcome is not None and self.outcome.is_due(now, output_waits=waiting):
-            return Finish(dataclasses.replace(self.outcome.outcome, unstored=self.output.unstored))
+            return Finish(
+                dataclasses.replace(self.outcome.outcome, unstored_characters=self.output.unstored_characters)
+            )
         if waiting and now.monotonic >= self._insert_at:
             return Insert(self.output.next_batch())
         return Wait(self._longest_wait(now))
 
-    def _start_action(self, now: Moment) -> Action:
+    def _start_action(self, now: ClocksAndProgress) -> Action:
         """Try the start, or repeat it. The lease counts from the first try: it may have succeeded without an answer."""
         if self._refused or self.error is not None:
             return Done()
@@ -122,8 +124,8 @@ class ReportPlanner:
             self._first_asked = now.boot
         return Start(self._first_asked)
 
-    def _longest_wait(self, now: Moment) -> float:
-        moments = [self._insert_at, *self.outcome.decision_times()]
+    def _longest_wait(self, now: ClocksAndProgress) -> float:
+        moments = [self._insert_at, *self.outcome.next_decision_times()]
         waits = [moment - now.monotonic for moment in moments] + [timing.RETRY_SECONDS]
         if self.outcome.is_open:
             waits.append(self.lease.seconds_until_due(now))
@@ -131,7 +133,7 @@ class ReportPlanner:
 
     # Handles the results of actions.
 
-    def on_answer(self, action: Call, answer: object, now: Moment) -> None:
+    def on_answer(self, action: Call, answer: object, now: ClocksAndProgress) -> None:
         """The database answered."""
         match action:
             case Start():
@@ -144,7 +146,7 @@ class ReportPlanner:
             case Finish():
                 self._on_finish_answer(bool(answer), now)
 
-    def on_failure(self, action: Call, error: Exception, now: Moment, *, refused: bool = False) -> None:
+    def on_failure(self, action: Call, error: Exception, now: ClocksAndProgress, *, refused: bool = False) -> None:
         """There was no answer. `refused`: the database will never accept the text of this output."""
         match action:
             case Start():
@@ -169,7 +171,7 @@ class ReportPlanner:
             self.lease.begin(spec, action.sent_at, renew_first=repeated)
         self.is_started = self._refused or not repeated
 
-    def _on_start_failure(self, error: Exception, now: Moment) -> None:
+    def _on_start_failure(self, error: Exception, now: ClocksAndProgress) -> None:
         self._start_at = now.monotonic + timing.START_BACKOFF_SECONDS * 2**self._start_tries
         self._start_tries += 1
         if self._start_tries == timing.MAX_START_TRIES:
@@ -184,7 +186,7 @@ class ReportPlanner:
         if self.outcome.is_open:
             self.lease.mark_lost(Code.LEASE_UNKNOWN)
 
-    def _on_finish_answer(self, answer: bool, now: Moment) -> None:
+    def _on_finish_answer(self, answer: bool, now: ClocksAndProgress) -> None:
         self.outcome.on_answer(answer, now)
         if self.output:
             text = f"The outcome was reported before the last {self.output.size} characters above were stored.\n"
@@ -194,6 +196,6 @@ class ReportPlanner:
     def missing_output_reason(self) -> Reason:
         """The text of an event about output that was not stored, or perhaps not stored; empty if all is stored."""
         missing = self.output.size + self.output.missing
-        if self.spec is None or not (missing or self.lease.lost_because):
+        if self.spec is None or not (missing or self.lease.lease_lost_because):
             return NO_REASON
         return Reason.of(Code.OUTPUT_LOST, n=missing)

@@ -162,7 +162,7 @@ class Supervision:
             host_clock.sleep(0.01)
             self.keeper.read_messages()
         if self.keeper.ended is None:
-            self._worker.machine.kill_marked_processes(self._spec.run_id, self.keeper.alive_pid)
+            self._worker.machine.kill_processes_with_run_marker(self._spec.run_id, self.keeper.alive_pid)
         self._pump.read_remaining_output()
         reason = Reason.of(Code.WORKER_ENDED, host=self._worker.host)
         self._pump.write_remark(f"Killed: {run_ending.reason_in_english(reason)}.")
@@ -211,11 +211,11 @@ class Supervision:
         if fault:
             self._kill_without_keeper(fault)
         elif silent > run_control.MAX_KEEPER_SILENCE / 3:
-            self.keeper.continue_if_stopped()
+            self.keeper.continue_keeper_if_stopped()
 
     def _kill_without_keeper(self, reason: str) -> None:
         self._replaced = reason
-        self._survivors = self._worker.machine.kill_marked_processes(self._spec.run_id, self.keeper.alive_pid)
+        self._survivors = self._worker.machine.kill_processes_with_run_marker(self._spec.run_id, self.keeper.alive_pid)
 
     def _collect_observations(self) -> run_ending.RunObservations:
         last = self.keeper.ended or {}
@@ -223,7 +223,7 @@ class Supervision:
             host=self._worker.host,
             keeper=last,
             keeper_error=self.keeper.crashed,
-            lost_because=self._control.lost_because,
+            lease_lost_because=self._control.lease_lost_because,
             replaced=self._replaced,
             survivors=[*self._survivors, *(Survivor(*each) for each in last.get("survivors", []))],
             stopped_by=self.reporter.stop_requested_by,

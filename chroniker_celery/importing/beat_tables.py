@@ -97,7 +97,7 @@ class BeatRows:
     solar: dict[int, Solar]
 
 
-def read_tables() -> BeatRows:
+def read_beat_tables() -> BeatRows:
     """Raises ``ImportRefused`` if the tables do not exist."""
     using = settings.database
     if not table_exists(Task, using):
@@ -114,7 +114,7 @@ def read_tables() -> BeatRows:
     )
 
 
-def read_dump_file(path: str) -> BeatRows:
+def read_beat_dump_file(path: str) -> BeatRows:
     objects = dump_files.read_dump_objects(path)
     tasks = dump_files.rows_of_model(Task, f"{APP_LABEL}.periodictask", objects)
     if not tasks:

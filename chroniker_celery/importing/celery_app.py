@@ -20,7 +20,7 @@ def import_celery_app(path: str) -> Celery:
         raise ImportRefused(str(error)) from error
 
 
-def project_app() -> Celery:
+def find_project_celery_app() -> Celery:
     """The app of the Celery executor; without one, the current app of the process."""
     for alias in executors:
         if isinstance(found := executors[alias], CeleryExecutor):
@@ -33,7 +33,7 @@ _lock = threading.RLock()
 _loaded: WeakKeyDictionary[Celery, bool] = WeakKeyDictionary()
 
 
-def load_tasks(app: Celery) -> bool:
+def import_task_modules(app: Celery) -> bool:
     """Import the modules with this app's tasks, once in this process. Raises what they raise.
 
     Returns False if this thread is importing them already. Celery runs Django's checks during the import, when some

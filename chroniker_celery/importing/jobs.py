@@ -46,7 +46,7 @@ def make_import_candidate(task: Task, beat: BeatRows, options: ImportOptions, or
     found = ImportCandidate(origin, job, f"{rule.original_text}, task {task.task}", differences=notes)
     found.instants_there = instants if task.enabled else []
     if task.one_off:
-        _set_single_run(task, job, found)
+        _limit_job_to_single_run(task, job, found)
     if task.enabled and task.expires and task.expires <= options.now:
         job.enabled = False
         notes.append(_("It has expired there: it is disabled here."))
@@ -72,7 +72,7 @@ def _make_job(task: Task, rule: ConvertedSchedule, args: str) -> Job:
     return job
 
 
-def _set_single_run(task: Task, job: Job, candidate: ImportCandidate) -> None:
+def _limit_job_to_single_run(task: Task, job: Job, candidate: ImportCandidate) -> None:
     """A one-off task runs once, at its next instant."""
     candidate.instants_there = candidate.instants_there[:1]
     if task.total_run_count:

@@ -18,10 +18,10 @@ from chroniker.importing import save_candidates
 from chroniker.importing.candidate import ImportCandidate
 from chroniker.models import Job
 from chroniker_celery import beat_entries, beat_file
-from chroniker_celery.beat_entries import ORIGIN_PREFIX, BeatScheduleEntry
+from chroniker_celery.beat_entries import BEAT_ENTRY_ORIGIN_PREFIX, BeatScheduleEntry
 from chroniker_celery.importing import jobs
 from chroniker_celery.importing.beat_tables import BeatRows, Crontab, Interval, Solar, Task
-from chroniker_celery.importing.celery_app import load_tasks, project_app
+from chroniker_celery.importing.celery_app import find_project_celery_app, import_task_modules
 from chroniker_celery.importing.jobs import ImportOptions
 from chroniker_celery.models import key_of_entry
 
@@ -38,14 +38,16 @@ def make_import_candidates(
     A job goes on where the last message of its entry was: that of our beat, or of Celery's own beat on this host.
     """
     chosen = {name: entry for name, entry in app.conf.beat_schedule.items() if names is None or name in names}
-    sent = beat_file.read_last_sent_times(str(app.conf.beat_schedule_filename)) | beat_entries.last_served_times(chosen)
+    sent = beat_file.read_last_sent_times(
+        str(app.conf.beat_schedule_filename)
+    ) | beat_entries.read_served_until_by_entry(chosen)
     return [_make_candidate(name, entry, app, options, sent.get(name)) for name, entry in chosen.items()]
 
 
 def import_entries(keys: Collection[str], *, by: str) -> list[ImportCandidate]:
     """Save a job for each entry of the project's app with one of these keys (of ``key_of_entry``)."""
-    app = project_app()
-    load_tasks(app)
+    app = find_project_celery_app()
+    import_task_modules(app)
     names = {name for name in app.conf.beat_schedule if key_of_entry(name) in keys}
     found = make_import_candidates(app, ImportOptions(database_now(), set(app.tasks)), names)
     save_candidates(found, by=by)
@@ -61,9 +63,9 @@ def _make_candidate(
         _add_schedule_row(entry.schedule, task, beat)
     except ImportRefused as refusal:
         return ImportCandidate(
-            f"{ORIGIN_PREFIX}{name}", Job(name=name), str(settings.get("task", "")), refusal=str(refusal)
+            f"{BEAT_ENTRY_ORIGIN_PREFIX}{name}", Job(name=name), str(settings.get("task", "")), refusal=str(refusal)
         )
-    candidate = jobs.make_import_candidate(task, beat, options, f"{ORIGIN_PREFIX}{name}")
+    candidate = jobs.make_import_candidate(task, beat, options, f"{BEAT_ENTRY_ORIGIN_PREFIX}{name}")
     if candidate.refusal:
         return candidate
     if others := sorted(set(entry.options) - IMPORTED_OPTIONS):

@@ -56,7 +56,7 @@ def test_a_monitor_calls_and_imports_no_function_while_raw_commands_are_off(path
     options = {**EMPTY_QUERY, "function": path}
     with NO_RAW, patch("chroniker.monitors.arguments.import_string", imported.append):
         with pytest.raises(MonitorError, match="CHRONIKER_MONITOR_FUNCTIONS"):
-            monitors.source_of_records(options)
+            monitors.parse_record_source(options)
         assert "CHRONIKER_MONITOR_FUNCTIONS" in monitors.argument_error([path])
     assert imported == []
 
@@ -64,8 +64,8 @@ def test_a_monitor_calls_and_imports_no_function_while_raw_commands_are_off(path
 def test_a_setting_allows_functions_of_monitors() -> None:
     options = {**EMPTY_QUERY, "function": "os.getpid"}
     with NO_RAW, override_settings(CHRONIKER_MONITOR_FUNCTIONS=["os.getp*"]):
-        label, fetch = monitors.source_of_records(options)
+        label, fetch = monitors.parse_record_source(options)
         assert label == "os.getpid" and isinstance(fetch(), int)
     other, refused_path = override_settings(CHRONIKER_MONITOR_FUNCTIONS=["shop.*"]), "CHRONIKER_MONITOR_FUNCTIONS"
     with other, pytest.raises(MonitorError, match=refused_path):
-        monitors.source_of_records(options)
+        monitors.parse_record_source(options)

@@ -53,12 +53,12 @@ def kill_leftover_processes(
         is_known = already_swept is not None and already_swept.get(run_id) == file.taken_at
         if not is_known and active().now - file.taken_at >= minimum_age and not file.is_held:
             swept[run_id] = file.taken_at
-            kill_marked_processes(run_id)
+            kill_processes_with_run_marker(run_id)
     return swept
 
 
-def kill_marked_processes(run_id: UUID, keeper: int = 0) -> list[Survivor]:
-    """As `run_marker.kill_marked_processes`, on the machine of the calling process."""
+def kill_processes_with_run_marker(run_id: UUID, keeper: int = 0) -> list[Survivor]:
+    """As `run_marker.kill_processes_with_run_marker`, on the machine of the calling process."""
     world = active()
     if keeper in world.processes:
         found = world.processes[keeper]
@@ -230,8 +230,8 @@ class SimulatedHost:
         client.close()
         return None
 
-    def kill_marked_processes(self, run_id: UUID, keeper: int) -> list[Survivor]:
-        return kill_marked_processes(run_id, keeper)
+    def kill_processes_with_run_marker(self, run_id: UUID, keeper: int) -> list[Survivor]:
+        return kill_processes_with_run_marker(run_id, keeper)
 
 
 def _connection(end: Any) -> KeeperConnection:

@@ -14,7 +14,7 @@ MOST = 1000
 
 
 def install() -> None:
-    for module, name in ((pending_work, "_compile_queries_cached"), (compiled, "_compile_once")):
+    for module, name in ((pending_work, "_compile_queries_cached"), (compiled, "_compile_cached_query")):
         remembered: Any = getattr(module, name)
         vars(module)[name] = functools.lru_cache(maxsize=MOST)(remembered.__wrapped__)
     for module in (pending_work, compiled, statements):

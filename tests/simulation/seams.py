@@ -106,7 +106,7 @@ def _replace_clocks() -> None:
     vars(timezone)["now"] = lambda: dt.datetime.fromtimestamp(_wall(), dt.UTC)
     for vendor in ("sqlite", "postgresql"):
         database_clock._NOW_SQL[vendor] = "SIM_NOW(0)"
-        database_clock._LATER_SQL[vendor] = "SIM_NOW(%s)"
+        database_clock._NOW_PLUS_SECONDS_SQL[vendor] = "SIM_NOW(%s)"
         database_clock._SERVER_SQL_BY_VENDOR[vendor] = "SIM_SERVER()"
 
 
@@ -138,7 +138,7 @@ def _replace_host_files() -> None:
     _replace(progress.read, lambda shared: None)
     _replace(run_lock.is_held, machine.is_held)
     _replace(run_lock.kill_leftover_processes, machine.kill_leftover_processes)
-    _replace(run_marker.kill_marked_processes, machine.kill_marked_processes)
+    _replace(run_marker.kill_processes_with_run_marker, machine.kill_processes_with_run_marker)
     _replace(process_tree.process_state, machine.process_state)
     _replace(process_tree._start_time, lambda pid: "")
     _replace(outbox.start_sender_if_message_due, lambda: None)

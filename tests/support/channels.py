@@ -9,7 +9,7 @@ from chroniker.clock.database_clock import database_now
 from chroniker.lifecycle.alert_messages import AlertEvent, write_alert_messages
 from chroniker.models import Alert, Channel, ChannelKind, Job
 from chroniker.models.alert import alert_scope_of_job
-from chroniker.models.message_events import ALERT_RECOVERED
+from chroniker.models.message_events import ALERT_RECOVERED_EVENT
 from tests.support.message_servers import HOST
 
 _numbers = itertools.count(1)
@@ -40,4 +40,4 @@ def recovered(*alerts: Alert) -> None:
     for alert in alerts:
         alert.ended_at = database_now()
         alert.save(update_fields=["ended_at"])
-    write_alert_messages([AlertEvent(alert, ALERT_RECOVERED) for alert in alerts])
+    write_alert_messages([AlertEvent(alert, ALERT_RECOVERED_EVENT) for alert in alerts])

@@ -13,8 +13,8 @@ from chroniker.scheduler.tick import tick
 
 def do_regular_work() -> None:
     """Do the periodic work of the fleet, and record the database, so that the next tick has only the work of jobs."""
-    fleet_work.do_due_work(fleet_work.PERIODIC_WORK_BY_NAME, database_now())
-    installation.record_identity()
+    fleet_work.do_due_periodic_work(fleet_work.PERIODIC_WORK_BY_NAME, database_now())
+    installation.record_database_identity()
 
 
 def statements_of_a_tick(claims: int) -> int:

@@ -20,7 +20,7 @@ def test_few_runs_more_than_the_maximum_are_kept_however_many_tokens_each_claim_
     last, kept_from = first, 0
     for step in steps:
         before, last = last, last + step
-        if retention.must_delete_surplus(maximum, before, last):
+        if retention.must_delete_surplus_runs(maximum, before, last):
             kept_from = last - maximum
         surplus = last - kept_from - maximum
         assert (
@@ -31,6 +31,6 @@ def test_few_runs_more_than_the_maximum_are_kept_however_many_tokens_each_claim_
 
 
 def test_a_claim_below_the_maximum_and_one_that_keeps_everything_delete_nothing() -> None:
-    assert not retention.must_delete_surplus(0, 9, 10)
-    assert not retention.must_delete_surplus(10, 9, 10)
-    assert retention.must_delete_surplus(10, 10, 11)
+    assert not retention.must_delete_surplus_runs(0, 9, 10)
+    assert not retention.must_delete_surplus_runs(10, 9, 10)
+    assert retention.must_delete_surplus_runs(10, 10, 11)

@@ -10,7 +10,7 @@ from django.utils.translation import gettext_lazy as _
 
 from chroniker.models import AlertKind, Channel, ChannelKind, Status
 from chroniker.models.channel_target import MASK_TEXT, masked_secret
-from chroniker.models.message_events import ALERT_RECOVERED, RUN_EVENTS
+from chroniker.models.message_events import ALERT_RECOVERED_EVENT, RUN_EVENTS
 
 if TYPE_CHECKING:
     ChannelModelForm = forms.ModelForm[Channel]
@@ -24,7 +24,7 @@ EVENT_LABELS_BY_GROUP: tuple[tuple[Any, dict[str, Any]], ...] = (
         _("Alerts about jobs"),
         {
             **{f"alert.{kind}": kind.label for kind in AlertKind},
-            ALERT_RECOVERED: _("no longer open"),
+            ALERT_RECOVERED_EVENT: _("no longer open"),
         },
     ),
     (

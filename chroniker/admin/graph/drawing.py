@@ -46,7 +46,7 @@ class JobBox:
         return self.tone in FILLED_BOX_TONES
 
     @property
-    def part_positions(self) -> dict[str, float]:
+    def icon_and_text_positions(self) -> dict[str, float]:
         """The positions of the icon and the texts in the box."""
         return {
             "icon_x": self.x + 9,
@@ -124,7 +124,7 @@ def _format_coordinate(number: float) -> str:
 
 def _make_job_box(node: Node, position: Point, is_critical: bool, now: dt.datetime) -> JobBox:
     shown = state(node.condition)
-    text = " · ".join(filter(None, [str(shown.word), condition_detail(node, now)]))
+    text = " · ".join(filter(None, [str(shown.word), job_state_detail_text(node, now)]))
     return JobBox(
         url=job_url(node.pk),
         label=f"{node.name}: {text}",
@@ -138,7 +138,7 @@ def _make_job_box(node: Node, position: Point, is_critical: bool, now: dt.dateti
     )
 
 
-def condition_detail(node: Node, now: dt.datetime) -> str:
+def job_state_detail_text(node: Node, now: dt.datetime) -> str:
     """The most useful fact about the job's condition, as a short text."""
     if node.condition == "running" and node.parts is not None:
         return percent(min(node.parts), node.parts[1])

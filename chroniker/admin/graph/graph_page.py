@@ -22,7 +22,7 @@ from chroniker.models import Job
 
 #: The largest number of links to groups above the picture, and of critical paths below it.
 MAX_GROUP_CHIPS, MAX_CRITICAL_PATHS = 12, 5
-FRAGMENTS = {
+FRAGMENT_TEMPLATES = {
     "ops-sentence": "chroniker/console/graph_sentence.html",
     "graph-choice": "chroniker/console/graph_choice.html",
     "graph-picture": "chroniker/console/graph_picture.html",
@@ -37,7 +37,7 @@ def graph_view(job_admin: Any, request: HttpRequest) -> HttpResponse:
     if not job_admin.has_view_or_change_permission(request):
         raise PermissionDenied
     now = database_now()
-    choice, around = _read_choice(request)
+    choice, around = _read_graph_choice(request)
     graph = job_graph.read_job_graph(now, choice)
     context = {
         "title": _("Graph"),
@@ -52,11 +52,11 @@ def graph_view(job_admin: Any, request: HttpRequest) -> HttpResponse:
         "rows": list(drawing.link_table_rows(graph)),
     }
     return render_console_page(
-        job_admin.admin_site, request, "chroniker/console/graph.html", "graph", context, FRAGMENTS
+        job_admin.admin_site, request, "chroniker/console/graph.html", "graph", context, FRAGMENT_TEMPLATES
     )
 
 
-def _read_choice(request: HttpRequest) -> tuple[GraphChoice, Job | None]:
+def _read_graph_choice(request: HttpRequest) -> tuple[GraphChoice, Job | None]:
     """The choice of jobs in the query, and the job whose linked jobs are shown; ``None`` without such a job."""
     job_id, group_id = (_parse_id(request.GET.get(name, "")) for name in ("job", "group"))
     jobs = Job.objects.only("name")

@@ -11,7 +11,7 @@ Edge = tuple[int, int]
 #: A place in a layer: a node, or the point (source, target, layer) at which an edge passes through the layer.
 LayerItem = int | tuple[int, int, int]
 #: Each round orders the layers forwards and then backwards. The ordering with the fewest crossings is kept.
-ORDERING_ROUNDS = 2
+LAYER_ORDERING_ROUNDS = 2
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,7 +121,7 @@ def _reduce_crossings(
 ) -> list[list[LayerItem]]:
     """Sort each layer by the mean positions of neighbours. Keep the given order if no new order has fewer crossings."""
     best, fewest = order, count_crossings(order, neighbours_after)
-    for _ in range(ORDERING_ROUNDS):
+    for _ in range(LAYER_ORDERING_ROUNDS):
         forwards = _sort_by_neighbours(order, neighbours_before)
         order = _sort_by_neighbours(forwards[::-1], neighbours_after)[::-1]
         for each in (forwards, order):

@@ -15,7 +15,7 @@ BOX_WIDTH, BOX_HEIGHT = 172, 42
 COLUMN_DISTANCE = 232
 MARGIN, ROW_GAP, EDGE_GAP, COMPONENT_GAP = 8, 18, 12, 26
 #: The largest distance between the ends of two edges at one box.
-MAX_EDGE_END_DISTANCE = 9
+MAX_EDGE_END_SPACING = 9
 #: The number of passes over all layers, forwards and backwards in turn. A pass moves each item to the median height of
 #: its neighbours. The last pass goes forwards, so that a box with one dependency has the height of that dependency.
 PLACEMENT_PASSES = 5
@@ -47,7 +47,7 @@ def place_graph(nodes: tuple[int, ...], edges: tuple[Edge, ...]) -> GraphPlaceme
     for members in find_connected_components(nodes, edges):
         inside = set(members)
         layers = assign_layers(members, [edge for edge in edges if edge[0] in inside])
-        heights = _compute_item_heights(layers)
+        heights = _compute_item_y_positions(layers)
         top = (
             bottom + (COMPONENT_GAP if bottom else MARGIN) - min(heights[item] - _half_height(item) for item in heights)
         )
@@ -73,7 +73,7 @@ def _min_distance_between_items(upper: LayerItem, lower: LayerItem) -> float:
     return _half_height(upper) + gap + _half_height(lower)
 
 
-def _compute_item_heights(layers: Layers) -> dict[LayerItem, float]:
+def _compute_item_y_positions(layers: Layers) -> dict[LayerItem, float]:
     """The y of the middle of each item. Each layer keeps its order and the smallest distances between its items."""
     height: dict[LayerItem, float] = {}
     for layer in layers.order:
@@ -113,11 +113,11 @@ def _route_edge(chain: Sequence[LayerItem], positions: Mapping[LayerItem, Point]
         left, height = positions[item]
         sides = [(left, height), (left + BOX_WIDTH, height)]
         points += sides[::-1] if back else sides
-    height = target[1] + _edge_end_offset(chain, positions, layers)
+    height = target[1] + _edge_end_y_offset(chain, positions, layers)
     return [*points, (target[0] + (BOX_WIDTH if back else 0), height)]
 
 
-def _edge_end_offset(chain: Sequence[LayerItem], positions: Mapping[LayerItem, Point], layers: Layers) -> float:
+def _edge_end_y_offset(chain: Sequence[LayerItem], positions: Mapping[LayerItem, Point], layers: Layers) -> float:
     """The distance from the middle of the target's side to the end of the edge. Edges to one box end side by side."""
     near = (layers.neighbours_after if positions[chain[0]][0] > positions[chain[-1]][0] else layers.neighbours_before)[
         chain[-1]
@@ -125,5 +125,5 @@ def _edge_end_offset(chain: Sequence[LayerItem], positions: Mapping[LayerItem, P
     ordered = sorted(set(near), key=lambda item: positions[item][1])
     if len(ordered) == 1:
         return 0.0
-    step = min(MAX_EDGE_END_DISTANCE, (BOX_HEIGHT - 14) / (len(ordered) - 1))
+    step = min(MAX_EDGE_END_SPACING, (BOX_HEIGHT - 14) / (len(ordered) - 1))
     return round((ordered.index(chain[-2]) - (len(ordered) - 1) / 2) * step, 1)

@@ -59,12 +59,12 @@ class ActionQuestion:
     affects: Q = field(default_factory=Q)
 
 
-def _run_effects(overviews: Sequence[JobStatus]) -> list[ActionEffect]:
+def _predict_effects_of_run(overviews: Sequence[JobStatus]) -> list[ActionEffect]:
     reasons = explanations.reasons_jobs_cannot_run_now([overview.state for overview in overviews])
-    return [_run_effect(overview, reasons[overview.job.pk]) for overview in overviews]
+    return [_predict_effect_of_run_on_job(overview, reasons[overview.job.pk]) for overview in overviews]
 
 
-def _run_effect(overview: JobStatus, reason: str | None) -> ActionEffect:
+def _predict_effect_of_run_on_job(overview: JobStatus, reason: str | None) -> ActionEffect:
     usual = short_duration(overview.state.p50)
     if reason is not None:
         return ActionEffect(
@@ -75,11 +75,11 @@ def _run_effect(overview: JobStatus, reason: str | None) -> ActionEffect:
     )
 
 
-def _stop_effects(overviews: Sequence[JobStatus]) -> list[ActionEffect]:
-    return [_stop_effect(overview) for overview in overviews]
+def _predict_effects_of_stop(overviews: Sequence[JobStatus]) -> list[ActionEffect]:
+    return [_predict_effect_of_stop_on_job(overview) for overview in overviews]
 
 
-def _stop_effect(overview: JobStatus) -> ActionEffect:
+def _predict_effect_of_stop_on_job(overview: JobStatus) -> ActionEffect:
     if overview.lease is None:
         return ActionEffect(overview, _("Is left as it is: it has no open run"), "idle", is_left_out=True)
     run = overview.lease.run
@@ -90,11 +90,11 @@ def _stop_effect(overview: JobStatus) -> ActionEffect:
     return ActionEffect(overview, text, "wait", short_duration(overview.state.p50))
 
 
-def _disable_effects(overviews: Sequence[JobStatus]) -> list[ActionEffect]:
-    return [_disable_effect(overview) for overview in overviews]
+def _predict_effects_of_disable(overviews: Sequence[JobStatus]) -> list[ActionEffect]:
+    return [_predict_effect_of_disable_on_job(overview) for overview in overviews]
 
 
-def _disable_effect(overview: JobStatus) -> ActionEffect:
+def _predict_effect_of_disable_on_job(overview: JobStatus) -> ActionEffect:
     if not overview.job.enabled:
         return ActionEffect(overview, _("Is disabled already"), "idle", is_left_out=True)
     text = _("Is not started any more")
@@ -112,7 +112,7 @@ DISABLE_QUESTION = ActionQuestion(
     lambda n: ngettext("Disable %(n)s job?", "Disable %(n)s jobs?", n) % {"n": format_count(n)},
     lambda: _("Nothing starts these jobs until they are enabled again. The log notes it with your name."),
     lambda n: ngettext("Disable %(n)s job", "Disable %(n)s jobs", n) % {"n": format_count(n)},
-    _disable_effects,
+    _predict_effects_of_disable,
     Q(enabled=True),
 )
 RUN_QUESTION = ActionQuestion(
@@ -120,21 +120,21 @@ RUN_QUESTION = ActionQuestion(
     lambda n: ngettext("Run %(n)s job now?", "Run %(n)s jobs now?", n) % {"n": format_count(n)},
     lambda: _("Their schedules stay as they are. The log notes it with your name."),
     lambda n: ngettext("Run %(n)s job", "Run %(n)s jobs", n) % {"n": format_count(n)},
-    _run_effects,
+    _predict_effects_of_run,
 )
 STOP_QUESTION = ActionQuestion(
     "stop",
     lambda n: ngettext("Stop %(n)s job?", "Stop %(n)s jobs?", n) % {"n": format_count(n)},
     lambda: _("Their schedules stay as they are. The log notes it with your name."),
     lambda n: ngettext("Stop %(n)s job", "Stop %(n)s jobs", n) % {"n": format_count(n)},
-    _stop_effects,
+    _predict_effects_of_stop,
 )
-CHECK_QUESTION = ActionQuestion(
+CHECK_MONITORS_QUESTION = ActionQuestion(
     "check_now",
     lambda n: ngettext("Check %(n)s monitor now?", "Check %(n)s monitors now?", n) % {"n": format_count(n)},
     lambda: _("One run of each monitor is started, in addition to its schedule."),
     lambda n: ngettext("Check %(n)s monitor", "Check %(n)s monitors", n) % {"n": format_count(n)},
-    _run_effects,
+    _predict_effects_of_run,
 )
 
 

@@ -22,14 +22,14 @@ from chroniker.admin.shared.run_and_stop import log_job_action
 from chroniker.admin.shared.site_links import admin_url, redirect_to
 from chroniker.conf import settings
 from chroniker.exceptions import BackfillRefused
-from chroniker.models import Backfill, Job, OnFailure, Which
+from chroniker.models import Backfill, BackfillFailurePolicy, Job, Which
 from chroniker.scheduler import backfilling
 from chroniker.scheduler.backfilling import BackfillRequest, Preview
 from chroniker.wording.formats import exact_time, format_count, full_time, short_duration
 
 #: The largest number of scheduled times in a preview, and of backfills of the job, that the page shows.
 MAX_PREVIEW_TIMES, MAX_BACKFILLS = 200, 20
-FRAGMENTS = {**job_head.FRAGMENTS, "job-backfills": "chroniker/console/backfill/list.html"}
+FRAGMENT_TEMPLATES = {**job_head.FRAGMENT_TEMPLATES, "job-backfills": "chroniker/console/backfill/list.html"}
 #: The state of a backfill as a code of ``chroniker.wording.states``.
 STATE_CODES = {
     "OPEN": "running",
@@ -59,7 +59,9 @@ class BackfillForm(forms.Form):
         help_text=gettext_lazy("Times of which no run is stored: deleted, or before the job existed."),
     )
     on_failure = forms.ChoiceField(
-        label=gettext_lazy("After a failure"), choices=OnFailure.choices, initial=OnFailure.GO_ON
+        label=gettext_lazy("After a failure"),
+        choices=BackfillFailurePolicy.choices,
+        initial=BackfillFailurePolicy.GO_ON,
     )
     args = forms.CharField(
         label=gettext_lazy("Arguments"),
@@ -119,7 +121,7 @@ def backfill_view(job_admin: Any, request: HttpRequest, object_id: int) -> HttpR
             **(_preview_context(found, form.make_backfill_request(job)) if found is not None else {}),
         }
         template = "chroniker/console/backfill/page.html"
-        return render_console_page(job_admin.admin_site, request, template, "jobs", context, FRAGMENTS)
+        return render_console_page(job_admin.admin_site, request, template, "jobs", context, FRAGMENT_TEMPLATES)
 
 
 def _make_backfill_form(job_admin: Any, request: HttpRequest, job: Job) -> BackfillForm:

@@ -69,7 +69,7 @@ class BulkActionsMixin(JobAdminBase):
 
     @admin.action(description=gettext_lazy("Run selected jobs now"), permissions=["run"])
     def run_now(self, request: HttpRequest, jobs: QuerySet[Job]) -> HttpResponse | None:
-        return self.run_if_confirmed(request, jobs, action_confirmation.RUN_QUESTION)
+        return self.run_jobs_if_confirmed(request, jobs, action_confirmation.RUN_QUESTION)
 
     @admin.action(description=gettext_lazy("Stop selected jobs"), permissions=["stop"])
     def stop(self, request: HttpRequest, jobs: QuerySet[Job]) -> HttpResponse | None:
@@ -80,7 +80,7 @@ class BulkActionsMixin(JobAdminBase):
         run_and_stop.stop_jobs(request, jobs)
         return None
 
-    def run_if_confirmed(
+    def run_jobs_if_confirmed(
         self, request: HttpRequest, jobs: QuerySet[Job], question: ActionQuestion
     ) -> HttpResponse | None:
         """Run these jobs now if the user has confirmed this; otherwise return the page that asks."""

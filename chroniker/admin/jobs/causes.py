@@ -13,7 +13,7 @@ from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 
 from chroniker import lifecycle
-from chroniker.admin.jobs.run_and_stop_views import redirect_to_next_or_job
+from chroniker.admin.jobs.run_and_stop_views import redirect_to_next_url_or_job_page
 from chroniker.admin.shared import run_and_stop
 from chroniker.admin.shared.site_links import admin_url
 from chroniker.conf import settings
@@ -25,17 +25,17 @@ from chroniker.reasons import Code
 from chroniker.schedule import Frequency
 
 
-def job_causes_context(job_admin: Any, request: HttpRequest, overview: JobStatus) -> dict[str, Any]:
+def job_activations_context(job_admin: Any, request: HttpRequest, overview: JobStatus) -> dict[str, Any]:
     """The values for the template."""
     return {
-        "causes": [_cause_row(each) for each in job_causes.fetch_latest_activations(overview.job.pk)],
+        "causes": [_activation_row(each) for each in job_causes.fetch_latest_activations(overview.job.pk)],
         "n_waiting": overview.n_waiting,
         "may_discard": overview.n_waiting and job_admin.has_change_permission(request),
         "has_schedule": overview.job.frequency != Frequency.MANUAL,
     }
 
 
-def _cause_row(cause: Cause) -> dict[str, Any]:
+def _activation_row(cause: Cause) -> dict[str, Any]:
     row = cause.activation
     return {
         "made_at": row.made_at,
@@ -69,12 +69,12 @@ def discard_activations_view(job_admin: Any, request: HttpRequest, object_id: in
     job = get_object_or_404(Job, pk=object_id)
     if request.method == "POST":
         _discard_waiting_activations(request, job)
-    return redirect_to_next_or_job(job_admin, request, job)
+    return redirect_to_next_url_or_job_page(job_admin, request, job)
 
 
 def _discard_waiting_activations(request: HttpRequest, job: Job) -> None:
     with transaction.atomic(using=settings.database):
-        count = lifecycle.end_activations_without_run([job.pk], Code.DISCARDED)
+        count = lifecycle.end_waiting_activations_of_jobs([job.pk], Code.DISCARDED)
         if count:
             run_and_stop.log_job_action(request, [job], _("%(n)d waiting activations were discarded.") % {"n": count})
     text = ngettext(

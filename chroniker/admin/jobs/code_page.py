@@ -45,7 +45,7 @@ def job_code_view(job_admin: Any, request: HttpRequest, object_id: int) -> HttpR
         "is_masked": shown != module,
         "has_conditions": bool(after),
     }
-    return render_console_page(job_admin.admin_site, request, TEMPLATE, "jobs", context, job_head.FRAGMENTS)
+    return render_console_page(job_admin.admin_site, request, TEMPLATE, "jobs", context, job_head.FRAGMENT_TEMPLATES)
 
 
 def job_list_code_view(job_admin: Any, request: HttpRequest) -> HttpResponse:

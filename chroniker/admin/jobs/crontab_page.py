@@ -75,7 +75,7 @@ class CrontabForm(forms.Form):
 
 
 @dataclass(frozen=True, slots=True)
-class PreviewLine:
+class CrontabPreviewLine:
     """A line of the crontab, and the job that the import makes from it."""
 
     there: str
@@ -105,7 +105,7 @@ def crontab_view(job_admin: Any, request: HttpRequest) -> HttpResponse:
     context = {
         "title": _("Import from a crontab"),
         "form": form,
-        "lines": [make_preview_line(each, now) for each in found],
+        "lines": [make_crontab_preview_line(each, now) for each in found],
         "importable": sum(each.outcome is Outcome.WOULD_BE_IMPORTED for each in found),
     }
     return render_console_page(
@@ -125,20 +125,20 @@ def _finish_import(request: HttpRequest, jobs: Sequence[Job], line_count: int) -
     return redirect_to("chroniker_job_changelist")
 
 
-def make_preview_line(candidate: ImportCandidate, now: dt.datetime) -> PreviewLine:
+def make_crontab_preview_line(candidate: ImportCandidate, now: dt.datetime) -> CrontabPreviewLine:
     """``now``: the time after which the next times of cron were computed."""
     code, outcome = OUTCOME_CODES_AND_TEXTS[candidate.outcome]
     job, there = candidate.job, candidate.instants_there
     remarks = list(filter(None, [candidate.refusal, *candidate.differences]))
     if candidate.outcome is Outcome.REFUSED:
-        return PreviewLine(candidate.schedule_there, job.name, code, str(outcome), "", "", remarks)
+        return CrontabPreviewLine(candidate.schedule_there, job.name, code, str(outcome), "", "", remarks)
     here = schedule.describe(job.spec)
     if not job.enabled:
         here = _("%(schedule)s, disabled") % {"schedule": here}
     if there and there != _next_scheduled_times(job, now, len(there)):
         remarks.append(_("Its next times differ from those of cron: see manage.py import_crontab --dry-run."))
     what = job.raw_command or f"manage.py {job.command} {job.args}".strip()
-    return PreviewLine(candidate.schedule_there, job.name, code, str(outcome), what, here, remarks)
+    return CrontabPreviewLine(candidate.schedule_there, job.name, code, str(outcome), what, here, remarks)
 
 
 def _next_scheduled_times(job: Job, now: dt.datetime, count: int) -> list[dt.datetime]:

@@ -24,7 +24,7 @@ else:
     TabularInline = admin.TabularInline
 
 
-def fetch_job_names_in_circle(job_ids: list[int]) -> str:
+def fetch_job_names_in_cycle(job_ids: list[int]) -> str:
     """The names of the jobs in a circle, for example “load” → “report” → “load”. One statement."""
     names = dict(Job.objects.filter(pk__in=job_ids).values_list("pk", "name"))
     return " → ".join(f"“{names.get(pk, pk)}”" for pk in job_ids)
@@ -57,7 +57,7 @@ class DependencyFormSet(LabelledInputsFormSet):
         if cycle := circles.find_dependency_cycle(self.instance.pk, by_dependee):
             text = _("This would create a circular dependency: %(path)s.")
             by_dependee[cycle[1]].add_error(
-                "dependee", ValidationError(text % {"path": fetch_job_names_in_circle(cycle)})
+                "dependee", ValidationError(text % {"path": fetch_job_names_in_cycle(cycle)})
             )
 
 

@@ -19,8 +19,10 @@ CONDITION_FIELDS = ("wait_for_completion", "wait_for_success", "wait_for_next_ru
 
 def dependencies_context(job: Job) -> dict[str, Any]:
     """The four lists for the template. Two statements."""
-    found = _fetch_links(JobDependency.objects.filter(Q(dependent=job) | Q(dependee=job)), "dependee", "dependent")
-    triggers = _fetch_links(JobTrigger.objects.filter(Q(source=job) | Q(target=job)), "source", "target")
+    found = _fetch_links_with_jobs(
+        JobDependency.objects.filter(Q(dependent=job) | Q(dependee=job)), "dependee", "dependent"
+    )
+    triggers = _fetch_links_with_jobs(JobTrigger.objects.filter(Q(source=job) | Q(target=job)), "source", "target")
     return {
         "waits_for": _link_rows((each.dependee, each, "dependee") for each in found if each.dependent_id == job.pk),
         "waited_for_by": _link_rows(
@@ -31,7 +33,7 @@ def dependencies_context(job: Job) -> dict[str, Any]:
     }
 
 
-def _fetch_links(links: QuerySet[Any], earlier_field: str, later_field: str) -> list[Any]:
+def _fetch_links_with_jobs(links: QuerySet[Any], earlier_field: str, later_field: str) -> list[Any]:
     """The links with the jobs at both ends, and whether each job has an open run."""
     is_open = {
         f"{end}_is_open": Exists(Lease.objects.filter(job=OuterRef(end), slot=""))

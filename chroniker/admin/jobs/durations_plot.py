@@ -47,7 +47,19 @@ SCALE_STEPS_SECONDS = (
 LABEL_HEIGHT = 12
 MINUTE, HOUR, DAY = dt.timedelta(minutes=1), dt.timedelta(hours=1), dt.timedelta(days=1)
 #: Steps between the dates below the picture.
-DATE_STEPS = (MINUTE, 5 * MINUTE, 15 * MINUTE, HOUR, 3 * HOUR, 6 * HOUR, DAY, 2 * DAY, 7 * DAY, 31 * DAY, 3650 * DAY)
+DATE_LINE_STEPS = (
+    MINUTE,
+    5 * MINUTE,
+    15 * MINUTE,
+    HOUR,
+    3 * HOUR,
+    6 * HOUR,
+    DAY,
+    2 * DAY,
+    7 * DAY,
+    31 * DAY,
+    3650 * DAY,
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -136,7 +148,7 @@ def _make_scale(durations: RunDurations, timeout: float | None, now: dt.datetime
 
 def _plot_lines(durations: RunDurations, timeout: float | None, scale: PlotScale) -> list[PlotLine]:
     """The scale lines and the reference lines. A scale line has no label if its label would touch another label."""
-    lines = list(_reference_lines(durations, timeout, scale))
+    lines = list(_timeout_and_percentile_lines(durations, timeout, scale))
     taken = [float(line.label_y) for line in lines if line.kind != "timeout"]
     rules = [
         replace(rule, label="") if any(abs(float(rule.label_y) - y) < LABEL_HEIGHT for y in taken) else rule
@@ -154,7 +166,9 @@ def _scale_lines(scale: PlotScale) -> Iterator[PlotLine]:
         yield PlotLine(f"{y:.1f}", short_duration(number * step) if number else "0", f"{y + 4:.1f}", "rule")
 
 
-def _reference_lines(durations: RunDurations, timeout: float | None, scale: PlotScale) -> Iterator[PlotLine]:
+def _timeout_and_percentile_lines(
+    durations: RunDurations, timeout: float | None, scale: PlotScale
+) -> Iterator[PlotLine]:
     if timeout is not None and timeout <= scale.top:
         y = scale.y(timeout)
         yield PlotLine(f"{y:.1f}", _("timeout"), f"{y + 13:.1f}", "timeout")
@@ -169,7 +183,7 @@ def _reference_lines(durations: RunDurations, timeout: float | None, scale: Plot
 def _date_lines(scale: PlotScale) -> Iterator[dict[str, str]]:
     """At most about seven lines: at midnight, or for a short time range at whole hours or minutes."""
     length = scale.last - scale.first
-    step = next(step for step in DATE_STEPS if length / step <= 7)
+    step = next(step for step in DATE_LINE_STEPS if length / step <= 7)
     first = timezone.localtime(scale.first)
     at = first.replace(hour=0, minute=0, second=0, microsecond=0)
     # Translators: a date as in “Sun 22 Nov”, in the letters of Django's date format.
@@ -187,7 +201,7 @@ def _place_mark_on_plot(mark: Mark, scale: PlotScale, now: dt.datetime) -> PlotM
         low, high = scale.y(mark.low), scale.y(mark.high)
         path = f"M{x:.1f} {low:.1f}V{min(high, low - 1):.1f}"
         bad = _cross_path(x, PLOT_BOTTOM_Y - 3, 2) if mark.bad else ""
-        return PlotMark("column", "good", path, f"{x:.1f}", f"{y:.1f}", _column_text(mark, now), "", bad)
+        return PlotMark("column", "good", path, f"{x:.1f}", f"{y:.1f}", _column_mark_text(mark, now), "", bad)
     shapes = {Status.SUCCEEDED: "dot", Status.TIMED_OUT: "triangle", Status.STOPPED: "square"}
     shape = shapes.get(Status(mark.status), "cross")
     paths = {"cross": _cross_path(x, y, 3), "triangle": f"M{x:.1f} {y - 4:.1f}l4 7h-8z",
@@ -208,7 +222,7 @@ def _mark_text(mark: Mark, now: dt.datetime) -> str:
     return _("run %(token)d, %(time)s: %(status)s after %(took)s") % words
 
 
-def _column_text(mark: Mark, now: dt.datetime) -> str:
+def _column_mark_text(mark: Mark, now: dt.datetime) -> str:
     words = {"first": mark.token, "last": mark.last_token, "time": short_time(mark.started_at, now),
              "low": short_duration(mark.low), "middle": short_duration(mark.seconds),
              "high": short_duration(mark.high), "bad": mark.bad, "n": mark.runs}  # fmt: skip

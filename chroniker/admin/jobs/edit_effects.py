@@ -24,7 +24,7 @@ MAX_LISTED_NAMES = 5
 
 
 @dataclass(frozen=True, slots=True)
-class EditEffect:
+class EditEffectSentence:
     """``tone`` and ``shape`` as in ``chroniker.wording.states``."""
 
     tone: str
@@ -35,27 +35,27 @@ class EditEffect:
     link: str = ""
 
 
-def edit_effects(forecast: EditEffects, edited_job: Job) -> list[EditEffect]:
+def edit_effects(forecast: EditEffects, edited_job: Job) -> list[EditEffectSentence]:
     """All effects, the worst first. The number of runs a day is the last one."""
     listed = [
-        *_save_effects(forecast),
-        *_dependant_effects(forecast.dependants),
+        *_effects_of_save(forecast),
+        *_effects_on_dependants(forecast.dependants),
         *_overlap_effects(forecast, edited_job),
-        *_crowded_minute_effects(forecast.crowded),
-        *_runs_a_day_effects(forecast),
+        *_pool_collision_effects(forecast.crowded),
+        *_runs_per_day_effects(forecast),
     ]
     order = ("bad", "wait", "good", "idle")
     return sorted(listed, key=lambda effect: order.index(effect.tone))
 
 
-def _save_effects(forecast: EditEffects) -> Iterator[EditEffect]:
+def _effects_of_save(forecast: EditEffects) -> Iterator[EditEffectSentence]:
     if forecast.skipped is not None:
         yield _skipped_times_effect(forecast.skipped, forecast.now)
     if forecast.drops_retry:
-        yield EditEffect("wait", "late", _("The pending retry is dropped."), _("The job is disabled."))
+        yield EditEffectSentence("wait", "late", _("The pending retry is dropped."), _("The job is disabled."))
 
 
-def _skipped_times_effect(skipped: TimesSkippedBySave, now: dt.datetime) -> EditEffect:
+def _skipped_times_effect(skipped: TimesSkippedBySave, now: dt.datetime) -> EditEffectSentence:
     number = skipped.count
     words = {"n": f"{format_count(number)}{'+' * skipped.has_more}", "first": exact_time(skipped.first, now)}
     words["last"] = exact_time(skipped.last, now)
@@ -65,20 +65,20 @@ def _skipped_times_effect(skipped: TimesSkippedBySave, now: dt.datetime) -> Edit
         number,
     )
     why = {Code.EDITED: _("The schedule is changed."), Code.DISABLED: _("The job is or was disabled at that time.")}
-    return EditEffect("wait", "late", text % words, why.get(skipped.code, ""))
+    return EditEffectSentence("wait", "late", text % words, why.get(skipped.code, ""))
 
 
 # -- dependants ----------------------------------------------------------------------------------------------
 
 
-def _dependant_effects(dependants: Sequence[DependentJob]) -> Iterator[EditEffect]:
+def _effects_on_dependants(dependants: Sequence[DependentJob]) -> Iterator[EditEffectSentence]:
     stuck = [each for each in dependants if each.can_never_start]
     stale = [each for each in dependants if each.stale and not each.can_never_start]
     fine = len(dependants) - len(stuck) - len(stale)
     if stuck:
         text = ngettext("%(n)d dependant would wait for ever.", "%(n)d dependants would wait for ever.", len(stuck))
         why = _("They wait for a success of this job, and nothing would start it: %(names)s.")
-        yield EditEffect(
+        yield EditEffectSentence(
             "bad",
             "fail",
             text % {"n": len(stuck)},
@@ -87,11 +87,11 @@ def _dependant_effects(dependants: Sequence[DependentJob]) -> Iterator[EditEffec
     for each in stale[:MAX_LISTED_NAMES]:
         text = _("%(name)s would use an older result at %(n)d of its next %(all)d scheduled times.")
         why = _("This job has no scheduled time since the one before.")
-        yield EditEffect("wait", "late", text % {"name": each.name, "n": each.stale, "all": each.examined}, why)
+        yield EditEffectSentence("wait", "late", text % {"name": each.name, "n": each.stale, "all": each.examined}, why)
     if fine:
         text = ngettext("%(n)d dependant still gets its turn.", "%(n)d dependants still get their turn.", fine)
         names = (each.name for each in dependants if not each.can_never_start and not each.stale)
-        yield EditEffect("good", "ok", text % {"n": fine}, _join_names_up_to_limit(names))
+        yield EditEffectSentence("good", "ok", text % {"n": fine}, _join_names_up_to_limit(names))
 
 
 def _join_names_up_to_limit(names: Iterator[str]) -> str:
@@ -104,22 +104,22 @@ def _join_names_up_to_limit(names: Iterator[str]) -> str:
 # -- the job against itself ----------------------------------------------------------------------------------
 
 
-def _overlap_effects(forecast: EditEffects, edited_job: Job) -> Iterator[EditEffect]:
+def _overlap_effects(forecast: EditEffects, edited_job: Job) -> Iterator[EditEffectSentence]:
     usual, slow = forecast.usual, forecast.slow
     if usual is None or slow is None:
         if not forecast.is_new:
             text = _("Whether its runs overlap is not known: it has not succeeded yet.")
-            yield EditEffect("idle", "idle", text)
+            yield EditEffectSentence("idle", "idle", text)
         return
     why = _("Half of its runs take up to %(usual)s, 95 of 100 up to %(slow)s.")
     why %= {"usual": short_duration(usual.length), "slow": short_duration(slow.length)}
     if usual.after.affected:
-        yield EditEffect("wait", "late", _overlap_sentence(usual), why)
+        yield EditEffectSentence("wait", "late", _overlap_sentence(usual), why)
     elif slow.after.affected:
         more = _("The slowest would still run when the next one is due.")
-        yield EditEffect("wait", "late", _overlap_sentence(slow), f"{why} {more}")
+        yield EditEffectSentence("wait", "late", _overlap_sentence(slow), f"{why} {more}")
     elif usual.after.runs:
-        yield EditEffect("good", "ok", _("No run should still run when the next one is due."), why)
+        yield EditEffectSentence("good", "ok", _("No run should still run when the next one is due."), why)
 
 
 def _overlap_sentence(overlap: SelfOverlap) -> str:
@@ -156,13 +156,13 @@ def _overlap_sentence(overlap: SelfOverlap) -> str:
 # -- other jobs ----------------------------------------------------------------------------------------------
 
 
-def _crowded_minute_effects(collisions: Sequence[PoolCollision]) -> Iterator[EditEffect]:
+def _pool_collision_effects(collisions: Sequence[PoolCollision]) -> Iterator[EditEffectSentence]:
     """An effect for the first crowded minute of the group, and one for the first crowded minute of the queue."""
     of_group, of_queue = ([each for each in collisions if bool(each.group) == is_group] for is_group in (True, False))
     for pool in (*of_group[:1], *of_queue[:1]):
         text = _("%(time)s gets crowded.") % {"time": short_time(pool.collision.start)}
         why = f"{_pool_collision_sentence(pool)} {short_duration(pool.collision.longest_wait)}."
-        yield EditEffect("wait", "late", text, why, admin_url("chroniker_job_timeline"), _("Timeline"))
+        yield EditEffectSentence("wait", "late", text, why, admin_url("chroniker_job_timeline"), _("Timeline"))
 
 
 def _pool_collision_sentence(pool_collision: PoolCollision) -> str:
@@ -179,10 +179,10 @@ def _pool_collision_sentence(pool_collision: PoolCollision) -> str:
     return text % {**words, "queue": pool_collision.queue[1] or pool_collision.queue[0]}
 
 
-def _runs_a_day_effects(forecast: EditEffects) -> Iterator[EditEffect]:
+def _runs_per_day_effects(forecast: EditEffects) -> Iterator[EditEffectSentence]:
     before, after = forecast.runs_per_day
-    text = _runs_a_day_in_words(after) if forecast.is_new or before == after else _("%(after)s instead of %(before)s")
-    text %= {"after": _runs_a_day_in_words(after), "before": _runs_a_day_in_words(before)}
+    text = _runs_per_day_in_words(after) if forecast.is_new or before == after else _("%(after)s instead of %(before)s")
+    text %= {"after": _runs_per_day_in_words(after), "before": _runs_per_day_in_words(before)}
     if forecast.usual is not None and (before or after):
         work = [short_duration(forecast.usual.length * rate) for rate in (before, after)]
         more = (
@@ -191,10 +191,10 @@ def _runs_a_day_effects(forecast: EditEffects) -> Iterator[EditEffect]:
             else _("about %(after)s of work a day instead of %(before)s")
         )
         text = f"{text}; {more % {'before': work[0], 'after': work[1]}}"
-    yield EditEffect("idle", "idle", f"{text}.")
+    yield EditEffectSentence("idle", "idle", f"{text}.")
 
 
-def _runs_a_day_in_words(runs_per_day: float) -> str:
+def _runs_per_day_in_words(runs_per_day: float) -> str:
     """“144 runs a day”, “a run every 7 days”."""
     if runs_per_day == 0:
         return _("no runs")

@@ -35,7 +35,7 @@ else:
 
 JOB_ROUTE = "<int:object_id>/"
 PAGE_ADDRESSES = (
-    PageAddress("now/", "operations.now_page.now_view", "job_now"),
+    PageAddress("now/", "operations.now_page.now_page_view", "job_now"),
     PageAddress("pulse/", "shared.console_page.refresh_bar_view", "job_pulse"),
     PageAddress("pause/", "shared.pause_page.pause_all_jobs_view", "job_pause"),
     PageAddress("timeline/", "operations.timeline_page.timeline_view", "job_timeline"),
@@ -56,8 +56,8 @@ PAGE_ADDRESSES = (
     PageAddress(f"{JOB_ROUTE}resume/", "jobs.run_and_stop_views.resume_job_view", "job_resume"),
     PageAddress(f"{JOB_ROUTE}retry-now/", "jobs.retry_views.retry_now_view", "job_retry_now"),
     PageAddress(f"{JOB_ROUTE}cancel-retry/", "jobs.retry_views.cancel_retry_view", "job_cancel_retry"),
-    PageAddress(f"{JOB_ROUTE}enable/", "jobs.switching.enable_view", "job_enable"),
-    PageAddress(f"{JOB_ROUTE}disable/", "jobs.switching.disable_view", "job_disable"),
+    PageAddress(f"{JOB_ROUTE}enable/", "jobs.switching.enable_job_view", "job_enable"),
+    PageAddress(f"{JOB_ROUTE}disable/", "jobs.switching.disable_job_view", "job_disable"),
 )
 
 

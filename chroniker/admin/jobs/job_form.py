@@ -68,11 +68,11 @@ class EditedFieldsForm(JobModelForm):
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
-        if self.instance.pk and (not self.is_bound or self._request_has_shown_values()):
+        if self.instance.pk and (not self.is_bound or self._request_contains_initial_values()):
             for field in self.fields.values():
                 field.show_hidden_initial = True
 
-    def _request_has_shown_values(self) -> bool:
+    def _request_contains_initial_values(self) -> bool:
         """Whether the request contains the values that the page showed. A script may send only the new values."""
         return self.add_initial_prefix("name") in self.data
 

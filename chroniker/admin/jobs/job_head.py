@@ -20,14 +20,14 @@ from chroniker.schedule import describe
 from chroniker.wording.formats import short_time
 
 #: The tabs: name, title, URL name, and whether the tab needs the permission to view runs.
-TABS = (
+JOB_TABS = (
     ("status", gettext_lazy("Status"), "chroniker_job_status", False),
     ("schedule", gettext_lazy("Schedule history"), "chroniker_job_schedule", True),
     ("runs", gettext_lazy("Runs"), "chroniker_job_runs", True),
     ("edit", gettext_lazy("Edit"), "chroniker_job_change", False),
 )
 #: The parts of the head that change while the page is open.
-FRAGMENTS = {
+FRAGMENT_TEMPLATES = {
     "job-state": "chroniker/console/job/state.html",
     "job-actions": "chroniker/console/job/actions.html",
 }
@@ -67,7 +67,7 @@ def fetch_job_status_or_404(job_id: int) -> JobStatus:
 
 
 def job_head_context(job_admin: Any, request: HttpRequest, overview: JobStatus, current_tab: str) -> dict[str, Any]:
-    """The values for the template ``job/base.html``. ``current_tab``: a name in ``TABS``, or of another page."""
+    """The values for the template ``job/base.html``. ``current_tab``: a name in ``JOB_TABS``, or of another page."""
     job, may = overview.job, get_job_permissions(job_admin, request)
     return {
         "title": job.name,
@@ -79,7 +79,7 @@ def job_head_context(job_admin: Any, request: HttpRequest, overview: JobStatus, 
         "job_command": masked_command_line(job),
         "job_tabs": [
             {"title": title, "url": url, "is_current": name == current_tab}
-            for name, title, view, shows_runs in TABS
+            for name, title, view, shows_runs in JOB_TABS
             if (may.view_runs or not shows_runs) and (url := admin_url(view, job.pk))
         ],
         "clone_url": cloning.clone_url(job) if may.add else "",

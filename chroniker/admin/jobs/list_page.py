@@ -13,21 +13,24 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy, pgettext_lazy
 
 from chroniker.admin.jobs.job_head import get_job_permissions
-from chroniker.admin.jobs.list_rows import SharedRowValues, group_into_bands, job_rows
+from chroniker.admin.jobs.list_rows import SharedRowValues, group_rows_into_sections, job_rows
 from chroniker.admin.shared.console_page import render_console_page
 from chroniker.admin.shared.query_values import read_query_text
 from chroniker.admin.shared.site_links import admin_url
 from chroniker.clock.database_clock import database_now
 from chroniker.insights import health_facts, job_filters, job_order
 from chroniker.insights.health import fetch_health
-from chroniker.insights.job_filters import MAX_JOBS_COUNTED, SHOW_VALUES, JobFilter, fetch_job_conditions
+from chroniker.insights.job_filters import MAX_JOBS_COUNTED, SHOW_FILTER_VALUES, JobFilter, fetch_job_conditions
 from chroniker.insights.job_status import fetch_job_status
 from chroniker.insights.latest_runs import fetch_latest_runs
 from chroniker.models import Job
 from chroniker.wording.formats import format_count
 
 TEMPLATE = "chroniker/console/jobs/list.html"
-FRAGMENTS = {"jobs-chips": "chroniker/console/jobs/chips.html", "jobs-table": "chroniker/console/jobs/table.html"}
+FRAGMENT_TEMPLATES = {
+    "jobs-chips": "chroniker/console/jobs/chips.html",
+    "jobs-table": "chroniker/console/jobs/table.html",
+}
 #: Commands that import jobs; the last one needs Celery.
 IMPORT_COMMANDS = ("import_crontab --dry-run FILE", "import_chroniker --dry-run", "import_celery_beat --dry-run")
 #: By the name of the chip: its title, and the state code of its icon.
@@ -68,7 +71,7 @@ def job_list_view(job_admin: Any, request: HttpRequest) -> HttpResponse:
     overviews = fetch_job_status(page.jobs, now, health_facts.get_cached_health_facts(now)).values()
     past = fetch_latest_runs([each.state for each in overviews]) if may.view_runs else {}
     rows = job_rows(overviews, past, SharedRowValues(may, fetch_health(now).tick))
-    counts = job_filters.count_jobs_by_show(conditions)
+    counts = job_filters.count_jobs_by_show_filter(conditions)
     context = {
         "title": _("Jobs"),
         "opts": Job._meta,
@@ -84,13 +87,15 @@ def job_list_view(job_admin: Any, request: HttpRequest) -> HttpResponse:
         "order": order,
         "orders": list(ORDER_TITLES.items()),
         "jobs": page.jobs,
-        "bands": group_into_bands(rows, by_band=order == "attention", is_whole_list=not (page.cursor or cursor)),
+        "bands": group_rows_into_sections(
+            rows, by_band=order == "attention", is_whole_list=not (page.cursor or cursor)
+        ),
         "next_page": _query_with_changed_values(request, after=page.cursor) if page.cursor else "",
         "first_page": _query_with_changed_values(request, after="") if cursor else "",
         "here": request.get_full_path(),
         **_export_and_import_context(request),
     }
-    return render_console_page(job_admin.admin_site, request, TEMPLATE, "jobs", context, FRAGMENTS)
+    return render_console_page(job_admin.admin_site, request, TEMPLATE, "jobs", context, FRAGMENT_TEMPLATES)
 
 
 def _read_sort_order(request: HttpRequest) -> str:
@@ -114,7 +119,7 @@ def read_job_filter(request: HttpRequest) -> JobFilter:
     }
     texts["tag"] = texts["tag"].lower()  # as each tag is
     show, search = request.GET.get("show", ""), read_query_text(request.GET, "q").strip()
-    return JobFilter(show=show if show in SHOW_VALUES else "all", search=search, **texts)
+    return JobFilter(show=show if show in SHOW_FILTER_VALUES else "all", search=search, **texts)
 
 
 def _filter_chips(request: HttpRequest, chosen_name: str, counts: dict[str, int]) -> list[dict[str, Any]]:

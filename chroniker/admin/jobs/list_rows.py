@@ -14,7 +14,7 @@ from chroniker.admin.jobs.job_head import due_since_sentence
 from chroniker.admin.jobs.row_actions import RowAction, RowLinks, main_row_action, row_links
 from chroniker.admin.jobs.sparkline import Sparkline, draw_sparkline
 from chroniker.admin.shared.alert_cells import alert_state_code
-from chroniker.admin.shared.site_links import RowUrls
+from chroniker.admin.shared.site_links import AdminUrlCache
 from chroniker.insights.durations import estimate_end
 from chroniker.insights.health import ComponentHealth
 from chroniker.insights.job_filters import STUCK_AFTER
@@ -31,7 +31,7 @@ from chroniker.wording.states import state
 
 #: A smaller share of successful runs is coloured.
 LOW_SUCCESS_SHARE = 0.75
-BAND_TITLES = {
+JOB_LIST_SECTION_TITLES = {
     "attention": gettext_lazy("Needs attention"),
     "active": gettext_lazy("Running and waiting"),
     "quiet": gettext_lazy("On schedule"),
@@ -81,7 +81,7 @@ class SharedRowValues:
 
     may: Any
     tick: ComponentHealth
-    urls: RowUrls = field(default_factory=RowUrls)
+    urls: AdminUrlCache = field(default_factory=AdminUrlCache)
     select_label: str = field(default_factory=lambda: _("Select %(job)s"))
     menu_label: str = field(default_factory=lambda: _("More for %(job)s"))
     success: str = field(default_factory=lambda: _("%(n)d %%"))
@@ -101,7 +101,7 @@ def _job_row(overview: JobStatus, runs: Sequence[PastRun], shared_values: Shared
     return JobRow(
         overview=overview,
         code=code,
-        band=_band_of_row(overview, code),
+        band=_list_section_of_job(overview, code),
         words=_schedule_in_words(job),
         note=hand_over.hand_over_note(job.command, job.args),
         reason=mask_secrets(reason, job.secrets),
@@ -133,7 +133,7 @@ def _schedule_in_words(job: Job) -> str:
     return words.removesuffix(f" ({zone})") if job.timezone == zone else words
 
 
-def _band_of_row(overview: JobStatus, state_code: str) -> str:
+def _list_section_of_job(overview: JobStatus, state_code: str) -> str:
     """The band of a row, by the same rules as ``job_filters.JobConditions``, which decide the order of the list."""
     lease = overview.lease
     is_on, is_broken = overview.job.enabled, overview.state.failing_since or overview.state.schedule_error_since
@@ -211,21 +211,21 @@ def _duration_texts_and_tone(overview: JobStatus, runs: Sequence[PastRun]) -> tu
 
 
 @dataclass(frozen=True, slots=True)
-class RowBand:
+class JobListSection:
     title: str
     rows: list[JobRow]
     is_counted: bool  #: whether the rows are all jobs of the band
 
 
-def group_into_bands(rows: Sequence[JobRow], *, by_band: bool, is_whole_list: bool) -> list[RowBand]:
+def group_rows_into_sections(rows: Sequence[JobRow], *, by_band: bool, is_whole_list: bool) -> list[JobListSection]:
     """The rows in bands. With ``by_band=False``: all rows in one band without a title.
 
     ``is_whole_list``: the list has only this page.
     """
     if not by_band:
-        return [RowBand("", list(rows), is_counted=False)] if rows else []
+        return [JobListSection("", list(rows), is_counted=False)] if rows else []
     found = [
-        RowBand(str(title), [row for row in rows if row.band == name], is_whole_list)
-        for name, title in BAND_TITLES.items()
+        JobListSection(str(title), [row for row in rows if row.band == name], is_whole_list)
+        for name, title in JOB_LIST_SECTION_TITLES.items()
     ]
     return [band for band in found if band.rows]

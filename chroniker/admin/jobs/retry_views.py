@@ -12,7 +12,7 @@ from django.shortcuts import get_object_or_404
 from django.utils.translation import gettext as _
 
 from chroniker import lifecycle
-from chroniker.admin.jobs.run_and_stop_views import redirect_to_next_or_job
+from chroniker.admin.jobs.run_and_stop_views import redirect_to_next_url_or_job_page
 from chroniker.admin.shared.run_and_stop import log_job_action
 from chroniker.conf import settings
 from chroniker.models import Job
@@ -43,4 +43,4 @@ def _retry_now_or_cancel(job_admin: Any, request: HttpRequest, object_id: int, *
             messages.success(request, _("The retry of “%(job)s” was cancelled.") % {"job": job})
         else:
             messages.success(request, _("“%(job)s” is retried by the next tick.") % {"job": job})
-    return redirect_to_next_or_job(job_admin, request, job)
+    return redirect_to_next_url_or_job_page(job_admin, request, job)

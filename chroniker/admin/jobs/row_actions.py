@@ -7,7 +7,7 @@ from typing import Any
 
 from django.utils.translation import gettext_lazy
 
-from chroniker.admin.shared.site_links import RowUrls
+from chroniker.admin.shared.site_links import AdminUrlCache
 from chroniker.insights.job_status import JobStatus
 from chroniker.models import Job
 
@@ -49,7 +49,7 @@ class RowLinks:
     disable: str
 
 
-def main_row_action(overview: JobStatus, permissions: Any, urls: RowUrls) -> RowAction | None:
+def main_row_action(overview: JobStatus, permissions: Any, urls: AdminUrlCache) -> RowAction | None:
     """The main action of the row; ``None`` if the user has no permission for it."""
     code = _main_action_code(overview, permissions)
     if not code:
@@ -71,7 +71,7 @@ def _main_action_code(overview: JobStatus, permissions: Any) -> str:
     return "run" if permissions.run else ""
 
 
-def row_links(job: Job, last_run_id: object, permissions: Any, urls: RowUrls) -> RowLinks:
+def row_links(job: Job, last_run_id: object, permissions: Any, urls: AdminUrlCache) -> RowLinks:
     """``last_run_id``: the id of the job's last run; empty without one."""
     return RowLinks(
         status=urls.url("chroniker_job_status", job.pk),

@@ -27,7 +27,7 @@ def run_job_view(job_admin: Any, request: HttpRequest, object_id: int) -> HttpRe
             _request_run_after_open_run(request, job)
         else:
             run_and_stop.run_job(request, job)
-    return redirect_to_next_or_job(job_admin, request, job)
+    return redirect_to_next_url_or_job_page(job_admin, request, job)
 
 
 def _request_run_after_open_run(request: HttpRequest, job: Job) -> None:
@@ -45,7 +45,7 @@ def stop_job_view(job_admin: Any, request: HttpRequest, object_id: int) -> HttpR
     job = get_object_or_404(Job, pk=object_id)
     if request.method == "POST":
         run_and_stop.stop_job(request, job)
-    return redirect_to_next_or_job(job_admin, request, job)
+    return redirect_to_next_url_or_job_page(job_admin, request, job)
 
 
 def resume_job_view(job_admin: Any, request: HttpRequest, object_id: int) -> HttpResponse:
@@ -55,10 +55,10 @@ def resume_job_view(job_admin: Any, request: HttpRequest, object_id: int) -> Htt
     job = get_object_or_404(Job, pk=object_id)
     if request.method == "POST":
         run_and_stop.resume_job(request, job)
-    return redirect_to_next_or_job(job_admin, request, job)
+    return redirect_to_next_url_or_job_page(job_admin, request, job)
 
 
-def redirect_to_next_or_job(job_admin: Any, request: HttpRequest, job: Job) -> HttpResponse:
+def redirect_to_next_url_or_job_page(job_admin: Any, request: HttpRequest, job: Job) -> HttpResponse:
     """Redirect to the page that the form names in ``next``, else to the job's page.
 
     Also after a GET request: it is the redirect after a login, and the user must press the button again.

@@ -45,4 +45,4 @@ def _progress_or_reason_text(run: Run, overview: JobStatus) -> str:
     if run.status == Status.RUNNING and lease is not None and lease.run_id == run.pk and lease.total_parts:
         done = lease.total_parts_complete or 0
         return _("%(n)d %% done") % {"n": min(100 * done // lease.total_parts, 100)}
-    return run_cells.unmasked_reason(run)
+    return run_cells.unmasked_status_reason(run)

@@ -14,7 +14,7 @@ from django.shortcuts import get_object_or_404
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
-from chroniker.admin.jobs.run_and_stop_views import redirect_to_next_or_job
+from chroniker.admin.jobs.run_and_stop_views import redirect_to_next_url_or_job_page
 from chroniker.admin.shared import run_and_stop
 from chroniker.admin.shared.console_page import render_console_page
 from chroniker.admin.shared.site_links import admin_url, redirect_to
@@ -52,10 +52,12 @@ def run_with_arguments_view(job_admin: Any, request: HttpRequest, object_id: int
     if not job_admin.has_run_with_arguments_permission(request):
         raise PermissionDenied
     job = get_object_or_404(Job, pk=object_id)
-    return arguments_page(job_admin.admin_site, request, job) or redirect_to_next_or_job(job_admin, request, job)
+    return run_job_or_render_arguments_page(job_admin.admin_site, request, job) or redirect_to_next_url_or_job_page(
+        job_admin, request, job
+    )
 
 
-def arguments_page(site: AdminSite, request: HttpRequest, job: Job) -> HttpResponse | None:
+def run_job_or_render_arguments_page(site: AdminSite, request: HttpRequest, job: Job) -> HttpResponse | None:
     """The page with the form; ``None`` if a run was claimed, or if the job takes no arguments.
 
     ``?run=ID``: the form first shows the arguments of that run, and then redirects to the new run.

@@ -15,7 +15,7 @@ from chroniker.models import Run, Status
 
 ROWS_PER_PAGE = 100
 TEMPLATE = "chroniker/console/job/runs.html"
-FRAGMENTS = {**job_head.FRAGMENTS, "job-runs": "chroniker/console/job/runs_table.html"}
+FRAGMENT_TEMPLATES = {**job_head.FRAGMENT_TEMPLATES, "job-runs": "chroniker/console/job/runs_table.html"}
 
 
 def job_runs_view(job_admin: Any, request: HttpRequest, object_id: int) -> HttpResponse:
@@ -42,7 +42,7 @@ def job_runs_view(job_admin: Any, request: HttpRequest, object_id: int) -> HttpR
         "chosen": status.get("status", ""),
         "statuses": [(each.value, each.label) for each in Status],
     }
-    fragments = FRAGMENTS if before is None else job_head.FRAGMENTS
+    fragments = FRAGMENT_TEMPLATES if before is None else job_head.FRAGMENT_TEMPLATES
     return render_console_page(job_admin.admin_site, request, TEMPLATE, "jobs", context, fragments)
 
 

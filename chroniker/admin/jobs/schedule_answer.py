@@ -23,7 +23,7 @@ _MICROSECOND = dt.timedelta(microseconds=1)
 
 
 @dataclass(frozen=True, slots=True)
-class TimeQuestion:
+class DidItRunQuestion:
     """The local time that the user asked for.
 
     ``spans``: the first and the last moment of each span. There are two spans if the clock shows this time twice, and
@@ -36,7 +36,7 @@ class TimeQuestion:
 
 
 @dataclass(frozen=True, slots=True)
-class TimeAnswer:
+class DidItRunAnswer:
     """``runs``: the runs that the answer names."""
 
     tone: str
@@ -46,7 +46,7 @@ class TimeAnswer:
     instant: dt.datetime | None = None
 
 
-def make_time_question(date: dt.date, time: dt.time, zone: ZoneInfo, *, with_seconds: bool) -> TimeQuestion:
+def make_did_it_run_question(date: dt.date, time: dt.time, zone: ZoneInfo, *, with_seconds: bool) -> DidItRunQuestion:
     """The question for a local time. 03:00 means the whole minute; 03:00:00 (``with_seconds``) means the second."""
     length = dt.timedelta(seconds=1) if with_seconds else dt.timedelta(minutes=1)
     spans = []
@@ -56,15 +56,15 @@ def make_time_question(date: dt.date, time: dt.time, zone: ZoneInfo, *, with_sec
         is_real = moment.astimezone(zone).replace(tzinfo=None) == local.replace(tzinfo=None)
         if is_real and (moment, moment + length - _MICROSECOND) not in spans:
             spans.append((moment, moment + length - _MICROSECOND))
-    return TimeQuestion(date, time, spans)
+    return DidItRunQuestion(date, time, spans)
 
 
-def answer_time_question(
-    question: TimeQuestion, entries: Sequence[Entry], overview: JobStatus, *, has_all_entries: bool
-) -> TimeAnswer:
+def answer_did_it_run_question(
+    question: DidItRunQuestion, entries: Sequence[Entry], overview: JobStatus, *, has_all_entries: bool
+) -> DidItRunAnswer:
     """``entries``: the scheduled times around the question, newest first. ``has_all_entries``: no older ones exist."""
     if not question.spans:
-        return TimeAnswer("idle", _("The clock skipped this time on that day."))
+        return DidItRunAnswer("idle", _("The clock skipped this time on that day."))
     for low, high in question.spans:
         for position, entry in enumerate(entries):
             if low <= entry.instant <= high:
@@ -72,14 +72,14 @@ def answer_time_question(
                 return _add_previous_and_next_notes(found, entries, position, overview.now)
     low, high = question.spans[0]
     if low > overview.now:
-        return TimeAnswer("idle", _("That time is in the future."), _next_scheduled_time_sentence(overview, low))
+        return DidItRunAnswer("idle", _("That time is in the future."), _next_scheduled_time_sentence(overview, low))
     within = [entry for entry in entries if entry.first is not None and entry.first <= high and low <= entry.instant]
     if within:
-        return TimeAnswer("wait", _("Unknown: the runs of that time were deleted."))
+        return DidItRunAnswer("wait", _("Unknown: the runs of that time were deleted."))
     older = next((entry for entry in entries if entry.instant < low), None)
     if older is None and has_all_entries:
-        return TimeAnswer("idle", _("The history of this job does not reach back to that time."))
-    return TimeAnswer("idle", _("Nothing was due then."), _next_scheduled_time_sentence(overview, low))
+        return DidItRunAnswer("idle", _("The history of this job does not reach back to that time."))
+    return DidItRunAnswer("idle", _("Nothing was due then."), _next_scheduled_time_sentence(overview, low))
 
 
 def _next_scheduled_time_sentence(overview: JobStatus, earliest: dt.datetime) -> str:
@@ -92,7 +92,7 @@ def _next_scheduled_time_sentence(overview: JobStatus, earliest: dt.datetime) ->
     return ""
 
 
-def _answer_for_entry(entry: Entry, overview: JobStatus) -> TimeAnswer:
+def _answer_for_entry(entry: Entry, overview: JobStatus) -> DidItRunAnswer:
     words = {"time": short_time(entry.instant, overview.now)}
     run = entry.last_attempt
     if run is None:
@@ -101,17 +101,17 @@ def _answer_for_entry(entry: Entry, overview: JobStatus) -> TimeAnswer:
             NoRunReason.DISABLED: (_("No: the job was disabled at %(time)s."), "idle", ""),
             NoRunReason.NO_RECORD: (_("Unknown: the run of %(time)s was deleted."), "wait", ""),
         }[NoRunReason(entry.verdict)]
-        return TimeAnswer(tone, text % words, note, instant=entry.instant)
+        return DidItRunAnswer(tone, text % words, note, instant=entry.instant)
     reason = mask_secrets(run.reason, overview.job.secrets)
     if run.status == Status.SKIPPED:
         text = _("No: %(time)s was skipped. %(why)s") % {**words, "why": reason}
-        return TimeAnswer("idle", text, instant=entry.instant)
+        return DidItRunAnswer("idle", text, instant=entry.instant)
     note = "" if run.status == Status.SUCCEEDED else reason
     text = _started_sentence(entry, run, words) if run.started_at is not None else _not_started_sentence(run) % words
-    return TimeAnswer(state(run.status).tone, text, note, [run], entry.instant)
+    return DidItRunAnswer(state(run.status).tone, text, note, [run], entry.instant)
 
 
-def _add_backfill_note(answer: TimeAnswer, entry: Entry, now: dt.datetime) -> TimeAnswer:
+def _add_backfill_note(answer: DidItRunAnswer, entry: Entry, now: dt.datetime) -> DidItRunAnswer:
     """Add a note about the backfill run for this scheduled time, if there is one."""
     run = entry.backfill_run
     if run is None:
@@ -147,10 +147,10 @@ def _started_sentence(entry: Entry, run: Run, words: dict[str, str]) -> str:
         first = _("%(time)s was merged with later times up to %(until)s into one run, which started on %(where)s")
     elif run is not entry.run:
         first = _("The run due at %(time)s was repeated. Attempt %(n)s started on %(where)s, %(delay)s after that time")
-    return f"{_yes_or_no_sentence(run)} {first % words} {_run_end_clause(run) % words}"
+    return f"{_did_it_run_sentence(run)} {first % words} {_run_end_clause(run) % words}"
 
 
-def _yes_or_no_sentence(run: Run) -> str:
+def _did_it_run_sentence(run: Run) -> str:
     if run.status == Status.SUCCEEDED:
         return _("Yes.")
     return _("Perhaps.") if run.status == Status.LOST else _("Yes, but it did not succeed.")
@@ -166,8 +166,8 @@ def _run_end_clause(run: Run) -> str:
 
 
 def _add_previous_and_next_notes(
-    answer: TimeAnswer, entries: Sequence[Entry], position: int, now: dt.datetime
-) -> TimeAnswer:
+    answer: DidItRunAnswer, entries: Sequence[Entry], position: int, now: dt.datetime
+) -> DidItRunAnswer:
     """Add notes about the previous and the next scheduled time, and a note if the schedule has changed since then."""
     notes = [answer.note] if answer.note else []
     for text, place in (
@@ -180,4 +180,4 @@ def _add_previous_and_next_notes(
             notes.append(text % words)
     if not entries[position].certain:
         notes.append(_("Computed from the present schedule, which has changed since then."))
-    return TimeAnswer(answer.tone, answer.text, " ".join(notes), answer.runs, answer.instant)
+    return DidItRunAnswer(answer.tone, answer.text, " ".join(notes), answer.runs, answer.instant)

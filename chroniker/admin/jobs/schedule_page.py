@@ -19,7 +19,7 @@ from django.utils.translation import gettext as _
 
 from chroniker.admin.jobs import causes, job_head
 from chroniker.admin.jobs.calendar_picture import calendar_summary, draw_calendar
-from chroniker.admin.jobs.schedule_answer import TimeQuestion, answer_time_question, make_time_question
+from chroniker.admin.jobs.schedule_answer import DidItRunQuestion, answer_did_it_run_question, make_did_it_run_question
 from chroniker.admin.jobs.schedule_rows import history_rows
 from chroniker.admin.shared.console_page import render_console_page
 from chroniker.admin.shared.query_values import VALID_YEARS, is_time_in_valid_years
@@ -44,18 +44,18 @@ MAX_CELLS_PER_DAY = 288
 #: The number of days that the calendar shows after the requested day. So the requested day is not at its end.
 DAYS_AFTER_REQUESTED_DAY = 3
 FRAGMENT_NAMES = ("answer", "calendar", "times", "causes")
-FRAGMENTS = {
-    **job_head.FRAGMENTS,
+FRAGMENT_TEMPLATES = {
+    **job_head.FRAGMENT_TEMPLATES,
     **{f"schedule-{part}": f"chroniker/console/schedule/{part}.html" for part in FRAGMENT_NAMES},
 }
 
 
 @dataclass(frozen=True, slots=True)
-class PageParameters:
+class SchedulePageParameters:
     """The valid parameters of the page."""
 
     query: QueryDict
-    asked: TimeQuestion | None
+    asked: DidItRunQuestion | None
     last: dt.date  #: the last day of the calendar
     before: dt.datetime | None  #: only rows before this moment
     only_bad: bool
@@ -78,11 +78,11 @@ def schedule_view(job_admin: Any, request: HttpRequest, object_id: int) -> HttpR
             "console_trail": [(overview.job.name, admin_url("chroniker_job_status", object_id))],
             "zone": timezone.get_current_timezone_name(),
             "job_zone": timezone.get_current_timezone(),
-            **causes.job_causes_context(job_admin, request, overview),
+            **causes.job_activations_context(job_admin, request, overview),
             **_history_context(request, overview),
         }
     template = "chroniker/console/schedule/page.html"
-    return render_console_page(job_admin.admin_site, request, template, "jobs", context, FRAGMENTS)
+    return render_console_page(job_admin.admin_site, request, template, "jobs", context, FRAGMENT_TEMPLATES)
 
 
 def _job_zone_or_default(job: Job) -> ZoneInfo:
@@ -92,17 +92,17 @@ def _job_zone_or_default(job: Job) -> ZoneInfo:
     return ZoneInfo(timezone.get_default_timezone_name())
 
 
-def _read_parameters(query: QueryDict, zone: ZoneInfo, today: dt.date) -> PageParameters:
+def _read_parameters(query: QueryDict, zone: ZoneInfo, today: dt.date) -> SchedulePageParameters:
     date, time = _parse_or_none(parse_date, query.get("d", "")), _parse_or_none(parse_time, query.get("t", ""))
     asked = None
     if date is not None and time is not None and date.year in VALID_YEARS:
         exact = query.get("t", "").count(":") > 1
-        asked = make_time_question(date, time.replace(microsecond=0, tzinfo=None), zone, with_seconds=exact)
+        asked = make_did_it_run_question(date, time.replace(microsecond=0, tzinfo=None), zone, with_seconds=exact)
     last = _parse_or_none(parse_date, query.get("to", ""))
     if last is None and asked is not None and asked.date <= today - dt.timedelta(days=CALENDAR_DAYS):
         last = asked.date + dt.timedelta(days=DAYS_AFTER_REQUESTED_DAY)
     before = _parse_or_none(parse_datetime, query.get("before", ""))
-    return PageParameters(
+    return SchedulePageParameters(
         query,
         asked,
         last if last is not None and dt.date(1971, 1, 1) < last < today else today,
@@ -136,7 +136,7 @@ def _history_context(request: HttpRequest, overview: JobStatus) -> dict[str, Any
         )
         put_cells_into_days(days, calendar_cells_of_entries(page.entries))
     found = (
-        answer_time_question(wanted.asked, page.entries, overview, has_all_entries=not page.more)
+        answer_did_it_run_question(wanted.asked, page.entries, overview, has_all_entries=not page.more)
         if wanted.asked
         else None
     )
@@ -157,7 +157,7 @@ def _history_context(request: HttpRequest, overview: JobStatus) -> dict[str, Any
     }
 
 
-def _newest_row_time(parameters: PageParameters, calendar_end: dt.datetime) -> dt.datetime:
+def _newest_row_time(parameters: SchedulePageParameters, calendar_end: dt.datetime) -> dt.datetime:
     """For a job that is shown by hours: the newest row is at this time or before it.
 
     It depends on the question, or on ``before``, or on the last day of the calendar.
@@ -178,7 +178,9 @@ def _needs_hourly_cells(job: Job, now: dt.datetime) -> bool:
     return False
 
 
-def _earlier_and_later_links(parameters: PageParameters, days: Sequence[CalendarDay], today: dt.date) -> dict[str, str]:
+def _earlier_and_later_links(
+    parameters: SchedulePageParameters, days: Sequence[CalendarDay], today: dt.date
+) -> dict[str, str]:
     earlier, later = (parameters.last + dt.timedelta(days=step) for step in (-CALENDAR_DAYS, CALENDAR_DAYS))
     is_newest = parameters.last >= today
     return {
@@ -187,7 +189,9 @@ def _earlier_and_later_links(parameters: PageParameters, days: Sequence[Calendar
     }
 
 
-def _table_rows_context(parameters: PageParameters, page: ledger.LedgerPage, overview: JobStatus) -> dict[str, Any]:
+def _table_rows_context(
+    parameters: SchedulePageParameters, page: ledger.LedgerPage, overview: JobStatus
+) -> dict[str, Any]:
     """The rows of the table, and the link to older rows: in the entries that were read, or in earlier days."""
     before = parameters.before
     entries = [entry for entry in page.entries if before is None or entry.instant < before]

@@ -23,7 +23,7 @@ from chroniker.wording.formats import NO_VALUE_TEXT, format_count, percent, rela
 
 #: The largest number of subscribers that the page names.
 MAX_SUBSCRIBER_NAMES = 5
-COUNTED_DAYS = 30
+RUN_COUNT_DAYS = 30
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,7 +36,7 @@ class LabelledValue:
 
 
 def job_summary_values(overview: JobStatus, counts: RunCounts | None) -> list[LabelledValue]:
-    """``counts``: of the runs of the last ``COUNTED_DAYS`` days; ``None`` if the user may not view runs."""
+    """``counts``: of the runs of the last ``RUN_COUNT_DAYS`` days; ``None`` if the user may not view runs."""
     now, last = overview.now, overview.state.last_success_at
     found = [
         _labelled_time(_("Next run"), overview.next_run, now),

@@ -21,8 +21,8 @@ from chroniker.models import OPEN_STATUSES, Run
 
 RECENT_RUN_COUNT = 10
 TEMPLATE = "chroniker/console/job/status.html"
-FRAGMENTS = {
-    **job_head.FRAGMENTS,
+FRAGMENT_TEMPLATES = {
+    **job_head.FRAGMENT_TEMPLATES,
     "job-sentence": "chroniker/console/job/status_sentence.html",
     "job-recent": "chroniker/console/job/status_recent.html",
     "job-glance": "chroniker/console/job/status_glance.html",
@@ -56,7 +56,7 @@ def status_view(job_admin: Any, request: HttpRequest, object_id: int) -> HttpRes
         **_runs_context(request, overview),
         "live_seconds": 1 if overview.lease is not None and overview.lease.run.started_at else 5,
     }
-    return render_console_page(job_admin.admin_site, request, TEMPLATE, "jobs", context, FRAGMENTS)
+    return render_console_page(job_admin.admin_site, request, TEMPLATE, "jobs", context, FRAGMENT_TEMPLATES)
 
 
 def _runs_context(request: HttpRequest, overview: JobStatus) -> dict[str, Any]:
@@ -69,7 +69,7 @@ def _runs_context(request: HttpRequest, overview: JobStatus) -> dict[str, Any]:
     job, now = overview.job, overview.now
     recent = list(Run.objects.filter(job=job.pk, parent=None).order_by("-token")[:RECENT_RUN_COUNT])
     closed = next((run for run in recent if run.status not in OPEN_STATUSES), None)
-    counts = run_counts.fetch_run_counts(job.pk, now, status_facts.COUNTED_DAYS)
+    counts = run_counts.fetch_run_counts(job.pk, now, status_facts.RUN_COUNT_DAYS)
     return {
         "sentence": describe_status(overview, closed, may_view_runs=True),
         "glance": status_facts.job_summary_values(overview, counts),

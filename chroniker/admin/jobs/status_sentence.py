@@ -70,7 +70,7 @@ def _running_sentence_and_note(overview: JobStatus, run_number: SafeString) -> t
     parts = _progress_text(overview)
     text = format_html("{}: {}.", text, parts) if parts else format_html("{}.", text)
     waiting = activations_text(overview.n_waiting) if overview.n_waiting else ""
-    notes = [_slow_sentence(overview, duration), _next_time_while_open(overview), waiting]
+    notes = [_slower_than_usual_sentence(overview, duration), _next_run_if_still_running_sentence(overview), waiting]
     if run.stop_requested_at is not None:
         notes.insert(0, _("A stop was requested by %(name)s.") % {"name": run.stop_requester})
     return text, " ".join(filter(None, notes))
@@ -94,12 +94,12 @@ def _progress_text(overview: JobStatus) -> str:
     return ", ".join(parts)
 
 
-def _slow_sentence(overview: JobStatus, duration: dt.timedelta) -> str:
+def _slower_than_usual_sentence(overview: JobStatus, duration: dt.timedelta) -> str:
     p95 = overview.state.p95
     return _("It is slower than 95 of 100 successful runs.") if p95 and duration.total_seconds() > p95 else ""
 
 
-def _next_time_while_open(overview: JobStatus) -> str:
+def _next_run_if_still_running_sentence(overview: JobStatus) -> str:
     """What happens to the next scheduled time if this run is still open then."""
     due = overview.next_run
     if due is None:
@@ -126,20 +126,20 @@ def _failures_sentence(overview: JobStatus, last_run: Run | None) -> str:
         text = _("%(text)s since %(time)s") % {
             "text": text, "time": short_time(overview.state.failing_since, overview.now),
         }  # fmt: skip
-    error = masked_failure_line(last_run, overview.job.secrets) if last_run else ""
+    error = masked_error_line_or_reason(last_run, overview.job.secrets) if last_run else ""
     return f"{text}: {error}" if error else f"{text}."
 
 
 def _hold_sentence(overview: JobStatus, last_run: Run | None) -> str:
     error = (
-        masked_failure_line(last_run, overview.job.secrets)
+        masked_error_line_or_reason(last_run, overview.job.secrets)
         if last_run and last_run.token == overview.state.held_by_run
         else ""
     )
     return f"{overview.why.rstrip('.')}: {error}" if error else overview.why
 
 
-def masked_failure_line(run: Run, secrets: str) -> str:
+def masked_error_line_or_reason(run: Run, secrets: str) -> str:
     """The error line of a run, or its reason if it has no error line. The values of secrets are masked."""
     return mask_secrets(run.error_line or run.reason, secrets)
 

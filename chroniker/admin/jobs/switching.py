@@ -12,16 +12,16 @@ from django.utils.html import format_html
 from django.utils.translation import gettext as _
 
 from chroniker.admin.jobs import action_confirmation
-from chroniker.admin.jobs.run_and_stop_views import redirect_to_next_or_job
+from chroniker.admin.jobs.run_and_stop_views import redirect_to_next_url_or_job_page
 from chroniker.admin.shared.site_links import admin_url
 from chroniker.models import Job
 
 
-def enable_view(job_admin: Any, request: HttpRequest, object_id: int) -> HttpResponse:
+def enable_job_view(job_admin: Any, request: HttpRequest, object_id: int) -> HttpResponse:
     return _set_enabled(job_admin, request, object_id, enable=True)
 
 
-def disable_view(job_admin: Any, request: HttpRequest, object_id: int) -> HttpResponse:
+def disable_job_view(job_admin: Any, request: HttpRequest, object_id: int) -> HttpResponse:
     return _set_enabled(job_admin, request, object_id, enable=False)
 
 
@@ -30,7 +30,7 @@ def _set_enabled(job_admin: Any, request: HttpRequest, object_id: int, *, enable
         raise PermissionDenied
     job = get_object_or_404(Job, pk=object_id)
     if request.method != "POST":
-        return redirect_to_next_or_job(job_admin, request, job)
+        return redirect_to_next_url_or_job_page(job_admin, request, job)
     chosen = Job.objects.filter(pk=object_id)
     if not enable and (
         page := action_confirmation.confirmation_page_if_needed(
@@ -39,11 +39,11 @@ def _set_enabled(job_admin: Any, request: HttpRequest, object_id: int, *, enable
     ):
         return page
     changed = job_admin.set_enabled(request, chosen, enabled=enable)
-    _add_enabled_message(request, job, changed=bool(changed), enable=enable)
-    return redirect_to_next_or_job(job_admin, request, job)
+    _add_enabled_or_disabled_message(request, job, changed=bool(changed), enable=enable)
+    return redirect_to_next_url_or_job_page(job_admin, request, job)
 
 
-def _add_enabled_message(request: HttpRequest, job: Job, *, changed: bool, enable: bool) -> None:
+def _add_enabled_or_disabled_message(request: HttpRequest, job: Job, *, changed: bool, enable: bool) -> None:
     texts = {
         (True, True): _("{job} was enabled."),
         (True, False): _("{job} was disabled. If it has an open run, the run continues."),

@@ -12,7 +12,7 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
 from chroniker.admin.jobs.declared_fields import fields_set_by_declaration
-from chroniker.admin.jobs.dependency_inline import fetch_job_names_in_circle
+from chroniker.admin.jobs.dependency_inline import fetch_job_names_in_cycle
 from chroniker.admin.shared.input_labels import LabelledInputsFormSet
 from chroniker.eligibility import circles
 from chroniker.models import Job, JobTrigger
@@ -60,7 +60,7 @@ class TriggerFormSet(LabelledInputsFormSet):
         if circle := find(self.instance.pk, by_other):
             text = _("This would make the jobs start each other in a circle: %(path)s.")
             by_other[circle[1]].add_error(
-                self.other_field, ValidationError(text % {"path": fetch_job_names_in_circle(circle)})
+                self.other_field, ValidationError(text % {"path": fetch_job_names_in_cycle(circle)})
             )
 
 

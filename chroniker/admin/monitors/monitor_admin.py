@@ -17,7 +17,7 @@ from django.utils.html import format_html
 from django.utils.safestring import SafeString
 from django.utils.translation import gettext_lazy as _
 
-from chroniker.admin.jobs.action_confirmation import CHECK_QUESTION
+from chroniker.admin.jobs.action_confirmation import CHECK_MONITORS_QUESTION
 from chroniker.admin.jobs.bulk_actions import BulkActionsMixin
 from chroniker.admin.monitors.monitor_list import MonitorStatus, fetch_monitor_statuses
 from chroniker.admin.shared.filters import LastResultFilter
@@ -56,18 +56,18 @@ class MonitorColumnsMixin:
 
     @admin.display(description=_("state"))
     def state_cell(self, job: Job) -> SafeString:
-        return _fetched_monitor_status(job).state_cell()
+        return _get_prefetched_monitor_status(job).state_cell()
 
     @admin.display(description=_("last result"), ordering="state__last_finished_at")
     def last_result_cell(self, job: Job) -> SafeString:
-        return _fetched_monitor_status(job).last_result_cell()
+        return _get_prefetched_monitor_status(job).last_result_cell()
 
     @admin.display(description=_("need attention"))
     def attention_cell(self, job: Job) -> SafeString:
-        return _fetched_monitor_status(job).attention_cell()
+        return _get_prefetched_monitor_status(job).attention_cell()
 
 
-def _fetched_monitor_status(job: Job) -> MonitorStatus:
+def _get_prefetched_monitor_status(job: Job) -> MonitorStatus:
     status: MonitorStatus = job.__dict__["monitor_status"]
     return status
 
@@ -93,7 +93,7 @@ class MonitorAdmin(SiteLinksMixin, MonitorColumnsMixin, BulkActionsMixin, JobMod
 
     @admin.action(description=_("Check selected monitors now"), permissions=["run"])
     def check_now(self, request: HttpRequest, chosen: QuerySet[Job]) -> HttpResponse | None:
-        return self.run_if_confirmed(request, chosen, CHECK_QUESTION)
+        return self.run_jobs_if_confirmed(request, chosen, CHECK_MONITORS_QUESTION)
 
     # -- pages for editing: those of the job ---------------------------------------------------------------------
 

@@ -14,8 +14,8 @@ from django.utils.translation import gettext as _
 from chroniker import monitors
 from chroniker.exceptions import MonitorError
 from chroniker.insights.job_status import JobStatus, fetch_job_status
-from chroniker.models import REPORTED_STATUSES, Job, Run, Status
-from chroniker.wording.badges import badge, list_cell, relative_html
+from chroniker.models import SUPERVISOR_REPORTED_STATUSES, Job, Run, Status
+from chroniker.wording.badges import badge, list_cell, relative_time_html
 from chroniker.wording.formats import NO_VALUE_TEXT
 
 
@@ -39,11 +39,11 @@ class MonitorStatus:
         if self.attention_count is None:
             ran = self.job_status.last_status is not None
             note = _("The latest run reported no count.") if ran else ""
-            return list_cell(label, NO_VALUE_TEXT, format_html("{} {}", note, self._records_link()))
+            return list_cell(label, NO_VALUE_TEXT, format_html("{} {}", note, self._attention_records_link()))
         shown = badge("failing" if self.attention_count else "ok", str(self.attention_count))
-        return list_cell(label, shown, self._records_link())
+        return list_cell(label, shown, self._attention_records_link())
 
-    def _records_link(self) -> str | SafeString:
+    def _attention_records_link(self) -> str | SafeString:
         if self.url_error:
             return format_html('<span class="tone" data-tone="bad">{}</span>', self.url_error)
         if not self.records_url:
@@ -60,7 +60,9 @@ class MonitorStatus:
         if last is None:
             return list_cell(_("Last result"), NO_VALUE_TEXT)
         return list_cell(
-            _("Last result"), badge(last), relative_html(self.job_status.state.last_finished_at, self.job_status.now)
+            _("Last result"),
+            badge(last),
+            relative_time_html(self.job_status.state.last_finished_at, self.job_status.now),
         )
 
 
@@ -80,9 +82,9 @@ def _make_monitor_status(job: Job, status: JobStatus, attention_counts: Mapping[
 
 def fetch_attention_counts(job_ids: Sequence[int]) -> dict[int, int | None]:
     """By job id: the number that the latest ended run reported. For a run on every host: the sum over the hosts."""
-    ended = Run.objects.filter(job=OuterRef("pk"), slot="", status__in=[*REPORTED_STATUSES, Status.LOST]).order_by(
-        "-token"
-    )
+    ended = Run.objects.filter(
+        job=OuterRef("pk"), slot="", status__in=[*SUPERVISOR_REPORTED_STATUSES, Status.LOST]
+    ).order_by("-token")
     latest = Job.objects.filter(pk__in=job_ids).order_by("pk").values_list(Subquery(ended.values("pk")[:1]), flat=True)
     runs = Run.objects.filter(pk__in=[run_id for run_id in latest if run_id]).order_by("pk")
     counted = runs.annotate(records=Coalesce("attention_count", Sum("children__attention_count")))

@@ -25,7 +25,7 @@ from chroniker.conf import settings
 from chroniker.job_commands.secret_masking import mask_secrets
 from chroniker.lifecycle.alert_mutes import schedule_checks_of_unreported_alerts
 from chroniker.models import Alert, AlertMute, Outbox
-from chroniker.wording.badges import badge, list_cell, relative_html, time_html
+from chroniker.wording.badges import badge, list_cell, relative_time_html, time_html
 from chroniker.wording.formats import NO_VALUE_TEXT, short_time
 
 if TYPE_CHECKING:
@@ -115,7 +115,7 @@ class AlertAdmin(SiteLinksMixin, AlertModelAdmin):
             time = time_html(alert.ended_at, short_time(alert.ended_at, now))
             ended = format_html(gettext("ended {time}"), time=time)
         since = time_html(alert.raised_at, short_time(alert.raised_at, now))
-        return list_cell(gettext("Since"), since, ended or relative_html(alert.raised_at, now))
+        return list_cell(gettext("Since"), since, ended or relative_time_html(alert.raised_at, now))
 
     @admin.display(description=_("reported"), ordering="reported_at")
     def reported_cell(self, alert: Alert) -> SafeString:

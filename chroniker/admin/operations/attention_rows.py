@@ -16,7 +16,7 @@ from chroniker.models import Job
 
 #: The largest number of items that the page lists. It counts the others, with a link.
 MAX_ITEMS_SHOWN = 20
-MAX_BUTTONS = 2
+MAX_BUTTONS_PER_ITEM = 2
 #: The kind of an item about an alert begins with this.
 ALERT_KIND_PREFIX = "alert_"
 #: The state code of each kind of item that is not about an alert.
@@ -79,7 +79,7 @@ def _attention_buttons(item: Item, has_permission: Callable[[str], bool]) -> lis
 
 def _action_buttons(item: Item, has_permission: Callable[[str], bool]) -> list[AttentionButton]:
     if item.kind == "held" and item.job is not None:
-        return [_resume_button(item.job, has_permission), *_run_buttons(item, has_permission)][:MAX_BUTTONS]
+        return [_resume_button(item.job, has_permission), *_run_buttons(item, has_permission)][:MAX_BUTTONS_PER_ITEM]
     if item.kind.startswith(ALERT_KIND_PREFIX) and item.job is not None:
         words = {"job": item.job}
         return [

@@ -21,7 +21,7 @@ from chroniker.insights.tick_history import TickHistory, fetch_tick_history
 from chroniker.models import Ticker
 from chroniker.wording.formats import NO_VALUE_TEXT, short_duration
 
-FRAGMENTS = {
+FRAGMENT_TEMPLATES = {
     "ops-sentence": "chroniker/console/fleet/sentence.html",
     "ticks": "chroniker/console/fleet/ticks.html",
     "workers": "chroniker/console/fleet/workers.html",
@@ -54,7 +54,7 @@ def render_fleet_page(site: AdminSite, request: HttpRequest) -> HttpResponse:
         "hosts": [_host_row(each, now) for each in found.hosts],
         "tick_hosts": sorted({ticker.host for ticker in found.tickers if is_any_ticking([ticker], now)}),
     }
-    return render_console_page(site, request, "chroniker/console/fleet/page.html", "fleet", context, FRAGMENTS)
+    return render_console_page(site, request, "chroniker/console/fleet/page.html", "fleet", context, FRAGMENT_TEMPLATES)
 
 
 def _newest_ticker(tickers_newest_first: Sequence[Ticker]) -> Ticker | None:

@@ -17,7 +17,7 @@ MINUTE_WIDTH = WIDTH / MINUTES_SHOWN
 MAX_DRAWN_SLOTS = 32
 CLOCK_LINE_WIDTH = 120
 #: A bar is marked and cut off if its pass took longer than this factor times the usual time.
-MAX_BAR_FACTOR = 3
+MAX_BAR_TO_USUAL_RATIO = 3
 
 
 def draw_ticks(history: TickHistory) -> dict[str, Any]:
@@ -27,7 +27,7 @@ def draw_ticks(history: TickHistory) -> dict[str, Any]:
     """
     usual = history.pass_p95 or 0.0
     tall = max((minute.longest_pass or 0.0 for minute in history.minutes), default=0.0)
-    tall = min(tall, MAX_BAR_FACTOR * usual) or 1.0
+    tall = min(tall, MAX_BAR_TO_USUAL_RATIO * usual) or 1.0
     bars = [
         {
             "x": round(MINUTE_WIDTH * index, 1),
@@ -44,7 +44,7 @@ def draw_ticks(history: TickHistory) -> dict[str, Any]:
         {
             "x": round(MINUTE_WIDTH * first, 1),
             "width": round(MINUTE_WIDTH * count - 3, 1),
-            "say": _gap_text(history, first, count),
+            "say": _tick_gap_text(history, first, count),
         }
         for first, count in find_gaps_without_pass(history)
     ]
@@ -60,7 +60,7 @@ def _minute_text(minute: MinuteOfTicks) -> str:
     return _("%(time)s: the longest tick took %(took)s, %(n)d runs claimed") % {**words, "n": minute.claimed}
 
 
-def _gap_text(history: TickHistory, first_minute: int, minute_count: int) -> str:
+def _tick_gap_text(history: TickHistory, first_minute: int, minute_count: int) -> str:
     words = {"time": f"{timezone.localtime(history.minutes[first_minute].start):%H:%M}", "n": minute_count}
     return _("from %(time)s: no tick for %(n)d min") % words
 

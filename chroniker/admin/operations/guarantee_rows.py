@@ -9,7 +9,7 @@ from typing import Any
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy, ngettext
 
-from chroniker.insights.guarantees import LateMessageSummary, Measurement
+from chroniker.insights.guarantees import GuaranteeMeasurement, LateMessageSummary
 from chroniker.models import Guarantee
 from chroniker.wording.formats import NO_VALUE_TEXT, format_count
 
@@ -32,9 +32,9 @@ GUARANTEE_TEXTS: dict[str, tuple[Any, Any]] = {
     "dependencies": (gettext_lazy("Dependencies hold"), gettext_lazy("Not measured here; each claim checks it")),
 }
 #: For these guarantees, each counted event shows that the guarantee held. Such an event is no violation.
-REFUSAL_GUARANTEES = ("late_reports", "output", "deliveries")
+GUARANTEES_CONFIRMED_BY_EVENTS = ("late_reports", "output", "deliveries")
 UNMEASURED_GUARANTEES = ("tick", "dependencies")
-EMPTY_MEASUREMENT = Measurement((None, None, None), is_fresh=False)
+EMPTY_MEASUREMENT = GuaranteeMeasurement((None, None, None), is_fresh=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,7 +46,7 @@ class GuaranteeRow:
     counted: Any
     result: str
     word: str
-    measured: Measurement
+    measured: GuaranteeMeasurement
 
     @property
     def counts(self) -> list[tuple[str, str]]:
@@ -64,23 +64,25 @@ class GuaranteeRow:
         return "warning" if self.result == "events" else self.result
 
 
-def make_guarantee_rows(measured: dict[str, Measurement], late_messages: LateMessageSummary) -> list[GuaranteeRow]:
+def make_guarantee_rows(
+    measured: dict[str, GuaranteeMeasurement], late_messages: LateMessageSummary
+) -> list[GuaranteeRow]:
     return [_make_guarantee_row(key, measured.get(key, EMPTY_MEASUREMENT), late_messages) for key in GUARANTEE_TEXTS]
 
 
-def _make_guarantee_row(key: str, measured: Measurement, late_messages: LateMessageSummary) -> GuaranteeRow:
+def _make_guarantee_row(key: str, measured: GuaranteeMeasurement, late_messages: LateMessageSummary) -> GuaranteeRow:
     name, counted = GUARANTEE_TEXTS[key]
     result, word = _result_and_label(key, measured, late_messages)
     return GuaranteeRow(key, name, counted, result, str(word), measured)
 
 
-def _result_and_label(key: str, measured: Measurement, late_messages: LateMessageSummary) -> tuple[str, Any]:
+def _result_and_label(key: str, measured: GuaranteeMeasurement, late_messages: LateMessageSummary) -> tuple[str, Any]:
     """The result and its word. A guarantee held if it was measured and all its counts are zero."""
     if key == "messages" and late_messages.count:
         return "broken", ngettext("Late: %(n)s message", "Late: %(n)s messages", late_messages.count) % {
             "n": format_count(late_messages.count)
         }
-    if key in REFUSAL_GUARANTEES:
+    if key in GUARANTEES_CONFIRMED_BY_EVENTS:
         return ("events", _("Held, see events")) if measured.highest_count else ("held", _("Held"))
     if measured.highest_count:
         return ("warning", _("Above the limit")) if key == Guarantee.GROUP_LIMIT else ("broken", _("Broken"))

@@ -11,7 +11,7 @@ from django.http import HttpRequest, HttpResponse
 from django.utils.translation import gettext as _
 
 from chroniker.admin.operations.attention_rows import MAX_ITEMS_SHOWN, attention_rows
-from chroniker.admin.operations.now_pictures import draw_day_bars, draw_hour_bars
+from chroniker.admin.operations.now_pictures import draw_last_day_bars, draw_next_hour_bars
 from chroniker.admin.shared.console_bar import make_permission_check
 from chroniker.admin.shared.console_page import render_console_page
 from chroniker.admin.shared.site_links import admin_url, job_url
@@ -26,7 +26,7 @@ from chroniker.models import Run
 from chroniker.wording.formats import format_count, percent, relative, short_duration, short_time
 
 #: Maps the id of an element to the template of its content.
-FRAGMENTS = {
+FRAGMENT_TEMPLATES = {
     "ops-sentence": "chroniker/console/now/sentence.html",
     "now-steps": "chroniker/console/now/steps.html",
     "now-health": "chroniker/console/now/health.html",
@@ -38,7 +38,7 @@ FRAGMENTS = {
 }
 
 
-def now_view(job_admin: Any, request: HttpRequest) -> HttpResponse:
+def now_page_view(job_admin: Any, request: HttpRequest) -> HttpResponse:
     if not job_admin.has_view_or_change_permission(request):
         raise PermissionDenied
     has_permission, now = make_permission_check(request), database_now()
@@ -60,7 +60,7 @@ def now_view(job_admin: Any, request: HttpRequest) -> HttpResponse:
         **_next_hour_context(fetch_next_hour(now), now),
     }
     return render_console_page(
-        job_admin.admin_site, request, "chroniker/console/now/page.html", "now", context, FRAGMENTS
+        job_admin.admin_site, request, "chroniker/console/now/page.html", "now", context, FRAGMENT_TEMPLATES
     )
 
 
@@ -141,7 +141,7 @@ def _last_day_context(counts: DayCounts, has_permission: Any) -> dict[str, Any]:
     bad = urlencode({"status": ANY_BAD_STATUS, "from": counts.parts[0].start.isoformat(timespec="minutes")})
     return {
         "day": counts,
-        "day_bars": draw_day_bars(counts),
+        "day_bars": draw_last_day_bars(counts),
         "day_success": percent(counts.succeeded, counts.succeeded + counts.bad),
         "day_delay": _("over 5 min") if delay == float("inf") else short_duration(delay),
         "day_first": counts.parts[0].start,
@@ -155,7 +155,7 @@ def _next_hour_context(coming_hour: NextHour, now: dt.datetime) -> dict[str, Any
     listed = [{"name": each.job.name, "url": job_url(each.job.pk), "at": each.at} for each in coming_hour.listed]
     return {
         "hour": coming_hour,
-        "hour_bars": draw_hour_bars(coming_hour, now),
+        "hour_bars": draw_next_hour_bars(coming_hour, now),
         "hour_busiest": now + dt.timedelta(minutes=coming_hour.busiest_minute),
         "hour_most": max(coming_hour.minutes),
         "hour_middle": now + dt.timedelta(minutes=30),

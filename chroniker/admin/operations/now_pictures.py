@@ -18,7 +18,7 @@ WIDTH = 384
 MAX_HEIGHT_ABOVE, MAX_HEIGHT_BELOW, MAX_HOUR_BAR_HEIGHT = 54, 14, 40
 
 
-def draw_day_bars(counts: DayCounts) -> list[dict[str, Any]]:
+def draw_last_day_bars(counts: DayCounts) -> list[dict[str, Any]]:
     """The bars of each half hour: successful runs above the line, and runs that ended badly below it."""
     step = WIDTH / len(counts.parts)
     most = max((part.succeeded for part in counts.parts), default=0) or 1
@@ -49,7 +49,7 @@ def _half_hour_text(start: dt.datetime, succeeded: int, failed: int) -> str:
     return _("%(low)s to %(high)s: %(good)d succeeded, %(bad)d failed") % words
 
 
-def draw_hour_bars(coming_hour: NextHour, now: dt.datetime) -> list[dict[str, Any]]:
+def draw_next_hour_bars(coming_hour: NextHour, now: dt.datetime) -> list[dict[str, Any]]:
     """One bar for each minute in which runs are due."""
     step, most = WIDTH / MINUTES_AHEAD, max(coming_hour.minutes) or 1
     return [

@@ -23,8 +23,8 @@ from chroniker.admin.shared.site_links import SiteLinksMixin, admin_url_if_viewa
 from chroniker.clock.database_clock import NowPlus
 from chroniker.models import Job, Outbox
 from chroniker.outbox import notice
-from chroniker.outbox.channels import ADDRESS, CHANNEL, MAIL
-from chroniker.wording.badges import badge, list_cell, relative_html, time_html
+from chroniker.outbox.channels import ADDRESS, DATABASE_CHANNEL_KIND, MAIL
+from chroniker.wording.badges import badge, list_cell, relative_time_html, time_html
 from chroniker.wording.formats import NO_VALUE_TEXT, exact_time, format_count
 
 if TYPE_CHECKING:
@@ -120,7 +120,7 @@ class OutboxAdmin(SiteLinksMixin, OutboxModelAdmin):
         kind = message.channel.partition(":")[0]
         if kind in (MAIL, ADDRESS):
             return _("email to %(who)s") % {"who": message.payload.get("to", "")}
-        if kind == CHANNEL:
+        if kind == DATABASE_CHANNEL_KIND:
             return _("channel “%(name)s”") % {"name": message.payload.get("to", "")}
         return message.channel.rpartition(":")[0] or message.channel  # without a webhook's digest
 
@@ -141,7 +141,7 @@ class OutboxAdmin(SiteLinksMixin, OutboxModelAdmin):
             cell, note = badge("given_up"), ""
         else:
             cell = badge("retrying" if message.error else "waiting")
-            note = format_html(_("next attempt {when}"), when=relative_html(message.send_at, now))
+            note = format_html(_("next attempt {when}"), when=relative_time_html(message.send_at, now))
         return list_cell("", cell, note)
 
     @admin.display(description=gettext_lazy("attempts"), ordering="attempts")

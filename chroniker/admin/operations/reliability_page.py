@@ -36,7 +36,7 @@ EVENT_MEANINGS: dict[EventKind, Any] = {
         " or failed over? Otherwise report this."
     ),
 }
-FRAGMENTS = {
+FRAGMENT_TEMPLATES = {
     "ops-sentence": "chroniker/console/reliability/sentence.html",
     "reliability-guarantees": "chroniker/console/reliability/guarantees.html",
     "reliability-events": "chroniker/console/reliability/events.html",
@@ -51,14 +51,14 @@ def reliability_view(run_admin: Any, request: HttpRequest) -> HttpResponse:
         raise PermissionDenied
     context = {"title": _("Reliability"), **reliability_context(database_now())}
     template = "chroniker/console/reliability/page.html"
-    return render_console_page(run_admin.admin_site, request, template, "reliability", context, FRAGMENTS)
+    return render_console_page(run_admin.admin_site, request, template, "reliability", context, FRAGMENT_TEMPLATES)
 
 
 def reliability_context(now: dt.datetime) -> dict[str, Any]:
     """The values for the templates. Six statements."""
-    events = guarantees.count_events_by_name(now)
+    events = guarantees.fetch_event_measurements(now)
     late, messages = guarantees.fetch_late_messages(now)
-    tested = {str(each.value): measured for each, measured in guarantees.fetch_test_results(now).items()}
+    tested = {str(each.value): measured for each, measured in guarantees.fetch_guarantee_test_results(now).items()}
     found = guarantee_rows.make_guarantee_rows({**tested, **events, "messages": messages}, late)
     delays, days = guarantees.fetch_start_delays_and_day_counts(now)
     return {

@@ -12,7 +12,7 @@ from django.http import HttpRequest, HttpResponse
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy, ngettext
 
-from chroniker.admin.operations.timeline_picture import FAILURE_CODES, draw_timeline
+from chroniker.admin.operations.timeline_picture import FAILURE_STATE_CODES, draw_timeline
 from chroniker.admin.shared.console_bar import make_permission_check
 from chroniker.admin.shared.console_page import render_console_page
 from chroniker.admin.shared.site_links import admin_url
@@ -33,7 +33,7 @@ TIME_SPANS = {
     "48h": (gettext_lazy("48 hours"), dt.timedelta(hours=48)),
     "7d": (gettext_lazy("7 days"), dt.timedelta(days=7)),
 }
-FRAGMENTS = {
+FRAGMENT_TEMPLATES = {
     "ops-sentence": "chroniker/console/timeline/sentence.html",
     **{f"timeline-{part}": f"chroniker/console/timeline/{part}.html" for part in ("picture", "collisions", "table")},
 }
@@ -59,11 +59,11 @@ def timeline_view(job_admin: Any, request: HttpRequest) -> HttpResponse:
         "hours": TIME_SPANS[str(key)][1] // dt.timedelta(hours=2),
         **_collisions_context(found),
         "rows": [_table_row(row, lane.title, found) for lane in found.lanes for row in lane.rows],
-        "left_out": _left_out_notes(found),
+        "left_out": _omitted_data_notes(found),
         "nothing_ran": may("view_run") and not any(_has_runs(row) for lane in found.lanes for row in lane.rows),
     }
     return render_console_page(
-        job_admin.admin_site, request, "chroniker/console/timeline/page.html", "timeline", context, FRAGMENTS
+        job_admin.admin_site, request, "chroniker/console/timeline/page.html", "timeline", context, FRAGMENT_TEMPLATES
     )
 
 
@@ -117,7 +117,7 @@ def _table_row(job_row: JobRow, lane_title: str, timeline: Timeline) -> dict[str
     """The numbers in the table for a job's row of the picture."""
     codes = Counter(bar.code for bar in job_row.bars)
     past = sum(band.succeeded for band in job_row.bands) + codes["succeeded"]
-    bad = sum(codes[code] for code in FAILURE_CODES) or sum(band.failed for band in job_row.bands)
+    bad = sum(codes[code] for code in FAILURE_STATE_CODES) or sum(band.failed for band in job_row.bands)
     expected = [bar.start for bar in job_row.bars if bar.code == "expected"]
     running = [bar.start for bar in job_row.bars if bar.code == "running"]
     is_band = any(band.is_expected for band in job_row.bands)
@@ -139,7 +139,7 @@ def _has_runs(row: JobRow) -> bool:
     return any(bar.code != "expected" for bar in row.bars) or any(not band.is_expected for band in row.bands)
 
 
-def _left_out_notes(timeline: Timeline) -> list[str]:
+def _omitted_data_notes(timeline: Timeline) -> list[str]:
     """Sentences that say what the picture does not show."""
     texts = []
     if timeline.rows_left_out:

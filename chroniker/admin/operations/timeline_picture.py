@@ -14,7 +14,7 @@ from django.utils.translation import ngettext
 
 from chroniker.admin.shared.site_links import admin_url
 from chroniker.insights.timeline import Timeline
-from chroniker.insights.timeline_rows import Band, Bar, JobRow, Lane
+from chroniker.insights.timeline_rows import JobRow, TimelineBand, TimelineBar, TimelineLane
 from chroniker.wording.formats import percent, short_duration, short_time
 from chroniker.wording.states import state
 
@@ -26,7 +26,7 @@ TIME_TEXT_WIDTH = 70
 MAX_NAME_LETTERS = 27
 #: Pairs: the largest length of a picture in hours, and the hours between two of its lines.
 HOURS_BETWEEN_LINES = ((8, 0.5), (60, 2), (400, 12))
-FAILURE_CODES = ("failed", "timed_out", "lost")
+FAILURE_STATE_CODES = ("failed", "timed_out", "lost")
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,7 +121,7 @@ class _TimelineDrawing:
             yield {"head": head, "rows": [self._draw_row(row, grouped_by) for row in lane.rows]}
             self.bottom += 6 if grouped_by != "job" else 0
 
-    def _draw_lane_head(self, lane: Lane, slots: dict[str, int | None], grouped_by: str) -> dict[str, str]:
+    def _draw_lane_head(self, lane: TimelineLane, slots: dict[str, int | None], grouped_by: str) -> dict[str, str]:
         top = self._reserve_row()
         places = lane.limit if grouped_by == "group" else slots.get(lane.title)
         text = _("limit %(n)d") if grouped_by == "group" else ngettext("%(n)d slot", "%(n)d slots", places or 0)
@@ -158,8 +158,8 @@ class _TimelineDrawing:
         self.bottom += ROW_HEIGHT
         return top
 
-    def _draw_bar(self, bar: Bar, row: JobRow, top: int) -> dict[str, Any]:
-        is_bad, is_expected = bar.code in FAILURE_CODES, bar.code == "expected"
+    def _draw_bar(self, bar: TimelineBar, row: JobRow, top: int) -> dict[str, Any]:
+        is_bad, is_expected = bar.code in FAILURE_STATE_CODES, bar.code == "expected"
         is_linked = is_bad or bar.code in ("running", "queued")
         x = self.x_of_moment(bar.start)
         return {
@@ -173,7 +173,7 @@ class _TimelineDrawing:
             "url": admin_url("chroniker_run_change", bar.run.pk) if is_linked and bar.run is not None else "",
         }
 
-    def _bar_text(self, bar: Bar, row: JobRow) -> str:
+    def _bar_text(self, bar: TimelineBar, row: JobRow) -> str:
         words = {"name": row.name, "time": short_time(bar.start, self.timeline.now)}
         words |= {"length": short_duration(bar.end - bar.start), "state": str(state(bar.code).word).lower()}
         if bar.code == "expected":
@@ -184,7 +184,7 @@ class _TimelineDrawing:
             return _("%(name)s: %(state)s since %(time)s") % words
         return _("%(name)s, %(time)s: %(state)s after %(length)s") % words
 
-    def _draw_band(self, band: Band, row: JobRow, top: int) -> dict[str, Any]:
+    def _draw_band(self, band: TimelineBand, row: JobRow, top: int) -> dict[str, Any]:
         x = self.x_of_moment(band.start)
         shape, tone = ("ghost", "idle") if band.is_expected else ("soft", "bad" if band.failed else "good")
         return {
@@ -198,7 +198,7 @@ class _TimelineDrawing:
             "url": "",
         }
 
-    def _band_text(self, band: Band, row: JobRow) -> str:
+    def _band_text(self, band: TimelineBand, row: JobRow) -> str:
         words = {"name": row.name, "usual": short_duration(row.usual)}
         if band.is_expected:
             return _("%(name)s: many runs expected, usually %(usual)s") % words
@@ -211,9 +211,9 @@ class _TimelineDrawing:
         return _("%(name)s, from %(time)s: %(n)s runs, %(share)s succeeded") % words
 
 
-def _merge_touching_bands(bands: list[Band]) -> list[Band]:
+def _merge_touching_bands(bands: list[TimelineBand]) -> list[TimelineBand]:
     """Join two bands that touch, if both have failures, or if both have none."""
-    joined: list[Band] = []
+    joined: list[TimelineBand] = []
     for band in sorted(bands, key=lambda each: each.start):
         last = joined[-1] if joined else None
         if (
@@ -223,7 +223,7 @@ def _merge_touching_bands(bands: list[Band]) -> list[Band]:
             and not band.is_expected
         ):
             sums = (last.succeeded + band.succeeded, last.failed + band.failed, last.seconds + band.seconds)
-            joined[-1] = Band(last.start, band.end, *sums)
+            joined[-1] = TimelineBand(last.start, band.end, *sums)
         else:
             joined.append(band)
     return joined

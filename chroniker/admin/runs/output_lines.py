@@ -23,8 +23,8 @@ from chroniker.wording.formats import format_count
 #: The largest number of characters of a line that are shown. The download has the whole line.
 MAX_LINE_LENGTH = 10_000
 #: The short names of the streams for style sheets, and the tags that the page shows before lines.
-STREAM_CODES = {Stream.REMARK: "rem", Stream.STDOUT: "out", Stream.STDERR: "err"}
-_STREAM_TAGS = {Stream.REMARK: "", Stream.STDOUT: "", Stream.STDERR: '<span class="tag">stderr</span>'}
+STREAM_CSS_NAMES = {Stream.REMARK: "rem", Stream.STDOUT: "out", Stream.STDERR: "err"}
+_STREAM_TAG_HTML = {Stream.REMARK: "", Stream.STDOUT: "", Stream.STDERR: '<span class="tag">stderr</span>'}
 
 
 def answer_output_query(run_id: UUID, query: QueryDict) -> dict[str, Any]:
@@ -37,7 +37,7 @@ def answer_output_query(run_id: UUID, query: QueryDict) -> dict[str, Any]:
         view, target = fetch_output_view_for_query(run_id, query)
     except ValueError:
         raise BadRequest("after and before must be places, at a number.") from None
-    return {**output_view_attributes(view), "html": lines_as_html(view.lines), "target": target}
+    return {**view_position_in_output(view), "html": lines_as_html(view.lines), "target": target}
 
 
 def fetch_output_view_for_query(
@@ -53,13 +53,13 @@ def fetch_output_view_for_query(
         return views.fetch_last_view(run_id, max_lines), None
     if at == "start":
         return views.fetch_first_view(run_id, max_lines), None
-    number = views.first_line_on_stderr(run_id) if at == "error" else max(1, min(int(at), 2**53))
+    number = views.find_first_stderr_line_number(run_id) if at == "error" else max(1, min(int(at), 2**53))
     if number is None:
         return views.fetch_last_view(run_id, max_lines), None
     return views.fetch_view_of_line(run_id, number, max_lines), number
 
 
-def output_view_attributes(view: View) -> dict[str, Any]:
+def view_position_in_output(view: View) -> dict[str, Any]:
     """The position of the view in the output."""
     return {
         "before": str(view.before),
@@ -86,9 +86,9 @@ def _line_html(line: Line, text_html: str) -> str:
     moment = f"{timezone.localtime(line.written_at):%H:%M:%S.%f}"[:-3]
     ends = " data-open" if line.is_open else ""
     return (
-        f'<div class="l" id="L{line.number}" data-s="{STREAM_CODES[line.stream]}"{ends}>'
+        f'<div class="l" id="L{line.number}" data-s="{STREAM_CSS_NAMES[line.stream]}"{ends}>'
         f'<a class="n" href="#L{line.number}">{line.number}</a><span class="w">{moment}</span>'
-        f'<span class="c">{_STREAM_TAGS[line.stream]}{text_html}</span></div>'
+        f'<span class="c">{_STREAM_TAG_HTML[line.stream]}{text_html}</span></div>'
     )
 
 

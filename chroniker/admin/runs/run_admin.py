@@ -20,7 +20,7 @@ else:
 RUN_ROUTE = "<uuid:object_id>/"
 PAGE_ADDRESSES = (
     PageAddress("reliability/", "operations.reliability_page.reliability_view", "run_reliability"),
-    PageAddress(f"{RUN_ROUTE}output/", "runs.run_page.output_view", "run_output", is_json=True),
+    PageAddress(f"{RUN_ROUTE}output/", "runs.run_page.output_lines_view", "run_output", is_json=True),
     PageAddress(f"{RUN_ROUTE}stop/", "runs.run_actions.stop_run_view", "run_stop"),
     PageAddress(f"{RUN_ROUTE}again/", "runs.run_actions.run_again_view", "run_again"),
     PageAddress(f"{RUN_ROUTE}log.txt", "runs.run_actions.download_output_view", "run_log"),

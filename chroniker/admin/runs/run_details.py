@@ -16,9 +16,9 @@ from chroniker.insights.run_details import RunDetails
 from chroniker.job_commands import hand_over
 from chroniker.job_commands.secret_masking import mask_secrets
 from chroniker.models import OPEN_STATUSES, Run, Status, Trigger
-from chroniker.wording.badges import command_words
+from chroniker.wording.badges import command_line_html
 from chroniker.wording.exit_status import exit_status
-from chroniker.wording.formats import NO_VALUE_TEXT, exact_time, format_count, short_duration, times_in_words
+from chroniker.wording.formats import NO_VALUE_TEXT, exact_time, format_count, number_of_times_in_words, short_duration
 
 
 class RunTableRow(NamedTuple):
@@ -47,7 +47,7 @@ def attempt_rows(details: RunDetails) -> list[RunTableRow]:
     ]
 
 
-def host_rows(details: RunDetails) -> list[RunTableRow]:
+def host_run_rows(details: RunDetails) -> list[RunTableRow]:
     return [
         RunTableRow(each, each.required_host, _run_url(each), duration_text(each), _reason_text(each, details))
         for each in details.hosts
@@ -77,7 +77,7 @@ def run_detail_rows(
         (_("Sent"), _dispatch_text(run)),
         (_("Release"), run.release),
         (_("Lease"), _lease_text(details)),
-        (_("Memory, CPU"), _resources_text(run)),
+        (_("Memory, CPU"), _memory_and_cpu_text(run)),
         (_("Needs attention"), "" if run.attention_count is None else format_count(run.attention_count)),
         (_("Messages"), _message_counts_link(details, is_linked=has_permission("view_outbox"))),
         (_("Stop requested"), _stop_request_text(run)),
@@ -148,7 +148,7 @@ def _command_html_with_notes(run: Run) -> SafeString | str:
         text = f"manage.py {job.command} {job.args if run.args is None else run.args}".rstrip()
     else:
         text = job.raw_command
-    shown = format_html("<code>{}</code>", command_words(mask_secrets(text, job.secrets)))
+    shown = format_html("<code>{}</code>", command_line_html(mask_secrets(text, job.secrets)))
     notes = []
     if run.args is not None:
         notes.append(_("arguments for this run only"))
@@ -179,7 +179,7 @@ def _parent_run_link(run: Run) -> SafeString | str:
 def _dispatch_text(run: Run) -> str:
     if run.dispatched_at is None:
         return ""
-    words = {"time": exact_time(run.dispatched_at), "times": times_in_words(run.dispatch_count)}
+    words = {"time": exact_time(run.dispatched_at), "times": number_of_times_in_words(run.dispatch_count)}
     return _("%(time)s, %(times)s") % words if run.dispatch_count > 1 else words["time"]
 
 
@@ -189,7 +189,7 @@ def _lease_text(details: RunDetails) -> str:
     return _("held until %(time)s, unless it is renewed") % {"time": exact_time(details.lease.expires_at, details.now)}
 
 
-def _resources_text(run: Run) -> str:
+def _memory_and_cpu_text(run: Run) -> str:
     found = []
     if run.max_rss_kb is not None:
         found.append(_("%(n)s MB at most") % {"n": format_count(round(run.max_rss_kb / 1024))})

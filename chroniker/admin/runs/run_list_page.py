@@ -15,14 +15,14 @@ from django.utils.translation import gettext as _
 
 from chroniker.admin.shared import run_cells
 from chroniker.admin.shared.console_page import render_console_page
-from chroniker.admin.shared.live_page import LIVE_PARAMETER, read_etag_of_refresh_request
+from chroniker.admin.shared.live_page import REFRESH_PARAMETER, read_etag_of_refresh_request
 from chroniker.admin.shared.query_values import is_time_in_valid_years, read_query_text
 from chroniker.admin.shared.site_links import admin_url
 from chroniker.insights.run_list import (
     ANY_BAD_STATUS,
     MAX_NEW_RUNS,
     RunFilters,
-    RunKey,
+    RunListPosition,
     count_newer_runs,
     fetch_older_runs,
     job_ids_by_name_part,
@@ -34,7 +34,10 @@ ROWS_PER_PAGE = 50
 #: The largest number of hosts that the filter offers.
 MAX_FILTER_HOSTS = 200
 TEMPLATE = "chroniker/console/runs/page.html"
-FRAGMENTS = {"ops-sentence": "chroniker/console/runs/news.html", "runs-rows": "chroniker/console/runs/rows.html"}
+FRAGMENT_TEMPLATES = {
+    "ops-sentence": "chroniker/console/runs/news.html",
+    "runs-rows": "chroniker/console/runs/rows.html",
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,13 +64,15 @@ def run_list_view(run_admin: Any, request: HttpRequest) -> HttpResponse:
     found = fetch_older_runs(filters, ROWS_PER_PAGE + 1, before, top)
     shown, permissions = found[:ROWS_PER_PAGE], _run_and_stop_permissions(request)
     now = shown[0].__dict__["now"] if shown else timezone.now()
-    newest = top or before or (RunKey.of(shown[0]) if shown else None)
+    newest = top or before or (RunListPosition.of(shown[0]) if shown else None)
     is_refresh = read_etag_of_refresh_request(request) is not None
     context = {
         "title": _("Runs"),
         "now": now,
         "rows": [_run_list_row(run, now, permissions) for run in shown],
-        "older": _query_with_positions(request, before=RunKey.of(shown[-1])) if len(found) > ROWS_PER_PAGE else "",
+        "older": _query_with_positions(request, before=RunListPosition.of(shown[-1]))
+        if len(found) > ROWS_PER_PAGE
+        else "",
         "newest": _query_with_positions(request) if before else "",
         "n_new": count_newer_runs(filters, newest) if is_refresh and newest and not before else 0,
         "most_new": MAX_NEW_RUNS,
@@ -77,8 +82,8 @@ def run_list_view(run_admin: Any, request: HttpRequest) -> HttpResponse:
         **_filter_choices(filters, shown),
     }
     if not before and newest is not None:
-        context["live_url"] = f"{request.path}{_query_with_positions(request, top=newest)}&{LIVE_PARAMETER}="
-    return render_console_page(run_admin.admin_site, request, TEMPLATE, "runs", context, FRAGMENTS)
+        context["live_url"] = f"{request.path}{_query_with_positions(request, top=newest)}&{REFRESH_PARAMETER}="
+    return render_console_page(run_admin.admin_site, request, TEMPLATE, "runs", context, FRAGMENT_TEMPLATES)
 
 
 def _read_filters(request: HttpRequest) -> RunFilters:
@@ -111,15 +116,15 @@ def _parse_time(value: str) -> dt.datetime | None:
     return moment if moment is not None and is_time_in_valid_years(moment) else None
 
 
-def _read_list_position(request: HttpRequest, parameter: str) -> RunKey | None:
+def _read_list_position(request: HttpRequest, parameter: str) -> RunListPosition | None:
     try:
-        key = RunKey.parse(request.GET.get(parameter, ""))
+        key = RunListPosition.parse(request.GET.get(parameter, ""))
     except ValueError:
         return None
     return key if is_time_in_valid_years(key.claimed_at) else None
 
 
-def _query_with_positions(request: HttpRequest, **positions: RunKey) -> str:
+def _query_with_positions(request: HttpRequest, **positions: RunListPosition) -> str:
     """The query with the present filters and another position in the list."""
     filters = {name: value for name, value in request.GET.dict().items() if value and name not in ("before", "top")}
     return f"?{urlencode({**filters, **{name: str(position) for name, position in positions.items()}})}"
@@ -139,7 +144,7 @@ def _run_list_row(run: Run, now: dt.datetime, permissions: dict[str, bool]) -> R
         took=run_cells.duration_text(run, now),
         delay=run_cells.start_delay_text(run),
         started_by=run_cells.started_by_text(run, run.job),
-        reason=mask_secrets(run_cells.unmasked_reason(run), run.job.secrets),
+        reason=mask_secrets(run_cells.unmasked_status_reason(run), run.job.secrets),
         is_open=is_open,
         stop_url=admin_url("chroniker_run_stop", run.pk) if is_open and permissions["stop"] else "",
         again_url=admin_url("chroniker_run_again", run.pk) if not is_open and permissions["run"] else "",

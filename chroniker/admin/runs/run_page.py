@@ -29,12 +29,12 @@ from chroniker.wording.formats import exact_time, format_count, percent, rate_in
 
 #: After the end of a run, the page looks for more output for this time. A worker stores its last output after the
 #: outcome.
-LATE_OUTPUT_TIME = dt.timedelta(minutes=2)
+LATE_OUTPUT_WAIT_TIME = dt.timedelta(minutes=2)
 #: The number of output lines that the page contains before a script loads more.
 INITIAL_LINE_COUNT = 200
 #: The parameter of a refresh. Its value is a place in the output; the answer also has the lines after this place.
-AFTER_PARAMETER = "_after"
-FRAGMENTS = {
+OUTPUT_AFTER_PARAMETER = "_after"
+FRAGMENT_TEMPLATES = {
     f"run-{name}": f"chroniker/console/run/{name}.html"
     for name in (
         "state",
@@ -59,7 +59,7 @@ def run_page_view(run_admin: Any, request: HttpRequest, object_id: str) -> HttpR
     context = {**_run_context(run_admin, request, details), **_output_context(request, details)}
     context["live_seconds"] = _refresh_seconds(details)
     template, more = "chroniker/console/run/page.html", _fetch_new_output_lines(request, details.run)
-    return render_console_page(run_admin.admin_site, request, template, "runs", context, FRAGMENTS, more)
+    return render_console_page(run_admin.admin_site, request, template, "runs", context, FRAGMENT_TEMPLATES, more)
 
 
 def _refresh_seconds(details: RunDetails) -> int:
@@ -71,7 +71,7 @@ def _refresh_seconds(details: RunDetails) -> int:
 
 def _fetch_new_output_lines(request: HttpRequest, run: Run) -> dict[str, Any] | None:
     """The lines after a place, for the refresh of a page that follows the output: ``?_after=PLACE``."""
-    place = request.GET.get(AFTER_PARAMETER)
+    place = request.GET.get(OUTPUT_AFTER_PARAMETER)
     if read_etag_of_refresh_request(request) is None or not place:
         return None
     found = output_lines.answer_output_query(run.pk, QueryDict(urlencode({"after": place})))
@@ -80,7 +80,7 @@ def _fetch_new_output_lines(request: HttpRequest, run: Run) -> dict[str, Any] | 
 
 
 @json_view
-def output_view(run_admin: Any, request: HttpRequest, object_id: UUID) -> dict[str, Any]:
+def output_lines_view(run_admin: Any, request: HttpRequest, object_id: UUID) -> dict[str, Any]:
     """Lines of the output, or the numbers of lines that contain a text. See ``output_lines.answer_output_query``."""
     del run_admin
     run = Run.objects.filter(pk=object_id).only("status", "finished_at").first()
@@ -107,12 +107,12 @@ def _run_context(run_admin: Any, request: HttpRequest, details: RunDetails) -> d
         "run": run,
         "now": details.now,
         "state_code": _state_code(run),
-        "lead": _due_or_claimed_text(run),
+        "lead": _due_or_claim_time_text(run),
         "say": describe_run(details),
         "bar_of_time": run_times.draw_time_bar(details),
         "progress": _progress_context(details),
         "attempts": run_details.attempt_rows(details),
-        "hosts": run_details.host_rows(details),
+        "hosts": run_details.host_run_rows(details),
         "events": run_events.event_rows(details),
         "details": run_details.run_detail_rows(details, has_permission, _celery_result_url(request, run)),
         **_action_urls(request, details),
@@ -124,7 +124,7 @@ def _state_code(run: Run) -> str:
     return "stopping" if is_stopping else str(run.status)
 
 
-def _due_or_claimed_text(run: Run) -> str:
+def _due_or_claim_time_text(run: Run) -> str:
     """“Tue 24 Nov, due 08:30:00”."""
     moment = localtime(run.scheduled_for or run.claimed_at)
     words = {"day": date_format(moment, "D j N Y"), "time": f"{moment:%H:%M:%S}"}
@@ -200,7 +200,7 @@ def _output_context(request: HttpRequest, details: RunDetails) -> dict[str, Any]
 
 
 def _may_still_get_output(details: RunDetails) -> bool:
-    return details.run.finished_at is not None and details.now - details.run.finished_at < LATE_OUTPUT_TIME
+    return details.run.finished_at is not None and details.now - details.run.finished_at < LATE_OUTPUT_WAIT_TIME
 
 
 def _no_output_text(run: Run) -> str:

@@ -22,7 +22,7 @@ from chroniker.wording.formats import NO_VALUE_TEXT, exact_time, format_count, s
 from chroniker.wording.states import state
 
 #: Reason codes that give no more information than the exit status.
-_EXIT_STATUS_CODES = {
+_EXIT_STATUS_REASON_CODES = {
     "",
     Code.EXIT,
     Code.NOT_EXECUTABLE,
@@ -153,7 +153,7 @@ def _failed_sentence(run: Run, words: dict[str, str]) -> SafeString | str:
     if not run.started_at:
         return _("It failed: %(reason)s") % words
     words["exit"] = exit_status(run.exit_code)
-    if run.exit_code in (None, 0) or run.code not in _EXIT_STATUS_CODES:
+    if run.exit_code in (None, 0) or run.code not in _EXIT_STATUS_REASON_CODES:
         text = _("It failed after %(time)s on %(host)s: %(reason)s") % words
     else:
         text = _("It failed after %(time)s on %(host)s with %(exit)s") % words

@@ -24,10 +24,10 @@ def draw_time_bar(details: RunDetails) -> dict[str, Any]:
     ended run it is the start.
     """
     moments = _moments_of_run(details)
-    texts = [_part_text(details, begin, end) for begin, end in pairwise(moments)]
-    end = _end_label(details, moments[-1]) if moments else ""
+    texts = [_bar_part_text(details, begin, end) for begin, end in pairwise(moments)]
+    end = _bar_end_label(details, moments[-1]) if moments else ""
     parts = [
-        _part_context(part, text)
+        _bar_part_context(part, text)
         for part, text in zip(time_bar.divide_time_into_bar_parts(moments, texts, end), texts, strict=True)
     ]
     if not parts:
@@ -64,7 +64,7 @@ def _moments_of_run(details: RunDetails) -> list[time_bar.BarMoment]:
     if run.started_at is not None:
         tone = state(run.status).tone
         found.append(_make_moment(run.started_at, _("%(time)s started"), _("running"), tone))
-    found += _end_moments(details, now)
+    found += _end_or_future_moments(details, now)
     return found
 
 
@@ -79,7 +79,7 @@ def _gap_name_and_tone_after_claim(run: Run, taken_is_known: bool) -> tuple[str,
     return (_("queue") if taken_is_known or run.started_at is None else _("queue and start-up")), "idle"
 
 
-def _end_moments(details: RunDetails, now: dt.datetime) -> list[time_bar.BarMoment]:
+def _end_or_future_moments(details: RunDetails, now: dt.datetime) -> list[time_bar.BarMoment]:
     run = details.run
     if run.finished_at is not None:
         return [time_bar.BarMoment(run.finished_at, "")]
@@ -94,7 +94,7 @@ def _end_moments(details: RunDetails, now: dt.datetime) -> list[time_bar.BarMome
     return found
 
 
-def _part_text(details: RunDetails, begin: time_bar.BarMoment, end: time_bar.BarMoment) -> str:
+def _bar_part_text(details: RunDetails, begin: time_bar.BarMoment, end: time_bar.BarMoment) -> str:
     """“tick delay 1.1 s”; empty for a part that lies in the future."""
     if begin.is_future:
         return ""
@@ -103,13 +103,13 @@ def _part_text(details: RunDetails, begin: time_bar.BarMoment, end: time_bar.Bar
     return text % {"gap": begin.gap, "time": short_duration(end.at - begin.at)}
 
 
-def _part_context(bar_part: time_bar.BarPart, text: str) -> dict[str, Any]:
+def _bar_part_context(bar_part: time_bar.BarPart, text: str) -> dict[str, Any]:
     words = {"text": text, "from": exact_time(bar_part.begins), "to": exact_time(bar_part.ends)}
     said = _("%(text)s, from %(from)s to %(to)s") % words
     return {"part": bar_part, "text": text, "said": said, "is_future": bar_part.is_future, "label": bar_part.label}
 
 
-def _end_label(details: RunDetails, last_moment: time_bar.BarMoment) -> str:
+def _bar_end_label(details: RunDetails, last_moment: time_bar.BarMoment) -> str:
     run, words = details.run, {"time": exact_time(last_moment.at), "exit": exit_status(details.run.exit_code)}
     if run.finished_at is not None:
         return _("%(time)s ended, %(exit)s") % words if words["exit"] else _("%(time)s ended") % words

@@ -16,12 +16,20 @@ ALERT_FIELDSET: tuple[str | tuple[str, ...], ...] = (
     "alert_repeat_seconds",
 )
 #: The state code of a kind of alert, if it differs from the name of the kind.
-_STATE_CODES = {AlertKind.HELD: "on_hold", AlertKind.SET_ASIDE: "schedule_error", AlertKind.BACKFILL: "failed"}
+_STATE_CODES_BY_ALERT_KIND = {
+    AlertKind.HELD: "on_hold",
+    AlertKind.SET_ASIDE: "schedule_error",
+    AlertKind.BACKFILL: "failed",
+}
 
 
 def alert_state_code(alert_kind: str) -> str:
     """The state code for the badge of this kind of alert."""
-    return _STATE_CODES.get(AlertKind(alert_kind), str(alert_kind)) if alert_kind in AlertKind.values else "unknown"
+    return (
+        _STATE_CODES_BY_ALERT_KIND.get(AlertKind(alert_kind), str(alert_kind))
+        if alert_kind in AlertKind.values
+        else "unknown"
+    )
 
 
 def mute_form_url(job_id: int | None, has_permission: Callable[[str], bool]) -> str:

@@ -43,7 +43,7 @@ BAR_REFRESH_URL_NAME = "chroniker_job_pulse"
 PAGE_NAME_BY_MODEL = {"job": "jobs", "run": "runs", "host": "fleet"}
 
 
-def bar_context(request: HttpRequest, current_page: str) -> dict[str, Any]:
+def console_bar_context(request: HttpRequest, current_page: str) -> dict[str, Any]:
     """For the template ``bar.html``. ``current_page``: the name of the page."""
     may = make_permission_check(request)
     pages = [
@@ -66,14 +66,14 @@ def bar_context(request: HttpRequest, current_page: str) -> dict[str, Any]:
     }
 
 
-def bar_context_for_django_page(request: HttpRequest, model_name: str, live_url: str = "") -> dict[str, Any]:
+def console_bar_context_for_django_page(request: HttpRequest, model_name: str, live_url: str = "") -> dict[str, Any]:
     """The context of the bar on a page that Django renders (of a model of this app, or the index of the app).
 
     ``live_url``: the address that refreshes the page. Without it, only the bar is refreshed.
     """
     set_current_site(request)
     return {
-        **bar_context(request, PAGE_NAME_BY_MODEL.get(model_name, "")),
+        **console_bar_context(request, PAGE_NAME_BY_MODEL.get(model_name, "")),
         "live_url": live_url or fragments_url(admin_url(BAR_REFRESH_URL_NAME)),
     }
 

@@ -18,14 +18,14 @@ from django.template.response import TemplateResponse
 from django.utils import timezone
 from django.utils.cache import add_never_cache_headers
 
-from chroniker.admin.shared.console_bar import CONSOLE_BAR_LINKS, bar_context, page_url
+from chroniker.admin.shared.console_bar import CONSOLE_BAR_LINKS, console_bar_context, page_url
 from chroniker.admin.shared.live_page import fragments_json, fragments_url, read_etag_of_refresh_request
 from chroniker.admin.shared.site_links import admin_url
 
 #: The seconds between two refreshes. The page of a running run sets ``live_seconds`` to 1.
-LIVE_SECONDS = 5
+REFRESH_INTERVAL_SECONDS = 5
 #: Fragments of every page.
-COMMON_FRAGMENTS = {
+COMMON_FRAGMENT_TEMPLATES = {
     "ops-pulse": "chroniker/console/pulse.html",
     "ops-alarm": "chroniker/console/alarm.html",
     "ops-attention": "chroniker/console/attention_count.html",
@@ -50,10 +50,10 @@ def render_console_page(
     """
     full = {
         **admin_site.each_context(request),
-        "bar": bar_context(request, page_name),
+        "bar": console_bar_context(request, page_name),
         "console_now": timezone.localtime(),
         "zone": timezone.get_current_timezone_name(),
-        "live_seconds": LIVE_SECONDS,
+        "live_seconds": REFRESH_INTERVAL_SECONDS,
         "live_url": fragments_url(request.path, request.GET) if fragments else "",
         **context,
     }
@@ -61,7 +61,7 @@ def render_console_page(
     etag = read_etag_of_refresh_request(request)
     response: HttpResponse
     if fragments and etag is not None:
-        response = fragments_json(request, full, {**fragments, **COMMON_FRAGMENTS}, etag, extra_values)
+        response = fragments_json(request, full, {**fragments, **COMMON_FRAGMENT_TEMPLATES}, etag, extra_values)
     else:
         response = TemplateResponse(request, template, full)
     add_never_cache_headers(response)
@@ -73,7 +73,10 @@ def refresh_bar_view(job_admin: Any, request: HttpRequest) -> HttpResponse:
     if not request.user.has_module_perms("chroniker"):
         raise PermissionDenied
     response = fragments_json(
-        request, {"bar": bar_context(request, "")}, COMMON_FRAGMENTS, read_etag_of_refresh_request(request) or ""
+        request,
+        {"bar": console_bar_context(request, "")},
+        COMMON_FRAGMENT_TEMPLATES,
+        read_etag_of_refresh_request(request) or "",
     )
     add_never_cache_headers(response)
     return response

@@ -12,18 +12,18 @@ from django.http import HttpRequest, HttpResponse, HttpResponseNotModified, Json
 from django.template.loader import render_to_string
 
 #: With this parameter, a page answers with its fragments. The value is the tag of the fragments that the page has.
-LIVE_PARAMETER = "_live"
+REFRESH_PARAMETER = "_live"
 #: The fragments of a list that Django renders.
-LIST_FRAGMENTS = {"ops-list": "chroniker/console/list_rows.html"}
+LIST_FRAGMENT_TEMPLATES = {"ops-list": "chroniker/console/list_rows.html"}
 #: Times that a script of the page updates. If only these differ, the fragments count as unchanged.
 _RELATIVE_TIME_PATTERN = re.compile(r"(<time [^>]*data-(?:rel|elapsed)[^>]*>)[^<]*")
 
 
-def move_live_parameter_to_attribute(request: HttpRequest) -> None:
+def move_refresh_parameter_to_attribute(request: HttpRequest) -> None:
     """Move the parameter from the query to an attribute of the request: lists refuse unknown parameters."""
-    if LIVE_PARAMETER in request.GET:
+    if REFRESH_PARAMETER in request.GET:
         query = request.GET.copy()
-        request.console_live = query.pop(LIVE_PARAMETER)[-1]  # type: ignore[attr-defined]
+        request.console_live = query.pop(REFRESH_PARAMETER)[-1]  # type: ignore[attr-defined]
         request.GET = query  # type: ignore[assignment]
 
 
@@ -35,7 +35,7 @@ def read_etag_of_refresh_request(request: HttpRequest) -> str | None:
 def fragments_url(path: str, query: QueryDict | None = None) -> str:
     """The address of a page's fragments, with the page's filters. The script appends the tag. Empty without a path."""
     pairs = [(key, value) for key, values in query.lists() for value in values] if query else []
-    return f"{path}?{urlencode([*pairs, (LIVE_PARAMETER, '')])}" if path else ""
+    return f"{path}?{urlencode([*pairs, (REFRESH_PARAMETER, '')])}" if path else ""
 
 
 def fragments_json(
@@ -68,6 +68,6 @@ def list_or_fragments_response(request: HttpRequest, response: HttpResponse) -> 
         return response
     etag = read_etag_of_refresh_request(request)
     if etag is not None:
-        return fragments_json(request, context, LIST_FRAGMENTS, etag)
+        return fragments_json(request, context, LIST_FRAGMENT_TEMPLATES, etag)
     context.setdefault("live_url", fragments_url(request.path, request.GET))
     return response

@@ -13,7 +13,7 @@ from django.utils.translation import gettext_lazy
 from chroniker.admin.shared.site_links import admin_url
 from chroniker.eligibility import pauses
 from chroniker.insights.health import ComponentHealth, fetch_health
-from chroniker.wording.states import STATE_CODES_BY_LEVEL, STATES_BY_CODE
+from chroniker.wording.states import STATE_CODES_BY_HEALTH_LEVEL, STATES_BY_CODE
 
 #: The cells of ``Health``, with the page that explains each.
 HEALTH_CELLS: tuple[tuple[str, Any, str, str], ...] = (
@@ -69,7 +69,7 @@ def _make_bar_health_cell(
     return BarHealthCell(
         name,
         title,
-        STATE_CODES_BY_LEVEL[health_part.level],
+        STATE_CODES_BY_HEALTH_LEVEL[health_part.level],
         health_part.headline,
         health_part.detail,
         link,

@@ -36,7 +36,7 @@ def started_by_text(run: Run, job: Job) -> str:
     )
 
 
-def unmasked_reason(run: Run) -> str:
+def unmasked_status_reason(run: Run) -> str:
     """Why the run has its status; empty for a running or successful run. Secrets are not masked."""
     if run.status in (Status.RUNNING, Status.SUCCEEDED):
         return ""

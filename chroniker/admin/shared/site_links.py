@@ -58,7 +58,7 @@ def user_has_permission(user: Any, permission: str) -> bool:
     return bool(user.has_perm(f"chroniker.{permission}") or user.has_perm(f"chroniker.{also}"))
 
 
-class RowUrls:
+class AdminUrlCache:
     """The addresses for links of many rows. Each URL name is resolved only once: it is the slowest part of a row."""
 
     def __init__(self) -> None:
@@ -125,10 +125,10 @@ def _wrap_view_with_site(site_name: str, view: Callable[..., Any]) -> Callable[.
         _current_site.set(site_name)
         _current_user.set(getattr(request, "user", None))
         request.current_app = site_name  # read by the template tag "url"
-        live_page.move_live_parameter_to_attribute(request)
+        live_page.move_refresh_parameter_to_attribute(request)
         if request.method not in ("GET", "HEAD"):  # such a request may change the pause, and then must read it again
             return view(request, *args, **kwargs)
-        with pauses.read_pause_once():
+        with pauses.cache_global_pause():
             return view(request, *args, **kwargs)
 
     return within

@@ -177,7 +177,7 @@ FLOCK_FLAGS = ("-n", "--nb", "--nonblock", "-x", "-e", "--exclusive", "-o", "--c
 FLOCK_OPTIONS_WITH_VALUE = ("-w", "--wait", "--timeout", "-E", "--conflict-exit-code")
 
 
-def _make_remover_of_tool_run(tool: str) -> Callable[[list[str], UnwrappedCommand], list[str] | None]:
+def _make_remover_of_environment_runner(tool: str) -> Callable[[list[str], UnwrappedCommand], list[str] | None]:
     def remove(words: list[str], found: UnwrappedCommand) -> list[str] | None:
         if not words or words[0] != "run":
             return None
@@ -220,5 +220,5 @@ PREFIX_REMOVERS: dict[str, Callable[[list[str], UnwrappedCommand], list[str] | N
     "nohup": _remove_wrapper_without_effect,
     "setsid": _remove_wrapper_without_effect,
     "chronic": _remove_wrapper_without_effect,
-    **{tool: _make_remover_of_tool_run(tool) for tool in ("poetry", "pipenv", "uv", "pdm", "hatch", "rye")},
+    **{tool: _make_remover_of_environment_runner(tool) for tool in ("poetry", "pipenv", "uv", "pdm", "hatch", "rye")},
 }

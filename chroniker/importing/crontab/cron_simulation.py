@@ -74,7 +74,7 @@ def _runs_on_day(line: CronLine, day: dt.date, zone: ZoneInfo) -> Iterator[dt.da
             yield from existing
         elif existing:
             yield existing[0]
-        elif (end := _end_of_gap(wall, zone)) is not None:
+        elif (end := _end_of_dst_gap(wall, zone)) is not None:
             yield end
 
 
@@ -87,7 +87,7 @@ def _local_time(moment: dt.datetime, zone: ZoneInfo) -> dt.datetime:
     return moment.astimezone(zone).replace(tzinfo=None, fold=0)
 
 
-def _end_of_gap(wall: dt.datetime, zone: ZoneInfo) -> dt.datetime | None:
+def _end_of_dst_gap(wall: dt.datetime, zone: ZoneInfo) -> dt.datetime | None:
     """The first minute after the gap that contains ``wall``. None if the gap is too long for cron."""
     after, before = _moments_of_wall_time(wall, zone)  # in a gap, fold 0 is read with the offset before the gap
     if after - before > MAX_CLOCK_GAP:

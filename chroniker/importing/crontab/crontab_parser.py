@@ -11,7 +11,7 @@ ASSIGNMENT_LINE_PATTERN = re.compile(
 )
 SCHEDULE_FIELD_COUNT = 5
 #: Names that are not in crontab(5) but known to some versions of cron.
-OTHER_SCHEDULE_NAMES = {"@every_minute": "* * * * *"}
+NONSTANDARD_SCHEDULE_NAMES = {"@every_minute": "* * * * *"}
 CRON_FIELD_PATTERN = re.compile(r"[\d*][\d*,/~a-z-]*", re.IGNORECASE | re.ASCII)
 #: The line above the columns in a new crontab.
 COLUMN_HEADER_PATTERN = re.compile(r"\b(m|min\w*)\s+(h|hour)\w*\s+(dom|day|mday)\b", re.IGNORECASE | re.ASCII)
@@ -34,7 +34,7 @@ class CrontabEntry:
 
     @property
     def cron_expression(self) -> str:
-        return OTHER_SCHEDULE_NAMES.get(self.schedule, self.schedule)
+        return NONSTANDARD_SCHEDULE_NAMES.get(self.schedule, self.schedule)
 
 
 def parse_entries(text: str, *, system: bool) -> Iterator[CrontabEntry]:

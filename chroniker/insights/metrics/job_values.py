@@ -39,11 +39,11 @@ def read_job_samples(now: dt.datetime, limit: int) -> tuple[Samples, int]:
     found: dict[str, list[tuple[tuple[str, ...], float]]] = defaultdict(list)
     for row in rows:
         _add_samples(found, row, _lateness_seconds(row, due.get(row["pk"]), now))
-    found["backfill_remaining"] += _remaining_backfill_runs(limit)
+    found["backfill_remaining"] += _samples_of_open_backfills(limit)
     return found, len(rows)
 
 
-def _remaining_backfill_runs(limit: int) -> list[tuple[tuple[str, ...], float]]:
+def _samples_of_open_backfills(limit: int) -> list[tuple[tuple[str, ...], float]]:
     """The remaining runs of each job with an open backfill."""
     rows = Backfill.objects.filter(finished_at=None).order_by("job").values_list("job__name")
     counted = rows.annotate(planned_=Sum("planned"), made_=Sum("made"))[:limit]

@@ -18,7 +18,7 @@ from chroniker.models.message_events import ALARM_EVENTS
 from chroniker.outbox import channels
 
 DAY = dt.timedelta(days=1)
-MESSAGE_KINDS = (channels.MAIL, channels.WEBHOOK, channels.CALLBACK, channels.CHANNEL)
+MESSAGE_KINDS = (channels.MAIL, channels.WEBHOOK, channels.CALLBACK, channels.DATABASE_CHANNEL_KIND)
 #: By the beginning of a channel's name.
 _KINDS_BY_CHANNEL_PREFIX = {**{kind: kind for kind in MESSAGE_KINDS}, channels.ADDRESS: channels.MAIL}
 #: Alarms about the scheduler, and alerts about jobs.

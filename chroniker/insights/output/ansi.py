@@ -102,7 +102,7 @@ def _apply_sequence(style: Style, parameters: str) -> Style:
     while codes:
         code = codes.pop(0)
         if code in (38, 48):
-            colour = _take_colour(codes)
+            colour = _pop_colour_code(codes)
             if colour is not None and code == 38:
                 style = style._replace(foreground=colour)
             elif colour is not None:
@@ -126,7 +126,7 @@ def _apply_code(style: Style, code: int) -> Style:
     return style._replace(bold=style.bold or code == 1, dim=style.dim or code == 2)
 
 
-def _take_colour(codes: list[int]) -> int | None:
+def _pop_colour_code(codes: list[int]) -> int | None:
     """The code (30-37, 90-97) nearest to the colour “5;N” or “2;R;G;B” at the head of ``codes``, which it removes."""
     kind = codes.pop(0) if codes else None
     if kind == 5 and codes:

@@ -17,7 +17,7 @@ from chroniker.insights.output.pages import Cursor
 from chroniker.models import LogChunk, Stream
 
 #: The number of line ends in a chunk.
-NEWLINE_COUNT = Length("text") - Length(Replace("text", Value("\n"), Value(""), output_field=TextField()))
+NEWLINE_COUNT_EXPRESSION = Length("text") - Length(Replace("text", Value("\n"), Value(""), output_field=TextField()))
 
 
 class ChunkStart(NamedTuple):
@@ -71,7 +71,7 @@ def _count_line_ends_before(run_id: UUID, stream: Stream, chunks: list[_Chunk]) 
         return known
     found, total = [], 0
     rows = LogChunk.objects.filter(run=run_id, stream=stream).order_by("seq")
-    for first_line, inside in rows.values_list("first_line", NEWLINE_COUNT):
+    for first_line, inside in rows.values_list("first_line", NEWLINE_COUNT_EXPRESSION):
         found.append(total if first_line is None else first_line - 1)
         total = found[-1] + inside
     return found
@@ -84,6 +84,6 @@ def _count_line_ends_in_last_chunks(run_id: UUID, streams: dict[Stream, list[_Ch
     if last:
         ends |= {
             Stream(stream): n
-            for stream, n in LogChunk.objects.filter(reduce(or_, last)).values_list("stream", NEWLINE_COUNT)
+            for stream, n in LogChunk.objects.filter(reduce(or_, last)).values_list("stream", NEWLINE_COUNT_EXPRESSION)
         }
     return ends

@@ -27,22 +27,22 @@ class Line(NamedTuple):
 def split_into_lines(page: Page, line_ends_before: dict[Stream, int]) -> list[Line]:
     """The lines that end on this page; on the last page also those without an end.
 
-    ``line_ends_before`` are the line ends before the page by stream, as in ``stored_line_ends_before``.
+    ``line_ends_before`` are the line ends before the page by stream, as in ``line_end_counts_before_page``.
     """
     reader = _LineReader(page, line_ends_before)
     found = [line for piece in page.pieces for line in reader.read(piece)]
     return found if page.more_after else [*found, *reader.lines_without_end()]
 
 
-def stored_line_ends_before(page: Page) -> dict[Stream, int | None]:
+def line_end_counts_before_page(page: Page) -> dict[Stream, int | None]:
     """The number of line ends before the page in each stream. ``None``: its chunks do not say."""
     first: dict[Stream, ShownChunk] = {}
     for piece in page.pieces:
         first.setdefault(piece.stream, piece)
-    return {stream: _stored_line_ends_before(page, stream, first.get(stream)) for stream in Stream}
+    return {stream: _line_end_count_before_page(page, stream, first.get(stream)) for stream in Stream}
 
 
-def _stored_line_ends_before(page: Page, stream: Stream, first: ShownChunk | None) -> int | None:
+def _line_end_count_before_page(page: Page, stream: Stream, first: ShownChunk | None) -> int | None:
     previous = page.previous.get(stream)
     if previous is not None and previous.first_line is not None:
         return previous.first_line - 1 + previous.text.count("\n")
@@ -61,7 +61,7 @@ class _LineReader:
     def read(self, piece: ShownChunk) -> list[Line]:
         began, found = self._began[piece.stream], []
         if piece.missing:
-            began.drop_after_lost_chunks(piece.missing)
+            began.reset_after_lost_chunks(piece.missing)
         if piece.first_line is not None:
             self._counts[piece.stream] = piece.first_line - 1
         *ended, rest = piece.text.split("\n")
@@ -99,6 +99,6 @@ class _LineBeginning:
         self.text, self.missing, self.is_cut = "", 0, False
         self.written_at = None
 
-    def drop_after_lost_chunks(self, lost_count: int) -> None:
+    def reset_after_lost_chunks(self, lost_count: int) -> None:
         """Chunks are lost here: the beginning does not belong to the text that follows."""
         self.text, self.missing, self.is_cut = "", self.missing + lost_count, True

@@ -144,7 +144,7 @@ def fetch_page_after(run_id: UUID, cursor: Cursor) -> Page:
 def fetch_page_before(run_id: UUID, cursor: Cursor) -> Page:
     """The page that ends at ``cursor``. Three statements."""
     ranges = _last_chunk_ranges(run_id, {stream: Q(seq__lte=cursor[stream]) for stream in Stream})
-    return _page_backwards(run_id, ranges, cursor, more_after=True)
+    return _fetch_page_backwards(run_id, ranges, cursor, more_after=True)
 
 
 def fetch_last_page(run_id: UUID) -> Page:
@@ -153,7 +153,7 @@ def fetch_last_page(run_id: UUID) -> Page:
     end = Cursor()
     for stream, chunk_range in ranges.items():
         end = end.moved_to(stream, chunk_range.high)
-    return _page_backwards(run_id, ranges, end, more_after=False)
+    return _fetch_page_backwards(run_id, ranges, end, more_after=False)
 
 
 def iterate_pages(run_id: UUID) -> Iterator[Page]:
@@ -168,7 +168,7 @@ def chunks_of_stream(run_id: UUID, stream: int) -> QuerySet[LogChunk]:
     return LogChunk.objects.filter(run=run_id, stream=stream)
 
 
-def _page_backwards(run_id: UUID, ranges: dict[Stream, _ChunkRange], cursor: Cursor, *, more_after: bool) -> Page:
+def _fetch_page_backwards(run_id: UUID, ranges: dict[Stream, _ChunkRange], cursor: Cursor, *, more_after: bool) -> Page:
     selection = _ChunkSelection(ranges, _fetch_chunk_metadata(run_id, ranges))
     selection.choose_until_full(backwards=True)
     before = cursor

@@ -8,8 +8,8 @@ from uuid import UUID
 
 from django.db.models import Sum
 
-from chroniker.insights.output.chunk_starts import NEWLINE_COUNT, ChunkStart, fetch_chunk_starts
-from chroniker.insights.output.lines import Line, split_into_lines, stored_line_ends_before
+from chroniker.insights.output.chunk_starts import NEWLINE_COUNT_EXPRESSION, ChunkStart, fetch_chunk_starts
+from chroniker.insights.output.lines import Line, line_end_counts_before_page, split_into_lines
 from chroniker.insights.output.pages import Cursor, Page, fetch_last_page, fetch_page_after, fetch_page_before
 from chroniker.models import LogChunk, Stream
 
@@ -51,7 +51,7 @@ class View:
 
 def fetch_view_after(run_id: UUID, place: Place, limit: int = LINES_PER_VIEW) -> View:
     """The lines that follow ``place``. Empty at the end of the output."""
-    place, page, found = _page_containing(run_id, place)
+    place, page, found = _fetch_page_containing_place(run_id, place)
     shown = found[place.skip : place.skip + limit]
     rest = len(found) > place.skip + limit
     after = Place(place.cursor, place.skip + limit) if rest else Place(page.after)
@@ -61,7 +61,7 @@ def fetch_view_after(run_id: UUID, place: Place, limit: int = LINES_PER_VIEW) ->
 def fetch_view_before(run_id: UUID, place: Place, limit: int = LINES_PER_VIEW) -> View:
     """The lines that end at ``place``. Empty at the beginning of the output."""
     if place.skip:
-        last, page, found = _page_containing(run_id, Place(place.cursor, place.skip - 1))
+        last, page, found = _fetch_page_containing_place(run_id, Place(place.cursor, place.skip - 1))
         return _view_of_last_lines(found[: last.skip + 1], last.cursor, place, limit, page.more_before)
     page = fetch_page_before(run_id, place.cursor)
     found = numbered_lines(run_id, page)
@@ -73,7 +73,7 @@ def fetch_view_before(run_id: UUID, place: Place, limit: int = LINES_PER_VIEW) -
     return _view_of_last_lines(found, page.before, place, limit, page.more_before)
 
 
-def _page_containing(run_id: UUID, place: Place) -> tuple[Place, Page, list[Line]]:
+def _fetch_page_containing_place(run_id: UUID, place: Place) -> tuple[Place, Page, list[Line]]:
     """The page that holds the line after ``place``, its lines, and ``place`` relative to this page."""
     page = fetch_page_after(run_id, place.cursor)
     found = numbered_lines(run_id, page)
@@ -116,7 +116,7 @@ def _place_after_lines(starts: list[ChunkStart], line_count: int) -> Place:
     return Place(found.cursor, line_count - found.line_ends_before) if found else Place(Cursor())
 
 
-def first_line_on_stderr(run_id: UUID) -> int | None:
+def find_first_stderr_line_number(run_id: UUID) -> int | None:
     """The number of the first line on standard error. ``None``: nothing was written there."""
     return next(
         (start.line_ends_before + 1 for start in fetch_chunk_starts(run_id) if start.stream == Stream.STDERR), None
@@ -130,7 +130,7 @@ def _view_of_last_lines(lines: list[Line], start: Cursor, end: Place, limit: int
 
 def numbered_lines(run_id: UUID, page: Page) -> list[Line]:
     """The lines of a page. Another statement if its chunks do not store line numbers."""
-    known = stored_line_ends_before(page)
+    known = line_end_counts_before_page(page)
     missing = [stream for stream, count in known.items() if count is None]
     counted = _count_line_ends_before(run_id, page.before, missing) if missing else {}
     return split_into_lines(page, {stream: counted.get(stream, count or 0) for stream, count in known.items()})
@@ -141,5 +141,5 @@ def _count_line_ends_before(run_id: UUID, cursor: Cursor, streams: list[Stream])
     found = {}
     for stream in streams:
         chunks = LogChunk.objects.filter(run=run_id, stream=stream, seq__lte=cursor[stream])
-        found[stream] = chunks.aggregate(n=Sum(NEWLINE_COUNT))["n"] or 0
+        found[stream] = chunks.aggregate(n=Sum(NEWLINE_COUNT_EXPRESSION))["n"] or 0
     return found

@@ -21,7 +21,7 @@ from chroniker.management.console import (
     parse_moment,
     parse_row_limit,
 )
-from chroniker.management.diagnosis.finding import MAX_NAMED, join_first_names
+from chroniker.management.diagnosis.finding import MAX_NAMES_PER_MESSAGE, join_first_names
 from chroniker.management.table import table_lines
 from chroniker.management.terminal import ConsoleCommand
 from chroniker.models import Alert, AlertMute, Group, Job
@@ -68,7 +68,7 @@ class Command(ConsoleCommand):
             elif unmute:
                 self.unmute(one, some)
             else:
-                self.show(_chosen_alerts(one, some, options["open"]), options["limit"], options["json"])
+                self.show(_alerts_of_job_or_group(one, some, options["open"]), options["limit"], options["json"])
 
     def mute(self, time: str, job: Job | None, group: Group | None, since: str | None, reason: str) -> None:
         begin = parse_moment(since) or database_now()
@@ -99,7 +99,7 @@ class Command(ConsoleCommand):
             )
 
 
-def _chosen_alerts(job: Job | None, group: Group | None, only_open: bool) -> QuerySet[Alert]:
+def _alerts_of_job_or_group(job: Job | None, group: Group | None, only_open: bool) -> QuerySet[Alert]:
     alerts = Alert.objects.select_related("job").order_by("-raised_at", "-pk")
     if job is not None:
         alerts = alerts.filter(job=job)
@@ -112,11 +112,13 @@ def _no_mute_message(job: Job | None, group: Group | None) -> str:
     """Names the other mutes: a person who ends the mute of all jobs often means the mute of one job."""
     of = f"the job “{job.name}”" if job else f"the group “{group.name}”" if group else "all jobs"
     rows = AlertMute.objects.filter(ends_at__gt=database_now()).select_related("job", "group")
-    others = [f"{_mute_options(row)} (until {local_time_text(row.ends_at)})" for row in rows[: MAX_NAMED + 1]]
+    others = [
+        f"{_mute_scope_text(row)} (until {local_time_text(row.ends_at)})" for row in rows[: MAX_NAMES_PER_MESSAGE + 1]
+    ]
     return f"There was no mute of {of}." + (f" Other mutes: {join_first_names(others)}." if others else "")
 
 
-def _mute_options(mute: AlertMute) -> str:
+def _mute_scope_text(mute: AlertMute) -> str:
     """The options of this command that name what it mutes."""
     if mute.job is not None:
         return f"--job {shlex.quote(to_one_line(mute.job.name))}"
@@ -132,7 +134,7 @@ def _parse_end_time(time: str, begin: dt.datetime) -> dt.datetime:
     return parse_moment(time) or begin
 
 
-def masked_text(alert: Alert) -> str:
+def masked_alert_text(alert: Alert) -> str:
     return mask_secrets(alert.text, alert.job.secrets) if alert.job else alert.text
 
 
@@ -144,7 +146,7 @@ def table_row(alert: Alert) -> tuple[str, ...]:
         str(alert.get_kind_display()),
         local_time_text(alert.raised_at),
         ended,
-        " ".join(masked_text(alert).split()),
+        " ".join(masked_alert_text(alert).split()),
     )
 
 
@@ -159,7 +161,7 @@ def as_json(alert: Alert) -> str:
             "ended_at": _iso_or_none(alert.ended_at),
             "reported_at": _iso_or_none(alert.reported_at),
             "run": str(alert.run_id) if alert.run_id else None,
-            "text": masked_text(alert),
+            "text": masked_alert_text(alert),
         },
         ensure_ascii=False,
     )

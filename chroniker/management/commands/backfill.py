@@ -18,13 +18,13 @@ from chroniker.management.console import (
 )
 from chroniker.management.table import table_lines
 from chroniker.management.terminal import ConsoleCommand
-from chroniker.models import OPEN_STATUSES, Backfill, OnFailure, Run, Which
+from chroniker.models import OPEN_STATUSES, Backfill, BackfillFailurePolicy, Run, Which
 from chroniker.models.audit import command_actor
 from chroniker.scheduler import backfilling, requests
 from chroniker.scheduler.backfilling import BackfillRequest, Preview
 from chroniker.wording.formats import short_duration
 
-WHICH_CHOICES = {each.value.lower().replace("_", "-"): each for each in Which}
+INSTANT_SELECTION_BY_OPTION = {each.value.lower().replace("_", "-"): each for each in Which}
 TABLE_HEADER = ("backfill", "job", "from", "until", "which", "progress", "failed", "requested by")
 
 
@@ -49,7 +49,7 @@ class Command(ConsoleCommand):
         parser.add_argument("--until", dest="last", metavar="TIME", help="the last moment, included")
         parser.add_argument(
             "--which",
-            choices=sorted(WHICH_CHOICES),
+            choices=sorted(INSTANT_SELECTION_BY_OPTION),
             default="not-succeeded",
             help="the scheduled times that get a run (default: %(default)s)",
         )
@@ -88,9 +88,9 @@ class Command(ConsoleCommand):
             get_job_by_name_or_id(options["job"]),
             first,
             last,
-            WHICH_CHOICES[options["which"]],
+            INSTANT_SELECTION_BY_OPTION[options["which"]],
             options["include_unknown"],
-            OnFailure.STOP if options["stop_on_failure"] else OnFailure.GO_ON,
+            BackfillFailurePolicy.STOP if options["stop_on_failure"] else BackfillFailurePolicy.GO_ON,
             options["args_of_runs"],
             options["note"],
         )

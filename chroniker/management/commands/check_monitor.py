@@ -33,19 +33,19 @@ class Command(ConsoleCommand):
 
     def handle(self, *, show: int, verbosity: int, **options: Any) -> None:
         try:
-            label, fetch = monitors.source_of_records({"show": show, **options})
+            label, fetch = monitors.parse_record_source({"show": show, **options})
             found = monitors.count_records(fetch(), show=show if verbosity else 0, source=label)
         except (MonitorError, FieldError) as error:
             raise CommandError(str(error), returncode=INVALID_ARGUMENTS_STATUS) from error
         monitor_report.record_attention_count(found.count)
         if found.count:
-            self.stderr.write(failure_text(found))
+            self.stderr.write(attention_failure_text(found))
             raise SystemExit(NEEDS_ATTENTION_STATUS)
         if verbosity:
             self.stdout.write(_("No record needs attention."))
 
 
-def failure_text(records: RecordCount) -> str:
+def attention_failure_text(records: RecordCount) -> str:
     """The text of the mail: from the monitor's error template, if it has one."""
     head = ngettext("%(n)d record needs attention.", "%(n)d records need attention.", records.count)
     more = records.count - len(records.shown)

@@ -52,14 +52,18 @@ class Command(ConsoleCommand):
             found = adoption.count_work_awaiting_adoption()
             answers = {
                 name: options[name]
-                or (choices[1] if moved else self._ask(about, getattr(found, name), choices, interactive))
+                or (
+                    choices[1]
+                    if moved
+                    else self._ask_adoption_question(about, getattr(found, name), choices, interactive)
+                )
                 for name, choices, about in ADOPTION_QUESTIONS
             }
             skip, stop, discard = (answers[name] == choices[0] for name, choices, _about in ADOPTION_QUESTIONS)
             adoption.adopt_database(command_actor("chroniker_adopt"), AdoptionChoices(skip, stop, discard))
         self.stdout.write("Adopted. Jobs run here from the next tick on. Runs that were running end as lost.")
 
-    def _ask(self, about: str, number: int, choices: tuple[str, str], interactive: bool) -> str:
+    def _ask_adoption_question(self, about: str, number: int, choices: tuple[str, str], interactive: bool) -> str:
         if not number or not interactive:
             return choices[0]
         question = f"{about.capitalize()}: {number}."

@@ -72,7 +72,9 @@ class Command(ConsoleCommand):
                 self.tick(named, force_run, TickPrinter(self.stdout.write, verbosity, is_quiet=quiet))
 
     def preview(self, jobs: list[Job] | None, force_run: bool) -> None:
-        for line in dry_run.forecast_by_hand(jobs or []) if force_run else dry_run.forecast_by_schedule(jobs):
+        for line in (
+            dry_run.forecast_manual_claims(jobs or []) if force_run else dry_run.forecast_scheduled_claims(jobs)
+        ):
             self.stdout.write(to_one_line(line))
 
     def tick(self, jobs: list[Job] | None, force_run: bool, printer: TickPrinter) -> None:

@@ -49,13 +49,13 @@ class Command(ConsoleCommand):
             raise CommandError("--undo waits for nothing; leave out --timeout.", returncode=2)
         try:
             with explain_database_errors():
-                left = self._undo(fleet) if undo else self._drain(fleet, timeout)
+                left = self._end_drain_or_pause(fleet) if undo else self._drain(fleet, timeout)
         except CommandError as error:
             raise CommandError(str(error), returncode=2) from error
         if left:
             raise SystemExit(1)
 
-    def _undo(self, fleet: bool) -> int:
+    def _end_drain_or_pause(self, fleet: bool) -> int:
         by = command_actor("drain")
         ended = requests.resume(by) if fleet else requests.end_drain(by)
         what = "All jobs" if fleet else f"The host “{settings.hostname}”"

@@ -9,7 +9,7 @@ from chroniker.importing.candidate import ImportCandidate
 from chroniker.importing.django_chroniker.importer import import_jobs, import_logs, omission_notes
 from chroniker.importing.django_chroniker.jobs import ImportOptions
 from chroniker.importing.django_chroniker.source import DumpSource, Source, TableSource
-from chroniker.management.importing import ImportCommand, explain_refusals, parse_time_zone
+from chroniker.management.importing import ImportCommand, explain_import_refusals, parse_time_zone
 
 
 class Command(ImportCommand):
@@ -32,7 +32,7 @@ class Command(ImportCommand):
         parser.add_argument("--no-catch-up", action="store_true", help="an overdue job waits for its next instant")
 
     def handle(self, *, file: str | None, dry_run: bool, disabled: bool, no_logs: bool, **options: Any) -> None:
-        with explain_refusals():
+        with explain_import_refusals():
             source: Source = DumpSource(file) if file else TableSource()
             import_options = ImportOptions(now := database_now(), options["timezone"], not options["no_catch_up"])
             found = import_jobs(source, import_options, by=self.actor, dry_run=dry_run, disabled=disabled)

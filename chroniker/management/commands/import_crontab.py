@@ -12,7 +12,7 @@ from chroniker.importing import Outcome, save_candidates
 from chroniker.importing.crontab.crontab_parser import parse_entries
 from chroniker.importing.crontab.jobs import CronProgram, ImportOptions, candidates_of_entries
 from chroniker.importing.crontab.this_machine import machine_time_zone, own_manage_files
-from chroniker.management.importing import ImportCommand, explain_refusals, parse_time_zone
+from chroniker.management.importing import ImportCommand, explain_import_refusals, parse_time_zone
 
 
 class Command(ImportCommand):
@@ -46,7 +46,7 @@ class Command(ImportCommand):
         )
 
     def handle(self, *, file: str, system: bool, dry_run: bool, disabled: bool, **options: Any) -> None:
-        with explain_refusals():
+        with explain_import_refusals():
             import_options = ImportOptions(
                 database_now(),
                 options["timezone"] or machine_time_zone(),

@@ -54,7 +54,7 @@ class Command(ConsoleCommand):
                 jobs = jobs.filter(group=get_group_by_name(group))
             if tag is not None:
                 jobs = jobs.filter(tags__name=tag.lower())
-            found = (facts for facts in fetch_statuses(jobs) if not state or facts.condition in state)
+            found = (facts for facts in fetch_statuses_in_batches(jobs) if not state or facts.condition in state)
             if json:
                 for facts in found:
                     self.stdout.write(as_json(facts))
@@ -63,7 +63,7 @@ class Command(ConsoleCommand):
                 self.stdout.write("\n".join(lines) or "No jobs.")
 
 
-def fetch_statuses(jobs: QuerySet[Job]) -> Iterator[JobStatus]:
+def fetch_statuses_in_batches(jobs: QuerySet[Job]) -> Iterator[JobStatus]:
     ids = list(jobs.values_list("pk", flat=True))
     for start in range(0, len(ids), JOBS_PER_BATCH):
         yield from fetch_job_status(

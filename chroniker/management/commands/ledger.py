@@ -24,7 +24,7 @@ from chroniker.models import Job, JobState, Run, Status
 
 TABLE_HEADER = ("scheduled time", "result", "run", "started", "reason")
 #: Scheduled times per query.
-TIMES_PER_QUERY = 500
+INSTANTS_PER_QUERY = 500
 
 
 class Command(ConsoleCommand):
@@ -67,7 +67,9 @@ def read_entries(job: Job, low: dt.datetime | None, high: dt.datetime | None, li
     state = JobState.objects.filter(pk=job.pk).first() or JobState(job_id=job.pk)
     now, left = database_now(), limit or None
     while left is None or left > 0:
-        page = ledger.fetch_newest_entries(job, state, now, high, limit=min(left or TIMES_PER_QUERY, TIMES_PER_QUERY))
+        page = ledger.fetch_newest_entries(
+            job, state, now, high, limit=min(left or INSTANTS_PER_QUERY, INSTANTS_PER_QUERY)
+        )
         for entry in page.entries:
             if low is not None and entry.instant < low:
                 return

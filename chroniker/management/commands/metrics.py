@@ -31,12 +31,12 @@ class Command(ConsoleCommand):
             self.stdout.write(text)
             return
         try:
-            replace_file(output, text)
+            write_file_atomically(output, text)
         except OSError as error:
             raise CommandError(f"{output} cannot be written: {error.strerror or error}") from error
 
 
-def replace_file(path: Path, text: str) -> None:
+def write_file_atomically(path: Path, text: str) -> None:
     """Write a new file in the same directory, then rename it: a reader finds the old text or the new text."""
     handle, name = tempfile.mkstemp(dir=path.absolute().parent, prefix=f".{path.name}.", suffix=".new")
     try:

@@ -50,12 +50,12 @@ class Command(ConsoleCommand):
         since = run.stop_requested_at
         if not requests.stop(run.pk, command_actor("stop_job")):
             run.refresh_from_db(fields=["status", "finished_at"])
-            self.stderr.write(f"{_run_name(run)} is not running: it {_ended_message(run)}.")
+            self.stderr.write(f"{_run_name(run)} is not running: it {_run_end_text(run)}.")
             return False
         run.refresh_from_db(fields=["status", "started_at", "finished_at"])
         if run.status not in OPEN_STATUSES:
             before = run.status == Status.STOPPED and run.started_at is None
-            self.stdout.write(f"{_run_name(run)} {'was stopped before it started' if before else _ended_message(run)}.")
+            self.stdout.write(f"{_run_name(run)} {'was stopped before it started' if before else _run_end_text(run)}.")
         elif since is not None:
             self.stdout.write(
                 f"{_run_name(run)} has been stopping since {local_time_text(since)}; "
@@ -83,5 +83,5 @@ def _run_name(run: Run) -> str:
     return f"Run {run.token} of “{to_one_line(run.job.name)}”"
 
 
-def _ended_message(run: Run) -> str:
+def _run_end_text(run: Run) -> str:
     return f"ended as {Status(run.status).label}, {local_time_text(run.finished_at)}"

@@ -5,7 +5,7 @@ from typing import Any
 
 from django.core.management.base import CommandError, CommandParser
 
-from chroniker.declared.diff import Change, ChangeKind
+from chroniker.declared.diff import Change, JobChangeKind
 from chroniker.declared.loading import load_declared_jobs
 from chroniker.declared.sync import plan_sync, sync
 from chroniker.management.console import SYSTEM_CHECK_TAGS, explain_database_errors
@@ -42,19 +42,21 @@ class Command(ConsoleCommand):
         for line in table_lines(_table_rows(changes, everything=verbosity > 1), ("job", "change", "details")):
             self.stdout.write(line)
         if verbosity:
-            self.stdout.write(_summary(changes))
-        if check and any(change.kind != ChangeKind.UNCHANGED for change in changes):
+            self.stdout.write(_sync_summary_text(changes))
+        if check and any(change.kind != JobChangeKind.UNCHANGED for change in changes):
             raise CommandError("The jobs in the database differ from those declared in code.")
-        if any(change.kind == ChangeKind.REFUSED for change in changes):
+        if any(change.kind == JobChangeKind.REFUSED for change in changes):
             raise CommandError("Not all declared jobs are in the database.")
 
 
 def _table_rows(changes: list[Change], *, everything: bool) -> list[tuple[str, str, str]]:
-    return [(each.name, each.kind, each.details) for each in changes if everything or each.kind != ChangeKind.UNCHANGED]
+    return [
+        (each.name, each.kind, each.details) for each in changes if everything or each.kind != JobChangeKind.UNCHANGED
+    ]
 
 
-def _summary(changes: list[Change]) -> str:
+def _sync_summary_text(changes: list[Change]) -> str:
     """For example “Jobs declared in code: 2 created, 1 unchanged.”"""
     counts = Counter(change.kind for change in changes)
-    parts = [f"{counts[kind]} {kind}" for kind in ChangeKind if counts[kind]]
+    parts = [f"{counts[kind]} {kind}" for kind in JobChangeKind if counts[kind]]
     return f"Jobs declared in code: {', '.join(parts)}." if parts else "No jobs are declared in code."

@@ -25,7 +25,7 @@ DOCTOR_CHECKS: tuple[tuple[str, Callable[[], Findings], bool], ...] = (
     ("this host", installation.diagnose_this_host, False),
     ("pauses", scheduling.diagnose_pauses, True),
     ("hosts", scheduling.diagnose_hosts, True),
-    ("health", scheduling.diagnose_health, True),
+    ("health", scheduling.diagnose_ticks_and_messages, True),
     ("channels", messages.diagnose_channels, True),
     ("backlog", scheduling.diagnose_backlog, True),
     ("queued", scheduling.diagnose_queued_runs, True),

@@ -9,7 +9,7 @@ from enum import IntEnum
 from django.core.checks import ERROR, CheckMessage
 
 #: Names in one finding, and findings of one kind.
-MAX_NAMED = 10
+MAX_NAMES_PER_MESSAGE = 10
 
 
 class Level(IntEnum):
@@ -39,4 +39,4 @@ def findings_from_messages(messages: Iterable[CheckMessage], prefix: str = "") -
 
 
 def join_first_names(names: Sequence[str]) -> str:
-    return ", ".join(names[:MAX_NAMED]) + (" and others" if len(names) > MAX_NAMED else "")
+    return ", ".join(names[:MAX_NAMES_PER_MESSAGE]) + (" and others" if len(names) > MAX_NAMES_PER_MESSAGE else "")

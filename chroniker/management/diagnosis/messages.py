@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from chroniker.lifecycle.alarms import tick_alarm_has_recipients
 from chroniker.management.console import local_time_text
-from chroniker.management.diagnosis.finding import MAX_NAMED, Findings, Level
+from chroniker.management.diagnosis.finding import MAX_NAMES_PER_MESSAGE, Findings, Level
 from chroniker.models import Channel, FailingChannel
-from chroniker.outbox.channels import CHANNEL, configured_webhooks
+from chroniker.outbox.channels import DATABASE_CHANNEL_KIND, configured_webhooks
 
 
 def diagnose_channels() -> Findings:
@@ -15,10 +15,14 @@ def diagnose_channels() -> Findings:
         hook.channel: f"“{hook.channel.rpartition(':')[0]}” of CHRONIKER_WEBHOOKS" for hook in configured_webhooks()
     }
     failing = [row for row in FailingChannel.objects.order_by("since") if row.channel in names]
-    for row in failing[:MAX_NAMED]:
+    for row in failing[:MAX_NAMES_PER_MESSAGE]:
         text = f"The channel {names[row.channel]} has failed since {local_time_text(row.since)}: {row.error}"
         advice = "Correct it, then send a test on its page, or with manage.py channels --test NAME."
-        yield Level.WARNING, text, advice if row.channel.startswith(CHANNEL) else "Correct the setting, or the server."
+        yield (
+            Level.WARNING,
+            text,
+            advice if row.channel.startswith(DATABASE_CHANNEL_KIND) else "Correct the setting, or the server.",
+        )
     if not tick_alarm_has_recipients():
         text = "No address, webhook or channel gets a message when nothing ticks, or when a queue has no worker."
         advice = "Set ADMINS or CHRONIKER_ALARM_EMAILS, or add a default channel."

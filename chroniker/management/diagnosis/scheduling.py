@@ -16,13 +16,19 @@ from chroniker.insights import health as figures_of_health
 from chroniker.insights import health_facts
 from chroniker.insights import reliability as figures
 from chroniker.management.console import local_time_text
-from chroniker.management.diagnosis.finding import MAX_NAMED, Findings, Level, findings_from_messages, join_first_names
+from chroniker.management.diagnosis.finding import (
+    MAX_NAMES_PER_MESSAGE,
+    Findings,
+    Level,
+    findings_from_messages,
+    join_first_names,
+)
 from chroniker.models import Host, HostService, Job, JobState, Lease, Run, Status, Ticker
 
 #: Hosts that have been silent for longer are not reported.
-MAX_REPORTED_SILENCE = dt.timedelta(days=1)
+MAX_REPORTED_HOST_SILENCE = dt.timedelta(days=1)
 #: Rows that are counted.
-MAX_COUNTED = 10_000
+MAX_ROWS_TO_COUNT = 10_000
 #: More stored runs of one job are a finding if nothing deletes them.
 MANY_STORED_RUNS = 100_000
 
@@ -39,7 +45,7 @@ def diagnose_pauses() -> Findings:
     elif everything:
         yield Level.WARNING, str(everything), advice
     groups = list(active_pauses.read_group_pauses().values())
-    for pause in groups[:MAX_NAMED]:
+    for pause in groups[:MAX_NAMES_PER_MESSAGE]:
         yield Level.WARNING, str(pause), f"Run manage.py resume --group '{pause.group}' when the work is done."
     if not everything and not groups:
         yield Level.OK, "Nothing is paused.", ""
@@ -47,20 +53,20 @@ def diagnose_pauses() -> Findings:
 
 def diagnose_hosts() -> Findings:
     now = database_now()
-    known = list(Host.objects.filter(last_seen__gt=now - MAX_REPORTED_SILENCE).order_by("-last_seen"))
+    known = list(Host.objects.filter(last_seen__gt=now - MAX_REPORTED_HOST_SILENCE).order_by("-last_seen"))
     live = [host for host in known if now - host.last_seen <= host_list.HOST_SILENT_AFTER]
     if not live:
         yield _no_live_host_finding(known)
     else:
         yield Level.OK, f"{len(live)} alive: {join_first_names([host.name for host in live])}.", ""
         left = _names_of_shut_down_hosts()
-        for host in [host for host in known[len(live) :] if host.name not in left][:MAX_NAMED]:
+        for host in [host for host in known[len(live) :] if host.name not in left][:MAX_NAMES_PER_MESSAGE]:
             text = f"“{host.name}” has been silent since {local_time_text(host.last_seen)}."
             yield Level.WARNING, text, "Start its processes again; ignore this if the host was taken out of service."
-    for text in host_list.suspension_messages()[:MAX_NAMED]:
+    for text in host_list.suspension_messages()[:MAX_NAMES_PER_MESSAGE]:
         advice = "Wait until then. If nobody set the clock or promoted a standby, look at the database server's clock."
         yield Level.WARNING, text, advice
-    for text in draining.drain_messages()[:MAX_NAMED]:
+    for text in draining.drain_messages()[:MAX_NAMES_PER_MESSAGE]:
         yield Level.WARNING, text, "Shut it down, start its processes again, or run manage.py drain --undo there."
     for host in live:
         if abs(host.clock_skew_seconds or 0) > host_list.CLOCK_SKEW_WARNING_SECONDS:
@@ -83,7 +89,7 @@ def _no_live_host_finding(known: list[Host]) -> tuple[Level, str, str]:
     return Level.ERROR, text, "Start celery beat and a worker; or cronserver; or put cron into a crontab."
 
 
-def diagnose_health() -> Findings:
+def diagnose_ticks_and_messages() -> Findings:
     """The tick and late messages, as the pages show them. The check of an executor asks its workers."""
     now = database_now()
     facts = health_facts.read_health_facts(now)
@@ -98,7 +104,7 @@ def diagnose_health() -> Findings:
         if facts.late_messages[0].error:
             advice = "Correct the mail server (EMAIL_HOST), webhook or channel: see Outgoing messages in the admin."
         yield levels[mails.level], f"Messages: {mails.headline}. {mails.detail}", advice
-    for queue in figures_of_health.queues_without_worker(facts, now)[:MAX_NAMED]:
+    for queue in figures_of_health.queues_without_worker(facts, now)[:MAX_NAMES_PER_MESSAGE]:
         runs = "1 run waits" if queue.queued == 1 else f"{queue.queued} runs wait, the oldest"
         text = f"No worker consumes the queue “{queue.name or queue.executor}”, in which {runs}"
         yield Level.ERROR, f"{text} since {local_time_text(queue.oldest)}.", "Start a worker that consumes this queue."
@@ -111,8 +117,8 @@ def diagnose_backlog() -> Findings:
     if active_pauses.global_pause() is not None:
         yield Level.OK, "Not checked while all jobs are paused.", ""
         return
-    late = health_facts.overdue_states(now - health_facts.cached_overdue_after(now)).order_by()
-    count, oldest = late[:MAX_COUNTED].count(), late.aggregate(oldest=Min("next_run"))["oldest"]
+    late = health_facts.overdue_states(now - health_facts.get_cached_overdue_threshold(now)).order_by()
+    count, oldest = late[:MAX_ROWS_TO_COUNT].count(), late.aggregate(oldest=Min("next_run"))["oldest"]
     if not oldest:
         yield Level.OK, "No job is overdue.", ""
         return
@@ -133,7 +139,7 @@ def diagnose_queued_runs() -> Findings:
     reason = f" Its reason: {run.reason}" if run.reason else ""
     yield (
         Level.WARNING,
-        f"Claimed runs that have not started: {waiting[:MAX_COUNTED].count()}, the oldest (of “{run.job.name}”) "
+        f"Claimed runs that have not started: {waiting[:MAX_ROWS_TO_COUNT].count()}, the oldest (of “{run.job.name}”) "
         f"since {local_time_text(run.claimed_at)}.{reason}",
         "Start workers that consume their queues, and cronserver for local runs; or stop the runs.",
     )
@@ -141,10 +147,10 @@ def diagnose_queued_runs() -> Findings:
 
 def diagnose_jobs() -> Findings:
     broken = JobState.objects.filter(job__enabled=True).exclude(schedule_error="").order_by("job__name")
-    found = list(broken.values_list("job__name", "schedule_error")[: MAX_NAMED + 1])
-    for name, error in found[:MAX_NAMED]:
+    found = list(broken.values_list("job__name", "schedule_error")[: MAX_NAMES_PER_MESSAGE + 1])
+    for name, error in found[:MAX_NAMES_PER_MESSAGE]:
         yield Level.WARNING, f"Scheduling of “{name}” is suspended: {error}", "Fix its schedule and save the job."
-    if len(found) > MAX_NAMED:
+    if len(found) > MAX_NAMES_PER_MESSAGE:
         yield Level.WARNING, "Scheduling of more jobs is suspended.", "Run: manage.py jobs --state schedule_error"
     messages = [
         *findings_from_messages(check_jobs(databases=[settings.database])),
@@ -162,7 +168,7 @@ def _diagnose_jobs_that_keep_all_runs() -> Findings:
         return
     has_many = Exists(Run.objects.filter(job=OuterRef("pk")).order_by("token")[MANY_STORED_RUNS:])
     growing = enabled.filter(has_many, maximum_log_entries=0, state__last_token__gt=MANY_STORED_RUNS).order_by("name")
-    for name in growing.values_list("name", flat=True)[:MAX_NAMED]:
+    for name in growing.values_list("name", flat=True)[:MAX_NAMES_PER_MESSAGE]:
         text = f"“{name}” keeps all its runs: more than {MANY_STORED_RUNS:,} are stored, and no job deletes old ones."
         yield Level.WARNING, text, "Set “runs kept” of this job, or add a job with the command cron_clean days 30."
 
@@ -170,7 +176,7 @@ def _diagnose_jobs_that_keep_all_runs() -> Findings:
 def diagnose_reliability() -> Findings:
     now = database_now()
     overlaps, counts = figures.find_overlaps(now), figures.count_events(now)
-    for each in overlaps.found[:MAX_NAMED]:
+    for each in overlaps.found[:MAX_NAMES_PER_MESSAGE]:
         until = "is still open" if each.is_now else f"ended {local_time_text(each.until)}"
         yield (
             Level.WARNING,

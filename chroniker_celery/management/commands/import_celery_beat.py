@@ -6,10 +6,10 @@ from django.core.management.base import CommandError, CommandParser
 
 from chroniker.clock.database_clock import database_now
 from chroniker.importing import Outcome, save_candidates
-from chroniker.management.importing import ImportCommand, explain_refusals
+from chroniker.management.importing import ImportCommand, explain_import_refusals
 from chroniker_celery.importing import jobs, settings_entries
-from chroniker_celery.importing.beat_tables import read_dump_file, read_tables
-from chroniker_celery.importing.celery_app import import_celery_app, load_tasks, project_app
+from chroniker_celery.importing.beat_tables import read_beat_dump_file, read_beat_tables
+from chroniker_celery.importing.celery_app import find_project_celery_app, import_celery_app, import_task_modules
 from chroniker_celery.importing.jobs import ImportOptions
 
 ADVICE_AFTER_TABLE_IMPORT = "Now disable these tasks there, or stop that beat. Until then it sends them, too."
@@ -41,12 +41,14 @@ class Command(ImportCommand):
     def handle(self, *, file: str | None, schedule: str | None, **options: Any) -> None:
         if file and schedule is not None:
             raise CommandError("Give a FILE or --schedule, not both.")
-        with explain_refusals():
-            app = import_celery_app(schedule) if schedule else project_app()
-            load_tasks(app)
+        with explain_import_refusals():
+            app = import_celery_app(schedule) if schedule else find_project_celery_app()
+            import_task_modules(app)
             import_options = ImportOptions(database_now(), set(app.tasks), options["send"])
             if schedule is None:
-                found = jobs.make_import_candidates(read_dump_file(file) if file else read_tables(), import_options)
+                found = jobs.make_import_candidates(
+                    read_beat_dump_file(file) if file else read_beat_tables(), import_options
+                )
             else:
                 found = settings_entries.make_import_candidates(app, import_options)
             save_candidates(found, by=self.actor, dry_run=options["dry_run"], disabled=options["disabled"])

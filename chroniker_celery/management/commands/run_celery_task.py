@@ -7,7 +7,7 @@ from django.core.management.base import CommandError, CommandParser
 from chroniker.command_api.current import current_run
 from chroniker.management.terminal import ConsoleCommand
 from chroniker_celery import task_call, task_run
-from chroniker_celery.importing.celery_app import load_tasks, project_app
+from chroniker_celery.importing.celery_app import find_project_celery_app, import_task_modules
 
 
 class Command(ConsoleCommand):
@@ -21,7 +21,7 @@ class Command(ConsoleCommand):
         task_call.add_arguments(parser)
 
     def handle(self, *_args: Any, name: str, send: bool, **options: Any) -> None:
-        app, args, kwargs = project_app(), options["values"], options["pairs"]
+        app, args, kwargs = find_project_celery_app(), options["values"], options["pairs"]
         if send:
             known = ("queue", "exchange", "routing_key", "headers", "priority", "expires")
             routing = {option: options[option] for option in known if options[option] is not None}
@@ -31,7 +31,7 @@ class Command(ConsoleCommand):
             sent = app.send_task(name, args=args, kwargs=kwargs, **routing)
             self.stdout.write(f"sent as {sent.id}; what becomes of it is not tracked")
             return
-        load_tasks(app)
+        import_task_modules(app)
         if name not in app.tasks:
             raise CommandError(task_call.unknown_task_message(app, name))
         if refusal := task_call.find_signature_problem(app.tasks[name], args, kwargs):

@@ -11,7 +11,7 @@ from django.test.utils import CaptureQueriesContext
 
 from chroniker.clock.database_clock import database_now
 from chroniker.insights import health_facts
-from chroniker.models import NO_QUEUE, Host, HostService, Run, Ticker, TickMinute
+from chroniker.models import NO_QUEUE_PLACEHOLDER, Host, HostService, Run, Ticker, TickMinute
 from chroniker.scheduler.manual_runs import run_now
 from tests.support.factories import a_booked_job
 
@@ -86,9 +86,9 @@ def test_without_a_tick_for_three_periods_the_sentence_says_so(admin: Client, ag
 def test_a_worker_that_consumes_nothing_names_no_queue(admin: Client) -> None:
     """As while its host drains."""
     a_ticker()
-    a_worker("app-1", queues=[NO_QUEUE])
+    a_worker("app-1", queues=[NO_QUEUE_PLACEHOLDER])
     html = shown(admin)
-    assert NO_QUEUE not in html and "celery@app-1" in html
+    assert NO_QUEUE_PLACEHOLDER not in html and "celery@app-1" in html
     assert "No worker consumes a queue, and no run waits." in html
 
 

@@ -76,7 +76,7 @@ def test_a_group_counts_its_own_runs(admin: Client) -> None:
 
 
 def test_all_parts_of_a_page_see_the_same_pause_and_the_next_page_another() -> None:
-    with pauses.read_pause_once():
+    with pauses.cache_global_pause():
         assert pauses.global_pause() is None
         pauses.pause("anna")
         assert pauses.global_pause() is None

@@ -16,7 +16,7 @@ from django.urls import reverse
 
 from chroniker.admin.runs import run_list_page
 from chroniker.clock.database_clock import database_now
-from chroniker.lifecycle.hourly_counts import count_closed_runs
+from chroniker.lifecycle.hourly_counts import add_closed_runs_to_counters
 from chroniker.models import Host, Job, JobState, Run, Status, Trigger
 from tests.support.factories import a_booked_job
 
@@ -182,7 +182,7 @@ def test_now_leads_to_all_runs_that_ended_badly(admin: Client, monkeypatch: pyte
     jobs = {status: a_booked_job(name=name) for status, name in names.items()}
     for ago, status in enumerate([*names, Status.FAILED], 1):
         runs_of(jobs[status], ago, status=status, uncounted_since=database_now())
-    count_closed_runs()
+    add_closed_runs_to_counters()
     now_page = unescape(admin.get(reverse("admin:chroniker_job_now")).content.decode())
     found = re.search(rf'<a href="({LIST}[?]status=bad&[^"]*)">4</a>', now_page)
     assert found is not None

@@ -149,7 +149,7 @@ def test_messages_for_many_failing_servers_are_read_in_portions(monkeypatch: pyt
 
     monkeypatch.setattr(delivery, "_fetch_due_batch", due)
     monkeypatch.setattr(delivery, "BATCH_SIZE", 10)
-    monkeypatch.setattr(delivery, "MAX_SERVERS_IN_MEMORY", 20)
+    monkeypatch.setattr(delivery, "MAX_SERVERS_WITH_WAITING_MESSAGES", 20)
     monkeypatch.setattr(delivery, "PREPARE_BY_KIND", {"channel": prepared})
     assert outbox.send_due_messages() == 61 and 10 < max(waiting) < 30
     assert "channel:works" in begun[: under_way.MAX_SERVERS], "although messages for failing servers are older"

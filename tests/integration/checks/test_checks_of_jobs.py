@@ -8,7 +8,7 @@ from django.core.checks import CheckMessage, run_checks
 from django.test import override_settings
 
 from chroniker.checks import CHECK_TAG
-from chroniker.checks.jobs import MAX_NAMED
+from chroniker.checks.jobs import MAX_NAMES_PER_MESSAGE
 from chroniker.clock.database_clock import database_now
 from chroniker.models import Host
 from tests.support.factories import a_job
@@ -65,10 +65,10 @@ def test_disabled_jobs_are_ignored() -> None:
 
 
 def test_a_message_names_a_limited_number_of_jobs() -> None:
-    for number in range(MAX_NAMED + 1):
+    for number in range(MAX_NAMES_PER_MESSAGE + 1):
         a_job(name=f"job {number:02}", executor="nowhere")
     [message] = problems()
-    assert message.msg.count("“job") == MAX_NAMED
+    assert message.msg.count("“job") == MAX_NAMES_PER_MESSAGE
     assert "and others" in message.msg
 
 

@@ -11,7 +11,7 @@ import pytest
 
 from chroniker.process.alive_file import seconds_since_last_loop
 from chroniker_celery import alive
-from chroniker_celery.alive import HANGING_SECONDS, AliveFileThread, ConsumerLoopMonitor
+from chroniker_celery.alive import LOOP_HANGING_AFTER_SECONDS, AliveFileThread, ConsumerLoopMonitor
 from tests.integration.chroniker_celery.steps import a_claimed_run, wait_until_running
 from tests.support.alive_program import short_directory, status_of
 from tests.support.brokers import Broker
@@ -64,7 +64,7 @@ def test_a_solo_worker_whose_run_takes_long_is_alive(
     redis_env: dict[str, str], tmp_path: Path, directory: Path
 ) -> None:
     """Longer than the loop may hang: it does not turn meanwhile."""
-    run = a_claimed_run("sleep_for", str(HANGING_SECONDS * 3))
+    run = a_claimed_run("sleep_for", str(LOOP_HANGING_AFTER_SECONDS * 3))
     with CeleryWorker(with_settings(redis_env, CHRONIKER_RUNTIME_DIR=str(directory)), tmp_path, pool="solo"):
         wait_until_running(run)
         is_written_again(directory, "worker", 6)
@@ -90,7 +90,7 @@ def test_a_worker_whose_loop_hangs_is_not_alive(
 ) -> None:
     monkeypatch.setattr(settings, "CHRONIKER_RUNTIME_DIR", str(directory), raising=False)
     monkeypatch.setattr(alive, "LOOP_INTERVAL_SECONDS", 0.01)
-    monkeypatch.setattr(ConsumerLoopMonitor, "last_loop_time", time.monotonic() - HANGING_SECONDS - 1)
+    monkeypatch.setattr(ConsumerLoopMonitor, "last_loop_time", time.monotonic() - LOOP_HANGING_AFTER_SECONDS - 1)
     hanging, solo = AliveFileThread(is_solo=False), AliveFileThread(is_solo=True)
     hanging.start()
     hanging.end()

@@ -204,7 +204,7 @@ def test_beat_is_alive_for_probes_while_the_database_is_down(
     def fails(*_: object) -> None:
         raise OperationalError("the server is gone")
 
-    monkeypatch.setattr(beat_entries, "read_or_create_rows", fails)
+    monkeypatch.setattr(beat_entries, "read_or_create_entry_rows", fails)
     scheduler = Scheduler(app, lazy=True)
     Steps(monkeypatch, *[OperationalError("the server is gone")] * 3)
     for _each in range(3):

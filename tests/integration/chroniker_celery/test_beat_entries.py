@@ -19,7 +19,7 @@ from kombu.exceptions import OperationalError as BrokerDown
 
 from chroniker.clock.database_clock import database_now
 from chroniker_celery import beat_entries
-from chroniker_celery.beat_entries import ORIGIN_PREFIX
+from chroniker_celery.beat_entries import BEAT_ENTRY_ORIGIN_PREFIX
 from chroniker_celery.beat_sender import RETRY_SECONDS
 from chroniker_celery.models import BeatEntry, key_of_entry
 from tests.integration.chroniker_celery.beats import DAY, HOUR, SECOND, ABeat, entry
@@ -134,7 +134,7 @@ def test_an_entry_that_cannot_be_sent_at_all_waits_for_its_next_time(caplog: pyt
 
 def test_an_entry_that_is_a_job_is_not_sent_and_this_is_logged_once(caplog: pytest.LogCaptureFixture) -> None:
     entries = {"hourly": entry(HOUR), "other": entry(HOUR, "shop.other")}
-    a_job(name="anything", origin=f"{ORIGIN_PREFIX}hourly", enabled=False)
+    a_job(name="anything", origin=f"{BEAT_ENTRY_ORIGIN_PREFIX}hourly", enabled=False)
     beat = ABeat(entries)
     beat.send_what_is_due()
     for _ in range(2):

@@ -50,7 +50,7 @@ def test_a_missing_table_is_logged_once(monkeypatch: pytest.MonkeyPatch, caplog:
     def missing(*_: Any) -> None:
         raise ProgrammingError("no such table: chroniker_celery_beatentry")
 
-    monkeypatch.setattr(beat_entries, "read_or_create_rows", missing)
+    monkeypatch.setattr(beat_entries, "read_or_create_entry_rows", missing)
     beat = ABeat({"daily": entry(DAY)})
     assert [beat._sender.send_next() for _ in range(3)] == [beat_sender.DATABASE_ERROR_WAIT_SECONDS] * 3
     assert caplog.text.count("wait for the database") == 1

@@ -9,7 +9,7 @@ import pytest
 from chroniker.clock.database_clock import database_now
 from chroniker.conf import settings
 from chroniker.eligibility import draining
-from chroniker.models import NO_QUEUE, Host, HostService, Status
+from chroniker.models import NO_QUEUE_PLACEHOLDER, Host, HostService, Status
 from chroniker.scheduler import dispatch
 from chroniker.scheduler.loop import TickLoop
 from chroniker.scheduler.manual_runs import run_now
@@ -46,7 +46,7 @@ def test_undo_lets_the_workers_consume_again(redis_env: dict[str, str], tmp_path
         dispatch.stop_or_continue_consuming(draining.record_drain_of_this_host("a test"), stop=True)
         wait_until(lambda: "Canceling queue celery" in worker.log, what="it stops consuming")
         [queues] = draining.select_this_host_if_draining().values_list("draining_workers", flat=True)
-        assert queues and NO_QUEUE not in queues[0][2]
+        assert queues and NO_QUEUE_PLACEHOLDER not in queues[0][2]
         assert dispatch.end_drain_of_this_host()
         wait_until(lambda: "Started consuming from celery" in worker.log, what="it consumes again")
         run = run_now(a_booked_job(cron=NEVER), requested_by="a test")

@@ -114,7 +114,7 @@ def test_a_worker_with_a_green_pool_starts_for_queues_without_runs(
     monkeypatch.setattr(fitness, "_unfit_because", "")
     monkeypatch.setattr(app.amqp.queues, "_consume_from", {"mails": app.amqp.queues.new_missing("mails")})
     assert not fitness.check_worker_can_supervise(a_worker_with_a_green_pool(name))
-    assert "gevent or eventlet" in fitness.reason_worker_unfit()
+    assert "gevent or eventlet" in fitness.reason_worker_cannot_supervise()
 
 
 def test_a_run_delivered_to_an_unsuitable_worker_stays_claimed_with_the_reason(

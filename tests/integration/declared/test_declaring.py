@@ -9,7 +9,7 @@ from textwrap import dedent
 import pytest
 from django.core.checks import run_checks
 
-from chroniker.checks import IMPORTING_CHECKS_TAG
+from chroniker.checks import TAG_OF_CHECKS_THAT_IMPORT_APPS
 from chroniker.declared.declaration import JobFields
 from chroniker.declared.discovery import discover
 from chroniker.declared.loading import load_declared_jobs
@@ -24,7 +24,7 @@ def names() -> list[str]:
 
 
 def only_problem() -> str:
-    [message] = run_checks(tags=[IMPORTING_CHECKS_TAG])
+    [message] = run_checks(tags=[TAG_OF_CHECKS_THAT_IMPORT_APPS])
     assert message.id == "chroniker.E020"
     return str(message.msg)
 

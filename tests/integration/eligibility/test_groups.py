@@ -116,7 +116,7 @@ def test_every_page_shows_why_a_job_waits(group: Group, admin: Client) -> None:
 
 def test_a_dry_run_respects_the_group_limit(group: Group) -> None:
     members(group, 4, 3, 2, 1)
-    lines = dry_run.forecast_by_schedule(None)
+    lines = dry_run.forecast_scheduled_claims(None)
     assert [line.startswith("would claim") for line in lines] == [True, True, False, False]
     assert lines[3] == (
         "would not claim “reports 3”: It is due, but its group “reports” is full (2 of 2: reports 0, reports 1)."
@@ -156,7 +156,7 @@ def statements(jobs: int, group: Group | None) -> int:
 
 
 def test_group_limits_need_three_statements_per_batch_and_none_without_groups() -> None:
-    installation.record_identity()  # the first tick would
+    installation.record_database_identity()  # the first tick would
     without = statements(3, None)
     wide = Group.objects.create(name="wide", limit=100)
     assert statements(2, wide) == statements(9, wide) == without + 3

@@ -135,7 +135,7 @@ def test_pausing_an_unknown_group_does_not_pause_all_jobs() -> None:
 def test_the_switch_is_read_within_other_statements() -> None:
     for _each in range(3):
         a_due_job()
-    installation.record_identity()
+    installation.record_database_identity()
     with CaptureQueriesContext(connection) as queries:
         tick()
     alone = [query for query in queries if 'FROM "chroniker_switch"' in query["sql"].replace("`", '"')]

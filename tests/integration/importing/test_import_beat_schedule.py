@@ -22,11 +22,11 @@ from chroniker.importing import ImportCandidate, Outcome, save_candidates
 from chroniker.models import Job, JobState
 from chroniker.schedule import Frequency, next_instants
 from chroniker_celery.beat_checks import check_beat_entries
-from chroniker_celery.beat_entries import ORIGIN_PREFIX
+from chroniker_celery.beat_entries import BEAT_ENTRY_ORIGIN_PREFIX
 from chroniker_celery.importing import settings_entries
 from chroniker_celery.importing.jobs import ImportOptions
 from chroniker_celery.models import BeatEntry, key_of_entry
-from tests.celeryapp import app as project_app
+from tests.celeryapp import app as find_project_celery_app
 from tests.support.factories import a_job
 
 pytestmark = [pytest.mark.django_db, pytest.mark.celery]
@@ -52,15 +52,15 @@ def imported(entry: dict[str, Any], *, zone: str = "UTC", now: dt.datetime = NOW
 @pytest.fixture
 def entries() -> Iterator[dict[str, Any]]:
     """Entries of the project's app."""
-    before = project_app.conf.beat_schedule
-    project_app.conf.beat_schedule = found = {
+    before = find_project_celery_app.conf.beat_schedule
+    find_project_celery_app.conf.beat_schedule = found = {
         "report": {"task": "testapp.witness", "schedule": crontab(minute=0), "args": ("a file", "report")},
         "too often": {"task": "testapp.witness", "schedule": 0.5},
     }
     try:
         yield found
     finally:
-        project_app.conf.beat_schedule = before
+        find_project_celery_app.conf.beat_schedule = before
 
 
 def printed(*words: str) -> str:
@@ -73,7 +73,7 @@ def test_a_crontab_keeps_its_times_in_the_zone_of_the_app() -> None:
     found = imported({"schedule": crontab(minute="*/30", hour=[17, 9], day_of_week="mon-fri")}, zone="Europe/Paris")
     assert (found.job.cron, found.job.timezone) == ("*/30 9,17 * * mon-fri", "Europe/Paris")
     assert next_instants(found.job.spec, NOW, 10) == found.instants_there
-    assert found.job.origin == f"{ORIGIN_PREFIX}report"
+    assert found.job.origin == f"{BEAT_ENTRY_ORIGIN_PREFIX}report"
 
 
 @pytest.mark.parametrize("every", [90, 90.0, dt.timedelta(seconds=90), schedule(90)])
@@ -194,7 +194,7 @@ def test_the_check_of_entries_sees_those_that_are_added_when_the_app_is_finalize
     signature = app.signature("testapp.takes_anything")
     app.on_after_finalize.connect(lambda sender, **_: app.add_periodic_task(60, signature, name="late"), weak=False)
     monkeypatch.setitem(globals(), "periodic", app)
-    a_job(origin=f"{ORIGIN_PREFIX}late", enabled=False)
+    a_job(origin=f"{BEAT_ENTRY_ORIGIN_PREFIX}late", enabled=False)
     backend = {"BACKEND": "chroniker_celery.executor.CeleryExecutor", "OPTIONS": {"app": f"{__name__}:periodic"}}
     with override_settings(CHRONIKER_EXECUTORS={"default": backend}):
         messages = check_beat_entries(databases=["default"])

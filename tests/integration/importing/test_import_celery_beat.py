@@ -17,7 +17,7 @@ from chroniker.importing import ImportCandidate, save_candidates
 from chroniker.models import Job
 from chroniker.schedule import next_instants
 from chroniker.scheduler import manual_runs
-from chroniker_celery.importing.beat_tables import read_dump_file
+from chroniker_celery.importing.beat_tables import read_beat_dump_file
 from chroniker_celery.importing.jobs import ImportOptions, make_import_candidates
 from tests.integration.importing.upgrading import FIXTURES
 
@@ -41,7 +41,7 @@ def fail() -> None:
 
 
 def imported(*known: str, send: bool = False) -> dict[str, ImportCandidate]:
-    found = make_import_candidates(read_dump_file(str(DUMP)), ImportOptions(NOW, known, send))
+    found = make_import_candidates(read_beat_dump_file(str(DUMP)), ImportOptions(NOW, known, send))
     save_candidates(found, by="a test")
     return {each.job.name: each for each in found}
 

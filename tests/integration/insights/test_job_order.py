@@ -75,7 +75,7 @@ def test_those_that_need_attention_are_first_and_disabled_ones_last() -> None:
 def test_a_chip_shows_its_jobs_and_their_number(show: str, expected: list[str]) -> None:
     one_of_each()
     assert sorted(names("name", JobFilter(show=show))) == expected
-    assert job_filters.count_jobs_by_show(fetch_job_conditions(database_now()))[show] == len(expected)
+    assert job_filters.count_jobs_by_show_filter(fetch_job_conditions(database_now()))[show] == len(expected)
 
 
 def test_a_job_that_a_pause_holds_back_is_not_overdue() -> None:

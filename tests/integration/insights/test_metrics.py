@@ -45,7 +45,7 @@ def test_a_job_s_runs_are_counted_by_outcome() -> None:
     ended(job, seconds=30)
     ended(job, Status.FAILED, seconds=10)
     ended(job, Status.FAILED, seconds=10)
-    lifecycle.count_closed_runs()
+    lifecycle.add_closed_runs_to_counters()
     found = metrics()
     assert found["job_runs_total"]["report", "succeeded"] == found["runs_total"]["succeeded",] == 1
     assert found["job_runs_total"]["report", "failed"] == found["runs_total"]["failed",] == 2
@@ -67,7 +67,7 @@ def test_counters_do_not_fall_when_runs_or_the_job_are_deleted() -> None:
     job = a_booked_job(name="report", cron=NEVER)
     for _each in range(3):
         ended(job, seconds=5)
-    lifecycle.count_closed_runs()
+    lifecycle.add_closed_runs_to_counters()
     before = metrics()
     call_command("cron_clean", "days", "0", verbosity=0)
     after = metrics()
@@ -88,7 +88,7 @@ def test_each_process_gives_the_same_answer(manage: Manage) -> None:
     job = a_booked_job(name="report", cron=NEVER)
     ended(job, seconds=30)
     ended(job, Status.FAILED)
-    lifecycle.count_closed_runs()
+    lifecycle.add_closed_runs_to_counters()
     own, other = metrics(), by_name(parse(manage("metrics").stdout))
     counters = [family.name for family in METRIC_FAMILIES if family.kind == "counter"]
     assert own["job_runs_total"]["report", "succeeded"] == own["job_runs_total"]["report", "failed"] == 1

@@ -147,8 +147,8 @@ def test_lost_chunks_are_marked_and_their_lines_keep_their_numbers() -> None:
 
 def test_the_first_error_is_the_first_line_on_standard_error() -> None:
     run = a_run_that_wrote((Stream.STDOUT, "one\ntwo\n"), (Stream.STDERR, "oops\n"), (Stream.STDOUT, "three\n"))
-    assert views.first_line_on_stderr(run.pk) == 3
-    assert views.first_line_on_stderr(a_run_that_wrote((Stream.STDOUT, "fine\n")).pk) is None
+    assert views.find_first_stderr_line_number(run.pk) == 3
+    assert views.find_first_stderr_line_number(a_run_that_wrote((Stream.STDOUT, "fine\n")).pk) is None
 
 
 def test_the_search_ignores_case_and_colours_and_goes_on_where_it_stopped(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -12,7 +12,7 @@ from chroniker.eligibility.claim_kinds import BACKFILL
 from chroniker.lifecycle import claim_plan
 from chroniker.models import Backfill, Job, Status
 from chroniker.models.backfill import schedule_to_json
-from chroniker.scheduler.backfill_batches import load_open_backfills
+from chroniker.scheduler.backfill_batches import attach_open_backfills_to_states
 from chroniker.scheduler.tick import tick
 from tests.integration.lifecycle.steps import ended
 from tests.support.factories import a_booked_job
@@ -44,5 +44,5 @@ def tick_until_ended(row: Backfill, status: Status = Status.SUCCEEDED) -> bool:
 
 def planned() -> list[lifecycle.Plan]:
     now = database_now()
-    states = load_open_backfills(list(due.find_due_jobs(BACKFILL, now)), now)
+    states = attach_open_backfills_to_states(list(due.find_due_jobs(BACKFILL, now)), now)
     return [claim_plan.make_claim_plan(BACKFILL, state, now) for state in states]

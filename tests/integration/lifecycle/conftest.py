@@ -54,15 +54,17 @@ def runtime(tmp_path: Path) -> Iterator[None]:
 @pytest.fixture
 def jump(monkeypatch: pytest.MonkeyPatch) -> Jump:
     """Set the offset of the database's clock, in seconds from its true time."""
-    now, later = dict(database_clock._NOW_SQL), dict(database_clock._LATER_SQL)
+    now, later = dict(database_clock._NOW_SQL), dict(database_clock._NOW_PLUS_SECONDS_SQL)
 
     def jump(seconds: float) -> None:
         by = f"{seconds:+f}"
         monkeypatch.setitem(database_clock._NOW_SQL, "postgresql", f"({now['postgresql']} + interval '{by} s')")
-        monkeypatch.setitem(database_clock._LATER_SQL, "postgresql", f"({later['postgresql']} + interval '{by} s')")
+        monkeypatch.setitem(
+            database_clock._NOW_PLUS_SECONDS_SQL, "postgresql", f"({later['postgresql']} + interval '{by} s')"
+        )
         monkeypatch.setitem(database_clock._NOW_SQL, "mysql", f"({now['mysql']} + INTERVAL {by} SECOND)")
-        monkeypatch.setitem(database_clock._LATER_SQL, "mysql", f"({later['mysql']} + INTERVAL {by} SECOND)")
-        for templates, before in ((database_clock._NOW_SQL, now), (database_clock._LATER_SQL, later)):
+        monkeypatch.setitem(database_clock._NOW_PLUS_SECONDS_SQL, "mysql", f"({later['mysql']} + INTERVAL {by} SECOND)")
+        for templates, before in ((database_clock._NOW_SQL, now), (database_clock._NOW_PLUS_SECONDS_SQL, later)):
             monkeypatch.setitem(templates, "sqlite", before["sqlite"].replace("'now'", f"'now', '{by} seconds'"))
         setting_changed.send(None, setting="", value=None, enter=True)  # forget statements with another clock
 

@@ -21,12 +21,12 @@ from chroniker.models import (
     OPEN_STATUSES,
     Activation,
     Backfill,
+    BackfillFailurePolicy,
     CatchUp,
     Job,
     JobState,
     JobTrigger,
     Lease,
-    OnFailure,
     Overlap,
     Run,
     Status,
@@ -40,7 +40,7 @@ from tests.support.factories import a_booked_job
 
 JOBS = 5
 pick = st.integers(min_value=0, max_value=50)
-whiches, endings = st.sampled_from(Which), st.sampled_from(OnFailure)
+whiches, endings = st.sampled_from(Which), st.sampled_from(BackfillFailurePolicy)
 
 
 @dataclass
@@ -148,15 +148,15 @@ class SchedulerSteps(RuleBasedStateMachine):
 
     @rule(number=pick)
     def a_user_discards_what_waits(self, number: int) -> None:
-        lifecycle.end_activations_without_run([self.jobs[number % JOBS].pk], Code.DISCARDED)
+        lifecycle.end_waiting_activations_of_jobs([self.jobs[number % JOBS].pk], Code.DISCARDED)
 
     @rule(
         number=pick,
         seconds=st.sampled_from([0, 20, 60]),
         which=st.sampled_from(Which),
-        after=st.sampled_from(OnFailure),
+        after=st.sampled_from(BackfillFailurePolicy),
     )
-    def a_user_requests_a_backfill(self, number: int, seconds: int, which: Which, after: OnFailure) -> None:
+    def a_user_requests_a_backfill(self, number: int, seconds: int, which: Which, after: BackfillFailurePolicy) -> None:
         state = JobState.objects.select_related("job").get(pk=self.jobs[number % JOBS].pk)
         assert state.covered_until is not None
         first = state.covered_until - dt.timedelta(seconds=seconds)

@@ -133,7 +133,7 @@ def test_discarding_ends_what_waits_and_refuses_a_planned_claim() -> None:
     states = list(due.find_due_jobs(EVENT, now))
     found = waiting_activations.read_waiting_activations_by_job(states)
     planned = [claim_plan.make_claim_plan(EVENT, state, now, waiting=found[state.pk]) for state in states]
-    assert lifecycle.end_activations_without_run([target.pk], Code.DISCARDED) == 3
+    assert lifecycle.end_waiting_activations_of_jobs([target.pk], Code.DISCARDED) == 3
     assert lifecycle.claim(planned, now) == []
     assert set(Activation.objects.values_list("outcome", "code")) == {("PASSED", "DISCARDED")}
 
@@ -142,7 +142,7 @@ def test_too_many_activations_for_one_statement_are_ended_by_several(monkeypatch
     monkeypatch.setattr(activations, "MAX_IDS_PER_STATEMENT", 2)
     target = a_target()
     activated(target, 5)
-    assert lifecycle.end_activations_without_run([target.pk], Code.DISCARDED) == 5
+    assert lifecycle.end_waiting_activations_of_jobs([target.pk], Code.DISCARDED) == 5
     activated(target, 5)
     [run] = tick().claimed
     assert Activation.objects.filter(run=run.pk).count() == 5

@@ -56,7 +56,7 @@ def test_a_maintenance_window_begins_later_and_a_mute_can_be_ended(clock: AlertC
     clock.job(group=group)
     begin, end = START + dt.timedelta(minutes=2), START + dt.timedelta(hours=1)
     mute = lifecycle.mute(end, "anna", group=group, since=begin)
-    assert alert_mutes.read_mute_ends({job.pk: job for job in Job.objects.all()}, clock.at(minutes=1)) == {}
+    assert alert_mutes.read_mute_end_time_by_job({job.pk: job for job in Job.objects.all()}, clock.at(minutes=1)) == {}
     fail(clock, 3)
     assert clock.reported == []
     clock.at(minutes=4)

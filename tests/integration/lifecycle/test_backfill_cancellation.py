@@ -8,7 +8,7 @@ import pytest
 
 from chroniker import lifecycle
 from chroniker.clock.database_clock import database_now
-from chroniker.models import Backfill, JobState, OnFailure, Status
+from chroniker.models import Backfill, BackfillFailurePolicy, JobState, Status
 from chroniker.scheduler.tick import tick
 from tests.integration.lifecycle.backfills import a_backfill, daily, planned, tick_until_ended
 from tests.integration.lifecycle.steps import claimed, ended
@@ -40,7 +40,7 @@ def test_a_claim_that_was_planned_before_the_cancellation_is_not_written() -> No
 
 def test_after_a_cancellation_the_end_of_the_open_run_leaves_the_next_backfill_alone() -> None:
     job = daily(2)
-    old = a_backfill(job, on_failure=OnFailure.STOP)
+    old = a_backfill(job, on_failure=BackfillFailurePolicy.STOP)
     run = claimed()
     lifecycle.cancel_backfill(old.pk, "ann")
     new = a_backfill(job)

@@ -8,7 +8,19 @@ import pytest
 
 from chroniker import lifecycle
 from chroniker.clock.database_clock import database_now
-from chroniker.models import Alert, AlertKind, Channel, Job, Lease, OnFailure, Outbox, Run, Status, Trigger, conflicts
+from chroniker.models import (
+    Alert,
+    AlertKind,
+    BackfillFailurePolicy,
+    Channel,
+    Job,
+    Lease,
+    Outbox,
+    Run,
+    Status,
+    Trigger,
+    conflicts,
+)
 from chroniker.models.backfill import schedule_to_json
 from chroniker.scheduler.tick import expire_runs, tick
 from chroniker.wording.formats import full_time
@@ -35,7 +47,7 @@ def sent(channel: Channel) -> list[str]:
 def test_a_backfill_that_a_failure_ends_is_reported_until_one_ends_without_failure() -> None:
     channel = a_channel(is_default=True, events=["alert.backfill", "alert.recovered"])
     job = daily(3, alert_failures=5)
-    row = a_backfill(job, on_failure=OnFailure.STOP)
+    row = a_backfill(job, on_failure=BackfillFailurePolicy.STOP)
     ended(claimed())
     run = claimed()
     assert alerts() == []
@@ -73,7 +85,7 @@ def test_a_backfill_that_goes_on_after_failures_is_reported_at_its_end() -> None
 @pytest.mark.parametrize("cancelled", [True, False])
 def test_no_failure_is_reported_of_a_cancelled_backfill_or_without_that_alert(cancelled: bool) -> None:
     job = daily(2, alert_failures=1 if cancelled else 0)
-    row = a_backfill(job, on_failure=OnFailure.STOP)
+    row = a_backfill(job, on_failure=BackfillFailurePolicy.STOP)
     run = claimed()
     if cancelled:
         assert lifecycle.cancel_backfill(row.pk, "anna")
@@ -83,7 +95,7 @@ def test_no_failure_is_reported_of_a_cancelled_backfill_or_without_that_alert(ca
 
 def test_it_ends_after_the_first_failure_if_it_shall() -> None:
     job = daily(3)
-    row = a_backfill(job, on_failure=OnFailure.STOP)
+    row = a_backfill(job, on_failure=BackfillFailurePolicy.STOP)
     failed = ended(claimed(), Status.FAILED)
     assert tick().claimed == []
     row.refresh_from_db()
@@ -155,5 +167,5 @@ def test_a_batch_that_raises_is_claimed_job_by_job(monkeypatch: pytest.MonkeyPat
     state = state_of(bad)
     first = {"scheduled_for": state.next_instant, "covered_until": state.next_instant}
     Run.objects.create(job=bad, token=99, status=Status.CLAIMED, trigger="SCHEDULE", claimed_at=database_now(), **first)
-    monkeypatch.setattr(conflicts, "MAX_TRIES", 1)
+    monkeypatch.setattr(conflicts, "MAX_CONFLICT_TRIES", 1)
     assert [run.job_id for run in tick().claimed] == [good.pk]

@@ -95,7 +95,7 @@ def test_claims_delayed_by_a_jump_ahead_are_dispatched_again_after_the_jump_back
     run.refresh_from_db()
     assert run.redispatch_at is not None
     assert (run.redispatch_at - database_now()).total_seconds() <= 60
-    assert not jump_detection.needs_lease_adjustment()
+    assert not jump_detection.do_leases_need_adjustment()
 
 
 def test_a_jump_back_and_forward_repeats_and_omits_no_scheduled_time(jump: Jump) -> None:

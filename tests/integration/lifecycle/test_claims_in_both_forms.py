@@ -77,7 +77,7 @@ def claimed(
 ) -> list[dict[str, Any]]:
     """The rows after the claims of a pass, which are rolled back."""
     monkeypatch.setattr(compiled, "USE_COMPILED_QUERIES", fast)
-    monkeypatch.setattr(bulk, "USE_WHOLE_COLUMNS", fast)
+    monkeypatch.setattr(bulk, "USE_COLUMN_ARRAYS", fast)
     with monkeypatch.context() as patched:
         if not fast:
             patched.setattr(due, "read_due_states", read_by_models)

@@ -166,7 +166,7 @@ def test_leases_are_shortened_even_if_no_tick_ran_during_the_hold_off(jump: Jump
     let_a_lease_pass()
     tick()
     assert (Lease.objects.get(pk=run.pk).expires_at - database_now()).total_seconds() <= 60
-    assert not jump_detection.needs_lease_adjustment()
+    assert not jump_detection.do_leases_need_adjustment()
 
 
 def test_another_database_server_suspends_starts_like_a_jump(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -57,7 +57,7 @@ def test_a_finish_whose_response_was_lost_can_be_repeated() -> None:
 def test_output_that_is_not_stored_at_the_end_leaves_an_event() -> None:
     """The reporter may die before it stores that output; the page of the run then says that it is missing."""
     run = a_claimed_run()
-    assert lifecycle.finish(run.pk, run.token, started(run), Outcome(Status.SUCCEEDED, unstored=12))
+    assert lifecycle.finish(run.pk, run.token, started(run), Outcome(Status.SUCCEEDED, unstored_characters=12))
     event = RunEvent.objects.get(run=run)
     assert (event.kind, event.code, event.args) == (EventKind.NOTE, Code.OUTPUT_UNSTORED, {"n": 12})
 

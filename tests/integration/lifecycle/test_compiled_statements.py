@@ -14,10 +14,10 @@ from django.db import connection, transaction
 from chroniker import lifecycle
 from chroniker.clock import jump_detection
 from chroniker.conf import settings
-from chroniker.eligibility.due import _make_work_after_run_statement
-from chroniker.lifecycle.close import _close_statement as finish_statement
-from chroniker.lifecycle.renewal import _renewal_statement as renewal_statement
-from chroniker.lifecycle.start import _start_statement as start_statement
+from chroniker.eligibility.due import _make_due_work_statement
+from chroniker.lifecycle.close import _make_close_statement as finish_statement
+from chroniker.lifecycle.renewal import _make_lease_renewal_statement as renewal_statement
+from chroniker.lifecycle.start import _make_start_statement as start_statement
 from chroniker.models import Lease, statements
 from chroniker.models.statements import Statement
 from chroniker.scheduler.tick import tick
@@ -30,7 +30,7 @@ BUILDERS: list[tuple[Any, ...]] = [
     (start_statement, True),
     (renewal_statement, True, True),
     (finish_statement,),
-    (_make_work_after_run_statement,),
+    (_make_due_work_statement,),
 ]
 
 
@@ -74,7 +74,7 @@ def test_another_setting_makes_another_statement(monkeypatch: pytest.MonkeyPatch
 
 
 def test_a_statement_is_compiled_once() -> None:
-    assert _make_work_after_run_statement() is _make_work_after_run_statement()
+    assert _make_due_work_statement() is _make_due_work_statement()
 
 
 def test_values_take_the_place_of_parameters() -> None:

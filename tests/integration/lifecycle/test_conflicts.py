@@ -14,7 +14,7 @@ from chroniker.eligibility import hosts, pauses
 from chroniker.eligibility.hosts import WorkerReport
 from chroniker.lifecycle.transactions import transactional
 from chroniker.models import AuditEntry, FleetWork, GuaranteeProgress, HostService, Switch, Ticker, TickMinute
-from chroniker.models.conflicts import MAX_TRIES, repeated_after_conflict
+from chroniker.models.conflicts import MAX_CONFLICT_TRIES, retry_after_conflict
 from chroniker.scheduler import fleet_work, guarantees, requests
 from chroniker.scheduler.tick_record import TickRecorder
 
@@ -37,7 +37,7 @@ def record_minute() -> None:
 
 
 def do_regular_work() -> None:
-    fleet_work.do_due_work(["deletion"], database_now())
+    fleet_work.do_due_periodic_work(["deletion"], database_now())
 
 
 @pytest.mark.parametrize(
@@ -80,18 +80,18 @@ def failing_step(errors: list[Exception]) -> Callable[[], str]:
     return step
 
 
-@pytest.mark.parametrize("repeated", [repeated_after_conflict, transactional])
+@pytest.mark.parametrize("repeated", [retry_after_conflict, transactional])
 def test_a_step_is_repeated_until_it_succeeds_or_the_tries_are_used_up(
     repeated: Callable[[Callable[[], str]], Callable[[], str]],
 ) -> None:
     assert repeated(failing_step([DEADLOCK, EXISTS]))() == "done"
     with pytest.raises(OperationalError):
-        repeated(failing_step([DEADLOCK] * MAX_TRIES))()
+        repeated(failing_step([DEADLOCK] * MAX_CONFLICT_TRIES))()
     with pytest.raises(OperationalError, match="gone away"):
         repeated(failing_step([OperationalError(2006, "Server has gone away")]))()
 
 
-@pytest.mark.parametrize("repeated", [repeated_after_conflict, transactional])
+@pytest.mark.parametrize("repeated", [retry_after_conflict, transactional])
 def test_inside_a_transaction_of_the_caller_nothing_is_repeated(
     repeated: Callable[[Callable[[], str]], Callable[[], str]],
 ) -> None:

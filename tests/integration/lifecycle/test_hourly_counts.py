@@ -55,9 +55,9 @@ def test_each_end_is_counted_by_its_status() -> None:
     job = a_booked_job(cron=NEVER)
     for status in (Status.SUCCEEDED, Status.FAILED, Status.TIMED_OUT, Status.STOPPED, Status.SUCCEEDED):
         ended(job, status)
-    assert lifecycle.count_closed_runs() == 5
+    assert lifecycle.add_closed_runs_to_counters() == 5
     assert [total(name) for name in ENDS] == [2, 1, 1, 1, 0, 0]
-    assert lifecycle.count_closed_runs() == 0
+    assert lifecycle.add_closed_runs_to_counters() == 0
     assert not Run.objects.filter(uncounted_since__isnull=False).exists()
 
 
@@ -68,7 +68,7 @@ def test_a_lost_run_is_counted() -> None:
     started(run)
     Lease.objects.filter(pk=run.pk).update(expires_at=database_now() - HOUR)
     assert [lost.pk for lost in lifecycle.expire_runs(10)] == [run.pk]
-    assert lifecycle.count_closed_runs() == 1
+    assert lifecycle.add_closed_runs_to_counters() == 1
     assert [total(name) for name in ENDS] == [0, 0, 0, 0, 1, 0]
 
 
@@ -78,7 +78,7 @@ def test_skipped_runs_and_cancelled_runs_are_counted_without_a_duration() -> Non
     tick()
     cancelled = run_now(a_booked_job(cron=NEVER), requested_by="a test")
     lifecycle.request_stop(cancelled.pk, "ann")
-    lifecycle.count_closed_runs()
+    lifecycle.add_closed_runs_to_counters()
     assert (total("skipped"), total("stopped"), total("seconds_sum")) == (1, 1, 0.0)
     assert RunHour.objects.filter(job=job).get().delay_0 == 0
 
@@ -87,10 +87,10 @@ def test_skipped_runs_and_cancelled_runs_are_counted_without_a_duration() -> Non
 def test_the_hour_is_that_of_the_end_and_durations_are_added() -> None:
     job, end = a_job(), dt.datetime(2026, 3, 1, 10, 59, 59, tzinfo=dt.UTC)
     closed_runs(job, 1, started_at=end - 5 * SECOND, finished_at=end)
-    lifecycle.count_closed_runs()
+    lifecycle.add_closed_runs_to_counters()
     closed_runs(job, 1, started_at=end - 3 * SECOND, finished_at=end)
     closed_runs(job, 1, started_at=end, finished_at=end + SECOND)
-    lifecycle.count_closed_runs()
+    lifecycle.add_closed_runs_to_counters()
     rows = RunHour.objects.order_by("hour").values_list("hour", "succeeded", "seconds_sum", "seconds_max")
     ten = end.replace(minute=0, second=0)
     assert list(rows) == [(ten, 2, 8.0, 5.0), (ten + HOUR, 1, 1.0, 1.0)]
@@ -103,7 +103,7 @@ def test_the_delay_is_counted_from_the_instant_plus_the_jitter_or_from_the_claim
     for delay in seconds:
         closed_runs(job, 1, claimed_at=now - delay * SECOND, started_at=now)
     closed_runs(job, 1, trigger=Trigger.SCHEDULE, scheduled_for=now - 100 * SECOND, covered_until=now, started_at=now)
-    lifecycle.count_closed_runs()
+    lifecycle.add_closed_runs_to_counters()
     row = RunHour.objects.get()
     assert [getattr(row, f"delay_{n}") for n in range(7)] == [1, 1, 1, 1, 1, 2, 1]
 
@@ -114,7 +114,7 @@ def test_runs_of_all_jobs_are_added_up_by_half_hour() -> None:
     for job in (a_job(), a_job()):
         closed_runs(job, 2, started_at=end - 5 * SECOND, claimed_at=end - 45 * SECOND, finished_at=end)
         closed_runs(job, 1, started_at=None, finished_at=end + SECOND, status=Status.STOPPED)
-        lifecycle.count_closed_runs()
+        lifecycle.add_closed_runs_to_counters()
     names = ("start", "succeeded", "stopped", "seconds_sum", "seconds_max", "delay_5")
     assert list(RunTotal.objects.order_by("start").values_list(*names)) == [
         (end.replace(minute=0, second=0), 4, 0, 20.0, 5.0, 4),
@@ -128,7 +128,7 @@ def test_an_hour_with_a_late_start_is_marked_for_good() -> None:
     marked = []
     for delay in (1, 31, 1):
         closed_runs(job, 1, claimed_at=end - delay * SECOND, started_at=end, finished_at=end)
-        lifecycle.count_closed_runs()
+        lifecycle.add_closed_runs_to_counters()
         marked.append(RunHour.objects.filter(late_hour=end.replace(minute=0, second=0)).exists())
     assert marked == [False, True, True]
 
@@ -137,7 +137,7 @@ def test_an_hour_with_a_late_start_is_marked_for_good() -> None:
 def test_of_a_run_on_every_host_the_parent_is_counted() -> None:
     parent = closed_runs(a_job(), 1, required_host=EVERY_HOST)[0]
     closed_runs(parent.job, 3, parent=parent)
-    assert lifecycle.count_closed_runs() == 4
+    assert lifecycle.add_closed_runs_to_counters() == 4
     assert total() == 1
 
 
@@ -147,7 +147,7 @@ def test_a_run_that_is_not_counted_yet_is_not_deleted() -> None:
     ended(job)
     ended(job)
     assert not deletable_runs().exists()
-    lifecycle.count_closed_runs()
+    lifecycle.add_closed_runs_to_counters()
     assert deletable_runs().count() == 1
 
 
@@ -187,7 +187,7 @@ def test_each_run_is_counted_once_when_several_ticks_count_at_once(monkeypatch: 
     def count(number: int) -> None:
         try:
             while Run.objects.filter(uncounted_since__isnull=False).exists():
-                lifecycle.count_closed_runs()
+                lifecycle.add_closed_runs_to_counters()
         finally:
             connections.close_all()
 
@@ -203,9 +203,9 @@ def test_a_run_is_counted_that_was_closed_before_others_and_committed_after_them
     """A watermark in time would pass over it."""
     job, now = a_job(), database_now()
     closed_runs(job, 1)
-    lifecycle.count_closed_runs()
+    lifecycle.add_closed_runs_to_counters()
     closed_runs(job, 1, finished_at=now - 5 * SECOND, uncounted_since=now - 5 * SECOND)
-    lifecycle.count_closed_runs()
+    lifecycle.add_closed_runs_to_counters()
     assert total() == 2
 
 
@@ -220,7 +220,7 @@ def test_nothing_is_counted_twice_after_a_failure_between_the_addition_and_the_r
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(hourly_counts, "upsert_counters", fails_afterwards)
         with pytest.raises(RuntimeError):
-            lifecycle.count_closed_runs()
+            lifecycle.add_closed_runs_to_counters()
     assert total() == 0
-    lifecycle.count_closed_runs()
+    lifecycle.add_closed_runs_to_counters()
     assert total() == 5

@@ -152,7 +152,7 @@ def test_a_finish_does_the_same_in_both_forms(job: Job, counted: Counted, monkey
             exit_code=rng.choice([None, 0, 1]),
             reason=rng.choice([NO_REASON, Reason.of(Code.EXIT, status=1)]),
             progress=rng.choice([None, (10, 5)]),
-            unstored=rng.choice([0, 0, 12]),
+            unstored_characters=rng.choice([0, 0, 12]),
             survivors=rng.choice([(), (), (), ("nfsd",)]),
             retry_at_once=rng.random() < 0.3,
             error_line="x" * rng.choice([0, 400]),

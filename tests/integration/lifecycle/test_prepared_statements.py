@@ -7,7 +7,7 @@ from collections.abc import Iterator
 import pytest
 from django.db import DatabaseError, connections
 
-from chroniker.eligibility.due import find_work_after_run
+from chroniker.eligibility.due import are_claims_and_messages_due_after_run
 from chroniker.models import Job, prepared
 from chroniker.scheduler import pending_work
 from tests.support.factories import a_booked_job
@@ -17,10 +17,10 @@ pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.every_databas
 
 
 @pytest.fixture(autouse=True)
-def sessions(monkeypatch: pytest.MonkeyPatch) -> prepared._Sessions:
+def sessions(monkeypatch: pytest.MonkeyPatch) -> prepared._DatabaseSessions:
     """Nothing is prepared at the beginning."""
     connections["default"].close()
-    fresh = prepared._Sessions()
+    fresh = prepared._DatabaseSessions()
     monkeypatch.setattr(prepared, "_sessions", fresh)
     return fresh
 
@@ -38,7 +38,7 @@ def names() -> list[str]:
 
 
 def look_often(job: Job, times: int = prepared.USES_BEFORE_PREPARE) -> set[tuple[bool, bool]]:
-    return {find_work_after_run(job.pk) for _each in range(times)}
+    return {are_claims_and_messages_due_after_run(job.pk) for _each in range(times)}
 
 
 def test_a_statement_that_is_sent_often_is_prepared_once(job: Job) -> None:
@@ -59,19 +59,19 @@ def test_a_prepared_statement_has_the_values_of_each_execution(job: Job) -> None
     other = a_booked_job(cron="0 0 1 1 *")
     Job.objects.filter(pk=other.pk).update(force_run=True)
     look_often(job)
-    assert [find_work_after_run(each.pk) for each in (job, other, job)] == [
+    assert [are_claims_and_messages_due_after_run(each.pk) for each in (job, other, job)] == [
         (False, False),
         (True, False),
         (False, False),
     ]
 
 
-def test_a_session_that_lacks_the_statement_ends_preparing(job: Job, sessions: prepared._Sessions) -> None:
+def test_a_session_that_lacks_the_statement_ends_preparing(job: Job, sessions: prepared._DatabaseSessions) -> None:
     look_often(job)
     with connections["default"].cursor() as cursor:
         cursor.execute("DEALLOCATE ALL")  # as if the session were another one
     with pytest.raises(DatabaseError):
-        find_work_after_run(job.pk)
+        are_claims_and_messages_due_after_run(job.pk)
     assert not sessions.enabled
     assert look_often(job) == {(False, False)}
     assert names() == []

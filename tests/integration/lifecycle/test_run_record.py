@@ -17,7 +17,7 @@ from chroniker.clock.database_clock import database_now
 from chroniker.executors.database_report import DatabaseReport
 from chroniker.job_commands.policy import MAX_RECORDED_LENGTH
 from chroniker.lifecycle import Outcome
-from chroniker.lifecycle.close import ERROR_LINE_LENGTH
+from chroniker.lifecycle.close import MAX_ERROR_LINE_LENGTH
 from chroniker.models import Job, Run, Status, Trigger
 from chroniker.process.run_spec import RunOutcome
 from chroniker.scheduler import dispatch
@@ -107,7 +107,7 @@ def test_an_end_records_what_was_measured_and_the_last_line_on_stderr() -> None:
     long = "x" * 400
     report.finish(RunOutcome("exited", exit_code=1, error_line=long, cpu_seconds=1.5, max_rss_kb=4096))
     run = reread(run)
-    assert (run.cpu_seconds, run.max_rss_kb, run.error_line) == (1.5, 4096, long[:ERROR_LINE_LENGTH])
+    assert (run.cpu_seconds, run.max_rss_kb, run.error_line) == (1.5, 4096, long[:MAX_ERROR_LINE_LENGTH])
 
 
 def test_a_success_records_no_error() -> None:

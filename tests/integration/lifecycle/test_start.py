@@ -36,7 +36,7 @@ def test_one_row_with_the_columns_of_two_models_is_read_as_two_objects(run: Run)
     """Only PostgreSQL has statements with such rows."""
     lease, tag = Lease.objects.get(pk=run.pk), Tag(pk=5, name="night")
     values = [getattr(row, field.attname) for row in (lease, tag) for field in row._meta.concrete_fields]
-    made = one_statement._make_instances(values, Lease, Tag)
+    made = one_statement._make_model_instances(values, Lease, Tag)
     assert made == [lease, tag]
     assert (made[0].expires_at, made[1].name) == (lease.expires_at, "night")
 

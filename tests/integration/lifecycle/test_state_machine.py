@@ -15,7 +15,7 @@ from chroniker.eligibility.backfill_instants import compute_instants_outside_bla
 from chroniker.lifecycle.activations import ORIGINS_THAT_FIRE_TRIGGERS
 from chroniker.models import (
     ALLOWED_TRANSITIONS,
-    BAD_STATUSES,
+    FAILURE_STATUSES,
     OPEN_STATUSES,
     Activation,
     Alert,
@@ -135,7 +135,7 @@ class SchedulerMachine(SchedulerSteps):
     def each_end_of_a_chain_activates_each_of_its_triggers_once(self) -> None:
         expected = []
         for trigger in JobTrigger.objects.all():
-            results = {TriggerOn.SUCCEEDED: (Status.SUCCEEDED,), TriggerOn.FAILED: BAD_STATUSES}.get(
+            results = {TriggerOn.SUCCEEDED: (Status.SUCCEEDED,), TriggerOn.FAILED: FAILURE_STATUSES}.get(
                 TriggerOn(trigger.on)
             )
             pending = JobState.objects.get(pk=trigger.source_id).retry_of

@@ -12,7 +12,7 @@ import chroniker
 from chroniker import lifecycle
 from chroniker.clock.database_clock import database_now
 from chroniker.exceptions import BackfillRefused
-from chroniker.models import AuditEntry, Backfill, Job, JobState, OnFailure, Run, Status, Trigger, Which
+from chroniker.models import AuditEntry, Backfill, BackfillFailurePolicy, Job, JobState, Run, Status, Trigger, Which
 from chroniker.scheduler.tick import tick
 from tests.support.factories import a_booked_job, started, state_of
 
@@ -48,7 +48,7 @@ def test_a_request_makes_a_backfill_that_ticks_execute() -> None:
     text = run(*in_range(job), "--which", "not-run", "--stop-on-failure", "--note", "why", "--arguments=-v 2")
     row = Backfill.objects.get(job=job)
     assert text == f"Backfill {row.pk}: 3 runs, from the next tick on.\n"
-    assert (row.which, row.on_failure, row.note, row.args) == (Which.NOT_RUN, OnFailure.STOP, "why", "-v 2")
+    assert (row.which, row.on_failure, row.note, row.args) == (Which.NOT_RUN, BackfillFailurePolicy.STOP, "why", "-v 2")
     assert row.asked_by.startswith("manage.py backfill by ")
     [entry] = AuditEntry.objects.of(job)
     assert str(entry) == f"Backfill {row.pk} requested: 3 runs."

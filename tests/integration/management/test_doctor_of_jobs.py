@@ -9,7 +9,7 @@ import pytest
 from chroniker.clock.database_clock import database_now
 from chroniker.eligibility import hosts, pauses
 from chroniker.management.diagnosis import Level, scheduling
-from chroniker.management.diagnosis.finding import MAX_NAMED
+from chroniker.management.diagnosis.finding import MAX_NAMES_PER_MESSAGE
 from chroniker.models import JobState, Outbox, Run, Status
 from chroniker.scheduler import manual_runs
 from tests.integration.management.doctor_findings import doctor, findings
@@ -77,7 +77,7 @@ def test_a_job_that_keeps_all_its_runs_is_reported(monkeypatch: pytest.MonkeyPat
     for limit in (0, 2):
         job = a_job_of_new_year(name=f"keeps {limit}", maximum_log_entries=limit)
         ended(job, Status.SUCCEEDED), ended(job, Status.SUCCEEDED)
-    for n in range(MAX_NAMED):  # they had many runs, which somebody deleted
+    for n in range(MAX_NAMES_PER_MESSAGE):  # they had many runs, which somebody deleted
         job = a_job_of_new_year(name=f"emptied {n}", maximum_log_entries=0)
         JobState.objects.filter(job=job).update(last_token=9)
     [(about, text)] = findings(Level.WARNING)

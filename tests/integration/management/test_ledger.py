@@ -83,7 +83,7 @@ def test_json_output_has_one_object_per_line() -> None:
 
 def test_any_number_of_lines_is_written_page_by_page(monkeypatch: pytest.MonkeyPatch) -> None:
     _job, since = a_history(100)
-    monkeypatch.setattr(ledger, "TIMES_PER_QUERY", 7)
+    monkeypatch.setattr(ledger, "INSTANTS_PER_QUERY", 7)
     found = as_json("backup", "--limit", "0", "--until", (since + 101 * MINUTE).isoformat())
     assert [each["instant"] for each in found] == [(since + n * MINUTE).isoformat() for n in range(101, 0, -1)]
     assert len(as_json("backup", "--limit", "23")) == 23

@@ -8,7 +8,7 @@ from django.db import IntegrityError, transaction
 from chroniker.clock.database_clock import database_now
 from chroniker.models import Alert, AlertKind, Job, Outbox, Run
 from chroniker.models.alert import alert_scope_of_job
-from chroniker.models.message_events import ALERT_DIGEST, ALERT_RECOVERED
+from chroniker.models.message_events import ALERT_DIGEST_EVENT, ALERT_RECOVERED_EVENT
 from tests.support.factories import a_job
 
 pytestmark = pytest.mark.django_db
@@ -61,10 +61,10 @@ def test_the_title_of_a_message_says_what_it_is_about() -> None:
     alert = Alert(job=job, kind=AlertKind.LATE)
     about = "an alert: “nightly import” is late"
     assert str(Outbox(alert=alert, event="alert.late")) == f"Message about {about}"
-    assert str(Outbox(alert=alert, event=ALERT_RECOVERED)) == f"Message about the end of {about}"
+    assert str(Outbox(alert=alert, event=ALERT_RECOVERED_EVENT)) == f"Message about the end of {about}"
     assert str(Outbox(run=Run(job=job, token=12))) == "Message about run 12 of “nightly import”"
     many = {"to": "chat", "body": {"data": {"count": 12, "alerts": []}}}
-    assert str(Outbox(event=ALERT_DIGEST, payload=many)) == "Message about 12 alerts"
+    assert str(Outbox(event=ALERT_DIGEST_EVENT, payload=many)) == "Message about 12 alerts"
     silent = "Message about the scheduler: Nothing ticks."
     for payload in ({"to": "a@b.example", "title": "Nothing ticks."}, {"data": {"title": "Nothing ticks."}}):
         assert str(Outbox(event="scheduler.silent", payload=payload)) == silent

@@ -17,7 +17,7 @@ from chroniker.clock import simulated_time
 from chroniker.clock.database_clock import StatementNowPlus
 from chroniker.conf import settings
 from chroniker.models import Group, Job, JobState, Run, compiled
-from chroniker.models.compiled import AnyOf, fetch_models, fetch_rows
+from chroniker.models.compiled import ColumnInIds, fetch_models, fetch_rows
 from chroniker.scheduler.tick import tick
 from tests.support.factories import a_due_job, a_job
 
@@ -25,11 +25,13 @@ pytestmark = [pytest.mark.django_db, pytest.mark.every_database]
 
 
 def names(prefix: str, ids: Collection[int]) -> QuerySet[Job, Any]:
-    return Job.objects.filter(AnyOf("pk", ids), name__startswith=prefix).order_by("name").values_list("name", "args")
+    return (
+        Job.objects.filter(ColumnInIds("pk", ids), name__startswith=prefix).order_by("name").values_list("name", "args")
+    )
 
 
 def for_this_host(ids: Collection[int]) -> QuerySet[Job, Any]:
-    return Job.objects.filter(AnyOf("pk", ids), hostname=settings.hostname).values_list("name")
+    return Job.objects.filter(ColumnInIds("pk", ids), hostname=settings.hostname).values_list("name")
 
 
 @pytest.mark.parametrize("enabled", [True, False])

@@ -9,7 +9,7 @@ import django
 import pytest
 from django.dispatch import Signal
 
-from chroniker.process.fork_server import skip_signal_finalizers_at_exit
+from chroniker.process.fork_server import skip_django_signal_finalizers_at_exit
 
 
 class Owner:
@@ -30,7 +30,7 @@ def test_only_the_finalizers_of_signals_are_left_out_and_dead_receivers_are_noti
     owner, signal = Owner(), Signal()
     signal.connect(owner.receive)
     own = weakref.finalize(owner, print)
-    skip_signal_finalizers_at_exit()
+    skip_django_signal_finalizers_at_exit()
     others = [
         each
         for each in list(weakref.finalize._registry)  # type: ignore[attr-defined]

@@ -85,7 +85,7 @@ def test_without_a_fork_server_the_keeper_starts_cold(own: ForkServer, tmp_path:
 def test_a_killed_fork_server_is_restarted_on_the_same_socket(
     own: ForkServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(fork_server_client, "_RESTART_SECONDS", 0.0)
+    monkeypatch.setattr(fork_server_client, "_MIN_LIFETIME_FOR_RESTART_SECONDS", 0.0)
     first = own.pid
     assert first is not None
     os.kill(first, signal.SIGKILL)
@@ -100,7 +100,7 @@ def test_a_killed_fork_server_is_restarted_on_the_same_socket(
 def test_forked_processes_use_the_restarted_fork_server(
     own: ForkServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(fork_server_client, "_RESTART_SECONDS", 0.0)
+    monkeypatch.setattr(fork_server_client, "_MIN_LIFETIME_FOR_RESTART_SECONDS", 0.0)
     reading, writing = os.pipe()
     child = os.fork()
     if not child:

@@ -82,7 +82,7 @@ def test_a_keeper_that_had_to_kill_serves_no_other_run(own: ForkServer, tmp_path
 def test_a_keeper_that_is_dead_or_has_lost_its_parent_serves_no_other_run(
     own: ForkServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, dead: str
 ) -> None:
-    monkeypatch.setattr(fork_server_client, "_RESTART_SECONDS", 0.0)
+    monkeypatch.setattr(fork_server_client, "_MIN_LIFETIME_FOR_RESTART_SECONDS", 0.0)
     first = keeper_of_next_run(own, tmp_path)
     assert own.pid is not None
     os.kill(int(first) if dead == "keeper" else own.pid, signal.SIGKILL)

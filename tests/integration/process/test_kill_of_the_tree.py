@@ -192,7 +192,7 @@ def stopped(keeper: int) -> Iterator[None]:
 def test_the_supervisor_sweeps_when_the_keeper_no_longer_responds(
     supervise: Supervise, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("chroniker.process.keeper_client.KeeperClient.continue_if_stopped", lambda self: None)
+    monkeypatch.setattr("chroniker.process.keeper_client.KeeperClient.continue_keeper_if_stopped", lambda self: None)
     report = Tree()
     supervised = standing(supervise, report)
     monkeypatch.setattr(run_control, "MAX_KEEPER_SILENCE", 1.0)
@@ -205,7 +205,7 @@ def test_the_supervisor_sweeps_when_the_keeper_no_longer_responds(
 def test_the_tree_is_killed_on_a_lost_lease_even_if_the_keeper_is_stopped(
     supervise: Supervise, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("chroniker.process.keeper_client.KeeperClient.continue_if_stopped", lambda self: None)
+    monkeypatch.setattr("chroniker.process.keeper_client.KeeperClient.continue_keeper_if_stopped", lambda self: None)
     monkeypatch.setattr(run_control, "KILL_TIMEOUT", 0.5)
     report = Tree()
     supervised = standing(supervise, report)
@@ -224,5 +224,5 @@ def test_a_sweep_waits_until_the_killed_processes_have_ended() -> None:
         [sys.executable, "-c", code], env={RUN_ID_VARIABLE: str(run_id)}, stdout=subprocess.PIPE, text=True
     ) as process:
         assert process.stdout is not None and process.stdout.readline() == "\n"
-        assert run_marker.kill_marked_processes(run_id) == []
+        assert run_marker.kill_processes_with_run_marker(run_id) == []
         assert process_tree.process_state(process.pid) == "Z"

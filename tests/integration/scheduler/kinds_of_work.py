@@ -23,7 +23,7 @@ from chroniker.models import (
     installation,
 )
 from chroniker.scheduler.manual_runs import run_now
-from chroniker.scheduler.pending_work_queries import not_due_query_name
+from chroniker.scheduler.pending_work_queries import name_of_query_for_work_not_due
 from tests.support.factories import a_booked_job, a_due_job, started
 
 RARE: dict[str, Any] = {"cron": "0 0 1 1 *"}
@@ -100,7 +100,7 @@ def a_closed_run() -> None:
 
 
 def a_copied_database() -> None:
-    installation.record_identity()
+    installation.record_database_identity()
     Switch.objects.update(copied_since=database_now())
 
 
@@ -131,12 +131,12 @@ WORK: dict[tuple[str, int], Callable[[], Any]] = {
     ("messages", 0): lambda: Outbox.objects.create(channel="mail:1", payload={}, send_at=database_now()),
     ("deletions", 0): lambda: a_booked_job(**RARE, enabled=False, deletion_requested_at=database_now()),
     ("copied", 0): a_copied_database,
-    ("recorded", 0): installation.record_identity,
+    ("recorded", 0): installation.record_database_identity,
     ("draining", 0): lambda: draining.record_drain_of_this_host("a test"),
     ("paused", 0): lambda: pauses.pause("a test"),
     ("counts", 0): a_closed_run,
-    (not_due_query_name("counts"), 0): lambda: regular_work_done_a_moment_ago("counts"),
-    (not_due_query_name("deletion"), 0): lambda: regular_work_done_a_moment_ago("deletion"),
-    (not_due_query_name("guarantees"), 0): lambda: regular_work_done_a_moment_ago("guarantees"),
-    (not_due_query_name("heartbeat"), 0): lambda: regular_work_done_a_moment_ago("heartbeat"),
+    (name_of_query_for_work_not_due("counts"), 0): lambda: regular_work_done_a_moment_ago("counts"),
+    (name_of_query_for_work_not_due("deletion"), 0): lambda: regular_work_done_a_moment_ago("deletion"),
+    (name_of_query_for_work_not_due("guarantees"), 0): lambda: regular_work_done_a_moment_ago("guarantees"),
+    (name_of_query_for_work_not_due("heartbeat"), 0): lambda: regular_work_done_a_moment_ago("heartbeat"),
 }

@@ -10,7 +10,7 @@ from django.db import connection
 from django.test.utils import CaptureQueriesContext
 
 from chroniker.clock.database_clock import database_now
-from chroniker.eligibility.due import find_work_after_run
+from chroniker.eligibility.due import are_claims_and_messages_due_after_run
 from chroniker.models import Group, Job, JobState, JobTrigger, Outbox, Run, Status
 from chroniker.scheduler.tick import claim_after_run
 from tests.support.factories import a_booked_job, a_dependency, a_due_job
@@ -44,22 +44,22 @@ def of_its_group(ended: Job) -> None:
 @pytest.mark.parametrize("work", [of_itself, of_a_dependent, of_a_target, of_its_group])
 def test_what_waits_is_found(ended: Job, work: Callable[[Job], None]) -> None:
     a_due_job()  # of others
-    assert find_work_after_run(ended.pk) == (False, False)
+    assert are_claims_and_messages_due_after_run(ended.pk) == (False, False)
     work(ended)
-    assert find_work_after_run(ended.pk) == (True, False)
+    assert are_claims_and_messages_due_after_run(ended.pk) == (True, False)
 
 
 def test_a_group_without_a_limit_holds_nothing_back(ended: Job) -> None:
     of_its_group(ended)
     Group.objects.update(limit=None)
-    assert find_work_after_run(ended.pk) == (False, False)
+    assert are_claims_and_messages_due_after_run(ended.pk) == (False, False)
 
 
 def test_a_due_message_is_found(ended: Job) -> None:
     now = database_now()
     run = Run.objects.create(job=ended, token=1, status=Status.SUCCEEDED, claimed_at=now, finished_at=now)
     Outbox.objects.create(run=run, channel="mail:1", send_at=now)
-    assert find_work_after_run(ended.pk) == (False, True)
+    assert are_claims_and_messages_due_after_run(ended.pk) == (False, True)
 
 
 def test_where_nothing_waits_there_is_no_other_statement(ended: Job) -> None:

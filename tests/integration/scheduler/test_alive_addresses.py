@@ -172,7 +172,7 @@ def test_a_pass_requests_the_heartbeat_url_at_most_once_a_minute(web_server: Web
     with override_settings(CHRONIKER_HEARTBEAT_URL=f"{web_server.url}/good"):
         for _ in range(3):
             tick()
-            wait_until(lambda: not heartbeat_url.is_requesting(), what="answered")
+            wait_until(lambda: not heartbeat_url.is_requesting_heartbeat_url(), what="answered")
         assert web_server.gets == ["/good"]
         FleetWork.objects.update(due_at=database_now() - MINUTE)
         tick()
@@ -182,7 +182,7 @@ def test_a_pass_requests_the_heartbeat_url_at_most_once_a_minute(web_server: Web
 def test_a_failed_request_is_logged_without_the_url(caplog: pytest.LogCaptureFixture) -> None:
     with override_settings(CHRONIKER_HEARTBEAT_URL="http://127.0.0.1:1/secret"):
         heartbeat_url.start_heartbeat_request()
-        wait_until(lambda: not heartbeat_url.is_requesting(), what="answered")
+        wait_until(lambda: not heartbeat_url.is_requesting_heartbeat_url(), what="answered")
     [record] = [each for each in caplog.records if each.name == "chroniker.outbox.heartbeat_url"]
     assert "(host 127.0.0.1) failed: URLError" in record.getMessage() and "secret" not in record.getMessage()
 

@@ -43,7 +43,7 @@ WHY = "This database is a copy of another one, or was restored from a backup."
 def test_the_first_tick_records_the_identity_and_later_ones_ask_nothing(dummy: object) -> None:
     first_tick()
     row = Switch.objects.get()
-    assert row.server_identity not in ("", installation.UNKNOWN_IDENTITY)
+    assert row.server_identity not in ("", installation.UNKNOWN_DATABASE_IDENTITY)
     with CaptureQueriesContext(connection) as statements:
         assert not tick().copied
     assert len(statements) == 1
@@ -110,19 +110,21 @@ def test_processes_that_cannot_read_the_identity_learn_it_from_a_tick(
     copied: None, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     tick()
-    monkeypatch.setattr(installation, "_identity_expressions", lambda: ("", ""))
+    monkeypatch.setattr(installation, "_server_and_table_identity", lambda: ("", ""))
     pause = pauses.global_pause()
     assert pause is not None and pause.is_copy and pause.since is not None
 
 
 def test_what_cannot_be_read_is_no_copy(dummy: object, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(installation, "_identity_expressions", lambda: ("", ""))
+    monkeypatch.setattr(installation, "_server_and_table_identity", lambda: ("", ""))
     tick()
-    assert Switch.objects.get().server_identity == installation.UNKNOWN_IDENTITY
+    assert Switch.objects.get().server_identity == installation.UNKNOWN_DATABASE_IDENTITY
     monkeypatch.undo()
     jump_detection.read_clock()
     assert not tick().copied
-    assert Switch.objects.get().server_identity != installation.UNKNOWN_IDENTITY, "recorded as soon as it can be read"
+    assert Switch.objects.get().server_identity != installation.UNKNOWN_DATABASE_IDENTITY, (
+        "recorded as soon as it can be read"
+    )
 
 
 def test_a_process_that_cannot_read_the_identity_keeps_the_recorded_one(
@@ -130,9 +132,9 @@ def test_a_process_that_cannot_read_the_identity_keeps_the_recorded_one(
 ) -> None:
     first_tick()
     before = Switch.objects.get().server_identity
-    monkeypatch.setattr(installation, "_identity_expressions", lambda: ("", ""))
+    monkeypatch.setattr(installation, "_server_and_table_identity", lambda: ("", ""))
     tick()
-    installation.record_identity()
+    installation.record_database_identity()
     assert Switch.objects.get().server_identity == before
 
 

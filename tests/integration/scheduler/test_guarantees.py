@@ -60,7 +60,7 @@ def a_run(job: Job, token: int, start: float, end: float | None, *, slot: str = 
 
 
 def found(guarantee: Guarantee) -> int | None:
-    return figures.fetch_test_results(database_now())[guarantee].counts[0]
+    return figures.fetch_guarantee_test_results(database_now())[guarantee].counts[0]
 
 
 def overlaps() -> list[int]:
@@ -70,7 +70,7 @@ def overlaps() -> list[int]:
 
 
 def test_without_a_test_nothing_is_known() -> None:
-    measured = figures.fetch_test_results(database_now())
+    measured = figures.fetch_guarantee_test_results(database_now())
     assert {each.counts for each in measured.values()} == {(None, None, None)}
     assert not any(each.is_fresh for each in measured.values())
 
@@ -141,7 +141,7 @@ def test_the_results_are_added_up_by_hour_and_old_ones_are_deleted() -> None:
     GuaranteeHour.objects.create(guarantee="1", hour=now - dt.timedelta(days=32), tests=6, violations=9)
     guarantees.run_guarantee_tests(now)
     guarantees.run_guarantee_tests(now)
-    measured = figures.fetch_test_results(now)[Guarantee.ONE_INSTANCE]
+    measured = figures.fetch_guarantee_test_results(now)[Guarantee.ONE_INSTANCE]
     assert measured.counts == (0, 2, 2) and measured.is_fresh
     assert GuaranteeHour.objects.filter(hour__gt=now - dt.timedelta(hours=1)).first().tests == 2  # type: ignore[union-attr]
     assert not GuaranteeHour.objects.filter(hour__lt=now - dt.timedelta(days=31)).exists()

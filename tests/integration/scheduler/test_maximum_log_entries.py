@@ -53,7 +53,7 @@ def test_the_attempt_that_is_to_be_retried_is_kept() -> None:
     (first,) = tick.tick().claimed
     assert lifecycle.finish(first.pk, first.token, started(first), Outcome(Status.FAILED))
     ended(job, 3, 2, 1)
-    lifecycle.count_closed_runs()
+    lifecycle.add_closed_runs_to_counters()
     assert retention.delete_surplus_runs([job.pk]) + delete_all() == 2
     (again,) = tick.tick().claimed
     assert (again.chain, again.instant, again.origin) == (first.token, first.scheduled_for, Trigger.SCHEDULE)

@@ -123,10 +123,10 @@ def test_only_one_tick_of_the_fleet_does_the_work_that_is_due(monkeypatch: pytes
     monkeypatch.setattr(fleet_work, "PERIODIC_WORK_BY_NAME", {"a test": work})
     now = database_now()
     for _each in range(3):  # each has found that it is due
-        fleet_work.do_due_work(["a test"], now)
+        fleet_work.do_due_periodic_work(["a test"], now)
     assert len(done) == 1
     FleetWork.objects.update(due_at=now + DAY)
-    fleet_work.do_due_work(["a test"], now)
+    fleet_work.do_due_periodic_work(["a test"], now)
     assert len(done) == 2, "a due time farther away than a period was written before a jump of the clock"
 
 

@@ -88,7 +88,7 @@ def test_a_run_is_kept_until_its_messages_are_sent_or_abandoned() -> None:
 def test_an_event_added_during_the_deletion_is_deleted_too(monkeypatch: pytest.MonkeyPatch) -> None:
     job = a_booked_job()
     old, _new = ended(job, 2, 1)
-    real, calls = retention._delete_without_reading, []
+    real, calls = retention._delete_rows_without_reading, []
 
     def interfered(rows: Any) -> int:
         calls.append(rows)
@@ -96,7 +96,7 @@ def test_an_event_added_during_the_deletion_is_deleted_too(monkeypatch: pytest.M
             lifecycle.add_run_event(old.pk, EventKind.NOTE, "late")
         return real(rows)
 
-    monkeypatch.setattr(retention, "_delete_without_reading", interfered)
+    monkeypatch.setattr(retention, "_delete_rows_without_reading", interfered)
     assert delete_all() == 1
     assert not RunEvent.objects.filter(run=old).exists()
 
@@ -137,7 +137,7 @@ def test_a_table_of_the_project_that_refers_to_runs_does_not_break_a_tick(
     def refuse(rows: Any) -> int:
         raise IntegrityError("still referred to")
 
-    monkeypatch.setattr(retention, "_delete_without_reading", refuse)
+    monkeypatch.setattr(retention, "_delete_rows_without_reading", refuse)
     job = a_booked_job(maximum_log_entries=1)
     ended(job, 2, 1)
     assert retention.delete_surplus_runs([job.pk]) == 0

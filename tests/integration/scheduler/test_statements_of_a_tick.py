@@ -10,7 +10,7 @@ from django.test.utils import CaptureQueriesContext
 from chroniker.eligibility import hosts
 from chroniker.models import EVERY_HOST, EventKind, Group, Host, Job, Run, RunEvent
 from chroniker.scheduler.manual_runs import run_now
-from chroniker.scheduler.stopping import stop_runs_of_flagged_jobs
+from chroniker.scheduler.stopping import stop_runs_of_jobs_with_force_stop
 from chroniker.scheduler.tick import tick
 from tests.support.command_jobs import DUMMY
 from tests.support.factories import a_booked_job, a_dependency, a_due_job, started
@@ -53,7 +53,7 @@ def test_stops_by_flag_need_the_same_number_of_statements_for_any_number_of_runs
             started(run)
         Job.objects.filter(pk__in=[run.job_id for run in runs]).update(force_stop=True)
         with CaptureQueriesContext(connection) as found:
-            stop_runs_of_flagged_jobs()
+            stop_runs_of_jobs_with_force_stop()
         assert Run.objects.filter(pk__in=[run.pk for run in runs], stop_requested_at=None).count() == 0
         events = RunEvent.objects.filter(run__in=runs, kind=EventKind.STOP_REQUESTED)
         assert events.count() == jobs

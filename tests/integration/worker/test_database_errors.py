@@ -98,7 +98,7 @@ def test_a_finish_is_retried_until_it_succeeds(run: Run) -> None:
 def test_a_finish_that_never_succeeds_is_abandoned_when_the_lease_expires(
     run: Run, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(report_timing, "FINISH_WAIT_AFTER_LEASE_SECONDS", 0.5)
+    monkeypatch.setattr(report_timing, "FINISH_RETRY_SECONDS_AFTER_LEASE", 0.5)
     monkeypatch.setattr(report_timing, "RETRY_SECONDS", 0.1)
     report = FakeReport("echo", "hello", lease=2.0, margin=0.5)
     report.failing.update(finish=1000)

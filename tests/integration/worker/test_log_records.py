@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator
 
 import pytest
 
-from chroniker.logs import RunFilter, current_logged_run, label_log_records_with_run_id
+from chroniker.logs import RunFilter, current_run_log_labels, label_log_records_with_run_id
 from chroniker.process.run_marker import PLACEHOLDER_RUN_ID
 from chroniker.process.run_spec import RunOutcome
 from chroniker.process.run_variables import RUN_VARIABLES
@@ -77,4 +77,4 @@ def test_two_runs_in_two_threads_do_not_mix(records: Records) -> None:
 
 def test_the_mark_of_a_fork_server_is_no_run(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv(RUN_VARIABLES["run_id"], PLACEHOLDER_RUN_ID)
-    assert current_logged_run().run == ""
+    assert current_run_log_labels().run == ""

@@ -27,7 +27,7 @@ def send(pid, number):
         marked = False
     return False if marked else sends(pid, number)
 process_tree.send_signal = send
-process_tree._OTHER_USER_TIMEOUT = 0.5
+process_tree._UNKILLABLE_PROCESS_TIMEOUT = 0.5
 """
 
 

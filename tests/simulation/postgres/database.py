@@ -48,7 +48,7 @@ def prepare() -> None:
 
     from chroniker.executors import statement_limit
 
-    vars(statement_limit)["_MIN_LIMIT_SECONDS"] = 600.0  # a limit in real time has no meaning here
+    vars(statement_limit)["_MIN_STATEMENT_TIME_LIMIT_SECONDS"] = 600.0  # a limit in real time has no meaning here
     server = _server[0]
     waits.install(host=HOST, port=server.port, user=server.user, dbname="postgres", options=OPTIONS)
     waits.ask(_CLOCK)

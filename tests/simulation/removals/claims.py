@@ -25,8 +25,8 @@ REPLACEMENTS = {
     ),
     "dependency-is-not-checked-again": Replacement(
         "lifecycle/claim.py",
-        'allowed |= Q(~dependencies.blocked_by_dependency_condition(DependencyScope[name]), AnyOf("pk", scoped))',
-        'allowed |= Q(AnyOf("pk", scoped))',
+        'allowed |= Q(~dependencies.blocked_by_dependency_condition(DependencyScope[name]), ColumnInIds("pk", scoped))',
+        'allowed |= Q(ColumnInIds("pk", scoped))',
         "dependency",
     ),
     "zone-rules-are-not-compared": Replacement(
@@ -198,8 +198,8 @@ REPLACEMENTS = {
     ),
     "edited-job-is-not-locked": Replacement(
         "lifecycle/booking.py",
-        "load_groups(lock_rows(Job.objects.filter(pk__in=states), skip=True))",
-        "load_groups(Job.objects.filter(pk__in=states))",
+        "load_groups_into_jobs(lock_rows(Job.objects.filter(pk__in=states), skip=True))",
+        "load_groups_into_jobs(Job.objects.filter(pk__in=states))",
         "edit-during-booking",
         postgres=True,
     ),

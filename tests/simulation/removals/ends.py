@@ -84,7 +84,7 @@ REPLACEMENTS = {
     ),
     "end-of-an-alert-is-not-reported": Replacement(
         "lifecycle/alert_episodes.py",
-        "    _write_messages_if_any([AlertEvent(alert, ALERT_RECOVERED) for alert in ended])\n",
+        "    _write_messages_if_any([AlertEvent(alert, ALERT_RECOVERED_EVENT) for alert in ended])\n",
         "",
         "alerts",
     ),

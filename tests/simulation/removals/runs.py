@@ -123,7 +123,7 @@ REPLACEMENTS = {
     ),
     "dead-keeper-is-not-replaced": Replacement(
         "worker/supervisor.py",
-        "        self._survivors = self._worker.machine.kill_marked_processes("
+        "        self._survivors = self._worker.machine.kill_processes_with_run_marker("
         "self._spec.run_id, self.keeper.alive_pid)\n",
         "",
         "keeper-dies",

@@ -147,7 +147,7 @@ class Delete(DuringAClaim):
 
         def act() -> None:
             job_deletion.request_job_deletion([self.job.pk])
-            stopping.stop_runs_of_flagged_jobs()
+            stopping.stop_runs_of_jobs_with_force_stop()
             job_deletion.delete_marked_jobs()
 
         return act

@@ -8,7 +8,7 @@ from typing import Any
 from uuid import uuid4
 
 from chroniker.process.kernel import boot_clock
-from chroniker.process.run_spec import Renewal, RunOutcome, RunSpec
+from chroniker.process.run_spec import LeaseRenewalAnswer, RunOutcome, RunSpec
 from chroniker.reasons import Reason
 from chroniker.worker.output import Chunk
 
@@ -49,10 +49,10 @@ class FakeReport:
         self._called("start")
         return self.order
 
-    def renew(self, progress: tuple[int, int] | None) -> Renewal:
+    def renew(self, progress: tuple[int, int] | None) -> LeaseRenewalAnswer:
         self._called("renew")
         self.progress = progress
-        return Renewal(self.held, self.stop)
+        return LeaseRenewalAnswer(self.held, self.stop)
 
     def store_output(self, chunks: Sequence[Chunk]) -> bool:
         self.largest_insert = max(self.largest_insert, sum(len(chunk.text) for chunk in chunks))

@@ -15,10 +15,10 @@ from hypothesis import strategies as st
 from chroniker.insights.collision_pools import find_pool_collisions, slots_by_queue
 from chroniker.insights.expected_runs import ExpectedStarts, first_expected_runs
 from chroniker.insights.timeline_rows import (
-    BUSY_LINE_POINTS,
-    Band,
-    Bar,
+    BUSY_SLOTS_POINT_COUNT,
     JobRow,
+    TimelineBand,
+    TimelineBar,
     TimelineRows,
     arrange_lanes,
     average_runs_at_once,
@@ -124,10 +124,12 @@ def test_the_queue_of_a_job_is_that_of_its_latest_run_and_open_runs_hold_slots()
 @settings(max_examples=60, deadline=None)
 @given(st.lists(st.tuples(st.integers(-100, 700), st.integers(0, 300)), max_size=12))
 def test_the_line_of_busy_slots_is_the_number_of_runs_in_each_second(bars: list[tuple[int, int]]) -> None:
-    low, high = NOW, NOW + BUSY_LINE_POINTS * 5 * SECOND
-    row = JobRow(1, "job", "a", bars=[Bar(NOW + a * SECOND, NOW + (a + n) * SECOND, "succeeded") for a, n in bars])
+    low, high = NOW, NOW + BUSY_SLOTS_POINT_COUNT * 5 * SECOND
+    row = JobRow(
+        1, "job", "a", bars=[TimelineBar(NOW + a * SECOND, NOW + (a + n) * SECOND, "succeeded") for a, n in bars]
+    )
     seconds = Counter(second for a, n in bars for second in range(a, a + n))
-    expected = [sum(seconds[part * 5 + each] for each in range(5)) / 5 for part in range(BUSY_LINE_POINTS)]
+    expected = [sum(seconds[part * 5 + each] for each in range(5)) / 5 for part in range(BUSY_SLOTS_POINT_COUNT)]
     assert [round(busy, 6) for busy in average_runs_at_once([row], low, high)] == [round(each, 6) for each in expected]
 
 
@@ -167,7 +169,7 @@ def test_a_frequent_job_is_a_band_of_its_hours() -> None:
     shown = rows.select_busiest_rows(9)
     assert rows.job_ids_needing_hours(shown) == [1]
     hour = NOW.replace(minute=0, second=0)
-    rows.add_hours(
+    rows.add_bands_of_hours(
         shown, [RunHour(job=state.job, hour=hour - n * HOUR, succeeded=60 - n, failed=n) for n in (3, 2, 1, 0)]
     )
     bands = sorted(shown[0].bands, key=lambda band: band.start)
@@ -183,8 +185,8 @@ def test_hours_of_single_runs_are_not_bands() -> None:
     rows.add_expected_runs([state], set(), ExpectedStarts(rows.high))
     shown = rows.select_busiest_rows(9)
     hour = NOW.replace(minute=0, second=0)
-    rows.add_hours(shown, [RunHour(job=state.job, hour=hour - n * HOUR, succeeded=2) for n in (2, 1, 0)])
+    rows.add_bands_of_hours(shown, [RunHour(job=state.job, hour=hour - n * HOUR, succeeded=2) for n in (2, 1, 0)])
     assert shown[0].bands == [
-        Band(hour - 2 * HOUR, hour - HOUR, 2),
-        Band(hour - HOUR, since, 2, seconds=0.0),
+        TimelineBand(hour - 2 * HOUR, hour - HOUR, 2),
+        TimelineBand(hour - HOUR, since, 2, seconds=0.0),
     ]

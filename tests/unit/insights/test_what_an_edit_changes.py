@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from chroniker.insights.crowding import ExpectedRun, find_collisions
 from chroniker.insights.self_overlap import OverlapForecast, forecast_overlaps
-from chroniker.insights.timetable import Change, Timetable, compare_scheduled_times, find_stale_times
+from chroniker.insights.timetable import Change, Timetable, compare_scheduled_times, find_times_without_new_result
 from chroniker.lifecycle import Plan, claim_plan
 from chroniker.models import CatchUp, Job, JobState, Overlap, Status
 from chroniker.schedule import ClosedTime, ScheduleSpec, next_instant_after
@@ -69,7 +69,7 @@ def test_the_stale_times_of_a_dependant_have_no_run_of_the_job_since_the_one_bef
     edit: tuple[Timetable, Timetable, dt.datetime],
 ) -> None:
     changed, dependant, moment = edit
-    stale, examined = find_stale_times(changed, dependant, moment, MOST)
+    stale, examined = find_times_without_new_result(changed, dependant, moment, MOST)
     own = sorted(each for each in minutes(dependant, moment, 30) if not dependant.blackout_name(each))[: MOST + 1]
     others = {each for each in minutes(changed, moment, 30) if not changed.blackout_name(each)}
     expected = [
@@ -84,9 +84,9 @@ def test_the_stale_times_of_a_dependant_have_no_run_of_the_job_since_the_one_bef
 def test_a_run_at_the_same_time_is_not_stale() -> None:
     daily, nightly = Timetable(cron("0 3 * * *")), Timetable(cron("0 2 * * *"))
     now = utc(2026, 11, 2)
-    assert find_stale_times(daily, daily, now, MOST) == ([], MOST)
-    assert find_stale_times(nightly, daily, now, MOST) == ([], MOST)
-    stale, _examined = find_stale_times(Timetable(cron("0 3 * * mon")), daily, now, MOST)
+    assert find_times_without_new_result(daily, daily, now, MOST) == ([], MOST)
+    assert find_times_without_new_result(nightly, daily, now, MOST) == ([], MOST)
+    stale, _examined = find_times_without_new_result(Timetable(cron("0 3 * * mon")), daily, now, MOST)
     assert [each.weekday() for each in stale] == [1, 2, 3, 4, 5, 6, 1, 2, 3]
 
 

@@ -82,13 +82,13 @@ def test_missing_or_non_text_secrets_are_named_without_a_value(monkeypatch: pyte
 
 
 def test_the_working_directory_is_absolute_and_must_exist(tmp_path: Path) -> None:
-    assert command_environment.resolve_directory("") is None
-    assert command_environment.resolve_directory(str(tmp_path)) == str(tmp_path)
+    assert command_environment.resolve_working_directory("") is None
+    assert command_environment.resolve_working_directory(str(tmp_path)) == str(tmp_path)
     for text in ("var/shop", "~/shop", "$HOME"):
         with pytest.raises(CommandRefused, match="is not an absolute path"):
-            command_environment.check_directory(text)
+            command_environment.parse_working_directory(text)
     with pytest.raises(CommandRefused, match="There is no working directory “/no/such/place” on"):
-        command_environment.resolve_directory("/no/such/place")
+        command_environment.resolve_working_directory("/no/such/place")
 
 
 def test_a_printed_run_spec_shows_no_variable() -> None:

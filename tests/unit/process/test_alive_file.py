@@ -9,7 +9,7 @@ import pytest
 
 from chroniker import alive
 from chroniker.process import alive_file
-from chroniker.process.alive_file import DELETE_AFTER_SECONDS, AliveFile, seconds_since_last_loop
+from chroniker.process.alive_file import MAX_ALIVE_FILE_AGE_SECONDS, AliveFile, seconds_since_last_loop
 
 
 class Clock:
@@ -42,8 +42,8 @@ def test_its_age_grows_until_it_is_touched_again(directory: Path, clock: Clock) 
     [path] = (directory / "alive").iterdir()
     clock.now += 61
     assert seconds_since_last_loop(directory, "beat") == {path.name: 61}
-    assert alive.find_problem("beat", 61, directory) == ""
-    assert alive.find_problem("beat", 60, directory).endswith(" last worked 61 s ago.")
+    assert alive.find_liveness_problem("beat", 61, directory) == ""
+    assert alive.find_liveness_problem("beat", 60, directory).endswith(" last worked 61 s ago.")
     file.touch()
     assert seconds_since_last_loop(directory, "beat") == {path.name: 0}
     file.remove()
@@ -73,8 +73,8 @@ def test_one_of_several_processes_is_enough_and_other_kinds_do_not_count(directo
     clock.now += 100
     file.touch()
     assert sorted(seconds_since_last_loop(directory, "beat").values()) == [0, 100]
-    assert alive.find_problem("beat", 60, directory) == ""
-    assert "No worker has written a file in" in alive.find_problem("worker", 60, directory)
+    assert alive.find_liveness_problem("beat", 60, directory) == ""
+    assert "No worker has written a file in" in alive.find_liveness_problem("worker", 60, directory)
 
 
 def test_a_file_of_an_earlier_start_of_the_machine_is_old(
@@ -82,9 +82,11 @@ def test_a_file_of_an_earlier_start_of_the_machine_is_old(
 ) -> None:
     an_alive_file(directory)
     monkeypatch.setattr(alive_file, "boot_id", lambda: "another")
-    assert alive.find_problem("beat", 60, directory).endswith("before this machine was started.")
+    assert alive.find_liveness_problem("beat", 60, directory).endswith("before this machine was started.")
     monkeypatch.undo()
-    assert alive.find_problem("beat", 60, directory) != "", "on a system without ids: its time is in the future"
+    assert alive.find_liveness_problem("beat", 60, directory) != "", (
+        "on a system without ids: its time is in the future"
+    )
 
 
 @pytest.mark.parametrize("text", ["", "now", "12", "\0\0\0"])
@@ -92,14 +94,14 @@ def test_a_damaged_file_is_no_sign_of_life(directory: Path, clock: Clock, text: 
     an_alive_file(directory)
     [path] = (directory / "alive").iterdir()
     path.write_text(text)
-    assert alive.find_problem("beat", 60, directory) != ""
+    assert alive.find_liveness_problem("beat", 60, directory) != ""
 
 
 def test_files_of_killed_processes_are_deleted_later(directory: Path, clock: Clock) -> None:
     an_alive_file(directory)
     [path] = (directory / "alive").iterdir()
     text = path.read_text()
-    for name, age in (("beat-1", DELETE_AFTER_SECONDS + 1), ("worker-2", DELETE_AFTER_SECONDS - 1)):
+    for name, age in (("beat-1", MAX_ALIVE_FILE_AGE_SECONDS + 1), ("worker-2", MAX_ALIVE_FILE_AGE_SECONDS - 1)):
         path.with_name(name).write_text(text.replace("10000.000", f"{10_000 - age:09.3f}"))
     path.unlink()
     file = AliveFile("cronserver", lambda: directory)

@@ -28,7 +28,7 @@ def handlers(monkeypatch: pytest.MonkeyPatch) -> list[logging.Handler]:
 def test_handlers_of_the_old_streams_write_to_the_new_ones(handlers: list[logging.Handler]) -> None:
     out, err = logging.StreamHandler(sys.stdout), logging.StreamHandler(sys.stderr)
     handlers += [out, err, logging.NullHandler(), log.AdminEmailHandler()]
-    assert command_streams.reconnect_streams()
+    assert command_streams.redirect_streams_to_run_output()
     assert (out.stream, err.stream) == (sys.stdout, sys.stderr)
 
 
@@ -48,7 +48,7 @@ def test_a_handler_that_may_have_a_file_needs_logging_to_be_applied_again(
     ]
     for make in others:  # made here: each call of fresh_streams replaces sys.stderr
         handlers[:] = [logging.StreamHandler(sys.stderr), make()]
-        assert not command_streams.reconnect_streams(), handlers
+        assert not command_streams.redirect_streams_to_run_output(), handlers
     of_file.close()
 
 

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from django.utils import translation
 
-from chroniker.wording.badges import badge, command_words
+from chroniker.wording.badges import badge, command_line_html
 
 
 def test_options_of_a_command_line_stay_whole_and_are_escaped() -> None:
-    html = command_words("manage.py sync --dry-run  <x> <y-z>\n--all")
+    html = command_line_html("manage.py sync --dry-run  <x> <y-z>\n--all")
     first, second, third = (f'<span class="ops-word">{word}</span>' for word in ("--dry-run", "&lt;y-z&gt;", "--all"))
     assert html == f"manage.py sync {first}  &lt;x&gt; {second}\n{third}"
-    assert command_words("") == ""
+    assert command_line_html("") == ""
 
 
 def test_a_badge_is_in_the_language_of_each_page() -> None:

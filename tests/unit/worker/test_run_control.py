@@ -19,7 +19,7 @@ from chroniker.worker.run_control import (
 class Lease:
     deadline: float = 50.0
     renewal_count: int = 0
-    lost_because: str = ""
+    lease_lost_because: str = ""
     stop_requested_by: str = ""
 
 
@@ -38,10 +38,10 @@ def test_at_the_deadline_the_tree_is_killed_once() -> None:
 
 def test_a_lost_lease_kills_the_tree_before_its_deadline() -> None:
     control = RunControl()
-    assert control.next_instructions(Lease(lost_because="gone", stop_requested_by="ann"), 1.0, 0.0) == [
+    assert control.next_instructions(Lease(lease_lost_because="gone", stop_requested_by="ann"), 1.0, 0.0) == [
         KillInstruction("gone")
     ]
-    assert control.lost_because == "gone"
+    assert control.lease_lost_because == "gone"
 
 
 def test_a_stop_is_forwarded_once_and_is_not_an_interruption() -> None:

@@ -4,19 +4,19 @@ from __future__ import annotations
 
 from uuid import UUID
 
-from chroniker.process.run_spec import Renewal, RunOutcome, RunSpec
+from chroniker.process.run_spec import LeaseRenewalAnswer, RunOutcome, RunSpec
 from chroniker.reasons import Code
 from chroniker.worker.output import REMARK_STREAM, STDOUT, ChunkNumbering
-from chroniker.worker.report_actions import Action, Done, Finish, Insert, Moment, Renew, Start, Wait
+from chroniker.worker.report_actions import Action, ClocksAndProgress, Done, Finish, Insert, Renew, Start, Wait
 from chroniker.worker.run_report import ReportPlanner
 
 SPEC = RunSpec(UUID(int=1), 1, 1, ("true",), lease=60.0, margin=12.0, heartbeat=10.0)
 OUTCOME = RunOutcome("exited", 0)
 
 
-def at(seconds: float, progress: tuple[int, int] | None = None) -> Moment:
+def at(seconds: float, progress: tuple[int, int] | None = None) -> ClocksAndProgress:
     """A machine that has been suspended for 1000 seconds."""
-    return Moment(boot=1000.0 + seconds, monotonic=seconds, progress=progress)
+    return ClocksAndProgress(boot=1000.0 + seconds, monotonic=seconds, progress=progress)
 
 
 def started(seconds: float = 0.0) -> ReportPlanner:
@@ -27,7 +27,7 @@ def started(seconds: float = 0.0) -> ReportPlanner:
     return report
 
 
-def renewed(report: ReportPlanner, seconds: float, answer: Renewal) -> None:
+def renewed(report: ReportPlanner, seconds: float, answer: LeaseRenewalAnswer) -> None:
     action = report.next_action(at(seconds))
     assert isinstance(action, Renew)
     report.on_answer(action, answer, at(seconds + 5))
@@ -48,7 +48,7 @@ def test_the_lease_is_measured_from_before_the_start_was_sent() -> None:
 
 def test_the_lease_is_measured_from_before_a_renewal_was_sent() -> None:
     report = started()
-    renewed(report, 10.0, Renewal(held=True))
+    renewed(report, 10.0, LeaseRenewalAnswer(held=True))
     assert report.lease.deadline == 1010.0 + 60.0 - 12.0
 
 
@@ -67,7 +67,7 @@ def test_a_repeated_start_renews_before_the_command_begins() -> None:
     assert again == Start(1000.0), "the first attempt may be committed, so the lease is measured from it"
     report.on_answer(again, SPEC, at(50))
     started_before = report.is_started
-    renewed(report, 50.0, Renewal(held=True))
+    renewed(report, 50.0, LeaseRenewalAnswer(held=True))
     assert (started_before, report.is_started) == (False, True)
     assert report.lease.deadline == 1050.0 + 48.0
 
@@ -94,14 +94,14 @@ def test_a_start_is_abandoned_after_several_attempts() -> None:
 
 def test_a_lost_lease_is_not_renewed_again() -> None:
     report = started()
-    renewed(report, 10.0, Renewal(held=False))
-    assert report.lease.lost_because == Code.LEASE_UNKNOWN
+    renewed(report, 10.0, LeaseRenewalAnswer(held=False))
+    assert report.lease.lease_lost_because == Code.LEASE_UNKNOWN
     assert isinstance(report.next_action(at(1e6)), Wait)
 
 
 def test_new_progress_is_reported_early_but_not_more_than_once_a_second() -> None:
     report = started()
-    renewed(report, 10.0, Renewal(held=True))
+    renewed(report, 10.0, LeaseRenewalAnswer(held=True))
     assert isinstance(report.next_action(at(10.9, (10, 1))), Wait)
     assert report.next_action(at(11.0, (10, 1))) == Renew(1011.0, (10, 1))
 
@@ -115,7 +115,7 @@ def test_a_finish_waits_for_output_for_a_limited_time() -> None:
     assert isinstance(report.next_action(at(2.5)), Wait)
     finish = report.next_action(at(7.0))
     assert isinstance(finish, Finish)
-    assert finish.outcome.unstored == len("line\n")
+    assert finish.outcome.unstored_characters == len("line\n")
 
 
 def test_output_may_follow_the_outcome_and_missing_output_is_counted() -> None:
