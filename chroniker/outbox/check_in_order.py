@@ -17,7 +17,7 @@ MAX_CHECK_IN_AGE = dt.timedelta(minutes=5)
 
 
 def ensure_current_and_drop_unsent_start(message: Outbox) -> None:
-    """Raises ``Outdated`` for a message that is too old, or that is wrong because of a newer message.
+    """Raises ``MessageOutdated`` for a message that is too old, or that is wrong because of a newer message.
 
     The messages of a newer run of the job replace those of an older one. The start of a run is dropped once its end was
     sent. Before an end is sent, the start of its run is dropped if it was not sent.
