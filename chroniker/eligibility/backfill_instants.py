@@ -14,7 +14,7 @@ from django.db.models import DateTimeField, Q, Subquery, Value
 from django.db.models.functions import Coalesce
 from django.utils.translation import gettext_lazy as _
 
-from chroniker.models import Backfill, Run, Status, Trigger, Which
+from chroniker.models import Backfill, InstantSelection, Run, Status, Trigger
 from chroniker.schedule import ClosedTime, ScheduleSpec, closed_time_at, next_instant_after
 
 #: One call computes about this many instants at most, for all its backfills together.
@@ -59,12 +59,14 @@ class CandidateInstants:
 
 
 def does_instant_need_run(which: str, result: InstantResult, *, include_unknown: bool) -> bool:
-    """Whether a backfill runs an instant with this result. ``which``: the choice of the backfill (``Which``)."""
-    if which == Which.ALL:
+    """Whether a backfill runs an instant with this result. ``which``: the ``InstantSelection`` of the backfill."""
+    if which == InstantSelection.ALL:
         return True
     if result is InstantResult.NO_RECORD:
         return include_unknown
-    return result is InstantResult.NOT_RUN or (which == Which.NOT_SUCCEEDED and result is InstantResult.NOT_SUCCEEDED)
+    return result is InstantResult.NOT_RUN or (
+        which == InstantSelection.NOT_SUCCEEDED and result is InstantResult.NOT_SUCCEEDED
+    )
 
 
 def compute_instants_outside_blackouts(

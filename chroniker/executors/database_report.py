@@ -69,7 +69,7 @@ class DatabaseReport:
                 self._close_run(lifecycle.Outcome(Status.FAILED, reason=Reason.of(Code.REFUSED, error=error)))
                 return None
 
-    def _start_run(self, pid: int) -> lifecycle.Started | None:
+    def _start_run(self, pid: int) -> lifecycle.StartedRun | None:
         waited = dt.timedelta(seconds=host_clock.monotonic() - self._received)
         by = {"host": settings.hostname, "worker": self._worker, "queue": self._queue}
         return lifecycle.start(self.run_id, self.token, self.nonce, pid=pid, waited=waited, **by)

@@ -18,17 +18,17 @@ from chroniker.exceptions import ImportRefused
 M = TypeVar("M", bound=Model)
 OPENERS_BY_SUFFIX: dict[str, Callable[..., IO[str]]] = {".gz": gzip.open, ".bz2": bz2.open, ".xz": lzma.open}
 #: Characters. The file is read into memory, and a small compressed file may contain any number.
-MAX_CHARACTERS = 2**28
+MAX_DUMP_CHARACTERS = 2**28
 
 
 def read_dump_objects(path: str) -> list[dict[str, Any]]:
     """The objects of a JSON or jsonl file. Raises ``ImportRefused``."""
     try:
         with OPENERS_BY_SUFFIX.get(Path(path).suffix, open)(path, "rt", encoding="utf-8") as file:
-            text = file.read(MAX_CHARACTERS)
+            text = file.read(MAX_DUMP_CHARACTERS)
             if file.read(1):
                 raise ImportRefused(
-                    f"{path} has more than {MAX_CHARACTERS:,} characters. Dump jobs and logs separately."
+                    f"{path} has more than {MAX_DUMP_CHARACTERS:,} characters. Dump jobs and logs separately."
                 )
     except (OSError, EOFError, UnicodeDecodeError, lzma.LZMAError) as error:
         raise ImportRefused(f"{path} cannot be read: {error}") from error

@@ -21,7 +21,7 @@ MAX_ITEMS_PER_KIND = health_facts.MAX_PROBLEMS_PER_KIND
 
 
 @dataclass(frozen=True, slots=True)
-class Item:
+class AttentionItem:
     """One problem that a person must look at.
 
     ``kind``: "no_tick", "failing", "held", "lost", "overdue", "no_worker", "alert_KIND", "schedule_error" or "mails".
@@ -39,14 +39,14 @@ class Item:
 
 
 @dataclass(frozen=True, slots=True)
-class Attention:
+class AttentionList:
     """``items``: at most ``MAX_ITEMS_PER_KIND`` of each kind. ``is_complete``: whether all kinds could be read."""
 
-    items: list[Item]
+    items: list[AttentionItem]
     is_complete: bool
 
 
-def fetch_attention_items(now: dt.datetime) -> Attention:
+def fetch_attention_items(now: dt.datetime) -> AttentionList:
     """All items. Six statements, besides those for the health: failing jobs, their last runs, lost runs, overdue jobs,
     alerts, schedule errors."""
     facts = health_facts.get_cached_health_facts(now)
@@ -60,7 +60,7 @@ def fetch_attention_items(now: dt.datetime) -> Attention:
         *_schedule_error_items(),
         *(_late_message_items(facts, now) if facts else ()),
     ]
-    return Attention(by_kind, facts is not None)
+    return AttentionList(by_kind, facts is not None)
 
 
 def count_attention_items(now: dt.datetime) -> int:
@@ -72,13 +72,13 @@ def count_attention_items(now: dt.datetime) -> int:
     return facts.problem_count + sum(len(list(items)) for items in others)
 
 
-def _no_tick_items(facts: HealthFacts, now: dt.datetime) -> Iterator[Item]:
+def _no_tick_items(facts: HealthFacts, now: dt.datetime) -> Iterator[AttentionItem]:
     cell = health.tick_health(facts, now)
     if cell.level == "bad":
-        yield Item("no_tick", None, cell.since, None, _("Nothing ticks."), cell.detail)
+        yield AttentionItem("no_tick", None, cell.since, None, _("Nothing ticks."), cell.detail)
 
 
-def _failing_job_items(now: dt.datetime) -> Iterator[Item]:
+def _failing_job_items(now: dt.datetime) -> Iterator[AttentionItem]:
     """Enabled jobs whose last chains of attempts ended badly, those that fail for longest first."""
     states = list(
         jobs_in_trouble.failing_states().select_related("job").order_by("failing_since", "pk")[:MAX_ITEMS_PER_KIND]
@@ -97,7 +97,7 @@ def _failing_job_items(now: dt.datetime) -> Iterator[Item]:
         if state.held_at is not None:
             held = {"token": state.held_by_run, "since": short_time(state.held_at, now)}
             kind, what = "held", _("Held since run %(token)s failed, %(since)s.") % held
-        yield Item(
+        yield AttentionItem(
             kind, state.job, state.failing_since, run.pk if run else None, what, why, run.error_line if run else ""
         )
 
@@ -127,7 +127,7 @@ def _next_run_sentence(state: JobState, now: dt.datetime) -> str:
     return _("Next run %(time)s.") % {"time": relative(state.next_run, now)}
 
 
-def _lost_run_items(now: dt.datetime) -> Iterator[Item]:
+def _lost_run_items(now: dt.datetime) -> Iterator[AttentionItem]:
     """Runs lost in the last 24 hours without a later success of their job. Failing jobs are left out:
     they have their own item."""
     rows = (
@@ -143,17 +143,17 @@ def _lost_run_items(now: dt.datetime) -> Iterator[Item]:
             why = " ".join(
                 filter(None, [as_sentence(run.reason_without_output), _next_run_sentence(run.job.state, now)])
             )
-            yield Item("lost", run.job, run.finished_at, run.pk, what, why, run.error_line)
+            yield AttentionItem("lost", run.job, run.finished_at, run.pk, what, why, run.error_line)
 
 
-def _overdue_job_items(facts: HealthFacts, now: dt.datetime) -> Iterator[Item]:
+def _overdue_job_items(facts: HealthFacts, now: dt.datetime) -> Iterator[AttentionItem]:
     for state in health_facts.overdue_states(now - health_facts.overdue_threshold(facts.tickers))[:MAX_ITEMS_PER_KIND]:
         assert state.next_run is not None
         what = _("Due since %(time)s.") % {"time": short_time(state.next_run, now)}
-        yield Item("overdue", state.job, state.next_run, None, what, health.tick_health(facts, now).detail)
+        yield AttentionItem("overdue", state.job, state.next_run, None, what, health.tick_health(facts, now).detail)
 
 
-def _no_worker_items(facts: HealthFacts, now: dt.datetime) -> Iterator[Item]:
+def _no_worker_items(facts: HealthFacts, now: dt.datetime) -> Iterator[AttentionItem]:
     for queue in health.queues_without_worker(facts, now)[:MAX_ITEMS_PER_KIND]:
         words = {
             "queue": queue.name or queue.executor,
@@ -166,21 +166,21 @@ def _no_worker_items(facts: HealthFacts, now: dt.datetime) -> Iterator[Item]:
             "%(n)s runs wait, the oldest for %(time)s. Start a worker for this queue.",
             queue.queued,
         )
-        yield Item("no_worker", None, queue.oldest, None, what, text % words)
+        yield AttentionItem("no_worker", None, queue.oldest, None, what, text % words)
 
 
-def _alert_items() -> Iterator[Item]:
+def _alert_items() -> Iterator[AttentionItem]:
     for alert in (
         jobs_in_trouble.open_alerts_about_time_or_backfill()
         .select_related("job")
         .order_by("raised_at", "pk")[:MAX_ITEMS_PER_KIND]
     ):
-        yield Item(
+        yield AttentionItem(
             f"alert_{alert.kind}", alert.job, alert.raised_at, alert.run_id, alert.text_with_time_format(short_time)
         )
 
 
-def _schedule_error_items() -> Iterator[Item]:
+def _schedule_error_items() -> Iterator[AttentionItem]:
     for state in (
         jobs_in_trouble.states_with_schedule_error()
         .select_related("job")
@@ -188,10 +188,12 @@ def _schedule_error_items() -> Iterator[Item]:
     ):
         what = _("Its schedule cannot be computed.")
         why = _("%(error)s Edit the schedule to resume.") % {"error": f"{state.schedule_error.rstrip('.')}."}
-        yield Item("schedule_error", state.job, state.schedule_error_since, None, what, why)
+        yield AttentionItem("schedule_error", state.job, state.schedule_error_since, None, what, why)
 
 
-def _late_message_items(facts: HealthFacts, now: dt.datetime) -> Iterator[Item]:
+def _late_message_items(facts: HealthFacts, now: dt.datetime) -> Iterator[AttentionItem]:
     cell = health.message_health(facts, now)
     if cell.level in ("warn", "bad"):
-        yield Item("mails", None, cell.since, None, _("Messages: %(late)s.") % {"late": cell.headline}, cell.detail)
+        yield AttentionItem(
+            "mails", None, cell.since, None, _("Messages: %(late)s.") % {"late": cell.headline}, cell.detail
+        )

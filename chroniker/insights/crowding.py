@@ -47,7 +47,7 @@ class Collision:
     longest_wait: dt.timedelta = dt.timedelta()
 
     @property
-    def jobs(self) -> int:
+    def affected_job_count(self) -> int:
         return len(self.names) + len(self.still_running)
 
 

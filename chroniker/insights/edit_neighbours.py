@@ -93,20 +93,20 @@ def _jobs_starting_in_minute(
 def fetch_dependent_jobs(
     job_id: int, state: JobState, new_timetable: Timetable, now: dt.datetime, *, will_run: bool
 ) -> list[DependentJob]:
-    """The enabled jobs that wait for this one. One statement. ``will_run``: as for ``can_never_start``."""
+    """The enabled jobs that wait for this one. One statement. ``will_run``: as for ``can_dependant_never_start``."""
     edges = JobDependency.objects.filter(dependee=job_id, dependent__enabled=True).select_related("dependent")
     return [
         DependentJob(
             edge.dependent_id,
             edge.dependent.name,
-            can_never_start(edge, state, new_timetable, now, will_run=will_run),
+            can_dependant_never_start(edge, state, new_timetable, now, will_run=will_run),
             *_count_times_without_new_result(new_timetable, edge.dependent, now),
         )
         for edge in edges.order_by("dependent__name")[:MAX_DEPENDENT_JOBS]
     ]
 
 
-def can_never_start(
+def can_dependant_never_start(
     dependency: JobDependency, state: JobState, new_timetable: Timetable, now: dt.datetime, *, will_run: bool
 ) -> bool:
     """Whether only a success of the edited job lets the dependant start, and nothing will start the edited job.

@@ -14,7 +14,7 @@ from chroniker.models import HostService, Job, Run, Ticker
 MAX_TICKERS_READ = 20
 
 
-class Step(Enum):
+class SetupStep(Enum):
     """The steps, in their order."""
 
     DATABASE = "database"
@@ -27,12 +27,12 @@ class Step(Enum):
 class FirstSteps:
     """``done``: the completed steps."""
 
-    done: frozenset[Step]
+    done: frozenset[SetupStep]
     ticked_before: bool = False  #: a process has ticked, but not recently
 
     @property
-    def open(self) -> list[Step]:
-        return [step for step in Step if step not in self.done]
+    def remaining_steps(self) -> list[SetupStep]:
+        return [step for step in SetupStep if step not in self.done]
 
 
 def fetch_first_steps(now: dt.datetime) -> FirstSteps | None:
@@ -40,11 +40,11 @@ def fetch_first_steps(now: dt.datetime) -> FirstSteps | None:
     if Run.objects.exists():
         return None
     tickers = list(Ticker.objects.order_by("-last_at")[:MAX_TICKERS_READ])
-    done = {Step.DATABASE}
+    done = {SetupStep.DATABASE}
     if is_any_ticking(tickers, now):
-        done.add(Step.TICK)
+        done.add(SetupStep.TICK)
     if HostService.objects.filter(last_seen__gt=now - settings.host_timeout).exists():
-        done.add(Step.WORKER)
+        done.add(SetupStep.WORKER)
     if Job.objects.exists():
-        done.add(Step.JOB)
+        done.add(SetupStep.JOB)
     return FirstSteps(frozenset(done), bool(tickers))

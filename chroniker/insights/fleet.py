@@ -68,11 +68,11 @@ class Fleet:
     is_known: bool = True
 
     @property
-    def alive(self) -> list[Worker]:
+    def live_workers(self) -> list[Worker]:
         return [worker for worker in self.workers if worker.is_alive]
 
     @property
-    def without_worker(self) -> list[Queue]:
+    def unserved_queues(self) -> list[Queue]:
         """Queues with runs and no worker."""
         return [queue for queue in self.queues if queue.code == "no_worker"]
 

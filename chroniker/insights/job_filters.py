@@ -80,7 +80,7 @@ class JobConditions:
 
     @cached_property
     def running(self) -> Q:
-        return Q(pk__in=_job_ids_of(_open_runs().filter(run__status=Status.RUNNING)))
+        return Q(pk__in=_job_ids_of(_leases_of_open_runs().filter(run__status=Status.RUNNING)))
 
     @cached_property
     def waiting(self) -> Q:
@@ -101,7 +101,7 @@ class JobConditions:
 
     @cached_property
     def never(self) -> Q:
-        booked = JobState.objects.filter(last_status="").exclude(pk__in=_open_runs().values("job"))
+        booked = JobState.objects.filter(last_status="").exclude(pk__in=_leases_of_open_runs().values("job"))
         return Q(pk__in=booked.order_by().values("pk").union(ids_of_jobs_without_state()))
 
     @cached_property
@@ -117,7 +117,7 @@ class JobConditions:
     @cached_property
     def active(self) -> Q:
         """Jobs that need attention, run, or wait: the first two bands of the list."""
-        return _any_state_or_lease_condition([*self._states_in_trouble, *self._pending_states], _open_runs())
+        return _any_state_or_lease_condition([*self._states_in_trouble, *self._pending_states], _leases_of_open_runs())
 
     @property
     def _states_in_trouble(self) -> tuple[QuerySet[JobState], ...]:
@@ -129,11 +129,11 @@ class JobConditions:
     def _pending_states(self) -> tuple[QuerySet[JobState], ...]:
         due_now = JobState.objects.filter(next_run__lte=self.now, held_at=None)
         retrying = JobState.objects.filter(retry_at__isnull=False)
-        return due_now.exclude(pk__in=_open_runs().values("job")), retrying
+        return due_now.exclude(pk__in=_leases_of_open_runs().values("job")), retrying
 
     @property
     def _queued_leases(self) -> QuerySet[Lease]:
-        return _open_runs().filter(run__status=Status.CLAIMED)
+        return _leases_of_open_runs().filter(run__status=Status.CLAIMED)
 
     @property
     def _overdue_states(self) -> QuerySet[JobState]:
@@ -151,7 +151,7 @@ def fetch_job_conditions(now: dt.datetime) -> JobConditions:
     return JobConditions(now, overdue_before, now - STUCK_AFTER, is_paused, blocked_group_ids)
 
 
-def _open_runs() -> QuerySet[Lease]:
+def _leases_of_open_runs() -> QuerySet[Lease]:
     return Lease.objects.filter(slot="")
 
 

@@ -12,7 +12,7 @@ from django.db.models import Q, Value
 
 from chroniker.eligibility import due
 from chroniker.insights.dependency_graph import connected_parts, find_critical_path, reachable_jobs
-from chroniker.insights.job_nodes import Node, fetch_nodes
+from chroniker.insights.job_nodes import JobNode, fetch_nodes
 from chroniker.models import Job, JobDependency, JobTrigger
 
 #: Dependencies that are read. In a larger graph, only the part around a chosen job is complete.
@@ -54,7 +54,7 @@ class GraphChoice:
 
 @dataclass(slots=True)
 class JobGraph:
-    nodes: dict[int, Node]  #: those to be drawn; larger connected parts first, then by name
+    nodes: dict[int, JobNode]  #: those to be drawn; larger connected parts first, then by name
     links: list[GraphLink]
     paths: list[CriticalPath]
     dependent_jobs: int  #: all jobs with a dependency or a trigger
@@ -190,14 +190,14 @@ def _nearest_jobs(start: int, neighbours: Mapping[int, Collection[int]]) -> set[
     return set(found)
 
 
-def _connected_parts_in_order(links: list[GraphLink], nodes: Mapping[int, Node]) -> list[list[int]]:
+def _connected_parts_in_order(links: list[GraphLink], nodes: Mapping[int, JobNode]) -> list[list[int]]:
     """The connected parts, the largest first, each ordered by name. A job that was deleted meanwhile is left out."""
     near = _neighbours_by_job(link for link in links if link.dependee in nodes and link.dependent in nodes)
     parts = [sorted(part, key=lambda pk: (nodes[pk].name, pk)) for part in connected_parts(near, near)]
     return sorted(parts, key=lambda part: (-len(part), nodes[part[0]].name))
 
 
-def _critical_path_of(part: list[int], links: list[GraphLink], nodes: Mapping[int, Node]) -> CriticalPath:
+def _critical_path_of(part: list[int], links: list[GraphLink], nodes: Mapping[int, JobNode]) -> CriticalPath:
     before: dict[int, list[int]] = {pk: [] for pk in part}
     for link in links:
         if link.dependent in before and link.dependee in before:

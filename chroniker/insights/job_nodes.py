@@ -32,7 +32,7 @@ NODE_COLUMNS = (
 
 
 @dataclass(frozen=True, slots=True)
-class Node:
+class JobNode:
     """One job. ``condition``: the code of a state, as in ``chroniker.wording.states``."""
 
     pk: int
@@ -47,7 +47,7 @@ class Node:
     usual: float | None  #: the median duration
 
 
-def fetch_nodes(job_ids: Collection[int], held_ids: Collection[int], now: dt.datetime) -> dict[int, Node]:
+def fetch_nodes(job_ids: Collection[int], held_ids: Collection[int], now: dt.datetime) -> dict[int, JobNode]:
     """These jobs by id. ``held_ids``: jobs that wait for a dependency now. One statement, none for no jobs."""
     if not job_ids:
         return {}
@@ -56,7 +56,7 @@ def fetch_nodes(job_ids: Collection[int], held_ids: Collection[int], now: dt.dat
     return {row["pk"]: _make_node(row, row["pk"] in held_ids, now) for row in rows}
 
 
-def _make_node(row: dict[str, Any], is_held: bool, now: dt.datetime) -> Node:
+def _make_node(row: dict[str, Any], is_held: bool, now: dt.datetime) -> JobNode:
     condition = _state_code(row, is_held, now)
     since = {
         "running": row["open__run__started_at"],
@@ -65,7 +65,7 @@ def _make_node(row: dict[str, Any], is_held: bool, now: dt.datetime) -> Node:
     }
     total, done = row["open__total_parts"], row["open__total_parts_complete"]
     recent = row["state__recent_seconds"] or [None]
-    return Node(
+    return JobNode(
         pk=row["pk"],
         name=row["name"],
         condition=condition,

@@ -18,7 +18,7 @@ from chroniker.models import Job, JobState, Lease, Status
 from chroniker.schedule import Frequency
 
 
-class Condition(models.TextChoices):
+class JobCondition(models.TextChoices):
     """A job's condition in one word. The values are a stable interface for programs; the labels are for people."""
 
     RUNNING = "running", _("running")
@@ -56,42 +56,42 @@ class JobStatus:
         return self.lease is not None
 
     @property
-    def condition(self) -> Condition:
+    def condition(self) -> JobCondition:
         if self.lease is not None:
             return _condition_of_lease(self.lease)
         if not self.job.enabled:
-            return Condition.DISABLED
+            return JobCondition.DISABLED
         if self.state.schedule_error:
-            return Condition.SCHEDULE_ERROR
+            return JobCondition.SCHEDULE_ERROR
         if self.state.held_at is not None and not self.job.force_run:
-            return Condition.HELD
+            return JobCondition.HELD
         if self.state.retry_at is not None:
-            return Condition.RETRYING
+            return JobCondition.RETRYING
         if (
             self.job.force_run
             or self.n_waiting
             or (self.state.next_run is not None and self.state.next_run <= self.now)
         ):
-            return Condition.DUE
+            return JobCondition.DUE
         if self.state.next_run is None:
-            return Condition.NEW if self.job.edited_at else self._condition_without_next_run
-        return Condition.IDLE
+            return JobCondition.NEW if self.job.edited_at else self._condition_without_next_run
+        return JobCondition.IDLE
 
     @property
-    def _condition_without_next_run(self) -> Condition:
-        return Condition.MANUAL if self.job.frequency == Frequency.MANUAL else Condition.OVER
+    def _condition_without_next_run(self) -> JobCondition:
+        return JobCondition.MANUAL if self.job.frequency == Frequency.MANUAL else JobCondition.OVER
 
     @property
     def state_code(self) -> str:
         """The code of its state, as in ``chroniker.wording.states``."""
         condition = self.condition
-        if condition == Condition.DUE or (condition == Condition.RETRYING and self._is_overdue):
+        if condition == JobCondition.DUE or (condition == JobCondition.RETRYING and self._is_overdue):
             return self._state_code_when_due()
-        if condition in (Condition.IDLE, Condition.MANUAL) and self.state.failures:
+        if condition in (JobCondition.IDLE, JobCondition.MANUAL) and self.state.failures:
             return "failing"
-        if condition == Condition.HELD:
+        if condition == JobCondition.HELD:
             return "on_hold"
-        if condition == Condition.OVER:
+        if condition == JobCondition.OVER:
             return "ended"
         return str(condition.value)
 
@@ -115,7 +115,7 @@ class JobStatus:
         if self.unserved and self.job.enabled:
             return False
         waits = self.state.next_run is not None and self.state.next_run > self.now
-        return waits and self.condition == Condition.IDLE and self.pause is None and self.job.edited_at is None
+        return waits and self.condition == JobCondition.IDLE and self.pause is None and self.job.edited_at is None
 
     @property
     def next_run(self) -> dt.datetime | None:
@@ -129,10 +129,10 @@ class JobStatus:
         return Status(self.state.last_status) if ended else None
 
 
-def _condition_of_lease(lease: Lease) -> Condition:
+def _condition_of_lease(lease: Lease) -> JobCondition:
     if lease.run.status != Status.RUNNING:
-        return Condition.QUEUED
-    return Condition.STOPPING if lease.run.stop_requested_at is not None else Condition.RUNNING
+        return JobCondition.QUEUED
+    return JobCondition.STOPPING if lease.run.stop_requested_at is not None else JobCondition.RUNNING
 
 
 def fetch_job_status(

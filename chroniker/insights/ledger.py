@@ -38,7 +38,7 @@ class NoRunReason(models.TextChoices):
 
 
 @dataclass(frozen=True, slots=True)
-class Entry:
+class LedgerEntry:
     """One instant; for NO_RECORD, all instants from ``first`` to ``instant``."""
 
     instant: dt.datetime
@@ -70,7 +70,7 @@ class Entry:
 
 @dataclass(frozen=True, slots=True)
 class LedgerPage:
-    entries: list[Entry]
+    entries: list[LedgerEntry]
     more: bool  #: whether there are older entries
 
 
@@ -104,7 +104,7 @@ def fetch_entries_between(
     first = Least(_instant_or_default(across, low), _instant_or_default(last_row, _EARLIEST_INSTANT))
     runs = list(ranges.filter(scheduled_for__gte=first)[: MAX_RUNS + 1])
     walk = _BackwardTimelineWalk(job, state, bound)
-    found: list[Entry] = []
+    found: list[LedgerEntry] = []
     # If there is a run before `low`, one was read; with more than `min_entries` of them the loop ends at the oldest.
     is_all = len(runs) <= min_entries or (
         len(runs) <= MAX_RUNS and not any(_first_instant(run) < low for run in runs[-1:])
@@ -138,7 +138,7 @@ class _BackwardTimelineWalk:
             self.is_computable = False
         self.is_same_schedule = job.spec.fingerprint() == state.last_fingerprint
 
-    def entries(self, runs: Iterable[Run], *, no_older_runs: bool) -> Iterator[Entry]:
+    def entries(self, runs: Iterable[Run], *, no_older_runs: bool) -> Iterator[LedgerEntry]:
         """``no_older_runs``: there are no older runs than these."""
         accounted = self.state.covered_until
         if accounted is None:
@@ -149,17 +149,17 @@ class _BackwardTimelineWalk:
             assert run.scheduled_for is not None and run.covered_until is not None
             yield from self._entries_without_record(run.covered_until, upper)
             for instant, certain in self._covered_instants(run.scheduled_for, run.covered_until):
-                yield Entry(instant, run, certain=certain)
+                yield LedgerEntry(instant, run, certain=certain)
             upper = run.scheduled_for - MICROSECOND
         if no_older_runs and self.state.fingerprint_since is not None:
             yield from self._entries_without_record(self.state.fingerprint_since, upper)
 
-    def _pending_entries(self, accounted_until: dt.datetime) -> Iterator[Entry]:
+    def _pending_entries(self, accounted_until: dt.datetime) -> Iterator[LedgerEntry]:
         """Due instants that no tick has claimed yet."""
         without = NoRunReason.DUE if self.job.enabled else NoRunReason.DISABLED
         instant = self._latest_instant_until(self.bound)
         while instant is not None and instant > accounted_until:
-            yield Entry(instant, without=without, certain=self.is_same_schedule)
+            yield LedgerEntry(instant, without=without, certain=self.is_same_schedule)
             instant = self._latest_instant_until(instant - MICROSECOND)
 
     def _covered_instants(self, first: dt.datetime, last: dt.datetime) -> Iterator[tuple[dt.datetime, bool]]:
@@ -174,7 +174,7 @@ class _BackwardTimelineWalk:
             instant = self._latest_instant_until(instant - MICROSECOND)
         yield first, True
 
-    def _entries_without_record(self, low: dt.datetime, high: dt.datetime) -> Iterator[Entry]:
+    def _entries_without_record(self, low: dt.datetime, high: dt.datetime) -> Iterator[LedgerEntry]:
         """One entry for all instants after ``low``, up to ``high``; none where the schedule of that time is unknown.
 
         Such gaps exist only where old runs were deleted: the runs of a job cover its timeline without gaps.
@@ -184,7 +184,7 @@ class _BackwardTimelineWalk:
             return
         first = next_instant_after(self.job.spec, max(low, since))
         if first is not None and first <= high:
-            yield Entry(self._latest_instant_until(high) or first, without=NoRunReason.NO_RECORD, first=first)
+            yield LedgerEntry(self._latest_instant_until(high) or first, without=NoRunReason.NO_RECORD, first=first)
 
     def _is_certainly_scheduled(self, instant: dt.datetime) -> bool:
         since = self.state.fingerprint_since
@@ -194,11 +194,13 @@ class _BackwardTimelineWalk:
         return latest_instant_until(self.job.spec, moment) if self.is_computable else None
 
 
-def _add_retries_and_backfills(job_id: int, entries: Sequence[Entry], limit: int = MAX_RETRIES_READ) -> list[Entry]:
+def _add_retries_and_backfills(
+    job_id: int, entries: Sequence[LedgerEntry], limit: int = MAX_RETRIES_READ
+) -> list[LedgerEntry]:
     return _add_backfills(job_id, _add_retries(job_id, entries, limit))
 
 
-def _add_backfills(job_id: int, entries: Sequence[Entry]) -> list[Entry]:
+def _add_backfills(job_id: int, entries: Sequence[LedgerEntry]) -> list[LedgerEntry]:
     """Add the last run of a backfill to each entry that did not succeed. One statement, or none if all succeeded."""
     open_ends = [entry for entry in entries if entry.verdict != Status.SUCCEEDED]
     if not open_ends:
@@ -210,7 +212,7 @@ def _add_backfills(job_id: int, entries: Sequence[Entry]) -> list[Entry]:
     return [replace(entry, backfill_run=latest.get(entry.instant)) if id(entry) in bad else entry for entry in entries]
 
 
-def _add_retries(job_id: int, entries: Sequence[Entry], limit: int = MAX_RETRIES_READ) -> list[Entry]:
+def _add_retries(job_id: int, entries: Sequence[LedgerEntry], limit: int = MAX_RETRIES_READ) -> list[LedgerEntry]:
     """Add to each entry the last retry of the chain that began with its run."""
     runs = {entry.run.pk: entry.run for entry in entries if entry.run}
     failed = [run.token for run in runs.values() if run.status in FAILURE_STATUSES]

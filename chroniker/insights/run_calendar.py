@@ -10,13 +10,13 @@ from zoneinfo import ZoneInfo
 from django.db import models
 from django.utils.translation import gettext_lazy as _
 
-from chroniker.insights.ledger import Entry, NoRunReason
+from chroniker.insights.ledger import LedgerEntry, NoRunReason
 from chroniker.models import OPEN_STATUSES, RunHour, Status
 
 HOUR = dt.timedelta(hours=1)
 
 
-class Mark(models.TextChoices):
+class CalendarMark(models.TextChoices):
     """What a cell of the calendar shows. The order is that of importance: the worst of an hour comes first."""
 
     FAILED = "FAILED", _("failed")
@@ -34,8 +34,8 @@ class TimeOrHourCell:
     """One scheduled time, or one hour with all its scheduled times."""
 
     start: dt.datetime
-    mark: Mark
-    entry: Entry | None = None
+    mark: CalendarMark
+    entry: LedgerEntry | None = None
     hour: RunHour | None = None
 
 
@@ -80,7 +80,7 @@ def put_cells_into_days(days: Sequence[CalendarDay], cells: Iterable[TimeOrHourC
             day.cells.append(cell)
 
 
-def calendar_cells_of_entries(entries: Iterable[Entry]) -> list[TimeOrHourCell]:
+def calendar_cells_of_entries(entries: Iterable[LedgerEntry]) -> list[TimeOrHourCell]:
     """One cell for each scheduled time. Ranges without a record have none: their number is unknown."""
     return [
         TimeOrHourCell(entry.instant, mark_of_entry(entry), entry)
@@ -97,22 +97,26 @@ def calendar_cells_of_hours(hours: Iterable[RunHour]) -> list[TimeOrHourCell]:
     return [TimeOrHourCell(hour.hour, _mark_of_hour(hour), hour=hour) for hour in hours]
 
 
-def mark_of_entry(entry: Entry) -> Mark:
+def mark_of_entry(entry: LedgerEntry) -> CalendarMark:
     verdict = entry.verdict
     if isinstance(verdict, NoRunReason):
-        return {NoRunReason.DUE: Mark.DUE, NoRunReason.DISABLED: Mark.SKIPPED}.get(verdict, Mark.UNKNOWN)
+        return {NoRunReason.DUE: CalendarMark.DUE, NoRunReason.DISABLED: CalendarMark.SKIPPED}.get(
+            verdict, CalendarMark.UNKNOWN
+        )
     if verdict in OPEN_STATUSES:
-        return Mark.OPEN
+        return CalendarMark.OPEN
     if verdict == Status.SUCCEEDED:
-        return Mark.MERGED if entry.is_merged else Mark.SUCCEEDED
-    return {Status.SKIPPED: Mark.SKIPPED, Status.STOPPED: Mark.STOPPED}.get(verdict, Mark.FAILED)
+        return CalendarMark.MERGED if entry.is_merged else CalendarMark.SUCCEEDED
+    return {Status.SKIPPED: CalendarMark.SKIPPED, Status.STOPPED: CalendarMark.STOPPED}.get(
+        verdict, CalendarMark.FAILED
+    )
 
 
-def _mark_of_hour(hour: RunHour) -> Mark:
+def _mark_of_hour(hour: RunHour) -> CalendarMark:
     counts = {
-        Mark.FAILED: hour.failed + hour.timed_out + hour.lost,
-        Mark.STOPPED: hour.stopped,
-        Mark.SUCCEEDED: hour.succeeded,
-        Mark.SKIPPED: hour.skipped,
+        CalendarMark.FAILED: hour.failed + hour.timed_out + hour.lost,
+        CalendarMark.STOPPED: hour.stopped,
+        CalendarMark.SUCCEEDED: hour.succeeded,
+        CalendarMark.SKIPPED: hour.skipped,
     }
-    return next((mark for mark, number in counts.items() if number), Mark.UNKNOWN)
+    return next((mark for mark, number in counts.items() if number), CalendarMark.UNKNOWN)

@@ -60,7 +60,7 @@ class RunDetails:
         return self.run.token == self.state.last_token
 
     @property
-    def consumers(self) -> list[HostService]:
+    def possible_workers(self) -> list[HostService]:
         """The live workers that may take it: those that consume its queue and are on the required host."""
         return [
             worker

@@ -57,7 +57,7 @@ class SecondsBetween(Func):
 
 
 @dataclass(frozen=True, slots=True)
-class Mark:
+class DurationMark:
     """One run, or the runs of one column: then ``seconds`` is their median."""
 
     token: int  #: of a column: the first
@@ -80,7 +80,7 @@ class Mark:
 class RunDurations:
     """``p50``, ``p95``: of the successes among ``marks``; with columns, those that are stored in the job's state."""
 
-    marks: Sequence[Mark]
+    marks: Sequence[DurationMark]
     p50: float | None
     p95: float | None
     runs: int
@@ -113,10 +113,10 @@ def _first_token(runs: QuerySet[Run], since: dt.datetime | None) -> int:
     return found if since is None else found + 1
 
 
-def _mark_of_each_run(runs: QuerySet[Run]) -> list[Mark]:
+def _mark_of_each_run(runs: QuerySet[Run]) -> list[DurationMark]:
     rows = runs.order_by("token").values_list("token", "started_at", "finished_at", "status", "pk")
     return [
-        Mark(
+        DurationMark(
             token,
             started,
             max((finished - started).total_seconds(), 0.0),
@@ -129,7 +129,7 @@ def _mark_of_each_run(runs: QuerySet[Run]) -> list[Mark]:
     ]
 
 
-def _mark_of_each_column(runs: QuerySet[Run], first_token: int, tokens_per_column: int) -> list[Mark]:
+def _mark_of_each_column(runs: QuerySet[Run], first_token: int, tokens_per_column: int) -> list[DurationMark]:
     """Each column has the runs of ``tokens_per_column`` tokens; the row with the median duration stands for it."""
     column = (F("token") - first_token) - (F("token") - first_token) % Value(tokens_per_column)
     per_column: Any = {"partition_by": [F("column")]}
@@ -152,13 +152,13 @@ def _mark_of_each_column(runs: QuerySet[Run], first_token: int, tokens_per_colum
         .values_list("first", "begin", "took", "status", "pk", "low", "high", "n", "n_bad", "last")
     )
     return [
-        Mark(start, begin, max(float(took), 0.0), status if n == 1 else "", pk if n == 1 else None,
+        DurationMark(start, begin, max(float(took), 0.0), status if n == 1 else "", pk if n == 1 else None,
              max(float(low), 0.0), max(float(high), 0.0), n, int(bad), last)
         for start, begin, took, status, pk, low, high, n, bad, last in rows
     ]  # fmt: skip
 
 
-def _make_run_durations(marks: list[Mark], state: JobState, since: dt.datetime | None) -> RunDurations:
+def _make_run_durations(marks: list[DurationMark], state: JobState, since: dt.datetime | None) -> RunDurations:
     has_columns = any(mark.is_column for mark in marks)
     taken = sorted(mark.seconds for mark in marks if mark.status == Status.SUCCEEDED)
     p50, p95 = (

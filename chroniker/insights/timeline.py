@@ -80,7 +80,7 @@ def fetch_timeline(now: dt.datetime, span: dt.timedelta, grouped_by: str, *, wit
         now,
         high,
         lanes=arranged.lanes,
-        rows_left_out=rows.count - len(shown),
+        rows_left_out=rows.row_count - len(shown),
         bars_left_out=arranged.bars_left_out,
         single_runs_since=single_runs_since,
         collisions=collisions,

@@ -55,7 +55,7 @@ class JobRow:
     expected: list[dt.datetime] = field(default_factory=list)  #: starts that have no bar yet
 
     @property
-    def seconds(self) -> float:
+    def busy_seconds(self) -> float:
         """The time that its bars and bands take. The rows with the most time are kept."""
         bars = sum([(bar.end - bar.start).total_seconds() for bar in self.bars])
         bars += len(self.expected) * assumed_seconds(self.usual)
@@ -108,7 +108,7 @@ class TimelineRows:
         self._frequent: set[int] = set()
 
     @property
-    def count(self) -> int:
+    def row_count(self) -> int:
         return len(self._found)
 
     def add_runs(self, runs: Iterable[TimelineRun]) -> None:
@@ -148,7 +148,7 @@ class TimelineRows:
                 row.expected = [start for start in starts if start >= self.now]
 
     def select_busiest_rows(self, limit: int) -> list[JobRow]:
-        found = sorted(self._found.values(), key=lambda row: (-row.seconds, row.name))[:limit]
+        found = sorted(self._found.values(), key=lambda row: (-row.busy_seconds, row.name))[:limit]
         for row in found:
             row.add_expected_bars()
         return found

@@ -65,7 +65,7 @@ def _choose_rate_span(now: dt.datetime, times: list[dt.datetime]) -> tuple[dt.da
     return times[0], times[-1] - times[0]
 
 
-class Change(TextChoices):
+class ScheduledTimeChange(TextChoices):
     """The effect of an edit on one scheduled time."""
 
     UNCHANGED = "UNCHANGED", _("unchanged")
@@ -83,10 +83,10 @@ class ComparedTime:
     blackout: str = ""  #: the name of the blackout in which it does not run
 
     @property
-    def change(self) -> Change:
+    def change(self) -> ScheduledTimeChange:
         if self.runs_before == self.runs_after:
-            return Change.UNCHANGED
-        return Change.ADDED if self.runs_after else Change.DROPPED
+            return ScheduledTimeChange.UNCHANGED
+        return ScheduledTimeChange.ADDED if self.runs_after else ScheduledTimeChange.DROPPED
 
 
 def compare_scheduled_times(old: Timetable | None, new: Timetable, now: dt.datetime, limit: int) -> list[ComparedTime]:

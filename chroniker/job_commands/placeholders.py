@@ -117,7 +117,7 @@ def escape(text: str) -> str:
     )
 
 
-def warnings(*texts: str) -> list[str]:
+def placeholder_warnings(*texts: str) -> list[str]:
     """Warnings about words in braces that look like placeholders but are none."""
     found = []
     for text in texts:

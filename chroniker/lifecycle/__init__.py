@@ -40,14 +40,14 @@ from chroniker.lifecycle.monitor_counts import record_monitor_count
 from chroniker.lifecycle.pending_retries import cancel_retry, make_retry_due_now
 from chroniker.lifecycle.planned_rows import Plan
 from chroniker.lifecycle.renewal import renew
-from chroniker.lifecycle.start import Started, record_executed_argv, start
+from chroniker.lifecycle.start import StartedRun, record_executed_argv, start
 from chroniker.lifecycle.stop import request_stop, request_stops
 from chroniker.lifecycle.transactions import wait_for_state_locks
 
 __all__ = [
     "Outcome",
     "Plan",
-    "Started",
+    "StartedRun",
     "add_backfill",
     "add_closed_runs_to_counters",
     "add_run_event",

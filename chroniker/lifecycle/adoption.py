@@ -24,7 +24,7 @@ from chroniker.models import Job, JobState, Run, Status
 from chroniker.reasons import Code, Reason
 from chroniker.schedule import jitter, next_instant_after
 
-_WRITTEN_COLUMNS = (*BOOKING_COLUMNS, "raised_from", "raised_to")
+_ADOPTION_COLUMNS = (*BOOKING_COLUMNS, "raised_from", "raised_to")
 
 
 @transactional
@@ -55,7 +55,7 @@ def adopt_jobs(job_ids: Collection[int], now: dt.datetime, *, raise_tokens_by: i
         alert_conditions.add_alert_changes_from_state(changes)
         changes.state.alert_at = now if changes.rules.is_time_dependent else changes.state.alert_at
     alert_episodes.write_alert_changes(all_changes, now)
-    write_states(states, _WRITTEN_COLUMNS)
+    write_states(states, _ADOPTION_COLUMNS)
     activations.insert_activations_of_ended_chains([], states, now)
 
 

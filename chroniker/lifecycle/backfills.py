@@ -18,7 +18,7 @@ from chroniker.lifecycle.transactions import lock_rows, transactional
 from chroniker.models import FAILURE_STATUSES, Backfill, BackfillFailurePolicy, JobState, Run, Status
 
 #: The columns of a backfill that a claim or the end of a run may write.
-_WRITTEN_COLUMNS = ("cursor", "attempt", "chain", "made", "succeeded", "failed", "finished_at", "stopped_by_run")
+_BACKFILL_COLUMNS = ("cursor", "attempt", "chain", "made", "succeeded", "failed", "finished_at", "stopped_by_run")
 
 
 @transactional
@@ -132,4 +132,4 @@ def record_backfill_run_end(
 def write_backfills(backfills: Sequence[Backfill]) -> None:
     """Write the rows that a claim or the end of runs has changed. The caller has locked them. One statement."""
     if backfills:
-        Backfill.objects.bulk_update(backfills, _WRITTEN_COLUMNS)
+        Backfill.objects.bulk_update(backfills, _BACKFILL_COLUMNS)

@@ -34,7 +34,7 @@ REDISPATCH_SECONDS_WHILE_DRAINING = 1.0
 
 
 @dataclass(frozen=True, slots=True)
-class Started:
+class StartedRun:
     """The caller has the right to execute this run. ``stop``: a stop was requested before it started."""
 
     run: Run
@@ -66,7 +66,7 @@ def start(
     worker: str = "",
     queue: str = "",
     waited: dt.timedelta = dt.timedelta(),
-) -> Started | None:
+) -> StartedRun | None:
     """Acquire the right to execute this run. ``None``: refused; an event records the reason.
 
     Exactly one nonce ever gets the right. If the run requires a host, only a nonce of that host can get it. A repeated
@@ -124,7 +124,7 @@ def _lease_columns(nonce: UUID) -> dict[str, Any]:
 
 
 @retry_after_conflict
-def _start_in_one_statement(run_id: UUID, token: int, nonce: UUID, taker: StartingProcess) -> Started | None:
+def _start_in_one_statement(run_id: UUID, token: int, nonce: UUID, taker: StartingProcess) -> StartedRun | None:
     """PostgreSQL: like ``_start``, if there is nothing to refuse and no message to write. ``None``: no row was changed.
 
     The update of the lease does not compare its time: the condition on the run does, and an expiry locks the run first.
@@ -142,7 +142,7 @@ def _start_in_one_statement(run_id: UUID, token: int, nonce: UUID, taker: Starti
         return None
     jump_detection.evaluate_reading(found.now, found.server or None, before)
     run, stop = found.run, found.run.stop_requested_at is not None
-    return Started(run, run.job, stop, None, found.last_success_until, _has_late_alert(found.alerts_open))
+    return StartedRun(run, run.job, stop, None, found.last_success_until, _has_late_alert(found.alerts_open))
 
 
 @cache_compiled_statement
@@ -165,7 +165,7 @@ def _make_start_statement(with_server: bool) -> Statement:
 
 
 @transactional
-def _start(run_id: UUID, token: int, nonce: UUID, taker: StartingProcess) -> Started | None:
+def _start(run_id: UUID, token: int, nonce: UUID, taker: StartingProcess) -> StartedRun | None:
     moved = _select_startable_run(run_id, token, taker).update(**_started_run_columns(nonce, taker))
     before = jump_detection.read_host_clocks()
     # A repeated start, which updated no row, finds its own nonce; any other caller finds nothing.
@@ -184,7 +184,7 @@ def _start(run_id: UUID, token: int, nonce: UUID, taker: StartingProcess) -> Sta
     if moved and run.pinged and run.slot == "":
         enqueue_start_messages(run, run.now)
     is_late = _has_late_alert(run.alerts_open)
-    return Started(run, run.job, run.stop_requested_at is not None, run.cause_job, run.last_success, is_late)
+    return StartedRun(run, run.job, run.stop_requested_at is not None, run.cause_job, run.last_success, is_late)
 
 
 def _has_late_alert(alerts_open: int | None) -> bool:

@@ -43,7 +43,7 @@ def get_job_by_name_or_id(text: str) -> Job:
         return Job.from_name_or_id(text)
     except (Job.DoesNotExist, OverflowError):
         message = f"There is no job with the name or id “{shortened(to_one_line(text), 200)}”."
-        raise CommandError(f"{message}{_suggestion(text)}") from None
+        raise CommandError(f"{message}{_name_suggestion_text(text)}") from None
 
 
 def get_jobs_by_names_or_ids(texts: Iterable[str]) -> list[Job]:
@@ -54,13 +54,12 @@ def get_group_by_name(name: str) -> Group:
     """The group with this name. Raises ``CommandError``, which suggests the most similar name."""
     group = Group.objects.filter(name=name).first()
     if group is None:
-        raise CommandError(
-            f"There is no group with the name “{shortened(to_one_line(name), 200)}”.{_suggestion(name, Group)}"
-        )
+        message = f"There is no group with the name “{shortened(to_one_line(name), 200)}”."
+        raise CommandError(f"{message}{_name_suggestion_text(name, Group)}")
     return group
 
 
-def _suggestion(text: str, kind: type[Job] | type[Group] = Job) -> str:
+def _name_suggestion_text(text: str, kind: type[Job] | type[Group] = Job) -> str:
     names = list(kind.objects.order_by("name").values_list("name", flat=True)[:MAX_NAMES_FOR_SUGGESTION])
     if not names:
         return f" There are no {kind._meta.verbose_name_plural} yet; add one in the admin."

@@ -8,7 +8,7 @@ from chroniker.models.alarm import Alarm
 from chroniker.models.alert import Alert, AlertKind
 from chroniker.models.alert_mute import AlertMute
 from chroniker.models.audit import Action, AuditEntry
-from chroniker.models.backfill import Backfill, BackfillFailurePolicy, Which
+from chroniker.models.backfill import Backfill, BackfillFailurePolicy, InstantSelection
 from chroniker.models.calendar import Blackout, Calendar
 from chroniker.models.channel import Channel, FailingChannel
 from chroniker.models.channel_kind import ChannelKind
@@ -72,6 +72,7 @@ __all__ = [
     "GuaranteeProgress",
     "Host",
     "HostService",
+    "InstantSelection",
     "Job",
     "JobDependency",
     "JobState",
@@ -94,5 +95,4 @@ __all__ = [
     "Ticker",
     "Trigger",
     "TriggerOn",
-    "Which",
 ]

@@ -66,7 +66,7 @@ class AuditEntryManager(WriteDatabaseManager["AuditEntry"]):
             ]
         )
 
-    def of(self, row: Job | Group | Switch) -> models.QuerySet[AuditEntry]:
+    def entries_of_row(self, row: Job | Group | Switch) -> models.QuerySet[AuditEntry]:
         """The entries of this row, newest first."""
         return self.filter(kind=audit_object_kind(row), object_id=row.pk).order_by("-pk")
 

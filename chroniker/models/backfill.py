@@ -14,7 +14,7 @@ from chroniker.models.job import Job
 from chroniker.schedule import ScheduleSpec
 
 
-class Which(models.TextChoices):
+class InstantSelection(models.TextChoices):
     """The instants of a backfill that get a run."""
 
     NOT_SUCCEEDED = "NOT_SUCCEEDED", _("those that did not succeed")
@@ -51,7 +51,9 @@ class Backfill(models.Model):
     job = models.ForeignKey(Job, models.CASCADE, related_name="backfills")
     first = models.DateTimeField(_("from"), help_text=_("The first moment of the range."))
     last = models.DateTimeField(_("until"), help_text=_("The last moment of the range, included."))
-    which = models.CharField(_("scheduled times"), max_length=15, choices=Which, default=Which.NOT_SUCCEEDED)
+    which = models.CharField(
+        _("scheduled times"), max_length=15, choices=InstantSelection, default=InstantSelection.NOT_SUCCEEDED
+    )
     include_unknown = models.BooleanField(
         _("also without a record"),
         default=False,

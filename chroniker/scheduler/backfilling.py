@@ -20,7 +20,7 @@ from chroniker.eligibility.backfill_instants import (
     does_instant_need_run,
 )
 from chroniker.exceptions import BackfillRefused, ClaimRefused, ScheduleError
-from chroniker.models import OPEN_STATUSES, Backfill, BackfillFailurePolicy, Job, JobState, Run, Which
+from chroniker.models import OPEN_STATUSES, Backfill, BackfillFailurePolicy, InstantSelection, Job, JobState, Run
 from chroniker.models.backfill import schedule_to_json
 from chroniker.schedule import Frequency
 from chroniker.scheduler import manual_runs, stopping
@@ -38,7 +38,7 @@ class BackfillRequest:
     job: Job
     first: dt.datetime
     last: dt.datetime
-    which: str = Which.NOT_SUCCEEDED
+    which: str = InstantSelection.NOT_SUCCEEDED
     include_unknown: bool = False
     on_failure: str = BackfillFailurePolicy.GO_ON
     args: str | None = None
@@ -126,7 +126,7 @@ def _book_job_and_read_state(job: Job) -> JobState:
 
 
 def _refuse_wrong_choices(requested: BackfillRequest) -> None:
-    if requested.which not in Which.values or requested.on_failure not in BackfillFailurePolicy.values:
+    if requested.which not in InstantSelection.values or requested.on_failure not in BackfillFailurePolicy.values:
         raise BackfillRefused(
             _("“%(name)s” is not a known choice.") % {"name": f"{requested.which}, {requested.on_failure}"}
         )
@@ -182,6 +182,6 @@ def _match_instants_with_results(job: Job, instants: list[dt.datetime]) -> list[
 
 
 def _hint_about_unrecorded_instants(requested: BackfillRequest) -> dict[str, str]:
-    if requested.include_unknown or requested.which == Which.ALL:
+    if requested.include_unknown or requested.which == InstantSelection.ALL:
         return {"hint": ""}
     return {"hint": _("Those without a record are left out unless you include them.")}

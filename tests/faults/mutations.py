@@ -83,16 +83,16 @@ def keeper_deadline() -> None:
 def start_compare_and_set() -> None:
     """Every receiver of a message may start its run."""
     from chroniker.clock.database_clock import NowPlus
-    from chroniker.lifecycle.start import Started
+    from chroniker.lifecycle.start import StartedRun
     from chroniker.models import Run, Status
 
-    def start(run_id: UUID, token: int, nonce: UUID, *, host: str, pid: int, **story: Any) -> Started | None:
+    def start(run_id: UUID, token: int, nonce: UUID, *, host: str, pid: int, **story: Any) -> StartedRun | None:
         record_call()
         Run.objects.filter(pk=run_id, finished_at=None).update(
             status=Status.RUNNING, started_at=NowPlus(), nonce=nonce, host=host, pid=pid, redispatch_at=None
         )
         run = Run.objects.select_related("job").filter(pk=run_id).first()
-        return Started(run, run.job, stop=False) if run else None
+        return StartedRun(run, run.job, stop=False) if run else None
 
     replace("chroniker.lifecycle", "start", lambda original: start)
 

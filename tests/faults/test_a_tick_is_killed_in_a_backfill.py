@@ -11,7 +11,7 @@ import pytest
 
 from chroniker import lifecycle
 from chroniker.clock.database_clock import database_now
-from chroniker.models import Backfill, Run, Status, Trigger, Which
+from chroniker.models import Backfill, InstantSelection, Run, Status, Trigger
 from chroniker.models.backfill import schedule_to_json
 from tests.faults import failpoints
 from tests.support.factories import a_booked_job
@@ -27,7 +27,7 @@ def a_backfill_of_three_instants(**job_fields: Any) -> Backfill:
     job = a_booked_job(cron="0 3 1 1 *", **job_fields)
     now = database_now().replace(second=30, microsecond=0)
     spec = {**schedule_to_json(job.spec), "cron": "* * * * *"}
-    row = Backfill(job=job, first=now - 4 * MINUTE, last=now - MINUTE, which=Which.ALL, spec=spec, planned=3)
+    row = Backfill(job=job, first=now - 4 * MINUTE, last=now - MINUTE, which=InstantSelection.ALL, spec=spec, planned=3)
     return lifecycle.add_backfill(row)
 
 

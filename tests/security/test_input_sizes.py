@@ -150,10 +150,10 @@ def test_a_file_that_is_no_dump_is_refused(content: str, suffix: str, tmp_path: 
 def test_a_file_that_is_larger_than_it_looks_is_refused_before_it_fills_the_memory(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(dump_files, "MAX_CHARACTERS", 2**22)
+    monkeypatch.setattr(dump_files, "MAX_DUMP_CHARACTERS", 2**22)
     path = tmp_path / "dump.json.gz"
     with gzip.open(path, "wb", compresslevel=1) as file:
-        file.write(b" " * (dump_files.MAX_CHARACTERS + 1))
+        file.write(b" " * (dump_files.MAX_DUMP_CHARACTERS + 1))
     with pytest.raises(CommandError, match="has more than"):
         call_command("import_chroniker", str(path), stdout=io.StringIO())
 

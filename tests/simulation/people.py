@@ -11,7 +11,7 @@ from chroniker import lifecycle
 from chroniker.clock.database_clock import database_now
 from chroniker.eligibility import draining, pauses
 from chroniker.exceptions import ChronikerError
-from chroniker.models import OPEN_STATUSES, Backfill, BackfillFailurePolicy, Job, JobState, Run, Which
+from chroniker.models import OPEN_STATUSES, Backfill, BackfillFailurePolicy, InstantSelection, Job, JobState, Run
 from chroniker.reasons import Code
 from chroniker.scheduler import adoption, backfilling, events, manual_runs, stopping
 from tests.simulation import site
@@ -80,7 +80,7 @@ def _backfill(world: World, job_id: int) -> None:
     until = JobState.objects.values_list("covered_until", flat=True).get(pk=job_id)
     if until is not None:
         first = until - dt.timedelta(seconds=rng.uniform(5, 60))
-        which, on_failure = rng.choice(list(Which)), rng.choice(list(BackfillFailurePolicy))
+        which, on_failure = rng.choice(list(InstantSelection)), rng.choice(list(BackfillFailurePolicy))
         backfilling.request_backfill(
             backfilling.BackfillRequest(job, first, until, which=which, on_failure=on_failure), A_PERSON
         )

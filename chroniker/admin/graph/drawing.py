@@ -15,7 +15,7 @@ from chroniker.admin.graph.layering import Edge
 from chroniker.admin.graph.placement import BOX_HEIGHT, BOX_WIDTH, Point, place_graph
 from chroniker.admin.shared.site_links import job_url
 from chroniker.insights.job_graph import GraphLink, JobGraph
-from chroniker.insights.job_nodes import Node
+from chroniker.insights.job_nodes import JobNode
 from chroniker.models import TriggerOn
 from chroniker.wording.formats import coarse_duration, percent, short_duration, short_time
 from chroniker.wording.states import state
@@ -122,7 +122,7 @@ def _format_coordinate(number: float) -> str:
     return f"{number:g}"
 
 
-def _make_job_box(node: Node, position: Point, is_critical: bool, now: dt.datetime) -> JobBox:
+def _make_job_box(node: JobNode, position: Point, is_critical: bool, now: dt.datetime) -> JobBox:
     shown = state(node.condition)
     text = " · ".join(filter(None, [str(shown.word), job_state_detail_text(node, now)]))
     return JobBox(
@@ -138,7 +138,7 @@ def _make_job_box(node: Node, position: Point, is_critical: bool, now: dt.dateti
     )
 
 
-def job_state_detail_text(node: Node, now: dt.datetime) -> str:
+def job_state_detail_text(node: JobNode, now: dt.datetime) -> str:
     """The most useful fact about the job's condition, as a short text."""
     if node.condition == "running" and node.parts is not None:
         return percent(min(node.parts), node.parts[1])

@@ -22,7 +22,7 @@ from chroniker.admin.shared.run_and_stop import log_job_action
 from chroniker.admin.shared.site_links import admin_url, redirect_to
 from chroniker.conf import settings
 from chroniker.exceptions import BackfillRefused
-from chroniker.models import Backfill, BackfillFailurePolicy, Job, Which
+from chroniker.models import Backfill, BackfillFailurePolicy, InstantSelection, Job
 from chroniker.scheduler import backfilling
 from chroniker.scheduler.backfilling import BackfillRequest, Preview
 from chroniker.wording.formats import exact_time, format_count, full_time, short_duration
@@ -52,7 +52,9 @@ class BackfillForm(forms.Form):
         widget=forms.DateTimeInput({"type": "datetime-local", "step": 1}, "%Y-%m-%dT%H:%M:%S"),
         help_text=gettext_lazy("Included."),
     )
-    which = forms.ChoiceField(label=gettext_lazy("Scheduled times"), choices=Which.choices, initial=Which.NOT_SUCCEEDED)
+    which = forms.ChoiceField(
+        label=gettext_lazy("Scheduled times"), choices=InstantSelection.choices, initial=InstantSelection.NOT_SUCCEEDED
+    )
     include_unknown = forms.BooleanField(
         label=gettext_lazy("Also without a record"),
         required=False,

@@ -16,7 +16,7 @@ from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 
 from chroniker.admin.shared.site_links import admin_url
-from chroniker.insights.run_calendar import HOUR, CalendarDay, Mark, TimeOrHourCell
+from chroniker.insights.run_calendar import HOUR, CalendarDay, CalendarMark, TimeOrHourCell
 from chroniker.job_commands.secret_masking import mask_secrets
 
 #: In pixels: the width of the day names, the width of an hour, the height of a row, and the limits of a cell's width.
@@ -25,14 +25,14 @@ NAMES_WIDTH, HOUR_WIDTH, ROW_HEIGHT, MIN_CELL_WIDTH, MAX_CELL_WIDTH = 86, 41.5, 
 FIRST_CELL_X, FIRST_ROW_Y = 8.0, 16
 #: The CSS class and the tone of the cell for each mark.
 CELL_CLASS_AND_TONE = {
-    Mark.FAILED: ("f cell", "bad"),
-    Mark.OPEN: ("f cell", "busy"),
-    Mark.DUE: ("soft", "wait"),
-    Mark.MERGED: ("soft", "wait"),
-    Mark.SUCCEEDED: ("f calm cell", "good"),
-    Mark.STOPPED: ("f cell", "wait"),
-    Mark.SKIPPED: ("f cell", "idle"),
-    Mark.UNKNOWN: ("ghost", "idle"),
+    CalendarMark.FAILED: ("f cell", "bad"),
+    CalendarMark.OPEN: ("f cell", "busy"),
+    CalendarMark.DUE: ("soft", "wait"),
+    CalendarMark.MERGED: ("soft", "wait"),
+    CalendarMark.SUCCEEDED: ("f calm cell", "good"),
+    CalendarMark.STOPPED: ("f cell", "wait"),
+    CalendarMark.SKIPPED: ("f cell", "idle"),
+    CalendarMark.UNKNOWN: ("ghost", "idle"),
 }
 
 
@@ -45,7 +45,7 @@ class CalendarPicture:
     height: str
     hours: list[dict[str, str]]
     rows: list[dict[str, Any]]
-    counts: list[tuple[Mark, int]]  #: in the order of ``Mark``
+    counts: list[tuple[CalendarMark, int]]  #: in the order of ``CalendarMark``
     pick: dict[str, str] | None  #: a frame around the requested time
     start_at: str  #: a narrow page first scrolls to this share of the width: the requested time, or now
 
@@ -70,7 +70,7 @@ def draw_calendar(
         height=_pixel_text(FIRST_ROW_Y + len(days) * ROW_HEIGHT),
         hours=[{"x": _pixel_text(FIRST_CELL_X + hour * HOUR_WIDTH), "text": f"{hour:02}"} for hour in range(0, 25, 3)],
         rows=[_draw_day_row(day, n, width, zone, now, secrets) for n, day in enumerate(days)],
-        counts=[(mark, counts[mark]) for mark in Mark if counts[mark]],
+        counts=[(mark, counts[mark]) for mark in CalendarMark if counts[mark]],
         pick=_requested_time_rectangle(days.index(marked[0]), marked[0], width, requested_time)
         if marked and requested_time
         else None,
@@ -127,7 +127,7 @@ def _draw_cell(
     cell: TimeOrHourCell, day: CalendarDay, top: int, cell_width: float, zone: ZoneInfo, secrets: str
 ) -> dict[str, Any]:
     shape, tone = CELL_CLASS_AND_TONE[cell.mark]
-    thin = cell.mark == Mark.SKIPPED
+    thin = cell.mark == CalendarMark.SKIPPED
     framed = "cell" not in shape
     x = _x_of_moment(cell.start, day)
     return {
@@ -137,7 +137,9 @@ def _draw_cell(
         "y": _pixel_text(top + (6 if thin else framed * 0.5)),
         "width": _pixel_text(max(cell_width - framed, 1)),
         "height": _pixel_text(6 if thin else 18 - framed),
-        "cross": f"M{_pixel_text(x + cell_width / 2 - 2)} {top + 6.5}l4 5m0-5l-4 5" if cell.mark == Mark.FAILED else "",
+        "cross": f"M{_pixel_text(x + cell_width / 2 - 2)} {top + 6.5}l4 5m0-5l-4 5"
+        if cell.mark == CalendarMark.FAILED
+        else "",
         "say": mask_secrets(_cell_text(cell, zone), secrets),
         "url": _run_url_of_cell(cell),
     }
@@ -183,7 +185,7 @@ def _pixel_text(value: float) -> str:
     return f"{value:.1f}".removesuffix(".0")
 
 
-def calendar_summary(days: Sequence[CalendarDay], counts: Sequence[tuple[Mark, int]]) -> str:
+def calendar_summary(days: Sequence[CalendarDay], counts: Sequence[tuple[CalendarMark, int]]) -> str:
     """The picture in words, for screen readers."""
     listed = ", ".join(_("%(n)d %(what)s") % {"n": number, "what": mark.label} for mark, number in counts)
     found = listed or _("Nothing was scheduled.")

@@ -18,7 +18,7 @@ from chroniker.admin.shared import run_and_stop
 from chroniker.admin.shared.site_links import admin_url
 from chroniker.conf import settings
 from chroniker.insights import job_causes
-from chroniker.insights.job_causes import Cause
+from chroniker.insights.job_causes import ActivationWithTokens
 from chroniker.insights.job_status import JobStatus
 from chroniker.models import Activation, Job
 from chroniker.reasons import Code
@@ -35,7 +35,7 @@ def job_activations_context(job_admin: Any, request: HttpRequest, overview: JobS
     }
 
 
-def _activation_row(cause: Cause) -> dict[str, Any]:
+def _activation_row(cause: ActivationWithTokens) -> dict[str, Any]:
     row = cause.activation
     return {
         "made_at": row.made_at,
@@ -51,7 +51,7 @@ def _activation_row(cause: Cause) -> dict[str, Any]:
     }
 
 
-def _cause_text(cause: Cause) -> str:
+def _cause_text(cause: ActivationWithTokens) -> str:
     """The run whose end was the cause, or who requested the run."""
     row = cause.activation
     if row.cause is None:

@@ -14,7 +14,7 @@ from django.utils.translation import gettext as _
 from django.utils.translation import pgettext
 
 from chroniker.admin.shared.site_links import admin_url
-from chroniker.insights.run_durations import Mark, RunDurations
+from chroniker.insights.run_durations import DurationMark, RunDurations
 from chroniker.models import Status
 from chroniker.wording.formats import format_count, short_duration, short_time
 from chroniker.wording.states import state
@@ -195,7 +195,7 @@ def _date_lines(scale: PlotScale) -> Iterator[dict[str, str]]:
         at += step
 
 
-def _place_mark_on_plot(mark: Mark, scale: PlotScale, now: dt.datetime) -> PlotMark:
+def _place_mark_on_plot(mark: DurationMark, scale: PlotScale, now: dt.datetime) -> PlotMark:
     x, y = scale.x(mark.started_at), scale.y(mark.seconds)
     if mark.is_column:
         low, high = scale.y(mark.low), scale.y(mark.high)
@@ -216,13 +216,13 @@ def _cross_path(x: float, y: float, half_width: int) -> str:
     return f"M{x - half_width:.1f} {y - half_width:.1f}l{width} {width}m0-{width}l-{width} {width}"
 
 
-def _mark_text(mark: Mark, now: dt.datetime) -> str:
+def _mark_text(mark: DurationMark, now: dt.datetime) -> str:
     words = {"token": mark.token, "time": short_time(mark.started_at, now), "took": short_duration(mark.seconds),
              "status": Status(mark.status).label}  # fmt: skip
     return _("run %(token)d, %(time)s: %(status)s after %(took)s") % words
 
 
-def _column_mark_text(mark: Mark, now: dt.datetime) -> str:
+def _column_mark_text(mark: DurationMark, now: dt.datetime) -> str:
     words = {"first": mark.token, "last": mark.last_token, "time": short_time(mark.started_at, now),
              "low": short_duration(mark.low), "middle": short_duration(mark.seconds),
              "high": short_duration(mark.high), "bad": mark.bad, "n": mark.runs}  # fmt: skip

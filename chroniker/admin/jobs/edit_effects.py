@@ -166,7 +166,7 @@ def _pool_collision_effects(collisions: Sequence[PoolCollision]) -> Iterator[Edi
 
 
 def _pool_collision_sentence(pool_collision: PoolCollision) -> str:
-    words = {"n": pool_collision.collision.jobs, "limit": pool_collision.collision.capacity}
+    words = {"n": pool_collision.collision.affected_job_count, "limit": pool_collision.collision.capacity}
     if pool_collision.queue is None:
         text = _(
             "%(n)d jobs of group %(group)s start in the same minute; its limit is %(limit)d. Estimated longest wait:"

@@ -25,7 +25,7 @@ from chroniker.admin.jobs.form_times import use_time_zone
 from chroniker.admin.jobs.line_preview import preview_command_line
 from chroniker.admin.shared.json_view import json_view
 from chroniker.exceptions import ScheduleError
-from chroniker.insights.timetable import Change, ComparedTime
+from chroniker.insights.timetable import ComparedTime, ScheduledTimeChange
 from chroniker.insights.what_if import EditEffects, compute_edit_effects, fetch_saved_job
 from chroniker.models import Group, Job
 from chroniker.models.schedule_fields import SPEC_FIELDS
@@ -121,7 +121,7 @@ def _parse_id(text: Any) -> int | None:
 def _forecast_context(forecast: EditEffects, edited_job: Job, stored_job: Job | None) -> dict[str, Any]:
     words = describe(edited_job.spec)
     before = _stored_schedule_in_words(stored_job)
-    is_changed = stored_job is not None and any(row.change != Change.UNCHANGED for row in forecast.times)
+    is_changed = stored_job is not None and any(row.change != ScheduledTimeChange.UNCHANGED for row in forecast.times)
     first = next((row.instant for row in forecast.times if row.runs_after), None)
     seconds = any(row.instant.second for row in forecast.times)
     line = preview_command_line(edited_job, getattr(stored_job, "state", None), first)

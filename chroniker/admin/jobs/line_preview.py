@@ -25,7 +25,7 @@ def preview_command_line(job: Job, state: JobState | None, instant: dt.datetime 
     texts = (job.args, job.raw_command, job.environment)
     if not any("{{" in text for text in texts):
         return CommandLinePreview()
-    warnings = tuple(placeholders.warnings(*texts))
+    warnings = tuple(placeholders.placeholder_warnings(*texts))
     try:
         if instant is None or not any(placeholders.extract_placeholders(text)[1] for text in texts):
             return CommandLinePreview(warnings=warnings)

@@ -12,7 +12,7 @@ from django.utils.translation import gettext as _
 
 from chroniker.exceptions import ScheduleError
 from chroniker.insights.job_status import JobStatus
-from chroniker.insights.ledger import Entry, NoRunReason
+from chroniker.insights.ledger import LedgerEntry, NoRunReason
 from chroniker.job_commands.secret_masking import mask_secrets
 from chroniker.models import Run, Status
 from chroniker.schedule import next_instant_after
@@ -60,7 +60,7 @@ def make_did_it_run_question(date: dt.date, time: dt.time, zone: ZoneInfo, *, wi
 
 
 def answer_did_it_run_question(
-    question: DidItRunQuestion, entries: Sequence[Entry], overview: JobStatus, *, has_all_entries: bool
+    question: DidItRunQuestion, entries: Sequence[LedgerEntry], overview: JobStatus, *, has_all_entries: bool
 ) -> DidItRunAnswer:
     """``entries``: the scheduled times around the question, newest first. ``has_all_entries``: no older ones exist."""
     if not question.spans:
@@ -92,7 +92,7 @@ def _next_scheduled_time_sentence(overview: JobStatus, earliest: dt.datetime) ->
     return ""
 
 
-def _answer_for_entry(entry: Entry, overview: JobStatus) -> DidItRunAnswer:
+def _answer_for_entry(entry: LedgerEntry, overview: JobStatus) -> DidItRunAnswer:
     words = {"time": short_time(entry.instant, overview.now)}
     run = entry.last_attempt
     if run is None:
@@ -111,7 +111,7 @@ def _answer_for_entry(entry: Entry, overview: JobStatus) -> DidItRunAnswer:
     return DidItRunAnswer(state(run.status).tone, text, note, [run], entry.instant)
 
 
-def _add_backfill_note(answer: DidItRunAnswer, entry: Entry, now: dt.datetime) -> DidItRunAnswer:
+def _add_backfill_note(answer: DidItRunAnswer, entry: LedgerEntry, now: dt.datetime) -> DidItRunAnswer:
     """Add a note about the backfill run for this scheduled time, if there is one."""
     run = entry.backfill_run
     if run is None:
@@ -130,7 +130,7 @@ def _not_started_sentence(run: Run) -> str:
     return _("No: the run due at %(time)s was lost before it started.")
 
 
-def _started_sentence(entry: Entry, run: Run, words: dict[str, str]) -> str:
+def _started_sentence(entry: LedgerEntry, run: Run, words: dict[str, str]) -> str:
     """The sentence about a run that has started: when, where, and how it ended."""
     assert run.started_at is not None
     words |= {
@@ -166,7 +166,7 @@ def _run_end_clause(run: Run) -> str:
 
 
 def _add_previous_and_next_notes(
-    answer: DidItRunAnswer, entries: Sequence[Entry], position: int, now: dt.datetime
+    answer: DidItRunAnswer, entries: Sequence[LedgerEntry], position: int, now: dt.datetime
 ) -> DidItRunAnswer:
     """Add notes about the previous and the next scheduled time, and a note if the schedule has changed since then."""
     notes = [answer.note] if answer.note else []

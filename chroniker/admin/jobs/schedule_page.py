@@ -213,7 +213,7 @@ def _table_rows_context(
     }
 
 
-def _backfill_url(job: Job, entries: Sequence[ledger.Entry]) -> str:
+def _backfill_url(job: Job, entries: Sequence[ledger.LedgerEntry]) -> str:
     """The address of the backfill page. Its range covers the scheduled times of the table that did not succeed."""
     bad = [entry for entry in entries if entry.run is not None and entry.verdict != Status.SUCCEEDED]
     url = admin_url("chroniker_job_backfill", job.pk)

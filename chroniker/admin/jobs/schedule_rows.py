@@ -13,7 +13,7 @@ from django.utils.translation import ngettext
 
 from chroniker.admin.shared.site_links import admin_url
 from chroniker.insights.job_status import JobStatus
-from chroniker.insights.ledger import Entry, NoRunReason
+from chroniker.insights.ledger import LedgerEntry, NoRunReason
 from chroniker.job_commands.secret_masking import mask_secrets
 from chroniker.models import Run, Status
 from chroniker.wording.formats import NO_VALUE_TEXT, exact_time, short_duration, short_time
@@ -33,7 +33,7 @@ class HistoryRow:
 
 
 def history_rows(
-    entries: Sequence[Entry], overview: JobStatus, max_rows: int, *, only_not_succeeded: bool
+    entries: Sequence[LedgerEntry], overview: JobStatus, max_rows: int, *, only_not_succeeded: bool
 ) -> tuple[list[HistoryRow], dt.datetime | None]:
     """At most ``max_rows`` rows, newest first. If there are more rows: also the oldest moment that these rows cover."""
     groups = _group_by_run([entry for entry in entries if not only_not_succeeded or entry.verdict != Status.SUCCEEDED])
@@ -44,14 +44,14 @@ def history_rows(
     return [_history_row(group, overview) for group in shown], rest
 
 
-def _group_by_run(entries: Sequence[Entry]) -> Iterator[list[Entry]]:
+def _group_by_run(entries: Sequence[LedgerEntry]) -> Iterator[list[LedgerEntry]]:
     """Group the scheduled times that one run covers."""
     numbered = enumerate(entries)
     for _key, group in groupby(numbered, key=lambda pair: pair[1].run.pk if pair[1].run is not None else pair[0]):
         yield [entry for _number, entry in group]
 
 
-def _history_row(group: Sequence[Entry], overview: JobStatus) -> HistoryRow:
+def _history_row(group: Sequence[LedgerEntry], overview: JobStatus) -> HistoryRow:
     newest, oldest = group[0], group[-1]
     row = HistoryRow(
         _time_range_text(oldest.first or oldest.instant, newest.instant, overview.now), _state_code(newest)
@@ -65,7 +65,7 @@ def _history_row(group: Sequence[Entry], overview: JobStatus) -> HistoryRow:
     return row
 
 
-def _add_backfill_to_row(row: HistoryRow, group: Sequence[Entry]) -> None:
+def _add_backfill_to_row(row: HistoryRow, group: Sequence[LedgerEntry]) -> None:
     """For one scheduled time, add its backfill run. For a range, add how many succeeded in a backfill."""
     runs = [entry.backfill_run for entry in group if entry.backfill_run is not None]
     if not runs:
@@ -88,7 +88,7 @@ def _time_range_text(first: dt.datetime, last: dt.datetime, now: dt.datetime) ->
     return _("%(first)s to %(last)s") % {"first": show(first, now), "last": show(last, now)}
 
 
-def _state_code(entry: Entry) -> str:
+def _state_code(entry: LedgerEntry) -> str:
     if isinstance(entry.verdict, NoRunReason):
         return {NoRunReason.DUE: "due", NoRunReason.DISABLED: "disabled"}.get(entry.verdict, "no_record")
     return str(entry.verdict)
@@ -104,7 +104,7 @@ def _add_attempts_to_row(row: HistoryRow, run: Run, retry: Run | None, first_tim
         row.delay = short_duration(run.started_at - first_time)
 
 
-def _reason_of_group(group: Sequence[Entry], overview: JobStatus) -> str:
+def _reason_of_group(group: Sequence[LedgerEntry], overview: JobStatus) -> str:
     entry = group[0]
     if entry.run is None or entry.last_attempt is None:
         return {

@@ -10,7 +10,7 @@ from django.utils.translation import gettext as _
 
 from chroniker.admin.shared.alert_cells import alert_state_code, mute_form_url
 from chroniker.admin.shared.site_links import admin_url, job_url
-from chroniker.insights.attention import Item
+from chroniker.insights.attention import AttentionItem
 from chroniker.job_commands.secret_masking import mask_secrets
 from chroniker.models import Job
 
@@ -42,12 +42,12 @@ class AttentionButton:
     posts: bool = False
 
 
-def attention_rows(items: Sequence[Item], has_permission: Callable[[str], bool]) -> list[dict[str, Any]]:
+def attention_rows(items: Sequence[AttentionItem], has_permission: Callable[[str], bool]) -> list[dict[str, Any]]:
     """The rows for the template: those of the first ``MAX_ITEMS_SHOWN`` items."""
     return [_attention_row(item, has_permission) for item in items[:MAX_ITEMS_SHOWN]]
 
 
-def _attention_row(item: Item, has_permission: Callable[[str], bool]) -> dict[str, Any]:
+def _attention_row(item: AttentionItem, has_permission: Callable[[str], bool]) -> dict[str, Any]:
     job = item.job
     url = job_url(job.pk) if job else ""
     return {
@@ -66,18 +66,18 @@ def _state_code(item_kind: str) -> str:
     return STATE_CODES.get(item_kind) or alert_state_code(item_kind.removeprefix(ALERT_KIND_PREFIX))
 
 
-def _owner_text(item: Item) -> str:
+def _owner_text(item: AttentionItem) -> str:
     return _("Owner: %(owner)s.") % {"owner": item.job.owner} if item.job is not None and item.job.owner else ""
 
 
-def _attention_buttons(item: Item, has_permission: Callable[[str], bool]) -> list[AttentionButton]:
+def _attention_buttons(item: AttentionItem, has_permission: Callable[[str], bool]) -> list[AttentionButton]:
     buttons = _action_buttons(item, has_permission)
     if item.job is not None and item.job.runbook:
         buttons.append(AttentionButton(_("Runbook"), item.job.runbook, _("Runbook of %(job)s") % {"job": item.job}))
     return buttons
 
 
-def _action_buttons(item: Item, has_permission: Callable[[str], bool]) -> list[AttentionButton]:
+def _action_buttons(item: AttentionItem, has_permission: Callable[[str], bool]) -> list[AttentionButton]:
     if item.kind == "held" and item.job is not None:
         return [_resume_button(item.job, has_permission), *_run_buttons(item, has_permission)][:MAX_BUTTONS_PER_ITEM]
     if item.kind.startswith(ALERT_KIND_PREFIX) and item.job is not None:
@@ -109,7 +109,7 @@ def _resume_button(job: Job, has_permission: Callable[[str], bool]) -> Attention
     return AttentionButton(_("Resume"), url, _("Resume %(job)s") % {"job": job}, posts=True)
 
 
-def _run_buttons(item: Item, has_permission: Callable[[str], bool]) -> list[AttentionButton]:
+def _run_buttons(item: AttentionItem, has_permission: Callable[[str], bool]) -> list[AttentionButton]:
     if item.run_id is None:
         return []
     again = admin_url("chroniker_run_again", item.run_id) if has_permission("run_job") else ""

@@ -16,7 +16,7 @@ from chroniker.admin.shared.console_bar import make_permission_check
 from chroniker.admin.shared.console_page import render_console_page
 from chroniker.admin.shared.site_links import admin_url, job_url
 from chroniker.clock.database_clock import database_now
-from chroniker.insights.attention import Attention, fetch_attention_items
+from chroniker.insights.attention import AttentionList, fetch_attention_items
 from chroniker.insights.current_work import RunningRun, WaitingJob, fetch_current_work
 from chroniker.insights.day_counts import DayCounts, fetch_day_counts
 from chroniker.insights.first_steps import fetch_first_steps
@@ -49,7 +49,7 @@ def now_page_view(job_admin: Any, request: HttpRequest) -> HttpResponse:
         "now": now,
         "work": work,
         "steps": steps,
-        "open_steps": [step.value for step in steps.open] if steps else [],
+        "open_steps": [step.value for step in steps.remaining_steps] if steps else [],
         "running": [_running_run_row(each, now, has_permission) for each in work.running],
         "waiting": [_waiting_job_row(each, has_permission) for each in work.waiting],
         "pause_url": admin_url("chroniker_job_pause") if has_permission("pause_jobs") else "",
@@ -123,7 +123,7 @@ def _run_url(run_id: Any, has_permission: Any) -> str:
     return admin_url("chroniker_run_change", run_id) if has_permission("view_run") else ""
 
 
-def _attention_context(attention_list: Attention, has_permission: Any) -> dict[str, Any]:
+def _attention_context(attention_list: AttentionList, has_permission: Any) -> dict[str, Any]:
     kinds = {item.kind for item in attention_list.items}
     return {
         "attention": attention_rows(attention_list.items, has_permission),

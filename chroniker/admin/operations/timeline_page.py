@@ -94,7 +94,7 @@ def _collision_row(pool_and_jobs: str, collisions: Sequence[PoolCollision], time
         "when": start if start == end else _("%(start)s to %(end)s") % {"start": start, "end": end},
         "more": len(collisions) - 1,
         "what": pool_and_jobs,
-        "jobs": format_count(max(each.collision.jobs for each in collisions)),
+        "jobs": format_count(max(each.collision.affected_job_count for each in collisions)),
         "places": format_count(first.capacity),
         "wait": short_duration(max(each.collision.longest_wait for each in collisions)),
     }

@@ -16,7 +16,7 @@ from chroniker.insights.output import ansi, views
 from chroniker.insights.output.lines import Line
 from chroniker.insights.output.pages import Cursor
 from chroniker.insights.output.search import search_lines
-from chroniker.insights.output.views import Place, View
+from chroniker.insights.output.views import OutputPlace, OutputView
 from chroniker.models import Stream
 from chroniker.wording.formats import format_count
 
@@ -42,12 +42,12 @@ def answer_output_query(run_id: UUID, query: QueryDict) -> dict[str, Any]:
 
 def fetch_output_view_for_query(
     run_id: UUID, query: QueryDict, max_lines: int = views.LINES_PER_VIEW
-) -> tuple[View, int | None]:
+) -> tuple[OutputView, int | None]:
     """The lines that a query asks for, and the number of the line to scroll to. Raises ``ValueError``."""
     if after := query.get("after"):
-        return views.fetch_view_after(run_id, Place.parse(after), max_lines), None
+        return views.fetch_view_after(run_id, OutputPlace.parse(after), max_lines), None
     if before := query.get("before"):
-        return views.fetch_view_before(run_id, Place.parse(before), max_lines), None
+        return views.fetch_view_before(run_id, OutputPlace.parse(before), max_lines), None
     at = query.get("at", "end")
     if at == "end":
         return views.fetch_last_view(run_id, max_lines), None
@@ -59,7 +59,7 @@ def fetch_output_view_for_query(
     return views.fetch_view_of_line(run_id, number, max_lines), number
 
 
-def view_position_in_output(view: View) -> dict[str, Any]:
+def view_position_in_output(view: OutputView) -> dict[str, Any]:
     """The position of the view in the output."""
     return {
         "before": str(view.before),
@@ -114,7 +114,7 @@ def missing_chunks_text(count: int) -> str:
     return text % {"n": count}
 
 
-def line_count_text(view: View) -> str:
+def line_count_text(view: OutputView) -> str:
     """“1,215 lines”. Empty if the view does not reach the end of the output, because the number is then unknown."""
     last = view.lines[-1].number if view.lines else 0
     if view.more_after or not last:

@@ -35,11 +35,11 @@ def _cause_text(details: RunDetails) -> str:
     words = {"queue": run.queue, "executor": run.executor, "host": run.required_host}
     if not details.workers:
         return _("no worker of the executor “%(executor)s” is alive") % words
-    if not details.consumers:
+    if not details.possible_workers:
         if run.required_host and not any(run.required_host == worker.host.name for worker in details.workers):
             return _("no worker on the host “%(host)s” is alive") % words
         return _("no worker consumes the queue “%(queue)s”") % words
-    return _no_free_worker_text(details.consumers)
+    return _no_free_worker_text(details.possible_workers)
 
 
 def _no_free_worker_text(workers: list[HostService]) -> str:
@@ -61,7 +61,7 @@ def _no_free_worker_text(workers: list[HostService]) -> str:
 
 def _remedy_notes(details: RunDetails) -> list[SafeString | str]:
     run = details.run
-    if run.dispatched_at is None or details.consumers:
+    if run.dispatched_at is None or details.possible_workers:
         return []
     if run.queue and not run.required_host:
         command = format_html("<code>celery worker -Q {}</code>", run.queue)

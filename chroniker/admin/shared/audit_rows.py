@@ -26,7 +26,7 @@ class AuditRow:
 
 def fetch_actions_of_programs(target: Job | Group | Switch, actions: Collection[Action] = ()) -> list[AuditRow]:
     """The actions of commands and programs, newest first. ``actions``: only these kinds; empty: all. One statement."""
-    entries = AuditEntry.objects.of(target)
+    entries = AuditEntry.objects.entries_of_row(target)
     if actions:
         entries = entries.filter(action__in=list(actions))
     return [AuditRow(entry.at, entry.actor, str(entry)) for entry in entries[:MAX_ROWS]]

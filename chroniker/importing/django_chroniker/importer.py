@@ -9,13 +9,13 @@ from django.utils.translation import gettext as _
 from chroniker.importing.candidate import ImportCandidate, ImportedDependency, Outcome
 from chroniker.importing.django_chroniker import logs
 from chroniker.importing.django_chroniker.jobs import ImportOptions, candidates_of_jobs
-from chroniker.importing.django_chroniker.source import Source
+from chroniker.importing.django_chroniker.source import OldDataSource
 from chroniker.importing.django_chroniker.tables import OldDependency
 from chroniker.importing.saving import save_candidates
 
 
 def import_jobs(
-    source: Source, options: ImportOptions, *, by: str, dry_run: bool = False, disabled: bool = False
+    source: OldDataSource, options: ImportOptions, *, by: str, dry_run: bool = False, disabled: bool = False
 ) -> dict[int, ImportCandidate]:
     """Import all jobs with their subscribers and dependencies, or none. Returns them by their old ids."""
     log_counts = {old.pk: logs.count_logs_to_keep(old, source.logs[old.pk]) for old in source.jobs}
@@ -35,7 +35,9 @@ def _imported_dependency(row: OldDependency, candidates_by_id: dict[int, ImportC
     return ImportedDependency(dependent, dependee, {name: getattr(row, name) for name in names})
 
 
-def import_logs(source: Source, candidates_by_id: dict[int, ImportCandidate]) -> Iterator[tuple[ImportCandidate, int]]:
+def import_logs(
+    source: OldDataSource, candidates_by_id: dict[int, ImportCandidate]
+) -> Iterator[tuple[ImportCandidate, int]]:
     """Import the logs of imported jobs. Yields the number of runs after each batch."""
     for old in source.jobs:
         candidate = candidates_by_id[old.pk]
@@ -44,7 +46,7 @@ def import_logs(source: Source, candidates_by_id: dict[int, ImportCandidate]) ->
                 yield candidate, number
 
 
-def omission_notes(source: Source) -> list[str]:
+def omission_notes(source: OldDataSource) -> list[str]:
     """Notes about subscribers and logs that were not imported."""
     older = sum(source.logs[old.pk] - logs.count_logs_to_keep(old, source.logs[old.pk]) for old in source.jobs)
     notes = list(source.notes)

@@ -11,7 +11,7 @@ from django.db.models import Max, QuerySet
 from django.utils import timezone
 
 from chroniker import lifecycle
-from chroniker.importing.django_chroniker.source import LogIdAndSize, Source
+from chroniker.importing.django_chroniker.source import LogIdAndSize, OldDataSource
 from chroniker.importing.django_chroniker.tables import OldJob, OldLog
 from chroniker.models import Job, LogChunk, Run, Status, Stream, Trigger
 from chroniker.reasons import Code, Reason
@@ -27,7 +27,7 @@ def count_logs_to_keep(old: OldJob, log_count: int) -> int:
     return min(log_count, old.maximum_log_entries or log_count)
 
 
-def import_logs_of_job(source: Source, old: OldJob, job: Job) -> Iterator[int]:
+def import_logs_of_job(source: OldDataSource, old: OldJob, job: Job) -> Iterator[int]:
     """Import the logs of one job, the oldest first. Yields the number of runs of each batch.
 
     Each batch is one transaction. The highest imported token shows which logs are next, so that a killed import

@@ -23,7 +23,7 @@ M = TypeVar("M", bound=models.Model)
 LogIdAndSize = tuple[int, int]
 
 
-class Source(Protocol):
+class OldDataSource(Protocol):
     jobs: list[OldJob]
     dependencies: list[OldDependency]
     #: Ids of users by the id of the job.

@@ -22,7 +22,7 @@ MAX_PAGES_WITHOUT_LINE_END = 16
 
 
 @dataclass(frozen=True, slots=True)
-class Place:
+class OutputPlace:
     """A position between lines: a cursor, and how many lines lie between it and the place. Text: “-1.12.3+40”."""
 
     cursor: Cursor
@@ -39,29 +39,29 @@ class Place:
 
 
 @dataclass(frozen=True, slots=True)
-class View:
+class OutputView:
     """Consecutive lines, and the places at its two ends."""
 
     lines: list[Line]
-    before: Place
-    after: Place
+    before: OutputPlace
+    after: OutputPlace
     more_before: bool
     more_after: bool
 
 
-def fetch_view_after(run_id: UUID, place: Place, limit: int = LINES_PER_VIEW) -> View:
+def fetch_view_after(run_id: UUID, place: OutputPlace, limit: int = LINES_PER_VIEW) -> OutputView:
     """The lines that follow ``place``. Empty at the end of the output."""
     place, page, found = _fetch_page_containing_place(run_id, place)
     shown = found[place.skip : place.skip + limit]
     rest = len(found) > place.skip + limit
-    after = Place(place.cursor, place.skip + limit) if rest else Place(page.after)
-    return View(shown, place, after, page.more_before or place.skip > 0, rest or page.more_after)
+    after = OutputPlace(place.cursor, place.skip + limit) if rest else OutputPlace(page.after)
+    return OutputView(shown, place, after, page.more_before or place.skip > 0, rest or page.more_after)
 
 
-def fetch_view_before(run_id: UUID, place: Place, limit: int = LINES_PER_VIEW) -> View:
+def fetch_view_before(run_id: UUID, place: OutputPlace, limit: int = LINES_PER_VIEW) -> OutputView:
     """The lines that end at ``place``. Empty at the beginning of the output."""
     if place.skip:
-        last, page, found = _fetch_page_containing_place(run_id, Place(place.cursor, place.skip - 1))
+        last, page, found = _fetch_page_containing_place(run_id, OutputPlace(place.cursor, place.skip - 1))
         return _view_of_last_lines(found[: last.skip + 1], last.cursor, place, limit, page.more_before)
     page = fetch_page_before(run_id, place.cursor)
     found = numbered_lines(run_id, page)
@@ -73,31 +73,33 @@ def fetch_view_before(run_id: UUID, place: Place, limit: int = LINES_PER_VIEW) -
     return _view_of_last_lines(found, page.before, place, limit, page.more_before)
 
 
-def _fetch_page_containing_place(run_id: UUID, place: Place) -> tuple[Place, Page, list[Line]]:
+def _fetch_page_containing_place(run_id: UUID, place: OutputPlace) -> tuple[OutputPlace, Page, list[Line]]:
     """The page that holds the line after ``place``, its lines, and ``place`` relative to this page."""
     page = fetch_page_after(run_id, place.cursor)
     found = numbered_lines(run_id, page)
     for _page in range(MAX_PAGES_WITHOUT_LINE_END):
         if len(found) > place.skip or not page.more_after:
             break
-        place = Place(page.after, max(0, place.skip - len(found)))
+        place = OutputPlace(page.after, max(0, place.skip - len(found)))
         page = fetch_page_after(run_id, place.cursor)
         found = numbered_lines(run_id, page)
     return place, page, found
 
 
-def fetch_last_view(run_id: UUID, limit: int = LINES_PER_VIEW) -> View:
+def fetch_last_view(run_id: UUID, limit: int = LINES_PER_VIEW) -> OutputView:
     """The last lines, also those without an end."""
     page = fetch_last_page(run_id)
-    view = _view_of_last_lines(numbered_lines(run_id, page), page.before, Place(page.after), limit, page.more_before)
+    view = _view_of_last_lines(
+        numbered_lines(run_id, page), page.before, OutputPlace(page.after), limit, page.more_before
+    )
     return replace(view, more_after=False)
 
 
-def fetch_first_view(run_id: UUID, limit: int = LINES_PER_VIEW) -> View:
-    return fetch_view_after(run_id, Place(Cursor()), limit)
+def fetch_first_view(run_id: UUID, limit: int = LINES_PER_VIEW) -> OutputView:
+    return fetch_view_after(run_id, OutputPlace(Cursor()), limit)
 
 
-def fetch_view_of_line(run_id: UUID, number: int, limit: int = LINES_PER_VIEW) -> View:
+def fetch_view_of_line(run_id: UUID, number: int, limit: int = LINES_PER_VIEW) -> OutputView:
     """The view that holds the line with this number; the last view if there are fewer lines."""
     starts = list(fetch_chunk_starts(run_id))
     for context in (
@@ -110,10 +112,10 @@ def fetch_view_of_line(run_id: UUID, number: int, limit: int = LINES_PER_VIEW) -
     return fetch_last_view(run_id, limit)
 
 
-def _place_after_lines(starts: list[ChunkStart], line_count: int) -> Place:
+def _place_after_lines(starts: list[ChunkStart], line_count: int) -> OutputPlace:
     """The place after this number of lines."""
     found = next((start for start in reversed(starts) if start.line_ends_before <= line_count), None)
-    return Place(found.cursor, line_count - found.line_ends_before) if found else Place(Cursor())
+    return OutputPlace(found.cursor, line_count - found.line_ends_before) if found else OutputPlace(Cursor())
 
 
 def find_first_stderr_line_number(run_id: UUID) -> int | None:
@@ -123,9 +125,11 @@ def find_first_stderr_line_number(run_id: UUID) -> int | None:
     )
 
 
-def _view_of_last_lines(lines: list[Line], start: Cursor, end: Place, limit: int, more_before: bool) -> View:
+def _view_of_last_lines(
+    lines: list[Line], start: Cursor, end: OutputPlace, limit: int, more_before: bool
+) -> OutputView:
     cut = max(0, len(lines) - limit)
-    return View(lines[cut:], Place(start, cut), end, more_before or cut > 0, more_after=True)
+    return OutputView(lines[cut:], OutputPlace(start, cut), end, more_before or cut > 0, more_after=True)
 
 
 def numbered_lines(run_id: UUID, page: Page) -> list[Line]:

@@ -18,13 +18,13 @@ from chroniker.management.console import (
 )
 from chroniker.management.table import table_lines
 from chroniker.management.terminal import ConsoleCommand
-from chroniker.models import OPEN_STATUSES, Backfill, BackfillFailurePolicy, Run, Which
+from chroniker.models import OPEN_STATUSES, Backfill, BackfillFailurePolicy, InstantSelection, Run
 from chroniker.models.audit import command_actor
 from chroniker.scheduler import backfilling, requests
 from chroniker.scheduler.backfilling import BackfillRequest, Preview
 from chroniker.wording.formats import short_duration
 
-INSTANT_SELECTION_BY_OPTION = {each.value.lower().replace("_", "-"): each for each in Which}
+INSTANT_SELECTION_BY_OPTION = {each.value.lower().replace("_", "-"): each for each in InstantSelection}
 TABLE_HEADER = ("backfill", "job", "from", "until", "which", "progress", "failed", "requested by")
 
 
@@ -123,7 +123,7 @@ class Command(ConsoleCommand):
                 to_one_line(row.job.name),
                 local_time_text(row.first),
                 local_time_text(row.last),
-                str(Which(row.which).label),
+                str(InstantSelection(row.which).label),
                 f"{row.made} of {row.planned}, {row.condition_label}",
                 str(row.failed),
                 to_one_line(row.asked_by),

@@ -55,12 +55,12 @@ def attention_failure_text(records: RecordCount) -> str:
     if job is None or not job.is_monitor or not job.monitor_error_template.strip():
         return plain
     try:
-        return monitors.render(job.monitor_error_template, template_values(job, records, plain)).strip("\n")
+        return monitors.render(job.monitor_error_template, error_template_values(job, records, plain)).strip("\n")
     except MonitorError as error:
         return _("%(plain)s\nIts error template was not used. %(error)s") % {"plain": plain, "error": error}
 
 
-def template_values(job: Job, records: RecordCount, plain: str) -> dict[str, Any]:
+def error_template_values(job: Job, records: RecordCount, plain: str) -> dict[str, Any]:
     """The variables of the error template. ``stderr`` is the name in django-chroniker."""
     known = monitors.template_values(job)
     try:

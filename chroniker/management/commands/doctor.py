@@ -6,7 +6,7 @@ from typing import Any
 from django.core.management.base import CommandError, CommandParser
 
 from chroniker.escaping import to_one_line
-from chroniker.management.diagnosis import Finding, Level, run_checks
+from chroniker.management.diagnosis import Finding, FindingLevel, run_checks
 from chroniker.management.terminal import ConsoleCommand
 
 
@@ -31,12 +31,12 @@ class Command(ConsoleCommand):
     def handle(self, *, json: bool, timeout: float, verbosity: int, **options: Any) -> None:
         if not 0 < timeout < float("inf"):
             raise CommandError(f"--timeout {timeout:g}: give seconds, more than 0.", returncode=2)
-        worst = Level.OK
+        worst = FindingLevel.OK
         for finding in run_checks(timeout):
             worst = max(worst, finding.level)
             if json:
                 self.stdout.write(as_json(finding))
-            elif finding.level > Level.OK or verbosity >= 1:
+            elif finding.level > FindingLevel.OK or verbosity >= 1:
                 self.stdout.write(as_text(finding))
         if worst:
             raise SystemExit(int(worst))

@@ -75,7 +75,7 @@ class Command(ConsoleCommand):
             for host in draining.select_this_host_if_draining():
                 self.stdout.write(to_one_line(draining.drain_message(host)))
         runs = draining.open_runs_on_host("" if fleet else settings.hostname)
-        self._wait(runs, timeout)
+        self._wait_for_end_of_runs(runs, timeout)
         left = list(runs.all()[: MAX_PRINTED_RUNS + 1])
         for run in left[:MAX_PRINTED_RUNS]:
             state, since = "running" if run.started_at else "queued", local_time_text(run.started_at or run.claimed_at)
@@ -86,7 +86,7 @@ class Command(ConsoleCommand):
         return len(left)
 
     @staticmethod
-    def _wait(runs: QuerySet[Run], timeout: float | None) -> None:
+    def _wait_for_end_of_runs(runs: QuerySet[Run], timeout: float | None) -> None:
         """Wait until two checks in a row find no run, the time is over, or a signal arrives. The drain continues."""
         ended = False
 

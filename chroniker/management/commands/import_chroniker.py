@@ -8,7 +8,7 @@ from chroniker.clock.database_clock import database_now
 from chroniker.importing.candidate import ImportCandidate
 from chroniker.importing.django_chroniker.importer import import_jobs, import_logs, omission_notes
 from chroniker.importing.django_chroniker.jobs import ImportOptions
-from chroniker.importing.django_chroniker.source import DumpSource, Source, TableSource
+from chroniker.importing.django_chroniker.source import DumpSource, OldDataSource, TableSource
 from chroniker.management.importing import ImportCommand, explain_import_refusals, parse_time_zone
 
 
@@ -33,7 +33,7 @@ class Command(ImportCommand):
 
     def handle(self, *, file: str | None, dry_run: bool, disabled: bool, no_logs: bool, **options: Any) -> None:
         with explain_import_refusals():
-            source: Source = DumpSource(file) if file else TableSource()
+            source: OldDataSource = DumpSource(file) if file else TableSource()
             import_options = ImportOptions(now := database_now(), options["timezone"], not options["no_catch_up"])
             found = import_jobs(source, import_options, by=self.actor, dry_run=dry_run, disabled=disabled)
             self.write_report(list(found.values()), now, options["json"])
@@ -42,7 +42,7 @@ class Command(ImportCommand):
             if not no_logs and not dry_run:
                 self.import_and_count_logs(source, found, options["verbosity"] if not options["json"] else 0)
 
-    def import_and_count_logs(self, source: Source, found: dict[int, ImportCandidate], verbosity: int) -> None:
+    def import_and_count_logs(self, source: OldDataSource, found: dict[int, ImportCandidate], verbosity: int) -> None:
         runs = 0
         for candidate, number in import_logs(source, found):
             runs += number

@@ -8,7 +8,7 @@ from typing import Any
 from django.core.management.base import CommandParser
 from django.db.models import QuerySet
 
-from chroniker.insights.job_status import Condition, JobStatus, fetch_job_status
+from chroniker.insights.job_status import JobCondition, JobStatus, fetch_job_status
 from chroniker.job_commands import hand_over
 from chroniker.management.console import SYSTEM_CHECK_TAGS, explain_database_errors, get_group_by_name, local_time_text
 from chroniker.management.table import table_lines
@@ -30,7 +30,7 @@ class Command(ConsoleCommand):
     requires_system_checks = SYSTEM_CHECK_TAGS
 
     def add_arguments(self, parser: CommandParser) -> None:
-        parser.add_argument("--state", nargs="+", choices=Condition.values, help="only jobs in one of these states")
+        parser.add_argument("--state", nargs="+", choices=JobCondition.values, help="only jobs in one of these states")
         parser.add_argument("--name", metavar="TEXT", help="only jobs with this text in their name, ignoring case")
         parser.add_argument("--group", metavar="NAME", help="only jobs of this group")
         parser.add_argument("--tag", metavar="NAME", help="only jobs with this tag")

@@ -9,7 +9,7 @@ from django.core.management.base import CommandParser
 
 from chroniker.clock.database_clock import database_now
 from chroniker.insights import ledger
-from chroniker.insights.ledger import Entry
+from chroniker.insights.ledger import LedgerEntry
 from chroniker.management.console import (
     SYSTEM_CHECK_TAGS,
     explain_database_errors,
@@ -62,7 +62,7 @@ class Command(ConsoleCommand):
                 self.stdout.write("\n".join(lines) or "No scheduled times.")
 
 
-def read_entries(job: Job, low: dt.datetime | None, high: dt.datetime | None, limit: int) -> Iterator[Entry]:
+def read_entries(job: Job, low: dt.datetime | None, high: dt.datetime | None, limit: int) -> Iterator[LedgerEntry]:
     """Reads page by page, so that memory does not grow with the number."""
     state = JobState.objects.filter(pk=job.pk).first() or JobState(job_id=job.pk)
     now, left = database_now(), limit or None
@@ -80,7 +80,7 @@ def read_entries(job: Job, low: dt.datetime | None, high: dt.datetime | None, li
         high = (page.entries[-1].first or page.entries[-1].instant) - dt.timedelta(microseconds=1)
 
 
-def table_row(entry: Entry) -> tuple[str, ...]:
+def table_row(entry: LedgerEntry) -> tuple[str, ...]:
     run, stretch = entry.retry or entry.run, entry.first and entry.first != entry.instant
     instant = (
         f"{local_time_text(entry.first)} to {local_time_text(entry.instant)}"
@@ -95,7 +95,7 @@ def table_row(entry: Entry) -> tuple[str, ...]:
     return (instant, str(entry.verdict.label), token, started, reason)
 
 
-def as_json(entry: Entry) -> str:
+def as_json(entry: LedgerEntry) -> str:
     run, times = entry.retry or entry.run, ("started_at", "finished_at")
     answer = {
         "instant": _iso_or_none(entry.first or entry.instant),

@@ -68,12 +68,12 @@ class Command(ConsoleCommand):
         asked = parse_moment(instant)
         with explain_database_errors():
             if only_print:
-                return self.print_start(get_job_by_name_or_id(job), line, asked)
+                return self.print_command_and_variables(get_job_by_name_or_id(job), line, asked)
             status = self.run(get_job_by_name_or_id(job), wait, line, asked)
         if status:
             raise SystemExit(status)
 
-    def print_start(self, job: Job, args: str | None, instant: dt.datetime | None) -> None:
+    def print_command_and_variables(self, job: Job, args: str | None, instant: dt.datetime | None) -> None:
         """One line for the command, and one for each variable."""
         try:
             start = plan_manual_start(job, database_now(), args, instant)

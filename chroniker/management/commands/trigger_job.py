@@ -45,9 +45,9 @@ class Command(ConsoleCommand):
         scheduled_for = parse_moment(instant)
         with explain_database_errors():
             found = get_job_by_name_or_id(job)
-            self.report(found, self.request(found, key, scheduled_for))
+            self.report(found, self.request_activation(found, key, scheduled_for))
 
-    def request(self, job: Job, key: str | None, instant: dt.datetime | None) -> Activation:
+    def request_activation(self, job: Job, key: str | None, instant: dt.datetime | None) -> Activation:
         try:
             return events.trigger(job, key, instant, self.words, command_actor("trigger_job"))
         except EventRefused as refusal:

@@ -12,10 +12,10 @@ from django.db import Error, connections
 
 from chroniker.escaping import to_one_line
 from chroniker.management.diagnosis import installation, messages, scheduling
-from chroniker.management.diagnosis.finding import Finding, Findings, Level
+from chroniker.management.diagnosis.finding import Finding, FindingLevel, Findings
 from chroniker.scheduler.database_errors import MIGRATE_HINT, missing_migrations_text
 
-__all__ = ["Finding", "Level", "run_checks"]
+__all__ = ["Finding", "FindingLevel", "run_checks"]
 
 #: Subject, check, and whether it needs the database and its tables.
 DOCTOR_CHECKS: tuple[tuple[str, Callable[[], Findings], bool], ...] = (
@@ -45,21 +45,21 @@ def run_checks(time_limit: float) -> Iterator[Finding]:
             continue
         findings = _run_with_time_limit(about, check, time_limit)
         yield from findings
-        if about in PREREQUISITE_CHECK_NAMES and any(finding.level == Level.ERROR for finding in findings):
+        if about in PREREQUISITE_CHECK_NAMES and any(finding.level == FindingLevel.ERROR for finding in findings):
             usable = False
 
 
 def _finding_of_exception(about: str, error: Exception) -> Finding:
     text = f"{type(error).__name__}: {to_one_line(str(error).strip())}"
     if missing := missing_migrations_text(error):
-        return Finding(Level.ERROR, about, f"{missing} {text}", MIGRATE_HINT)
+        return Finding(FindingLevel.ERROR, about, f"{missing} {text}", MIGRATE_HINT)
     if "unsupported startup parameter" in text:
         advice = "PgBouncer refuses this parameter. Remove it from OPTIONS in DATABASES; set such limits on the server."
     elif isinstance(error, Error):
         advice = "Start the database server, or correct DATABASES; then run doctor again."
     else:
         advice = "Correct what the message names, then run doctor again."
-    return Finding(Level.ERROR, about, text, advice)
+    return Finding(FindingLevel.ERROR, about, text, advice)
 
 
 def _run_with_time_limit(about: str, check: Callable[[], Findings], time_limit: float) -> list[Finding]:
@@ -79,5 +79,8 @@ def _run_with_time_limit(about: str, check: Callable[[], Findings], time_limit: 
     thread.join(time_limit)
     if thread.is_alive():
         text = f"No answer within {time_limit:g} s."
-        return [*found, Finding(Level.ERROR, about, text, "Check the network and the server, or give --timeout.")]
+        return [
+            *found,
+            Finding(FindingLevel.ERROR, about, text, "Check the network and the server, or give --timeout."),
+        ]
     return found

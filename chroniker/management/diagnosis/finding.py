@@ -12,7 +12,7 @@ from django.core.checks import ERROR, CheckMessage
 MAX_NAMES_PER_MESSAGE = 10
 
 
-class Level(IntEnum):
+class FindingLevel(IntEnum):
     OK = 0
     WARNING = 1
     ERROR = 2
@@ -20,21 +20,21 @@ class Level(IntEnum):
 
 @dataclass(frozen=True, slots=True)
 class Finding:
-    level: Level
+    level: FindingLevel
     about: str
     text: str
     advice: str = ""
 
 
 #: Level, text, advice. The advice is empty where nothing needs to be done.
-Findings = Iterator[tuple[Level, str, str]]
+Findings = Iterator[tuple[FindingLevel, str, str]]
 
 
 def findings_from_messages(messages: Iterable[CheckMessage], prefix: str = "") -> Findings:
     """System check messages as findings, without those in ``SILENCED_SYSTEM_CHECKS``."""
     for message in messages:
         if not message.is_silenced():
-            level = Level.ERROR if message.level >= ERROR else Level.WARNING
+            level = FindingLevel.ERROR if message.level >= ERROR else FindingLevel.WARNING
             yield level, f"{prefix}{message.msg} ({message.id})", message.hint or ""
 
 

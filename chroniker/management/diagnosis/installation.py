@@ -15,7 +15,7 @@ from chroniker.clock.database_clock import database_now
 from chroniker.conf import settings
 from chroniker.executors import executors as configured
 from chroniker.management.console import local_time_text
-from chroniker.management.diagnosis.finding import Findings, Level, findings_from_messages
+from chroniker.management.diagnosis.finding import FindingLevel, Findings, findings_from_messages
 from chroniker.models import Host, Job
 from chroniker.scheduler.database_errors import APPS_WITH_TABLES, MIGRATE_HINT
 
@@ -25,7 +25,7 @@ def diagnose_database() -> Findings:
     with transaction.atomic(using=settings.database):
         Host.objects.filter(pk=-1).update(last_seen=now)  # matches no row; a read-only database refuses it nevertheless
     vendor = connections[settings.database].vendor
-    yield Level.OK, f"{vendor} answers and is writable; its clock is {local_time_text(now)}.", ""
+    yield FindingLevel.OK, f"{vendor} answers and is writable; its clock is {local_time_text(now)}.", ""
     yield from findings_from_messages(check_databases())
 
 
@@ -40,23 +40,23 @@ def diagnose_migrations() -> Findings:
         f"{migration.app_label}.{migration.name}" for migration in plan if migration.app_label in APPS_WITH_TABLES
     ]
     if missing:
-        yield Level.ERROR, f"Not applied: {', '.join(missing)}.", MIGRATE_HINT
+        yield FindingLevel.ERROR, f"Not applied: {', '.join(missing)}.", MIGRATE_HINT
     else:
-        yield Level.OK, "All are applied.", ""
+        yield FindingLevel.OK, "All are applied.", ""
 
 
 def diagnose_runtime_directory() -> Findings:
     found = list(findings_from_messages(check_runtime_dir()))
     yield from found
     if not found:
-        yield Level.OK, f"{settings.runtime_dir} is usable.", ""
+        yield FindingLevel.OK, f"{settings.runtime_dir} is usable.", ""
 
 
 def diagnose_this_host() -> Findings:
     found = list(findings_from_messages(check_host()))
     yield from found
     if not found:
-        yield Level.OK, "The kernel can guard runs, and commands can start warm.", ""
+        yield FindingLevel.OK, "The kernel can guard runs, and commands can start warm.", ""
 
 
 def diagnose_executors() -> Findings:
@@ -72,4 +72,4 @@ def diagnose_executors() -> Findings:
         wrong = list(findings_from_messages(configured[alias].diagnose(queues or {""}), f"“{alias}”: "))
         yield from wrong
         if not wrong:
-            yield Level.OK, f"“{alias}” can take runs.", ""
+            yield FindingLevel.OK, f"“{alias}” can take runs.", ""

@@ -18,8 +18,8 @@ from chroniker.insights import reliability as figures
 from chroniker.management.console import local_time_text
 from chroniker.management.diagnosis.finding import (
     MAX_NAMES_PER_MESSAGE,
+    FindingLevel,
     Findings,
-    Level,
     findings_from_messages,
     join_first_names,
 )
@@ -38,17 +38,17 @@ def diagnose_pauses() -> Findings:
     everything = active_pauses.global_pause()
     if everything is not None and everything.is_copy:
         yield (
-            Level.ERROR,
+            FindingLevel.ERROR,
             "Nothing runs here. " + str(everything),
             "See the documentation: How to operate it, copy or restore a database.",
         )
     elif everything:
-        yield Level.WARNING, str(everything), advice
+        yield FindingLevel.WARNING, str(everything), advice
     groups = list(active_pauses.read_group_pauses().values())
     for pause in groups[:MAX_NAMES_PER_MESSAGE]:
-        yield Level.WARNING, str(pause), f"Run manage.py resume --group '{pause.group}' when the work is done."
+        yield FindingLevel.WARNING, str(pause), f"Run manage.py resume --group '{pause.group}' when the work is done."
     if not everything and not groups:
-        yield Level.OK, "Nothing is paused.", ""
+        yield FindingLevel.OK, "Nothing is paused.", ""
 
 
 def diagnose_hosts() -> Findings:
@@ -58,20 +58,32 @@ def diagnose_hosts() -> Findings:
     if not live:
         yield _no_live_host_finding(known)
     else:
-        yield Level.OK, f"{len(live)} alive: {join_first_names([host.name for host in live])}.", ""
+        yield FindingLevel.OK, f"{len(live)} alive: {join_first_names([host.name for host in live])}.", ""
         left = _names_of_shut_down_hosts()
         for host in [host for host in known[len(live) :] if host.name not in left][:MAX_NAMES_PER_MESSAGE]:
             text = f"“{host.name}” has been silent since {local_time_text(host.last_seen)}."
-            yield Level.WARNING, text, "Start its processes again; ignore this if the host was taken out of service."
+            yield (
+                FindingLevel.WARNING,
+                text,
+                "Start its processes again; ignore this if the host was taken out of service.",
+            )
     for text in host_list.suspension_messages()[:MAX_NAMES_PER_MESSAGE]:
         advice = "Wait until then. If nobody set the clock or promoted a standby, look at the database server's clock."
-        yield Level.WARNING, text, advice
+        yield FindingLevel.WARNING, text, advice
     for text in draining.drain_messages()[:MAX_NAMES_PER_MESSAGE]:
-        yield Level.WARNING, text, "Shut it down, start its processes again, or run manage.py drain --undo there."
+        yield (
+            FindingLevel.WARNING,
+            text,
+            "Shut it down, start its processes again, or run manage.py drain --undo there.",
+        )
     for host in live:
         if abs(host.clock_skew_seconds or 0) > host_list.CLOCK_SKEW_WARNING_SECONDS:
             text = f"The clock of “{host.name}” is {host.clock_skew_seconds:+.1f} s off the database's."
-            yield Level.WARNING, text, "Synchronize it with NTP. Jobs are on time, but times in its logs are wrong."
+            yield (
+                FindingLevel.WARNING,
+                text,
+                "Synchronize it with NTP. Jobs are on time, but times in its logs are wrong.",
+            )
 
 
 def _names_of_shut_down_hosts() -> set[str]:
@@ -83,10 +95,10 @@ def _names_of_shut_down_hosts() -> set[str]:
     return ended - set(workers.filter(ended_at=None))
 
 
-def _no_live_host_finding(known: list[Host]) -> tuple[Level, str, str]:
+def _no_live_host_finding(known: list[Host]) -> tuple[FindingLevel, str, str]:
     last = f"The last one was “{known[0].name}”, {local_time_text(known[0].last_seen)}." if known else "None is known."
     text = f"No host was seen in the last {host_list.HOST_SILENT_AFTER.seconds // 60} minutes. {last}"
-    return Level.ERROR, text, "Start celery beat and a worker; or cronserver; or put cron into a crontab."
+    return FindingLevel.ERROR, text, "Start celery beat and a worker; or cronserver; or put cron into a crontab."
 
 
 def diagnose_ticks_and_messages() -> Findings:
@@ -94,7 +106,7 @@ def diagnose_ticks_and_messages() -> Findings:
     now = database_now()
     facts = health_facts.read_health_facts(now)
     tick, mails = figures_of_health.tick_health(facts, now), figures_of_health.message_health(facts, now)
-    levels = {"warn": Level.WARNING, "bad": Level.ERROR}
+    levels = {"warn": FindingLevel.WARNING, "bad": FindingLevel.ERROR}
     all_drain = figures_of_health.draining_host_if_all_drain(facts, now) is not None
     if tick.level in levels and not all_drain:  # draining hosts are a finding of ``diagnose_hosts``
         text = f"{tick.headline.capitalize()}. {tick.detail}"
@@ -107,22 +119,26 @@ def diagnose_ticks_and_messages() -> Findings:
     for queue in figures_of_health.queues_without_worker(facts, now)[:MAX_NAMES_PER_MESSAGE]:
         runs = "1 run waits" if queue.queued == 1 else f"{queue.queued} runs wait, the oldest"
         text = f"No worker consumes the queue “{queue.name or queue.executor}”, in which {runs}"
-        yield Level.ERROR, f"{text} since {local_time_text(queue.oldest)}.", "Start a worker that consumes this queue."
+        yield (
+            FindingLevel.ERROR,
+            f"{text} since {local_time_text(queue.oldest)}.",
+            "Start a worker that consumes this queue.",
+        )
     if tick.level == mails.level == "good":
-        yield Level.OK, f"The last tick was {tick.headline}: {tick.detail}.", ""
+        yield FindingLevel.OK, f"The last tick was {tick.headline}: {tick.detail}.", ""
 
 
 def diagnose_backlog() -> Findings:
     now = database_now()
     if active_pauses.global_pause() is not None:
-        yield Level.OK, "Not checked while all jobs are paused.", ""
+        yield FindingLevel.OK, "Not checked while all jobs are paused.", ""
         return
     late = health_facts.overdue_states(now - health_facts.get_cached_overdue_threshold(now)).order_by()
     count, oldest = late[:MAX_ROWS_TO_COUNT].count(), late.aggregate(oldest=Min("next_run"))["oldest"]
     if not oldest:
-        yield Level.OK, "No job is overdue.", ""
+        yield FindingLevel.OK, "No job is overdue.", ""
         return
-    level = Level.ERROR if now - oldest > figures_of_health.VERY_LATE_AFTER else Level.WARNING
+    level = FindingLevel.ERROR if now - oldest > figures_of_health.VERY_LATE_AFTER else FindingLevel.WARNING
     advice = "Start celery beat or cronserver; if they run (see “hosts”), read their log, and start more of them. "
     advice += "If a host has vanished, end the database sessions that are idle in a transaction: they lock jobs."
     yield level, f"Jobs that are due and not claimed: {count}, the oldest since {local_time_text(oldest)}.", advice
@@ -133,12 +149,12 @@ def diagnose_queued_runs() -> Findings:
     waiting = Lease.objects.filter(run__status=Status.CLAIMED, run__claimed_at__lt=limit, run__children=None)
     oldest = waiting.select_related("run__job").order_by("run__claimed_at").first()
     if oldest is None:
-        yield Level.OK, "No claimed run has waited for long.", ""
+        yield FindingLevel.OK, "No claimed run has waited for long.", ""
         return
     run = oldest.run
     reason = f" Its reason: {run.reason}" if run.reason else ""
     yield (
-        Level.WARNING,
+        FindingLevel.WARNING,
         f"Claimed runs that have not started: {waiting[:MAX_ROWS_TO_COUNT].count()}, the oldest (of “{run.job.name}”) "
         f"since {local_time_text(run.claimed_at)}.{reason}",
         "Start workers that consume their queues, and cronserver for local runs; or stop the runs.",
@@ -149,16 +165,28 @@ def diagnose_jobs() -> Findings:
     broken = JobState.objects.filter(job__enabled=True).exclude(schedule_error="").order_by("job__name")
     found = list(broken.values_list("job__name", "schedule_error")[: MAX_NAMES_PER_MESSAGE + 1])
     for name, error in found[:MAX_NAMES_PER_MESSAGE]:
-        yield Level.WARNING, f"Scheduling of “{name}” is suspended: {error}", "Fix its schedule and save the job."
+        yield (
+            FindingLevel.WARNING,
+            f"Scheduling of “{name}” is suspended: {error}",
+            "Fix its schedule and save the job.",
+        )
     if len(found) > MAX_NAMES_PER_MESSAGE:
-        yield Level.WARNING, "Scheduling of more jobs is suspended.", "Run: manage.py jobs --state schedule_error"
+        yield (
+            FindingLevel.WARNING,
+            "Scheduling of more jobs is suspended.",
+            "Run: manage.py jobs --state schedule_error",
+        )
     messages = [
         *findings_from_messages(check_jobs(databases=[settings.database])),
         *_diagnose_jobs_that_keep_all_runs(),
     ]
     yield from messages
     if not found and not messages:
-        yield Level.OK, f"{Job.objects.filter(enabled=True).count()} are enabled; none is known to be broken.", ""
+        yield (
+            FindingLevel.OK,
+            f"{Job.objects.filter(enabled=True).count()} are enabled; none is known to be broken.",
+            "",
+        )
 
 
 def _diagnose_jobs_that_keep_all_runs() -> Findings:
@@ -170,7 +198,11 @@ def _diagnose_jobs_that_keep_all_runs() -> Findings:
     growing = enabled.filter(has_many, maximum_log_entries=0, state__last_token__gt=MANY_STORED_RUNS).order_by("name")
     for name in growing.values_list("name", flat=True)[:MAX_NAMES_PER_MESSAGE]:
         text = f"“{name}” keeps all its runs: more than {MANY_STORED_RUNS:,} are stored, and no job deletes old ones."
-        yield Level.WARNING, text, "Set “runs kept” of this job, or add a job with the command cron_clean days 30."
+        yield (
+            FindingLevel.WARNING,
+            text,
+            "Set “runs kept” of this job, or add a job with the command cron_clean days 30.",
+        )
 
 
 def diagnose_reliability() -> Findings:
@@ -179,11 +211,11 @@ def diagnose_reliability() -> Findings:
     for each in overlaps.found[:MAX_NAMES_PER_MESSAGE]:
         until = "is still open" if each.is_now else f"ended {local_time_text(each.until)}"
         yield (
-            Level.WARNING,
+            FindingLevel.WARNING,
             f"Two runs of “{each.run.job.name}” overlapped: run {each.run.token} started "
             f"{local_time_text(each.run.started_at)}; another one {until}.",
             "Look at what both runs wrote. If the database was not restored or failed over, report this.",
         )
     if not overlaps.found:
         numbers = ", ".join(f"{kind.label}: {each.week}" for kind, each in counts.items())
-        yield Level.OK, f"No runs overlapped. In 7 days: {numbers}.", ""
+        yield FindingLevel.OK, f"No runs overlapped. In 7 days: {numbers}.", ""

@@ -30,7 +30,7 @@ def manage(*words: str) -> None:
 
 
 def entries(row: Job | Group | Switch) -> list[tuple[str, str]]:
-    return [(entry.actor, str(entry)) for entry in AuditEntry.objects.of(row)]
+    return [(entry.actor, str(entry)) for entry in AuditEntry.objects.entries_of_row(row)]
 
 
 def test_pause_and_resume_by_command(admin: Client) -> None:

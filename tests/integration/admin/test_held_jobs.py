@@ -102,12 +102,12 @@ def test_resume_by_command_is_recorded() -> None:
     job = a_held_job()
     assert manage("resume", "--job", "import") == "“import”: resumed; it starts with the next tick if it is due.\n"
     assert state_of(job).held_at is None
-    [entry] = AuditEntry.objects.of(job)
+    [entry] = AuditEntry.objects.entries_of_row(job)
     assert (entry.actor, str(entry)) == (command_actor("resume"), "Resumed after the hold.")
     with pytest.raises(SystemExit) as ended:
         manage("resume", "--job", str(job.pk))
     assert ended.value.code == 1
-    assert AuditEntry.objects.of(job).count() == 1
+    assert AuditEntry.objects.entries_of_row(job).count() == 1
 
 
 def test_the_command_jobs_lists_held_jobs() -> None:

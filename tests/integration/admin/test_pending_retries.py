@@ -48,7 +48,7 @@ def test_a_cancelled_retry_ends_its_chain_as_its_last_attempt_did() -> None:
     assert (state.retry_at, state.retry_of, state.failures) == (None, None, 1)
     assert (state.held_by_run, state.failing_since) == (run.token, state.last_finished_at)
     assert [each.cause for each in Activation.objects.all()] == [run.pk]
-    [entry] = AuditEntry.objects.of(job)
+    [entry] = AuditEntry.objects.entries_of_row(job)
     assert str(entry) == f"Retry after run {run.token} cancelled."
     with pytest.raises(SystemExit):
         manage("retries", "--cancel", "import")
@@ -63,7 +63,7 @@ def test_a_hastened_retry_is_claimed_by_the_next_tick() -> None:
     assert (retry.trigger, retry.chain, retry.job_id) == (Trigger.RETRY, run.token, job.pk)
     with pytest.raises(SystemExit):
         manage("retries", "--now", "import")
-    assert [str(entry) for entry in AuditEntry.objects.of(job)] == ["Retry made due now."]
+    assert [str(entry) for entry in AuditEntry.objects.entries_of_row(job)] == ["Retry made due now."]
 
 
 def test_a_retry_that_is_due_already_is_not_called_missing(admin_client: Client) -> None:

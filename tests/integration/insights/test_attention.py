@@ -11,7 +11,7 @@ from django.test.utils import CaptureQueriesContext
 from chroniker import lifecycle
 from chroniker.clock.database_clock import database_now
 from chroniker.insights import health_facts
-from chroniker.insights.attention import Attention, fetch_attention_items
+from chroniker.insights.attention import AttentionList, fetch_attention_items
 from chroniker.lifecycle import Outcome
 from chroniker.models import Job, JobState, Lease, Run, Status
 from chroniker.reasons import Code, Reason
@@ -26,7 +26,7 @@ NEVER = "0 0 1 1 *"
 HOUR, MINUTE = dt.timedelta(hours=1), dt.timedelta(minutes=1)
 
 
-def found() -> Attention:
+def found() -> AttentionList:
     health_facts.clear_cached_health_facts()
     return fetch_attention_items(database_now())
 
@@ -57,7 +57,7 @@ def _all_is_well() -> None:
 
 def test_nothing_needs_a_person() -> None:
     ended(a_booked_job(cron=NEVER), Status.SUCCEEDED)
-    assert found() == Attention([], is_complete=True)
+    assert found() == AttentionList([], is_complete=True)
 
 
 def test_a_failing_job_shows_its_last_error_and_the_run() -> None:

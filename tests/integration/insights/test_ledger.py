@@ -14,7 +14,7 @@ import chroniker
 from chroniker import lifecycle
 from chroniker.clock.database_clock import database_now
 from chroniker.insights import ledger
-from chroniker.insights.ledger import Entry, NoRunReason
+from chroniker.insights.ledger import LedgerEntry, NoRunReason
 from chroniker.models import EventKind, Job, JobState, Lease, Run, RunEvent, Status, Trigger
 from chroniker.schedule import next_instant_after
 from chroniker.scheduler import tick
@@ -25,7 +25,7 @@ pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.usefixtures("
 SECOND, MINUTE, DAY = dt.timedelta(seconds=1), dt.timedelta(minutes=1), dt.timedelta(days=1)
 
 
-def entries(job: Job, until: dt.datetime | None = None, *, size: int = 50) -> list[Entry]:
+def entries(job: Job, until: dt.datetime | None = None, *, size: int = 50) -> list[LedgerEntry]:
     return ledger.fetch_newest_entries(job, state_of(job), database_now(), until, limit=size).entries
 
 
@@ -129,7 +129,7 @@ def test_successive_pages_have_no_gap_and_no_repetition() -> None:
     state, now = state_of(job), since + 95 * MINUTE
     everything = ledger.fetch_newest_entries(job, state, now, limit=200)
     assert not everything.more
-    paged: list[Entry] = []
+    paged: list[LedgerEntry] = []
     until: dt.datetime | None = None
     while True:
         page = ledger.fetch_newest_entries(job, state, now, until, limit=7)

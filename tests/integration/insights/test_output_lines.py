@@ -14,13 +14,13 @@ from chroniker.clock.database_clock import database_now
 from chroniker.insights.output import pages, search, views
 from chroniker.insights.output.lines import Line
 from chroniker.insights.output.pages import Cursor
-from chroniker.insights.output.views import Place, View
+from chroniker.insights.output.views import OutputPlace, OutputView
 from chroniker.models import LogChunk, Run, Stream
 from chroniker.scheduler.manual_runs import run_now
 from tests.support.factories import a_booked_job
 
 pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("dummy")]
-START = Place(Cursor())
+START = OutputPlace(Cursor())
 
 
 def a_run_that_wrote(*texts: tuple[Stream, str], numbered: bool = True) -> Run:
@@ -40,7 +40,7 @@ def a_run_that_wrote(*texts: tuple[Stream, str], numbered: bool = True) -> Run:
     return run
 
 
-def shown(view: View) -> list[tuple[int, str]]:
+def shown(view: OutputView) -> list[tuple[int, str]]:
     return [(line.number, line.text) for line in view.lines]
 
 
@@ -115,8 +115,8 @@ def test_a_view_at_a_number_holds_that_line(mixed: tuple[Run, list[str], int], m
 def test_a_place_beyond_its_page_is_found_on_a_later_page(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(pages, "MAX_PAGE_CHARACTERS", 1)  # one chunk on a page
     run = a_run_that_wrote(*[(Stream.STDOUT, f"{n}\n") for n in range(1, 7)])
-    assert shown(views.fetch_view_after(run.pk, Place(Cursor(), 3))) == [(4, "4")]
-    assert shown(views.fetch_view_before(run.pk, Place(Cursor(), 3))) == [(3, "3")]
+    assert shown(views.fetch_view_after(run.pk, OutputPlace(Cursor(), 3))) == [(4, "4")]
+    assert shown(views.fetch_view_before(run.pk, OutputPlace(Cursor(), 3))) == [(3, "3")]
 
 
 def test_an_open_line_comes_last_and_is_marked() -> None:
@@ -170,11 +170,11 @@ def test_the_search_ignores_case_and_colours_and_goes_on_where_it_stopped(monkey
 
 def test_a_line_in_many_chunks_is_complete_within_the_limit(monkeypatch: pytest.MonkeyPatch) -> None:
     run = a_run_that_wrote((Stream.STDOUT, "start\n"), *[(Stream.STDOUT, f"{n} ") for n in range(30)])
-    view = views.fetch_view_after(run.pk, Place(Cursor(stdout=20)))
+    view = views.fetch_view_after(run.pk, OutputPlace(Cursor(stdout=20)))
     expected = "".join(f"{n} " for n in range(30))
     assert [(line.number, line.text, line.is_cut) for line in view.lines] == [(2, expected, False)]
     monkeypatch.setattr(pages, "MAX_BEGINNING_CHARACTERS", 10)
-    (line,) = views.fetch_view_after(run.pk, Place(Cursor(stdout=20))).lines
+    (line,) = views.fetch_view_after(run.pk, OutputPlace(Cursor(stdout=20))).lines
     assert line.is_cut and expected.endswith(line.text) and len(line.text) < len(expected)
 
 
@@ -209,8 +209,8 @@ def test_no_output_is_an_empty_view() -> None:
 
 
 def test_a_place_parses_its_own_text() -> None:
-    for place in (START, Place(Cursor(-1, 12, 3), 40)):
-        assert Place.parse(str(place)) == place
+    for place in (START, OutputPlace(Cursor(-1, 12, 3), 40)):
+        assert OutputPlace.parse(str(place)) == place
 
 
 def test_a_view_costs_the_same_statements_for_any_length() -> None:

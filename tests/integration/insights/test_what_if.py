@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from chroniker import lifecycle
 from chroniker.clock.database_clock import database_now
 from chroniker.eligibility import dependencies
-from chroniker.insights.timetable import Change
+from chroniker.insights.timetable import ScheduledTimeChange
 from chroniker.insights.what_if import compute_edit_effects
 from chroniker.models import Group, Host, HostService, Job, JobDependency, JobState, Lease, Run, Status
 from chroniker.models.calendar import Blackout, Calendar
@@ -130,7 +130,7 @@ def test_a_saved_schedule_that_is_invalid_has_no_times() -> None:
     Job.objects.filter(pk=job.pk).update(cron="61 * * * *")
     found = shown_for(job, cron="0 3 * * *")
     assert found.runs_per_day == (0.0, 1.0)
-    assert {row.change for row in found.times} == {Change.ADDED}
+    assert {row.change for row in found.times} == {ScheduledTimeChange.ADDED}
 
 
 def test_of_the_due_times_of_an_invalid_schedule_the_first_is_shown() -> None:

@@ -23,6 +23,7 @@ from chroniker.models import (
     Backfill,
     BackfillFailurePolicy,
     CatchUp,
+    InstantSelection,
     Job,
     JobState,
     JobTrigger,
@@ -31,7 +32,6 @@ from chroniker.models import (
     Run,
     Status,
     TriggerOn,
-    Which,
 )
 from chroniker.models.backfill import schedule_to_json
 from chroniker.reasons import Code
@@ -40,7 +40,7 @@ from tests.support.factories import a_booked_job
 
 JOBS = 5
 pick = st.integers(min_value=0, max_value=50)
-whiches, endings = st.sampled_from(Which), st.sampled_from(BackfillFailurePolicy)
+whiches, endings = st.sampled_from(InstantSelection), st.sampled_from(BackfillFailurePolicy)
 
 
 @dataclass
@@ -153,10 +153,12 @@ class SchedulerSteps(RuleBasedStateMachine):
     @rule(
         number=pick,
         seconds=st.sampled_from([0, 20, 60]),
-        which=st.sampled_from(Which),
+        which=st.sampled_from(InstantSelection),
         after=st.sampled_from(BackfillFailurePolicy),
     )
-    def a_user_requests_a_backfill(self, number: int, seconds: int, which: Which, after: BackfillFailurePolicy) -> None:
+    def a_user_requests_a_backfill(
+        self, number: int, seconds: int, which: InstantSelection, after: BackfillFailurePolicy
+    ) -> None:
         state = JobState.objects.select_related("job").get(pk=self.jobs[number % JOBS].pk)
         assert state.covered_until is not None
         first = state.covered_until - dt.timedelta(seconds=seconds)

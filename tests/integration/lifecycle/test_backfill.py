@@ -15,7 +15,7 @@ from chroniker.eligibility import backfill_instants
 from chroniker.eligibility.backfill_instants import InstantResult, does_instant_need_run
 from chroniker.exceptions import BackfillRefused
 from chroniker.lifecycle import claim_plan
-from chroniker.models import Blackout, Calendar, Job, JobState, Run, Status, Trigger, Which
+from chroniker.models import Blackout, Calendar, InstantSelection, Job, JobState, Run, Status, Trigger
 from chroniker.scheduler import backfilling
 from chroniker.scheduler.tick import tick
 from tests.integration.lifecycle.backfills import a_backfill, daily, planned, tick_until_ended
@@ -52,7 +52,7 @@ def test_the_timeline_of_the_schedule_stays_as_it_is() -> None:
     before = state_of(job)
     ranges = list(Run.objects.filter(job=job).values_list("scheduled_for", "covered_until"))
     for _each in range(2):
-        row = a_backfill(job, which=Which.ALL, first=before.last_instant - DAY)  # type: ignore[operator]
+        row = a_backfill(job, which=InstantSelection.ALL, first=before.last_instant - DAY)  # type: ignore[operator]
         while tick_until_ended(row):
             pass
     after = state_of(job)
@@ -73,7 +73,7 @@ def test_both_ends_of_the_range_are_included() -> None:
         pass
     runs = Run.objects.filter(backfill=row.pk).order_by("token")
     assert [run.instant for run in runs] == [last - 2 * DAY, last - DAY, last]
-    one = a_backfill(job, first=last, last=last, which=Which.ALL)
+    one = a_backfill(job, first=last, last=last, which=InstantSelection.ALL)
     while tick_until_ended(one):
         pass
     assert [run.instant for run in Run.objects.filter(backfill=one.pk)] == [last]
@@ -161,7 +161,7 @@ def test_which_times_get_a_run_follows_the_stored_runs() -> None:
             for n, each in enumerate(expected)
             if does_instant_need_run(which, InstantResult(each), include_unknown=False)
         ]
-        for which in Which
+        for which in InstantSelection
     }
     assert numbers == {"NOT_SUCCEEDED": [2, 3], "NOT_RUN": [3], "ALL": [0, 1, 2, 3, 4, 5]}
     row = backfilling.request_backfill(replace(wish, include_unknown=True), "ann")

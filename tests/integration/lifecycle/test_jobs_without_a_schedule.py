@@ -9,7 +9,7 @@ import pytest
 
 from chroniker import schedule
 from chroniker.clock.database_clock import database_now
-from chroniker.insights.job_status import Condition, fetch_job_status
+from chroniker.insights.job_status import JobCondition, fetch_job_status
 from chroniker.models import Job, Run, Status, Trigger
 from chroniker.schedule import Frequency, ScheduleSpec
 from chroniker.scheduler import pending_work_queries
@@ -59,7 +59,7 @@ def test_it_runs_by_hand_and_by_its_flag() -> None:
 def test_it_is_not_over_and_says_that_it_has_no_schedule() -> None:
     job = a_manual_job()
     status = fetch_job_status([job])[job.pk]
-    assert status.condition == Condition.MANUAL
+    assert status.condition == JobCondition.MANUAL
     assert status.state_code == "manual"
     assert status.why == "It has no schedule; it runs by hand or by a trigger."
 

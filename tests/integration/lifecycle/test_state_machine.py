@@ -22,6 +22,7 @@ from chroniker.models import (
     AlertKind,
     Backfill,
     CatchUp,
+    InstantSelection,
     JobState,
     JobTrigger,
     Lease,
@@ -29,7 +30,6 @@ from chroniker.models import (
     Status,
     Trigger,
     TriggerOn,
-    Which,
 )
 from chroniker.models.alert import alert_kinds_of_bits
 from tests.integration.lifecycle.scheduler_steps import SchedulerSteps
@@ -115,7 +115,7 @@ class SchedulerMachine(SchedulerSteps):
             assert instants == sorted(instants) and all(row.first <= each <= row.last for each in instants)
             assert row.succeeded + row.failed <= len([run for run in chains if run.status not in OPEN_STATUSES])
             is_complete = row.finished_at and not (row.cancelled_at or row.stopped_by_run)
-            if is_complete and row.which == Which.ALL:
+            if is_complete and row.which == InstantSelection.ALL:
                 assert instants == following_instants(row.schedule, [], row.first - MICROSECOND, row.last, 10_000)[0]
 
     @invariant()

@@ -7,7 +7,7 @@ import json
 
 from django.core.management import call_command
 
-from chroniker.management.diagnosis import Level
+from chroniker.management.diagnosis import FindingLevel
 
 
 def doctor(*words: str) -> tuple[int, str]:
@@ -19,7 +19,7 @@ def doctor(*words: str) -> tuple[int, str]:
     return 0, out.getvalue()
 
 
-def findings(level: Level) -> list[tuple[str, str]]:
+def findings(level: FindingLevel) -> list[tuple[str, str]]:
     """The findings of this level as (about, text). No finding has a higher level."""
     status, out = doctor("--json")
     assert status == level, out

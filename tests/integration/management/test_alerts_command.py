@@ -52,7 +52,7 @@ def test_a_job_is_muted_and_the_audit_names_the_command() -> None:
     mute = AlertMute.objects.get()
     assert (mute.job, mute.group, mute.reason) == (job, None, "disk") and mute.muted_by.startswith("manage.py alerts")
     assert dt.timedelta(minutes=119) < mute.ends_at - mute.starts_at <= dt.timedelta(hours=2)
-    entry = AuditEntry.objects.of(job).get()
+    entry = AuditEntry.objects.entries_of_row(job).get()
     assert entry.action == Action.MUTED and "disk" in str(entry)
     assert "has ended" in run("--job", "report", "--unmute")
     mute.refresh_from_db()
@@ -84,7 +84,7 @@ def test_a_maintenance_window_of_all_jobs() -> None:
     assert "Muted from" in run("--mute", "1d", "--from", "2126-03-29T02:00")
     mute = AlertMute.objects.get()
     assert (mute.job, mute.group) == (None, None) and mute.ends_at - mute.starts_at == dt.timedelta(days=1)
-    assert AuditEntry.objects.of(Switch(pk=1)).get().action == Action.MUTED
+    assert AuditEntry.objects.entries_of_row(Switch(pk=1)).get().action == Action.MUTED
     run("--unmute")
     assert not AlertMute.objects.exists()
 

@@ -12,7 +12,17 @@ import chroniker
 from chroniker import lifecycle
 from chroniker.clock.database_clock import database_now
 from chroniker.exceptions import BackfillRefused
-from chroniker.models import AuditEntry, Backfill, BackfillFailurePolicy, Job, JobState, Run, Status, Trigger, Which
+from chroniker.models import (
+    AuditEntry,
+    Backfill,
+    BackfillFailurePolicy,
+    InstantSelection,
+    Job,
+    JobState,
+    Run,
+    Status,
+    Trigger,
+)
 from chroniker.scheduler.tick import tick
 from tests.support.factories import a_booked_job, started, state_of
 
@@ -48,9 +58,14 @@ def test_a_request_makes_a_backfill_that_ticks_execute() -> None:
     text = run(*in_range(job), "--which", "not-run", "--stop-on-failure", "--note", "why", "--arguments=-v 2")
     row = Backfill.objects.get(job=job)
     assert text == f"Backfill {row.pk}: 3 runs, from the next tick on.\n"
-    assert (row.which, row.on_failure, row.note, row.args) == (Which.NOT_RUN, BackfillFailurePolicy.STOP, "why", "-v 2")
+    assert (row.which, row.on_failure, row.note, row.args) == (
+        InstantSelection.NOT_RUN,
+        BackfillFailurePolicy.STOP,
+        "why",
+        "-v 2",
+    )
     assert row.asked_by.startswith("manage.py backfill by ")
-    [entry] = AuditEntry.objects.of(job)
+    [entry] = AuditEntry.objects.entries_of_row(job)
     assert str(entry) == f"Backfill {row.pk} requested: 3 runs."
     [claimed] = tick().claimed
     assert (claimed.backfill, claimed.args, claimed.asked_by) == (row.pk, "-v 2", row.asked_by)
@@ -72,7 +87,7 @@ def test_a_pending_retry_of_a_backfill_is_made_due() -> None:
     fail(first)
     assert tick().claimed == []
     assert run("--retry-now", str(row.pk)) == "Its retry is due now.\n"
-    assert "Retry made due now." in [str(entry) for entry in AuditEntry.objects.of(job)]
+    assert "Retry made due now." in [str(entry) for entry in AuditEntry.objects.entries_of_row(job)]
     [again] = tick().claimed
     assert (again.trigger, again.instant, again.attempt) == (Trigger.RETRY, first.instant, 2)
     with pytest.raises(SystemExit):

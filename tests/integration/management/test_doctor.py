@@ -20,7 +20,7 @@ from chroniker.checks import databases
 from chroniker.clock.database_clock import database_now
 from chroniker.eligibility import pauses
 from chroniker.management import diagnosis
-from chroniker.management.diagnosis import Level, installation
+from chroniker.management.diagnosis import FindingLevel, installation
 from chroniker.management.diagnosis.finding import Findings
 from chroniker.models import Group, Job
 from tests.integration.management.doctor_findings import doctor, findings
@@ -50,14 +50,14 @@ def test_each_finding_is_one_object_with_advice() -> None:
 @pytest.mark.database("sqlite")
 def test_missing_options_of_sqlite_are_reported(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(databases, "missing_sqlite_options", lambda options: ["journal_mode WAL"])
-    [(about, text)] = findings(Level.WARNING)
+    [(about, text)] = findings(FindingLevel.WARNING)
     assert about == "database" and "database is locked" in text and "(chroniker.W003)" in text
 
 
 def test_a_paused_group_is_named() -> None:
     group = Group.objects.create(name="night")
     pauses.pause("somebody", group=group)
-    [(about, text)] = findings(Level.WARNING)
+    [(about, text)] = findings(FindingLevel.WARNING)
     assert about == "pauses" and "“night”" in text
 
 
@@ -97,7 +97,7 @@ def test_a_read_only_database_is_an_error(monkeypatch: pytest.MonkeyPatch) -> No
         return real()
 
     monkeypatch.setattr(installation, "database_now", in_a_read_only_session)
-    [(about, text)] = findings(Level.ERROR)
+    [(about, text)] = findings(FindingLevel.ERROR)
     assert about == "database" and "read" in text.lower()
 
 
@@ -114,7 +114,7 @@ def test_a_missing_migration_is_an_error(app: str) -> None:
     latest = max(recorded.values_list("name", flat=True))
     recorded.filter(name=latest).delete()
     try:
-        assert findings(Level.ERROR) == [("migrations", f"Not applied: {app}.{latest}.")]
+        assert findings(FindingLevel.ERROR) == [("migrations", f"Not applied: {app}.{latest}.")]
     finally:
         MigrationRecorder(connection).record_applied(app, latest)
 
@@ -124,7 +124,7 @@ def test_a_check_that_does_not_end_is_abandoned(monkeypatch: pytest.MonkeyPatch)
 
     def silent() -> Findings:
         end.wait(60)
-        yield Level.OK, "at last", ""
+        yield FindingLevel.OK, "at last", ""
 
     monkeypatch.setattr(diagnosis, "DOCTOR_CHECKS", (("broker", silent, False),))
     out = io.StringIO()
@@ -136,11 +136,11 @@ def test_a_check_that_does_not_end_is_abandoned(monkeypatch: pytest.MonkeyPatch)
 
 def test_system_checks_of_jobs_and_executors_are_findings() -> None:
     a_booked_job(cron="0 0 1 1 *", executor="nowhere")
-    [(about, text)] = findings(Level.WARNING)
+    [(about, text)] = findings(FindingLevel.WARNING)
     assert about == "jobs" and "(chroniker.W006)" in text
     Job.objects.all().delete()
     with override_settings(CHRONIKER_EXECUTORS={"default": {"BACKEND": "no.such.thing"}}):
-        [(about, text)] = findings(Level.ERROR)
+        [(about, text)] = findings(FindingLevel.ERROR)
     assert about == "executors" and "(chroniker.E004)" in text
 
 
@@ -153,7 +153,7 @@ def test_a_silenced_system_check_is_not_a_finding() -> None:
 def test_a_database_of_an_unreleased_version_is_an_error() -> None:
     MigrationRecorder(connection).record_applied("chroniker", "0101_features")
     try:
-        [(about, text)] = findings(Level.ERROR)
+        [(about, text)] = findings(FindingLevel.ERROR)
     finally:
         MigrationRecorder(connection).record_unapplied("chroniker", "0101_features")
     assert about == "migrations" and "(chroniker.E012)" in text
@@ -162,7 +162,7 @@ def test_a_database_of_an_unreleased_version_is_an_error() -> None:
 def test_a_bad_runtime_directory_is_an_error(tmp_path: Path) -> None:
     (tmp_path / "file").touch()
     with override_settings(CHRONIKER_RUNTIME_DIR=str(tmp_path / "file")):
-        [(about, text)] = findings(Level.ERROR)
+        [(about, text)] = findings(FindingLevel.ERROR)
     assert about == "runtime directory" and "is not a directory" in text
 
 
@@ -173,7 +173,7 @@ def test_an_invalid_timeout_is_explained() -> None:
 
 @override_settings(ADMINS=[])
 def test_it_warns_if_nobody_would_be_notified_of_a_silent_scheduler() -> None:
-    [(about, text)] = findings(Level.WARNING)
+    [(about, text)] = findings(FindingLevel.WARNING)
     assert (
         about == "channels"
         and text == "No address, webhook or channel gets a message when nothing ticks, or when a queue has no worker."

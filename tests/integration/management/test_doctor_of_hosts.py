@@ -11,7 +11,7 @@ from django.test import override_settings
 from chroniker.clock.database_clock import database_now
 from chroniker.eligibility import draining
 from chroniker.executors.dummy import DummyExecutor
-from chroniker.management.diagnosis import Level
+from chroniker.management.diagnosis import FindingLevel
 from chroniker.models import Host, HostService, Run, Ticker
 from chroniker.scheduler import manual_runs
 from tests.integration.management.doctor_findings import doctor, findings
@@ -23,17 +23,17 @@ pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.usefixtures("
 
 def test_no_live_host_is_an_error() -> None:
     Host.objects.update(last_seen=database_now() - dt.timedelta(hours=1))
-    [(about, text)] = findings(Level.ERROR)
+    [(about, text)] = findings(FindingLevel.ERROR)
     assert about == "hosts" and "The last one was “here”" in text
     Host.objects.all().delete()
-    assert findings(Level.ERROR)[0][0] == "hosts"
+    assert findings(FindingLevel.ERROR)[0][0] == "hosts"
 
 
 def test_a_silent_host_beside_live_ones_and_a_wrong_clock_are_warnings() -> None:
     Host.objects.create(name="there", last_seen=database_now() - dt.timedelta(hours=1))
     Host.objects.create(name="fast", last_seen=database_now(), clock_skew_seconds=-90)
     Host.objects.create(name="gone", last_seen=database_now() - dt.timedelta(days=9))
-    silent, wrong = findings(Level.WARNING)
+    silent, wrong = findings(FindingLevel.WARNING)
     assert "“there” has been silent since" in silent[1] and "“fast” is -90.0 s off" in wrong[1]
 
 
@@ -45,7 +45,7 @@ def test_a_host_whose_workers_all_shut_down_in_order_is_not_missed() -> None:
         for number, ended_at in enumerate(ends):
             worker = {"executor": "default", "worker": f"{number}@{name}"}
             HostService.objects.create(host=host, last_seen=seen, ended_at=ended_at, **worker)
-    [(about, text)] = findings(Level.WARNING)
+    [(about, text)] = findings(FindingLevel.WARNING)
     assert about == "hosts" and text.startswith("“pod-2” has been silent since ")
 
 
@@ -57,7 +57,7 @@ def test_a_host_that_only_ticked_and_whose_processes_all_shut_down_is_not_missed
         Host.objects.create(name=name, last_seen=seen)
         for kind, ended_at in ends.items():
             Ticker.objects.create(host=name, kind=kind, ended_at=ended_at, **values)
-    [text] = [text for about, text in findings(Level.WARNING) if about == "hosts"]
+    [text] = [text for about, text in findings(FindingLevel.WARNING) if about == "hosts"]
     assert text.startswith("“beat-2” has been silent since ")
 
 
@@ -66,7 +66,7 @@ def test_a_suspended_host_is_named_with_the_reason() -> None:
     Host.objects.create(
         name="late", last_seen=database_now(), suspended_until=soon, suspended_because="The clock jumped."
     )
-    [(about, text)] = findings(Level.WARNING)
+    [(about, text)] = findings(FindingLevel.WARNING)
     assert about == "hosts" and "The clock jumped. On the host “late” starts and expiry are suspended" in text
 
 
@@ -85,8 +85,8 @@ def test_each_used_executor_checks_the_queues_of_its_jobs(monkeypatch: pytest.Mo
     assert queues_of_alias == {"default": {"slow", "fast"}, "other": {""}}
 
 
-@pytest.mark.parametrize(("seconds", "level"), [(22, Level.WARNING), (3600, Level.ERROR)])
-def test_a_tick_that_is_late_is_reported(seconds: int, level: Level) -> None:
+@pytest.mark.parametrize(("seconds", "level"), [(22, FindingLevel.WARNING), (3600, FindingLevel.ERROR)])
+def test_a_tick_that_is_late_is_reported(seconds: int, level: FindingLevel) -> None:
     Ticker.objects.update(last_at=database_now() - dt.timedelta(seconds=seconds))
     [(about, text)] = findings(level)
     assert about == "health" and "beat on here" in text
@@ -95,12 +95,12 @@ def test_a_tick_that_is_late_is_reported(seconds: int, level: Level) -> None:
 def test_a_drain_is_one_finding() -> None:
     with override_settings(CHRONIKER_HOSTNAME="here"):
         draining.record_drain_of_this_host("ann")
-        [(about, text)] = findings(Level.WARNING)
+        [(about, text)] = findings(FindingLevel.WARNING)
     assert about == "hosts" and "has been draining since" in text
 
 
 def test_a_queue_without_a_worker_is_an_error() -> None:
     run = manual_runs.run_now(a_booked_job(cron="0 0 1 1 *"), requested_by="a test")
     Run.objects.filter(pk=run.pk).update(claimed_at=database_now() - dt.timedelta(minutes=3), queue="slow")
-    [(about, text)] = findings(Level.ERROR)
+    [(about, text)] = findings(FindingLevel.ERROR)
     assert about == "health" and text.startswith("No worker consumes the queue “slow”, in which 1 run waits since ")

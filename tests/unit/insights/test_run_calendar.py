@@ -9,9 +9,9 @@ from zoneinfo import ZoneInfo
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from chroniker.insights.ledger import Entry, NoRunReason
+from chroniker.insights.ledger import LedgerEntry, NoRunReason
 from chroniker.insights.run_calendar import (
-    Mark,
+    CalendarMark,
     TimeOrHourCell,
     calendar_cells_of_entries,
     calendar_cells_of_hours,
@@ -52,7 +52,7 @@ def test_a_day_with_a_clock_change_has_23_or_25_hours() -> None:
 def test_a_cell_is_in_the_day_that_contains_it() -> None:
     days = calendar_days(ZoneInfo("Asia/Tokyo"), dt.date(2026, 11, 3), 2)
     moments = [utc(2026, 11, 1, 14, 59), utc(2026, 11, 1, 15), utc(2026, 11, 2, 14, 59), utc(2026, 11, 3, 15)]
-    put_cells_into_days(days, [TimeOrHourCell(each, Mark.SUCCEEDED) for each in reversed(moments)])
+    put_cells_into_days(days, [TimeOrHourCell(each, CalendarMark.SUCCEEDED) for each in reversed(moments)])
     assert [[cell.start for cell in day.cells] for day in days] == [[moments[1], moments[2]], []]
 
 
@@ -65,21 +65,21 @@ def test_the_mark_of_a_scheduled_time_is_that_of_its_last_attempt() -> None:
     run = a_run(Status.SUCCEEDED, first, last)
     failed, repeated = a_run(Status.FAILED, first, first), a_run(Status.SUCCEEDED, first, first)
     marks = {
-        Entry(first, run): Mark.MERGED,
-        Entry(last, run): Mark.SUCCEEDED,
-        Entry(first, failed): Mark.FAILED,
-        Entry(first, failed, retry=repeated): Mark.SUCCEEDED,
-        Entry(first, a_run(Status.SKIPPED, first, last)): Mark.SKIPPED,
-        Entry(first, a_run(Status.LOST, first, first)): Mark.FAILED,
-        Entry(first, a_run(Status.TIMED_OUT, first, first)): Mark.FAILED,
-        Entry(first, a_run(Status.STOPPED, first, first)): Mark.STOPPED,
-        Entry(first, a_run(Status.RUNNING, first, first)): Mark.OPEN,
-        Entry(first, a_run(Status.CLAIMED, first, first)): Mark.OPEN,
-        Entry(first, without=NoRunReason.DUE): Mark.DUE,
-        Entry(first, without=NoRunReason.DISABLED): Mark.SKIPPED,
+        LedgerEntry(first, run): CalendarMark.MERGED,
+        LedgerEntry(last, run): CalendarMark.SUCCEEDED,
+        LedgerEntry(first, failed): CalendarMark.FAILED,
+        LedgerEntry(first, failed, retry=repeated): CalendarMark.SUCCEEDED,
+        LedgerEntry(first, a_run(Status.SKIPPED, first, last)): CalendarMark.SKIPPED,
+        LedgerEntry(first, a_run(Status.LOST, first, first)): CalendarMark.FAILED,
+        LedgerEntry(first, a_run(Status.TIMED_OUT, first, first)): CalendarMark.FAILED,
+        LedgerEntry(first, a_run(Status.STOPPED, first, first)): CalendarMark.STOPPED,
+        LedgerEntry(first, a_run(Status.RUNNING, first, first)): CalendarMark.OPEN,
+        LedgerEntry(first, a_run(Status.CLAIMED, first, first)): CalendarMark.OPEN,
+        LedgerEntry(first, without=NoRunReason.DUE): CalendarMark.DUE,
+        LedgerEntry(first, without=NoRunReason.DISABLED): CalendarMark.SKIPPED,
     }
     assert {entry: mark_of_entry(entry) for entry in marks} == marks
-    assert calendar_cells_of_entries([Entry(last, without=NoRunReason.NO_RECORD, first=first)]) == []
+    assert calendar_cells_of_entries([LedgerEntry(last, without=NoRunReason.NO_RECORD, first=first)]) == []
 
 
 def test_the_mark_of_an_hour_is_its_worst_result() -> None:
@@ -91,8 +91,8 @@ def test_the_mark_of_an_hour_is_its_worst_result() -> None:
         RunHour(hour=hour),
     ]
     assert [cell.mark for cell in calendar_cells_of_hours(rows)] == [
-        Mark.FAILED,
-        Mark.SUCCEEDED,
-        Mark.SKIPPED,
-        Mark.UNKNOWN,
+        CalendarMark.FAILED,
+        CalendarMark.SUCCEEDED,
+        CalendarMark.SKIPPED,
+        CalendarMark.UNKNOWN,
     ]

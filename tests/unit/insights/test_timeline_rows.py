@@ -156,7 +156,7 @@ def test_the_busiest_rows_are_kept_and_the_rest_is_counted() -> None:
         job = a_state(pk, "0 0 1 1 *").job
         rows.add_runs([closed(pk * 10 + n, n * 3, job=job) for n in range(1, pk + 1)])
     shown = rows.select_busiest_rows(3)
-    assert ([row.job_id for row in shown], rows.count) == ([8, 7, 6], 8)
+    assert ([row.job_id for row in shown], rows.row_count) == ([8, 7, 6], 8)
     arranged = arrange_lanes(shown, rows, 10)
     assert arranged.bars_left_out == 8 + 7 + 6 - 10
     assert [len(row.bars) for row in shown] == [8, 2, 0]

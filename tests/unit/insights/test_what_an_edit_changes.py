@@ -13,7 +13,12 @@ from hypothesis import strategies as st
 
 from chroniker.insights.crowding import ExpectedRun, find_collisions
 from chroniker.insights.self_overlap import OverlapForecast, forecast_overlaps
-from chroniker.insights.timetable import Change, Timetable, compare_scheduled_times, find_times_without_new_result
+from chroniker.insights.timetable import (
+    ScheduledTimeChange,
+    Timetable,
+    compare_scheduled_times,
+    find_times_without_new_result,
+)
 from chroniker.lifecycle import Plan, claim_plan
 from chroniker.models import CatchUp, Job, JobState, Overlap, Status
 from chroniker.schedule import ClosedTime, ScheduleSpec, next_instant_after
@@ -59,8 +64,8 @@ def test_the_merged_times_are_those_of_a_walk_over_each_minute(edit: tuple[Timet
         runs_before = row.instant in old and not before.blackout_name(row.instant)
         runs_after = row.instant in new and not after.blackout_name(row.instant)
         assert (row.runs_before, row.runs_after) == (runs_before, runs_after)
-        assert (row.change == Change.ADDED) == (runs_after and not runs_before)
-        assert (row.change == Change.DROPPED) == (runs_before and not runs_after)
+        assert (row.change == ScheduledTimeChange.ADDED) == (runs_after and not runs_before)
+        assert (row.change == ScheduledTimeChange.DROPPED) == (runs_before and not runs_after)
 
 
 @settings(max_examples=30, deadline=None)
@@ -222,7 +227,7 @@ def test_collisions_are_those_of_a_queue_second_by_second(
         (within,) = [each for each in found if f"job {n}" in each.names]
         assert within.start <= start < start + wait * SECOND <= within.end
         assert wait * SECOND <= within.longest_wait
-        assert within.jobs > capacity
+        assert within.affected_job_count > capacity
     for low, high in itertools.pairwise(found):
         assert low.end < high.end and low.start <= high.start
 

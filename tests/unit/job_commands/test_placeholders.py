@@ -220,7 +220,7 @@ def test_all_variables_together_have_at_most_fifty_placeholders() -> None:
 
 def test_a_word_that_is_nearly_a_placeholder_is_named_and_not_refused() -> None:
     assert filled("{{ scheduld_for }}") == "{{ scheduld_for }}"
-    assert placeholders.warnings("{{ scheduld_for }} {{ scheduled_for }} {{ records }} {{{{ job }}") == [
+    assert placeholders.placeholder_warnings("{{ scheduld_for }} {{ scheduled_for }} {{ records }} {{{{ job }}") == [
         "{{ scheduld_for }} is no placeholder and stays as it is. Did you mean {{ scheduled_for }}?"
     ]
 
