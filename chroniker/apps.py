@@ -22,7 +22,7 @@ class ChronikerConfig(AppConfig):
         from chroniker.declared.after_migrate import sync_after_migrate
         from chroniker.job_commands import argument_rules
 
-        checks.register()
+        checks.register_system_checks()
         argument_rules.register("check_monitor", monitors.argument_error)
         if settings.command_setup:
             os.environ[PROJECT_SETUP_VARIABLE] = settings.command_setup  # command processes inherit it

@@ -40,7 +40,7 @@ def main(words: Sequence[str] | None = None) -> NoReturn:
     making = make_parser()
     arguments = making.parse_args(words)
     try:
-        start = plan_start(arguments, os.environ)
+        start = find_tick_command_line(arguments, os.environ)
         if arguments.log_file is not None:
             _redirect_output(arguments.log_file)
         os.chdir(start.directory)
@@ -80,7 +80,7 @@ def make_parser() -> argparse.ArgumentParser:
     return made
 
 
-def plan_start(arguments: argparse.Namespace, environ: Mapping[str, str]) -> TickCommandLine:
+def find_tick_command_line(arguments: argparse.Namespace, environ: Mapping[str, str]) -> TickCommandLine:
     """Find out what to start. Reads files, changes nothing. Raises ``TickStartError``."""
     python = _find_python(arguments.virtualenv)
     environment = {**environ, **_virtualenv_variables(python, environ)}

@@ -43,19 +43,19 @@ class BeatEntryAdmin(SiteLinksMixin, BeatEntryModelAdmin):
     @admin.action(description=gettext_lazy("Make jobs of the selected entries"), permissions=["import"])
     def make_jobs(self, request: HttpRequest, chosen: QuerySet[BeatEntry]) -> None:
         """Import these entries like ``import_celery_beat --schedule``. Beat then does not send them."""
-        from chroniker.importing import Outcome  # late: only this action needs them
+        from chroniker.importing import ImportOutcome  # late: only this action needs them
         from chroniker_celery.importing import settings_entries
 
         keys = set(chosen.values_list("key", flat=True))
         found = settings_entries.import_entries(keys, by=request.user.get_username())
         for candidate in found:
             job, outcome = candidate.job, candidate.outcome
-            if outcome is Outcome.IMPORTED:
+            if outcome is ImportOutcome.IMPORTED:
                 url = admin_url("chroniker_job_change", job.pk)
                 name = format_html('<a href="{}">{}</a>', url, job.name) if url else job.name
                 text = _("“{name}” is a job now. Delete the entry from the settings.")
                 self.message_user(request, format_html(text, name=name), messages.SUCCESS)
-            elif outcome is Outcome.IMPORTED_BEFORE:
+            elif outcome is ImportOutcome.IMPORTED_BEFORE:
                 self.message_user(request, _("“%(name)s” is a job already.") % {"name": job.name}, messages.INFO)
             else:
                 names = {"name": job.name, "why": candidate.refusal}

@@ -66,7 +66,7 @@ CHECK_MEANINGS_BY_ID: dict[str, str] = {
 }
 
 
-def register() -> None:
+def register_system_checks() -> None:
     """Register all checks. Called once, when the app is ready."""
     for check in (
         check_installation,

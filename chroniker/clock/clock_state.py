@@ -108,9 +108,9 @@ def _suspension_seconds() -> float:
     return (settings.lease + settings.drift_allowance).total_seconds()
 
 
-def read() -> ClockState | None:
+def read_clock_state() -> ClockState | None:
     """The stored state for the deciding database, if it was stored since this host booted."""
-    if simulated_time.moment() is not None:
+    if simulated_time.simulated_now() is not None:
         return _state_in_simulated_time()
     path = _state_path()
     try:
@@ -136,9 +136,9 @@ def _state_in_simulated_time() -> ClockState:
     return ClockState(boot_id(), boot_clock(), low=-math.inf, high=math.inf, server="")
 
 
-def write(state: ClockState) -> None:
+def write_clock_state(state: ClockState) -> None:
     """Replace the stored state. Where nothing can be written, only the checks of the runtime directory report it."""
-    if simulated_time.moment() is not None:
+    if simulated_time.simulated_now() is not None:
         return
     path = _state_path()
     draft = path.with_suffix(f".{os.getpid()}-{threading.get_ident()}")

@@ -66,7 +66,7 @@ def _now_plus_seconds_sql(vendor: str) -> str:
 
 
 def _clock_sql(real: dict[str, str], simulated: dict[str, str], vendor: str) -> str:
-    if simulated_time.moment() is None:
+    if simulated_time.simulated_now() is None:
         return _sql_for_vendor(real, vendor)
     return _sql_for_vendor(simulated, vendor).format(moment=simulated_time.simulated_time_literal())
 

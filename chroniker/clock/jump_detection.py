@@ -67,7 +67,7 @@ def read_host_clocks() -> HostClocks:
 
 def read_clock() -> ClockReading:
     """Read the database's clock and evaluate it. From the second call on this is one statement."""
-    state = clock_state.read()
+    state = clock_state.read_clock_state()
     before = read_host_clocks()
     if state is not None and state.server == "":
         return evaluate_reading(database_now(), None, before)
@@ -106,7 +106,7 @@ class TrustedClock:
     state: ClockState
     server: str
 
-    def bounds(self, before: HostClocks) -> tuple[dt.datetime, dt.datetime]:
+    def bounds_of_trusted_readings(self, before: HostClocks) -> tuple[dt.datetime, dt.datetime]:
         """Between these times of the database's clock, ``evaluate_reading`` will trust a reading that is taken now.
 
         A statement that waits long reads a time outside these bounds, even if ``evaluate_reading`` would trust it.
@@ -124,7 +124,7 @@ def trusted_clock_conditions(lowest: dt.datetime, highest: dt.datetime, server: 
 
 def load_trusted_clock() -> TrustedClock | None:
     """The clock that the next statement may trust. ``None``: nothing is known yet, or starts are suspended."""
-    state = clock_state.read()
+    state = clock_state.read_clock_state()
     if state is None or state.server is None or state.suspension_seconds_left or not math.isfinite(state.low):
         return None
     return TrustedClock(state, state.server)
@@ -132,7 +132,7 @@ def load_trusted_clock() -> TrustedClock | None:
 
 def last_known_server() -> str | None:
     """The server that answered last; empty: its identity is not readable; None: not queried yet."""
-    state = clock_state.read()
+    state = clock_state.read_clock_state()
     return state.server if state else None
 
 
@@ -151,19 +151,19 @@ def read_trusted_now() -> dt.datetime:
 
 def server_identity_expression() -> Expression:
     """A column for another statement: the server that answers; empty if it is not known that this can be read."""
-    state = clock_state.read()
+    state = clock_state.read_clock_state()
     return ServerIdentity() if state and state.server else Value("", TextField())
 
 
 def evaluate_reading(now: dt.datetime, server: str | None, before: HostClocks) -> ClockReading:
     """Evaluate a reading and store the new state. ``before``: the host's clocks just before the query."""
     after = read_host_clocks()
-    state = clock_state.read()
+    state = clock_state.read_clock_state()
     latest = clock_state.compute_next_state(
         state, clock_state.ClockObservation(now.timestamp(), before.boot, after.boot, server)
     )
     if latest is not state:
-        clock_state.write(latest)
+        clock_state.write_clock_state(latest)
         if latest.until > (state.until if state else 0.0):
             logger.warning(
                 "%s Starts and expiry are suspended here for %.0f s.", latest.reason, latest.suspension_seconds_left
@@ -175,19 +175,19 @@ def evaluate_reading(now: dt.datetime, server: str | None, before: HostClocks) -
 
 def suspended_because() -> Reason:
     """Why starts are suspended on this host, as far as it is known already. Executes no statement."""
-    state = clock_state.read()
+    state = clock_state.read_clock_state()
     return state.reason if state and state.suspension_seconds_left else NO_REASON
 
 
 def do_leases_need_adjustment() -> bool:
     """Whether the clock jumped, and no tick of this host has adjusted the leases since."""
-    state = clock_state.read()
+    state = clock_state.read_clock_state()
     return state is not None and state.unsettled
 
 
 def mark_leases_adjusted() -> None:
-    if (state := clock_state.read()) is not None:
-        clock_state.write(dataclasses.replace(state, unsettled=False))
+    if (state := clock_state.read_clock_state()) is not None:
+        clock_state.write_clock_state(dataclasses.replace(state, unsettled=False))
 
 
 def record_skew_if_changed(reading: ClockReading) -> bool:
@@ -195,7 +195,7 @@ def record_skew_if_changed(reading: ClockReading) -> bool:
 
     A reading that took long is ignored: its skew is imprecise.
     """
-    state = clock_state.read()
+    state = clock_state.read_clock_state()
     if state is None or reading.took > clock_state.MAX_PRECISE_READING_SECONDS:
         return False
     if (
@@ -203,5 +203,5 @@ def record_skew_if_changed(reading: ClockReading) -> bool:
         and abs(reading.skew - state.told_skew) < clock_state.MIN_RECORDED_SKEW_CHANGE_SECONDS
     ):
         return False
-    clock_state.write(dataclasses.replace(state, told_skew=reading.skew))
+    clock_state.write_clock_state(dataclasses.replace(state, told_skew=reading.skew))
     return True

@@ -17,7 +17,7 @@ _TIME_PLACEHOLDER = "simulated time"
 _uses_time_placeholder: ContextVar[bool] = ContextVar("_uses_time_placeholder", default=False)
 
 
-def moment() -> dt.datetime | None:
+def simulated_now() -> dt.datetime | None:
     """The simulated time, in UTC; ``None``: the database's clock is in use."""
     return _moment
 

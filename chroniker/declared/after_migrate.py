@@ -20,14 +20,14 @@ def sync_after_migrate(
         return
     from chroniker.declared.diff import JobChangeKind
     from chroniker.declared.loading import load_declared_jobs
-    from chroniker.declared.sync import sync
+    from chroniker.declared.sync import sync_declared_jobs
     from chroniker.models.audit import command_actor
 
     declared, problems = load_declared_jobs()
     if problems:
         print("Declared jobs were not synchronised:", *problems, sep="\n  ", file=sys.stderr)
         return
-    for change in sync(declared, by=command_actor("migrate")):
+    for change in sync_declared_jobs(declared, by=command_actor("migrate")):
         if change.kind == JobChangeKind.REFUSED:
             print(f"Job “{change.name}” was refused: {change.details}", file=sys.stderr)
         elif change.kind != JobChangeKind.UNCHANGED and verbosity >= 1:

@@ -6,7 +6,7 @@ import datetime as dt
 from collections.abc import Mapping, Sequence
 from typing import Any, TypedDict, TypeVar
 
-C = TypeVar("C", bound=type)
+CommandClass = TypeVar("CommandClass", bound=type)
 
 #: Attribute of a decorated command with its declarations. Subclasses do not inherit it.
 DECLARATIONS_ATTRIBUTE = "chroniker_jobs"
@@ -79,7 +79,7 @@ class Declaration:
         self.fields = dict(fields)
         self.written_in = written_in  #: file and line
 
-    def __call__(self, command: C) -> C:
+    def __call__(self, command: CommandClass) -> CommandClass:
         """Decorates the class of a management command."""
         # Decorators are applied from bottom to top, but read from top to bottom.
         setattr(command, DECLARATIONS_ATTRIBUTE, (self, *declarations_of_class(command)))

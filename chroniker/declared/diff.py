@@ -28,7 +28,7 @@ class JobChangeKind(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
-class Change:
+class JobChange:
     """The change of one job."""
 
     name: str
@@ -41,7 +41,7 @@ class SyncPlan:
     """The changes of all jobs."""
 
     stored: StoredJobs
-    changes: list[Change] = field(default_factory=list)
+    changes: list[JobChange] = field(default_factory=list)
     created: list[Job] = field(default_factory=list)
     updated: list[tuple[Job, set[str]]] = field(default_factory=list)
     new_groups: list[Group] = field(default_factory=list)
@@ -63,7 +63,7 @@ class SyncPlan:
         if declared_job.tags:
             self.tags[job.name] = declared_job.tags
         self.created.append(job)
-        self.changes.append(Change(job.name, JobChangeKind.CREATED, "" if job.enabled else "disabled, as declared"))
+        self.changes.append(JobChange(job.name, JobChangeKind.CREATED, "" if job.enabled else "disabled, as declared"))
 
     def add_update(self, declared_job: DeclaredJob) -> None:
         job = self.stored.jobs[declared_job.name]
@@ -98,16 +98,18 @@ class SyncPlan:
         if fields:
             self.updated.append((job, fields))
         if details:
-            self.changes.append(Change(job.name, kind, "; ".join(details.values())))
+            self.changes.append(JobChange(job.name, kind, "; ".join(details.values())))
         else:
-            self.changes.append(Change(job.name, JobChangeKind.UNCHANGED))
+            self.changes.append(JobChange(job.name, JobChangeKind.UNCHANGED))
 
     def add_removal(self, job: Job) -> None:
         """Its declaration was removed: disable the job, and keep it and its runs."""
         verb = "disabled" if job.enabled else "already disabled"
         job.enabled_when_removed, job.enabled = job.enabled, False
         self.updated.append((job, {"enabled", "enabled_when_removed"}))
-        self.changes.append(Change(job.name, JobChangeKind.REMOVED, f"{verb}; no longer declared in {job.managed_by}"))
+        self.changes.append(
+            JobChange(job.name, JobChangeKind.REMOVED, f"{verb}; no longer declared in {job.managed_by}")
+        )
 
     def _set_field(self, job: Job, name: str, value: Any) -> dict[str, str]:
         old = getattr(job, name)
@@ -143,7 +145,7 @@ def plan_changes(declared: Sequence[DeclaredJob], stored: StoredJobs, *, adopt: 
     refused = find_refused_declarations(declared, stored, adopt=adopt)
     for one in declared:
         if one.name in refused:
-            plan.changes.append(Change(one.name, JobChangeKind.REFUSED, refused[one.name]))
+            plan.changes.append(JobChange(one.name, JobChangeKind.REFUSED, refused[one.name]))
         elif one.name in stored.jobs:
             plan.add_update(one)
         else:

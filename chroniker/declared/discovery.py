@@ -60,7 +60,7 @@ class DiscoveryResult:
     problems: list[DeclarationProblem] = field(default_factory=list)
 
 
-def discover() -> DiscoveryResult:
+def discover_declarations() -> DiscoveryResult:
     """All declarations of the installed apps, in their order, and the modules that cannot be imported."""
     found = DiscoveryResult()
     first: dict[int, LocatedDeclaration] = {}  # a declaration may be assigned to several names; the first one counts

@@ -14,7 +14,7 @@ from django.core.exceptions import ValidationError
 from django.utils.timezone import is_naive
 
 from chroniker.declared.declaration import JobFields
-from chroniker.declared.discovery import DeclarationProblem, LocatedDeclaration, discover
+from chroniker.declared.discovery import DeclarationProblem, LocatedDeclaration, discover_declarations
 from chroniker.models import Job, TriggerOn
 from chroniker.models.schedule_fields import TIMELINE_FIELDS
 from chroniker.models.tag import validate_tags
@@ -58,7 +58,7 @@ class DeclaredJob:
 
 def load_declared_jobs() -> tuple[list[DeclaredJob], list[DeclarationProblem]]:
     """All valid declarations of the installed apps, and the errors in the others."""
-    found = discover()
+    found = discover_declarations()
     declared, problems = [], list(found.problems)
     places: dict[str, LocatedDeclaration] = {}
     for located in found.located:
@@ -88,7 +88,7 @@ def find_declared_fields(job: Job) -> frozenset[str]:
 
 def find_declaration_of_job(job: Job) -> LocatedDeclaration | None:
     """The declaration of this job, with its file and line; ``None`` if this process's code does not contain it."""
-    found = (each for each in discover().located if (each.where, each.name) == (job.managed_by, job.name))
+    found = (each for each in discover_declarations().located if (each.where, each.name) == (job.managed_by, job.name))
     return next(found, None)
 
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from chroniker.declared.diff import Change, JobChangeKind, SyncPlan, plan_changes
+from chroniker.declared.diff import JobChange, JobChangeKind, SyncPlan, plan_changes
 from chroniker.declared.loading import DeclaredJob
 from chroniker.declared.stored_jobs import read_stored_jobs
 from chroniker.lifecycle.transactions import transactional
@@ -16,13 +16,13 @@ from chroniker.models import Action, AuditEntry, Group, Job, JobDependency, JobT
 from chroniker.models.schedule_fields import FIELDS_THAT_CAUSE_BOOKING
 
 
-def plan_sync(declared: Sequence[DeclaredJob], *, adopt: bool = False) -> list[Change]:
-    """The changes that ``sync`` would make. Writes nothing."""
+def plan_sync(declared: Sequence[DeclaredJob], *, adopt: bool = False) -> list[JobChange]:
+    """The changes that ``sync_declared_jobs`` would make. Writes nothing."""
     return plan_changes(declared, read_stored_jobs(declared, lock=False), adopt=adopt).changes
 
 
 @transactional
-def sync(declared: Sequence[DeclaredJob], *, by: str, adopt: bool = False) -> list[Change]:
+def sync_declared_jobs(declared: Sequence[DeclaredJob], *, by: str, adopt: bool = False) -> list[JobChange]:
     """Create, update and disable jobs in one transaction and a constant number of statements. Returns the changes.
 
     ``adopt``: take over jobs with these names that were created by hand; without it they are refused. Concurrent syncs
@@ -47,7 +47,7 @@ def sync(declared: Sequence[DeclaredJob], *, by: str, adopt: bool = False) -> li
     return plan.changes
 
 
-def _record_in_audit(by: str, changes: Sequence[Change]) -> None:
+def _record_in_audit(by: str, changes: Sequence[JobChange]) -> None:
     made = {each.name: each for each in changes if each.kind not in (JobChangeKind.REFUSED, JobChangeKind.UNCHANGED)}
     if made:
         jobs = [(job, made[job.name]) for job in Job.objects.filter(name__in=made).only("name")]

@@ -24,7 +24,7 @@ class DependencyScope(Enum):
     NONE = "none"
 
 
-class Edge(NamedTuple):
+class DependencyEdge(NamedTuple):
     """One dependency, for a claim that has to check it under its locks."""
 
     dependent: int
@@ -77,12 +77,12 @@ def unfulfilled_dependencies(scope: DependencyScope, dependents: QuerySet[JobSta
     return JobDependency.objects.filter(unready, dependent__in=dependents.values("pk"))
 
 
-def read_dependency_edges(job_ids: Collection[int]) -> list[Edge]:
+def read_dependency_edges(job_ids: Collection[int]) -> list[DependencyEdge]:
     """The dependencies of these jobs. One statement; no statement if there are no jobs."""
     if not job_ids:
         return []
     rows = fetch_rows(_rows_of_dependency_edges, job_ids=list(job_ids))
-    return [Edge(low, high, completion, state is not None) for low, high, completion, state in rows]
+    return [DependencyEdge(low, high, completion, state is not None) for low, high, completion, state in rows]
 
 
 def _rows_of_dependency_edges(job_ids: Collection[int]) -> QuerySet[JobDependency, Any]:
@@ -90,7 +90,7 @@ def _rows_of_dependency_edges(job_ids: Collection[int]) -> QuerySet[JobDependenc
     return rows.values_list("dependent", "dependee", "wait_for_completion", "dependee__state")
 
 
-def ready_until(job_ids: Collection[int], now: dt.datetime) -> dict[int, dt.datetime]:
+def read_first_pending_dependee_instants(job_ids: Collection[int], now: dt.datetime) -> dict[int, dt.datetime]:
     """By dependent that waits for another job's scheduled times: the first pending instant of that job, if it has come.
     Only earlier instants of the dependent are ready."""
     return dict(fetch_rows(_select_first_pending_dependee_instants, job_ids=list(job_ids), now=now))

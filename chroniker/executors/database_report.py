@@ -14,7 +14,7 @@ from chroniker import lifecycle
 from chroniker.conf import settings
 from chroniker.exceptions import CommandRefused
 from chroniker.executors import output_rows, report_connections
-from chroniker.executors.statement_limit import statement_limit
+from chroniker.executors.statement_limit import limit_statement_time
 from chroniker.job_commands import environment, placeholders, policy
 from chroniker.models import EventKind, Job, LogChunk, Run, Status
 from chroniker.models.base import make_random_uuid
@@ -143,7 +143,7 @@ class DatabaseReport:
         """
         with (
             report_connections.borrow_connection(),
-            statement_limit(settings.database, settings.heartbeat.total_seconds() * share),
+            limit_statement_time(settings.database, settings.heartbeat.total_seconds() * share),
         ):
             yield
 

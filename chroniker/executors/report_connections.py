@@ -20,7 +20,7 @@ from django.db.backends.base.base import BaseDatabaseWrapper
 from chroniker.conf import settings
 from chroniker.process.kernel import host_clock
 
-R = TypeVar("R")
+StepResult = TypeVar("StepResult")
 
 #: A connection that nothing has used for so many seconds is closed. Between the two limits it is kept for longer than a
 #: heartbeat: else the supervisor of a long run would open one for each renewal, which costs more than the renewal.
@@ -136,7 +136,7 @@ def borrow_connection() -> Iterator[None]:
         connections[alias] = own
 
 
-def retry_on_connection_error(step: Callable[[], R]) -> R:
+def retry_on_connection_error(step: Callable[[], StepResult]) -> StepResult:
     """Call ``step`` with a kept connection; after an error of the connection, once more with a new one."""
     try:
         with borrow_connection():

@@ -21,7 +21,7 @@ _STATEMENTS_WITH_TIME_LIMIT = ("SELECT", "INSERT", "UPDATE", "DELETE", "REPLACE"
 
 
 @contextmanager
-def statement_limit(alias: str, seconds: float) -> Iterator[None]:
+def limit_statement_time(alias: str, seconds: float) -> Iterator[None]:
     """Limit how long each statement may take and wait for a lock. On SQLite: how long it may wait for the lock.
 
     Inside a transaction of the caller (inline executor, tests) nothing changes. Limit: MySQL has no time limit for a

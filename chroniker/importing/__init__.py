@@ -4,7 +4,7 @@ Belongs here: the steps that all imports share; one folder per source. Does not 
 django-celery-beat (``chroniker_celery.importing``).
 """
 
-from chroniker.importing.candidate import ImportCandidate, Outcome
+from chroniker.importing.candidate import ImportCandidate, ImportOutcome
 from chroniker.importing.saving import save_candidates
 
-__all__ = ["ImportCandidate", "Outcome", "save_candidates"]
+__all__ = ["ImportCandidate", "ImportOutcome", "save_candidates"]

@@ -9,7 +9,7 @@ from enum import Enum
 from chroniker.models import Job, JobDependency
 
 
-class Outcome(Enum):
+class ImportOutcome(Enum):
     IMPORTED = "imported"
     WOULD_BE_IMPORTED = "would be imported"
     IMPORTED_BEFORE = "imported before, unchanged"
@@ -47,7 +47,7 @@ class ImportCandidate:
     history: ImportedHistory = ImportedHistory()
     #: Why it cannot be imported.
     refusal: str = ""
-    outcome: Outcome = Outcome.REFUSED
+    outcome: ImportOutcome = ImportOutcome.REFUSED
 
 
 @dataclass(slots=True)

@@ -13,7 +13,7 @@ from django.utils.translation import gettext as _
 
 from chroniker import schedule
 from chroniker.exceptions import ScheduleError
-from chroniker.importing.candidate import ImportCandidate, Outcome
+from chroniker.importing.candidate import ImportCandidate, ImportOutcome
 
 MAX_INSTANTS_SHOWN = 10
 NO_INSTANT = "-"
@@ -49,7 +49,7 @@ def _candidate_lines(candidate: ImportCandidate, now: dt.datetime) -> Iterator[s
     outcome = candidate.outcome.value + (f": {candidate.refusal}" if candidate.refusal else "")
     yield f"“{candidate.job.name}”  ({outcome})"
     yield f"  there: {candidate.schedule_there}"
-    if candidate.outcome is not Outcome.REFUSED:
+    if candidate.outcome is not ImportOutcome.REFUSED:
         disabled = "" if candidate.job.enabled else ", " + _("disabled")
         yield f"  here:  {schedule.describe(candidate.job.spec)}{disabled}"
         yield from _instant_lines(candidate, now)

@@ -11,7 +11,7 @@ from django.utils.translation import gettext as _
 
 from chroniker import lifecycle
 from chroniker.conf import settings
-from chroniker.importing.candidate import ImportCandidate, ImportedDependency, Outcome
+from chroniker.importing.candidate import ImportCandidate, ImportedDependency, ImportOutcome
 from chroniker.job_commands import placeholders
 from chroniker.models import Action, AuditEntry, Job, JobDependency
 
@@ -52,10 +52,10 @@ def save_candidates(
     with transaction.atomic(using=settings.database):
         _match_existing_jobs(candidates)
         for candidate in candidates:
-            if candidate.outcome is Outcome.WOULD_BE_IMPORTED:
+            if candidate.outcome is ImportOutcome.WOULD_BE_IMPORTED:
                 _validate_candidate(candidate, disabled)
         if not dry_run:
-            new = [each for each in candidates if each.outcome is Outcome.WOULD_BE_IMPORTED]
+            new = [each for each in candidates if each.outcome is ImportOutcome.WOULD_BE_IMPORTED]
             _save_new_jobs(new, dependencies)
             if by is not None:
                 AuditEntry.objects.record(by, Action.IMPORTED, [each.job for each in new])
@@ -69,11 +69,11 @@ def _match_existing_jobs(candidates: Sequence[ImportCandidate]) -> None:
     for candidate in candidates:
         if candidate.origin in imported:
             candidate.job = known[imported[candidate.origin]]
-            candidate.outcome = Outcome.IMPORTED_BEFORE
+            candidate.outcome = ImportOutcome.IMPORTED_BEFORE
         elif not candidate.refusal and _comparison_key(candidate.job.name) in taken:
             candidate.refusal = _("Another job already has this name. Rename one of the two.")
         elif not candidate.refusal:
-            candidate.outcome = Outcome.WOULD_BE_IMPORTED
+            candidate.outcome = ImportOutcome.WOULD_BE_IMPORTED
             taken.add(_comparison_key(candidate.job.name))
 
 
@@ -95,7 +95,7 @@ def _validate_candidate(candidate: ImportCandidate, disabled: bool) -> None:
         reasons = " ".join(error.messages)
         too_long = any(each.code == "max_length" for errors in error.error_dict.values() for each in errors)
         if too_long or error.error_dict.keys() - FIELDS_FIXABLE_AFTER_IMPORT:
-            candidate.outcome, candidate.refusal = Outcome.REFUSED, reasons
+            candidate.outcome, candidate.refusal = ImportOutcome.REFUSED, reasons
             return
         job.enabled = False
         candidate.differences.append(_("It is disabled here until this is fixed: %(reasons)s") % {"reasons": reasons})
@@ -113,7 +113,7 @@ def _save_new_jobs(candidates: Sequence[ImportCandidate], dependencies: Sequence
         if candidate.due_since and job.enabled:  # its timeline begins before the missed run, so the next tick starts it
             before = candidate.due_since - dt.timedelta(seconds=1)
             Job.objects.filter(pk=job.pk).update(edited_at=before)
-        candidate.outcome = Outcome.IMPORTED
+        candidate.outcome = ImportOutcome.IMPORTED
         new.add(job.pk)
     # Dependencies are imported with a new dependent only: a dependency that was deleted here does not come back.
     JobDependency.objects.bulk_create(

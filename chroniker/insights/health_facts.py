@@ -17,7 +17,7 @@ from chroniker.conf import settings
 from chroniker.eligibility import due, groups, liveness, pauses
 from chroniker.eligibility.claim_kinds import SCHEDULED
 from chroniker.eligibility.liveness import SILENT_HOSTS_IGNORED_AFTER, WaitingQueue
-from chroniker.executors.statement_limit import statement_limit
+from chroniker.executors.statement_limit import limit_statement_time
 from chroniker.insights import jobs_in_trouble
 from chroniker.insights.capped_counts import CountUpTo
 from chroniker.insights.timed_cache import TimedCache
@@ -70,7 +70,7 @@ def _read_facts_within_time_limit(now: dt.datetime) -> HealthFacts | None:
     began = time.monotonic()
     try:
         with ExitStack() as stack:
-            stack.enter_context(statement_limit(settings.database, STATEMENT_TIMEOUT_SECONDS))
+            stack.enter_context(limit_statement_time(settings.database, STATEMENT_TIMEOUT_SECONDS))
             if connections[settings.database].in_atomic_block:  # the request's: an error must not break it
                 stack.enter_context(transaction.atomic(using=settings.database))
             facts = read_health_facts(now)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 
 from chroniker.eligibility import groups
-from chroniker.eligibility.dependencies import Edge
+from chroniker.eligibility.dependencies import DependencyEdge
 from chroniker.lifecycle.planned_rows import Plan
 from chroniker.lifecycle.transactions import lock_rows
 from chroniker.models import Group
@@ -39,7 +39,9 @@ def count_free_places(limits: LimitByGroup) -> dict[int, int]:
     return {pk: 2**31 if limit is None else max(0, limit - taken.get(pk, 0)) for pk, limit in limits.items()}
 
 
-def select_plans_to_write(plans: Sequence[Plan], edges: Iterable[Edge], free_places: dict[int, int]) -> list[Plan]:
+def select_plans_to_write(
+    plans: Sequence[Plan], edges: Iterable[DependencyEdge], free_places: dict[int, int]
+) -> list[Plan]:
     """The plans that may be written together. If they were claimed one by one, the result would be the same. Pure.
 
     A plan is left out if its group has no free place, or if it waits for the end of a job that an earlier plan opens.

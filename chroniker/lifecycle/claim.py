@@ -13,7 +13,7 @@ from chroniker.clock.database_clock import NowPlus
 from chroniker.conf import settings
 from chroniker.eligibility import dependencies, pauses
 from chroniker.eligibility.claim_kinds import MANUAL
-from chroniker.eligibility.dependencies import DependencyScope, Edge
+from chroniker.eligibility.dependencies import DependencyEdge, DependencyScope
 from chroniker.lifecycle import activations, alert_conditions, alert_episodes, backfills, host_runs, job_health
 from chroniker.lifecycle.admission import count_free_places, lock_group_limits, select_plans_to_write
 from chroniker.lifecycle.bulk import insert_rows, write_states
@@ -77,7 +77,9 @@ def claim(plans: Sequence[Plan], now: dt.datetime, *, wait_for_locks: bool = Fal
 
 
 @transactional
-def _write_plans(plans: Sequence[Plan], edges: Sequence[Edge], now: dt.datetime, wait_for_locks: bool) -> list[Run]:
+def _write_plans(
+    plans: Sequence[Plan], edges: Sequence[DependencyEdge], now: dt.datetime, wait_for_locks: bool
+) -> list[Run]:
     limits = lock_group_limits(plans, skip_locked=not wait_for_locks) if any(plan.job.group for plan in plans) else {}
     unchanged = backfills.lock_backfills_and_drop_stale_plans(
         _lock_states_and_drop_stale_plans(plans, edges, skip_locked=not wait_for_locks)
@@ -96,7 +98,9 @@ def _write_plans(plans: Sequence[Plan], edges: Sequence[Edge], now: dt.datetime,
     return [run for plan in admitted for run in plan.opened_runs]
 
 
-def _lock_states_and_drop_stale_plans(plans: Sequence[Plan], edges: Sequence[Edge], *, skip_locked: bool) -> list[Plan]:
+def _lock_states_and_drop_stale_plans(
+    plans: Sequence[Plan], edges: Sequence[DependencyEdge], *, skip_locked: bool
+) -> list[Plan]:
     """Lock the states of these jobs and of their dependees; returns the plans whose revision is unchanged.
 
     The dependees are locked, so that none of them can start between the check of the dependencies and the commit. A

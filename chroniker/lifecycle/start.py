@@ -133,7 +133,7 @@ def _start_in_one_statement(run_id: UUID, token: int, nonce: UUID, taker: Starti
     if not one_statement.are_combined_statements_available() or trusted is None:
         return None
     before = jump_detection.read_host_clocks()
-    lowest, highest = trusted.bounds(before)
+    lowest, highest = trusted.bounds_of_trusted_readings(before)
     values = {"run": run_id, "token": token, "nonce": nonce, "lowest": lowest, "highest": highest}
     values |= {"host": taker.host, "pid": taker.pid, "worker": taker.worker, "queue": taker.queue}
     values |= {"taken_at": taker.taken_at.seconds, "server": trusted.server}

@@ -187,7 +187,7 @@ def _values_compiled_into_queries() -> tuple[Any, ...]:
     return (
         (settings.database, settings.select_for_update, settings.installation, settings.hostname),
         (installation.read_database_identity_without_query(), jump_detection.last_known_server()),
-        simulated_time.moment() is None,
+        simulated_time.simulated_now() is None,
         host_clock.monotonic() // COMPILED_QUERY_LIFETIME_SECONDS,
     )
 

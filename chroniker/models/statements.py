@@ -66,7 +66,7 @@ class Statement:
 
     def fetch(self, values: Values) -> Sequence[Any] | None:
         """Execute it on the deciding database; returns its first row."""
-        connection, is_real = connections[settings.database], simulated_time.moment() is None
+        connection, is_real = connections[settings.database], simulated_time.simulated_now() is None
         with connection.cursor() as cursor:
             if (
                 is_real
@@ -115,6 +115,6 @@ def _statement_cache_key() -> tuple[Any, ...]:
     return (
         (settings.database, settings.hostname, settings.installation),
         (settings.lease, settings.release, settings.check_lock_file),
-        simulated_time.moment() is None,
+        simulated_time.simulated_now() is None,
         host_clock.monotonic() // COMPILED_QUERY_LIFETIME_SECONDS,
     )

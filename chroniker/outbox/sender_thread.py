@@ -26,7 +26,7 @@ def start_sender_if_message_due() -> None:
     Inside a transaction of the caller, the thread starts after the commit. Messages that are not sent, because of an
     error or the end of the process, stay for the next call. In simulated time the simulation sends them.
     """
-    if simulated_time.moment() is None and not is_sending() and is_message_due():
+    if simulated_time.simulated_now() is None and not is_sending() and is_message_due():
         transaction.on_commit(_start_thread, using=settings.database)
 
 

@@ -37,7 +37,7 @@ class MessagesBeingSent:
     def start(self, server: str, message: Outbox, send: Callable[[], None]) -> None:
         """Call ``send`` in a new thread; in simulated time in this one, since a test expects the message at once."""
         self._messages[server] = message
-        if simulated_time.moment() is not None:
+        if simulated_time.simulated_now() is not None:
             self._send(server, send)
         else:
             name = f"chroniker-outbox-{server}"
@@ -61,6 +61,6 @@ class MessagesBeingSent:
             error = raised
             raise
         finally:
-            if simulated_time.moment() is None:
+            if simulated_time.simulated_now() is None:
                 connections.close_all()  # those that a mail backend opened in this thread
             self._answers.put((server, error))

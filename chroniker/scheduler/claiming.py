@@ -149,7 +149,9 @@ def _make_claim_plans(
     """Return the plans of one batch. Suspends a job if its schedule raises an error; books a job that was edited
     without its model class."""
     ids = [state.job_id for state in states]
-    until = dependencies.ready_until(ids, now) if kind.dependencies is DependencyScope.ALL else {}
+    until = (
+        dependencies.read_first_pending_dependee_instants(ids, now) if kind.dependencies is DependencyScope.ALL else {}
+    )
     if kind.covers_instants and any(state.job.calendar_id for state in states):
         prefetch_closed_times(state.job for state in states)
     waiting: dict[int, list[Activation]] = {}

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from chroniker.declared.declaration import Declaration
-from chroniker.declared.discovery import discover
+from chroniker.declared.discovery import discover_declarations
 from chroniker.declared.loading import load_declared_jobs
-from chroniker.declared.sync import sync
+from chroniker.declared.sync import sync_declared_jobs
 from chroniker.models import Job
 
 ACTOR_NAME = "chroniker.testing"
@@ -33,7 +33,7 @@ def find_job(job: Job | Declaration | str) -> Job:
     found = Job.objects.filter(name=name).first()
     if found is None:
         assert_declarations_valid()
-        sync(load_declared_jobs()[0], by=ACTOR_NAME)
+        sync_declared_jobs(load_declared_jobs()[0], by=ACTOR_NAME)
         found = Job.objects.filter(name=name).first()
     if found is None:
         known = ", ".join(Job.objects.order_by("name").values_list("name", flat=True)[:20]) or "none"
@@ -43,7 +43,7 @@ def find_job(job: Job | Declaration | str) -> Job:
 
 def _job_name_of_declaration(declaration: Declaration) -> str:
     """The declared name, or that of the decorated command."""
-    for located in discover().located:
+    for located in discover_declarations().located:
         if located.declaration is declaration:
             return located.name
     return str(declaration.fields.get("name") or declaration.fields.get("command", ""))

@@ -13,7 +13,7 @@ from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_safe
 
 from chroniker.conf import settings
-from chroniker.executors.statement_limit import statement_limit
+from chroniker.executors.statement_limit import limit_statement_time
 from chroniker.insights import health_facts, scheduler_health
 from chroniker.insights.timed_cache import TimedCache
 from chroniker.models import installation
@@ -39,7 +39,7 @@ def ready_view(request: HttpRequest, **prefix_values: object) -> HttpResponse:
     """Answer whether the database works, and whether the migrations are applied."""
     try:
         with (
-            statement_limit(settings.database, DATABASE_TIMEOUT_SECONDS),
+            limit_statement_time(settings.database, DATABASE_TIMEOUT_SECONDS),
             connections[settings.database].cursor() as cursor,
         ):
             cursor.execute("SELECT 1")

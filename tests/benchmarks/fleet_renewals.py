@@ -17,7 +17,7 @@ from django.db.backends.base.base import BaseDatabaseWrapper
 from chroniker.clock.database_clock import NowPlus, database_now
 from chroniker.conf import settings
 from chroniker.executors.database_report import DatabaseReport
-from chroniker.executors.statement_limit import statement_limit
+from chroniker.executors.statement_limit import limit_statement_time
 from chroniker.models import JobState, Lease, Run, Status, Trigger
 from tests.benchmarks.fleet_sessions import PlayedBy, Players, ServerWork, used
 from tests.benchmarks.measuring import Row, figure, load, percentile
@@ -60,7 +60,7 @@ def together(runs: Sequence[OpenRun]) -> int:
     params = [value for run in runs for value in (run.run_id, run.token, run.nonce)]
     values = ", ".join(["(%s, %s, %s)"] * len(runs))
     with (
-        statement_limit(settings.database, settings.heartbeat.total_seconds() / 2),
+        limit_statement_time(settings.database, settings.heartbeat.total_seconds() / 2),
         connections[settings.database].cursor() as cursor,
     ):
         cursor.execute(_TOGETHER.format(values=values), [*params, settings.lease.total_seconds()])

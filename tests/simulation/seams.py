@@ -133,8 +133,8 @@ def _replace_host_files() -> None:
         active().process.host.clock_state = state
 
     _replace(kernel.boot_id, boot_id)
-    _replace(clock_state.read, read)
-    _replace(clock_state.write, write)
+    _replace(clock_state.read_clock_state, read)
+    _replace(clock_state.write_clock_state, write)
     _replace(progress.read, lambda shared: None)
     _replace(run_lock.is_held, machine.is_held)
     _replace(run_lock.kill_leftover_processes, machine.kill_leftover_processes)

@@ -40,7 +40,7 @@ def _let_a_minute_begin_that_is_near() -> None:
     test, _space, _phase = os.environ.get("PYTEST_CURRENT_TEST", "").rpartition(" ")
     now = dt.datetime.now(dt.UTC)
     left = 60 - now.second - now.microsecond / 1_000_000
-    if test != _test_with_jobs and simulated_time.moment() is None and left < SECONDS_LEFT_OF_A_MINUTE:
+    if test != _test_with_jobs and simulated_time.simulated_now() is None and left < SECONDS_LEFT_OF_A_MINUTE:
         time.sleep(left + 0.01)
     _test_with_jobs = test
 

@@ -15,7 +15,7 @@ LAYER_ORDERING_ROUNDS = 2
 
 
 @dataclass(frozen=True, slots=True)
-class Layers:
+class GraphLayers:
     """The layers, each with its items in order.
 
     ``neighbours_before``, ``neighbours_after``: for each item, its neighbours in the layer before it or after it.
@@ -50,7 +50,7 @@ def find_connected_components(nodes: Sequence[int], edges: Collection[Edge]) -> 
     return list(parts.values())
 
 
-def assign_layers(nodes: Sequence[int], edges: Sequence[Edge]) -> Layers:
+def assign_layers(nodes: Sequence[int], edges: Sequence[Edge]) -> GraphLayers:
     """Assign each node the length of the longest path to it, and order the layers."""
     backward = find_cycle_closing_edges(nodes, edges)
     forward = {edge: edge[::-1] if edge in backward else edge for edge in edges}
@@ -70,7 +70,7 @@ def assign_layers(nodes: Sequence[int], edges: Sequence[Edge]) -> Layers:
             after.setdefault(one, []).append(other)
             before.setdefault(other, []).append(one)
         chains[edge] = chain[::-1] if edge in backward else chain
-    return Layers(_reduce_crossings(order, before, after), before, after, chains, frozenset(backward))
+    return GraphLayers(_reduce_crossings(order, before, after), before, after, chains, frozenset(backward))
 
 
 def find_cycle_closing_edges(nodes: Sequence[int], edges: Sequence[Edge]) -> set[Edge]:

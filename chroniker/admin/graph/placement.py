@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from functools import lru_cache
 from statistics import median
 
-from chroniker.admin.graph.layering import Edge, LayerItem, Layers, assign_layers, find_connected_components
+from chroniker.admin.graph.layering import Edge, GraphLayers, LayerItem, assign_layers, find_connected_components
 
 BOX_WIDTH, BOX_HEIGHT = 172, 42
 #: The distance between the left edges of two columns. An edge changes its height only between columns.
@@ -73,7 +73,7 @@ def _min_distance_between_items(upper: LayerItem, lower: LayerItem) -> float:
     return _half_height(upper) + gap + _half_height(lower)
 
 
-def _compute_item_y_positions(layers: Layers) -> dict[LayerItem, float]:
+def _compute_item_y_positions(layers: GraphLayers) -> dict[LayerItem, float]:
     """The y of the middle of each item. Each layer keeps its order and the smallest distances between its items."""
     height: dict[LayerItem, float] = {}
     for layer in layers.order:
@@ -105,7 +105,7 @@ def _space_items_apart(layer: Sequence[LayerItem], wanted_heights: Sequence[floa
     return [start + offset for start, offset in zip(starts, offsets, strict=False)]
 
 
-def _route_edge(chain: Sequence[LayerItem], positions: Mapping[LayerItem, Point], layers: Layers) -> list[Point]:
+def _route_edge(chain: Sequence[LayerItem], positions: Mapping[LayerItem, Point], layers: GraphLayers) -> list[Point]:
     source, target = positions[chain[0]], positions[chain[-1]]
     back = source[0] > target[0]  # an edge that closes a cycle leaves on the left and arrives on the right
     points = [(source[0] + (0 if back else BOX_WIDTH), source[1])]
@@ -117,7 +117,7 @@ def _route_edge(chain: Sequence[LayerItem], positions: Mapping[LayerItem, Point]
     return [*points, (target[0] + (BOX_WIDTH if back else 0), height)]
 
 
-def _edge_end_y_offset(chain: Sequence[LayerItem], positions: Mapping[LayerItem, Point], layers: Layers) -> float:
+def _edge_end_y_offset(chain: Sequence[LayerItem], positions: Mapping[LayerItem, Point], layers: GraphLayers) -> float:
     """The distance from the middle of the target's side to the end of the edge. Edges to one box end side by side."""
     near = (layers.neighbours_after if positions[chain[0]][0] > positions[chain[-1]][0] else layers.neighbours_before)[
         chain[-1]

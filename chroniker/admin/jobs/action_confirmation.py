@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
 #: The largest number of jobs that the page lists. It only counts the others.
 MAX_LISTED_JOBS = 100
-TEMPLATE = "chroniker/console/jobs/confirm.html"
+PAGE_TEMPLATE = "chroniker/console/jobs/confirm.html"
 
 
 @dataclass(frozen=True, slots=True)
@@ -173,7 +173,7 @@ def confirmation_page_if_needed(
         "next": request.POST.get("next", ""),
         "back": _cancel_button_url(request, of_list, listed),
     }
-    return render_console_page(model_admin.admin_site, request, TEMPLATE, "jobs", context)
+    return render_console_page(model_admin.admin_site, request, PAGE_TEMPLATE, "jobs", context)
 
 
 def _cancel_button_url(request: HttpRequest, list_url: str, listed_jobs: Sequence[Job]) -> str:

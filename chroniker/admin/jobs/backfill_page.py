@@ -31,7 +31,7 @@ from chroniker.wording.formats import exact_time, format_count, full_time, short
 MAX_PREVIEW_TIMES, MAX_BACKFILLS = 200, 20
 FRAGMENT_TEMPLATES = {**job_head.FRAGMENT_TEMPLATES, "job-backfills": "chroniker/console/backfill/list.html"}
 #: The state of a backfill as a code of ``chroniker.wording.states``.
-STATE_CODES = {
+BACKFILL_STATE_CODES = {
     "OPEN": "running",
     "DONE": "succeeded",
     "CANCELLED": "stopped",
@@ -199,7 +199,7 @@ def backfill_rows(job: Job) -> list[BackfillRow]:
     return [
         BackfillRow(
             row,
-            STATE_CODES[row.condition],
+            BACKFILL_STATE_CODES[row.condition],
             _("%(first)s to %(last)s") % {"first": exact_time(row.first), "last": exact_time(row.last)},
             _("%(made)s of %(planned)s") % {"made": format_count(row.made), "planned": format_count(row.planned)},
             _("%(good)s succeeded, %(bad)s failed")

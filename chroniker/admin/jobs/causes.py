@@ -39,7 +39,7 @@ def _activation_row(cause: ActivationWithTokens) -> dict[str, Any]:
     row = cause.activation
     return {
         "made_at": row.made_at,
-        "cause": _cause_text(cause),
+        "cause": _activation_cause_text(cause),
         "cause_url": admin_url("chroniker_run_change", row.cause) if cause.cause_token is not None else "",
         "state": {"": "waiting", Activation.Outcome.RUN: "ok", Activation.Outcome.REFUSED: "failed"}.get(
             row.outcome, "skipped"
@@ -51,7 +51,7 @@ def _activation_row(cause: ActivationWithTokens) -> dict[str, Any]:
     }
 
 
-def _cause_text(cause: ActivationWithTokens) -> str:
+def _activation_cause_text(cause: ActivationWithTokens) -> str:
     """The run whose end was the cause, or who requested the run."""
     row = cause.activation
     if row.cause is None:

@@ -21,7 +21,7 @@ from chroniker.insights import job_filters
 from chroniker.job_commands.secret_masking import mask_secrets
 from chroniker.models import Job, JobDependency, JobTrigger
 
-TEMPLATE = "chroniker/console/job/code.html"
+PAGE_TEMPLATE = "chroniker/console/job/code.html"
 MAX_EXPORTED_JOBS = 1000
 
 
@@ -45,7 +45,9 @@ def job_code_view(job_admin: Any, request: HttpRequest, object_id: int) -> HttpR
         "is_masked": shown != module,
         "has_conditions": bool(after),
     }
-    return render_console_page(job_admin.admin_site, request, TEMPLATE, "jobs", context, job_head.FRAGMENT_TEMPLATES)
+    return render_console_page(
+        job_admin.admin_site, request, PAGE_TEMPLATE, "jobs", context, job_head.FRAGMENT_TEMPLATES
+    )
 
 
 def job_list_code_view(job_admin: Any, request: HttpRequest) -> HttpResponse:

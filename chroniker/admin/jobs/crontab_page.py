@@ -22,7 +22,7 @@ from chroniker.admin.shared.console_page import render_console_page
 from chroniker.admin.shared.site_links import redirect_to
 from chroniker.clock.database_clock import database_now
 from chroniker.exceptions import ScheduleError
-from chroniker.importing import ImportCandidate, Outcome, save_candidates
+from chroniker.importing import ImportCandidate, ImportOutcome, save_candidates
 from chroniker.importing.crontab.crontab_parser import parse_entries
 from chroniker.importing.crontab.jobs import CronProgram, ImportOptions, candidates_of_entries
 from chroniker.importing.crontab.this_machine import machine_time_zone, own_manage_files
@@ -30,11 +30,11 @@ from chroniker.models import Job
 
 MAX_CRONTAB_LENGTH = 100_000
 #: For each outcome: a state code of ``wording.states``, and the text.
-OUTCOME_CODES_AND_TEXTS: dict[Outcome, tuple[str, Any]] = {
-    Outcome.WOULD_BE_IMPORTED: ("scheduled", gettext_lazy("would be imported")),
-    Outcome.IMPORTED: ("succeeded", gettext_lazy("imported")),
-    Outcome.IMPORTED_BEFORE: ("skipped", gettext_lazy("imported before, unchanged")),
-    Outcome.REFUSED: ("failed", gettext_lazy("not imported")),
+OUTCOME_CODES_AND_TEXTS: dict[ImportOutcome, tuple[str, Any]] = {
+    ImportOutcome.WOULD_BE_IMPORTED: ("scheduled", gettext_lazy("would be imported")),
+    ImportOutcome.IMPORTED: ("succeeded", gettext_lazy("imported")),
+    ImportOutcome.IMPORTED_BEFORE: ("skipped", gettext_lazy("imported before, unchanged")),
+    ImportOutcome.REFUSED: ("failed", gettext_lazy("not imported")),
 }
 
 
@@ -97,7 +97,7 @@ def crontab_view(job_admin: Any, request: HttpRequest) -> HttpResponse:
         found = form.make_import_candidates(now)
         is_preview = "import" not in request.POST
         save_candidates(found, by=None, dry_run=is_preview, disabled=form.cleaned_data["disabled"])
-        jobs = [each.job for each in found if each.outcome is Outcome.IMPORTED]
+        jobs = [each.job for each in found if each.outcome is ImportOutcome.IMPORTED]
         if jobs:
             return _finish_import(request, jobs, len(found))
         if not found:
@@ -106,7 +106,7 @@ def crontab_view(job_admin: Any, request: HttpRequest) -> HttpResponse:
         "title": _("Import from a crontab"),
         "form": form,
         "lines": [make_crontab_preview_line(each, now) for each in found],
-        "importable": sum(each.outcome is Outcome.WOULD_BE_IMPORTED for each in found),
+        "importable": sum(each.outcome is ImportOutcome.WOULD_BE_IMPORTED for each in found),
     }
     return render_console_page(
         job_admin.admin_site, request, "chroniker/console/jobs/import_crontab.html", "jobs", context
@@ -130,7 +130,7 @@ def make_crontab_preview_line(candidate: ImportCandidate, now: dt.datetime) -> C
     code, outcome = OUTCOME_CODES_AND_TEXTS[candidate.outcome]
     job, there = candidate.job, candidate.instants_there
     remarks = list(filter(None, [candidate.refusal, *candidate.differences]))
-    if candidate.outcome is Outcome.REFUSED:
+    if candidate.outcome is ImportOutcome.REFUSED:
         return CrontabPreviewLine(candidate.schedule_there, job.name, code, str(outcome), "", "", remarks)
     here = schedule.describe(job.spec)
     if not job.enabled:

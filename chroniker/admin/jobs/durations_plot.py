@@ -19,7 +19,7 @@ from chroniker.models import Status
 from chroniker.wording.formats import format_count, short_duration, short_time
 from chroniker.wording.states import state
 
-WIDTH, HEIGHT = 694, 190
+PICTURE_WIDTH, PICTURE_HEIGHT = 694, 190
 PLOT_LEFT_X, PLOT_RIGHT_X, PLOT_TOP_Y, PLOT_BOTTOM_Y = 2, 592, 12, 172
 #: Steps between the lines of the scale, in seconds.
 SCALE_STEPS_SECONDS = (
@@ -92,10 +92,10 @@ class PlotScale:
     first: dt.datetime
     last: dt.datetime
 
-    def y(self, seconds: float) -> float:
+    def y_of_duration(self, seconds: float) -> float:
         return PLOT_BOTTOM_Y - min(seconds / self.top, 1.0) * (PLOT_BOTTOM_Y - PLOT_TOP_Y)
 
-    def x(self, moment: dt.datetime) -> float:
+    def x_of_moment(self, moment: dt.datetime) -> float:
         length = (self.last - self.first).total_seconds()
         share = (moment - self.first).total_seconds() / length if length > 0 else 0.5
         return PLOT_LEFT_X + min(max(share, 0.0), 1.0) * (PLOT_RIGHT_X - PLOT_LEFT_X)
@@ -107,9 +107,9 @@ def draw_durations(durations: RunDurations, timeout: float | None, now: dt.datet
         return {}
     scale = _make_scale(durations, timeout, now)
     return {
-        "width": WIDTH,
-        "height": HEIGHT,
-        "view_box": f"0 0 {WIDTH} {HEIGHT}",
+        "width": PICTURE_WIDTH,
+        "height": PICTURE_HEIGHT,
+        "view_box": f"0 0 {PICTURE_WIDTH} {PICTURE_HEIGHT}",
         "marks": [_place_mark_on_plot(mark, scale, now) for mark in durations.marks],
         "lines": _plot_lines(durations, timeout, scale),
         "dates": list(_date_lines(scale)),
@@ -162,7 +162,7 @@ def _scale_lines(scale: PlotScale) -> Iterator[PlotLine]:
         (step for step in SCALE_STEPS_SECONDS if scale.top / step <= 4.5), math.ceil(scale.top / 86400 / 4) * 86400
     )
     for number in range(math.floor(scale.top / step) + 1):
-        y = scale.y(number * step)
+        y = scale.y_of_duration(number * step)
         yield PlotLine(f"{y:.1f}", short_duration(number * step) if number else "0", f"{y + 4:.1f}", "rule")
 
 
@@ -170,11 +170,11 @@ def _timeout_and_percentile_lines(
     durations: RunDurations, timeout: float | None, scale: PlotScale
 ) -> Iterator[PlotLine]:
     if timeout is not None and timeout <= scale.top:
-        y = scale.y(timeout)
+        y = scale.y_of_duration(timeout)
         yield PlotLine(f"{y:.1f}", _("timeout"), f"{y + 13:.1f}", "timeout")
     if durations.p50 is None or durations.p95 is None:
         return
-    low, high = scale.y(durations.p50), scale.y(durations.p95)
+    low, high = scale.y_of_duration(durations.p50), scale.y_of_duration(durations.p95)
     shift = max(LABEL_HEIGHT - (low - high), 0) / 2  # the labels must not cover each other
     yield PlotLine(f"{low:.1f}", f"p50 {short_duration(durations.p50)}", f"{low + 4 + shift:.1f}", "p50")
     yield PlotLine(f"{high:.1f}", f"p95 {short_duration(durations.p95)}", f"{high + 4 - shift:.1f}", "p95")
@@ -190,15 +190,15 @@ def _date_lines(scale: PlotScale) -> Iterator[dict[str, str]]:
     form = "H:i" if step < DAY else pgettext("date format", "D j M")
     while at <= scale.last:
         if at >= scale.first:
-            x = scale.x(at)
+            x = scale.x_of_moment(at)
             yield {"x": f"{x:.1f}", "label_x": f"{x + 3:.1f}", "text": format_date(at, form)}
         at += step
 
 
 def _place_mark_on_plot(mark: DurationMark, scale: PlotScale, now: dt.datetime) -> PlotMark:
-    x, y = scale.x(mark.started_at), scale.y(mark.seconds)
+    x, y = scale.x_of_moment(mark.started_at), scale.y_of_duration(mark.seconds)
     if mark.is_column:
-        low, high = scale.y(mark.low), scale.y(mark.high)
+        low, high = scale.y_of_duration(mark.low), scale.y_of_duration(mark.high)
         path = f"M{x:.1f} {low:.1f}V{min(high, low - 1):.1f}"
         bad = _cross_path(x, PLOT_BOTTOM_Y - 3, 2) if mark.bad else ""
         return PlotMark("column", "good", path, f"{x:.1f}", f"{y:.1f}", _column_mark_text(mark, now), "", bad)

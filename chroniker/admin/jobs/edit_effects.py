@@ -35,7 +35,7 @@ class EditEffectSentence:
     link: str = ""
 
 
-def edit_effects(forecast: EditEffects, edited_job: Job) -> list[EditEffectSentence]:
+def describe_edit_effects(forecast: EditEffects, edited_job: Job) -> list[EditEffectSentence]:
     """All effects, the worst first. The number of runs a day is the last one."""
     listed = [
         *_effects_of_save(forecast),

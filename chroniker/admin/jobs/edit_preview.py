@@ -20,7 +20,7 @@ from django.utils.translation import gettext as _
 
 from chroniker import schedule
 from chroniker.admin.jobs.cron_fields import cron_fields
-from chroniker.admin.jobs.edit_effects import edit_effects
+from chroniker.admin.jobs.edit_effects import describe_edit_effects
 from chroniker.admin.jobs.form_times import use_time_zone
 from chroniker.admin.jobs.line_preview import preview_command_line
 from chroniker.admin.shared.json_view import json_view
@@ -32,7 +32,7 @@ from chroniker.models.schedule_fields import SPEC_FIELDS
 from chroniker.schedule import Frequency, describe
 from chroniker.wording.formats import exact_time, short_time
 
-TEMPLATE, CRON_TEMPLATE = "chroniker/console/edit/preview.html", "chroniker/console/edit/cron.html"
+PREVIEW_TEMPLATE, CRON_TEMPLATE = "chroniker/console/edit/preview.html", "chroniker/console/edit/cron.html"
 #: A number with more digits cannot be an id.
 MAX_ID_DIGITS = 18
 
@@ -45,7 +45,7 @@ def edit_preview_view(job_admin: Any, request: HttpRequest) -> dict[str, Any]:
     if number and stored_job is None:
         raise BadRequest(_("There is no such job."))
     context = preview_context(stored_job, request.GET)
-    templates = {"edit-preview": TEMPLATE, "edit-cron": CRON_TEMPLATE}
+    templates = {"edit-preview": PREVIEW_TEMPLATE, "edit-cron": CRON_TEMPLATE}
     return {"html": {key: render_to_string(template, context, request) for key, template in templates.items()}}
 
 
@@ -134,7 +134,7 @@ def _forecast_context(forecast: EditEffects, edited_job: Job, stored_job: Job | 
         "is_changed": is_changed or (before != "" and before != words),
         "next": _local_time_text(first, forecast.now, seconds) if first is not None else "",
         "rows": [_changed_time_row(row, forecast, seconds) for row in forecast.times],
-        "effects": edit_effects(forecast, edited_job),
+        "effects": describe_edit_effects(forecast, edited_job),
         "remarks": [
             *_why_no_scheduled_times(forecast, edited_job),
             *schedule.warnings(edited_job.spec),

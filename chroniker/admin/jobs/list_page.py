@@ -1,4 +1,4 @@
-"""The list of jobs: filters as chips, search and selects; rows in bands; and actions for the selected jobs."""
+"""The list of jobs: filters as chips, search and selects; rows in sections; and actions for the selected jobs."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ from chroniker.insights.latest_runs import fetch_latest_runs
 from chroniker.models import Job
 from chroniker.wording.formats import format_count
 
-TEMPLATE = "chroniker/console/jobs/list.html"
+PAGE_TEMPLATE = "chroniker/console/jobs/list.html"
 FRAGMENT_TEMPLATES = {
     "jobs-chips": "chroniker/console/jobs/chips.html",
     "jobs-table": "chroniker/console/jobs/table.html",
@@ -71,7 +71,7 @@ def job_list_view(job_admin: Any, request: HttpRequest) -> HttpResponse:
     overviews = fetch_job_status(page.jobs, now, health_facts.get_cached_health_facts(now)).values()
     past = fetch_latest_runs([each.state for each in overviews]) if may.view_runs else {}
     rows = job_rows(overviews, past, SharedRowValues(may, fetch_health(now).tick))
-    counts = job_filters.count_jobs_by_show_filter(conditions)
+    counts, is_whole_list = job_filters.count_jobs_by_show_filter(conditions), not (page.cursor or cursor)
     context = {
         "title": _("Jobs"),
         "opts": Job._meta,
@@ -87,15 +87,13 @@ def job_list_view(job_admin: Any, request: HttpRequest) -> HttpResponse:
         "order": order,
         "orders": list(ORDER_TITLES.items()),
         "jobs": page.jobs,
-        "bands": group_rows_into_sections(
-            rows, by_band=order == "attention", is_whole_list=not (page.cursor or cursor)
-        ),
+        "bands": group_rows_into_sections(rows, by_list_section=order == "attention", is_whole_list=is_whole_list),
         "next_page": _query_with_changed_values(request, after=page.cursor) if page.cursor else "",
         "first_page": _query_with_changed_values(request, after="") if cursor else "",
         "here": request.get_full_path(),
         **_export_and_import_context(request),
     }
-    return render_console_page(job_admin.admin_site, request, TEMPLATE, "jobs", context, FRAGMENT_TEMPLATES)
+    return render_console_page(job_admin.admin_site, request, PAGE_TEMPLATE, "jobs", context, FRAGMENT_TEMPLATES)
 
 
 def _read_sort_order(request: HttpRequest) -> str:

@@ -1,4 +1,4 @@
-"""The rows of the list of jobs, in bands. The caller has read the data of all rows."""
+"""The rows of the list of jobs, in sections. The caller has read the data of all rows."""
 
 from __future__ import annotations
 
@@ -51,7 +51,7 @@ class RowProgress:
 class JobRow:
     overview: JobStatus
     code: str
-    band: str
+    list_section: str
     words: str
     note: str
     reason: str
@@ -101,7 +101,7 @@ def _job_row(overview: JobStatus, runs: Sequence[PastRun], shared_values: Shared
     return JobRow(
         overview=overview,
         code=code,
-        band=_list_section_of_job(overview, code),
+        list_section=_list_section_of_job(overview, code),
         words=_schedule_in_words(job),
         note=hand_over.hand_over_note(job.command, job.args),
         reason=mask_secrets(reason, job.secrets),
@@ -134,7 +134,7 @@ def _schedule_in_words(job: Job) -> str:
 
 
 def _list_section_of_job(overview: JobStatus, state_code: str) -> str:
-    """The band of a row, by the same rules as ``job_filters.JobConditions``, which decide the order of the list."""
+    """The section of a row, by the same rules as ``job_filters.JobConditions``, which decide the order of the list."""
     lease = overview.lease
     is_on, is_broken = overview.job.enabled, overview.state.failing_since or overview.state.schedule_error_since
     if is_on and (is_broken or state_code in ("overdue", "on_hold")):
@@ -214,18 +214,20 @@ def _duration_texts_and_tone(overview: JobStatus, runs: Sequence[PastRun]) -> tu
 class JobListSection:
     title: str
     rows: list[JobRow]
-    is_counted: bool  #: whether the rows are all jobs of the band
+    is_counted: bool  #: whether the rows are all jobs of the section
 
 
-def group_rows_into_sections(rows: Sequence[JobRow], *, by_band: bool, is_whole_list: bool) -> list[JobListSection]:
-    """The rows in bands. With ``by_band=False``: all rows in one band without a title.
+def group_rows_into_sections(
+    rows: Sequence[JobRow], *, by_list_section: bool, is_whole_list: bool
+) -> list[JobListSection]:
+    """The rows in sections. With ``by_list_section=False``: all rows in one section without a title.
 
     ``is_whole_list``: the list has only this page.
     """
-    if not by_band:
+    if not by_list_section:
         return [JobListSection("", list(rows), is_counted=False)] if rows else []
     found = [
-        JobListSection(str(title), [row for row in rows if row.band == name], is_whole_list)
+        JobListSection(str(title), [row for row in rows if row.list_section == name], is_whole_list)
         for name, title in JOB_LIST_SECTION_TITLES.items()
     ]
-    return [band for band in found if band.rows]
+    return [section for section in found if section.rows]

@@ -14,7 +14,7 @@ from chroniker.admin.shared.console_page import render_console_page
 from chroniker.models import Run, Status
 
 ROWS_PER_PAGE = 100
-TEMPLATE = "chroniker/console/job/runs.html"
+PAGE_TEMPLATE = "chroniker/console/job/runs.html"
 FRAGMENT_TEMPLATES = {**job_head.FRAGMENT_TEMPLATES, "job-runs": "chroniker/console/job/runs_table.html"}
 
 
@@ -43,7 +43,7 @@ def job_runs_view(job_admin: Any, request: HttpRequest, object_id: int) -> HttpR
         "statuses": [(each.value, each.label) for each in Status],
     }
     fragments = FRAGMENT_TEMPLATES if before is None else job_head.FRAGMENT_TEMPLATES
-    return render_console_page(job_admin.admin_site, request, TEMPLATE, "jobs", context, fragments)
+    return render_console_page(job_admin.admin_site, request, PAGE_TEMPLATE, "jobs", context, fragments)
 
 
 def _read_status_filter(request: HttpRequest) -> dict[str, str]:

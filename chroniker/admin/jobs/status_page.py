@@ -20,7 +20,7 @@ from chroniker.insights.job_status import JobStatus
 from chroniker.models import OPEN_STATUSES, Run
 
 RECENT_RUN_COUNT = 10
-TEMPLATE = "chroniker/console/job/status.html"
+PAGE_TEMPLATE = "chroniker/console/job/status.html"
 FRAGMENT_TEMPLATES = {
     **job_head.FRAGMENT_TEMPLATES,
     "job-sentence": "chroniker/console/job/status_sentence.html",
@@ -56,7 +56,7 @@ def status_view(job_admin: Any, request: HttpRequest, object_id: int) -> HttpRes
         **_runs_context(request, overview),
         "live_seconds": 1 if overview.lease is not None and overview.lease.run.started_at else 5,
     }
-    return render_console_page(job_admin.admin_site, request, TEMPLATE, "jobs", context, FRAGMENT_TEMPLATES)
+    return render_console_page(job_admin.admin_site, request, PAGE_TEMPLATE, "jobs", context, FRAGMENT_TEMPLATES)
 
 
 def _runs_context(request: HttpRequest, overview: JobStatus) -> dict[str, Any]:

@@ -20,7 +20,7 @@ MAX_BUTTONS_PER_ITEM = 2
 #: The kind of an item about an alert begins with this.
 ALERT_KIND_PREFIX = "alert_"
 #: The state code of each kind of item that is not about an alert.
-STATE_CODES = {
+STATE_CODE_BY_ITEM_KIND = {
     "no_tick": "overdue",
     "failing": "failing",
     "held": "on_hold",
@@ -63,7 +63,7 @@ def _attention_row(item: AttentionItem, has_permission: Callable[[str], bool]) -
 
 
 def _state_code(item_kind: str) -> str:
-    return STATE_CODES.get(item_kind) or alert_state_code(item_kind.removeprefix(ALERT_KIND_PREFIX))
+    return STATE_CODE_BY_ITEM_KIND.get(item_kind) or alert_state_code(item_kind.removeprefix(ALERT_KIND_PREFIX))
 
 
 def _owner_text(item: AttentionItem) -> str:

@@ -11,8 +11,8 @@ from chroniker.eligibility.hosts import CLOCK_SKEW_WARNING_SECONDS
 from chroniker.insights.tick_history import MINUTES_SHOWN, MinuteOfTicks, TickHistory, find_gaps_without_pass
 from chroniker.wording.formats import short_duration
 
-WIDTH, HEIGHT = 1120, 50
-MINUTE_WIDTH = WIDTH / MINUTES_SHOWN
+PICTURE_WIDTH, PICTURE_HEIGHT = 1120, 50
+MINUTE_WIDTH = PICTURE_WIDTH / MINUTES_SHOWN
 #: A worker with more slots gets no picture, only numbers.
 MAX_DRAWN_SLOTS = 32
 CLOCK_LINE_WIDTH = 120
@@ -32,7 +32,7 @@ def draw_ticks(history: TickHistory) -> dict[str, Any]:
         {
             "x": round(MINUTE_WIDTH * index, 1),
             "width": round(MINUTE_WIDTH - 3, 1),
-            "y": HEIGHT - height,
+            "y": PICTURE_HEIGHT - height,
             "height": height,
             "tone": "wait" if minute.longest_pass > tall else "busy",
             "say": _minute_text(minute),
@@ -52,7 +52,7 @@ def draw_ticks(history: TickHistory) -> dict[str, Any]:
 
 
 def _bar_height(share: float) -> int:
-    return max(round((HEIGHT - 6) * min(share, 1.0)), 2)
+    return max(round((PICTURE_HEIGHT - 6) * min(share, 1.0)), 2)
 
 
 def _minute_text(minute: MinuteOfTicks) -> str:

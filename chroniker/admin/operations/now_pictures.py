@@ -13,14 +13,14 @@ from chroniker.insights.day_counts import HALF_HOUR, DayCounts
 from chroniker.insights.next_hour import MINUTES_AHEAD, NextHour
 from chroniker.wording.formats import short_time
 
-WIDTH = 384
+PICTURE_WIDTH = 384
 #: The greatest height of a bar above the line, of a bar below it, and of a bar of the next hour.
 MAX_HEIGHT_ABOVE, MAX_HEIGHT_BELOW, MAX_HOUR_BAR_HEIGHT = 54, 14, 40
 
 
 def draw_last_day_bars(counts: DayCounts) -> list[dict[str, Any]]:
     """The bars of each half hour: successful runs above the line, and runs that ended badly below it."""
-    step = WIDTH / len(counts.parts)
+    step = PICTURE_WIDTH / len(counts.parts)
     most = max((part.succeeded for part in counts.parts), default=0) or 1
     worst = max((part.bad for part in counts.parts), default=0) or 1
     return [
@@ -51,7 +51,7 @@ def _half_hour_text(start: dt.datetime, succeeded: int, failed: int) -> str:
 
 def draw_next_hour_bars(coming_hour: NextHour, now: dt.datetime) -> list[dict[str, Any]]:
     """One bar for each minute in which runs are due."""
-    step, most = WIDTH / MINUTES_AHEAD, max(coming_hour.minutes) or 1
+    step, most = PICTURE_WIDTH / MINUTES_AHEAD, max(coming_hour.minutes) or 1
     return [
         {
             "x": round(step * index, 1),

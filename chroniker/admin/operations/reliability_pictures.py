@@ -23,7 +23,7 @@ DELAY_BUCKET_LABELS = (
     (gettext_lazy("> 5 min"), "bad"),
 )
 MAX_BAR_WIDTH, ROW_HEIGHT = 220, 22
-WIDTH, HEIGHT = 384, 70
+PICTURE_WIDTH, PICTURE_HEIGHT = 384, 70
 #: Shares of failed runs from which on a bar is red or amber. A line is drawn at the first one.
 RED_FAILED_SHARE, AMBER_FAILED_SHARE = 0.05, 0.01
 
@@ -42,21 +42,21 @@ def draw_delay_bars(delays: StartDelays) -> list[dict[str, Any]]:
 
 def draw_failure_bars(days: Sequence[DayRunCounts]) -> dict[str, Any]:
     """One bar for each day. The scale ends at the largest share, but not below ``RED_FAILED_SHARE``."""
-    step = WIDTH / max(len(days), 1)
+    step = PICTURE_WIDTH / max(len(days), 1)
     shares = [day.bad / day.runs if day.runs else 0.0 for day in days]
     top = max([*shares, RED_FAILED_SHARE])
     bars = []
     for number, (day, share) in enumerate(zip(days, shares, strict=True)):
-        height = max(round(HEIGHT * share / top), 2) if day.bad else 0
+        height = max(round(PICTURE_HEIGHT * share / top), 2) if day.bad else 0
         bars.append(
             {"x": round(step * number, 1), "inner": round(step * number + 1, 1), "step": round(step, 1),
-             "width": round(step - 2, 1), "y": HEIGHT + 6 - height, "height": height, "tone": _failed_share_tone(share),
-             "say": _failed_share_text(day)}
+             "width": round(step - 2, 1), "y": PICTURE_HEIGHT + 6 - height, "height": height,
+             "tone": _failed_share_tone(share), "say": _failed_share_text(day)}
         )  # fmt: skip
     runs, bad = sum(day.runs for day in days), sum(day.bad for day in days)
     return {
         "bars": bars,
-        "upper": round(HEIGHT + 6 - HEIGHT * RED_FAILED_SHARE / top, 1),
+        "upper": round(PICTURE_HEIGHT + 6 - PICTURE_HEIGHT * RED_FAILED_SHARE / top, 1),
         "share": percent(bad, runs) if runs else "",
         "runs": format_count(runs),
         "first": _date_text(days[0]) if days else "",

@@ -22,12 +22,12 @@ class QueuedCause:
 
 
 def explain_queued_run(details: RunDetails) -> QueuedCause:
-    words = {"time": short_duration(details.now - details.run.claimed_at), "cause": _cause_text(details)}
+    words = {"time": short_duration(details.now - details.run.claimed_at), "cause": _queued_cause_text(details)}
     text = _("It has been queued for %(time)s: %(cause)s.") % words
     return QueuedCause(text, [*_remedy_notes(details), *_deadline_notes(details)])
 
 
-def _cause_text(details: RunDetails) -> str:
+def _queued_cause_text(details: RunDetails) -> str:
     run = details.run
     if run.dispatched_at is None:
         why = mask_secrets(run.reason, run.job.secrets).rstrip(".")

@@ -33,7 +33,7 @@ from chroniker.models import OPEN_STATUSES, Host, Run, Status, Trigger
 ROWS_PER_PAGE = 50
 #: The largest number of hosts that the filter offers.
 MAX_FILTER_HOSTS = 200
-TEMPLATE = "chroniker/console/runs/page.html"
+PAGE_TEMPLATE = "chroniker/console/runs/page.html"
 FRAGMENT_TEMPLATES = {
     "ops-sentence": "chroniker/console/runs/news.html",
     "runs-rows": "chroniker/console/runs/rows.html",
@@ -83,7 +83,7 @@ def run_list_view(run_admin: Any, request: HttpRequest) -> HttpResponse:
     }
     if not before and newest is not None:
         context["live_url"] = f"{request.path}{_query_with_positions(request, top=newest)}&{REFRESH_PARAMETER}="
-    return render_console_page(run_admin.admin_site, request, TEMPLATE, "runs", context, FRAGMENT_TEMPLATES)
+    return render_console_page(run_admin.admin_site, request, PAGE_TEMPLATE, "runs", context, FRAGMENT_TEMPLATES)
 
 
 def _read_filters(request: HttpRequest) -> RunFilters:

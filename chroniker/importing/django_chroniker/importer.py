@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 from django.utils.translation import gettext as _
 
-from chroniker.importing.candidate import ImportCandidate, ImportedDependency, Outcome
+from chroniker.importing.candidate import ImportCandidate, ImportedDependency, ImportOutcome
 from chroniker.importing.django_chroniker import logs
 from chroniker.importing.django_chroniker.jobs import ImportOptions, candidates_of_jobs
 from chroniker.importing.django_chroniker.source import OldDataSource
@@ -41,7 +41,7 @@ def import_logs(
     """Import the logs of imported jobs. Yields the number of runs after each batch."""
     for old in source.jobs:
         candidate = candidates_by_id[old.pk]
-        if candidate.outcome in (Outcome.IMPORTED, Outcome.IMPORTED_BEFORE) and source.logs[old.pk]:
+        if candidate.outcome in (ImportOutcome.IMPORTED, ImportOutcome.IMPORTED_BEFORE) and source.logs[old.pk]:
             for number in logs.import_logs_of_job(source, old, candidate.job):
                 yield candidate, number
 

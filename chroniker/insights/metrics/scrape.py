@@ -8,7 +8,7 @@ from django.db import connections, transaction
 
 from chroniker.clock.database_clock import database_now
 from chroniker.conf import settings
-from chroniker.executors.statement_limit import statement_limit
+from chroniker.executors.statement_limit import limit_statement_time
 from chroniker.insights.metrics import exposition, fleet_values, job_values, message_values
 from chroniker.insights.metrics.families import Samples
 from chroniker.insights.timed_cache import TimedCache
@@ -29,7 +29,7 @@ def metrics_text(*, openmetrics: bool = False) -> str:
 def read_samples() -> Samples:
     """At most 12 statements, however many jobs there are."""
     with ExitStack() as stack:
-        stack.enter_context(statement_limit(settings.database, STATEMENT_TIMEOUT_SECONDS))
+        stack.enter_context(limit_statement_time(settings.database, STATEMENT_TIMEOUT_SECONDS))
         if connections[settings.database].in_atomic_block:  # of the request: an error must not break it
             stack.enter_context(transaction.atomic(using=settings.database))
         now = database_now()

@@ -8,7 +8,7 @@ from django.core.management.base import CommandParser
 
 from chroniker.clock.database_clock import database_now
 from chroniker.exceptions import ImportRefused
-from chroniker.importing import Outcome, save_candidates
+from chroniker.importing import ImportOutcome, save_candidates
 from chroniker.importing.crontab.crontab_parser import parse_entries
 from chroniker.importing.crontab.jobs import CronProgram, ImportOptions, candidates_of_entries
 from chroniker.importing.crontab.this_machine import machine_time_zone, own_manage_files
@@ -56,7 +56,7 @@ class Command(ImportCommand):
             found = candidates_of_entries(parse_entries(_read_crontab(file), system=system), import_options)
             save_candidates(found, by=self.actor, dry_run=dry_run, disabled=disabled)
         self.write_report(found, import_options.now, options["json"])
-        if any(each.outcome is Outcome.IMPORTED and each.job.enabled for each in found) and not options["json"]:
+        if any(each.outcome is ImportOutcome.IMPORTED and each.job.enabled for each in found) and not options["json"]:
             self.write_lines(["Now remove these lines from the crontab. Until then cron runs them, too."])
 
 

@@ -5,9 +5,9 @@ from typing import Any
 
 from django.core.management.base import CommandError, CommandParser
 
-from chroniker.declared.diff import Change, JobChangeKind
+from chroniker.declared.diff import JobChange, JobChangeKind
 from chroniker.declared.loading import load_declared_jobs
-from chroniker.declared.sync import plan_sync, sync
+from chroniker.declared.sync import plan_sync, sync_declared_jobs
 from chroniker.management.console import SYSTEM_CHECK_TAGS, explain_database_errors
 from chroniker.management.table import table_lines
 from chroniker.management.terminal import ConsoleCommand
@@ -38,7 +38,7 @@ class Command(ConsoleCommand):
             if dry_run or check:
                 changes = plan_sync(declared, adopt=adopt)
             else:
-                changes = sync(declared, by=command_actor("sync_jobs"), adopt=adopt)
+                changes = sync_declared_jobs(declared, by=command_actor("sync_jobs"), adopt=adopt)
         for line in table_lines(_table_rows(changes, everything=verbosity > 1), ("job", "change", "details")):
             self.stdout.write(line)
         if verbosity:
@@ -49,13 +49,13 @@ class Command(ConsoleCommand):
             raise CommandError("Not all declared jobs are in the database.")
 
 
-def _table_rows(changes: list[Change], *, everything: bool) -> list[tuple[str, str, str]]:
+def _table_rows(changes: list[JobChange], *, everything: bool) -> list[tuple[str, str, str]]:
     return [
         (each.name, each.kind, each.details) for each in changes if everything or each.kind != JobChangeKind.UNCHANGED
     ]
 
 
-def _sync_summary_text(changes: list[Change]) -> str:
+def _sync_summary_text(changes: list[JobChange]) -> str:
     """For example “Jobs declared in code: 2 created, 1 unchanged.”"""
     counts = Counter(change.kind for change in changes)
     parts = [f"{counts[kind]} {kind}" for kind in JobChangeKind if counts[kind]]

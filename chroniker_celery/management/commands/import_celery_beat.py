@@ -5,7 +5,7 @@ from typing import Any
 from django.core.management.base import CommandError, CommandParser
 
 from chroniker.clock.database_clock import database_now
-from chroniker.importing import Outcome, save_candidates
+from chroniker.importing import ImportOutcome, save_candidates
 from chroniker.management.importing import ImportCommand, explain_import_refusals
 from chroniker_celery.importing import jobs, settings_entries
 from chroniker_celery.importing.beat_tables import read_beat_dump_file, read_beat_tables
@@ -53,5 +53,5 @@ class Command(ImportCommand):
                 found = settings_entries.make_import_candidates(app, import_options)
             save_candidates(found, by=self.actor, dry_run=options["dry_run"], disabled=options["disabled"])
         self.write_report(found, import_options.now, options["json"])
-        if any(each.outcome is Outcome.IMPORTED and each.job.enabled for each in found) and not options["json"]:
+        if any(each.outcome is ImportOutcome.IMPORTED and each.job.enabled for each in found) and not options["json"]:
             self.write_lines([ADVICE_AFTER_TABLE_IMPORT if schedule is None else ADVICE_AFTER_ENTRY_IMPORT])

@@ -11,7 +11,7 @@ from django.core.checks import run_checks
 
 from chroniker.checks import TAG_OF_CHECKS_THAT_IMPORT_APPS
 from chroniker.declared.declaration import JobFields
-from chroniker.declared.discovery import discover
+from chroniker.declared.discovery import discover_declarations
 from chroniker.declared.loading import load_declared_jobs
 from chroniker.models import Job
 from tests.support.declared_app import Shop
@@ -166,4 +166,4 @@ def test_a_cycle_is_named(shop: Shop) -> None:
 def test_checks_before_a_tick_import_no_module(shop: Shop) -> None:
     shop.jobs("bad = chroniker.job(tick=1)")
     assert run_checks(tags=["chroniker"]) == []
-    assert len(discover().located) == 1
+    assert len(discover_declarations().located) == 1

@@ -7,7 +7,7 @@ from django.db import connection
 from django.test.utils import CaptureQueriesContext
 
 from chroniker.declared.loading import load_declared_jobs
-from chroniker.declared.sync import sync
+from chroniker.declared.sync import sync_declared_jobs
 from chroniker.models import Group, Job
 from tests.integration.declared.synced_jobs import NIGHT, row, the_job
 from tests.support.declared_app import Shop
@@ -183,6 +183,6 @@ def test_the_number_of_statements_is_constant(shop: Shop) -> None:
             declared, problems = load_declared_jobs()
             assert problems == []
             with CaptureQueriesContext(connection) as captured:
-                assert len(sync(declared, by="a test")) == many
+                assert len(sync_declared_jobs(declared, by="a test")) == many
             counts.append(len(captured))
     assert counts[:2] == counts[2:]

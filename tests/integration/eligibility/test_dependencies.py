@@ -117,7 +117,7 @@ def test_a_job_waits_for_the_scheduled_times_of_another_and_nothing_else() -> No
         a_dependency(dependent, early, wait_for_next_run=True)
     [wait] = dependencies.read_reasons_to_wait([late.pk])[late.pk]
     assert wait.blocks_scheduled_runs_only and "waits for the scheduled times of" in str(wait.text)
-    assert dependencies.ready_until([late.pk], database_now()).keys() == {late.pk}
+    assert dependencies.read_first_pending_dependee_instants([late.pk], database_now()).keys() == {late.pk}
 
 
 def test_the_dependencies_that_block_a_start_of_any_kind_are_found() -> None:

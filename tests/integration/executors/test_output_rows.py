@@ -9,7 +9,7 @@ from django.db import DatabaseError, DataError, IntegrityError, connection, conn
 from django.utils import timezone
 
 from chroniker.executors import output_rows
-from chroniker.executors.statement_limit import statement_limit
+from chroniker.executors.statement_limit import limit_statement_time
 from chroniker.models import Job, LogChunk, Run, Status
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -78,7 +78,7 @@ def test_an_insert_that_waits_ends_at_its_limit(run: Run) -> None:
     other.start()
     try:
         assert locked.wait(30)
-        with pytest.raises(DatabaseError), statement_limit("default", 0.3), transaction.atomic():
+        with pytest.raises(DatabaseError), limit_statement_time("default", 0.3), transaction.atomic():
             Run.objects.filter(pk=run.pk).exists()  # as before each insert: it takes the limit along
             output_rows.insert_output_rows(rows_of(run, "x"))
     finally:

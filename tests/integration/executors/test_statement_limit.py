@@ -11,7 +11,7 @@ from django.db import DatabaseError, connection, connections, transaction
 
 from chroniker.executors import report_connections
 from chroniker.executors.database_report import DatabaseReport
-from chroniker.executors.statement_limit import statement_limit
+from chroniker.executors.statement_limit import limit_statement_time
 from chroniker.models import Status
 from tests.support.command_jobs import a_job_of_new_year, stdout_of, the_run
 from tests.support.manage import Manage
@@ -43,7 +43,7 @@ def test_a_slow_statement_is_cancelled_and_session_settings_are_restored(in_tran
     if connection.vendor not in SLEEP:  # SQLite has no server that could hang
         return
     before = limits()
-    with pytest.raises(DatabaseError), statement_limit("default", 0.3):
+    with pytest.raises(DatabaseError), limit_statement_time("default", 0.3):
         if in_transaction:
             with transaction.atomic():
                 sleep()
@@ -56,7 +56,7 @@ def test_each_transaction_has_a_time_limit() -> None:
     if connection.vendor not in SLEEP:
         return
     before = limits()
-    with statement_limit("default", 0.3):
+    with limit_statement_time("default", 0.3):
         for _ in range(2):
             with pytest.raises(DatabaseError), transaction.atomic():
                 limits()
@@ -69,7 +69,7 @@ def test_a_transaction_of_the_caller_keeps_its_own_limits() -> None:
         return
     with transaction.atomic():
         before = limits()
-        with statement_limit("default", 0.3):
+        with limit_statement_time("default", 0.3):
             assert limits() == before
 
 
@@ -87,7 +87,7 @@ def test_sqlite_waits_as_long_on_a_connection_that_was_opened_again(tmp_path: Pa
     connections["default"] = other
     try:
         for _opened in range(3):
-            with statement_limit("default", 7.0):
+            with limit_statement_time("default", 7.0):
                 assert busy_timeout() == 7000
             other.close()
             other.connect()

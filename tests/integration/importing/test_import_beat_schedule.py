@@ -18,7 +18,7 @@ from django.test import Client, override_settings
 from django.urls import reverse
 
 from chroniker.clock.database_clock import database_now
-from chroniker.importing import ImportCandidate, Outcome, save_candidates
+from chroniker.importing import ImportCandidate, ImportOutcome, save_candidates
 from chroniker.models import Job, JobState
 from chroniker.schedule import Frequency, next_instants
 from chroniker_celery.beat_checks import check_beat_entries
@@ -107,7 +107,7 @@ def test_arguments_and_options_are_kept() -> None:
 )
 def test_an_entry_without_an_equivalent_is_reported(entry: dict[str, Any], words: str) -> None:
     found = imported(entry)
-    assert found.outcome is Outcome.REFUSED
+    assert found.outcome is ImportOutcome.REFUSED
     assert words in found.refusal
     assert not Job.objects.exists()
 

@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 from django.core.management import CommandError
 
-from chroniker.importing.candidate import Outcome
+from chroniker.importing.candidate import ImportOutcome
 from chroniker.models import Job, JobDependency, Run
 from chroniker.schedule import next_instants
 from chroniker.scheduler import tick
@@ -156,4 +156,4 @@ def test_a_missing_file_is_refused() -> None:
 
 def test_values_that_are_too_long_are_refused(tmp_path: Path) -> None:
     found = imported(a_dump(tmp_path, {"name": "x", "hostname": "h" * 300}, {"name": "y"}))
-    assert [each.outcome for each in found.values()] == [Outcome.REFUSED, Outcome.IMPORTED]
+    assert [each.outcome for each in found.values()] == [ImportOutcome.REFUSED, ImportOutcome.IMPORTED]

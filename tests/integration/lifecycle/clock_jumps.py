@@ -12,7 +12,7 @@ Jump = Callable[[float], None]
 
 def let_a_lease_pass() -> None:
     """End the hold-off; nothing else changes."""
-    memory = clock_state.read()
+    memory = clock_state.read_clock_state()
     assert memory is not None
     assert memory.suspension_seconds_left > 0
-    clock_state.write(dataclasses.replace(memory, until=memory.seen))
+    clock_state.write_clock_state(dataclasses.replace(memory, until=memory.seen))

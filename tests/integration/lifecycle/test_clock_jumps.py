@@ -174,7 +174,7 @@ def test_another_database_server_suspends_starts_like_a_jump(monkeypatch: pytest
     (run,) = tick().claimed
     monkeypatch.setitem(database_clock._SERVER_SQL_BY_VENDOR, "postgresql", "'another'")
     monkeypatch.setitem(database_clock._SERVER_SQL_BY_VENDOR, "mariadb", "'another'")
-    memory = clock_state.read()
+    memory = clock_state.read_clock_state()
     assert memory is not None
     if connection.vendor == "sqlite":  # a file has no server
         assert memory.server == ""

@@ -144,8 +144,9 @@ REPLACEMENTS = {
     ),
     "readiness-has-no-end": Replacement(
         "scheduler/claiming.py",
-        "until = dependencies.ready_until(ids, now) if kind.dependencies is DependencyScope.ALL else {}",
-        "until: dict[int, dt.datetime] = {}",
+        "until = (\n        dependencies.read_first_pending_dependee_instants(ids, now)"
+        " if kind.dependencies is DependencyScope.ALL else {}\n    )\n",
+        "until: dict[int, dt.datetime] = {}\n",
         "dependency-on-turn",
     ),
     "turn-is-not-waited-for": Replacement(

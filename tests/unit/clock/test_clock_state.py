@@ -105,52 +105,54 @@ def a_memory() -> ClockState:
 
 
 def test_a_written_state_can_be_read(runtime: Path) -> None:
-    clock_state.write(a_memory())
+    clock_state.write_clock_state(a_memory())
     (file,) = runtime.iterdir()
-    assert clock_state.read() is not None
+    assert clock_state.read_clock_state() is not None
     assert (file.stat().st_mode & 0o777, runtime.stat().st_mode & 0o777) == (0o600, 0o700)
 
 
 def test_each_reading_is_of_the_latest_state(runtime: Path) -> None:
     for server in ("a:1", "b:2", "c:3"):
-        clock_state.write(dataclasses.replace(a_memory(), server=server))
-        found = [clock_state.read() for _each in range(2)]
+        clock_state.write_clock_state(dataclasses.replace(a_memory(), server=server))
+        found = [clock_state.read_clock_state() for _each in range(2)]
         assert [each.server for each in found if each] == [server] * 2
 
 
 @pytest.mark.parametrize("text", ["", "{", "[]", '{"boot": 1}', "null"])
 def test_an_invalid_state_file_is_ignored(runtime: Path, text: str) -> None:
-    clock_state.write(a_memory())
+    clock_state.write_clock_state(a_memory())
     next(runtime.iterdir()).write_text(text)
-    assert clock_state.read() is None
+    assert clock_state.read_clock_state() is None
 
 
 def test_a_state_of_an_earlier_boot_is_ignored(runtime: Path) -> None:
-    clock_state.write(dataclasses.replace(a_memory(), boot="another"))
-    assert clock_state.read() is None
-    clock_state.write(dataclasses.replace(a_memory(), seen=boot_clock() + 3600))
-    assert clock_state.read() is None, "without a boot id of the system, a smaller boot clock shows a new boot"
+    clock_state.write_clock_state(dataclasses.replace(a_memory(), boot="another"))
+    assert clock_state.read_clock_state() is None
+    clock_state.write_clock_state(dataclasses.replace(a_memory(), seen=boot_clock() + 3600))
+    assert clock_state.read_clock_state() is None, (
+        "without a boot id of the system, a smaller boot clock shows a new boot"
+    )
 
 
 def test_a_symbolic_link_is_not_followed(runtime: Path, tmp_path: Path) -> None:
-    clock_state.write(a_memory())
+    clock_state.write_clock_state(a_memory())
     file = next(runtime.iterdir())
     (tmp_path / "elsewhere").write_text(json.dumps(dataclasses.asdict(a_memory())))
     file.unlink()
     file.symlink_to(tmp_path / "elsewhere")
-    assert clock_state.read() is None
+    assert clock_state.read_clock_state() is None
 
 
 def test_an_unwritable_directory_stores_no_state_and_raises_no_error(tmp_path: Path) -> None:
     (tmp_path / "file").touch()
     with override_settings(CHRONIKER_RUNTIME_DIR=tmp_path / "file"):
-        clock_state.write(a_memory())
-        assert clock_state.read() is None
+        clock_state.write_clock_state(a_memory())
+        assert clock_state.read_clock_state() is None
 
 
 def test_no_temporary_file_is_left_behind(runtime: Path) -> None:
     for _each in range(3):
-        clock_state.write(a_memory())
+        clock_state.write_clock_state(a_memory())
     assert len(list(runtime.iterdir())) == 1
 
 

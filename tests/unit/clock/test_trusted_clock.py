@@ -25,7 +25,7 @@ ROUNDING = 0.00001
 def test_a_reading_within_the_bounds_is_trusted(width: float, elapsed: float, took: float, share: float) -> None:
     memory = ClockState("boot", 100.0, OFFSET, OFFSET + width, "a:1")
     asked_at = 100.0 + elapsed
-    lowest, highest = TrustedClock(memory, "a:1").bounds(HostClocks(asked_at, 0.0))
+    lowest, highest = TrustedClock(memory, "a:1").bounds_of_trusted_readings(HostClocks(asked_at, 0.0))
     now = lowest.timestamp() + ROUNDING + share * ((highest - lowest).total_seconds() - 2 * ROUNDING)
     assert compute_next_state(memory, ClockObservation(now, asked_at, asked_at + took, "a:1")).until == 0.0
 
@@ -34,6 +34,6 @@ def test_a_reading_within_the_bounds_is_trusted(width: float, elapsed: float, to
 def test_a_quick_reading_that_is_not_trusted_is_outside_the_bounds(elapsed: float, beyond: float) -> None:
     memory = ClockState("boot", 100.0, OFFSET, OFFSET + 0.1, "a:1")
     asked_at = 100.0 + elapsed
-    lowest, highest = TrustedClock(memory, "a:1").bounds(HostClocks(asked_at, 0.0))
+    lowest, highest = TrustedClock(memory, "a:1").bounds_of_trusted_readings(HostClocks(asked_at, 0.0))
     for now in (lowest.timestamp() - beyond, highest.timestamp() + beyond):
         assert compute_next_state(memory, ClockObservation(now, asked_at, asked_at, "a:1")).until > 0.0
