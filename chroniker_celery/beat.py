@@ -50,7 +50,7 @@ class Scheduler(beat.Scheduler):
         """Send one entry of ``beat_schedule`` if it is due, and tick. Returns the seconds to sleep."""
         if self._ticker is None:
             self._ticker = TickLoop(self.max_interval or MAX_SECONDS_BETWEEN_TICKS, _ignore_result, kind="beat")
-        self._ticker.touch()
+        self._ticker.touch_alive_file()
         try:
             self._is_ticking = True
             wait = self._sender.send_next()
@@ -68,7 +68,7 @@ class Scheduler(beat.Scheduler):
     def _run_scheduler_tick(self, ticker: TickLoop) -> float:
         """Tick; returns the seconds until the next. While the database is down: logs it once, and tries again."""
         try:
-            pause = ticker.step()
+            pause = ticker.tick_and_record_pass()
         except Error as error:
             self._log_database_down(error)
             return 1.0

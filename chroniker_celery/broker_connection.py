@@ -50,7 +50,7 @@ def open_broker_connection(app: Celery, timeout: float) -> Iterator[Connection]:
 
 
 @contextmanager
-def kept_connection(app: Celery, timeout: float) -> Iterator[Connection]:
+def open_or_reuse_broker_connection(app: Celery, timeout: float) -> Iterator[Connection]:
     """Like ``open_broker_connection``, but uses the connection of an earlier call if that is at most a minute old.
 
     For messages only. A connection is kept if its driver replaces closed connections, and no exception was raised. It

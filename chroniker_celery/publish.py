@@ -13,7 +13,7 @@ from celery.exceptions import QueueNotFound
 from celery.utils.nodenames import anon_nodename
 
 from chroniker.escaping import to_one_line
-from chroniker_celery.broker_connection import Connection, kept_connection
+from chroniker_celery.broker_connection import Connection, open_or_reuse_broker_connection
 from chroniker_celery.queues import add_queue_of_host
 
 logger = logging.getLogger(__name__)
@@ -48,7 +48,7 @@ def publish(app: Celery, messages: Sequence[RunMessage], *, timeout: float) -> d
     (``after_task_publish`` is sent when the transport gets a message). Messages to a queue that does not exist or
     cannot be declared are left out.
     """
-    with kept_connection(app, timeout) as link:
+    with open_or_reuse_broker_connection(app, timeout) as link:
         producer: Producer = app.amqp.Producer(link, auto_declare=False)
         routed = list(_group_by_route(app, link, producer, messages))
         with producer.batch():
@@ -138,7 +138,7 @@ def send_control_command(
         "matcher": None,
     }
     # Not ``control.broadcast``: it uses the app's pool and retries without limit while the broker is down.
-    with kept_connection(app, timeout) as link:
+    with open_or_reuse_broker_connection(app, timeout) as link:
         app.amqp.Producer(link, auto_declare=False).publish(
             message,
             exchange=mailbox.exchange.name,

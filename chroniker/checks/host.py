@@ -7,7 +7,7 @@ from typing import Any
 from django.core.checks import CheckMessage, Error, Warning
 
 from chroniker.process.capabilities import missing_kernel_features
-from chroniker.process.startup_threads import startup_threads
+from chroniker.process.startup_threads import list_project_threads
 
 MISSING_KERNEL_FEATURE_HINT = (
     "Run chroniker on a kernel that has it. Without it processes of a run could stay alive unnoticed."
@@ -24,7 +24,7 @@ def check_host(**kwargs: Any) -> list[CheckMessage]:
         Error(f"This kernel cannot guard runs: {each}.", hint=MISSING_KERNEL_FEATURE_HINT, id="chroniker.E015")
         for each in missing_kernel_features()
     ]
-    if threads := startup_threads():
+    if threads := list_project_threads():
         text = f"The project's start-up leaves threads running, so commands cannot be forked: {', '.join(threads)}."
         found.append(Warning(text, hint=STARTUP_THREADS_HINT, id="chroniker.W013"))
     return found

@@ -24,7 +24,7 @@ from chroniker.eligibility.waiting_activations import all_waiting_activations
 from chroniker.models import Group, Job, JobDependency, JobState, JobTrigger, Lease, Outbox, Overlap, Run, Trigger
 from chroniker.models.compiled import ColumnInIds, QueryParameter, fetch_rows
 from chroniker.models.light_rows import STATE_JOB_AND_GROUP_COLUMNS, make_job_states
-from chroniker.models.statements import Statement, cache_compiled_statement, make_select, parameter
+from chroniker.models.statements import Statement, cache_compiled_statement, make_select, statement_parameter
 from chroniker.schedule.zones import zone_rules_version
 
 # One query for each kind: "next_run <= now OR force_run" would lose the index on a large table.
@@ -167,7 +167,7 @@ def are_claims_and_messages_due_after_run(job_id: int) -> tuple[bool, bool]:
 
 @cache_compiled_statement
 def _make_due_work_statement() -> Statement:
-    job = parameter("job")
+    job = statement_parameter("job")
     with_limit = Job.objects.filter(pk=job, group__limit__isnull=False).values("group")
     others = [
         make_select(JobDependency.objects.filter(dependee=job).order_by().values("dependent")),

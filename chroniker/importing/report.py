@@ -36,7 +36,7 @@ def report_records(candidates: Sequence[ImportCandidate], now: dt.datetime) -> l
             "outcome": candidate.outcome.value,
             "reason": candidate.refusal,
             "schedule_there": candidate.schedule_there,
-            "schedule_here": schedule.describe(candidate.job.spec),
+            "schedule_here": schedule.describe_schedule(candidate.job.spec),
             "instants_there": [moment.isoformat() for moment in candidate.instants_there],
             "instants_here": [moment.isoformat() for moment in _instants_here(candidate, now)],
             "differences": candidate.differences,
@@ -51,7 +51,7 @@ def _candidate_lines(candidate: ImportCandidate, now: dt.datetime) -> Iterator[s
     yield f"  there: {candidate.schedule_there}"
     if candidate.outcome is not ImportOutcome.REFUSED:
         disabled = "" if candidate.job.enabled else ", " + _("disabled")
-        yield f"  here:  {schedule.describe(candidate.job.spec)}{disabled}"
+        yield f"  here:  {schedule.describe_schedule(candidate.job.spec)}{disabled}"
         yield from _instant_lines(candidate, now)
         for sentence in candidate.differences:
             yield f"  - {sentence}"

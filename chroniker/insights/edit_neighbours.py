@@ -13,7 +13,7 @@ from chroniker.insights.timetable import DAY, ComparedTime, Timetable, find_time
 from chroniker.models import Job, JobDependency, JobState, Status
 from chroniker.models.calendar import read_closed_times
 from chroniker.models.schedule_fields import SPEC_FIELDS
-from chroniker.schedule import jitter, validate
+from chroniker.schedule import jitter, validate_schedule
 
 #: The most other jobs that are examined, and the most schedules that are computed. For the rest, the next run counts.
 MAX_OTHER_JOBS, MAX_SCHEDULES_COMPUTED = 2000, 300
@@ -138,7 +138,7 @@ def _count_times_without_new_result(new_timetable: Timetable, dependant: Job, no
 def timetable_of_job(job: Job, closed: Sequence[object]) -> Timetable:
     """The timetable of this job; without times if its schedule is invalid, because then nothing starts it."""
     try:
-        validate(job.spec)
+        validate_schedule(job.spec)
     except ScheduleError:
         return Timetable(job.spec, enabled=False)
     offset = jitter(job.pk or 0, job.jitter_seconds)

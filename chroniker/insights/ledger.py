@@ -18,7 +18,7 @@ from django.utils.translation import gettext_lazy as _
 
 from chroniker.exceptions import ScheduleError
 from chroniker.models import FAILURE_STATUSES, Job, JobState, Run, Status, Trigger
-from chroniker.schedule import latest_instant_until, next_instant_after, validate
+from chroniker.schedule import latest_instant_until, next_instant_after, validate_schedule
 
 #: The most retries of a page's runs that are read, and the most tokens after the newest run that are searched.
 MAX_RETRIES_READ, MAX_FOLLOWING_TOKENS = 500, 100
@@ -132,7 +132,7 @@ class _BackwardTimelineWalk:
     def __init__(self, job: Job, state: JobState, bound: dt.datetime) -> None:
         self.job, self.state, self.bound = job, state, bound
         try:
-            validate(job.spec)
+            validate_schedule(job.spec)
             self.is_computable = True
         except ScheduleError:  # scheduling is suspended: only stored instants are known
             self.is_computable = False

@@ -22,7 +22,7 @@ from chroniker.lifecycle.recipients import load_default_recipients
 from chroniker.lifecycle.transactions import transactional
 from chroniker.models import Alarm, Job, Outbox
 from chroniker.models.message_events import ALARM_EVENTS
-from chroniker.outbox.channels import ADDRESS, DATABASE_CHANNEL_KIND, MAIL, configured_webhooks
+from chroniker.outbox.channels import DATABASE_CHANNEL_KIND, MAIL, MAIL_ADDRESS_KIND, configured_webhooks
 
 #: At most so many subscribers get alarms if the settings name no addresses.
 MAX_ALARM_SUBSCRIBERS = 50
@@ -86,7 +86,8 @@ def _find_alarm_recipients(event: str) -> list[list[str]]:
     """Pairs of channel and name: the addresses of the setting, or else the subscribers to errors; and the webhooks and
     default channels for this event."""
     addresses = list(dict.fromkeys(settings.alarm_emails))
-    mails = [[f"{ADDRESS}:{each}"[:MAX_CHANNEL_LENGTH], each] for each in addresses] or list(_read_error_subscribers())
+    mails = [[f"{MAIL_ADDRESS_KIND}:{each}"[:MAX_CHANNEL_LENGTH], each] for each in addresses]
+    mails = mails or list(_read_error_subscribers())
     hooks = {hook.channel: hook for hook in configured_webhooks() if event in hook.events}
     channels = [[channel.key, channel.name] for channel in load_default_recipients().channels_for(None, None, event)]
     return [*mails, *([channel, ""] for channel in hooks), *channels]

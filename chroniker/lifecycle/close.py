@@ -29,7 +29,7 @@ from chroniker.lifecycle.pending_retries import compute_next_retry_time
 from chroniker.lifecycle.transactions import lock_rows, transactional
 from chroniker.models import EVERY_HOST, OPEN_STATUSES, Backfill, EventKind, JobState, Lease, Run, Status, Trigger
 from chroniker.models.compiled import fetch_models
-from chroniker.models.statements import Statement, cache_compiled_statement, parameter, parameters
+from chroniker.models.statements import Statement, cache_compiled_statement, make_column_parameters, statement_parameter
 from chroniker.reasons import NO_REASON, Code, Reason
 
 #: The columns of JobState that the end of a run may write.
@@ -111,11 +111,11 @@ def _running_run_of_lease_holder(run_id: UUID, token: int, nonce: UUID) -> Query
 
 @cache_compiled_statement
 def _make_close_statement() -> Statement:
-    run_id = parameter("run")
+    run_id = statement_parameter("run")
     run = Run.objects.filter(pk=run_id)
     state = lock_rows(JobState.objects.filter(pk__in=run.values("job")), skip=False)
-    mine = _running_run_of_lease_holder(run_id, parameter("token"), parameter("nonce"))
-    values = parameters(Run, _columns_of_outcome(Outcome(Status.SUCCEEDED)))
+    mine = _running_run_of_lease_holder(run_id, statement_parameter("token"), statement_parameter("nonce"))
+    values = make_column_parameters(Run, _columns_of_outcome(Outcome(Status.SUCCEEDED)))
     return one_statement.make_close_statement(run_id, state, mine, values, annotate_recipients(run))
 
 

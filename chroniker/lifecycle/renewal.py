@@ -15,7 +15,7 @@ from chroniker.conf import settings
 from chroniker.eligibility import hosts
 from chroniker.lifecycle import one_statement
 from chroniker.models import Lease, Run
-from chroniker.models.statements import Statement, cache_compiled_statement, parameter, parameters
+from chroniker.models.statements import Statement, cache_compiled_statement, make_column_parameters, statement_parameter
 from chroniker.process.run_spec import LeaseRenewalAnswer
 
 
@@ -61,8 +61,10 @@ def _renewal_columns(progress: tuple[int, int] | None) -> dict[str, Any]:
 
 @cache_compiled_statement
 def _make_lease_renewal_statement(with_progress: bool, with_server: bool) -> Statement:
-    _lease, valid = _select_held_lease_and_renewable_lease(parameter("run"), parameter("token"), parameter("nonce"))
-    values = parameters(Lease, _renewal_columns((0, 0) if with_progress else None))
+    _lease, valid = _select_held_lease_and_renewable_lease(
+        statement_parameter("run"), statement_parameter("token"), statement_parameter("nonce")
+    )
+    values = make_column_parameters(Lease, _renewal_columns((0, 0) if with_progress else None))
     return one_statement.make_renewal_statement(valid, values, with_server=with_server)
 
 

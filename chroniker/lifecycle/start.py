@@ -25,7 +25,7 @@ from chroniker.lifecycle.transactions import send_signal_after_commit, transacti
 from chroniker.models import AlertKind, EventKind, Job, Lease, Run, Status, installation
 from chroniker.models.compiled import fetch_models
 from chroniker.models.conflicts import retry_after_conflict
-from chroniker.models.statements import Statement, cache_compiled_statement, parameter
+from chroniker.models.statements import Statement, cache_compiled_statement, statement_parameter
 from chroniker.reasons import NO_REASON, Code, Reason
 from chroniker.signals import run_started
 
@@ -147,17 +147,18 @@ def _start_in_one_statement(run_id: UUID, token: int, nonce: UUID, taker: Starti
 
 @cache_compiled_statement
 def _make_start_statement(with_server: bool) -> Statement:
-    host, pid, worker, queue = map(parameter, ("host", "pid", "worker", "queue"))
-    taker = StartingProcess(host, pid, worker, queue, NowPlus(seconds=parameter("taken_at")))
-    run_id, nonce, server = parameter("run"), parameter("nonce"), parameter("server") if with_server else None
+    host, pid, worker, queue = map(statement_parameter, ("host", "pid", "worker", "queue"))
+    taker = StartingProcess(host, pid, worker, queue, NowPlus(seconds=statement_parameter("taken_at")))
+    run_id, nonce = statement_parameter("run"), statement_parameter("nonce")
+    server = statement_parameter("server") if with_server else None
     lease = Lease.objects.filter(pk=run_id)
-    claim = _select_startable_run(run_id, parameter("token"), taker).filter(
+    claim = _select_startable_run(run_id, statement_parameter("token"), taker).filter(
         Q(cause=None),
         Exists(lease.filter(expires_at__gt=NowPlus())),
         ~Exists(draining.select_this_host_if_draining()),
         ~installation.database_copied_condition(),
         ~Exists(Run.objects.filter(_may_need_start_message(), pk=run_id, slot="")),
-        *jump_detection.trusted_clock_conditions(parameter("lowest"), parameter("highest"), server),
+        *jump_detection.trusted_clock_conditions(statement_parameter("lowest"), statement_parameter("highest"), server),
     )
     return one_statement.make_start_statement(
         claim, _started_run_columns(nonce, taker), lease, _lease_columns(nonce), with_server=with_server

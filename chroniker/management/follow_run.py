@@ -32,7 +32,7 @@ class RunFollower:
 
     def follow(self, runs: LocalRuns, shutdown: ShutdownSignals, *, here: bool) -> None:
         """Print new output until the run has ended, or a signal ends this process."""
-        while not shutdown and (runs.busy if here else self._is_open()):
+        while not shutdown and (runs.has_open_runs if here else self._is_open()):
             runs.wait(POLL_SECONDS)
             self._print_new_output()
 

@@ -222,7 +222,7 @@ class Job(JobFields):
         Takes microseconds, uses no database and never blocks. The supervisor reports the newest value at most once a
         second. Outside a run it does nothing.
         """
-        progress.write(total_parts, total_parts_complete)
+        progress.write_progress_record(total_parts, total_parts_complete)
 
     @classmethod
     def from_name_or_id(cls, text: str) -> Job:

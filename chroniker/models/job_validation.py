@@ -109,6 +109,6 @@ def _check_catch_up(job: JobFields, errors: Errors) -> None:
 
 def _check_schedule(job: JobFields, errors: Errors) -> None:
     try:
-        schedule.validate(job.spec)
+        schedule.validate_schedule(job.spec)
     except ScheduleError as error:
         errors[error.field] = str(error)

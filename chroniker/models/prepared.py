@@ -33,7 +33,7 @@ class PreparedStatement:
     parameters: tuple[str, ...]
 
     @property
-    def execution(self) -> str:
+    def sql_to_execute(self) -> str:
         values = f"({', '.join(['%s'] * len(self.parameters))})" if self.parameters else ""
         return f"EXECUTE {self.name}{values}"
 
@@ -100,7 +100,7 @@ def execute_prepared(cursor: Any, statement: PreparedStatement, values: Mapping[
         cursor.execute(f"PREPARE {statement.name} AS {statement.text}", None)
         session.names.add(statement.name)
     try:
-        cursor.execute(statement.execution, [values[name] for name in statement.parameters])
+        cursor.execute(statement.sql_to_execute, [values[name] for name in statement.parameters])
     except Error as error:
         if getattr(error.__cause__, "sqlstate", None) == _UNKNOWN_STATEMENT_SQLSTATE:
             _sessions.enabled = False  # nothing is prepared from now on; the caller tries again

@@ -34,12 +34,12 @@ class _ColumnParameter(QueryParameter):
         self.column = column
 
 
-def parameter(name: str) -> Any:
+def statement_parameter(name: str) -> Any:
     """A parameter. ``Statement.bind`` gets its value by this name: an id, a number, a text or a time."""
     return QueryParameter(name)
 
 
-def parameters(model: type[Model], columns: Values) -> dict[str, Any]:
+def make_column_parameters(model: type[Model], columns: Values) -> dict[str, Any]:
     """The same columns, with a parameter in place of each value that is not an SQL expression."""
     return {
         name: value if hasattr(value, "resolve_expression") else _ColumnParameter(name, model._meta.get_field(name))
@@ -48,7 +48,7 @@ def parameters(model: type[Model], columns: Values) -> dict[str, Any]:
 
 
 class Statement:
-    """SQL and its parameters. Some may be results of ``parameter``, whose values each execution gives."""
+    """SQL and its parameters. Some may be results of ``statement_parameter``, whose values each execution gives."""
 
     def __init__(self, sql: str, params: Sequence[Any]) -> None:
         self.sql, self.params = sql, params

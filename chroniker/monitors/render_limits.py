@@ -16,13 +16,13 @@ from django.utils.translation import gettext as _
 #: Rendered nodes and loop iterations.
 MAX_RENDER_STEPS = 20_000
 #: Characters of all filter results and of all output.
-MAX_CHARACTERS = 500_000
+MAX_RENDERED_CHARACTERS = 500_000
 
 
 class _RenderBudget:
     def __init__(self) -> None:
         self.steps = MAX_RENDER_STEPS
-        self.characters = MAX_CHARACTERS
+        self.characters = MAX_RENDERED_CHARACTERS
 
     def spend(self, steps: int = 0, characters: int = 0) -> None:
         self.steps -= steps

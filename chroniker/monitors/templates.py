@@ -26,7 +26,7 @@ MAX_TEMPLATE_LENGTH = 5_000
 MAX_TEMPLATE_VALUE_LENGTH = 20_000
 
 
-class Monitor(Protocol):
+class MonitorTemplateFields(Protocol):
     """The attributes of a job that its templates can show."""
 
     pk: Any
@@ -38,7 +38,7 @@ class _SafeEngine(Engine):
     default_builtins: ClassVar[list[str]] = ["chroniker.monitors.safe_template_library"]
 
 
-def template_values(job: Monitor) -> dict[str, Any]:
+def template_values(job: MonitorTemplateFields) -> dict[str, Any]:
     """The variables of a monitor's templates, also with the names of django-chroniker."""
     description = job.monitor_description
     names = {"id": job.pk or 0, "name": job.name, "monitor_description_safe": description}

@@ -55,7 +55,7 @@ def prepare_sending(message: Outbox) -> Callable[[], None]:
     return _prepare_for_channel(channel, notice.notice_of_message(message))
 
 
-def send_test(channel: Channel) -> None:
+def send_test_message(channel: Channel) -> None:
     """Send a message that says it is a test. In PagerDuty it opens an incident, and closes it at once."""
     found = notice.notice_of_test(channel.name)
     _prepare_for_channel(channel, found)()

@@ -9,14 +9,14 @@ from chroniker.outbox import channel_delivery, failing_channels
 from chroniker.outbox.checked_request import NotDelivered
 
 
-def send_test(channel: Channel) -> str:
+def send_test_and_record_result(channel: Channel) -> str:
     """Send a test in this process. Returns the error; empty: it was delivered.
 
     Each request takes at most 20 s after the host's name was resolved; PagerDuty gets two. A delivered test makes
     the messages due that waited for the channel. The error of a failed test is recorded like that of a message.
     """
     try:
-        channel_delivery.send_test(channel)
+        channel_delivery.send_test_message(channel)
     except (NotDelivered, MessageUndeliverable) as error:
         text = str(error)
     except Exception as error:  # of the project's mail backend: its text may name hosts

@@ -17,7 +17,7 @@ MAIL, WEBHOOK, CALLBACK = "mail", "webhook", "callback"
 #: A channel of the database. Its number follows.
 DATABASE_CHANNEL_KIND = "channel"
 #: A mail to an address that is no user's. The address is in the payload.
-ADDRESS = "address"
+MAIL_ADDRESS_KIND = "address"
 
 #: Statuses that count as errors: mail is sent by default, and the callback is called. STOPPED is not an error.
 ERROR_STATUSES = frozenset({"FAILED", "TIMED_OUT", "LOST", "SKIPPED"})

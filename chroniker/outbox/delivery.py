@@ -18,7 +18,7 @@ from chroniker.exceptions import MessageOutdated, MessageUndeliverable
 from chroniker.models import FailingChannel, Outbox, installation
 from chroniker.models.compiled import fetch_rows
 from chroniker.outbox import callback, channel_delivery, failing_channels, mail, settings_webhook
-from chroniker.outbox.channels import ADDRESS, CALLBACK, DATABASE_CHANNEL_KIND, MAIL, WEBHOOK
+from chroniker.outbox.channels import CALLBACK, DATABASE_CHANNEL_KIND, MAIL, MAIL_ADDRESS_KIND, WEBHOOK
 from chroniker.outbox.checked_request import NotDelivered
 from chroniker.outbox.failing_channels import MAX_ATTEMPTS, KnownFailingChannels, backoff_delay
 from chroniker.outbox.under_way import MAX_FAILING_SERVERS, MAX_SERVERS, MessagesBeingSent
@@ -38,7 +38,7 @@ MESSAGE_POLL_INTERVAL_SECONDS = 1.0
 #: For each kind of channel: a function that prepares a message. It returns one that sends it without the database.
 PREPARE_BY_KIND: Mapping[str, Callable[[Outbox], Callable[[], None]]] = {
     MAIL: mail.prepare_sending,
-    ADDRESS: mail.prepare_sending,
+    MAIL_ADDRESS_KIND: mail.prepare_sending,
     WEBHOOK: settings_webhook.prepare_sending,
     CALLBACK: callback.prepare_sending,
     DATABASE_CHANNEL_KIND: channel_delivery.prepare_sending,
@@ -46,7 +46,7 @@ PREPARE_BY_KIND: Mapping[str, Callable[[Outbox], Callable[[], None]]] = {
 #: Channels that lead to one server each. They are deferred as a whole when they fail.
 KINDS_WITH_OWN_SERVER = frozenset({WEBHOOK, DATABASE_CHANNEL_KIND})
 #: The kinds of messages that share the project's mail server.
-MAIL_KINDS = frozenset({MAIL, ADDRESS})
+MAIL_KINDS = frozenset({MAIL, MAIL_ADDRESS_KIND})
 
 
 def is_message_due() -> bool:
@@ -106,7 +106,7 @@ class _SendingPass:
     def _next_message(self) -> Outbox | None:
         """The next message for a server that has none under way."""
         for server, waiting in list(self.waiting.items()):
-            if server in self.under_way or (self._has_failed(server) and self._has_too_many_failing()):
+            if server in self.under_way or (self._has_channel_failed(server) and self._has_too_many_failing()):
                 continue
             if waiting:
                 return waiting.popleft()
@@ -114,11 +114,11 @@ class _SendingPass:
             self.has_more = True
         return self._next_message() if self._fetch_batch() else None
 
-    def _has_failed(self, channel: str) -> bool:
+    def _has_channel_failed(self, channel: str) -> bool:
         return channel in self.failing.known
 
     def _has_too_many_failing(self) -> bool:
-        return sum(map(self._has_failed, self.under_way)) >= MAX_FAILING_SERVERS
+        return sum(map(self._has_channel_failed, self.under_way)) >= MAX_FAILING_SERVERS
 
     def _fetch_batch(self) -> bool:
         """Read a batch of messages for other servers; returns whether there was any."""
@@ -180,14 +180,14 @@ def _fetch_due_batch(without_servers: Collection[str] = (), *, with_failing: boo
         kinds = MAIL_KINDS if server == MAIL else frozenset({server})
         for kind in kinds:
             others |= Q(channel=kind) | Q(channel__startswith=f"{kind}:")
-    rows = _due_rows().exclude(others) if without_servers else _due_rows()
+    rows = _due_messages().exclude(others) if without_servers else _due_messages()
     if not with_failing:
         rows = rows.exclude(channel__in=FailingChannel.objects.values("channel"))
     rows = rows.select_related("run__job", "alert").order_by("send_at", "pk")
     return list(rows.filter(is_urgent=True)[:BATCH_SIZE]) or list(rows.filter(is_urgent=False)[:BATCH_SIZE])
 
 
-def _due_rows() -> QuerySet[Outbox]:
+def _due_messages() -> QuerySet[Outbox]:
     """The due messages; none in a copy of the database, which has the messages of the original."""
     return Outbox.objects.filter(~installation.database_copied_condition(), send_at__lte=database_now())
 

@@ -24,7 +24,9 @@ def start_heartbeat_request() -> None:
     global _thread
     url = settings.heartbeat_url
     if url and not is_requesting_heartbeat_url():
-        _thread = threading.Thread(target=_request, args=[url], name="chroniker-heartbeat-url", daemon=True)
+        _thread = threading.Thread(
+            target=_request_heartbeat_url, args=[url], name="chroniker-heartbeat-url", daemon=True
+        )
         _thread.start()
 
 
@@ -32,7 +34,7 @@ def is_requesting_heartbeat_url() -> bool:
     return _thread is not None and _thread.is_alive()
 
 
-def _request(url: str) -> None:
+def _request_heartbeat_url(url: str) -> None:
     """GET. A failure is logged once, without the URL, which may be a secret."""
     global _last_request_failed
     try:

@@ -19,7 +19,7 @@ from chroniker.exceptions import MessageUndeliverable
 from chroniker.job_commands.secret_masking import mask_secrets
 from chroniker.models import Outbox, Run, Status, Stream, Trigger
 from chroniker.outbox.admin_links import absolute_url, run_link
-from chroniker.outbox.channels import ADDRESS, ERROR_STATUSES
+from chroniker.outbox.channels import ERROR_STATUSES, MAIL_ADDRESS_KIND
 from chroniker.outbox.output_tail import last_lines, read_tail
 from chroniker.wording.formats import zoned_time
 
@@ -33,7 +33,7 @@ MAX_SUBJECT_LENGTH = 200
 def prepare_sending(message: Outbox) -> Callable[[], None]:
     """The function that sends it with the project's mail backend, and raises the errors of the backend."""
     kind, _colon, user_id = message.channel.partition(":")
-    address = str(message.payload["to"]) if kind == ADDRESS else _address_of_user(user_id)
+    address = str(message.payload["to"]) if kind == MAIL_ADDRESS_KIND else _address_of_user(user_id)
     if message.run is None:
         return partial(send_mail, _subject_line(str(message.payload["title"])), str(message.payload["text"]), [address])
     words = template_variables(message.run)

@@ -21,7 +21,7 @@ from chroniker.process.keeper_parent import KeeperParent
 from chroniker.process.keeper_process import ignore_signals
 from chroniker.process.kernel import set_process_name
 from chroniker.process.run_spec import RUN_ID_VARIABLE
-from chroniker.process.startup_threads import startup_threads
+from chroniker.process.startup_threads import list_project_threads
 
 
 def main() -> None:
@@ -34,7 +34,7 @@ def main() -> None:
     with record_environment_reads():
         preload_django()
     if threading.active_count() > 1:
-        names = ", ".join(startup_threads()) or "of unknown origin"
+        names = ", ".join(list_project_threads()) or "of unknown origin"
         sys.exit(
             f"chroniker: the project's start-up left threads running: {names}. A process with threads cannot be forked"
             " safely, so each run waits for a start of Django (see the check chroniker.W013)"

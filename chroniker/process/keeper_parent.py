@@ -51,7 +51,7 @@ class KeeperParent:
         ignore_signals()
         own_descriptors |= {-1 if requests is None else requests.fileno(), 0, 1, 2}
         self._shared = frozenset(
-            each for each in list_open_descriptors() if each not in own_descriptors and _is_open(each)
+            each for each in list_open_descriptors() if each not in own_descriptors and _is_descriptor_open(each)
         )
         self._own_children = frozenset(process_tree.child_pids(os.getpid()))  # started by the project's start-up
         self._requests = requests
@@ -137,7 +137,7 @@ class KeeperParent:
             os.close(gone.control)
 
 
-def _is_open(descriptor: int) -> bool:
+def _is_descriptor_open(descriptor: int) -> bool:
     try:
         os.fstat(descriptor)
     except OSError:

@@ -23,7 +23,7 @@ _START_TIME_FIELD_INDEX = 22 - 3  # field of /proc/PID/stat, counted from 0 afte
 _UNKILLABLE_PROCESS_TIMEOUT = 5.0
 
 
-class Survivor(NamedTuple):
+class SurvivingProcess(NamedTuple):
     """A process that could not be killed. Its start time distinguishes it from a later process with the same id."""
 
     pid: int
@@ -31,7 +31,7 @@ class Survivor(NamedTuple):
     name: str
 
     @classmethod
-    def of(cls, pid: int) -> Survivor:
+    def of(cls, pid: int) -> SurvivingProcess:
         return cls(pid, _start_time(pid), process_name(pid))
 
     @property
@@ -45,7 +45,7 @@ class KillResult:
 
     count: int = 0
     names: list[str] = field(default_factory=list)
-    survivors: list[Survivor] = field(default_factory=list)
+    survivors: list[SurvivingProcess] = field(default_factory=list)
 
 
 @dataclass
@@ -210,7 +210,7 @@ def kill_descendants(
             return killed
         refused = _kill_one_round(roots, known, killed)
         if refused and len(refused) >= len(roots) and host_clock.monotonic() > until:
-            killed.survivors = [Survivor.of(pid) for pid in refused[:_MAX_KEPT_NAMES]]
+            killed.survivors = [SurvivingProcess.of(pid) for pid in refused[:_MAX_KEPT_NAMES]]
             return killed
         if turn > 3:
             host_clock.sleep(0.0003 if turn < 300 else 0.02)

@@ -40,7 +40,7 @@ def create_shared_memory() -> int:
     return descriptor
 
 
-def read(descriptor: int) -> tuple[int, int] | None:
+def read_progress_record(descriptor: int) -> tuple[int, int] | None:
     """(total, complete); None if nothing, or only a part of a record, has been written."""
     for _ in range(_MAX_READS):
         record = os.pread(descriptor, _RECORD_STRUCT.size, len(_MAGIC))
@@ -73,13 +73,13 @@ def capture_progress() -> Iterator[Callable[[], tuple[int, int] | None]]:
     descriptor = create_shared_memory()
     try:
         attach_shared_memory(descriptor)
-        yield lambda: read(descriptor)
+        yield lambda: read_progress_record(descriptor)
     finally:
         _shared, _is_attach_tried = before
         os.close(descriptor)
 
 
-def write(total: int, complete: int) -> None:
+def write_progress_record(total: int, complete: int) -> None:
     """Write the progress of this run. Does nothing outside a run."""
     if not _is_attach_tried:
         _attach_from_environment()

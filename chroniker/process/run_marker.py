@@ -66,7 +66,7 @@ def _has_marker(pid: int, entry: bytes) -> bool:
     return b"\0" + entry in environment and process_tree.process_state(pid) not in ("", "Z")
 
 
-def kill_processes_with_run_marker(run_id: UUID, keeper_pid: int = 0) -> list[process_tree.Survivor]:
+def kill_processes_with_run_marker(run_id: UUID, keeper_pid: int = 0) -> list[process_tree.SurvivingProcess]:
     """Kill the remaining processes of a run, and wait for their end; returns those that live after some seconds.
 
     For a run whose keeper is dead or no longer works.
@@ -75,7 +75,7 @@ def kill_processes_with_run_marker(run_id: UUID, keeper_pid: int = 0) -> list[pr
     if keeper_pid:
         _kill_tree_of_keeper(keeper_pid, until)
     quiet = 0
-    dying: dict[int, process_tree.Survivor] = {}
+    dying: dict[int, process_tree.SurvivingProcess] = {}
     while (
         quiet < _REQUIRED_EMPTY_SCANS
     ):  # one scan may miss a process that forks constantly; several scans will find it almost certainly
@@ -83,7 +83,7 @@ def kill_processes_with_run_marker(run_id: UUID, keeper_pid: int = 0) -> list[pr
         for pid in find_marked_processes(run_id):
             process_tree.send_signal(pid, signal.SIGSTOP)
             found.append(pid)
-        dying |= {pid: process_tree.Survivor.of(pid) for pid in process_tree.suspend_process_trees(found)}
+        dying |= {pid: process_tree.SurvivingProcess.of(pid) for pid in process_tree.suspend_process_trees(found)}
         # A process that is ending no longer shows its mark, but may still hold its files and locks for a moment.
         dying = {pid: process for pid, process in dying.items() if process.is_alive}
         for pid in dying:

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 from uuid import UUID
 
-from chroniker.process.process_tree import Survivor
+from chroniker.process.process_tree import SurvivingProcess
 
 if TYPE_CHECKING:
     from chroniker.reasons import Reason
@@ -75,5 +75,5 @@ class RunOutcome:
     error_line: str = ""  #: the last line on stderr, if the job logs it
     cpu_seconds: float | None = None  #: None: not measured
     max_rss_kb: int | None = None
-    survivors: tuple[Survivor, ...] = ()  #: processes that could not be killed
+    survivors: tuple[SurvivingProcess, ...] = ()  #: processes that could not be killed
     unstored_characters: int = 0  #: characters of its output that were not stored yet when the outcome was reported

@@ -8,7 +8,7 @@ import threading
 _NON_PROJECT_PACKAGES = {"asyncio", "chroniker", "concurrent", "django", "execnet", "pytest", "xdist"}
 
 
-def startup_threads() -> list[str]:
+def list_project_threads() -> list[str]:
     """The threads that the project started, each with its package: ``x (package sentry_sdk)``."""
     others = [thread for thread in threading.enumerate() if thread is not threading.main_thread()]
     return [

@@ -18,9 +18,9 @@ from django.utils.translation import gettext_lazy
 from chroniker.exceptions import ScheduleError
 from chroniker.schedule import foreign_syntax
 
-MAX_LENGTH = 255
+MAX_CRON_EXPRESSION_LENGTH = 255
 
-ALIASES = {
+CRON_ALIASES = {
     "@yearly": "0 0 1 1 *",
     "@annually": "0 0 1 1 *",
     "@monthly": "0 0 1 * *",
@@ -42,7 +42,7 @@ class FieldDefinition(NamedTuple):
     "A whole expression."
 
 
-FIELDS = (
+CRON_FIELDS = (
     FieldDefinition(gettext_lazy("second"), 0, 59, "*/10 * * * * *"),
     FieldDefinition(gettext_lazy("minute"), 0, 59, "*/15 * * * *"),
     FieldDefinition(gettext_lazy("hour"), 0, 23, "0 9-17 * * *"),
@@ -52,7 +52,7 @@ FIELDS = (
 )
 DAY_POSITION, WEEKDAY_POSITION = 3, 5
 #: Second, minute, hour: their steps restart with each minute, hour, day.
-TIME_FIELDS = (0, 1, 2)
+TIME_FIELD_POSITIONS = (0, 1, 2)
 
 SINGLE_VALUE_RANGE_PATTERN = re.compile(r"^(\w+)-\1(/.*)?$", re.IGNORECASE | re.ASCII)
 
@@ -61,9 +61,10 @@ def parse_fields(text: str) -> tuple[str, ...]:
     """The six fields of an expression in lower case, seconds first. Raises ``ScheduleError`` about the invalid part."""
     if not isinstance(text, str) or not text.strip():
         raise _cron_error(_("A cron expression is needed, for example “0 3 * * *” for every day at 03:00."))
-    if len(text) > MAX_LENGTH:
+    if len(text) > MAX_CRON_EXPRESSION_LENGTH:
         raise _cron_error(
-            _("The expression has %(n)d characters; at most %(max)d are allowed.") % {"n": len(text), "max": MAX_LENGTH}
+            _("The expression has %(n)d characters; at most %(max)d are allowed.")
+            % {"n": len(text), "max": MAX_CRON_EXPRESSION_LENGTH}
         )
     try:
         # A character may look like a space.
@@ -78,7 +79,7 @@ def parse_fields(text: str) -> tuple[str, ...]:
 
 def _split_and_validate(text: str) -> tuple[str, ...]:
     fields = _split_fields(text.strip())
-    for field, token in zip(FIELDS, fields, strict=True):
+    for field, token in zip(CRON_FIELDS, fields, strict=True):
         for part in token.split(","):
             _refuse_misread_syntax(field, part)
     try:
@@ -111,14 +112,14 @@ def _split_fields(text: str) -> tuple[str, ...]:
 
 def _resolve_alias(text: str) -> str:
     name = text.lower()
-    if name in ALIASES:
-        return ALIASES[name]
+    if name in CRON_ALIASES:
+        return CRON_ALIASES[name]
     if name.startswith("@every"):
         hint = _("for every five minutes write “*/5 * * * *”")
     elif name.startswith("@reboot"):
         hint = _("a schedule cannot run at reboot; write a time, like “@daily” or “0 3 * * *”")
     else:
-        hint = _("write one of %(known)s") % {"known": ", ".join(ALIASES)}
+        hint = _("write one of %(known)s") % {"known": ", ".join(CRON_ALIASES)}
     raise _cron_error(_("“%(text)s” is not supported: %(hint)s.") % {"text": text, "hint": hint})
 
 
@@ -135,7 +136,7 @@ def _refuse_misread_syntax(field: FieldDefinition, part: str) -> None:
 
 
 def _make_invalid_part_error(text: str, fields: tuple[str, ...]) -> ScheduleError:
-    for position, field in enumerate(FIELDS):
+    for position, field in enumerate(CRON_FIELDS):
         for part in [*fields[position].split(","), fields[position]]:
             if not _is_accepted(position, part):
                 return _cron_error(foreign_syntax.foreign_part_message(part, position) or _range_message(field, part))
@@ -164,10 +165,10 @@ def _is_accepted(position: int, part: str) -> bool:
 
 def expand_part(position: int, part: str) -> list[int | str]:
     """The values of one field, or of a part of it; ``["*"]`` for all values. Raises one of ``CRONITER_ERRORS``."""
-    fields = ["*"] * len(FIELDS)
+    fields = ["*"] * len(CRON_FIELDS)
     fields[position] = part
     expanded, _nth = croniter.expand(" ".join(fields), second_at_beginning=True)
-    values: list[int | str] = expanded[(position - 1) % len(FIELDS)]  # croniter has the seconds last
+    values: list[int | str] = expanded[(position - 1) % len(CRON_FIELDS)]  # croniter has the seconds last
     return values
 
 

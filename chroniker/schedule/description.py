@@ -12,11 +12,11 @@ from chroniker.schedule.cron_rule import parse_cron_rule
 from chroniker.schedule.rrule_description import describe_recurrence
 from chroniker.schedule.rrule_params import parse_recurrence_params
 from chroniker.schedule.spec import Frequency, ScheduleSpec
-from chroniker.schedule.timeline import DEFAULT_ANCHOR, validate
+from chroniker.schedule.timeline import DEFAULT_ANCHOR, validate_schedule
 from chroniker.schedule.zones import zone
 
 
-def describe(spec: ScheduleSpec) -> str:
+def describe_schedule(spec: ScheduleSpec) -> str:
     """The schedule in the active language: “at 03:00 every day (Europe/Paris)”.
 
     A rule without a simple description is quoted. Never raises: an invalid schedule is quoted and marked as invalid.
@@ -24,7 +24,7 @@ def describe(spec: ScheduleSpec) -> str:
     if spec.frequency == Frequency.MANUAL:
         return _("no schedule: by hand, or by a trigger")
     try:
-        validate(spec)
+        validate_schedule(spec)
         text = _append_start_and_end(spec, _rule_text(spec))
     except Exception:  # pages must show whatever is stored, even if no form would accept it
         text = _("“%(rule)s”, which is not a valid schedule") % {"rule": _quoted_rule(spec)}

@@ -21,7 +21,7 @@ WEEKDAY_NAMES = ("monday", "tuesday", "wednesday", "thursday", "friday", "saturd
 WEEKDAY_PATTERN = re.compile(r"^(?P<first>[+-]?\d{1,2})?(?P<name>[a-z]{2,9}|\d)(\((?P<nth>[+-]?\d{1,2})\))?$", re.ASCII)
 
 #: In characters. A text with all values of all parameters is shorter.
-MAX_LENGTH = 20_000
+MAX_RULE_PARAMETERS_LENGTH = 20_000
 MAX_COUNT = 10_000
 MAX_INTERVAL = 1_000_000
 
@@ -80,9 +80,9 @@ class RecurrenceParams:
 
 def parse_recurrence_params(frequency: str, text: str) -> RecurrenceParams:
     """The parameters in ``text``. Raises ``ScheduleError`` about the invalid one."""
-    if len(text) > MAX_LENGTH:
+    if len(text) > MAX_RULE_PARAMETERS_LENGTH:
         message = _("The parameters have %(n)d characters; at most %(max)d are allowed.")
-        raise _params_error(message % {"n": len(text), "max": MAX_LENGTH})
+        raise _params_error(message % {"n": len(text), "max": MAX_RULE_PARAMETERS_LENGTH})
     found: dict[str, object] = {}
     for pair in re.split(r"[;\n]", text):
         if not pair.strip():

@@ -7,21 +7,21 @@ from collections.abc import Iterator
 from django.utils.translation import gettext as _
 
 from chroniker.exceptions import ScheduleError
-from chroniker.schedule.cron_parser import FIELDS, TIME_FIELDS, expand_part
+from chroniker.schedule.cron_parser import CRON_FIELDS, TIME_FIELD_POSITIONS, expand_part
 from chroniker.schedule.cron_rule import CronDays, CronRule, parse_cron_rule
 from chroniker.schedule.day_sets import RuleDays
 from chroniker.schedule.rrule_params import parse_recurrence_params
 from chroniker.schedule.spec import Frequency, ScheduleSpec
-from chroniker.schedule.timeline import DEFAULT_ANCHOR, validate
+from chroniker.schedule.timeline import DEFAULT_ANCHOR, validate_schedule
 from chroniker.schedule.zones import zone
 
 LEAP_YEAR = 2000
 
 
-def warnings(spec: ScheduleSpec) -> list[str]:
-    """Sentences to show beside the preview. Empty for a schedule that is not valid; see ``validate``."""
+def find_schedule_warnings(spec: ScheduleSpec) -> list[str]:
+    """Sentences to show beside the preview. Empty for a schedule that is not valid; see ``validate_schedule``."""
     try:
-        validate(spec)
+        validate_schedule(spec)
     except ScheduleError:
         return []
     if spec.frequency == Frequency.CRON:
@@ -58,13 +58,13 @@ def _step_warnings(position: int, part: str) -> Iterator[str]:
     start, slash, step = part.partition("/")
     if not slash:
         return
-    field, values = FIELDS[position], expand_part(position, part)
+    field, values = CRON_FIELDS[position], expand_part(position, part)
     if values == ["*"]:
         return
     if len(values) == 1:
         texts = {"part": part, "field": field.name, "value": values[0]}
         yield _("“%(part)s” means only %(field)s %(value)s, not a step.") % texts
-    elif start == "*" and position in TIME_FIELDS and (field.high + 1) % int(step):
+    elif start == "*" and position in TIME_FIELD_POSITIONS and (field.high + 1) % int(step):
         left = field.high + 1 - int(values[-1])
         yield _("“%(part)s” restarts at 0: the step after %(field)s %(last)s is %(left)d only.") % {
             "part": part,

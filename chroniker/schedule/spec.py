@@ -43,7 +43,7 @@ class DstFold(TextChoices):
 
 @dataclass(frozen=True, slots=True)
 class ScheduleSpec:
-    """One schedule. Not validated here; see ``timeline.validate``. The frequency MANUAL has no instants.
+    """One schedule. Not validated here; see ``timeline.validate_schedule``. The frequency MANUAL has no instants.
 
     ``starts_at`` and ``ends_at`` limit every frequency, both included. ``starts_at`` is also the anchor of recurrence
     rules. Without it the anchor is Monday, 2001-01-01 00:00 in the schedule's zone. So the same rule always has the

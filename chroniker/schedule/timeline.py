@@ -89,7 +89,7 @@ class EmptyTimeline:
         return None
 
 
-def validate(spec: ScheduleSpec) -> None:
+def validate_schedule(spec: ScheduleSpec) -> None:
     """Raises ``ScheduleError`` with the name of the invalid field. With a valid schedule, ``next_instant_after`` never
     raises.
 

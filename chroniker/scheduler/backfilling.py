@@ -44,12 +44,12 @@ class BackfillRequest:
     args: str | None = None
     note: str = ""
 
-    def wants(self, each: InstantWithResult) -> bool:
+    def includes_instant(self, each: InstantWithResult) -> bool:
         return does_instant_need_run(self.which, each.result, include_unknown=self.include_unknown)
 
 
 @dataclass(frozen=True, slots=True)
-class Preview:
+class BackfillPreview:
     """Each instant of the range with its result in the stored runs, and the number of instants that get a run."""
 
     decided: list[InstantWithResult]
@@ -57,24 +57,24 @@ class Preview:
     usual_seconds: float | None  #: of one run
 
     @property
-    def seconds(self) -> float | None:
+    def expected_total_seconds(self) -> float | None:
         """The expected time of all runs, without the waits between them."""
         return None if self.usual_seconds is None else self.planned * self.usual_seconds
 
 
-def preview_backfill(requested: BackfillRequest) -> Preview:
+def preview_backfill(requested: BackfillRequest) -> BackfillPreview:
     """Return what the backfill would run now. Raises ``BackfillRefused`` with the reason if it cannot be created."""
     state = _book_job_and_read_state(requested.job)
     _refuse_wrong_choices(requested)
     decided = _match_instants_with_results(requested.job, _find_instants_in_range(requested, state))
-    planned = sum(requested.wants(each) for each in decided)
+    planned = sum(requested.includes_instant(each) for each in decided)
     most = requested.job.maximum_log_entries
     if 0 < most < planned:
         raise BackfillRefused(
             _("It needs %(planned)d runs, but only the last %(most)d runs of the job are kept (“runs kept”).")
             % {"planned": planned, "most": most}
         )
-    return Preview(decided, planned, state.p50)
+    return BackfillPreview(decided, planned, state.p50)
 
 
 def request_backfill(requested: BackfillRequest, requested_by: str) -> Backfill:

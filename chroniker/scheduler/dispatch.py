@@ -90,7 +90,7 @@ def _record_dispatch(group: Sequence[Run], accepted: Collection[UUID], now: dt.d
         lifecycle.record_actual_queues(elsewhere)
 
 
-def claims_for_this_host(local_executors: Collection[str]) -> QuerySet[Run]:
+def claims_this_host_may_dispatch(local_executors: Collection[str]) -> QuerySet[Run]:
     """Claims that this process may hand to its executors. ``local_executors``: those that execute in this process.
 
     A claim of such an executor for another host is left to that host's ticks.
@@ -104,7 +104,7 @@ def claims_for_this_host(local_executors: Collection[str]) -> QuerySet[Run]:
 def claims_to_redispatch(now: dt.datetime | Expression, local_executors: Collection[str]) -> QuerySet[Run]:
     """Claims whose message seems lost, or that no worker took. The claim that waits longest comes first."""
     return (
-        claims_for_this_host(local_executors)
+        claims_this_host_may_dispatch(local_executors)
         .filter(redispatch_at__lte=now)
         .select_related("job")
         .order_by("redispatch_at")

@@ -78,11 +78,12 @@ class LocalRuns:
         return WorkerReport(executor.alias, executor.worker, (), executor.slots, busy, self._opened_at)
 
     @property
-    def busy(self) -> bool:
+    def has_open_runs(self) -> bool:
+        """Whether an executor has accepted runs whose end it has not reported yet."""
         return any(executor.busy for executor in self._open)
 
     @property
-    def running(self) -> list[UUID]:
+    def running_run_ids(self) -> list[UUID]:
         return [run_id for executor in self._open for run_id in executor.running]
 
     def wait(self, seconds: float) -> None:
@@ -97,7 +98,7 @@ class LocalRuns:
 
     def wait_for_all_runs(self) -> None:
         """Wait until all runs of this process have ended, or for a shutdown signal."""
-        while self.busy and not self._shutdown:
+        while self.has_open_runs and not self._shutdown:
             self.wait(POLL_SECONDS)
 
     def _claim_after_run(self, job_id: int) -> None:
@@ -122,16 +123,16 @@ class LocalRuns:
     def _end_runs(self) -> None:
         self._on_result = None
         self._give_back_unstarted_runs()
-        if self.busy and self._shutdown and self._drain != 0:
-            self._log(f"Waiting for {len(self.running)} runs to end; to stop them, send the signal again.")
+        if self.has_open_runs and self._shutdown and self._drain != 0:
+            self._log(f"Waiting for {len(self.running_run_ids)} runs to end; to stop them, send the signal again.")
         end = float("inf") if self._drain is None else host_clock.monotonic() + self._drain
-        while self.busy and self._shutdown.count < 2 and host_clock.monotonic() < end:
+        while self.has_open_runs and self._shutdown.count < 2 and host_clock.monotonic() < end:
             self.wait(POLL_SECONDS)
         if not self._stops and self._shutdown.count < 2:
             for executor in self._open:
                 executor.stop_running_runs()
-        to_stop = set(self.running)
-        while self.busy:
+        to_stop = set(self.running_run_ids)
+        while self.has_open_runs:
             if self._stops or self._shutdown.count >= 2:
                 to_stop -= self._request_stops(to_stop)
             self.wait(POLL_SECONDS)

@@ -48,21 +48,21 @@ class TickLoop:
         self._tries = 0
         self.connection = PersistentConnection()
 
-    def serve(self, runs: LocalRuns, shutdown: ShutdownSignals) -> None:
+    def tick_until_shutdown(self, runs: LocalRuns, shutdown: ShutdownSignals) -> None:
         """Tick until a shutdown signal. Database errors are retried; any other error is a defect and ends the loop."""
         self._reports = runs.worker_reports
         while not shutdown:
-            self.touch()
-            pause = self._call_or_back_off(self.step)
+            self.touch_alive_file()
+            pause = self._call_or_back_off(self.tick_and_record_pass)
             until = host_clock.monotonic() + pause
             while not shutdown and (left := until - host_clock.monotonic()) > 0:
-                self.touch()
+                self.touch_alive_file()
                 runs.wait(min(left, LOOP_INTERVAL_SECONDS))
                 if self._is_heartbeat_due and self._unusable_since is None:
                     self._call_or_back_off(self._send_heartbeat)
         self.close()
 
-    def touch(self) -> None:
+    def touch_alive_file(self) -> None:
         """Write the alive file, so that probes see that this loop works. Also done while no database works."""
         if self._alive is not None:
             self._alive.touch()
@@ -81,7 +81,7 @@ class TickLoop:
         self._log_recovery()
         return pause
 
-    def step(self) -> float:
+    def tick_and_record_pass(self) -> float:
         """One tick. Returns how many seconds may pass until the next.
 
         1. Record this host's heartbeat, once a minute.

@@ -60,14 +60,21 @@ class PendingWork:
     fleet_work: Sequence[str] = field(default=())  #: names of the periodic work that is due
 
     @property
-    def claims(self) -> bool:
+    def has_work_for_claims(self) -> bool:
         return self.edits or bool(self.search.kinds)
 
     @property
     def may_change_due_times(self) -> bool:
         """Whether some step may change when something becomes due."""
         alerts = self.alerts or self.alert_changes
-        return alerts or self.claims or self.expiry or self.redispatch or self.claims_for_this_host or self.stops
+        return (
+            alerts
+            or self.has_work_for_claims
+            or self.expiry
+            or self.redispatch
+            or self.claims_for_this_host
+            or self.stops
+        )
 
 
 def find_pending_work(now: dt.datetime | None = None) -> PendingWork:

@@ -87,7 +87,7 @@ def columns_of_due_times() -> list[tuple[QuerySet[Any], str]]:
 
     Jobs that were disabled without the model class are included: the pass at that time books them.
     """
-    claims = dispatch.claims_for_this_host(executors.in_process_executor_aliases())
+    claims = dispatch.claims_this_host_may_dispatch(executors.in_process_executor_aliases())
     columns = ("next_run", "retry_at", "backfill_at", "alert_at")
     return [*((JobState.objects.all(), column) for column in columns), (claims, "redispatch_at")]
 

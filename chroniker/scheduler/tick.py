@@ -101,8 +101,9 @@ def _do_steps_from_expiry_to_dispatch(result: TickResult, work: PendingWork, onl
     result.draining = work.draining
     if not settings.paused and only_jobs is None:
         result.messages |= update_alerts(clock, work)
-    claims = (work.claims or bool(result.lost)) and not work.paused and not settings.paused and not work.draining
-    if claims:  # a lost run may be retried at once
+    has_work = work.has_work_for_claims or bool(result.lost)  # a lost run may be retried at once
+    claims = has_work and not work.paused and not settings.paused and not work.draining
+    if claims:
         for claimed in book_edits_and_claim_due_jobs(result, clock, only_jobs, search=work.search, edits=work.edits):
             result.dispatched += dispatch.dispatch(claimed, clock(), is_new=True)
     # Another host may have claimed for this one since the first statement.

@@ -18,7 +18,7 @@ EXIT_STATUS_MEANINGS = {
 }
 
 
-def exit_status(code: int | None) -> str:
+def exit_status_in_words(code: int | None) -> str:
     """“exit status 127: no such program”, “killed by SIGKILL, probably out of memory”; empty for no status."""
     if code is None:
         return ""

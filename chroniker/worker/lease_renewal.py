@@ -5,7 +5,7 @@ from __future__ import annotations
 from chroniker.process.run_spec import RunSpec
 from chroniker.reasons import Code
 from chroniker.worker import report_timing as timing
-from chroniker.worker.report_actions import ClocksAndProgress, Renew
+from chroniker.worker.report_actions import ClocksAndProgress, RenewLease
 from chroniker.worker.report_interface import RenewalAnswer
 
 
@@ -39,14 +39,14 @@ class LeaseRenewal:
     def seconds_until_due(self, now: ClocksAndProgress) -> float:
         return float("inf") if self.lease_lost_because else self._renew_at - now.boot
 
-    def next_renewal(self, now: ClocksAndProgress) -> Renew:
-        return Renew(now.boot, now.progress or self._reported_progress)
+    def next_renewal(self, now: ClocksAndProgress) -> RenewLease:
+        return RenewLease(now.boot, now.progress or self._reported_progress)
 
     def renew_soon(self) -> None:
         """Renew as soon as possible, because the supervisor was woken: the answer shows a stop request."""
         self._renew_at = min(self._renew_at, self._renewed_at + timing.MIN_RENEWAL_INTERVAL)
 
-    def on_answer(self, request: Renew, answer: RenewalAnswer) -> None:
+    def on_answer(self, request: RenewLease, answer: RenewalAnswer) -> None:
         self._renewed_at, self._renew_at = request.sent_at, request.sent_at + self._heartbeat
         self._reported_progress = request.progress
         if not answer.held:

@@ -11,7 +11,7 @@ from uuid import UUID
 from chroniker.process import run_marker
 from chroniker.process.fork_server_client import ForkServer
 from chroniker.process.keeper_client import KeeperClient
-from chroniker.process.process_tree import Survivor
+from chroniker.process.process_tree import SurvivingProcess
 from chroniker.worker.run_lock import RunLock
 from chroniker.worker.wake_socket import WakeSocket
 
@@ -28,7 +28,7 @@ class Machine(Protocol):
     def start_keeper(self, lock: RunLock) -> KeeperClient:
         """Start a keeper, which waits for its run. Raises ``OSError`` if the keeper cannot be started."""
 
-    def kill_processes_with_run_marker(self, run_id: UUID, keeper: int) -> list[Survivor]:
+    def kill_processes_with_run_marker(self, run_id: UUID, keeper: int) -> list[SurvivingProcess]:
         """Kill the remaining processes of a run and its keeper; returns the processes that survived."""
 
     def create_selector(self) -> selectors.BaseSelector:
@@ -51,7 +51,7 @@ class LocalMachine:
     def start_keeper(self, lock: RunLock) -> KeeperClient:
         return KeeperClient.start(self.fork_server, lock.descriptor)
 
-    def kill_processes_with_run_marker(self, run_id: UUID, keeper: int) -> list[Survivor]:
+    def kill_processes_with_run_marker(self, run_id: UUID, keeper: int) -> list[SurvivingProcess]:
         return run_marker.kill_processes_with_run_marker(run_id, keeper)
 
     def create_selector(self) -> selectors.BaseSelector:

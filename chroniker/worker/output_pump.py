@@ -73,7 +73,7 @@ class OutputReader:
 
     def pause_or_resume_reading(self) -> None:
         """Stop reading while too much output waits to be stored. Then the command waits on its pipe."""
-        waits = self._reporter.backlog
+        waits = self._reporter.backlog_length
         reading = waits < (MAX_BACKLOG_LENGTH if self._reading else MAX_BACKLOG_LENGTH // 2)
         if reading and not self._reading:
             for pipe in self._open:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TypeAlias
+from typing import ClassVar, TypeAlias
 
 from chroniker.process.run_spec import RunOutcome
 from chroniker.worker.output import Chunk
@@ -20,30 +20,38 @@ class ClocksAndProgress:
 
 
 @dataclass(frozen=True, slots=True)
-class Start:
+class StartRun:
     """Move the run to RUNNING. The lease begins after `sent_at` (boot clock)."""
+
+    log_name: ClassVar[str] = "start"
 
     sent_at: float
 
 
 @dataclass(frozen=True, slots=True)
-class Renew:
+class RenewLease:
     """Renew the lease. The new lease begins after `sent_at` (boot clock)."""
+
+    log_name: ClassVar[str] = "renew"
 
     sent_at: float
     progress: tuple[int, int] | None
 
 
 @dataclass(frozen=True, slots=True)
-class Insert:
+class InsertOutput:
     """Store output."""
+
+    log_name: ClassVar[str] = "insert"
 
     chunks: Sequence[Chunk]
 
 
 @dataclass(frozen=True, slots=True)
-class Finish:
+class FinishRun:
     """Report the outcome."""
+
+    log_name: ClassVar[str] = "finish"
 
     outcome: RunOutcome
 
@@ -56,9 +64,9 @@ class Wait:
 
 
 @dataclass(frozen=True, slots=True)
-class Done:
+class NothingToReport:
     """There is nothing left to report."""
 
 
-Call: TypeAlias = Start | Renew | Insert | Finish
-Action: TypeAlias = Call | Wait | Done
+Call: TypeAlias = StartRun | RenewLease | InsertOutput | FinishRun
+Action: TypeAlias = Call | Wait | NothingToReport

@@ -20,7 +20,16 @@ from chroniker.process.kernel import host_clock
 from chroniker.process.run_spec import RunOutcome, RunSpec
 from chroniker.worker import report_timing as timing
 from chroniker.worker.output import Chunk, ChunkNumbering
-from chroniker.worker.report_actions import Call, ClocksAndProgress, Done, Finish, Insert, Renew, Start, Wait
+from chroniker.worker.report_actions import (
+    Call,
+    ClocksAndProgress,
+    FinishRun,
+    InsertOutput,
+    NothingToReport,
+    RenewLease,
+    StartRun,
+    Wait,
+)
 from chroniker.worker.report_interface import NOTE_EVENT_KIND, Report
 from chroniker.worker.run_report import ReportPlanner
 
@@ -68,7 +77,7 @@ class Reporter:
         return self._state.lease.stop_requested_by
 
     @property
-    def backlog(self) -> int:
+    def backlog_length(self) -> int:
         """Characters of output that wait to be stored."""
         return self._state.output.size
 
@@ -172,7 +181,7 @@ class Reporter:
             if isinstance(action, Wait):
                 self._changed.wait(action.seconds)
                 return True
-        if isinstance(action, Done):
+        if isinstance(action, NothingToReport):
             return False
         self._send_and_handle_answer(action)
         if self._state.is_started:
@@ -181,14 +190,14 @@ class Reporter:
         return True
 
     def _read_clocks_and_progress(self) -> ClocksAndProgress:
-        shown = progress.read(self._shared_progress) if self._shared_progress >= 0 else None
+        shown = progress.read_progress_record(self._shared_progress) if self._shared_progress >= 0 else None
         return ClocksAndProgress(host_clock.boot(), host_clock.monotonic(), shown)
 
     def _send_and_handle_answer(self, action: Call) -> None:
         try:
             answer = self._send_report(action)
         except Exception as error:  # of any driver; the action is tried again until its own limit
-            self._log_and_drop_connection(type(action).__name__.lower(), error)
+            self._log_and_drop_connection(action.log_name, error)
             refused = isinstance(error, (DataError, ValueError))  # the database works, but refuses this text
             with self._changed:
                 self._state.on_failure(action, error, self._read_clocks_and_progress(), refused=refused)
@@ -198,13 +207,13 @@ class Reporter:
 
     def _send_report(self, action: Call) -> object:
         match action:
-            case Start():
+            case StartRun():
                 return self._report.start(os.getpid())
-            case Renew():
+            case RenewLease():
                 return self._report.renew(action.progress)
-            case Insert():
+            case InsertOutput():
                 return self._report.store_output(action.chunks)
-            case Finish():
+            case FinishRun():
                 return self._report.finish(action.outcome)
 
     def _record_missing_output(self) -> None:

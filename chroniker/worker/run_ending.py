@@ -9,7 +9,7 @@ from typing import Any
 
 from django.utils.translation import override
 
-from chroniker.process.process_tree import Survivor
+from chroniker.process.process_tree import SurvivingProcess
 from chroniker.process.run_spec import RunOutcome, RunSpec
 from chroniker.reasons import Code, Reason
 
@@ -33,7 +33,7 @@ class RunObservations:
     keeper_error: str = ""
     lease_lost_because: str = ""  #: why the lease was lost and the tree killed
     replaced: str = ""  #: why the keeper was replaced by a sweep
-    survivors: Sequence[Survivor] = ()  #: processes that could not be killed
+    survivors: Sequence[SurvivingProcess] = ()  #: processes that could not be killed
     stopped_by: str = ""
     interrupted: bool = False  #: the stop was for a shutdown of the worker
     wrote_stderr: bool = False

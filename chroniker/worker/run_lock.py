@@ -54,7 +54,7 @@ class RunLock:
         os.close(self.descriptor)
 
 
-def is_held(runtime_dir: Path, run_id: UUID) -> bool | None:
+def is_lock_held(runtime_dir: Path, run_id: UUID) -> bool | None:
     """Whether a process of this host may be executing the run. False: certainly no process.
 
     None: unknown, because the file does not exist or belongs to another user. The run may use another directory, or the
@@ -85,7 +85,7 @@ def kill_leftover_processes(
         if run_id is None or taken_at is None or (already_swept or {}).get(run_id) == taken_at:
             continue
         age = host_clock.wall() - taken_at
-        if age < minimum_age or is_held(runtime_dir, run_id):
+        if age < minimum_age or is_lock_held(runtime_dir, run_id):
             continue
         run_marker.kill_processes_with_run_marker(run_id)
         path.with_suffix(".sock").unlink(missing_ok=True)

@@ -11,7 +11,7 @@ from uuid import UUID
 from chroniker.process import run_marker
 from chroniker.process.fork_server_client import ForkServer
 from chroniker.process.kernel import host_clock
-from chroniker.process.process_tree import Survivor
+from chroniker.process.process_tree import SurvivingProcess
 from chroniker.worker import run_lock
 
 log = logging.getLogger(__name__)
@@ -32,9 +32,9 @@ class HostProcesses:
 
     def is_run_lock_held(self, run_id: UUID) -> bool | None:
         """Whether a process of this host may be executing the run. None: unknown, no lock file on this host."""
-        return run_lock.is_held(self.runtime_dir, run_id)
+        return run_lock.is_lock_held(self.runtime_dir, run_id)
 
-    def kill_remaining_processes(self, run_id: UUID) -> list[Survivor]:
+    def kill_remaining_processes(self, run_id: UUID) -> list[SurvivingProcess]:
         """Kill the remaining processes of a run without keeper; returns the processes that survived.
 
         Limit: it finds only processes of this user that still have the run's mark in their environment.

@@ -14,7 +14,17 @@ from chroniker.reasons import NO_REASON, Code, Reason
 from chroniker.worker import report_timing as timing
 from chroniker.worker.lease_renewal import LeaseRenewal
 from chroniker.worker.output import Chunk, ChunkNumbering, OutputQueue
-from chroniker.worker.report_actions import Action, Call, ClocksAndProgress, Done, Finish, Insert, Renew, Start, Wait
+from chroniker.worker.report_actions import (
+    Action,
+    Call,
+    ClocksAndProgress,
+    FinishRun,
+    InsertOutput,
+    NothingToReport,
+    RenewLease,
+    StartRun,
+    Wait,
+)
 
 _SHORTEST_WAIT_SECONDS = 0.001
 
@@ -38,12 +48,12 @@ class OutcomeReport:
         self._give_up_at = now + lease + timing.FINISH_RETRY_SECONDS_AFTER_LEASE
 
     @property
-    def is_open(self) -> bool:
+    def is_unanswered(self) -> bool:
         """Whether the database has not yet answered the report."""
         return self.finished is None
 
     def is_due(self, now: ClocksAndProgress, *, output_waits: bool) -> bool:
-        if self.outcome is None or not self.is_open or now.monotonic < self._try_at:
+        if self.outcome is None or not self.is_unanswered or now.monotonic < self._try_at:
             return False
         return not output_waits or now.monotonic >= self._drain_until
 
@@ -51,7 +61,7 @@ class OutcomeReport:
         """Whether nothing is left to report about this run."""
         if self.outcome is None:
             return False
-        if self.is_open:
+        if self.is_unanswered:
             return now.monotonic > self._give_up_at
         return not output_waits or now.monotonic > self._drain_until
 
@@ -103,31 +113,31 @@ class ReportPlanner:
             return self._start_action(now)
         waiting = bool(self.output)
         if self.outcome.is_reporting_over(now, output_waits=waiting):
-            return Done()
-        if self.outcome.is_open and self.lease.is_due(now):
+            return NothingToReport()
+        if self.outcome.is_unanswered and self.lease.is_due(now):
             return self.lease.next_renewal(now)
         if self.outcome.outcome is not None and self.outcome.is_due(now, output_waits=waiting):
-            return Finish(
+            return FinishRun(
                 dataclasses.replace(self.outcome.outcome, unstored_characters=self.output.unstored_characters)
             )
         if waiting and now.monotonic >= self._insert_at:
-            return Insert(self.output.next_batch())
+            return InsertOutput(self.output.next_batch())
         return Wait(self._longest_wait(now))
 
     def _start_action(self, now: ClocksAndProgress) -> Action:
         """Try the start, or repeat it. The lease counts from the first try: it may have succeeded without an answer."""
         if self._refused or self.error is not None:
-            return Done()
+            return NothingToReport()
         if now.monotonic < self._start_at:
             return Wait(max(_SHORTEST_WAIT_SECONDS, self._start_at - now.monotonic))
         if self._first_asked is None:
             self._first_asked = now.boot
-        return Start(self._first_asked)
+        return StartRun(self._first_asked)
 
     def _longest_wait(self, now: ClocksAndProgress) -> float:
         moments = [self._insert_at, *self.outcome.next_decision_times()]
         waits = [moment - now.monotonic for moment in moments] + [timing.RETRY_SECONDS]
-        if self.outcome.is_open:
+        if self.outcome.is_unanswered:
             waits.append(self.lease.seconds_until_due(now))
         return max(_SHORTEST_WAIT_SECONDS, min(wait for wait in waits if wait > 0))
 
@@ -136,33 +146,33 @@ class ReportPlanner:
     def on_answer(self, action: Call, answer: object, now: ClocksAndProgress) -> None:
         """The database answered."""
         match action:
-            case Start():
+            case StartRun():
                 self._on_start_answer(action, answer)  # type: ignore[arg-type]  # each call has its own type of answer
-            case Renew():
+            case RenewLease():
                 self.lease.on_answer(action, answer)  # type: ignore[arg-type]
                 self.is_started = True
-            case Insert():
+            case InsertOutput():
                 self._on_insert_answer(action, stored=bool(answer))
-            case Finish():
+            case FinishRun():
                 self._on_finish_answer(bool(answer), now)
 
     def on_failure(self, action: Call, error: Exception, now: ClocksAndProgress, *, refused: bool = False) -> None:
         """There was no answer. `refused`: the database will never accept the text of this output."""
         match action:
-            case Start():
+            case StartRun():
                 self._on_start_failure(error, now)
-            case Renew():
+            case RenewLease():
                 self.lease.on_failure(now)
                 self.is_started = True
-            case Insert() if refused:
+            case InsertOutput() if refused:
                 self.output.on_refusal(action.chunks)
-            case Insert():
+            case InsertOutput():
                 self._insert_at = now.monotonic + timing.RETRY_SECONDS
                 self.output.on_failure()
-            case Finish():
+            case FinishRun():
                 self.outcome.on_failure(now)
 
-    def _on_start_answer(self, action: Start, spec: RunSpec | None) -> None:
+    def _on_start_answer(self, action: StartRun, spec: RunSpec | None) -> None:
         repeated = self._start_tries > 0
         if spec is None:
             self._refused = True
@@ -178,12 +188,12 @@ class ReportPlanner:
             self.error = error
             self.is_started = True
 
-    def _on_insert_answer(self, action: Insert, *, stored: bool) -> None:
+    def _on_insert_answer(self, action: InsertOutput, *, stored: bool) -> None:
         if stored:
             self.output.on_stored(action.chunks)
             return
         self.output.close()
-        if self.outcome.is_open:
+        if self.outcome.is_unanswered:
             self.lease.mark_lost(Code.LEASE_UNKNOWN)
 
     def _on_finish_answer(self, answer: bool, now: ClocksAndProgress) -> None:

@@ -17,7 +17,7 @@ from chroniker import logs
 from chroniker.process import progress
 from chroniker.process.keeper_client import KeeperClient
 from chroniker.process.kernel import host_clock
-from chroniker.process.process_tree import Survivor
+from chroniker.process.process_tree import SurvivingProcess
 from chroniker.process.run_spec import RunOutcome, RunSpec
 from chroniker.reasons import Code, Reason
 from chroniker.worker import run_control, run_ending
@@ -129,7 +129,7 @@ class Supervision:
         self._pump = OutputReader(spec, keeper, reporter, remarks, self._selector)
         self._control = RunControl()
         self._replaced = ""  # why the keeper was replaced
-        self._survivors: list[Survivor] = []
+        self._survivors: list[SurvivingProcess] = []
         reporter.watch_progress(keeper.progress)
 
     def run(self, wake_socket: WakeSocket) -> RunOutcome:
@@ -225,10 +225,10 @@ class Supervision:
             keeper_error=self.keeper.crashed,
             lease_lost_because=self._control.lease_lost_because,
             replaced=self._replaced,
-            survivors=[*self._survivors, *(Survivor(*each) for each in last.get("survivors", []))],
+            survivors=[*self._survivors, *(SurvivingProcess(*each) for each in last.get("survivors", []))],
             stopped_by=self.reporter.stop_requested_by,
             interrupted=self._control.interrupted,
             wrote_stderr=self._pump.wrote_stderr,
             last_stderr_line=self._pump.last_stderr_line,
-            progress=progress.read(self.keeper.progress),
+            progress=progress.read_progress_record(self.keeper.progress),
         )

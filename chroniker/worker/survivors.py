@@ -6,7 +6,7 @@ import logging
 from collections.abc import Sequence
 
 from chroniker.process.kernel import host_clock
-from chroniker.process.process_tree import Survivor
+from chroniker.process.process_tree import SurvivingProcess
 from chroniker.process.run_spec import RunSpec
 from chroniker.worker.report_interface import Report
 from chroniker.worker.shutdown_notice import ShutdownNotice
@@ -17,7 +17,7 @@ _POLL_SECONDS = 0.5
 
 
 def hold_slot_until_survivors_end(
-    report: Report, spec: RunSpec, survivors: Sequence[Survivor], notice: ShutdownNotice | None
+    report: Report, spec: RunSpec, survivors: Sequence[SurvivingProcess], notice: ShutdownNotice | None
 ) -> None:
     """Renew the lease of the closed run until these processes have ended; then release it.
 

@@ -70,7 +70,7 @@ def _convert_crontab(row: Crontab, task: Task, now: dt.datetime) -> ConvertedSch
 
 def _is_valid_cron(text: str) -> bool:
     try:
-        schedule.validate(schedule.ScheduleSpec(Frequency.CRON, cron=text))
+        schedule.validate_schedule(schedule.ScheduleSpec(Frequency.CRON, cron=text))
     except ScheduleError:
         return False
     return len(text) <= MAX_CRON_LENGTH

@@ -110,7 +110,7 @@ def _execute(run_id: UUID, token: int) -> None:
 
 
 class _Waiting:
-    """What `Ticker.serve` waits with."""
+    """What `TickLoop.tick_until_shutdown` waits with."""
 
     @staticmethod
     def worker_reports() -> list[WorkerReport]:
@@ -128,7 +128,7 @@ def start_scheduler(world: World, host: Host) -> None:
     asked: Any = False
 
     def serve() -> None:
-        loop.TickLoop(world.period, _note_tick, None).serve(runs, asked)
+        loop.TickLoop(world.period, _note_tick, None).tick_until_shutdown(runs, asked)
 
     process.start(serve, delay=world.rng.random())
     _start_again_after_death(world, process, lambda: start_scheduler(world, host))

@@ -11,7 +11,7 @@ from chroniker.process.keeper import Keeper
 from chroniker.process.keeper_client import KeeperClient
 from chroniker.process.keeper_process import await_next_run
 from chroniker.process.keeper_protocol import KeeperConnection
-from chroniker.process.process_tree import KillResult, Survivor
+from chroniker.process.process_tree import KillResult, SurvivingProcess
 from tests.simulation import channels
 from tests.simulation.command import Command
 from tests.simulation.guards import ForkServer, KeeperProcess, LockFile, fork_server_of
@@ -38,8 +38,8 @@ class Lock:
             active().process.host.locks.pop(self.run_id, None)
 
 
-def is_held(runtime_dir: object, run_id: UUID) -> bool | None:
-    """As `run_lock.is_held`. None: this host has no such file."""
+def is_lock_held(runtime_dir: object, run_id: UUID) -> bool | None:
+    """As `run_lock.is_lock_held`. None: this host has no such file."""
     file = active().process.host.locks.get(run_id)
     return None if file is None else file.is_held
 
@@ -57,7 +57,7 @@ def kill_leftover_processes(
     return swept
 
 
-def kill_processes_with_run_marker(run_id: UUID, keeper: int = 0) -> list[Survivor]:
+def kill_processes_with_run_marker(run_id: UUID, keeper: int = 0) -> list[SurvivingProcess]:
     """As `run_marker.kill_processes_with_run_marker`, on the machine of the calling process."""
     world = active()
     if keeper in world.processes:
@@ -159,7 +159,7 @@ class Tree:
             active().block(NOT_OURS_TIMEOUT)
             left = [each for each in left if not each.dead]
         self.reap()
-        survivors = [Survivor(each.pid, "", each.name) for each in left]
+        survivors = [SurvivingProcess(each.pid, "", each.name) for each in left]
         return KillResult(count=len(found) - len(left), names=[each.name for each in found], survivors=survivors)
 
 
@@ -230,7 +230,7 @@ class SimulatedHost:
         client.close()
         return None
 
-    def kill_processes_with_run_marker(self, run_id: UUID, keeper: int) -> list[Survivor]:
+    def kill_processes_with_run_marker(self, run_id: UUID, keeper: int) -> list[SurvivingProcess]:
         return kill_processes_with_run_marker(run_id, keeper)
 
 

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from django.test import Client, override_settings
 
-from chroniker.process.startup_threads import startup_threads
+from chroniker.process.startup_threads import list_project_threads
 from tests.support import ROOT, message_servers
 from tests.support.brokers import Broker, start_broker
 from tests.support.declared_app import Shop
@@ -47,9 +47,9 @@ def _no_connection_is_kept() -> Iterator[None]:
 @pytest.fixture(autouse=True)
 def _no_thread_is_left() -> Iterator[None]:
     """The next test would see a thread of this one: the check W013 names every thread of the process."""
-    before = set(startup_threads())
+    before = set(list_project_threads())
     yield
-    wait_until(lambda: set(startup_threads()) <= before, what="the threads of the test have ended")
+    wait_until(lambda: set(list_project_threads()) <= before, what="the threads of the test have ended")
 
 
 def _running(server: type[Server]) -> Iterator[Server]:

@@ -135,7 +135,7 @@ class ChannelAdmin(SiteLinksMixin, ChangedValuesMixin, ChannelModelAdmin):
         if request.method == "POST":
             user: User = request.user  # type: ignore[assignment]  # these views need a login
             LogEntry.objects.log_actions(user.pk, [channel], CHANGE, gettext("A test was sent."))
-            error = channel_test.send_test(channel)
+            error = channel_test.send_test_and_record_result(channel)
             if error:
                 self.message_user(
                     request, gettext("The test was not delivered. %(error)s") % {"error": error}, messages.ERROR

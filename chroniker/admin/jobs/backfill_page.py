@@ -24,7 +24,7 @@ from chroniker.conf import settings
 from chroniker.exceptions import BackfillRefused
 from chroniker.models import Backfill, BackfillFailurePolicy, InstantSelection, Job
 from chroniker.scheduler import backfilling
-from chroniker.scheduler.backfilling import BackfillRequest, Preview
+from chroniker.scheduler.backfilling import BackfillPreview, BackfillRequest
 from chroniker.wording.formats import exact_time, format_count, full_time, short_duration
 
 #: The largest number of scheduled times in a preview, and of backfills of the job, that the page shows.
@@ -179,11 +179,11 @@ def _read_backfill_id(request: HttpRequest, button_name: str, job: Job) -> UUID:
     return pk
 
 
-def _preview_context(preview: Preview, backfill_request: BackfillRequest) -> dict[str, Any]:
-    length = short_duration(preview.seconds) if preview.seconds else ""
+def _preview_context(preview: BackfillPreview, backfill_request: BackfillRequest) -> dict[str, Any]:
+    length = short_duration(preview.expected_total_seconds) if preview.expected_total_seconds else ""
     return {
         "preview": [
-            (full_time(each.instant), each.result.label, backfill_request.wants(each))
+            (full_time(each.instant), each.result.label, backfill_request.includes_instant(each))
             for each in preview.decided[:MAX_PREVIEW_TIMES]
         ],
         "preview_more": max(0, len(preview.decided) - MAX_PREVIEW_TIMES),

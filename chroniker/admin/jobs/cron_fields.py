@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from django.utils.translation import gettext as _
 
 from chroniker.schedule import Frequency, ScheduleSpec
-from chroniker.schedule.cron_parser import CRONITER_ERRORS, FIELDS, expand_part, parse_fields
+from chroniker.schedule.cron_parser import CRON_FIELDS, CRONITER_ERRORS, expand_part, parse_fields
 
 #: The largest number of values that are written. “…” replaces the others.
 MAX_VALUES_SHOWN = 3
@@ -27,7 +27,7 @@ def cron_fields(spec: ScheduleSpec) -> list[CronField]:
         return []
     texts = parse_fields(spec.cron)
     return [
-        CronField(text, f"{FIELDS[position].name}: {_values_in_words(position, text)}")
+        CronField(text, f"{CRON_FIELDS[position].name}: {_values_in_words(position, text)}")
         for position, text in enumerate(texts)
         if position or text != "0"
     ]

@@ -132,7 +132,7 @@ def make_crontab_preview_line(candidate: ImportCandidate, now: dt.datetime) -> C
     remarks = list(filter(None, [candidate.refusal, *candidate.differences]))
     if candidate.outcome is ImportOutcome.REFUSED:
         return CrontabPreviewLine(candidate.schedule_there, job.name, code, str(outcome), "", "", remarks)
-    here = schedule.describe(job.spec)
+    here = schedule.describe_schedule(job.spec)
     if not job.enabled:
         here = _("%(schedule)s, disabled") % {"schedule": here}
     if there and there != _next_scheduled_times(job, now, len(there)):

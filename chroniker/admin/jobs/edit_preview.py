@@ -29,7 +29,7 @@ from chroniker.insights.timetable import ComparedTime, ScheduledTimeChange
 from chroniker.insights.what_if import EditEffects, compute_edit_effects, fetch_saved_job
 from chroniker.models import Group, Job
 from chroniker.models.schedule_fields import SPEC_FIELDS
-from chroniker.schedule import Frequency, describe
+from chroniker.schedule import Frequency, describe_schedule
 from chroniker.wording.formats import exact_time, short_time
 
 PREVIEW_TEMPLATE, CRON_TEMPLATE = "chroniker/console/edit/preview.html", "chroniker/console/edit/cron.html"
@@ -90,7 +90,7 @@ def preview_context(stored_job: Job | None, form_data: Mapping[str, Any] | None 
             return {"error": f"{form.fields[field].label}: {errors[0]}", "error_field": field}
         _copy_form_values(edited, stored_job, form.cleaned_data, form_data)
     try:
-        schedule.validate(edited.spec)
+        schedule.validate_schedule(edited.spec)
     except ScheduleError as error:
         return {"error": str(error), "error_field": error.field}
     with use_time_zone(edited.timezone):
@@ -119,7 +119,7 @@ def _parse_id(text: Any) -> int | None:
 
 
 def _forecast_context(forecast: EditEffects, edited_job: Job, stored_job: Job | None) -> dict[str, Any]:
-    words = describe(edited_job.spec)
+    words = describe_schedule(edited_job.spec)
     before = _stored_schedule_in_words(stored_job)
     is_changed = stored_job is not None and any(row.change != ScheduledTimeChange.UNCHANGED for row in forecast.times)
     first = next((row.instant for row in forecast.times if row.runs_after), None)
@@ -137,7 +137,7 @@ def _forecast_context(forecast: EditEffects, edited_job: Job, stored_job: Job | 
         "effects": describe_edit_effects(forecast, edited_job),
         "remarks": [
             *_why_no_scheduled_times(forecast, edited_job),
-            *schedule.warnings(edited_job.spec),
+            *schedule.find_schedule_warnings(edited_job.spec),
             *schedule.clock_change_notes(edited_job.spec, forecast.now),
             *line.warnings,
         ],
@@ -150,7 +150,7 @@ def _stored_schedule_in_words(stored_job: Job | None) -> str:
     if stored_job is None:
         return ""
     try:
-        return describe(stored_job.spec)
+        return describe_schedule(stored_job.spec)
     except ScheduleError:
         return _("an invalid schedule")
 

@@ -16,7 +16,7 @@ from chroniker.insights.health import ComponentHealth
 from chroniker.insights.job_status import JobStatus, fetch_job_status
 from chroniker.job_commands.secret_masking import mask_secrets
 from chroniker.models import Job
-from chroniker.schedule import describe
+from chroniker.schedule import describe_schedule
 from chroniker.wording.formats import short_time
 
 #: The tabs: name, title, URL name, and whether the tab needs the permission to view runs.
@@ -75,7 +75,7 @@ def job_head_context(job_admin: Any, request: HttpRequest, overview: JobStatus, 
         "opts": Job._meta,
         "overview": overview,
         "may": may,
-        "job_words": describe(job.spec),
+        "job_words": describe_schedule(job.spec),
         "job_command": masked_command_line(job),
         "job_tabs": [
             {"title": title, "url": url, "is_current": name == current_tab}

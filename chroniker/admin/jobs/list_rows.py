@@ -25,7 +25,7 @@ from chroniker.job_commands import hand_over
 from chroniker.job_commands.secret_masking import mask_secrets
 from chroniker.models import OPEN_STATUSES, Job, Status
 from chroniker.models.alert import alert_kinds_of_bits
-from chroniker.schedule import describe
+from chroniker.schedule import describe_schedule
 from chroniker.wording.formats import NO_VALUE_TEXT, format_count, short_duration
 from chroniker.wording.states import state
 
@@ -128,7 +128,7 @@ def _job_row(overview: JobStatus, runs: Sequence[PastRun], shared_values: Shared
 
 def _schedule_in_words(job: Job) -> str:
     """The schedule in words. The text names the time zone only if it is not the time zone of the page."""
-    words = describe(job.spec)
+    words = describe_schedule(job.spec)
     zone = timezone.get_current_timezone_name()
     return words.removesuffix(f" ({zone})") if job.timezone == zone else words
 

@@ -23,7 +23,7 @@ from chroniker.admin.monitors.monitor_list import MonitorStatus, fetch_monitor_s
 from chroniker.admin.shared.filters import LastResultFilter
 from chroniker.admin.shared.site_links import SiteLinksMixin, admin_url, redirect_to
 from chroniker.models import Job, Monitor
-from chroniker.schedule import describe
+from chroniker.schedule import describe_schedule
 from chroniker.wording.badges import list_cell
 
 if TYPE_CHECKING:
@@ -52,7 +52,7 @@ class MonitorColumnsMixin:
         name: str | SafeString = job.name
         if job.__dict__["linked"] and (url := admin_url("chroniker_job_change", job.pk)):
             name = format_html('<a href="{}">{}</a>', url, job.name)
-        return list_cell("", name, format_html("{}<br>{}", describe(job.spec), job.monitor_description))
+        return list_cell("", name, format_html("{}<br>{}", describe_schedule(job.spec), job.monitor_description))
 
     @admin.display(description=_("state"))
     def state_cell(self, job: Job) -> SafeString:

@@ -23,7 +23,7 @@ from chroniker.admin.shared.site_links import SiteLinksMixin, admin_url_if_viewa
 from chroniker.clock.database_clock import NowPlus
 from chroniker.models import Job, Outbox
 from chroniker.outbox import notice
-from chroniker.outbox.channels import ADDRESS, DATABASE_CHANNEL_KIND, MAIL
+from chroniker.outbox.channels import DATABASE_CHANNEL_KIND, MAIL, MAIL_ADDRESS_KIND
 from chroniker.wording.badges import badge, list_cell, relative_time_html, time_html
 from chroniker.wording.formats import NO_VALUE_TEXT, exact_time, format_count
 
@@ -118,7 +118,7 @@ class OutboxAdmin(SiteLinksMixin, OutboxModelAdmin):
     @admin.display(description=gettext_lazy("message"), ordering="channel")
     def message_text(self, message: Outbox) -> str:
         kind = message.channel.partition(":")[0]
-        if kind in (MAIL, ADDRESS):
+        if kind in (MAIL, MAIL_ADDRESS_KIND):
             return _("email to %(who)s") % {"who": message.payload.get("to", "")}
         if kind == DATABASE_CHANNEL_KIND:
             return _("channel “%(name)s”") % {"name": message.payload.get("to", "")}

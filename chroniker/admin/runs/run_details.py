@@ -17,7 +17,7 @@ from chroniker.job_commands import hand_over
 from chroniker.job_commands.secret_masking import mask_secrets
 from chroniker.models import OPEN_STATUSES, Run, Status, Trigger
 from chroniker.wording.badges import command_line_html
-from chroniker.wording.exit_status import exit_status
+from chroniker.wording.exit_status import exit_status_in_words
 from chroniker.wording.formats import NO_VALUE_TEXT, exact_time, format_count, number_of_times_in_words, short_duration
 
 
@@ -92,7 +92,9 @@ def _run_url(run: Run) -> str:
 def _reason_text(run: Run, details: RunDetails) -> str:
     """The reason. Without one, the exit status if the run ended badly."""
     ended_well = run.status in (Status.SUCCEEDED, *OPEN_STATUSES)
-    return mask_secrets(run.reason or ("" if ended_well else exit_status(run.exit_code)), details.run.job.secrets)
+    return mask_secrets(
+        run.reason or ("" if ended_well else exit_status_in_words(run.exit_code)), details.run.job.secrets
+    )
 
 
 def _job_and_run_number_html(run: Run, *, is_linked: bool) -> SafeString:

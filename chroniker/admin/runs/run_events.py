@@ -12,7 +12,7 @@ from django.utils.translation import gettext as _
 from chroniker.insights.run_details import RunDetails
 from chroniker.job_commands.secret_masking import mask_secrets
 from chroniker.models import EventKind, Run, RunEvent, Status
-from chroniker.wording.exit_status import exit_status
+from chroniker.wording.exit_status import exit_status_in_words
 from chroniker.wording.formats import exact_time
 
 
@@ -29,7 +29,12 @@ def event_rows(details: RunDetails) -> list[dict[str, Any]]:
 
 
 def _claim_start_and_end_events(run: Run) -> Iterator[tuple[dt.datetime, str]]:
-    words = {"queue": run.queue, "worker": run.worker or run.host, "pid": run.pid, "exit": exit_status(run.exit_code)}
+    words = {
+        "queue": run.queue,
+        "worker": run.worker or run.host,
+        "pid": run.pid,
+        "exit": exit_status_in_words(run.exit_code),
+    }
     if run.status == Status.SKIPPED:
         return
     yield run.claimed_at, _("claimed")

@@ -17,7 +17,7 @@ from chroniker.insights.run_details import RunDetails
 from chroniker.job_commands.secret_masking import mask_secrets
 from chroniker.models import EVERY_HOST, Run, Status
 from chroniker.reasons import Code
-from chroniker.wording.exit_status import exit_status
+from chroniker.wording.exit_status import exit_status_in_words
 from chroniker.wording.formats import NO_VALUE_TEXT, exact_time, format_count, short_duration, short_time
 from chroniker.wording.states import state
 
@@ -152,7 +152,7 @@ def _stopped_sentence(run: Run, words: dict[str, str]) -> str:
 def _failed_sentence(run: Run, words: dict[str, str]) -> SafeString | str:
     if not run.started_at:
         return _("It failed: %(reason)s") % words
-    words["exit"] = exit_status(run.exit_code)
+    words["exit"] = exit_status_in_words(run.exit_code)
     if run.exit_code in (None, 0) or run.code not in _EXIT_STATUS_REASON_CODES:
         text = _("It failed after %(time)s on %(host)s: %(reason)s") % words
     else:

@@ -12,7 +12,7 @@ from chroniker.admin.runs import time_bar
 from chroniker.admin.runs.run_sentence import estimate_run_end
 from chroniker.insights.run_details import RunDetails
 from chroniker.models import OPEN_STATUSES, Run, Status
-from chroniker.wording.exit_status import exit_status
+from chroniker.wording.exit_status import exit_status_in_words
 from chroniker.wording.formats import exact_time, short_duration
 from chroniker.wording.states import state
 
@@ -110,7 +110,7 @@ def _bar_part_context(bar_part: time_bar.BarPart, text: str) -> dict[str, Any]:
 
 
 def _bar_end_label(details: RunDetails, last_moment: time_bar.BarMoment) -> str:
-    run, words = details.run, {"time": exact_time(last_moment.at), "exit": exit_status(details.run.exit_code)}
+    run, words = details.run, {"time": exact_time(last_moment.at), "exit": exit_status_in_words(details.run.exit_code)}
     if run.finished_at is not None:
         return _("%(time)s ended, %(exit)s") % words if words["exit"] else _("%(time)s ended") % words
     if last_moment.at <= details.now:

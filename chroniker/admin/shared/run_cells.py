@@ -7,7 +7,7 @@ import datetime as dt
 from django.utils.translation import gettext as _
 
 from chroniker.models import Job, Run, Status, Trigger
-from chroniker.wording.exit_status import exit_status
+from chroniker.wording.exit_status import exit_status_in_words
 from chroniker.wording.formats import NO_VALUE_TEXT, short_duration
 
 
@@ -41,4 +41,4 @@ def unmasked_status_reason(run: Run) -> str:
     if run.status in (Status.RUNNING, Status.SUCCEEDED):
         return ""
     error = run.error_line if run.error_line not in run.reason else ""
-    return ": ".join(filter(None, [run.reason or exit_status(run.exit_code), error]))
+    return ": ".join(filter(None, [run.reason or exit_status_in_words(run.exit_code), error]))

@@ -110,7 +110,7 @@ def _next_instants_in_original(
     job: Job, rule: OldRule, next_run: dt.datetime, now: dt.datetime, zone: ZoneInfo
 ) -> list[dt.datetime]:
     try:
-        schedule.validate(job.spec)  # dateutil would never end the search for a rule that never fires
+        schedule.validate_schedule(job.spec)  # dateutil would never end the search for a rule that never fires
     except ScheduleError:
         return []
     try:

@@ -20,7 +20,7 @@ from chroniker.outbox import channels
 DAY = dt.timedelta(days=1)
 MESSAGE_KINDS = (channels.MAIL, channels.WEBHOOK, channels.CALLBACK, channels.DATABASE_CHANNEL_KIND)
 #: By the beginning of a channel's name.
-_KINDS_BY_CHANNEL_PREFIX = {**{kind: kind for kind in MESSAGE_KINDS}, channels.ADDRESS: channels.MAIL}
+_KINDS_BY_CHANNEL_PREFIX = {**{kind: kind for kind in MESSAGE_KINDS}, channels.MAIL_ADDRESS_KIND: channels.MAIL}
 #: Alarms about the scheduler, and alerts about jobs.
 ALERT_KINDS = (*ALARM_EVENTS, *AlertKind.values)
 PAUSE_SCOPES = ("all", "group")

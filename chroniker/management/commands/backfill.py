@@ -21,7 +21,7 @@ from chroniker.management.terminal import ConsoleCommand
 from chroniker.models import OPEN_STATUSES, Backfill, BackfillFailurePolicy, InstantSelection, Run
 from chroniker.models.audit import command_actor
 from chroniker.scheduler import backfilling, requests
-from chroniker.scheduler.backfilling import BackfillRequest, Preview
+from chroniker.scheduler.backfilling import BackfillPreview, BackfillRequest
 from chroniker.wording.formats import short_duration
 
 INSTANT_SELECTION_BY_OPTION = {each.value.lower().replace("_", "-"): each for each in InstantSelection}
@@ -105,13 +105,14 @@ class Command(ConsoleCommand):
         if options["wait"]:
             self.wait(made)
 
-    def write_preview(self, wish: BackfillRequest, preview: Preview) -> None:
+    def write_preview(self, wish: BackfillRequest, preview: BackfillPreview) -> None:
         rows = [
-            (local_time_text(each.instant), str(each.result.label), "would run" if wish.wants(each) else "-")
+            (local_time_text(each.instant), str(each.result.label), "would run" if wish.includes_instant(each) else "-")
             for each in preview.decided
         ]
         self.stdout.write("\n".join(table_lines(rows, ("scheduled time", "record", "backfill"))))
-        takes = "" if preview.seconds is None else f", about {short_duration(preview.seconds)} in all"
+        seconds = preview.expected_total_seconds
+        takes = "" if seconds is None else f", about {short_duration(seconds)} in all"
         self.stdout.write(f"{preview.planned} of {len(rows)} scheduled times would run{takes}.")
 
     def write_list(self, job: str | None) -> None:

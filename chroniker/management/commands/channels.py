@@ -44,7 +44,7 @@ class Command(ConsoleCommand):
         channel = Channel.objects.filter(name=name).first()
         if channel is None:
             raise CommandError(f"There is no channel named “{name}”.")
-        if error := channel_test.send_test(channel):
+        if error := channel_test.send_test_and_record_result(channel):
             raise CommandError(f"The test was not delivered. {error}")
         self.stdout.write(f"The test was delivered to “{name}”.")
 

@@ -67,5 +67,5 @@ class Command(ConsoleCommand):
                 on_end=printer.print_ended_run,
             ) as runs,
         ):
-            TickLoop(seconds, printer, kind="cronserver").serve(runs, signals)
+            TickLoop(seconds, printer, kind="cronserver").tick_until_shutdown(runs, signals)
             wait_for_messages(signals, MAX_MESSAGE_WAIT_SECONDS)

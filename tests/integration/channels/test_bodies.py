@@ -18,7 +18,7 @@ from chroniker.clock.database_clock import database_now
 from chroniker.lifecycle import alarms
 from chroniker.lifecycle.alert_messages import MAX_ALERTS_BEFORE_DIGEST
 from chroniker.models import ChannelKind, Outbox, Status, Tag
-from chroniker.outbox.channel_delivery import send_test
+from chroniker.outbox.channel_delivery import send_test_message
 from tests.support.channels import LOCAL, a_channel, an_alert, raised, recovered
 from tests.support.ended_runs import ended
 from tests.support.factories import a_booked_job, a_job
@@ -203,10 +203,10 @@ def test_a_mail_masks_the_secrets_of_the_job(mail_server: MailServer, settings: 
 def test_a_test_message_is_sent_to_each_kind(web_server: WebServer, kind: str, path: str) -> None:
     given = {ChannelKind.PING: f"{web_server.url}/ping", ChannelKind.SENTRY: f"http://key@{web_server.url[7:]}/7"}
     channel = a_channel(kind, given.get(ChannelKind(kind), f"{web_server.url}/x"), template='{"t": "{{ title }}"}')
-    send_test(channel)
+    send_test_message(channel)
     assert [post.path for post in web_server.posts] == [path]
 
 
 def test_a_test_of_pagerduty_opens_an_incident_and_closes_it(web_server: WebServer) -> None:
-    send_test(a_channel(ChannelKind.PAGERDUTY, web_server.url, secret="k"))
+    send_test_message(a_channel(ChannelKind.PAGERDUTY, web_server.url, secret="k"))
     assert [body["event_action"] for body in posted(web_server)] == ["trigger", "resolve"]

@@ -40,7 +40,8 @@ def test_the_error_of_a_wrong_value_does_not_repeat_it(kind: str, monkeypatch: p
     monkeypatch.setenv("CHRONIKER_CHANNEL_OPS", "https://hooks.example.com:x/hunter2")
     message = sent(kind=kind, target="env:CHRONIKER_CHANNEL_OPS")
     channel = Channel.objects.get()
-    assert channel_test.send_test(channel) and "hunter2" not in channel_test.send_test(channel)
+    error = channel_test.send_test_and_record_result(channel)
+    assert error and "hunter2" not in error
     assert message.error and "hunter2" not in message.error
 
 

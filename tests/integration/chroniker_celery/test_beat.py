@@ -74,7 +74,7 @@ def test_the_end_of_a_beat_is_recorded_after_the_pass_that_a_signal_interrupts(m
         assert TickerRow.objects.get().ended_at is None, "the database may be in the middle of a statement"
         raise SystemExit
 
-    monkeypatch.setattr(TickLoop, "step", interrupted)
+    monkeypatch.setattr(TickLoop, "tick_and_record_pass", interrupted)
     with pytest.raises(SystemExit):
         scheduler.tick()
     scheduler.close()  # by the end of Celery's loop
@@ -148,7 +148,7 @@ class Steps:
     def __init__(self, monkeypatch: pytest.MonkeyPatch, *results: float | Exception) -> None:
         self._results = iter(results)
         self.taken = 0
-        monkeypatch.setattr(TickLoop, "step", self)
+        monkeypatch.setattr(TickLoop, "tick_and_record_pass", self)
 
     def __call__(self) -> float:
         self.taken += 1

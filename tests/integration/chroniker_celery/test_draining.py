@@ -59,7 +59,7 @@ def test_the_start_of_another_process_lets_the_workers_consume_again(redis_env: 
         wait_until(HostService.objects.exists, what="it is known")
         dispatch.stop_or_continue_consuming(draining.record_drain_of_this_host("a test"), stop=True)
         wait_until(lambda: "Canceling queue celery" in worker.log, what="it stops consuming")
-        TickLoop(5, print, kind="cronserver").step()
+        TickLoop(5, print, kind="cronserver").tick_and_record_pass()
         wait_until(lambda: "Started consuming from celery" in worker.log, what="it consumes again")
 
 

@@ -68,7 +68,7 @@ def test_a_connection_is_opened_again_after_its_time(server: redis.Redis, monkey
 
 def test_an_error_ends_a_connection(server: redis.Redis) -> None:
     send()
-    with pytest.raises(ZeroDivisionError), broker_connection.kept_connection(app, TIMEOUT):
+    with pytest.raises(ZeroDivisionError), broker_connection.open_or_reuse_broker_connection(app, TIMEOUT):
         raise ZeroDivisionError
     assert not broker_connection._idle_connections
     send()
@@ -77,16 +77,16 @@ def test_an_error_ends_a_connection(server: redis.Redis) -> None:
 
 def test_two_senders_at_once_do_not_share_a_connection(server: redis.Redis) -> None:
     with (
-        broker_connection.kept_connection(app, TIMEOUT) as one,
-        broker_connection.kept_connection(app, TIMEOUT) as two,
+        broker_connection.open_or_reuse_broker_connection(app, TIMEOUT) as one,
+        broker_connection.open_or_reuse_broker_connection(app, TIMEOUT) as two,
     ):
         assert one is not two
     assert len(broker_connection._idle_connections) == 1
 
 
 def test_a_fork_does_not_use_the_connection_of_its_parent(server: redis.Redis, monkeypatch: pytest.MonkeyPatch) -> None:
-    with broker_connection.kept_connection(app, TIMEOUT) as of_parent:
+    with broker_connection.open_or_reuse_broker_connection(app, TIMEOUT) as of_parent:
         pass
     monkeypatch.setattr(os, "getpid", lambda: 1)
-    with broker_connection.kept_connection(app, TIMEOUT) as of_child:
+    with broker_connection.open_or_reuse_broker_connection(app, TIMEOUT) as of_child:
         assert of_child is not of_parent

@@ -37,10 +37,14 @@ def test_it_has_no_scheduled_times_and_no_tick_starts_it() -> None:
 def test_a_job_without_a_schedule_is_valid_whatever_its_start_and_time_zone() -> None:
     now = database_now()
     a_job(frequency=Frequency.MANUAL, cron="").full_clean()
-    schedule.validate(ScheduleSpec("MANUAL"))
+    schedule.validate_schedule(ScheduleSpec("MANUAL"))
     assert schedule.next_instants(ScheduleSpec("MANUAL"), now, 3) == []
     assert schedule.latest_instant_until(ScheduleSpec("MANUAL"), now) is None
-    assert schedule.warnings(ScheduleSpec("MANUAL")) == schedule.clock_change_notes(ScheduleSpec("MANUAL"), now) == []
+    assert (
+        schedule.find_schedule_warnings(ScheduleSpec("MANUAL"))
+        == schedule.clock_change_notes(ScheduleSpec("MANUAL"), now)
+        == []
+    )
     assert (
         ScheduleSpec("MANUAL").fingerprint()
         == ScheduleSpec("MANUAL", starts_at=now, timezone="Europe/Paris").fingerprint()

@@ -73,7 +73,7 @@ def test_processes_that_survive_supervisor_and_keeper_are_killed_before_the_run_
         wait_until(lambda: is_running(job) and pidfile.exists(), what="the run")
         daemon = int(pidfile.read_text().split()[0])
         kill_keeper_and_supervisor(server)
-        wait_until(lambda: not run_lock.is_held(runtime_dir, the_run(job).pk), what="the lock free")
+        wait_until(lambda: not run_lock.is_lock_held(runtime_dir, the_run(job).pk), what="the lock free")
         assert is_alive(daemon), "the daemon survives keeper and supervisor"
 
         def lost() -> bool:
@@ -98,7 +98,7 @@ def test_the_host_sweeps_its_processes_before_another_host_can_start_the_job(
         sweeper.sweep()
         assert is_alive(daemon), "a running run is not changed"
         kill_keeper_and_supervisor(server)
-        wait_until(lambda: not run_lock.is_held(runtime_dir, the_run(job).pk), what="the lock free")
+        wait_until(lambda: not run_lock.is_lock_held(runtime_dir, the_run(job).pk), what="the lock free")
         sweeper.sweep()
         assert not is_alive(daemon)
         assert Run.objects.get(job=job).status == Status.RUNNING, "only a tick closes runs"

@@ -64,8 +64,8 @@ def test_two_processes_of_a_host_share_the_row_of_a_minute() -> None:
 
 
 def test_a_loop_records_its_passes_under_its_name() -> None:
-    loop.TickLoop(5, lambda result: None, kind="beat").step()
-    loop.TickLoop(5, lambda result: None).step()
+    loop.TickLoop(5, lambda result: None, kind="beat").tick_and_record_pass()
+    loop.TickLoop(5, lambda result: None).tick_and_record_pass()
     assert list(Ticker.objects.values_list("kind", flat=True)) == ["beat"]
 
 

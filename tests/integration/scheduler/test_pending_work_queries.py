@@ -87,12 +87,12 @@ def test_the_next_moment_is_the_first_of_instants_retries_and_redispatches() -> 
 
 def test_an_idle_step_of_the_loop_needs_one_statement() -> None:
     ticker = loop.TickLoop(5, lambda result: None)
-    ticker.step()
+    ticker.tick_and_record_pass()
     do_regular_work()
     at = database_now() + dt.timedelta(seconds=2)
     JobState.objects.filter(pk=a_booked_job(**RARE).pk).update(next_run=at)
     with CaptureQueriesContext(connection) as statements:
-        assert 0 < ticker.step() < 2
+        assert 0 < ticker.tick_and_record_pass() < 2
     assert len(statements) == 1, [each["sql"] for each in statements]
 
 
@@ -100,7 +100,7 @@ def test_a_step_with_work_wakes_at_what_it_has_booked() -> None:
     """The next moment before the pass would be a year away."""
     Job.objects.filter(pk=a_booked_job(**RARE).pk).update(cron="* * * * *", edited_at=database_now())
     ticker = loop.TickLoop(3600, lambda result: None)
-    assert ticker.step() <= 60
+    assert ticker.tick_and_record_pass() <= 60
     lifecycle.book_next_instants([a_booked_job().pk], database_now())
 
 

@@ -153,7 +153,7 @@ def test_progress_is_reported_from_inside_the_command(run: Run) -> None:
 
 @linux
 def test_progress_is_reported_by_a_child_of_a_raw_command(supervise: Supervise) -> None:
-    code = "import time; from chroniker.process import progress as p; p.write(9, 8); "
+    code = "import time; from chroniker.process import progress as p; p.write_progress_record(9, 8); "
     code += "print('ready', flush=True); time.sleep(60)"
     report = FakeReport("sh", "-c", f'{sys.executable} -c "{code}"; true')
     supervised = supervise(report)
@@ -165,7 +165,7 @@ def test_progress_is_reported_by_a_child_of_a_raw_command(supervise: Supervise) 
 
 @linux
 def test_progress_does_not_wait_for_the_next_heartbeat(supervise: Supervise) -> None:
-    code = "import time; from chroniker.process import progress as p; p.write(9, 8); time.sleep(5)"
+    code = "import time; from chroniker.process import progress as p; p.write_progress_record(9, 8); time.sleep(5)"
     report = python(code, lease=3600.0, heartbeat=600.0)
     supervised = supervise(report)
     wait_until(lambda: report.progress == (9, 8) or not supervised.running(), what="progress reported")

@@ -70,10 +70,10 @@ def start(request: pytest.FixtureRequest) -> str:
 def test_no_process_of_a_run_survives_a_killed_worker(tmp_path: Path, start: str) -> None:
     with Worker(tmp_path, start, lease=600.0) as worker:  # its deadline is far
         worker.wait_for_the_daemon()
-        assert run_lock.is_held(worker.runtime_dir, worker.run_id)
+        assert run_lock.is_lock_held(worker.runtime_dir, worker.run_id)
         worker.kill()
         wait_until(lambda: not worker.run_processes(), what="the tree dead")
-        wait_until(lambda: not run_lock.is_held(worker.runtime_dir, worker.run_id), what="the lock free")
+        wait_until(lambda: not run_lock.is_lock_held(worker.runtime_dir, worker.run_id), what="the lock free")
         wait_until(lambda: not worker.survivors(), what="keeper and fork server gone")
 
 
@@ -81,7 +81,7 @@ def test_the_run_lock_is_held_until_the_last_process_is_dead(tmp_path: Path, sta
     with Worker(tmp_path, start) as worker:
         worker.wait_for_the_daemon()
         worker.kill()
-        wait_until(lambda: not run_lock.is_held(worker.runtime_dir, worker.run_id), what="the lock free")
+        wait_until(lambda: not run_lock.is_lock_held(worker.runtime_dir, worker.run_id), what="the lock free")
         assert worker.run_processes() == []
 
 
@@ -96,9 +96,9 @@ def test_the_fork_server_holds_the_lock_when_worker_and_keeper_are_dead(tmp_path
         for process in (worker, keeper):
             process.kill()
         worker.wait()
-        assert run_lock.is_held(worker.runtime_dir, worker.run_id), "processes of the run live"
+        assert run_lock.is_lock_held(worker.runtime_dir, worker.run_id), "processes of the run live"
         server.resume()
-        wait_until(lambda: not run_lock.is_held(worker.runtime_dir, worker.run_id), what="the lock free")
+        wait_until(lambda: not run_lock.is_lock_held(worker.runtime_dir, worker.run_id), what="the lock free")
         assert worker.run_processes() == []
 
 
@@ -123,7 +123,7 @@ def test_the_next_worker_sweeps_processes_left_when_keeper_and_supervisor_are_ki
         for pid in [worker.pid, *(each.pid for each in guardians)]:
             os.kill(pid, signal.SIGKILL)
         worker.wait()
-        wait_until(lambda: not run_lock.is_held(worker.runtime_dir, worker.run_id), what="the lock free")
+        wait_until(lambda: not run_lock.is_lock_held(worker.runtime_dir, worker.run_id), what="the lock free")
         assert list(run_lock.kill_leftover_processes(worker.runtime_dir)) == [worker.run_id]
         assert worker.run_processes() == []
         assert [path.suffix for path in worker.runtime_dir.iterdir()] == [".lock"], "ticks must see that it is dead"

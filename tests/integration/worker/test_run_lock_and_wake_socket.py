@@ -9,7 +9,7 @@ from uuid import UUID, uuid4
 import pytest
 
 from chroniker.worker import wake_socket
-from chroniker.worker.run_lock import RunLock, is_held, kill_leftover_processes
+from chroniker.worker.run_lock import RunLock, is_lock_held, kill_leftover_processes
 from tests.support.processes import wait_until
 from tests.support.supervision.fake_report import FakeReport
 from tests.support.supervision.supervised import Supervised
@@ -17,30 +17,30 @@ from tests.support.supervision.supervised import Supervised
 
 def test_a_run_lock_has_one_holder(tmp_path: Path) -> None:
     run_id = uuid4()
-    assert not is_held(tmp_path, run_id)
+    assert not is_lock_held(tmp_path, run_id)
     with RunLock.take(tmp_path, run_id) as lock:  # type: ignore[union-attr]
         assert lock
-        assert is_held(tmp_path, run_id)
+        assert is_lock_held(tmp_path, run_id)
         assert RunLock.take(tmp_path, run_id) is None
-    assert not is_held(tmp_path, run_id)
+    assert not is_lock_held(tmp_path, run_id)
     assert list(tmp_path.iterdir()) == []
 
 
 def test_checking_a_lock_does_not_prevent_taking_it(tmp_path: Path) -> None:
     run_id = uuid4()
     for _ in range(50):
-        is_held(tmp_path, run_id)
+        is_lock_held(tmp_path, run_id)
         lock = RunLock.take(tmp_path, run_id)
         assert lock is not None
         with lock:
-            assert is_held(tmp_path, run_id)
+            assert is_lock_held(tmp_path, run_id)
 
 
 def test_a_lock_released_by_an_exception_leaves_its_file_for_the_sweep(tmp_path: Path) -> None:
     run_id = uuid4()
     with pytest.raises(KeyboardInterrupt), RunLock.take(tmp_path, run_id):  # type: ignore[union-attr]
         raise KeyboardInterrupt
-    assert not is_held(tmp_path, run_id)
+    assert not is_lock_held(tmp_path, run_id)
     assert list(kill_leftover_processes(tmp_path)) == [run_id]
     (left,) = tmp_path.iterdir()  # ticks must see for some time that the run is dead
     os.utime(left, (0, 0))
@@ -58,10 +58,10 @@ def test_the_run_lock_is_held_while_the_run_executes(tmp_path: Path) -> None:
     report = FakeReport("sh", "-c", "echo begun; sleep 60", grace=0.1)
     supervised = Supervised(report, None, tmp_path)
     supervised.wait_for_text("begun")
-    assert is_held(tmp_path, report.run_id)
+    assert is_lock_held(tmp_path, report.run_id)
     report.stop = "seen"
     supervised.end()
-    assert not is_held(tmp_path, report.run_id)
+    assert not is_lock_held(tmp_path, report.run_id)
 
 
 def test_a_second_delivery_on_the_same_host_starts_nothing_and_is_recorded(tmp_path: Path) -> None:

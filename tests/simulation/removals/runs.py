@@ -72,7 +72,8 @@ REPLACEMENTS = {
     ),
     "start-in-one-statement-believes-a-clock-that-jumped": Replacement(
         "lifecycle/start.py",
-        '        *jump_detection.trusted_clock_conditions(parameter("lowest"), parameter("highest"), server),\n',
+        "        *jump_detection.trusted_clock_conditions("
+        'statement_parameter("lowest"), statement_parameter("highest"), server),\n',
         "",
         "start-after-jump",
         postgres=True,

@@ -3,7 +3,7 @@ from __future__ import annotations
 import pytest
 from django.utils import translation
 
-from chroniker.schedule import ScheduleSpec, describe, validate
+from chroniker.schedule import ScheduleSpec, describe_schedule, validate_schedule
 from tests.unit.schedule.samples import cron, utc
 
 
@@ -48,7 +48,7 @@ from tests.unit.schedule.samples import cron, utc
     ],
 )
 def test_cron_expressions(expression: str, words: str) -> None:
-    assert describe(cron(expression, "Europe/Paris")) == f"{words} (Europe/Paris)"
+    assert describe_schedule(cron(expression, "Europe/Paris")) == f"{words} (Europe/Paris)"
 
 
 @pytest.mark.parametrize(
@@ -80,21 +80,21 @@ def test_cron_expressions(expression: str, words: str) -> None:
 )
 def test_recurrence_rules_are_described(frequency: str, params: str, words: str) -> None:
     spec = ScheduleSpec(frequency, params=params, starts_at=utc(2026, 1, 1, 9, 30))
-    assert describe(spec) == f"{words}, from 2026-01-01 09:30 (UTC)"
+    assert describe_schedule(spec) == f"{words}, from 2026-01-01 09:30 (UTC)"
 
 
 def test_dates_are_shown_in_the_schedule_s_zone() -> None:
     assert (
-        describe(ScheduleSpec("ONCE", run_at=utc(2026, 7, 1), timezone="Asia/Tokyo"))
+        describe_schedule(ScheduleSpec("ONCE", run_at=utc(2026, 7, 1), timezone="Asia/Tokyo"))
         == "once at 2026-07-01 09:00 (Asia/Tokyo)"
     )
     bounded = cron("0 3 * * *", "Asia/Tokyo", ends_at=utc(2026, 7, 1))
-    assert describe(bounded) == "at 03:00 every day, until 2026-07-01 09:00 (Asia/Tokyo)"
+    assert describe_schedule(bounded) == "at 03:00 every day, until 2026-07-01 09:00 (Asia/Tokyo)"
 
 
 def test_a_job_that_was_meant_to_run_once_is_described_by_its_new_rule() -> None:
     """The time of its run may still be stored; it has no effect."""
-    assert describe(cron("0 3 * * *", run_at=utc(2026, 7, 1))) == "at 03:00 every day (UTC)"
+    assert describe_schedule(cron("0 3 * * *", run_at=utc(2026, 7, 1))) == "at 03:00 every day (UTC)"
 
 
 @pytest.mark.parametrize(
@@ -111,8 +111,8 @@ def test_a_job_that_was_meant_to_run_once_is_described_by_its_new_rule() -> None
     ],
 )
 def test_invalid_schedules_are_quoted(spec: ScheduleSpec, quoted: str) -> None:
-    assert quoted in describe(spec)
-    assert "not a valid schedule" in describe(spec)
+    assert quoted in describe_schedule(spec)
+    assert "not a valid schedule" in describe_schedule(spec)
 
 
 @pytest.mark.parametrize("language", ["de", "fr", "ja", "ar", "pt-br"])
@@ -125,9 +125,9 @@ def test_the_active_language_is_used(language: str) -> None:
         ScheduleSpec("YEARLY", params="interval:2"),
     )
     with translation.override(language):
-        described = [describe(spec) for spec in specs]
+        described = [describe_schedule(spec) for spec in specs]
         for spec in specs:
-            validate(spec)
+            validate_schedule(spec)
     assert all("(UTC)" in text and "%" not in text for text in described)
     if language == "de":
         assert "Montag" in described[0] and "Januar" in described[1]
@@ -137,8 +137,10 @@ def test_a_translation_may_change_the_word_order(monkeypatch: pytest.MonkeyPatch
     turned = {"%(time)s every day": "täglich %(time)s", "at %(times)s": "um %(times)s"}
     monkeypatch.setattr("chroniker.schedule.cron_description._", lambda text: turned.get(text, text))
     monkeypatch.setattr("chroniker.schedule.phrases._", lambda text: turned.get(text, text))
-    assert describe(cron("0 3 * * *")) == "täglich um 03:00 (UTC)"
+    assert describe_schedule(cron("0 3 * * *")) == "täglich um 03:00 (UTC)"
 
 
 def test_a_job_without_a_schedule() -> None:
-    assert describe(ScheduleSpec("MANUAL", starts_at=utc(2026, 1, 1))) == "no schedule: by hand, or by a trigger"
+    assert (
+        describe_schedule(ScheduleSpec("MANUAL", starts_at=utc(2026, 1, 1))) == "no schedule: by hand, or by a trigger"
+    )

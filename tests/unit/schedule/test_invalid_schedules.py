@@ -10,14 +10,20 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from chroniker.exceptions import ScheduleError
-from chroniker.schedule import ScheduleSpec, describe, next_instant_after, validate, warnings
+from chroniker.schedule import (
+    ScheduleSpec,
+    describe_schedule,
+    find_schedule_warnings,
+    next_instant_after,
+    validate_schedule,
+)
 from chroniker.schedule.cron_rule import CronRule
 from tests.unit.schedule.samples import cron, utc
 
 
 def refusal(spec: ScheduleSpec) -> ScheduleError:
     with pytest.raises(ScheduleError) as caught:
-        validate(spec)
+        validate_schedule(spec)
     return caught.value
 
 
@@ -199,7 +205,7 @@ def test_next_after_refuses_invalid_expressions(expression: str) -> None:
     ],
 )
 def test_valid_expressions_are_accepted(expression: str) -> None:
-    validate(cron(expression))
+    validate_schedule(cron(expression))
 
 
 @settings(max_examples=150, deadline=None)
@@ -217,10 +223,10 @@ def test_random_text_is_valid_or_raises_a_schedule_error(seed: int) -> None:
         ScheduleSpec("SECONDLY", params=text.replace(" ", ";")),
         ScheduleSpec(text),
     ):
-        assert describe(spec)
-        assert isinstance(warnings(spec), list)
+        assert describe_schedule(spec)
+        assert isinstance(find_schedule_warnings(spec), list)
         try:
-            validate(spec)
+            validate_schedule(spec)
         except ScheduleError as error:
             assert str(error) and error.field
         else:
@@ -231,9 +237,9 @@ def test_random_text_is_valid_or_raises_a_schedule_error(seed: int) -> None:
 @given(text=st.text(max_size=300))
 def test_arbitrary_text_raises_schedule_errors_only(text: str) -> None:
     for spec in (cron(text), ScheduleSpec("DAILY", params=text), ScheduleSpec("DAILY", timezone=text)):
-        assert describe(spec)
+        assert describe_schedule(spec)
         try:
-            validate(spec)
+            validate_schedule(spec)
         except ScheduleError as error:
             assert error.field in ("cron", "params", "timezone", "starts_at")
 

@@ -6,7 +6,7 @@ import datetime as dt
 
 import pytest
 
-from chroniker.schedule import ScheduleSpec, clock_change_notes, next_instants, warnings
+from chroniker.schedule import ScheduleSpec, clock_change_notes, find_schedule_warnings, next_instants
 from tests.unit.schedule.samples import cron, utc
 
 NOW = utc(2026, 3, 1)
@@ -132,7 +132,7 @@ def test_no_note_without_a_clock_change() -> None:
     ],
 )
 def test_unusual_expressions_get_a_warning(expression: str, expected: str) -> None:
-    assert expected in warnings(cron(expression))
+    assert expected in find_schedule_warnings(cron(expression))
 
 
 @pytest.mark.parametrize(
@@ -150,13 +150,13 @@ def test_unusual_expressions_get_a_warning(expression: str, expected: str) -> No
     ],
 )
 def test_unambiguous_expressions_have_no_warning(expression: str) -> None:
-    assert warnings(cron(expression)) == []
+    assert find_schedule_warnings(cron(expression)) == []
 
 
 def test_warnings_about_days_that_some_months_lack() -> None:
-    assert "without day 31" in warnings(ScheduleSpec("MONTHLY", params="bymonthday:31"))[0]
-    assert "without day 30" in warnings(ScheduleSpec("MONTHLY", starts_at=utc(2026, 1, 30)))[0]
-    assert "without day 29" in warnings(ScheduleSpec("YEARLY", starts_at=utc(2024, 2, 29)))[0]
-    assert warnings(ScheduleSpec("YEARLY", starts_at=utc(2024, 1, 31))) == []
-    assert warnings(ScheduleSpec("MONTHLY", params="bymonthday:-1")) == []
-    assert warnings(ScheduleSpec("DAILY", starts_at=utc(2024, 1, 31))) == []
+    assert "without day 31" in find_schedule_warnings(ScheduleSpec("MONTHLY", params="bymonthday:31"))[0]
+    assert "without day 30" in find_schedule_warnings(ScheduleSpec("MONTHLY", starts_at=utc(2026, 1, 30)))[0]
+    assert "without day 29" in find_schedule_warnings(ScheduleSpec("YEARLY", starts_at=utc(2024, 2, 29)))[0]
+    assert find_schedule_warnings(ScheduleSpec("YEARLY", starts_at=utc(2024, 1, 31))) == []
+    assert find_schedule_warnings(ScheduleSpec("MONTHLY", params="bymonthday:-1")) == []
+    assert find_schedule_warnings(ScheduleSpec("DAILY", starts_at=utc(2024, 1, 31))) == []

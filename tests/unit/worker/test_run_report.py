@@ -7,7 +7,16 @@ from uuid import UUID
 from chroniker.process.run_spec import LeaseRenewalAnswer, RunOutcome, RunSpec
 from chroniker.reasons import Code
 from chroniker.worker.output import REMARK_STREAM, STDOUT, ChunkNumbering
-from chroniker.worker.report_actions import Action, ClocksAndProgress, Done, Finish, Insert, Renew, Start, Wait
+from chroniker.worker.report_actions import (
+    Action,
+    ClocksAndProgress,
+    FinishRun,
+    InsertOutput,
+    NothingToReport,
+    RenewLease,
+    StartRun,
+    Wait,
+)
 from chroniker.worker.run_report import ReportPlanner
 
 SPEC = RunSpec(UUID(int=1), 1, 1, ("true",), lease=60.0, margin=12.0, heartbeat=10.0)
@@ -22,14 +31,14 @@ def at(seconds: float, progress: tuple[int, int] | None = None) -> ClocksAndProg
 def started(seconds: float = 0.0) -> ReportPlanner:
     report = ReportPlanner(ChunkNumbering(REMARK_STREAM))
     action = report.next_action(at(seconds))
-    assert action == Start(1000.0 + seconds)
+    assert action == StartRun(1000.0 + seconds)
     report.on_answer(action, SPEC, at(seconds + 1))
     return report
 
 
 def renewed(report: ReportPlanner, seconds: float, answer: LeaseRenewalAnswer) -> None:
     action = report.next_action(at(seconds))
-    assert isinstance(action, Renew)
+    assert isinstance(action, RenewLease)
     report.on_answer(action, answer, at(seconds + 5))
 
 
@@ -55,16 +64,16 @@ def test_the_lease_is_measured_from_before_a_renewal_was_sent() -> None:
 def test_a_renewal_is_sent_before_output_and_outcome() -> None:
     report = with_output(started())
     report.finish(OUTCOME, 10.0, output_first=False)
-    assert kind(report.next_action(at(10.0))) is Renew
+    assert kind(report.next_action(at(10.0))) is RenewLease
 
 
 def test_a_repeated_start_renews_before_the_command_begins() -> None:
     report = ReportPlanner(ChunkNumbering(REMARK_STREAM))
     action = report.next_action(at(0))
-    assert isinstance(action, Start)
+    assert isinstance(action, StartRun)
     report.on_failure(action, OSError(), at(30))
     again = report.next_action(at(31))
-    assert again == Start(1000.0), "the first attempt may be committed, so the lease is measured from it"
+    assert again == StartRun(1000.0), "the first attempt may be committed, so the lease is measured from it"
     report.on_answer(again, SPEC, at(50))
     started_before = report.is_started
     renewed(report, 50.0, LeaseRenewalAnswer(held=True))
@@ -75,10 +84,10 @@ def test_a_repeated_start_renews_before_the_command_begins() -> None:
 def test_a_refused_start_ends_the_report() -> None:
     report = ReportPlanner(ChunkNumbering(REMARK_STREAM))
     action = report.next_action(at(0))
-    assert isinstance(action, Start)
+    assert isinstance(action, StartRun)
     report.on_answer(action, None, at(1))
     assert report.is_started
-    assert report.next_action(at(1)) == Done()
+    assert report.next_action(at(1)) == NothingToReport()
 
 
 def test_a_start_is_abandoned_after_several_attempts() -> None:
@@ -86,10 +95,10 @@ def test_a_start_is_abandoned_after_several_attempts() -> None:
     for _ in range(5):
         while isinstance(action := report.next_action(at(moment)), Wait):
             moment += action.seconds
-        assert isinstance(action, Start)
+        assert isinstance(action, StartRun)
         report.on_failure(action, OSError("down"), at(moment))
     assert isinstance(report.error, OSError)
-    assert report.next_action(at(moment)) == Done()
+    assert report.next_action(at(moment)) == NothingToReport()
 
 
 def test_a_lost_lease_is_not_renewed_again() -> None:
@@ -103,18 +112,18 @@ def test_new_progress_is_reported_early_but_not_more_than_once_a_second() -> Non
     report = started()
     renewed(report, 10.0, LeaseRenewalAnswer(held=True))
     assert isinstance(report.next_action(at(10.9, (10, 1))), Wait)
-    assert report.next_action(at(11.0, (10, 1))) == Renew(1011.0, (10, 1))
+    assert report.next_action(at(11.0, (10, 1))) == RenewLease(1011.0, (10, 1))
 
 
 def test_a_finish_waits_for_output_for_a_limited_time() -> None:
     report = with_output(started())
     report.finish(OUTCOME, 2.0, output_first=True)
     insert = report.next_action(at(2.0))
-    assert isinstance(insert, Insert)
+    assert isinstance(insert, InsertOutput)
     report.on_failure(insert, OSError(), at(2.0))
     assert isinstance(report.next_action(at(2.5)), Wait)
     finish = report.next_action(at(7.0))
-    assert isinstance(finish, Finish)
+    assert isinstance(finish, FinishRun)
     assert finish.outcome.unstored_characters == len("line\n")
 
 
@@ -122,12 +131,12 @@ def test_output_may_follow_the_outcome_and_missing_output_is_counted() -> None:
     report = with_output(started())
     report.finish(OUTCOME, 2.0, output_first=False)
     finish = report.next_action(at(2.0))
-    assert isinstance(finish, Finish)
+    assert isinstance(finish, FinishRun)
     report.on_answer(finish, True, at(2.0))
     insert = report.next_action(at(2.0))
-    assert isinstance(insert, Insert)
+    assert isinstance(insert, InsertOutput)
     report.on_failure(insert, OSError(), at(2.0))
-    assert report.next_action(at(33.0)) == Done()
+    assert report.next_action(at(33.0)) == NothingToReport()
     assert "characters were not stored" in str(report.missing_output_reason)
 
 
@@ -136,9 +145,9 @@ def test_a_finish_without_a_response_is_abandoned() -> None:
     report.finish(OUTCOME, 2.0, output_first=True)
     report.lease.mark_lost("for the test")
     finish = report.next_action(at(2.0))
-    assert isinstance(finish, Finish)
+    assert isinstance(finish, FinishRun)
     report.on_failure(finish, OSError(), at(3.0))
     assert isinstance(report.next_action(at(3.5)), Wait)
-    assert isinstance(report.next_action(at(4.0)), Finish)
-    assert report.next_action(at(2.0 + 60.0 + 31.0)) == Done()
+    assert isinstance(report.next_action(at(4.0)), FinishRun)
+    assert report.next_action(at(2.0 + 60.0 + 31.0)) == NothingToReport()
     assert report.outcome.finished is None
