@@ -43,9 +43,11 @@ def select(config: pytest.Config, items: list[pytest.Item]) -> None:
     rules: list[Callable[[pytest.Item], bool]] = [fits_database, fits_environment]
     if name := os.environ.get("TESTNAME"):
         rules.append(has_name(name))
-    kept = [item for item in items if all(rule(item) for rule in rules)]
-    if len(kept) < len(items):
-        config.hook.pytest_deselected(items=[item for item in items if item not in set(kept)])
+    kept, left_out = list[pytest.Item](), list[pytest.Item]()
+    for item in items:
+        (kept if all(rule(item) for rule in rules) else left_out).append(item)
+    if left_out:
+        config.hook.pytest_deselected(items=left_out)
         items[:] = kept
 
 
