@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import gc
 import os
-import random
-import shutil
 import signal
 import sys
 import time
@@ -33,8 +31,8 @@ PROCESSES = {"subprocess_env", "broker_session", "redis_broker_session", "live_s
 class MutantSession:
     """``survivors`` are the mutants with which all tests passed."""
 
-    def __init__(self, mutants: list[Mutant], count: int, seed: int) -> None:
-        self.chosen = random.Random(seed).sample(mutants, min(count, len(mutants)))
+    def __init__(self, chosen: list[Mutant]) -> None:
+        self.chosen = chosen
         self.survivors: list[Mutant] = []
         self.failed: list[str] = []
         self.finished = False
@@ -50,6 +48,7 @@ class MutantSession:
 
     @pytest.hookimpl(tryfirst=True)
     def pytest_runtestloop(self, session: pytest.Session) -> bool:
+        self._config = session.config
         self._run_unchanged(session.items)
         items = [item for item in session.items if item.nodeid not in self.failed]
         print("\nleft out, since they fail without a mutant:", self.failed or "none", flush=True)
@@ -121,7 +120,7 @@ class MutantSession:
             os.dup2(quiet, 1)
             os.dup2(quiet, 2)
             signal.alarm(SECONDS + int(TIMES * sum(self._seconds[test.nodeid] for test in tests)))
-            _use_own_database()
+            _use_own_database(self._config)
             for cache in self._caches:  # computed by the unchanged code
                 cache.cache_clear()
             if change:
@@ -154,14 +153,14 @@ def _pairs(items: list[pytest.Item]) -> Iterator[tuple[pytest.Item, pytest.Item 
     return zip(items, [*items[1:], *(item.session for item in items[-1:])], strict=True)
 
 
-def _use_own_database() -> None:
-    """A copy of the SQLite file: forks run at the same time, and one may leave its rows behind."""
+def _use_own_database(config: pytest.Config) -> None:
+    """A copy of the test database: forks run at the same time, and one may leave its rows behind."""
     from django.db import connection
+    from pytest_django.plugin import blocking_manager_key
 
-    name = Path(str(connection.settings_dict["NAME"]))
-    copy = name.with_name(f"{os.getpid()}-{name.name}")
-    shutil.copy(name, copy)
-    connection.settings_dict["NAME"] = str(copy)
+    with config.stash[blocking_manager_key].unblock():
+        connection.creation.clone_test_db(suffix=str(os.getpid()), verbosity=0)
+    connection.settings_dict.update(connection.creation.get_test_db_clone_settings(str(os.getpid())))
 
 
 def _functions_by_place() -> dict[Place, list[FunctionType]]:
