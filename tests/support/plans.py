@@ -27,16 +27,18 @@ def _rows(node: Mapping[str, Any]) -> int:
     return int(node["Actual Rows"] + sum(node.get(name, 0) for name in dropped))
 
 
-def nodes(plan: Any) -> Iterable[Mapping[str, Any]]:
-    """All nodes of a plan."""
+def nodes(plan: Any, *, subplans: bool = True) -> Iterable[Mapping[str, Any]]:
+    """All nodes of a plan. ``subplans``: also those of subplans, which PostgreSQL does not join with the others."""
     if isinstance(plan, list):
         for part in plan:
-            yield from nodes(part)
+            yield from nodes(part, subplans=subplans)
+        return
+    if not subplans and plan.get("Parent Relationship") == "SubPlan":
         return
     if "Node Type" in plan:
         yield plan
     for key in ("Plan", "Plans"):
-        yield from nodes(plan.get(key, []))
+        yield from nodes(plan.get(key, []), subplans=subplans)
 
 
 def is_query(sql: str) -> bool:

@@ -1,9 +1,12 @@
-"""No search for due jobs compares each of them with each open run, whatever the statistics say of leases."""
+"""No search for due jobs compares each of them with each open run, whatever the statistics say of leases.
+
+PostgreSQL may do so only where it joins the two. It decides about that before it looks at any statistics.
+"""
 
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
 import pytest
@@ -12,7 +15,7 @@ from django.db import connection
 from chroniker.clock.database_clock import database_now
 from chroniker.eligibility import due
 from chroniker.eligibility.claim_kinds import SCHEDULED
-from chroniker.models import Group, JobDependency, Lease, Overlap
+from chroniker.models import Group, JobDependency, Overlap
 from chroniker.scheduler.pending_work_queries import queries_for_pending_work
 from chroniker.scheduler.tick import tick
 from tests.support.factories import a_due_job
@@ -31,17 +34,14 @@ SEARCHES: dict[str, Callable[[], Any]] = {
 
 @pytest.mark.parametrize("search", SEARCHES)
 def test_each_due_job_is_looked_up_among_the_open_runs(search: str) -> None:
-    with connection.cursor() as cursor:
-        cursor.execute("ANALYZE chroniker_lease")  # empty
-    for _each in range(JOBS):
-        a_due_job()
-    assert len(tick().claimed) == Lease.objects.count() == JOBS
+    a_due_job()
+    assert len(tick().claimed) == 1
     group = Group.objects.create(name="narrow", limit=JOBS)
-    first, *others = [a_due_job(group=group, overlap=Overlap.SKIP) for _each in range(JOBS)]
-    JobDependency.objects.bulk_create(JobDependency(dependent=job, dependee=first) for job in others)
+    first, other = [a_due_job(group=group, overlap=Overlap.SKIP) for _each in range(2)]
+    JobDependency.objects.create(dependent=other, dependee=first)
     plan = explained(SEARCHES[search])
-    assert any(node.get("Relation Name") == "chroniker_lease" for node in plan)
-    assert sum(node.get("Rows Removed by Join Filter", 0) for node in plan) <= JOBS, plan
+    assert "chroniker_lease" in tables(nodes(plan))
+    assert "chroniker_lease" not in tables(nodes(plan, subplans=False))
 
 
 def test_due_jobs_beside_open_runs_are_found() -> None:
@@ -52,8 +52,12 @@ def test_due_jobs_beside_open_runs_are_found() -> None:
     assert {row[0] for row in due._due_rows(SCHEDULED, JOBS, database_now())} == waiting
 
 
-def explained(search: Callable[[], Any]) -> list[Mapping[str, Any]]:
-    """The nodes of the plan of the last statement that the search executes."""
+def tables(found: Iterable[Mapping[str, Any]]) -> set[str]:
+    return {str(node.get("Relation Name")) for node in found}
+
+
+def explained(search: Callable[[], Any]) -> Any:
+    """The plan of the last statement that the search executes."""
     statements: list[tuple[str, Any]] = []
 
     def record(execute: Callable[..., Any], sql: str, params: Any, many: bool, context: Any) -> Any:
@@ -64,6 +68,6 @@ def explained(search: Callable[[], Any]) -> list[Mapping[str, Any]]:
         search()
     sql, params = statements[-1]
     with connection.cursor() as cursor:
-        cursor.execute(f"EXPLAIN (ANALYZE, FORMAT JSON) {sql}", params)
+        cursor.execute(f"EXPLAIN (FORMAT JSON) {sql}", params)
         [(plan,)] = cursor.fetchall()
-    return list(nodes(plan if isinstance(plan, list) else json.loads(plan)))
+    return plan if isinstance(plan, list) else json.loads(plan)
