@@ -31,9 +31,8 @@ nightly: $(VENV)/.with-test ## Run all tests on each database
 
 coverage: $(VENV)/.with-test ## Run all tests on each database, and list the lines of both packages that they do not reach
 	$(BIN)/coverage erase
-	$(BIN)/coverage run -m tests --nightly $(ARGS)
-	$(BIN)/coverage combine --quiet
-	$(BIN)/coverage report --fail-under=95
+	$(BIN)/coverage run -m tests --nightly $(ARGS); status=$$?; \
+	$(BIN)/coverage combine --quiet && $(BIN)/coverage report --fail-under=95 && exit $$status
 
 mutants: $(VENV)/.with-test ## Change the code at random places, and list the changes that no test notices
 	$(BIN)/python -m tests.mutants $(ARGS)
