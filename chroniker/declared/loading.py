@@ -148,7 +148,7 @@ def _field_errors(located: LocatedDeclaration, fields: Mapping[str, Any]) -> Ite
         if names is not None and not _is_list_of_names(names):
             yield name, f"must be a list of names, like {example}, not {names!r}."
         elif name == "tags" and names is not None:
-            yield from _tag_errors(names)
+            yield from _find_tag_name_errors(names)
     triggered_by = fields.get("triggered_by")
     if triggered_by is not None and not _is_mapping_of_triggers(triggered_by):
         results = ", ".join(TriggerOn.values)
@@ -157,7 +157,7 @@ def _field_errors(located: LocatedDeclaration, fields: Mapping[str, Any]) -> Ite
         yield "name", "is missing."
 
 
-def _tag_errors(names: Iterable[str]) -> Iterator[tuple[str, str]]:
+def _find_tag_name_errors(names: Iterable[str]) -> Iterator[tuple[str, str]]:
     try:
         validate_tags(names)
     except ValidationError as error:

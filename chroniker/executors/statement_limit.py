@@ -17,7 +17,7 @@ from chroniker.executors.transaction_setting import Execute, TransactionSetting
 
 _MIN_STATEMENT_TIME_LIMIT_SECONDS = 0.1
 #: The statements of the ORM that may take long. MariaDB does not accept the limit before every other statement.
-_STATEMENTS_WITH_TIME_LIMIT = ("SELECT", "INSERT", "UPDATE", "DELETE", "REPLACE")
+_STATEMENT_KINDS_WITH_TIME_LIMIT = ("SELECT", "INSERT", "UPDATE", "DELETE", "REPLACE")
 
 
 @contextmanager
@@ -48,7 +48,7 @@ def _mariadb_limit_wrapper(seconds: float) -> Callable[..., Any]:
     prefix = f"SET STATEMENT max_statement_time={seconds:.3f}, innodb_lock_wait_timeout={max(1, int(seconds))} FOR "
 
     def wrapper(execute: Execute, sql: str, params: Any, many: bool, context: dict[str, Any]) -> Any:
-        limited = prefix + sql if sql.lstrip("( ").startswith(_STATEMENTS_WITH_TIME_LIMIT) else sql
+        limited = prefix + sql if sql.lstrip("( ").startswith(_STATEMENT_KINDS_WITH_TIME_LIMIT) else sql
         return execute(limited, params, many, context)
 
     return wrapper

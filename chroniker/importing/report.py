@@ -38,7 +38,7 @@ def report_records(candidates: Sequence[ImportCandidate], now: dt.datetime) -> l
             "schedule_there": candidate.schedule_there,
             "schedule_here": schedule.describe_schedule(candidate.job.spec),
             "instants_there": [moment.isoformat() for moment in candidate.instants_there],
-            "instants_here": [moment.isoformat() for moment in _instants_here(candidate, now)],
+            "instants_here": [moment.isoformat() for moment in _next_instants_after_import(candidate, now)],
             "differences": candidate.differences,
         }
         for candidate in candidates
@@ -60,13 +60,16 @@ def _candidate_lines(candidate: ImportCandidate, now: dt.datetime) -> Iterator[s
 def _instant_lines(candidate: ImportCandidate, now: dt.datetime) -> Iterator[str]:
     if not candidate.instants_there and not candidate.job.enabled:  # it runs neither there nor here
         return
-    there, here = map(_time_text, candidate.instants_there), map(_time_text, _instants_here(candidate, now))
+    there, here = (
+        map(_time_text, candidate.instants_there),
+        map(_time_text, _next_instants_after_import(candidate, now)),
+    )
     for number, (left, right) in enumerate(zip_longest(there, here, fillvalue=NO_INSTANT), start=1):
         mark = "" if left == right else "  " + _("differs")
         yield f"  {number:>4}  {left:<25}  {right:<25}{mark}".rstrip()
 
 
-def _instants_here(candidate: ImportCandidate, now: dt.datetime) -> list[dt.datetime]:
+def _next_instants_after_import(candidate: ImportCandidate, now: dt.datetime) -> list[dt.datetime]:
     try:
         return schedule.next_instants(candidate.job.spec, now, MAX_INSTANTS_SHOWN)
     except ScheduleError:

@@ -27,16 +27,16 @@ STUCK_AFTER = dt.timedelta(minutes=2)
 #: A job ran on a host if it has a run there that was claimed within this time.
 RAN_ON_HOST_WITHIN = dt.timedelta(days=1)
 #: Groups of states whose jobs all need attention, run or wait.
-ACTIVE_SHOW_FILTER_VALUES = ("attention", "running", "waiting", "overdue", "failing", "held")
+ACTIVE_VALUES_OF_SHOW_FILTER = ("attention", "running", "waiting", "overdue", "failing", "held")
 #: Of the runs of a host, the newest ones are searched.
 MAX_RUNS = 2_000
 #: The names of all groups of states, in the order of the chips.
-SHOW_FILTER_VALUES = ("all", *ACTIVE_SHOW_FILTER_VALUES, "never", "disabled")
+VALUES_OF_SHOW_FILTER = ("all", *ACTIVE_VALUES_OF_SHOW_FILTER, "never", "disabled")
 
 
 @dataclass(frozen=True, slots=True)
 class JobFilter:
-    """``show``: one of ``SHOW_FILTER_VALUES``. Empty texts do not restrict."""
+    """``show``: one of ``VALUES_OF_SHOW_FILTER``. Empty texts do not restrict."""
 
     show: str = "all"
     search: str = ""
@@ -209,16 +209,18 @@ def _word_condition(word: str) -> Q:
 
 
 def count_jobs_by_show_filter(conditions: JobConditions) -> dict[str, int]:
-    """By the names of ``SHOW_FILTER_VALUES``. One statement."""
+    """By the names of ``VALUES_OF_SHOW_FILTER``. One statement."""
     moments = {name: getattr(conditions, name) for name in ("now", "overdue_before", "stuck_before")}
     rows = fetch_rows(_job_counts_query, conditions.is_paused, conditions.blocked_group_ids, **moments)
-    return dict(zip(SHOW_FILTER_VALUES, rows[0], strict=True)) if rows else dict.fromkeys(SHOW_FILTER_VALUES, 0)
+    return dict(zip(VALUES_OF_SHOW_FILTER, rows[0], strict=True)) if rows else dict.fromkeys(VALUES_OF_SHOW_FILTER, 0)
 
 
 def _job_counts_query(is_paused: bool, blocked_group_ids: tuple[int, ...], **moments: TimeValue) -> QuerySet[Job, Any]:
     """One row; none without jobs."""
     conditions = JobConditions(**moments, is_paused=is_paused, blocked_group_ids=blocked_group_ids)
-    jobs_by_show = {name: Job.objects.filter(conditions.condition_of_show_filter(name)) for name in SHOW_FILTER_VALUES}
+    jobs_by_show = {
+        name: Job.objects.filter(conditions.condition_of_show_filter(name)) for name in VALUES_OF_SHOW_FILTER
+    }
     numbers = {f"n_{name}": CountUpTo(jobs, MAX_JOBS_COUNTED + 1) for name, jobs in jobs_by_show.items()}
     return Job.objects.annotate(**numbers).order_by("pk").values_list(*numbers)[:1]
 

@@ -11,7 +11,7 @@ from typing import Any
 from django.db.models import Case, IntegerField, Q, QuerySet, Value, When
 
 from chroniker.insights.job_filters import (
-    ACTIVE_SHOW_FILTER_VALUES,
+    ACTIVE_VALUES_OF_SHOW_FILTER,
     JobConditions,
     JobFilter,
     ids_of_jobs_without_state,
@@ -73,9 +73,9 @@ def _segments(job_filter: JobFilter, conditions: JobConditions, order: str) -> l
     planned = Q(enabled=True, state__next_run__isnull=False)
     if order == "attention":
         band = Case(When(conditions.attention, then=Value(0)), default=Value(1), output_field=IntegerField())
-        active = found if job_filter.show in ACTIVE_SHOW_FILTER_VALUES else found.filter(conditions.active)
+        active = found if job_filter.show in ACTIVE_VALUES_OF_SHOW_FILTER else found.filter(conditions.active)
         first = JobListSegment(active.annotate(band=band), ("band", "name"))
-        if job_filter.show in ACTIVE_SHOW_FILTER_VALUES:
+        if job_filter.show in ACTIVE_VALUES_OF_SHOW_FILTER:
             return [first]
         quiet = found.exclude(conditions.active)
         later = quiet.filter(planned, state__next_run__gt=conditions.now)

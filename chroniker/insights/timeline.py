@@ -34,7 +34,7 @@ _PARTIAL_GROUP_COLUMNS = ("id", "name", "limit")
 
 
 @dataclass(frozen=True, slots=True)
-class Timeline:
+class RunTimeline:
     """From ``low`` to ``high``, with ``now`` in the middle."""
 
     low: dt.datetime
@@ -50,7 +50,7 @@ class Timeline:
     job_read_limit: int | None = None  #: more jobs have a next run, but only so many were read; None: all were
 
 
-def fetch_timeline(now: dt.datetime, span: dt.timedelta, grouped_by: str, *, with_runs: bool = True) -> Timeline:
+def fetch_timeline(now: dt.datetime, span: dt.timedelta, grouped_by: str, *, with_runs: bool = True) -> RunTimeline:
     """``span``: of the picture. ``grouped_by``: "worker", "job" or "group". ``with_runs``: with past and open runs.
 
     Six statements: jobs, open runs, past runs, latest runs of frequent jobs, hourly counts, workers.
@@ -75,7 +75,7 @@ def fetch_timeline(now: dt.datetime, span: dt.timedelta, grouped_by: str, *, wit
     found = first_expected_runs(states, starts, MAX_EXPECTED_RUNS)
     services = _fetch_live_services()
     collisions = find_pool_collisions(found.runs, states, running, past, services, now)
-    return Timeline(
+    return RunTimeline(
         low,
         now,
         high,

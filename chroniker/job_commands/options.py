@@ -90,7 +90,7 @@ def parser_error(command: str, args: str) -> str | None:
         overrides = _overrides_of_run_from_argv(type(loaded))
         if overrides is None or _may_override_read_words(overrides, words) or _reads_argument_files(parser, words):
             return None  # it parses the line itself
-        _remove_side_effects(parser)
+        _disable_actions_that_print_or_exit(parser)
         parser.parse_args(words)
     except _InvalidArguments as error:
         message = _("“%(command)s” does not accept this: %(error)s.")
@@ -181,13 +181,13 @@ def _help_text(action: argparse.Action, parser: CommandParser) -> str:
         return text
 
 
-def _remove_side_effects(parser: argparse.ArgumentParser) -> None:
+def _disable_actions_that_print_or_exit(parser: argparse.ArgumentParser) -> None:
     """Replace everything in the parser that has side effects."""
     vars(parser).update(error=_raise_invalid, exit=_raise_help_or_version_requested)
     for action in parser._actions:
         if isinstance(action, argparse._SubParsersAction):
             for each in set(action.choices.values()):
-                _remove_side_effects(each)
+                _disable_actions_that_print_or_exit(each)
             continue
         if isinstance(action, argparse._HelpAction | argparse._VersionAction):
             action.__class__ = _HelpOrVersionAction  # type: ignore[assignment]

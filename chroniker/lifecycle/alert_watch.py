@@ -195,7 +195,7 @@ def _report_open_alerts_again(
     return bool(due)
 
 
-def select_switch_and_groups_to_recheck() -> list[QuerySet[Any]]:
+def select_pauses_that_change_alerts() -> list[QuerySet[Any]]:
     """The switch and the groups with a change that the alerts of their jobs depend on.
 
     A pause by the settings leaves a mark. If a process without ``CHRONIKER_PAUSED`` reads it, the pause has ended.
@@ -209,10 +209,10 @@ def select_switch_and_groups_to_recheck() -> list[QuerySet[Any]]:
 
 
 def schedule_alert_checks_after_changes() -> None:
-    """Let the next tick check the alerts of the jobs of ``select_switch_and_groups_to_recheck``, portion by portion."""
+    """Let the next tick check the alerts of the jobs of ``select_pauses_that_change_alerts``, portion by portion."""
     if Switch.objects.filter(pk=SWITCH_ID).exclude(paused_by_settings_at=None).update(paused_by_settings_at=None):
         set_lateness_start_to_now()
-    switches, groups = select_switch_and_groups_to_recheck()
+    switches, groups = select_pauses_that_change_alerts()
     for revision in list(switches.values_list("alert_revision", flat=True)):
         _schedule_alert_checks_of_group(None)
         Switch.objects.filter(pk=SWITCH_ID).update(alert_settings=hash_alert_settings(), alert_revision_seen=revision)

@@ -54,7 +54,7 @@ def insert_rows(model: type[M], rows: Sequence[M]) -> None:
 
 def _insert_sql(connection: BaseDatabaseWrapper, model: type[Model], common: Columns, varying: Columns) -> str:
     table = connection.ops.quote_name(model._meta.db_table)
-    names = ", ".join(_quoted_names(connection, {**common, **varying}))
+    names = ", ".join(_quoted_column_names(connection, {**common, **varying}))
     selected = [f"%s::{name}" for name in _column_types(connection, common)]
     if not varying:  # a single row
         return f"INSERT INTO {table} ({names}) SELECT {', '.join(selected)}"
@@ -67,12 +67,12 @@ def _update_sql(
     connection: BaseDatabaseWrapper, model: type[Model], key: Columns, common: Columns, varying: Columns
 ) -> str:
     table = connection.ops.quote_name(model._meta.db_table)
-    kinds = zip(_quoted_names(connection, common), _column_types(connection, common), strict=True)
+    kinds = zip(_quoted_column_names(connection, common), _column_types(connection, common), strict=True)
     changes = [f"{name} = %s::{kind}" for name, kind in kinds]
-    changes += [f"{name} = new.{name}" for name in _quoted_names(connection, varying)]
+    changes += [f"{name} = new.{name}" for name in _quoted_column_names(connection, varying)]
     arrays = {**key, **varying}
-    (key_name,) = _quoted_names(connection, key)
-    new = f"{_unnest_sql(connection, arrays)} AS new ({', '.join(_quoted_names(connection, arrays))})"
+    (key_name,) = _quoted_column_names(connection, key)
+    new = f"{_unnest_sql(connection, arrays)} AS new ({', '.join(_quoted_column_names(connection, arrays))})"
     return f"UPDATE {table} SET {', '.join(changes)} FROM {new} WHERE {table}.{key_name} = new.{key_name}"  # nosec B608
 
 
@@ -128,7 +128,7 @@ def _driver_values_of_all_rows(columns: Columns) -> Iterator[Any]:
             yield [field.get_db_prep_save(value, connection) for value in values] if is_json else values
 
 
-def _quoted_names(connection: BaseDatabaseWrapper, columns: Columns) -> list[str]:
+def _quoted_column_names(connection: BaseDatabaseWrapper, columns: Columns) -> list[str]:
     return [connection.ops.quote_name(str(field.column)) for field in columns]
 
 

@@ -8,7 +8,7 @@ import sys
 from typing import Any
 
 #: Handlers without a file or connection of their own, by the full name of their class.
-_HANDLERS_WITHOUT_FILES = {"logging.NullHandler", "django.utils.log.AdminEmailHandler"}
+_LOG_HANDLERS_THAT_OPEN_NO_FILE = {"logging.NullHandler", "django.utils.log.AdminEmailHandler"}
 
 
 def redirect_streams_to_run_output() -> bool:
@@ -38,6 +38,6 @@ def _reconnect_handler(handler: logging.Handler, old: tuple[Any, Any]) -> bool:
     """Connect a handler of an old stream to the new one. False for a handler that may have a file of its own."""
     kind = type(handler)
     if not isinstance(handler, logging.StreamHandler) or handler.stream not in old:
-        return f"{kind.__module__}.{kind.__qualname__}" in _HANDLERS_WITHOUT_FILES
+        return f"{kind.__module__}.{kind.__qualname__}" in _LOG_HANDLERS_THAT_OPEN_NO_FILE
     handler.setStream(sys.stderr if handler.stream is old[1] else sys.stdout)
     return kind is logging.StreamHandler

@@ -54,7 +54,7 @@ DAY_POSITION, WEEKDAY_POSITION = 3, 5
 #: Second, minute, hour: their steps restart with each minute, hour, day.
 TIME_FIELD_POSITIONS = (0, 1, 2)
 
-SINGLE_VALUE_RANGE_PATTERN = re.compile(r"^(\w+)-\1(/.*)?$", re.IGNORECASE | re.ASCII)
+SAME_START_AND_END_PATTERN = re.compile(r"^(\w+)-\1(/.*)?$", re.IGNORECASE | re.ASCII)
 
 
 def parse_fields(text: str) -> tuple[str, ...]:
@@ -127,7 +127,7 @@ def _refuse_misread_syntax(field: FieldDefinition, part: str) -> None:
     """Refuse syntax that croniter accepts, but with a result that differs between hosts or surprises people."""
     if foreign_syntax.RANDOM_TIME_PATTERN.match(part):
         raise _cron_error(foreign_syntax.random_time_message(part, field))
-    if SINGLE_VALUE_RANGE_PATTERN.match(part):
+    if SAME_START_AND_END_PATTERN.match(part):
         single = part.partition("-")[0]
         raise _cron_error(
             _("“%(part)s” is a range from a value to itself: write “%(single)s” for this %(field)s, or “*” for every.")

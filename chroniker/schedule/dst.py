@@ -92,7 +92,7 @@ def first_instant_after(
         if window.gap and window.start > moment and search.has_time_in(*window.gap):
             return window.start
         low = max(window.low, moment + MICROSECOND + window.offset)
-        wall_time = search.find_first(low)
+        wall_time = search.find_first_time_from(low)
         if wall_time is not None and wall_time < window.high:
             return wall_time - window.offset
         if wall_time is None and window.high - low > MAX_FOLD_DURATION:
@@ -107,7 +107,7 @@ def last_instant_until(
     search = _BackwardSearch(rule)
     for window in _windows_back_from(zone, policy, moment):
         high = min(window.high, moment + MICROSECOND + window.offset)
-        wall_time = search.find_last(high)
+        wall_time = search.find_last_time_before(high)
         if wall_time is not None and wall_time >= window.low:
             return wall_time - window.offset
         if window.gap and search.has_time_in(*window.gap):
@@ -124,9 +124,8 @@ def _windows_from(zone: ZoneInfo, policy: ClockChangePolicy, moment: dt.datetime
 
 def _windows_back_from(zone: ZoneInfo, policy: ClockChangePolicy, moment: dt.datetime) -> Iterator[WallTimeWindow]:
     for year in count(moment.year, -1):
-        if (
-            year < INSTANT_RANGE_START.year - 1
-        ):  # one year earlier, because the local year may begin before the UTC year
+        # One year earlier, because the local year may begin before the UTC year.
+        if year < INSTANT_RANGE_START.year - 1:
             return
         yield from (window for window in reversed(wall_clock_windows(zone, policy, year)) if window.start <= moment)
 
@@ -142,14 +141,14 @@ class _ForwardSearch:
         self.start: dt.datetime | None = None
         self.found: dt.datetime | None = None
 
-    def find_first(self, low: dt.datetime) -> dt.datetime | None:
+    def find_first_time_from(self, low: dt.datetime) -> dt.datetime | None:
         known = self.start is not None and self.start <= low and (self.found is None or low <= self.found)
         if not known:
             self.start, self.found = low, self.rule.first_at_or_after(low)
         return self.found
 
     def has_time_in(self, low: dt.datetime, high: dt.datetime) -> bool:
-        wall_time = self.find_first(low)
+        wall_time = self.find_first_time_from(low)
         return wall_time is not None and wall_time < high
 
 
@@ -161,12 +160,12 @@ class _BackwardSearch:
         self.start: dt.datetime | None = None
         self.found: dt.datetime | None = None
 
-    def find_last(self, high: dt.datetime) -> dt.datetime | None:
+    def find_last_time_before(self, high: dt.datetime) -> dt.datetime | None:
         known = self.start is not None and high <= self.start and (self.found is None or self.found < high)
         if not known:
             self.start, self.found = high, self.rule.last_before(high)
         return self.found
 
     def has_time_in(self, low: dt.datetime, high: dt.datetime) -> bool:
-        wall_time = self.find_last(high)
+        wall_time = self.find_last_time_before(high)
         return wall_time is not None and wall_time >= low

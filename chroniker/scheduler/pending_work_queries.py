@@ -49,7 +49,7 @@ def queries_for_pending_work(now: dt.datetime | Expression) -> QueriesByKindOfWo
         "replaced": [due_now.filter(job__overlap=Overlap.REPLACE)],
         "groups": [Group.objects.filter(Q(paused_at__isnull=False) | Q(limit__isnull=False))],
         "alerts": [JobState.objects.filter(alert_at__lte=now), possibly_late_activations(now)],
-        "alert_changes": alert_watch.select_switch_and_groups_to_recheck(),
+        "alert_changes": alert_watch.select_pauses_that_change_alerts(),
         "messages": [Outbox.objects.filter(send_at__lte=now)],
         "deletions": [Job.objects.filter(deletion_requested_at__isnull=False, enabled=False)],
         "copied": [installation.select_switch_if_copied()],

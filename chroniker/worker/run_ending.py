@@ -16,7 +16,7 @@ from chroniker.reasons import Code, Reason
 #: The meaning of exit statuses in shells; programs may use them differently.
 _SHELL_STATUS_REASONS = {126: Code.NOT_EXECUTABLE, 127: Code.NOT_FOUND}
 _SIGNAL_STATUS_BASE = 128
-_SIGNAL_STATUSES = {
+_EXIT_STATUSES_OF_UNIX_SIGNALS = {
     _SIGNAL_STATUS_BASE + number for number in (signal.SIGINT, signal.SIGKILL, signal.SIGSEGV, signal.SIGTERM)
 }
 
@@ -116,7 +116,7 @@ def reason_of_exit(exit_code: int | None) -> Reason:
         return Reason.of(Code.EXIT_UNKNOWN)
     if exit_code in _SHELL_STATUS_REASONS:
         return Reason.of(_SHELL_STATUS_REASONS[exit_code])
-    if exit_code in _SIGNAL_STATUSES:
+    if exit_code in _EXIT_STATUSES_OF_UNIX_SIGNALS:
         return Reason.of(
             Code.EXIT_SIGNAL, status=exit_code, signal=signal.Signals(exit_code - _SIGNAL_STATUS_BASE).name
         )

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from django.urls import reverse
 
-from chroniker.insights.job_filters import SHOW_FILTER_VALUES
+from chroniker.insights.job_filters import VALUES_OF_SHOW_FILTER
 from chroniker.insights.job_order import JOB_ORDER_NAMES
 from chroniker.models import Job, JobState, Run
 
@@ -12,7 +12,7 @@ from chroniker.models import Job, JobState, Run
 LISTS = {
     "now": ("job_now", ""),
     **{f"jobs by {order}": ("job_changelist", f"?o={order}") for order in JOB_ORDER_NAMES},
-    **{f"jobs: {show}": ("job_changelist", f"?show={show}") for show in SHOW_FILTER_VALUES},
+    **{f"jobs: {show}": ("job_changelist", f"?show={show}") for show in VALUES_OF_SHOW_FILTER},
     "jobs: a text": ("job_changelist", "?q=job+777"),
     "jobs: no match": ("job_changelist", "?q=zzz"),
     "jobs: group": ("job_changelist", "?group=group+3"),

@@ -20,7 +20,7 @@ from chroniker.admin.shared.site_links import admin_url
 from chroniker.clock.database_clock import database_now
 from chroniker.insights import health_facts, job_filters, job_order
 from chroniker.insights.health import fetch_health
-from chroniker.insights.job_filters import MAX_JOBS_COUNTED, SHOW_FILTER_VALUES, JobFilter, fetch_job_conditions
+from chroniker.insights.job_filters import MAX_JOBS_COUNTED, VALUES_OF_SHOW_FILTER, JobFilter, fetch_job_conditions
 from chroniker.insights.job_status import fetch_job_status
 from chroniker.insights.latest_runs import fetch_latest_runs
 from chroniker.models import Job
@@ -117,7 +117,7 @@ def read_job_filter(request: HttpRequest) -> JobFilter:
     }
     texts["tag"] = texts["tag"].lower()  # as each tag is
     show, search = request.GET.get("show", ""), read_query_text(request.GET, "q").strip()
-    return JobFilter(show=show if show in SHOW_FILTER_VALUES else "all", search=search, **texts)
+    return JobFilter(show=show if show in VALUES_OF_SHOW_FILTER else "all", search=search, **texts)
 
 
 def _filter_chips(request: HttpRequest, chosen_name: str, counts: dict[str, int]) -> list[dict[str, Any]]:

@@ -18,7 +18,7 @@ from chroniker.admin.shared.console_page import render_console_page
 from chroniker.admin.shared.site_links import admin_url
 from chroniker.clock.database_clock import database_now
 from chroniker.insights.collision_pools import PoolCollision
-from chroniker.insights.timeline import Timeline, fetch_timeline
+from chroniker.insights.timeline import RunTimeline, fetch_timeline
 from chroniker.insights.timeline_rows import JobRow
 from chroniker.wording.formats import NO_VALUE_TEXT, format_count, short_duration, short_time
 
@@ -78,7 +78,7 @@ def _grouping_and_span_choices(grouped_by: str, span: str) -> list[dict[str, Any
     ]
 
 
-def _collisions_context(timeline: Timeline) -> dict[str, Any]:
+def _collisions_context(timeline: RunTimeline) -> dict[str, Any]:
     """The rows of the table of collisions. Collisions of the same jobs share one row."""
     alike: dict[str, list[PoolCollision]] = {}
     for each in timeline.collisions:
@@ -87,7 +87,7 @@ def _collisions_context(timeline: Timeline) -> dict[str, Any]:
     return {"collisions": rows[:MAX_COLLISIONS], "more_collisions": max(len(rows) - MAX_COLLISIONS, 0)}
 
 
-def _collision_row(pool_and_jobs: str, collisions: Sequence[PoolCollision], timeline: Timeline) -> dict[str, Any]:
+def _collision_row(pool_and_jobs: str, collisions: Sequence[PoolCollision], timeline: RunTimeline) -> dict[str, Any]:
     first = collisions[0].collision
     start, end = short_time(first.start, timeline.now), short_time(first.end, timeline.now)
     return {
@@ -113,7 +113,7 @@ def _pool_and_jobs_text(pool_collision: PoolCollision) -> str:
     return _("Queue %(queue)s: %(names)s") % {"queue": queue or executor, "names": listed}
 
 
-def _table_row(job_row: JobRow, lane_title: str, timeline: Timeline) -> dict[str, Any]:
+def _table_row(job_row: JobRow, lane_title: str, timeline: RunTimeline) -> dict[str, Any]:
     """The numbers in the table for a job's row of the picture."""
     codes = Counter(bar.code for bar in job_row.bars)
     past = sum(band.succeeded for band in job_row.bands) + codes["succeeded"]
@@ -139,7 +139,7 @@ def _has_runs(row: JobRow) -> bool:
     return any(bar.code != "expected" for bar in row.bars) or any(not band.is_expected for band in row.bands)
 
 
-def _omitted_data_notes(timeline: Timeline) -> list[str]:
+def _omitted_data_notes(timeline: RunTimeline) -> list[str]:
     """Sentences that say what the picture does not show."""
     texts = []
     if timeline.rows_left_out:

@@ -13,7 +13,7 @@ from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 
 from chroniker.admin.shared.site_links import admin_url
-from chroniker.insights.timeline import Timeline
+from chroniker.insights.timeline import RunTimeline
 from chroniker.insights.timeline_rows import JobRow, TimelineBand, TimelineBar, TimelineLane
 from chroniker.wording.formats import percent, short_duration, short_time
 from chroniker.wording.states import state
@@ -45,7 +45,7 @@ class TimelinePicture:
     collisions: list[dict[str, str]]
 
 
-def draw_timeline(timeline: Timeline, slots: dict[str, int | None], grouped_by: str) -> TimelinePicture:
+def draw_timeline(timeline: RunTimeline, slots: dict[str, int | None], grouped_by: str) -> TimelinePicture:
     """``slots``: the number of slots of a lane, by its title; ``None`` if unknown."""
     drawing = _TimelineDrawing(timeline)
     lanes, lines = list(drawing.draw_lanes(slots, grouped_by)), list(drawing.hour_lines())
@@ -84,7 +84,7 @@ def _now_text_x(now_x: float, date_x_positions: list[float]) -> float:
 class _TimelineDrawing:
     """Computes positions, row by row from the top. ``bottom``: the bottom of the last row so far."""
 
-    def __init__(self, timeline: Timeline) -> None:
+    def __init__(self, timeline: RunTimeline) -> None:
         self.timeline, self.bottom = timeline, HEAD_HEIGHT
 
     def x_of_moment(self, moment: dt.datetime) -> float:

@@ -19,7 +19,7 @@ from chroniker.wording.formats import exact_time
 def event_rows(details: RunDetails) -> list[dict[str, Any]]:
     """The rows of all events, in the order of their times."""
     found = [
-        *_claim_start_and_end_events(details.run),
+        *_events_of_claim_start_and_end(details.run),
         *_recorded_events(details),
         *_sent_message_events(details),
         *_booked_retry_event(details),
@@ -28,7 +28,7 @@ def event_rows(details: RunDetails) -> list[dict[str, Any]]:
     return [{"at": f"{timezone.localtime(at):%H:%M:%S.%f}"[:-5], "moment": at, "text": text} for at, text in found]
 
 
-def _claim_start_and_end_events(run: Run) -> Iterator[tuple[dt.datetime, str]]:
+def _events_of_claim_start_and_end(run: Run) -> Iterator[tuple[dt.datetime, str]]:
     words = {
         "queue": run.queue,
         "worker": run.worker or run.host,

@@ -210,7 +210,7 @@ def test_nothing_is_late_at_once_after_a_pause_by_the_settings(clock: AlertClock
         paused_passes(clock, hours=hours)
     assert clock.reported == []
     (run,) = clock.tick(hours=2, seconds=1).claimed
-    assert not alert_watch.select_switch_and_groups_to_recheck()[0].exists(), "the end of the pause is noticed once"
+    assert not alert_watch.select_pauses_that_change_alerts()[0].exists(), "the end of the pause is noticed once"
     clock.tick(hours=2, seconds=100)
     assert clock.reported == []
     clock.tick(hours=2, seconds=102)

@@ -72,8 +72,8 @@ def test_an_edited_group_and_changed_settings_are_noticed(clock: AlertClock) -> 
     clock.tick(seconds=4)
     assert state_of(job).alert_at is None
     assert (
-        not alert_watch.select_switch_and_groups_to_recheck()[0].exists()
-        and not alert_watch.select_switch_and_groups_to_recheck()[1].exists()
+        not alert_watch.select_pauses_that_change_alerts()[0].exists()
+        and not alert_watch.select_pauses_that_change_alerts()[1].exists()
     )
 
 
