@@ -173,9 +173,8 @@ class HostHeartbeat(threading.Thread):
     def _worker_reports(self) -> list[hosts.WorkerReport]:
         """What this worker reports about itself, for each executor whose runs it executes."""
         app, name, slots = self._parent.app, str(self._parent.hostname), _slot_count(self._parent)
-        queues = sorted(map(str, app.amqp.queues.consume_from)) or [
-            NO_QUEUE_PLACEHOLDER
-        ]  # as changed by remote control
+        # As changed by remote control.
+        queues = sorted(map(str, app.amqp.queues.consume_from)) or [NO_QUEUE_PLACEHOLDER]
         busy = min(len(state.active_requests), slots)
         return [
             hosts.WorkerReport(executor.alias, name, queues, slots, busy, self._started_at)

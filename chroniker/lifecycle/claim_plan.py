@@ -195,9 +195,8 @@ def plan_retry_run(state: JobState, now: dt.datetime) -> Plan:
     """The next attempt of a chain. Its instants and arguments are those of the attempt before. It covers no
     instants."""
     plan = make_empty_plan(RETRY, state)
-    failed = {
-        name: state.__dict__.get(f"failed_{name}") for name in COLUMNS_COPIED_TO_RETRIES
-    }  # as ``due.find_due_jobs`` has read them
+    # As ``due.find_due_jobs`` has read them.
+    failed = {name: state.__dict__.get(f"failed_{name}") for name in COLUMNS_COPIED_TO_RETRIES}
     add_run_to_plan(plan, now, Status.CLAIMED, Trigger.RETRY, args=failed["args"])
     run = plan.runs[-1]
     for name, value in failed.items():

@@ -167,10 +167,11 @@ def _end_chain_of_pending_retry(state: JobState, ended_at: dt.datetime) -> None:
     A lost attempt that counted as a failure already (``LOST_ATTEMPTS_BEFORE_FAILURE``) is not counted again.
     """
     if state.retry_of is not None:
+        # ``activations.insert_activations_of_ended_chains`` reads it.
         state.cancelled_chain = (
             state.retry_of,
             state.retry_status,
-        )  # ``activations.insert_activations_of_ended_chains`` reads it
+        )
     if state.retry_status != Status.LOST or state.retry_attempt < LOST_ATTEMPTS_BEFORE_FAILURE:
         record_chain_end(state, state.retry_status, ended_at)
 

@@ -56,9 +56,8 @@ class Plan:
     start_deadline: dt.timedelta
     runs: list[Run] = field(default_factory=list)
     taken_activations: list[UUID] = field(default_factory=list)  # activations that the claimed run is for
-    activations_without_run: list[tuple[UUID, Code]] = field(
-        default_factory=list
-    )  # activations that end without a run, and why
+    # Activations that end without a run, and why.
+    activations_without_run: list[tuple[UUID, Code]] = field(default_factory=list)
     sent_to: str | None = None  # the queue of the dispatch right after the commit; None: recorded after the dispatch
     missed: Run | None = None  # the run that records missed instants, if there is one
     backfill: Backfill | None = None  # of a claim for a backfill: its row after the claim

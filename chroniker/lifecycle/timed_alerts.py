@@ -75,9 +75,8 @@ def _add_lateness_changes(changes: AlertChanges, facts: AlertFacts, now: dt.date
             moments[-1] = now + RECHECK_INTERVAL
             if wanted is None and (is_request or not facts.is_in_blackout):
                 wanted = _make_late_finding(since, limit, facts.open_run, is_request=is_request)
-    is_queued = (
-        claim_time_of_queued_activation(facts.open_run) is not None
-    )  # its activation may have waited for too long before
+    # Its activation may have waited for too long before.
+    is_queued = claim_time_of_queued_activation(facts.open_run) is not None
     if wanted is not None or not (is_queued and is_alert_open(state, AlertKind.LATE)):
         _raise_or_end_alert(changes, AlertKind.LATE, wanted)
     return min(moments, default=None)

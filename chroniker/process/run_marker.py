@@ -76,9 +76,8 @@ def kill_processes_with_run_marker(run_id: UUID, keeper_pid: int = 0) -> list[pr
         _kill_tree_of_keeper(keeper_pid, until)
     quiet = 0
     dying: dict[int, process_tree.SurvivingProcess] = {}
-    while (
-        quiet < _REQUIRED_EMPTY_SCANS
-    ):  # one scan may miss a process that forks constantly; several scans will find it almost certainly
+    # One scan may miss a process that forks constantly; several scans will find it almost certainly.
+    while quiet < _REQUIRED_EMPTY_SCANS:
         found = []
         for pid in find_marked_processes(run_id):
             process_tree.send_signal(pid, signal.SIGSTOP)

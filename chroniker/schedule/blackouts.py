@@ -111,9 +111,8 @@ OccurrenceLimits = Iterator[tuple[dt.datetime, dt.datetime]]
 
 def _weekly_occurrences(first_start: dt.datetime, first_end: dt.datetime, wall_time: dt.datetime) -> OccurrenceLimits:
     nearest = (wall_time - first_start) // WEEK
-    for weeks in range(
-        max(0, nearest - 1), nearest + 2
-    ):  # one week more on each side: a clock change can move an occurrence
+    # One week more on each side: a clock change can move an occurrence.
+    for weeks in range(max(0, nearest - 1), nearest + 2):
         yield first_start + weeks * WEEK, first_end + weeks * WEEK
 
 

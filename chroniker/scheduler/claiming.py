@@ -95,9 +95,8 @@ def _claim_jobs_of_kind(
         and host_clock.monotonic() - began < TIME_LIMIT_PER_PASS.total_seconds()
     ):
         now = clock()
-        found = due.read_due_states(
-            kind, now, only_jobs, check_groups=check_groups, limit=settings.batch_size + 1
-        )  # one more than a batch: shows whether another batch follows
+        # One more than a batch: shows whether another batch follows.
+        found = due.read_due_states(kind, now, only_jobs, check_groups=check_groups, limit=settings.batch_size + 1)
         states = found[: settings.batch_size]
         if not states:
             return

@@ -54,9 +54,8 @@ class PassLock:
 
     def release(self) -> None:
         if self._descriptor is not None:
-            fcntl.flock(
-                self._descriptor, fcntl.LOCK_UN
-            )  # otherwise a fork that inherited the open file would still hold the lock
+            # Otherwise a fork that inherited the open file would still hold the lock.
+            fcntl.flock(self._descriptor, fcntl.LOCK_UN)
             os.close(self._descriptor)
             self._descriptor = None
 

@@ -16,17 +16,15 @@ class TickResult:
     """The changes by one tick."""
 
     began: dt.datetime | None = None  #: by the database's clock
-    clock: Callable[[], dt.datetime] = (
-        database_now  #: returns the present time of the database; the clock of a pass needs no statement
-    )
+    #: Returns the present time of the database; the clock of a pass needs no statement.
+    clock: Callable[[], dt.datetime] = database_now
     next_moment: dt.datetime | None = None  #: when something becomes due next, as it was before the pass
     next_moment_is_known: bool = False  #: the pass has not changed the next due time
 
     claimed: list[Run] = field(default_factory=list)
     lost: list[Run] = field(default_factory=list)
-    schedule_errors: list[tuple[Job, Exception]] = field(
-        default_factory=list
-    )  #: jobs whose schedule cannot be computed
+    #: Jobs whose schedule cannot be computed.
+    schedule_errors: list[tuple[Job, Exception]] = field(default_factory=list)
     dispatched: int = 0
     booked: int = 0
     suspended_because: Reason = NO_REASON  #: why the tick expired and claimed nothing

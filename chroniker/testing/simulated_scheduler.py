@@ -120,9 +120,8 @@ def scheduler(start: dt.datetime) -> Iterator[Scheduler]:
     }
     with (
         override_settings(**replaced),
-        mock.patch.dict(
-            fleet_work.PERIODIC_WORK_BY_NAME, clear=True
-        ),  # statistics of the console, which would take most of the time
+        # Statistics of the console, which would take most of the time.
+        mock.patch.dict(fleet_work.PERIODIC_WORK_BY_NAME, clear=True),
         simulated_time.simulate_time(),
         run_commit_callbacks(settings.database),
     ):

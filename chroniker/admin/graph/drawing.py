@@ -71,9 +71,8 @@ def draw_job_graph(graph: JobGraph, now: dt.datetime) -> dict[str, Any]:
     critical = {edge for path in graph.paths for edge in zip(path.jobs, path.jobs[1:], strict=False)}
     on_path = {pk for edge in critical for pk in edge}
     edges = tuple((link.dependee, link.dependent) for link in graph.links)
-    plan = place_graph(
-        tuple(graph.nodes), tuple(dict.fromkeys(edges))
-    )  # two jobs may be linked by a dependency and a trigger
+    # Two jobs may be linked by a dependency and a trigger.
+    plan = place_graph(tuple(graph.nodes), tuple(dict.fromkeys(edges)))
     in_columns = sorted(graph.nodes.values(), key=lambda node: plan.boxes[node.pk])
     curves = [
         _make_edge_curve(link, plan.routes[edge], edge, critical) for link, edge in zip(graph.links, edges, strict=True)

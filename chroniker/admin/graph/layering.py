@@ -24,9 +24,8 @@ class GraphLayers:
     order: list[list[LayerItem]]
     neighbours_before: Mapping[LayerItem, Sequence[LayerItem]]
     neighbours_after: Mapping[LayerItem, Sequence[LayerItem]]
-    chains: Mapping[
-        Edge, Sequence[LayerItem]
-    ]  #: for each edge: its source, the items that it passes through, and its target
+    #: For each edge: its source, the items that it passes through, and its target.
+    chains: Mapping[Edge, Sequence[LayerItem]]
     reversed_edges: frozenset[Edge]  #: edges that close a cycle: placed as if they led in the other direction
 
 
@@ -137,9 +136,8 @@ def _sort_by_neighbours(
     swept: list[list[LayerItem]] = [list(layer) for layer in order[:1]]
     for layer in order[1:]:
         position = {item: number for number, item in enumerate(swept[-1])}
-        scale = len(position) / max(
-            len(layer), 1
-        )  # an item without neighbours stays where it is, relative to the others
+        # An item without neighbours stays where it is, relative to the others.
+        scale = len(position) / max(len(layer), 1)
         key = {item: (number + 0.5) * scale - 0.5 for number, item in enumerate(layer)}
         for item in layer:
             if others := neighbours.get(item):

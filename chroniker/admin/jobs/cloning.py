@@ -36,9 +36,8 @@ class CloningMixin(JobAdminBase):
     def get_formsets_with_inlines(self, request: HttpRequest, obj: Any = None) -> Iterator[Any]:
         """The formsets. The formset of dependencies gets enough empty rows for the copied dependencies."""
         for formset, inline in super().get_formsets_with_inlines(request, obj):
-            formset.extra = max(
-                formset.extra, len(self._initial_dependencies(request, inline))
-            )  # this formset class belongs to this request only
+            # This formset class belongs to this request only.
+            formset.extra = max(formset.extra, len(self._initial_dependencies(request, inline)))
             yield formset, inline
 
     def get_formset_kwargs(self, request: HttpRequest, obj: Any, inline: Any, prefix: str) -> dict[str, Any]:

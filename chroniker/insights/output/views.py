@@ -102,10 +102,11 @@ def fetch_first_view(run_id: UUID, limit: int = LINES_PER_VIEW) -> OutputView:
 def fetch_view_of_line(run_id: UUID, number: int, limit: int = LINES_PER_VIEW) -> OutputView:
     """The view that holds the line with this number; the last view if there are fewer lines."""
     starts = list(fetch_chunk_starts(run_id))
+    # With very long lines before it, a view from there may end before the line.
     for context in (
         LINES_BEFORE_TARGET,
         0,
-    ):  # with very long lines before it, a view from there may end before the line
+    ):
         view = fetch_view_after(run_id, _place_after_lines(starts, max(number - 1 - context, 0)), limit)
         if view.lines and view.lines[-1].number >= number:
             return view
