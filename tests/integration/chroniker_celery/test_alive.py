@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from chroniker.process.alive_file import seconds_since_last_loop
+from chroniker.process.alive_file import LOOP_INTERVAL_SECONDS, seconds_since_last_loop
 from chroniker_celery import alive
 from chroniker_celery.alive import LOOP_HANGING_AFTER_SECONDS, AliveFileThread, ConsumerLoopMonitor
 from tests.integration.chroniker_celery.steps import a_claimed_run, wait_until_running
@@ -22,6 +22,8 @@ from tests.support.servers import FaultProxy, Mode
 pytestmark = [pytest.mark.celery, pytest.mark.django_db(transaction=True)]
 
 MAX_AGE = 12.0
+#: The file is written so often until a loop that does not turn counts as hanging, and once more.
+TIMES_UNTIL_A_LOOP_HANGS = int(LOOP_HANGING_AFTER_SECONDS / LOOP_INTERVAL_SECONDS) + 1
 
 
 @pytest.fixture
@@ -64,10 +66,10 @@ def test_a_solo_worker_whose_run_takes_long_is_alive(
     redis_env: dict[str, str], tmp_path: Path, directory: Path
 ) -> None:
     """Longer than the loop may hang: it does not turn meanwhile."""
-    run = a_claimed_run("sleep_for", str(LOOP_HANGING_AFTER_SECONDS * 3))
+    run = a_claimed_run("sleep_for", str(LOOP_HANGING_AFTER_SECONDS * 2))
     with CeleryWorker(with_settings(redis_env, CHRONIKER_RUNTIME_DIR=str(directory)), tmp_path, pool="solo"):
         wait_until_running(run)
-        is_written_again(directory, "worker", 6)
+        is_written_again(directory, "worker", TIMES_UNTIL_A_LOOP_HANGS)
 
 
 def test_a_worker_whose_broker_is_away_is_alive_and_after_it(
@@ -80,9 +82,9 @@ def test_a_worker_whose_broker_is_away_is_alive_and_after_it(
             wait_until(lambda: status_of("worker", directory, MAX_AGE) == 0, what="alive")
             proxy.set(Mode.RESET)
             wait_until(lambda: "connection" in worker.log.lower() and "lost" in worker.log.lower(), what="noticed")
-            is_written_again(directory, "worker", 7)
+            is_written_again(directory, "worker", TIMES_UNTIL_A_LOOP_HANGS)
             proxy.set(Mode.PASS)
-            is_written_again(directory, "worker", 7)
+            is_written_again(directory, "worker", TIMES_UNTIL_A_LOOP_HANGS)
 
 
 def test_a_worker_whose_loop_hangs_is_not_alive(
