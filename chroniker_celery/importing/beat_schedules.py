@@ -107,7 +107,7 @@ def _next_instants(celery_schedule: Any, zone: ZoneInfo, now: dt.datetime) -> li
             begin, remaining, _now = celery_schedule.remaining_delta(last)
             last = begin + remaining
             found.append(last.astimezone(dt.UTC))
-    except (RuntimeError, OverflowError, ValueError):  # no such day exists
+    except (RuntimeError, OverflowError, ValueError):  # there is none before the last year
         return found
     return found
 

@@ -16,7 +16,7 @@ from chroniker.models import Job
 from chroniker.schedule import Frequency
 from chroniker_celery.importing.beat_schedules import ConvertedSchedule, convert_schedule
 from chroniker_celery.importing.beat_tables import BeatRows, Task
-from chroniker_celery.task_call import TASK_COMMAND_NAME
+from chroniker_celery.task_call import TASK_COMMAND_NAME, sends_task
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,7 +56,7 @@ def make_import_candidate(task: Task, beat: BeatRows, options: ImportOptions, or
 
 
 def _make_job(task: Task, rule: ConvertedSchedule, args: str) -> Job:
-    sends = "--send" in args
+    sends = sends_task(shlex.split(args))
     job = Job(
         name=task.name,
         command=TASK_COMMAND_NAME,

@@ -33,7 +33,7 @@ def to_command_line(command: str, text: str, *, like_a_shell: bool) -> tuple[str
             notes.append(_("The command has no option “%(name)s” (%(word)s).") % {"name": name, "word": word})
         else:
             words += _words_of_argument(actions[name] if actions else None, name, value)
-            if actions and actions[name].nargs == 0 and value.lower() in FALSE_WORDS:
+            if actions and actions[name].nargs == 0 and value and value.lower() in FALSE_WORDS:
                 notes.append(_("“%(word)s” switched the option on there; here it switches it off.") % {"word": word})
     return shlex.join(words), notes
 
@@ -62,7 +62,7 @@ def _actions_by_name(command: str) -> dict[str, argparse.Action] | None:
     try:
         loaded = load_command_class(app, command) if isinstance(app, str) else app
         actions = loaded.create_parser("manage.py", command)._actions
-    except Exception:  # loading a command runs foreign code
+    except (Exception, SystemExit):  # loading a command runs foreign code
         return None
     named = {min(each.option_strings).lstrip("-").replace("-", "_"): each for each in actions if each.option_strings}
     return named | {each.dest: each for each in actions}

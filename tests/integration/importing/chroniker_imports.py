@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 import io
+import json
 from pathlib import Path
 from typing import Any
 
@@ -27,3 +28,13 @@ def printed(*words: str, **options: Any) -> str:
 def imported(path: Path, now: dt.datetime = NOW, **options: Any) -> dict[str, ImportCandidate]:
     found = import_jobs(DumpSource(str(path)), ImportOptions(now, **options), by="a test")
     return {candidate.job.name: candidate for candidate in found.values()}
+
+
+def a_dump(tmp_path: Path, *jobs: dict[str, Any]) -> Path:
+    objects = [
+        {"model": "chroniker.job", "pk": pk, "fields": {"command": "noop", "frequency": "DAILY", **fields}}
+        for pk, fields in enumerate(jobs, start=1)
+    ]
+    path = tmp_path / "dump.json"
+    path.write_text(json.dumps(objects))
+    return path

@@ -17,23 +17,13 @@ from chroniker.importing.candidate import ImportOutcome
 from chroniker.models import Job, JobDependency, Run
 from chroniker.schedule import next_instants
 from chroniker.scheduler import tick
-from tests.integration.importing.chroniker_imports import imported, printed
+from tests.integration.importing.chroniker_imports import a_dump, imported, printed
 from tests.integration.importing.upgrading import dump, users
 
 pytestmark = pytest.mark.django_db
 
 #: After the logs in the fixtures, before the first scheduled time of their jobs.
 NOW = dt.datetime(2026, 11, 30, 12, tzinfo=dt.UTC)
-
-
-def a_dump(tmp_path: Path, *jobs: dict[str, Any]) -> Path:
-    objects = [
-        {"model": "chroniker.job", "pk": pk, "fields": {"command": "noop", "frequency": "DAILY", **fields}}
-        for pk, fields in enumerate(jobs, start=1)
-    ]
-    path = tmp_path / "dump.json"
-    path.write_text(json.dumps(objects))
-    return path
 
 
 def test_an_overdue_job_runs_once(tmp_path: Path) -> None:
