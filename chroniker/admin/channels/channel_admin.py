@@ -8,7 +8,7 @@ from django.contrib import admin, messages
 from django.contrib.admin.models import CHANGE, LogEntry
 from django.core.exceptions import PermissionDenied
 from django.db.models import CharField, Count, OuterRef, QuerySet, Subquery, Value
-from django.db.models.functions import Cast, Concat
+from django.db.models.functions import Concat
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404
 from django.urls import path
@@ -52,7 +52,8 @@ class ChannelAdmin(SiteLinksMixin, ChangedValuesMixin, ChannelModelAdmin):
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Channel]:
         """The channels, each with its numbers of jobs and groups and its last error, in the same statement."""
-        key = Concat(Value("channel:"), Cast(OuterRef("pk"), CharField(max_length=20)))
+        # Without a cast of the number: MariaDB compares no cast with a column of another collation.
+        key = Concat(Value("channel:"), OuterRef("pk"), output_field=CharField())
         errors = FailingChannel.objects.filter(channel=key).values("error")
         return (
             super()

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 
 from django.utils.translation import gettext as _
 
 from chroniker.schedule import Frequency, ScheduleSpec
-from chroniker.schedule.cron_parser import CRON_FIELDS, CRONITER_ERRORS, expand_part, parse_fields
+from chroniker.schedule.cron_parser import CRON_FIELDS, expand_part, parse_fields
 
 #: The largest number of values that are written. “…” replaces the others.
 MAX_VALUES_SHOWN = 3
+#: ``fri#2``, ``L``, ``L5``, ``15W``: the values alone would say less than that.
+RELATIVE_DAY_PATTERN = re.compile(r"#|\bl|\dw")
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,10 +39,9 @@ def cron_fields(spec: ScheduleSpec) -> list[CronField]:
 def _values_in_words(position: int, text: str) -> str:
     if text in ("*", "?"):
         return _("each")
-    try:
-        values = [str(value) for value in expand_part(position, text)]
-    except CRONITER_ERRORS:  # this part is valid only together with the other fields
+    if RELATIVE_DAY_PATTERN.search(text):
         return text
+    values = [str(value) for value in expand_part(position, text)]
     if values == ["*"]:
         return _("each")
     shown = ", ".join(values[:MAX_VALUES_SHOWN])

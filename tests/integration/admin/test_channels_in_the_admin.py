@@ -113,6 +113,8 @@ def test_who_may_only_view_channels_sees_no_target(admin: Client) -> None:
         ({"target": "env:DATABASE_URL"}, "begins with CHRONIKER_CHANNEL_"),
         ({"target": "setting:SECRET_KEY"}, "begins with CHRONIKER_CHANNEL_"),
         ({"kind": "MAIL", "target": "nobody"}, "“nobody” is no e-mail address"),
+        ({"kind": "MAIL", "target": ", ,"}, "Write at least one e-mail address, user:NAME or owner."),
+        ({"name": "a\x07b"}, "A name is one line of text, without control characters."),
         ({"kind": "PAGERDUTY", "target": ""}, "The integration key is missing"),
         ({"kind": "WEBHOOK", "secret": "whsec_not base64"}, "the key is written in base64"),
         ({"secret": "x"}, "Only webhooks and PagerDuty have a secret"),
@@ -138,6 +140,9 @@ def test_the_message_about_bad_input_names_what_is_right(admin: Client, fields: 
     [
         {"kind": "MAIL", "target": "ops@example.com, user:bob, owner", "send_output": "on"},
         {"kind": "PAGERDUTY", "target": "", "secret": "setting:CHRONIKER_CHANNEL_PAGERDUTY"},
+        {"target": "env:CHRONIKER_CHANNEL_OPS"},
+        {"kind": "WEBHOOK", "secret": ""},
+        {"kind": "WEBHOOK", "secret": "env:CHRONIKER_CHANNEL_KEY"},
         {"kind": "PING", "target": "https://hc-ping.com/key/{slug}?create=1", "is_default": "on"},
         {"kind": "SENTRY", "target": "https://0123@o1.ingest.sentry.io/42"},
         {"kind": "JSON", "template": '{"text": "{{ title }}: {{text}}", "n": 1}'},
@@ -167,6 +172,7 @@ def test_a_test_needs_a_post_and_the_right_to_change(web_server: WebServer, admi
     assert not web_server.posts
 
 
+@pytest.mark.every_database
 def test_the_list_shows_uses_and_failures_with_a_constant_number_of_statements(
     admin: Client, django_assert_max_num_queries: Any
 ) -> None:

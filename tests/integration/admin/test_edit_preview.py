@@ -17,40 +17,9 @@ from chroniker import lifecycle
 from chroniker.clock.database_clock import database_now
 from chroniker.models import Group, Job, JobState, Run, Status
 from chroniker.models.calendar import Blackout, Calendar
+from tests.integration.admin.edit_previews import FIELDS, cron_meanings, effects, error, preview, remarks, rows
 from tests.support.admin_pages import open_form, url
 from tests.support.factories import a_booked_job, a_dependency, a_due_job
-
-FIELDS = {
-    "frequency": "CRON", "cron": "", "params": "", "run_at_0": "", "run_at_1": "", "timezone": "UTC",
-    "dst_gap": "RUN", "dst_fold": "FIRST", "jitter_seconds": "0", "overlap": "WAIT", "has_enabled": "1", "enabled": "1",
-}  # fmt: skip
-
-
-def preview(client: Client, job: Job | None = None, **changes: str) -> str:
-    """The HTML of the preview."""
-    values = {**FIELDS, **changes, **({"job": str(job.pk)} if job else {})}
-    return str(client.get(reverse("admin:chroniker_job_preview"), values).json()["html"]["edit-preview"])
-
-
-def remarks(html: str) -> list[str]:
-    return re.findall(r'data-part="remark">(.*?)</p>', html)
-
-
-def error(html: str) -> str:
-    found = re.search(r'data-part="error">(.*?)</p>', html)
-    return found[1] if found else ""
-
-
-def rows(html: str) -> list[list[str]]:
-    """The texts of the table."""
-    found = re.findall(r"<tr>(.*?)</tr>", html.split("<tbody>")[1].split("</tbody>")[0], re.DOTALL)
-    return [[re.sub(r"<.*?>", "", cell) for cell in re.findall(r"<td.*?>(.*?)</td>", row)] for row in found]
-
-
-def effects(html: str) -> list[tuple[str, str, str]]:
-    """Tone, text and explanation of each effect."""
-    found = re.findall(r'<li data-tone="(\w+)">.*?<b>(.*?)</b>(?:<span class="why">(.*?)</span>)?', html, re.DOTALL)
-    return [(tone, text, re.sub(r"<.*?>", "", why).strip()) for tone, text, why in found]
 
 
 def test_a_schedule_is_previewed_before_it_is_saved(admin: Client) -> None:
@@ -161,6 +130,22 @@ def test_the_form_shows_the_saved_schedule_and_its_fields(admin: Client) -> None
     shown = admin.get(url(seconds)).content.decode()
     assert "<code>*/10</code>second: 0, 10, 20 …" in shown and "day of the week: 1, 2, 3 …" in shown
     assert "Enter a schedule" in admin.get(reverse("admin:chroniker_job_add")).content.decode()
+
+
+@pytest.mark.parametrize(
+    ("cron", "meaning"),
+    [
+        ("*/1 * * * *", "minute: each"),
+        ("0 3 * jul *", "month: 7"),
+        ("0 3 * * wed", "day of the week: 3"),
+        ("0 3 L * *", "day of the month: l"),
+        ("0 3 15W * *", "day of the month: 15w"),
+        ("0 3 * * sat#2", "day of the week: sat#2"),
+        ("0 3 * * L5", "day of the week: l5"),
+    ],
+)
+def test_a_field_is_shown_by_its_values_or_as_written_if_they_say_less(admin: Client, cron: str, meaning: str) -> None:
+    assert meaning in cron_meanings(admin, cron)
 
 
 def test_a_preview_takes_a_constant_number_of_statements(admin: Client) -> None:
