@@ -84,6 +84,22 @@ def test_an_address_within_another_one_is_judged_by_the_inner_one(inner: ipaddre
     ) == (allowed)
 
 
+@pytest.mark.parametrize(
+    ("events", "message"),
+    [
+        ("run.failed", "Write a list of events."),
+        ({"run.failed": 1}, "Write a list of events."),
+        (["run.failed", 7], "Write a list of events."),
+        (["run.failed", "run.fialed"], "There is no event “run.fialed”; there are: "),
+    ],
+)
+def test_events_are_a_list_of_known_events(events: Any, message: str) -> None:
+    channel = Channel(name="ops", kind=ChannelKind.SLACK, target="https://hooks.example.com/x", events=events)
+    with pytest.raises(ValidationError) as refused:
+        channel.clean()
+    assert refused.value.message_dict["events"][0].startswith(message)
+
+
 CHANNELS = st.lists(
     st.builds(
         Channel,

@@ -133,7 +133,7 @@ def _secret_names(secret_lines: str) -> str:
     try:
         return ", ".join(environment.parse_secrets(secret_lines))
     except CommandRefused:
-        return _("(cannot be read)") if secret_lines.strip() else ""
+        return _("(cannot be read)")
 
 
 def _subscriber_names(job: Job) -> str:

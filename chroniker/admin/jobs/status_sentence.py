@@ -44,7 +44,7 @@ def describe_status(overview: JobStatus, last_run: Run | None, *, may_view_runs:
         )
     elif code == "failing":
         text, note = _failures_sentence(overview, last_run), _next_run_sentence(overview)
-    elif code in ("scheduled", "idle"):
+    elif code == "idle":
         text, note = _last_success_sentence(overview), _next_run_sentence(overview)
     elif code == "on_hold":
         text, note = (
@@ -164,8 +164,7 @@ def _next_run_sentence(overview: JobStatus) -> str:
         return str(overview.pause)
     if overview.job.frequency == Frequency.MANUAL:
         return _("It has no schedule; it runs by hand or by a trigger.")
-    if overview.next_run is None:
-        return _("There is no further scheduled time.")
+    assert overview.next_run is not None  # a job without one is neither idle nor failing
     words = {"time": short_time(overview.next_run, overview.now), "in": relative(overview.next_run, overview.now)}
     return _("Next run: %(time)s, %(in)s.") % words
 

@@ -13,8 +13,9 @@ from django.urls import reverse
 
 from chroniker import lifecycle
 from chroniker.clock.database_clock import database_now
-from chroniker.models import Backfill, Job, JobState, Run, Status
+from chroniker.models import Backfill, Job, JobState, Run, Status, Trigger
 from chroniker.scheduler.tick import tick
+from tests.integration.admin.schedule_histories import MINUTE, a_history, rows
 from tests.support.factories import a_booked_job, started
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -147,6 +148,16 @@ def test_the_schedule_history_names_the_backfill_run_of_a_time(admin_client: Cli
     page = admin_client.get(reverse("admin:chroniker_job_schedule", args=[job.pk]), query).content.decode()
     assert "No: " in page and f"Backfill run {run.token} at " in page
     assert "1 of them succeeded in a backfill." in page
+
+
+def test_the_row_of_one_time_names_its_backfill_run(admin_client: Client) -> None:
+    job, since = a_history(Status.FAILED)
+    moment = since + 5 * MINUTE
+    times = dict.fromkeys(("instant", "claimed_at", "started_at", "finished_at"), moment)
+    fields = {"trigger": Trigger.BACKFILL, "origin": Trigger.BACKFILL, "status": Status.SUCCEEDED}
+    Run.objects.create(job=job, token=2, **fields, **times)
+    row = rows(admin_client, job)[-1]
+    assert row[1:3] == ["Failed", "1 , 2"] and row[5].endswith("Backfill run 2: succeeded.")
 
 
 def test_it_needs_the_right_to_run_jobs_and_arguments_need_more(job: Job) -> None:

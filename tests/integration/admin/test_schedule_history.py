@@ -6,6 +6,7 @@ import datetime as dt
 import re
 from collections.abc import Callable
 from typing import Any
+from uuid import uuid4
 
 import pytest
 from django.db import connection
@@ -15,9 +16,10 @@ from django.urls import reverse
 
 from chroniker import lifecycle
 from chroniker.clock.database_clock import database_now
-from chroniker.models import Job, Run, Status, Trigger
+from chroniker.models import Job, JobState, Run, Status, Trigger
 from chroniker.wording.formats import NO_VALUE_TEXT
 from tests.integration.admin.schedule_histories import MINUTE, a_history, address, page, rows
+from tests.support.factories import a_booked_job
 
 
 def answer(client: Client, job: Job, date: str, time: str) -> str:
@@ -51,6 +53,57 @@ def test_whether_it_ran_at_a_time_has_an_answer(admin: Client) -> None:
     assert between.startswith("Nothing was due then. By its present schedule the next scheduled time is")
     assert answer(admin, job, "2100-01-01", "03:00").startswith("That time is in the future. By its present schedule")
     assert answer(admin, job, "2001-01-01", "03:00").startswith("The history of this job does not reach back")
+
+
+@pytest.mark.parametrize(
+    ("status", "sentence"),
+    [
+        (Status.CLAIMED, "Not yet: the run due at {} is queued."),
+        (Status.STOPPED, "No: the run due at {} was cancelled before it started."),
+        (Status.LOST, "No: the run due at {} was lost before it started."),
+    ],
+)
+def test_a_run_that_did_not_start_is_no_yes(admin: Client, status: Status, sentence: str) -> None:
+    job, since = a_history(Status.SUCCEEDED)
+    finished = None if status == Status.CLAIMED else database_now()
+    Run.objects.update(status=status, started_at=None, finished_at=finished)
+    pattern = re.escape(sentence).replace(r"\{\}", r"(\w+ )?\d\d:\d\d")
+    assert re.match(pattern, answer_at(admin, job, since + 5 * MINUTE))
+    assert rows(admin, job)[-1][2:5] == ["1", NO_VALUE_TEXT, NO_VALUE_TEXT]
+
+
+def test_a_run_that_runs_now_is_the_answer(admin: Client) -> None:
+    job, since = a_history(Status.SUCCEEDED)
+    Run.objects.update(status=Status.RUNNING, finished_at=None, nonce=uuid4())
+    text = answer_at(admin, job, since + 5 * MINUTE)
+    assert text.startswith("It runs now: the run due at ") and "started on worker-1, 3 s after that time." in text
+
+
+def test_a_time_whose_run_was_deleted_is_unknown(admin: Client) -> None:
+    job, since = a_history(*[Status.SUCCEEDED] * 4)
+    Run.objects.filter(token__in=[2, 3]).delete()
+    assert answer_at(admin, job, since + 10 * MINUTE) == "Unknown: the runs of that time were deleted."
+    assert answer_at(admin, job, since + 20 * MINUTE).startswith("Yes.")
+
+
+def test_times_of_an_earlier_schedule_are_marked_as_computed(admin: Client) -> None:
+    job, since = a_history(*[Status.SUCCEEDED] * 3)
+    Run.objects.filter(token__gt=1).delete()
+    Run.objects.update(covered_until=since + 15 * MINUTE)
+    doubt = "Computed from the present schedule, which has changed since then."
+    assert doubt not in page(admin, job).content.decode()
+    JobState.objects.filter(pk=job.pk).update(last_fingerprint="that of another schedule")
+    assert [doubt in answer_at(admin, job, since + n * 5 * MINUTE) for n in (1, 2, 3)] == [False, True, False]
+    assert doubt in page(admin, job).content.decode()
+
+
+def test_a_time_after_the_last_one_of_a_schedule_has_no_next_time(admin: Client) -> None:
+    now = database_now().replace(microsecond=0)
+    job = a_booked_job(cron="", frequency="ONCE", run_at=now)
+    found = answer_at(admin, job, now + 60 * MINUTE)
+    assert found == "That time is in the future. Nothing is scheduled from then on."
+    Job.objects.filter(pk=job.pk).update(timezone="Nowhere/Land")
+    assert answer_at(admin, job, now + 60 * MINUTE) == "That time is in the future."
 
 
 def test_a_run_that_covers_several_times_is_the_answer_for_each(admin: Client) -> None:

@@ -11,7 +11,7 @@ from chroniker.outbox import channel_test
 from tests.integration.channels.sent_messages import sent
 from tests.support.channels import a_channel, an_alert, raised
 from tests.support.factories import a_job
-from tests.support.message_servers import WebServer
+from tests.support.message_servers import MailServer, WebServer
 
 pytestmark = pytest.mark.django_db
 
@@ -43,6 +43,15 @@ def test_the_error_of_a_wrong_value_does_not_repeat_it(kind: str, monkeypatch: p
     error = channel_test.send_test_and_record_result(channel)
     assert error and "hunter2" not in error
     assert message.error and "hunter2" not in message.error
+
+
+def test_the_error_of_the_mail_server_is_only_its_kind(mail_server: MailServer) -> None:
+    channel = a_channel(ChannelKind.MAIL, "ops@example.com")
+    mail_server.refusing = True
+    assert channel_test.send_test_and_record_result(channel) == "SMTPSenderRefused"
+    assert FailingChannel.objects.get().error == "SMTPSenderRefused"
+    mail_server.refusing = False
+    assert channel_test.send_test_and_record_result(channel) == "" and len(mail_server.mails) == 1
 
 
 def test_a_message_for_an_empty_setting_is_given_up_and_says_so() -> None:

@@ -13,6 +13,7 @@ from django.test import Client, override_settings
 from django.urls import reverse
 
 from chroniker import job as declare
+from chroniker.admin.jobs import what_runs
 from chroniker.declared import source_code
 from chroniker.exceptions import ClaimRefused
 from chroniker.job_commands import hand_over, options, pickers
@@ -132,6 +133,21 @@ def test_the_form_offers_the_tasks_of_the_project_with_their_signature() -> None
     assert "chroniker_celery.execute" in app.tasks and "celery.chord" in app.tasks
     assert [name for name in found if name.startswith(("celery.", "chroniker_celery."))] == []
     assert pickers.choices_of_command("noop") == []
+
+
+@pytest.mark.parametrize(
+    ("args", "call"),
+    [
+        ("", {"name": "", "args": "", "kwargs": "", "others": ""}),
+        ("testapp.takes --args [1] --send", {"name": "testapp.takes", "args": "[1]", "kwargs": "", "others": "--send"}),
+        ("testapp.takes 'open", None),
+        ("--send testapp.takes", None),
+        ("testapp.takes --args", None),
+    ],
+)
+def test_the_form_takes_apart_only_arguments_that_it_can_put_together(args: str, call: dict[str, str] | None) -> None:
+    [picker] = json.loads(what_runs.command_choice_as_json(COMMAND, args))["pickers"]
+    assert picker["call"] == call
 
 
 def test_the_form_offers_no_tasks_if_the_app_cannot_be_imported() -> None:

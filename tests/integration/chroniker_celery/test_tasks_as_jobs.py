@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 import io
 import sys
 import threading
@@ -9,17 +10,22 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from types import SimpleNamespace
 from typing import Any
+from uuid import uuid4
 
 import pytest
+from celery import Celery
 from django.core.management import CommandError, call_command
 from django_celery_results.models import TaskResult
 
 from chroniker.models import Run, Status
+from chroniker.process.run_variables import CurrentRun
 from chroniker_celery import sentry
+from chroniker_celery.importing.celery_app import import_task_modules
 from tests.celeryapp import app
 from tests.integration.chroniker_celery.steps import a_claimed_run, output_of, wait_until_closed
 from tests.integration.chroniker_celery.task_commands import COMMAND, words
 from tests.support.celery_processes import CeleryWorker
+from tests.support.declared_app import Shop
 from tests.support.processes import WAIT_SECONDS, wait_until
 
 pytestmark = [pytest.mark.celery, pytest.mark.django_db(transaction=True)]
@@ -45,6 +51,43 @@ def test_a_task_that_asks_for_a_retry_fails_the_command(
 def test_with_retry_inline_celery_repeats_the_task_at_once() -> None:
     with pytest.raises(LookupError, match="no such shop yet"):
         call_command(COMMAND, "testapp.retries_by_itself", "--retry-inline")
+
+
+@pytest.mark.usefixtures("redis_broker")
+def test_a_task_is_sent_with_its_routing_and_the_name_of_the_job(monkeypatch: pytest.MonkeyPatch) -> None:
+    given = ["--args", "[2026]", "--kwargs", '{"full": true}', "--queue", "slow", "--headers", '{"tenant": 4}']
+    run = CurrentRun(1, "Tägliche Übersicht", "UTC", uuid4(), 1, 1, "MANUAL", None, None)
+    for values, shadow in (({}, None), (run.to_environment(), run.job_name)):
+        for name, value in values.items():
+            monkeypatch.setenv(name, value)
+        out = io.StringIO()
+        call_command(COMMAND, "other.project.task", *given, "--priority=3", "--expires=600", "--send", stdout=out)
+        with app.connection_for_read() as link, link.SimpleQueue("slow") as queue:
+            message: Any = queue.get(timeout=WAIT_SECONDS)
+            message.ack()
+        headers, (args, kwargs, _embedded) = message.headers, message.payload
+        assert (headers["task"], args, kwargs) == ("other.project.task", [2026], {"full": True})
+        assert (headers["shadow"], headers["tenant"]) == (shadow, 4)
+        assert message.properties["priority"] == 3 and headers["expires"] is not None
+        assert out.getvalue() == f"sent as {headers['id']}; what becomes of it is not tracked\n"
+
+
+def test_arguments_that_the_task_does_not_accept_fail_the_command() -> None:
+    with pytest.raises(CommandError, match="The task does not accept these arguments: takes\\(\\) missing 1 required"):
+        call_command(COMMAND, "testapp.takes")
+
+
+def test_task_modules_that_cannot_be_imported_are_imported_again_next_time(
+    shop: Shop,
+) -> None:
+    broken = Celery("broken", set_as_current=False)
+    broken.conf.imports = [f"{shop.name}.periodic"]
+    for _ in range(2):
+        with pytest.raises(ModuleNotFoundError):
+            import_task_modules(broken)
+    (shop.root / shop.name / "periodic.py").touch()
+    importlib.invalidate_caches()
+    assert import_task_modules(broken)
 
 
 class FakeScope:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime as dt
 import itertools
 from typing import Any
 
@@ -88,6 +89,24 @@ def test_a_node_has_the_end_of_its_latest_run_and_the_number_of_failures_in_a_ro
     JobState.objects.filter(pk=job.pk).update(recent_seconds=[7, 4.2])
     node = read().nodes[job.pk]
     assert (node.condition, node.seconds) == ("succeeded", 4.2)
+
+
+def test_a_node_without_a_run_has_the_state_of_its_job() -> None:
+    later = database_now() + dt.timedelta(days=1)
+    changes: dict[str, dict[str, Any]] = {
+        "disabled": {"last_status": Status.FAILED},
+        "schedule_error": {"schedule_error": "“61” is not a minute.", "next_run": None},
+        "retrying": {"retry_at": later, "last_status": Status.FAILED},
+        "manual": {"next_run": None},
+    }
+    report = a_booked_job(name="report", cron="0 0 1 1 *")
+    for name, fields in changes.items():
+        job = a_booked_job(name=name, cron="0 0 1 1 *")
+        JobState.objects.filter(pk=job.pk).update(**fields)
+        a_dependency(report, job, wait_for_success=True)
+    Job.objects.filter(name="disabled").update(enabled=False)
+    found = {node.name: node.condition for node in read().nodes.values()}
+    assert found == {**{name: name for name in changes}, "report": "scheduled"}
 
 
 def test_a_group_is_shown_with_its_neighbours() -> None:

@@ -116,6 +116,13 @@ def test_invalid_arguments_are_explained(tmp_path: Path) -> None:
         assert message in done.stderr and "Traceback" not in done.stderr
 
 
+def test_a_python_without_django_asks_for_an_environment(tmp_path: Path) -> None:
+    words = [sys.executable, "-S", *PROGRAM[1:], "-p", str(tmp_path)]  # without site-packages
+    done = subprocess.run(words, env=EMPTY, cwd="/", capture_output=True, text=True, timeout=120)
+    assert (done.returncode, done.stdout) == (2, "")
+    assert f"There is no Django for {sys.executable}: name the project's virtual environment with -e." in done.stderr
+
+
 def busybox() -> str | None:
     """A cron daemon that runs in the foreground, reads a private directory, and changes nothing else in the system."""
     found = shutil.which("busybox")

@@ -5,13 +5,22 @@ from __future__ import annotations
 import io
 import json
 import signal
-from uuid import UUID
+from collections.abc import Callable
+from contextlib import ExitStack
+from typing import Any
+from uuid import UUID, uuid4
 
 import pytest
 from django.core.management import CommandError, call_command
+from django.core.management.base import OutputWrapper
+from django.db import OperationalError, connection
 from django.test import override_settings
 
-from chroniker.models import Run, RunEvent, Status, Trigger
+from chroniker.management.follow_run import RunFollower
+from chroniker.management.terminal import ControlEscapingStream
+from chroniker.models import LogChunk, Run, RunEvent, Status, Stream, Trigger
+from chroniker.scheduler.manual_runs import run_now
+from chroniker.scheduler.shutdown_signals import ShutdownSignals
 from tests.support.command_jobs import DUMMY, INLINE, a_job_of_new_year, is_running, stdout_of, the_run
 from tests.support.factories import a_due_job, state_of
 from tests.support.manage import Manage
@@ -127,3 +136,45 @@ def test_a_job_whose_executor_does_not_exist_is_not_claimed() -> None:
     with pytest.raises(CommandError, match="no executor 'nowhere'"):
         call_command("run_job", job.name)
     assert not Run.objects.filter(job=job).exists()
+
+
+# -- following a run -------------------------------------------------------------------------------------------
+
+
+class Waits:
+    """In place of the executors of this process: each wait calls the next function."""
+
+    has_open_runs = False
+
+    def __init__(self, *calls: Callable[[], object]) -> None:
+        self.left = list(calls)
+
+    def wait(self, seconds: float) -> None:
+        self.left.pop(0)()
+
+
+def a_stream(stream: io.StringIO) -> OutputWrapper:
+    return OutputWrapper(ControlEscapingStream(stream))  # type: ignore[arg-type]
+
+
+def refuse(*_: object) -> None:
+    raise OperationalError("no answer")
+
+
+def test_a_run_that_was_deleted_meanwhile_is_no_success() -> None:
+    err, run_id = io.StringIO(), uuid4()
+    assert RunFollower(run_id, a_stream(io.StringIO()), a_stream(err)).print_result(waited=True) == 1
+    assert err.getvalue() == f"Run {run_id} was deleted.\n"
+
+
+def test_a_run_is_followed_while_the_database_does_not_answer() -> None:
+    job, out = a_job_of_new_year(), io.StringIO()
+    with override_settings(CHRONIKER_EXECUTORS=DUMMY):
+        run = run_now(job, "a test")
+    LogChunk.objects.create(run=run, stream=Stream.STDOUT, seq=0, text="line 1\n", written_at=run.claimed_at)
+    end = {"status": Status.STOPPED, "finished_at": run.claimed_at}
+    with ExitStack() as outage, ShutdownSignals() as shutdown:
+        outage.enter_context(connection.execute_wrapper(refuse))
+        waits: Any = Waits(lambda: None, outage.close, lambda: Run.objects.filter(pk=run.pk).update(**end))
+        RunFollower(run.pk, a_stream(out), a_stream(io.StringIO())).follow(waits, shutdown, here=False)
+    assert waits.left == [] and out.getvalue() == "line 1\n"

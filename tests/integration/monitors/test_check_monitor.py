@@ -22,6 +22,8 @@ from tests.support.manage import Manage
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
+A_NUMBER = 7
+
 
 def check(*words: str, **options: Any) -> tuple[int, str]:
     """The exit status and the complete output."""
@@ -117,6 +119,15 @@ def test_check_monitor_accepts_relative_dates() -> None:
         ([], "Give either --model"),
         ([f"{__name__}.nothing"], "a queryset, a number (0 or more), or an iterable"),
         ([f"{__name__}.missing"], "is not a function"),
+        ([f"{__name__}.A_NUMBER"], "A_NUMBER” is not a function but int."),
+        ([f"{__name__}.how_many", "--filter", "a=b"], "--filter and --exclude need --model."),
+        ([f"{__name__}.how_many", "--exclude", "a=b"], "--filter and --exclude need --model."),
+        ([f"{__name__}.how_many", "--imports", "os"], "--imports needs --query."),
+        (["--model", "auth.User", "--show", "-1"], "--show -1: give a number of records, 0 or more."),
+        (["--query", "1", "--imports", "os,path,p,q"], "“os,path,p,q” in --imports is not MODULE, MODULE,NAME or"),
+        (["--query", "1", "--imports", ",path"], "“,path” in --imports is not MODULE, MODULE,NAME or"),
+        (["--query", "1", "--imports", "no_such_module"], "--imports: No module named 'no_such_module'."),
+        (["--query", "1", "--imports", "os,no_name"], "--imports: No module named 'os.no_name'"),
     ],
 )
 def test_check_monitor_explains_invalid_arguments(words: list[str], named: str) -> None:
@@ -194,6 +205,8 @@ def test_monitors_are_jobs_with_is_monitor() -> None:
         ("monitor_error_template", "{% include 'admin/base.html' %}", "not valid"),
         ("monitor_error_template", "{{ count", ""),
         ("args", "--model auth.User --filter usrname=x", "Did you mean “username”?"),
+        ("args", "--help", "--help and --version only print a text."),
+        ("args", "--version", "--help and --version only print a text."),
     ],
 )
 def test_monitor_arguments_are_validated_by_the_form(field: str, value: str, named: str) -> None:

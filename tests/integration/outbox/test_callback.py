@@ -8,6 +8,7 @@ import pytest
 from django.test import override_settings
 
 from chroniker import outbox
+from chroniker.clock.database_clock import database_now
 from chroniker.models import Job, Outbox, Status
 from tests.support.ended_runs import a_job_with_subscribers, ended, lost, make_due, missed
 
@@ -92,3 +93,19 @@ def test_a_callback_that_cannot_be_imported_does_not_affect_a_run() -> None:
     assert ended(a_job_with_subscribers(), Status.FAILED).status == Status.FAILED
     outbox.send_due_messages()
     assert "ModuleNotFoundError" in Outbox.objects.get().error
+
+
+def test_a_callback_that_is_no_longer_set_is_not_tried_again() -> None:
+    with override_settings(CHRONIKER_JOB_ERROR_CALLBACK=f"{HERE}.note_failure"):
+        ended(a_job_with_subscribers(), Status.FAILED)
+    assert outbox.send_due_messages() == 0 and called == []
+    message = Outbox.objects.get()
+    assert message.send_at is None and message.error == "CHRONIKER_JOB_ERROR_CALLBACK is no longer set."
+
+
+@pytest.mark.usefixtures("callback")
+def test_a_callback_without_a_run_is_not_tried_again() -> None:
+    Outbox.objects.create(channel="callback", payload={}, send_at=database_now())
+    assert outbox.send_due_messages() == 0 and called == []
+    message = Outbox.objects.get()
+    assert message.send_at is None and message.error == "The callback is called about runs alone."

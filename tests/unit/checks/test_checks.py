@@ -112,6 +112,12 @@ def test_a_local_executor_needs_a_number_of_workers(workers: object) -> None:
         ("CHRONIKER_COMMANDS", "report_*"),
         ("CHRONIKER_COMMANDS", [1]),
         ("CHRONIKER_COMMANDS_DENIED", None),
+        ("CHRONIKER_BASE_URL", 8000),
+        ("CHRONIKER_ALARM_EMAILS", "ops@example.com"),
+        ("CHRONIKER_ALARM_EMAILS", [None]),
+        ("CHRONIKER_CHANNEL_HOSTS", "chat.internal"),
+        ("CHRONIKER_INSTALLATION", True),
+        ("CHRONIKER_INSTALLATION", 7),
     ],
 )
 def test_a_value_of_the_wrong_type_is_quoted(name: str, value: object) -> None:
@@ -133,12 +139,27 @@ def test_a_value_of_the_wrong_type_is_quoted(name: str, value: object) -> None:
         ("CHRONIKER_BATCH_SIZE", 0),
         ("CHRONIKER_HOSTNAME", "h" * 201),
         ("CHRONIKER_HOSTNAME", "*"),
+        ("CHRONIKER_ALARM_EMAILS", ["ops"]),
+        ("CHRONIKER_CHANNEL_HOSTS", ["https://chat.internal"]),
+        ("CHRONIKER_INSTALLATION", ""),
+        ("CHRONIKER_INSTALLATION", "x" * 101),
     ],
 )
 def test_a_value_out_of_range_is_quoted(name: str, value: object) -> None:
     message = only(**{name: value})
     assert message.id == "chroniker.E007"
     assert message.hint
+
+
+@pytest.mark.parametrize("value", ["shop", "x" * 100, None, False])
+def test_an_installation_is_named_recognised_or_not_compared(value: object) -> None:
+    assert problems(CHRONIKER_INSTALLATION=value) == []
+
+
+@pytest.mark.parametrize(("value", "expected"), [(b"https://s3cret", "chroniker.E006"), ("s3cret", "chroniker.E007")])
+def test_the_message_about_a_heartbeat_address_does_not_repeat_it(value: object, expected: str) -> None:
+    message = only(CHRONIKER_HEARTBEAT_URL=value)
+    assert message.id == expected and "s3cret" not in f"{message.msg} {message.hint}"
 
 
 def test_the_message_for_a_misspelt_setting_suggests_the_nearest_name() -> None:

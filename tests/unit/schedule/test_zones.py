@@ -1,13 +1,17 @@
 from __future__ import annotations
 
 import datetime as dt
+import sys
+import zoneinfo
 from itertools import pairwise
+from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
 
 from chroniker.schedule.zone_suggestions import unknown_zone_message, zone_names
-from chroniker.schedule.zones import offset_at, offset_periods, zone
+from chroniker.schedule.zones import offset_at, offset_periods, zone, zone_rules_version
 from tests.unit.schedule.samples import CHANGES, ZONES
 
 HOUR = dt.timedelta(hours=1)
@@ -68,3 +72,24 @@ def test_an_offset_is_answered_with_its_fixed_zone_if_there_is_one(hours: int) -
     assert ("Etc/" in message) is (f"“{fixed}”" in message) is (fixed in zone_names())
     if fixed in zone_names():
         assert offset_at(zone(fixed), dt.datetime(2026, 1, 1)) == hours * HOUR
+
+
+@pytest.mark.parametrize(
+    ("file", "package", "version"),
+    [
+        ("# version 2025b\n# more\n", "2024a", "2025b"),
+        (None, "2024a", "2024a"),
+        (None, None, ""),
+    ],
+)
+def test_the_version_of_the_rules_is_that_of_the_system_or_else_of_the_package(
+    file: str | None, package: str | None, version: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    if file is not None:
+        (tmp_path / "tzdata.zi").write_text(file)
+    monkeypatch.setitem(sys.modules, "tzdata", SimpleNamespace(IANA_VERSION=package) if package else None)
+    zoneinfo.reset_tzpath(to=[str(tmp_path / "nowhere"), str(tmp_path)])
+    try:
+        assert zone_rules_version.__wrapped__() == version
+    finally:
+        zoneinfo.reset_tzpath()
