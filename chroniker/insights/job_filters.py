@@ -218,10 +218,10 @@ def count_jobs_by_show_filter(conditions: JobConditions) -> dict[str, int]:
 def _job_counts_query(is_paused: bool, blocked_group_ids: tuple[int, ...], **moments: TimeValue) -> QuerySet[Job, Any]:
     """One row; none without jobs."""
     conditions = JobConditions(**moments, is_paused=is_paused, blocked_group_ids=blocked_group_ids)
-    jobs_by_show = {
-        name: Job.objects.filter(conditions.condition_of_show_filter(name)) for name in VALUES_OF_SHOW_FILTER
+    selected = {name: conditions.condition_of_show_filter(name) for name in VALUES_OF_SHOW_FILTER}
+    numbers = {
+        f"n_{name}": CountUpTo(Job.objects.filter(chosen), MAX_JOBS_COUNTED + 1) for name, chosen in selected.items()
     }
-    numbers = {f"n_{name}": CountUpTo(jobs, MAX_JOBS_COUNTED + 1) for name, jobs in jobs_by_show.items()}
     return Job.objects.annotate(**numbers).order_by("pk").values_list(*numbers)[:1]
 
 
@@ -241,11 +241,8 @@ class FilterChoices:
 def fetch_filter_choices(now: dt.datetime) -> FilterChoices:
     """One statement for the groups, the queues, executors, commands and owners of jobs, and tags. The hosts are those
     of the health, which is cached."""
-    columns: list[tuple[type[Model], str]] = [
-        (Group, "name"),
-        *((Job, name) for name in ("queue", "executor", "command", "owner")),
-        (Tag, "name"),
-    ]
+    of_jobs = [(Job, name) for name in ("queue", "executor", "command", "owner")]
+    columns: list[tuple[type[Model], str]] = [(Group, "name"), *of_jobs, (Tag, "name")]
     facts = health_facts.get_cached_health_facts(now)
     found = [*fetch_distinct_values(columns), [host.name for host in facts.hosts] if facts else []]
     return FilterChoices(*(sorted(values, key=str.casefold) for values in found))
