@@ -17,8 +17,8 @@ from dataclasses import dataclass
 from tests.support import ROOT
 from tests.support.databases import VENDORS, installed
 
-#: Tests of real processes wait more than they compute: two workers for each processor keep it busy.
-PARALLEL = ["-n", str((os.cpu_count() or 1) * 2), "--dist", "worksteal"]
+#: Tests of real processes wait more than they compute: three workers for each processor keep it busy.
+PARALLEL = ["-n", str((os.cpu_count() or 1) * 3), "--dist", "worksteal"]
 #: Option -> the markers of the tests that are left out.
 LEFT_OUT = {"": ["nightly", "before_merge"], "--before-merge": ["nightly"], "--nightly": []}
 OUTCOMES = {0: "passed", 1: "FAILED", 2: "interrupted", 5: "no tests"}
