@@ -55,7 +55,8 @@ def _read_last_attempts_of_cancelled_chains(states: Iterable[JobState]) -> list[
             chains |= Q(job=state.pk, chain=state.cancelled_chain[0])
     if not chains:
         return []
-    attempts = Run.objects.filter(chains, slot="", origin__in=ORIGINS_THAT_FIRE_TRIGGERS).exclude(status=Status.SKIPPED)
+    # A skipped run belongs to no chain, so it is never the last attempt of one.
+    attempts = Run.objects.filter(chains, slot="", origin__in=ORIGINS_THAT_FIRE_TRIGGERS)
     has_triggers = Exists(JobTrigger.objects.filter(source=OuterRef("job")))
     rows = attempts.filter(has_triggers).select_related("job").order_by("job", "token")
     return list({run.job_id: run for run in rows}.values())

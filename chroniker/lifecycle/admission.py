@@ -29,14 +29,14 @@ def lock_group_limits(plans: Iterable[Plan], *, skip_locked: bool) -> LimitByGro
 
 
 def count_free_places(limits: LimitByGroup) -> dict[int, int]:
-    """How many jobs of each group may be claimed now. One statement. A lease that is closed meanwhile can only free a
-    place.
+    """How many jobs of each group may be claimed now; a group whose limit was removed is left out. One statement. A
+    lease that is closed meanwhile can only free a place.
 
     Call it when all locks of the claim are held. At REPEATABLE READ the first plain read of a transaction fixes
     what its later reads see, so it must come after the last wait for a lock.
     """
     taken = groups.count_open_jobs([pk for pk, limit in limits.items() if limit])
-    return {pk: 2**31 if limit is None else max(0, limit - taken.get(pk, 0)) for pk, limit in limits.items()}
+    return {pk: max(0, limit - taken.get(pk, 0)) for pk, limit in limits.items() if limit is not None}
 
 
 def select_plans_to_write(
@@ -45,6 +45,7 @@ def select_plans_to_write(
     """The plans that may be written together. If they were claimed one by one, the result would be the same. Pure.
 
     A plan is left out if its group has no free place, or if it waits for the end of a job that an earlier plan opens.
+    A group that ``free_places`` does not contain has room for all.
     """
     waits_for: dict[int, set[int]] = {}
     for edge in edges:
