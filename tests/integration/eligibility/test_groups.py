@@ -106,6 +106,14 @@ def test_a_group_that_fills_between_query_and_claim_gets_no_further_run(group: G
     assert [run.job_id for run in lifecycle.claim(plans[:2], now)] == [plans[0].state.pk]
 
 
+def test_a_limit_that_is_removed_between_query_and_claim_holds_nothing_back(group: Group) -> None:
+    members(group, 4, 3, 2)
+    now = database_now()
+    plans = [claim_plan.plan_scheduled_run(state, now) for state in due.find_due_jobs(SCHEDULED, now)]
+    Group.objects.update(limit=None)
+    assert len(lifecycle.claim(plans, now)) == 3
+
+
 def test_every_page_shows_why_a_job_waits(group: Group, admin: Client) -> None:
     jobs = members(group, 9, 8, 1)
     tick()

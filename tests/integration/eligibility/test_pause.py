@@ -73,6 +73,26 @@ def test_a_group_pause_affects_only_jobs_of_the_group() -> None:
     assert claimed() == {inside}
 
 
+def test_the_jobs_of_paused_groups_are_due_where_groups_are_not_checked() -> None:
+    paused, other = (Group.objects.create(name=name) for name in ("reports", "other"))
+    inside, outside = a_due_job(group=paused), a_due_job(group=other)
+    pauses.pause("a test", group=paused)
+    now = database_now()
+    assert [state.job for state in due.find_due_jobs(SCHEDULED, now)] == [outside]
+    assert {state.job for state in due.find_due_jobs(SCHEDULED, now, check_groups=False)} == {inside, outside}
+
+
+def test_the_pauses_of_some_groups_are_read_without_those_of_others() -> None:
+    second, first, _running = (Group.objects.create(name=name) for name in ("b", "a", "c"))
+    for group in (second, first):
+        pauses.pause("a test", group=group)
+    assert list(pauses.read_group_pauses()) == [first.pk, second.pk], "in the order of their names"
+    assert list(pauses.read_group_pauses([second.pk])) == [second.pk]
+    assert pauses.read_group_pauses([]) == {}
+    assert pauses.resume(first)
+    assert list(pauses.read_group_pauses()) == [second.pk]
+
+
 def test_scheduled_times_during_a_pause_follow_the_misfire_policy() -> None:
     patient, strict = a_due_job(minutes=9), a_due_job(minutes=9, misfire_grace_seconds=130)
     pauses.pause("a test")

@@ -161,6 +161,13 @@ def test_the_page_says_what_it_waits_for() -> None:
     assert claimed(target).trigger == Trigger.EVENT
 
 
+def test_those_that_wait_for_some_jobs_are_counted() -> None:
+    target, other = a_target(), a_target()
+    activated(target, 2)
+    activated(other, 1)
+    assert waiting_activations.count_waiting_activations_by_job([target.pk]) == {target.pk: 2}
+
+
 @pytest.mark.parametrize("overlap", Overlap)
 def test_a_scheduled_time_waits_for_the_run_of_an_event_or_is_skipped_and_never_stops_it(overlap: Overlap) -> None:
     job = a_booked_job(overlap=overlap)

@@ -205,6 +205,16 @@ def test_no_backfill_passes_over_times_whose_runs_were_not_read(monkeypatch: pyt
     assert [row.made for row in rows] == [3, 3]
 
 
+@pytest.mark.parametrize(("backfills", "limit", "for_each"), [(1, 4, 4), (2, 4, 2), (2, 1, 1)])
+def test_backfills_share_one_limit_of_times(
+    monkeypatch: pytest.MonkeyPatch, backfills: int, limit: int, for_each: int
+) -> None:
+    rows = [a_backfill(daily(1)) for _each in range(backfills)]
+    monkeypatch.setattr(backfill_instants, "MAX_INSTANTS_PER_PASS", limit)
+    found, _errors = backfill_instants.find_next_instants_of_backfills([(row, []) for row in rows])
+    assert [len(found[row.job_id].decided) for row in rows] == [for_each] * backfills
+
+
 def test_blackouts_are_left_out_as_by_the_schedule() -> None:
     job = daily(3)
     last = state_of(job).last_instant

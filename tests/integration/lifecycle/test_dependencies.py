@@ -50,10 +50,10 @@ def test_wait_for_success_waits_until_the_latest_attempt_succeeded() -> None:
 
 
 def test_wait_for_next_run_waits_until_all_earlier_scheduled_times_are_covered() -> None:
-    dependee, dependent = a_due_job(minutes=2), a_due_job(minutes=2)
+    dependee, dependent, does_not_wait = (a_due_job(minutes=2) for _each in range(3))
     a_dependency(dependent, dependee, wait_for_next_run=True)
-    (run,) = tick().claimed
-    assert run.job_id == dependee.pk
+    a_dependency(does_not_wait, dependee)
+    assert claimed_jobs() == {dependee.pk, does_not_wait.pk}
     assert claimed_jobs() == {dependent.pk}
 
 

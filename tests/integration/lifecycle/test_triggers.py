@@ -12,9 +12,10 @@ from django.db import IntegrityError, OperationalError, connection, transaction
 from chroniker import lifecycle
 from chroniker.clock.database_clock import database_now
 from chroniker.lifecycle import Outcome, activations
-from chroniker.models import EVERY_HOST, Activation, Host, HostService, Job, JobState, Run, Status, TriggerOn
+from chroniker.models import EVERY_HOST, Activation, Host, HostService, Job, JobState, Run, Status, Trigger, TriggerOn
 from chroniker.scheduler.manual_runs import run_now
 from chroniker.scheduler.tick import book_edited_jobs, tick
+from tests.integration.lifecycle.child_runs import end
 from tests.integration.lifecycle.steps import claimed, ended
 from tests.integration.lifecycle.triggered_jobs import a_pair, an_activation, waiting
 from tests.support.factories import started
@@ -132,6 +133,18 @@ def test_the_parent_of_a_run_on_every_host_fires_once() -> None:
     for child in Run.objects.filter(parent=parent.pk).order_by("token"):
         assert waiting(second) == []
         assert lifecycle.finish(child.pk, child.token, started(child, child.required_host), Outcome(Status.SUCCEEDED))
+    assert [each.cause for each in waiting(second)] == [parent.pk]
+
+
+def test_the_last_attempt_fires_if_its_retry_finds_no_live_host() -> None:
+    host = Host.objects.create(name="a", last_seen=database_now())
+    service = HostService.objects.create(host=host, executor="default", last_seen=database_now())
+    first, second = a_pair(TriggerOn.FAILED, hostname=EVERY_HOST, max_retries=1)
+    parent = claimed(first)
+    end(Run.objects.get(parent=parent.pk), Status.FAILED)
+    service.delete()
+    tick()
+    assert Run.objects.filter(job=first, status=Status.SKIPPED, trigger=Trigger.RETRY).exists()
     assert [each.cause for each in waiting(second)] == [parent.pk]
 
 

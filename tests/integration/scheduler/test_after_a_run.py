@@ -10,8 +10,10 @@ from django.db import connection
 from django.test.utils import CaptureQueriesContext
 
 from chroniker.clock.database_clock import database_now
+from chroniker.eligibility import hosts
 from chroniker.eligibility.due import are_claims_and_messages_due_after_run
-from chroniker.models import Group, Job, JobState, JobTrigger, Outbox, Run, Status
+from chroniker.models import EVERY_HOST, Group, Job, JobState, JobTrigger, Outbox, Run, Status
+from chroniker.scheduler.manual_runs import run_now
 from chroniker.scheduler.tick import claim_after_run
 from tests.support.factories import a_booked_job, a_dependency, a_due_job
 
@@ -75,3 +77,14 @@ def test_only_jobs_of_its_own_group_are_claimed(ended: Job) -> None:
     of_its_group(ended)
     [run] = claim_after_run(ended.pk).claimed
     assert run.job.group is not None and run.job.group.name == "narrow"
+
+
+@pytest.mark.usefixtures("dummy")
+def test_dependents_wait_for_no_open_run_on_every_host_of_another_job(ended: Job) -> None:
+    """Nor do those without a condition wait for a further run of their dependee."""
+    hosts.record_heartbeat(["default"], host_name="web1")
+    run_now(a_booked_job(cron="0 0 1 1 *", hostname=EVERY_HOST), requested_by="a test")
+    run_now(ended, requested_by="a test")
+    dependent = a_due_job()
+    a_dependency(dependent, ended)
+    assert [run.job_id for run in claim_after_run(ended.pk).claimed] == [dependent.pk]

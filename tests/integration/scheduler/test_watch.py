@@ -8,12 +8,14 @@ import threading
 from typing import Any
 
 import pytest
+from django.contrib.auth.models import User
 from django.db import connections
 from django.test import Client, override_settings
 
 from chroniker import outbox
 from chroniker.clock import jump_detection
 from chroniker.clock.database_clock import database_now
+from chroniker.lifecycle import alarms
 from chroniker.models import Alarm, HostService, Outbox, Ticker
 from chroniker.reasons import Code, Reason
 from chroniker.scheduler import fleet_work
@@ -122,6 +124,16 @@ def test_many_processes_that_look_at_once_write_one_message() -> None:
 
 
 @override_settings(CHRONIKER_ALARM_EMAILS=OPS)
+def test_a_process_learns_that_another_one_has_raised_or_ended_the_alarm() -> None:
+    subject, now, text = alarms.TICK_ALARM_SUBJECT, database_now(), alarms.AlarmText("Nothing ticks.", "Start it.")
+    assert [alarms.raise_alarm(subject, now, text, now) for _process in "12"] == [True, False]
+    assert Outbox.objects.count() == 1
+    alarm = Alarm.objects.get()
+    assert [alarms.end_alarm(alarm, text, now) for _process in "12"] == [True, False]
+    assert Outbox.objects.count() == 2
+
+
+@override_settings(CHRONIKER_ALARM_EMAILS=OPS)
 def test_silence_counts_from_the_first_look_of_a_process_that_lives_long() -> None:
     """After an outage of the database or of everything, workers may be back before beat."""
     a_ticker(30 * MINUTE)
@@ -185,6 +197,15 @@ def test_subscribers_get_the_message_where_there_are_no_admins(mail_server: Mail
     look()
     assert outbox.send_due_messages() == 1
     assert mail_server.mails[0]["To"] == "bob@example.com"
+
+
+@override_settings(ADMINS=[])
+def test_an_alarm_without_recipients_is_raised_where_users_have_no_addresses(monkeypatch: pytest.MonkeyPatch) -> None:
+    a_job_with_subscribers(a_subscriber("bob"))
+    monkeypatch.setattr(User, "EMAIL_FIELD", "a field that its model does not have")
+    a_ticker(4 * MINUTE)
+    assert look() == []
+    assert Alarm.objects.get().raised_at is not None
 
 
 @override_settings(ADMINS=[])
