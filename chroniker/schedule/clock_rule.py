@@ -50,9 +50,8 @@ class SubdailyRule(RecurrenceRule):
     def _can_ever_fire(self) -> bool:
         """Whether the interval ever meets an allowed time of day. HOURLY with interval 24 meets one hour only."""
         common = gcd(self.step, DAY_SECONDS)
-        allowed = (range(size) for size in (24, 60 if self.unit < 3600 else 1, 60 if self.unit == 1 else 1))
-        tables = (self.hours, self.minutes, self.seconds)
-        values = [[n for n in units if table[n] == n] for units, table in zip(allowed, tables, strict=True)]
+        tables = (self.hours, self.minutes if self.unit < 3600 else (0,), self.seconds if self.unit == 1 else (0,))
+        values = [[n for n, following in enumerate(table) if following == n] for table in tables]
         times = (hour * 3600 + minute * 60 + second for hour, minute, second in product(*values))
         return bool(self.offsets) and any((time - self.origin) % common == 0 for time in times)
 
