@@ -111,11 +111,13 @@ def test_a_parent_is_never_lost_while_a_child_is_open() -> None:
 
 
 def test_a_parent_whose_children_were_deleted_still_ends() -> None:
-    parent, children = a_parent_with_children()
-    Run.objects.filter(pk__in=[child.pk for child in children]).delete()
+    parent, _children = a_parent_with_children()
+    other, _children = a_parent_with_children()
+    Run.objects.filter(parent__in=[parent, other]).delete()
     Lease.objects.filter(run=parent).update(expires_at=database_now() - 10 * MINUTE)
     assert [run.pk for run in expire_runs()] == [parent.pk]
     assert reread(parent).status == Status.FAILED
+    assert reread(other).status == Status.RUNNING, "its lease is valid"
 
 
 def test_stopping_the_parent_stops_all_its_children() -> None:

@@ -7,7 +7,7 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import pytest
-from django.db import connections
+from django.db import connections, transaction
 
 from chroniker import lifecycle
 from chroniker.clock.database_clock import database_now
@@ -196,6 +196,25 @@ def test_each_run_is_counted_once_when_several_ticks_count_at_once(monkeypatch: 
     assert total() == 300
     assert sum(RunTotal.objects.values_list("succeeded", flat=True)) == 300
     assert RunHour.objects.count() == len(set(RunHour.objects.values_list("job", "hour")))
+
+
+@pytest.mark.django_db(transaction=True)
+@pytest.mark.every_database
+@pytest.mark.database("postgres", "mariadb")
+def test_a_run_that_another_transaction_has_locked_is_counted_later() -> None:
+    held, _other = closed_runs(a_job(), 2)
+
+    def count() -> int:
+        try:
+            return lifecycle.add_closed_runs_to_counters()
+        finally:
+            connections.close_all()
+
+    with ThreadPoolExecutor(1) as pool, transaction.atomic():
+        list(Run.objects.select_for_update().filter(pk=held.pk))
+        assert pool.submit(count).result(timeout=20) == 1
+    assert lifecycle.add_closed_runs_to_counters() == 1
+    assert total() == 2
 
 
 @pytest.mark.django_db(transaction=True)

@@ -14,7 +14,7 @@ from chroniker import lifecycle
 from chroniker.clock.database_clock import database_now
 from chroniker.models import EventKind, Lease, Run, RunEvent, Status, Trigger
 from chroniker.scheduler.tick import expire_runs, tick
-from tests.integration.lifecycle.steps import a_claimed_run, let_expire
+from tests.integration.lifecycle.steps import a_claimed_run, let_expire, reread
 from tests.support.factories import started, state_of
 
 SECOND = dt.timedelta(seconds=1)
@@ -43,13 +43,16 @@ def test_a_lease_does_not_expire_before_the_drift_allowance_has_passed() -> None
 
 
 def test_a_claim_that_is_not_started_before_its_start_deadline_is_lost() -> None:
-    run = a_claimed_run(start_deadline_seconds=60)
+    run, *others = (a_claimed_run(start_deadline_seconds=60) for _each in range(3))
+    started(others[0])
     assert Lease.objects.get(pk=run.pk).expires_at - run.claimed_at == 60 * SECOND
     let_expire(run)
     expire_runs()
     run.refresh_from_db()
     assert run.status == Status.LOST
     assert "start deadline" in run.reason
+    kept = {(other.status, other.code) for other in map(reread, others)}
+    assert kept == {(Status.RUNNING, ""), (Status.CLAIMED, "")}
 
 
 @dataclass
@@ -84,6 +87,16 @@ def test_remaining_processes_of_a_local_run_are_killed_before_it_is_lost(has_loc
     here.survivors = []
     assert [lost.pk for lost in lifecycle.expire_runs(100, here)] == [run.pk]
     assert set(here.killed) == {run.pk}
+
+
+def test_processes_of_a_run_whose_lease_is_valid_are_not_killed() -> None:
+    run, other = a_claimed_run(), a_claimed_run()
+    started(run, host="here")
+    started(other, host="here")
+    let_expire(run)
+    here = Here(False, has_lock_files=False)
+    assert [lost.pk for lost in lifecycle.expire_runs(100, here)] == [run.pk]
+    assert here.killed == [run.pk]
 
 
 def test_a_process_with_a_live_keeper_is_not_killed() -> None:

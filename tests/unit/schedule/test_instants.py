@@ -166,6 +166,11 @@ def test_count_counts_from_the_start(frequency: str, params: str, expected: dt.d
     assert next_instant_after(spec, expected) is None
 
 
+def test_an_interval_of_seconds_meets_the_seconds_that_are_allowed() -> None:
+    spec = ScheduleSpec("SECONDLY", params="interval:30;bysecond:31", starts_at=utc(2026, 1, 1, 0, 0, 1))
+    assert next_instants(spec, utc(2026, 1, 1), 2) == [utc(2026, 1, 1, 0, minute, 31) for minute in (0, 1)]
+
+
 def test_rules_without_a_start_count_from_2001_01_01_in_their_zone() -> None:
     spec = ScheduleSpec("WEEKLY", params="interval:2", timezone="Asia/Kolkata")
     assert next_instant_after(spec, utc(1980, 1, 1)) == utc(2000, 12, 31, 18, 30)
@@ -180,6 +185,7 @@ def test_rules_without_a_start_count_from_2001_01_01_in_their_zone() -> None:
     "spec",
     [
         cron("0 3 * * *", "Europe/Paris"),
+        cron("* * * * * *"),
         ScheduleSpec("DAILY"),
         ScheduleSpec("HOURLY"),
         ScheduleSpec("SECONDLY", params="byhour:3"),

@@ -54,6 +54,7 @@ def refusal(spec: ScheduleSpec) -> ScheduleError:
         ("0 0 * * 6L", "write “L6”", "last Saturday"),
         ("0 0 * * friL", "write “L5”", "last Friday"),
         ("0 3 * * * Europe/Paris", "“Europe/Paris” at the end", "Set it in the schedule"),
+        ("0 3 * * UTC", "“UTC” is not a valid day of the week", "“0 3 * * mon-fri”"),
         ("0 0 3 * * * UTC", "“UTC” at the end", "Set it in the schedule"),
         ("TZ=Europe/Paris 0 3 * * *", "the time zone is not part", "Set the time zone"),
         ("CRON_TZ=UTC 0 3 * * *", "the time zone is not part", "Set the time zone"),
@@ -158,7 +159,7 @@ def test_the_error_of_a_rule_quotes_the_invalid_part(frequency: str, params: str
         (ScheduleSpec("DAILY", timezone="+05:30"), "timezone", "is an offset, not a time zone; write the region"),
         (ScheduleSpec("DAILY", timezone="Asia/Mumbai"), "timezone", "“Asia/Kolkata”"),
         (ScheduleSpec("DAILY", timezone="San Francisco"), "timezone", "“America/Los_Angeles”"),
-        (ScheduleSpec("DAILY", timezone="Paris"), "timezone", "“Europe/Paris”"),
+        (ScheduleSpec("DAILY", timezone="Lima"), "timezone", "“America/Lima”"),
         (ScheduleSpec("DAILY", timezone="Europe/New_York"), "timezone", "“America/New_York”"),
     ],
 )
