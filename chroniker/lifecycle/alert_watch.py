@@ -99,18 +99,18 @@ def _plan_lateness_checks(
         Activation.objects.bulk_update(later, ["late_at"])
 
 
-def _read_open_alerts(states: Sequence[JobState]) -> dict[int, list[Alert]]:
+def _read_open_alerts(states: Sequence[JobState]) -> dict[int | None, list[Alert]]:
     """By job: its open alerts. One statement; none if no alert is open."""
-    found: dict[int, list[Alert]] = defaultdict(list)
+    found: dict[int | None, list[Alert]] = defaultdict(list)
     marked = [state.pk for state in states if state.alerts_open]
     for alert in Alert.objects.filter(job__in=marked, ended_at=None).order_by("pk") if marked else ():
-        found[alert.job_id or 0].append(alert)
+        found[alert.job_id].append(alert)
     return found
 
 
 def _read_alert_facts(
     all_changes: Sequence[AlertChanges],
-    alerts: dict[int, list[Alert]],
+    alerts: dict[int | None, list[Alert]],
     activations: Mapping[int, Activation],
     now: dt.datetime,
 ) -> dict[int, AlertFacts]:
@@ -173,7 +173,7 @@ def _add_hosts_of_slow_runs(all_changes: Sequence[AlertChanges], facts_by_job: M
 
 
 def _report_open_alerts_again(
-    all_changes: Sequence[AlertChanges], alerts: dict[int, list[Alert]], now: dt.datetime
+    all_changes: Sequence[AlertChanges], alerts: dict[int | None, list[Alert]], now: dt.datetime
 ) -> bool:
     """Report open alerts again: those whose mute has ended, and those whose messages are to be repeated."""
     due = []
