@@ -116,22 +116,24 @@ def test_a_queued_run_of_a_request_is_late_until_it_starts(clock: AlertClock) ->
     assert clock.reported == ["alert.late nightly", "alert.recovered nightly"]
 
 
-def test_a_request_waits_through_a_pause_and_behind_runs_by_hand(clock: AlertClock) -> None:
+# Without the pause it would be late at 101 s.
+@pytest.mark.parametrize(("resumed", "looked"), [(200, 201), (50, 101)])
+def test_a_request_waits_through_a_pause_and_behind_runs_by_hand(clock: AlertClock, resumed: int, looked: int) -> None:
     """The claim of a run by hand overwrites the time of the next look, without regard to the request."""
     job = clock.job(frequency="MANUAL", cron="", alert_start_seconds=100)
     clock.tick(seconds=1)
     pauses.pause("anna")
     requested(job)
-    clock.tick(seconds=200)
+    clock.tick(seconds=resumed)
     pauses.resume()
     run = run_now(job, "anna")
     started(run)
-    clock.tick(seconds=201)
+    clock.tick(seconds=looked)
     finish(run)
     started(run_now(job, "anna"))
-    clock.tick(seconds=299)
+    clock.tick(seconds=resumed + 99)
     assert clock.reported == []
-    clock.tick(seconds=301)
+    clock.tick(seconds=resumed + 101)
     assert clock.reported == ["alert.late nightly"]
 
 

@@ -28,6 +28,15 @@ def test_a_cancelled_backfill_claims_nothing_more_and_its_open_run_continues() -
     assert (row.succeeded, row.cancelled_by, row.made) == (1, "ann", 1)
 
 
+def test_who_cancelled_a_backfill_is_recorded_in_at_most_150_characters() -> None:
+    row, other = a_backfill(daily(1)), a_backfill(daily(1))
+    assert lifecycle.cancel_backfill(row.pk, "a" * 151)
+    row.refresh_from_db()
+    other.refresh_from_db()
+    assert (row.cancelled_by, row.is_open) == ("a" * 150, False)
+    assert (other.cancelled_by, other.is_open) == ("", True)
+
+
 def test_a_claim_that_was_planned_before_the_cancellation_is_not_written() -> None:
     job = daily(2)
     row = a_backfill(job)

@@ -1,6 +1,8 @@
 from __future__ import annotations
 
 import datetime as dt
+from collections.abc import Callable
+from typing import Any
 
 import pytest
 from django.db import connection
@@ -31,6 +33,21 @@ def test_other_jobs_are_not_booked() -> None:
     lifecycle.book_next_instants([job.pk], database_now())
     assert list(JobState.objects.values_list("job", flat=True)) == [job.pk]
     assert Job.objects.get(pk=other.pk).edited_at is not None
+
+
+def test_a_state_that_another_process_adds_meanwhile_is_no_error() -> None:
+    """Also within a transaction of the caller, where nothing is repeated."""
+    jobs, added = [a_job(), a_job()], list[JobState]()
+
+    def add_before(execute: Callable[..., Any], sql: str, *words: Any) -> Any:
+        if not added and sql.startswith("INSERT") and JobState._meta.db_table in sql:
+            added.append(JobState(job=jobs[0]))
+            added[0].save(force_insert=True)
+        return execute(sql, *words)
+
+    with connection.execute_wrapper(add_before):
+        assert lifecycle.book_next_instants([job.pk for job in jobs], database_now()) == 2
+    assert added and all(state_of(job).next_run is not None for job in jobs)
 
 
 def test_a_schedule_error_begins_with_its_kind_unless_its_text_is_for_people() -> None:

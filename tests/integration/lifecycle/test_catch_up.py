@@ -46,6 +46,15 @@ def test_scheduled_times_whose_grace_passes_meanwhile_are_skipped() -> None:
     ]
 
 
+@pytest.mark.parametrize(("microseconds", "expected"), [(0, Status.CLAIMED), (1, Status.SKIPPED)])
+def test_a_scheduled_time_is_missed_as_soon_as_its_grace_is_over(microseconds: int, expected: Status) -> None:
+    job = a_due_job(misfire_grace_seconds=600)
+    instant = state_of(job).next_instant
+    assert instant is not None
+    tick(now=instant + dt.timedelta(seconds=600, microseconds=microseconds))
+    assert Run.objects.get(job=job, scheduled_for=instant).status == expected
+
+
 def test_after_a_lost_run_the_next_scheduled_time_runs() -> None:
     each(minutes=3)
     now = database_now()

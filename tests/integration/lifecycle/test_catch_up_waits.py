@@ -7,7 +7,9 @@ import datetime as dt
 import pytest
 
 from chroniker.clock.database_clock import database_now
-from chroniker.eligibility import explanations
+from chroniker.eligibility import due, explanations
+from chroniker.eligibility.claim_kinds import SCHEDULED
+from chroniker.lifecycle import claim_plan
 from chroniker.models import CatchUp, Group, JobState, Status, Trigger
 from chroniker.reasons import Code
 from chroniker.scheduler.manual_runs import run_now
@@ -125,3 +127,14 @@ def test_a_dependent_with_one_run_for_the_last_runs_for_the_last_time_that_is_re
     assert ranges(dependent)[0] == (
         first.scheduled_for, run.covered_until - MINUTE, Status.SKIPPED, Code.CATCH_UP
     )  # fmt: skip
+
+
+def test_all_scheduled_times_before_that_of_the_dependee_are_ready() -> None:
+    job = a_due_job(minutes=3)
+    now = database_now()
+    state = due.find_due_jobs(SCHEDULED, now, [job.pk]).get()
+    assert state.next_instant is not None
+    second = state.next_instant + MINUTE
+    for ready_until, last in ((second, state.next_instant), (second + dt.timedelta(microseconds=1), second)):
+        [run] = claim_plan.plan_scheduled_run(state, now, ready_until).runs
+        assert run.covered_until == last

@@ -217,13 +217,17 @@ def test_a_heartbeat_measures_the_clock_of_the_host_and_records_changes(monkeypa
     assert recorded_skew() == 0, "an unchanged value is not recorded again"
 
 
-def test_a_lease_has_the_length_of_the_settings_of_its_holder() -> None:
+def test_a_lease_has_the_length_of_the_settings_of_its_holder(caplog: pytest.LogCaptureFixture) -> None:
     """A tick with a shorter lease in its settings must not shorten the leases of another process."""
     a_due_job()
     (run,) = tick().claimed
     with override_settings(CHRONIKER_LOCK_TIMEOUT=600):
         started(run)
+        lifecycle.reset_deadlines_after_clock_jump()
+    assert caplog.messages == []
     before = Lease.objects.get(pk=run.pk).expires_at
     with override_settings(CHRONIKER_LOCK_TIMEOUT=5):
         lifecycle.reset_deadlines_after_clock_jump()
     assert Lease.objects.get(pk=run.pk).expires_at == before
+    [warning] = caplog.messages
+    assert warning.startswith("Leases of [600.0] s are held, but CHRONIKER_LOCK_TIMEOUT is 5 s")

@@ -5,14 +5,16 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing
+from typing import Any
 
 import pytest
-from django.db import connections, transaction
+from django.db import connection, connections, transaction
 
 from chroniker import lifecycle
 from chroniker.clock.database_clock import database_now
 from chroniker.exceptions import DeletionRefused
-from chroniker.models import Job, Lease, Monitor, Run, Status
+from chroniker.models import Job, JobState, Lease, Monitor, Run, Status
 from chroniker.scheduler.tick import tick
 from tests.support.factories import a_booked_job, a_due_job
 
@@ -68,3 +70,21 @@ def test_a_deletion_waits_for_a_concurrent_claim() -> None:
             job.delete()
         running.result()
     assert Lease.objects.filter(job=job).exists()
+
+
+@pytest.mark.database("postgres", "mariadb")
+@pytest.mark.django_db(transaction=True)
+@pytest.mark.parametrize("model", [JobState, Job])
+def test_a_job_that_another_transaction_has_locked_does_not_hold_up_the_deletion_of_others(model: Any) -> None:
+    jobs = [a_booked_job(enabled=False, deletion_requested_at=database_now()) for _each in range(3)]
+    locked, first, second = [job.pk for job in jobs]
+
+    def delete(ids: list[int], **options: bool) -> list[int]:
+        with closing(connection):
+            return lifecycle.delete_jobs(ids, **options)
+
+    with ThreadPoolExecutor(1) as other, transaction.atomic():
+        list(model.objects.select_for_update().filter(pk=locked))
+        assert other.submit(delete, [locked, first]).result(timeout=60) == [first]
+        assert other.submit(delete, [second], wait_for_locks=True).result(timeout=60) == [second]
+    assert list(Job.objects.values_list("pk", flat=True)) == [locked]

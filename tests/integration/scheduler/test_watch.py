@@ -16,6 +16,7 @@ from chroniker import outbox
 from chroniker.clock import jump_detection
 from chroniker.clock.database_clock import database_now
 from chroniker.lifecycle import alarms
+from chroniker.lifecycle.alarms import tick_alarm_has_recipients
 from chroniker.models import Alarm, HostService, Outbox, Ticker
 from chroniker.reasons import Code, Reason
 from chroniker.scheduler import fleet_work
@@ -223,6 +224,14 @@ def test_webhooks_get_the_message_if_they_want_the_event(web_server: WebServer) 
     assert body["type"] == "scheduler.silent"
     assert body["data"]["title"].startswith("Nothing has ticked since ")
     assert post.headers["webhook-id"] == str(Outbox.objects.get().message_id)
+
+
+@override_settings(ADMINS=[])
+@pytest.mark.parametrize(("event", "expected"), [("scheduler.silent", True), ("scheduler.back", False)])
+def test_who_gets_only_the_end_of_the_alarm_is_no_recipient(event: str, expected: bool) -> None:
+    hook = {"URL": "https://hooks.example.com/", "SECRET": "s", "EVENTS": [event]}
+    with override_settings(CHRONIKER_WEBHOOKS=[hook]):
+        assert tick_alarm_has_recipients() == expected
 
 
 @override_settings(CHRONIKER_ALARM_EMAILS=OPS)
