@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+#: For ``except``: what foreign code may raise while it is imported or called. ``SystemExit`` would end this process.
+FOREIGN_CODE_ERRORS = (Exception, SystemExit)
+
 
 class ChronikerError(Exception):
     """Base class of chroniker's exceptions."""

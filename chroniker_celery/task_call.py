@@ -13,6 +13,7 @@ from django.core.management.base import BaseCommand, CommandError, CommandParser
 from django.utils.translation import gettext as _
 
 from chroniker.escaping import shortened
+from chroniker.exceptions import FOREIGN_CODE_ERRORS
 from chroniker_celery.importing.celery_app import find_project_celery_app, import_task_modules
 
 TASK_COMMAND_NAME = "run_celery_task"
@@ -96,7 +97,7 @@ def find_argument_problem(words: Sequence[str]) -> str:
         app = find_project_celery_app()
         if not import_task_modules(app):
             return ""
-    except Exception:  # any error of the project's code; a system check reports an app that cannot be imported
+    except FOREIGN_CODE_ERRORS:  # a system check reports an app that cannot be imported
         return ""
     name = options["name"]
     if name not in app.tasks:

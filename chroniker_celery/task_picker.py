@@ -7,6 +7,7 @@ from collections.abc import Sequence
 
 from django.utils.translation import gettext_lazy as _
 
+from chroniker.exceptions import FOREIGN_CODE_ERRORS
 from chroniker.job_commands.pickers import ParsedCall, Picker, PickerChoice
 from chroniker_celery.importing.celery_app import find_project_celery_app, import_task_modules
 from chroniker_celery.task_call import TASK_COMMAND_NAME, AnyTask, task_names
@@ -21,7 +22,7 @@ def list_tasks() -> list[PickerChoice]:
     try:
         app = find_project_celery_app()
         import_task_modules(app)
-    except Exception:  # any error of the project's code
+    except FOREIGN_CODE_ERRORS:
         return []
     return [
         PickerChoice(name, _signature(app.tasks[name]), _first_line_of_docstring(app.tasks[name]))

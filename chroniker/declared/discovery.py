@@ -18,6 +18,7 @@ from django.apps import apps
 from django.core.management import get_commands
 
 from chroniker.declared.declaration import Declaration, declarations_of_class
+from chroniker.exceptions import FOREIGN_CODE_ERRORS
 
 WORD_IN_DECLARING_MODULES = b"chroniker"
 #: Apps whose commands declare no jobs.
@@ -67,7 +68,7 @@ def discover_declarations() -> DiscoveryResult:
     for name, command in _names_of_possible_modules():
         try:
             module = _import_if_it_may_declare_jobs(name)
-        except Exception as error:  # importing a module runs foreign code
+        except FOREIGN_CODE_ERRORS as error:
             found.problems.append(
                 DeclarationProblem(name, "", f"it cannot be imported: {type(error).__name__}: {error}")
             )

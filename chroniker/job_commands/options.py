@@ -17,7 +17,7 @@ from typing import Any, NoReturn
 from django.core.management.base import BaseCommand, CommandParser, DjangoHelpFormatter
 from django.utils.translation import gettext as _
 
-from chroniker.exceptions import CommandLoadError
+from chroniker.exceptions import FOREIGN_CODE_ERRORS, CommandLoadError
 from chroniker.job_commands import argument_rules, catalogue, policy
 
 #: Conversions without side effects. Others may open files or query a database; only the run applies them.
@@ -95,7 +95,7 @@ def parser_error(command: str, args: str) -> str | None:
     except _InvalidArguments as error:
         message = _("“%(command)s” does not accept this: %(error)s.")
         return message % {"command": name, "error": str(error).rstrip(".")} + _suggestion(words, parser)
-    except (Exception, SystemExit):  # foreign code may raise anything, and must not make the form fail
+    except FOREIGN_CODE_ERRORS:  # they must not make the form fail
         return None
     return None
 
@@ -105,7 +105,7 @@ def _load_command_and_parser(command: str) -> tuple[BaseCommand, CommandParser]:
     try:
         loaded = catalogue.load_command(command)
         return loaded, loaded.create_parser("manage.py", command)
-    except (Exception, SystemExit) as error:
+    except FOREIGN_CODE_ERRORS as error:
         message = _("The code of “%(command)s” cannot be loaded here: %(type)s: %(error)s")
         names = {"command": command, "type": type(error).__name__, "error": error}
         raise CommandLoadError(message % names) from error

@@ -13,7 +13,7 @@ from django.utils.module_loading import import_string
 from django.utils.translation import gettext as _
 
 from chroniker.conf import settings
-from chroniker.exceptions import MonitorError
+from chroniker.exceptions import FOREIGN_CODE_ERRORS, MonitorError
 from chroniker.monitors.conditions import filtered_records
 
 FetchRecords = Callable[[], object]
@@ -94,8 +94,9 @@ def _import_function(path: str) -> FetchRecords:
         )
     try:
         found = import_string(path)
-    except ImportError as error:
-        raise MonitorError(_("“%(path)s” is not a function: %(error)s.") % {"path": path, "error": error}) from None
+    except FOREIGN_CODE_ERRORS as error:
+        text = str(error) if isinstance(error, ImportError) else f"{type(error).__name__}: {error}"
+        raise MonitorError(_("“%(path)s” is not a function: %(error)s.") % {"path": path, "error": text}) from error
     if not callable(found):
         raise MonitorError(
             _("“%(path)s” is not a function but %(type)s.") % {"path": path, "type": type(found).__name__}

@@ -14,7 +14,7 @@ from django.db.models import Q, QuerySet
 
 from chroniker.clock.database_clock import StatementNowPlus, database_now
 from chroniker.escaping import to_one_line
-from chroniker.exceptions import MessageOutdated, MessageUndeliverable
+from chroniker.exceptions import FOREIGN_CODE_ERRORS, MessageOutdated, MessageUndeliverable
 from chroniker.models import FailingChannel, Outbox, installation
 from chroniker.models.compiled import fetch_rows
 from chroniker.outbox import callback, channel_delivery, failing_channels, mail, settings_webhook
@@ -139,7 +139,7 @@ class _SendingPass:
             send = PREPARE_BY_KIND[kind](message)
         except Error:
             raise  # a database error cannot be recorded; the message is due again after RESERVATION_TIME
-        except Exception as error:  # from a template or a setting
+        except FOREIGN_CODE_ERRORS as error:  # from a template or a setting
             self._record_result(message, error)
         else:
             self.under_way.start(_server_name(message), message, send)

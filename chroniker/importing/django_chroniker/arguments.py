@@ -9,8 +9,10 @@ from __future__ import annotations
 import argparse
 import shlex
 
-from django.core.management import get_commands, load_command_class
 from django.utils.translation import gettext as _
+
+from chroniker.exceptions import FOREIGN_CODE_ERRORS
+from chroniker.job_commands import catalogue
 
 FALSE_WORDS = frozenset({"", "0", "false", "no", "none", "off"})
 
@@ -56,13 +58,9 @@ def _format_option(name: str, value: str) -> str:
 
 def _actions_by_name(command: str) -> dict[str, argparse.Action] | None:
     """The command's parameters by the names that ``call_command`` accepts. None: the command cannot be loaded."""
-    app = get_commands().get(command)
-    if app is None:
-        return None
     try:
-        loaded = load_command_class(app, command) if isinstance(app, str) else app
-        actions = loaded.create_parser("manage.py", command)._actions
-    except (Exception, SystemExit):  # loading a command runs foreign code
+        actions = catalogue.load_command(command).create_parser("manage.py", command)._actions
+    except FOREIGN_CODE_ERRORS:
         return None
     named = {min(each.option_strings).lstrip("-").replace("-", "_"): each for each in actions if each.option_strings}
     return named | {each.dest: each for each in actions}

@@ -15,12 +15,15 @@ from uuid import uuid4
 import pytest
 from celery import Celery
 from django.core.management import CommandError, call_command
+from django.test import override_settings
 from django_celery_results.models import TaskResult
 
 from chroniker.models import Run, Status
 from chroniker.process.run_variables import CurrentRun
 from chroniker_celery import sentry
-from chroniker_celery.importing.celery_app import import_task_modules
+from chroniker_celery.importing.celery_app import find_project_celery_app, import_task_modules
+from chroniker_celery.task_call import find_argument_problem
+from chroniker_celery.task_picker import list_tasks
 from tests.celeryapp import app
 from tests.integration.chroniker_celery.steps import a_claimed_run, output_of, wait_until_closed
 from tests.integration.chroniker_celery.task_commands import COMMAND, words
@@ -88,6 +91,16 @@ def test_task_modules_that_cannot_be_imported_are_imported_again_next_time(
     (shop.root / shop.name / "periodic.py").touch()
     importlib.invalidate_caches()
     assert import_task_modules(broken)
+
+
+@pytest.mark.parametrize("error", ["SystemExit(3)", "LookupError()"])
+def test_the_form_of_a_project_whose_tasks_cannot_be_imported_offers_none(shop: Shop, error: str) -> None:
+    shop.write("celery.py", "from celery import Celery\n\napp = Celery('shop', set_as_current=False)\n")
+    shop.write("periodic.py", f"raise {error}")
+    executor = {"BACKEND": "chroniker_celery.executor.CeleryExecutor", "OPTIONS": {"app": f"{shop.name}.celery:app"}}
+    with override_settings(CHRONIKER_EXECUTORS={"default": executor}):
+        find_project_celery_app().conf.imports = [f"{shop.name}.periodic"]
+        assert list_tasks() == [] and find_argument_problem(["shop.count"]) == ""
 
 
 class FakeScope:

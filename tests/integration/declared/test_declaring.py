@@ -83,9 +83,17 @@ def test_modules_without_the_word_chroniker_are_not_imported(shop: Shop) -> None
     assert names() == []
 
 
-def test_a_failed_import_is_reported(shop: Shop) -> None:
-    shop.jobs("import not_installed")
-    assert f"{shop.name}.jobs: it cannot be imported: ModuleNotFoundError" in only_problem()
+@pytest.mark.parametrize(
+    ("source", "error"),
+    [
+        ("import not_installed", "ModuleNotFoundError: "),
+        ("raise SystemExit('chroniker needs pandas')", "SystemExit: chroniker needs pandas"),
+        ("jobs =", "SyntaxError: "),
+    ],
+)
+def test_a_failed_import_is_reported(shop: Shop, source: str, error: str) -> None:
+    shop.jobs(source)
+    assert f"{shop.name}.jobs: it cannot be imported: {error}" in only_problem()
 
 
 def test_declaring_needs_neither_settings_nor_models() -> None:

@@ -14,9 +14,10 @@ from django.test import override_settings
 from django.utils import timezone
 
 import chroniker
-from chroniker import outbox
+from chroniker import monitors, outbox
 from chroniker.models import Job, LogChunk, Monitor, Run, Status, Stream
 from tests.support.command_jobs import a_job_of_new_year, a_monitor, an_inline_run_of, the_run
+from tests.support.declared_app import Shop
 from tests.support.factories import a_booked_job, a_job
 from tests.support.manage import Manage
 
@@ -217,3 +218,12 @@ def test_monitor_arguments_are_validated_by_the_form(field: str, value: str, nam
     with pytest.raises(ValidationError) as refused:
         job.full_clean()
     assert named in str(refused.value.message_dict[field])
+
+
+@pytest.mark.parametrize("error", ["SystemExit('no pandas')", "LookupError('no pandas')"])
+def test_a_function_whose_module_cannot_be_imported_is_refused(shop: Shop, error: str) -> None:
+    shop.write("stock.py", f"raise {error}")
+    path = f"{shop.name}.stock.count"
+    named = f"“{path}” is not a function: {error.split('(')[0]}: no pandas."
+    with override_settings(CHRONIKER_MONITOR_FUNCTIONS=[path]):
+        assert check(path) == (2, named) and monitors.argument_error([path]) == named

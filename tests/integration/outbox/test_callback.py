@@ -10,6 +10,7 @@ from django.test import override_settings
 from chroniker import outbox
 from chroniker.clock.database_clock import database_now
 from chroniker.models import Job, Outbox, Status
+from tests.support.declared_app import Shop
 from tests.support.ended_runs import a_job_with_subscribers, ended, lost, make_due, missed
 
 pytestmark = pytest.mark.django_db
@@ -88,11 +89,13 @@ def test_a_callback_that_raises_is_retried(caplog: pytest.LogCaptureFixture) -> 
     assert outbox.send_due_messages() == 1 and len(called) == 2
 
 
-@override_settings(CHRONIKER_JOB_ERROR_CALLBACK="shop.nowhere.at_all")
-def test_a_callback_that_cannot_be_imported_does_not_affect_a_run() -> None:
-    assert ended(a_job_with_subscribers(), Status.FAILED).status == Status.FAILED
-    outbox.send_due_messages()
-    assert "ModuleNotFoundError" in Outbox.objects.get().error
+@pytest.mark.parametrize(("module", "error"), [("nowhere", "ModuleNotFoundError"), ("ends", "SystemExit: no pandas")])
+def test_a_callback_that_cannot_be_imported_does_not_affect_a_run(shop: Shop, module: str, error: str) -> None:
+    shop.write("ends.py", "raise SystemExit('no pandas')")
+    with override_settings(CHRONIKER_JOB_ERROR_CALLBACK=f"{shop.name}.{module}.at_all"):
+        assert ended(a_job_with_subscribers(), Status.FAILED).status == Status.FAILED
+        outbox.send_due_messages()
+        assert error in Outbox.objects.get().error
 
 
 def test_a_callback_that_is_no_longer_set_is_not_tried_again() -> None:
