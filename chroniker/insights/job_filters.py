@@ -116,7 +116,7 @@ class JobConditions:
 
     @cached_property
     def active(self) -> Q:
-        """Jobs that need attention, run, or wait: the first two bands of the list."""
+        """Jobs that need attention, run, or wait: the first two sections of the list."""
         return _any_state_or_lease_condition([*self._states_in_trouble, *self._pending_states], _leases_of_open_runs())
 
     @property

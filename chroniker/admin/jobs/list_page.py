@@ -87,7 +87,7 @@ def job_list_view(job_admin: Any, request: HttpRequest) -> HttpResponse:
         "order": order,
         "orders": list(ORDER_TITLES.items()),
         "jobs": page.jobs,
-        "bands": group_rows_into_sections(rows, by_list_section=order == "attention", is_whole_list=is_whole_list),
+        "sections": group_rows_into_sections(rows, by_attention=order == "attention", is_whole_list=is_whole_list),
         "next_page": _query_with_changed_values(request, after=page.cursor) if page.cursor else "",
         "first_page": _query_with_changed_values(request, after="") if cursor else "",
         "here": request.get_full_path(),

@@ -218,13 +218,13 @@ class JobListSection:
 
 
 def group_rows_into_sections(
-    rows: Sequence[JobRow], *, by_list_section: bool, is_whole_list: bool
+    rows: Sequence[JobRow], *, by_attention: bool, is_whole_list: bool
 ) -> list[JobListSection]:
-    """The rows in sections. With ``by_list_section=False``: all rows in one section without a title.
+    """The rows in sections. With ``by_attention=False``: all rows in one section without a title.
 
     ``is_whole_list``: the list has only this page.
     """
-    if not by_list_section:
+    if not by_attention:
         return [JobListSection("", list(rows), is_counted=False)] if rows else []
     found = [
         JobListSection(str(title), [row for row in rows if row.list_section == name], is_whole_list)

@@ -28,7 +28,7 @@ MOST_STATEMENTS = 2 + 8 + 9 + 6
 
 def shown_rows(client: Client, query: str = "") -> list[Any]:
     page: Any = client.get(LIST + query)
-    return [row for band in page.context_data["bands"] for row in band.rows]
+    return [row for section in page.context_data["sections"] for row in section.rows]
 
 
 def many_jobs(count: int) -> None:
