@@ -25,11 +25,8 @@ def check_clocks(*, databases: Sequence[str] | None = None, **kwargs: Any) -> li
         clock_skew_seconds__lt=-hosts.CLOCK_SKEW_WARNING_SECONDS
     )
     try:
-        wrong = list(
-            Host.objects.filter(off, last_seen__gt=NowPlus(-hosts.HOST_SILENT_AFTER)).order_by("name")[
-                :MAX_NAMES_PER_MESSAGE
-            ]
-        )
+        known = Host.objects.filter(off, last_seen__gt=NowPlus(-hosts.HOST_SILENT_AFTER))
+        wrong = list(known.order_by("name")[:MAX_NAMES_PER_MESSAGE])
     except DatabaseError:  # migrate runs these checks before the tables exist
         return []
     return [

@@ -100,16 +100,14 @@ def calendar_cells_of_hours(hours: Iterable[RunHour]) -> list[TimeOrHourCell]:
 def mark_of_entry(entry: LedgerEntry) -> CalendarMark:
     verdict = entry.verdict
     if isinstance(verdict, NoRunReason):
-        return {NoRunReason.DUE: CalendarMark.DUE, NoRunReason.DISABLED: CalendarMark.SKIPPED}.get(
-            verdict, CalendarMark.UNKNOWN
-        )
+        marks = {NoRunReason.DUE: CalendarMark.DUE, NoRunReason.DISABLED: CalendarMark.SKIPPED}
+        return marks.get(verdict, CalendarMark.UNKNOWN)
     if verdict in OPEN_STATUSES:
         return CalendarMark.OPEN
     if verdict == Status.SUCCEEDED:
         return CalendarMark.MERGED if entry.is_merged else CalendarMark.SUCCEEDED
-    return {Status.SKIPPED: CalendarMark.SKIPPED, Status.STOPPED: CalendarMark.STOPPED}.get(
-        verdict, CalendarMark.FAILED
-    )
+    marks_of_ends = {Status.SKIPPED: CalendarMark.SKIPPED, Status.STOPPED: CalendarMark.STOPPED}
+    return marks_of_ends.get(verdict, CalendarMark.FAILED)
 
 
 def _mark_of_hour(hour: RunHour) -> CalendarMark:

@@ -154,9 +154,8 @@ def claim_after_run(job_id: int) -> TickResult:
 
 
 def _claim_after_run(job_id: int) -> TickResult:
-    dependents = hosts.exclude_dependees_open_on_every_host(JobDependency.objects.filter(dependee=job_id)).values(
-        "dependent"
-    )
+    links = hosts.exclude_dependees_open_on_every_host(JobDependency.objects.filter(dependee=job_id))
+    dependents = links.values("dependent")
     targets = JobTrigger.objects.filter(source=job_id).values("target")
     waiting = {
         *due.find_jobs_with_pending_work([job_id, *dependents.union(targets).values_list("dependent", flat=True)]),

@@ -38,9 +38,8 @@ def make_import_candidates(
     A job goes on where the last message of its entry was: that of our beat, or of Celery's own beat on this host.
     """
     chosen = {name: entry for name, entry in app.conf.beat_schedule.items() if names is None or name in names}
-    sent = beat_file.read_last_sent_times(
-        str(app.conf.beat_schedule_filename)
-    ) | beat_entries.read_served_until_by_entry(chosen)
+    sent_by_beat = beat_file.read_last_sent_times(str(app.conf.beat_schedule_filename))
+    sent = sent_by_beat | beat_entries.read_served_until_by_entry(chosen)
     return [_make_candidate(name, entry, app, options, sent.get(name)) for name, entry in chosen.items()]
 
 
