@@ -31,7 +31,9 @@ TESTS = [
     "tests/integration/scheduler",
     "tests/integration/importing",
 ]
-PYTEST = ["-q", "-s", "-p", "no:cacheprovider", "-p", "no:xdist"]
+#: The warning is about ``tests``, which this process has imported itself; pytest names it where the package is installed.
+IGNORED = "ignore:Module already imported so cannot be rewritten:pytest.PytestAssertRewriteWarning"
+PYTEST = ["-q", "-s", "-p", "no:cacheprovider", "-p", "no:xdist", "-W", IGNORED]
 #: Database -> the tests that run there.
 SELECTED = {"sqlite": "not nightly", "postgres": "not nightly and every_database"}
 EXPLANATIONS = Path(__file__).with_name("survivors.txt")
