@@ -34,11 +34,14 @@ class Code(TextChoices):
     DISABLED = "DISABLED", _("The job was disabled.")
     EDITED = "EDITED", _("The schedule was changed.")
     CATCH_UP = "CATCH_UP", _("A later scheduled time runs instead: of those that wait, only the last runs.")
-    NO_HOST = "NO_HOST", _("No live host: none was seen executing for the executor “%(executor)s” in %(seconds)s s.")
+    NO_HOST = (
+        "NO_HOST",
+        _("No live host: in the last %(seconds)s s none reported that it serves the executor “%(executor)s”."),
+    )
     # Of runs that wait to start.
     NOT_ACCEPTED = "NOT_ACCEPTED", _("The executor did not accept it: %(error)s")
-    COPIED = "COPIED", _("This database is a copy: nothing starts before “manage.py chroniker_adopt”.")
-    ADOPTED = "ADOPTED", _("The database was a copy, and was adopted without the times before.")
+    COPIED = "COPIED", _("This database is a copy: nothing starts until “manage.py chroniker_adopt” has been run.")
+    ADOPTED = "ADOPTED", _("The database was a copy, and its adoption skipped what was due before it.")
     DRAINING = "DRAINING", _("The host “%(host)s” is draining: the run waits for another host or the end of the drain.")
     WAITS_FOR_HOST = "WAITS_FOR_HOST", _("It waits for the host “%(required_host)s” to take it.")
     # Of runs that were closed without a worker's report.
@@ -49,9 +52,9 @@ class Code(TextChoices):
     HOSTS = "HOSTS", _("It succeeded on %(done)d of %(all)d hosts. The others: %(others)s.")
     # Of runs that ended, as their workers report.
     EXIT = "EXIT", _("it exited with status %(status)d")
-    NOT_EXECUTABLE = "NOT_EXECUTABLE", _("it exited with status 126 (shells: the program cannot be executed)")
-    NOT_FOUND = "NOT_FOUND", _("it exited with status 127 (shells: the program was not found)")
-    EXIT_SIGNAL = "EXIT_SIGNAL", _("it exited with status %(status)d (shells: killed by %(signal)s)")
+    NOT_EXECUTABLE = "NOT_EXECUTABLE", _("it exited with status 126 (in a shell: the program cannot be executed)")
+    NOT_FOUND = "NOT_FOUND", _("it exited with status 127 (in a shell: the program was not found)")
+    EXIT_SIGNAL = "EXIT_SIGNAL", _("it exited with status %(status)d (in a shell: killed by %(signal)s)")
     LAST_LINE = "LAST_LINE", _("last line on stderr: %(line)s")
     EXIT_UNKNOWN = "EXIT_UNKNOWN", _("its exit status is unknown")
     SIGNAL = "SIGNAL", _("it was killed by %(signal)s")
@@ -63,7 +66,7 @@ class Code(TextChoices):
     WORKER_SHUTDOWN = "WORKER_SHUTDOWN", _("its worker on %(host)s shut down and stopped it")
     WORKER_ENDED = "WORKER_ENDED", _("its worker on %(host)s had to end at once and killed it")
     LEASE_LATE = "LEASE_LATE", _("its lease could not be renewed in time")
-    LEASE_UNKNOWN = "LEASE_UNKNOWN", _("the database no longer knows its lease")
+    LEASE_UNKNOWN = "LEASE_UNKNOWN", _("its lease no longer exists in the database")
     KEEPER_DIED = "KEEPER_DIED", _("its keeper died; its remaining processes were killed")
     KEEPER_SILENT = "KEEPER_SILENT", _("its keeper stopped answering; its remaining processes were killed")
     KEEPER_SLOW = "KEEPER_SLOW", _("its keeper did not kill its processes in time; they were killed without it")
@@ -77,8 +80,8 @@ class Code(TextChoices):
     OUTPUT_UNSTORED = (
         "OUTPUT_UNSTORED",
         _(
-            "The outcome was reported before the last %(n)d characters of output were stored."
-            " If the log does not say that they were stored after it, the end is missing."
+            "The outcome was reported before the last %(n)d characters of output were stored. If the log does "
+            "not say that they were stored later, the end of the output is missing."
         ),
     )
     SLOT_KEPT = "SLOT_KEPT", _("The next run of this job waits until these processes have ended: %(names)s.")
@@ -89,24 +92,24 @@ class Code(TextChoices):
     REFUSED_STATE = "REFUSED_STATE", _("on %(host)s, process %(pid)d: the run is “%(run_status)s”")
     REFUSED_TOKEN = "REFUSED_TOKEN", _("on %(host)s, process %(pid)d: the run has token %(current)d, not %(token)d")
     OTHER_HOST = "OTHER_HOST", _("the run is for the host “%(required_host)s” only")
-    ALREADY_HERE = "ALREADY_HERE", _("a process on %(host)s is executing this run already")
+    ALREADY_HERE = "ALREADY_HERE", _("a process on %(host)s is already executing this run")
     # Requesters that are no user or program.
     FORCE_STOP = "FORCE_STOP", _("the force-stop flag")
-    REPLACE = "REPLACE", _("the overlap policy: replace")
+    REPLACE = "REPLACE", _("the overlap policy “replace”")
     CONTROL_COMMAND = "CONTROL_COMMAND", _("a Celery control command")
     # Why an activation got no run.
     TOO_OLD = "TOO_OLD", _("It waited longer than the misfire grace of its job.")
-    LATER = "LATER", _("A later one runs instead: of those that wait, only the last runs.")
+    LATER = "LATER", _("A later activation gets the run instead: of those that wait, only the last gets one.")
     DISCARDED = "DISCARDED", _("Someone discarded it.")
     TOO_DEEP = "TOO_DEEP", _("More than 50 triggers in a row: the jobs start each other in a circle.")
-    TOO_MANY = "TOO_MANY", _("10,000 were waiting for the job already.")
+    TOO_MANY = "TOO_MANY", _("10,000 activations were already waiting for the job.")
     # About the database's clock.
     CLOCK_AHEAD = "CLOCK_AHEAD", _("The database's clock jumped ahead by %(seconds)d s.")
     CLOCK_BACK = "CLOCK_BACK", _("The database's clock went back by %(seconds)d s.")
     CLOCK_BOTH = "CLOCK_BOTH", _("The database's clock jumped forward and back.")
     OTHER_SERVER = (
         "OTHER_SERVER",
-        _("Another database server answers than before; a standby may have been promoted."),
+        _("A different database server answers now; a standby may have been promoted."),
     )
 
     @property

@@ -40,7 +40,7 @@ class BeatEntryAdmin(SiteLinksMixin, BeatEntryModelAdmin):
     def has_import_permission(self, request: HttpRequest) -> bool:
         return request.user.has_perm("chroniker.add_job")
 
-    @admin.action(description=gettext_lazy("Make jobs of the selected entries"), permissions=["import"])
+    @admin.action(description=gettext_lazy("Create jobs from the selected entries"), permissions=["import"])
     def make_jobs(self, request: HttpRequest, chosen: QuerySet[BeatEntry]) -> None:
         """Import these entries like ``import_celery_beat --schedule``. Beat then does not send them."""
         from chroniker.importing import ImportOutcome  # late: only this action needs them

@@ -92,7 +92,7 @@ def find_argument_problem(words: Sequence[str]) -> str:
     except CommandError as error:
         return str(error).removeprefix("Error: ")
     except SystemExit:
-        return _("--help and --version only print a text.")
+        return _("--help and --version only print a text and check nothing.")
     try:
         app = find_project_celery_app()
         if not import_task_modules(app):

@@ -66,7 +66,7 @@ def parse_task_call(words: Sequence[str]) -> ParsedCall | None:
 CELERY_TASK_PICKER = Picker(
     TASK_COMMAND_NAME,
     _("Celery task"),
-    _("With --send the task is handed over to other workers: what becomes of it is not tracked."),
+    _("With --send the task is handed over to other workers: its result is not tracked."),
     list_tasks,
     parse_task_call,
 )

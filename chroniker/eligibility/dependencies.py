@@ -137,4 +137,6 @@ def _make_wait_reason(dependency: JobDependency) -> WaitReason:
         return WaitReason(_("waits for the retry of “%(name)s”") % name)
     if dependency.wait_for_success and row["result"] != Status.SUCCEEDED:
         return WaitReason(_("waits for “%(name)s” to succeed") % name)
-    return WaitReason(_("waits for the scheduled times of “%(name)s”") % name, blocks_scheduled_runs_only=True)
+    return WaitReason(
+        _("waits until the scheduled times of “%(name)s” have run") % name, blocks_scheduled_runs_only=True
+    )

@@ -200,7 +200,7 @@ def _explain_job(
     texts = [wait.text for wait in waits if needs_turn or not wait.blocks_scheduled_runs_only]
     if state.job.edited_at is not None:
         silent = _("It was edited, and nothing has ticked since %(time)s.")
-        return JobExplanation(_("It was edited; the next tick books it."), bool(pending and texts), silent)
+        return JobExplanation(_("It was edited; the next tick applies the edit."), bool(pending and texts), silent)
     if not pending:
         return JobExplanation(_explain_why_not_due(state, now), does_retry_come_first(state))
     if is_backfill and texts:
@@ -224,14 +224,14 @@ def _explain_why_not_due(state: JobState, now: dt.datetime) -> str:
         state.next_run and state.retry_at and state.next_run < state.retry_at
     )
     if state.retry_at is not None and is_first:
-        return _("It failed and is retried at %(time)s.") % {"time": short_time(state.retry_at, now)}
+        return _("It failed and will be retried at %(time)s.") % {"time": short_time(state.retry_at, now)}
     if state.job.frequency == Frequency.MANUAL:
-        return _("It has no schedule; it runs by hand or by a trigger.")
+        return _("It has no schedule; it is started by hand or by a trigger.")
     if state.next_run is None:
         return _("It has no further scheduled time.")
     if state.backfill_at is not None:
         words = {"time": short_time(state.next_run, now), "backfill": short_time(state.backfill_at, now)}
-        return _("Its next run is at %(time)s. Its backfill goes on at %(backfill)s.") % words
+        return _("Its next run is at %(time)s. Its backfill continues at %(backfill)s.") % words
     return _("Its next run is at %(time)s.") % {"time": short_time(state.next_run, now)}
 
 
@@ -239,7 +239,7 @@ def _open_run_text(lease: Lease, now: dt.datetime | None = None) -> str:
     run = lease.run
     if run.status == Status.RUNNING:
         if run.stop_requested_at is not None:
-            return _("It is running; its stop was requested.")
+            return _("It is running; a stop was requested.")
         if run.required_host == EVERY_HOST:
             words = {"done": lease.total_parts_complete or 0, "all": lease.total_parts or 0}
             return _("It is running on every host; %(done)d of %(all)d have reported.") % words

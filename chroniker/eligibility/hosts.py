@@ -20,7 +20,7 @@ from chroniker.conf import settings
 from chroniker.models import EVERY_HOST, Host, HostService, Job, JobDependency, Lease
 from chroniker.models.base import installed_version
 from chroniker.models.conflicts import retry_after_conflict
-from chroniker.reasons import Reason
+from chroniker.reasons import Code, Reason
 
 logger = logging.getLogger(__name__)
 
@@ -161,8 +161,11 @@ def no_live_host_message(job: Job) -> str:
     """For people: no live host can execute this job."""
     words = {"host": job.hostname, "executor": job.executor, "seconds": f"{settings.host_timeout.total_seconds():g}"}
     if job.hostname == EVERY_HOST:
-        return _("No live host: none was seen executing for the executor “%(executor)s” in %(seconds)s s.") % words
-    return _("Its host “%(host)s” is not live: not seen executing for “%(executor)s” in %(seconds)s s.") % words
+        return str(Code.NO_HOST.label) % words
+    text = _(
+        "Its host “%(host)s” is not live: in the last %(seconds)s s it did not report that it serves “%(executor)s”."
+    )
+    return text % words
 
 
 def exclude_dependees_open_on_every_host(dependencies: QuerySet[JobDependency]) -> QuerySet[JobDependency]:

@@ -86,9 +86,10 @@ def _read_global_pause() -> Pause | None:
 def database_copy_message() -> str:
     """For people: why nothing runs here, and what to do."""
     return _(
-        "This database is a copy of another one, or was restored from a backup. So that no job runs by surprise, "
-        "nothing is claimed, started or sent. If its jobs are to run here: manage.py chroniker_adopt. After an upgrade "
-        "or a move of the database server, where no other process uses the original: manage.py chroniker_adopt --moved"
+        "This database is a copy of another one, or was restored from a backup. So that no job runs "
+        "unexpectedly, nothing is claimed, started or sent. If its jobs should run here, run: manage.py "
+        "chroniker_adopt. After an upgrade or a move of the database server, if no other process uses the "
+        "original, run: manage.py chroniker_adopt --moved"
     )
 
 

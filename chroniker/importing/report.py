@@ -25,7 +25,9 @@ def report_lines(candidates: Sequence[ImportCandidate], now: dt.datetime) -> Ite
         yield from _candidate_lines(candidate, now)
         yield ""
     counted = Counter(candidate.outcome for candidate in candidates)
-    yield ", ".join(f"{number} {outcome.value}" for outcome, number in counted.items()) or _("There are no jobs there.")
+    yield ", ".join(f"{number} {outcome.value}" for outcome, number in counted.items()) or _(
+        "There are no jobs to import."
+    )
 
 
 def report_records(candidates: Sequence[ImportCandidate], now: dt.datetime) -> list[dict[str, Any]]:

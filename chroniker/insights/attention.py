@@ -88,7 +88,8 @@ def _failing_job_items(now: dt.datetime) -> Iterator[AttentionItem]:
         run = runs.get(state.pk)
         words = {"n": format_count(state.failures), "since": short_time(state.failing_since, now)}
         what = (
-            ngettext("Failed once, %(since)s.", "Failed %(n)s times in a row since %(since)s.", state.failures) % words
+            ngettext("Failed once, at %(since)s.", "Failed %(n)s times in a row since %(since)s.", state.failures)
+            % words
         )
         why = " ".join(
             filter(None, [as_sentence(run.reason_without_output) if run else "", _next_run_sentence(state, now)])
@@ -96,7 +97,7 @@ def _failing_job_items(now: dt.datetime) -> Iterator[AttentionItem]:
         kind = "failing"
         if state.held_at is not None:
             held = {"token": state.held_by_run, "since": short_time(state.held_at, now)}
-            kind, what = "held", _("Held since run %(token)s failed, %(since)s.") % held
+            kind, what = "held", _("Held since run %(token)s failed at %(since)s.") % held
         yield AttentionItem(
             kind, state.job, state.failing_since, run.pk if run else None, what, why, run.error_line if run else ""
         )
@@ -119,7 +120,7 @@ def _next_run_sentence(state: JobState, now: dt.datetime) -> str:
     if state.retry_at is not None:
         if state.retry_at <= now:
             return _("Its retry is due.")
-        return _("It is retried %(time)s.") % {"time": relative(state.retry_at, now)}
+        return _("It will be retried %(time)s.") % {"time": relative(state.retry_at, now)}
     if state.next_run is None:
         return ""
     if state.next_run <= now:

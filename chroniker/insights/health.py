@@ -171,7 +171,7 @@ def backlog_health(facts: HealthFacts, now: dt.datetime) -> ComponentHealth:
         return ComponentHealth("good", _("nothing waits"))
     oldest = min(queue.oldest for queue in facts.queues)
     words = {"n": format_count(queued), "time": coarse_duration(now - oldest)}
-    detail = _("The oldest queued run waits for %(time)s.") % words
+    detail = _("The oldest queued run has been waiting for %(time)s.") % words
     if now - oldest > QUEUE_WAIT_LIMIT:
         return ComponentHealth("warn", _("%(n)s queued") % words, detail, oldest)
     return ComponentHealth("good", _("%(n)s queued") % words, detail)

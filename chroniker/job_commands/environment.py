@@ -84,7 +84,9 @@ def refuse_duplicate_names(environment: str, secret_lines: str) -> None:
     """Raise ``CommandRefused`` for a name that is both a variable and a secret."""
     if twice := parse_variables(environment).keys() & parse_secrets(secret_lines).keys():
         names = ", ".join(f"“{name}”" for name in sorted(twice))
-        raise CommandRefused(_("%(names)s: also given as a variable. Remove one of the two.") % {"names": names})
+        raise CommandRefused(
+            _("%(names)s: given as a variable and as a secret. Remove one of the two.") % {"names": names}
+        )
 
 
 def parse_working_directory(text: str) -> str | None:

@@ -93,7 +93,7 @@ def parser_error(command: str, args: str) -> str | None:
         _disable_actions_that_print_or_exit(parser)
         parser.parse_args(words)
     except _InvalidArguments as error:
-        message = _("“%(command)s” does not accept this: %(error)s.")
+        message = _("“%(command)s” does not accept these arguments: %(error)s.")
         return message % {"command": name, "error": str(error).rstrip(".")} + _suggestion(words, parser)
     except FOREIGN_CODE_ERRORS:  # they must not make the form fail
         return None

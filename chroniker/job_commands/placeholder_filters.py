@@ -35,7 +35,7 @@ class PlaceholderFilter:
         try:
             return (_TIME_FILTERS.get(self.name) or _TEXT_FILTERS[self.name])(input_value, self.value)
         except (OverflowError, ValueError):
-            text = _("The placeholder's filter %(filter)s leads beyond the calendar.")
+            text = _("The placeholder's filter %(filter)s gives a time outside the supported range.")
             raise CommandRefused(text % {"filter": f"{self.name}:“{self.value}”"}) from None
 
 
@@ -61,10 +61,10 @@ def _check_filter(checked_filter: PlaceholderFilter, name: str, *, has_value: bo
     if checked_filter.name not in FILTER_EXAMPLES:
         known = ", ".join(FILTER_EXAMPLES)
         raise CommandRefused(
-            _("{{ %(name)s }} has no filter “%(filter)s”; there is: %(known)s.") % {**words, "known": known}
+            _("{{ %(name)s }} has no filter “%(filter)s”; the filters are: %(known)s.") % {**words, "known": known}
         )
     if checked_filter.name != "default" and not is_time:
-        raise CommandRefused(_("In {{ %(name)s }} the filter “%(filter)s” follows no time.") % words)
+        raise CommandRefused(_("In {{ %(name)s }} the filter “%(filter)s” can be applied only to a time.") % words)
     example = FILTER_EXAMPLES[checked_filter.name]
     if has_value != bool(example) or (has_value and not checked_filter.value and checked_filter.name != "default"):
         form = f'|{checked_filter.name}:"{example}"' if example else f"|{checked_filter.name}"
@@ -77,7 +77,9 @@ def _check_filter(checked_filter: PlaceholderFilter, name: str, *, has_value: bo
 def _shift_problem(value: str) -> str:
     shift = _SHIFT_PATTERN.match(value)
     if shift is None:
-        return _("“%(value)s” is no shift; write a number and w, d, h, m or s, such as -1d.") % {"value": value[:40]}
+        return _("“%(value)s” is not a valid shift; write a number and w, d, h, m or s, such as -1d.") % {
+            "value": value[:40]
+        }
     with suppress(OverflowError):
         if abs(_to_timedelta(shift)) <= MAX_SHIFT:
             return ""
@@ -88,7 +90,7 @@ def _time_unit_problem(value: str) -> str:
     return (
         ""
         if value in _UNIT_STARTS
-        else _("“%(value)s” is no unit; there is: hour, day, week, month.") % {"value": value[:40]}
+        else _("“%(value)s” is not a valid unit; the units are: hour, day, week, month.") % {"value": value[:40]}
     )
 
 

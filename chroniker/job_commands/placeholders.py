@@ -123,7 +123,7 @@ def placeholder_warnings(*texts: str) -> list[str]:
     for text in texts:
         for word in _LOOKALIKE_PATTERN.finditer(_PLACEHOLDER_BEGIN_PATTERN.sub("", text)):
             if near := difflib.get_close_matches(word["name"].lower(), PLACEHOLDER_NAMES, n=1, cutoff=0.75):
-                message = _("{{ %(word)s }} is no placeholder and stays as it is. Did you mean {{ %(near)s }}?")
+                message = _("{{ %(word)s }} is not a placeholder and stays as it is. Did you mean {{ %(near)s }}?")
                 found.append(message % {"word": word["name"], "near": near[0]})
     return found
 
@@ -149,7 +149,7 @@ def placeholder_values_of_run(run: CurrentRun, host: str) -> Values:
 
 def _unreadable_error(text: str) -> CommandRefused:
     message = _('A placeholder cannot be read at “%(text)s”. Write it like {{ scheduled_for|date:"Y-m-d" }}.')
-    hint = _("For the two braces themselves write four.")
+    hint = _("To write two braces as plain text, write four.")
     return CommandRefused(message % {"text": text[:60]} + " " + hint)
 
 

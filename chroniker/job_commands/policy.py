@@ -80,7 +80,7 @@ def denial_reason(command: str) -> str | None:
         hint = _(" Did you mean “%(near)s”?") % {"near": near[0]} if near else ""
         return _("There is no management command “%(name)s”.") % {"name": shortened(command, 200)} + hint
     if _matches_any_pattern(command, settings.commands_denied):
-        return _("The command “%(name)s” may not be scheduled (CHRONIKER_COMMANDS_DENIED).") % {"name": command}
+        return _("The command “%(name)s” cannot be scheduled (CHRONIKER_COMMANDS_DENIED).") % {"name": command}
     if not _matches_any_pattern(command, settings.commands):
         return _("The command “%(name)s” is not allowed (CHRONIKER_COMMANDS).") % {"name": command}
     return None

@@ -27,7 +27,7 @@ def add_backfill(backfill: Backfill) -> Backfill:
     state = lock_rows(JobState.objects.filter(pk=backfill.job_id), skip=False).get()
     open_one = Backfill.objects.filter(job=backfill.job_id, finished_at=None).first()
     if open_one is not None:
-        raise BackfillRefused(_("The job has an open backfill already: %(id)s.") % {"id": open_one.pk})
+        raise BackfillRefused(_("The job already has an open backfill: %(id)s.") % {"id": open_one.pk})
     now = database_now()
     backfill.created_at, state.backfill_at = now, now
     backfill.save(force_insert=True)

@@ -103,7 +103,7 @@ class Migration(migrations.Migration):
                     models.JSONField(
                         blank=True,
                         default=list,
-                        help_text="Choose none for all alerts and alarms, and no runs.",
+                        help_text="If none is chosen, the channel gets all alerts and alarms, but no messages about runs.",
                         verbose_name="events",
                     ),
                 ),

@@ -156,7 +156,7 @@ def _headline_template(kind: str) -> str:
 
 def _make_sentence(kind: str, args: dict[str, Any], words: dict[str, str]) -> str:
     if kind == AlertKind.FAILING:
-        text = ngettext("It failed once, %(since)s.", "It failed %(n)s times in a row since %(since)s.", args["n"])
+        text = ngettext("It failed once, at %(since)s.", "It failed %(n)s times in a row since %(since)s.", args["n"])
         return text % {**words, "n": format_count(args["n"])}
     if kind == AlertKind.BACKFILL:
         return _backfill_sentence(args, words)
@@ -164,10 +164,12 @@ def _make_sentence(kind: str, args: dict[str, Any], words: dict[str, str]) -> st
         return gettext("A run was requested at %(since)s and had not started by %(until)s.") % words
     texts = {
         AlertKind.LATE: gettext("It was scheduled for %(instant)s and had not started by %(until)s."),
-        AlertKind.SLOW: gettext("Run %(token)s, started %(started)s, takes longer than %(limit)s."),
+        AlertKind.SLOW: gettext("Run %(token)s, started at %(started)s, takes longer than %(limit)s."),
         AlertKind.OVERDUE: gettext("No run for %(instant)s had succeeded by %(deadline)s."),
         AlertKind.MISSED: gettext("The scheduled times from %(instant)s to %(until)s were missed."),
-        AlertKind.HELD: gettext("It is held since run %(token)s failed: its scheduled times wait until it is resumed."),
+        AlertKind.HELD: gettext(
+            "It has been held since run %(token)s failed: its scheduled times wait until it is resumed."
+        ),
         AlertKind.SET_ASIDE: gettext("Its schedule cannot be computed. %(error)s"),
     }
     return texts[AlertKind(kind)] % words

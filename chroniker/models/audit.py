@@ -30,7 +30,7 @@ class Action(models.TextChoices):
     BACKFILL = "BACKFILL", _("Backfill %(id)s requested: %(planned)d runs.")
     BACKFILL_CANCELLED = "BACKFILL_CANCELLED", _("Backfill %(id)s cancelled.")
     RETRY_CANCELLED = "RETRY_CANCELLED", _("Retry after run %(token)d cancelled.")
-    RETRY_HASTENED = "RETRY_HASTENED", _("Retry made due now.")
+    RETRY_HASTENED = "RETRY_HASTENED", _("Retry moved to the current time.")
     STOPPED = "STOPPED", _("Stop of run %(token)d requested.")
     SYNCHRONISED = "SYNCHRONISED", _("Synchronised with the declaration in code: %(details)s")
     ADOPTED = "ADOPTED", _("This copy of the database was adopted. %(details)s")

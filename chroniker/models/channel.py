@@ -52,7 +52,10 @@ class Channel(models.Model):
         help_text=_("JSON of your own: the body, with placeholders in its texts, such as {{ job }} and {{ text }}."),
     )
     events = models.JSONField(
-        _("events"), default=list, blank=True, help_text=_("Choose none for all alerts and alarms, and no runs.")
+        _("events"),
+        default=list,
+        blank=True,
+        help_text=_("If none is chosen, the channel gets all alerts and alarms, but no messages about runs."),
     )
     is_default = models.BooleanField(
         _("default"),

@@ -31,9 +31,9 @@ def parse_template(text: str) -> Any:
     try:
         found = json.loads(text)
     except (ValueError, RecursionError) as error:
-        raise ValidationError(_("This is no JSON: %(error)s") % {"error": str(error)[:200]}) from None
+        raise ValidationError(_("This is not valid JSON: %(error)s") % {"error": str(error)[:200]}) from None
     if not isinstance(found, dict | list):
-        raise ValidationError(_('The template is a JSON object, like {"text": "{{ text }}"}.'))
+        raise ValidationError(_('The template must be a JSON object or array, like {"text": "{{ text }}"}.'))
     fill_template(found, dict.fromkeys(PLACEHOLDER_NAMES, ""))
     return found
 
@@ -62,6 +62,6 @@ def fill_template(template: Any, values: Mapping[str, str]) -> Any:
 
 def _placeholder_value(name: str, values: Mapping[str, str]) -> str:
     if name not in values:
-        text = _("{{ %(name)s }} is no placeholder; there are: %(names)s.")
+        text = _("{{ %(name)s }} is not a placeholder; the placeholders are: %(names)s.")
         raise ValidationError(text % {"name": name, "names": ", ".join(PLACEHOLDER_NAMES)})
     return values[name][:MAX_TEXT_LENGTH]

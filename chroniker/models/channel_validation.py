@@ -50,9 +50,9 @@ def validate_channel(channel: ChannelValues) -> None:
         except ValidationError as error:
             errors[field] = error
     if channel.send_output and channel.kind not in CHANNEL_KINDS_WITH_OUTPUT:
-        errors["send_output"] = _("Only emails and pings carry output.")
+        errors["send_output"] = _("Only emails and pings can contain output.")
     if channel.kind == ChannelKind.PING and channel.is_default and SLUG_PLACEHOLDER not in channel.target:
-        text = _("As a default it is for many jobs: write {slug} in the address, which becomes the job's name.")
+        text = _("A default channel is for many jobs: write {slug} in its address in place of the job's name.")
         errors.setdefault("target", text)
     if errors:
         raise ValidationError(errors)
@@ -62,7 +62,7 @@ def _check_target(channel: ChannelValues) -> None:
     text = channel.target
     if not text:
         if channel.kind != ChannelKind.PAGERDUTY:
-            raise ValidationError(_("A target is missing: where do the messages go?"))
+            raise ValidationError(_("The target is missing: write where the messages go."))
         return
     if _is_config_reference(text):
         return
@@ -90,7 +90,9 @@ def split_recipients(text: str) -> list[str]:
             try:
                 validate_email(part)
             except ValidationError:
-                error = _("“%(part)s” is no e-mail address. Write addresses, user:NAME or owner, with commas between.")
+                error = _(
+                    "“%(part)s” is not an e-mail address. Write addresses, user:NAME or owner, separated by commas."
+                )
                 raise ValidationError(error % {"part": part[:100]}) from None
     if not parts:
         raise ValidationError(_("Write at least one e-mail address, user:NAME or owner."))
@@ -106,10 +108,13 @@ def check_web_target(kind: str, url: str) -> None:
         if not parts.username or not parts.path.rstrip("/").rpartition("/")[2].isdecimal():
             raise ValidationError(_("Write the DSN of the project in Sentry: https://KEY@HOST/PROJECT"))
     elif parts.username is not None:
-        raise ValidationError(_("Write the address without a user and a password."))
+        raise ValidationError(_("Write the address without user name or password."))
     host = parts.hostname or ""
     if parse_ip_address(host) is not None and not may_be_contacted(host, host, settings.channel_hosts):
-        text = _("This address is in a private network. CHRONIKER_CHANNEL_HOSTS in the settings lists what is allowed.")
+        text = _(
+            "This address is in a private network. CHRONIKER_CHANNEL_HOSTS in the settings lists the private hosts "
+            "and networks that are allowed."
+        )
         raise ValidationError(text)
 
 
@@ -124,7 +129,7 @@ def _check_secret(channel: ChannelValues) -> None:
         return
     is_key = channel.kind == ChannelKind.WEBHOOK and not _is_config_reference(channel.secret)
     if is_key and channel_target.decode_signing_key(channel.secret) is None:
-        raise ValidationError(_("After whsec_ the key is written in base64."))
+        raise ValidationError(_("The key after whsec_ must be written in base64."))
 
 
 def _check_template(channel: ChannelValues) -> None:
@@ -133,14 +138,14 @@ def _check_template(channel: ChannelValues) -> None:
             raise ValidationError(_('A template is missing. Write JSON, like {"text": "{{ text }}"}.'))
         channel_template.parse_template(channel.template)
     elif channel.template:
-        raise ValidationError(_("Only JSON of your own has a template."))
+        raise ValidationError(_("Only a channel of the kind “JSON of your own” has a template."))
 
 
 def _check_events(channel: ChannelValues) -> None:
     if not isinstance(channel.events, list) or not all(isinstance(each, str) for each in channel.events):
         raise ValidationError(_("Write a list of events."))
     if unknown := sorted(set(channel.events) - set(ALL_EVENTS)):
-        text = _("There is no event “%(event)s”; there are: %(events)s.")
+        text = _("There is no event “%(event)s”; the events are: %(events)s.")
         raise ValidationError(text % {"event": unknown[0][:50], "events": ", ".join(ALL_EVENTS)})
     if channel.events and channel.kind in CHECK_IN_KINDS:
         raise ValidationError(_("Pings and check-ins are about the start and end of each run; choose no events."))

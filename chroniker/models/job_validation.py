@@ -38,12 +38,12 @@ def validate_job(job: JobFields) -> None:
     _check_catch_up(job, errors)
     if job.executor not in settings.executors:
         known = ", ".join(sorted(settings.executors))
-        errors["executor"] = _("There is no executor “%(name)s”; there is: %(known)s.") % {
+        errors["executor"] = _("There is no executor “%(name)s”; the executors are: %(known)s.") % {
             "name": shortened(job.executor),
             "known": known,
         }
     if job.hostname != EVERY_HOST and set(job.hostname) & set(",; \t*?"):
-        text = _("“%(given)s” is no host's name: give one name, or * for every live host, or none.")
+        text = _("“%(given)s” is not a host name: give one name, or * for every live host, or leave the field empty.")
         errors["hostname"] = text % {"given": shortened(job.hostname)}
     if errors:
         raise ValidationError(errors)
@@ -65,7 +65,7 @@ def _check_command(job: JobFields, errors: Errors) -> None:
         else:
             policy.raw_argv(job.raw_command)
             if job.args.strip():
-                errors["args"] = _("A raw command has its arguments in its own line.")
+                errors["args"] = _("Write the arguments of a raw command in the raw command itself.")
     except CommandRefused as error:
         errors[field] = str(error)
 
@@ -103,7 +103,9 @@ def _check_catch_up(job: JobFields, errors: Errors) -> None:
         text = _("The catch-up “%(each)s” needs a misfire grace from 1 second to 366 days: it limits the backlog.")
         errors["misfire_grace_seconds"] = text % words
     if job.overlap != Overlap.WAIT:
-        text = _("The catch-up “%(each)s” needs the overlap “wait”: else its first run would skip or stop the others.")
+        text = _(
+            "The catch-up “%(each)s” needs the overlap “wait”: otherwise its first run would skip or stop the others."
+        )
         errors["overlap"] = text % words
 
 

@@ -58,7 +58,7 @@ def validate_tags(words: Iterable[str]) -> tuple[str, ...]:
     names = tuple(sorted({word.lower() for word in words}))
     if wrong := [name for name in names if not re.match(TAG_PATTERN, name)]:
         raise ValidationError(
-            _("“%(tag)s” is no tag. %(rule)s"), params={"tag": shortened(wrong[0]), "rule": _TAG_RULE_TEXT}
+            _("“%(tag)s” is not a valid tag. %(rule)s"), params={"tag": shortened(wrong[0]), "rule": _TAG_RULE_TEXT}
         )
     if len(names) > MAX_TAGS_PER_JOB:
         raise ValidationError(_("A job has at most %(most)d tags."), params={"most": MAX_TAGS_PER_JOB})

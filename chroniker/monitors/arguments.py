@@ -75,7 +75,7 @@ def argument_error(words: Sequence[str]) -> str:
     except (MonitorError, CommandError) as error:
         return str(error)
     except SystemExit:
-        return _("--help and --version only print a text.")
+        return _("--help and --version only print a text and check nothing.")
     return ""
 
 

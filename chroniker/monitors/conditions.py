@@ -126,7 +126,7 @@ def _no_field_message(model: Model, name: str) -> str:
 def _no_lookup_message(path: str, part: str, field: Field, related: Model | None) -> str:
     lookups = sorted(field.get_lookups())
     known = [*_field_names(related), *lookups] if related else lookups
-    message = _("“%(path)s”: there is no “%(part)s”.") % {"path": path, "part": part}
+    message = _("“%(path)s”: there is no field or lookup “%(part)s”.") % {"path": path, "part": part}
     return f"{message}{_suggestion_text(part, known)} " + _("Possible: %(known)s.") % {"known": ", ".join(known)}
 
 

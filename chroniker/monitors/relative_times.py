@@ -28,7 +28,7 @@ def add_offset(offset: str | int, since: dt.datetime | None = None) -> dt.dateti
         local = (since or timezone.now()).astimezone(zone) + days
         return (local.astimezone(dt.UTC) + clock).astimezone(zone)
     except OverflowError:
-        raise MonitorError(_("“%(text)s” is outside the calendar.") % {"text": offset}) from None
+        raise MonitorError(_("“%(text)s” leads to a date outside the years 1 to 9999.") % {"text": offset}) from None
 
 
 def parse_relative_time(text: str) -> dt.datetime | None:

@@ -37,7 +37,7 @@ def to_field_value(field: Field, lookup: str, text: str) -> Any:
     if lookup == "range":
         ends = text.split(",")
         if len(ends) != 2:
-            message = _("“%(text)s” is not a range: write its start and end with a comma between.")
+            message = _("“%(text)s” is not a range: write its start and end, separated by a comma.")
             raise MonitorError(message % {"text": text})
         return tuple(_convert_value(field, lookup, each.strip()) for each in ends)
     return _convert_value(field, lookup, text)

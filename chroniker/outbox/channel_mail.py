@@ -22,7 +22,7 @@ def prepare_sending(target: str, notice: Notice, *, with_output: bool) -> Callab
     try:
         to = _recipient_addresses(split_recipients(target), notice.owner)
     except ValidationError:  # its text repeats a part of the target, which may be the value of a secret setting
-        raise MessageUndeliverable(_("A part of the target is no e-mail address, user:NAME or owner.")) from None
+        raise MessageUndeliverable(_("A part of the target is not an e-mail address, user:NAME or owner.")) from None
     if notice.run is not None:
         words = mail.template_variables(notice.run)
         words["output"] = words["output"] if with_output else []
@@ -49,7 +49,7 @@ def _recipient_addresses(parts: Sequence[str], owner: str) -> list[str]:
         found.append(owner)
     if not found:
         raise MessageUndeliverable(
-            _("There is no recipient: the users have no address, and the owner is no e-mail address.")
+            _("There is no recipient: the users have no address, and the owner is not an e-mail address.")
         )
     return list(dict.fromkeys(found))
 

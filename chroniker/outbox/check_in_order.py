@@ -24,7 +24,7 @@ def ensure_current_and_drop_unsent_start(message: Outbox) -> None:
     """
     run = message.run
     if run is None:
-        raise MessageUndeliverable(_("Pings and check-ins are about runs alone."))
+        raise MessageUndeliverable(_("Pings and check-ins are only about runs."))
     moment = run.started_at if message.event == RUN_STARTED_EVENT else run.finished_at
     if moment is not None and database_now() - moment > MAX_CHECK_IN_AGE:
         raise MessageOutdated(_("It was not sent, because it was more than 5 minutes old."))
@@ -33,8 +33,8 @@ def ensure_current_and_drop_unsent_start(message: Outbox) -> None:
         raise MessageOutdated(_("It was not sent, because a newer run of the job has started since."))
     if message.event == RUN_STARTED_EVENT:
         if same.filter(~Q(event=RUN_STARTED_EVENT), run=run.pk, sent_at__isnull=False).exists():
-            raise MessageOutdated(_("It was not sent, because the end of the run was sent before."))
+            raise MessageOutdated(_("It was not sent, because the end of the run was already sent."))
     else:
         same.filter(run=run.pk, event=RUN_STARTED_EVENT, sent_at=None).exclude(send_at=None).update(
-            send_at=None, error=_("It was not sent, because the end of the run was sent before.")
+            send_at=None, error=_("It was not sent, because the end of the run was already sent.")
         )

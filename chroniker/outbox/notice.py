@@ -74,7 +74,7 @@ def notice_of_test(channel: str) -> Notice:
     """The message of the button “Send a test”."""
     title = _("Test of the channel “%(name)s”") % {"name": channel}
     body = {"type": CHANNEL_TEST_EVENT, "timestamp": None, "data": {"text": title}}
-    return Notice("test", CHANNEL_TEST_EVENT, title, _("A person has sent this from chroniker."), body, "test")
+    return Notice("test", CHANNEL_TEST_EVENT, title, _("Someone sent this test message from chroniker."), body, "test")
 
 
 def make_recovery_notice(notice: Notice) -> Notice:

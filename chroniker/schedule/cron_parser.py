@@ -102,8 +102,8 @@ def _split_fields(text: str) -> tuple[str, ...]:
     if len(fields) not in (5, 6):
         raise _cron_error(
             _(
-                "“%(text)s” has %(n)d fields; write five (minute, hour, day, month, day of the week: “30 3 * * mon”), "
-                "or six with the second first (“0 30 3 * * mon”)."
+                "“%(text)s” has %(n)d fields; write five (minute, hour, day, month, day of the week: “30 3 * * "
+                "mon”), or six that begin with the seconds (“0 30 3 * * mon”)."
             )
             % {"text": text, "n": len(fields)}
         )
@@ -130,7 +130,10 @@ def _refuse_misread_syntax(field: FieldDefinition, part: str) -> None:
     if SAME_START_AND_END_PATTERN.match(part):
         single = part.partition("-")[0]
         raise _cron_error(
-            _("“%(part)s” is a range from a value to itself: write “%(single)s” for this %(field)s, or “*” for every.")
+            _(
+                "“%(part)s” is a range from a value to itself: write “%(single)s” for this %(field)s, or “*” for "
+                "every value."
+            )
             % {"part": part, "single": single, "field": field.name}
         )
 
@@ -141,14 +144,17 @@ def _make_invalid_part_error(text: str, fields: tuple[str, ...]) -> ScheduleErro
             if not _is_accepted(position, part):
                 return _cron_error(foreign_syntax.foreign_part_message(part, position) or _range_message(field, part))
     return _cron_error(
-        _("“%(text)s” never fires: no month it names has a day “%(day)s”. For the end of each month write “0 3 L * *”.")
+        _(
+            "“%(text)s” never fires: none of its months has a day “%(day)s”. For the end of each month write “0 3 "
+            "L * *”."
+        )
         % {"text": text, "day": fields[DAY_POSITION]}
     )
 
 
 def _range_message(field: FieldDefinition, part: str) -> str:
     if part == "":
-        template = _("A part of the %(field)s is empty: write numbers with a comma between, as in “%(example)s”.")
+        template = _("A part of the %(field)s is empty: write numbers separated by commas, as in “%(example)s”.")
     else:
         template = _("“%(part)s” is not a valid %(field)s (%(low)d to %(high)d): write it as in “%(example)s”.")
     names = {"field": field.name, "low": field.low, "high": field.high, "example": field.example}

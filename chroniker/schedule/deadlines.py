@@ -31,7 +31,7 @@ def parse_deadline_schedule(text: str, timezone: str) -> ScheduleSpec:
     form = _DEADLINE_PATTERN.match(text.strip())
     if form is None:
         raise ScheduleError(
-            "alert_done_by", _("“%(text)s” is no time of day. Write 06:00 or 06:00 mon-fri.") % {"text": text}
+            "alert_done_by", _("“%(text)s” is not a time of day. Write 06:00 or 06:00 mon-fri.") % {"text": text}
         )
     cron = f"{int(form['minute'])} {int(form['hour'])} * * {form['days'] or '*'}"
     spec = ScheduleSpec(Frequency.CRON, cron=cron, timezone=timezone)

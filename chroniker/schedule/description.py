@@ -22,7 +22,7 @@ def describe_schedule(spec: ScheduleSpec) -> str:
     A rule without a simple description is quoted. Never raises: an invalid schedule is quoted and marked as invalid.
     """
     if spec.frequency == Frequency.MANUAL:
-        return _("no schedule: by hand, or by a trigger")
+        return _("no schedule: it runs by hand or by a trigger")
     try:
         validate_schedule(spec)
         text = _append_start_and_end(spec, _rule_text(spec))

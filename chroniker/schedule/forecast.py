@@ -121,13 +121,13 @@ def _fold_note(timeline: WallClockTimeline, change: OffsetPeriod) -> str | None:
     if affected is None:
         return None
     texts = {
-        DstFold.FIRST: _("%(twice)s. Times in it (%(times)s) run the first time only."),
-        DstFold.SECOND: _("%(twice)s. Times in it (%(times)s) run the second time only."),
-        DstFold.BOTH: _("%(twice)s. Times in it (%(times)s) run both times."),
+        DstFold.FIRST: _("%(twice)s. Times in this period (%(times)s) run the first time only."),
+        DstFold.SECOND: _("%(twice)s. Times in this period (%(times)s) run the second time only."),
+        DstFold.BOTH: _("%(twice)s. Times in this period (%(times)s) run both times."),
     }
     text = texts[DstFold(timeline.policy.fold)]
     if timeline.rule.by_interval:
-        text = _("%(twice)s. This schedule follows real time, so times in it (%(times)s) run both times.")
+        text = _("%(twice)s. This schedule follows real time, so times in this period (%(times)s) run both times.")
     values = affected.message_values()
     return text % {**values, "twice": _("On %(date)s the clock shows %(low)s to %(high)s twice") % values}
 

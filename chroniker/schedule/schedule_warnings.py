@@ -43,13 +43,13 @@ def _cron_warnings(rule: CronRule) -> Iterator[str]:
 def _day_warnings(days: CronDays) -> Iterator[str]:
     if days.weekdays is not None and days.monthdays is not None:
         if days.both:
-            yield _("The day of the month or of the week begins with “*”: it fires where both match.")
+            yield _("The day of the month or of the week begins with “*”: it fires on days that match both.")
         elif days.nearest is None and not RuleDays(days.months, days.monthdays).day_mask(LEAP_YEAR):
-            yield _("No month it names has day %(day)d: it fires on the days of the week only.") % {
+            yield _("None of its months has day %(day)d: it fires on the days of the week only.") % {
                 "day": min(days.monthdays)
             }
         else:
-            yield _("Day of the month and day of the week are both given: it fires where either matches.")
+            yield _("Day of the month and day of the week are both given: it fires on days that match either of them.")
     elif days.monthdays and min(days.monthdays) > 28 and days.nearest is None:
         yield _skipped_months_message(min(days.monthdays)) + " " + _("For the last day of each month write “L”.")
 
@@ -66,7 +66,7 @@ def _step_warnings(position: int, part: str) -> Iterator[str]:
         yield _("“%(part)s” means only %(field)s %(value)s, not a step.") % texts
     elif start == "*" and position in TIME_FIELD_POSITIONS and (field.high + 1) % int(step):
         left = field.high + 1 - int(values[-1])
-        yield _("“%(part)s” restarts at 0: the step after %(field)s %(last)s is %(left)d only.") % {
+        yield _("“%(part)s” restarts at 0: the step after %(field)s %(last)s is only %(left)d.") % {
             "part": part,
             "field": field.name,
             "last": values[-1],

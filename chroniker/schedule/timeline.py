@@ -181,7 +181,7 @@ def _recurring_timeline(
     if rule.first_at_or_after(anchor) is None:
         raise ScheduleError(
             "params",
-            _("“%(text)s” never fires, counted from its start. Write it for example as “interval:2;byhour:7,8”.")
+            _("“%(text)s” never fires after the schedule's start. Write it for example as “interval:2;byhour:7,8”.")
             % {"text": text},
         )
     return WallClockTimeline(rule, tz, dst.REAL_TIME_POLICY if rule.by_interval else policy)

@@ -80,7 +80,9 @@ def unknown_zone_message(name: object) -> str:
     text = str(name)[:64].strip()
     quoted = {"name": shortened(str(name))}
     if text in HOST_DEPENDENT_ZONE_NAMES:
-        return _("“%(name)s” can mean another time zone on each host; write the region, for example “%(example)s”.") % {
+        return _(
+            "“%(name)s” can mean a different time zone on each host; write the region, for example “%(example)s”."
+        ) % {
             **quoted,
             "example": EXAMPLE_ZONE,
         }

@@ -71,7 +71,7 @@ def preview_backfill(requested: BackfillRequest) -> BackfillPreview:
     most = requested.job.maximum_log_entries
     if 0 < most < planned:
         raise BackfillRefused(
-            _("It needs %(planned)d runs, but only the last %(most)d runs of the job are kept (“runs kept”).")
+            _("The backfill needs %(planned)d runs, but only the last %(most)d runs of the job are kept (“runs kept”).")
             % {"planned": planned, "most": most}
         )
     return BackfillPreview(decided, planned, state.p50)
@@ -166,7 +166,11 @@ def _find_instants_in_range(requested: BackfillRequest, state: JobState) -> list
     if state.covered_until is None or until > state.covered_until:
         words = {"time": f"{timezone.localtime(until):%Y-%m-%d %H:%M:%S}"}
         raise BackfillRefused(
-            _("The schedule itself has not decided %(time)s yet; end the range before it, or try again later.") % words
+            _(
+                "The scheduler has not processed the scheduled time %(time)s yet; end the range before it, or try "
+                "again later."
+            )
+            % words
         )
     return found
 
@@ -184,4 +188,4 @@ def _match_instants_with_results(job: Job, instants: list[dt.datetime]) -> list[
 def _hint_about_unrecorded_instants(requested: BackfillRequest) -> dict[str, str]:
     if requested.include_unknown or requested.which == InstantSelection.ALL:
         return {"hint": ""}
-    return {"hint": _("Those without a record are left out unless you include them.")}
+    return {"hint": _("Scheduled times without a record are left out unless you include them.")}

@@ -85,7 +85,7 @@ def _check_arguments(job: Job, key: str | None, instant: dt.datetime | None, arg
     if instant is not None and instant.utcoffset() is None:
         raise ValueError(f"{instant} has no time zone")
     if key is not None and not (0 < len(key) <= MAX_KEY_LENGTH and key.isprintable()):
-        text = _("“%(key)s” is no key: it has 1 to %(max)d printable characters.")
+        text = _("“%(key)s” is not a valid key: a key has 1 to %(max)d printable characters.")
         raise EventRefused(text % {"key": shortened(key), "max": MAX_KEY_LENGTH})
     if args is None:
         return

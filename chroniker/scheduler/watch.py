@@ -113,10 +113,11 @@ def _silent_scheduler_text(last: Ticker, now: dt.datetime) -> AlarmText:
         "by": settings.hostname,
     }
     text = _(
-        "The last tick was at %(since)s, %(length)s ago: %(kind)s on the host %(host)s, every %(period)s. Until "
-        "something ticks again, no run starts.\n\nStart it again: celery beat with the scheduler "
-        "chroniker_celery.beat:Scheduler, manage.py cronserver, or manage.py cron in a crontab. If its process lives, "
-        "look at its log: perhaps it hangs. manage.py doctor says more.\n\nThis was noticed on the host %(by)s."
+        "The last tick was at %(since)s, %(length)s ago, by %(kind)s on the host %(host)s (one tick every "
+        "%(period)s). No run starts until something ticks again.\n\nStart the process again: celery beat with "
+        "the scheduler chroniker_celery.beat:Scheduler, manage.py cronserver, or manage.py cron in a crontab. "
+        "If the process still exists, look at its log: the process may hang. manage.py doctor shows "
+        "more.\n\nThis was noticed on the host %(by)s."
     )
     return AlarmText(_("Nothing has ticked since %(since)s: no run starts.") % words, _append_fleet_link(text % words))
 
@@ -142,7 +143,7 @@ def _unserved_queue_text(queue: WaitingQueue, now: dt.datetime) -> AlarmText:
 def _end_of_alarm_text(subject: str, length: dt.timedelta) -> AlarmText:
     words = {"length": coarse_duration(length)}
     if subject == alarms.TICK_ALARM_SUBJECT:
-        text = _("Scheduled times in between run now or are recorded as missed, as each job's misfire grace says.")
+        text = _("Scheduled times in between are run now or recorded as missed, depending on each job's misfire grace.")
         return AlarmText(_("The scheduler ticks again, after %(length)s.") % words, text)
     words["queue"] = subject.split(":", 2)[2] or subject.split(":", 2)[1]
     return AlarmText(_("The queue “%(queue)s” has a worker again, or no run waits in it.") % words, "")

@@ -118,7 +118,7 @@ def _convert_interval(row: Interval, task: Task, now: dt.datetime) -> ConvertedS
         every, period = every // 1_000_000, "seconds"
     if period not in FREQUENCY_BY_PERIOD or every < 1:
         raise ImportRefused(
-            _("An interval of %(every)s %(period)s has no equivalent: the shortest is a second.")
+            _("An interval of %(every)s %(period)s has no equivalent: the shortest interval is one second.")
             % {"every": row.every, "period": row.period}
         )
     frequency, unit = FREQUENCY_BY_PERIOD[period]

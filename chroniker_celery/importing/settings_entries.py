@@ -70,7 +70,7 @@ def _make_candidate(
     if others := sorted(set(entry.options) - IMPORTED_OPTIONS):
         candidate.differences.append(_("These options are not imported: %(names)s.") % {"names": ", ".join(others)})
     if getattr(entry.schedule, "relative", False):
-        candidate.differences.append(_("There its times were rounded (relative); here they are not."))
+        candidate.differences.append(_("Its times were rounded there (relative); here they are not."))
     if last is not None:
         candidate.due_since = _first_missed_time(entry.schedule, last, options.now)
     return candidate

@@ -64,14 +64,14 @@ def test_the_preview_follows_the_fields_and_works_without_scripts(
     page.get_by_label("Enabled").uncheck()
     expect(preview).to_contain_text("The job is disabled: nothing starts it.")
     page.get_by_label("Enabled").check()
-    page.get_by_label("Cron expression").fill("30 4 * * *")
+    page.get_by_label("Cron expression:").fill("30 4 * * *")
     expect(preview).to_contain_text("at 04:30 every day (UTC) instead of at 03:00 every day (UTC).")
     expect(page.locator("#edit-cron")).to_contain_text("minute: 30")
     page = open_page(address, java_script_enabled=False)
-    page.get_by_label("Cron expression").fill("30 4 * * *")
+    page.get_by_label("Cron expression:").fill("30 4 * * *")
     page.get_by_role("button", name="Preview").click()
     expect(page.locator("#edit-preview")).to_contain_text("at 04:30 every day (UTC) instead of")
-    expect(page.get_by_label("Cron expression")).to_have_value("30 4 * * *")
+    expect(page.get_by_label("Cron expression:")).to_have_value("30 4 * * *")
     assert Job.objects.get().cron == "0 3 * * *"
     assert [message for message in complaints if "404" not in message] == []
 

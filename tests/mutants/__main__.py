@@ -31,7 +31,7 @@ TESTS = [
     "tests/integration/scheduler",
     "tests/integration/importing",
 ]
-#: The warning is about ``tests``, which this process has imported itself; pytest names it where the package is installed.
+#: pytest names modules of an installed package that are imported already, as ``tests`` is here.
 IGNORED = "ignore:Module already imported so cannot be rewritten:pytest.PytestAssertRewriteWarning"
 PYTEST = ["-q", "-s", "-p", "no:cacheprovider", "-p", "no:xdist", "-W", IGNORED]
 #: Database -> the tests that run there.

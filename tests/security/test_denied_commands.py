@@ -47,14 +47,14 @@ def refused(job: Job) -> str:
 @pytest.mark.parametrize("name", ["flush", "shell", "dbshell", "cron", "cronserver", "run_job", "runserver", "test"])
 def test_the_form_of_a_new_job(name: str, admin: Client) -> None:
     page = admin.post(reverse(ADD), {**admin_pages.open_form(admin), "name": "x", "command": name, "cron": "* * * * *"})
-    assert "may not be scheduled" in admin_pages.errors(page)["command"][0]
+    assert "cannot be scheduled" in admin_pages.errors(page)["command"][0]
     assert not Job.objects.exists()
 
 
 def test_the_form_of_an_existing_job(admin: Client) -> None:
     job = a_job()
     page = admin.post(admin_pages.url(job), {**admin_pages.open_form(admin, job), "command": "flush"})
-    assert "may not be scheduled" in admin_pages.errors(page)["command"][0]
+    assert "cannot be scheduled" in admin_pages.errors(page)["command"][0]
     job.refresh_from_db()
     assert job.command == "noop"
 
@@ -64,7 +64,7 @@ def test_a_clone_of_a_stored_job(admin: Client) -> None:
     address = f"{reverse(ADD)}?clone={source.pk}"
     sent = {**admin_pages.fields(admin.get(address)), "name": "clone"}
     assert sent["command"] == "flush"
-    assert "may not be scheduled" in admin_pages.errors(admin.post(address, sent))["command"][0]
+    assert "cannot be scheduled" in admin_pages.errors(admin.post(address, sent))["command"][0]
     assert Job.objects.get() == source
 
 
@@ -73,7 +73,7 @@ def test_a_row_that_bypassed_the_form_and_the_run_button(admin: Client) -> None:
     Job.objects.filter(pk=job.pk).update(command="flush", args="--no-input")
     with override_settings(CHRONIKER_EXECUTORS=INLINE):
         admin.post(reverse("admin:chroniker_job_run", args=[job.pk]))
-    assert "may not be scheduled" in the_run(job).reason
+    assert "cannot be scheduled" in the_run(job).reason
     assert User.objects.filter(username="root").exists()
 
 
@@ -81,20 +81,20 @@ def test_a_denied_command_in_a_row_written_by_sql_is_not_run() -> None:
     job = a_booked_job()
     with connection.cursor() as cursor:
         cursor.execute("UPDATE chroniker_job SET command = 'flush', args = '--no-input' WHERE id = %s", [job.pk])
-    assert "may not be scheduled" in refused(Job.objects.get())
+    assert "cannot be scheduled" in refused(Job.objects.get())
 
 
 def test_a_worker_process_does_not_run_a_denied_command(manage: Manage) -> None:
     User.objects.create(username="who is still there")
     job = a_job_of_new_year(command="flush", args="--no-input")
     done = manage("run_job", job.name)
-    assert done.returncode == 1 and "may not be scheduled" in done.stderr
+    assert done.returncode == 1 and "cannot be scheduled" in done.stderr
     assert User.objects.exists()
 
 
 def test_arguments_for_one_run_do_not_allow_a_denied_command() -> None:
     job = a_booked_job(command="flush")
-    with pytest.raises(ClaimRefused, match="may not be scheduled"):
+    with pytest.raises(ClaimRefused, match="cannot be scheduled"):
         run_now(job, "an attacker", args="--no-input")
     assert not Run.objects.exists()
 
@@ -107,7 +107,7 @@ def test_an_import_of_django_chroniker_s_jobs(tmp_path: Path) -> None:
     job = Job.objects.get()
     assert not job.enabled
     Job.objects.update(enabled=True)
-    assert "may not be scheduled" in refused(a_booked_job(command=job.command, args=job.args))
+    assert "cannot be scheduled" in refused(a_booked_job(command=job.command, args=job.args))
 
 
 @NO_RAW
@@ -130,7 +130,7 @@ def test_a_denied_command_cannot_be_declared_in_code(shop: Shop) -> None:
     shop.command("wipe", "@chroniker.job(cron='0 3 * * *')")
     with (
         override_settings(CHRONIKER_COMMANDS_DENIED=["wipe"]),
-        pytest.raises(CommandError, match="may not be scheduled"),
+        pytest.raises(CommandError, match="cannot be scheduled"),
     ):
         call_command("sync_jobs", stdout=io.StringIO())
     assert not Job.objects.exists()

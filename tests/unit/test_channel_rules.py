@@ -90,7 +90,7 @@ def test_an_address_within_another_one_is_judged_by_the_inner_one(inner: ipaddre
         ("run.failed", "Write a list of events."),
         ({"run.failed": 1}, "Write a list of events."),
         (["run.failed", 7], "Write a list of events."),
-        (["run.failed", "run.fialed"], "There is no event “run.fialed”; there are: "),
+        (["run.failed", "run.fialed"], "There is no event “run.fialed”; the events are: "),
     ],
 )
 def test_events_are_a_list_of_known_events(events: Any, message: str) -> None:

@@ -31,7 +31,7 @@ EVENT_LABELS_BY_GROUP: tuple[tuple[Any, dict[str, Any]], ...] = (
         _("Alarms about the scheduler"),
         {
             "scheduler.silent": _("nothing ticks"),
-            "scheduler.back": _("it ticks again"),
+            "scheduler.back": _("a process ticks again"),
             "queue.silent": _("no worker consumes a queue"),
             "queue.back": _("the queue has a worker again"),
         },
@@ -68,7 +68,7 @@ class ChannelForm(ChannelModelForm):
         choices=EVENT_CHOICES,
         required=False,
         widget=forms.CheckboxSelectMultiple,
-        help_text=_("Choose none for all alerts and alarms, and no runs."),
+        help_text=_("If none is chosen, the channel gets all alerts and alarms, but no messages about runs."),
     )
 
     class Meta:

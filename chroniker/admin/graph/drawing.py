@@ -168,16 +168,16 @@ def link_rule_in_words(link: GraphLink) -> str:
     """What must happen to the dependee before the dependent may start. For a trigger: which end starts it."""
     if link.on:
         starts = {
-            TriggerOn.SUCCEEDED: _("after its success starts"),
-            TriggerOn.FAILED: _("after its failure starts"),
-            TriggerOn.ENDED: _("after its end starts"),
+            TriggerOn.SUCCEEDED: _("on success, starts"),
+            TriggerOn.FAILED: _("on failure, starts"),
+            TriggerOn.ENDED: _("at its end, starts"),
         }
         return starts[TriggerOn(link.on)]
     words = {
         "success": _("must succeed before"),
         "end": _("must end before"),
-        "turn": _("must have run up to the same time before"),
-        "none": _("is named, without a condition, by"),
+        "turn": _("must have run up to the same scheduled time before"),
+        "none": _("is a dependency, without a condition, of"),
     }
     return words[link_line_style(link)]
 

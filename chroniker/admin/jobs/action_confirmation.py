@@ -86,7 +86,7 @@ def _predict_effect_of_stop_on_job(overview: JobStatus) -> ActionEffect:
     if run.status != Status.RUNNING:
         return ActionEffect(overview, _("Run %(token)d is cancelled before it starts") % {"token": run.token}, "wait")
     words = {"token": run.token, "time": short_duration(overview.now - (run.started_at or run.claimed_at))}
-    text = _("Run %(token)d is stopped, after %(time)s") % words
+    text = _("Run %(token)d is stopped; it has been running for %(time)s") % words
     return ActionEffect(overview, text, "wait", short_duration(overview.state.p50))
 
 
@@ -110,7 +110,7 @@ def _predict_effect_of_disable_on_job(overview: JobStatus) -> ActionEffect:
 DISABLE_QUESTION = ActionQuestion(
     "disable",
     lambda n: ngettext("Disable %(n)s job?", "Disable %(n)s jobs?", n) % {"n": format_count(n)},
-    lambda: _("Nothing starts these jobs until they are enabled again. The log notes it with your name."),
+    lambda: _("Nothing starts these jobs until they are enabled again. The log records this action with your name."),
     lambda n: ngettext("Disable %(n)s job", "Disable %(n)s jobs", n) % {"n": format_count(n)},
     _predict_effects_of_disable,
     Q(enabled=True),
@@ -118,14 +118,14 @@ DISABLE_QUESTION = ActionQuestion(
 RUN_QUESTION = ActionQuestion(
     "run_now",
     lambda n: ngettext("Run %(n)s job now?", "Run %(n)s jobs now?", n) % {"n": format_count(n)},
-    lambda: _("Their schedules stay as they are. The log notes it with your name."),
+    lambda: _("Their schedules do not change. The log records this action with your name."),
     lambda n: ngettext("Run %(n)s job", "Run %(n)s jobs", n) % {"n": format_count(n)},
     _predict_effects_of_run,
 )
 STOP_QUESTION = ActionQuestion(
     "stop",
     lambda n: ngettext("Stop %(n)s job?", "Stop %(n)s jobs?", n) % {"n": format_count(n)},
-    lambda: _("Their schedules stay as they are. The log notes it with your name."),
+    lambda: _("Their schedules do not change. The log records this action with your name."),
     lambda n: ngettext("Stop %(n)s job", "Stop %(n)s jobs", n) % {"n": format_count(n)},
     _predict_effects_of_stop,
 )

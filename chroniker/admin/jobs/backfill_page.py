@@ -50,15 +50,15 @@ class BackfillForm(forms.Form):
     last = forms.DateTimeField(
         label=gettext_lazy("Until"),
         widget=forms.DateTimeInput({"type": "datetime-local", "step": 1}, "%Y-%m-%dT%H:%M:%S"),
-        help_text=gettext_lazy("Included."),
+        help_text=gettext_lazy("This time is included."),
     )
     which = forms.ChoiceField(
         label=gettext_lazy("Scheduled times"), choices=InstantSelection.choices, initial=InstantSelection.NOT_SUCCEEDED
     )
     include_unknown = forms.BooleanField(
-        label=gettext_lazy("Also without a record"),
+        label=gettext_lazy("Include times without a record"),
         required=False,
-        help_text=gettext_lazy("Times of which no run is stored: deleted, or before the job existed."),
+        help_text=gettext_lazy("Times for which no run is stored: the run was deleted, or the job did not exist yet."),
     )
     on_failure = forms.ChoiceField(
         label=gettext_lazy("After a failure"),
@@ -160,7 +160,7 @@ def _retry_backfill_now(request: HttpRequest, job: Job) -> HttpResponse:
     with transaction.atomic(using=settings.database):
         changed = lifecycle.make_backfill_retry_due_now(pk)
         if changed:
-            log_job_action(request, [job], _("Retry made due now."))
+            log_job_action(request, [job], _("Retry moved to the current time."))
     if changed:
         messages.success(request, _("“%(job)s” is retried by the next tick.") % {"job": job})
     else:

@@ -117,7 +117,7 @@ def _draw_day_row(
 def _clock_change_note(day: CalendarDay) -> str:
     """A note for a day on which the clock changes; else empty."""
     if day.start == day.end:
-        return _("left out by the time zone")
+        return _("does not exist in this time zone")
     if day.hours == 24:
         return ""
     return _("%(n)s h: the clock changes") % {"n": f"{day.hours:g}"}

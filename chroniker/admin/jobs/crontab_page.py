@@ -56,7 +56,7 @@ class CrontabForm(forms.Form):
         help_text=gettext_lazy("Only needed if the crontab sets CRON_TZ."),
     )
     disabled = forms.BooleanField(
-        label=gettext_lazy("Import disabled"),
+        label=gettext_lazy("Import as disabled jobs"),
         required=False,
         help_text=gettext_lazy("No job starts before you enable it."),
     )
@@ -117,7 +117,7 @@ def _finish_import(request: HttpRequest, jobs: Sequence[Job], line_count: int) -
     LogEntry.objects.log_actions(request.user.pk, jobs, ADDITION, _("Imported from a crontab."))  # type: ignore[arg-type]
     book_next_runs_after_commit([job.pk for job in jobs])
     text = ngettext(
-        "%(n)d job of %(lines)d lines was imported.", "%(n)d jobs of %(lines)d lines were imported.", len(jobs)
+        "%(n)d job from %(lines)d lines was imported.", "%(n)d jobs from %(lines)d lines were imported.", len(jobs)
     )
     messages.success(request, text % {"n": len(jobs), "lines": line_count})
     if any(job.enabled for job in jobs):

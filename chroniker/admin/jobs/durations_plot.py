@@ -226,7 +226,7 @@ def _column_mark_text(mark: DurationMark, now: dt.datetime) -> str:
     words = {"first": mark.token, "last": mark.last_token, "time": short_time(mark.started_at, now),
              "low": short_duration(mark.low), "middle": short_duration(mark.seconds),
              "high": short_duration(mark.high), "bad": mark.bad, "n": mark.runs}  # fmt: skip
-    text = _("runs %(first)d to %(last)d, from %(time)s: %(low)s to %(high)s, half up to %(middle)s; %(bad)d failed")
+    text = _("runs %(first)d to %(last)d, from %(time)s: %(low)s to %(high)s, median %(middle)s; %(bad)d failed")
     return text % words
 
 

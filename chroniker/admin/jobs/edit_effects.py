@@ -52,7 +52,7 @@ def _effects_of_save(forecast: EditEffects) -> Iterator[EditEffectSentence]:
     if forecast.skipped is not None:
         yield _skipped_times_effect(forecast.skipped, forecast.now)
     if forecast.drops_retry:
-        yield EditEffectSentence("wait", "late", _("The pending retry is dropped."), _("The job is disabled."))
+        yield EditEffectSentence("wait", "late", _("The pending retry will be cancelled."), _("The job is disabled."))
 
 
 def _skipped_times_effect(skipped: TimesSkippedBySave, now: dt.datetime) -> EditEffectSentence:
@@ -77,7 +77,7 @@ def _effects_on_dependants(dependants: Sequence[DependentJob]) -> Iterator[EditE
     fine = len(dependants) - len(stuck) - len(stale)
     if stuck:
         text = ngettext("%(n)d dependant would wait for ever.", "%(n)d dependants would wait for ever.", len(stuck))
-        why = _("They wait for a success of this job, and nothing would start it: %(names)s.")
+        why = _("Nothing would start this job, but its success is needed by: %(names)s.")
         yield EditEffectSentence(
             "bad",
             "fail",
@@ -86,10 +86,10 @@ def _effects_on_dependants(dependants: Sequence[DependentJob]) -> Iterator[EditE
         )
     for each in stale[:MAX_LISTED_NAMES]:
         text = _("%(name)s would use an older result at %(n)d of its next %(all)d scheduled times.")
-        why = _("This job has no scheduled time since the one before.")
+        why = _("This job is not scheduled between those times and the ones before them.")
         yield EditEffectSentence("wait", "late", text % {"name": each.name, "n": each.stale, "all": each.examined}, why)
     if fine:
-        text = ngettext("%(n)d dependant still gets its turn.", "%(n)d dependants still get their turn.", fine)
+        text = ngettext("%(n)d dependant can still start.", "%(n)d dependants can still start.", fine)
         names = (each.name for each in dependants if not each.can_never_start and not each.stale)
         yield EditEffectSentence("good", "ok", text % {"n": fine}, _join_names_up_to_limit(names))
 
@@ -108,7 +108,7 @@ def _overlap_effects(forecast: EditEffects, edited_job: Job) -> Iterator[EditEff
     usual, slow = forecast.usual, forecast.slow
     if usual is None or slow is None:
         if not forecast.is_new:
-            text = _("Whether its runs overlap is not known: it has not succeeded yet.")
+            text = _("It is not known whether its runs would overlap: the job has not succeeded yet.")
             yield EditEffectSentence("idle", "idle", text)
         return
     why = _("Half of its runs take up to %(usual)s, 95 of 100 up to %(slow)s.")
@@ -116,10 +116,10 @@ def _overlap_effects(forecast: EditEffects, edited_job: Job) -> Iterator[EditEff
     if usual.after.affected:
         yield EditEffectSentence("wait", "late", _overlap_sentence(usual), why)
     elif slow.after.affected:
-        more = _("The slowest would still run when the next one is due.")
+        more = _("The slowest runs would still be running when the next one is due.")
         yield EditEffectSentence("wait", "late", _overlap_sentence(slow), f"{why} {more}")
     elif usual.after.runs:
-        yield EditEffectSentence("good", "ok", _("No run should still run when the next one is due."), why)
+        yield EditEffectSentence("good", "ok", _("No run should still be running when the next one is due."), why)
 
 
 def _overlap_sentence(overlap: SelfOverlap) -> str:
@@ -140,8 +140,8 @@ def _overlap_sentence(overlap: SelfOverlap) -> str:
         )
     elif after.late:
         text = ngettext(
-            "Up to %(n)s of %(all)s scheduled times of a day will wait for the run before.",
-            "Up to %(n)s of %(all)s scheduled times of a day will wait for the run before.",
+            "Up to %(n)s of %(all)s scheduled times of a day will wait for the previous run.",
+            "Up to %(n)s of %(all)s scheduled times of a day will wait for the previous run.",
             number,
         )
     else:
@@ -160,7 +160,7 @@ def _pool_collision_effects(collisions: Sequence[PoolCollision]) -> Iterator[Edi
     """An effect for the first crowded minute of the group, and one for the first crowded minute of the queue."""
     of_group, of_queue = ([each for each in collisions if bool(each.group) == is_group] for is_group in (True, False))
     for pool in (*of_group[:1], *of_queue[:1]):
-        text = _("%(time)s gets crowded.") % {"time": short_time(pool.collision.start)}
+        text = _("More runs are due at %(time)s than can start.") % {"time": short_time(pool.collision.start)}
         why = f"{_pool_collision_sentence(pool)} {short_duration(pool.collision.longest_wait)}."
         yield EditEffectSentence("wait", "late", text, why, admin_url("chroniker_job_timeline"), _("Timeline"))
 

@@ -84,8 +84,9 @@ FIELDSETS: Any = (
         _("Alerts"),
         {
             "description": _(
-                "When a job needs attention. Empty fields: as its group says, else as the project's settings say. "
-                "Missed scheduled times, a hold and a schedule error raise an alert in any case."
+                "These fields say when a job needs attention. If a field is empty, the value of the group "
+                "applies, or else the project's setting. Missed scheduled times, a hold and a schedule error "
+                "always raise an alert."
             ),
             "fields": ALERT_FIELDSET,
             "classes": ("collapse",),

@@ -51,7 +51,7 @@ ORDER_TITLES: dict[str, Any] = {
     "name": gettext_lazy("Name"),
     "last": gettext_lazy("Last run"),
     "slowest": gettext_lazy("Slowest"),
-    "success": gettext_lazy("Lowest success"),
+    "success": gettext_lazy("Lowest success rate"),
 }
 
 

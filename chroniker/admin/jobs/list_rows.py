@@ -83,7 +83,7 @@ class SharedRowValues:
     tick: ComponentHealth
     urls: AdminUrlCache = field(default_factory=AdminUrlCache)
     select_label: str = field(default_factory=lambda: _("Select %(job)s"))
-    menu_label: str = field(default_factory=lambda: _("More for %(job)s"))
+    menu_label: str = field(default_factory=lambda: _("More actions for %(job)s"))
     success: str = field(default_factory=lambda: _("%(n)d %%"))
 
 
@@ -206,7 +206,7 @@ def _duration_texts_and_tone(overview: JobStatus, runs: Sequence[PastRun]) -> tu
     if last is None:
         return NO_VALUE_TEXT, usual, ""
     if last.status == Status.TIMED_OUT:
-        return short_duration(last.seconds), _("its limit"), "bad"
+        return short_duration(last.seconds), _("timeout reached"), "bad"
     return short_duration(last.seconds), usual, ""
 
 

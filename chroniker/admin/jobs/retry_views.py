@@ -34,9 +34,11 @@ def _retry_now_or_cancel(job_admin: Any, request: HttpRequest, object_id: int, *
         with transaction.atomic(using=settings.database):
             done = lifecycle.cancel_retry(job.pk) is not None if is_cancel else lifecycle.make_retry_due_now(job.pk)
             if done:
-                log_job_action(request, [job], _("Retry cancelled.") if is_cancel else _("Retry made due now."))
+                log_job_action(
+                    request, [job], _("Retry cancelled.") if is_cancel else _("Retry moved to the current time.")
+                )
         if not done and is_cancel:
-            messages.info(request, _("“%(job)s” has no retry that is pending.") % {"job": job})
+            messages.info(request, _("“%(job)s” has no pending retry.") % {"job": job})
         elif not done:
             messages.info(request, _("“%(job)s” has no pending retry that is not yet due.") % {"job": job})
         elif is_cancel:

@@ -141,7 +141,7 @@ def _started_sentence(entry: LedgerEntry, run: Run, words: dict[str, str]) -> st
         "n": str(run.attempt),
     }
     if run.status == Status.RUNNING:
-        return _("It runs now: the run due at %(time)s started on %(where)s, %(delay)s after that time.") % words
+        return _("It is running now: the run due at %(time)s started on %(where)s, %(delay)s after that time.") % words
     first = _("The run due at %(time)s started on %(where)s, %(delay)s after that time")
     if entry.is_merged:
         first = _("%(time)s was merged with later times up to %(until)s into one run, which started on %(where)s")
@@ -171,8 +171,8 @@ def _add_previous_and_next_notes(
     """Add notes about the previous and the next scheduled time, and a note if the schedule has changed since then."""
     notes = [answer.note] if answer.note else []
     for text, place in (
-        (_("Before it: %(time)s, %(what)s."), position + 1),
-        (_("After it: %(time)s, %(what)s."), position - 1),
+        (_("Previous scheduled time: %(time)s, %(what)s."), position + 1),
+        (_("Next scheduled time: %(time)s, %(what)s."), position - 1),
     ):
         if 0 <= place < len(entries):
             other = entries[place]

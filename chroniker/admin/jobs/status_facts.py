@@ -1,4 +1,4 @@
-"""The boxes “At a glance” and “What and where” of the page Status."""
+"""The boxes “At a glance” and “Job properties” of the page Status."""
 
 from __future__ import annotations
 
@@ -53,7 +53,7 @@ def job_summary_values(overview: JobStatus, counts: RunCounts | None) -> list[La
         LabelledValue(
             _("Start delay, p95"),
             _start_delay_text(counts.delay_p95),
-            _("due to started") if counts.delay_p95 is not None else "",
+            _("from due time to start") if counts.delay_p95 is not None else "",
         ),
     ]
 

@@ -106,10 +106,10 @@ def _next_run_if_still_running_sentence(overview: JobStatus) -> str:
         return ""
     words = {"time": short_time(due, overview.now)}
     if overview.job.overlap == Overlap.SKIP:
-        return _("The next run is due at %(time)s; if this one still runs then, that one is skipped.") % words
+        return _("The next run is due at %(time)s; if this run is still running then, the next one is skipped.") % words
     if overview.job.overlap == Overlap.REPLACE:
-        return _("The next run is due at %(time)s; if this one still runs then, it is stopped.") % words
-    return _("The next run is due at %(time)s; if this one still runs then, that one waits.") % words
+        return _("The next run is due at %(time)s; if this run is still running then, this run is stopped.") % words
+    return _("The next run is due at %(time)s; if this run is still running then, the next one waits.") % words
 
 
 def _queued_sentence_and_note(overview: JobStatus, run_number: SafeString) -> tuple[str | SafeString, str]:
@@ -163,7 +163,7 @@ def _next_run_sentence(overview: JobStatus) -> str:
     if overview.pause is not None:
         return str(overview.pause)
     if overview.job.frequency == Frequency.MANUAL:
-        return _("It has no schedule; it runs by hand or by a trigger.")
+        return _("It has no schedule; it is started by hand or by a trigger.")
     assert overview.next_run is not None  # a job without one is neither idle nor failing
     words = {"time": short_time(overview.next_run, overview.now), "in": relative(overview.next_run, overview.now)}
     return _("Next run: %(time)s, %(in)s.") % words

@@ -42,7 +42,7 @@ def _picker_context(picker: Picker, args: str) -> dict[str, Any]:
             "argsHelp": _("A list in JSON: %(example)s") % {"example": '["a", 1]'},
             "kwargsHelp": _("An object in JSON: %(example)s") % {"example": '{"full": true}'},
             "othersHelp": str(picker.options_help),
-            "unknown": _("This project has nothing of that name."),
+            "unknown": _("This project has nothing with that name."),
         },
     }
 

@@ -68,7 +68,7 @@ class AlertAdmin(SiteLinksMixin, AlertModelAdmin):
     search_help_text = _("Part of a job name")
     show_full_result_count = False
     show_facets = admin.ShowFacets.NEVER
-    when_empty = _("No open alerts. What needs attention is listed here from when it is noticed until it has ended.")
+    when_empty = _("No open alerts. An alert is listed here from the time it is raised until it has ended.")
     fields = ("alert_cell", "job_cell", "since_cell", "reported_cell")
     readonly_fields = ("alert_cell", "job_cell", "since_cell", "reported_cell")
 
@@ -122,7 +122,7 @@ class AlertAdmin(SiteLinksMixin, AlertModelAdmin):
         if alert.reported_at is None:
             return list_cell(gettext("Reported"), badge("paused", gettext("Muted")))
         if not alert.__dict__["is_told"]:
-            return list_cell(gettext("Reported"), gettext("To nobody"), gettext("No channel takes it."))
+            return list_cell(gettext("Reported"), gettext("To nobody"), gettext("No channel receives it."))
         return list_cell(
             gettext("Reported"), time_html(alert.reported_at, short_time(alert.reported_at, alert.__dict__["now"]))
         )
@@ -147,16 +147,16 @@ class AlertMuteAdmin(SiteLinksMixin, ChangedValuesMixin, MuteModelAdmin):
             None,
             {
                 "description": _(
-                    "With neither a job nor a group: all jobs. Alerts are raised and shown all the same; what is still"
-                    " open at the end is reported then."
+                    "Without a job or a group, the mute applies to all jobs. Alerts are still raised and "
+                    "shown; those that are open when the mute ends are reported then."
                 ),
                 "fields": ("job", "group", "starts_at", "ends_at", "reason"),
             },
         ),
     )
     when_empty = _(
-        "No mutes. While alerts of a job, a group or all jobs are muted, no message reports them. One that begins later"
-        " is a maintenance window."
+        "No mutes. While alerts of a job, a group or all jobs are muted, no message reports them. A mute that "
+        "begins later is a maintenance window."
     )
 
     def get_changeform_initial_data(self, request: HttpRequest) -> dict[str, Any]:

@@ -19,17 +19,23 @@ GUARANTEE_TEXTS: dict[str, tuple[Any, Any]] = {
     Guarantee.CLAIMS_END: (Guarantee.CLAIMS_END.label, gettext_lazy("Claims that were not closed in time")),
     "late_reports": (gettext_lazy("A late report changes nothing"), gettext_lazy("Reports without a lease, refused")),
     "output": (gettext_lazy("No output is lost without a mark"), gettext_lazy("Runs with missing output, marked")),
-    "deliveries": (gettext_lazy("A message starts nothing by itself"), gettext_lazy("Deliveries that were refused")),
-    "messages": (gettext_lazy("Every end is reported"), gettext_lazy("Messages not sent 10 min after the end")),
+    "deliveries": (gettext_lazy("A message alone starts no run"), gettext_lazy("Deliveries that were refused")),
+    "messages": (
+        gettext_lazy("The end of every run is reported"),
+        gettext_lazy("Messages not sent 10 min after the end"),
+    ),
     Guarantee.GROUP_LIMIT: (
         Guarantee.GROUP_LIMIT.label,
         gettext_lazy("Groups above their limit, also where the limit was lowered"),
     ),
     "tick": (
-        gettext_lazy("A tick costs what is due"),
+        gettext_lazy("The cost of a tick depends only on what is due"),
         gettext_lazy("Not measured here: tests check it"),
     ),
-    "dependencies": (gettext_lazy("Dependencies hold"), gettext_lazy("Not measured here; each claim checks it")),
+    "dependencies": (
+        gettext_lazy("Dependencies are respected"),
+        gettext_lazy("Not measured here; each claim checks it"),
+    ),
 }
 #: For these guarantees, each counted event shows that the guarantee held. Such an event is no violation.
 GUARANTEES_CONFIRMED_BY_EVENTS = ("late_reports", "output", "deliveries")

@@ -70,7 +70,9 @@ class OutboxAdmin(SiteLinksMixin, OutboxModelAdmin):
     show_full_result_count = False
     show_facets = admin.ShowFacets.NEVER
     actions = ("send_again",)
-    when_empty = gettext_lazy("No messages. Emails and webhooks about runs are listed here, sent or not.")
+    when_empty = gettext_lazy(
+        "No messages. Emails and webhooks about runs, alerts and alarms are listed here, sent or not."
+    )
     fields = ("message_text", "event", "about_cell", "state_cell", "attempts", "error", "payload")
     readonly_fields = ("message_text", "about_cell", "state_cell")
 

@@ -32,8 +32,8 @@ EVENT_MEANINGS: dict[EventKind, Any] = {
         "A run was closed because contact with its worker was lost, or because no worker started it."
     ),
     EventKind.OVERLAP: gettext_lazy(
-        "It was open at the same time as an earlier run of its job. Did the database's clock jump, or was it restored"
-        " or failed over? Otherwise report this."
+        "The run was open at the same time as an earlier run of its job. Did the database's clock jump, or was "
+        "the database restored or failed over? If not, report this as a bug."
     ),
 }
 FRAGMENT_TEMPLATES = {

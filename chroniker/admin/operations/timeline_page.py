@@ -102,7 +102,7 @@ def _collision_row(pool_and_jobs: str, collisions: Sequence[PoolCollision], time
 
 def _pool_and_jobs_text(pool_collision: PoolCollision) -> str:
     """“Group “Imports”, limit 1: a, b (still runs) and 5 more”."""
-    still = [_("%(name)s (still runs)") % {"name": name} for name in pool_collision.collision.still_running]
+    still = [_("%(name)s (still running)") % {"name": name} for name in pool_collision.collision.still_running]
     names = sorted({*pool_collision.collision.names, *still})
     listed = ", ".join(names[:MAX_JOB_NAMES])
     if len(names) > MAX_JOB_NAMES:
@@ -154,9 +154,9 @@ def _omitted_data_notes(timeline: RunTimeline) -> list[str]:
         texts.append(text % {"n": format_count(timeline.bars_left_out)})
     if timeline.single_runs_since is not None:
         since = short_time(timeline.single_runs_since, timeline.now)
-        texts.append(_("Runs before %(time)s are shown by hours.") % {"time": since})
+        texts.append(_("Runs before %(time)s are shown as hourly totals.") % {"time": since})
     if timeline.job_read_limit is not None:
-        text = _("Only the %(n)s jobs with the soonest next runs are expected here.")
+        text = _("Expected runs are shown only for the %(n)s jobs that run next.")
         texts.append(text % {"n": format_count(timeline.job_read_limit)})
     if timeline.collisions_until is not None:
         until = short_time(timeline.collisions_until, timeline.now)

@@ -201,7 +201,7 @@ class _TimelineDrawing:
     def _band_text(self, band: TimelineBand, row: JobRow) -> str:
         words = {"name": row.name, "usual": short_duration(row.usual)}
         if band.is_expected:
-            return _("%(name)s: many runs expected, usually %(usual)s") % words
+            return _("%(name)s: many runs expected, usually %(usual)s each") % words
         runs = band.succeeded + band.failed
         words |= {
             "n": str(runs),

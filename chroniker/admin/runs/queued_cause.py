@@ -31,7 +31,9 @@ def _queued_cause_text(details: RunDetails) -> str:
     run = details.run
     if run.dispatched_at is None:
         why = mask_secrets(run.reason, run.job.secrets).rstrip(".")
-        return why[:1].lower() + why[1:] if why else _("it was not handed to its executor yet; the next tick does it")
+        if not why:
+            return _("it has not been handed to its executor yet; the next tick will do this")
+        return why[:1].lower() + why[1:]
     words = {"queue": run.queue, "executor": run.executor, "host": run.required_host}
     if not details.workers:
         return _("no worker of the executor “%(executor)s” is alive") % words
@@ -49,12 +51,14 @@ def _no_free_worker_text(workers: list[HostService]) -> str:
     if len(slots) == n and busy >= sum(slots):
         words = {"n": n, "slots": sum(slots)}
         text = ngettext(
-            "all %(slots)d slots of the only worker for it are busy",
-            "all %(slots)d slots of the %(n)d workers for it are busy", n,
+            "all %(slots)d slots of the only worker for this run are busy",
+            "all %(slots)d slots of the %(n)d workers for this run are busy", n,
         )  # fmt: skip
         return text % words
     text = ngettext(
-        "the only worker for it has not taken it yet", "none of the %(n)d workers for it has taken it yet", n
+        "the only worker for this run has not taken it yet",
+        "none of the %(n)d workers for this run has taken it yet",
+        n,
     )
     return text % {"n": n}
 
@@ -73,4 +77,4 @@ def _deadline_notes(details: RunDetails) -> list[str]:
     if details.lease is None:
         return []
     words = {"time": exact_time(details.lease.expires_at, details.now)}
-    return [_("At %(time)s the run is closed as lost.") % words]
+    return [_("If the run has not started by %(time)s, it is closed as lost.") % words]

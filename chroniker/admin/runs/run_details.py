@@ -62,7 +62,7 @@ def run_detail_rows(
     found = [
         (_("Job"), _job_and_run_number_html(run, is_linked=has_permission("view_job"))),
         (_("Started by"), _started_by_text(run)),
-        (_("After"), _causing_run_link(run)),
+        (_("Caused by"), _causing_run_link(run)),
         (_("Scheduled time"), _scheduled_times_text(run)),
         (_("Command"), _command_html_with_notes(run)),
         (_("Result"), hand_over.hand_over_note(run.job.command, run.job.args if run.args is None else run.args)),
@@ -74,7 +74,7 @@ def run_detail_rows(
             format_html('<a href="{}"><code>{}</code></a>', celery_result_url, run.pk) if celery_result_url else "",
         ),
         (_("ID"), "" if celery_result_url else format_html("<code>{}</code>", run.pk)),
-        (_("Sent"), _dispatch_text(run)),
+        (_("Sent to executor"), _dispatch_text(run)),
         (_("Release"), run.release),
         (_("Lease"), _lease_text(details)),
         (_("Memory, CPU"), _memory_and_cpu_text(run)),
@@ -155,7 +155,7 @@ def _command_html_with_notes(run: Run) -> SafeString | str:
     if run.args is not None:
         notes.append(_("arguments for this run only"))
     if not run.argv and run.status != Status.CLAIMED:
-        notes.append(_("as the job has it now"))
+        notes.append(_("the current command of the job"))
     return format_html("{} <small>{}</small>", shown, ", ".join(notes)) if notes else shown
 
 
@@ -188,13 +188,13 @@ def _dispatch_text(run: Run) -> str:
 def _lease_text(details: RunDetails) -> str:
     if details.lease is None or details.lease.nonce is None:
         return ""
-    return _("held until %(time)s, unless it is renewed") % {"time": exact_time(details.lease.expires_at, details.now)}
+    return _("expires at %(time)s, unless it is renewed") % {"time": exact_time(details.lease.expires_at, details.now)}
 
 
 def _memory_and_cpu_text(run: Run) -> str:
     found = []
     if run.max_rss_kb is not None:
-        found.append(_("%(n)s MB at most") % {"n": format_count(round(run.max_rss_kb / 1024))})
+        found.append(_("peak %(n)s MB") % {"n": format_count(round(run.max_rss_kb / 1024))})
     if run.cpu_seconds is not None:
         found.append(_("%(time)s of CPU") % {"time": short_duration(run.cpu_seconds)})
     return ", ".join(found)

@@ -206,7 +206,7 @@ def _may_still_get_output(details: RunDetails) -> bool:
 def _no_output_text(run: Run) -> str:
     """The text that is shown if there are no lines."""
     if run.status == Status.CLAIMED:
-        return _("No output: it has not started yet. This page shows it as soon as it does.")
+        return _("No output: the run has not started yet. This page shows the output as soon as there is some.")
     if run.status == Status.RUNNING:
         return _("No output yet.")
     if not (run.job.log_stdout or run.job.log_stderr):
@@ -219,7 +219,7 @@ def _missing_output_text(details: RunDetails) -> str:
     if details.run.status in OPEN_STATUSES or details.run.started_at is None:
         return ""
     lost = {Code.OUTPUT_MISSING, Code.OUTPUT_UNSTORED} & {event.code for event in details.events}
-    return _("The end may be missing.") if lost else _("No output is known to be missing.")
+    return _("The end of the output may be missing.") if lost else _("No output is known to be missing.")
 
 
 def _celery_result_url(request: HttpRequest, run: Run) -> str | None:

@@ -133,7 +133,7 @@ def _end_sentence(details: RunDetails) -> SafeString | str:
     if run.status == Status.STOPPED:
         return _stopped_sentence(run, words)
     if run.status == Status.TIMED_OUT:
-        return _("It was stopped after %(time)s on %(host)s: it ran longer than its limit.") % words
+        return _("It was stopped after %(time)s on %(host)s: it ran longer than its timeout.") % words
     if run.status == Status.SUCCEEDED:
         return _("It succeeded after %(time)s on %(host)s.") % words if run.started_at else _("It succeeded.")
     return _failed_sentence(run, words)
@@ -199,7 +199,7 @@ def _same_error_notes(details: RunDetails) -> list[str]:
     if not details.same_error_count:
         return []
     text = ngettext(
-        "The same error ended %(n)s other run in 7 days.", "The same error ended %(n)s other runs in 7 days.",
+        "The same error ended %(n)s other run within 7 days.", "The same error ended %(n)s other runs within 7 days.",
         details.same_error_count,
     )  # fmt: skip
     return [text % {"n": format_count(details.same_error_count)}]

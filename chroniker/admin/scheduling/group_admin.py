@@ -44,7 +44,8 @@ class GroupAdmin(SiteLinksMixin, ChangedValuesMixin, AuditedHistoryMixin, GroupM
             _("Alerts"),
             {
                 "description": _(
-                    "For its jobs that have none of their own. Empty fields: as the project's settings say."
+                    "For jobs of this group that have no values of their own. Empty fields: the project's "
+                    "settings apply."
                 ),
                 "fields": ALERT_FIELDSET,
                 "classes": ("collapse",),

@@ -92,7 +92,9 @@ def _open_runs_sentences(group: Group | None, *, may_name_job: bool) -> list[str
             texts.append(_("The last of them probably ends %(left)s, at %(time)s.") % values)
     if work.n_unknown:
         texts.append(
-            ngettext("The end of %(n)d is unknown.", "The ends of %(n)d are unknown.", work.n_unknown)
+            ngettext(
+                "The end time of %(n)d run is unknown.", "The end times of %(n)d runs are unknown.", work.n_unknown
+            )
             % {"n": work.n_unknown}
         )
     if work.n_queued:

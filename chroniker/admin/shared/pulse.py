@@ -21,7 +21,7 @@ HEALTH_CELLS: tuple[tuple[str, Any, str, str], ...] = (
     ("workers", gettext_lazy("Workers"), "chroniker_host_changelist", "#workers"),
     ("backlog", gettext_lazy("Backlog"), "chroniker_host_changelist", "#queues"),
     ("clock", gettext_lazy("Clock"), "chroniker_host_changelist", "#hosts"),
-    ("mails", gettext_lazy("Mails"), "chroniker_outbox_changelist", ""),
+    ("mails", gettext_lazy("Messages"), "chroniker_outbox_changelist", ""),
 )
 #: The permission that each page needs. Without this permission, the cell is not a link.
 PERMISSION_BY_URL_NAME = {"chroniker_host_changelist": "view_host", "chroniker_outbox_changelist": "view_outbox"}

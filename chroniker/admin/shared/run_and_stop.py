@@ -136,7 +136,7 @@ def resume_job(request: HttpRequest, job: Job) -> None:
     url = admin_url("chroniker_job_status", job.pk)
     link = format_html('<a href="{}">{}</a>', url, job.name) if url else job.name
     if resumed:
-        text = _("{job} was resumed. Its scheduled times that are due start with the next tick.")
+        text = _("{job} was resumed. Its due runs start at the next tick.")
         messages.success(request, format_html(text, job=link))
     else:
         messages.info(request, format_html(_("{job} was not held."), job=link))

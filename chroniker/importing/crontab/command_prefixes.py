@@ -130,14 +130,17 @@ def _remove_nice(words: list[str], unwrapped: UnwrappedCommand) -> list[str] | N
     elif words and (match := re.fullmatch(r"(?:-n|--adjustment=|-)(-?\d+)", words[0])):
         level, words = match[1], words[1:]
     unwrapped.notes.append(
-        _("It ran with the priority of “nice %(level)s”; here with the priority of the worker.") % {"level": level}
+        _("It ran with the priority of “nice %(level)s”; here it runs with the priority of the worker.")
+        % {"level": level}
     )
     return words
 
 
 def _remove_ionice(words: list[str], unwrapped: UnwrappedCommand) -> list[str] | None:
     rest = _remove_options(words, flags=("-t",), with_value=("-c", "-n", "--class", "--classdata"))
-    unwrapped.notes.append(_("It ran with another I/O priority (ionice); here with the priority of the worker."))
+    unwrapped.notes.append(
+        _("It ran with another I/O priority (ionice); here it runs with the priority of the worker.")
+    )
     return rest
 
 

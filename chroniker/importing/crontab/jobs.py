@@ -79,7 +79,7 @@ def _candidate_of_entry(entry: CrontabEntry, options: ImportOptions) -> ImportCa
     if mail := entry.variables.get("MAILTO"):
         notes.append(_("Cron sent the output by mail to %(mail)s: add subscribers to the job.") % {"mail": mail})
     if entry.user and entry.user != _current_user():
-        notes.append(_("It ran as %(user)s; here as the user of the worker.") % {"user": entry.user})
+        notes.append(_("It ran as %(user)s; here it runs as the user of the worker.") % {"user": entry.user})
     return candidate
 
 
@@ -144,9 +144,11 @@ def _add_note_about_files(files: Collection[str], notes: list[str]) -> None:
 
 def _refusal_reason(entry: CrontabEntry, job: Job, options: ImportOptions) -> str:
     if not entry.schedule:
-        return _("Line %(number)d is not a valid crontab line: a schedule, then a command.") % {"number": entry.number}
+        return _("Line %(number)d is not a valid crontab line: it must have a schedule, then a command.") % {
+            "number": entry.number
+        }
     if entry.schedule.lower() == "@reboot":
-        return _("A schedule cannot run at reboot.")
+        return _("A schedule cannot start a job at reboot.")
     if entry.variables.get("CRON_TZ") and options.cron is None:
         return _("CRON_TZ: cronie uses it, Debian's cron ignores it. Add “--cron cronie” or “--cron debian”.")
     if job.raw_command and not settings.raw_commands_allowed:

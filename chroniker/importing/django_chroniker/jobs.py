@@ -181,7 +181,9 @@ def _difference_notes(old: OldJob, zone: ZoneInfo, options: ImportOptions) -> li
     if zone.key == "UTC" != project and not options.zone:
         notes.append(_("Its time zone is UTC, as there, and not %(zone)s.") % {"zone": project})
     if old.jitter_seconds:
-        notes.append(_("Its jitter is a fixed delay here; there it was a new random delay for each run, and added up."))
+        notes.append(
+            _("Its jitter is a fixed delay here; there each run had a new random delay, and the delays added up.")
+        )
     if (old.jitter_seconds or 0) > MAX_JITTER_SECONDS:
         notes.append(_("Its jitter is reduced to one day."))
     if old.is_running:

@@ -48,8 +48,9 @@ class TableSource:
         if not table_exists(OldJob, self._using):
             raise ImportRefused(
                 _(
-                    "There are no tables of django-chroniker in this database. If it was used here, run “migrate”, "
-                    "which renames them to chroniker_v1_…. Otherwise give a FILE of “dumpdata chroniker -o FILE”."
+                    "There are no tables of django-chroniker in this database. If it was used here, run "
+                    "“migrate”, which renames them to chroniker_v1_…. Otherwise pass a FILE written by "
+                    "“dumpdata chroniker -o FILE”."
                 )
             )
         self.jobs = read_rows(OldJob, self._using)

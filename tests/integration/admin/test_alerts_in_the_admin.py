@@ -71,7 +71,7 @@ def test_an_alert_that_no_channel_takes_is_reported_to_nobody(admin_client: Clie
     told = short_time(alert.reported_at)
     for address in (ALERTS, f"{ALERTS}{alert.pk}/change/"):
         shown = page(admin_client, address)
-        assert "To nobody" in shown and "No channel takes it." in shown and told not in shown
+        assert "To nobody" in shown and "No channel receives it." in shown and told not in shown
     Outbox.objects.create(alert=alert, channel="channel:1", event=alert.event)
     for address in (ALERTS, f"{ALERTS}{alert.pk}/change/"):
         shown = page(admin_client, address)
@@ -151,7 +151,7 @@ def test_open_alerts_need_attention(admin_client: Client) -> None:
     assert [item.kind for item in fetch_attention_items(now).items if item.job == job] == ["alert_slow"]
     assert count_attention_items(now) >= 1
     shown = page(admin_client, "/admin/chroniker/job/now/")
-    text = f"Run 7, started {short_time(started, now)}, takes longer than 1 min."
+    text = f"Run 7, started at {short_time(started, now)}, takes longer than 1 min."
     assert text in shown and "03:00:00" not in shown and f"add/?job={job.pk}" in shown
 
 

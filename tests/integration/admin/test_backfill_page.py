@@ -102,7 +102,7 @@ def test_a_second_click_changes_nothing_and_adds_no_entry_to_the_history(admin_c
     pages = [admin_client.post(url(job), button, follow=True).content.decode() for _click in range(2)]
     assert "is retried by the next tick." in pages[0] and "has no pending retry that is not yet due." in pages[1]
     entries = LogEntry.objects.filter(object_id=str(job.pk)).order_by("pk").values_list("change_message", flat=True)
-    assert list(entries) == ["Backfill requested: 3 runs.", "Retry made due now."]
+    assert list(entries) == ["Backfill requested: 3 runs.", "Retry moved to the current time."]
 
 
 def test_only_a_post_to_the_own_job_by_a_permitted_user_makes_a_retry_due(admin_client: Client, job: Job) -> None:

@@ -176,8 +176,9 @@ def test_the_question_says_what_happens_to_each_job(admin: Client) -> None:
     assert effects("run_now") == [
         "Runs at once: default", "Is left out. It is disabled.", "Is left out. It is running."
     ]  # fmt: skip
-    assert [text.partition(",")[0] for text in effects("stop")] == [
-        "Is left as it is: it has no open run", "Is left as it is: it has no open run", "Run 1 is stopped"
+    assert [text.partition(" for ")[0] for text in effects("stop")] == [
+        "Is left as it is: it has no open run", "Is left as it is: it has no open run",
+        "Run 1 is stopped; it has been running",
     ]  # fmt: skip
     first, second, third = effects("disable")
     assert first.startswith("Is not started any more; the next run was due at")

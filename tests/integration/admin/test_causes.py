@@ -1,4 +1,4 @@
-"""The table *Causes* in the schedule history, and *Discard waiting*."""
+"""The table *Causes* in the schedule history, and *Discard waiting activations*."""
 
 from __future__ import annotations
 
@@ -47,7 +47,7 @@ def test_each_activation_is_listed_with_its_cause_and_result(admin_client: Clien
     assert f'<a href="{reverse("admin:chroniker_run_change", args=[run.pk])}">1</a>' in text
     assert "shop, key “order 7”" in text
     assert "Got a run" in text and "Waiting" in text
-    assert "Discard waiting (1)" in text
+    assert "Discard waiting activations (1)" in text
 
 
 def test_the_schedule_page_of_a_job_without_a_schedule_shows_only_the_causes(admin_client: Client) -> None:
@@ -78,7 +78,7 @@ def test_discarding_needs_the_right_to_change_jobs(staff: Any) -> None:
     run_now(report, requested_by="ann")
     events.trigger(report)
     viewer = staff("view_job", "view_run")
-    assert "Discard waiting" not in page(viewer, report)
+    assert "Discard waiting activations" not in page(viewer, report)
     assert viewer.post(reverse("admin:chroniker_job_discard", args=[report.pk])).status_code == 403
     assert Activation.objects.filter(ended_at=None).exists()
 

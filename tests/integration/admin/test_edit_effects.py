@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 import pytest
 from django.test import Client
 
@@ -19,9 +21,9 @@ EVERY_MINUTE = "* * * * *"
         ({"overlap": "SKIP"}, 90, "Up to 720 of 1,440 scheduled times of a day will be skipped."),
         ({"catch_up": "LATEST"}, 150, "Up to 863 of 1,440 scheduled times of a day will be skipped."),
         ({}, 150, "Up to 863 of 1,440 scheduled times of a day will be merged into a later run."),
-        ({"catch_up": "EACH"}, 90, "Up to 1,439 of 1,440 scheduled times of a day will wait for the run before."),
+        ({"catch_up": "EACH"}, 90, "Up to 1,439 of 1,440 scheduled times of a day will wait for the previous run."),
         ({"overlap": "REPLACE"}, 90, "Up to 1,439 of 1,440 runs of a day will be stopped by the next one."),
-        ({}, 50, "No run should still run when the next one is due."),
+        ({}, 50, "No run should still be running when the next one is due."),
     ],
 )
 def test_runs_that_take_longer_than_a_period_have_a_sentence_for_each_policy(
@@ -40,7 +42,7 @@ def test_disabling_a_job_drops_its_pending_retry(admin: Client) -> None:
         retry_at=database_now(), retry_attempt=1, retry_of=1, retry_origin=Trigger.SCHEDULE, retry_status="FAILED"
     )
     kept, dropped = (effects(preview(admin, job, cron="0 3 * * *", enabled=value)) for value in ("1", ""))
-    retry = ("wait", "The pending retry is dropped.", "The job is disabled.")
+    retry = ("wait", "The pending retry will be cancelled.", "The job is disabled.")
     assert retry in dropped and retry not in kept
 
 
@@ -50,7 +52,7 @@ def test_a_minute_with_more_jobs_than_slots_names_the_queue(admin: Client, queue
     host = Host.objects.create(name="here", last_seen=now)
     HostService.objects.create(host=host, executor="default", worker="w", queues=[queue], slots=1, last_seen=now)
     job, _other = (a_booked_job(cron="0 3 * * *", queue=queue) for _ in range(2))
-    [(tone, text, why)] = [each for each in effects(preview(admin, job, cron="0 3 * * *")) if "crowded" in each[1]]
-    assert tone == "wait" and text.endswith("03:00 gets crowded.")
+    [(tone, text, why)] = [each for each in effects(preview(admin, job, cron="0 3 * * *")) if "More runs" in each[1]]
+    assert tone == "wait" and re.fullmatch(r"More runs are due at (.* )?03:00 than can start\.", text)
     named = queue or "default"
     assert why.startswith(f"2 jobs of queue {named} start in the same minute; its workers have 1 slots. Estimated")

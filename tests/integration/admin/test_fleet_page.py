@@ -105,7 +105,7 @@ def test_an_unknown_fleet_is_not_shown_as_an_empty_one(admin: Client, monkeypatc
     monkeypatch.setattr(health_facts, "read_health_facts", broken)
     html = shown(admin)
     health_facts.clear_cached_health_facts()
-    assert "The fleet is unknown." in html and html.count("The database did not answer in time.") == 4
+    assert "The state of the fleet is unknown." in html and html.count("The database did not answer in time.") == 4
     assert "No worker was seen" not in html and "No queue" not in html and "No hosts yet" not in html
     assert "0 of 0 alive" not in html and "<dt>Ticking hosts</dt><dd>0" not in html
 

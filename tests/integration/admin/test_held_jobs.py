@@ -50,7 +50,7 @@ def manage(*words: str) -> str:
 def test_the_start_page_names_the_run_and_offers_to_resume(admin: Client) -> None:
     job = a_held_job()
     html = admin.get(NOW).content.decode()
-    assert "Held since run 1 failed, " in html
+    assert "Held since run 1 failed at " in html
     assert "Its scheduled times wait until it is resumed." in html
     assert f'formaction="{resume_url(job)}"' in html
     assert 'aria-label="Resume import"' in html
@@ -76,7 +76,7 @@ def test_resume_by_a_user_is_recorded(admin: Client) -> None:
     job = a_held_job()
     page = admin.post(resume_url(job), follow=True)
     assert state_of(job).held_at is None
-    assert "was resumed. Its scheduled times that are due start with the next tick." in page.content.decode()
+    assert "was resumed. Its due runs start at the next tick." in page.content.decode()
     assert LogEntry.objects.get(object_id=str(job.pk)).get_change_message() == "Resumed after the hold."
     page = admin.post(resume_url(job), follow=True)
     assert "was not held." in page.content.decode()

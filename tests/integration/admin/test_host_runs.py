@@ -78,7 +78,7 @@ def test_the_form_suggests_every_host_and_recent_hosts_and_accepts_others(admin:
     admin.post(url(job), {**open_form(admin, job), "hostname": "web7"})
     assert Job.objects.get(pk=job.pk).hostname == "web7"
     refused = admin.post(url(job), {**open_form(admin, job), "hostname": "web*"})
-    assert "no host's name" in errors(refused)["hostname"][0]
+    assert "is not a host name" in errors(refused)["hostname"][0]
 
 
 def test_stop_on_the_job_s_page_stops_the_run_on_every_host(admin: Client) -> None:

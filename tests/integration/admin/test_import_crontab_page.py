@@ -42,7 +42,7 @@ def test_the_import_makes_jobs_with_an_entry_of_the_user_and_repeats_none(admin_
     assert (job.cron, job.timezone, job.raw_command, job.enabled) == (
         "30 3 * * 1-5", "Europe/Paris", "/usr/bin/report --day yesterday", True
     )  # fmt: skip
-    assert "1 job of 2 lines was imported." in found and "remove these lines from the crontab" in found
+    assert "1 job from 2 lines was imported." in found and "remove these lines from the crontab" in found
     entry = LogEntry.objects.get()
     assert (entry.object_id, entry.action_flag) == (str(job.pk), ADDITION)
     assert not AuditEntry.objects.exists(), "it names programs, not users"

@@ -144,7 +144,7 @@ BAD: dict[str, tuple[dict[str, str], str, str]] = {
     "both commands": ({"raw_command": "ls"}, "command", "not both"),
     "neither command": ({"command": ""}, "command", "Give a management command or a raw command"),
     "unknown command": ({"command": "nooop"}, "command", "Did you mean “noop”"),
-    "denied command": ({"command": "flush"}, "command", "may not be scheduled"),
+    "denied command": ({"command": "flush"}, "command", "cannot be scheduled"),
     "unbalanced quotes": ({"args": "'one"}, "args", "quotation"),
     "unbalanced quotes in a raw command": ({"command": "", "raw_command": 'ls "'}, "raw_command", "quotation"),
     "bad cron": ({"cron": "61 * * * *"}, "cron", "61"),

@@ -198,7 +198,7 @@ def test_the_addresses_of_a_row_are_those_of_the_pages(admin: Client) -> None:
 def test_a_job_without_a_schedule_says_so_once(admin: Client) -> None:
     a_booked_job(frequency="MANUAL", cron="")
     [row] = shown_rows(admin)
-    assert row.words == "no schedule: by hand, or by a trigger" and row.reason == ""
+    assert row.words == "no schedule: it runs by hand or by a trigger" and row.reason == ""
 
 
 def test_an_empty_list_and_an_empty_filter_have_texts(admin: Client) -> None:

@@ -48,9 +48,9 @@ def test_a_job_with_a_wrong_schedule_says_what_to_do(admin: Client) -> None:
 @pytest.mark.parametrize(
     ("fields", "end"),
     [
-        ({"cron": NEW_YEAR, "overlap": "WAIT"}, "; if this one still runs then, that one waits."),
-        ({"cron": NEW_YEAR, "overlap": "SKIP"}, "; if this one still runs then, that one is skipped."),
-        ({"cron": NEW_YEAR, "overlap": "REPLACE"}, "; if this one still runs then, it is stopped."),
+        ({"cron": NEW_YEAR, "overlap": "WAIT"}, "; if this run is still running then, the next one waits."),
+        ({"cron": NEW_YEAR, "overlap": "SKIP"}, "; if this run is still running then, the next one is skipped."),
+        ({"cron": NEW_YEAR, "overlap": "REPLACE"}, "; if this run is still running then, this run is stopped."),
         ({"cron": "", "frequency": "MANUAL"}, ""),
     ],
 )
@@ -64,7 +64,7 @@ def test_a_running_job_says_what_becomes_of_its_next_run(admin: Client, fields: 
 def test_a_failing_job_says_when_it_runs_again(admin: Client) -> None:
     assert note(admin, a_failing_job(cron=NEW_YEAR)).startswith("Next run: ")
     by_hand = a_failing_job(cron="", frequency="MANUAL")
-    assert note(admin, by_hand) == "It has no schedule; it runs by hand or by a trigger."
+    assert note(admin, by_hand) == "It has no schedule; it is started by hand or by a trigger."
     with override_settings(CHRONIKER_PAUSED=True):
         assert note(admin, a_failing_job(cron=NEW_YEAR)) == "The scheduler is paused."
 

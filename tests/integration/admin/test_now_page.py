@@ -153,10 +153,9 @@ def test_a_failing_job_is_named_with_its_error_and_one_click_from_its_output_and
     assert "The scheduler does not tick." in html and "2 items" in html, "that comes before the failing job"
     a_tick(ago=1)
     html = admin.get(NOW).content.decode()
-    assert "1 thing needs you." in html and "no answer from s3cret-host" in html
-    assert f'href="/admin/chroniker/run/{run.pk}/change/#output"' in html
+    assert "1 item needs attention." in html and "no answer from s3cret-host" in html
     again = f"/admin/chroniker/run/{run.pk}/again/"
-    assert f'formaction="{again}"' in html
+    assert f'href="/admin/chroniker/run/{run.pk}/change/#output"' in html and f'formaction="{again}"' in html
     assert admin.post(again).status_code == 302 and Run.objects.filter(job=run.job, status=Status.CLAIMED).exists()
 
 
@@ -218,7 +217,7 @@ def test_the_bar_of_each_page_counts_what_needs_a_person_beside_now(admin: Clien
         lost = run_now(a_booked_job(cron="0 0 1 1 *"), requested_by="a test")
         Run.objects.filter(pk=lost.pk).update(status=Status.LOST, finished_at=now)
     health_facts.clear_cached_health_facts()
-    assert "5 things need you." in admin.get(NOW).content.decode()
+    assert "5 items need attention." in admin.get(NOW).content.decode()
     for page in (NOW, "/admin/chroniker/job/", "/admin/chroniker/group/"):
         assert (
             'class="count"><span class="visually-hidden">Needs attention: </span>5<' in admin.get(page).content.decode()
@@ -232,7 +231,8 @@ def test_more_than_twenty_items_are_counted_with_a_link(admin: Client) -> None:
     for _number in range(20):
         JobState.objects.filter(pk=a_booked_job().pk).update(failures=1, failing_since=first.claimed_at)
     html = admin.get(NOW).content.decode()
-    assert "21 things need you." in html and "and 1 more" in html and "/admin/chroniker/job/?show=attention" in html
+    assert "21 items need attention." in html
+    assert "and 1 more" in html and "/admin/chroniker/job/?show=attention" in html
 
 
 @pytest.mark.parametrize(("page", "budget"), [(NOW, 17), ("/admin/chroniker/host/", 8)])

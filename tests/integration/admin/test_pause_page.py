@@ -57,7 +57,7 @@ def test_the_last_one_is_named_and_unknown_ends_and_queued_runs_are_counted(admi
     run_now(a_booked_job(name="queued", cron="0 0 1 1 *"), requested_by="a test")
     text = open_work(admin)
     assert text.startswith("4 runs are active. The last of them, long, probably ends in 1 h, at ")
-    assert text.endswith("The ends of 2 are unknown. 1 queued run starts in spite of a pause.")
+    assert text.endswith("The end times of 2 runs are unknown. 1 queued run starts in spite of a pause.")
 
 
 def test_a_job_is_not_named_to_a_user_without_the_right_to_view_jobs(staff: Callable[..., Client]) -> None:

@@ -63,7 +63,7 @@ def test_a_hastened_retry_is_claimed_by_the_next_tick() -> None:
     assert (retry.trigger, retry.chain, retry.job_id) == (Trigger.RETRY, run.token, job.pk)
     with pytest.raises(SystemExit):
         manage("retries", "--now", "import")
-    assert [str(entry) for entry in AuditEntry.objects.entries_of_row(job)] == ["Retry made due now."]
+    assert [str(entry) for entry in AuditEntry.objects.entries_of_row(job)] == ["Retry moved to the current time."]
 
 
 def test_a_retry_that_is_due_already_is_not_called_missing(admin_client: Client) -> None:
@@ -109,8 +109,8 @@ def test_the_pages_of_job_and_run_have_the_buttons(admin_client: Client) -> None
     page = admin_client.post(cancel, follow=True).content.decode()
     assert "The retry of “import” was cancelled." in page and f'formaction="{cancel}"' not in page
     texts = [entry.get_change_message() for entry in LogEntry.objects.order_by("pk")]
-    assert texts == ["Retry made due now.", "Retry cancelled."]
-    assert "has no retry that is pending" in admin_client.post(cancel, follow=True).content.decode()
+    assert texts == ["Retry moved to the current time.", "Retry cancelled."]
+    assert "has no pending retry" in admin_client.post(cancel, follow=True).content.decode()
 
 
 def test_the_buttons_need_the_right_to_run_jobs() -> None:

@@ -62,7 +62,7 @@ def test_what_is_not_measured_is_unknown(client: Client) -> None:
 def test_after_a_test_without_violation_the_guarantees_held(client: Client) -> None:
     guarantees.run_guarantee_tests(database_now())
     text, rows = page(client)
-    assert "Every guarantee that is measured held" in text and "in 30 days" not in text.split("</div>")[0]
+    assert "All measured guarantees have held" in text and "in the last 30 days" not in text.split("</div>")[0]
     assert {rows[key].result for key in ("1", "2", "3", "9")} == {"held"}
     GuaranteeHour.objects.update(hour=database_now() - 5 * HOUR)
     assert page(client)[1]["1"].result == "unknown"
@@ -72,7 +72,7 @@ def test_a_violation_is_named_in_the_sentence(client: Client) -> None:
     guarantees.run_guarantee_tests(database_now())
     GuaranteeHour.objects.filter(guarantee=Guarantee.ONE_INSTANCE).update(violations=2)
     text, rows = page(client)
-    assert "1 guarantee was broken</strong> in 30 days: One instance per job." in text
+    assert "1 guarantee was broken</strong> in the last 30 days: One instance per job." in text
     assert rows["1"].measured.counts == (2, 2, 2) and rows["1"].result == "broken"
 
 

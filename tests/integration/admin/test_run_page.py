@@ -63,7 +63,7 @@ def test_the_page_shows_every_fact(admin: Client) -> None:
         assert fact in html, fact
     html = page(admin, other)
     for fact in (
-        "Timed out", "on worker-7: it ran longer than its limit.", "killed by SIGTERM", "212 MB at most, 41 s of CPU",
+        "Timed out", "on worker-7: it ran longer than its timeout.", "killed by SIGTERM", "peak 212 MB, 41 s of CPU",
         "2026.47", "manage.py x 'a b'", "taken by celery@worker-7", "sent to the queue “heavy”", "start-up",
     ):  # fmt: skip
         assert fact in html, fact
@@ -116,11 +116,11 @@ def test_a_queued_run_says_why_and_what_to_do(admin: Client) -> None:
     )
     say = fragments(admin, run)["run-say"]
     assert "no worker consumes the queue “gpu”" in say and "<code>celery worker -Q gpu</code>" in say
-    assert "the run is closed as lost" in say
+    assert "If the run has not started by " in say and ", it is closed as lost." in say
     HostService.objects.filter(pk=worker.pk).update(queues=["gpu"])
-    assert "all 2 slots of the only worker for it are busy" in fragments(admin, run)["run-say"]
+    assert "all 2 slots of the only worker for this run are busy" in fragments(admin, run)["run-say"]
     HostService.objects.filter(pk=worker.pk).update(busy=1)
-    assert "the only worker for it has not taken it yet" in fragments(admin, run)["run-say"]
+    assert "the only worker for this run has not taken it yet" in fragments(admin, run)["run-say"]
 
 
 def test_run_again_takes_the_same_arguments_and_goes_to_the_new_run(admin: Client) -> None:

@@ -44,7 +44,7 @@ def test_whether_it_ran_at_a_time_has_an_answer(admin: Client) -> None:
     job, since = a_history(Status.SUCCEEDED, Status.SKIPPED, Status.LOST, Status.FAILED)
     answers = [answer_at(admin, job, since + n * 5 * MINUTE) for n in range(1, 6)]
     assert answers[0].startswith("Yes. The run due at ") and "started on worker-1, 3 s after that time" in answers[0]
-    assert "and succeeded after 6 s." in answers[0] and "After it: " in answers[0]
+    assert "and succeeded after 6 s." in answers[0] and "Next scheduled time: " in answers[0]
     assert answers[1].startswith("No: ") and "was skipped. The job was still running." in answers[1]
     assert answers[2].startswith("Perhaps.") and "The command may have finished." in answers[2]
     assert answers[3].startswith("Yes, but it did not succeed.") and "and failed after 6 s." in answers[3]
@@ -76,7 +76,7 @@ def test_a_run_that_runs_now_is_the_answer(admin: Client) -> None:
     job, since = a_history(Status.SUCCEEDED)
     Run.objects.update(status=Status.RUNNING, finished_at=None, nonce=uuid4())
     text = answer_at(admin, job, since + 5 * MINUTE)
-    assert text.startswith("It runs now: the run due at ") and "started on worker-1, 3 s after that time." in text
+    assert text.startswith("It is running now: the run due at ") and "started on worker-1, 3 s after that time." in text
 
 
 def test_a_time_whose_run_was_deleted_is_unknown(admin: Client) -> None:

@@ -56,7 +56,7 @@ def test_the_form_adds_and_removes_tags_and_writes_both_into_the_history(admin: 
 def test_an_invalid_tag_is_reported_and_the_text_stays(admin: Client) -> None:
     job = a_tagged_job("report", "kept")
     page = admin.post(url(job), {**open_form(admin, job), "tags": "kept a/b"})
-    assert "“a/b” is no tag." in errors(page)["tags"][0]
+    assert "“a/b” is not a valid tag." in errors(page)["tags"][0]
     assert fields(page)["tags"] == "kept a/b" and tags(job) == ["kept"] and not Tag.objects.filter(name="a/b")
 
 

@@ -32,7 +32,7 @@ def context(client: Client, **query: str) -> dict[str, Any]:
 
 def test_on_the_first_day_the_page_says_that_nothing_ran_and_shows_what_is_expected(admin: Client) -> None:
     job = a_booked_job(name="first")
-    text = "Nothing ran yet in this time."
+    text = "Nothing has run yet in this time range."
     shown = admin.get(ADDRESS).content.decode()
     assert text in shown and "first" in shown and "expected" in shown
     a_past_run(job, 1)
@@ -130,8 +130,8 @@ def test_the_picture_is_bounded_and_says_what_is_left_out(admin: Client, monkeyp
     for part in (
         "3 rows with less running time are left out.",
         "bars are left out.",
-        "are shown by hours.",
-        "Only the 4 jobs",
+        "are shown as hourly totals.",
+        "Expected runs are shown only for the 4 jobs",
     ):
         assert part in text
     assert "Collisions are computed until" in text

@@ -82,7 +82,7 @@ def test_the_graph_draws_triggers_solid_and_dependencies_dashed(admin_client: Cl
     a_dependency(report, load, wait_for_completion=True)
     text = admin_client.get(reverse("admin:chroniker_job_graph")).content.decode()
     assert 'class="line mute trigger' in text and 'class="line mute success' in text and 'class="line mute end' in text
-    assert "starts it" in text and "after its end starts" in text
+    assert "starts the next job" in text and "at its end, starts" in text
     alone = admin_client.get(reverse("admin:chroniker_job_graph"), {"q": "loa"}).content.decode()
     assert "report" in alone
 

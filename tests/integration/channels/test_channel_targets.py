@@ -84,4 +84,4 @@ def test_a_channel_of_an_unknown_kind_gives_its_messages_up() -> None:
 
 def test_a_kind_of_mail_needs_no_address_of_a_server() -> None:
     message = sent(kind=ChannelKind.MAIL, target="not an address")
-    assert message.send_at is None and "is no e-mail address" in message.error
+    assert message.send_at is None and "is not an e-mail address" in message.error

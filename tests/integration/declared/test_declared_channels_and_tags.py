@@ -74,7 +74,7 @@ def test_tags_that_are_not_declared_belong_to_people(shop: Shop) -> None:
 @pytest.mark.parametrize(
     ("tags", "error"),
     [
-        ('["a/b"]', "“a/b” is no tag."),
+        ('["a/b"]', "“a/b” is not a valid tag."),
         ('"etl"', 'must be a list of names, like ["nightly"]'),
         ("[f't{n}' for n in range(21)]", "A job has at most 20 tags."),
     ],

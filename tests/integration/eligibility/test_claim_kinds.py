@@ -66,11 +66,11 @@ def test_a_scheduled_time_waits_for_a_pending_retry_that_its_claim_would_keep() 
 @pytest.mark.parametrize(
     ("next_hour", "retry_hour", "policy", "expected"),
     [
-        (2, 1, CatchUp.LATEST, "It failed and is retried at "),
-        (2, 2, CatchUp.LATEST, "It failed and is retried at "),
+        (2, 1, CatchUp.LATEST, "It failed and will be retried at "),
+        (2, 2, CatchUp.LATEST, "It failed and will be retried at "),
         (1, 2, CatchUp.LATEST, "Its next run is at "),
-        (1, 2, CatchUp.EACH, "It failed and is retried at "),
-        (None, 1, CatchUp.LATEST, "It failed and is retried at "),
+        (1, 2, CatchUp.EACH, "It failed and will be retried at "),
+        (None, 1, CatchUp.LATEST, "It failed and will be retried at "),
         (1, None, CatchUp.LATEST, "Its next run is at "),
         (None, None, CatchUp.LATEST, "It has no further scheduled time."),
     ],

@@ -83,7 +83,7 @@ def test_a_job_does_not_wait_for_the_lease_of_a_host_whose_run_on_every_host_has
 def test_a_job_waits_for_the_next_run_of_its_dependee() -> None:
     load, report = a_due_job(name="load"), a_due_job(name="report")
     a_dependency(report, load, wait_for_next_run=True)
-    assert waits(report) == ["waits for the scheduled times of “load”"]
+    assert waits(report) == ["waits until the scheduled times of “load” have run"]
 
 
 def test_the_page_lists_the_dependents_of_a_job_with_links(admin: Client) -> None:
@@ -92,13 +92,13 @@ def test_the_page_lists_the_dependents_of_a_job_with_links(admin: Client) -> Non
     for name in names:
         a_dependency(a_booked_job(name=name), load, wait_for_success=True)
     html = page(admin, load)
-    after = html[html.index("Waited for by") :]
+    after = html[html.index("Jobs that wait for this one") :]
     for job in Job.objects.filter(name__in=names):
         assert re.search(
             rf'<a href="[^"]*/{job.pk}/[^"]*">{job.name}</a> <span class="quiet">until it succeeded', after
         )
     assert "Waits for</h3>" not in html
-    assert "Waited for by" not in page(admin, Job.objects.get(name="a report"))
+    assert "Jobs that wait for this one" not in page(admin, Job.objects.get(name="a report"))
 
 
 def test_a_page_lists_a_limited_number_of_dependents(admin: Client) -> None:
@@ -106,7 +106,7 @@ def test_a_page_lists_a_limited_number_of_dependents(admin: Client) -> None:
     for _ in range(51):
         a_dependency(a_booked_job(cron=FAR), load, wait_for_success=True)
     html = page(admin, load)
-    assert html[html.index("Waited for by") :].count("until it succeeded") == 50
+    assert html[html.index("Jobs that wait for this one") :].count("until it succeeded") == 50
     assert "and more</a>" in html
 
 
@@ -116,7 +116,7 @@ def test_a_job_waits_for_the_scheduled_times_of_another_and_nothing_else() -> No
     for dependent in (late, other):
         a_dependency(dependent, early, wait_for_next_run=True)
     [wait] = dependencies.read_reasons_to_wait([late.pk])[late.pk]
-    assert wait.blocks_scheduled_runs_only and "waits for the scheduled times of" in str(wait.text)
+    assert wait.blocks_scheduled_runs_only and "waits until the scheduled times of" in str(wait.text)
     assert dependencies.read_first_pending_dependee_instants([late.pk], database_now()).keys() == {late.pk}
 
 

@@ -98,7 +98,7 @@ def test_arguments_and_options_are_kept() -> None:
 @pytest.mark.parametrize(
     ("entry", "words"),
     [
-        ({"schedule": 0.5}, "the shortest is a second"),
+        ({"schedule": 0.5}, "the shortest interval is one second"),
         ({"schedule": Sunset()}, "A solar schedule (sunset) has no equivalent."),
         ({"schedule": type("Tides", (schedule,), {})(60)}, "A schedule of the type Tides has no equivalent."),
         ({"schedule": 60, "args": (object(),)}, "Its arguments are not JSON"),

@@ -114,7 +114,7 @@ def test_one_off_tasks_become_jobs_that_run_once() -> None:
 def test_tasks_without_an_equivalent_are_reported() -> None:
     found = imported()
     assert "A solar schedule (sunset) has no equivalent." in found["at sunset"].refusal
-    assert "the shortest is a second" in found["too often"].refusal
+    assert "the shortest interval is one second" in found["too often"].refusal
     assert Job.objects.count() == 11
     assert not found["over"].job.enabled
     assert not found["each quarter"].job.enabled

@@ -79,7 +79,7 @@ def test_microseconds_that_are_whole_seconds_are_imported(tmp_path: Path) -> Non
         for every in (2_000_000, 2_500_000)
     )
     assert (whole.job.frequency, whole.job.params) == ("SECONDLY", "interval:2")
-    assert part.refusal == "An interval of 2500000 microseconds has no equivalent: the shortest is a second."
+    assert part.refusal == "An interval of 2500000 microseconds has no equivalent: the shortest interval is one second."
 
 
 @pytest.mark.parametrize("count", [False, True])

@@ -101,7 +101,7 @@ def test_schedules_keep_their_instants(given: str, cron: str, tmp_path: Path) ->
 
 def test_reboot_lines_are_refused(tmp_path: Path) -> None:
     report = printed("@reboot /bin/a\n@hourly /bin/b\n", tmp_path)
-    assert "not imported: A schedule cannot run at reboot." in report
+    assert "not imported: A schedule cannot start a job at reboot." in report
     assert Job.objects.get().name == "/bin/b"
 
 

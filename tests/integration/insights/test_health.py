@@ -86,7 +86,7 @@ def test_a_tick_of_draining_hosts_alone_is_not_good() -> None:
     Host.objects.filter(name="h2").update(draining_since=since, draining_by="a test")
     found = now_healthy().tick
     assert (found.level, found.headline, found.since) == ("warn", "draining", since)
-    assert "it claims and starts nothing" in found.detail
+    assert "it claims and starts no runs" in found.detail
 
 
 def test_silent_workers_are_named() -> None:

@@ -87,7 +87,7 @@ def test_the_form_refuses_invalid_variables(admin: Client) -> None:
 
 
 def test_duplicate_variables_are_refused() -> None:
-    with pytest.raises(ValidationError, match="also given as a variable"):
+    with pytest.raises(ValidationError, match="given as a variable and as a secret"):
         Job(name="x", command="noop", cron="* * * * *", environment="A=1", secrets="A=env:A").full_clean()
 
 

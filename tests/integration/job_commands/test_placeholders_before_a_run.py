@@ -23,7 +23,11 @@ ASKED = dt.datetime(2026, 3, 29, 1, tzinfo=dt.UTC)
 @pytest.mark.parametrize(
     ("fields", "field", "message"),
     [
-        ({"command": "env_dump", "args": '{{ token|date:"Y" }}'}, "args", "the filter “date” follows no time."),
+        (
+            {"command": "env_dump", "args": '{{ token|date:"Y" }}'},
+            "args",
+            "the filter “date” can be applied only to a time.",
+        ),
         (
             {"command": "", "raw_command": "/bin/{{ job }}"},
             "raw_command",
@@ -32,7 +36,8 @@ ASKED = dt.datetime(2026, 3, 29, 1, tzinfo=dt.UTC)
         (
             {"command": "env_dump", "environment": 'A={{ scheduled_for|shift:"x" }}'},
             "environment",
-            "Line 1: In {{ scheduled_for }}: “x” is no shift; write a number and w, d, h, m or s, such as -1d.",
+            "Line 1: In {{ scheduled_for }}: “x” is not a valid shift; write a number and w, d, h, m or s, "
+            "such as -1d.",
         ),
     ],
 )
@@ -74,7 +79,7 @@ def test_the_preview_names_a_missing_value_and_a_word_that_is_nearly_a_placehold
         admin, command="env_dump", args="{{ last_success }}"
     )
     html = preview(admin, command="env_dump", args="{{ scheduld_for }}")
-    assert "{{ scheduld_for }} is no placeholder and stays as it is. Did you mean {{ scheduled_for }}?" in html
+    assert "{{ scheduld_for }} is not a placeholder and stays as it is. Did you mean {{ scheduled_for }}?" in html
 
 
 def printed(*words: str) -> list[str]:

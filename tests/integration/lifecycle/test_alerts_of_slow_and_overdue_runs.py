@@ -29,7 +29,7 @@ def test_a_run_that_takes_too_long_is_slow_while_it_runs(clock: AlertClock) -> N
     assert clock.reported == []
     clock.tick(days=1, seconds=65)
     assert clock.reported == ["alert.slow nightly"]
-    assert "Run 1, started 2026-03-03 00:00:05 UTC, takes longer than 1 min." in Alert.objects.get().text
+    assert "Run 1, started at 2026-03-03 00:00:05 UTC, takes longer than 1 min." in Alert.objects.get().text
     clock.tick(days=1, seconds=100)
     finish(run)
     clock.tick(days=1, seconds=200)
@@ -59,7 +59,7 @@ def test_a_slow_run_on_every_host_names_the_hosts_and_is_one_alert(clock: AlertC
     alert = Alert.objects.get()
     assert (alert.job, alert.run_id) == (job, parent.pk)
     expected = "It succeeded on 1 of 3 hosts. The others: web2: running, web3: queued."
-    assert alert.text == f"Run {parent.token}, started 2026-03-02 00:01:00 UTC, takes longer than 1 min. {expected}"
+    assert alert.text == f"Run {parent.token}, started at 2026-03-02 00:01:00 UTC, takes longer than 1 min. {expected}"
     assert lifecycle.finish(second.pk, second.token, nonces[second.pk], Outcome(Status.FAILED))
     assert clock.reported == ["alert.slow nightly"], "the end of a child says nothing"
     nonce = started(third, third.required_host)
@@ -78,7 +78,7 @@ def test_a_slow_run_on_every_host_that_has_ended_before_a_tick_names_the_slow_ho
         clock.at(minutes=1, seconds=seconds)
         assert lifecycle.finish(run.pk, run.token, nonces[run.pk], Outcome(Status.SUCCEEDED))
     assert clock.reported == ["alert.slow nightly", "alert.recovered nightly"]
-    started_at = f"Run {parent.token}, started 2026-03-02 00:01:00 UTC, takes longer than 1 min."
+    started_at = f"Run {parent.token}, started at 2026-03-02 00:01:00 UTC, takes longer than 1 min."
     assert Alert.objects.get().text == f"{started_at} Web3: 2 min, web2: 1 min 30 s."
 
 

@@ -108,7 +108,7 @@ def test_two_claims_of_one_scheduled_time_make_one_run() -> None:
 def test_a_second_open_backfill_is_refused_with_the_first() -> None:
     job = daily(2)
     row = a_backfill(job)
-    with pytest.raises(BackfillRefused, match=f"The job has an open backfill already: {row.pk}"):
+    with pytest.raises(BackfillRefused, match=f"The job already has an open backfill: {row.pk}"):
         a_backfill(job)
 
 

@@ -132,8 +132,8 @@ def test_one_run_for_each_needs_the_overlap_wait(overlap: Overlap) -> None:
         job.full_clean()
     assert refused.value.message_dict == {
         "overlap": [
-            "The catch-up “one run for each, in order” needs the overlap “wait”: else its first run would skip or stop"
-            " the others."
+            "The catch-up “one run for each, in order” needs the overlap “wait”: otherwise its first run would skip or"
+            " stop the others."
         ]
     }
 

@@ -40,7 +40,7 @@ def test_the_next_scheduled_time_waits_while_a_retry_is_pending_and_the_reason_s
     assert tick().claimed == []
     state = JobState.objects.select_related("job").get(pk=job.pk)
     found = explanations.explain_why_not_running([state], database_now())[job.pk]
-    assert found.text.startswith("It failed and is retried at ")
+    assert found.text.startswith("It failed and will be retried at ")
     assert found.is_held
     assert state_of(job).failures == 0, "the chain continues"
 

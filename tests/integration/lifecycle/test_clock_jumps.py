@@ -181,7 +181,7 @@ def test_another_database_server_suspends_starts_like_a_jump(monkeypatch: pytest
         return
     assert memory.server
     assert lifecycle.start(run.pk, run.token, uuid4(), host="here", pid=1) is None
-    assert "Another database server" in str(tick().suspended_because)
+    assert "A different database server" in str(tick().suspended_because)
 
 
 def test_a_database_without_a_server_identity_is_monitored_by_its_clock(

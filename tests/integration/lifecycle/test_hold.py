@@ -114,7 +114,7 @@ def test_the_retries_come_before_the_hold_and_no_scheduled_time_replaces_one() -
     found = explanations.explain_why_not_running(
         [JobState.objects.select_related("job").get(pk=job.pk)], database_now()
     )[job.pk]
-    assert found.text.startswith("It failed and is retried at ") and found.is_held
+    assert found.text.startswith("It failed and will be retried at ") and found.is_held
     assert state_of(job).held_at is None
     JobState.objects.filter(pk=job.pk).update(retry_at=database_now())
     retry = claimed(job)

@@ -65,7 +65,7 @@ def test_it_is_not_over_and_says_that_it_has_no_schedule() -> None:
     status = fetch_job_status([job])[job.pk]
     assert status.condition == JobCondition.MANUAL
     assert status.state_code == "manual"
-    assert status.why == "It has no schedule; it runs by hand or by a trigger."
+    assert status.why == "It has no schedule; it is started by hand or by a trigger."
 
 
 def test_removing_the_schedule_records_the_times_that_waited_and_giving_one_begins_at_the_edit() -> None:

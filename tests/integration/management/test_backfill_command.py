@@ -87,7 +87,7 @@ def test_a_pending_retry_of_a_backfill_is_made_due() -> None:
     fail(first)
     assert tick().claimed == []
     assert run("--retry-now", str(row.pk)) == "Its retry is due now.\n"
-    assert "Retry made due now." in [str(entry) for entry in AuditEntry.objects.entries_of_row(job)]
+    assert "Retry moved to the current time." in [str(entry) for entry in AuditEntry.objects.entries_of_row(job)]
     [again] = tick().claimed
     assert (again.trigger, again.instant, again.attempt) == (Trigger.RETRY, first.instant, 2)
     with pytest.raises(SystemExit):
@@ -150,10 +150,14 @@ REFUSALS: dict[str, tuple[dict[str, Any], dict[str, Any], str]] = {
     "a range in reverse": ({}, {"first": database_now, "last": lambda: database_now() - DAY}, "ends before it begins"),
     "the first years": ({}, {"first": dt.datetime.min.replace(tzinfo=dt.UTC)}, "begins before the year 1970"),
     "the future": ({}, {"last": lambda: database_now() + DAY}, "ends in the future"),
-    "nothing to run": ({}, {"last": lambda: database_now() - 20 * DAY}, "Those without a record are left out"),
+    "nothing to run": (
+        {},
+        {"last": lambda: database_now() - 20 * DAY},
+        "Scheduled times without a record are left out",
+    ),
     "no scheduled time": ({}, {"first": lambda: database_now() - DAY / 24}, "has no scheduled time"),
     "too many": ({"cron": "* * * * * */5"}, {}, "more than 10000 scheduled times"),
-    "more than are kept": ({"maximum_log_entries": 2}, {}, "It needs 3 runs, but only the last 2 runs"),
+    "more than are kept": ({"maximum_log_entries": 2}, {}, "The backfill needs 3 runs, but only the last 2 runs"),
     "bad arguments": ({}, {"args": "--nonsense"}, "--nonsense"),
     "an unknown choice": ({}, {"which": "SOME"}, "“SOME, GO_ON” is not a known choice"),
 }
@@ -177,7 +181,7 @@ def test_a_time_that_the_schedule_has_not_decided_is_refused() -> None:
     state = state_of(job)
     assert state.last_instant is not None
     JobState.objects.filter(pk=job.pk).update(covered_until=state.last_instant - DAY, next_instant=state.last_instant)
-    with pytest.raises(BackfillRefused, match="The schedule itself has not decided"):
+    with pytest.raises(BackfillRefused, match="The scheduler has not processed the scheduled time"):
         chroniker.backfill(job, database_now() - 30 * DAY, database_now(), "ann")
     made = chroniker.backfill(job, database_now() - 30 * DAY, state.last_instant - DAY / 24, "ann")
     assert made.planned == 2

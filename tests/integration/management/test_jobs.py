@@ -91,7 +91,7 @@ def test_json_has_all_fields_for_each_job() -> None:
             "last_finished_at": None,
             "run": None,
             "progress": None,
-            "why": "It was edited; the next tick books it.",
+            "why": "It was edited; the next tick applies the edit.",
             "handed_over": False,
         },
     ]

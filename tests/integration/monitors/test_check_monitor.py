@@ -206,8 +206,8 @@ def test_monitors_are_jobs_with_is_monitor() -> None:
         ("monitor_error_template", "{% include 'admin/base.html' %}", "not valid"),
         ("monitor_error_template", "{{ count", ""),
         ("args", "--model auth.User --filter usrname=x", "Did you mean “username”?"),
-        ("args", "--help", "--help and --version only print a text."),
-        ("args", "--version", "--help and --version only print a text."),
+        ("args", "--help", "--help and --version only print a text and check nothing."),
+        ("args", "--version", "--help and --version only print a text and check nothing."),
     ],
 )
 def test_monitor_arguments_are_validated_by_the_form(field: str, value: str, named: str) -> None:

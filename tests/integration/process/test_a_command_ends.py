@@ -90,5 +90,5 @@ def test_a_keyboard_interrupt_gives_exit_status_130(run: Run) -> None:
     report = FakeReport("fails", "--signal", "2", raw=False)
     ending = run(report)
     assert ending.exit_code == 130
-    assert "it exited with status 130 (shells: killed by SIGINT)" in str(ending.reason)
+    assert "it exited with status 130 (in a shell: killed by SIGINT)" in str(ending.reason)
     assert "KeyboardInterrupt" in report.text(2)

@@ -151,7 +151,7 @@ def test_words_that_look_like_placeholders_or_quotes_stay_the_same(word: str) ->
 
 
 def test_arguments_are_checked_by_the_parser_of_the_command() -> None:
-    with pytest.raises(EventRefused, match="does not accept this"):
+    with pytest.raises(EventRefused, match="does not accept these arguments"):
         chroniker.trigger(a_target(), args=["--no-such-option"])
     with override_settings(CHRONIKER_DISABLE_RAW_COMMAND=True), pytest.raises(EventRefused, match="--settings"):
         chroniker.trigger(a_target(), args=["--settings=evil"])
@@ -177,7 +177,7 @@ def test_more_than_the_limit_are_refused(monkeypatch: pytest.MonkeyPatch) -> Non
     run_now(job, requested_by="ann")
     chroniker.trigger(job)
     chroniker.trigger(job)
-    with pytest.raises(EventRefused, match="were waiting for the job already"):
+    with pytest.raises(EventRefused, match="were already waiting for the job"):
         chroniker.trigger(job)
 
 
@@ -187,7 +187,7 @@ def test_a_repeated_key_is_not_refused_at_the_limit(monkeypatch: pytest.MonkeyPa
     run_now(job, requested_by="ann")
     first = chroniker.trigger(job, key="order 7")
     assert chroniker.trigger(job, key="order 7").pk == first.pk
-    with pytest.raises(EventRefused, match="were waiting for the job already"):
+    with pytest.raises(EventRefused, match="were already waiting for the job"):
         chroniker.trigger(job, key="order 8")
 
 

@@ -101,7 +101,7 @@ def test_run_job_accepts_arguments_as_one_option_and_refuses_invalid_ones() -> N
         call_command("run_job", job.name, "--args=--lines 3", stdout=io.StringIO())
         with pytest.raises(CommandError, match="cannot be split into words"):
             call_command("run_job", job.name, "--args='", stdout=io.StringIO())
-        with pytest.raises(CommandError, match="does not accept this"):
+        with pytest.raises(CommandError, match="does not accept these arguments"):
             call_command("run_job", job.name, "--args=--nonsense", stdout=io.StringIO())
     assert the_run(job).args == "--lines 3"
 

@@ -51,7 +51,7 @@ def test_a_silent_scheduler_is_reported_once_and_its_return_once(mail_server: Ma
     first, second = mail_server.mails
     assert first["To"] == second["To"] == "ops@example.com"
     text = first.get_content()
-    assert "beat on the host web1, every 5 s" in text and "manage.py cronserver" in text
+    assert "by beat on the host web1 (one tick every 5 s)." in text and "manage.py cronserver" in text
     assert "/admin/chroniker/host/" in text
 
 

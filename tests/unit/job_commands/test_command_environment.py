@@ -51,7 +51,7 @@ def test_error_messages_never_repeat_a_secret(line: str) -> None:
 
 
 def test_a_name_is_either_a_variable_or_a_secret() -> None:
-    assert "“KEY”: also given as a variable" in refusal("KEY=1", "KEY=env:KEY")
+    assert "“KEY”: given as a variable and as a secret" in refusal("KEY=1", "KEY=env:KEY")
 
 
 @pytest.mark.parametrize("name", ["PATH", "LD_PRELOAD", "PYTHONPATH", "BASH_ENV"])

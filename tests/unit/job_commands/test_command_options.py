@@ -63,7 +63,7 @@ def test_valid_arguments_are_accepted(args: str) -> None:
 )
 def test_invalid_arguments_are_named(args: str, message: str) -> None:
     found = argument_error("takes", args)
-    assert found is not None and found.startswith("“takes” does not accept this: ")
+    assert found is not None and found.startswith("“takes” does not accept these arguments: ")
     assert message in found
 
 

@@ -140,22 +140,24 @@ def test_any_text_is_filled_in_or_refused(text: str) -> None:
 @pytest.mark.parametrize(
     ("text", "message"),
     [
-        ('{{ token|date:"Y" }}', "In {{ token }} the filter “date” follows no time."),
-        ("{{ scheduled_for|iso|epoch }}", "In {{ scheduled_for }} the filter “epoch” follows no time."),
+        ('{{ token|date:"Y" }}', "In {{ token }} the filter “date” can be applied only to a time."),
+        ("{{ scheduled_for|iso|epoch }}", "In {{ scheduled_for }} the filter “epoch” can be applied only to a time."),
         (
             '{{ scheduled_for|upper:"x" }}',
-            "{{ scheduled_for }} has no filter “upper”; there is: date, iso, epoch, zone, shift, start_of, default.",
+            "{{ scheduled_for }} has no filter “upper”; the filters are: date, iso, epoch, zone, shift, start_of, "
+            "default.",
         ),
         ("{{ scheduled_for|date }}", 'In {{ scheduled_for }} write the filter like |date:"Y-m-d".'),
         ('{{ scheduled_for|date:"" }}', 'In {{ scheduled_for }} write the filter like |date:"Y-m-d".'),
         ('{{ scheduled_for|iso:"x" }}', "In {{ scheduled_for }} write the filter like |iso."),
         (
             '{{ scheduled_for|shift:"yesterday" }}',
-            "In {{ scheduled_for }}: “yesterday” is no shift; write a number and w, d, h, m or s, such as -1d.",
+            "In {{ scheduled_for }}: “yesterday” is not a valid shift; write a number and w, d, h, m or s, "
+            "such as -1d.",
         ),
         ('{{ scheduled_for|shift:"3661d" }}', "In {{ scheduled_for }}: the shift “3661d” is longer than 3,660 days."),
         ('{{ scheduled_for|shift:"-999999999w" }}', "the shift “-999999999w” is longer than 3,660 days."),
-        ('{{ scheduled_for|start_of:"year" }}', "“year” is no unit; there is: hour, day, week, month."),
+        ('{{ scheduled_for|start_of:"year" }}', "“year” is not a valid unit; the units are: hour, day, week, month."),
         ('{{ scheduled_for|zone:"Europe/Pari" }}', "Europe/Paris"),
         ('{{ last_success|default:"x"|date:"Y" }}', "In {{ last_success }} the filter “default” must be the last one."),
         ("{{ scheduled_for|date:'Y' }}", 'In {{ scheduled_for }} write the filter like |date:"Y-m-d".'),
@@ -181,7 +183,7 @@ def test_fifty_placeholders_and_a_word_of_8192_characters_are_allowed() -> None:
 
 
 def test_a_shift_beyond_the_calendar_is_refused() -> None:
-    with pytest.raises(CommandRefused, match="leads beyond the calendar"):
+    with pytest.raises(CommandRefused, match="gives a time outside the supported range"):
         filled('{{ scheduled_for|shift:"-3660d" }}', "0002-01-01T00:00+00:00")
 
 
@@ -208,7 +210,7 @@ def test_variables_are_filled_in_and_their_errors_name_the_line() -> None:
     assert found == {"DAY": "2026-11-28", "A": "1"}
     with pytest.raises(CommandRefused) as refused:
         environment.parse_variables("A=1\nB={{ token|iso }}")
-    assert str(refused.value) == "Line 2: In {{ token }} the filter “iso” follows no time."
+    assert str(refused.value) == "Line 2: In {{ token }} the filter “iso” can be applied only to a time."
 
 
 def test_all_variables_together_have_at_most_fifty_placeholders() -> None:
@@ -221,7 +223,7 @@ def test_all_variables_together_have_at_most_fifty_placeholders() -> None:
 def test_a_word_that_is_nearly_a_placeholder_is_named_and_not_refused() -> None:
     assert filled("{{ scheduld_for }}") == "{{ scheduld_for }}"
     assert placeholders.placeholder_warnings("{{ scheduld_for }} {{ scheduled_for }} {{ records }} {{{{ job }}") == [
-        "{{ scheduld_for }} is no placeholder and stays as it is. Did you mean {{ scheduled_for }}?"
+        "{{ scheduld_for }} is not a placeholder and stays as it is. Did you mean {{ scheduled_for }}?"
     ]
 
 

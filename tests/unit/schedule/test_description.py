@@ -142,5 +142,6 @@ def test_a_translation_may_change_the_word_order(monkeypatch: pytest.MonkeyPatch
 
 def test_a_job_without_a_schedule() -> None:
     assert (
-        describe_schedule(ScheduleSpec("MANUAL", starts_at=utc(2026, 1, 1))) == "no schedule: by hand, or by a trigger"
+        describe_schedule(ScheduleSpec("MANUAL", starts_at=utc(2026, 1, 1)))
+        == "no schedule: it runs by hand or by a trigger"
     )

@@ -150,7 +150,7 @@ def test_the_error_of_a_rule_quotes_the_invalid_part(frequency: str, params: str
         (ScheduleSpec("DAILY", timezone="Europe/Pariss"), "timezone", "“Europe/Paris”"),
         (ScheduleSpec("DAILY", timezone="europe/berlin "), "timezone", "“Europe/Berlin”"),
         (ScheduleSpec("ONCE", run_at=utc(2026, 1, 1), timezone="Mars"), "timezone", "“Mars”"),
-        (ScheduleSpec("DAILY", timezone="localtime"), "timezone", "another time zone on each host"),
+        (ScheduleSpec("DAILY", timezone="localtime"), "timezone", "a different time zone on each host"),
         (ScheduleSpec("DAILY", timezone="CEST"), "timezone", "is an abbreviation"),
         (ScheduleSpec("DAILY", timezone="CEST"), "timezone", "“Europe/Paris”"),
         (ScheduleSpec("DAILY", timezone="pst"), "timezone", "“America/Los_Angeles”"),

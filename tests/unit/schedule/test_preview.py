@@ -38,7 +38,7 @@ def test_a_schedule_that_ends_has_a_shorter_preview() -> None:
             {},
             [
                 f"{SPRING}. The skipped times (02:30) run once, at 03:00.",
-                f"{AUTUMN}. Times in it (02:30) run the first time only.",
+                f"{AUTUMN}. Times in this period (02:30) run the first time only.",
             ],
         ),
         (
@@ -46,7 +46,7 @@ def test_a_schedule_that_ends_has_a_shorter_preview() -> None:
             {"dst_gap": "SKIP", "dst_fold": "SECOND"},
             [
                 f"{SPRING}. The skipped times (02:00, 02:30) do not run.",
-                f"{AUTUMN}. Times in it (02:00, 02:30) run the second time only.",
+                f"{AUTUMN}. Times in this period (02:00, 02:30) run the second time only.",
             ],
         ),
         (
@@ -54,7 +54,7 @@ def test_a_schedule_that_ends_has_a_shorter_preview() -> None:
             {"dst_fold": "BOTH"},
             [
                 f"{SPRING}. The skipped times (02:00, 02:10, 02:20, 02:30, …) run once, at 03:00.",
-                f"{AUTUMN}. Times in it (02:00, 02:10, 02:20, 02:30, …) run both times.",
+                f"{AUTUMN}. Times in this period (02:00, 02:10, 02:20, 02:30, …) run both times.",
             ],
         ),
         (
@@ -62,7 +62,7 @@ def test_a_schedule_that_ends_has_a_shorter_preview() -> None:
             {},
             [
                 f"{SPRING}. This schedule follows real time, so no run is left out.",
-                f"{AUTUMN}. This schedule follows real time, so times in it (02:00) run both times.",
+                f"{AUTUMN}. This schedule follows real time, so times in this period (02:00) run both times.",
             ],
         ),
         (
@@ -70,7 +70,7 @@ def test_a_schedule_that_ends_has_a_shorter_preview() -> None:
             {},
             [
                 f"{SPRING}. This schedule follows real time, so the skipped times (02:00) do not run.",
-                f"{AUTUMN}. This schedule follows real time, so times in it (02:00) run both times.",
+                f"{AUTUMN}. This schedule follows real time, so times in this period (02:00) run both times.",
             ],
         ),
         ("0 5 * * *", {}, []),
@@ -121,14 +121,17 @@ def test_no_note_without_a_clock_change() -> None:
         ("0 23/2 * * *", "“23/2” means only hour 23, not a step."),
         ("0 0 31/5 * *", "“31/5” means only day of the month 31, not a step."),
         ("*/90 * * * *", "“*/90” means only minute 0, not a step."),
-        ("*/7 * * * *", "“*/7” restarts at 0: the step after minute 56 is 4 only."),
-        ("0 */5 * * *", "“*/5” restarts at 0: the step after hour 20 is 4 only."),
+        ("*/7 * * * *", "“*/7” restarts at 0: the step after minute 56 is only 4."),
+        ("0 */5 * * *", "“*/5” restarts at 0: the step after hour 20 is only 4."),
         ("* 3 * * *", "“* 3” fires in every minute of the hour; for once an hour write “0 3”."),
         ("0 0 31 * *", "Months without day 31 are skipped. For the last day of each month write “L”."),
         ("*/1 3 * * *", "“*/1 3” fires in every minute of the hour; for once an hour write “0 3”."),
-        ("0 0 31 2 1-5", "No month it names has day 31: it fires on the days of the week only."),
-        ("0 0 1 * mon", "Day of the month and day of the week are both given: it fires where either matches."),
-        ("0 0 */2 * mon", "The day of the month or of the week begins with “*”: it fires where both match."),
+        ("0 0 31 2 1-5", "None of its months has day 31: it fires on the days of the week only."),
+        (
+            "0 0 1 * mon",
+            "Day of the month and day of the week are both given: it fires on days that match either of them.",
+        ),
+        ("0 0 */2 * mon", "The day of the month or of the week begins with “*”: it fires on days that match both."),
     ],
 )
 def test_unusual_expressions_get_a_warning(expression: str, expected: str) -> None:
