@@ -6,7 +6,7 @@ dateutil computes the calendar (weeks, n-th weekdays, Easter). Days are numbered
 from __future__ import annotations
 
 import datetime as dt
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import lru_cache
 from typing import Protocol
 
@@ -79,6 +79,10 @@ def _compute_day_mask(days: RuleDays, year: int) -> int:
     any_day = not (days.bymonthday or days.byyearday or days.byweekno or days.byeaster or days.byweekday)
     if any_day and not days.bymonth:
         return (1 << (ordinal_of_new_year(year + 1) - ordinal_of_new_year(year))) - 1
+    counted = tuple(each for each in days.byweekday if each[1])
+    if counted and counted != days.byweekday:  # dateutil would find only the days that are of both kinds
+        plain = tuple(each for each in days.byweekday if not each[1])
+        return replace(days, byweekday=plain).day_mask(year) | replace(days, byweekday=counted).day_mask(year)
     byeaster = _easter_offsets_within(days.byeaster, year)
     if days.byeaster and not byeaster:
         return 0

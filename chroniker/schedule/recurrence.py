@@ -3,6 +3,8 @@
 The cost of a search does not depend on the distance from the anchor: the period is found by division, and a search
 without a result ends after a hundred years. dateutil steps from the anchor: five years of a SECONDLY rule take it
 minutes, and a rule that never fires takes it hours.
+
+Where dateutil differs from the RFC, the RFC decides; the tests name these cases.
 """
 
 from __future__ import annotations

@@ -127,6 +127,15 @@ def test_a_daily_interval_of_hours_meets_the_hour_of_its_start() -> None:
     assert other.first_at_or_after(dt.datetime(2024, 1, 1)) is None
 
 
+@pytest.mark.parametrize("frequency, nth", [("MONTHLY", -1), ("YEARLY", 20)])
+def test_weekdays_may_be_given_with_and_without_a_number(frequency: str, nth: int) -> None:
+    """RFC 5545 adds them up. dateutil finds only the days that meet both, and of these two none."""
+    anchor = dt.datetime(2024, 1, 1, 3, 30)
+    apart = (rrule.rrule(getattr(rrule, frequency), dtstart=anchor, byweekday=d) for d in (rrule.MO, rrule.FR(nth)))
+    expected = sorted(time for times in apart for time in islice(times, 200) if time.year < 2027)
+    assert walked(made(frequency, f"byweekday:mo,fr({nth})", anchor), anchor, len(expected)) == expected
+
+
 def test_an_old_anchor_gives_the_same_times() -> None:
     far = made("SECONDLY", "interval:7;byminute:0,30", dt.datetime(1971, 1, 1))
     seconds = int((dt.datetime(2026, 1, 1) - dt.datetime(1971, 1, 1)).total_seconds())

@@ -64,6 +64,7 @@ def test_cron_expressions(expression: str, words: str) -> None:
         ("YEARLY", "bymonth:7", "every year on 1 July at 09:30"),
         ("YEARLY", "byweekday:mo", "every Monday at 09:30"),
         ("MONTHLY", "byweekday:mo", "every Monday at 09:30"),
+        ("MONTHLY", "byweekday:mo,fr(-1)", "every month, by the rule “byweekday:mo,fr(-1)”"),
         ("DAILY", "byweekday:mo,fr;bymonth:7", "every Monday and Friday in July at 09:30"),
         ("WEEKLY", "byday:mo", "every week on Monday at 09:30"),
         ("YEARLY", "interval:2;byweekday:mo", "every 2 years, by the rule “interval:2;byweekday:mo”"),
