@@ -35,8 +35,6 @@ class RecurrenceRule(ABC):
 
     def first_at_or_after(self, wall_time: dt.datetime) -> dt.datetime | None:
         wall_time = max(wall_time, self.anchor)
-        if wall_time.year > MAX_YEAR:
-            return None
         found = self._first_time_from(wall_time, ordinal_of_new_year(min(wall_time.year + MAX_SEARCH_YEARS, MAX_YEAR)))
         return found if found is not None and (self._last is None or found <= self._last) else None
 

@@ -93,4 +93,4 @@ def jitter(job_id: int | str, jitter_seconds: float) -> dt.timedelta:
         return dt.timedelta()
     digest = hashlib.blake2b(str(job_id).encode(), digest_size=8).digest()
     span = int(jitter_seconds * 1_000_000)
-    return dt.timedelta(microseconds=int.from_bytes(digest) * max(span, 0) >> 64)
+    return dt.timedelta(microseconds=int.from_bytes(digest) * span >> 64)
