@@ -6,6 +6,7 @@ from zoneinfo import ZoneInfo
 import pytest
 
 from chroniker.schedule import ClosedTime, ScheduleSpec, closed_span_from, closed_time_at, last_open_instant
+from tests.unit.schedule.samples import utc
 
 PARIS = "Europe/Paris"
 
@@ -76,6 +77,13 @@ def test_29_february_is_skipped_in_other_years() -> None:
     assert is_closed(from_it, "2025-03-01T00:00") and not is_closed(from_it, "2025-02-28T23:59")
 
 
+def test_29_february_is_skipped_in_a_year_whose_clock_changes_at_the_beginning_of_march() -> None:
+    day = ClosedTime("leap day", utc(1976, 2, 28, 14), utc(1976, 2, 29, 14), "YEARLY")
+    assert closed_time_at([day], utc(1976, 2, 28, 14), "Australia/Lord_Howe")
+    # At 14:00 UTC, which is midnight there, the clock jumped to 00:30.
+    assert closed_time_at([day], utc(1981, 2, 28, 13, 45), "Australia/Lord_Howe") is None
+
+
 def test_of_several_the_one_that_ends_last_is_returned() -> None:
     times = [
         ClosedTime("short", paris("2026-05-01T00:00"), paris("2026-05-01T06:00")),
@@ -107,3 +115,12 @@ def test_adjacent_closed_times_of_one_name_are_one_range() -> None:
     night = [ClosedTime("night", paris("2026-05-01T22:00"), paris("2026-05-02T06:00"), "WEEKLY")]
     found = closed_span_from(spec, night, paris("2026-05-01T23:00"), paris("2027-05-01T00:00"))
     assert found is not None and found.end == paris("2027-04-30T23:00")
+    found = closed_span_from(spec, night, paris("2026-05-01T23:00"), paris("2026-05-08T23:00"))
+    assert found is not None and found.end == paris("2026-05-08T23:00")
+
+
+def test_the_last_instants_of_a_schedule_that_ends_in_a_blackout_are_closed() -> None:
+    spec = ScheduleSpec("CRON", cron="0 * * * *", timezone=PARIS, ends_at=paris("2026-05-02T03:00"))
+    night = [ClosedTime("night", paris("2026-05-01T22:00"), paris("2026-05-02T06:00"))]
+    found = closed_span_from(spec, night, paris("2026-05-01T22:00"), paris("2026-05-03T00:00"))
+    assert found is not None and found.end == paris("2026-05-02T03:00")

@@ -135,8 +135,15 @@ def test_start_and_end_are_included(more: dict[str, str]) -> None:
     spec = ScheduleSpec(**more, starts_at=utc(2026, 1, 1, 1), ends_at=utc(2026, 1, 1, 3))  # type: ignore[arg-type]
     assert next_instants(spec, utc(2020, 1, 1), 9) == [utc(2026, 1, 1, hour) for hour in (1, 2, 3)]
     assert latest_instant_until(spec, utc(2030, 1, 1)) == utc(2026, 1, 1, 3)
+    assert latest_instant_until(spec, utc(2026, 1, 1, 1)) == utc(2026, 1, 1, 1)
     assert latest_instant_until(spec, utc(2026, 1, 1, 1) - MICROSECOND) is None
     assert next_instant_after(spec, utc(2026, 1, 1, 3)) is None
+
+
+def test_a_schedule_may_end_at_its_start() -> None:
+    spec = ScheduleSpec("DAILY", starts_at=utc(2026, 1, 1), ends_at=utc(2026, 1, 1))
+    validate_schedule(spec)
+    assert next_instants(spec, utc(2020, 1, 1), 9) == [utc(2026, 1, 1)]
 
 
 def test_start_and_end_limit_one_time_schedules() -> None:
@@ -178,7 +185,17 @@ def test_rules_without_a_start_count_from_2001_01_01_in_their_zone() -> None:
     assert next_instant_after(ScheduleSpec("HOURLY", timezone="Asia/Kolkata"), utc(2026, 1, 1)) == utc(
         2026, 1, 1, 0, 30
     )
+    daily = ScheduleSpec("HOURLY", params="interval:24", timezone="Asia/Kolkata")
+    assert next_instant_after(daily, utc(2026, 1, 1)) == utc(2026, 1, 1, 18, 30)
     assert next_instant_after(ScheduleSpec("YEARLY"), utc(2026, 1, 1)) == utc(2027, 1, 1)
+
+
+def test_rules_with_a_start_count_from_its_local_time() -> None:
+    spec = ScheduleSpec("WEEKLY", params="interval:2", timezone="Asia/Kolkata", starts_at=utc(2026, 1, 1, 20))
+    # There it is Friday already.
+    assert next_instants(spec, utc(2020, 1, 1), 2) == [utc(2026, 1, 1, 20), utc(2026, 1, 15, 20)]
+    first_days = ScheduleSpec("MONTHLY", timezone="Asia/Kolkata", starts_at=utc(2026, 1, 31, 20))
+    assert next_instants(first_days, utc(2020, 1, 1), 2) == [utc(2026, 1, 31, 20), utc(2026, 2, 28, 20)]
 
 
 @pytest.mark.parametrize(

@@ -124,6 +124,7 @@ def test_no_note_without_a_clock_change() -> None:
         ("*/7 * * * *", "“*/7” restarts at 0: the step after minute 56 is only 4."),
         ("0 */5 * * *", "“*/5” restarts at 0: the step after hour 20 is only 4."),
         ("* 3 * * *", "“* 3” fires in every minute of the hour; for once an hour write “0 3”."),
+        ("0 0 29 * *", "Months without day 29 are skipped. For the last day of each month write “L”."),
         ("0 0 31 * *", "Months without day 31 are skipped. For the last day of each month write “L”."),
         ("*/1 3 * * *", "“*/1 3” fires in every minute of the hour; for once an hour write “0 3”."),
         ("0 0 31 2 1-5", "None of its months has day 31: it fires on the days of the week only."),
@@ -145,6 +146,7 @@ def test_unusual_expressions_get_a_warning(expression: str, expected: str) -> No
         "0 3 * * mon-fri",
         "0 0 L * *",
         "0 0 1,31 * *",
+        "0 0 28 * *",
         "* * * * *",
         "bad",
         "0 9-17/4 * * *",
@@ -161,5 +163,6 @@ def test_warnings_about_days_that_some_months_lack() -> None:
     assert "without day 30" in find_schedule_warnings(ScheduleSpec("MONTHLY", starts_at=utc(2026, 1, 30)))[0]
     assert "without day 29" in find_schedule_warnings(ScheduleSpec("YEARLY", starts_at=utc(2024, 2, 29)))[0]
     assert find_schedule_warnings(ScheduleSpec("YEARLY", starts_at=utc(2024, 1, 31))) == []
+    assert find_schedule_warnings(ScheduleSpec("MONTHLY", params="bymonthday:28")) == []
     assert find_schedule_warnings(ScheduleSpec("MONTHLY", params="bymonthday:-1")) == []
     assert find_schedule_warnings(ScheduleSpec("DAILY", starts_at=utc(2024, 1, 31))) == []

@@ -71,6 +71,10 @@ def test_the_jitter_of_a_job_is_constant_and_within_its_span() -> None:
     assert all(dt.timedelta() <= jitter(n, 7) < dt.timedelta(seconds=7) for n in range(500))
 
 
+def test_an_upgrade_does_not_change_the_jitter_of_a_job() -> None:
+    assert jitter(42, 600) == dt.timedelta(seconds=205, microseconds=556378)
+
+
 @pytest.mark.parametrize("step", [1, 2, 60, 600, 1024])
 def test_the_jitter_is_evenly_distributed(step: int) -> None:
     offsets = [jitter(n * step, 600).total_seconds() for n in range(3000)]

@@ -79,6 +79,9 @@ def test_an_offset_is_answered_with_its_fixed_zone_if_there_is_one(hours: int) -
     [
         ("# version 2025b\n# more\n", "2024a", "2025b"),
         (None, "2024a", "2024a"),
+        ("# version 2025b-1234567890\n", "2024a", "2025b-1234567890"),
+        ("# version 2025b-1234567890-more\n", "2024a", "2025b-1234567890"),
+        (None, "2024a-1234567890-more", "2024a-1234567890"),
         (None, None, ""),
     ],
 )
