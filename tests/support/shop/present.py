@@ -67,7 +67,7 @@ def add(now: dt.datetime, random: Random) -> None:
         _open_run(jobs[name], now - minutes * MINUTE, is_started, parts, now, random)
     for name, minutes in WAITING:
         JobState.objects.filter(job__name=name).update(next_run=now - minutes * MINUTE)
-    error = "“Mars/Olympus” is no known time zone."
+    error = "There is no time zone “Mars/Olympus”; write it like “Europe/Paris”."
     JobState.objects.filter(job__name="Archive orders").update(
         schedule_error=error, schedule_error_since=now - 9 * HOUR, next_run=None, next_instant=None
     )
