@@ -35,7 +35,7 @@ class RunMessage(NamedTuple):
     queue: str = ""  #: empty: Celery's routing decides
     priority: int | None = None
     host: str = ""  #: the required host; its queue takes precedence over ``queue``
-    name: str = ""  #: of the job, for logs, events, Flower and results. It decides nothing
+    job_name: str = ""  #: for logs, events, Flower and results. It decides nothing
     stores_result: bool = True  #: whether the worker stores the result in the result backend
 
 
@@ -110,11 +110,11 @@ def _send(app: Celery, producer: Producer, options: dict[str, Any], messages: Se
             argsrepr=repr(args),
             kwargsrepr="{}",
             origin=origin,
-            shadow=message.name or None,
+            shadow=message.job_name or None,
             ignore_result=not message.stores_result,
         )
-        if message.name:
-            task_message.headers["periodic_task_name"] = message.name  # read by django-celery-results
+        if message.job_name:
+            task_message.headers["periodic_task_name"] = message.job_name  # read by django-celery-results
         # The queue is declared already. No retry: it could send twice, and the next tick sends again anyway.
         send(producer, TASK_NAME, task_message, declare=[], retry=False, **options)
 

@@ -33,11 +33,11 @@ MIN_RECORDED_SKEW_CHANGE_SECONDS = 0.5
 
 @dataclass(frozen=True, slots=True)
 class ClockObservation:
-    """One reading of the database's clock (``now``, Unix time), taken between two times of the boot clock."""
+    """One reading of the database's clock, taken between two readings of the boot clock. All in seconds."""
 
-    now: float
-    after: float
-    before: float
+    database_unix_time: float
+    boot_clock_before_query: float
+    boot_clock_after_query: float
     server: str | None = None  #: the server that answered; empty: its name is not readable; None: not queried
 
 
@@ -67,17 +67,18 @@ class ClockState:
 
 def compute_next_state(state: ClockState | None, observation: ClockObservation) -> ClockState:
     """The state after this reading; ``state`` itself where the reading adds nothing. Pure, apart from the settings."""
-    low, high = observation.now - observation.before, observation.now - observation.after
+    before, after = observation.boot_clock_before_query, observation.boot_clock_after_query
+    low, high = observation.database_unix_time - after, observation.database_unix_time - before
     if state is None:
-        return ClockState(boot_id(), observation.after, low, high, observation.server)
-    tolerated = compute_allowed_drift(abs(observation.after - state.seen))
+        return ClockState(boot_id(), before, low, high, observation.server)
+    tolerated = compute_allowed_drift(abs(before - state.seen))
     forward, back = low - state.high, state.low - high
-    if observation.after <= state.seen:  # another process has read the clock later, and stored it first
-        if max(forward, back) <= tolerated or state.until > observation.before:
+    if before <= state.seen:  # another process has read the clock later, and stored it first
+        if max(forward, back) <= tolerated or state.until > after:
             return state
         return _suspended_state(state, observation, Code.CLOCK_BOTH)
     known = dataclasses.replace(state, server=state.server if observation.server is None else observation.server)
-    new = dataclasses.replace(known, seen=observation.after, low=low, high=high)
+    new = dataclasses.replace(known, seen=before, low=low, high=high)
     if forward > tolerated:
         return _suspended_state(new, observation, Code.CLOCK_AHEAD, forward)
     if back > tolerated:
@@ -86,7 +87,7 @@ def compute_next_state(state: ClockState | None, observation: ClockObservation) 
         return _suspended_state(new, observation, Code.OTHER_SERVER)
     if high - low > max(MAX_PRECISE_READING_SECONDS, state.high - state.low):
         return known if known != state else state
-    if known == state and observation.after - state.seen < MIN_SECONDS_BETWEEN_STATE_WRITES:
+    if known == state and before - state.seen < MIN_SECONDS_BETWEEN_STATE_WRITES:
         return state
     return new
 
@@ -100,7 +101,7 @@ def compute_allowed_drift(elapsed: float) -> float:
 def _suspended_state(state: ClockState, observation: ClockObservation, code: Code, jumped: float = 0.0) -> ClockState:
     """Starts are suspended for one lease plus the drift allowance, counted from the evaluation of the reading: the
     process may have slept for longer than that since the reading."""
-    until = observation.before + _suspension_seconds()
+    until = observation.boot_clock_after_query + _suspension_seconds()
     return dataclasses.replace(state, until=until, code=code.value, jump_seconds=round(jumped), unsettled=True)
 
 

@@ -44,13 +44,13 @@ class HostClocks:
 @dataclass(frozen=True, slots=True)
 class ClockReading:
     """The database's clock, and how far this host's clock is from it. ``suspended_because``: why nothing may start or
-    expire here for ``seconds`` more; empty: the clock is trusted."""
+    expire here for the next ``suspension_seconds_left``; empty: the clock is trusted."""
 
     now: dt.datetime
-    skew: float
+    skew_seconds: float
     suspended_because: Reason = NO_REASON
-    seconds: float = 0.0
-    took: float = 0.0  #: seconds between the question and the answer: the skew is known as precisely as this
+    suspension_seconds_left: float = 0.0
+    query_seconds: float = 0.0  #: the skew is known as precisely as this
 
 
 class ClockJumped(Exception):
@@ -196,12 +196,10 @@ def record_skew_if_changed(reading: ClockReading) -> bool:
     A reading that took long is ignored: its skew is imprecise.
     """
     state = clock_state.read_clock_state()
-    if state is None or reading.took > clock_state.MAX_PRECISE_READING_SECONDS:
+    if state is None or reading.query_seconds > clock_state.MAX_PRECISE_READING_SECONDS:
         return False
-    if (
-        state.told_skew is not None
-        and abs(reading.skew - state.told_skew) < clock_state.MIN_RECORDED_SKEW_CHANGE_SECONDS
-    ):
+    skew, told = reading.skew_seconds, state.told_skew
+    if told is not None and abs(skew - told) < clock_state.MIN_RECORDED_SKEW_CHANGE_SECONDS:
         return False
-    clock_state.write_clock_state(dataclasses.replace(state, told_skew=reading.skew))
+    clock_state.write_clock_state(dataclasses.replace(state, told_skew=skew))
     return True

@@ -21,10 +21,10 @@ def _refusal_reason(declared_job: DeclaredJob, stored: StoredJobs, adopt: bool) 
     job = stored.jobs.get(declared_job.name)
     if job is not None and not job.managed_by and not adopt:
         return "a job with this name was created by hand; --adopt takes it over"
-    calendar = declared_job.related.get("calendar")
+    calendar = declared_job.related_row_names.get("calendar")
     if calendar is not None and calendar not in stored.calendars:
         return f"there is no calendar “{calendar}”; add it in the admin"
-    if missing := sorted(set(declared_job.channels or ()) - stored.channels.keys()):
+    if missing := sorted(set(declared_job.channels or ()) - stored.channel_ids.keys()):
         return f"there is no channel “{missing[0]}”; add it in the admin"
     return ""
 
@@ -42,7 +42,7 @@ def _refuse_missing_dependees(declared: Sequence[DeclaredJob], stored: StoredJob
 
 def _names_of_upstream_jobs(declared_job: DeclaredJob, stored: StoredJobs) -> set[str]:
     """The jobs that it comes after: as declared, or as stored if none are declared."""
-    after = stored.edges.get(declared_job.name, ()) if declared_job.after is None else declared_job.after
+    after = stored.dependency_ids.get(declared_job.name, ()) if declared_job.after is None else declared_job.after
     triggered_by = (
         stored.triggers.get(declared_job.name, ()) if declared_job.triggered_by is None else declared_job.triggered_by
     )
@@ -52,7 +52,7 @@ def _names_of_upstream_jobs(declared_job: DeclaredJob, stored: StoredJobs) -> se
 def _refuse_cycles(declared: Sequence[DeclaredJob], stored: StoredJobs, refused: dict[str, str]) -> None:
     """Refuse declared dependencies and triggers that form a cycle, also with those that were created by hand."""
     edges: dict[str, Collection[str]] = {
-        name: stored.names_of_upstream_jobs(name) for name in {*stored.edges, *stored.triggers}
+        name: stored.names_of_upstream_jobs(name) for name in {*stored.dependency_ids, *stored.triggers}
     }
     declared_edges = {one.name: _names_of_upstream_jobs(one, stored) for one in declared if one.name not in refused}
     edges |= declared_edges

@@ -47,15 +47,15 @@ class SyncPlan:
     new_groups: list[Group] = field(default_factory=list)
     channels: dict[str, tuple[str, ...]] = field(default_factory=dict)  #: of jobs whose channels change
     tags: dict[str, tuple[str, ...]] = field(default_factory=dict)  #: likewise
-    edges: dict[str, tuple[str, ...]] = field(default_factory=dict)  #: new dependees of jobs whose dependencies change
+    new_dependee_names: dict[str, tuple[str, ...]] = field(default_factory=dict)  #: of jobs whose dependencies change
     triggers: dict[str, Mapping[str, str]] = field(default_factory=dict)  #: likewise, by target: source and result
 
     def add_creation(self, declared_job: DeclaredJob) -> None:
         job = declared_job.job
-        for name, value in declared_job.related.items():
+        for name, value in declared_job.related_row_names.items():
             setattr(job, name, self._find_or_create_related_row(name, value))
         if declared_job.after:
-            self.edges[job.name] = declared_job.after
+            self.new_dependee_names[job.name] = declared_job.after
         if declared_job.triggered_by:
             self.triggers[job.name] = declared_job.triggered_by
         if declared_job.channels:
@@ -68,7 +68,7 @@ class SyncPlan:
     def add_update(self, declared_job: DeclaredJob) -> None:
         job = self.stored.jobs[declared_job.name]
         kind = JobChangeKind.UPDATED if job.managed_by else JobChangeKind.TAKEN_OVER
-        details = self._set_field(job, "managed_by", declared_job.where)
+        details = self._set_field(job, "managed_by", declared_job.dotted_path)
         if job.enabled_when_removed is not None:
             kind = JobChangeKind.RETURNED
             if job.enabled_when_removed:
@@ -76,11 +76,12 @@ class SyncPlan:
             details |= self._set_field(job, "enabled_when_removed", None)
         for name in sorted(declared_job.fields):
             details |= self._set_field(job, name, getattr(declared_job.job, name))
-        for name, value in declared_job.related.items():
+        for name, value in declared_job.related_row_names.items():
             details |= self._set_relation(job, name, value)
         fields = set(details)
-        if declared_job.after is not None and set(declared_job.after) != self.stored.edges.get(job.name, {}).keys():
-            self.edges[job.name] = declared_job.after
+        stored_after = self.stored.dependency_ids.get(job.name, {}).keys()
+        if declared_job.after is not None and set(declared_job.after) != stored_after:
+            self.new_dependee_names[job.name] = declared_job.after
             details["after"] = f"waits for {', '.join(declared_job.after) or 'none'}"
         stored = {name: str(each.on) for name, each in self.stored.triggers.get(job.name, {}).items()}
         if declared_job.triggered_by is not None and {**declared_job.triggered_by} != stored:

@@ -30,7 +30,7 @@ class LocatedDeclaration:
     """A declaration and its dotted path, which is stored in the job as ``managed_by``."""
 
     declaration: Declaration
-    where: str
+    dotted_path: str
     command: str = ""  #: the name of the decorated command
 
     @property
@@ -40,19 +40,19 @@ class LocatedDeclaration:
         return str(fields.get("name", self.command or fields.get("command", "")))
 
     def __str__(self) -> str:
-        return f"{self.where} ({self.declaration.written_in})"
+        return f"{self.dotted_path} ({self.declaration.written_in})"
 
 
 @dataclass(frozen=True, slots=True)
 class DeclarationProblem:
     """An error in a declaration, or in a module that may contain one."""
 
-    where: str
+    location: str
     field: str
     message: str
 
     def __str__(self) -> str:
-        return f"{self.where}: {self.field + ': ' if self.field else ''}{self.message}"
+        return f"{self.location}: {self.field + ': ' if self.field else ''}{self.message}"
 
 
 @dataclass(slots=True)

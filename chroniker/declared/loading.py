@@ -37,10 +37,10 @@ _UNDECLARABLE_FIELD_HINTS = {
 class DeclaredJob:
     """One valid declaration."""
 
-    where: str
+    dotted_path: str
     job: Job  #: not saved, without its group and calendar
     fields: frozenset[str]  #: the fields that belong to the declaration
-    related: Mapping[str, str | None]
+    related_row_names: Mapping[str, str | None]
     after: tuple[str, ...] | None = None
     triggered_by: Mapping[str, str] | None = None  #: by the name of the job that starts it: on which result
     channels: tuple[str, ...] | None = None
@@ -88,7 +88,8 @@ def find_declared_fields(job: Job) -> frozenset[str]:
 
 def find_declaration_of_job(job: Job) -> LocatedDeclaration | None:
     """The declaration of this job, with its file and line; ``None`` if this process's code does not contain it."""
-    found = (each for each in discover_declarations().located if (each.where, each.name) == (job.managed_by, job.name))
+    wanted = job.managed_by, job.name
+    found = (each for each in discover_declarations().located if (each.dotted_path, each.name) == wanted)
     return next(found, None)
 
 
@@ -113,7 +114,7 @@ def _load_declaration(located: LocatedDeclaration) -> tuple[DeclaredJob | None, 
     errors = dict(_field_errors(located, fields))
     names = {name: fields.pop(name, None) for name in LIST_FIELD_EXAMPLES}
     triggered_by = fields.pop("triggered_by", None)
-    related = {name: fields.pop(name) for name in FIELDS_DECLARED_BY_ROW_NAME if name in fields}
+    row_names = {name: fields.pop(name) for name in FIELDS_DECLARED_BY_ROW_NAME if name in fields}
     if located.command:
         fields["command"] = located.command
     fields.setdefault("name", located.name)
@@ -121,7 +122,7 @@ def _load_declaration(located: LocatedDeclaration) -> tuple[DeclaredJob | None, 
         fields["args"] = shlex.join(map(str, fields["args"]))
     job = None
     if not errors:
-        job = Job(**fields, managed_by=located.where)
+        job = Job(**fields, managed_by=located.dotted_path)
         errors = _validation_errors(job)
     if errors or job is None:
         return None, [DeclarationProblem(str(located), field, message) for field, message in errors.items()]
@@ -129,7 +130,7 @@ def _load_declaration(located: LocatedDeclaration) -> tuple[DeclaredJob | None, 
     lists = {each: None if value is None else tuple(value) for each, value in names.items()}
     if lists["tags"] is not None:
         lists["tags"] = validate_tags(lists["tags"])
-    return DeclaredJob(located.where, job, frozenset(decided), related, triggered_by=triggered_by, **lists), []
+    return DeclaredJob(located.dotted_path, job, frozenset(decided), row_names, triggered_by=triggered_by, **lists), []
 
 
 def _field_errors(located: LocatedDeclaration, fields: Mapping[str, Any]) -> Iterator[tuple[str, str]]:

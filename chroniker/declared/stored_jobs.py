@@ -19,15 +19,15 @@ class StoredJobs:
     jobs: dict[str, Job]
     groups: dict[str, Group] = field(default_factory=dict)
     calendars: dict[str, Calendar] = field(default_factory=dict)
-    channels: dict[str, int] = field(default_factory=dict)  #: name -> id
+    channel_ids: dict[str, int] = field(default_factory=dict)  #: name -> id
     job_channels: dict[str, set[str]] = field(default_factory=dict)  #: name of the job -> names of its channels
     job_tags: dict[str, set[str]] = field(default_factory=dict)  #: name of the job -> names of its tags
-    edges: dict[str, dict[str, int]] = field(default_factory=dict)  #: dependent -> dependee -> id of the dependency
+    dependency_ids: dict[str, dict[str, int]] = field(default_factory=dict)  #: dependent -> dependee -> id
     triggers: dict[str, dict[str, JobTrigger]] = field(default_factory=dict)  #: target -> source -> trigger
 
     def names_of_upstream_jobs(self, name: str) -> set[str]:
         """The jobs that this one waits for, and those that start it."""
-        return {*self.edges.get(name, ()), *self.triggers.get(name, ())}
+        return {*self.dependency_ids.get(name, ()), *self.triggers.get(name, ())}
 
 
 def read_stored_jobs(declared: Sequence[DeclaredJob], *, lock: bool) -> StoredJobs:
@@ -35,19 +35,19 @@ def read_stored_jobs(declared: Sequence[DeclaredJob], *, lock: bool) -> StoredJo
     names = {name for one in declared for name in (one.name, *one.upstream_job_names)}
     jobs = Job.objects.filter(Q(name__in=names) | ~Q(managed_by="")).order_by("pk")
     stored = StoredJobs({job.name: job for job in (lock_rows(jobs, skip=False) if lock else jobs)})
-    if any("group" in one.related for one in declared):
+    if any("group" in one.related_row_names for one in declared):
         stored.groups = {group.name: group for group in Group.objects.all()}
-    if any("calendar" in one.related for one in declared):
+    if any("calendar" in one.related_row_names for one in declared):
         stored.calendars = {calendar.name: calendar for calendar in Calendar.objects.all()}
     if any(one.channels is not None for one in declared):
-        stored.channels = dict(Channel.objects.values_list("name", "pk"))
+        stored.channel_ids = dict(Channel.objects.values_list("name", "pk"))
         stored.job_channels = _names_of_related_rows_by_job("channels", names)
     if any(one.tags is not None for one in declared):
         stored.job_tags = _names_of_related_rows_by_job("tags", names)
     if any(one.after is not None or one.triggered_by is not None for one in declared):
         dependencies = JobDependency.objects.values_list("dependent__name", "dependee__name", "pk")
         for dependent, dependee, pk in dependencies:
-            stored.edges.setdefault(dependent, {})[dependee] = pk
+            stored.dependency_ids.setdefault(dependent, {})[dependee] = pk
         for trigger in JobTrigger.objects.select_related("source", "target"):
             stored.triggers.setdefault(trigger.target.name, {})[trigger.source.name] = trigger
     return stored

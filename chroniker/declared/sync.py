@@ -34,12 +34,12 @@ def sync_declared_jobs(declared: Sequence[DeclaredJob], *, by: str, adopt: bool 
     if plan.created:
         Job.objects.bulk_create(plan.created)
     _update_jobs(plan)
-    if plan.edges:
+    if plan.new_dependee_names:
         _write_dependencies(plan)
     if plan.triggers:
         _write_triggers(plan)
     if plan.channels:
-        _write_many_to_many_rows("channels", plan.channels, plan.stored.channels)
+        _write_many_to_many_rows("channels", plan.channels, plan.stored.channel_ids)
     if plan.tags:
         names = {name for each in plan.tags.values() for name in each}
         _write_many_to_many_rows("tags", plan.tags, {tag.name: tag.pk for tag in Tag.objects.get_or_create_tags(names)})
@@ -90,20 +90,20 @@ def _write_many_to_many_rows(
 
 def _write_dependencies(plan: SyncPlan) -> None:
     """Existing dependencies keep their conditions, which may have been edited."""
-    existing = plan.stored.edges
+    existing = plan.stored.dependency_ids
     unwanted = [
         pk
-        for name, after in plan.edges.items()
+        for name, after in plan.new_dependee_names.items()
         for dependee, pk in existing.get(name, {}).items()
         if dependee not in after
     ]
     if unwanted:
         JobDependency.objects.filter(pk__in=unwanted).delete()
-    names = {each for name, after in plan.edges.items() for each in (name, *after)}
+    names = {each for name, after in plan.new_dependee_names.items() for each in (name, *after)}
     ids = dict(Job.objects.filter(name__in=names).values_list("name", "pk"))
     JobDependency.objects.bulk_create(
         JobDependency(dependent_id=ids[name], dependee_id=ids[dependee])
-        for name, after in plan.edges.items()
+        for name, after in plan.new_dependee_names.items()
         for dependee in dict.fromkeys(after)
         if dependee not in existing.get(name, {})
     )

@@ -27,8 +27,8 @@ class DependencyScope(Enum):
 class DependencyEdge(NamedTuple):
     """One dependency, for a claim that has to check it under its locks."""
 
-    dependent: int
-    dependee: int
+    dependent_id: int
+    dependee_id: int
     wait_for_completion: bool
     has_state: bool  #: whether the dependee was ever booked
 

@@ -83,9 +83,9 @@ def record_worker_shutdowns(reports: Iterable[WorkerReport]) -> None:
 
 
 def _clock_columns(reading: jump_detection.ClockReading) -> dict[str, Any]:
-    until = reading.now + dt.timedelta(seconds=reading.seconds) if reading.suspended_because else None
+    until = reading.now + dt.timedelta(seconds=reading.suspension_seconds_left) if reading.suspended_because else None
     return {
-        "clock_skew_seconds": round(reading.skew, 3),
+        "clock_skew_seconds": round(reading.skew_seconds, 3),
         "suspended_until": until,
         "suspended_because": reading.suspended_because.to_text(),
     }
@@ -94,9 +94,9 @@ def _clock_columns(reading: jump_detection.ClockReading) -> dict[str, Any]:
 def record_clock_skew(reading: jump_detection.ClockReading) -> None:
     """Record this host's clock skew if it changed much. Otherwise the next ``record_heartbeat`` records it."""
     if jump_detection.record_skew_if_changed(reading):
-        Host.objects.filter(name=settings.hostname).update(clock_skew_seconds=round(reading.skew, 3))
-        if abs(reading.skew) > CLOCK_SKEW_WARNING_SECONDS:
-            logger.warning("This host's clock is %+.1f s off the database's.", reading.skew)
+        Host.objects.filter(name=settings.hostname).update(clock_skew_seconds=round(reading.skew_seconds, 3))
+        if abs(reading.skew_seconds) > CLOCK_SKEW_WARNING_SECONDS:
+            logger.warning("This host's clock is %+.1f s off the database's.", reading.skew_seconds)
 
 
 def record_suspension_of_starts(reading: jump_detection.ClockReading, *, host_name: str = "") -> None:

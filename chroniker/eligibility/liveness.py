@@ -32,8 +32,8 @@ class WaitingQueue:
 
     executor: str
     name: str
-    queued: int
-    oldest: dt.datetime
+    queued_run_count: int
+    oldest_claimed_at: dt.datetime
 
 
 class FleetSnapshot(Protocol):
@@ -102,7 +102,7 @@ def select_queues_without_worker(
         for queue in queues
         if not {(queue.executor, queue.name), (queue.executor, "")} & consumed
         and (queue.name or queue.executor not in served)
-        and (queue.executor in known or now - queue.oldest > EXPECTED_START_DELAY)
+        and (queue.executor in known or now - queue.oldest_claimed_at > EXPECTED_START_DELAY)
     ]
 
 

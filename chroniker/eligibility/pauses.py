@@ -30,14 +30,14 @@ class Pause:
 
     group: str = ""
     since: dt.datetime | None = None  #: None: a pause by the setting, whose time is not known
-    by: str = ""
+    paused_by: str = ""
     reason: str = ""
     is_copy: bool = False  #: the jobs do not run because this database is a copy; no person has paused them
 
     def __str__(self) -> str:
         if self.is_copy:
             return database_copy_message()
-        words = {"group": self.group, "who": self.by, "reason": self.reason}
+        words = {"group": self.group, "who": self.paused_by, "reason": self.reason}
         if self.since is None:
             return _("The scheduler is paused.")
         words["time"] = f"{timezone.localtime(self.since):%Y-%m-%d %H:%M:%S}"

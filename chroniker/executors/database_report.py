@@ -57,11 +57,12 @@ class DatabaseReport:
             if started is None:
                 return None
             self.job, self.fail_on_stderr = started.job, started.job.fail_on_stderr
+            run, stop_requested = started.run, started.stop_requested
             try:
                 spec = make_run_spec(
-                    started.run, started.job, started.last_success, started.cause_job, stop_requested=started.stop
+                    run, started.job, started.last_success, started.cause_job, stop_requested=stop_requested
                 )
-                if (argv := policy.argv_if_short(spec.argv)) != started.run.argv:
+                if (argv := policy.argv_if_short(spec.argv)) != run.argv:
                     lifecycle.record_executed_argv(self.run_id, self.nonce, argv)
                 return spec
             except CommandRefused as refusal:  # the settings may have changed while it was queued

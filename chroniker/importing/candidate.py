@@ -20,8 +20,8 @@ class ImportOutcome(Enum):
 class ImportedHistory:
     """The past runs of the job in the other scheduler."""
 
-    #: How many of its past runs can be imported after the job.
-    runs: int = 0
+    #: Of its past runs; they can be imported after the job.
+    importable_run_count: int = 0
     last_status: str = ""
     last_finished_at: dt.datetime | None = None
 
@@ -41,7 +41,7 @@ class ImportCandidate:
     #: What works differently here, one sentence each.
     differences: list[str] = field(default_factory=list)
     #: Ids of users.
-    subscribers: list[int] = field(default_factory=list)
+    subscriber_ids: list[int] = field(default_factory=list)
     #: Since when it has been overdue in the other scheduler. It then runs here once.
     due_since: dt.datetime | None = None
     history: ImportedHistory = ImportedHistory()

@@ -107,9 +107,9 @@ def _save_new_jobs(candidates: Sequence[ImportCandidate], dependencies: Sequence
         job = candidate.job
         job.origin = candidate.origin
         job.save(force_insert=True)
-        job.subscribers.set(candidate.subscribers)
-        history = candidate.history
-        lifecycle.create_state_with_reserved_tokens(job.pk, history.runs, history.last_status, history.last_finished_at)
+        job.subscribers.set(candidate.subscriber_ids)
+        history, run_count = candidate.history, candidate.history.importable_run_count
+        lifecycle.create_state_with_reserved_tokens(job.pk, run_count, history.last_status, history.last_finished_at)
         if candidate.due_since and job.enabled:  # its timeline begins before the missed run, so the next tick starts it
             before = candidate.due_since - dt.timedelta(seconds=1)
             Job.objects.filter(pk=job.pk).update(edited_at=before)

@@ -25,15 +25,15 @@ class AttentionItem:
     """One problem that a person must look at.
 
     ``kind``: "no_tick", "failing", "held", "lost", "overdue", "no_worker", "alert_KIND", "schedule_error" or "mails".
-    ``job``: None if it concerns no job. ``run_id``: the run that shows the cause. ``what``: what is wrong. ``why``: the
-    cause and what happens next. ``error``: the last line on stderr.
+    ``job``: None if it concerns no job. ``run_id``: the run that shows the cause. ``problem``: what is wrong. ``why``:
+    the cause and what happens next. ``error``: the last line on stderr.
     """
 
     kind: str
     job: Job | None
     since: dt.datetime | None
     run_id: UUID | None
-    what: str
+    problem: str
     why: str = ""
     error: str = ""
 
@@ -87,19 +87,16 @@ def _failing_job_items(now: dt.datetime) -> Iterator[AttentionItem]:
     for state in states:
         run = runs.get(state.pk)
         words = {"n": format_count(state.failures), "since": short_time(state.failing_since, now)}
-        what = (
-            ngettext("Failed once, at %(since)s.", "Failed %(n)s times in a row since %(since)s.", state.failures)
-            % words
-        )
+        text = ngettext("Failed once, at %(since)s.", "Failed %(n)s times in a row since %(since)s.", state.failures)
         why = " ".join(
             filter(None, [as_sentence(run.reason_without_output) if run else "", _next_run_sentence(state, now)])
         )
-        kind = "failing"
+        kind, problem = "failing", text % words
         if state.held_at is not None:
             held = {"token": state.held_by_run, "since": short_time(state.held_at, now)}
-            kind, what = "held", _("Held since run %(token)s failed at %(since)s.") % held
+            kind, problem = "held", _("Held since run %(token)s failed at %(since)s.") % held
         yield AttentionItem(
-            kind, state.job, state.failing_since, run.pk if run else None, what, why, run.error_line if run else ""
+            kind, state.job, state.failing_since, run.pk if run else None, problem, why, run.error_line if run else ""
         )
 
 
@@ -140,34 +137,34 @@ def _lost_run_items(now: dt.datetime) -> Iterator[AttentionItem]:
     for run in rows[:MAX_ITEMS_PER_KIND]:
         if run.job_id not in seen:
             seen.add(run.job_id)
-            what = _("Lost %(time)s.") % {"time": relative(run.finished_at, now)}
+            problem = _("Lost %(time)s.") % {"time": relative(run.finished_at, now)}
             why = " ".join(
                 filter(None, [as_sentence(run.reason_without_output), _next_run_sentence(run.job.state, now)])
             )
-            yield AttentionItem("lost", run.job, run.finished_at, run.pk, what, why, run.error_line)
+            yield AttentionItem("lost", run.job, run.finished_at, run.pk, problem, why, run.error_line)
 
 
 def _overdue_job_items(facts: HealthFacts, now: dt.datetime) -> Iterator[AttentionItem]:
     for state in health_facts.overdue_states(now - health_facts.overdue_threshold(facts.tickers))[:MAX_ITEMS_PER_KIND]:
         assert state.next_run is not None
-        what = _("Due since %(time)s.") % {"time": short_time(state.next_run, now)}
-        yield AttentionItem("overdue", state.job, state.next_run, None, what, health.tick_health(facts, now).detail)
+        problem = _("Due since %(time)s.") % {"time": short_time(state.next_run, now)}
+        yield AttentionItem("overdue", state.job, state.next_run, None, problem, health.tick_health(facts, now).detail)
 
 
 def _no_worker_items(facts: HealthFacts, now: dt.datetime) -> Iterator[AttentionItem]:
     for queue in health.queues_without_worker(facts, now)[:MAX_ITEMS_PER_KIND]:
         words = {
             "queue": queue.name or queue.executor,
-            "n": format_count(queue.queued),
-            "time": coarse_duration(now - queue.oldest),
+            "n": format_count(queue.queued_run_count),
+            "time": coarse_duration(now - queue.oldest_claimed_at),
         }
-        what = _("No worker consumes the queue “%(queue)s”.") % words
+        problem = _("No worker consumes the queue “%(queue)s”.") % words
         text = ngettext(
             "%(n)s run has been waiting for %(time)s. Start a worker for this queue.",
             "%(n)s runs wait, the oldest for %(time)s. Start a worker for this queue.",
-            queue.queued,
+            queue.queued_run_count,
         )
-        yield AttentionItem("no_worker", None, queue.oldest, None, what, text % words)
+        yield AttentionItem("no_worker", None, queue.oldest_claimed_at, None, problem, text % words)
 
 
 def _alert_items() -> Iterator[AttentionItem]:
@@ -187,9 +184,9 @@ def _schedule_error_items() -> Iterator[AttentionItem]:
         .select_related("job")
         .order_by("schedule_error_since", "pk")[:MAX_ITEMS_PER_KIND]
     ):
-        what = _("Its schedule cannot be computed.")
+        problem = _("Its schedule cannot be computed.")
         why = _("%(error)s Edit the schedule to resume.") % {"error": f"{state.schedule_error.rstrip('.')}."}
-        yield AttentionItem("schedule_error", state.job, state.schedule_error_since, None, what, why)
+        yield AttentionItem("schedule_error", state.job, state.schedule_error_since, None, problem, why)
 
 
 def _late_message_items(facts: HealthFacts, now: dt.datetime) -> Iterator[AttentionItem]:

@@ -20,11 +20,11 @@ MAX_JOBS_COUNTED = 1_000
 
 @dataclass(frozen=True, slots=True)
 class RunningRun:
-    """``usual``: the median duration of its job's latest successes."""
+    """``usual_duration``: the median of its job's latest successes."""
 
     run: Run
     lease: Lease
-    usual: dt.timedelta | None
+    usual_duration: dt.timedelta | None
     estimate: EndEstimate
 
     @property
@@ -92,7 +92,7 @@ class OpenRunCounts:
     n_running: int
     n_queued: int
     n_unknown: int  #: running ones whose end cannot be estimated
-    last: RunningRun | None  #: the running one that probably ends last
+    last_to_end: RunningRun | None  #: probably, of the running ones
 
 
 def fetch_open_run_counts(now: dt.datetime, group: Group | None = None) -> OpenRunCounts:

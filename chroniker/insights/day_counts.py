@@ -24,10 +24,10 @@ class HalfHourCounts:
 
 @dataclass(frozen=True, slots=True)
 class DayCounts:
-    """``delay_p95``: 95 of 100 runs started within so many seconds; infinite above the last bound."""
+    """``delay_p95_seconds``: 95 of 100 runs started within this time; infinite above the last bound."""
 
     parts: list[HalfHourCounts]
-    delay_p95: float | None = None
+    delay_p95_seconds: float | None = None
     stopped: int = 0
     skipped: int = 0
     succeeded: int = 0
@@ -47,7 +47,7 @@ def fetch_day_counts(now: dt.datetime) -> DayCounts:
     rows = [found.get(start) or RunTotal(start=start) for start in starts]
     return DayCounts(
         parts=[HalfHourCounts(row.start, row.succeeded, count_bad_ends(row)) for row in rows],
-        delay_p95=percentile_of_buckets(
+        delay_p95_seconds=percentile_of_buckets(
             [sum(getattr(row, name) for row in rows) for name in START_DELAY_COLUMNS], 0.95
         ),
         stopped=sum(row.stopped for row in rows),

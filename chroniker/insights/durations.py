@@ -56,7 +56,7 @@ def run_duration_seconds(run: Run) -> float:
 class EndEstimate:
     """Estimates for an open run. ``None``: unknown."""
 
-    rate: float | None = None  #: parts per second, on average since the start
+    parts_per_second: float | None = None  #: on average since the start
     end_by_progress: dt.datetime | None = None  #: the end, if this rate continues
     end_by_past_runs: dt.datetime | None = None  #: the end, if the run takes as long as past runs
 

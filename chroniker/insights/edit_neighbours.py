@@ -34,8 +34,8 @@ class DependentJob:
     job_id: int
     name: str
     can_never_start: bool  #: the edited job has to succeed first, and nothing starts it any more
-    stale: int  #: the number of examined times without a new run of the edited job since the previous time
-    examined: int
+    stale_time_count: int  #: examined times without a new run of the edited job since the previous time
+    examined_time_count: int
 
 
 def fetch_other_jobs_starting_before(job_id: int | None, before: dt.datetime) -> list[JobState]:
@@ -141,5 +141,5 @@ def timetable_of_job(job: Job, closed: Sequence[object]) -> Timetable:
         validate_schedule(job.spec)
     except ScheduleError:
         return Timetable(job.spec, enabled=False)
-    offset = jitter(job.pk or 0, job.jitter_seconds)
-    return Timetable(job.spec, tuple(closed), offset, job.enabled)  # type: ignore[arg-type]
+    delay = jitter(job.pk or 0, job.jitter_seconds)
+    return Timetable(job.spec, tuple(closed), delay, job.enabled)  # type: ignore[arg-type]

@@ -29,32 +29,32 @@ class Worker:
 
 @dataclass(frozen=True, slots=True)
 class Queue:
-    """``name`` is empty for an executor without queues. ``wait_p95``: of the runs of the last hour, in seconds."""
+    """``name`` is empty for an executor without queues. ``wait_p95_seconds``: of the runs of the last hour."""
 
     executor: str
     name: str
-    queued: int
-    oldest: dt.datetime | None
-    workers: int
+    queued_run_count: int
+    oldest_claimed_at: dt.datetime | None
+    worker_count: int
     slots: int | None
     busy: int | None
-    wait_p95: float | None
+    wait_p95_seconds: float | None
 
     @property
     def code(self) -> str:
         """A code of ``wording.states``."""
-        if not self.workers:
-            return "no_worker" if self.queued else "unknown"
+        if not self.worker_count:
+            return "no_worker" if self.queued_run_count else "unknown"
         is_full = self.slots is not None and self.busy is not None and self.busy >= self.slots
-        return "full" if is_full and self.queued else "ok"
+        return "full" if is_full and self.queued_run_count else "ok"
 
 
 @dataclass(frozen=True, slots=True)
 class FleetHost:
     host: Host
     is_alive: bool
-    ticks: list[str]
-    executes: list[str]
+    ticker_kinds: list[str]
+    executor_names: list[str]
 
 
 @dataclass(frozen=True, slots=True)
@@ -129,18 +129,18 @@ def _fleet_queues(alive: Iterable[HostService], now: dt.datetime) -> list[Queue]
     rows = Lease.objects.filter(run__status=Status.CLAIMED).order_by("run__claimed_at")
     queued = list(rows.values_list("run__executor", "run__queue", "run__claimed_at")[:MAX_QUEUED_RUNS])
     counts = Counter((executor, name) for executor, name, _claimed in queued)
-    oldest = {(executor, name): claimed for executor, name, claimed in reversed(queued)}
+    oldest_claimed_at = {(executor, name): claimed for executor, name, claimed in reversed(queued)}
     waits = _p95_wait_seconds_by_queue(now)
     return [
         Queue(
             executor=executor,
             name=name,
-            queued=counts[executor, name],
-            oldest=oldest.get((executor, name)),
-            workers=len(consumers[executor, name]),
+            queued_run_count=counts[executor, name],
+            oldest_claimed_at=oldest_claimed_at.get((executor, name)),
+            worker_count=len(consumers[executor, name]),
             slots=_sum_or_none(service.slots for service in consumers[executor, name]),
             busy=_sum_or_none(service.busy for service in consumers[executor, name]),
-            wait_p95=waits.get((executor, name)),
+            wait_p95_seconds=waits.get((executor, name)),
         )
         for executor, name in sorted({*consumers, *counts})
     ]

@@ -151,16 +151,17 @@ def queues_without_worker(facts: HealthFacts, now: dt.datetime) -> list[WaitingQ
 
 
 def backlog_health(facts: HealthFacts, now: dt.datetime) -> ComponentHealth:
-    queued = sum(queue.queued for queue in facts.queues)
+    queued = sum(queue.queued_run_count for queue in facts.queues)
     if unserved := queues_without_worker(facts, now):
         worst = unserved[0]
         text = ngettext(
             "No worker consumes the queue “%(queue)s”; %(n)s run waits.",
             "No worker consumes the queue “%(queue)s”; %(n)s runs wait.",
-            worst.queued,
+            worst.queued_run_count,
         )
-        words = {"queue": worst.name or worst.executor, "n": format_count(worst.queued)}
-        return ComponentHealth("bad", _("no worker"), text % words, worst.oldest, _("Runs wait for a worker."))
+        words = {"queue": worst.name or worst.executor, "n": format_count(worst.queued_run_count)}
+        since = worst.oldest_claimed_at
+        return ComponentHealth("bad", _("no worker"), text % words, since, _("Runs wait for a worker."))
     if facts.overdue_since is not None:
         level: Level = "bad" if now - facts.overdue_since > VERY_LATE_AFTER else "warn"
         text = _("A job has been due since %(time)s and was not claimed.") % {
@@ -169,7 +170,7 @@ def backlog_health(facts: HealthFacts, now: dt.datetime) -> ComponentHealth:
         return ComponentHealth(level, _("jobs are overdue"), text, facts.overdue_since)
     if not queued:
         return ComponentHealth("good", _("nothing waits"))
-    oldest = min(queue.oldest for queue in facts.queues)
+    oldest = min(queue.oldest_claimed_at for queue in facts.queues)
     words = {"n": format_count(queued), "time": coarse_duration(now - oldest)}
     detail = _("The oldest queued run has been waiting for %(time)s.") % words
     if now - oldest > QUEUE_WAIT_LIMIT:

@@ -23,22 +23,22 @@ MAX_NODES = 150
 
 @dataclass(frozen=True, slots=True)
 class GraphLink:
-    """``dependent`` waits for ``dependee``, or is started by it."""
+    """The dependent waits for the dependee, or is started by it."""
 
-    dependee: int
-    dependent: int
-    success: bool  #: it waits until the dependee has succeeded
-    end: bool  #: it waits until the dependee has ended
-    turn: bool  #: it waits until the scheduled times of the dependee have run
-    holds: bool  #: the dependent is due and must wait for it now
-    on: str = ""  #: of a trigger: the result that starts the dependent. Empty: a dependency
+    dependee_id: int
+    dependent_id: int
+    waits_for_success: bool
+    waits_for_end: bool
+    waits_for_turn: bool  #: until the scheduled times of the dependee have run
+    is_blocking_now: bool  #: the dependent is due and must wait
+    trigger_on: str = ""  #: the result that starts the dependent; empty: a dependency
 
 
 @dataclass(frozen=True, slots=True)
 class CriticalPath:
     """The path through a connected part that takes longest; ``complete``: all its durations are known."""
 
-    jobs: list[int]
+    job_ids: list[int]
     seconds: float
     complete: bool
 
@@ -57,10 +57,10 @@ class JobGraph:
     nodes: dict[int, JobNode]  #: those to be drawn; larger connected parts first, then by name
     links: list[GraphLink]
     paths: list[CriticalPath]
-    dependent_jobs: int  #: all jobs with a dependency or a trigger
-    other_jobs: int
-    held: int  #: jobs that are held back now, of all jobs
-    holders: Counter[int]  #: how many jobs each holds back now
+    dependent_job_count: int  #: all jobs with a dependency or a trigger
+    other_job_count: int
+    held_job_count: int  #: now, of all jobs
+    held_counts_by_blocker: Counter[int]  #: how many jobs each holds back now
     blocker_names: dict[int, str]
     groups: dict[int, tuple[str, int]]  #: by id: its name, and how many jobs its picture shows
     is_partial: bool  #: not everything that was chosen is drawn
@@ -80,24 +80,24 @@ def read_job_graph(now: dt.datetime, choice: GraphChoice) -> JobGraph:
     groups = _jobs_by_group(rows)
     chosen = _choose_links(links, choice, groups)
     ids = _job_ids_to_draw(chosen, choice)
-    shown = [link for link in chosen if link.dependee in ids and link.dependent in ids]
-    holders = Counter(dependee for _dependent, dependee in blocking)
-    first = [pk for pk, _count in holders.most_common(2)]
+    shown = [link for link in chosen if link.dependee_id in ids and link.dependent_id in ids]
+    held_counts_by_blocker = Counter(dependee for _dependent, dependee in blocking)
+    first = [pk for pk, _count in held_counts_by_blocker.most_common(2)]
     found = fetch_nodes(ids | {*first}, {low for low, _high in blocking}, now)
     parts = _connected_parts_in_order(shown, found)
-    jobs = Job.objects.count()
+    job_count = Job.objects.count()
     return JobGraph(
         nodes={pk: found[pk] for part in parts for pk in part},
         links=shown,
-        paths=[path for part in parts if (path := _critical_path_of(part, shown, found)) and len(path.jobs) > 1],
-        dependent_jobs=len(everything),
-        other_jobs=max(jobs - len(everything), 0),
-        holders=holders,
+        paths=[path for part in parts if (path := _critical_path_of(part, shown, found)) and len(path.job_ids) > 1],
+        dependent_job_count=len(everything),
+        other_job_count=max(job_count - len(everything), 0),
+        held_counts_by_blocker=held_counts_by_blocker,
         blocker_names={pk: found[pk].name for pk in first if pk in found},
         groups={pk: (name, len(members)) for pk, (name, members) in groups.items()},
         is_partial=len(shown) < len(chosen) or has_unread_links,
         has_unread_links=has_unread_links,
-        held=len({low for low, _high in blocking}),
+        held_job_count=len({low for low, _high in blocking}),
     )
 
 
@@ -149,18 +149,18 @@ def _choose_links(
     links: list[GraphLink], choice: GraphChoice, groups: Mapping[int, tuple[str, set[int]]]
 ) -> list[GraphLink]:
     if choice.only_held:
-        return [link for link in links if link.holds]
+        return [link for link in links if link.is_blocking_now]
     if choice.group_id is not None:
         members = groups.get(choice.group_id, ("", set[int]()))[1]
-        return [link for link in links if link.dependee in members and link.dependent in members]
+        return [link for link in links if link.dependee_id in members and link.dependent_id in members]
     return links
 
 
 def _neighbours_by_job(links: Iterable[GraphLink]) -> dict[int, set[int]]:
     near: dict[int, set[int]] = {}
     for link in links:
-        near.setdefault(link.dependee, set()).add(link.dependent)
-        near.setdefault(link.dependent, set()).add(link.dependee)
+        near.setdefault(link.dependee_id, set()).add(link.dependent_id)
+        near.setdefault(link.dependent_id, set()).add(link.dependee_id)
     return near
 
 
@@ -172,7 +172,7 @@ def _job_ids_to_draw(links: list[GraphLink], choice: GraphChoice) -> set[int]:
         return part if len(part) <= MAX_NODES else _nearest_jobs(choice.job_id, near)
     if len(near) <= MAX_NODES:
         return set(near)
-    held = {link.dependent for link in links if link.holds}
+    held = {link.dependent_id for link in links if link.is_blocking_now}
     part = max(connected_parts(near, near), key=lambda part: (bool(part & held), len(part)))
     middle = max(part & held or part, key=lambda pk: (len(near[pk]), -pk))
     return part if len(part) <= MAX_NODES else _nearest_jobs(middle, near)
@@ -192,7 +192,7 @@ def _nearest_jobs(start: int, neighbours: Mapping[int, Collection[int]]) -> set[
 
 def _connected_parts_in_order(links: list[GraphLink], nodes: Mapping[int, JobNode]) -> list[list[int]]:
     """The connected parts, the largest first, each ordered by name. A job that was deleted meanwhile is left out."""
-    near = _neighbours_by_job(link for link in links if link.dependee in nodes and link.dependent in nodes)
+    near = _neighbours_by_job(link for link in links if link.dependee_id in nodes and link.dependent_id in nodes)
     parts = [sorted(part, key=lambda pk: (nodes[pk].name, pk)) for part in connected_parts(near, near)]
     return sorted(parts, key=lambda part: (-len(part), nodes[part[0]].name))
 
@@ -200,9 +200,9 @@ def _connected_parts_in_order(links: list[GraphLink], nodes: Mapping[int, JobNod
 def _critical_path_of(part: list[int], links: list[GraphLink], nodes: Mapping[int, JobNode]) -> CriticalPath:
     before: dict[int, list[int]] = {pk: [] for pk in part}
     for link in links:
-        if link.dependent in before and link.dependee in before:
-            before[link.dependent].append(link.dependee)
-    usual = {pk: seconds for pk in part if (seconds := nodes[pk].usual) is not None}
-    usual |= {pk: 0.0 for pk in part if nodes[pk].condition == "disabled"}
-    jobs, seconds = find_critical_path(before, usual)
-    return CriticalPath(jobs, seconds, all(pk in usual for pk in jobs))
+        if link.dependent_id in before and link.dependee_id in before:
+            before[link.dependent_id].append(link.dependee_id)
+    median_seconds = {pk: seconds for pk in part if (seconds := nodes[pk].median_seconds) is not None}
+    median_seconds |= {pk: 0.0 for pk in part if nodes[pk].condition == "disabled"}
+    job_ids, seconds = find_critical_path(before, median_seconds)
+    return CriticalPath(job_ids, seconds, all(pk in median_seconds for pk in job_ids))

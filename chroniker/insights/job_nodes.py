@@ -41,10 +41,10 @@ class JobNode:
     since: dt.datetime | None  #: since when it runs, is queued, or waits
     next_run: dt.datetime | None
     retry_at: dt.datetime | None
-    parts: tuple[int, int] | None  #: done and total, of the open run
+    done_and_total_parts: tuple[int, int] | None  #: of the open run
     failures: int  #: in a row
-    seconds: float | None  #: the duration of the last success
-    usual: float | None  #: the median duration
+    last_success_seconds: float | None
+    median_seconds: float | None
 
 
 def fetch_nodes(job_ids: Collection[int], held_ids: Collection[int], now: dt.datetime) -> dict[int, JobNode]:
@@ -72,10 +72,10 @@ def _make_node(row: dict[str, Any], is_held: bool, now: dt.datetime) -> JobNode:
         since=since.get(condition),
         next_run=row["state__next_run"],
         retry_at=row["state__retry_at"],
-        parts=(done or 0, total) if total else None,
+        done_and_total_parts=(done or 0, total) if total else None,
         failures=row["state__failures"] or 0,
-        seconds=recent[-1],
-        usual=row["state__p50"],
+        last_success_seconds=recent[-1],
+        median_seconds=row["state__p50"],
     )
 
 

@@ -44,8 +44,8 @@ class JobStatus:
     lease: Lease | None
     why: str
     now: dt.datetime
-    expected: dt.timedelta | None = None  #: its expected duration, from past runs; only while it runs
-    unserved: str = ""  #: a message, if its required host is not live
+    expected_duration: dt.timedelta | None = None  #: from past runs; only while it runs
+    no_live_host_message: str = ""  #: if its required host is not live
     pause: pauses.Pause | None = None  #: the pause that applies to it
     n_waiting: int = 0  #: activations that wait for it
     is_held: bool = False  #: it is due, and a rule holds it back: a pause, a dependency, its group, a failure
@@ -112,7 +112,7 @@ class JobStatus:
         activation waits."""
         if self.lease is not None:
             return self.lease.run.status == Status.RUNNING and not self.n_waiting
-        if self.unserved and self.job.enabled:
+        if self.no_live_host_message and self.job.enabled:
             return False
         waits = self.state.next_run is not None and self.state.next_run > self.now
         return waits and self.condition == JobCondition.IDLE and self.pause is None and self.job.edited_at is None
@@ -159,8 +159,8 @@ def fetch_job_status(
             leases.get(job.pk),
             reasons[job.pk].text,
             now,
-            expected=expected.get(job.pk),
-            unserved=missing.get(job.pk, ""),
+            expected_duration=expected.get(job.pk),
+            no_live_host_message=missing.get(job.pk, ""),
             pause=held.get(job.pk),
             n_waiting=reasons[job.pk].n_waiting,
             is_held=reasons[job.pk].is_held,

@@ -43,7 +43,7 @@ class LedgerEntry:
 
     instant: dt.datetime
     run: Run | None = None
-    without: NoRunReason | None = None
+    no_run_reason: NoRunReason | None = None
     certain: bool = True  #: whether it was scheduled for certain; the ends of a stored range always are
     first: dt.datetime | None = None
     retry: Run | None = None  #: the last retry of ``run``, if there was one
@@ -53,7 +53,7 @@ class LedgerEntry:
     def verdict(self) -> Status | NoRunReason:
         """The status of the last attempt, or the reason why there is no run."""
         if self.last_attempt is None:
-            return self.without or NoRunReason.NO_RECORD
+            return self.no_run_reason or NoRunReason.NO_RECORD
         return Status(self.last_attempt.status)
 
     @property
@@ -71,7 +71,7 @@ class LedgerEntry:
 @dataclass(frozen=True, slots=True)
 class LedgerPage:
     entries: list[LedgerEntry]
-    more: bool  #: whether there are older entries
+    has_more: bool  #: older entries
 
 
 def fetch_newest_entries(
@@ -87,7 +87,7 @@ def fetch_newest_entries(
     runs = list(ranges.order_by("-scheduled_for")[: limit + 1])
     walk = _BackwardTimelineWalk(job, state, bound)
     found = list(islice(walk.entries(runs, no_older_runs=len(runs) <= limit), limit + 1))
-    return LedgerPage(_add_retries_and_backfills(job.pk, found[:limit]), more=len(found) > limit)
+    return LedgerPage(_add_retries_and_backfills(job.pk, found[:limit]), has_more=len(found) > limit)
 
 
 def fetch_entries_between(
@@ -95,7 +95,7 @@ def fetch_entries_between(
 ) -> LedgerPage:
     """All instants from ``low`` to ``high`` and ``now``, newest first; and older ones until there are ``min_entries``.
 
-    At most three statements, and at most ``MAX_RUNS`` runs and instants. ``more``: there are older entries.
+    At most three statements, and at most ``MAX_RUNS`` runs and instants. ``has_more``: there are older entries.
     """
     bound = min(high, now)
     ranges = Run.objects.filter(job=job.pk, slot="", scheduled_for__lte=bound).order_by("-scheduled_for")
@@ -111,9 +111,9 @@ def fetch_entries_between(
     )
     for entry in walk.entries(runs, no_older_runs=is_all):
         if len(found) == MAX_RUNS or (entry.instant < low and len(found) >= min_entries):
-            return LedgerPage(_add_retries_and_backfills(job.pk, found, MAX_RUNS), more=True)
+            return LedgerPage(_add_retries_and_backfills(job.pk, found, MAX_RUNS), has_more=True)
         found.append(entry)
-    return LedgerPage(_add_retries_and_backfills(job.pk, found, MAX_RUNS), more=False)
+    return LedgerPage(_add_retries_and_backfills(job.pk, found, MAX_RUNS), has_more=False)
 
 
 def _first_instant(run: Run) -> dt.datetime:
@@ -156,10 +156,10 @@ class _BackwardTimelineWalk:
 
     def _pending_entries(self, accounted_until: dt.datetime) -> Iterator[LedgerEntry]:
         """Due instants that no tick has claimed yet."""
-        without = NoRunReason.DUE if self.job.enabled else NoRunReason.DISABLED
+        no_run_reason = NoRunReason.DUE if self.job.enabled else NoRunReason.DISABLED
         instant = self._latest_instant_until(self.bound)
         while instant is not None and instant > accounted_until:
-            yield LedgerEntry(instant, without=without, certain=self.is_same_schedule)
+            yield LedgerEntry(instant, no_run_reason=no_run_reason, certain=self.is_same_schedule)
             instant = self._latest_instant_until(instant - MICROSECOND)
 
     def _covered_instants(self, first: dt.datetime, last: dt.datetime) -> Iterator[tuple[dt.datetime, bool]]:
@@ -184,7 +184,8 @@ class _BackwardTimelineWalk:
             return
         first = next_instant_after(self.job.spec, max(low, since))
         if first is not None and first <= high:
-            yield LedgerEntry(self._latest_instant_until(high) or first, without=NoRunReason.NO_RECORD, first=first)
+            latest = self._latest_instant_until(high) or first
+            yield LedgerEntry(latest, no_run_reason=NoRunReason.NO_RECORD, first=first)
 
     def _is_certainly_scheduled(self, instant: dt.datetime) -> bool:
         since = self.state.fingerprint_since

@@ -26,20 +26,20 @@ class NextRun:
 
 @dataclass(frozen=True, slots=True)
 class NextHour:
-    """``minutes``: the number of starts in each minute from now. ``listed``: the first runs of less frequent jobs."""
+    """``start_counts_by_minute``: from now on. ``listed_runs``: the first runs of less frequent jobs."""
 
-    minutes: list[int]
-    listed: list[NextRun]
+    start_counts_by_minute: list[int]
+    listed_runs: list[NextRun]
     is_cut: bool  #: more than ``MAX_JOBS_COUNTED`` jobs run; the others are not counted
 
     @property
     def total(self) -> int:
-        return sum(self.minutes)
+        return sum(self.start_counts_by_minute)
 
     @property
     def busiest_minute(self) -> int:
         """The index of the minute with the most starts."""
-        return max(range(MINUTES_AHEAD), key=self.minutes.__getitem__)
+        return max(range(MINUTES_AHEAD), key=self.start_counts_by_minute.__getitem__)
 
 
 def fetch_next_hour(now: dt.datetime) -> NextHour:
@@ -47,15 +47,15 @@ def fetch_next_hour(now: dt.datetime) -> NextHour:
     states = JobState.objects.filter(next_run__gt=now, next_run__lt=until, job__enabled=True)
     states = states.filter(schedule_error="", held_at=None)
     rows = list(states.select_related("job").order_by("next_run")[: MAX_JOBS_COUNTED + 1])
-    minutes, listed = [0] * MINUTES_AHEAD, []
+    start_counts, listed = [0] * MINUTES_AHEAD, []
     for state in rows[:MAX_JOBS_COUNTED]:
         starts = list(_starts_before(state, until))
         for at in starts:
-            minutes[min(int((at - now).total_seconds() // 60), MINUTES_AHEAD - 1)] += 1
+            start_counts[min(int((at - now).total_seconds() // 60), MINUTES_AHEAD - 1)] += 1
         if len(starts) < 2 or starts[1] - starts[0] >= FREQUENT_INTERVAL:
             listed += [NextRun(state.job, at) for at in starts]
     listed.sort(key=lambda each: (each.at, each.job.name))
-    return NextHour(minutes, listed[:MAX_RUNS_LISTED], len(rows) > MAX_JOBS_COUNTED)
+    return NextHour(start_counts, listed[:MAX_RUNS_LISTED], len(rows) > MAX_JOBS_COUNTED)
 
 
 def _starts_before(state: JobState, until: dt.datetime) -> Iterator[dt.datetime]:

@@ -28,9 +28,9 @@ MAX_OVERLAPS_LISTED, MAX_OPEN_RUNS = 50, 1000
 class EventCounts:
     """The number of events of one kind in the last hour, day and week."""
 
-    hour: int = 0
-    day: int = 0
-    week: int = 0
+    last_hour: int = 0
+    last_day: int = 0
+    last_week: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,14 +38,14 @@ class OverlappingRun:
     """``run`` started before another run of its job and slot had ended."""
 
     run: Run
-    until: dt.datetime  #: the end of the other run; ``now`` if it is open
-    is_now: bool
+    other_run_end: dt.datetime  #: ``now`` if it is open
+    overlaps_now: bool
 
 
 @dataclass(frozen=True, slots=True)
 class OverlapSearchResult:
     found: list[OverlappingRun]  #: at most ``MAX_OVERLAPS_LISTED``, the newest first
-    more: bool
+    has_more: bool
     since: dt.datetime | None  #: compared: runs claimed after this time, and open runs; ``None``: all runs
 
 

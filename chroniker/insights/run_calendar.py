@@ -85,7 +85,7 @@ def calendar_cells_of_entries(entries: Iterable[LedgerEntry]) -> list[TimeOrHour
     return [
         TimeOrHourCell(entry.instant, mark_of_entry(entry), entry)
         for entry in entries
-        if entry.without != NoRunReason.NO_RECORD
+        if entry.no_run_reason != NoRunReason.NO_RECORD
     ]
 
 

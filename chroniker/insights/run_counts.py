@@ -15,12 +15,12 @@ START_DELAY_COLUMNS = tuple(f"delay_{number}" for number in range(len(START_DELA
 
 @dataclass(frozen=True, slots=True)
 class RunCounts:
-    """``delay_p95``: 95 of 100 starts were not later than this many seconds; infinite above the largest bound."""
+    """``delay_p95_seconds``: 95 of 100 starts were not later than this; infinite above the largest bound."""
 
     succeeded: int
     bad: int  #: failed, timed out or lost
     skipped: int
-    delay_p95: float | None
+    delay_p95_seconds: float | None
 
     @property
     def finished(self) -> int:

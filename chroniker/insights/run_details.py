@@ -45,7 +45,7 @@ class RunDetails:
     attempts: list[Run]  #: of its chain, itself included, in the order of the attempts
     events: list[RunEvent]
     messages: list[Outbox]
-    hosts: list[Run] = field(default_factory=list)  #: of a run on every host: the run of each host
+    host_runs: list[Run] = field(default_factory=list)  #: of a run on every host: the run of each host
     workers: list[HostService] = field(default_factory=list)  #: live workers of its executor, while it is queued
     same_error_count: int = 0  #: other runs of the last days that ended with the same error line
 
@@ -108,7 +108,7 @@ def fetch_run_details(run_id: UUID) -> RunDetails | None:
         attempts=_fetch_attempts(run),
         events=list(run.events.order_by("-pk")[:MAX_EVENTS])[::-1],
         messages=list(run.messages.order_by("pk")[:MAX_MESSAGES]),
-        hosts=list(run.children.order_by("required_host")) if run.required_host == EVERY_HOST else [],
+        host_runs=list(run.children.order_by("required_host")) if run.required_host == EVERY_HOST else [],
         workers=_fetch_workers(run) if run.status == Status.CLAIMED else [],
         same_error_count=_count_runs_with_same_error(run, now)
         if run.status in FAILURE_STATUSES and run.error_line

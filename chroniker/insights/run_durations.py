@@ -67,13 +67,13 @@ class DurationMark:
     pk: UUID | None = None
     low: float = 0.0
     high: float = 0.0
-    runs: int = 1
+    run_count: int = 1
     bad: int = 0  #: failed, timed out or lost
     last_token: int = 0
 
     @property
     def is_column(self) -> bool:
-        return self.runs > 1
+        return self.run_count > 1
 
 
 @dataclass(frozen=True, slots=True)
@@ -164,8 +164,8 @@ def _make_run_durations(marks: list[DurationMark], state: JobState, since: dt.da
     p50, p95 = (
         (state.p50, state.p95) if has_columns else (percentile_of_values(taken, 50), percentile_of_values(taken, 95))
     )
-    runs, bad = sum(mark.runs for mark in marks), sum(mark.bad for mark in marks)
-    return RunDurations(marks, p50, p95, runs, bad, has_columns, since)
+    run_count, bad = sum(mark.run_count for mark in marks), sum(mark.bad for mark in marks)
+    return RunDurations(marks, p50, p95, run_count, bad, has_columns, since)
 
 
 def percentile_of_values(ordered: Sequence[float], percent: int) -> float | None:

@@ -54,7 +54,7 @@ class RunFilters:
     host: str = ""
     since: dt.datetime | None = None
     job: int | None = None
-    jobs: list[int] = field(default_factory=list)  #: those whose name contains the text; at most ``MAX_JOBS``
+    job_ids: list[int] = field(default_factory=list)  #: those whose name contains the text; at most ``MAX_JOBS``
 
     @property
     def run_id(self) -> UUID | None:
@@ -124,7 +124,7 @@ def _matching_runs(filters: RunFilters) -> QuerySet[Run]:
     if filters.job is not None:
         runs = _newest_runs_of_jobs(runs, [filters.job])
     if filters.text:
-        runs = _newest_runs_of_jobs(runs, filters.jobs)
+        runs = _newest_runs_of_jobs(runs, filters.job_ids)
     if filters.trigger:
         runs = runs.filter(trigger=filters.trigger)
     if filters.host:

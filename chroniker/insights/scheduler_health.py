@@ -17,7 +17,7 @@ def failure_codes(facts: HealthFacts, now: dt.datetime) -> dict[str, str]:
     elif liveness.last_ticker_if_all_silent(facts.tickers, now) is not None:
         found["tick"] = "silent"
     unserved = liveness.select_queues_without_worker(facts.queues, facts.services, now)
-    if any(now - queue.oldest >= liveness.QUEUE_ALARM_DELAY for queue in unserved):
+    if any(now - queue.oldest_claimed_at >= liveness.QUEUE_ALARM_DELAY for queue in unserved):
         found["workers"] = "missing"
     if facts.overdue_since is not None and now - facts.overdue_since > VERY_LATE_AFTER:
         found["backlog"] = "late"

@@ -15,15 +15,15 @@ from chroniker.models import CatchUp, Overlap
 class OverlapForecast:
     """Every scheduled time gets a run of its own, perhaps late, is merged into a later run, or is skipped."""
 
-    runs: int = 0
+    run_count: int = 0
     merged: int = 0
     skipped: int = 0
     stopped: int = 0  #: runs that the next run replaces
-    late: int = 0  #: scheduled times that wait for a run of an earlier one, and then have a run of their own
+    late_count: int = 0  #: scheduled times that wait for a run of an earlier one, and then have a run of their own
 
     @property
     def affected(self) -> int:
-        return self.merged + self.skipped + self.stopped + self.late
+        return self.merged + self.skipped + self.stopped + self.late_count
 
 
 def forecast_overlaps(
@@ -35,43 +35,43 @@ def forecast_overlaps(
     """
     if policy == Overlap.REPLACE:
         later = (high - low < run_duration for low, high in itertools.pairwise(starts))
-        return OverlapForecast(runs=len(starts), stopped=sum(later))
+        return OverlapForecast(run_count=len(starts), stopped=sum(later))
     if policy == Overlap.SKIP:
         return _forecast_with_skipping(starts, run_duration)
     if catch_up == CatchUp.EACH:
         return _forecast_with_queueing(starts, run_duration)
     found = _forecast_with_merging(starts, run_duration)
-    return OverlapForecast(runs=found.runs, skipped=found.merged) if catch_up == CatchUp.LATEST else found
+    return OverlapForecast(run_count=found.run_count, skipped=found.merged) if catch_up == CatchUp.LATEST else found
 
 
 def _forecast_with_queueing(starts: Sequence[dt.datetime], run_duration: dt.timedelta) -> OverlapForecast:
     """Each has a run of its own, in order. A misfire grace, which may skip some of a long queue, is not considered."""
-    late, free = 0, starts[0] if starts else None
+    late_count, free = 0, starts[0] if starts else None
     for start in starts:
         assert free is not None
-        late += free > start
+        late_count += free > start
         free = max(start, free) + run_duration
-    return OverlapForecast(runs=len(starts), late=late)
+    return OverlapForecast(run_count=len(starts), late_count=late_count)
 
 
 def _forecast_with_skipping(starts: Sequence[dt.datetime], run_duration: dt.timedelta) -> OverlapForecast:
-    runs = skipped = position = 0
+    run_count = skipped = position = 0
     while position < len(starts):
-        runs += 1
+        run_count += 1
         following = max(bisect_left(starts, starts[position] + run_duration), position + 1)
         skipped += following - position - 1
         position = following
-    return OverlapForecast(runs=runs, skipped=skipped)
+    return OverlapForecast(run_count=run_count, skipped=skipped)
 
 
 def _forecast_with_merging(starts: Sequence[dt.datetime], run_duration: dt.timedelta) -> OverlapForecast:
     """A run starts when the one before has ended, and covers all times that have come until then."""
-    runs = merged = position = 0
+    run_count = merged = position = 0
     free = starts[0] if starts else None
     while free is not None and position < len(starts):
         begin = max(starts[position], free)
         following = bisect_right(starts, begin)
-        runs += 1
+        run_count += 1
         merged += following - position - 1
         free, position = begin + run_duration, following
-    return OverlapForecast(runs=runs, merged=merged)
+    return OverlapForecast(run_count=run_count, merged=merged)

@@ -15,20 +15,23 @@ DAY = dt.timedelta(days=1)
 
 @dataclass(frozen=True, slots=True)
 class MinuteOfTicks:
-    """The passes of all hosts in one minute. Without a pass, ``longest_pass`` is ``None``."""
+    """The passes of all hosts in one minute. Without a pass, ``longest_pass_seconds`` is ``None``."""
 
     start: dt.datetime
-    longest_pass: float | None = None
-    longest_gap: float = 0.0
+    longest_pass_seconds: float | None = None
+    longest_gap_seconds: float = 0.0
     claimed: int = 0
 
 
 @dataclass(frozen=True, slots=True)
 class TickHistory:
-    """``minutes``: the last hour, without the current minute, which is not complete. ``gap``: the longest in 24 h."""
+    """``minutes``: the last hour, without the current minute, which is not complete.
+
+    ``minute_with_longest_gap``: of the last 24 hours.
+    """
 
     minutes: list[MinuteOfTicks]
-    gap: MinuteOfTicks | None
+    minute_with_longest_gap: MinuteOfTicks | None
 
     @property
     def claimed(self) -> int:
@@ -37,12 +40,13 @@ class TickHistory:
     @property
     def first_minute_with_pass(self) -> dt.datetime | None:
         """The first minute with a pass. Before it, nothing is known."""
-        return next((minute.start for minute in self.minutes if minute.longest_pass is not None), None)
+        return next((minute.start for minute in self.minutes if minute.longest_pass_seconds is not None), None)
 
     @property
     def pass_p95(self) -> float | None:
         """95 of 100 minutes had no longer pass, in seconds."""
-        passes = sorted(minute.longest_pass for minute in self.minutes if minute.longest_pass is not None)
+        longest = (minute.longest_pass_seconds for minute in self.minutes)
+        passes = sorted(seconds for seconds in longest if seconds is not None)
         return passes[(len(passes) * 95 - 1) // 100] if passes else None
 
 
@@ -69,7 +73,7 @@ def find_gaps_without_pass(history: TickHistory) -> list[tuple[int, int]]:
     found: list[tuple[int, int]] = []
     first = history.first_minute_with_pass
     for index, minute in enumerate(history.minutes):
-        if minute.longest_pass is not None or first is None or minute.start < first:
+        if minute.longest_pass_seconds is not None or first is None or minute.start < first:
             continue
         if found and sum(found[-1]) == index:
             found[-1] = (found[-1][0], found[-1][1] + 1)

@@ -35,11 +35,11 @@ _PARTIAL_GROUP_COLUMNS = ("id", "name", "limit")
 
 @dataclass(frozen=True, slots=True)
 class RunTimeline:
-    """From ``low`` to ``high``, with ``now`` in the middle."""
+    """From ``start`` to ``end``, with ``now`` in the middle."""
 
-    low: dt.datetime
+    start: dt.datetime
     now: dt.datetime
-    high: dt.datetime
+    end: dt.datetime
     lanes: list[TimelineLane] = field(default_factory=list)
     rows_left_out: int = 0
     bars_left_out: int = 0

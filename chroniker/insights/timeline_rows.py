@@ -74,7 +74,7 @@ class TimelineLane:
 
     title: str
     rows: list[JobRow] = field(default_factory=list)
-    busy: list[float] = field(default_factory=list)  #: the average number of runs at once, in equal parts of the time
+    load: list[float] = field(default_factory=list)  #: the average number of runs at once, in equal parts of the time
     limit: int | None = None
 
 
@@ -200,7 +200,7 @@ def arrange_lanes(shown_rows: Sequence[JobRow], rows: TimelineRows, most_bars: i
         lanes.setdefault(row.lane, TimelineLane(row.lane, limit=group.limit if group else None)).rows.append(row)
     for lane in lanes.values():
         lane.rows.sort(key=lambda row: row.name)
-        lane.busy = average_runs_at_once(lane.rows, rows.low, rows.high)
+        lane.load = average_runs_at_once(lane.rows, rows.low, rows.high)
     return ArrangedLanes([lanes[title] for title in sorted(lanes, key=lambda title: (title == "", title))], omitted)
 
 

@@ -24,7 +24,7 @@ class Timetable:
 
     spec: ScheduleSpec
     closed: tuple[ClosedTime, ...] = ()
-    offset: dt.timedelta = dt.timedelta()
+    jitter: dt.timedelta = dt.timedelta()
     enabled: bool = True
 
     def instants(self, after: dt.datetime) -> Iterator[dt.datetime]:
@@ -41,8 +41,8 @@ class Timetable:
 
     def starts(self, after: dt.datetime, until: dt.datetime, limit: int) -> list[dt.datetime]:
         """At most ``limit`` times after ``after`` and up to ``until`` at which a run starts, jitter included."""
-        times = takewhile(lambda instant: instant + self.offset <= until, self.instants(after - self.offset))
-        return [instant + self.offset for instant in islice(times, limit) if not self.blackout_name(instant)]
+        times = takewhile(lambda instant: instant + self.jitter <= until, self.instants(after - self.jitter))
+        return [instant + self.jitter for instant in islice(times, limit) if not self.blackout_name(instant)]
 
     def runs_per_day(self, now: dt.datetime) -> float:
         """The average number of starts in a day from now on."""

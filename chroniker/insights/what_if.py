@@ -50,9 +50,9 @@ class TimesSkippedBySave:
 
 @dataclass(frozen=True, slots=True)
 class SelfOverlap:
-    """The scheduled times of a day that overlap the run before, if each run takes so long."""
+    """The scheduled times of a day that overlap the run before, if each run takes ``run_duration``."""
 
-    length: dt.timedelta
+    run_duration: dt.timedelta
     before: OverlapForecast
     after: OverlapForecast
 
@@ -64,13 +64,14 @@ class EditEffects:
     now: dt.datetime
     is_new: bool
     times: list[ComparedTime]
-    same_minute: dict[dt.datetime, int]  #: by scheduled time: the other jobs that start in the same minute
+    same_minute_job_counts: dict[dt.datetime, int]  #: by scheduled time: the other jobs that start in the same minute
     runs_per_day: tuple[float, float]  #: before and after
     skipped: TimesSkippedBySave | None = None
     drops_retry: bool = False
-    usual: SelfOverlap | None = None  #: if each run takes as long as half of them do
-    slow: SelfOverlap | None = None  #: if each run takes as long as 95 of 100 do
-    crowded: list[PoolCollision] = field(default_factory=list)  #: starts within a minute beyond its group or its slots
+    overlap_of_usual_runs: SelfOverlap | None = None  #: if each run takes as long as half of them do
+    overlap_of_slow_runs: SelfOverlap | None = None  #: if each run takes as long as 95 of 100 do
+    #: Starts within a minute beyond its group or its slots.
+    collisions: list[PoolCollision] = field(default_factory=list)
     dependants: list[DependentJob] = field(default_factory=list)
 
 
@@ -93,20 +94,20 @@ def compute_edit_effects(edited: Job, saved: Job | None = None) -> EditEffects:
     after = timetable_of_job(edited, closed.get(edited.calendar_id or 0, ()))
     state = _state_or_empty(saved)
     times = compare_scheduled_times(before, after, now, MAX_COMPARED_TIMES)
-    last = min(max((row.instant + after.offset for row in times), default=now), now + DAY)
+    last = min(max((row.instant + after.jitter for row in times), default=now), now + DAY)
     starting = jobs_in_same_minute(
-        times, after.offset, fetch_other_jobs_starting_before(edited.pk, last + _MINUTE), now
+        times, after.jitter, fetch_other_jobs_starting_before(edited.pk, last + _MINUTE), now
     )
     usual, slow = (_forecast_self_overlap(edited, seconds, before, after, now) for seconds in (state.p50, state.p95))
     found = EditEffects(
         now=now,
         is_new=saved is None,
         times=times,
-        same_minute={instant: len(states) for instant, states in starting.items()},
+        same_minute_job_counts={instant: len(states) for instant, states in starting.items()},
         runs_per_day=(before.runs_per_day(now) if before else 0.0, after.runs_per_day(now)),
-        usual=usual,
-        slow=slow,
-        crowded=find_overloaded_minutes(edited, state.p50, after.offset, starting),
+        overlap_of_usual_runs=usual,
+        overlap_of_slow_runs=slow,
+        collisions=find_overloaded_minutes(edited, state.p50, after.jitter, starting),
     )
     return found if saved is None else _add_effects_on_saved(found, saved, edited, state, after)
 

@@ -50,7 +50,7 @@ def select_plans_to_write(
     waits_for: dict[int, set[int]] = {}
     for edge in edges:
         if edge.wait_for_completion:
-            waits_for.setdefault(edge.dependent, set()).add(edge.dependee)
+            waits_for.setdefault(edge.dependent_id, set()).add(edge.dependee_id)
     free, opened, admitted = dict(free_places), set[int](), []
     for plan in plans:
         group = plan.job.group_id if plan.claimed_run else None

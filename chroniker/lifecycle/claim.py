@@ -106,10 +106,10 @@ def _lock_states_and_drop_stale_plans(
     The dependees are locked, so that none of them can start between the check of the dependencies and the commit. A
     plan with a row that another transaction has locked is left out, if ``skip_locked``.
     """
-    ids = {plan.job_id for plan in plans} | {edge.dependee for edge in edges}
+    ids = {plan.job_id for plan in plans} | {edge.dependee_id for edge in edges}
     revisions = dict(fetch_rows(_lock_states_and_select_revisions, skip_locked, ids=list(ids)))
     # A dependee without a state has never been booked: no claim of it can be under way.
-    held = {edge.dependent for edge in edges if edge.has_state and edge.dependee not in revisions}
+    held = {edge.dependent_id for edge in edges if edge.has_state and edge.dependee_id not in revisions}
     unchanged = [plan for plan in plans if revisions.get(plan.job_id) == plan.state.revision]
     return [plan for plan in unchanged if plan.job_id not in held]
 
@@ -180,11 +180,11 @@ def _insert_rows_of_plans(plans: Sequence[Plan], now: dt.datetime) -> None:
             run._state.fields_cache["job"] = plan.job
             _set_times_to_claim_time(run, now)
             run.redispatch_at = redispatch_at if run.status == Status.CLAIMED else None
-        if plan.sent_to is not None and plan.claimed_run:
-            record_dispatch_in_advance(plan.claimed_run, plan.sent_to, now, delays.delay_for_job(plan.job))
+        if plan.dispatch_queue is not None and plan.claimed_run:
+            record_dispatch_in_advance(plan.claimed_run, plan.dispatch_queue, now, delays.delay_for_job(plan.job))
     insert_rows(Run, runs)
     add_request_events([plan.opened_runs[0] for plan in plans if plan.kind is MANUAL and plan.opened_runs], now)
-    enqueue_end_messages([plan.missed for plan in plans if plan.missed], now)
+    enqueue_end_messages([plan.run_of_missed_instants for plan in plans if plan.run_of_missed_instants], now)
     send_finished_signals(run for run in runs if run.status == Status.SKIPPED)
     insert_rows(Lease, [_make_lease(run, plan, now) for plan in plans for run in plan.opened_runs])
 
@@ -195,8 +195,8 @@ def _write_alerts(plans: Sequence[Plan], now: dt.datetime) -> None:
     all_changes = alert_conditions.make_alert_changes((plan.state_after, plan.job) for plan in plans)
     for plan, changes in zip(plans, all_changes, strict=True):
         alert_conditions.add_alert_changes_from_state(changes)
-        if plan.missed is not None:
-            alert_conditions.raise_missed_alert(changes, plan.missed)
+        if plan.run_of_missed_instants is not None:
+            alert_conditions.raise_missed_alert(changes, plan.run_of_missed_instants)
         if plan.backfill is not None:
             alert_conditions.add_alert_changes_from_backfill_end(changes, plan.backfill)
         opened = plan.opened_runs[0] if plan.opened_runs else None

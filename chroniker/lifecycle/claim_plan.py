@@ -136,7 +136,7 @@ def _skip_instants_past_grace(
         return first
     because = Reason.of(Code.MISSED, seconds=job.misfire_grace_seconds)
     add_run_to_plan(plan, now, Status.SKIPPED, Trigger.SCHEDULE, first, missed, because)
-    plan.missed = plan.runs[-1]
+    plan.run_of_missed_instants = plan.runs[-1]
     following = next_instant_after(job.spec, missed)
     if following is None or following > bound:
         return following

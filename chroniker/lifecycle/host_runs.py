@@ -57,7 +57,8 @@ def _add_child_runs(plan: Plan, live: Sequence[Host], now: dt.datetime) -> None:
             job_health.end_pending_retry(plan.state_after, job, now)
         parent.code = Code.NO_HOST
         parent.reason_args = {"executor": job.executor, "seconds": f"{settings.host_timeout.total_seconds():g}"}
-        plan.missed = plan.missed or parent  # subscribers to missed runs get a message about it
+        # Subscribers to missed runs get a message about it.
+        plan.run_of_missed_instants = plan.run_of_missed_instants or parent
         return
     parent.status, parent.started_at, parent.nonce = Status.RUNNING, now, make_random_uuid()
     for host in live:

@@ -58,8 +58,8 @@ class Plan:
     taken_activations: list[UUID] = field(default_factory=list)  # activations that the claimed run is for
     # Activations that end without a run, and why.
     activations_without_run: list[tuple[UUID, Code]] = field(default_factory=list)
-    sent_to: str | None = None  # the queue of the dispatch right after the commit; None: recorded after the dispatch
-    missed: Run | None = None  # the run that records missed instants, if there is one
+    dispatch_queue: str | None = None  # of the dispatch right after the commit; None: recorded after the dispatch
+    run_of_missed_instants: Run | None = None  # if there are any
     backfill: Backfill | None = None  # of a claim for a backfill: its row after the claim
     is_dropped: bool = False  # the plan is not written
 

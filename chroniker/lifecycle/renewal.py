@@ -76,7 +76,7 @@ def _make_renewal(
     clocks_before: HostClocks,
 ) -> LeaseRenewalAnswer:
     hosts.record_clock_skew(jump_detection.evaluate_reading(now, server or None, clocks_before))
-    return LeaseRenewalAnswer(held=True, stop=None if stop_requested_at is None else stop_requested_by)
+    return LeaseRenewalAnswer(held=True, stop_requested_by=None if stop_requested_at is None else stop_requested_by)
 
 
 def _is_expired_only_by_clock_jump(lease: QuerySet[Lease]) -> bool:

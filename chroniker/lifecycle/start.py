@@ -35,11 +35,11 @@ REDISPATCH_SECONDS_WHILE_DRAINING = 1.0
 
 @dataclass(frozen=True, slots=True)
 class StartedRun:
-    """The caller has the right to execute this run. ``stop``: a stop was requested before it started."""
+    """The caller has the right to execute this run. ``stop_requested``: before it started."""
 
     run: Run
     job: Job
-    stop: bool
+    stop_requested: bool
     cause_job: str | None = None  #: the name of the job whose run triggered it
     last_success: dt.datetime | None = None  #: the last instant of the schedule that a successful run was for
     was_late: bool = False  #: an alert reports that it has not started
@@ -85,8 +85,8 @@ def start(
         record_postponed_start(run_id, token, why.seconds, why.reason)
         return None
     except jump_detection.ClockJumped as refusal:
-        hosts.record_suspension_of_starts(refusal.reading, host_name=taker.host)
-        record_postponed_start(run_id, token, refusal.reading.seconds, refusal.reading.suspended_because)
+        hosts.record_suspension_of_starts(reading := refusal.reading, host_name=taker.host)
+        record_postponed_start(run_id, token, reading.suspension_seconds_left, reading.suspended_because)
         return None
     if started is None:
         _record_refused_start(run_id, token, taker)
@@ -141,8 +141,8 @@ def _start_in_one_statement(run_id: UUID, token: int, nonce: UUID, taker: Starti
     if found is None:
         return None
     jump_detection.evaluate_reading(found.now, found.server or None, before)
-    run, stop = found.run, found.run.stop_requested_at is not None
-    return StartedRun(run, run.job, stop, None, found.last_success_until, _has_late_alert(found.alerts_open))
+    run, stop_requested = found.run, found.run.stop_requested_at is not None
+    return StartedRun(run, run.job, stop_requested, None, found.last_success_until, _has_late_alert(found.alerts_open))
 
 
 @cache_compiled_statement

@@ -174,9 +174,9 @@ class TickPrinter:
         if result.suspended_because and result.suspended_because != self._suspended_because:
             self.print(f"nothing is claimed or closed as lost for one lease: {result.suspended_because}")
         self._suspended_because = result.suspended_because
-        if result.copied and not self._copied:
+        if result.is_database_copied and not self._copied:
             self.print(pauses.database_copy_message())
-        self._copied = result.copied
+        self._copied = result.is_database_copied
         if result.draining and not self._draining:
             self.print("this host is draining: nothing is claimed; see manage.py drain --undo")
         self._draining = result.draining

@@ -28,7 +28,8 @@ class Forecast:
 
     result: TickResult = field(default_factory=TickResult)
     skipped: list[Run] = field(default_factory=list)
-    reasons: list[tuple[str, str]] = field(default_factory=list)  #: the job's name, and why it would not be claimed
+    #: The job's name, and why it would not be claimed.
+    unclaimed_jobs_with_reasons: list[tuple[str, str]] = field(default_factory=list)
 
 
 def forecast_scheduled_claims(jobs: Sequence[Job] | None) -> list[str]:
@@ -66,7 +67,7 @@ def forecast_tick(job_ids: list[int] | None, now: dt.datetime | None = None) -> 
                 pass
     skipped = Run.objects.filter(status=Status.SKIPPED, claimed_at__gte=moment).exclude(pk__in=before)
     found.skipped = list(skipped.select_related("job").order_by("job__name", "token"))
-    found.reasons = _explain_unclaimed_jobs(found, job_ids, moment)
+    found.unclaimed_jobs_with_reasons = _explain_unclaimed_jobs(found, job_ids, moment)
     transaction.set_rollback(True, using=settings.database)
     return found
 
@@ -96,5 +97,5 @@ def _forecast_lines(forecast: Forecast) -> Iterator[str]:
         yield f"would skip {describe_run(run)}: {run.reason}"
     for run in forecast.result.claimed:
         yield f"would claim {describe_run(run)}"
-    for name, reason in forecast.reasons:
+    for name, reason in forecast.unclaimed_jobs_with_reasons:
         yield f"would not claim “{name}”: {reason}"

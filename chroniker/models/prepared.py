@@ -40,8 +40,8 @@ class PreparedStatement:
 
 @dataclass(slots=True)
 class _DatabaseSession:
-    uses: Counter[str] = field(default_factory=Counter)
-    names: set[str] = field(default_factory=set)
+    use_counts: Counter[str] = field(default_factory=Counter)
+    prepared_names: set[str] = field(default_factory=set)
     is_without_pooler: bool | None = None  #: None: not known yet
 
 
@@ -84,8 +84,8 @@ def count_use_and_decide_to_prepare(cursor: Any, sql: str) -> bool:
     if not _sessions.enabled or psycopg is None or not isinstance(cursor.cursor, psycopg.ClientCursor):
         return False
     session = _sessions.of(cursor.connection)
-    session.uses[sql] += 1
-    if session.uses[sql] < USES_BEFORE_PREPARE or session.is_without_pooler is False:
+    session.use_counts[sql] += 1
+    if session.use_counts[sql] < USES_BEFORE_PREPARE or session.is_without_pooler is False:
         return False
     if session.is_without_pooler is None:
         cursor.execute("SELECT pg_backend_pid()")
@@ -96,9 +96,9 @@ def count_use_and_decide_to_prepare(cursor: Any, sql: str) -> bool:
 def execute_prepared(cursor: Any, statement: PreparedStatement, values: Mapping[str, Any]) -> None:
     """Execute this statement; prepare it first if this connection has not."""
     session = _sessions.of(cursor.connection)
-    if statement.name not in session.names:
+    if statement.name not in session.prepared_names:
         cursor.execute(f"PREPARE {statement.name} AS {statement.text}", None)
-        session.names.add(statement.name)
+        session.prepared_names.add(statement.name)
     try:
         cursor.execute(statement.sql_to_execute, [values[name] for name in statement.parameters])
     except Error as error:

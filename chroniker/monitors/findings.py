@@ -15,7 +15,7 @@ from chroniker.exceptions import MonitorError
 @dataclass(frozen=True, slots=True)
 class RecordCount:
     count: int
-    shown: list[str] = field(default_factory=list)  #: the first records, as text
+    first_record_texts: list[str] = field(default_factory=list)
 
 
 def count_records(records: object, *, show: int, source: str) -> RecordCount:

@@ -34,8 +34,8 @@ class FilesHeldForKeeper:
     """What the parent holds open for a keeper."""
 
     name: bytes
-    control: int
-    lock: int  #: of the keeper's current run, else of its last one
+    control_descriptor: int
+    lock_descriptor: int  #: of the keeper's current run, else of its last one
 
 
 class KeeperParent:
@@ -109,7 +109,7 @@ class KeeperParent:
         """Hold the lock of a keeper's next run instead of the lock of its last run, whose processes are dead."""
         for kept in self._keepers.values():
             if kept.name == name:
-                lock_descriptor, kept.lock = kept.lock, lock_descriptor
+                lock_descriptor, kept.lock_descriptor = kept.lock_descriptor, lock_descriptor
                 break
         # The lock of the last run; or the new lock, if the keeper and all its processes are dead.
         os.close(lock_descriptor)
@@ -133,8 +133,8 @@ class KeeperParent:
         living = process_tree.child_pids(os.getpid())
         for pid in self._keepers.keys() - living:
             gone = self._keepers.pop(pid)
-            os.close(gone.lock)
-            os.close(gone.control)
+            os.close(gone.lock_descriptor)
+            os.close(gone.control_descriptor)
 
 
 def _is_descriptor_open(descriptor: int) -> bool:

@@ -56,16 +56,16 @@ class CommandTree(process_tree.EndedChildren):
                 traceback.print_exc()
             finally:
                 os._exit(71)
-        self.command = pid
+        self.command_pid = pid
         os.close(self._descriptors.out)
         os.close(self._descriptors.err)
         return pid
 
     def signal(self, number: int) -> None:
-        process_tree.signal_descendants(number, process_group=self.command)
+        process_tree.signal_descendants(number, process_group=self.command_pid)
 
     def kill(self) -> process_tree.KillResult:
-        return process_tree.kill_descendants(self, process_group=self.command)
+        return process_tree.kill_descendants(self, process_group=self.command_pid)
 
 
 def ignore_signals() -> None:

@@ -27,7 +27,7 @@ class SurvivingProcess(NamedTuple):
     """A process that could not be killed. Its start time distinguishes it from a later process with the same id."""
 
     pid: int
-    started: str
+    start_time: str
     name: str
 
     @classmethod
@@ -36,7 +36,7 @@ class SurvivingProcess(NamedTuple):
 
     @property
     def is_alive(self) -> bool:
-        return process_state(self.pid) not in ("", "Z") and _start_time(self.pid) == self.started
+        return process_state(self.pid) not in ("", "Z") and _start_time(self.pid) == self.start_time
 
 
 @dataclass(slots=True)
@@ -52,7 +52,7 @@ class KillResult:
 class EndedChildren:
     """Collects ended children: the exit status of the command, and the resources that all of them used."""
 
-    command: int = 0
+    command_pid: int = 0
     status: int | None = None
     cpu_seconds: float = 0.0
     max_rss_kb: int = 0
@@ -69,7 +69,7 @@ class EndedChildren:
             self._add(pid, status, usage)
 
     def _add(self, pid: int, status: int, usage: resource.struct_rusage) -> None:
-        if pid == self.command:
+        if pid == self.command_pid:
             self.status = status
         self.cpu_seconds += usage.ru_utime + usage.ru_stime
         self.max_rss_kb = max(self.max_rss_kb, usage.ru_maxrss if IS_LINUX else usage.ru_maxrss // 1024)

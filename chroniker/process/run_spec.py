@@ -58,7 +58,7 @@ class LeaseRenewalAnswer:
     """The answer to a renewal: whether the lease is still held, and who requested a stop (None: no request)."""
 
     held: bool
-    stop: str | None = None
+    stop_requested_by: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

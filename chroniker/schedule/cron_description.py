@@ -75,14 +75,14 @@ def _describe_times(rule: CronRule) -> str | None:
 
 def _describe_days(days: CronDays) -> str | None:
     months = () if days.months == ALL_MONTHS else days.months
-    if days.nearest is not None:
+    if days.workday_nearest_to is not None:
         if days.weekdays is not None or months:
             return None
-        return _("on the working day nearest to day %(day)s of the month") % {"day": days.nearest}
+        return _("on the working day nearest to day %(day)s of the month") % {"day": days.workday_nearest_to}
     if days.weekdays is None and days.monthdays is None:
         return _("every day in %(months)s") % {"months": phrases.month_names(months)}
     if days.weekdays is not None and days.monthdays is not None:
-        return _describe_either_days(days) if not months and not days.both else None
+        return _describe_either_days(days) if not months and not days.must_match_both else None
     if days.monthdays is not None:
         return (
             phrases.monthdays_phrase(days.monthdays, months)

@@ -39,11 +39,11 @@ class CronDays:
 
     months: Numbers
     monthdays: Numbers | None
-    nearest: int | None
-    "For ``15W``: 15, for the working day nearest to it."
+    workday_nearest_to: int | None
+    "For ``15W``: 15."
     weekdays: tuple[Weekday, ...] | None
-    both: bool
-    "Whether both day fields must match: one of them begins with a star. Otherwise one match is enough."
+    must_match_both: bool
+    "One of the day fields begins with a star. Otherwise one match is enough."
 
     def day_mask(self, year: int) -> int:
         return _compute_day_mask(self, year)
@@ -53,11 +53,11 @@ class CronDays:
 def _compute_day_mask(days: CronDays, year: int) -> int:
     by_month = RuleDays(bymonth=days.months).day_mask(year)
     by_weekday = by_month if days.weekdays is None else RuleDays(days.months, byweekday=days.weekdays).day_mask(year)
-    if days.nearest is not None:
-        by_day = _nearest_working_day_mask(days.months, days.nearest, year)
+    if days.workday_nearest_to is not None:
+        by_day = _nearest_working_day_mask(days.months, days.workday_nearest_to, year)
     else:
         by_day = by_month if days.monthdays is None else RuleDays(days.months, days.monthdays).day_mask(year)
-    if days.both or days.weekdays is None or (days.monthdays is None and days.nearest is None):
+    if days.must_match_both or days.weekdays is None or (days.monthdays is None and days.workday_nearest_to is None):
         return by_day & by_weekday
     return by_day | by_weekday
 
@@ -157,9 +157,9 @@ def _make_cron_days(parsed: croniter, fields: tuple[str, ...]) -> CronDays:
     return CronDays(
         months=ALL_MONTHS if "*" in months else tuple(months),
         monthdays=None if "*" in monthdays else tuple(sorted(-1 if day == "l" else day for day in monthdays)),
-        nearest=next(iter(parsed.nearest_weekday), None),
+        workday_nearest_to=next(iter(parsed.nearest_weekday), None),
         weekdays=_nth_weekdays(nth) if nth else _plain_weekdays(weekdays),
-        both=not cron_parser.is_one_matching_day_field_enough(fields),
+        must_match_both=not cron_parser.is_one_matching_day_field_enough(fields),
     )
 
 

@@ -56,14 +56,14 @@ REAL_TIME_POLICY = ClockChangePolicy(DstGap.SKIP, DstFold.BOTH)
 
 
 class WallTimeWindow(NamedTuple):
-    """The wall-clock times from ``low`` to ``high`` (excluded) that become instants between ``start`` and ``end``."""
+    """Wall-clock times from ``wall_start`` to ``wall_end`` (excluded), which are instants from ``start`` to ``end``."""
 
     start: dt.datetime
     end: dt.datetime
     offset: dt.timedelta
-    low: dt.datetime
-    high: dt.datetime
-    gap: tuple[dt.datetime, dt.datetime] | None
+    wall_start: dt.datetime
+    wall_end: dt.datetime
+    skipped_wall_times: tuple[dt.datetime, dt.datetime] | None
     "The skipped wall-clock times just before, if the policy runs them at ``start``."
 
 
@@ -74,13 +74,13 @@ def wall_clock_windows(zone: ZoneInfo, policy: ClockChangePolicy, year: int) -> 
 
 def _make_window(period: OffsetPeriod, policy: ClockChangePolicy) -> WallTimeWindow:
     start, end, offset, before, after = period
-    low, high = start + offset, end + offset
+    wall_start, wall_end = start + offset, end + offset
     if policy.fold == DstFold.FIRST:
-        low = max(low, start + before)
+        wall_start = max(wall_start, start + before)
     if policy.fold == DstFold.SECOND:
-        high = min(high, end + after)
-    gap = (start + before, start + offset) if before < offset and policy.gap == DstGap.RUN else None
-    return WallTimeWindow(start, end, offset, low, high, gap)
+        wall_end = min(wall_end, end + after)
+    skipped = (start + before, start + offset) if before < offset and policy.gap == DstGap.RUN else None
+    return WallTimeWindow(start, end, offset, wall_start, wall_end, skipped)
 
 
 def first_instant_after(
@@ -89,13 +89,13 @@ def first_instant_after(
     """The first instant later than ``moment``; both are UTC without tzinfo."""
     search = _ForwardSearch(rule)
     for window in _windows_from(zone, policy, moment):
-        if window.gap and window.start > moment and search.has_time_in(*window.gap):
+        if window.skipped_wall_times and window.start > moment and search.has_time_in(*window.skipped_wall_times):
             return window.start
-        low = max(window.low, moment + MICROSECOND + window.offset)
-        wall_time = search.find_first_time_from(low)
-        if wall_time is not None and wall_time < window.high:
+        wall_start = max(window.wall_start, moment + MICROSECOND + window.offset)
+        wall_time = search.find_first_time_from(wall_start)
+        if wall_time is not None and wall_time < window.wall_end:
             return wall_time - window.offset
-        if wall_time is None and window.high - low > MAX_FOLD_DURATION:
+        if wall_time is None and window.wall_end - wall_start > MAX_FOLD_DURATION:
             return None
     return None
 
@@ -106,13 +106,13 @@ def last_instant_until(
     """The last instant that is not later than ``moment``; both are UTC without tzinfo."""
     search = _BackwardSearch(rule)
     for window in _windows_back_from(zone, policy, moment):
-        high = min(window.high, moment + MICROSECOND + window.offset)
-        wall_time = search.find_last_time_before(high)
-        if wall_time is not None and wall_time >= window.low:
+        wall_end = min(window.wall_end, moment + MICROSECOND + window.offset)
+        wall_time = search.find_last_time_before(wall_end)
+        if wall_time is not None and wall_time >= window.wall_start:
             return wall_time - window.offset
-        if window.gap and search.has_time_in(*window.gap):
+        if window.skipped_wall_times and search.has_time_in(*window.skipped_wall_times):
             return window.start
-        if wall_time is None and high - window.low > MAX_FOLD_DURATION:
+        if wall_time is None and wall_end - window.wall_start > MAX_FOLD_DURATION:
             return None
     return None
 

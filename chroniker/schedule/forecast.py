@@ -34,7 +34,7 @@ def clock_change_notes(spec: ScheduleSpec, now: dt.datetime) -> list[str]:
     notes = []
     for change in _clock_changes(spec, begin, min(begin + FORECAST_RANGE, last)):
         if isinstance(timeline, WallClockTimeline):
-            note = _gap_note(timeline, change) if change.after > change.offset else _fold_note(timeline, change)
+            note = _gap_note(timeline, change) if change.offset_after > change.offset else _fold_note(timeline, change)
         else:
             note = _shift_note(timeline, change) if isinstance(timeline, IntervalTimeline) else None
         if note:
@@ -46,7 +46,7 @@ def _clock_changes(spec: ScheduleSpec, begin: dt.datetime, end: dt.datetime) -> 
     """The periods of constant offset that end with a clock change between these moments."""
     for year in range(begin.year, end.year + 1):
         for period in offset_periods(zone(spec.timezone), year):
-            if begin < period.end <= end and period.after != period.offset:
+            if begin < period.end <= end and period.offset_after != period.offset:
                 yield period
 
 
@@ -90,7 +90,7 @@ class _AffectedTimes:
 
 
 def _gap_note(timeline: WallClockTimeline, change: OffsetPeriod) -> str | None:
-    affected = _AffectedTimes.between(timeline, change.end + change.offset, change.end + change.after)
+    affected = _AffectedTimes.between(timeline, change.end + change.offset, change.end + change.offset_after)
     if affected is None:
         return None
     if timeline.rule.by_interval:
@@ -117,7 +117,7 @@ def _keeps_its_interval(timeline: WallClockTimeline, affected: _AffectedTimes) -
 
 
 def _fold_note(timeline: WallClockTimeline, change: OffsetPeriod) -> str | None:
-    affected = _AffectedTimes.between(timeline, change.end + change.after, change.end + change.offset)
+    affected = _AffectedTimes.between(timeline, change.end + change.offset_after, change.end + change.offset)
     if affected is None:
         return None
     texts = {
@@ -134,11 +134,11 @@ def _fold_note(timeline: WallClockTimeline, change: OffsetPeriod) -> str | None:
 
 def _shift_note(timeline: IntervalTimeline, change: OffsetPeriod) -> str | None:
     """The note that the schedule's wall-clock times shift. None: the change is a multiple of the interval."""
-    if not (change.after - change.offset) % timeline.step:
+    if not (change.offset_after - change.offset) % timeline.step:
         return None
-    if change.after > change.offset:
+    if change.offset_after > change.offset:
         text = _("On %(date)s the clock goes forward: from then on this schedule fires %(n)s minutes later.")
     else:
         text = _("On %(date)s the clock goes back: from then on this schedule fires %(n)s minutes earlier.")
-    minutes = abs(change.after - change.offset) // dt.timedelta(minutes=1)
+    minutes = abs(change.offset_after - change.offset) // dt.timedelta(minutes=1)
     return text % {"date": (change.end + change.offset).date(), "n": minutes}

@@ -42,15 +42,15 @@ def _cron_warnings(rule: CronRule) -> Iterator[str]:
 
 def _day_warnings(days: CronDays) -> Iterator[str]:
     if days.weekdays is not None and days.monthdays is not None:
-        if days.both:
+        if days.must_match_both:
             yield _("The day of the month or of the week begins with “*”: it fires on days that match both.")
-        elif days.nearest is None and not RuleDays(days.months, days.monthdays).day_mask(LEAP_YEAR):
+        elif days.workday_nearest_to is None and not RuleDays(days.months, days.monthdays).day_mask(LEAP_YEAR):
             yield _("None of its months has day %(day)d: it fires on the days of the week only.") % {
                 "day": min(days.monthdays)
             }
         else:
             yield _("Day of the month and day of the week are both given: it fires on days that match either of them.")
-    elif days.monthdays and min(days.monthdays) > 28 and days.nearest is None:
+    elif days.monthdays and min(days.monthdays) > 28 and days.workday_nearest_to is None:
         yield _skipped_months_message(min(days.monthdays)) + " " + _("For the last day of each month write “L”.")
 
 

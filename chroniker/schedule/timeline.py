@@ -96,7 +96,7 @@ def validate_schedule(spec: ScheduleSpec) -> None:
     A schedule whose last instant has passed is valid. A schedule that can never fire is invalid, unless it is MANUAL.
     """
     span = parse_schedule(spec)
-    if span.first > span.last:
+    if span.start_limit > span.end_limit:
         raise ScheduleError("ends_at", _("The end is before the start, so the schedule never fires."))
 
 
@@ -107,8 +107,8 @@ def next_instant_after(spec: ScheduleSpec, instant: dt.datetime) -> dt.datetime 
     instant is earlier than 1970.
     """
     span = parse_schedule(spec)
-    found = span.timeline.first_instant_after(max(_to_naive_utc(instant), span.first - dst.MICROSECOND))
-    return found.replace(tzinfo=dt.UTC) if found is not None and found <= span.last else None
+    found = span.timeline.first_instant_after(max(_to_naive_utc(instant), span.start_limit - dst.MICROSECOND))
+    return found.replace(tzinfo=dt.UTC) if found is not None and found <= span.end_limit else None
 
 
 def latest_instant_until(spec: ScheduleSpec, instant: dt.datetime) -> dt.datetime | None:
@@ -117,24 +117,23 @@ def latest_instant_until(spec: ScheduleSpec, instant: dt.datetime) -> dt.datetim
     The cost does not depend on the age of the schedule. Finds the same instants as ``next_instant_after``.
     """
     span = parse_schedule(spec)
-    found = span.timeline.last_instant_until(min(_to_naive_utc(instant), span.last))
-    return found.replace(tzinfo=dt.UTC) if found is not None and found >= span.first else None
+    found = span.timeline.last_instant_until(min(_to_naive_utc(instant), span.end_limit))
+    return found.replace(tzinfo=dt.UTC) if found is not None and found >= span.start_limit else None
 
 
 class ParsedSchedule(NamedTuple):
     timeline: Timeline
-    first: dt.datetime
-    last: dt.datetime
+    start_limit: dt.datetime
+    end_limit: dt.datetime
 
 
 @lru_cache(maxsize=8192)
 def parse_schedule(spec: ScheduleSpec) -> ParsedSchedule:
     """The parsed schedule and its limits. Raises ``ScheduleError`` if it is not valid."""
-    first = _start_moment(spec) or dst.INSTANT_RANGE_START
-    last = (
-        dst.INSTANT_RANGE_END - dst.MICROSECOND if spec.ends_at is None else _validate_moment("ends_at", spec.ends_at)
-    )
-    return ParsedSchedule(make_timeline(spec), first, last)
+    start_limit, end_limit = _start_moment(spec) or dst.INSTANT_RANGE_START, dst.INSTANT_RANGE_END - dst.MICROSECOND
+    if spec.ends_at is not None:
+        end_limit = _validate_moment("ends_at", spec.ends_at)
+    return ParsedSchedule(make_timeline(spec), start_limit, end_limit)
 
 
 def make_timeline(spec: ScheduleSpec) -> Timeline:

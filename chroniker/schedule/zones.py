@@ -28,9 +28,9 @@ class OffsetPeriod(NamedTuple):
     start: dt.datetime
     end: dt.datetime
     offset: dt.timedelta
-    before: dt.timedelta
+    offset_before: dt.timedelta
     "The offset just before ``start``. It equals ``offset`` if ``start`` is only the beginning of a year."
-    after: dt.timedelta
+    offset_after: dt.timedelta
     "The offset from ``end`` on."
 
 

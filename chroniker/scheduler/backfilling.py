@@ -52,7 +52,7 @@ class BackfillRequest:
 class BackfillPreview:
     """Each instant of the range with its result in the stored runs, and the number of instants that get a run."""
 
-    decided: list[InstantWithResult]
+    instants_with_results: list[InstantWithResult]
     planned: int
     usual_seconds: float | None  #: of one run
 
@@ -66,15 +66,15 @@ def preview_backfill(requested: BackfillRequest) -> BackfillPreview:
     """Return what the backfill would run now. Raises ``BackfillRefused`` with the reason if it cannot be created."""
     state = _book_job_and_read_state(requested.job)
     _refuse_wrong_choices(requested)
-    decided = _match_instants_with_results(requested.job, _find_instants_in_range(requested, state))
-    planned = sum(requested.includes_instant(each) for each in decided)
+    results = _match_instants_with_results(requested.job, _find_instants_in_range(requested, state))
+    planned = sum(requested.includes_instant(each) for each in results)
     most = requested.job.maximum_log_entries
     if 0 < most < planned:
         raise BackfillRefused(
             _("The backfill needs %(planned)d runs, but only the last %(most)d runs of the job are kept (“runs kept”).")
             % {"planned": planned, "most": most}
         )
-    return BackfillPreview(decided, planned, state.p50)
+    return BackfillPreview(results, planned, state.p50)
 
 
 def request_backfill(requested: BackfillRequest, requested_by: str) -> Backfill:

@@ -42,8 +42,8 @@ class ClaimSearch:
     """The claims that a pass searches for. Changes during the pass are found by the next pass."""
 
     kinds: tuple[ClaimKind, ...] = TICK_CLAIM_KINDS
-    replaced: bool = True  #: a due job may replace its open run
-    groups: bool = True  #: a group is paused or has a limit
+    may_replace_open_runs: bool = True  #: of due jobs
+    check_groups: bool = True  #: a group is paused or has a limit
 
 
 SEARCH_ALL_CLAIMS = ClaimSearch()
@@ -56,10 +56,10 @@ def claim_due_jobs(
     search: ClaimSearch = SEARCH_ALL_CLAIMS,
 ) -> Iterator[list[Run]]:
     """Claim due jobs, and add the runs to ``result``. Yields the runs of each batch after its commit, for dispatch."""
-    if search.replaced:
-        result.messages |= stop_runs_replaced_by_next_instant(clock(), only_jobs)
+    if search.may_replace_open_runs:
+        result.has_messages_to_send |= stop_runs_replaced_by_next_instant(clock(), only_jobs)
     for kind in search.kinds:
-        yield from _claim_jobs_of_kind(kind, result, clock, only_jobs, search.groups)
+        yield from _claim_jobs_of_kind(kind, result, clock, only_jobs, search.check_groups)
 
 
 def stop_runs_replaced_by_next_instant(now: dt.datetime, only_jobs: Collection[int] | None) -> bool:
@@ -103,7 +103,7 @@ def _claim_jobs_of_kind(
         plans = _make_claim_plans(kind, states, now, result)
         dispatch.assign_queues_to_plans(plans)
         claimed = _claim_batch(plans, now)
-        result.messages |= any(plan.missed for plan in plans)
+        result.has_messages_to_send |= any(plan.run_of_missed_instants for plan in plans)
         _add_batch_to_result(result, states, claimed)
         yield claimed
         if len(found) == len(states):
@@ -132,14 +132,14 @@ def _add_batch_to_result(result: TickResult, states: Sequence[JobState], claimed
     result.claimed += claimed
     # Tokens number the runs of a job, so this check needs no statement.
     before = {state.job_id: state.last_token for state in states}
-    result.over_maximum |= {
+    result.job_ids_over_run_limit |= {
         run.job_id
         for run in claimed
         if retention.must_delete_surplus_runs(run.job.maximum_log_entries, before[run.job_id], run.token)
     }
     won = {run.job_id for run in claimed}
     here = {settings.hostname, EVERY_HOST}
-    result.lost_races |= {state.job_id for state in states if state.job.hostname in here} - won
+    result.job_ids_claimed_by_others |= {state.job_id for state in states if state.job.hostname in here} - won
 
 
 def _make_claim_plans(

@@ -33,7 +33,7 @@ def assign_queues_to_plans(plans: Iterable[lifecycle.Plan]) -> None:
             key = (job.executor, job.queue, job.hostname)
             if key not in queues:
                 queues[key] = _find_queue_of_job(job)
-            plan.sent_to = queues[key]
+            plan.dispatch_queue = queues[key]
 
 
 def _find_queue_of_job(job: Job) -> str | None:

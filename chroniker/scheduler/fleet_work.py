@@ -62,7 +62,7 @@ ROWS_PER_DELETE = 10_000
 class PeriodicWork:
     every: dt.timedelta
     do: Callable[[dt.datetime], object]
-    waiting: Callable[[], QuerySet[Any]] | None = None  #: if there is none of these rows, there is nothing to do
+    waiting_rows: Callable[[], QuerySet[Any]] | None = None  #: if there is none of these rows, there is nothing to do
     is_enabled_by_settings: Callable[[], bool] = lambda: True  #: whether the settings ask for it
 
 

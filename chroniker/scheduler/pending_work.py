@@ -85,7 +85,7 @@ def find_pending_work(now: dt.datetime | None = None) -> PendingWork:
     clock, server, upcoming, found = _query_pending_work(now)
     reading = jump_detection.evaluate_reading(clock, server or None, before)
     kinds = tuple(kind for kind in TICK_CLAIM_KINDS if found.pop(kind.name))
-    search = ClaimSearch(kinds, replaced=found.pop("replaced"), groups=found.pop("groups"))
+    search = ClaimSearch(kinds, may_replace_open_runs=found.pop("replaced"), check_groups=found.pop("groups"))
     regular = []
     for name in fleet_work.enabled_periodic_work():
         is_waiting, is_not_due = found.pop(name, True), found.pop(name_of_query_for_work_not_due(name))

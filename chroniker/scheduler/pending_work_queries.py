@@ -72,8 +72,8 @@ def _fleet_work_queries(now: dt.datetime | Expression) -> dict[str, list[QuerySe
     rows: dict[str, list[QuerySet[Any]]] = {}
     for name, work in fleet_work.enabled_periodic_work().items():
         rows[name_of_query_for_work_not_due(name)] = [fleet_work.query_work_not_due(name, now)]
-        if work.waiting is not None:
-            rows[name] = [work.waiting()]
+        if work.waiting_rows is not None:
+            rows[name] = [work.waiting_rows()]
     return rows
 
 

@@ -62,10 +62,10 @@ def tick(only: Collection[int] | None = None, now: dt.datetime | None = None) ->
         hosts.record_suspension_of_starts(jump.reading)
         result.suspended_because = jump.reading.suspended_because
         stop_runs_of_jobs_with_force_stop()
-    if work.messages or result.messages or result.lost:
+    if work.messages or result.has_messages_to_send or result.lost:
         outbox.start_sender_if_message_due()
-    if result.over_maximum:
-        retention.delete_surplus_runs(result.over_maximum)
+    if result.job_ids_over_run_limit:
+        retention.delete_surplus_runs(result.job_ids_over_run_limit)
     fleet_work.do_due_periodic_work(() if result.suspended_because else work.fleet_work, work.reading.now)
     if (work.deletions or result.lost) and not result.suspended_because:  # a lost run may have been the last one
         job_deletion.delete_marked_jobs()
@@ -73,7 +73,7 @@ def tick(only: Collection[int] | None = None, now: dt.datetime | None = None) ->
 
 
 def _create_tick_result(work: PendingWork, clock: PassClock) -> TickResult:
-    result = TickResult(began=clock(), clock=clock, copied=work.copied)
+    result = TickResult(began=clock(), clock=clock, is_database_copied=work.copied)
     result.next_moment, result.next_moment_is_known = work.next_moment, not work.may_change_due_times
     return result
 
@@ -95,20 +95,21 @@ def _do_steps_from_expiry_to_dispatch(result: TickResult, work: PendingWork, onl
     if work.expiry:
         result.lost = expire_runs()
     if work.redispatch:
-        result.dispatched += dispatch.redispatch_overdue_claims(clock(), is_draining=work.draining)
+        result.dispatched_run_count += dispatch.redispatch_overdue_claims(clock(), is_draining=work.draining)
     if work.stops:
         stop_runs_of_jobs_with_force_stop()
     result.draining = work.draining
     if not settings.paused and only_jobs is None:
-        result.messages |= update_alerts(clock, work)
+        result.has_messages_to_send |= update_alerts(clock, work)
     has_work = work.has_work_for_claims or bool(result.lost)  # a lost run may be retried at once
     claims = has_work and not work.paused and not settings.paused and not work.draining
     if claims:
         for claimed in book_edits_and_claim_due_jobs(result, clock, only_jobs, search=work.search, edits=work.edits):
-            result.dispatched += dispatch.dispatch(claimed, clock(), is_new=True)
+            result.dispatched_run_count += dispatch.dispatch(claimed, clock(), is_new=True)
     # Another host may have claimed for this one since the first statement.
     if claims or (work.claims_for_this_host and not work.draining):
-        result.dispatched += dispatch.dispatch_claims_that_need_this_host(clock(), result.lost_races)
+        others = result.job_ids_claimed_by_others
+        result.dispatched_run_count += dispatch.dispatch_claims_that_need_this_host(clock(), others)
 
 
 def update_alerts(clock: ClockFunction, work: PendingWork) -> bool:
@@ -136,8 +137,10 @@ def book_edits_and_claim_due_jobs(
 ) -> Iterator[list[Run]]:
     """Do the second half of step 3, and steps 4 and 5, without the dispatch. Yields the claimed runs of each batch."""
     if edits:
-        result.booked = book_edited_jobs(clock())
-    yield from claim_due_jobs(result, clock, only_jobs, SEARCH_ALL_CLAIMS if result.booked or result.lost else search)
+        result.booked_job_count = book_edited_jobs(clock())
+    if result.booked_job_count or result.lost:
+        search = SEARCH_ALL_CLAIMS
+    yield from claim_due_jobs(result, clock, only_jobs, search)
 
 
 def claim_after_run(job_id: int) -> TickResult:
@@ -171,8 +174,8 @@ def claim_and_dispatch(job_ids: Collection[int]) -> TickResult:
         with suppress(jump_detection.ClockJumped):  # the next tick records it
             clock = PassClock(jump_detection.read_trusted_clock())
             for claimed in claim_due_jobs(result, clock, job_ids):
-                result.dispatched += dispatch.dispatch(claimed, clock(), is_new=True)
-        retention.delete_surplus_runs(result.over_maximum)
+                result.dispatched_run_count += dispatch.dispatch(claimed, clock(), is_new=True)
+        retention.delete_surplus_runs(result.job_ids_over_run_limit)
     return result
 
 

@@ -25,11 +25,11 @@ class TickResult:
     lost: list[Run] = field(default_factory=list)
     #: Jobs whose schedule cannot be computed.
     schedule_errors: list[tuple[Job, Exception]] = field(default_factory=list)
-    dispatched: int = 0
-    booked: int = 0
+    dispatched_run_count: int = 0
+    booked_job_count: int = 0
     suspended_because: Reason = NO_REASON  #: why the tick expired and claimed nothing
-    lost_races: set[int] = field(default_factory=set)  #: jobs for this host that another claimer won
-    over_maximum: set[int] = field(default_factory=set)  #: claimed jobs with more runs than they keep
-    copied: bool = False  #: this database is a copy: the tick did nothing
+    job_ids_claimed_by_others: set[int] = field(default_factory=set)  #: of jobs for this host
+    job_ids_over_run_limit: set[int] = field(default_factory=set)  #: of claimed jobs
+    is_database_copied: bool = False  #: then the tick did nothing
     draining: bool = False  #: this host is draining: the tick claimed nothing
-    messages: bool = False  #: the pass wrote messages that wait to be sent
+    has_messages_to_send: bool = False  #: the pass wrote them

@@ -88,11 +88,9 @@ class FleetWatch:
         if last := liveness.last_ticker_if_all_silent(liveness.read_latest_tickers(), now, self._since):
             found[alarms.TICK_ALARM_SUBJECT] = (last.last_at, _silent_scheduler_text(last, now))
         for queue in liveness.find_queues_without_worker(now).values():
-            if now - max(queue.oldest, self._since or queue.oldest) >= liveness.QUEUE_ALARM_DELAY:
-                found[alarms.subject_of_queue_alarm(queue.executor, queue.name)] = (
-                    queue.oldest,
-                    _unserved_queue_text(queue, now),
-                )
+            since, subject = queue.oldest_claimed_at, alarms.subject_of_queue_alarm(queue.executor, queue.name)
+            if now - max(since, self._since or since) >= liveness.QUEUE_ALARM_DELAY:
+                found[subject] = (since, _unserved_queue_text(queue, now))
         return found
 
     def _has_problem_ended(self, subject: str, now: dt.datetime) -> bool:
@@ -125,14 +123,14 @@ def _silent_scheduler_text(last: Ticker, now: dt.datetime) -> AlarmText:
 def _unserved_queue_text(queue: WaitingQueue, now: dt.datetime) -> AlarmText:
     words = {
         "queue": queue.name or queue.executor,
-        "n": queue.queued,
-        "time": coarse_duration(now - queue.oldest),
+        "n": queue.queued_run_count,
+        "time": coarse_duration(now - queue.oldest_claimed_at),
         "by": settings.hostname,
     }
     text = ngettext(
         "%(n)d run has been waiting for %(time)s. Start a worker that consumes this queue.",
         "%(n)d runs wait, the oldest for %(time)s. Start a worker that consumes this queue.",
-        queue.queued,
+        queue.queued_run_count,
     )
     noticed = _("This was noticed on the host %(by)s.")
     return AlarmText(

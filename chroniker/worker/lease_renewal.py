@@ -54,7 +54,7 @@ class LeaseRenewal:
             return
         self.deadline = request.sent_at + self._held_for
         self.renewal_count += 1
-        self.stop_requested_by = self.stop_requested_by or answer.stop or ""
+        self.stop_requested_by = self.stop_requested_by or answer.stop_requested_by or ""
 
     def on_failure(self, now: ClocksAndProgress) -> None:
         self._renew_at = now.boot + min(timing.RETRY_SECONDS, self._heartbeat / 2)

@@ -29,10 +29,10 @@ class RunObservations:
     """The facts that are known when the tree is dead."""
 
     host: str
-    keeper: Mapping[str, Any]  #: the keeper's last report; empty: none
+    keeper_report: Mapping[str, Any]  #: the last one; empty: none
     keeper_error: str = ""
     lease_lost_because: str = ""  #: why the lease was lost and the tree killed
-    replaced: str = ""  #: why the keeper was replaced by a sweep
+    keeper_replaced_because: str = ""  #: if a sweep replaced it
     survivors: Sequence[SurvivingProcess] = ()  #: processes that could not be killed
     stopped_by: str = ""
     interrupted: bool = False  #: the stop was for a shutdown of the worker
@@ -42,7 +42,7 @@ class RunObservations:
 
     @property
     def how(self) -> str:
-        reported: str = self.keeper.get("how", "exited")
+        reported: str = self.keeper_report.get("how", "exited")
         if self.lease_lost_because or reported not in _ENDINGS_OF_RUNS_NOT_LOST:
             return "lost"
         return "interrupted" if reported == "stopped" and self.interrupted else reported
@@ -51,14 +51,14 @@ class RunObservations:
 def derive_outcome(spec: RunSpec, observations: RunObservations) -> RunOutcome:
     return RunOutcome(
         how=observations.how,
-        exit_code=observations.keeper.get("exit_code"),
+        exit_code=observations.keeper_report.get("exit_code"),
         reason=Reason.joined(*_find_reasons(spec, observations)),
         wrote_stderr=observations.wrote_stderr,
         progress=observations.progress,
         survivors=tuple(observations.survivors),
         error_line=observations.last_stderr_line,
-        cpu_seconds=observations.keeper.get("cpu_seconds"),
-        max_rss_kb=observations.keeper.get("max_rss_kb"),
+        cpu_seconds=observations.keeper_report.get("cpu_seconds"),
+        max_rss_kb=observations.keeper_report.get("max_rss_kb"),
     )
 
 
@@ -73,19 +73,19 @@ def _find_reasons(spec: RunSpec, observations: RunObservations) -> Iterator[Reas
     if observations.how == "lost":
         yield reason_of_code(observations.lease_lost_because or Code.LEASE_LATE)
     else:
-        yield reason_of_exit(exit_code := observations.keeper.get("exit_code"))
+        yield reason_of_exit(exit_code := observations.keeper_report.get("exit_code"))
         if observations.how == "exited" and exit_code and observations.last_stderr_line:
             yield Reason.of(Code.LAST_LINE, line=observations.last_stderr_line)
-    if observations.replaced:
-        yield reason_of_code(observations.replaced)
+    if observations.keeper_replaced_because:
+        yield reason_of_code(observations.keeper_replaced_because)
     if observations.survivors:
         yield Reason.of(Code.SURVIVORS, names=[each.name for each in observations.survivors])
 
 
 def make_log_remarks(spec: RunSpec, observations: RunObservations) -> Iterator[str]:
     """Return the remarks for the log if the run did not end by itself."""
-    how, killed = observations.how, observations.keeper.get("killed", 0)
-    listed = f"{killed} ({'; '.join(observations.keeper.get('names', []))})"
+    how, killed = observations.how, observations.keeper_report.get("killed", 0)
+    listed = f"{killed} ({'; '.join(observations.keeper_report.get('names', []))})"
     if how == "exited" and killed:
         yield f"Processes that the command left behind were killed: {listed}."
     elif how in _STOP_TEXTS:
@@ -94,8 +94,8 @@ def make_log_remarks(spec: RunSpec, observations: RunObservations) -> Iterator[s
     elif how == "lost":
         reason = reason_of_code(observations.lease_lost_because or Code.LEASE_LATE)
         yield f"Killed: {reason_in_english(reason)}. The end may be missing."
-    if observations.replaced:
-        reason = reason_of_code(observations.replaced)
+    if observations.keeper_replaced_because:
+        reason = reason_of_code(observations.keeper_replaced_because)
         yield f"{reason_in_english(reason).capitalize()}. {observations.keeper_error}".strip()
 
 

@@ -221,10 +221,10 @@ class Supervision:
         last = self.keeper.ended or {}
         return run_ending.RunObservations(
             host=self._worker.host,
-            keeper=last,
+            keeper_report=last,
             keeper_error=self.keeper.crashed,
             lease_lost_because=self._control.lease_lost_because,
-            replaced=self._replaced,
+            keeper_replaced_because=self._replaced,
             survivors=[*self._survivors, *(SurvivingProcess(*each) for each in last.get("survivors", []))],
             stopped_by=self.reporter.stop_requested_by,
             interrupted=self._control.interrupted,

@@ -92,7 +92,7 @@ def start_compare_and_set() -> None:
             status=Status.RUNNING, started_at=NowPlus(), nonce=nonce, host=host, pid=pid, redispatch_at=None
         )
         run = Run.objects.select_related("job").filter(pk=run_id).first()
-        return StartedRun(run, run.job, stop=False) if run else None
+        return StartedRun(run, run.job, stop_requested=False) if run else None
 
     replace("chroniker.lifecycle", "start", lambda original: start)
 

@@ -72,7 +72,7 @@ def test_a_message_to_a_celery_worker_has_only_id_token_and_name() -> None:
     assert installed.CELERY
     from chroniker_celery.publish import RunMessage
 
-    assert RunMessage._fields == ("run_id", "token", "queue", "priority", "host", "name", "stores_result")
+    assert RunMessage._fields == ("run_id", "token", "queue", "priority", "host", "job_name", "stores_result")
     with override_settings(CHRONIKER_EXECUTORS=DUMMY, PAYMENT_KEY=SECRET):
         run_now(a_job_of_new_year(command="noop", **FIELDS), "a test")
     assert Run.objects.count() == 1

@@ -61,16 +61,16 @@ class JobBox:
 class EdgeCurve:
     path: str
     end: Point
-    holds: bool
+    is_blocking_now: bool
     style: str  #: trigger, success, end, turn or none
     critical: bool
 
 
 def draw_job_graph(graph: JobGraph, now: dt.datetime) -> dict[str, Any]:
     """The shapes and sizes of the picture, for the template."""
-    critical = {edge for path in graph.paths for edge in zip(path.jobs, path.jobs[1:], strict=False)}
+    critical = {edge for path in graph.paths for edge in zip(path.job_ids, path.job_ids[1:], strict=False)}
     on_path = {pk for edge in critical for pk in edge}
-    edges = tuple((link.dependee, link.dependent) for link in graph.links)
+    edges = tuple((link.dependee_id, link.dependent_id) for link in graph.links)
     # Two jobs may be linked by a dependency and a trigger.
     plan = place_graph(tuple(graph.nodes), tuple(dict.fromkeys(edges)))
     in_columns = sorted(graph.nodes.values(), key=lambda node: plan.boxes[node.pk])
@@ -83,9 +83,9 @@ def draw_job_graph(graph: JobGraph, now: dt.datetime) -> dict[str, Any]:
         "box_width": BOX_WIDTH,
         "box_height": BOX_HEIGHT,
         "boxes": [_make_job_box(node, plan.boxes[node.pk], node.pk in on_path, now) for node in in_columns],
-        "curves": sorted(curves, key=lambda curve: curve.holds),  # the last ones are drawn on top
+        "curves": sorted(curves, key=lambda curve: curve.is_blocking_now),  # the last ones are drawn on top
         "styles": {curve.style for curve in curves},
-        "holds": any(curve.holds for curve in curves),
+        "holds": any(curve.is_blocking_now for curve in curves),
     }
 
 
@@ -95,14 +95,19 @@ def _make_edge_curve(
     *_rest, (x, y) = points
     way = 1 if points[0][0] < x else -1
     end = (x - way * EDGE_END_GAP, y)
-    return EdgeCurve(_svg_path([*points[:-1], end]), end, link.holds, link_line_style(link), edge in critical_edges)
+    path, style = _svg_path([*points[:-1], end]), link_line_style(link)
+    return EdgeCurve(path, end, link.is_blocking_now, style, edge in critical_edges)
 
 
 def link_line_style(link: GraphLink) -> str:
     """The line style: “trigger”, or the strictest condition of a dependency."""
-    if link.on:
+    if link.trigger_on:
         return "trigger"
-    return "success" if link.success else "end" if link.end else "turn" if link.turn else "none"
+    if link.waits_for_success:
+        return "success"
+    if link.waits_for_end:
+        return "end"
+    return "turn" if link.waits_for_turn else "none"
 
 
 def _svg_path(points: Sequence[Point]) -> str:
@@ -139,8 +144,8 @@ def _make_job_box(node: JobNode, position: Point, is_critical: bool, now: dt.dat
 
 def job_state_detail_text(node: JobNode, now: dt.datetime) -> str:
     """The most useful fact about the job's condition, as a short text."""
-    if node.condition == "running" and node.parts is not None:
-        return percent(min(node.parts), node.parts[1])
+    if node.condition == "running" and node.done_and_total_parts is not None:
+        return percent(min(node.done_and_total_parts), node.done_and_total_parts[1])
     if node.since is not None and node.condition == "running":
         return short_duration(now - node.since)
     if node.since is not None:
@@ -148,7 +153,7 @@ def job_state_detail_text(node: JobNode, now: dt.datetime) -> str:
     if node.condition == "retrying":
         return short_time(node.retry_at, now)
     if node.condition == "succeeded":
-        return short_duration(node.seconds) if node.seconds is not None else ""
+        return short_duration(node.last_success_seconds) if node.last_success_seconds is not None else ""
     if node.failures:
         return ngettext("once", "%(n)d in a row", node.failures) % {"n": node.failures}
     return short_time(node.next_run, now) if node.next_run is not None else ""
@@ -166,13 +171,13 @@ def shorten_to_box_width(text: str) -> str:
 
 def link_rule_in_words(link: GraphLink) -> str:
     """What must happen to the dependee before the dependent may start. For a trigger: which end starts it."""
-    if link.on:
+    if link.trigger_on:
         starts = {
             TriggerOn.SUCCEEDED: _("on success, starts"),
             TriggerOn.FAILED: _("on failure, starts"),
             TriggerOn.ENDED: _("at its end, starts"),
         }
-        return starts[TriggerOn(link.on)]
+        return starts[TriggerOn(link.trigger_on)]
     words = {
         "success": _("must succeed before"),
         "end": _("must end before"),
@@ -185,14 +190,15 @@ def link_rule_in_words(link: GraphLink) -> str:
 def link_table_rows(graph: JobGraph) -> Iterable[dict[str, Any]]:
     """The rows of the table below the picture: first the links that hold a job back. Each part is in picture order."""
     order = {pk: number for number, pk in enumerate(graph.nodes)}
-    for link in sorted(graph.links, key=lambda link: (not link.holds, order[link.dependee], order[link.dependent])):
-        low, high = graph.nodes[link.dependee], graph.nodes[link.dependent]
+    in_picture_order = sorted(graph.links, key=lambda link: (order[link.dependee_id], order[link.dependent_id]))
+    for link in sorted(in_picture_order, key=lambda link: not link.is_blocking_now):
+        low, high = graph.nodes[link.dependee_id], graph.nodes[link.dependent_id]
         yield {
             "job": low.name,
             "url": job_url(low.pk),
             "rule": link_rule_in_words(link),
-            "also_turn": link.turn and link_line_style(link) != "turn",
+            "also_turn": link.waits_for_turn and link_line_style(link) != "turn",
             "dependent": high.name,
             "dependent_url": job_url(high.pk),
-            "holds": link.holds,
+            "holds": link.is_blocking_now,
         }

@@ -42,7 +42,7 @@ def graph_view(job_admin: Any, request: HttpRequest) -> HttpResponse:
     context = {
         "title": _("Graph"),
         "graph": graph,
-        "holders": [_blocking_job_row(graph, pk, count) for pk, count in graph.holders.most_common(1)],
+        "holders": [_blocking_job_row(graph, pk, count) for pk, count in graph.held_counts_by_blocker.most_common(1)],
         "chips": _filter_chips(graph, choice),
         "around": around,
         "query": request.GET.get("q", ""),
@@ -81,9 +81,10 @@ def _blocking_job_row(graph: JobGraph, job_id: int, held_count: int) -> dict[str
 
 
 def _filter_chips(graph: JobGraph, choice: GraphChoice) -> list[dict[str, Any]]:
+    held_count = graph.held_job_count
     chips = [
-        {"text": _("All"), "count": graph.dependent_jobs, "query": "?", "current": choice == GraphChoice()},
-        {"text": _("Only what is held back"), "count": graph.held, "query": "?held=1", "current": choice.only_held},
+        {"text": _("All"), "count": graph.dependent_job_count, "query": "?", "current": choice == GraphChoice()},
+        {"text": _("Only what is held back"), "count": held_count, "query": "?held=1", "current": choice.only_held},
     ]
     largest = sorted(graph.groups, key=lambda pk: -graph.groups[pk][1])[:MAX_GROUP_CHIPS]
     for pk in (pk for pk in graph.groups if pk in largest):
@@ -93,5 +94,5 @@ def _filter_chips(graph: JobGraph, choice: GraphChoice) -> list[dict[str, Any]]:
 
 
 def _critical_path_row(graph: JobGraph, path: job_graph.CriticalPath) -> dict[str, Any]:
-    jobs = [(graph.nodes[pk].name, job_url(pk)) for pk in path.jobs]
+    jobs = [(graph.nodes[pk].name, job_url(pk)) for pk in path.job_ids]
     return {"jobs": jobs, "seconds": path.seconds, "complete": path.complete}

@@ -35,7 +35,7 @@ class ActionEffect:
     overview: JobStatus
     text: str
     tone: str = ""
-    usual: str = NO_VALUE_TEXT
+    usual_duration: str = NO_VALUE_TEXT
     is_left_out: bool = False
 
     @property
@@ -65,14 +65,12 @@ def _predict_effects_of_run(overviews: Sequence[JobStatus]) -> list[ActionEffect
 
 
 def _predict_effect_of_run_on_job(overview: JobStatus, reason: str | None) -> ActionEffect:
-    usual = short_duration(overview.state.p50)
+    usual_duration = short_duration(overview.state.p50)
     if reason is not None:
-        return ActionEffect(
-            overview, _("Is left out. %(reason)s") % {"reason": reason}, "wait", usual, is_left_out=True
-        )
-    return ActionEffect(
-        overview, _("Runs at once: %(where)s") % {"where": executor_queue_priority_text(overview.job)}, usual=usual
-    )
+        text = _("Is left out. %(reason)s") % {"reason": reason}
+        return ActionEffect(overview, text, "wait", usual_duration, is_left_out=True)
+    text = _("Runs at once: %(where)s") % {"where": executor_queue_priority_text(overview.job)}
+    return ActionEffect(overview, text, usual_duration=usual_duration)
 
 
 def _predict_effects_of_stop(overviews: Sequence[JobStatus]) -> list[ActionEffect]:

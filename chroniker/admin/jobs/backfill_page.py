@@ -184,11 +184,11 @@ def _preview_context(preview: BackfillPreview, backfill_request: BackfillRequest
     return {
         "preview": [
             (full_time(each.instant), each.result.label, backfill_request.includes_instant(each))
-            for each in preview.decided[:MAX_PREVIEW_TIMES]
+            for each in preview.instants_with_results[:MAX_PREVIEW_TIMES]
         ],
-        "preview_more": max(0, len(preview.decided) - MAX_PREVIEW_TIMES),
+        "preview_more": max(0, len(preview.instants_with_results) - MAX_PREVIEW_TIMES),
         "preview_planned": format_count(preview.planned),
-        "preview_total": format_count(len(preview.decided)),
+        "preview_total": format_count(len(preview.instants_with_results)),
         "preview_length": length,
     }
 

@@ -40,14 +40,14 @@ CELL_CLASS_AND_TONE = {
 class CalendarPicture:
     """The picture for the template. Its numbers are pixels, as text."""
 
-    names: int  #: the width of the day names, which stay in place while the cells scroll
+    names_width: int  #: of the day names, which stay in place while the cells scroll
     width: str
     height: str
     hours: list[dict[str, str]]
     rows: list[dict[str, Any]]
     counts: list[tuple[CalendarMark, int]]  #: in the order of ``CalendarMark``
-    pick: dict[str, str] | None  #: a frame around the requested time
-    start_at: str  #: a narrow page first scrolls to this share of the width: the requested time, or now
+    requested_time_frame: dict[str, str] | None
+    scroll_start_share: str  #: a narrow page first scrolls to this share of the width: the requested time, or now
 
 
 def draw_calendar(
@@ -64,17 +64,18 @@ def draw_calendar(
     total = FIRST_CELL_X + max(longest, 24) * HOUR_WIDTH + 8
     marked = [day for day in days if requested_time is not None and day.start <= requested_time < day.end]
     counts = Counter(cell.mark for day in days for cell in day.cells)
+    frame = None
+    if marked and requested_time:
+        frame = _requested_time_rectangle(days.index(marked[0]), marked[0], width, requested_time)
     return CalendarPicture(
-        names=NAMES_WIDTH,
+        names_width=NAMES_WIDTH,
         width=_pixel_text(total),
         height=_pixel_text(FIRST_ROW_Y + len(days) * ROW_HEIGHT),
         hours=[{"x": _pixel_text(FIRST_CELL_X + hour * HOUR_WIDTH), "text": f"{hour:02}"} for hour in range(0, 25, 3)],
         rows=[_draw_day_row(day, n, width, zone, now, secrets) for n, day in enumerate(days)],
         counts=[(mark, counts[mark]) for mark in CalendarMark if counts[mark]],
-        pick=_requested_time_rectangle(days.index(marked[0]), marked[0], width, requested_time)
-        if marked and requested_time
-        else None,
-        start_at=f"{_scroll_start_x(days, requested_time if marked else None, now) / total:.3f}",
+        requested_time_frame=frame,
+        scroll_start_share=f"{_scroll_start_x(days, requested_time if marked else None, now) / total:.3f}",
     )
 
 

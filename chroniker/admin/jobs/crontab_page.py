@@ -78,12 +78,12 @@ class CrontabForm(forms.Form):
 class CrontabPreviewLine:
     """A line of the crontab, and the job that the import makes from it."""
 
-    there: str
+    crontab_line: str
     name: str
     code: str
     outcome: str
-    what: str
-    here: str
+    command_line: str
+    schedule_in_words: str
     remarks: list[str]
 
 
@@ -132,13 +132,13 @@ def make_crontab_preview_line(candidate: ImportCandidate, now: dt.datetime) -> C
     remarks = list(filter(None, [candidate.refusal, *candidate.differences]))
     if candidate.outcome is ImportOutcome.REFUSED:
         return CrontabPreviewLine(candidate.schedule_there, job.name, code, str(outcome), "", "", remarks)
-    here = schedule.describe_schedule(job.spec)
+    words = schedule.describe_schedule(job.spec)
     if not job.enabled:
-        here = _("%(schedule)s, disabled") % {"schedule": here}
+        words = _("%(schedule)s, disabled") % {"schedule": words}
     if there and there != _next_scheduled_times(job, now, len(there)):
         remarks.append(_("Its next times differ from those of cron: see manage.py import_crontab --dry-run."))
-    what = job.raw_command or f"manage.py {job.command} {job.args}".strip()
-    return CrontabPreviewLine(candidate.schedule_there, job.name, code, str(outcome), what, here, remarks)
+    command_line = job.raw_command or f"manage.py {job.command} {job.args}".strip()
+    return CrontabPreviewLine(candidate.schedule_there, job.name, code, str(outcome), command_line, words, remarks)
 
 
 def _next_scheduled_times(job: Job, now: dt.datetime, count: int) -> list[dt.datetime]:

@@ -73,7 +73,7 @@ class PlotMark:
     y: str
     say: str
     url: str
-    bad: str = ""  #: of a column with failures: the path of their cross
+    failure_cross_path: str = ""  #: of a column with failures: the path of their cross
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,12 +88,12 @@ class PlotLine:
 class PlotScale:
     """Converts durations and times to coordinates."""
 
-    top: float  #: seconds at the upper edge
+    max_seconds: float  #: at the upper edge
     first: dt.datetime
     last: dt.datetime
 
     def y_of_duration(self, seconds: float) -> float:
-        return PLOT_BOTTOM_Y - min(seconds / self.top, 1.0) * (PLOT_BOTTOM_Y - PLOT_TOP_Y)
+        return PLOT_BOTTOM_Y - min(seconds / self.max_seconds, 1.0) * (PLOT_BOTTOM_Y - PLOT_TOP_Y)
 
     def x_of_moment(self, moment: dt.datetime) -> float:
         length = (self.last - self.first).total_seconds()
@@ -158,10 +158,9 @@ def _plot_lines(durations: RunDurations, timeout: float | None, scale: PlotScale
 
 
 def _scale_lines(scale: PlotScale) -> Iterator[PlotLine]:
-    step = next(
-        (step for step in SCALE_STEPS_SECONDS if scale.top / step <= 4.5), math.ceil(scale.top / 86400 / 4) * 86400
-    )
-    for number in range(math.floor(scale.top / step) + 1):
+    whole_days = math.ceil(scale.max_seconds / 86400 / 4) * 86400
+    step = next((step for step in SCALE_STEPS_SECONDS if scale.max_seconds / step <= 4.5), whole_days)
+    for number in range(math.floor(scale.max_seconds / step) + 1):
         y = scale.y_of_duration(number * step)
         yield PlotLine(f"{y:.1f}", short_duration(number * step) if number else "0", f"{y + 4:.1f}", "rule")
 
@@ -169,7 +168,7 @@ def _scale_lines(scale: PlotScale) -> Iterator[PlotLine]:
 def _timeout_and_percentile_lines(
     durations: RunDurations, timeout: float | None, scale: PlotScale
 ) -> Iterator[PlotLine]:
-    if timeout is not None and timeout <= scale.top:
+    if timeout is not None and timeout <= scale.max_seconds:
         y = scale.y_of_duration(timeout)
         yield PlotLine(f"{y:.1f}", _("timeout"), f"{y + 13:.1f}", "timeout")
     if durations.p50 is None or durations.p95 is None:
@@ -200,8 +199,8 @@ def _place_mark_on_plot(mark: DurationMark, scale: PlotScale, now: dt.datetime) 
     if mark.is_column:
         low, high = scale.y_of_duration(mark.low), scale.y_of_duration(mark.high)
         path = f"M{x:.1f} {low:.1f}V{min(high, low - 1):.1f}"
-        bad = _cross_path(x, PLOT_BOTTOM_Y - 3, 2) if mark.bad else ""
-        return PlotMark("column", "good", path, f"{x:.1f}", f"{y:.1f}", _column_mark_text(mark, now), "", bad)
+        cross = _cross_path(x, PLOT_BOTTOM_Y - 3, 2) if mark.bad else ""
+        return PlotMark("column", "good", path, f"{x:.1f}", f"{y:.1f}", _column_mark_text(mark, now), "", cross)
     shapes = {Status.SUCCEEDED: "dot", Status.TIMED_OUT: "triangle", Status.STOPPED: "square"}
     shape = shapes.get(Status(mark.status), "cross")
     paths = {"cross": _cross_path(x, y, 3), "triangle": f"M{x:.1f} {y - 4:.1f}l4 7h-8z",
@@ -225,7 +224,7 @@ def _mark_text(mark: DurationMark, now: dt.datetime) -> str:
 def _column_mark_text(mark: DurationMark, now: dt.datetime) -> str:
     words = {"first": mark.token, "last": mark.last_token, "time": short_time(mark.started_at, now),
              "low": short_duration(mark.low), "middle": short_duration(mark.seconds),
-             "high": short_duration(mark.high), "bad": mark.bad, "n": mark.runs}  # fmt: skip
+             "high": short_duration(mark.high), "bad": mark.bad, "n": mark.run_count}  # fmt: skip
     text = _("runs %(first)d to %(last)d, from %(time)s: %(low)s to %(high)s, median %(middle)s; %(bad)d failed")
     return text % words
 

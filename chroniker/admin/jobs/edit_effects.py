@@ -32,7 +32,7 @@ class EditEffectSentence:
     text: str
     why: str = ""
     url: str = ""
-    link: str = ""
+    link_text: str = ""
 
 
 def describe_edit_effects(forecast: EditEffects, edited_job: Job) -> list[EditEffectSentence]:
@@ -41,7 +41,7 @@ def describe_edit_effects(forecast: EditEffects, edited_job: Job) -> list[EditEf
         *_effects_of_save(forecast),
         *_effects_on_dependants(forecast.dependants),
         *_overlap_effects(forecast, edited_job),
-        *_pool_collision_effects(forecast.crowded),
+        *_pool_collision_effects(forecast.collisions),
         *_runs_per_day_effects(forecast),
     ]
     order = ("bad", "wait", "good", "idle")
@@ -73,7 +73,7 @@ def _skipped_times_effect(skipped: TimesSkippedBySave, now: dt.datetime) -> Edit
 
 def _effects_on_dependants(dependants: Sequence[DependentJob]) -> Iterator[EditEffectSentence]:
     stuck = [each for each in dependants if each.can_never_start]
-    stale = [each for each in dependants if each.stale and not each.can_never_start]
+    stale = [each for each in dependants if each.stale_time_count and not each.can_never_start]
     fine = len(dependants) - len(stuck) - len(stale)
     if stuck:
         text = ngettext("%(n)d dependant would wait for ever.", "%(n)d dependants would wait for ever.", len(stuck))
@@ -87,10 +87,11 @@ def _effects_on_dependants(dependants: Sequence[DependentJob]) -> Iterator[EditE
     for each in stale[:MAX_LISTED_NAMES]:
         text = _("%(name)s would use an older result at %(n)d of its next %(all)d scheduled times.")
         why = _("This job is not scheduled between those times and the ones before them.")
-        yield EditEffectSentence("wait", "late", text % {"name": each.name, "n": each.stale, "all": each.examined}, why)
+        words = {"name": each.name, "n": each.stale_time_count, "all": each.examined_time_count}
+        yield EditEffectSentence("wait", "late", text % words, why)
     if fine:
         text = ngettext("%(n)d dependant can still start.", "%(n)d dependants can still start.", fine)
-        names = (each.name for each in dependants if not each.can_never_start and not each.stale)
+        names = (each.name for each in dependants if not each.can_never_start and not each.stale_time_count)
         yield EditEffectSentence("good", "ok", text % {"n": fine}, _join_names_up_to_limit(names))
 
 
@@ -105,26 +106,26 @@ def _join_names_up_to_limit(names: Iterator[str]) -> str:
 
 
 def _overlap_effects(forecast: EditEffects, edited_job: Job) -> Iterator[EditEffectSentence]:
-    usual, slow = forecast.usual, forecast.slow
+    usual, slow = forecast.overlap_of_usual_runs, forecast.overlap_of_slow_runs
     if usual is None or slow is None:
         if not forecast.is_new:
             text = _("It is not known whether its runs would overlap: the job has not succeeded yet.")
             yield EditEffectSentence("idle", "idle", text)
         return
     why = _("Half of its runs take up to %(usual)s, 95 of 100 up to %(slow)s.")
-    why %= {"usual": short_duration(usual.length), "slow": short_duration(slow.length)}
+    why %= {"usual": short_duration(usual.run_duration), "slow": short_duration(slow.run_duration)}
     if usual.after.affected:
         yield EditEffectSentence("wait", "late", _overlap_sentence(usual), why)
     elif slow.after.affected:
         more = _("The slowest runs would still be running when the next one is due.")
         yield EditEffectSentence("wait", "late", _overlap_sentence(slow), f"{why} {more}")
-    elif usual.after.runs:
+    elif usual.after.run_count:
         yield EditEffectSentence("good", "ok", _("No run should still be running when the next one is due."), why)
 
 
 def _overlap_sentence(overlap: SelfOverlap) -> str:
     after: OverlapForecast = overlap.after
-    number, total = after.affected, after.affected + after.runs - after.stopped - after.late
+    number, total = after.affected, after.affected + after.run_count - after.stopped - after.late_count
     words = {"n": format_count(number), "all": format_count(total)}
     if after.skipped:
         text = ngettext(
@@ -138,7 +139,7 @@ def _overlap_sentence(overlap: SelfOverlap) -> str:
             "Up to %(n)s of %(all)s scheduled times of a day will be merged into a later run.",
             number,
         )
-    elif after.late:
+    elif after.late_count:
         text = ngettext(
             "Up to %(n)s of %(all)s scheduled times of a day will wait for the previous run.",
             "Up to %(n)s of %(all)s scheduled times of a day will wait for the previous run.",
@@ -183,8 +184,8 @@ def _runs_per_day_effects(forecast: EditEffects) -> Iterator[EditEffectSentence]
     before, after = forecast.runs_per_day
     text = _runs_per_day_in_words(after) if forecast.is_new or before == after else _("%(after)s instead of %(before)s")
     text %= {"after": _runs_per_day_in_words(after), "before": _runs_per_day_in_words(before)}
-    if forecast.usual is not None and (before or after):
-        work = [short_duration(forecast.usual.length * rate) for rate in (before, after)]
+    if forecast.overlap_of_usual_runs is not None and (before or after):
+        work = [short_duration(forecast.overlap_of_usual_runs.run_duration * rate) for rate in (before, after)]
         more = (
             _("about %(after)s of work a day")
             if before == after

@@ -170,7 +170,7 @@ def _changed_time_row(changed_time: ComparedTime, forecast: EditEffects, with_se
         "after": changed_time.runs_after,
         "change": changed_time.change,
         "word": _("skipped: blackout “%(name)s”") % {"name": changed_time.blackout} if changed_time.blackout else word,
-        "others": forecast.same_minute.get(changed_time.instant),
+        "others": forecast.same_minute_job_counts.get(changed_time.instant),
     }
 
 

@@ -43,8 +43,8 @@ JOB_LIST_SECTION_TITLES = {
 @dataclass(frozen=True, slots=True)
 class RowProgress:
     percent: int
-    left: str
-    right: str
+    text_at_left: str
+    text_at_right: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,16 +52,16 @@ class JobRow:
     overview: JobStatus
     code: str
     list_section: str
-    words: str
+    schedule_in_words: str
     note: str
     reason: str
     reason_tone: str
     progress: RowProgress | None
     spark: Sparkline | None
-    success: str
+    success_percentage: str
     success_tone: str
     took: str
-    usual: str
+    usual_duration: str
     took_tone: str
     host: str
     alerts: list[str]  #: the codes of its open alerts about time
@@ -79,12 +79,12 @@ class JobRow:
 class SharedRowValues:
     """The values that all rows of a page share. Each text is translated once for all rows."""
 
-    may: Any
+    permissions: Any
     tick: ComponentHealth
     urls: AdminUrlCache = field(default_factory=AdminUrlCache)
     select_label: str = field(default_factory=lambda: _("Select %(job)s"))
     menu_label: str = field(default_factory=lambda: _("More actions for %(job)s"))
-    success: str = field(default_factory=lambda: _("%(n)d %%"))
+    success_percentage: str = field(default_factory=lambda: _("%(n)d %%"))
 
 
 def job_rows(
@@ -96,22 +96,22 @@ def job_rows(
 def _job_row(overview: JobStatus, runs: Sequence[PastRun], shared_values: SharedRowValues) -> JobRow:
     job, code = overview.job, overview.state_code
     good, ended = count_succeeded_and_ended(runs)
-    took, usual, took_tone = _duration_texts_and_tone(overview, runs)
+    took, usual_duration, took_tone = _duration_texts_and_tone(overview, runs)
     reason, tone = _reason_and_tone(overview, code, runs, shared_values.tick)
     return JobRow(
         overview=overview,
         code=code,
         list_section=_list_section_of_job(overview, code),
-        words=_schedule_in_words(job),
+        schedule_in_words=_schedule_in_words(job),
         note=hand_over.hand_over_note(job.command, job.args),
         reason=mask_secrets(reason, job.secrets),
         reason_tone=tone,
         progress=_progress_of_open_run(overview),
         spark=draw_sparkline(runs),
-        success=shared_values.success % {"n": 100 * good // ended} if ended else NO_VALUE_TEXT,
+        success_percentage=shared_values.success_percentage % {"n": 100 * good // ended} if ended else NO_VALUE_TEXT,
         success_tone="bad" if ended and good < LOW_SUCCESS_SHARE * ended else "",
         took=took,
-        usual=usual,
+        usual_duration=usual_duration,
         took_tone=took_tone,
         host=next((run.host for run in reversed(runs) if run.host), NO_VALUE_TEXT),
         alerts=[
@@ -119,8 +119,8 @@ def _job_row(overview: JobStatus, runs: Sequence[PastRun], shared_values: Shared
             for kind in alert_kinds_of_bits(overview.state.alerts_open)
             if kind in TROUBLE_ALERT_KINDS
         ],
-        action=main_row_action(overview, shared_values.may, shared_values.urls),
-        links=row_links(job, runs[-1].pk if runs else None, shared_values.may, shared_values.urls),
+        action=main_row_action(overview, shared_values.permissions, shared_values.urls),
+        links=row_links(job, runs[-1].pk if runs else None, shared_values.permissions, shared_values.urls),
         select_label=shared_values.select_label % {"job": job.name},
         menu_label=shared_values.menu_label % {"job": job.name},
     )
@@ -164,7 +164,8 @@ def _reason_and_tone(
             return f"{text}.", "bad"
         error = last.error_line or str(Status(last.status).label)
         return f"{text}: {error}", "bad"
-    is_manual = state_code == "manual" and overview.pause is None and not overview.unserved  # its schedule says so
+    # The schedule of a manual job says so.
+    is_manual = state_code == "manual" and overview.pause is None and not overview.no_live_host_message
     if overview.is_self_explanatory or is_manual or state_code == "disabled":
         return ("" if overview.job.deletion_requested_at is None else _("Will be deleted when its run ends.")), "wait"
     if overview.pause is not None and not overview.pause.group:
@@ -179,13 +180,13 @@ def _progress_of_open_run(overview: JobStatus) -> RowProgress | None:
     lease = overview.lease
     if lease is None or lease.run.status != Status.RUNNING:
         return None
-    total, done = lease.total_parts, lease.total_parts_complete or 0
+    total, done, expected = lease.total_parts, lease.total_parts_complete or 0, overview.expected_duration
     found = estimate_end(
-        lease.run.started_at, overview.now, total_parts=total, done_parts=done, expected_duration=overview.expected
+        lease.run.started_at, overview.now, total_parts=total, done_parts=done, expected_duration=expected
     )
     end = found.end_by_progress or found.end_by_past_runs
     left = _("%(time)s left") % {"time": short_duration(end - overview.now)} if end and end > overview.now else ""
-    usual = _("usually %(time)s") % {"time": short_duration(overview.expected)} if overview.expected else ""
+    usual = _("usually %(time)s") % {"time": short_duration(expected)} if expected else ""
     if total:
         share = min(100 * done // total, 100)
         return RowProgress(
@@ -193,8 +194,8 @@ def _progress_of_open_run(overview: JobStatus) -> RowProgress | None:
             _("%(done)s of %(total)s") % {"done": format_count(done), "total": format_count(total)},
             left or usual,
         )
-    if overview.expected and lease.run.started_at:
-        share = min(int(100 * ((overview.now - lease.run.started_at) / overview.expected)), 99)
+    if expected and lease.run.started_at:
+        share = min(int(100 * ((overview.now - lease.run.started_at) / expected)), 99)
         return RowProgress(share, "", usual)
     return None
 

@@ -136,7 +136,7 @@ def _history_context(request: HttpRequest, overview: JobStatus) -> dict[str, Any
         )
         put_cells_into_days(days, calendar_cells_of_entries(page.entries))
     found = (
-        answer_did_it_run_question(wanted.asked, page.entries, overview, has_all_entries=not page.more)
+        answer_did_it_run_question(wanted.asked, page.entries, overview, has_all_entries=not page.has_more)
         if wanted.asked
         else None
     )
@@ -199,7 +199,7 @@ def _table_rows_context(
     older = ""
     if rest is not None:
         older = parameters.url_with(before=rest.isoformat(), to=parameters.query.get("to", ""))
-    elif page.more and page.entries:
+    elif page.has_more and page.entries:
         last = page.entries[-1].first or page.entries[-1].instant
         day = last.astimezone(timezone.get_current_timezone()).date()
         older = parameters.url_with(to=str(day), d="", t="", before=last.isoformat())

@@ -1,4 +1,4 @@
-"""The boxes “At a glance” and “Job properties” of the page Status."""
+"""The boxes “At a glance” and “What and where” of the page Status."""
 
 from __future__ import annotations
 
@@ -52,8 +52,8 @@ def job_summary_values(overview: JobStatus, counts: RunCounts | None) -> list[La
         LabelledValue(_("Success, 30 days"), rate, note),
         LabelledValue(
             _("Start delay, p95"),
-            _start_delay_text(counts.delay_p95),
-            _("from due time to start") if counts.delay_p95 is not None else "",
+            _start_delay_text(counts.delay_p95_seconds),
+            _("from due time to start") if counts.delay_p95_seconds is not None else "",
         ),
     ]
 

@@ -80,9 +80,9 @@ def _progress_text(overview: JobStatus) -> str:
     """“11,692 of 14,800, about 3 min left (09:44)”."""
     lease = overview.lease
     assert lease is not None
-    total, done = lease.total_parts, lease.total_parts_complete
+    total, done, expected = lease.total_parts, lease.total_parts_complete, overview.expected_duration
     found = estimate_end(
-        lease.run.started_at, overview.now, total_parts=total, done_parts=done, expected_duration=overview.expected
+        lease.run.started_at, overview.now, total_parts=total, done_parts=done, expected_duration=expected
     )
     parts = (
         [_("%(done)s of %(total)s") % {"done": format_count(done or 0), "total": format_count(total)}] if total else []

@@ -55,7 +55,7 @@ def _attention_row(item: AttentionItem, has_permission: Callable[[str], bool]) -
         "code": _state_code(item.kind),
         "name": job.name if job else "",
         "url": url,
-        "what": mask_secrets(item.what, job.secrets) if job else item.what,
+        "what": mask_secrets(item.problem, job.secrets) if job else item.problem,
         "why": " ".join(filter(None, [item.why, _owner_text(item)])),
         "error": mask_secrets(item.error, job.secrets) if job and has_permission("view_run") else "",
         "buttons": [button for button in _attention_buttons(item, has_permission) if button.url],

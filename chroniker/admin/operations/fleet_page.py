@@ -62,11 +62,11 @@ def _newest_ticker(tickers_newest_first: Sequence[Ticker]) -> Ticker | None:
 
 
 def _tick_stats(history: TickHistory) -> dict[str, Any]:
-    gap = history.gap
-    is_long = gap is not None and gap.longest_gap > 120
+    gap = history.minute_with_longest_gap
+    is_long = gap is not None and gap.longest_gap_seconds > 120
     return {
         "pass_p95": short_duration(history.pass_p95),
-        "gap": short_duration(gap.longest_gap) if gap is not None else NO_VALUE_TEXT,
+        "gap": short_duration(gap.longest_gap_seconds) if gap is not None else NO_VALUE_TEXT,
         "gap_at": gap.start if gap is not None else None,
         "gap_tone": "wait" if is_long else "",
     }
@@ -105,11 +105,11 @@ def _queue_row(queue: Queue, run_list_url: str) -> dict[str, Any]:
         "key": f"{queue.executor}/{queue.name}",
         "name": queue.name or _("executor %(name)s") % {"name": queue.executor or NO_VALUE_TEXT},
         "executor": queue.executor if queue.name else "",
-        "queued": queue.queued,
-        "runs_url": f"{run_list_url}?status=CLAIMED" if run_list_url and queue.queued else "",
-        "oldest": queue.oldest,
-        "workers": queue.workers,
-        "wait": short_duration(queue.wait_p95),
+        "queued": queue.queued_run_count,
+        "runs_url": f"{run_list_url}?status=CLAIMED" if run_list_url and queue.queued_run_count else "",
+        "oldest": queue.oldest_claimed_at,
+        "workers": queue.worker_count,
+        "wait": short_duration(queue.wait_p95_seconds),
         "code": queue.code,
         "word": _("Full, %(busy)d of %(slots)d") % words if is_full else "",
     }
@@ -117,8 +117,11 @@ def _queue_row(queue: Queue, run_list_url: str) -> dict[str, Any]:
 
 def _host_row(fleet_host: FleetHost, now: dt.datetime) -> dict[str, Any]:
     host = fleet_host.host
-    does = [_("ticks (%(kinds)s)") % {"kinds": ", ".join(fleet_host.ticks)}] if fleet_host.ticks else []
-    does += [_("executes runs of %(names)s") % {"names": ", ".join(fleet_host.executes)}] if fleet_host.executes else []
+    does = []
+    if fleet_host.ticker_kinds:
+        does.append(_("ticks (%(kinds)s)") % {"kinds": ", ".join(fleet_host.ticker_kinds)})
+    if fleet_host.executor_names:
+        does.append(_("executes runs of %(names)s") % {"names": ", ".join(fleet_host.executor_names)})
     suspended = host.suspended_until is not None and host.suspended_until > now
     return {
         "key": host.pk,

@@ -26,7 +26,7 @@ def draw_ticks(history: TickHistory) -> dict[str, Any]:
     A bar that is much higher than usual is cut off.
     """
     usual = history.pass_p95 or 0.0
-    tall = max((minute.longest_pass or 0.0 for minute in history.minutes), default=0.0)
+    tall = max((minute.longest_pass_seconds or 0.0 for minute in history.minutes), default=0.0)
     tall = min(tall, MAX_BAR_TO_USUAL_RATIO * usual) or 1.0
     bars = [
         {
@@ -34,11 +34,11 @@ def draw_ticks(history: TickHistory) -> dict[str, Any]:
             "width": round(MINUTE_WIDTH - 3, 1),
             "y": PICTURE_HEIGHT - height,
             "height": height,
-            "tone": "wait" if minute.longest_pass > tall else "busy",
+            "tone": "wait" if minute.longest_pass_seconds > tall else "busy",
             "say": _minute_text(minute),
         }
         for index, minute in enumerate(history.minutes)
-        if minute.longest_pass is not None and (height := _bar_height(minute.longest_pass / tall))
+        if minute.longest_pass_seconds is not None and (height := _bar_height(minute.longest_pass_seconds / tall))
     ]
     frames = [
         {
@@ -56,7 +56,7 @@ def _bar_height(share: float) -> int:
 
 
 def _minute_text(minute: MinuteOfTicks) -> str:
-    words = {"time": f"{timezone.localtime(minute.start):%H:%M}", "took": short_duration(minute.longest_pass)}
+    words = {"time": f"{timezone.localtime(minute.start):%H:%M}", "took": short_duration(minute.longest_pass_seconds)}
     return _("%(time)s: the longest tick took %(took)s, %(n)d runs claimed") % {**words, "n": minute.claimed}
 
 

@@ -98,7 +98,8 @@ def _estimated_end_text(running_run: RunningRun, now: dt.datetime) -> str:
             "left": left,
             "time": short_time(running_run.estimate.end_by_progress, now),
         }
-    return _("usually %(time)s") % {"time": short_duration(running_run.usual)} if running_run.usual is not None else ""
+    usual = running_run.usual_duration
+    return _("usually %(time)s") % {"time": short_duration(usual)} if usual is not None else ""
 
 
 def _waiting_job_row(waiting_job: WaitingJob, has_permission: Any) -> dict[str, Any]:
@@ -136,7 +137,7 @@ def _attention_context(attention_list: AttentionList, has_permission: Any) -> di
 
 
 def _last_day_context(counts: DayCounts, has_permission: Any) -> dict[str, Any]:
-    delay = counts.delay_p95
+    delay = counts.delay_p95_seconds
     runs = admin_url("chroniker_run_changelist") if has_permission("view_run") else ""
     bad = urlencode({"status": ANY_BAD_STATUS, "from": counts.parts[0].start.isoformat(timespec="minutes")})
     return {
@@ -152,14 +153,14 @@ def _last_day_context(counts: DayCounts, has_permission: Any) -> dict[str, Any]:
 
 
 def _next_hour_context(coming_hour: NextHour, now: dt.datetime) -> dict[str, Any]:
-    listed = [{"name": each.job.name, "url": job_url(each.job.pk), "at": each.at} for each in coming_hour.listed]
+    rows = [{"name": each.job.name, "url": job_url(each.job.pk), "at": each.at} for each in coming_hour.listed_runs]
     return {
         "hour": coming_hour,
         "hour_bars": draw_next_hour_bars(coming_hour, now),
         "hour_busiest": now + dt.timedelta(minutes=coming_hour.busiest_minute),
-        "hour_most": max(coming_hour.minutes),
+        "hour_most": max(coming_hour.start_counts_by_minute),
         "hour_middle": now + dt.timedelta(minutes=30),
         "hour_end": now + dt.timedelta(minutes=60),
-        "hour_listed": listed,
+        "hour_listed": rows,
         "timeline_url": admin_url("chroniker_job_timeline"),
     }

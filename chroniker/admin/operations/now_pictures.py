@@ -51,7 +51,7 @@ def _half_hour_text(start: dt.datetime, succeeded: int, failed: int) -> str:
 
 def draw_next_hour_bars(coming_hour: NextHour, now: dt.datetime) -> list[dict[str, Any]]:
     """One bar for each minute in which runs are due."""
-    step, most = PICTURE_WIDTH / MINUTES_AHEAD, max(coming_hour.minutes) or 1
+    step, most = PICTURE_WIDTH / MINUTES_AHEAD, max(coming_hour.start_counts_by_minute) or 1
     return [
         {
             "x": round(step * index, 1),
@@ -61,6 +61,6 @@ def draw_next_hour_bars(coming_hour: NextHour, now: dt.datetime) -> list[dict[st
             "say": ngettext("%(time)s: %(n)d run", "%(time)s: %(n)d runs", count)
             % {"time": f"{timezone.localtime(now + dt.timedelta(minutes=index)):%H:%M}", "n": count},
         }
-        for index, count in enumerate(coming_hour.minutes)
+        for index, count in enumerate(coming_hour.start_counts_by_minute)
         if count
     ]

@@ -33,14 +33,14 @@ FAILURE_STATE_CODES = ("failed", "timed_out", "lost")
 class TimelinePicture:
     """The picture for the template. Its numbers are pixels, as text."""
 
-    names: int
+    names_width: int
     width: str
     height: str
     lines: list[dict[str, str]]
     now_x: str
     now_text: str
     now_text_x: str
-    start_at: str
+    scroll_start_share: str
     lanes: list[dict[str, Any]]
     collisions: list[dict[str, str]]
 
@@ -50,7 +50,7 @@ def draw_timeline(timeline: RunTimeline, slots: dict[str, int | None], grouped_b
     drawing = _TimelineDrawing(timeline)
     lanes, lines = list(drawing.draw_lanes(slots, grouped_by)), list(drawing.hour_lines())
     return TimelinePicture(
-        names=NAMES_WIDTH,
+        names_width=NAMES_WIDTH,
         width=_pixel_text(AXIS_WIDTH + 10),
         height=_pixel_text(drawing.bottom),
         lines=lines,
@@ -59,7 +59,7 @@ def draw_timeline(timeline: RunTimeline, slots: dict[str, int | None], grouped_b
         now_text_x=_pixel_text(
             _now_text_x(drawing.x_of_moment(timeline.now), [float(line["text_x"]) for line in lines if line["day"]])
         ),
-        start_at=_pixel_text(drawing.x_of_moment(timeline.now) / AXIS_WIDTH),
+        scroll_start_share=_pixel_text(drawing.x_of_moment(timeline.now) / AXIS_WIDTH),
         lanes=lanes,
         collisions=[
             {
@@ -88,18 +88,18 @@ class _TimelineDrawing:
         self.timeline, self.bottom = timeline, HEAD_HEIGHT
 
     def x_of_moment(self, moment: dt.datetime) -> float:
-        low, high = self.timeline.low, self.timeline.high
-        return AXIS_WIDTH * min(max((moment - low) / (high - low), 0), 1)
+        start, end = self.timeline.start, self.timeline.end
+        return AXIS_WIDTH * min(max((moment - start) / (end - start), 0), 1)
 
     def hour_lines(self) -> Iterator[dict[str, str]]:
         """Vertical lines at whole hours of the local time. The line at midnight has a date."""
-        hours = (self.timeline.high - self.timeline.low) / dt.timedelta(hours=1)
+        hours = (self.timeline.end - self.timeline.start) / dt.timedelta(hours=1)
         step = dt.timedelta(hours=next((step for most, step in HOURS_BETWEEN_LINES if hours <= most), 24))
-        moment = self.timeline.low.replace(minute=0, second=0, microsecond=0)
-        while moment < self.timeline.high:
+        moment = self.timeline.start.replace(minute=0, second=0, microsecond=0)
+        while moment < self.timeline.end:
             local = timezone.localtime(moment)
             since_midnight = dt.timedelta(hours=local.hour, minutes=local.minute)
-            if moment >= self.timeline.low and since_midnight % step == dt.timedelta():
+            if moment >= self.timeline.start and since_midnight % step == dt.timedelta():
                 is_midnight = not since_midnight
                 day = format_date(local, "D j M") if is_midnight else ""
                 x = self.x_of_moment(moment)
@@ -125,11 +125,11 @@ class _TimelineDrawing:
         top = self._reserve_row()
         places = lane.limit if grouped_by == "group" else slots.get(lane.title)
         text = _("limit %(n)d") if grouped_by == "group" else ngettext("%(n)d slot", "%(n)d slots", places or 0)
-        most = max(places or 0, *lane.busy, 1)
-        step = AXIS_WIDTH / len(lane.busy)
+        most = max(places or 0, *lane.load, 1)
+        step = AXIS_WIDTH / len(lane.load)
         points = (
-            f"{_pixel_text((n + 0.5) * step)} {_pixel_text(top + 18 - 16 * busy / most)}"
-            for n, busy in enumerate(lane.busy)
+            f"{_pixel_text((n + 0.5) * step)} {_pixel_text(top + 18 - 16 * load / most)}"
+            for n, load in enumerate(lane.load)
         )
         none = _("no group") if grouped_by == "group" else _("not run yet")
         return {

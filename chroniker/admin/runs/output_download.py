@@ -57,8 +57,8 @@ def _iterate_text_of_all_streams(run: Run) -> Iterator[str]:
                 stream = piece.stream
                 line_end = "" if at_line_start else "\n"
                 parts.append(f"{line_end}--- {_STREAM_NAMES[stream]}, {full_time(piece.written_at)} ---\n")
-            if piece.missing > 0:
-                parts.append(f"--- {missing_chunks_text(piece.missing)} ---\n")
+            if piece.lost_chunk_count > 0:
+                parts.append(f"--- {missing_chunks_text(piece.lost_chunk_count)} ---\n")
             parts.append(piece.text)
             at_line_start = piece.text.endswith("\n")
         yield "".join(parts)

@@ -75,8 +75,8 @@ def lines_as_html(lines: list[Line]) -> SafeString:
     styles = dict.fromkeys(Stream, ansi.PLAIN_STYLE)
     found: list[str] = []
     for line in lines:
-        if line.missing:
-            found.append(format_html('<div class="ops-cut">{}</div>', missing_chunks_text(line.missing)))
+        if line.lost_chunk_count:
+            found.append(format_html('<div class="ops-cut">{}</div>', missing_chunks_text(line.lost_chunk_count)))
         text, styles[line.stream] = _styled_text_and_end_style(line, styles[line.stream])
         found.append(_line_html(line, text))
     return mark_safe("".join(found))  # nosec B308 B703  # the output of the command is escaped

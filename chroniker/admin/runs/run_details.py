@@ -50,7 +50,7 @@ def attempt_rows(details: RunDetails) -> list[RunTableRow]:
 def host_run_rows(details: RunDetails) -> list[RunTableRow]:
     return [
         RunTableRow(each, each.required_host, _run_url(each), duration_text(each), _reason_text(each, details))
-        for each in details.hosts
+        for each in details.host_runs
     ]
 
 

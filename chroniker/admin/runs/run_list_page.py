@@ -99,7 +99,7 @@ def _read_filters(request: HttpRequest) -> RunFilters:
         job=int(job) if job.isdecimal() and len(job) < 19 else None,
     )
     if sought and found.run_id is None:
-        found.jobs.extend(job_ids_by_name_part(sought))
+        found.job_ids.extend(job_ids_by_name_part(sought))
     return found
 
 

@@ -167,8 +167,8 @@ def _progress_context(details: RunDetails) -> dict[str, Any] | None:
         else _("%(done)s of %(total)s (%(percent)s)")
     )
     texts, notes = [text % words], []
-    if guess.rate is not None:
-        texts.append(rate_in_words(guess.rate))
+    if guess.parts_per_second is not None:
+        texts.append(rate_in_words(guess.parts_per_second))
     if run.status == Status.RUNNING and guess.end_by_progress is not None and guess.end_by_progress > details.now:
         left = relative(guess.end_by_progress, details.now)
         notes.append(

@@ -81,9 +81,9 @@ def _open_runs_sentences(group: Group | None, *, may_name_job: bool) -> list[str
         texts.append(_("No run is active."))
     else:
         texts.append(ngettext("%(n)d run is active.", "%(n)d runs are active.", work.n_running) % {"n": work.n_running})
-    if work.last is not None and work.last.ends_at is not None:
-        end = work.last.ends_at
-        values = {"job": work.last.lease.job.name, "left": relative(end, now), "time": short_time(end, now)}
+    if work.last_to_end is not None and work.last_to_end.ends_at is not None:
+        end = work.last_to_end.ends_at
+        values = {"job": work.last_to_end.lease.job.name, "left": relative(end, now), "time": short_time(end, now)}
         if work.n_running == 1:
             texts.append(_("It probably ends %(left)s, at %(time)s.") % values)
         elif may_name_job:

@@ -82,14 +82,14 @@ def _make_bar_health_cell(
 class PauseNotice:
     """A pause of all jobs. ``url``: the page to resume them; empty if the user may not, or if the settings pause them.
 
-    ``copy``: if no job starts because this database is a copy, a text that says so; else empty.
+    ``copy_message``: if no job starts because this database is a copy, a text that says so; else empty.
     """
 
-    by: str
+    paused_by: str
     since: dt.datetime | None
     reason: str
     url: str
-    copy: str = ""
+    copy_message: str = ""
 
 
 def fetch_pause_notice(has_permission: Callable[[str], bool]) -> PauseNotice | None:
@@ -100,4 +100,4 @@ def fetch_pause_notice(has_permission: Callable[[str], bool]) -> PauseNotice | N
     if pause.is_copy:
         return PauseNotice("", pause.since, "", "", str(pause))
     url = admin_url("chroniker_job_pause") if pause.since is not None and has_permission("pause_jobs") else ""
-    return PauseNotice(pause.by, pause.since, pause.reason, url)
+    return PauseNotice(pause.paused_by, pause.since, pause.reason, url)

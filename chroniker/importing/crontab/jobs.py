@@ -48,7 +48,7 @@ class ImportOptions:
     #: The time zone in which cron runs.
     zone: str
     #: The files that are this project's manage.py.
-    manage: Collection[Path]
+    manage_py_paths: Collection[Path]
     #: Needed only for a crontab with ``CRON_TZ``.
     cron: CronProgram | None = None
 
@@ -92,7 +92,7 @@ def _job_of_entry(entry: CrontabEntry, options: ImportOptions, notes: list[str])
     home = _home_directory(entry)
     job = Job(cron=entry.cron_expression, timezone=_time_zone_of_entry(entry, options, notes), working_directory=home)
     variables = {name: value for name, value in entry.variables.items() if name not in CRON_VARIABLES}
-    line = parse_manage_py_line(entry.command, home, options.manage) if not entry.stdin else None
+    line = parse_manage_py_line(entry.command, home, options.manage_py_paths) if not entry.stdin else None
     if line is not None:
         _set_management_command(job, line, notes)
         variables |= dict(each.split("=", 1) for each in line.variables)

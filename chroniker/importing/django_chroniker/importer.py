@@ -18,10 +18,10 @@ def import_jobs(
     source: OldDataSource, options: ImportOptions, *, by: str, dry_run: bool = False, disabled: bool = False
 ) -> dict[int, ImportCandidate]:
     """Import all jobs with their subscribers and dependencies, or none. Returns them by their old ids."""
-    log_counts = {old.pk: logs.count_logs_to_keep(old, source.logs[old.pk]) for old in source.jobs}
+    log_counts = {old.pk: logs.count_logs_to_keep(old, source.log_counts_by_job_id[old.pk]) for old in source.jobs}
     found = candidates_of_jobs(source.jobs, options, log_counts)
     for pk, candidate in found.items():
-        candidate.subscribers = source.subscribers.get(pk, [])
+        candidate.subscriber_ids = source.subscriber_ids_by_job_id.get(pk, [])
     dependencies = [new for old in source.dependencies if (new := _imported_dependency(old, found))]
     save_candidates(list(found.values()), dependencies, by=by, dry_run=dry_run, disabled=disabled)
     return found
@@ -40,15 +40,16 @@ def import_logs(
 ) -> Iterator[tuple[ImportCandidate, int]]:
     """Import the logs of imported jobs. Yields the number of runs after each batch."""
     for old in source.jobs:
-        candidate = candidates_by_id[old.pk]
-        if candidate.outcome in (ImportOutcome.IMPORTED, ImportOutcome.IMPORTED_BEFORE) and source.logs[old.pk]:
+        candidate, log_count = candidates_by_id[old.pk], source.log_counts_by_job_id[old.pk]
+        if candidate.outcome in (ImportOutcome.IMPORTED, ImportOutcome.IMPORTED_BEFORE) and log_count:
             for number in logs.import_logs_of_job(source, old, candidate.job):
                 yield candidate, number
 
 
 def omission_notes(source: OldDataSource) -> list[str]:
     """Notes about subscribers and logs that were not imported."""
-    older = sum(source.logs[old.pk] - logs.count_logs_to_keep(old, source.logs[old.pk]) for old in source.jobs)
+    counts = source.log_counts_by_job_id
+    older = sum(counts[old.pk] - logs.count_logs_to_keep(old, counts[old.pk]) for old in source.jobs)
     notes = list(source.notes)
     if older:
         notes.append(_("%(n)d logs were not imported: they exceed maximum_log_entries of their job.") % {"n": older})

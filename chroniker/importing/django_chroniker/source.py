@@ -26,10 +26,9 @@ LogIdAndSize = tuple[int, int]
 class OldDataSource(Protocol):
     jobs: list[OldJob]
     dependencies: list[OldDependency]
-    #: Ids of users by the id of the job.
-    subscribers: dict[int, list[int]]
-    #: The number of logs by the id of the job.
-    logs: Counter[int]
+    #: Ids of users.
+    subscriber_ids_by_job_id: dict[int, list[int]]
+    log_counts_by_job_id: Counter[int]
     #: What could not be read, one sentence each.
     notes: list[str]
 
@@ -55,11 +54,11 @@ class TableSource:
             )
         self.jobs = read_rows(OldJob, self._using)
         self.dependencies = read_rows(OldDependency, self._using)
-        self.subscribers: dict[int, list[int]] = {}
+        self.subscriber_ids_by_job_id: dict[int, list[int]] = {}
         for row in read_rows(OldSubscription, self._using):
-            self.subscribers.setdefault(row.job, []).append(row.user)
+            self.subscriber_ids_by_job_id.setdefault(row.job, []).append(row.user)
         counted = self._logs().values_list("job").annotate(logs=Count("pk")).order_by()
-        self.logs = Counter(dict(counted))
+        self.log_counts_by_job_id = Counter(dict(counted))
         self.notes: list[str] = []
 
     def _logs(self) -> models.QuerySet[OldLog]:
@@ -92,11 +91,11 @@ class DumpSource:
         self.jobs = self._rows_of_model(OldJob, "job")
         self._names = {job.name: job.pk for job in reversed(self.jobs)}
         self.dependencies = self._rows_of_model(OldDependency, "jobdependency", "dependent", "dependee")
-        self.subscribers = {
+        self.subscriber_ids_by_job_id = {
             each["pk"]: self._existing_user_ids(each["fields"].get("subscribers") or []) for each in of_jobs
         }
         self._logs = {log.pk: log for log in self._rows_of_model(OldLog, "log", "job")}
-        self.logs = Counter(log.job for log in self._logs.values())
+        self.log_counts_by_job_id = Counter(log.job for log in self._logs.values())
 
     def _rows_of_model(self, model: type[M], label: str, *references: str) -> list[M]:
         """The rows of one model. ``references`` to jobs by name (--natural-foreign) are replaced by ids."""

@@ -19,7 +19,7 @@ class Line(NamedTuple):
     stream: Stream
     written_at: datetime  #: of the chunk in which it ends
     text: str
-    missing: int = 0  #: the number of lost chunks of its stream just before its end
+    lost_chunk_count: int = 0  #: of its stream, just before its end
     is_cut: bool = False  #: its beginning is on an earlier page
     is_open: bool = False  #: it has no end yet: more may follow, and its number may change
 
@@ -60,15 +60,16 @@ class _LineReader:
 
     def read(self, piece: ShownChunk) -> list[Line]:
         began, found = self._began[piece.stream], []
-        if piece.missing:
-            began.reset_after_lost_chunks(piece.missing)
+        if piece.lost_chunk_count:
+            began.reset_after_lost_chunks(piece.lost_chunk_count)
         if piece.first_line is not None:
             self._counts[piece.stream] = piece.first_line - 1
         *ended, rest = piece.text.split("\n")
         for text in ended:
             self._counts[piece.stream] += 1
             number = sum(self._counts.values())
-            found.append(Line(number, piece.stream, piece.written_at, began.text + text, began.missing, began.is_cut))
+            whole, lost = began.text + text, began.lost_chunk_count
+            found.append(Line(number, piece.stream, piece.written_at, whole, lost, began.is_cut))
             began.clear()
         if rest:
             began.text, began.written_at = began.text + rest, piece.written_at
@@ -76,9 +77,9 @@ class _LineReader:
 
     def lines_without_end(self) -> list[Line]:
         ended = sum(self._counts.values())
-        begun = [(stream, began) for stream, began in self._began.items() if began.text or began.missing]
+        begun = [(stream, began) for stream, began in self._began.items() if began.text or began.lost_chunk_count]
         return [
-            Line(ended + n, stream, began.written_at, began.text, began.missing, began.is_cut, is_open=True)
+            Line(ended + n, stream, began.written_at, began.text, began.lost_chunk_count, began.is_cut, is_open=True)
             for n, (stream, began) in enumerate(begun, 1)
             if began.written_at is not None
         ]
@@ -88,7 +89,7 @@ class _LineBeginning:
     """The beginning of a line whose end was not read yet. At the start of a page: from the chunk before it."""
 
     def __init__(self, previous: ShownChunk | None) -> None:
-        self.text, self.missing, self.is_cut = "", 0, False
+        self.text, self.lost_chunk_count, self.is_cut = "", 0, False
         self.written_at: datetime | None = None
         if previous is not None:
             _ended, newline, self.text = previous.text.rpartition("\n")
@@ -96,9 +97,9 @@ class _LineBeginning:
             self.written_at = previous.written_at
 
     def clear(self) -> None:
-        self.text, self.missing, self.is_cut = "", 0, False
+        self.text, self.lost_chunk_count, self.is_cut = "", 0, False
         self.written_at = None
 
     def reset_after_lost_chunks(self, lost_count: int) -> None:
         """Chunks are lost here: the beginning does not belong to the text that follows."""
-        self.text, self.missing, self.is_cut = "", self.missing + lost_count, True
+        self.text, self.lost_chunk_count, self.is_cut = "", self.lost_chunk_count + lost_count, True

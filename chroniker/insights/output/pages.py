@@ -59,14 +59,14 @@ class ChunkMetadata(NamedTuple):
 
 
 class ShownChunk(NamedTuple):
-    """A chunk as it is shown. ``missing``: the number of lost chunks of its stream just before it."""
+    """A chunk as it is shown. ``lost_chunk_count``: of its stream, just before it."""
 
     stream: Stream
     seq: int
     written_at: datetime
     first_line: int | None
     text: str
-    missing: int = 0
+    lost_chunk_count: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,7 +91,7 @@ class _ChunkRange(NamedTuple):
 
     low: int
     high: int
-    end: int
+    farthest_seq: int
 
 
 @dataclass(slots=True)
@@ -114,7 +114,7 @@ class _ChunkSelection:
                 return
             self.chosen.append(head)
             chunk_range = self.ranges[Stream(head.stream)]
-            if head.seq == (chunk_range.low if backwards else chunk_range.high) != chunk_range.end:
+            if head.seq == (chunk_range.low if backwards else chunk_range.high) != chunk_range.farthest_seq:
                 return
 
     def _merge_streams(self, *, backwards: bool) -> Iterator[ChunkMetadata]:
@@ -137,7 +137,7 @@ def fetch_page_after(run_id: UUID, cursor: Cursor) -> Page:
     after = cursor
     for head in selection.chosen:
         after = after.moved_to(head.stream, head.seq)
-    more = any(after[stream] < chunk_range.end for stream, chunk_range in ranges.items())
+    more = any(after[stream] < chunk_range.farthest_seq for stream, chunk_range in ranges.items())
     return _fetch_page(run_id, selection, cursor, after, cursor != Cursor(), more)
 
 
@@ -175,7 +175,7 @@ def _fetch_page_backwards(run_id: UUID, ranges: dict[Stream, _ChunkRange], curso
     for head in selection.chosen:
         before = before.moved_to(head.stream, head.seq - 1)
     selection.chosen.reverse()
-    more = any(before[stream] >= chunk_range.end for stream, chunk_range in ranges.items())
+    more = any(before[stream] >= chunk_range.farthest_seq for stream, chunk_range in ranges.items())
     return _fetch_page(run_id, selection, before, cursor, more, more_after)
 
 
@@ -226,7 +226,7 @@ def _fetch_page(
     pieces = []
     for head in selection.chosen:
         piece = found.get(head[:2]) or ShownChunk(Stream(head.stream), head.seq, head.written_at, head.first_line, "")
-        pieces.append(piece._replace(missing=head.seq - last[piece.stream] - 1))
+        pieces.append(piece._replace(lost_chunk_count=head.seq - last[piece.stream] - 1))
         last[piece.stream] = head.seq
     return Page(pieces, before, after, more_before, more_after, previous)
 

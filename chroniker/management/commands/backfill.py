@@ -108,7 +108,7 @@ class Command(ConsoleCommand):
     def write_preview(self, wish: BackfillRequest, preview: BackfillPreview) -> None:
         rows = [
             (local_time_text(each.instant), str(each.result.label), "would run" if wish.includes_instant(each) else "-")
-            for each in preview.decided
+            for each in preview.instants_with_results
         ]
         self.stdout.write("\n".join(table_lines(rows, ("scheduled time", "record", "backfill"))))
         seconds = preview.expected_total_seconds

@@ -48,9 +48,9 @@ class Command(ConsoleCommand):
 def attention_failure_text(records: RecordCount) -> str:
     """The text of the mail: from the monitor's error template, if it has one."""
     head = ngettext("%(n)d record needs attention.", "%(n)d records need attention.", records.count)
-    more = records.count - len(records.shown)
-    rest = [_("… and %(n)d more") % {"n": more}] if records.shown and more > 0 else []
-    plain = "\n".join([head % {"n": records.count}, *(f"  {line}" for line in [*records.shown, *rest])])
+    more = records.count - len(records.first_record_texts)
+    rest = [_("… and %(n)d more") % {"n": more}] if records.first_record_texts and more > 0 else []
+    plain = "\n".join([head % {"n": records.count}, *(f"  {line}" for line in [*records.first_record_texts, *rest])])
     job = monitor_report.current_job()
     if job is None or not job.is_monitor or not job.monitor_error_template.strip():
         return plain
@@ -67,4 +67,4 @@ def error_template_values(job: Job, records: RecordCount, plain: str) -> dict[st
         url = absolute_url(monitors.render_url(job.monitor_url, known))
     except MonitorError as error:
         url = str(error)
-    return {**known, "count": records.count, "records": records.shown, "url": url, "stderr": plain}
+    return {**known, "count": records.count, "records": records.first_record_texts, "url": url, "stderr": plain}

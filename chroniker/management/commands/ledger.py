@@ -74,7 +74,7 @@ def read_entries(job: Job, low: dt.datetime | None, high: dt.datetime | None, li
             if low is not None and entry.instant < low:
                 return
             yield entry
-        if not page.more:
+        if not page.has_more:
             return
         left = left and left - len(page.entries)
         high = (page.entries[-1].first or page.entries[-1].instant) - dt.timedelta(microseconds=1)

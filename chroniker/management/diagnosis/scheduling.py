@@ -117,11 +117,11 @@ def diagnose_ticks_and_messages() -> Findings:
             advice = "Correct the mail server (EMAIL_HOST), webhook or channel: see Outgoing messages in the admin."
         yield levels[mails.level], f"Messages: {mails.headline}. {mails.detail}", advice
     for queue in figures_of_health.queues_without_worker(facts, now)[:MAX_NAMES_PER_MESSAGE]:
-        runs = "1 run waits" if queue.queued == 1 else f"{queue.queued} runs wait, the oldest"
+        runs = "1 run waits" if queue.queued_run_count == 1 else f"{queue.queued_run_count} runs wait, the oldest"
         text = f"No worker consumes the queue “{queue.name or queue.executor}”, in which {runs}"
         yield (
             FindingLevel.ERROR,
-            f"{text} since {local_time_text(queue.oldest)}.",
+            f"{text} since {local_time_text(queue.oldest_claimed_at)}.",
             "Start a worker that consumes this queue.",
         )
     if tick.level == mails.level == "good":
@@ -209,13 +209,13 @@ def diagnose_reliability() -> Findings:
     now = database_now()
     overlaps, counts = figures.find_overlaps(now), figures.count_events(now)
     for each in overlaps.found[:MAX_NAMES_PER_MESSAGE]:
-        until = "is still open" if each.is_now else f"ended {local_time_text(each.until)}"
+        ending = "is still open" if each.overlaps_now else f"ended {local_time_text(each.other_run_end)}"
         yield (
             FindingLevel.WARNING,
             f"Two runs of “{each.run.job.name}” overlapped: run {each.run.token} started "
-            f"{local_time_text(each.run.started_at)}; another one {until}.",
+            f"{local_time_text(each.run.started_at)}; another one {ending}.",
             "Look at what both runs wrote. If the database was not restored or failed over, report this.",
         )
     if not overlaps.found:
-        numbers = ", ".join(f"{kind.label}: {each.week}" for kind, each in counts.items())
+        numbers = ", ".join(f"{kind.label}: {each.last_week}" for kind, each in counts.items())
         yield FindingLevel.OK, f"No runs overlapped. In 7 days: {numbers}.", ""

@@ -81,7 +81,7 @@ def test_all_parts_of_a_page_see_the_same_pause_and_the_next_page_another() -> N
         pauses.pause("anna")
         assert pauses.global_pause() is None
     pause = pauses.global_pause()
-    assert pause is not None and pause.by == "anna"
+    assert pause is not None and pause.paused_by == "anna"
 
 
 @pytest.mark.parametrize(("method", "seen"), [("post", [None, "anna"]), ("get", [None, None])])
@@ -91,7 +91,7 @@ def test_a_request_that_may_change_the_pause_reads_it_each_time(method: str, see
     def view(request: HttpRequest) -> HttpResponse:
         for _read in range(2):
             pause = pauses.global_pause()
-            found.append(pause.by if pause is not None else None)
+            found.append(pause.paused_by if pause is not None else None)
             pauses.pause("anna")
         return HttpResponse()
 

@@ -20,12 +20,12 @@ def test_the_calendar_has_a_cell_for_each_scheduled_time(admin: Client) -> None:
     context = page(admin, job, d=f"{since + 10 * MINUTE:%Y-%m-%d}", t=f"{since + 10 * MINUTE:%H:%M}").context_data
     cells = [cell for row in context["picture"].rows for cell in row["cells"]]
     assert [cell["tone"] for cell in cells][:3] == ["good", "bad", "idle"]
-    assert cells[1]["cross"] and not cells[0]["cross"] and context["picture"].pick
+    assert cells[1]["cross"] and not cells[0]["cross"] and context["picture"].requested_time_frame
     assert reverse("admin:chroniker_run_change", args=[Run.objects.get(token=2).pk]) == cells[1]["url"]
     assert "1 failed" in context["picture_summary"]
     assert len(context["picture"].rows) == 14
-    pick, picture = context["picture"].pick, context["picture"]
-    assert float(picture.start_at) == pytest.approx(float(pick["x"]) / float(picture.width), abs=0.002)
+    frame, picture = context["picture"].requested_time_frame, context["picture"]
+    assert float(picture.scroll_start_share) == pytest.approx(float(frame["x"]) / float(picture.width), abs=0.002)
     assert page(admin, job).content.decode().count("data-start-at") == 1
 
 

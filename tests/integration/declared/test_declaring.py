@@ -32,7 +32,7 @@ def only_problem() -> str:
 def test_a_decorated_command_is_found(shop: Shop) -> None:
     shop.command("report", '@chroniker.job(cron="0 3 * * *")')
     [one] = load_declared_jobs()[0]
-    assert (one.name, one.job.command, one.where) == (
+    assert (one.name, one.job.command, one.dotted_path) == (
         "report",
         "report",
         f"{shop.name}.management.commands.report.Command",
@@ -74,7 +74,7 @@ def test_variables_and_lists_in_a_jobs_module_are_found_once(shop: Shop) -> None
         """
     )
     assert names() == ["night", "part 0", "part 1", "part 2"]
-    assert {one.where for one in load_declared_jobs()[0]} == {f"{shop.name}.jobs.night", f"{shop.name}.jobs.EACH"}
+    assert {one.dotted_path for one in load_declared_jobs()[0]} == {f"{shop.name}.jobs.night", f"{shop.name}.jobs.EACH"}
 
 
 def test_modules_without_the_word_chroniker_are_not_imported(shop: Shop) -> None:

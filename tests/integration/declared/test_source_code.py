@@ -72,7 +72,7 @@ def test_group_calendar_and_dependencies_are_declared_by_name(shop: Shop) -> Non
     shop.write("jobs.py", source_code.module_source(job, ["load", "clean"]))
     [loaded], problems = load_declared_jobs()
     assert problems == []
-    assert dict(loaded.related) == {"group": "nightly", "calendar": "holidays"}
+    assert dict(loaded.related_row_names) == {"group": "nightly", "calendar": "holidays"}
     assert loaded.after == ("load", "clean")
 
 

@@ -67,7 +67,7 @@ def test_a_failing_job_shows_its_last_error_and_the_run() -> None:
     ended(job, Status.STOPPED)
     (item,) = found().items
     assert (item.kind, item.job, item.run_id, item.error) == ("failing", job, last.pk, "ValueError: no price")
-    assert "2 times" in item.what
+    assert "2 times" in item.problem
     ended(job, Status.SUCCEEDED)
     assert kinds() == []
 

@@ -30,7 +30,7 @@ def test_jobs_of_the_same_minute_are_counted_by_their_schedules() -> None:
     a_booked_job(cron="5 * * * *")
     a_booked_job(cron="0,10,20,30,40,50 * * * *", enabled=False)
     found = shown_for(job)
-    counted = {instant.minute: number for instant, number in found.same_minute.items()}
+    counted = {instant.minute: number for instant, number in found.same_minute_job_counts.items()}
     assert counted == {0: 2, 10: 0, 20: 0, 30: 1, 40: 0, 50: 0}
 
 
@@ -47,7 +47,7 @@ def test_a_job_counts_that_starts_a_day_later_in_the_same_minute() -> None:
         tomorrow = dt.datetime(2026, 12, 1, 3, 30, tzinfo=dt.UTC)
         JobState.objects.filter(pk=other.pk).update(next_run=tomorrow + jitter(other.pk, 59))
         shown = shown_for(job, cron="30 3 * * *")
-    assert next(iter(shown.same_minute.values())) == 1
+    assert next(iter(shown.same_minute_job_counts.values())) == 1
 
 
 def test_a_group_beyond_its_limit_is_a_collision() -> None:
@@ -57,14 +57,14 @@ def test_a_group_beyond_its_limit_is_a_collision() -> None:
         other = a_booked_job(name=name, cron="*/5 * * * *", group=group)
         JobState.objects.filter(pk=other.pk).update(p50=90.0)
     a_booked_job(name="d", cron="*/5 * * * *")
-    (pool, *_later) = shown_for(job).crowded
+    (pool, *_later) = shown_for(job).collisions
     collision = pool.collision
     assert (collision.names, collision.capacity) == (["a", "b", "c"], 2)
     assert collision.longest_wait == dt.timedelta(seconds=1)
     JobState.objects.filter(pk=job.pk).update(p50=120.0)
-    assert shown_for(job).crowded[0].collision.longest_wait == dt.timedelta(seconds=90)
+    assert shown_for(job).collisions[0].collision.longest_wait == dt.timedelta(seconds=90)
     group.limit = 3
-    assert shown_for(job, group=group).crowded == []
+    assert shown_for(job, group=group).collisions == []
 
 
 CRONS = ["* * * * *", "*/5 * * * *", "*/7 2-4 * * *", "30 3 * * 1-5", "0 */6 * * *"]
@@ -112,7 +112,7 @@ def test_crowded_minutes_are_those_of_a_timeline_of_minutes(
         shown = shown_for(job, cron=cron)
         transaction.set_rollback(True)
     expected = {}
-    for instant, number in shown.same_minute.items():
+    for instant, number in shown.same_minute_job_counts.items():
         at_once = [other for other in others if _starts_in(other, pause, instant)]
         assert number == len(at_once), instant
         expected[instant] = (
@@ -121,7 +121,7 @@ def test_crowded_minutes_are_those_of_a_timeline_of_minutes(
         )
     wanted = {(instant, True) for instant, (of_group, _of_queue) in expected.items() if of_group}
     wanted |= {(instant, False) for instant, (_of_group, of_queue) in expected.items() if of_queue}
-    assert {(each.collision.start, bool(each.group)) for each in shown.crowded} == wanted
+    assert {(each.collision.start, bool(each.group)) for each in shown.collisions} == wanted
 
 
 def _starts_in(job: Job, pause: Blackout, minute: dt.datetime) -> bool:

@@ -51,8 +51,10 @@ def test_a_running_job_holds_back_the_due_jobs_that_wait_for_its_end() -> None:
         a_dependency(dependent, other, wait_for_completion=True)
     run(load)
     graph = read()
-    assert [(link.dependee, link.dependent) for link in graph.links if link.holds] == [(load.pk, report.pk)]
-    assert graph.held == 1 and graph.holders == {load.pk: 1} and graph.blocker_names == {load.pk: "load"}
+    blocking = [(link.dependee_id, link.dependent_id) for link in graph.links if link.is_blocking_now]
+    assert blocking == [(load.pk, report.pk)]
+    assert graph.held_job_count == 1 and graph.held_counts_by_blocker == {load.pk: 1}
+    assert graph.blocker_names == {load.pk: "load"}
     conditions = {node.name: node.condition for node in graph.nodes.values()}
     assert conditions == {"load": "running", "other": "scheduled", "report": "waiting", "later": "scheduled"}
     assert names(read(only_held=True)) == {"load", "report"}
@@ -66,16 +68,16 @@ def test_a_forced_job_and_a_retry_are_held_back_too_but_not_by_the_turn_of_anoth
         Job.objects.filter(pk=report.pk).update(force_run=True)
     else:
         JobState.objects.filter(pk=report.pk).update(retry_at=database_now())
-    assert read().held == 0
+    assert read().held_job_count == 0
     JobDependency.objects.filter(pk=dependency.pk).update(wait_for_success=True)
-    assert read().held == 1
+    assert read().held_job_count == 1
 
 
 def test_a_job_without_dependency_is_counted_and_not_drawn() -> None:
     a_booked_job(), a_booked_job()
     a_dependency(a_booked_job(name="report"), a_booked_job(name="load"), wait_for_success=True)
     graph = read()
-    assert names(graph) == {"report", "load"} and (graph.dependent_jobs, graph.other_jobs) == (2, 2)
+    assert names(graph) == {"report", "load"} and (graph.dependent_job_count, graph.other_job_count) == (2, 2)
 
 
 def test_a_node_has_the_end_of_its_latest_run_and_the_number_of_failures_in_a_row() -> None:
@@ -88,7 +90,7 @@ def test_a_node_has_the_end_of_its_latest_run_and_the_number_of_failures_in_a_ro
     run(job, Status.SUCCEEDED)
     JobState.objects.filter(pk=job.pk).update(recent_seconds=[7, 4.2])
     node = read().nodes[job.pk]
-    assert (node.condition, node.seconds) == ("succeeded", 4.2)
+    assert (node.condition, node.last_success_seconds) == ("succeeded", 4.2)
 
 
 def test_a_node_without_a_run_has_the_state_of_its_job() -> None:
@@ -125,9 +127,9 @@ def test_the_critical_path_is_the_longest_by_the_usual_durations() -> None:
     for job, seconds in ((first, 5), (short, 1), (long, 60), (last, 2)):
         JobState.objects.filter(pk=job.pk).update(p50=seconds)
     (path,) = read().paths
-    assert path.jobs == [first.pk, long.pk, last.pk] and path.seconds == 67 and path.complete
+    assert path.job_ids == [first.pk, long.pk, last.pk] and path.seconds == 67 and path.complete
     JobState.objects.filter(pk=long.pk).update(p50=None)
-    assert not all(path.complete and long.pk in path.jobs for path in read().paths)
+    assert not all(path.complete and long.pk in path.job_ids for path in read().paths)
 
 
 def test_of_a_large_graph_one_connected_part_is_shown(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -136,7 +138,7 @@ def test_of_a_large_graph_one_connected_part_is_shown(monkeypatch: pytest.Monkey
     for number in (0, 1, 3, 4, 5, 6, 7):
         a_dependency(jobs[number + 1], jobs[number])
     graph = read()
-    assert graph.is_partial and graph.dependent_jobs == 9 and len(graph.nodes) == 4
+    assert graph.is_partial and graph.dependent_job_count == 9 and len(graph.nodes) == 4
     near = read(job_id=jobs[4].pk)
     assert names(near) == {"job 3", "job 4", "job 5", "job 6"} and near.is_partial
     assert names(read(job_id=jobs[0].pk)) == {"job 0", "job 1", "job 2"}
@@ -174,4 +176,4 @@ def test_a_cycle_that_two_saves_at_once_have_made_is_read() -> None:
     one, other = a_due_job(name="one"), a_due_job(name="other")
     a_dependency(one, other, wait_for_success=True), a_dependency(other, one, wait_for_success=True)
     graph = read()
-    assert len(graph.links) == 2 and graph.held == 2 and graph.paths == []
+    assert len(graph.links) == 2 and graph.held_job_count == 2 and graph.paths == []

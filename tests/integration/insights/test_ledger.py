@@ -128,13 +128,13 @@ def test_successive_pages_have_no_gap_and_no_repetition() -> None:
         a_range(job, token, since + start * MINUTE, since + (start + 5) * MINUTE)
     state, now = state_of(job), since + 95 * MINUTE
     everything = ledger.fetch_newest_entries(job, state, now, limit=200)
-    assert not everything.more
+    assert not everything.has_more
     paged: list[LedgerEntry] = []
     until: dt.datetime | None = None
     while True:
         page = ledger.fetch_newest_entries(job, state, now, until, limit=7)
         paged += page.entries
-        if not page.more:
+        if not page.has_more:
             break
         until = paged[-1].instant - dt.timedelta(microseconds=1)
     assert paged == everything.entries
@@ -164,7 +164,7 @@ def test_a_page_of_a_range_with_a_million_times_reads_one_page(django_assert_max
     assert [entry.instant for entry in page.entries] == [now - n * SECOND for n in range(50)]
     middle = since + 500_000 * SECOND
     assert ledger.fetch_newest_entries(job, state, now, middle, limit=50).entries[0].instant == middle
-    assert not ledger.fetch_newest_entries(job, state, now, since + 10 * SECOND, limit=50).more
+    assert not ledger.fetch_newest_entries(job, state, now, since + 10 * SECOND, limit=50).has_more
 
 
 def test_a_page_needs_a_constant_number_of_statements_for_any_history() -> None:
@@ -175,7 +175,7 @@ def test_a_page_needs_a_constant_number_of_statements_for_any_history() -> None:
     state, now = state_of(job), since + 300 * MINUTE
     with CaptureQueriesContext(connection) as captured:
         page = ledger.fetch_newest_entries(job, state, now, limit=20)
-    assert len(captured) == 3 and page.more
+    assert len(captured) == 3 and page.has_more
 
 
 def test_an_invalid_schedule_still_shows_the_stored_runs() -> None:
@@ -209,7 +209,7 @@ def test_a_window_has_the_same_entries_as_pages_of_any_size() -> None:
         a_range(job, token, since + first * MINUTE, since + last * MINUTE, status=status)
     now = database_now()
     every = ledger.fetch_newest_entries(job, state_of(job), now, limit=1000)
-    assert not every.more
+    assert not every.has_more
     for low, high, rows in [
         (0, 40, 3),
         (15, 40, 1),
@@ -224,7 +224,7 @@ def test_a_window_has_the_same_entries_as_pages_of_any_size() -> None:
         expected = [entry for entry in every.entries if entry.instant <= bounds[1]]
         shown = [entry for n, entry in enumerate(expected) if entry.instant >= bounds[0] or n < rows]
         assert found.entries == shown, (low, high, rows)
-        assert found.more == (len(shown) < len(expected)), (low, high, rows)
+        assert found.has_more == (len(shown) < len(expected)), (low, high, rows)
 
 
 def test_the_last_backfill_run_is_added_to_a_scheduled_time_that_did_not_succeed() -> None:

@@ -139,7 +139,7 @@ def test_lost_chunks_are_marked_and_their_lines_keep_their_numbers() -> None:
     run = a_run_that_wrote(*[(Stream.STDOUT, f"{n}a\n{n}b\n") for n in range(4)])
     LogChunk.objects.filter(run=run, seq__in=[1, 2]).delete()
     found = views.fetch_first_view(run.pk).lines
-    assert [(line.number, line.text, line.missing) for line in found] == [
+    assert [(line.number, line.text, line.lost_chunk_count) for line in found] == [
         (1, "0a", 0), (2, "0b", 0), (7, "3a", 2), (8, "3b", 0),
     ]  # fmt: skip
     assert views.fetch_view_of_line(run.pk, 7).lines[-1].number == 8

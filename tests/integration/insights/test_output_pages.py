@@ -106,13 +106,13 @@ def test_one_piece_larger_than_a_page_is_a_page_of_its_own() -> None:
     assert [read(page) for page in iterate_pages(run.pk)] == [[text] for text in written]
 
 
-def test_missing_chunks_are_counted() -> None:
+def test_lost_chunks_are_counted() -> None:
     run, _written = a_run_with([1] * 10)
     LogChunk.objects.filter(run=run, seq__in=[0, 4, 5]).delete()
-    expected = {1: 1, 6: 2}
     (page,) = iterate_pages(run.pk)
-    assert {piece.seq: piece.missing for piece in page.pieces if piece.missing} == expected
-    assert {piece.seq: piece.missing for piece in fetch_last_page(run.pk).pieces if piece.missing} == {6: 2}
+    assert {piece.seq: piece.lost_chunk_count for piece in page.pieces if piece.lost_chunk_count} == {1: 1, 6: 2}
+    last = fetch_last_page(run.pk).pieces
+    assert {piece.seq: piece.lost_chunk_count for piece in last if piece.lost_chunk_count} == {6: 2}
 
 
 def test_a_cursor_parses_its_own_text() -> None:

@@ -72,8 +72,8 @@ def test_overlapping_runs_are_found_even_if_they_are_not_neighbours() -> None:
     assert overlapping_tokens() == [3, 2]
     (third, second) = reliability.find_overlaps(database_now()).found
     first = Run.objects.get(job=job, token=1)
-    assert third.until == second.until == first.finished_at
-    assert not third.is_now
+    assert third.other_run_end == second.other_run_end == first.finished_at
+    assert not third.overlaps_now
 
 
 def test_each_slot_is_evaluated_separately() -> None:
@@ -86,14 +86,14 @@ def test_two_open_runs_are_a_current_overlap() -> None:
     job = a_booked_job()
     a_run(job, 1, 30, None), a_run(job, 2, 10, None)
     found = reliability.find_overlaps(database_now())
-    assert [(each.run.token, each.is_now) for each in found.found] == [(2, True)]
+    assert [(each.run.token, each.overlaps_now) for each in found.found] == [(2, True)]
 
 
 def test_an_open_run_and_an_ended_run_are_not_a_current_overlap() -> None:
     job = a_booked_job()
     a_run(job, 1, 30, 5), a_run(job, 2, 10, None)
     found = reliability.find_overlaps(database_now())
-    assert [(each.run.token, each.is_now) for each in found.found] == [(2, False)]
+    assert [(each.run.token, each.overlaps_now) for each in found.found] == [(2, False)]
 
 
 def test_a_run_that_is_open_for_more_than_a_week_is_compared() -> None:

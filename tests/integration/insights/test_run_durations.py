@@ -52,7 +52,7 @@ def test_many_runs_are_columns_with_their_extremes_and_their_median() -> None:
     for start in range(0, len(taken), width):
         part = taken[start : start + width]
         expected.append((start + 1, min(part), statistics.median_low(part), max(part), len(part)))
-    rows = [(m.token, round(m.low, 2), round(m.seconds, 2), round(m.high, 2), m.runs) for m in found.marks]
+    rows = [(m.token, round(m.low, 2), round(m.seconds, 2), round(m.high, 2), m.run_count) for m in found.marks]
     assert rows == expected
     assert (found.runs, found.bad, found.p50, found.p95) == (2000, 200, 5.0, 9.0)
 

@@ -109,12 +109,13 @@ def test_a_dependant_waits_for_ever_if_nothing_is_left_that_ends_its_wait(
 
 def test_an_estimate_needs_a_usual_duration() -> None:
     job = a_booked_job(cron="0 * * * *", overlap="SKIP")
-    assert shown_for(job).usual is None
+    assert shown_for(job).overlap_of_usual_runs is None
     JobState.objects.filter(pk=job.pk).update(p50=600.0, p95=1500.0)
     found = shown_for(job, cron="*/20 * * * *")
-    assert found.usual and found.slow
-    assert (found.usual.before.affected, found.usual.after.affected, found.slow.before.affected) == (0, 0, 0)
-    assert (found.slow.after.runs, found.slow.after.skipped) == (36, 36)
+    usual, slow = found.overlap_of_usual_runs, found.overlap_of_slow_runs
+    assert usual and slow
+    assert (usual.before.affected, usual.after.affected, slow.before.affected) == (0, 0, 0)
+    assert (slow.after.run_count, slow.after.skipped) == (36, 36)
     assert found.runs_per_day == (24, 72)
 
 

@@ -128,7 +128,7 @@ def test_runs_for_no_scheduled_time_do_not_count_as_done() -> None:
     values = {name: getattr(run, name) for name in ("token", "origin", "trigger", "instant", "instant_until")}
     Run.objects.create(**{**fields, **values})
     wish = backfilling.BackfillRequest(job, first, last)
-    assert {each.result for each in backfilling.preview_backfill(wish).decided} == {InstantResult.NOT_RUN}
+    assert {each.result for each in backfilling.preview_backfill(wish).instants_with_results} == {InstantResult.NOT_RUN}
 
 
 def test_which_times_get_a_run_follows_the_stored_runs() -> None:
@@ -152,7 +152,7 @@ def test_which_times_get_a_run_follows_the_stored_runs() -> None:
     state = state_of(job)
     assert state.covered_until is not None
     wish = backfilling.BackfillRequest(job, first, state.covered_until)
-    found = [(each.instant, each.result) for each in backfilling.preview_backfill(wish).decided]
+    found = [(each.instant, each.result) for each in backfilling.preview_backfill(wish).instants_with_results]
     expected = ["SUCCEEDED", "SUCCEEDED", "NOT_SUCCEEDED", "NOT_RUN", "SUCCEEDED", "NO_RECORD"]
     assert found == [(first + n * DAY, answer) for n, answer in enumerate(expected)]
     numbers = {
@@ -190,8 +190,8 @@ def test_times_whose_runs_did_not_fit_into_one_read_are_read_by_the_next(monkeyp
     job, first, last = _skipped_one_by_one(5)
     monkeypatch.setattr(backfill_instants, "MAX_RUNS_PER_READ", 3)
     preview = backfilling.preview_backfill(backfilling.BackfillRequest(job, first, last))
-    assert [each.instant for each in preview.decided] == [first + n * DAY for n in range(5)]
-    assert {each.result for each in preview.decided} == {InstantResult.NOT_RUN}
+    assert [each.instant for each in preview.instants_with_results] == [first + n * DAY for n in range(5)]
+    assert {each.result for each in preview.instants_with_results} == {InstantResult.NOT_RUN}
     assert preview.planned == 5
 
 

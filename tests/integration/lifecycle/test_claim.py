@@ -168,7 +168,7 @@ def test_overlap_replace_requests_the_stop_of_the_running_run_once() -> None:
     nonce = started(run)
     for _again in range(2):
         assert tick(now=database_now() + 3 * MINUTE).claimed == []
-    assert lifecycle.renew(run.pk, run.token, nonce).stop
+    assert lifecycle.renew(run.pk, run.token, nonce).stop_requested_by
     assert run.events.filter(kind="STOP_REQUESTED").count() == 1
     lifecycle.finish(run.pk, run.token, nonce, Outcome(Status.STOPPED))
     assert len(tick(now=database_now() + 3 * MINUTE).claimed) == 1

@@ -49,7 +49,7 @@ def test_after_a_jump_ahead_a_claim_that_could_not_start_gets_a_new_start_deadli
     tick()
     let_a_lease_pass()
     done = tick()
-    assert (done.lost, done.dispatched) == ([], 1)
+    assert (done.lost, done.dispatched_run_count) == ([], 1)
     assert 590 < (Lease.objects.get(pk=run.pk).expires_at - database_now()).total_seconds() <= 600
 
 

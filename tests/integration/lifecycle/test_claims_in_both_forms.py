@@ -173,7 +173,7 @@ def test_a_pass_writes_the_same_rows_in_both_forms(monkeypatch: pytest.MonkeyPat
         before = Run.objects.count()
         search = SEARCH_ALL_CLAIMS
         if not Group.objects.exclude(limit=None, paused_at=None).exists():  # as ``pending_work`` finds it
-            search = ClaimSearch(groups=False)
+            search = ClaimSearch(check_groups=False)
         fast = claimed(now, search, fast=True, monkeypatch=monkeypatch)
         plain = claimed(now, search, fast=False, monkeypatch=monkeypatch)
         assert fast == plain, f"seed {seed}"

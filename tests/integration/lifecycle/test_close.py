@@ -198,10 +198,10 @@ def test_the_force_stop_flag_stops_the_running_run_and_is_cleared() -> None:
 def test_a_claim_that_was_not_started_is_dispatched_again_with_back_off(dummy: object) -> None:
     run = a_claimed_run()
     now = database_now()
-    assert tick(now=now).dispatched == 0
-    assert tick(now=now + 61 * SECOND, only=[]).dispatched == 1
-    assert tick(now=now + 122 * SECOND, only=[]).dispatched == 0
-    assert tick(now=now + 190 * SECOND, only=[]).dispatched == 1
+    assert tick(now=now).dispatched_run_count == 0
+    assert tick(now=now + 61 * SECOND, only=[]).dispatched_run_count == 1
+    assert tick(now=now + 122 * SECOND, only=[]).dispatched_run_count == 0
+    assert tick(now=now + 190 * SECOND, only=[]).dispatched_run_count == 1
     assert Run.objects.get(pk=run.pk).dispatch_count == 3
 
 
@@ -211,7 +211,7 @@ def test_a_claim_whose_executor_fails_stays_claimed_with_the_reason() -> None:
         run.refresh_from_db()
         assert run.dispatched_at is None
         assert "NoSuchExecutor" in run.reason
-    assert tick(now=database_now() + 6 * SECOND, only=[]).dispatched == 1
+    assert tick(now=database_now() + 6 * SECOND, only=[]).dispatched_run_count == 1
     again = Run.objects.get(pk=run.pk)
     assert again.dispatched_at is not None and again.reason == ""
 

@@ -49,7 +49,7 @@ def test_a_claim_creates_a_child_for_each_live_host_that_executes_runs() -> None
 def test_only_child_runs_are_dispatched(dummy: DummyExecutor) -> None:
     _parent, children = a_parent_with_children()
     assert {run.pk for run in dummy.dispatched} == {child.pk for child in children}
-    assert tick(now=database_now() + 2 * MINUTE, only=[]).dispatched == 3
+    assert tick(now=database_now() + 2 * MINUTE, only=[]).dispatched_run_count == 3
 
 
 def test_the_parent_run_cannot_be_started() -> None:

@@ -189,7 +189,7 @@ def test_a_held_job_is_no_work_for_a_tick() -> None:
     a_held_job()
     work = pending_work.find_pending_work()
     assert not work.search.kinds
-    assert not work.search.replaced
+    assert not work.search.may_replace_open_runs
 
 
 def test_disabling_a_job_with_a_pending_retry_ends_its_chain_and_holds_it() -> None:

@@ -128,7 +128,7 @@ def test_stopping_the_parent_stops_all_its_children() -> None:
     assert reread(third).status == Status.STOPPED
     assert (reread(first).status, reread(first).stop_requested_by) == (Status.RUNNING, "ann")
     assert reread(parent).status == Status.RUNNING
-    assert lifecycle.renew(first.pk, first.token, nonce).stop == "ann"
+    assert lifecycle.renew(first.pk, first.token, nonce).stop_requested_by == "ann"
     assert lifecycle.finish(first.pk, first.token, nonce, Outcome(Status.STOPPED))
     assert reread(parent).status == Status.STOPPED
     assert state_of(parent.job).retry_at is None

@@ -58,7 +58,7 @@ def test_the_tick_of_another_host_claims_a_run_and_leaves_it_to_its_host() -> No
     assert (run.status, run.dispatched_at) == (Status.CLAIMED, None)
     assert "“web1”" in run.reason
     with on("web1"):
-        assert tick().dispatched == 1
+        assert tick().dispatched_run_count == 1
     run.refresh_from_db()
     assert (run.status, run.host, run.reason) == (Status.SUCCEEDED, "web1", "exit status 0" if run.reason else "")
 
@@ -68,7 +68,7 @@ def test_ticks_of_other_hosts_do_not_change_a_claim_that_waits_for_its_host() ->
     Run.objects.filter(pk=run.pk).update(dispatched_at=None, dispatch_count=0)
     before = Run.objects.values().get(pk=run.pk)
     with on("web2"):
-        assert tick(now=database_now() + 5 * MINUTES, only=[]).dispatched == 0
+        assert tick(now=database_now() + 5 * MINUTES, only=[]).dispatched_run_count == 0
         assert next_due_time(database_now() + 5 * MINUTES) is None, "it sets no wake time either"
     assert Run.objects.values().get(pk=run.pk) == before
 
@@ -77,8 +77,8 @@ def test_the_required_host_dispatches_a_run_again_when_its_first_process_died() 
     a_due_job(hostname="web1")
     (run,) = tick().claimed  # dispatched, and never started
     with on("web1"):
-        assert tick(only=[]).dispatched == 0
-        assert tick(now=database_now() + 2 * MINUTES, only=[]).dispatched == 1
+        assert tick(only=[]).dispatched_run_count == 0
+        assert tick(now=database_now() + 2 * MINUTES, only=[]).dispatched_run_count == 1
     assert Run.objects.get(pk=run.pk).status == Status.SUCCEEDED
 
 

@@ -124,7 +124,7 @@ def start_of(run: Run, token: int) -> Any:
     if found is None:
         return None
     columns = {field.attname: about(getattr(found.run, field.attname)) for field in Run._meta.concrete_fields}
-    facts = found.stop, found.cause_job, found.was_late, about(found.last_success), found.job.name
+    facts = found.stop_requested, found.cause_job, found.was_late, about(found.last_success), found.job.name
     return facts, columns
 
 

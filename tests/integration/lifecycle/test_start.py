@@ -113,5 +113,5 @@ def test_a_renewal_by_another_supervisor_changes_nothing(run: Run) -> None:
 def test_a_renewal_returns_who_requested_a_stop(run: Run) -> None:
     nonce = started(run)
     lifecycle.request_stop(run.pk, "ann")
-    assert lifecycle.renew(run.pk, run.token, nonce).stop == "ann"
+    assert lifecycle.renew(run.pk, run.token, nonce).stop_requested_by == "ann"
     assert RunEvent.objects.get(run=run, kind=EventKind.STOP_REQUESTED).text == "ann"

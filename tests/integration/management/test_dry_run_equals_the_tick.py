@@ -154,5 +154,5 @@ def test_a_tick_does_what_the_dry_run_predicted(
         assert {job.pk for job, _error in done.schedule_errors} == {
             job.pk for job, _error in forecast.result.schedule_errors
         }
-        assert not [reason for _name, reason in forecast.reasons if "the next tick" in reason]
+        assert not [reason for _name, reason in forecast.unclaimed_jobs_with_reasons if "the next tick" in reason]
         transaction.set_rollback(True)

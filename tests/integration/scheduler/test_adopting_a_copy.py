@@ -57,7 +57,7 @@ def test_adopting_skips_what_was_due_and_raises_tokens(copied: None) -> None:
     assert (skipped.status, skipped.code) == (Status.SKIPPED, Code.ADOPTED)
     assert skipped.scheduled_for == before.next_instant and skipped.token == adoption.TOKEN_INCREASE + 1
     assert state.last_token == skipped.token and state.next_instant and state.next_instant > database_now()
-    assert not tick().copied and pauses.global_pause() is None
+    assert not tick().is_database_copied and pauses.global_pause() is None
     assert not Run.objects.filter(job=due, status=Status.CLAIMED).exists()
     assert AuditEntry.objects.filter(action=Action.ADOPTED).count() == 1
     assert run_now(queued, requested_by="a test").token == run.token + adoption.TOKEN_INCREASE + 1

@@ -45,7 +45,7 @@ def test_the_first_tick_records_the_identity_and_later_ones_ask_nothing(dummy: o
     row = Switch.objects.get()
     assert row.server_identity not in ("", installation.UNKNOWN_DATABASE_IDENTITY)
     with CaptureQueriesContext(connection) as statements:
-        assert not tick().copied
+        assert not tick().is_database_copied
     assert len(statements) == 1
     assert Switch.objects.get().server_identity == row.server_identity
 
@@ -60,7 +60,7 @@ def test_a_copy_claims_starts_expires_and_sends_nothing(dummy: Any) -> None:
     due, dispatched = a_due_job(), len(dummy.dispatched)
     copy_it()
     result = tick()
-    assert result.copied and result.claimed == [] and result.lost == []
+    assert result.is_database_copied and result.claimed == [] and result.lost == []
     assert len(dummy.dispatched) == dispatched
     assert not Run.objects.filter(job=due).exists()
     assert Run.objects.get(pk=running.pk).status == Status.RUNNING
@@ -121,7 +121,7 @@ def test_what_cannot_be_read_is_no_copy(dummy: object, monkeypatch: pytest.Monke
     assert Switch.objects.get().server_identity == installation.UNKNOWN_DATABASE_IDENTITY
     monkeypatch.undo()
     jump_detection.read_clock()
-    assert not tick().copied
+    assert not tick().is_database_copied
     assert Switch.objects.get().server_identity != installation.UNKNOWN_DATABASE_IDENTITY, (
         "recorded as soon as it can be read"
     )
@@ -146,13 +146,13 @@ def test_server_and_table_that_change_one_after_the_other_are_no_copy(dummy: obj
     first_tick()
     for part in parts:
         Switch.objects.update(**{part: "of before"})
-        assert not tick().copied
+        assert not tick().is_database_copied
         assert getattr(Switch.objects.get(), part) != "of before"
 
 
 @override_settings(CHRONIKER_INSTALLATION=False)
 def test_the_setting_turns_it_off(copied: None) -> None:
-    assert not tick().copied and pauses.global_pause() is None
+    assert not tick().is_database_copied and pauses.global_pause() is None
 
 
 def test_a_named_environment_is_recognised_by_its_name_alone(dummy: object) -> None:
@@ -160,29 +160,29 @@ def test_a_named_environment_is_recognised_by_its_name_alone(dummy: object) -> N
     with override_settings(CHRONIKER_INSTALLATION="production"):
         tick()
         copy_it()
-        assert not tick().copied
+        assert not tick().is_database_copied
     with override_settings(CHRONIKER_INSTALLATION="staging"):
-        assert tick().copied
+        assert tick().is_database_copied
     with override_settings(CHRONIKER_INSTALLATION="production"):
-        assert tick().copied, "until it is adopted"
+        assert tick().is_database_copied, "until it is adopted"
 
 
 def test_a_name_that_is_set_later_is_recorded_where_nothing_was_copied(dummy: object) -> None:
     first_tick()
     with override_settings(CHRONIKER_INSTALLATION="production"):
-        assert not tick().copied
+        assert not tick().is_database_copied
     assert Switch.objects.get().installation == "production"
 
 
 def test_a_name_that_is_set_later_does_not_adopt_a_copy(copied: None) -> None:
     with override_settings(CHRONIKER_INSTALLATION="staging"):
-        assert tick().copied
+        assert tick().is_database_copied
 
 
 def test_other_hosts_change_nothing(dummy: object) -> None:
     first_tick()
     with override_settings(CHRONIKER_HOSTNAME="a new pod"):
-        assert not tick().copied
+        assert not tick().is_database_copied
 
 
 def restored_elsewhere(directory: Path) -> str:

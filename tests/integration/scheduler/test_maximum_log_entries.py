@@ -100,4 +100,4 @@ def test_one_claim_in_ten_of_a_job_with_a_long_history_deletes_its_surplus() -> 
         JobState.objects.filter(pk=job.pk).update(last_token=last_token, next_run=now, next_instant=now)
         Lease.objects.all().delete()
         Run.objects.all().delete()
-        assert len(tick.tick().over_maximum) == turns
+        assert len(tick.tick().job_ids_over_run_limit) == turns

@@ -112,10 +112,10 @@ REPLACEMENTS = {
     ),
     "dependees-are-not-locked": Replacement(
         "lifecycle/claim.py",
-        "    ids = {plan.job_id for plan in plans} | {edge.dependee for edge in edges}\n",
+        "    ids = {plan.job_id for plan in plans} | {edge.dependee_id for edge in edges}\n",
         "    ids = {plan.job_id for plan in plans}\n",
         "dependency",
-        ("lifecycle/claim.py", "edge.has_state and edge.dependee not in revisions}", "False}"),
+        ("lifecycle/claim.py", "edge.has_state and edge.dependee_id not in revisions}", "False}"),
         postgres=True,
     ),
     "cursor-is-not-moved": Replacement(

@@ -75,11 +75,11 @@ def test_the_mark_of_a_scheduled_time_is_that_of_its_last_attempt() -> None:
         LedgerEntry(first, a_run(Status.STOPPED, first, first)): CalendarMark.STOPPED,
         LedgerEntry(first, a_run(Status.RUNNING, first, first)): CalendarMark.OPEN,
         LedgerEntry(first, a_run(Status.CLAIMED, first, first)): CalendarMark.OPEN,
-        LedgerEntry(first, without=NoRunReason.DUE): CalendarMark.DUE,
-        LedgerEntry(first, without=NoRunReason.DISABLED): CalendarMark.SKIPPED,
+        LedgerEntry(first, no_run_reason=NoRunReason.DUE): CalendarMark.DUE,
+        LedgerEntry(first, no_run_reason=NoRunReason.DISABLED): CalendarMark.SKIPPED,
     }
     assert {entry: mark_of_entry(entry) for entry in marks} == marks
-    assert calendar_cells_of_entries([LedgerEntry(last, without=NoRunReason.NO_RECORD, first=first)]) == []
+    assert calendar_cells_of_entries([LedgerEntry(last, no_run_reason=NoRunReason.NO_RECORD, first=first)]) == []
 
 
 def test_the_mark_of_an_hour_is_its_worst_result() -> None:

@@ -177,11 +177,11 @@ def test_overlaps_are_those_of_a_life_second_by_second(
     expected = Life(job, seconds).live(begin, end)
     found = forecast_overlaps(starts, seconds * SECOND, policy, catch_up)
     if catch_up == CatchUp.EACH and policy == Overlap.WAIT:
-        assert (found.runs, found.late) == (len(starts), expected.late)
-        assert found.runs == expected.runs
+        assert (found.run_count, found.late_count) == (len(starts), expected.late_count)
+        assert found.run_count == expected.run_count
     elif policy == Overlap.WAIT:  # the last run may also cover times after the end: compare what was due until then
-        assert found.runs + found.merged + found.skipped == len(starts)
-        assert found.runs == expected.runs
+        assert found.run_count + found.merged + found.skipped == len(starts)
+        assert found.run_count == expected.run_count
     elif catch_up != CatchUp.EACH:  # which needs the overlap "wait"
         assert found == expected
 

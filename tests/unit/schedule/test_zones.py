@@ -24,14 +24,14 @@ def test_stretches_cover_the_year_with_correct_offsets(name: str, year: int) -> 
     found = offset_periods(where, year)
     assert found[0].start == dt.datetime(year, 1, 1)
     assert found[-1].end == dt.datetime(year + 1, 1, 1)
-    assert all(one.end == other.start and one.after == other.offset for one, other in pairwise(found))
+    assert all(one.end == other.start and one.offset_after == other.offset for one, other in pairwise(found))
     for period in found:
         moment = period.start
         while moment < period.end:
             assert offset_at(where, moment) == period.offset
             moment += 6 * HOUR
-        assert offset_at(where, period.end) == period.after
-        assert offset_at(where, period.start - dt.timedelta(seconds=1)) == period.before
+        assert offset_at(where, period.end) == period.offset_after
+        assert offset_at(where, period.start - dt.timedelta(seconds=1)) == period.offset_before
 
 
 @pytest.mark.parametrize("change", CHANGES[:-1], ids=lambda change: f"{change[0]}-{change[1]:%Y-%m}")
@@ -61,8 +61,8 @@ class MovesAtNewYear(dt.tzinfo):
 def test_a_change_at_new_year_is_found_from_both_years() -> None:
     where: Any = MovesAtNewYear()
     (old,), (new,) = offset_periods(where, 2025), offset_periods(where, 2026)
-    assert (old.offset, old.after) == (HOUR, 3 * HOUR)
-    assert (new.before, new.offset) == (HOUR, 3 * HOUR)
+    assert (old.offset, old.offset_after) == (HOUR, 3 * HOUR)
+    assert (new.offset_before, new.offset) == (HOUR, 3 * HOUR)
 
 
 @pytest.mark.parametrize("hours", [-13, -12, -1, 1, 14, 15])
