@@ -81,7 +81,7 @@ def _due_states(
         states = states.filter(ColumnInIds("pk", only_jobs))
     states = states.filter(has_open_run if kind.while_run_is_open else ~has_open_run)
     states = states.filter(
-        group_limits.outside_groups_condition(blocked_group_ids),
+        group_limits.not_in_groups_condition(blocked_group_ids),
         ~dependencies.blocked_by_dependency_condition(kind.dependencies),
     )
     if kind is RETRY:
@@ -212,7 +212,7 @@ def find_leases_of_runs_to_replace(now: dt.datetime, only_jobs: Collection[int] 
     Only runs of the schedule and their retries are replaced.
     """
     leases = Lease.objects.filter(
-        group_limits.outside_groups_condition(group_limits.read_paused_group_ids()),
+        group_limits.not_in_groups_condition(group_limits.read_paused_group_ids()),
         job__in=JobState.objects.filter(SCHEDULED.pending_condition(now)).values("pk"),
         job__enabled=True,
         job__overlap=Overlap.REPLACE,

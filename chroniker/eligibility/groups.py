@@ -32,7 +32,7 @@ def read_paused_or_full_group_ids() -> list[int]:
     return [pk for (pk,) in fetch_rows(_rows_of_paused_or_full_groups)]
 
 
-def outside_groups_condition(group_ids: Collection[int] | QueryParameter) -> Q:
+def not_in_groups_condition(group_ids: Collection[int] | QueryParameter) -> Q:
     """Condition on JobState or Lease: the job is in none of these groups.
 
     There are few groups, so one statement reads their ids first. A join with groups in the search for due jobs would

@@ -109,7 +109,7 @@ class DatabaseReport:
 
     def finish(self, ending: RunOutcome) -> bool:
         """Close the run; returns whether its row now shows this outcome."""
-        if ending.how == "lost":
+        if ending.end_kind == "lost":
             with self._borrow_limited_connection():
                 lifecycle.add_run_event(self.run_id, EventKind.LATE_REPORT, reason=ending.reason or NO_REASON)
             return False
@@ -211,18 +211,18 @@ def make_run_spec(
 
 def to_lifecycle_outcome(ending: RunOutcome, *, fail_on_stderr: bool) -> lifecycle.Outcome:
     """Success is exit status 0, and no output on stderr if the job requires that."""
-    succeeded = ending.how == "exited" and ending.exit_code == 0
+    succeeded = ending.end_kind == "exited" and ending.exit_code == 0
     only_stderr = succeeded and fail_on_stderr and ending.wrote_stderr
     reasons = [*([Reason.of(Code.STDERR)] if only_stderr else []), *filter(None, [ending.reason])]
     by_exit_code = Status.SUCCEEDED if succeeded and not only_stderr else Status.FAILED
     return lifecycle.Outcome(
-        _STATUS_BY_ENDING.get(ending.how, by_exit_code),
+        _STATUS_BY_ENDING.get(ending.end_kind, by_exit_code),
         exit_code=ending.exit_code,
         reason=Reason.joined(*reasons) if reasons else NO_REASON,
         progress=ending.progress,
         unstored_characters=ending.unstored_characters,
         survivors=tuple(each.name for each in ending.survivors),
-        retry_at_once=ending.how == "interrupted",
+        retry_now=ending.end_kind == "interrupted",
         error_line="" if succeeded and not only_stderr else ending.error_line,
         cpu_seconds=ending.cpu_seconds,
         max_rss_kb=ending.max_rss_kb,

@@ -42,7 +42,7 @@ class InlineExecutor(InProcessExecutor):
         report.store_output([Chunk(stream, 0, text, now) for stream, text, keep in kept if text and keep])
         report.finish(
             RunOutcome(
-                how="exited",
+                end_kind="exited",
                 exit_code=code,
                 reason=None if code == 0 else Reason.of(Code.EXIT, status=code),
                 wrote_stderr=bool(texts[1]),

@@ -87,7 +87,7 @@ def tick_health(facts: HealthFacts, now: dt.datetime) -> ComponentHealth:
         "period": short_duration(best.period),
     }
     if age <= max_age_of_last_pass(best, 2):
-        if host := draining_host_if_all_drain(facts, now):
+        if host := draining_host_if_all_hosts_drain(facts, now):
             return ComponentHealth("warn", _("draining"), str(draining.drain_message(host)), host.draining_since)
         return ComponentHealth("good", relative(min(best.last_at, now), now), where)
     level: Level = "bad" if age > max_age_of_last_pass(best, 3) else "warn"
@@ -97,7 +97,7 @@ def tick_health(facts: HealthFacts, now: dt.datetime) -> ComponentHealth:
     return ComponentHealth(level, headline, text % words, best.last_at, _no_tick_sentence() if level == "bad" else "")
 
 
-def draining_host_if_all_drain(facts: HealthFacts, now: dt.datetime) -> Host | None:
+def draining_host_if_all_hosts_drain(facts: HealthFacts, now: dt.datetime) -> Host | None:
     """One of the hosts that tick, if all of them are draining: then no run is claimed."""
     known = {host.name: host for host in facts.hosts if host.draining_since is not None}
     ticking = {ticker.host for ticker in facts.tickers if now - ticker.last_at <= max_age_of_last_pass(ticker, 2)}

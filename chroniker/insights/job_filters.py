@@ -140,7 +140,7 @@ class JobConditions:
         if self.is_paused:
             return JobState.objects.none()
         overdue = due.find_due_jobs(SCHEDULED, self.overdue_before, check_groups=False)  # type: ignore[arg-type]
-        return overdue.filter(group_limits.outside_groups_condition(self.blocked_group_ids))
+        return overdue.filter(group_limits.not_in_groups_condition(self.blocked_group_ids))
 
 
 def fetch_job_conditions(now: dt.datetime) -> JobConditions:

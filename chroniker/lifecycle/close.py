@@ -56,7 +56,7 @@ class Outcome:
     progress: tuple[int, int] | None = None  #: (total, complete)
     unstored_characters: int = 0  #: characters of output that are not stored yet
     survivors: tuple[str, ...] = ()  #: names of processes that could not be killed: the job's slot waits for their end
-    retry_at_once: bool = False  #: a retry of this run has no back-off
+    retry_now: bool = False  #: a retry of this run has no back-off
     error_line: str = ""  #: its last line on stderr, if it did not succeed
     cpu_seconds: float | None = None
     max_rss_kb: int | None = None
@@ -139,7 +139,7 @@ def _columns_of_outcome(outcome: Outcome) -> dict[str, Any]:
 def _write_results_of_finished_run(states: Sequence[JobState], run: Run, outcome: Outcome) -> list[Run]:
     if outcome.unstored_characters:
         add_run_event(run.pk, EventKind.NOTE, reason=Reason.of(Code.OUTPUT_UNSTORED, n=outcome.unstored_characters))
-    return write_results_of_ended_runs(states, [run], retry_at_once=outcome.retry_at_once)
+    return write_results_of_ended_runs(states, [run], retry_now=outcome.retry_now)
 
 
 def _delete_or_keep_lease(run_id: UUID, survivors: Sequence[str]) -> None:
@@ -190,7 +190,7 @@ def cancel_unstarted_runs(run_ids: Collection[UUID]) -> bool:
 
 
 def write_results_of_ended_runs(
-    states: Sequence[JobState], ended_runs: list[Run], parents: Collection[UUID] = (), *, retry_at_once: bool = False
+    states: Sequence[JobState], ended_runs: list[Run], parents: Collection[UUID] = (), *, retry_now: bool = False
 ) -> list[Run]:
     """Write results, retries and messages of these runs, and close parents without an open child; returns them all."""
     if candidates := {*parents, *(run.parent_id for run in ended_runs if run.parent_id)}:
@@ -198,11 +198,11 @@ def write_results_of_ended_runs(
         if waiting := set(parents) - closed:
             host_runs.extend_parent_leases(waiting)
         ended_runs += annotate_recipients(Run.objects.filter(pk__in=closed).select_related("job__group"))
-    _write_results_retries_and_messages(states, ended_runs, retry_at_once)
+    _write_results_retries_and_messages(states, ended_runs, retry_now)
     return ended_runs
 
 
-def _write_results_retries_and_messages(states: Sequence[JobState], runs: Sequence[Run], retry_at_once: bool) -> None:
+def _write_results_retries_and_messages(states: Sequence[JobState], runs: Sequence[Run], retry_now: bool) -> None:
     """Write what follows from the ended runs: the job's results, a retry by its policy, and the messages."""
     now = max((run.finished_at for run in runs if run.finished_at is not None), default=None) or database_now()
     by_job = {state.pk: state for state in states}
@@ -213,7 +213,7 @@ def _write_results_retries_and_messages(states: Sequence[JobState], runs: Sequen
     backfill_of = backfills.lock_backfills_of_runs(settled)
     for run in settled:
         state, again = by_job[run.job_id], compute_next_retry_time(run.job, run, now, has_lost_child=run.pk in lost)
-        again = now if again and retry_at_once else again
+        again = now if again and retry_now else again
         if run.origin == Trigger.BACKFILL:
             backfills.record_backfill_run_end(state, run, backfill_of.get(run.backfill), now, again)
             job_health.record_done_instants(state, run)

@@ -655,7 +655,8 @@ class Migration(migrations.Migration):
                     models.DateTimeField(
                         default=django.utils.timezone.now,
                         editable=False,
-                        help_text="When the schedule or the switch was last changed. The next tick books the job again and clears this.",
+                        help_text="When the schedule or “enabled” was last changed. The next tick books the job again "
+                        "and clears this field.",
                         null=True,
                     ),
                 ),

@@ -50,10 +50,10 @@ class _DatabaseSessions:
 
     def __init__(self) -> None:
         self.enabled = True
-        self._of: weakref.WeakKeyDictionary[Any, _DatabaseSession] = weakref.WeakKeyDictionary()
+        self._by_connection: weakref.WeakKeyDictionary[Any, _DatabaseSession] = weakref.WeakKeyDictionary()
 
-    def of(self, raw: Any) -> _DatabaseSession:
-        return self._of.setdefault(raw, _DatabaseSession())
+    def for_connection(self, connection: Any) -> _DatabaseSession:
+        return self._by_connection.setdefault(connection, _DatabaseSession())
 
 
 _sessions = _DatabaseSessions()
@@ -83,7 +83,7 @@ def count_use_and_decide_to_prepare(cursor: Any, sql: str) -> bool:
     psycopg = sys.modules.get("psycopg")
     if not _sessions.enabled or psycopg is None or not isinstance(cursor.cursor, psycopg.ClientCursor):
         return False
-    session = _sessions.of(cursor.connection)
+    session = _sessions.for_connection(cursor.connection)
     session.use_counts[sql] += 1
     if session.use_counts[sql] < USES_BEFORE_PREPARE or session.is_without_pooler is False:
         return False
@@ -95,7 +95,7 @@ def count_use_and_decide_to_prepare(cursor: Any, sql: str) -> bool:
 
 def execute_prepared(cursor: Any, statement: PreparedStatement, values: Mapping[str, Any]) -> None:
     """Execute this statement; prepare it first if this connection has not."""
-    session = _sessions.of(cursor.connection)
+    session = _sessions.for_connection(cursor.connection)
     if statement.name not in session.prepared_names:
         cursor.execute(f"PREPARE {statement.name} AS {statement.text}", None)
         session.prepared_names.add(statement.name)

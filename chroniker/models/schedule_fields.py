@@ -96,7 +96,7 @@ class ScheduleFields(models.Model):
         editable=False,
         default=now,
         help_text=_(
-            "When the schedule or the switch was last changed. The next tick books the job again and clears this."
+            "When the schedule or “enabled” was last changed. The next tick books the job again and clears this field."
         ),
     )
 

@@ -83,12 +83,12 @@ class Keeper:
         if spec is None:
             return False
         self._start_command(spec)
-        how = self._wait_for_end()
-        self._connection.send(killing=how)
+        end_kind = self._wait_for_end()
+        self._connection.send(killing=end_kind)
         killed = self._tree.kill()
-        in_order = how == "exited" and not killed.count and not killed.survivors
+        in_order = end_kind == "exited" and not killed.count and not killed.survivors
         waits = in_order and not self._is_last
-        self._connection.send(ended={**self._final_report(how, killed), "waits": waits})
+        self._connection.send(ended={**self._final_report(end_kind, killed), "waits": waits})
         return waits
 
     def _await_spec(self) -> RunSpec | None:
@@ -116,16 +116,16 @@ class Keeper:
 
     def _wait_for_end(self) -> str:
         """Wait until the tree has ended or must be killed; returns the reason."""
-        how = ""
-        while not how:
+        end_kind = ""
+        while not end_kind:
             self._poll.poll(self._longest_wait(boot_clock()) * 1000)
             self._tree.clear_wakeup()
             # Read all messages before comparing a deadline: a renewal may be among them.
             self._handle_messages([*self._early, *self._connection.receive()], boot_clock())
             self._early = []
             tree_is_empty = not self._tree.reap()
-            how = self._check_for_end(boot_clock(), tree_is_empty)
-        return how
+            end_kind = self._check_for_end(boot_clock(), tree_is_empty)
+        return end_kind
 
     def _longest_wait(self, now: float) -> float:
         if self._early:
@@ -165,15 +165,15 @@ class Keeper:
 
         Returns why to kill the tree now; empty: not yet.
         """
-        how = self._terminating or "exited"
+        end_kind = self._terminating or "exited"
         self._timeout_at = None  # it was for the command
         if tree_is_empty:
-            return how
+            return end_kind
         if self._kill_at is not None:
             return ""
         if self._linger_until is None:
             self._linger_until = now + REMAINING_PROCESSES_GRACE_SECONDS
-        return "" if now < self._linger_until else how
+        return "" if now < self._linger_until else end_kind
 
     def _terminate(self, reason: str, now: float) -> None:
         self._terminating = reason
@@ -183,10 +183,10 @@ class Keeper:
             self._tree.signal(number)
         self._connection.send(terminating=reason)
 
-    def _final_report(self, how: str, killed: process_tree.KillResult) -> Mapping[str, Any]:
+    def _final_report(self, end_kind: str, killed: process_tree.KillResult) -> Mapping[str, Any]:
         status = self._tree.status
         return {
-            "how": how,
+            "how": end_kind,
             "exit_code": None if status is None else os.waitstatus_to_exitcode(status),
             "killed": killed.count,
             "names": killed.names,

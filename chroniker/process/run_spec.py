@@ -67,7 +67,7 @@ class RunOutcome:
 
     #: "exited", "timed_out", "stopped"; "interrupted": stopped or killed because its worker ends; "lost": killed after
     #: the loss of the lease, or not reported
-    how: str
+    end_kind: str
     exit_code: int | None = None  #: negative: the signal that killed it; None: unknown
     reason: Reason | None = None
     wrote_stderr: bool = False

@@ -41,7 +41,7 @@ class RunObservations:
     progress: tuple[int, int] | None = None
 
     @property
-    def how(self) -> str:
+    def end_kind(self) -> str:
         reported: str = self.keeper_report.get("how", "exited")
         if self.lease_lost_because or reported not in _ENDINGS_OF_RUNS_NOT_LOST:
             return "lost"
@@ -50,7 +50,7 @@ class RunObservations:
 
 def derive_outcome(spec: RunSpec, observations: RunObservations) -> RunOutcome:
     return RunOutcome(
-        how=observations.how,
+        end_kind=observations.end_kind,
         exit_code=observations.keeper_report.get("exit_code"),
         reason=Reason.joined(*_find_reasons(spec, observations)),
         wrote_stderr=observations.wrote_stderr,
@@ -63,18 +63,18 @@ def derive_outcome(spec: RunSpec, observations: RunObservations) -> RunOutcome:
 
 
 def _find_reasons(spec: RunSpec, observations: RunObservations) -> Iterator[Reason]:
-    match observations.how:
+    match observations.end_kind:
         case "timed_out":
             yield Reason.of(Code.TIMEOUT, seconds=spec.timeout or 0)
         case "stopped":
             yield Reason.of(Code.STOP, who=observations.stopped_by)
         case "interrupted":
             yield Reason.of(Code.WORKER_SHUTDOWN, host=observations.host)
-    if observations.how == "lost":
+    if observations.end_kind == "lost":
         yield reason_of_code(observations.lease_lost_because or Code.LEASE_LATE)
     else:
         yield reason_of_exit(exit_code := observations.keeper_report.get("exit_code"))
-        if observations.how == "exited" and exit_code and observations.last_stderr_line:
+        if observations.end_kind == "exited" and exit_code and observations.last_stderr_line:
             yield Reason.of(Code.LAST_LINE, line=observations.last_stderr_line)
     if observations.keeper_replaced_because:
         yield reason_of_code(observations.keeper_replaced_because)
@@ -84,14 +84,14 @@ def _find_reasons(spec: RunSpec, observations: RunObservations) -> Iterator[Reas
 
 def make_log_remarks(spec: RunSpec, observations: RunObservations) -> Iterator[str]:
     """Return the remarks for the log if the run did not end by itself."""
-    how, killed = observations.how, observations.keeper_report.get("killed", 0)
+    end_kind, killed = observations.end_kind, observations.keeper_report.get("killed", 0)
     listed = f"{killed} ({'; '.join(observations.keeper_report.get('names', []))})"
-    if how == "exited" and killed:
+    if end_kind == "exited" and killed:
         yield f"Processes that the command left behind were killed: {listed}."
-    elif how in _STOP_TEXTS:
+    elif end_kind in _STOP_TEXTS:
         rest = f"SIGKILL to those left after {spec.grace:g} seconds: {listed}" if killed else "all ended"
-        yield f"{_STOP_TEXTS[how]}: SIGTERM to the whole tree; {rest}."
-    elif how == "lost":
+        yield f"{_STOP_TEXTS[end_kind]}: SIGTERM to the whole tree; {rest}."
+    elif end_kind == "lost":
         reason = reason_of_code(observations.lease_lost_because or Code.LEASE_LATE)
         yield f"Killed: {reason_in_english(reason)}. The end may be missing."
     if observations.keeper_replaced_because:

@@ -81,7 +81,7 @@ def execute_run(report: Report, worker: Worker) -> RunOutcome | None:
                 reporter, RunOutcome("exited", reason=Reason.of(Code.NOT_STARTED, error=str(keeper)))
             )
         ending = _supervise(Supervision(spec, keeper, reporter, remarks, worker), wake_socket)
-        if ending.how != "lost":
+        if ending.end_kind != "lost":
             hold_slot_until_survivors_end(report, spec, ending.survivors, worker.shutdown_notice)
         return ending
 
@@ -106,13 +106,13 @@ def _supervise(supervision: Supervision, wake_socket: WakeSocket) -> RunOutcome:
 
 
 def _report_outcome(reporter: Reporter, ending: RunOutcome) -> RunOutcome:
-    reporter.report_outcome(ending, output_first=ending.how in ("exited", "interrupted"))
+    reporter.report_outcome(ending, output_first=ending.end_kind in ("exited", "interrupted"))
     finished = reporter.wait_until_reported()
-    if finished or ending.how == "lost":
+    if finished or ending.end_kind == "lost":
         return ending
     not_saved = Reason.of(Code.REPORT_LATE if finished is False else Code.NOT_SAVED)
     reason = Reason.joined(ending.reason, not_saved) if ending.reason else not_saved
-    return dataclasses.replace(ending, how="lost", reason=reason)
+    return dataclasses.replace(ending, end_kind="lost", reason=reason)
 
 
 class Supervision:

@@ -51,7 +51,7 @@ class GuaranteeRow:
     name: Any
     counted: Any
     result: str
-    word: str
+    result_text: str
     measured: GuaranteeMeasurement
 
     @property
@@ -78,12 +78,12 @@ def make_guarantee_rows(
 
 def _make_guarantee_row(key: str, measured: GuaranteeMeasurement, late_messages: LateMessageSummary) -> GuaranteeRow:
     name, counted = GUARANTEE_TEXTS[key]
-    result, word = _result_and_label(key, measured, late_messages)
-    return GuaranteeRow(key, name, counted, result, str(word), measured)
+    result, result_text = _result_and_label(key, measured, late_messages)
+    return GuaranteeRow(key, name, counted, result, str(result_text), measured)
 
 
 def _result_and_label(key: str, measured: GuaranteeMeasurement, late_messages: LateMessageSummary) -> tuple[str, Any]:
-    """The result and its word. A guarantee held if it was measured and all its counts are zero."""
+    """The result and its text. A guarantee held if it was measured and all its counts are zero."""
     if key == "messages" and late_messages.count:
         return "broken", ngettext("Late: %(n)s message", "Late: %(n)s messages", late_messages.count) % {
             "n": format_count(late_messages.count)

@@ -107,7 +107,7 @@ def diagnose_ticks_and_messages() -> Findings:
     facts = health_facts.read_health_facts(now)
     tick, mails = figures_of_health.tick_health(facts, now), figures_of_health.message_health(facts, now)
     levels = {"warn": FindingLevel.WARNING, "bad": FindingLevel.ERROR}
-    all_drain = figures_of_health.draining_host_if_all_drain(facts, now) is not None
+    all_drain = figures_of_health.draining_host_if_all_hosts_drain(facts, now) is not None
     if tick.level in levels and not all_drain:  # draining hosts are a finding of ``diagnose_hosts``
         text = f"{tick.headline.capitalize()}. {tick.detail}"
         yield levels[tick.level], text, "If one of them runs, read its log, and compare its DATABASES with those here."

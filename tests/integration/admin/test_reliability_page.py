@@ -86,7 +86,7 @@ def test_events_are_counted_by_span_and_listed_with_their_runs(client: Client) -
     text, rows = page(client)
     counts = {key: rows[key].measured.counts for key in ("late_reports", "deliveries", "output")}
     assert counts == {"late_reports": (0, 1, 1), "deliveries": (1, 1, 1), "output": (1, 1, 1)}
-    assert {rows[key].word for key in counts} == {"Held, see events"}
+    assert {rows[key].result_text for key in counts} == {"Held, see events"}
     assert (
         "load 1</a>" in text
         and "&lt;b&gt;forged" in text
@@ -112,7 +112,7 @@ def test_messages_are_late_ten_minutes_after_the_end_of_their_run(client: Client
     assert page(client)[1]["messages"].result == "held"
     Run.objects.filter(pk=run.pk).update(finished_at=database_now() - dt.timedelta(minutes=11))
     text, rows = page(client)
-    assert rows["messages"].word == "Late: 1 message" and "1 message is more than 10 min late." in text
+    assert rows["messages"].result_text == "Late: 1 message" and "1 message is more than 10 min late." in text
     assert "Attempt 4 of 22; the next one at" in text and ". smtp.example.org: connection refused" in text
     Outbox.objects.filter(pk=message.pk).update(send_at=None)
     assert "Given up after 4 attempts." in page(client)[0]

@@ -125,7 +125,7 @@ def test_a_cancellation_without_a_pending_retry_changes_nothing() -> None:
 @pytest.mark.parametrize("policy", [True, False])
 def test_a_run_lost_by_a_worker_shutdown_is_retried_at_once_if_its_job_allows_it(policy: bool) -> None:
     run = a_claimed_run(retry_on_lost=policy, retry_backoff_seconds=3600)
-    lifecycle.finish(run.pk, run.token, started(run), Outcome(Status.LOST, retry_at_once=True))
+    lifecycle.finish(run.pk, run.token, started(run), Outcome(Status.LOST, retry_now=True))
     again = state_of(run.job).retry_at
     assert again is None if not policy else again is not None and again <= database_now()
 

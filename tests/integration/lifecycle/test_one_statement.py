@@ -154,7 +154,7 @@ def test_a_finish_does_the_same_in_both_forms(job: Job, counted: Counted, monkey
             progress=rng.choice([None, (10, 5)]),
             unstored_characters=rng.choice([0, 0, 12]),
             survivors=rng.choice([(), (), (), ("nfsd",)]),
-            retry_at_once=rng.random() < 0.3,
+            retry_now=rng.random() < 0.3,
             error_line="x" * rng.choice([0, 400]),
         )
         compare(partial(lifecycle.finish, run.pk, 7, NONCE, outcome), monkeypatch)

@@ -111,4 +111,4 @@ def test_the_process_list_shows_the_job_and_the_run(supervise: Supervise) -> Non
 
     wait_until(shown, what="the title")
     report.stop = "seen"
-    assert supervised.end().how == "stopped"
+    assert supervised.end().end_kind == "stopped"

@@ -128,7 +128,7 @@ def test_a_run_survives_the_death_of_its_fork_server(own: ForkServer, tmp_path: 
     assert own.pid is not None
     os.kill(own.pid, signal.SIGKILL)
     ending = supervised.end()
-    assert (ending.how, ending.exit_code) == ("exited", 4)
+    assert (ending.end_kind, ending.exit_code) == ("exited", 4)
     assert "sleep 300" in report.text(0)
 
 

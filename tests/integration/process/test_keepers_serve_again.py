@@ -105,7 +105,7 @@ def test_a_message_that_came_after_the_end_does_not_touch_the_next_run(own: Fork
     idle.connection.send(kill=True)
     report = FakeReport("sh", "-c", "sleep 0.2; echo $PPID")
     ending = execute(report, own, runtime_dir=tmp_path)
-    assert ending is not None and (ending.how, ending.exit_code) == ("exited", 0)
+    assert ending is not None and (ending.end_kind, ending.exit_code) == ("exited", 0)
     assert report.text().strip() == first
 
 

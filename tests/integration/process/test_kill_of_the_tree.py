@@ -62,7 +62,7 @@ def keeper_of(report: FakeReport) -> int:
 def test_processes_left_behind_by_a_command_are_killed_and_named(supervise: Supervise) -> None:
     report = Tree(seconds=0)
     ending = standing(supervise, report).end()
-    assert (ending.how, ending.exit_code) == ("exited", 0)
+    assert (ending.end_kind, ending.exit_code) == ("exited", 0)
     assert report.living_at_finish == []
     assert "left behind were killed" in report.text(0)
     assert "own-session" in report.text(0)
@@ -78,7 +78,7 @@ def test_a_child_that_ends_shortly_after_the_command_is_not_killed(run: Run) -> 
 def test_a_timeout_ends_the_whole_process_tree(run: Run) -> None:
     report = Tree(timeout=2.0, grace=0.3)
     ending = run(report)
-    assert ending.how == "timed_out"
+    assert ending.end_kind == "timed_out"
     assert ending.exit_code == -signal.SIGKILL
     assert "longer than 2 seconds" in str(ending.reason)
     assert "SIGTERM to the whole tree; SIGKILL to those left after 0.3 seconds" in report.text(0)
@@ -89,7 +89,7 @@ def test_a_command_can_clean_up_during_the_stop_grace(run: Run) -> None:
     code = "trap 'echo cleaning; sleep 0.3; echo clean; exit 5' TERM; echo begun; while :; do sleep 0.05; done"
     report = FakeReport("sh", "-c", code, timeout=2, grace=30)
     ending = run(report)
-    assert (ending.how, ending.exit_code) == ("timed_out", 5)
+    assert (ending.end_kind, ending.exit_code) == ("timed_out", 5)
     assert report.text().split() == ["begun", "cleaning", "clean"]
     assert "all ended" in report.text(0)
 
@@ -106,7 +106,7 @@ def test_after_a_timeout_the_outcome_is_reported_before_pending_output(run: Run)
     """The command writes all of it at once, and the timeout comes while the first part is being stored."""
     report = SlowOutput("sh", "-c", "seq 1 60000; sleep 600", timeout=3, grace=0.1)
     report.slow["output"] = 4
-    assert run(report).how == "timed_out"
+    assert run(report).end_kind == "timed_out"
     names = report.names()
     assert "output" in names[names.index("finish") :]
     assert report.text().endswith("\n60000\n")
@@ -118,7 +118,7 @@ def test_a_stop_ends_the_whole_process_tree(supervise: Supervise) -> None:
     supervised = standing(supervise, report)
     report.stop = "Ada"
     ending = supervised.end()
-    assert ending.how == "stopped"
+    assert ending.end_kind == "stopped"
     assert str(ending.reason).startswith("a stop was requested by Ada; ")
     assert report.living_at_finish == []
 
@@ -128,7 +128,7 @@ def test_a_lost_lease_kills_the_process_tree_at_once(supervise: Supervise) -> No
     supervised = standing(supervise, report)
     report.held = False
     ending = supervised.end()
-    assert ending.how == "lost"
+    assert ending.end_kind == "lost"
     assert report.living_at_finish == []
     assert "may be missing" in report.notes[-1][1]
 
@@ -140,7 +140,7 @@ def test_the_tree_is_killed_before_a_lease_that_cannot_be_renewed_expires(superv
     renewed = max(begun for name, begun, _ in report.calls if name == "renew")
     wait_until(lambda: not report.living(), what="the tree dead")
     assert boot_clock() < renewed + 14.0
-    assert supervised.end().how == "lost"
+    assert supervised.end().end_kind == "lost"
     names = report.names()
     assert "renew" not in names[names.index("finish") :], "a released lease is not renewed"
 
@@ -159,7 +159,7 @@ def test_killing_the_keeper_kills_its_process_tree(supervise: Supervise) -> None
     supervised = standing(supervise, report)
     os.kill(keeper_of(report), signal.SIGKILL)
     ending = supervised.end()
-    assert (ending.how, ending.exit_code) == ("exited", None)
+    assert (ending.end_kind, ending.exit_code) == ("exited", None)
     assert "its keeper died" in str(ending.reason)
     assert report.living_at_finish == []
     assert "Its keeper died" in report.text(0)
@@ -172,7 +172,7 @@ def test_a_keeper_stopped_by_sigstop_is_continued(supervise: Supervise, monkeypa
     supervised.wait_for_text("begun")
     os.kill(keeper_of(report), signal.SIGSTOP)
     ending = supervised.end()
-    assert (ending.how, ending.exit_code) == ("exited", 0)
+    assert (ending.end_kind, ending.exit_code) == ("exited", 0)
     assert "done" in report.text()
 
 
@@ -212,7 +212,7 @@ def test_the_tree_is_killed_on_a_lost_lease_even_if_the_keeper_is_stopped(
     with stopped(keeper_of(report)):
         report.held = False
         wait_until(lambda: "finish" in report.names())
-    assert supervised.end().how == "lost"
+    assert supervised.end().end_kind == "lost"
     assert report.living_at_finish == []
 
 

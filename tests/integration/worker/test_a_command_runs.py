@@ -31,7 +31,7 @@ def python(code: str, **order: object) -> FakeReport:
 def test_a_management_command_succeeds(run: Run) -> None:
     report = management("chatty", "--lines", "20")
     ending = run(report)
-    assert (ending.how, ending.exit_code, ending.wrote_stderr) == ("exited", 0, True), report.text(2)
+    assert (ending.end_kind, ending.exit_code, ending.wrote_stderr) == ("exited", 0, True), report.text(2)
     assert report.text(1).splitlines()[-1] == "line 20 of 20"
     assert report.text(2) == "10 lines so far\n20 lines so far\n"
     assert report.text(0) == ""
@@ -52,7 +52,7 @@ def test_a_failed_management_command_reports_exit_status_and_stderr(
 ) -> None:
     report = management("fails", *words)
     ending = run(report)
-    assert (ending.how, ending.exit_code) == ("exited", status)
+    assert (ending.end_kind, ending.exit_code) == ("exited", status)
     assert message in report.text(2)
     assert ending.wrote_stderr is bool(message)
     assert "keeper" not in report.text(2)
@@ -211,5 +211,5 @@ def test_cpu_time_and_memory_of_a_command_are_measured(run: Run) -> None:
 
 def test_a_stop_requested_before_the_start_prevents_the_start(run: Run, tmp_path: Path) -> None:
     ending = run(FakeReport("touch", str(tmp_path / "started"), stop_requested=True))
-    assert (ending.how, ending.exit_code) == ("stopped", None)
+    assert (ending.end_kind, ending.exit_code) == ("stopped", None)
     assert not (tmp_path / "started").exists()

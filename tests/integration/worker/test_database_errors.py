@@ -92,7 +92,7 @@ def test_a_finish_is_retried_until_it_succeeds(run: Run) -> None:
     report = FakeReport("echo", "hello")
     report.failing["finish"] = 2
     ending = run(report)
-    assert (ending.how, report.ending) == ("exited", ending)
+    assert (ending.end_kind, report.ending) == ("exited", ending)
 
 
 def test_a_finish_that_never_succeeds_is_abandoned_when_the_lease_expires(
@@ -103,7 +103,7 @@ def test_a_finish_that_never_succeeds_is_abandoned_when_the_lease_expires(
     report = FakeReport("echo", "hello", lease=2.0, margin=0.5)
     report.failing.update(finish=1000)
     ending = run(report)
-    assert ending.how == "lost"
+    assert ending.end_kind == "lost"
     assert "could not be saved" in str(ending.reason)
 
 
@@ -113,7 +113,7 @@ def test_a_finish_that_is_too_late_is_reported(supervise: Supervise) -> None:
     time.sleep(0.2)
     report.held = False
     ending = supervised.end()
-    assert ending.how == "lost"
+    assert ending.end_kind == "lost"
     assert "it exited with status 0; the report came too late" in str(ending.reason)
     assert "may be missing" in report.notes[-1][1]
 
@@ -131,7 +131,7 @@ def test_a_normal_end_waits_for_pending_output_only_for_a_limited_time(
     monkeypatch.setattr(report_timing, "OUTPUT_WAIT_BEFORE_FINISH_SECONDS", 0.3)
     report = FakeReport("sh", "-c", "seq 1 200000")
     report.slow["output"] = 0.4
-    assert run(report).how == "exited"
+    assert run(report).end_kind == "exited"
     names = report.names()
     assert "output" in names[names.index("finish") :]
     assert report.text().endswith("\n200000\n")
@@ -168,4 +168,4 @@ def test_the_deadline_counts_from_before_the_renewal_was_sent(supervise: Supervi
     wait_until(lambda: not marked(mark))
     assert boot_clock() < begun + 2.5 + 3.0, "the lease was measured from the response"
     report.slow.clear()
-    assert supervised.end().how == "lost"
+    assert supervised.end().end_kind == "lost"

@@ -87,7 +87,7 @@ def test_a_wake_message_makes_the_supervisor_renew_at_once(tmp_path: Path, depth
     supervised.wait_for_text("begun")
     report.stop = "somebody asked"
     assert wake_socket.wake_supervisor(runtime_dir, report.run_id)
-    assert supervised.end().how == "stopped"
+    assert supervised.end().end_kind == "stopped"
 
 
 def test_a_wake_message_alone_changes_nothing(tmp_path: Path) -> None:

@@ -64,7 +64,7 @@ TRACEBACK = f"""Traceback (most recent call last):
 def add(now: dt.datetime, random: Random) -> None:
     jobs = {job.name: job for job in Job.objects.all()}
     for name, minutes, is_started, parts in OPEN:
-        _open_run(jobs[name], now - minutes * MINUTE, is_started, parts, now, random)
+        _add_open_run(jobs[name], now - minutes * MINUTE, is_started, parts, now, random)
     for name, minutes in WAITING:
         JobState.objects.filter(job__name=name).update(next_run=now - minutes * MINUTE)
     error = "There is no time zone “Mars/Olympus”; write it like “Europe/Paris”."
@@ -78,7 +78,7 @@ def add(now: dt.datetime, random: Random) -> None:
     get_user_model().objects.filter(username="admin").update(email="admin@example.org")
 
 
-def _open_run(
+def _add_open_run(
     job: Job, claimed: dt.datetime, is_started: bool, parts: tuple[int, int] | None, now: dt.datetime, random: Random
 ) -> None:
     state = JobState.objects.get(job=job)
