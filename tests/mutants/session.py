@@ -70,9 +70,11 @@ class MutantSession:
         """Record which test reaches which line. The last test leaves the database to the forks."""
         files = {mutant.path.resolve() for mutant in self.chosen}
         tracer = coverage.Coverage(data_file=None, config_file=False, include=[str(file) for file in files])
+        self._caches = _find_caches()
         with tracer.collect():
             for item, following in _pairs(items):
                 tracer.switch_context(item.nodeid)
+                self._clear_caches()  # a test that finds a compiled query does not reach the lines that build it
                 started = time.monotonic()
                 item.config.hook.pytest_runtest_protocol(item=item, nextitem=following)
                 self._seconds[item.nodeid] = time.monotonic() - started
@@ -84,9 +86,13 @@ class MutantSession:
 
         connections.close_all()
         self._functions = _functions_by_place()
-        self._caches = [each for each in gc.get_objects() if _is_cache(each)]
+        self._caches = _find_caches()
         gc.collect()
         gc.freeze()
+
+    def _clear_caches(self) -> None:
+        for cache in self._caches:
+            cache.cache_clear()
 
     def _tests_of(self, items: list[pytest.Item], mutant: Mutant) -> list[pytest.Item]:
         """Tests that reach the line, or else the function; those that end soonest first."""
@@ -121,8 +127,7 @@ class MutantSession:
             os.dup2(quiet, 2)
             signal.alarm(SECONDS + int(TIMES * sum(self._seconds[test.nodeid] for test in tests)))
             _use_own_database(self._config)
-            for cache in self._caches:  # computed by the unchanged code
-                cache.cache_clear()
+            self._clear_caches()  # computed by the unchanged code
             if change:
                 code = mutant.code()
                 for function in self._functions[mutant.place]:
@@ -170,6 +175,10 @@ def _functions_by_place() -> dict[Place, list[FunctionType]]:
             code = each.__code__
             found[code.co_filename, code.co_qualname, code.co_firstlineno].append(each)
     return found
+
+
+def _find_caches() -> list[_lru_cache_wrapper[object]]:
+    return [each for each in gc.get_objects() if _is_cache(each)]
 
 
 def _is_cache(each: object) -> TypeGuard[_lru_cache_wrapper[object]]:
