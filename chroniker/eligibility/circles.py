@@ -1,8 +1,8 @@
 """Cycles of dependencies and triggers together: jobs that wait for, or start, each other. Read-only.
 
 Here a dependency and a trigger mean the same: one job comes after another. Each function returns the cycle that new
-rows would close, as job ids from the edited job back to itself; or ``None``. The stored rows that the form replaces
-(of the edited kind and job) are ignored.
+rows would close, as job ids from the edited job back to itself; or ``None``. The search ends at the edited job, so the
+stored rows that its form replaces are never followed.
 """
 
 from __future__ import annotations
@@ -20,19 +20,17 @@ JobPair = tuple[int, int]
 
 def find_dependency_cycle(dependent_id: int, dependee_ids: Iterable[int]) -> list[int] | None:
     """The cycle that exists if ``dependent_id`` waits for these jobs."""
-    stored = [*_dependency_pairs().exclude(dependent=dependent_id), *_trigger_pairs()]
-    return _find_cycle_from(dependent_id, dependee_ids, stored)
+    return _find_cycle_from(dependent_id, dependee_ids, [*_dependency_pairs(), *_trigger_pairs()])
 
 
 def find_cycle_through_trigger_sources(target_id: int, source_ids: Iterable[int]) -> list[int] | None:
     """The cycle that exists if these jobs start ``target_id``."""
-    stored = [*_dependency_pairs(), *_trigger_pairs().exclude(target=target_id)]
-    return _find_cycle_from(target_id, source_ids, stored)
+    return _find_cycle_from(target_id, source_ids, [*_dependency_pairs(), *_trigger_pairs()])
 
 
 def find_cycle_through_trigger_targets(source_id: int, target_ids: Iterable[int]) -> list[int] | None:
     """The cycle that exists if ``source_id`` starts these jobs, in the order in which they start."""
-    stored = [*_dependency_pairs(), *_trigger_pairs().exclude(source=source_id)]
+    stored = [*_dependency_pairs(), *_trigger_pairs()]
     return _find_cycle_from(source_id, target_ids, [(before, after) for after, before in stored])
 
 
