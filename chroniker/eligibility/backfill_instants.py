@@ -99,7 +99,7 @@ def read_instant_results(windows: Sequence[InstantWindow]) -> dict[int, list[Ins
             of_any |= _runs_between_condition(window.job_id, window.instants[0], window.instants[-1])
     columns = ("job", "instant", "instant_until", "status", "started_at")
     origins = [Trigger.SCHEDULE, Trigger.MANUAL, Trigger.BACKFILL]
-    runs = Run.objects.filter(of_any, slot="", origin__in=origins).order_by("job", "instant")
+    runs = Run.objects.filter(of_any, slot="", origin__in=origins).order_by("job_id", "instant")
     rows = list(runs.values_list(*columns)[:MAX_RUNS_PER_READ])
     by_job = defaultdict(list)
     for job_id, *row in rows:

@@ -70,7 +70,7 @@ def read_waiting_activations_by_job(states: Iterable[JobState]) -> dict[int, lis
         (several, all_waiting_activations()),
     ):
         if ids:
-            _add_activations_by_target(found, rows.filter(target__in=ids).order_by("target", *oldest))
+            _add_activations_by_target(found, rows.filter(target__in=ids).order_by("target_id", *oldest))
     return found
 
 
