@@ -137,8 +137,7 @@ def _read_alert_facts(
 
 def _is_in_blackout(state: JobState, now: dt.datetime) -> bool:
     try:
-        may_be_closed = bool(state.job.closed_times) and state.next_instant is not None
-        return may_be_closed and are_all_due_instants_in_blackouts(state, now)
+        return are_all_due_instants_in_blackouts(state, now)
     except Exception:  # an error of one schedule concerns this job alone; a claim reports it
         return False
 
