@@ -18,6 +18,7 @@ from chroniker.scheduler.manual_runs import run_now
 from chroniker.scheduler.tick import tick
 from tests.integration.lifecycle.steps import claimed, ended
 from tests.integration.lifecycle.triggered_jobs import a_pair, a_target, activated, an_activation, waiting
+from tests.support.factories import state_of
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -136,6 +137,34 @@ def test_discarding_ends_what_waits_and_refuses_a_planned_claim() -> None:
     assert lifecycle.end_waiting_activations_of_jobs([target.pk], Code.DISCARDED) == 3
     assert lifecycle.claim(planned, now) == []
     assert set(Activation.objects.values_list("outcome", "code")) == {("PASSED", "DISCARDED")}
+
+
+def test_only_the_activations_of_the_chosen_job_end() -> None:
+    """Discarded by a person, or passed over since their job was disabled."""
+    discarded, disabled, other = a_target(), a_target(), a_target()
+    for target in (discarded, disabled, other):
+        an_activation(target)
+    before = state_of(other).revision
+    assert lifecycle.end_waiting_activations_of_jobs([discarded.pk], Code.DISCARDED) == 1
+    Job.objects.filter(pk=disabled.pk).update(enabled=False)
+    lifecycle.book_next_instants([disabled.pk], database_now())
+    assert [len(waiting(target)) for target in (discarded, disabled, other)] == [0, 0, 1]
+    assert state_of(other).revision == before
+
+
+def test_discarding_where_nothing_waits_refuses_no_planned_claim() -> None:
+    target = a_target()
+    before = state_of(target).revision
+    assert lifecycle.end_waiting_activations_of_jobs([target.pk], Code.DISCARDED) == 0
+    assert state_of(target).revision == before
+
+
+def test_an_edit_of_an_enabled_target_leaves_what_waits() -> None:
+    target = a_target()
+    an_activation(target)
+    Job.objects.filter(pk=target.pk).update(cron="0 0 1 1 *", frequency="CRON")
+    lifecycle.book_next_instants([target.pk], database_now())
+    assert len(waiting(target)) == 1
 
 
 def test_too_many_activations_for_one_statement_are_ended_by_several(monkeypatch: pytest.MonkeyPatch) -> None:

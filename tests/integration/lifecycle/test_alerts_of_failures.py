@@ -64,6 +64,19 @@ def test_a_failure_between_two_ticks_is_reported(clock: AlertClock) -> None:
     assert clock.reported == ["alert.failing nightly", "alert.recovered nightly"]
 
 
+def test_the_end_of_an_alert_ends_no_other_episode(clock: AlertClock) -> None:
+    one = clock.job(name="one")
+    clock.job(name="two")
+    for minutes, status in enumerate((Status.FAILED, Status.SUCCEEDED, Status.FAILED, Status.SUCCEEDED), 1):
+        for run in clock.tick(minutes=minutes).claimed:
+            finish(run, status if run.job_id == one.pk else Status.FAILED)
+    of_one = ["alert.failing one", "alert.recovered one"]
+    assert clock.reported == [of_one[0], "alert.failing two", of_one[1], *of_one]
+    ends = [START + dt.timedelta(minutes=minutes) for minutes in (2, 4)]
+    assert list(Alert.objects.filter(job=one).order_by("pk").values_list("ended_at", flat=True)) == ends
+    assert open_alerts() == ["failing"]
+
+
 def test_failures_by_hand_count_and_zero_means_never(clock: AlertClock) -> None:
     job = clock.job(alert_failures=0)
     finish(run_now(job, "anna"), Status.FAILED)

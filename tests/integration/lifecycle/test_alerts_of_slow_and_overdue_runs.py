@@ -45,6 +45,15 @@ def test_a_slow_run_that_has_ended_before_a_tick_is_reported(clock: AlertClock) 
     assert clock.reported == ["alert.slow nightly", "alert.recovered nightly"]
 
 
+def test_a_run_that_has_taken_exactly_the_limit_was_not_slow(clock: AlertClock) -> None:
+    clock.job(cron="0 0 * * *", alert_run_seconds=60)
+    (run,) = clock.tick(days=1).claimed
+    started(run)
+    clock.at(days=1, seconds=60)
+    finish(run)
+    assert clock.reported == []
+
+
 def test_a_slow_run_on_every_host_names_the_hosts_and_is_one_alert(clock: AlertClock) -> None:
     job = clock.job(hostname=EVERY_HOST, alert_run_seconds=60)
     clock.at(minutes=1)

@@ -12,6 +12,7 @@ from chroniker.models import Backfill, BackfillFailurePolicy, JobState, Status
 from chroniker.scheduler.tick import tick
 from tests.integration.lifecycle.backfills import a_backfill, daily, planned, tick_until_ended
 from tests.integration.lifecycle.steps import claimed, ended
+from tests.support.factories import state_of
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -29,12 +30,25 @@ def test_a_cancelled_backfill_claims_nothing_more_and_its_open_run_continues() -
 
 
 def test_who_cancelled_a_backfill_is_recorded_in_at_most_150_characters() -> None:
-    row, other = a_backfill(daily(1)), a_backfill(daily(1))
+    other, row = (a_backfill(job) for job in [daily(1), daily(1)])
     assert lifecycle.cancel_backfill(row.pk, "a" * 151)
     row.refresh_from_db()
     other.refresh_from_db()
+    assert [state_of(each.job).backfill_at is None for each in (other, row)] == [False, True]
     assert (row.cancelled_by, row.is_open) == ("a" * 150, False)
     assert (other.cancelled_by, other.is_open) == ("", True)
+
+
+def test_the_cancellation_of_one_that_has_ended_or_was_deleted_changes_nothing() -> None:
+    job = daily(1)
+    old = a_backfill(job)
+    while tick_until_ended(old):
+        pass
+    new = a_backfill(job, which="ALL")
+    assert not lifecycle.cancel_backfill(old.pk, "ann")
+    assert not lifecycle.cancel_backfill(uuid.uuid4(), "ann")
+    new.refresh_from_db()
+    assert new.is_open
 
 
 def test_a_claim_that_was_planned_before_the_cancellation_is_not_written() -> None:

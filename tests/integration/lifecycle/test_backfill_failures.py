@@ -14,6 +14,7 @@ from chroniker.models import (
     BackfillFailurePolicy,
     Channel,
     Job,
+    JobState,
     Lease,
     Outbox,
     Run,
@@ -82,6 +83,17 @@ def test_a_backfill_that_goes_on_after_failures_is_reported_at_its_end() -> None
     assert not is_open
 
 
+def test_a_further_backfill_that_fails_leaves_the_alert_open_without_a_message() -> None:
+    channel = a_channel(is_default=True, events=["alert.backfill", "alert.recovered"])
+    job = daily(1)
+    for _each in range(2):
+        row = a_backfill(job)
+        while tick_until_ended(row, Status.FAILED):
+            pass
+    [(_text, is_open)] = alerts()
+    assert is_open and sent(channel) == ["alert.backfill"]
+
+
 @pytest.mark.parametrize("cancelled", [True, False])
 def test_no_failure_is_reported_of_a_cancelled_backfill_or_without_that_alert(cancelled: bool) -> None:
     job = daily(2, alert_failures=1 if cancelled else 0)
@@ -126,8 +138,24 @@ def test_only_the_retry_of_the_chosen_backfill_becomes_due() -> None:
         ended(run, Status.FAILED)
     pending = state_of(other).backfill_at
     assert lifecycle.make_backfill_retry_due_now(row.pk)
+    assert not lifecycle.make_backfill_retry_due_now(row.pk), "it is due"
     assert claimed().backfill == row.pk
     assert state_of(other).backfill_at == pending
+
+
+@pytest.mark.parametrize("is_cancelled", [True, False])
+def test_no_backfill_becomes_due_that_waits_for_no_retry(is_cancelled: bool) -> None:
+    """It was cancelled before its retry, or waits for the schedule; the job may have another backfill now."""
+    job = daily(2, max_retries=1, retry_backoff_seconds=3600)
+    row = a_backfill(job)
+    if is_cancelled:
+        ended(claimed(), Status.FAILED)
+        assert lifecycle.cancel_backfill(row.pk, "ann")
+        a_backfill(job)
+    later = database_now() + DAY
+    JobState.objects.filter(pk=job.pk).update(backfill_at=later)
+    assert not lifecycle.make_backfill_retry_due_now(row.pk)
+    assert state_of(job).backfill_at == later
 
 
 def test_a_lost_run_is_not_retried_without_end() -> None:
@@ -154,12 +182,20 @@ def test_a_schedule_that_cannot_be_computed_ends_the_backfill_and_not_the_schedu
 
 
 def test_the_backfills_of_other_jobs_go_on_when_one_ends_with_an_error() -> None:
-    row, other = (a_backfill(daily(2)) for _each in range(2))
+    other, row = (a_backfill(job) for job in [daily(2), daily(2)])
     lifecycle.fail_backfill(row.pk, "ValueError: no such day")
     row.refresh_from_db()
     other.refresh_from_db()
     assert (row.is_open, row.error, other.is_open, other.error) == (False, "ValueError: no such day", True, "")
     assert claimed().backfill == other.pk
+
+
+def test_an_error_changes_no_backfill_that_has_ended() -> None:
+    row = a_backfill(daily(1))
+    assert lifecycle.cancel_backfill(row.pk, "ann")
+    lifecycle.fail_backfill(row.pk, "ValueError: no such day")
+    row.refresh_from_db()
+    assert (row.cancelled_by, row.error) == ("ann", "") and alerts() == []
 
 
 def test_a_batch_that_raises_is_claimed_job_by_job(monkeypatch: pytest.MonkeyPatch) -> None:

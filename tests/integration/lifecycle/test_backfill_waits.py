@@ -11,7 +11,7 @@ from chroniker import lifecycle
 from chroniker.clock.database_clock import database_now
 from chroniker.eligibility import explanations, hosts, pauses
 from chroniker.insights.job_status import fetch_job_status
-from chroniker.lifecycle import Outcome
+from chroniker.lifecycle import Outcome, backfill_plan
 from chroniker.models import EVERY_HOST, Group, Job, JobDependency, JobState, Overlap, Run, Status, Trigger
 from chroniker.reasons import Code
 from chroniker.scheduler.manual_runs import run_now
@@ -51,6 +51,17 @@ def test_a_run_that_would_not_end_before_the_next_scheduled_time_waits() -> None
     assert state.backfill_at == state.next_run
     JobState.objects.filter(pk=job.pk).update(p50=600.0, backfill_at=database_now() - MINUTE)
     assert claimed().backfill == row.pk
+
+
+@pytest.mark.parametrize(
+    ("usual_seconds", "seconds_left", "expected"), [(60.0, 60, False), (60.0, 61, True), (None, 0.5, True)]
+)
+def test_a_run_may_begin_if_it_usually_ends_before_the_next_scheduled_time(
+    usual_seconds: float | None, seconds_left: float, expected: bool
+) -> None:
+    now = database_now()
+    state = JobState(p50=usual_seconds, next_run=now + dt.timedelta(seconds=seconds_left))
+    assert backfill_plan.would_backfill_run_end_before_next_run(state, now) == expected
 
 
 def test_it_waits_while_a_retry_of_the_schedule_is_pending_and_while_the_job_is_held() -> None:
@@ -156,6 +167,14 @@ def test_dependents_do_not_wait_for_a_run_of_a_backfill() -> None:
     claimed()
     Job.objects.filter(pk=dependent.pk).update(force_run=True)
     assert [run.job_id for run in tick().claimed] == [dependent.pk]
+
+
+def test_backfills_of_a_job_and_its_dependent_run_side_by_side() -> None:
+    dependee, dependent = daily(1), daily(1)
+    a_dependency(dependent, dependee, wait_for_completion=True)
+    for job in (dependee, dependent):
+        a_backfill(job)
+    assert {run.job_id for run in tick().claimed} == {dependee.pk, dependent.pk}
 
 
 def test_a_failed_run_of_a_backfill_leaves_the_dependents_of_its_job_open() -> None:

@@ -6,11 +6,13 @@ from typing import Any
 
 import pytest
 from django.db import connection
+from django.test import override_settings
+from django.test.utils import CaptureQueriesContext
 
 from chroniker import lifecycle
 from chroniker.clock.database_clock import database_now
 from chroniker.exceptions import ScheduleError
-from chroniker.models import Job, JobState, Run, Status
+from chroniker.models import Alert, AlertKind, Group, Job, JobState, Run, Status
 from chroniker.scheduler.tick import tick
 from tests.support.factories import LONG_AGO, a_booked_job, a_due_job, a_job, state_of
 
@@ -29,10 +31,22 @@ def test_a_new_job_is_booked_from_the_time_it_was_saved() -> None:
 
 
 def test_other_jobs_are_not_booked() -> None:
-    job, other = a_job(), a_job()
+    job, new, edited = a_job(), a_job(), a_booked_job()
+    edited.cron = "*/5 * * * *"
+    edited.save()
     lifecycle.book_next_instants([job.pk], database_now())
-    assert list(JobState.objects.values_list("job", flat=True)) == [job.pk]
-    assert Job.objects.get(pk=other.pk).edited_at is not None
+    assert set(JobState.objects.values_list("job", flat=True)) == {job.pk, edited.pk}
+    assert set(Job.objects.exclude(edited_at=None)) == {new, edited}
+
+
+def test_the_groups_of_all_booked_jobs_are_read_by_one_statement() -> None:
+    def statements(jobs: int) -> int:
+        ids = [a_job(group=Group.objects.create(name=f"{n} of {jobs}")).pk for n in range(jobs)]
+        with CaptureQueriesContext(connection) as captured:
+            lifecycle.book_next_instants(ids, database_now())
+        return len(captured)
+
+    assert statements(1) == statements(3)
 
 
 def test_a_state_that_another_process_adds_meanwhile_is_no_error() -> None:
@@ -58,6 +72,41 @@ def test_a_schedule_error_begins_with_its_kind_unless_its_text_is_for_people() -
     assert state_of(job).schedule_error == "ZeroDivisionError: division by zero"
 
 
+def test_a_schedule_that_cannot_be_computed_is_suspended_and_other_jobs_are_booked() -> None:
+    broken, other = a_job(), a_job()
+    Job.objects.filter(pk=broken.pk).update(cron="nonsense")
+    assert lifecycle.book_next_instants([broken.pk, other.pk], database_now()) == 2
+    assert "nonsense" in state_of(broken).schedule_error and state_of(broken).next_run is None
+    assert state_of(other).next_run is not None
+
+
+def test_an_error_suspends_and_reports_its_job_alone() -> None:
+    other, job = a_booked_job(), a_booked_job()
+    lifecycle.suspend_schedule(state_of(job), ValueError("no such day"))
+    assert state_of(other).schedule_error == ""
+    assert list(Alert.objects.values_list("job", "kind")) == [(job.pk, AlertKind.SET_ASIDE)]
+
+
+def test_after_an_edit_a_suspended_schedule_continues_from_the_edit() -> None:
+    job = a_due_job(minutes=3)
+    lifecycle.suspend_schedule(state_of(job), ValueError("no such day"))
+    now = database_now()
+    Job.objects.filter(pk=job.pk).update(edited_at=now)
+    lifecycle.book_next_instants([job.pk], now)
+    state = state_of(job)
+    assert state.schedule_error == "" and state.next_instant is not None and state.next_instant > now
+
+
+def test_the_error_of_a_host_is_recorded_since_the_first_host_had_one() -> None:
+    job, now = a_booked_job(), database_now()
+    Job.objects.filter(pk=job.pk).update(timezone="Mars/Olympus")
+    for host, since_now in (("web1", dt.timedelta()), ("web2", HOUR)):
+        with override_settings(CHRONIKER_HOSTNAME=host):
+            lifecycle.book_next_instants([job.pk], now + since_now)
+        assert state_of(job).schedule_error.startswith(f"{host}: ")
+        assert state_of(job).schedule_error_since == now
+
+
 def test_an_error_of_a_schedule_that_was_changed_meanwhile_suspends_nothing() -> None:
     job = a_booked_job()
     found = state_of(job)
@@ -75,7 +124,7 @@ def test_changing_the_schedule_closes_the_range_so_far_with_a_reason() -> None:
     job.save()
     assert tick().claimed == []
     closing = Run.objects.get(job=job)
-    assert (closing.status, closing.scheduled_for) == (Status.SKIPPED, first)
+    assert (closing.status, closing.scheduled_for, closing.attempt) == (Status.SKIPPED, first, 0)
     assert "changed" in closing.reason
     assert closing.covered_until == state_of(job).covered_until
 
@@ -124,6 +173,24 @@ def test_an_edit_that_does_not_change_the_schedule_closes_nothing() -> None:
     lifecycle.book_next_instants([job.pk], database_now())
     assert state_of(job).next_instant == before.next_instant
     assert not Run.objects.filter(job=job).exists()
+
+
+@pytest.mark.parametrize("schedule", [{"cron": "0 3 1 1 *"}, {"frequency": "MANUAL", "cron": ""}])
+def test_a_job_has_its_schedule_since_the_edit_that_changed_it(schedule: dict[str, str]) -> None:
+    """``expected_since`` also begins when the job is enabled; other edits, and disabling, change neither."""
+    now = database_now()
+    job = a_booked_job(since=now - 9 * HOUR, **schedule)
+    edits: list[tuple[dict[str, Any], int, int]] = [
+        ({"priority": 9}, 9, 9),
+        ({"cron": "0 4 1 1 *", "frequency": "CRON"}, 7, 7),
+        ({"enabled": False}, 7, 7),
+        ({"enabled": True}, 7, 5),
+    ]
+    for hours, (edit, fingerprint_since, expected_since) in zip((8, 7, 6, 5), edits, strict=True):
+        Job.objects.filter(pk=job.pk).update(edited_at=now - hours * HOUR, **edit)
+        lifecycle.book_next_instants([job.pk], now)
+        found = state_of(job).fingerprint_since, state_of(job).expected_since
+        assert found == (now - fingerprint_since * HOUR, now - expected_since * HOUR), edit
 
 
 def test_the_next_tick_detects_a_job_disabled_by_plain_sql() -> None:

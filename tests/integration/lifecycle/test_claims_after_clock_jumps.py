@@ -7,14 +7,16 @@ from uuid import uuid4
 
 import pytest
 from django.core.management import call_command
+from django.core.signals import setting_changed
 
 from chroniker import lifecycle
-from chroniker.clock import jump_detection
+from chroniker.clock import database_clock, jump_detection
 from chroniker.clock.database_clock import database_now
-from chroniker.eligibility import explanations, hosts
+from chroniker.eligibility import due, explanations, hosts
+from chroniker.eligibility.claim_kinds import SCHEDULED
 from chroniker.exceptions import ClaimRefused
-from chroniker.lifecycle import Outcome
-from chroniker.models import Alert, Host, Lease, Status
+from chroniker.lifecycle import Outcome, claim_plan
+from chroniker.models import Alert, Host, Lease, Run, Status
 from chroniker.scheduler.manual_runs import run_now
 from chroniker.scheduler.tick import claim_after_run, tick
 from tests.integration.lifecycle.clock_jumps import Jump, let_a_lease_pass
@@ -26,10 +28,12 @@ HOUR = 3600
 
 
 def test_a_start_detects_the_jump_and_the_claim_is_dispatched_again(jump: Jump) -> None:
+    hosts.record_heartbeat()
     a_due_job()
     (run,) = tick().claimed
     jump(HOUR)
     assert lifecycle.start(run.pk, run.token, uuid4(), host="here", pid=1) is None
+    assert Host.objects.get(name="here").suspended_until is not None
     run.refresh_from_db()
     assert (run.status, run.nonce) == (Status.CLAIMED, None)
     assert "jumped ahead" in run.reason
@@ -149,3 +153,19 @@ def test_no_job_is_late_by_a_jump_of_the_clock(jump: Jump) -> None:
     let_a_lease_pass()
     assert len(tick().claimed) == 1
     assert not Alert.objects.exists()
+
+
+@pytest.mark.database("postgres", "mariadb")
+def test_nothing_is_claimed_on_another_database_server_than_the_one_that_was_asked(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    a_due_job()
+    jump_detection.read_clock()
+    now = database_now()
+    plans = [claim_plan.plan_scheduled_run(state, now) for state in due.find_due_jobs(SCHEDULED, now)]
+    monkeypatch.setitem(database_clock._SERVER_SQL_BY_VENDOR, "postgresql", "'another'")
+    monkeypatch.setitem(database_clock._SERVER_SQL_BY_VENDOR, "mariadb", "'another'")
+    setting_changed.send(None, setting="", value=None, enter=True)  # forget statements that ask the other server
+    with pytest.raises(jump_detection.ClockJumped):
+        lifecycle.claim(plans, now)
+    assert not Run.objects.exists()

@@ -13,7 +13,7 @@ from django.db import connection
 from chroniker import lifecycle
 from chroniker.clock.database_clock import database_now
 from chroniker.eligibility import due
-from chroniker.eligibility.claim_kinds import RETRY, SCHEDULED
+from chroniker.eligibility.claim_kinds import FORCED, RETRY, SCHEDULED
 from chroniker.lifecycle import Outcome, claim_plan
 from chroniker.models import Job, JobState, Run, Status
 from chroniker.scheduler.manual_runs import run_now
@@ -70,6 +70,35 @@ def test_a_batch_does_not_claim_a_job_that_waits_for_another_job_of_the_batch() 
     assert run.job_id == dependee.pk
     lifecycle.finish(run.pk, run.token, started(run), Outcome(Status.SUCCEEDED))
     assert [run.job_id for run in tick().claimed] == [dependent.pk]
+
+
+def test_a_job_that_was_disabled_after_the_query_is_not_claimed() -> None:
+    disabled, other = a_due_job(), a_due_job()
+    now = database_now()
+    plans = [drawn(disabled, now), drawn(other, now)]
+    Job.objects.filter(pk=disabled.pk).update(enabled=False)
+    assert [run.job_id for run in lifecycle.claim(plans, now)] == [other.pk]
+
+
+def test_a_claim_clears_the_force_run_flags_of_its_own_jobs_only() -> None:
+    jobs = [a_booked_job(cron="0 3 1 1 *", force_run=True) for _each in range(3)]
+    cleared, forced, other = jobs
+    now = database_now()
+    states = due.find_due_jobs(FORCED, now, [cleared.pk, forced.pk])
+    plans = [claim_plan.make_claim_plan(FORCED, state, now) for state in states]
+    Job.objects.filter(pk=cleared.pk).update(force_run=False)  # by another claimer, after the query
+    assert [run.job_id for run in lifecycle.claim(plans, now)] == [forced.pk]
+    assert list(Job.objects.filter(force_run=True)) == [other]
+
+
+def test_a_claim_without_a_dispatch_is_dispatched_after_the_usual_delay_and_a_skip_never() -> None:
+    job = a_due_job(minutes=10, misfire_grace_seconds=200)
+    now = database_now()
+    (run,) = lifecycle.claim([drawn(job, now)], now)
+    skipped, claimed = Run.objects.filter(job=job).order_by("token")
+    assert (claimed.pk, claimed.dispatched_at) == (run.pk, None)
+    assert claimed.redispatch_at == claimed.claimed_at + dt.timedelta(seconds=60)
+    assert (skipped.status, skipped.redispatch_at) == (Status.SKIPPED, None)
 
 
 def _claimed() -> Run:

@@ -169,6 +169,7 @@ def test_leases_are_shortened_even_if_no_tick_ran_during_the_hold_off(jump: Jump
     assert not jump_detection.do_leases_need_adjustment()
 
 
+@pytest.mark.every_database
 def test_another_database_server_suspends_starts_like_a_jump(monkeypatch: pytest.MonkeyPatch) -> None:
     a_due_job()
     (run,) = tick().claimed
@@ -182,6 +183,16 @@ def test_another_database_server_suspends_starts_like_a_jump(monkeypatch: pytest
     assert memory.server
     assert lifecycle.start(run.pk, run.token, uuid4(), host="here", pid=1) is None
     assert "A different database server" in str(tick().suspended_because)
+
+
+@pytest.mark.every_database
+@pytest.mark.database("postgres", "mariadb")
+def test_a_renewal_notices_another_database_server(monkeypatch: pytest.MonkeyPatch) -> None:
+    run, nonce = a_running_run()
+    monkeypatch.setitem(database_clock._SERVER_SQL_BY_VENDOR, "postgresql", "'another'")
+    monkeypatch.setitem(database_clock._SERVER_SQL_BY_VENDOR, "mariadb", "'another'")
+    assert lifecycle.renew(run.pk, run.token, nonce).held
+    assert "A different database server" in str(jump_detection.suspended_because())
 
 
 def test_a_database_without_a_server_identity_is_monitored_by_its_clock(

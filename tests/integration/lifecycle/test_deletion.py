@@ -48,6 +48,16 @@ def test_a_requested_deletion_does_not_wait_for_the_runs_of_other_jobs() -> None
     assert lifecycle.delete_jobs([job.pk]) == [job.pk]
 
 
+def test_of_the_given_jobs_only_disabled_ones_with_a_request_are_deleted() -> None:
+    now = database_now()
+    not_requested = a_booked_job(enabled=False)
+    enabled_again, requested, not_given = (a_booked_job(enabled=False, deletion_requested_at=now) for _each in range(3))
+    with connection.cursor() as cursor:  # past the model, which would remove the request
+        cursor.execute("UPDATE chroniker_job SET enabled = %s WHERE id = %s", [True, enabled_again.pk])
+    assert lifecycle.delete_jobs([not_requested.pk, enabled_again.pk, requested.pk]) == [requested.pk]
+    assert set(Job.objects.values_list("pk", flat=True)) == {not_requested.pk, enabled_again.pk, not_given.pk}
+
+
 @pytest.mark.database("postgres", "mariadb")
 @pytest.mark.django_db(transaction=True)
 def test_a_deletion_waits_for_a_concurrent_claim() -> None:

@@ -11,6 +11,7 @@ from chroniker.clock.database_clock import database_now
 from chroniker.eligibility import circles, explanations
 from chroniker.lifecycle import Outcome
 from chroniker.models import Job, JobState, Run, Status
+from chroniker.scheduler.manual_runs import run_now
 from chroniker.scheduler.tick import claim_after_run, tick
 from tests.support.factories import a_booked_job, a_dependency, a_due_job, started, state_of
 
@@ -36,6 +37,34 @@ def test_wait_for_completion_waits_while_the_dependee_is_open_or_will_be_retried
     assert claimed_jobs() == set()
     JobState.objects.filter(pk=dependee.pk).update(retry_at=None)
     assert claimed_jobs() == {dependent.pk}
+
+
+def test_of_a_job_and_its_dependent_that_are_due_at_once_the_job_is_claimed_first() -> None:
+    dependee, dependent = a_due_job(minutes=2), a_due_job()
+    a_dependency(dependent, dependee, wait_for_completion=True)
+    (run,) = tick().claimed
+    assert run.job_id == dependee.pk and claimed_jobs() == set()
+    end(run)
+    assert claimed_jobs() == {dependent.pk}
+
+
+def test_other_conditions_do_not_wait_for_the_end_of_a_run_that_is_claimed_at_once() -> None:
+    dependee, dependent = a_booked_job(), a_due_job()
+    end(run_now(dependee, requested_by="ann"))
+    a_dependency(dependent, dependee, wait_for_success=True)
+    Job.objects.update(force_run=True)
+    assert claimed_jobs() == {dependee.pk, dependent.pk}
+
+
+def test_a_dependent_does_not_wait_for_a_job_whose_scheduled_times_are_skipped_at_once() -> None:
+    now = database_now()
+    dependee = a_booked_job(
+        since=now - DAY, frequency="ONCE", cron="", run_at=now - DAY + MINUTE, misfire_grace_seconds=60
+    )
+    dependent = a_due_job()
+    a_dependency(dependent, dependee, wait_for_completion=True)
+    assert claimed_jobs() == {dependent.pk}
+    assert Run.objects.get(job=dependee).status == Status.SKIPPED
 
 
 def test_wait_for_success_waits_until_the_latest_attempt_succeeded() -> None:

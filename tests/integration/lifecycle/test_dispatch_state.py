@@ -4,18 +4,23 @@ from __future__ import annotations
 
 import datetime as dt
 from collections.abc import Collection, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing
 from typing import Any
 from unittest import mock
 from uuid import UUID
 
 import pytest
+from django.db import connection, transaction
 from django.test import override_settings
 from pytest_django import DjangoAssertNumQueries
 
 from chroniker import lifecycle
 from chroniker.clock.database_clock import database_now
 from chroniker.executors.dummy import DummyExecutor
+from chroniker.lifecycle import dispatch_state
 from chroniker.models import Run
+from chroniker.reasons import Code, Reason
 from chroniker.scheduler import dispatch
 from chroniker.scheduler.tick import tick
 from tests.support.factories import a_due_job, started
@@ -178,3 +183,47 @@ def test_the_queue_of_a_message_is_corrected_where_the_executor_sent_it_elsewher
     for run in Run.objects.all():
         assert (run.queue, run.dispatch_count) == (f"queue {run.job_id}", 1)
     assert Run.objects.filter(job__in=jobs).count() == 2
+
+
+def test_a_run_that_no_executor_accepted_is_dispatched_again_after_five_seconds() -> None:
+    run, other, now = a_claim(), a_claim(), database_now()
+    before = Run.objects.get(pk=other.pk).redispatch_at
+    lifecycle.record_dispatch_failures([run.pk], now, error="no broker")
+    run.refresh_from_db()
+    assert run.redispatch_at == now + dt.timedelta(seconds=5)
+    assert run.dispatched_at is not None, "its first message may still arrive"
+    assert Run.objects.get(pk=other.pk).redispatch_at == before
+
+
+def test_a_start_is_postponed_only_for_the_token_of_the_run() -> None:
+    run = a_claim()
+    before = Run.objects.values().get(pk=run.pk)
+    reason = Reason.of(Code.NOT_ACCEPTED, error="not now")
+    dispatch_state.record_postponed_start(run.pk, run.token + 1, 600, reason)
+    assert Run.objects.values().get(pk=run.pk) == before
+    dispatch_state.record_postponed_start(run.pk, run.token, 600, reason)
+    run.refresh_from_db()
+    assert run.redispatch_at is not None and run.redispatch_at - database_now() > dt.timedelta(seconds=590)
+    assert run.code == Code.NOT_ACCEPTED
+
+
+def test_a_run_that_its_required_host_has_dispatched_does_not_wait_for_that_host() -> None:
+    dispatched, waiting = a_claim(), a_claim()
+    Run.objects.filter(pk=waiting.pk).update(dispatched_at=None)
+    lifecycle.record_wait_for_required_host([dispatched.pk, waiting.pk])
+    assert dict(Run.objects.values_list("pk", "code")) == {dispatched.pk: "", waiting.pk: Code.WAITS_FOR_HOST}
+
+
+@pytest.mark.database("postgres", "mariadb")
+@pytest.mark.django_db(transaction=True)
+def test_a_claim_that_another_tick_has_locked_is_left_to_it() -> None:
+    run, other = a_claim(), a_claim()
+    later = database_now() + dt.timedelta(minutes=2)
+
+    def reserve() -> set[UUID]:
+        with closing(connection):
+            return lifecycle.reserve_claims_for_redispatch([run.pk, other.pk], later)
+
+    with ThreadPoolExecutor(1) as ticking, transaction.atomic():
+        list(Run.objects.select_for_update().filter(pk=run.pk))
+        assert ticking.submit(reserve).result(timeout=60) == {other.pk}

@@ -82,7 +82,7 @@ def test_without_a_live_host_the_scheduled_time_is_skipped_with_the_reason() -> 
     assert tick().claimed == []
     run = Run.objects.get(job=job)
     assert (run.status, run.covered_until) == (Status.SKIPPED, state_of(job).covered_until)
-    assert (run.attempt, run.chain, run.argv) == (0, None, None)
+    assert (run.attempt, run.chain, run.argv, state_of(job).n_skipped) == (0, None, None, 1)
     assert "No live host" in run.reason
     assert not Lease.objects.filter(job=job).exists()
     with pytest.raises(ClaimRefused, match="No live host"):

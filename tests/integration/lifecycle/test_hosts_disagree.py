@@ -136,6 +136,8 @@ def test_what_a_host_with_older_rules_claims_is_booked_again_by_one_with_newer_r
 
 
 @pytest.mark.django_db(transaction=True)
+@pytest.mark.every_database
+@pytest.mark.database("postgres")  # the others have no such limit for one transaction
 def test_postgresql_ends_a_hanging_transaction() -> None:
     """The limit applies to the transaction only, not to the next user of a pooled connection."""
 
@@ -144,10 +146,9 @@ def test_postgresql_ends_a_hanging_transaction() -> None:
             cursor.execute("SELECT current_setting('idle_in_transaction_session_timeout')")
             return str(cursor.fetchone()[0])
 
-    if connection.vendor == "postgresql":  # the others have no such limit for one transaction
-        before = limit()
-        with override_settings(CHRONIKER_LOCK_TIMEOUT=30):
-            assert transactional(limit)() == "30s"
-            with transaction.atomic():
-                assert transactional(limit)() == before, "the transaction of the caller has the caller's limit"
-        assert limit() == before
+    before = limit()
+    with override_settings(CHRONIKER_LOCK_TIMEOUT=30):
+        assert transactional(limit)() == "30s"
+        with transaction.atomic():
+            assert transactional(limit)() == before, "the transaction of the caller has the caller's limit"
+    assert limit() == before

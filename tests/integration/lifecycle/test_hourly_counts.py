@@ -17,6 +17,7 @@ from chroniker.scheduler import fleet_work
 from chroniker.scheduler.manual_runs import run_now
 from chroniker.scheduler.retention import deletable_runs
 from chroniker.scheduler.tick import tick
+from tests.integration.lifecycle.uncounted_runs import closed_runs
 from tests.support.factories import a_booked_job, a_due_job, a_job, started
 
 NEVER = "0 0 1 1 *"
@@ -28,22 +29,6 @@ def ended(job: Job, status: Status = Status.SUCCEEDED) -> Run:
     run = run_now(job, requested_by="a test")
     assert lifecycle.finish(run.pk, run.token, started(run), Outcome(status))
     return Run.objects.get(pk=run.pk)
-
-
-def closed_runs(job: Job, count: int, **fields: Any) -> list[Run]:
-    """Runs that ended and are not counted yet."""
-    now = database_now()
-    values = {
-        "status": Status.SUCCEEDED,
-        "trigger": Trigger.MANUAL,
-        "claimed_at": now - 10 * SECOND,
-        "started_at": now - 9 * SECOND,
-        "finished_at": now,
-        "uncounted_since": now,
-        **fields,
-    }
-    first = Run.objects.filter(job=job).count() + 1
-    return Run.objects.bulk_create(Run(job=job, token=first + n, **values) for n in range(count))
 
 
 def total(name: str = "succeeded") -> int:

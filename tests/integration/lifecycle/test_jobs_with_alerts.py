@@ -7,7 +7,6 @@ import datetime as dt
 import pytest
 from django.db import connection
 from django.db.models import Model
-from django.db.models.signals import post_init
 from django.test import override_settings
 from django.test.utils import CaptureQueriesContext
 
@@ -15,6 +14,7 @@ from chroniker import lifecycle
 from chroniker.lifecycle import alert_watch
 from chroniker.models import Alert, Group, Job, JobState, Run
 from chroniker.schedule import jitter
+from tests.integration.lifecycle.loaded_rows import jobs_of_loaded
 from tests.support.alert_clock import START, AlertClock, finish
 from tests.support.factories import state_of
 
@@ -104,17 +104,9 @@ def test_the_open_runs_of_other_jobs_are_not_loaded(clock: AlertClock) -> None:
     clock.job(name="other")
     job = clock.job(alert_start_seconds=100)
     assert len(clock.tick(minutes=1).claimed) == 2
-    loaded = []
-
-    def record(instance: Run, **_more: object) -> None:
-        loaded.append(instance.job_id)
-
-    post_init.connect(record, sender=Run)
-    try:
+    with jobs_of_loaded(Run) as found:
         lifecycle.update_due_alerts(clock.at(seconds=161), 10)
-    finally:
-        post_init.disconnect(record, sender=Run)
-    assert clock.reported == ["alert.late nightly"] and set(loaded) == {job.pk}
+    assert clock.reported == ["alert.late nightly"] and found == {job.pk}
 
 
 def update_statistics(*models: type[Model]) -> None:
@@ -151,6 +143,13 @@ def test_after_the_adoption_of_a_copy_the_times_of_an_edited_schedule_can_be_lat
     assert clock.reported == []
     lifecycle.update_due_alerts(clock.at(minutes=7, seconds=41), 10)
     assert clock.reported == ["alert.late nightly"]
+
+
+@pytest.mark.parametrize("field", ["alert_start_seconds", "alert_run_seconds"])
+def test_a_claim_plans_the_check_for_when_its_run_becomes_late_or_slow(clock: AlertClock, field: str) -> None:
+    job = clock.job(cron="0 0 * * *", **{field: 100})
+    assert len(clock.tick(days=1).claimed) == 1
+    assert state_of(job).alert_at == START + dt.timedelta(days=1, seconds=100)
 
 
 def test_a_queued_run_with_a_random_delay_is_looked_at_when_it_is_late(clock: AlertClock) -> None:

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import datetime as dt
-from dataclasses import dataclass, field
-from uuid import UUID
 
 import pytest
 from django.db import connection
@@ -14,6 +12,7 @@ from chroniker import lifecycle
 from chroniker.clock.database_clock import database_now
 from chroniker.models import EventKind, Lease, Run, RunEvent, Status, Trigger
 from chroniker.scheduler.tick import expire_runs, tick
+from tests.integration.lifecycle.host_processes import Here
 from tests.integration.lifecycle.steps import a_claimed_run, let_expire, reread
 from tests.support.factories import started, state_of
 
@@ -53,24 +52,6 @@ def test_a_claim_that_is_not_started_before_its_start_deadline_is_lost() -> None
     assert "start deadline" in run.reason
     kept = {(other.status, other.code) for other in map(reread, others)}
     assert kept == {(Status.RUNNING, ""), (Status.CLAIMED, "")}
-
-
-@dataclass
-class Here:
-    """Processes of a host that uses lock files."""
-
-    held: bool | None
-    survivors: list[str] = field(default_factory=list)
-    killed: list[UUID] = field(default_factory=list)
-    host: str = "here"
-    has_lock_files: bool = True
-
-    def is_run_lock_held(self, run_id: UUID) -> bool | None:
-        return self.held
-
-    def kill_remaining_processes(self, run_id: UUID) -> list[str]:
-        self.killed.append(run_id)
-        return self.survivors
 
 
 @pytest.mark.parametrize("has_lock_files", [True, False])

@@ -2,20 +2,23 @@
 
 from __future__ import annotations
 
-import threading
+import datetime as dt
 from collections.abc import Callable
 from typing import Any
 from uuid import uuid4
 
 import pytest
-from django.db import connection, connections, transaction
+from django.db import transaction
+from django.db.models import QuerySet
 
 from chroniker import lifecycle
 from chroniker.clock.database_clock import database_now
+from chroniker.eligibility import hosts
 from chroniker.lifecycle import Outcome
-from chroniker.models import Job, JobState, Lease, Run, Status
+from chroniker.models import EVERY_HOST, Job, JobState, Lease, Run, Status
 from chroniker.scheduler.tick import tick
 from tests.integration.lifecycle.random_runs import HERE
+from tests.integration.lifecycle.waiting_threads import in_another_thread
 from tests.support.factories import a_due_job, started
 
 # The other databases have the plain form only.
@@ -102,20 +105,87 @@ def test_a_cancellation_of_a_retry_waits_for_the_state_of_its_job() -> None:
     assert JobState.objects.get(pk=job.pk).retry_at is None
 
 
-def in_another_thread(step: Callable[[], Any], results: list[Any]) -> threading.Thread:
-    """Returns when the step waits for a lock of this thread's transaction."""
+def test_the_end_of_a_run_with_a_kept_slot_waits_for_the_state_of_its_job() -> None:
+    job = a_due_job()
+    (run,) = tick().claimed
+    nonce, outcome = started(run), Outcome(Status.FAILED, survivors=("sleep 60",))
+    results: list[Any] = []
+    with transaction.atomic():
+        list(JobState.objects.select_for_update().filter(pk=job.pk))
+        waiting = in_another_thread(lambda: lifecycle.finish(run.pk, run.token, nonce, outcome), results)
+    waiting.join()
+    assert results == [True]
+    assert JobState.objects.get(pk=job.pk).n_failed == 1
 
-    def run() -> None:
-        try:
-            results.append(step())
-        finally:
-            connections.close_all()
 
-    thread = threading.Thread(target=run)
-    thread.start()
-    with connection.cursor() as cursor:
-        while thread.is_alive():
-            cursor.execute("SELECT count(*) FROM pg_locks WHERE NOT granted")
-            if cursor.fetchone()[0]:
-                break
-    return thread
+@pytest.mark.parametrize("locked", ["state", "run"])
+def test_the_cancellation_of_a_claim_waits_for_the_locks_of_others(locked: str) -> None:
+    job = a_due_job()
+    (run,) = tick().claimed
+    Run.objects.filter(pk=run.pk).update(stop_requested_at=database_now())
+    rows = JobState.objects.filter(pk=job.pk) if locked == "state" else Run.objects.filter(pk=run.pk)
+    results: list[Any] = []
+    with transaction.atomic():
+        list(rows.select_for_update())
+        waiting = in_another_thread(lambda: lifecycle.cancel_unstarted_runs([run.pk]), results)
+    waiting.join()
+    assert results == [True]
+    assert JobState.objects.get(pk=job.pk).n_stopped == 1
+
+
+@pytest.mark.usefixtures("runtime")
+@pytest.mark.parametrize("locked", ["held lease", "start deadline", "redispatch"])
+def test_the_reset_after_a_clock_jump_waits_for_the_locks_of_others(locked: str) -> None:
+    a_due_job(start_deadline_seconds=600)
+    (run,) = tick().claimed
+    if locked == "held lease":
+        started(run)
+    far = database_now() + dt.timedelta(days=1)
+    Lease.objects.update(expires_at=far)
+    Run.objects.filter(status=Status.CLAIMED).update(redispatch_at=far)
+    rows: QuerySet[Any] = Run.objects.all() if locked == "redispatch" else Lease.objects.all()
+    results: list[Any] = []
+    with transaction.atomic():
+        list(rows.select_for_update())
+        waiting = in_another_thread(lifecycle.reset_deadlines_after_clock_jump, results)
+    waiting.join()
+    run.refresh_from_db()
+    assert Lease.objects.get().expires_at < far
+    assert run.redispatch_at is None or run.redispatch_at < far
+
+
+#: Steps that lock the state of a job.
+STEPS: dict[str, Callable[[int], Any]] = {
+    "a hold is lifted": lambda job_id: lifecycle.resume_jobs([job_id]),
+    "past runs are inserted": lambda job_id: lifecycle.insert_imported_runs(job_id, [], []),
+    "other claims are waited for": lambda job_id: lifecycle.wait_for_state_locks([job_id]),
+}
+
+
+@pytest.mark.parametrize("name", STEPS)
+def test_a_step_waits_for_the_state_of_its_job_and_for_no_other(name: str) -> None:
+    job, other = a_due_job(), a_due_job()
+    JobState.objects.update(held_at=database_now(), held_by_run=1)
+    results: list[Any] = []
+    with transaction.atomic():
+        list(JobState.objects.select_for_update().filter(pk=job.pk))
+        in_another_thread(lambda: STEPS[name](other.pk), results).join(timeout=20)
+        assert len(results) == 1
+        waiting = in_another_thread(lambda: STEPS[name](job.pk), results)
+        assert len(results) == 1
+    waiting.join()
+    assert len(results) == 2
+
+
+@pytest.mark.parametrize("locked", ["parent", "child"])
+def test_a_stop_request_waits_for_each_run_that_it_stops(locked: str) -> None:
+    hosts.record_heartbeat(["default"], host_name=HERE)
+    a_due_job(hostname=EVERY_HOST)
+    parent, child = tick().claimed
+    results: list[Any] = []
+    with transaction.atomic():
+        list(Run.objects.select_for_update().filter(pk={"parent": parent, "child": child}[locked].pk))
+        waiting = in_another_thread(lambda: lifecycle.request_stop(parent.pk, "ann"), results)
+        assert results == []
+    waiting.join()
+    assert list(Run.objects.values_list("stop_requested_by", "status")) == [("ann", Status.STOPPED)] * 2

@@ -18,12 +18,15 @@ from chroniker.executors.database_report import DatabaseReport
 from chroniker.job_commands.policy import MAX_RECORDED_LENGTH
 from chroniker.lifecycle import Outcome
 from chroniker.lifecycle.close import MAX_ERROR_LINE_LENGTH
-from chroniker.models import Job, Run, Status, Trigger
+from chroniker.models import Job, Run, RunEvent, Status, Trigger
 from chroniker.process.run_spec import RunOutcome
+from chroniker.reasons import Code
 from chroniker.scheduler import dispatch
+from chroniker.scheduler.manual_runs import run_now
 from chroniker.scheduler.tick import tick
 from tests.integration.lifecycle.steps import claimed, reread
-from tests.support.factories import a_due_job, started
+from tests.integration.lifecycle.triggered_jobs import an_activation
+from tests.support.factories import a_booked_job, a_due_job, started
 from tests.support.statements import do_regular_work
 
 SECOND, MINUTE = dt.timedelta(seconds=1), dt.timedelta(minutes=1)
@@ -34,6 +37,17 @@ def test_a_claim_records_where_and_what_it_will_execute() -> None:
     run = reread(claimed(job))
     assert (run.executor, run.queue, run.argv) == ("default", "slow", ["noop", "--level", "two words"])
     assert (run.chain, run.origin, run.asked_by) == (run.token, Trigger.SCHEDULE, "")
+
+
+def test_only_a_run_by_hand_has_an_event_about_its_request() -> None:
+    """The run of an event names its cause, in columns of its own."""
+    job = a_booked_job(cron="0 0 1 1 *")
+    an_activation(job, asked_by="shop")
+    assert claimed(job).asked_by == "shop"
+    assert not RunEvent.objects.exists()
+    by_hand = run_now(a_booked_job(cron="0 0 1 1 *"), requested_by="ann")
+    [event] = RunEvent.objects.all()
+    assert (event.run_id, event.code, event.args) == (by_hand.pk, Code.REQUESTED, {"who": "ann"})
 
 
 def test_a_claim_of_a_command_that_cannot_be_split_records_no_words() -> None:
@@ -120,18 +134,20 @@ def test_a_success_records_no_error() -> None:
 
 
 def test_a_running_run_records_the_count_of_its_monitor_within_the_limits_of_the_column() -> None:
-    run = claimed(a_due_job())
+    run, other = claimed(a_due_job()), claimed(a_due_job())
     assert not lifecycle.record_monitor_count(run.pk, run.token, 5), "it has not started"
-    nonce = started(run)
+    nonce, _nonce_of_other = started(run), started(other)
     assert not lifecycle.record_monitor_count(run.pk, run.token + 1, 5)
     assert reread(run).attention_count is None
     for count, recorded in ((2**40, 2_147_483_647), (7, 7), (-1, 0)):
         assert lifecycle.record_monitor_count(run.pk, run.token, count)
-        assert reread(run).attention_count == recorded
+        assert (reread(run).attention_count, reread(other).attention_count) == (recorded, None)
     end(run, nonce)
     assert not lifecycle.record_monitor_count(run.pk, run.token, 5)
 
 
+@pytest.mark.every_database
+@pytest.mark.database("sqlite", "postgres")
 def test_claim_start_and_finish_need_no_statement_for_it() -> None:
     """The numbers are those of before these columns existed. Statements of transactions are not counted."""
     a_due_job()

@@ -10,8 +10,9 @@ from chroniker import lifecycle
 from chroniker.clock.database_clock import database_now
 from chroniker.lifecycle import Outcome, claim_plan
 from chroniker.models import Job, JobState, Run, Status, Trigger
-from chroniker.schedule import Frequency
+from chroniker.schedule import Frequency, jitter
 from chroniker.scheduler.manual_runs import run_now
+from chroniker.scheduler.tick import tick
 from tests.integration.lifecycle.steps import claimed, ended, reread
 from tests.support.factories import a_booked_job, a_due_job, started, state_of
 
@@ -29,6 +30,21 @@ def test_a_scheduled_run_is_for_the_instants_that_it_covers() -> None:
     run = reread(claimed(job))
     assert (run.instant, run.instant_until) == (run.scheduled_for, run.covered_until)
     assert state_of(job).last_instant == run.covered_until
+
+
+def test_a_job_with_jitter_is_due_after_its_scheduled_time() -> None:
+    job = a_booked_job(jitter_seconds=3600)
+    state = state_of(job)
+    assert state.next_instant is not None
+    assert state.next_run == state.next_instant + jitter(job.pk, 3600)
+
+
+def test_scheduled_times_that_are_skipped_have_no_attempt_and_no_dispatch() -> None:
+    job = a_due_job(minutes=10, misfire_grace_seconds=1)
+    tick()
+    skipped = Run.objects.get(job=job, status=Status.SKIPPED)
+    assert (skipped.attempt, skipped.chain, skipped.argv) == (0, None, None)
+    assert (skipped.dispatch_count, skipped.dispatched_at) == (0, None)
 
 
 def test_the_interval_of_the_first_run_begins_at_the_scheduled_time_before_it() -> None:

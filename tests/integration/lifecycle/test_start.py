@@ -8,9 +8,11 @@ import pytest
 from chroniker import lifecycle
 from chroniker.clock.database_clock import database_now
 from chroniker.eligibility import draining
-from chroniker.lifecycle import one_statement
+from chroniker.lifecycle import Outcome, one_statement
 from chroniker.models import EventKind, Lease, Run, RunEvent, Status, Tag
 from chroniker.scheduler.tick import tick
+from tests.integration.lifecycle.steps import claimed, ended
+from tests.integration.lifecycle.triggered_jobs import a_pair
 from tests.support.factories import a_due_job, started
 
 
@@ -65,6 +67,39 @@ def test_repeating_a_start_with_the_same_nonce_gives_the_same_result(run: Run) -
     again = lifecycle.start(run.pk, run.token, nonce, host="here", pid=1)
     assert again is not None and again.run.pk == run.pk
     assert not RunEvent.objects.filter(run=run, kind=EventKind.REFUSED_DELIVERY).exists()
+    assert lifecycle.start(run.pk, run.token + 1, nonce, host="here", pid=1) is None, "no run has this token"
+
+
+def test_a_repeated_start_of_a_run_that_has_ended_is_refused_while_its_processes_survive(run: Run) -> None:
+    nonce = started(run)
+    assert lifecycle.finish(run.pk, run.token, nonce, Outcome(Status.FAILED, survivors=("sleep 60",)))
+    assert lifecycle.start(run.pk, run.token, nonce, host="here", pid=1) is None
+
+
+@pytest.mark.every_database
+def test_a_start_changes_no_other_run(run: Run) -> None:
+    a_due_job()
+    (other,) = tick().claimed
+    rows = Run.objects.filter(pk=other.pk).values(), Lease.objects.filter(pk=other.pk).values()
+    before = [each.get() for each in rows]
+    started(run)
+    assert [each.get() for each in rows] == before
+
+
+def test_a_start_names_the_job_whose_run_triggered_it_if_there_is_one(run: Run) -> None:
+    source, target = a_pair()
+    cause = claimed(source)
+    ended(cause)
+    causes = [lifecycle.start(each.pk, each.token, uuid4(), host="here", pid=1) for each in (run, claimed(target))]
+    assert [each and each.cause_job for each in causes] == [None, source.name]
+
+
+def test_only_the_process_that_started_a_run_records_another_command_line(run: Run) -> None:
+    nonce = started(run)
+    lifecycle.record_executed_argv(run.pk, uuid4(), ["other"])
+    assert Run.objects.get(pk=run.pk).argv == ["noop"]
+    lifecycle.record_executed_argv(run.pk, nonce, ["edited"])
+    assert Run.objects.get(pk=run.pk).argv == ["edited"]
 
 
 def test_nor_does_a_drain_in_between_change_the_result_of_a_repeated_start(run: Run) -> None:
@@ -78,6 +113,7 @@ def test_a_forged_message_starts_nothing(run: Run) -> None:
     assert lifecycle.start(uuid4(), 1, uuid4(), host="there", pid=2) is None
     assert lifecycle.start(run.pk, run.token + 1, uuid4(), host="there", pid=2) is None
     assert Run.objects.get(pk=run.pk).status == Status.CLAIMED
+    assert set(RunEvent.objects.values_list("run", flat=True)) == {run.pk}, "the other is no run"
 
 
 def test_a_claim_past_its_start_deadline_cannot_be_started(run: Run) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime as dt
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 from typing import Any
@@ -12,12 +13,25 @@ from django.db import IntegrityError, OperationalError, connection, transaction
 from chroniker import lifecycle
 from chroniker.clock.database_clock import database_now
 from chroniker.lifecycle import Outcome, activations
-from chroniker.models import EVERY_HOST, Activation, Host, HostService, Job, JobState, Run, Status, Trigger, TriggerOn
+from chroniker.models import (
+    EVERY_HOST,
+    Activation,
+    Host,
+    HostService,
+    Job,
+    JobState,
+    JobTrigger,
+    Run,
+    Status,
+    Trigger,
+    TriggerOn,
+)
 from chroniker.scheduler.manual_runs import run_now
 from chroniker.scheduler.tick import book_edited_jobs, tick
+from tests.integration.lifecycle.backfills import a_backfill, daily, tick_until_ended
 from tests.integration.lifecycle.child_runs import end
 from tests.integration.lifecycle.steps import claimed, ended
-from tests.integration.lifecycle.triggered_jobs import a_pair, an_activation, waiting
+from tests.integration.lifecycle.triggered_jobs import a_pair, a_target, an_activation, waiting
 from tests.support.factories import started
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -99,6 +113,36 @@ def test_disabling_a_job_ends_the_chain_of_its_pending_retry() -> None:
     book_edited_jobs(database_now())
     book_edited_jobs(database_now())
     assert [each.cause for each in waiting(second)] == [failed.pk]
+
+
+def test_the_end_of_a_chain_fires_nothing_for_other_jobs_with_a_chain_of_this_number() -> None:
+    first, second = a_pair(TriggerOn.FAILED, max_retries=1, retry_backoff_seconds=3600)
+    _other, started_by_other = a_pair(TriggerOn.FAILED)
+    for run in tick().claimed:
+        assert ended(run, Status.FAILED).chain == 1
+    assert [len(waiting(job)) for job in (second, started_by_other)] == [0, 1]
+    JobTrigger.objects.update(on=TriggerOn.ENDED)
+    Activation.objects.all().delete()
+    Job.objects.filter(pk=first.pk).update(enabled=False)
+    book_edited_jobs(database_now())
+    assert [len(waiting(job)) for job in (second, started_by_other)] == [1, 0]
+
+
+def test_an_activation_is_late_after_the_time_that_its_target_has_to_start() -> None:
+    first, second = a_pair(target={"alert_start_seconds": 100})
+    ended(claimed(first))
+    [made] = waiting(second)
+    assert made.late_at == made.made_at + dt.timedelta(seconds=100)
+
+
+def test_a_run_of_a_backfill_fires_nothing() -> None:
+    first = daily(1)
+    second = a_target()
+    JobTrigger.objects.create(source=first, target=second, on=TriggerOn.ENDED)
+    row = a_backfill(first)
+    while tick_until_ended(row):
+        pass
+    assert row.succeeded == 1 and waiting(second) == []
 
 
 def test_a_job_that_is_lost_again_and_again_fires_when_it_is_held() -> None:

@@ -13,6 +13,8 @@ from chroniker.clock.database_clock import database_now
 from chroniker.lifecycle import alarms
 from chroniker.lifecycle.alert_messages import MAX_ALERTS_BEFORE_DIGEST, MAX_ALERTS_IN_DIGEST
 from chroniker.models import ChannelKind, Group, Job, Outbox, Status
+from chroniker.models.base import uuid7
+from tests.integration.lifecycle.loaded_rows import jobs_of_loaded
 from tests.support.channels import a_channel, an_alert, raised, recovered
 from tests.support.ended_runs import ended, missed
 from tests.support.factories import a_booked_job, a_job
@@ -113,6 +115,45 @@ def test_few_alerts_of_one_pass_are_a_message_each() -> None:
     a_channel(is_default=True)
     raised(*[an_alert(a_job()) for _ in range(MAX_ALERTS_BEFORE_DIGEST)])
     assert Outbox.objects.exclude(send_at=None).count() == MAX_ALERTS_BEFORE_DIGEST
+
+
+def test_a_digest_is_sent_before_messages_about_runs() -> None:
+    a_channel(is_default=True)
+    raised(*[an_alert(a_job()) for _ in range(MAX_ALERTS_BEFORE_DIGEST + 1)])
+    assert Outbox.objects.get(event="alert.digest").is_urgent
+
+
+@override_settings(CHRONIKER_WEBHOOKS=[HOOK])
+def test_a_webhook_of_the_settings_gets_a_digest() -> None:
+    raised(*[an_alert(a_job()) for _ in range(MAX_ALERTS_BEFORE_DIGEST + 1)])
+    assert [each.event for each in Outbox.objects.exclude(send_at=None)] == ["alert.digest"]
+
+
+@override_settings(CHRONIKER_WEBHOOKS=[{**HOOK, "EVENTS": ["alert.late"]}])
+def test_a_webhook_of_the_settings_gets_only_the_events_that_it_lists() -> None:
+    job = a_job()
+    for kind in ("failing", "late"):
+        raised(an_alert(job, kind))
+    [message] = Outbox.objects.all()
+    assert message.payload["type"] == message.event == "alert.late"
+
+
+def test_a_message_names_the_run_if_the_alert_is_about_one() -> None:
+    a_channel(is_default=True)
+    about_run, about_none = an_alert(a_job()), an_alert(a_job())
+    about_run.run_id = run_id = uuid7()
+    raised(about_run, about_none)
+    found = [each.payload["body"]["data"]["run"] for each in Outbox.objects.order_by("pk")]
+    assert found == [str(run_id), None]
+
+
+def test_other_jobs_are_not_read_for_a_message() -> None:
+    a_channel(is_default=True)
+    job, _other = a_job(), a_job()
+    alert = an_alert(job)
+    with jobs_of_loaded(Job, "id") as found:
+        raised(alert)
+    assert found == {job.pk}
 
 
 def test_pagerduty_gets_no_digest() -> None:
