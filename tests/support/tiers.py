@@ -31,6 +31,23 @@ EVERY_DATABASE = (
     "tests/integration/scheduler/",
     "tests/security/test_input_sizes.py",
 )
+#: Tests in these folders of texts and of decisions in Python: one database is enough, and at night they run on each.
+ONE_DATABASE = (
+    "tests/integration/eligibility/test_drain_records.py",
+    "tests/integration/eligibility/test_explanations.py",
+    "tests/integration/eligibility/test_live_hosts.py",
+    "tests/integration/eligibility/test_pause_records.py",
+    "tests/integration/eligibility/test_queues_and_tickers.py",
+    "tests/integration/eligibility/test_reasons_against_a_run_by_hand.py",
+    "tests/integration/eligibility/test_wait_reasons.py",
+    "tests/integration/lifecycle/test_alert_checks.py",
+    "tests/integration/lifecycle/test_alert_messages.py",
+    "tests/integration/lifecycle/test_claim_plans.py",
+    "tests/integration/lifecycle/test_recipients_of_others.py",
+    "tests/integration/lifecycle/test_run_signals.py",
+    "tests/integration/lifecycle/test_times_of_alert_checks.py",
+    "tests/integration/lifecycle/test_usual_durations.py",
+)
 #: Tests of what may differ between brokers. The others with a broker run on the second one at night.
 SECOND_BROKER = (
     "tests/integration/chroniker_celery/test_broker_or_backend_is_down.py",
@@ -66,7 +83,8 @@ NIGHTLY = (
 def mark(item: pytest.Item) -> None:
     """Add the markers that follow from a test's folder and from its broker, for pytest's option ``-m``."""
     path = Path(item.path).relative_to(ROOT).as_posix()
-    if path.startswith(EVERY_DATABASE) or item.get_closest_marker("database"):
+    may_differ = path.startswith(EVERY_DATABASE) and path not in ONE_DATABASE
+    if may_differ or item.get_closest_marker("database"):
         item.add_marker("every_database")
     on_second_broker = not uses_first_broker(item)
     if on_second_broker:

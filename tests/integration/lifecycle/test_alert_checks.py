@@ -19,7 +19,7 @@ from tests.integration.lifecycle.loaded_rows import jobs_of_loaded
 from tests.support.alert_clock import START, AlertClock, finish
 from tests.support.factories import started, state_of
 
-pytestmark = [pytest.mark.django_db, pytest.mark.every_database]
+pytestmark = pytest.mark.django_db
 
 SECOND, MINUTE = dt.timedelta(seconds=1), dt.timedelta(minutes=1)
 

@@ -19,7 +19,7 @@ from tests.support.channels import a_channel, an_alert, raised, recovered
 from tests.support.ended_runs import ended, missed
 from tests.support.factories import a_booked_job, a_job
 
-pytestmark = [pytest.mark.django_db, pytest.mark.every_database]
+pytestmark = pytest.mark.django_db
 
 HOOK = {"URL": "https://example.com/hook", "SECRET": "s"}
 

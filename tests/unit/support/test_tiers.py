@@ -29,6 +29,7 @@ class Item(SimpleNamespace):
     ("path", "markers"),
     [
         ("tests/integration/lifecycle/test_x.py", ["every_database"]),
+        (tiers.ONE_DATABASE[0], []),
         ("tests/project/test_x.py", ["nightly"]),
         ("tests/spin/test_x.py", ["before_merge"]),
         ("tests/integration/admin/test_x.py", []),
@@ -59,7 +60,9 @@ def test_a_test_of_one_database_runs_on_it() -> None:
     assert item.added == ["every_database"]
 
 
-@pytest.mark.parametrize("place", [*tiers.EVERY_DATABASE, *tiers.SECOND_BROKER, *tiers.BEFORE_MERGE, *tiers.NIGHTLY])
+@pytest.mark.parametrize(
+    "place", [*tiers.EVERY_DATABASE, *tiers.ONE_DATABASE, *tiers.SECOND_BROKER, *tiers.BEFORE_MERGE, *tiers.NIGHTLY]
+)
 def test_each_folder_of_a_tier_exists(place: str) -> None:
     assert (ROOT / place).exists()
 
