@@ -92,6 +92,12 @@ def test_notes_on_hourly_rules_that_shift_against_the_clock() -> None:
     assert "30 minutes" in clock_change_notes(ScheduleSpec("HOURLY", timezone="Australia/Lord_Howe"), NOW)[0]
 
 
+def test_the_date_of_a_clock_change_is_that_of_its_time_zone() -> None:
+    """In UTC it is still the day before."""
+    spec = ScheduleSpec("HOURLY", params="interval:24", timezone="Pacific/Auckland")
+    assert clock_change_notes(spec, NOW)[0].startswith("On 2026-04-05 the clock goes back")
+
+
 @pytest.mark.parametrize("policy", ["RUN", "SKIP"])
 def test_a_twelve_hourly_schedule_does_not_run_in_a_gap_at_midnight(policy: str) -> None:
     spec = cron("0 */12 * * *", "Africa/Cairo", dst_gap=policy)
