@@ -84,9 +84,9 @@ def start(
     except _StartPostponed as why:
         record_postponed_start(run_id, token, why.seconds, why.reason)
         return None
-    except jump_detection.ClockJumped as refusal:
-        hosts.record_suspension_of_starts(reading := refusal.reading, host_name=taker.host)
-        record_postponed_start(run_id, token, reading.suspension_seconds_left, reading.suspended_because)
+    except jump_detection.ClockJumped as jump:
+        hosts.record_suspension_of_starts(jump.reading, host_name=taker.host)
+        record_postponed_start(run_id, token, jump.reading.suspension_seconds_left, jump.reading.suspended_because)
         return None
     if started is None:
         _record_refused_start(run_id, token, taker)

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import datetime as dt
-from typing import Any
-from uuid import uuid4
 
 import pytest
 
@@ -18,28 +16,19 @@ from chroniker.models import (
     Job,
     JobState,
     JobTrigger,
-    Lease,
     Outbox,
     Overlap,
     Run,
     Status,
     Trigger,
 )
+from tests.integration.eligibility.open_runs import an_open_run
 from tests.support.factories import a_booked_job, a_dependency, a_due_job
 
 pytestmark = pytest.mark.django_db
 
 FAR = "0 0 1 1 *"
 MINUTE = dt.timedelta(minutes=1)
-
-
-def an_open_run(job: Job, slot: str = "", **fields: Any) -> Run:
-    now = database_now()
-    values = {"job": job, "token": 1 + Run.objects.count(), "slot": slot, "nonce": uuid4(), "origin": Trigger.SCHEDULE}
-    values |= {"status": Status.RUNNING, "claimed_at": now, "started_at": now, **fields}
-    run = Run.objects.create(**values)
-    Lease.objects.create(run=run, job=job, slot=slot, token=run.token, expires_at=now + MINUTE)
-    return run
 
 
 def test_the_lease_of_a_single_host_keeps_no_job_from_its_next_run() -> None:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import datetime as dt
 from collections.abc import Callable
 from typing import Any
-from uuid import uuid4
 
 import pytest
 
@@ -15,22 +14,13 @@ from chroniker.eligibility import explanations, hosts, pauses
 from chroniker.models import EVERY_HOST, Activation, Group, Job, JobState, Lease, Run, Status, Ticker
 from chroniker.reasons import Code, Reason
 from chroniker.wording.formats import short_time
+from tests.integration.eligibility.open_runs import an_open_run
 from tests.support.factories import a_booked_job, a_dependency, a_due_job
 
 pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("dummy")]
 
 FAR = "0 0 1 1 *"
 HOUR = dt.timedelta(hours=1)
-
-
-def an_open_run(job: Job, slot: str = "", parts: tuple[int, int] | None = None, **fields: Any) -> Run:
-    now = database_now()
-    values: dict[str, Any] = {"status": Status.RUNNING, "started_at": now, "nonce": uuid4(), **fields}
-    run = Run.objects.create(job=job, token=1 + Run.objects.count(), slot=slot, claimed_at=now, **values)
-    done, total = parts or (None, None)
-    counts = {"total_parts_complete": done, "total_parts": total}
-    Lease.objects.create(run=run, job=job, slot=slot, token=run.token, expires_at=now + HOUR, **counts)
-    return run
 
 
 def a_state(job: Job, **fields: Any) -> JobState:

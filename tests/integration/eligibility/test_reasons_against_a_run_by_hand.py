@@ -2,26 +2,21 @@
 
 from __future__ import annotations
 
-import datetime as dt
+from typing import Any
 
 import pytest
 from django.db import connection
 from django.test.utils import CaptureQueriesContext
 
-from chroniker.clock.database_clock import database_now
 from chroniker.eligibility import explanations, hosts, pauses
-from chroniker.models import EVERY_HOST, Group, Job, JobState, Lease, Run, Status
+from chroniker.models import EVERY_HOST, Group, Job, JobState, Status
+from tests.integration.eligibility.open_runs import an_open_run
 from tests.support.factories import a_booked_job, a_dependency, a_due_job
 
 pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("dummy")]
 
 FAR = "0 0 1 1 *"
-
-
-def a_claimed_run(job: Job, slot: str = "") -> None:
-    now = database_now()
-    run = Run.objects.create(job=job, token=1, slot=slot, status=Status.CLAIMED, claimed_at=now, reason_text="No slot.")
-    Lease.objects.create(run=run, job=job, slot=slot, token=1, expires_at=now + dt.timedelta(hours=1))
+CLAIMED: dict[str, Any] = {"status": Status.CLAIMED, "started_at": None, "nonce": None, "reason_text": "No slot."}
 
 
 def reasons(*jobs: Job) -> list[str | None]:
@@ -35,9 +30,9 @@ def test_each_job_has_its_own_reason_or_none() -> None:
     night, wide, paused = (Group.objects.create(name=name, limit=1) for name in ("night", "wide", "paused"))
     pauses.pause("ann", group=paused)
     load = a_booked_job(name="load", cron=FAR, group=night)
-    a_claimed_run(load)
+    an_open_run(load, **CLAIMED)
     for_one_host = a_booked_job(cron=FAR)
-    a_claimed_run(for_one_host, slot="7")
+    an_open_run(for_one_host, slot="7", **CLAIMED)
     disabled, held, full = (a_booked_job(cron=FAR, group=group) for group in (paused, paused, night))
     Job.objects.filter(pk=disabled.pk).update(enabled=False)
     everywhere, elsewhere = a_booked_job(cron=FAR, hostname=EVERY_HOST), a_booked_job(cron=FAR, hostname="web9")

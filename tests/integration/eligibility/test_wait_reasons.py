@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import datetime as dt
 from collections.abc import Callable
-from uuid import uuid4
 
 import pytest
 
 from chroniker.clock.database_clock import database_now
 from chroniker.eligibility import dependencies
 from chroniker.eligibility.dependencies import DependencyEdge, DependencyScope, WaitReason
-from chroniker.models import EVERY_HOST, Job, JobDependency, JobState, Lease, Run, Status, Trigger
+from chroniker.models import EVERY_HOST, Job, JobDependency, JobState, Run, Status, Trigger
+from tests.integration.eligibility.open_runs import an_open_run
 from tests.support.factories import a_booked_job, a_dependency, a_due_job, a_job
 
 pytestmark = pytest.mark.django_db
@@ -19,13 +19,6 @@ pytestmark = pytest.mark.django_db
 FAR = "0 0 1 1 *"
 DAY = dt.timedelta(days=1)
 COMPLETION, SUCCESS, TURN = "wait_for_completion", "wait_for_success", "wait_for_next_run"
-
-
-def an_open_run(job: Job, slot: str = "", origin: str = Trigger.SCHEDULE) -> None:
-    now = database_now()
-    times = {"claimed_at": now, "started_at": now}
-    run = Run.objects.create(job=job, token=1, slot=slot, status=Status.RUNNING, nonce=uuid4(), origin=origin, **times)
-    Lease.objects.create(run=run, job=job, slot=slot, token=1, expires_at=now + DAY)
 
 
 def succeeded(job: Job) -> None:
