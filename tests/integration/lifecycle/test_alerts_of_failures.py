@@ -83,20 +83,28 @@ def test_failures_by_hand_count_and_zero_means_never(clock: AlertClock) -> None:
     assert clock.reported == [] and state_of(job).failures == 1
 
 
+def test_a_chain_of_many_failed_attempts_is_one_failure(clock: AlertClock) -> None:
+    job = clock.job(cron="1 0 * * *", max_retries=2, retry_backoff_seconds=0, alert_failures=3)
+    for minutes in (1, 2, 3):
+        fail(clock, minutes)
+    assert Run.objects.latest("token").attempt == 3
+    assert clock.reported == [] and state_of(job).failures == 1
+
+
 def test_lost_attempts_count_from_the_number_of_failures_on(clock: AlertClock) -> None:
     """A lost run that is retried without limit never ends its chain."""
-    clock.job(alert_failures=4, retry_on_lost=True, retry_backoff_seconds=0)
-    reported = []
+    job = clock.job(cron="5 0 * * *", alert_failures=4, retry_on_lost=True, retry_backoff_seconds=0)
+    reported, failures = [], []
     for attempt in range(1, 6):
-        minutes = attempt * 5
-        runs = clock.tick(minutes=minutes).claimed
-        assert len(runs) == 1
-        Run.objects.filter(pk=runs[0].pk).update(attempt=attempt)
-        clock.at(minutes=minutes + 2)
+        (run,) = clock.tick(minutes=attempt * 5).claimed
+        assert run.attempt == attempt
+        clock.at(minutes=attempt * 5 + 2)
         Lease.objects.update(expires_at=START - dt.timedelta(hours=1))
         lifecycle.expire_runs(10)
-        reported.append(list(clock.reported))
-    assert reported[2] == [] and reported[3] == ["alert.failing nightly"] and reported[4] == reported[3]
+        reported.append(len(clock.reported))
+        failures.append(state_of(job).failures)
+    assert (reported, failures) == ([0, 0, 0, 1, 1], [0, 0, 1, 2, 3])
+    assert clock.reported == ["alert.failing nightly"]
 
 
 def test_missed_times_are_reported_until_a_success(clock: AlertClock) -> None:
