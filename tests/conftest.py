@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import os
 import sys
 import tempfile
@@ -48,6 +49,8 @@ def pytest_configure(config: pytest.Config) -> None:
 
     # Tests start some hundred Python processes. Without stored bytecode each of them compiles the project again.
     os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
+    # The settings of this process, and of those that it starts, read it.
+    os.environ.setdefault("CHRONIKER_TEST_GC_THRESHOLD", "20000")
     stack = config.stash[SERVERS] = ExitStack()
     if settings.configured and not databases.described():
         raise pytest.UsageError("unset DJANGO_SETTINGS_MODULE: the tests choose their settings themselves")
@@ -84,6 +87,12 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
     for item in items:
         tiers.mark(item)
     selection.select(config, items)
+
+
+def pytest_collection_finish() -> None:
+    """Let the garbage collector examine what tests make, not the modules and tests again and again: they remain."""
+    gc.collect()
+    gc.freeze()
 
 
 @pytest.hookimpl(wrapper=True)

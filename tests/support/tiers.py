@@ -31,22 +31,46 @@ EVERY_DATABASE = (
     "tests/integration/scheduler/",
     "tests/security/test_input_sizes.py",
 )
-#: Tests in these folders of texts and of decisions in Python: one database is enough, and at night they run on each.
+#: Tests in these folders of texts, of decisions in Python and of processes: one database is enough, and at night they
+#: run on each.
 ONE_DATABASE = (
     "tests/integration/eligibility/test_drain_records.py",
     "tests/integration/eligibility/test_explanations.py",
+    "tests/integration/eligibility/test_hosts.py",
     "tests/integration/eligibility/test_live_hosts.py",
     "tests/integration/eligibility/test_pause_records.py",
     "tests/integration/eligibility/test_queues_and_tickers.py",
     "tests/integration/eligibility/test_reasons_against_a_run_by_hand.py",
     "tests/integration/eligibility/test_wait_reasons.py",
+    "tests/integration/importing/test_crontab_commands.py",
+    "tests/integration/importing/test_import_celery_beat_values.py",
+    "tests/integration/importing/test_import_chroniker_notes.py",
+    "tests/integration/importing/test_import_chroniker_values.py",
+    "tests/integration/importing/test_import_crontab.py",
+    "tests/integration/importing/test_importing_jobs.py",
+    "tests/integration/insights/test_what_if.py",
     "tests/integration/lifecycle/test_alert_checks.py",
     "tests/integration/lifecycle/test_alert_messages.py",
+    "tests/integration/lifecycle/test_alerts_of_failures.py",
+    "tests/integration/lifecycle/test_alerts_of_slow_and_overdue_runs.py",
+    "tests/integration/lifecycle/test_alerts_reach_channels.py",
+    "tests/integration/lifecycle/test_backfill_cancellation.py",
+    "tests/integration/lifecycle/test_backfill_failures.py",
+    "tests/integration/lifecycle/test_catch_up.py",
     "tests/integration/lifecycle/test_claim_plans.py",
+    "tests/integration/lifecycle/test_hold.py",
     "tests/integration/lifecycle/test_recipients_of_others.py",
+    "tests/integration/lifecycle/test_run_record.py",
     "tests/integration/lifecycle/test_run_signals.py",
+    "tests/integration/lifecycle/test_scheduled_times_of_runs.py",
     "tests/integration/lifecycle/test_times_of_alert_checks.py",
+    "tests/integration/lifecycle/test_triggers.py",
     "tests/integration/lifecycle/test_usual_durations.py",
+    "tests/integration/outbox/test_callback.py",
+    "tests/integration/outbox/test_mails.py",
+    "tests/integration/outbox/test_webhooks.py",
+    "tests/integration/scheduler/test_force_run_and_stop.py",
+    "tests/integration/scheduler/test_lost_runs_leave_no_process.py",
 )
 #: Tests of what may differ between brokers. The others with a broker run on the second one at night.
 SECOND_BROKER = (

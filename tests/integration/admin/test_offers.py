@@ -57,6 +57,19 @@ PEOPLE: dict[str, tuple[str, ...]] = {
     "changes everything": tuple(f"change_{name}" for name in MODELS if name not in ("monitor", "alert", "run", "host")),
     "runs and stops everything": (*VIEW, "run_job", "stop_job"),
 }
+#: Before a merge: little, much, and what differs most between pages. The others at night.
+BEFORE_MERGE = {
+    "views jobs only",
+    "runs jobs that it cannot view",
+    "runs and changes jobs",
+    "views runs only",
+    "pauses only",
+    "mutes only",
+    "views monitors only",
+    "sends messages",
+    "changes everything",
+    "runs and stops everything",
+}
 
 
 def offers(client: Client, site: str) -> Iterator[tuple[str, str, dict[str, Any] | None]]:
@@ -103,7 +116,9 @@ def answer(client: Client, address: str, data: dict[str, Any] | None) -> int:
     return status
 
 
-@pytest.mark.parametrize("person", PEOPLE)
+@pytest.mark.parametrize(
+    "person", [pytest.param(name, marks=() if name in BEFORE_MERGE else pytest.mark.nightly) for name in PEOPLE]
+)
 def test_no_page_offers_what_is_refused(staff: Callable[..., Client], person: str) -> None:
     assert refused(staff(*PEOPLE[person]), "admin") == []
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import datetime as dt
 import itertools
-import os
 import random
 from typing import Any
 
@@ -32,11 +31,12 @@ from chroniker.models import (
 )
 from chroniker.scheduler.claiming import SEARCH_ALL_CLAIMS, ClaimSearch, claim_due_jobs
 from chroniker.scheduler.tick_result import TickResult
+from tests.support.effort import by_day_or_at_night
 from tests.support.factories import a_booked_job, a_dependency
 
 pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.every_database, pytest.mark.database("postgres")]
 
-STATES = 2000 if os.environ.get("CHRONIKER_TEST_EXAMPLES") == "nightly" else 60
+STATES = by_day_or_at_night(30, 2000)
 JOBS = 8
 MOMENT = dt.timedelta(minutes=1)
 COMPARED: dict[type[Any], tuple[str, ...]] = {

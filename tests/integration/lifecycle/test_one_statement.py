@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import datetime as dt
-import os
 import random
 from collections.abc import Callable
 from dataclasses import dataclass, replace
@@ -24,6 +23,7 @@ from chroniker.models.statements import Statement
 from chroniker.reasons import NO_REASON, Code, Reason
 from chroniker.scheduler.tick import tick
 from tests.integration.lifecycle.random_runs import HERE, MARGIN, NONCE, a_run
+from tests.support.effort import by_day_or_at_night
 from tests.support.factories import a_booked_job, a_due_job
 
 # The other databases have the plain form only.
@@ -34,7 +34,7 @@ pytestmark = [
     pytest.mark.usefixtures("prepared_statements"),
 ]
 
-STATES = 1000 if os.environ.get("CHRONIKER_TEST_EXAMPLES") == "nightly" else 120
+STATES = by_day_or_at_night(50, 1000)
 COMPARED = (Run, Lease, JobState, RunEvent, Outbox, Host)
 
 

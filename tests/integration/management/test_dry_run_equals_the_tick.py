@@ -21,6 +21,7 @@ from chroniker.models.calendar import Blackout, Calendar
 from chroniker.scheduler.manual_runs import run_now
 from chroniker.scheduler.tick import tick
 from tests.support.command_jobs import DUMMY
+from tests.support.effort import by_day_or_at_night
 from tests.support.factories import a_booked_job, started
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -119,7 +120,7 @@ def known() -> set[UUID]:
     return set(Run.objects.values_list("pk", flat=True))
 
 
-@settings(max_examples=40, deadline=None, suppress_health_check=list(HealthCheck))
+@settings(max_examples=by_day_or_at_night(15, 200), deadline=None, suppress_health_check=list(HealthCheck))
 @given(
     drawn=st.lists(jobs, min_size=1, max_size=5),
     groups=st.lists(group_rows, min_size=2, max_size=2),
