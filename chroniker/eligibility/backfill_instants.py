@@ -53,7 +53,7 @@ class InstantWithResult(NamedTuple):
 class CandidateInstants:
     """The next instants of a backfill with their results. All instants until ``until`` are decided."""
 
-    decided: Sequence[InstantWithResult]
+    instants_with_results: Sequence[InstantWithResult]
     until: dt.datetime
     is_last: bool  #: there is no further instant
 

@@ -65,7 +65,7 @@ def drain_message(host: Host) -> str:
     """For people: since when this host, which is draining, claims and starts nothing, and who requested it."""
     words = {"host": host.name, "time": full_time(host.draining_since), "who": host.draining_by}
     return (
-        _("The host “%(host)s” has been draining since %(time)s (requested by %(who)s): it claims and starts no runs.")
+        _("The host “%(host)s” has been draining since %(time)s, requested by %(who)s: it claims and starts no runs.")
         % words
     )
 

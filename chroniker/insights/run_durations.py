@@ -68,7 +68,7 @@ class DurationMark:
     low: float = 0.0
     high: float = 0.0
     run_count: int = 1
-    bad: int = 0  #: failed, timed out or lost
+    bad_count: int = 0  #: failed, timed out or lost
     last_token: int = 0
 
     @property
@@ -83,8 +83,8 @@ class RunDurations:
     marks: Sequence[DurationMark]
     p50: float | None
     p95: float | None
-    runs: int
-    bad: int
+    run_count: int
+    bad_count: int
     has_columns: bool
     since: dt.datetime | None
 
@@ -122,7 +122,7 @@ def _mark_of_each_run(runs: QuerySet[Run]) -> list[DurationMark]:
             max((finished - started).total_seconds(), 0.0),
             status,
             pk,
-            bad=int(status in FAILURE_STATUSES),
+            bad_count=int(status in FAILURE_STATUSES),
         )
         for token, started, finished, status, pk in rows
         if started is not None and finished is not None
@@ -164,8 +164,8 @@ def _make_run_durations(marks: list[DurationMark], state: JobState, since: dt.da
     p50, p95 = (
         (state.p50, state.p95) if has_columns else (percentile_of_values(taken, 50), percentile_of_values(taken, 95))
     )
-    run_count, bad = sum(mark.run_count for mark in marks), sum(mark.bad for mark in marks)
-    return RunDurations(marks, p50, p95, run_count, bad, has_columns, since)
+    run_count, bad_count = sum(mark.run_count for mark in marks), sum(mark.bad_count for mark in marks)
+    return RunDurations(marks, p50, p95, run_count, bad_count, has_columns, since)
 
 
 def percentile_of_values(ordered: Sequence[float], percent: int) -> float | None:

@@ -43,7 +43,7 @@ class TickHistory:
         return next((minute.start for minute in self.minutes if minute.longest_pass_seconds is not None), None)
 
     @property
-    def pass_p95(self) -> float | None:
+    def pass_p95_seconds(self) -> float | None:
         """95 of 100 minutes had no longer pass, in seconds."""
         longest = (minute.longest_pass_seconds for minute in self.minutes)
         passes = sorted(seconds for seconds in longest if seconds is not None)

@@ -48,7 +48,7 @@ def _plan_first_instant_that_needs_run(
     plan: Plan, row: Backfill, candidates: CandidateInstants, now: dt.datetime
 ) -> None:
     """Add a run for the first candidate that gets a run; if there is none, move the cursor or end the backfill."""
-    for instant, answer in candidates.decided:
+    for instant, answer in candidates.instants_with_results:
         if does_instant_need_run(row.which, answer, include_unknown=row.include_unknown):
             row.cursor, row.chain, row.made = instant, plan.state_after.last_token + 1, row.made + 1
             _add_backfill_run(plan, row, now)

@@ -202,7 +202,7 @@ def _read_started_run(run_id: UUID, token: int, nonce: UUID) -> Any:
         last_success=F("job__state__last_success_until"),
         alerts_open=F("job__state__alerts_open"),
         draining=Exists(draining.select_this_host_if_draining()),
-        copied=installation.database_copied_condition(),
+        is_database_copied=installation.database_copied_condition(),
         pinged=_may_need_start_message(),
     )
 
@@ -213,7 +213,7 @@ def _may_need_start_message() -> Exists:
 
 
 def _postpone_if_draining_or_copied(run: Any, taker: StartingProcess) -> None:
-    if run.copied:
+    if run.is_database_copied:
         raise _StartPostponed(settings.redispatch.total_seconds(), Reason.of(Code.COPIED))
     if run.draining:
         raise _StartPostponed(REDISPATCH_SECONDS_WHILE_DRAINING, Reason.of(Code.DRAINING, host=taker.host))

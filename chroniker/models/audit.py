@@ -107,9 +107,9 @@ def audit_object_kind(row: Job | Group | Switch) -> str:
 
 
 def command_actor(command: str) -> str:
-    """The actor of a management command: command, user of the system and host."""
+    """The actor of a management command: user of the system, host and command."""
     try:
         user = getpass.getuser()
     except (KeyError, OSError):  # in a container the user may have no name
         user = f"user {os.getuid()}"
-    return f"manage.py {command} by {user} on {settings.hostname}"
+    return f"{user} on {settings.hostname} (manage.py {command})"

@@ -186,7 +186,7 @@ class Keeper:
     def _final_report(self, end_kind: str, killed: process_tree.KillResult) -> Mapping[str, Any]:
         status = self._tree.status
         return {
-            "how": end_kind,
+            "end_kind": end_kind,
             "exit_code": None if status is None else os.waitstatus_to_exitcode(status),
             "killed": killed.count,
             "names": killed.names,

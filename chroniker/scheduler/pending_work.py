@@ -52,7 +52,7 @@ class PendingWork:
     messages: bool
     deletions: bool
     paused: bool
-    copied: bool  #: this database is a copy: this pass must do nothing
+    is_database_copied: bool  #: this database is a copy: this pass must do nothing
     recorded: bool  #: the identity of this database is stored
     draining: bool  #: this host claims nothing
     alerts: bool  #: the alerts of a job are due for a check

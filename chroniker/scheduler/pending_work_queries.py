@@ -52,7 +52,7 @@ def queries_for_pending_work(now: dt.datetime | Expression) -> QueriesByKindOfWo
         "alert_changes": alert_watch.select_pauses_that_change_alerts(),
         "messages": [Outbox.objects.filter(send_at__lte=now)],
         "deletions": [Job.objects.filter(deletion_requested_at__isnull=False, enabled=False)],
-        "copied": [installation.select_switch_if_copied()],
+        "is_database_copied": [installation.select_switch_if_copied()],
         "recorded": [installation.select_switch_with_identity()],
         "draining": [draining.select_this_host_if_draining()],
         "paused": [Switch.objects.filter(pk=pauses.SWITCH_ID, paused_at__isnull=False)],

@@ -50,7 +50,7 @@ def tick(only: Collection[int] | None = None, now: dt.datetime | None = None) ->
     clock once and checks it; each claim and expiry checks it again in its transaction. ``now`` is for tests."""
     work = pending_work.find_pending_work(now)
     result = _create_tick_result(work, PassClock(work.reading, now))
-    if work.copied:
+    if work.is_database_copied:
         installation.mark_database_as_copied()
         return result
     _record_identity_and_adjust_leases(work)
@@ -73,7 +73,7 @@ def tick(only: Collection[int] | None = None, now: dt.datetime | None = None) ->
 
 
 def _create_tick_result(work: PendingWork, clock: PassClock) -> TickResult:
-    result = TickResult(began=clock(), clock=clock, is_database_copied=work.copied)
+    result = TickResult(began=clock(), clock=clock, is_database_copied=work.is_database_copied)
     result.next_moment, result.next_moment_is_known = work.next_moment, not work.may_change_due_times
     return result
 

@@ -42,7 +42,7 @@ class RunObservations:
 
     @property
     def end_kind(self) -> str:
-        reported: str = self.keeper_report.get("how", "exited")
+        reported: str = self.keeper_report.get("end_kind", "exited")
         if self.lease_lost_because or reported not in _ENDINGS_OF_RUNS_NOT_LOST:
             return "lost"
         return "interrupted" if reported == "stopped" and self.interrupted else reported

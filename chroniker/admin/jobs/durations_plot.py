@@ -125,7 +125,7 @@ def draw_durations(durations: RunDurations, timeout: float | None, now: dt.datet
 
 def plot_label(durations: RunDurations) -> str:
     """The picture in words."""
-    words = {"n": format_count(durations.runs), "bad": format_count(durations.bad),
+    words = {"n": format_count(durations.run_count), "bad": format_count(durations.bad_count),
              "p50": short_duration(durations.p50), "p95": short_duration(durations.p95)}  # fmt: skip
     if durations.p50 is None:
         return _("Durations of %(n)s runs; %(bad)s failed, timed out or were lost") % words
@@ -199,13 +199,13 @@ def _place_mark_on_plot(mark: DurationMark, scale: PlotScale, now: dt.datetime) 
     if mark.is_column:
         low, high = scale.y_of_duration(mark.low), scale.y_of_duration(mark.high)
         path = f"M{x:.1f} {low:.1f}V{min(high, low - 1):.1f}"
-        cross = _cross_path(x, PLOT_BOTTOM_Y - 3, 2) if mark.bad else ""
+        cross = _cross_path(x, PLOT_BOTTOM_Y - 3, 2) if mark.bad_count else ""
         return PlotMark("column", "good", path, f"{x:.1f}", f"{y:.1f}", _column_mark_text(mark, now), "", cross)
     shapes = {Status.SUCCEEDED: "dot", Status.TIMED_OUT: "triangle", Status.STOPPED: "square"}
     shape = shapes.get(Status(mark.status), "cross")
     paths = {"cross": _cross_path(x, y, 3), "triangle": f"M{x:.1f} {y - 4:.1f}l4 7h-8z",
              "square": f"M{x - 3:.1f} {y - 3:.1f}h6v6h-6z"}  # fmt: skip
-    url = admin_url("chroniker_run_change", mark.pk) if mark.bad else ""
+    url = admin_url("chroniker_run_change", mark.pk) if mark.bad_count else ""
     tone = state(mark.status).tone
     return PlotMark(shape, tone, paths.get(shape, ""), f"{x:.1f}", f"{y:.1f}", _mark_text(mark, now), url)
 
@@ -224,7 +224,7 @@ def _mark_text(mark: DurationMark, now: dt.datetime) -> str:
 def _column_mark_text(mark: DurationMark, now: dt.datetime) -> str:
     words = {"first": mark.token, "last": mark.last_token, "time": short_time(mark.started_at, now),
              "low": short_duration(mark.low), "middle": short_duration(mark.seconds),
-             "high": short_duration(mark.high), "bad": mark.bad, "n": mark.run_count}  # fmt: skip
+             "high": short_duration(mark.high), "bad": mark.bad_count, "n": mark.run_count}  # fmt: skip
     text = _("runs %(first)d to %(last)d, from %(time)s: %(low)s to %(high)s, median %(middle)s; %(bad)d failed")
     return text % words
 
@@ -240,7 +240,7 @@ def duration_rows(durations: RunDurations, now: dt.datetime) -> list[dict[str, A
             "low": short_duration(mark.low if mark.is_column else mark.seconds),
             "middle": short_duration(mark.seconds),
             "high": short_duration(mark.high if mark.is_column else mark.seconds),
-            "bad": mark.bad,
+            "bad": mark.bad_count,
         }
         for mark in reversed(durations.marks)
     ]

@@ -65,7 +65,7 @@ def _tick_stats(history: TickHistory) -> dict[str, Any]:
     gap = history.minute_with_longest_gap
     is_long = gap is not None and gap.longest_gap_seconds > 120
     return {
-        "pass_p95": short_duration(history.pass_p95),
+        "pass_p95": short_duration(history.pass_p95_seconds),
         "gap": short_duration(gap.longest_gap_seconds) if gap is not None else NO_VALUE_TEXT,
         "gap_at": gap.start if gap is not None else None,
         "gap_tone": "wait" if is_long else "",

@@ -25,7 +25,7 @@ def draw_ticks(history: TickHistory) -> dict[str, Any]:
 
     A bar that is much higher than usual is cut off.
     """
-    usual = history.pass_p95 or 0.0
+    usual = history.pass_p95_seconds or 0.0
     tall = max((minute.longest_pass_seconds or 0.0 for minute in history.minutes), default=0.0)
     tall = min(tall, MAX_BAR_TO_USUAL_RATIO * usual) or 1.0
     bars = [

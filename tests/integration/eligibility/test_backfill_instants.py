@@ -140,5 +140,5 @@ def test_a_backfill_gets_as_far_as_its_times_are_decided(monkeypatch: pytest.Mon
     row = Backfill(job=job, first=DAYS[0], last=DAYS[4], spec=schedule_to_json(job.spec), planned=5)
     monkeypatch.setattr(backfill_instants, "MAX_RUNS_PER_READ", 3)
     [found] = backfill_instants.find_next_instants_of_backfills([(row, [])])[0].values()
-    assert [each.instant for each in found.decided] == DAYS[:2]
+    assert [each.instant for each in found.instants_with_results] == DAYS[:2]
     assert (found.until, found.is_last) == (DAYS[1], False)

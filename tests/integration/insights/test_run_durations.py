@@ -39,7 +39,7 @@ def test_few_runs_are_one_mark_each() -> None:
     runs_of(job, [1.0, 2.5, 4.0])
     found = run_durations.read_run_durations(state_of(job), None)
     assert [round(mark.seconds, 3) for mark in found.marks] == [1.0, 2.5, 4.0]
-    assert (found.p50, found.p95, found.runs, found.has_columns) == (2.5, 4.0, 3, False)
+    assert (found.p50, found.p95, found.run_count, found.has_columns) == (2.5, 4.0, 3, False)
 
 
 def test_many_runs_are_columns_with_their_extremes_and_their_median() -> None:
@@ -54,7 +54,7 @@ def test_many_runs_are_columns_with_their_extremes_and_their_median() -> None:
         expected.append((start + 1, min(part), statistics.median_low(part), max(part), len(part)))
     rows = [(m.token, round(m.low, 2), round(m.seconds, 2), round(m.high, 2), m.run_count) for m in found.marks]
     assert rows == expected
-    assert (found.runs, found.bad, found.p50, found.p95) == (2000, 200, 5.0, 9.0)
+    assert (found.run_count, found.bad_count, found.p50, found.p95) == (2000, 200, 5.0, 9.0)
 
 
 def test_a_range_leaves_older_runs_out() -> None:
@@ -62,7 +62,7 @@ def test_a_range_leaves_older_runs_out() -> None:
     runs_of(job, [1.0] * 90, every=dt.timedelta(hours=1))
     since = database_now() - dt.timedelta(hours=24, minutes=30)
     found = run_durations.read_run_durations(state_of(job), since)
-    assert (found.runs, found.marks[0].token) == (24, 67)
+    assert (found.run_count, found.marks[0].token) == (24, 67)
 
 
 def test_a_range_without_runs_is_empty() -> None:

@@ -212,7 +212,7 @@ def test_backfills_share_one_limit_of_times(
     rows = [a_backfill(daily(1)) for _each in range(backfills)]
     monkeypatch.setattr(backfill_instants, "MAX_INSTANTS_PER_PASS", limit)
     found, _errors = backfill_instants.find_next_instants_of_backfills([(row, []) for row in rows])
-    assert [len(found[row.job_id].decided) for row in rows] == [for_each] * backfills
+    assert [len(found[row.job_id].instants_with_results) for row in rows] == [for_each] * backfills
 
 
 def test_blackouts_are_left_out_as_by_the_schedule() -> None:

@@ -64,7 +64,7 @@ def test_a_request_makes_a_backfill_that_ticks_execute() -> None:
         "why",
         "-v 2",
     )
-    assert row.asked_by.startswith("manage.py backfill by ")
+    assert row.asked_by.endswith(" (manage.py backfill)")
     [entry] = AuditEntry.objects.entries_of_row(job)
     assert str(entry) == f"Backfill {row.pk} requested: 3 runs."
     [claimed] = tick().claimed

@@ -130,11 +130,13 @@ def test_the_pages_and_doctor_name_a_draining_host(admin: Client) -> None:
     from chroniker.insights import health_facts
 
     hosts.record_heartbeat(["default"])
-    draining.record_drain_of_this_host("manage.py drain by ann")
+    draining.record_drain_of_this_host("ann on web1 (manage.py drain)")
     health_facts.clear_cached_health_facts()
     page = admin.get("/admin/chroniker/host/").content.decode()
-    assert "Draining" in page and "Requested by manage.py drain by ann." in page
-    assert draining.drain_messages()[0].endswith("(requested by manage.py drain by ann): it claims and starts no runs.")
+    assert "Draining" in page and "Requested by ann on web1 (manage.py drain)." in page
+    assert draining.drain_messages()[0].endswith(
+        ", requested by ann on web1 (manage.py drain): it claims and starts no runs."
+    )
 
 
 def test_it_waits_for_a_run_of_cronserver_whose_restart_ends_the_drain(manage: Manage, tmp_path: Path) -> None:

@@ -37,7 +37,7 @@ def test_output_and_result_are_shown_and_the_schedule_is_unchanged(manage: Manag
     assert "line 1 of 10\n" in done.stdout and done.stdout.splitlines()[-1].startswith("Run 1 of “chat” succeeded")
     assert "10 lines so far\n" in done.stderr
     assert (the_run(job).trigger, state_of(job).next_run) == (Trigger.MANUAL, before)
-    assert RunEvent.objects.filter(run=the_run(job), args__who__startswith="manage.py run_job by ").exists()
+    assert RunEvent.objects.filter(run=the_run(job), args__who__endswith=" (manage.py run_job)").exists()
 
 
 def test_a_run_can_be_for_another_time(manage: Manage) -> None:

@@ -35,7 +35,7 @@ def test_a_queued_run_is_cancelled_at_once() -> None:
     run = a_claimed_run("queued")
     assert stop_job("queued") == (0, "Run 1 of “queued” was stopped before it started.\n", "")
     run.refresh_from_db()
-    assert run.status == Status.STOPPED and run.stop_requested_by.startswith("manage.py stop_job by ")
+    assert run.status == Status.STOPPED and run.stop_requested_by.endswith(" (manage.py stop_job)")
 
 
 def test_a_running_run_gets_a_stop_request_and_a_second_request_is_reported() -> None:
@@ -43,7 +43,7 @@ def test_a_running_run_gets_a_stop_request_and_a_second_request_is_reported() ->
     started(run, host="worker 7")
     assert stop_job(str(run.job_id)) == (0, "Run 1 of “busy” runs on worker 7; a stop was requested.\n", "")
     status, out, _err = stop_job("--run", str(run.pk))
-    assert status == 0 and "has been stopping since " in out and "manage.py stop_job by" in out
+    assert status == 0 and "has been stopping since " in out and "(manage.py stop_job)" in out
     run.refresh_from_db()
     assert run.status == Status.RUNNING and run.stop_requested_at is not None
 

@@ -130,7 +130,7 @@ WORK: dict[tuple[str, int], Callable[[], Any]] = {
     ("alert_changes", 1): lambda: Group.objects.create(name="watched", alert_revision=1),
     ("messages", 0): lambda: Outbox.objects.create(channel="mail:1", payload={}, send_at=database_now()),
     ("deletions", 0): lambda: a_booked_job(**RARE, enabled=False, deletion_requested_at=database_now()),
-    ("copied", 0): a_copied_database,
+    ("is_database_copied", 0): a_copied_database,
     ("recorded", 0): installation.record_database_identity,
     ("draining", 0): lambda: draining.record_drain_of_this_host("a test"),
     ("paused", 0): lambda: pauses.pause("a test"),

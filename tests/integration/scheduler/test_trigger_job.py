@@ -31,7 +31,7 @@ def test_the_command_requests_a_run() -> None:
     run = Run.objects.get(job=job)
     assert printed == f"“load” was requested; its run is {run.pk}.\n"
     assert (run.argv, run.instant) == (["noop", "--verbosity", "2"], dt.datetime(2026, 3, 29, 3, tzinfo=dt.UTC))
-    assert run.asked_by.startswith("manage.py trigger_job by ")
+    assert run.asked_by.endswith(" (manage.py trigger_job)")
 
 
 def test_the_command_says_that_the_request_waits() -> None:
