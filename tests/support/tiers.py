@@ -80,12 +80,21 @@ SECOND_BROKER = (
     "tests/integration/chroniker_celery/test_publishing.py",
     "tests/integration/chroniker_celery/test_runs_on_workers.py",
 )
-#: Long tests of what few changes can break: proofs of the protocols, and processes of Celery that die, freeze or leave.
+#: Long tests of what few changes can break: proofs of the protocols, whole pages in a browser, and processes of Celery
+#: that die, freeze or leave.
 BEFORE_MERGE = (
+    "tests/browser/test_console.py",
+    "tests/browser/test_hostile_text.py",
+    "tests/browser/test_live_output.py",
+    "tests/browser/test_pages.py",
+    "tests/browser/test_ten_questions.py",
     "tests/faults/",
+    "tests/integration/admin/test_permission_mixtures.py",
+    "tests/integration/admin/test_plans_of_lists.py",
     "tests/integration/chroniker_celery/test_a_project_moves_from_beat_schedule.py",
     "tests/integration/chroniker_celery/test_a_worker_shuts_down.py",
     "tests/integration/chroniker_celery/test_alive.py",
+    "tests/integration/chroniker_celery/test_counts_of_ticks_and_runs.py",
     "tests/integration/chroniker_celery/test_draining.py",
     "tests/integration/chroniker_celery/test_duplicate_messages.py",
     "tests/integration/chroniker_celery/test_leaks.py",
