@@ -78,7 +78,7 @@ REPLACEMENTS = {
         "and not work.paused and not settings.paused",
         "drain",
     ),
-    "copy-expires": Replacement("scheduler/tick.py", "    if work.copied:\n", "    if False:\n", "copy"),
+    "copy-expires": Replacement("scheduler/tick.py", "    if work.is_database_copied:\n", "    if False:\n", "copy"),
     "end-raises-no-alert": Replacement(
         "lifecycle/close.py", "    _write_alerts(by_job, settled, backfill_of, now)\n", "", "alerts"
     ),

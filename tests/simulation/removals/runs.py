@@ -59,7 +59,7 @@ REPLACEMENTS = {
         "lifecycle/start.py", "        ~Exists(draining.select_this_host_if_draining()),\n", "", "drain", postgres=True
     ),
     "copy-is-not-checked-at-the-start": Replacement(
-        "lifecycle/start.py", "    if run.copied:\n", "    if False:\n", "copy"
+        "lifecycle/start.py", "    if run.is_database_copied:\n", "    if False:\n", "copy"
     ),
     "copy-is-not-checked-in-one-statement": Replacement(
         "lifecycle/start.py", "        ~installation.database_copied_condition(),\n", "", "copy", postgres=True
