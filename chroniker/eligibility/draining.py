@@ -64,10 +64,10 @@ def drain_messages() -> list[str]:
 def drain_message(host: Host) -> str:
     """For people: since when this host, which is draining, claims and starts nothing, and who requested it."""
     words = {"host": host.name, "time": full_time(host.draining_since), "who": host.draining_by}
-    return (
-        _("The host “%(host)s” has been draining since %(time)s, requested by %(who)s: it claims and starts no runs.")
-        % words
+    text = _(
+        "The host “%(host)s” has been draining since %(time)s, at the request of %(who)s: it claims and starts no runs."
     )
+    return text % words
 
 
 def open_runs_on_host(host_name: str = "") -> QuerySet[Run]:

@@ -57,8 +57,8 @@ PEOPLE: dict[str, tuple[str, ...]] = {
     "changes everything": tuple(f"change_{name}" for name in MODELS if name not in ("monitor", "alert", "run", "host")),
     "runs and stops everything": (*VIEW, "run_job", "stop_job"),
 }
-#: Before a merge: little, much, and what differs most between pages. The others at night.
-BEFORE_MERGE = {
+#: Those with little, with much, and with what differs most between pages. The others are tried at night.
+PEOPLE_BEFORE_MERGE = {
     "views jobs only",
     "runs jobs that it cannot view",
     "runs and changes jobs",
@@ -117,7 +117,7 @@ def answer(client: Client, address: str, data: dict[str, Any] | None) -> int:
 
 
 @pytest.mark.parametrize(
-    "person", [pytest.param(name, marks=() if name in BEFORE_MERGE else pytest.mark.nightly) for name in PEOPLE]
+    "person", [pytest.param(name, marks=() if name in PEOPLE_BEFORE_MERGE else pytest.mark.nightly) for name in PEOPLE]
 )
 def test_no_page_offers_what_is_refused(staff: Callable[..., Client], person: str) -> None:
     assert refused(staff(*PEOPLE[person]), "admin") == []

@@ -1,4 +1,4 @@
-"""Each page, viewed and saved with each mixture of permissions: no server error, no change by an unchanged form."""
+"""Each page, viewed and saved with mixtures of permissions: no server error, no change by an unchanged form."""
 
 from __future__ import annotations
 

@@ -61,7 +61,7 @@ def test_the_hosts_that_are_draining_are_named_in_the_order_of_their_names() -> 
             draining.record_drain_of_this_host("ann")
     first, second = draining.drain_messages()
     assert first.startswith("The host “web1” has been draining since ")
-    assert first.endswith(", requested by ann: it claims and starts no runs.")
+    assert first.endswith(", at the request of ann: it claims and starts no runs.")
     assert second.startswith("The host “web2” ")
 
 

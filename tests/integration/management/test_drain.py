@@ -135,7 +135,7 @@ def test_the_pages_and_doctor_name_a_draining_host(admin: Client) -> None:
     page = admin.get("/admin/chroniker/host/").content.decode()
     assert "Draining" in page and "Requested by ann on web1 (manage.py drain)." in page
     assert draining.drain_messages()[0].endswith(
-        ", requested by ann on web1 (manage.py drain): it claims and starts no runs."
+        ", at the request of ann on web1 (manage.py drain): it claims and starts no runs."
     )
 
 

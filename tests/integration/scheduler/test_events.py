@@ -62,12 +62,12 @@ def test_it_waits_while_the_job_runs() -> None:
     assert [each.trigger for each in claim_after_run(job.pk).claimed] == [Trigger.EVENT]
 
 
-@pytest.mark.parametrize(("catch_up", "runs"), [(CatchUp.COALESCE, 1), (CatchUp.EACH, 20), (CatchUp.LATEST, 1)])
+@pytest.mark.parametrize(("catch_up", "runs"), [(CatchUp.COALESCE, 1), (CatchUp.EACH, 100), (CatchUp.LATEST, 1)])
 def test_catch_up_decides_how_many_runs_come_of_many_events_during_a_run(catch_up: CatchUp, runs: int) -> None:
     job = a_target(catch_up=catch_up, misfire_grace_seconds=3600)
     run = run_now(job, requested_by="ann")
     with transaction.atomic():
-        for _event in range(20):
+        for _event in range(100):
             chroniker.trigger(job)
     ended(run)
     count = 0
