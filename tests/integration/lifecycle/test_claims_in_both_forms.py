@@ -36,7 +36,7 @@ from tests.support.factories import a_booked_job, a_dependency
 
 pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.every_database, pytest.mark.database("postgres")]
 
-STATES = by_day_or_at_night(30, 2000)
+STATES = by_day_or_at_night(60, 2000)
 JOBS = 8
 MOMENT = dt.timedelta(minutes=1)
 COMPARED: dict[type[Any], tuple[str, ...]] = {

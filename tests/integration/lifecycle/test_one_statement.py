@@ -34,7 +34,7 @@ pytestmark = [
     pytest.mark.usefixtures("prepared_statements"),
 ]
 
-STATES = by_day_or_at_night(50, 1000)
+STATES = by_day_or_at_night(120, 1000)
 COMPARED = (Run, Lease, JobState, RunEvent, Outbox, Host)
 
 

@@ -188,7 +188,7 @@ def test_the_invariants_hold_for_random_sequences_of_events() -> None:
     run_state_machine_as_test(
         SchedulerMachine,
         settings=settings(
-            max_examples=by_day_or_at_night(4, 60),
+            max_examples=by_day_or_at_night(15, 60),
             stateful_step_count=40,
             deadline=None,
             suppress_health_check=list(HealthCheck),

@@ -120,7 +120,7 @@ def known() -> set[UUID]:
     return set(Run.objects.values_list("pk", flat=True))
 
 
-@settings(max_examples=by_day_or_at_night(15, 200), deadline=None, suppress_health_check=list(HealthCheck))
+@settings(max_examples=by_day_or_at_night(40, 200), deadline=None, suppress_health_check=list(HealthCheck))
 @given(
     drawn=st.lists(jobs, min_size=1, max_size=5),
     groups=st.lists(group_rows, min_size=2, max_size=2),

@@ -13,14 +13,13 @@ import pytest
 from cronsim import CronSim
 
 from chroniker.models import CatchUp, Lease, Run, RunEvent, Status
-from tests.support.effort import by_day_or_at_night
 from tests.support.factories import a_booked_job
 from tests.support.processes import ManagementCommand, wait_until, with_settings
 from tests.testapp import witnessing
 
-TICKS = by_day_or_at_night(5, 8)
+TICKS = 8
 DUE = 50
-ROUNDS = by_day_or_at_night(4, 8)
+ROUNDS = 8
 MINUTE = dt.timedelta(minutes=1)
 
 pytestmark = pytest.mark.django_db(transaction=True)
