@@ -112,7 +112,7 @@ def suspension_reason(host: Host) -> Reason:
 def suspension_messages() -> list[str]:
     """For people: on which hosts starts are suspended, until when, and why. One statement."""
     hosts = Host.objects.filter(suspended_until__gt=NowPlus()).order_by("name")
-    words = _("%(why)s On the host “%(host)s” starts and expiry are suspended until %(time)s.")
+    words = _("%(why)s Until %(time)s, the host “%(host)s” starts no runs and expires no leases.")
     return [
         words
         % {

@@ -30,7 +30,7 @@ _STATUS_BY_ENDING = {
     "interrupted": Status.LOST,  # it may have finished its work: the job's policy for lost runs applies at once
 }
 
-_MAX_RENEWAL_SHARE_OF_HEARTBEAT = 0.45  # a renewal that hangs leaves time for another before the next is due
+_RENEWAL_TIMEOUT_IN_HEARTBEAT_INTERVALS = 0.45  # a renewal that hangs leaves time for another before the next is due
 
 
 class DatabaseReport:
@@ -76,7 +76,7 @@ class DatabaseReport:
         return lifecycle.start(self.run_id, self.token, self.nonce, pid=pid, waited=waited, **by)
 
     def renew(self, progress: tuple[int, int] | None) -> LeaseRenewalAnswer:
-        with self._borrow_limited_connection(_MAX_RENEWAL_SHARE_OF_HEARTBEAT):
+        with self._borrow_limited_connection(_RENEWAL_TIMEOUT_IN_HEARTBEAT_INTERVALS):
             return lifecycle.renew(self.run_id, self.token, self.nonce, progress)
 
     def store_output(self, chunks: Sequence[Chunk]) -> bool:

@@ -1999,7 +1999,7 @@ class Migration(migrations.Migration):
                 (
                     "late_at",
                     models.DateTimeField(
-                        help_text="When a tick looks whether its job is late. Empty: it has looked, or there is no limit.",
+                        help_text="When a tick checks whether its job is late. Empty: it has checked, or there is no limit.",
                         null=True,
                     ),
                 ),

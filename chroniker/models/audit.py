@@ -39,7 +39,7 @@ class Action(models.TextChoices):
     IMPORTED = "IMPORTED", _("Imported from another scheduler.")
     DRAINED = "DRAINED", _("The host “%(host)s” claims and starts nothing more.")
     UNDRAINED = "UNDRAINED", _("The host “%(host)s” claims and starts runs again.")
-    CLEANED = "CLEANED", _("%(n)d runs deleted that had ended before %(until)s.")
+    CLEANED = "CLEANED", _("Runs deleted (ended before %(until)s): %(n)d.")
 
 
 class AuditEntryManager(WriteDatabaseManager["AuditEntry"]):

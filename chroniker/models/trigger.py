@@ -74,7 +74,8 @@ class Activation(models.Model):
     code = models.CharField(max_length=20, choices=reasons.choices, blank=True, help_text=_("Why it got no run."))
     run = models.UUIDField(null=True, help_text=_("The run that was claimed for it."))
     late_at = models.DateTimeField(
-        null=True, help_text=_("When a tick looks whether its job is late. Empty: it has looked, or there is no limit.")
+        null=True,
+        help_text=_("When a tick checks whether its job is late. Empty: it has checked, or there is no limit."),
     )
 
     objects = WriteDatabaseManager()

@@ -106,7 +106,7 @@ class _SendingPass:
     def _next_message(self) -> Outbox | None:
         """The next message for a server that has none under way."""
         for server, waiting in list(self.waiting.items()):
-            if server in self.under_way or (self._has_channel_failed(server) and self._has_too_many_failing()):
+            if server in self.under_way or (self._has_channel_failed(server) and self._has_too_many_failing_servers()):
                 continue
             if waiting:
                 return waiting.popleft()
@@ -117,7 +117,7 @@ class _SendingPass:
     def _has_channel_failed(self, channel: str) -> bool:
         return channel in self.failing.known
 
-    def _has_too_many_failing(self) -> bool:
+    def _has_too_many_failing_servers(self) -> bool:
         return sum(map(self._has_channel_failed, self.under_way)) >= MAX_FAILING_SERVERS
 
     def _fetch_batch(self) -> bool:

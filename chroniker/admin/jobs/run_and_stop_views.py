@@ -35,7 +35,9 @@ def _request_run_after_open_run(request: HttpRequest, job: Job) -> None:
     with transaction.atomic(using=settings.database):
         changed = Job.objects.filter(pk=job.pk, force_run=False).update(force_run=True)
         if changed:
-            run_and_stop.log_job_action(request, [job], _("A run after the open one was requested."))
+            run_and_stop.log_job_action(
+                request, [job], _("One more run was requested, to start when the open run has ended.")
+            )
     messages.success(request, _("“%(job)s” runs once more when its open run has ended.") % {"job": job})
 
 

@@ -20,7 +20,7 @@ from chroniker.insights.attention import AttentionList, fetch_attention_items
 from chroniker.insights.current_work import RunningRun, WaitingJob, fetch_current_work
 from chroniker.insights.day_counts import DayCounts, fetch_day_counts
 from chroniker.insights.first_steps import fetch_first_steps
-from chroniker.insights.next_hour import NextHour, fetch_next_hour
+from chroniker.insights.next_hour import MAX_JOBS_COUNTED, NextHour, fetch_next_hour
 from chroniker.insights.run_list import ANY_BAD_STATUS
 from chroniker.models import Run
 from chroniker.wording.formats import format_count, percent, relative, short_duration, short_time
@@ -156,6 +156,7 @@ def _next_hour_context(coming_hour: NextHour, now: dt.datetime) -> dict[str, Any
     rows = [{"name": each.job.name, "url": job_url(each.job.pk), "at": each.at} for each in coming_hour.listed_runs]
     return {
         "hour": coming_hour,
+        "hour_max_jobs": MAX_JOBS_COUNTED,
         "hour_bars": draw_next_hour_bars(coming_hour, now),
         "hour_busiest": now + dt.timedelta(minutes=coming_hour.busiest_minute),
         "hour_most": max(coming_hour.start_counts_by_minute),

@@ -150,7 +150,10 @@ def _refusal_reason(entry: CrontabEntry, job: Job, options: ImportOptions) -> st
     if entry.schedule.lower() == "@reboot":
         return _("A schedule cannot start a job at reboot.")
     if entry.variables.get("CRON_TZ") and options.cron is None:
-        return _("CRON_TZ: cronie uses it, Debian's cron ignores it. Add “--cron cronie” or “--cron debian”.")
+        return _(
+            "CRON_TZ: cronie uses it, Debian's cron ignores it. Specify the program: “cronie” or “debian” (on the "
+            "command line: --cron)."
+        )
     if job.raw_command and not settings.raw_commands_allowed:
         return _("Raw commands are disabled here (CHRONIKER_DISABLE_RAW_COMMAND).")
     return ""

@@ -158,4 +158,5 @@ def test_the_deletion_of_old_runs() -> None:
     manage("cron_clean", "days", "30")
     manage("cron_clean", "days", "30")  # the last run is kept, and nothing is left
     [(actor, text)] = entries(Switch(pk=1))
-    assert actor == command_actor("cron_clean") and text.startswith("2 runs deleted that had ended before ")
+    assert actor == command_actor("cron_clean")
+    assert text.startswith("Runs deleted (ended before ") and text.endswith(": 2.")

@@ -98,7 +98,7 @@ def test_only_hosts_whose_suspension_has_not_passed_are_named_in_the_order_of_th
             ClockReading(now, 0.0, JUMPED, suspension_seconds_left=60.0 * minutes), host_name=name
         )
     first, second = hosts.suspension_messages()
-    assert first.startswith(f"{JUMPED} On the host “web1” starts and expiry are suspended until ")
+    assert first.startswith(f"{JUMPED} Until ")
     assert "“web3”" in second
 
 

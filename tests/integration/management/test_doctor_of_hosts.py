@@ -67,7 +67,8 @@ def test_a_suspended_host_is_named_with_the_reason() -> None:
         name="late", last_seen=database_now(), suspended_until=soon, suspended_because="The clock jumped."
     )
     [(about, text)] = findings(FindingLevel.WARNING)
-    assert about == "hosts" and "The clock jumped. On the host “late” starts and expiry are suspended" in text
+    assert about == "hosts" and "The clock jumped. Until " in text
+    assert "the host “late” starts no runs and expires no leases." in text
 
 
 def test_each_used_executor_checks_the_queues_of_its_jobs(monkeypatch: pytest.MonkeyPatch) -> None:
