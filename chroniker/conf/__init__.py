@@ -5,6 +5,7 @@ Belongs here: typed access to each setting. Does not belong here: checks of thei
 """
 
 from chroniker.conf.project_settings import Settings, settings
+from chroniker.conf.settings_state import settings_state
 from chroniker.default_settings import DEFAULTS, DENIED_COMMANDS
 
-__all__ = ["DEFAULTS", "DENIED_COMMANDS", "Settings", "settings"]
+__all__ = ["DEFAULTS", "DENIED_COMMANDS", "Settings", "settings", "settings_state"]

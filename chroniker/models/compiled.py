@@ -17,7 +17,6 @@ from typing import Any, NamedTuple, TypeVar
 from uuid import UUID
 
 from django.core.exceptions import EmptyResultSet
-from django.core.signals import setting_changed
 from django.db import connections
 from django.db.backends.base.base import BaseDatabaseWrapper
 from django.db.models import BooleanField, DateTimeField, Expression, F, Field, Func, Model, QuerySet
@@ -25,7 +24,7 @@ from django.db.models.query import ModelIterable
 from django.db.models.sql.compiler import SQLCompiler
 
 from chroniker.clock import jump_detection, simulated_time
-from chroniker.conf import settings
+from chroniker.conf import settings, settings_state
 from chroniker.models import installation
 from chroniker.process.kernel import host_clock
 
@@ -185,15 +184,9 @@ def _compile_cached_query(
 
 def _values_compiled_into_queries() -> tuple[Any, ...]:
     return (
+        settings_state(),
         (settings.database, settings.select_for_update, settings.installation, settings.hostname),
         (installation.read_database_identity_without_query(), jump_detection.last_known_server()),
         simulated_time.simulated_now() is None,
         host_clock.monotonic() // COMPILED_QUERY_LIFETIME_SECONDS,
     )
-
-
-def _forget_compiled_queries(**kwargs: Any) -> None:
-    _compile_cached_query.cache_clear()
-
-
-setting_changed.connect(_forget_compiled_queries)

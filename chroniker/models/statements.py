@@ -10,13 +10,12 @@ import functools
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any, TypeVar
 
-from django.core.signals import setting_changed
 from django.db import connections
 from django.db.backends.base.base import BaseDatabaseWrapper
 from django.db.models import Model, QuerySet
 
 from chroniker.clock import simulated_time
-from chroniker.conf import settings
+from chroniker.conf import settings, settings_state
 from chroniker.models import prepared
 from chroniker.models.compiled import COMPILED_QUERY_LIFETIME_SECONDS, QueryParameter
 from chroniker.models.prepared import PreparedStatement
@@ -106,13 +105,13 @@ def cache_compiled_statement(build: Callable[..., R]) -> Callable[..., R]:
         with simulated_time.compile_with_time_placeholder():
             return remembered(_statement_cache_key(), *args)
 
-    setting_changed.connect(lambda **kwargs: remembered.cache_clear(), weak=False)
     return wrapper
 
 
 def _statement_cache_key() -> tuple[Any, ...]:
     """The settings that statements contain as constants, or depend on."""
     return (
+        settings_state(),
         (settings.database, settings.hostname, settings.installation),
         (settings.lease, settings.release, settings.check_lock_file),
         simulated_time.simulated_now() is None,

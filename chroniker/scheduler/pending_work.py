@@ -8,14 +8,13 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
-from django.core.signals import setting_changed
 from django.db import connections
 from django.db.models import Exists, Expression, Subquery
 
 from chroniker.clock import jump_detection, simulated_time
 from chroniker.clock.database_clock import StatementNowPlus, clock_columns_sql, to_aware_utc
 from chroniker.clock.jump_detection import ClockReading
-from chroniker.conf import settings
+from chroniker.conf import settings, settings_state
 from chroniker.eligibility import due
 from chroniker.eligibility.claim_kinds import TICK_CLAIM_KINDS
 from chroniker.models import Run, installation
@@ -123,6 +122,7 @@ def _statement_cache_key() -> tuple[Any, ...]:
     """All values that the text and the parameters of the statement depend on. The statement is compiled again when one
     of them changes. It is also compiled again from time to time, in case a value is missing here."""
     return (
+        settings_state(),
         (settings.database, settings.hostname, settings.installation),
         (settings.drift_allowance, settings.check_lock_file),
         _clock_sql(),
@@ -159,10 +159,3 @@ def _compile_queries(now: dt.datetime | Expression) -> _CompiledStatement:
     names = tuple(name for name, _exists in searches)
     statement = Statement(f"SELECT {', '.join(columns)}", params)  # nosec B608  # by Django
     return _CompiledStatement(statement, names, len(times))
-
-
-def _clear_statement_cache(**kwargs: Any) -> None:
-    _compile_queries_cached.cache_clear()
-
-
-setting_changed.connect(_clear_statement_cache)

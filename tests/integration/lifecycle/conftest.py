@@ -52,9 +52,10 @@ def runtime(tmp_path: Path) -> Iterator[None]:
 
 
 @pytest.fixture
-def jump(monkeypatch: pytest.MonkeyPatch) -> Jump:
+def jump(monkeypatch: pytest.MonkeyPatch) -> Iterator[Jump]:
     """Set the offset of the database's clock, in seconds from its true time."""
     now, later = dict(database_clock._NOW_SQL), dict(database_clock._NOW_PLUS_SECONDS_SQL)
+    offset: list[float] = []  # the value of a setting, so that statements with another clock are compiled anew
 
     def jump(seconds: float) -> None:
         by = f"{seconds:+f}"
@@ -66,9 +67,11 @@ def jump(monkeypatch: pytest.MonkeyPatch) -> Jump:
         monkeypatch.setitem(database_clock._NOW_PLUS_SECONDS_SQL, "mysql", f"({later['mysql']} + INTERVAL {by} SECOND)")
         for templates, before in ((database_clock._NOW_SQL, now), (database_clock._NOW_PLUS_SECONDS_SQL, later)):
             monkeypatch.setitem(templates, "sqlite", before["sqlite"].replace("'now'", f"'now', '{by} seconds'"))
-        setting_changed.send(None, setting="", value=None, enter=True)  # forget statements with another clock
+        offset[:] = [seconds]
+        setting_changed.send(None, setting="CHRONIKER_TEST_CLOCK_OFFSET", value=offset, enter=True)
 
-    return jump
+    with override_settings(CHRONIKER_TEST_CLOCK_OFFSET=offset):
+        yield jump
 
 
 @pytest.fixture

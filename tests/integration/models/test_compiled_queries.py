@@ -15,7 +15,7 @@ from django.test import override_settings
 
 from chroniker.clock import simulated_time
 from chroniker.clock.database_clock import StatementNowPlus
-from chroniker.conf import settings
+from chroniker.conf import settings, settings_state
 from chroniker.models import Group, Job, JobState, Run, compiled
 from chroniker.models.compiled import ColumnInIds, fetch_models, fetch_rows
 from chroniker.scheduler.tick import tick
@@ -51,6 +51,16 @@ def test_a_change_of_settings_is_followed_at_once() -> None:
     with override_settings(CHRONIKER_HOSTNAME="there"):
         assert [tuple(row) for row in fetch_rows(for_this_host, ids=[job.pk])] == [("there",)]
     assert fetch_rows(for_this_host, ids=[job.pk]) == []
+
+
+def test_the_state_of_the_settings_depends_on_their_values_only() -> None:
+    before = settings_state()
+    with override_settings(CHRONIKER_LOCK_TIMEOUT=77):
+        changed = settings_state()
+    with override_settings(SECRET_KEY=""):  # Django raises an error for each use of an empty one
+        assert settings_state() == before != changed
+    with override_settings(CHRONIKER_LOCK_TIMEOUT=77):
+        assert settings_state() == changed
 
 
 def a_moment() -> QuerySet[Job, Any]:
