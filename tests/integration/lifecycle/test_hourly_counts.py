@@ -137,6 +137,7 @@ def test_a_run_that_is_not_counted_yet_is_not_deleted() -> None:
 
 
 @pytest.mark.django_db
+@pytest.mark.periodic_work
 def test_a_tick_counts_what_was_closed_and_then_rests() -> None:
     job = a_booked_job(cron=NEVER)
     ended(job)

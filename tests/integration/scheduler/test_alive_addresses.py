@@ -168,6 +168,7 @@ def test_an_address_for_programs_answers_without_a_database_where_requests_are_t
     assert answer.status_code == (200 if address == "healthz/live" else 503)
 
 
+@pytest.mark.periodic_work
 def test_a_pass_requests_the_heartbeat_url_at_most_once_a_minute(web_server: WebServer) -> None:
     with override_settings(CHRONIKER_HEARTBEAT_URL=f"{web_server.url}/good"):
         for _ in range(3):

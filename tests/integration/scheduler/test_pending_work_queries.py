@@ -24,7 +24,7 @@ from tests.integration.scheduler.kinds_of_work import HERE, RARE, WORK, a_run, a
 from tests.support.factories import a_booked_job
 from tests.support.statements import do_regular_work
 
-pytestmark = [pytest.mark.django_db, pytest.mark.every_database]
+pytestmark = [pytest.mark.django_db, pytest.mark.every_database, pytest.mark.periodic_work]
 
 
 @override_settings(**HERE)
