@@ -40,6 +40,8 @@ from tests.support.factories import a_booked_job
 
 JOBS = 5
 pick = st.integers(min_value=0, max_value=50)
+spans = st.sampled_from([1, 6, 30, 70])
+ends = st.sampled_from([Status.SUCCEEDED, Status.FAILED, Status.TIMED_OUT, Status.STOPPED])
 whiches, endings = st.sampled_from(InstantSelection), st.sampled_from(BackfillFailurePolicy)
 
 
@@ -84,7 +86,7 @@ class SchedulerSteps(RuleBasedStateMachine):
     def now(self) -> dt.datetime:
         return database_now() + self.ahead
 
-    @rule(seconds=st.sampled_from([1, 6, 30, 70]))
+    @rule(seconds=spans)
     def time_passes_and_a_tick_comes(self, seconds: int) -> None:
         span = dt.timedelta(seconds=seconds)
         self.ahead += span
@@ -110,7 +112,7 @@ class SchedulerSteps(RuleBasedStateMachine):
             else:
                 self.workers.remove(worker)  # it kills its command and ends
 
-    @rule(number=pick, status=st.sampled_from([Status.SUCCEEDED, Status.FAILED, Status.TIMED_OUT, Status.STOPPED]))
+    @rule(number=pick, status=ends)
     def a_worker_finishes(self, number: int, status: Status) -> None:
         """May happen long after the deadline: the command was dead by then, and the worker reports its result."""
         if worker := self._worker(number):
@@ -119,6 +121,13 @@ class SchedulerSteps(RuleBasedStateMachine):
             moved = lifecycle.finish(worker.run.pk, worker.run.token, worker.nonce, Outcome(status))
             assert moved == held
             assert lifecycle.finish(worker.run.pk, worker.run.token, worker.nonce, Outcome(status)) == moved, "repeated"
+
+    @rule(seconds=spans, number=pick, status=ends)
+    def a_run_is_claimed_and_ends(self, seconds: int, number: int, status: Status) -> None:
+        """Three steps at once: few sequences of single steps bring a run to its end."""
+        self.time_passes_and_a_tick_comes(seconds)
+        self.a_message_is_delivered(number)
+        self.a_worker_finishes(len(self.workers) - 1, status)
 
     @rule(number=pick)
     def a_worker_dies(self, number: int) -> None:
