@@ -14,7 +14,7 @@ import hypothesis
 import pytest
 import pytest_django
 
-from tests.support import ROOT, databases, installed, tiers
+from tests.support import ROOT, databases, installed, order, tiers
 from tests.support.brokers import broker_names
 
 pytest_plugins = ["chroniker.pytest_plugin", "tests.support.fixtures"]
@@ -79,14 +79,16 @@ def pytest_report_header() -> str:
     return f"database: {databases.chosen()}; brokers: {', '.join(broker_names()) or 'none'}"
 
 
-@pytest.hookimpl(tryfirst=True)
-def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """First, so that ``-m`` sees the markers."""
+@pytest.hookimpl(wrapper=True)
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> Generator[None]:
+    """Add the markers before ``-m`` selects by them, and order what is selected."""
     from tests.support import selection
 
     for item in items:
         tiers.mark(item)
     selection.select(config, items)
+    yield
+    items[:] = order.long_tests_first(items, order.number_of_processes())
 
 
 def pytest_collection_finish() -> None:
