@@ -70,6 +70,10 @@ ONE_DATABASE = (
     "tests/integration/scheduler/test_force_run_and_stop.py",
     "tests/integration/scheduler/test_lost_runs_leave_no_process.py",
 )
+#: Tests that use most of Python's own parts: parsers, processes and signals.
+EVERY_PYTHON = ("tests/unit/", "tests/integration/process/")
+#: Tests of the project's files.
+ONE_PYTHON = "tests/unit/project/"
 #: Tests of what may differ between brokers. The others with a broker run on the second one at night.
 SECOND_BROKER = (
     "tests/integration/chroniker_celery/test_broker_or_backend_is_down.py",
@@ -88,7 +92,6 @@ BEFORE_MERGE = (
     "tests/browser/test_ten_questions.py",
     "tests/faults/",
     "tests/integration/admin/test_permission_mixtures.py",
-    "tests/integration/admin/test_plans_of_lists.py",
     "tests/integration/chroniker_celery/test_a_project_moves_from_beat_schedule.py",
     "tests/integration/chroniker_celery/test_a_worker_shuts_down.py",
     "tests/integration/chroniker_celery/test_alive.py",
@@ -101,13 +104,15 @@ BEFORE_MERGE = (
     "tests/integration/chroniker_celery/test_worker_processes_are_killed.py",
     "tests/integration/executors/test_database_over_tls.py",
     "tests/integration/management/test_bin_chroniker.py",
-    "tests/spin/",
 )
-#: Tests of the distribution and of the test tools.
+#: Tests of the distribution, the test tools and the SPIN models, and some that make many rows or processes.
 NIGHTLY = (
     "tests/faults/test_a_short_mix.py",
+    "tests/integration/admin/test_plans_of_lists.py",
+    "tests/integration/scheduler/test_group_limit_under_load.py",
     "tests/integration/support/",
     "tests/project/",
+    "tests/spin/",
 )
 
 
@@ -117,6 +122,8 @@ def mark(item: pytest.Item) -> None:
     may_differ = path.startswith(EVERY_DATABASE) and path not in ONE_DATABASE
     if may_differ or item.get_closest_marker("database"):
         item.add_marker("every_database")
+    if path.startswith(EVERY_PYTHON) and not path.startswith(ONE_PYTHON):
+        item.add_marker("every_python")
     on_second_broker = not uses_first_broker(item)
     if on_second_broker:
         item.add_marker("second_broker")

@@ -9,12 +9,11 @@ import pytest
 
 from chroniker.models import Group, Lease, Run, Status
 from tests.support.command_jobs import DUMMY
-from tests.support.effort import by_day_or_at_night
 from tests.support.factories import a_booked_job
 from tests.support.processes import with_settings
 
 CLAIMERS = 3
-JOBS = by_day_or_at_night(5, 20)
+JOBS = 20
 LIMIT = 3
 
 pytestmark = pytest.mark.django_db(transaction=True)

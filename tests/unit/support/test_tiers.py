@@ -31,7 +31,9 @@ class Item(SimpleNamespace):
         ("tests/integration/lifecycle/test_x.py", ["every_database"]),
         (tiers.ONE_DATABASE[0], []),
         ("tests/project/test_x.py", ["nightly"]),
-        ("tests/spin/test_x.py", ["before_merge"]),
+        ("tests/faults/test_x.py", ["before_merge"]),
+        ("tests/unit/test_x.py", ["every_python"]),
+        ("tests/unit/project/test_x.py", []),
         ("tests/integration/admin/test_x.py", []),
     ],
 )
@@ -45,7 +47,7 @@ def test_the_folder_of_a_test_decides_its_tier(path: str, markers: list[str]) ->
     ("path", "markers"),
     [
         (tiers.SECOND_BROKER[0], ["second_broker", "before_merge"]),
-        ("tests/unit/test_x.py", ["second_broker", "nightly"]),
+        ("tests/integration/admin/test_x.py", ["second_broker", "nightly"]),
     ],
 )
 def test_a_test_on_rabbitmq_runs_at_night_unless_brokers_may_differ_in_it(path: str, markers: list[str]) -> None:
@@ -55,7 +57,7 @@ def test_a_test_on_rabbitmq_runs_at_night_unless_brokers_may_differ_in_it(path: 
 
 
 def test_a_test_of_one_database_runs_on_it() -> None:
-    item: Any = Item("tests/unit/test_x.py", pytest.mark.database("postgres").mark)
+    item: Any = Item("tests/integration/admin/test_x.py", pytest.mark.database("postgres").mark)
     tiers.mark(item)
     assert item.added == ["every_database"]
 
