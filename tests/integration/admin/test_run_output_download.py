@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import datetime as dt
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
+import pytest
 from asgiref.sync import async_to_sync
+from django.db import connections
 from django.test import AsyncClient, Client
 from django.urls import reverse
 
@@ -45,7 +48,9 @@ def test_the_download_with_times_has_one_line_for_each_line(admin: Client) -> No
     assert all(dt.datetime.fromisoformat(line.split(" ")[0]).tzinfo for line in lines)
 
 
+@pytest.mark.django_db(transaction=True)
 def test_under_asgi_the_download_is_streamed(admin: Client) -> None:
+    """In a thread of its own: after a test with a browser, this one has the event loop of Playwright."""
     run = a_running_run()
     write(run, "stdout", 0, "one\n")
 
@@ -56,4 +61,11 @@ def test_under_asgi_the_download_is_streamed(admin: Client) -> None:
         assert response.is_async
         return b"".join([part async for part in response.streaming_content])
 
-    assert async_to_sync(read)() == b"one\n"
+    def read_here() -> bytes:
+        try:
+            return async_to_sync(read)()
+        finally:
+            connections.close_all()
+
+    with ThreadPoolExecutor(1) as thread:
+        assert thread.submit(read_here).result() == b"one\n"

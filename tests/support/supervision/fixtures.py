@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
+from django.db import connection
 
 from chroniker.process.fork_server_client import ForkServer
 from chroniker.process.run_spec import RunOutcome
@@ -15,14 +16,20 @@ from tests.support.supervision.supervised import Supervise, Supervised
 
 @pytest.fixture(scope="session")
 def warm_fork_server() -> Iterator[ForkServer]:
+    """Started by the first test that uses it, in the environment of ``fork_server``."""
     fork_server = ForkServer.start()
     yield fork_server
     fork_server.close()
 
 
 @pytest.fixture(params=["warm", "cold"])
-def fork_server(request: pytest.FixtureRequest) -> ForkServer | None:
-    """Each test runs with keepers from a fork server, and with keepers started cold."""
+def fork_server(request: pytest.FixtureRequest, db: None, monkeypatch: pytest.MonkeyPatch) -> ForkServer | None:
+    """Each test runs with keepers from a fork server, and with keepers started cold.
+
+    Their commands find the database of the tests: Django's checks of models ask MariaDB for its version, from Django
+    6.1 on.
+    """
+    monkeypatch.setenv("CHRONIKER_TEST_DB_NAME", str(connection.settings_dict["NAME"]))
     if request.param == "cold":
         return None
     fork_server: ForkServer = request.getfixturevalue("warm_fork_server")
