@@ -33,7 +33,10 @@ class Code(TextChoices):
     BLACKOUT = "BLACKOUT", _("Blackout: %(name)s")
     DISABLED = "DISABLED", _("The job was disabled.")
     EDITED = "EDITED", _("The schedule was changed.")
-    CATCH_UP = "CATCH_UP", _("A later scheduled time runs instead: of those that wait, only the last runs.")
+    CATCH_UP = (
+        "CATCH_UP",
+        _("A later scheduled time gets the run instead: if several wait, only the last one gets a run."),
+    )
     NO_HOST = (
         "NO_HOST",
         _("No live host: in the last %(seconds)s s none reported that it serves the executor “%(executor)s”."),
@@ -41,8 +44,14 @@ class Code(TextChoices):
     # Of runs that wait to start.
     NOT_ACCEPTED = "NOT_ACCEPTED", _("The executor did not accept it: %(error)s")
     COPIED = "COPIED", _("This database is a copy: nothing starts until “manage.py chroniker_adopt” has been run.")
-    ADOPTED = "ADOPTED", _("The database was a copy, and its adoption skipped what was due before it.")
-    DRAINING = "DRAINING", _("The host “%(host)s” is draining: the run waits for another host or the end of the drain.")
+    ADOPTED = (
+        "ADOPTED",
+        _("When this copy of the database was adopted, everything that had been due before was skipped."),
+    )
+    DRAINING = (
+        "DRAINING",
+        _("The host “%(host)s” is draining: the run waits until another host takes it or the drain ends."),
+    )
     WAITS_FOR_HOST = "WAITS_FOR_HOST", _("It waits for the host “%(required_host)s” to take it.")
     # Of runs that were closed without a worker's report.
     STOPPED_EARLY = "STOPPED_EARLY", _("Stopped before it started.")
@@ -60,33 +69,39 @@ class Code(TextChoices):
     SIGNAL = "SIGNAL", _("it was killed by %(signal)s")
     SIGNAL_NUMBER = "SIGNAL_NUMBER", _("it was killed by signal %(number)d")
     STDERR = "STDERR", _("it wrote to stderr, which this job counts as a failure")
-    TIMEOUT = "TIMEOUT", _("it ran longer than %(seconds)g seconds")
+    TIMEOUT = "TIMEOUT", _("it ran longer than its timeout of %(seconds)g s")
     STOP = "STOP", _("a stop was requested by %(who)s")
     NOT_STARTED = "NOT_STARTED", _("it could not be started: %(error)s")
     WORKER_SHUTDOWN = "WORKER_SHUTDOWN", _("its worker on %(host)s shut down and stopped it")
-    WORKER_ENDED = "WORKER_ENDED", _("its worker on %(host)s had to end at once and killed it")
+    WORKER_ENDED = (
+        "WORKER_ENDED",
+        _("its worker on %(host)s killed it, because the worker itself had to exit immediately"),
+    )
     LEASE_LATE = "LEASE_LATE", _("its lease could not be renewed in time")
     LEASE_UNKNOWN = "LEASE_UNKNOWN", _("its lease no longer exists in the database")
-    KEEPER_DIED = "KEEPER_DIED", _("its keeper died; its remaining processes were killed")
-    KEEPER_SILENT = "KEEPER_SILENT", _("its keeper stopped answering; its remaining processes were killed")
-    KEEPER_SLOW = "KEEPER_SLOW", _("its keeper did not kill its processes in time; they were killed without it")
+    KEEPER_DIED = "KEEPER_DIED", _("its keeper died; the remaining processes of the run were killed")
+    KEEPER_SILENT = "KEEPER_SILENT", _("its keeper stopped answering; the remaining processes of the run were killed")
+    KEEPER_SLOW = "KEEPER_SLOW", _("its keeper did not kill the processes of the run in time; the worker killed them")
     SURVIVORS = "SURVIVORS", _("these processes could not be killed: %(names)s")
-    REPORT_LATE = "REPORT_LATE", _("the report came too late")
+    REPORT_LATE = "REPORT_LATE", _("the result was reported too late")
     NOT_SAVED = "NOT_SAVED", _("the result could not be saved")
     OTHER = "OTHER", "%(text)s"
-    REFUSED = "REFUSED", _("It was refused: %(error)s")
+    REFUSED = "REFUSED", _("The command was refused: %(error)s")
     IMPORTED = "IMPORTED", _("Imported from django-chroniker.")
     # Of events.
     OUTPUT_UNSTORED = (
         "OUTPUT_UNSTORED",
         _(
-            "The outcome was reported before the last %(n)d characters of output were stored. If the log does "
-            "not say that they were stored later, the end of the output is missing."
+            "The outcome was reported before the end of the output was stored (characters: %(n)d). If the last "
+            "lines of the output do not mention this, the end of the output is missing."
         ),
     )
     SLOT_KEPT = "SLOT_KEPT", _("The next run of this job waits until these processes have ended: %(names)s.")
-    OUTPUT_MISSING = "OUTPUT_MISSING", _("The end of the output may be missing: the worker did not report the end.")
-    OUTPUT_LOST = "OUTPUT_LOST", _("The end of the output may be missing: %(n)d characters were not stored.")
+    OUTPUT_MISSING = (
+        "OUTPUT_MISSING",
+        _("The end of the output may be missing: the worker did not report the end of the run."),
+    )
+    OUTPUT_LOST = "OUTPUT_LOST", _("The end of the output may be missing. Characters not known to be stored: %(n)d.")
     REQUESTED = "REQUESTED", _("requested by %(who)s")
     LATE_RESULT = "LATE_RESULT", _("it ended as “%(outcome)s” after it had been closed as “%(run_status)s”")
     REFUSED_STATE = "REFUSED_STATE", _("on %(host)s, process %(pid)d: the run is “%(run_status)s”")
@@ -99,7 +114,7 @@ class Code(TextChoices):
     CONTROL_COMMAND = "CONTROL_COMMAND", _("a Celery control command")
     # Why an activation got no run.
     TOO_OLD = "TOO_OLD", _("It waited longer than the misfire grace of its job.")
-    LATER = "LATER", _("A later activation gets the run instead: of those that wait, only the last gets one.")
+    LATER = "LATER", _("A later activation gets the run instead: if several wait, only the last one gets a run.")
     DISCARDED = "DISCARDED", _("Someone discarded it.")
     TOO_DEEP = "TOO_DEEP", _("More than 50 triggers in a row: the jobs start each other in a circle.")
     TOO_MANY = "TOO_MANY", _("10,000 activations were already waiting for the job.")

@@ -31,7 +31,8 @@ def check_clocks(*, databases: Sequence[str] | None = None, **kwargs: Any) -> li
         return []
     return [
         Warning(
-            f"The clock of the host “{host.name}” is {host.clock_skew_seconds:+.1f} s off the database's.",
+            f"The clock of the host “{host.name}” differs from the database's clock by "
+            f"{host.clock_skew_seconds:+.1f} s.",
             hint="Synchronize it with NTP. Schedules do not depend on it, but its commands and logs show wrong times.",
             id="chroniker.W011",
         )

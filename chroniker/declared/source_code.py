@@ -88,7 +88,11 @@ def _job_call_source(function: str, fields: Iterator[tuple[str, Any]]) -> str:
 def _comment_on_untracked_work(job: Job) -> str:
     """A comment for a job that only hands work over; empty for any other."""
     is_work_handed_over = hand_over.is_work_handed_over(job.command, job.args)
-    return "# Handed over, not tracked: its runs succeed when the work was sent.\n" if is_work_handed_over else ""
+    return (
+        "# Work handed over, its result is not tracked: its runs succeed when the work was sent.\n"
+        if is_work_handed_over
+        else ""
+    )
 
 
 def _make_import_lines(call: str) -> str:

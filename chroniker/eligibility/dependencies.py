@@ -138,5 +138,5 @@ def _make_wait_reason(dependency: JobDependency) -> WaitReason:
     if dependency.wait_for_success and row["result"] != Status.SUCCEEDED:
         return WaitReason(_("waits for “%(name)s” to succeed") % name)
     return WaitReason(
-        _("waits until the scheduled times of “%(name)s” have run") % name, blocks_scheduled_runs_only=True
+        _("waits for “%(name)s” to run for its due scheduled times") % name, blocks_scheduled_runs_only=True
     )

@@ -64,14 +64,14 @@ def reasons_jobs_cannot_run_now(states: Collection[JobState]) -> dict[int, str |
         if texts := [wait.text for wait in waits.get(state.pk, ()) if not wait.blocks_scheduled_runs_only]:
             return _("It %(reasons)s.") % {"reasons": "; ".join(texts)}
         words = full.get(state.job.group_id or 0)
-        return _("It has to wait: %(reason)s.") % {"reason": words} if words else None
+        return _("It must wait: %(reason)s.") % {"reason": words} if words else None
 
     return {state.pk: reason(state) for state in states}
 
 
 def clock_jump_message(reason: Reason) -> str:
     """For people: starts are suspended. ``reason``: what the database's clock did."""
-    return _("%(why)s Starts on this host are suspended for %(seconds)d s.") % {
+    return _("%(why)s After that, this host starts no runs for %(seconds)d s.") % {
         "why": reason,
         "seconds": settings.lease.total_seconds(),
     }
@@ -204,7 +204,7 @@ def _explain_job(
     if not pending:
         return JobExplanation(_explain_why_not_due(state, now), does_retry_come_first(state))
     if is_backfill and texts:
-        return JobExplanation(_("Its backfill waits: %(reasons)s.") % {"reasons": "; ".join(texts)}, True)
+        return JobExplanation(_("Its backfill is due, but %(reasons)s.") % {"reasons": "; ".join(texts)}, True)
     if is_backfill:
         silent = _("Its backfill waits: nothing has ticked since %(time)s.")
         return JobExplanation(_("The next tick starts the next run of its backfill."), text_without_tick=silent)
@@ -242,7 +242,7 @@ def _open_run_text(lease: Lease, now: dt.datetime | None = None) -> str:
             return _("It is running; a stop was requested.")
         if run.required_host == EVERY_HOST:
             words = {"done": lease.total_parts_complete or 0, "all": lease.total_parts or 0}
-            return _("It is running on every host; %(done)d of %(all)d have reported.") % words
+            return _("It is running on every host; results received: %(done)d of %(all)d.") % words
         return _("It is running.")
     if run.dispatched_at is None:
         return _("It is claimed; no executor has taken it yet. %(why)s") % {"why": run.reason}

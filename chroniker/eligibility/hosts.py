@@ -96,7 +96,7 @@ def record_clock_skew(reading: jump_detection.ClockReading) -> None:
     if jump_detection.record_skew_if_changed(reading):
         Host.objects.filter(name=settings.hostname).update(clock_skew_seconds=round(reading.skew_seconds, 3))
         if abs(reading.skew_seconds) > CLOCK_SKEW_WARNING_SECONDS:
-            logger.warning("This host's clock is %+.1f s off the database's.", reading.skew_seconds)
+            logger.warning("This host's clock differs from the database's clock by %+.1f s.", reading.skew_seconds)
 
 
 def record_suspension_of_starts(reading: jump_detection.ClockReading, *, host_name: str = "") -> None:

@@ -113,7 +113,7 @@ def _fetch_last_failures(states: list[JobState]) -> dict[int, Run]:
 
 def _next_run_sentence(state: JobState, now: dt.datetime) -> str:
     if state.held_at is not None:
-        return _("Its scheduled times wait until it is resumed.")
+        return _("Its scheduled runs wait until it is resumed.")
     if state.retry_at is not None:
         if state.retry_at <= now:
             return _("Its retry is due.")
@@ -161,7 +161,7 @@ def _no_worker_items(facts: HealthFacts, now: dt.datetime) -> Iterator[Attention
         problem = _("No worker consumes the queue “%(queue)s”.") % words
         text = ngettext(
             "%(n)s run has been waiting for %(time)s. Start a worker for this queue.",
-            "%(n)s runs wait, the oldest for %(time)s. Start a worker for this queue.",
+            "%(n)s runs have been waiting, the oldest for %(time)s. Start a worker for this queue.",
             queue.queued_run_count,
         )
         yield AttentionItem("no_worker", None, queue.oldest_claimed_at, None, problem, text % words)
@@ -185,7 +185,9 @@ def _schedule_error_items() -> Iterator[AttentionItem]:
         .order_by("schedule_error_since", "pk")[:MAX_ITEMS_PER_KIND]
     ):
         problem = _("Its schedule cannot be computed.")
-        why = _("%(error)s Edit the schedule to resume.") % {"error": f"{state.schedule_error.rstrip('.')}."}
+        why = _("%(error)s Edit the schedule so that the job can run again.") % {
+            "error": f"{state.schedule_error.rstrip('.')}."
+        }
         yield AttentionItem("schedule_error", state.job, state.schedule_error_since, None, problem, why)
 
 

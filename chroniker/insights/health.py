@@ -58,7 +58,7 @@ def fetch_health(now: dt.datetime) -> Health:
     be read, everything is unknown."""
     facts = health_facts.get_cached_health_facts(now)
     if facts is None:
-        unknown = ComponentHealth("unknown", _("unknown"), _("The health could not be read in time."), now)
+        unknown = ComponentHealth("unknown", _("unknown"), _("The health could not be read."), now)
         return Health(unknown, unknown, unknown, unknown, unknown)
     return Health(
         tick_health(facts, now),
@@ -164,7 +164,7 @@ def backlog_health(facts: HealthFacts, now: dt.datetime) -> ComponentHealth:
         return ComponentHealth("bad", _("no worker"), text % words, since, _("Runs wait for a worker."))
     if facts.overdue_since is not None:
         level: Level = "bad" if now - facts.overdue_since > VERY_LATE_AFTER else "warn"
-        text = _("A job has been due since %(time)s and was not claimed.") % {
+        text = _("A job has been due since %(time)s and has not been claimed.") % {
             "time": short_time(facts.overdue_since, now)
         }
         return ComponentHealth(level, _("jobs are overdue"), text, facts.overdue_since)
@@ -182,9 +182,9 @@ def clock_health(facts: HealthFacts, now: dt.datetime) -> ComponentHealth:
     hosts = [host for host in facts.hosts if now - host.last_seen <= settings.host_timeout]
     for host in hosts:
         if host.suspended_until is not None and host.suspended_until > now:
-            text = _("%(why)s Starts on “%(host)s” are suspended until %(time)s.")
+            text = _("%(why)s The host “%(host)s” starts no runs until %(time)s.")
             words = {"why": suspension_reason(host), "host": host.name, "time": short_time(host.suspended_until, now)}
-            return ComponentHealth("bad", _("starts suspended"), text % words)
+            return ComponentHealth("bad", _("host suspended"), text % words)
     skewed = [host for host in hosts if host.clock_skew_seconds is not None]
     if not skewed:
         return ComponentHealth("unknown", _("unknown"), _("No live host has reported its clock."))
@@ -192,14 +192,14 @@ def clock_health(facts: HealthFacts, now: dt.datetime) -> ComponentHealth:
     skew = worst.clock_skew_seconds or 0.0
     words = {"host": worst.name, "skew": f"{skew:+.1f}"}
     if abs(skew) > CLOCK_SKEW_WARNING_SECONDS:
-        text = _("The clock of “%(host)s” is %(skew)s s off the database's. Synchronize it with NTP.")
+        text = _("The clock of “%(host)s” differs from the database's clock by %(skew)s s. Synchronize it with NTP.")
         return ComponentHealth("warn", _("%(skew)s s off") % words, text % words)
-    return ComponentHealth("good", _("within %(time)s") % {"time": short_duration(abs(skew))})
+    return ComponentHealth("good", _("at most %(time)s off") % {"time": short_duration(abs(skew))})
 
 
 def message_health(facts: HealthFacts, now: dt.datetime) -> ComponentHealth:
     if not facts.late_messages:
-        return ComponentHealth("good", _("none waits"))
+        return ComponentHealth("good", _("none late"))
     first = facts.late_messages[0]
     n = len(facts.late_messages)
     words = {"n": f"{n}+" if n >= health_facts.MAX_MESSAGES else format_count(n), "error": first.error}

@@ -71,10 +71,10 @@ def parse_secrets(text: str) -> dict[str, SecretSource]:
     for number, name, value in _split_lines(text, form):
         kind, colon, where = value.strip().partition(":")
         if kind not in ("setting", "env") or not colon or not _NAME_PATTERN.match(where):
-            raise _make_line_refusal(number, _("the source of “%(name)s” is missing.") % {"name": name}, form)
+            raise _make_line_refusal(number, _("“%(name)s” has no valid source.") % {"name": name}, form)
         if kind == "setting" and not where.isupper():
             error = _("“%(name)s” does not refer to a setting.") % {"name": name}
-            raise _make_line_refusal(number, error, _("Settings are in upper case."))
+            raise _make_line_refusal(number, error, _("Write the name of a setting in upper case."))
         _refuse_repeated(number, name, found)
         found[name] = SecretSource(kind, where)
     return found
@@ -141,7 +141,7 @@ def _read_secret(name: str, source: SecretSource) -> str:
 def _split_lines(text: str, hint: str) -> Iterator[tuple[int, str, str]]:
     """Number, name and value of each line, without empty lines and comments."""
     if len(text) > MAX_VARIABLES_LENGTH:
-        message = _("The variables have %(n)d characters; at most %(max)d are allowed.")
+        message = _("The text has %(n)d characters; at most %(max)d are allowed.")
         raise CommandRefused(message % {"n": len(text), "max": MAX_VARIABLES_LENGTH})
     for number, line in enumerate(text.replace("\r\n", "\n").split("\n"), start=1):
         if not line.strip() or line.lstrip().startswith("#"):

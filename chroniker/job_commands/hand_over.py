@@ -31,4 +31,4 @@ def is_work_handed_over(command: str, args: str) -> bool:
 
 def hand_over_note(command: str, args: str) -> str:
     """The note that pages and commands show about a handed-over run; empty for all other jobs."""
-    return _("handed over, not tracked") if is_work_handed_over(command, args) else ""
+    return _("work handed over, its result is not tracked") if is_work_handed_over(command, args) else ""

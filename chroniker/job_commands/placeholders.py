@@ -148,7 +148,7 @@ def placeholder_values_of_run(run: CurrentRun, host: str) -> Values:
 
 
 def _unreadable_error(text: str) -> CommandRefused:
-    message = _('A placeholder cannot be read at “%(text)s”. Write it like {{ scheduled_for|date:"Y-m-d" }}.')
+    message = _('The placeholder at “%(text)s” is not valid. Write it like {{ scheduled_for|date:"Y-m-d" }}.')
     hint = _("To write two braces as plain text, write four.")
     return CommandRefused(message % {"text": text[:60]} + " " + hint)
 

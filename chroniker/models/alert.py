@@ -85,7 +85,7 @@ class Alert(models.Model):
             return label
         name = self._job_name
         if not name:
-            return gettext("job %(id)d, which was deleted: %(kind)s") % {"id": self.job_id, "kind": label}
+            return gettext("deleted job %(id)d: %(kind)s") % {"id": self.job_id, "kind": label}
         return (_headline_template(self.kind) if is_known else gettext("%(job)s: %(kind)s")) % {
             "job": name,
             "kind": label,
@@ -156,7 +156,9 @@ def _headline_template(kind: str) -> str:
 
 def _make_sentence(kind: str, args: dict[str, Any], words: dict[str, str]) -> str:
     if kind == AlertKind.FAILING:
-        text = ngettext("It failed once, at %(since)s.", "It failed %(n)s times in a row since %(since)s.", args["n"])
+        text = ngettext(
+            "It failed once, at %(since)s.", "It has failed %(n)s times in a row since %(since)s.", args["n"]
+        )
         return text % {**words, "n": format_count(args["n"])}
     if kind == AlertKind.BACKFILL:
         return _backfill_sentence(args, words)
@@ -164,11 +166,11 @@ def _make_sentence(kind: str, args: dict[str, Any], words: dict[str, str]) -> st
         return gettext("A run was requested at %(since)s and had not started by %(until)s.") % words
     texts = {
         AlertKind.LATE: gettext("It was scheduled for %(instant)s and had not started by %(until)s."),
-        AlertKind.SLOW: gettext("Run %(token)s, started at %(started)s, takes longer than %(limit)s."),
-        AlertKind.OVERDUE: gettext("No run for %(instant)s had succeeded by %(deadline)s."),
-        AlertKind.MISSED: gettext("The scheduled times from %(instant)s to %(until)s were missed."),
+        AlertKind.SLOW: gettext("Run %(token)s, started at %(started)s, has taken longer than %(limit)s."),
+        AlertKind.OVERDUE: gettext("No run for the scheduled time %(instant)s had succeeded by %(deadline)s."),
+        AlertKind.MISSED: gettext("Every scheduled time from %(instant)s to %(until)s was missed."),
         AlertKind.HELD: gettext(
-            "It has been held since run %(token)s failed: its scheduled times wait until it is resumed."
+            "The job has been held since run %(token)s failed: its scheduled times wait until the job is resumed."
         ),
         AlertKind.SET_ASIDE: gettext("Its schedule cannot be computed. %(error)s"),
     }
@@ -182,7 +184,9 @@ def _slow_hosts_text(args: dict[str, Any]) -> str:
 
 def _backfill_sentence(args: dict[str, Any], words: dict[str, str]) -> str:
     if "error" in args:
-        text = gettext("The backfill from %(instant)s to %(until)s has ended: its times cannot be computed. %(error)s")
+        text = gettext(
+            "The backfill from %(instant)s to %(until)s has ended: its scheduled times cannot be computed. %(error)s"
+        )
     elif "token" in args:
         text = gettext("The backfill from %(instant)s to %(until)s was ended by the failure of run %(token)s.")
     else:

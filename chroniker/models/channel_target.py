@@ -42,7 +42,9 @@ def resolve_config_reference(text: str) -> str:
         return text
     kind, name = found
     if not is_permitted_setting_name(name):
-        raise MessageUndeliverable(_("The name of a setting or variable for a channel begins with CHRONIKER_CHANNEL_."))
+        raise MessageUndeliverable(
+            _("The name of a setting or variable for a channel must begin with CHRONIKER_CHANNEL_.")
+        )
     value = os.environ.get(name) if kind == "env" else getattr(django_settings, name, None)
     if not isinstance(value, str) or not value:
         raise MessageUndeliverable(

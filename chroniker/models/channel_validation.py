@@ -38,7 +38,7 @@ def validate_channel(channel: ChannelValues) -> None:
     """Raises one ``ValidationError`` with all errors, by field. No message repeats a web address or a secret."""
     errors: dict[str, str | ValidationError] = {}
     if has_control_characters(channel.name):
-        errors["name"] = _("A name is one line of text, without control characters.")
+        errors["name"] = _("The name must be one line of text without control characters.")
     for field, check in (
         ("target", _check_target),
         ("secret", _check_secret),
@@ -62,7 +62,7 @@ def _check_target(channel: ChannelValues) -> None:
     text = channel.target
     if not text:
         if channel.kind != ChannelKind.PAGERDUTY:
-            raise ValidationError(_("The target is missing: write where the messages go."))
+            raise ValidationError(_("The target is missing: write where to send the messages."))
         return
     if _is_config_reference(text):
         return
@@ -78,7 +78,7 @@ def _is_config_reference(text: str) -> bool:
     if found is None:
         return False
     if not channel_target.is_permitted_setting_name(found[1]):
-        raise ValidationError(_("The name of a setting or variable for a channel begins with CHRONIKER_CHANNEL_."))
+        raise ValidationError(_("The name of a setting or variable for a channel must begin with CHRONIKER_CHANNEL_."))
     return True
 
 

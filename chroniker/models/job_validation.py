@@ -30,7 +30,7 @@ def validate_job(job: JobFields) -> None:
     """Raises one ``ValidationError`` with all errors, by field."""
     errors: Errors = {}
     if has_control_characters(job.name):
-        errors["name"] = _("A name is one line of text, without control characters.")
+        errors["name"] = _("The name must be one line of text without control characters.")
     _check_command(job, errors)
     _check_templates(job, errors)
     _check_environment(job, errors)

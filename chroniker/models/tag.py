@@ -61,7 +61,7 @@ def validate_tags(words: Iterable[str]) -> tuple[str, ...]:
             _("“%(tag)s” is not a valid tag. %(rule)s"), params={"tag": shortened(wrong[0]), "rule": _TAG_RULE_TEXT}
         )
     if len(names) > MAX_TAGS_PER_JOB:
-        raise ValidationError(_("A job has at most %(most)d tags."), params={"most": MAX_TAGS_PER_JOB})
+        raise ValidationError(_("A job can have at most %(most)d tags."), params={"most": MAX_TAGS_PER_JOB})
     return names
 
 

@@ -96,10 +96,10 @@ def _import_function(path: str) -> FetchRecords:
         found = import_string(path)
     except FOREIGN_CODE_ERRORS as error:
         text = str(error) if isinstance(error, ImportError) else f"{type(error).__name__}: {error}"
-        raise MonitorError(_("“%(path)s” is not a function: %(error)s.") % {"path": path, "error": text}) from error
+        raise MonitorError(_("“%(path)s” could not be imported: %(error)s.") % {"path": path, "error": text}) from error
     if not callable(found):
         raise MonitorError(
-            _("“%(path)s” is not a function but %(type)s.") % {"path": path, "type": type(found).__name__}
+            _("“%(path)s” is not a function: its type is %(type)s.") % {"path": path, "type": type(found).__name__}
         )
     return lambda: found()
 
@@ -127,7 +127,7 @@ def _import_item(item: str, names: dict[str, Any]) -> None:
     module, *rest = (word.strip() for word in item.split(","))
     if not module or len(rest) > 2:
         raise MonitorError(
-            _("“%(item)s” in --imports is not MODULE, MODULE,NAME or MODULE,NAME,ALIAS.") % {"item": item}
+            _("“%(item)s” in --imports must have the form MODULE or MODULE,NAME or MODULE,NAME,ALIAS.") % {"item": item}
         )
     try:
         if not rest:

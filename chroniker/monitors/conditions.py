@@ -120,7 +120,9 @@ def _resolve_value_field(field: Any) -> Field:
 def _no_field_message(model: Model, name: str) -> str:
     known = _field_names(model)
     message = _("%(model)s has no field “%(name)s”.") % {"model": model._meta.label, "name": name}
-    return f"{message}{_suggestion_text(name, known)} " + _("Its fields: %(known)s.") % {"known": ", ".join(known)}
+    return f"{message}{_suggestion_text(name, known)} " + _("The fields of the model: %(known)s.") % {
+        "known": ", ".join(known)
+    }
 
 
 def _no_lookup_message(path: str, part: str, field: Field, related: Model | None) -> str:

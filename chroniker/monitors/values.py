@@ -66,7 +66,9 @@ def _check_choices(field: Field, value: Any) -> None:
     choices = [key for key, label in field.flatchoices]
     if choices and value not in choices:
         known = ", ".join(str(key) for key in choices)
-        raise MonitorError(_("“%(value)s” is not one of its choices: %(known)s.") % {"value": value, "known": known})
+        raise MonitorError(
+            _("“%(value)s” is not one of the choices of this field: %(known)s.") % {"value": value, "known": known}
+        )
 
 
 def _parse_time(field: Field, text: str) -> dt.date:

@@ -49,7 +49,10 @@ def _recipient_addresses(parts: Sequence[str], owner: str) -> list[str]:
         found.append(owner)
     if not found:
         raise MessageUndeliverable(
-            _("There is no recipient: the users have no address, and the owner is not an e-mail address.")
+            _(
+                "There is no recipient: the target names no active user with an address, and no owner whose text "
+                "is an e-mail address."
+            )
         )
     return list(dict.fromkeys(found))
 

@@ -40,7 +40,7 @@ class OutgoingRequest:
 
 
 class NotDelivered(ChronikerError):
-    """The server could not be reached, or channels may not send to its address (CHRONIKER_CHANNEL_HOSTS)."""
+    "The server could not be reached, or channels are not allowed to send to its address (CHRONIKER_CHANNEL_HOSTS)."
 
     def __init__(self, message: str = "", *, status: int | None = None, wait: int = 0) -> None:
         super().__init__(message)
@@ -61,7 +61,10 @@ def post(request: OutgoingRequest) -> None:
         status, wait = _send_and_read_status(request, parts)
     except (OSError, http.client.HTTPException, ValueError):  # of the resolver, the network, TLS, or the server
         raise NotDelivered(
-            _("The server could not be reached, or channels may not send to its address (CHRONIKER_CHANNEL_HOSTS).")
+            _(
+                "The server could not be reached, or channels are not allowed to send to its address "
+                "(CHRONIKER_CHANNEL_HOSTS)."
+            )
         ) from None
     if not 200 <= status < 300:
         raise NotDelivered(_("The server answered %(status)s.") % {"status": status}, status=status, wait=wait)

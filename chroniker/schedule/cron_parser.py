@@ -102,8 +102,8 @@ def _split_fields(text: str) -> tuple[str, ...]:
     if len(fields) not in (5, 6):
         raise _cron_error(
             _(
-                "“%(text)s” has %(n)d fields; write five (minute, hour, day, month, day of the week: “30 3 * * "
-                "mon”), or six that begin with the seconds (“0 30 3 * * mon”)."
+                "“%(text)s” has the wrong number of fields (%(n)d); write five (minute, hour, day, month, day "
+                "of the week: “30 3 * * mon”), or six that begin with the seconds (“0 30 3 * * mon”)."
             )
             % {"text": text, "n": len(fields)}
         )
@@ -115,9 +115,9 @@ def _resolve_alias(text: str) -> str:
     if name in CRON_ALIASES:
         return CRON_ALIASES[name]
     if name.startswith("@every"):
-        hint = _("for every five minutes write “*/5 * * * *”")
+        hint = _("write a cron expression, for example “*/5 * * * *” for every five minutes")
     elif name.startswith("@reboot"):
-        hint = _("a schedule cannot run at reboot; write a time, like “@daily” or “0 3 * * *”")
+        hint = _("a schedule cannot fire at reboot; write a time, for example “@daily” or “0 3 * * *”")
     else:
         hint = _("write one of %(known)s") % {"known": ", ".join(CRON_ALIASES)}
     raise _cron_error(_("“%(text)s” is not supported: %(hint)s.") % {"text": text, "hint": hint})

@@ -89,7 +89,7 @@ class CronRule:
         self.seconds = _field_numbers(seconds, range(60))
         self.days = _make_cron_days(parsed, self.fields)
         if self.first_at_or_after(SEARCH_START_DAY) is None:
-            message = _("“%(text)s” never fires, because there is no such day. “0 3 1 * *” fires on day 1 each month.")
+            message = _("“%(text)s” never fires, because no date matches it. “0 3 1 * *” fires on day 1 of each month.")
             raise ScheduleError("cron", message % {"text": text})
 
     def first_at_or_after(self, wall_time: dt.datetime) -> dt.datetime | None:

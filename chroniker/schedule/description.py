@@ -22,7 +22,7 @@ def describe_schedule(spec: ScheduleSpec) -> str:
     A rule without a simple description is quoted. Never raises: an invalid schedule is quoted and marked as invalid.
     """
     if spec.frequency == Frequency.MANUAL:
-        return _("no schedule: it runs by hand or by a trigger")
+        return _("no schedule: started by hand or by a trigger")
     try:
         validate_schedule(spec)
         text = _append_start_and_end(spec, _rule_text(spec))
@@ -44,7 +44,11 @@ def _rule_text(spec: ScheduleSpec) -> str:
     if text is None:
         every = phrases.interval_phrase(str(spec.frequency), params.interval)
         text = _("%(every)s, by the rule “%(params)s”") % {"every": every, "params": spec.params.strip()}
-    return text if params.count is None else _("%(rule)s, %(n)d times") % {"rule": text, "n": params.count}
+    return (
+        text
+        if params.count is None
+        else _("%(rule)s, scheduled times in total: %(n)d") % {"rule": text, "n": params.count}
+    )
 
 
 def _append_start_and_end(spec: ScheduleSpec, text: str) -> str:

@@ -97,11 +97,13 @@ def _gap_note(timeline: WallClockTimeline, change: OffsetPeriod) -> str | None:
         if _keeps_its_interval(timeline, affected):
             text = _("%(jump)s. This schedule follows real time, so no run is left out.")
         else:
-            text = _("%(jump)s. This schedule follows real time, so the skipped times (%(times)s) do not run.")
+            text = _(
+                "%(jump)s. This schedule follows real time, so the job does not run for the skipped times (%(times)s)."
+            )
     elif timeline.policy.gap == DstGap.RUN:
-        text = _("%(jump)s. The skipped times (%(times)s) run once, at %(high)s.")
+        text = _("%(jump)s. For the skipped times (%(times)s), the job runs once, at %(high)s.")
     else:
-        text = _("%(jump)s. The skipped times (%(times)s) do not run.")
+        text = _("%(jump)s. The job does not run for the skipped times (%(times)s).")
     texts = affected.message_values()
     return text % {**texts, "jump": _("On %(date)s the clock jumps from %(low)s to %(high)s") % texts}
 
@@ -121,13 +123,18 @@ def _fold_note(timeline: WallClockTimeline, change: OffsetPeriod) -> str | None:
     if affected is None:
         return None
     texts = {
-        DstFold.FIRST: _("%(twice)s. Times in this period (%(times)s) run the first time only."),
-        DstFold.SECOND: _("%(twice)s. Times in this period (%(times)s) run the second time only."),
-        DstFold.BOTH: _("%(twice)s. Times in this period (%(times)s) run both times."),
+        DstFold.FIRST: _("%(twice)s. For times in this period (%(times)s), the job runs only at the first occurrence."),
+        DstFold.SECOND: _(
+            "%(twice)s. For times in this period (%(times)s), the job runs only at the second occurrence."
+        ),
+        DstFold.BOTH: _("%(twice)s. For times in this period (%(times)s), the job runs at both occurrences."),
     }
     text = texts[DstFold(timeline.policy.fold)]
     if timeline.rule.by_interval:
-        text = _("%(twice)s. This schedule follows real time, so times in this period (%(times)s) run both times.")
+        text = _(
+            "%(twice)s. This schedule follows real time, so for times in this period (%(times)s) the job runs at "
+            "both occurrences."
+        )
     values = affected.message_values()
     return text % {**values, "twice": _("On %(date)s the clock shows %(low)s to %(high)s twice") % values}
 

@@ -45,16 +45,16 @@ def foreign_expression_message(text: str) -> str | None:
         }
     fields = text.split()
     if len(fields) > 5 and is_known_zone(fields[-1]):
-        return _("“%(zone)s” at the end: the time zone is not part of the expression. Set it in the schedule.") % {
-            "zone": fields[-1]
-        }
+        return _(
+            "“%(zone)s” at the end: the time zone is not part of the expression. Set the time zone of the schedule."
+        ) % {"zone": fields[-1]}
     return None
 
 
 def random_time_message(part: str, field: DescribedCronField) -> str:
     return _(
-        "“%(part)s” (hashed or random times) is not supported: give the %(field)s as in “%(example)s”, "
-        "and spread jobs by their jitter."
+        "“%(part)s” (hashed or random times) is not supported: give the %(field)s as in “%(example)s”, and set "
+        "a jitter to spread the jobs."
     ) % {"part": part, "field": field.name, "example": field.example}
 
 
@@ -83,7 +83,7 @@ def foreign_part_message(part: str, position: int) -> str | None:
             "“byweekday:mo,tu,we,th,fr;bysetpos:-1”."
         ) % {"part": part}
     if NEAREST_WORKING_DAY_PATTERN.search(part):
-        return _("“%(part)s”: “W” is allowed with a single day of the month (1 to 31) only, as in “0 9 15W * *”.") % {
+        return _("“%(part)s”: “W” is allowed only with a single day of the month (1 to 31), as in “0 9 15W * *”.") % {
             "part": part
         }
     return None

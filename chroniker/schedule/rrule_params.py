@@ -90,7 +90,8 @@ def parse_recurrence_params(frequency: str, text: str) -> RecurrenceParams:
         key, values = _split_parameter(pair)
         if key in found:
             raise _params_error(
-                _("“%(key)s” is given twice: write its values with commas, as in “byhour:7,8,9”.") % {"key": key}
+                _("“%(key)s” is given twice: write it once, with commas between several values, as in “byhour:7,8,9”.")
+                % {"key": key}
             )
         found[key] = _parse_values(frequency, key, values)
     return RecurrenceParams(**found)  # type: ignore[arg-type]  # _parse_values gives each key its type
@@ -100,7 +101,8 @@ def _split_parameter(text: str) -> tuple[str, list[str]]:
     key, colon, values = (part.strip().lower() for part in text.partition(":"))
     if not colon or not values:
         raise _params_error(
-            _("“%(text)s” is not a parameter: write “interval:15;byhour:7,8,9”.") % {"text": text.strip()}
+            _("“%(text)s” is not a parameter: write parameters as in “interval:15;byhour:7,8,9”.")
+            % {"text": text.strip()}
         )
     key = PARAMETER_SYNONYMS.get(key, key)
     if key not in NUMBER_PARAMETERS and key not in NON_NUMBER_PARAMETERS:
@@ -149,8 +151,8 @@ def _parse_signed_number(key: str, text: str) -> int:
     if number is None or not rule.low <= (abs(number) if rule.negative else number) <= rule.high:
         template = (
             _(
-                "“%(text)s” is not a value of “%(key)s” (%(low)d to %(high)d, or negative, from the end): "
-                "write it as in “%(example)s”."
+                "“%(text)s” is not a value of “%(key)s” (%(low)d to %(high)d; negative numbers count "
+                "backwards): write it as in “%(example)s”."
             )
             if rule.negative
             else _("“%(text)s” is not a value of “%(key)s” (%(low)d to %(high)d): write it as in “%(example)s”.")

@@ -36,20 +36,29 @@ def _cron_warnings(rule: CronRule) -> Iterator[str]:
     minute, hour = rule.fields[1:3]
     if len(rule.minutes) == 60 and not hour.startswith("*"):
         texts = {"minute": minute, "hour": hour}
-        yield _("“%(minute)s %(hour)s” fires in every minute of the hour; for once an hour write “0 %(hour)s”.") % texts
+        yield (
+            _("“%(minute)s %(hour)s” fires in every minute of the hour; to fire once an hour, write “0 %(hour)s”.")
+            % texts
+        )
     yield from _day_warnings(rule.days)
 
 
 def _day_warnings(days: CronDays) -> Iterator[str]:
     if days.weekdays is not None and days.monthdays is not None:
         if days.must_match_both:
-            yield _("The day of the month or of the week begins with “*”: it fires on days that match both.")
+            yield _(
+                "The field for the day of the month or of the week begins with “*”: the schedule fires only on "
+                "days that match both fields."
+            )
         elif days.workday_nearest_to is None and not RuleDays(days.months, days.monthdays).day_mask(LEAP_YEAR):
-            yield _("None of its months has day %(day)d: it fires on the days of the week only.") % {
-                "day": min(days.monthdays)
-            }
+            yield _(
+                "None of the given months has day %(day)d: the schedule fires only on the given days of the week."
+            ) % {"day": min(days.monthdays)}
         else:
-            yield _("Day of the month and day of the week are both given: it fires on days that match either of them.")
+            yield _(
+                "Day of the month and day of the week are both given: the schedule fires on days that match either "
+                "of them."
+            )
     elif days.monthdays and min(days.monthdays) > 28 and days.workday_nearest_to is None:
         yield _skipped_months_message(min(days.monthdays)) + " " + _("For the last day of each month write “L”.")
 

@@ -71,7 +71,10 @@ def preview_backfill(requested: BackfillRequest) -> BackfillPreview:
     most = requested.job.maximum_log_entries
     if 0 < most < planned:
         raise BackfillRefused(
-            _("The backfill needs %(planned)d runs, but only the last %(most)d runs of the job are kept (“runs kept”).")
+            _(
+                "The backfill needs %(planned)d runs, but the number of runs that the job keeps (“runs kept”) is "
+                "%(most)d."
+            )
             % {"planned": planned, "most": most}
         )
     return BackfillPreview(results, planned, state.p50)

@@ -141,8 +141,10 @@ def _unserved_queue_text(queue: WaitingQueue, now: dt.datetime) -> AlarmText:
 def _end_of_alarm_text(subject: str, length: dt.timedelta) -> AlarmText:
     words = {"length": coarse_duration(length)}
     if subject == alarms.TICK_ALARM_SUBJECT:
-        text = _("Scheduled times in between are run now or recorded as missed, depending on each job's misfire grace.")
-        return AlarmText(_("The scheduler ticks again, after %(length)s.") % words, text)
+        text = _(
+            "Scheduled times in this period are run now or recorded as missed, depending on each job's misfire grace."
+        )
+        return AlarmText(_("The scheduler ticks again after %(length)s without a tick.") % words, text)
     words["queue"] = subject.split(":", 2)[2] or subject.split(":", 2)[1]
     return AlarmText(_("The queue “%(queue)s” has a worker again, or no run waits in it.") % words, "")
 

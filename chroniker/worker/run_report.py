@@ -199,7 +199,9 @@ class ReportPlanner:
     def _on_finish_answer(self, answer: bool, now: ClocksAndProgress) -> None:
         self.outcome.on_answer(answer, now)
         if self.output:
-            text = f"The outcome was reported before the last {self.output.size} characters above were stored.\n"
+            text = (
+                f"The outcome was reported before the end of the output was stored (characters: {self.output.size}).\n"
+            )
             self.queue_output([self._remarks.make_chunk(text)])
 
     @property

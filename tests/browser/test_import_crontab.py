@@ -26,6 +26,6 @@ def test_a_pasted_crontab_is_previewed_and_imported(open_page: Callable[..., Pag
     expect(page.get_by_text("would be imported")).to_be_visible()
     assert not Job.objects.exists()
     page.get_by_role("button", name="Import 1 job").click()
-    expect(page.get_by_text("1 job from 2 lines was imported.")).to_be_visible()
+    expect(page.get_by_text("1 job was imported (lines with a command: 2).")).to_be_visible()
     assert Job.objects.get().name == "Sends the report"
     assert [text for text in complaints if "404" not in text] == []  # the browser asks for a favicon

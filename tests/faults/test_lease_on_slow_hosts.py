@@ -85,7 +85,7 @@ def test_an_outcome_that_goes_before_its_output_says_so_even_if_its_supervisor_d
     server.kill()
     assert run is not None and run.status == Status.TIMED_OUT
     event = RunEvent.objects.get(run=run, code="OUTPUT_UNSTORED")
-    assert "characters of output" in event.description
+    assert "before the end of the output was stored (characters: " in event.description
 
 
 def test_a_fence_held_for_half_a_lease_harms_nobody(start: Start, tmp_path: Path) -> None:

@@ -103,7 +103,7 @@ class ChannelForm(ChannelModelForm):
         new = (self.cleaned_data.get("kind"), self.cleaned_data.get("target"))
         is_masked = bool(self.instance.pk) and self.cleaned_data["secret"] == MASK_TEXT
         if is_masked and new[0] == ChannelKind.PAGERDUTY and new != (self.instance.kind, self._stored["target"]):
-            raise forms.ValidationError(_("Write the integration key again, because it goes to another address."))
+            raise forms.ValidationError(_("Enter the integration key again: the address it is sent to has changed."))
         return self._stored_value_unless_edited("secret")
 
     def _stored_value_unless_edited(self, field_name: str) -> str:

@@ -84,7 +84,7 @@ def _filter_chips(graph: JobGraph, choice: GraphChoice) -> list[dict[str, Any]]:
     held_count = graph.held_job_count
     chips = [
         {"text": _("All"), "count": graph.dependent_job_count, "query": "?", "current": choice == GraphChoice()},
-        {"text": _("Only what is held back"), "count": held_count, "query": "?held=1", "current": choice.only_held},
+        {"text": _("Only jobs held back"), "count": held_count, "query": "?held=1", "current": choice.only_held},
     ]
     largest = sorted(graph.groups, key=lambda pk: -graph.groups[pk][1])[:MAX_GROUP_CHIPS]
     for pk in (pk for pk in graph.groups if pk in largest):

@@ -69,7 +69,7 @@ def _predict_effect_of_run_on_job(overview: JobStatus, reason: str | None) -> Ac
     if reason is not None:
         text = _("Is left out. %(reason)s") % {"reason": reason}
         return ActionEffect(overview, text, "wait", usual_duration, is_left_out=True)
-    text = _("Runs at once: %(where)s") % {"where": executor_queue_priority_text(overview.job)}
+    text = _("Runs at once; executor, queue: %(where)s") % {"where": executor_queue_priority_text(overview.job)}
     return ActionEffect(overview, text, usual_duration=usual_duration)
 
 
@@ -97,7 +97,7 @@ def _predict_effect_of_disable_on_job(overview: JobStatus) -> ActionEffect:
         return ActionEffect(overview, _("Is disabled already"), "idle", is_left_out=True)
     text = _("Is not started any more")
     if overview.next_run is not None:
-        text = _("Is not started any more; the next run was due at %(time)s") % {
+        text = _("Is not started any more; the run due at %(time)s will not start") % {
             "time": short_time(overview.next_run, overview.now)
         }
     if overview.is_open:
@@ -108,7 +108,7 @@ def _predict_effect_of_disable_on_job(overview: JobStatus) -> ActionEffect:
 DISABLE_QUESTION = ActionQuestion(
     "disable",
     lambda n: ngettext("Disable %(n)s job?", "Disable %(n)s jobs?", n) % {"n": format_count(n)},
-    lambda: _("Nothing starts these jobs until they are enabled again. The log records this action with your name."),
+    lambda: _("A disabled job is not started until it is enabled again. The log records this action with your name."),
     lambda n: ngettext("Disable %(n)s job", "Disable %(n)s jobs", n) % {"n": format_count(n)},
     _predict_effects_of_disable,
     Q(enabled=True),
@@ -116,21 +116,21 @@ DISABLE_QUESTION = ActionQuestion(
 RUN_QUESTION = ActionQuestion(
     "run_now",
     lambda n: ngettext("Run %(n)s job now?", "Run %(n)s jobs now?", n) % {"n": format_count(n)},
-    lambda: _("Their schedules do not change. The log records this action with your name."),
+    lambda: _("Schedules do not change. The log records this action with your name."),
     lambda n: ngettext("Run %(n)s job", "Run %(n)s jobs", n) % {"n": format_count(n)},
     _predict_effects_of_run,
 )
 STOP_QUESTION = ActionQuestion(
     "stop",
     lambda n: ngettext("Stop %(n)s job?", "Stop %(n)s jobs?", n) % {"n": format_count(n)},
-    lambda: _("Their schedules do not change. The log records this action with your name."),
+    lambda: _("Schedules do not change. The log records this action with your name."),
     lambda n: ngettext("Stop %(n)s job", "Stop %(n)s jobs", n) % {"n": format_count(n)},
     _predict_effects_of_stop,
 )
 CHECK_MONITORS_QUESTION = ActionQuestion(
     "check_now",
     lambda n: ngettext("Check %(n)s monitor now?", "Check %(n)s monitors now?", n) % {"n": format_count(n)},
-    lambda: _("One run of each monitor is started, in addition to its schedule."),
+    lambda: _("One run of each monitor is started, in addition to its scheduled runs."),
     lambda n: ngettext("Check %(n)s monitor", "Check %(n)s monitors", n) % {"n": format_count(n)},
     _predict_effects_of_run,
 )

@@ -69,7 +69,7 @@ class BackfillForm(forms.Form):
         label=gettext_lazy("Arguments"),
         required=False,
         widget=forms.Textarea({"rows": 2, "spellcheck": "false"}),
-        help_text=gettext_lazy("For these runs only. Leave empty for the job's own."),
+        help_text=gettext_lazy("For these runs only. Leave empty to use the job's own arguments."),
     )
     note = forms.CharField(label=gettext_lazy("Note"), required=False, max_length=500)
 
@@ -137,8 +137,11 @@ def _make_backfill_form(job_admin: Any, request: HttpRequest, job: Job) -> Backf
 
 def _request_backfill(request: HttpRequest, job: Job, backfill_request: BackfillRequest) -> HttpResponse:
     made = backfilling.request_backfill(backfill_request, request.user.get_username())
-    log_job_action(request, [job], _("Backfill requested: %(planned)d runs.") % {"planned": made.planned})
-    messages.success(request, _("The backfill was requested: %(n)s runs, from the next tick on.") % {"n": made.planned})
+    log_job_action(request, [job], _("Backfill requested; number of runs: %(planned)d.") % {"planned": made.planned})
+    messages.success(
+        request,
+        _("The backfill was requested (number of runs: %(n)s). It can start at the next tick.") % {"n": made.planned},
+    )
     return redirect_to("chroniker_job_backfill", job.pk)
 
 
@@ -164,7 +167,7 @@ def _retry_backfill_now(request: HttpRequest, job: Job) -> HttpResponse:
     if changed:
         messages.success(request, _("“%(job)s” is retried by the next tick.") % {"job": job})
     else:
-        messages.info(request, _("“%(job)s” has no pending retry that is not yet due.") % {"job": job})
+        messages.info(request, _("“%(job)s” has no pending retry, or its retry is already due.") % {"job": job})
     return redirect_to("chroniker_job_backfill", job.pk)
 
 

@@ -154,7 +154,7 @@ def _cell_text(cell: TimeOrHourCell, zone: ZoneInfo) -> str:
         hour = cell.hour
         bad = hour.failed + hour.timed_out + hour.lost
         words = {"at": at, "good": hour.succeeded, "bad": bad, "skipped": hour.skipped}
-        return _("%(at)s and the hour after it: %(good)d succeeded, %(bad)d failed, %(skipped)d skipped") % words
+        return _("Hour from %(at)s: %(good)d succeeded, %(bad)d failed, %(skipped)d skipped") % words
     text = _("%(at)s: %(what)s") % {"at": at, "what": cell.mark.label}
     run = cell.entry.last_attempt if cell.entry is not None else None
     reason = run.reason if run is not None else ""

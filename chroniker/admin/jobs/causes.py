@@ -76,7 +76,7 @@ def _discard_waiting_activations(request: HttpRequest, job: Job) -> None:
     with transaction.atomic(using=settings.database):
         count = lifecycle.end_waiting_activations_of_jobs([job.pk], Code.DISCARDED)
         if count:
-            run_and_stop.log_job_action(request, [job], _("%(n)d waiting activations were discarded.") % {"n": count})
+            run_and_stop.log_job_action(request, [job], _("Waiting activations discarded: %(n)d.") % {"n": count})
     text = ngettext(
         "%(n)d activation of “%(job)s” was discarded.", "%(n)d activations of “%(job)s” were discarded.", count
     )

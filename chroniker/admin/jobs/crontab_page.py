@@ -53,7 +53,7 @@ class CrontabForm(forms.Form):
         label=gettext_lazy("Program"),
         required=False,
         choices=[("", gettext_lazy("unknown")), *((each.value, each.value) for each in CronProgram)],
-        help_text=gettext_lazy("Only needed if the crontab sets CRON_TZ."),
+        help_text=gettext_lazy("The cron program; only needed if the crontab sets CRON_TZ."),
     )
     disabled = forms.BooleanField(
         label=gettext_lazy("Import as disabled jobs"),
@@ -117,11 +117,15 @@ def _finish_import(request: HttpRequest, jobs: Sequence[Job], line_count: int) -
     LogEntry.objects.log_actions(request.user.pk, jobs, ADDITION, _("Imported from a crontab."))  # type: ignore[arg-type]
     book_next_runs_after_commit([job.pk for job in jobs])
     text = ngettext(
-        "%(n)d job from %(lines)d lines was imported.", "%(n)d jobs from %(lines)d lines were imported.", len(jobs)
+        "%(n)d job was imported (lines with a command: %(lines)d).",
+        "%(n)d jobs were imported (lines with a command: %(lines)d).",
+        len(jobs),
     )
     messages.success(request, text % {"n": len(jobs), "lines": line_count})
     if any(job.enabled for job in jobs):
-        messages.warning(request, _("Now remove these lines from the crontab. Until then cron runs them, too."))
+        messages.warning(
+            request, _("Now remove the lines of the imported jobs from the crontab. Until then cron runs them, too.")
+        )
     return redirect_to("chroniker_job_changelist")
 
 
@@ -136,7 +140,12 @@ def make_crontab_preview_line(candidate: ImportCandidate, now: dt.datetime) -> C
     if not job.enabled:
         words = _("%(schedule)s, disabled") % {"schedule": words}
     if there and there != _next_scheduled_times(job, now, len(there)):
-        remarks.append(_("Its next times differ from those of cron: see manage.py import_crontab --dry-run."))
+        remarks.append(
+            _(
+                "The next scheduled times of the job differ from those of cron; manage.py import_crontab --dry-run "
+                "lists both."
+            )
+        )
     command_line = job.raw_command or f"manage.py {job.command} {job.args}".strip()
     return CrontabPreviewLine(candidate.schedule_there, job.name, code, str(outcome), command_line, words, remarks)
 

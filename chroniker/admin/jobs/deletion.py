@@ -85,7 +85,8 @@ def fetch_deletion_consequences(jobs: Sequence[Job]) -> tuple[list[str], dict[st
     runs = dict(counted)
     lines = [_job_and_runs_text(job, runs.get(job.pk, 0)) for job in jobs[:MAX_LISTED_JOBS]]
     open_ = _(
-        "“%(name)s” has an open run: the job is disabled, the run is stopped, and the job is deleted when the run ends"
+        "“%(name)s” has an open run: the job will be disabled, the run stopped, and the job deleted when the "
+        "run has ended"
     )
     lines += [open_ % {"name": name} for name in fetch_names_of_jobs_with_open_run(ids)[:MAX_LISTED_JOBS]]
     waiting = (

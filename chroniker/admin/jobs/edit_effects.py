@@ -109,10 +109,10 @@ def _overlap_effects(forecast: EditEffects, edited_job: Job) -> Iterator[EditEff
     usual, slow = forecast.overlap_of_usual_runs, forecast.overlap_of_slow_runs
     if usual is None or slow is None:
         if not forecast.is_new:
-            text = _("It is not known whether its runs would overlap: the job has not succeeded yet.")
+            text = _("It is not known whether runs of this job would overlap: it has not succeeded yet.")
             yield EditEffectSentence("idle", "idle", text)
         return
-    why = _("Half of its runs take up to %(usual)s, 95 of 100 up to %(slow)s.")
+    why = _("Half of the successful runs take up to %(usual)s, 95 of 100 up to %(slow)s.")
     why %= {"usual": short_duration(usual.run_duration), "slow": short_duration(slow.run_duration)}
     if usual.after.affected:
         yield EditEffectSentence("wait", "late", _overlap_sentence(usual), why)
@@ -120,7 +120,7 @@ def _overlap_effects(forecast: EditEffects, edited_job: Job) -> Iterator[EditEff
         more = _("The slowest runs would still be running when the next one is due.")
         yield EditEffectSentence("wait", "late", _overlap_sentence(slow), f"{why} {more}")
     elif usual.after.run_count:
-        yield EditEffectSentence("good", "ok", _("No run should still be running when the next one is due."), why)
+        yield EditEffectSentence("good", "ok", _("Each run is expected to end before the next one is due."), why)
 
 
 def _overlap_sentence(overlap: SelfOverlap) -> str:
@@ -174,8 +174,8 @@ def _pool_collision_sentence(pool_collision: PoolCollision) -> str:
         )
         return text % {**words, "group": pool_collision.group}
     text = _(
-        "%(n)d jobs of queue %(queue)s start in the same minute; its workers have %(limit)d slots."
-        " Estimated longest wait:"
+        "%(n)d jobs of queue %(queue)s start in the same minute; slots of its workers: %(limit)d. Estimated "
+        "longest wait:"
     )
     return text % {**words, "queue": pool_collision.queue[1] or pool_collision.queue[0]}
 

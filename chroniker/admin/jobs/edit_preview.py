@@ -180,7 +180,7 @@ def _why_no_scheduled_times(forecast: EditEffects, edited_job: Job) -> list[str]
     if not edited_job.enabled:
         return [_("The job is disabled: nothing starts it.")]
     if edited_job.frequency == Frequency.MANUAL:
-        return [_("No scheduled times: it runs by hand, or when another job or a program triggers it.")]
+        return [_("No scheduled times: the job is started by hand, or when another job or a program triggers it.")]
     if forecast.is_new and edited_job.frequency == Frequency.ONCE:
         return [_("This time is in the past: the job runs once, as soon as it is saved.")]
     return [_("No further scheduled times.")]

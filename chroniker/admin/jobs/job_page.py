@@ -59,7 +59,9 @@ FIELDSETS: Any = (
     (
         _("Monitor"),
         {
-            "description": _("For a job that checks whether something needs attention, such as check_monitor."),
+            "description": _(
+                "For a job that runs a check, such as check_monitor, and reports whether something needs attention."
+            ),
             "fields": ("is_monitor", "monitor_url", "monitor_description", "monitor_error_template"),
             "classes": ("collapse",),
         },

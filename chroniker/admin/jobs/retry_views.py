@@ -40,7 +40,7 @@ def _retry_now_or_cancel(job_admin: Any, request: HttpRequest, object_id: int, *
         if not done and is_cancel:
             messages.info(request, _("“%(job)s” has no pending retry.") % {"job": job})
         elif not done:
-            messages.info(request, _("“%(job)s” has no pending retry that is not yet due.") % {"job": job})
+            messages.info(request, _("“%(job)s” has no pending retry, or its retry is already due.") % {"job": job})
         elif is_cancel:
             messages.success(request, _("The retry of “%(job)s” was cancelled.") % {"job": job})
         else:

@@ -86,7 +86,7 @@ def _next_scheduled_time_sentence(overview: JobStatus, earliest: dt.datetime) ->
     with suppress(ScheduleError):
         following = next_instant_after(overview.job.spec, earliest - _MICROSECOND)
         if following is not None:
-            text = _("By its present schedule the next scheduled time is %(time)s.")
+            text = _("According to the present schedule, the first scheduled time from then on is %(time)s.")
             return text % {"time": exact_time(following, overview.now)}
         return _("Nothing is scheduled from then on.")
     return ""
@@ -98,7 +98,7 @@ def _answer_for_entry(entry: LedgerEntry, overview: JobStatus) -> DidItRunAnswer
     if run is None:
         text, tone, note = {
             NoRunReason.DUE: (_("Not yet: it has been due since %(time)s."), "wait", overview.why),
-            NoRunReason.DISABLED: (_("No: the job was disabled at %(time)s."), "idle", ""),
+            NoRunReason.DISABLED: (_("No: at %(time)s the job was not enabled."), "idle", ""),
             NoRunReason.NO_RECORD: (_("Unknown: the run of %(time)s was deleted."), "wait", ""),
         }[NoRunReason(entry.verdict)]
         return DidItRunAnswer(tone, text % words, note, instant=entry.instant)
@@ -179,5 +179,5 @@ def _add_previous_and_next_notes(
             words = {"time": short_time(other.instant, now), "what": str(other.verdict.label)}
             notes.append(text % words)
     if not entries[position].certain:
-        notes.append(_("Computed from the present schedule, which has changed since then."))
+        notes.append(_("The scheduled times are computed from the present schedule, which has changed since then."))
     return DidItRunAnswer(answer.tone, answer.text, " ".join(notes), answer.runs, answer.instant)

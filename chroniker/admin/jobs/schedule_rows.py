@@ -61,7 +61,7 @@ def _history_row(group: Sequence[LedgerEntry], overview: JobStatus) -> HistoryRo
     row.reason = _reason_of_group(group, overview)
     _add_backfill_to_row(row, group)
     if not all(entry.certain for entry in group):
-        row.doubt = _("Computed from the present schedule, which has changed since then.")
+        row.doubt = _("The scheduled times are computed from the present schedule, which has changed since then.")
     return row
 
 
@@ -77,7 +77,11 @@ def _add_backfill_to_row(row: HistoryRow, group: Sequence[LedgerEntry]) -> None:
         text = _("Backfill run %(token)d: %(status)s.") % words
     else:
         n = sum(run.status == Status.SUCCEEDED for run in runs)
-        text = ngettext("%(n)d of them succeeded in a backfill.", "%(n)d of them succeeded in backfills.", n) % {"n": n}
+        text = ngettext(
+            "%(n)d of these scheduled times succeeded in a backfill.",
+            "%(n)d of these scheduled times succeeded in backfills.",
+            n,
+        ) % {"n": n}
     row.reason = f"{row.reason} {text}".strip()
 
 
@@ -109,7 +113,9 @@ def _reason_of_group(group: Sequence[LedgerEntry], overview: JobStatus) -> str:
     if entry.run is None or entry.last_attempt is None:
         return {
             NoRunReason.DUE: overview.why,
-            NoRunReason.DISABLED: _("The job is disabled. When it is enabled, this is recorded as skipped."),
+            NoRunReason.DISABLED: _(
+                "The job is disabled. When it is enabled, this scheduled time is recorded as skipped."
+            ),
         }.get(NoRunReason(entry.verdict), _("The record was deleted together with old runs."))
     texts = []
     if len(group) > 1:
@@ -121,7 +127,7 @@ def _reason_of_group(group: Sequence[LedgerEntry], overview: JobStatus) -> str:
         texts.append(text % {"n": len(group)})
     if entry.retry is not None:
         words: dict[str, Any] = {"n": entry.retry.attempt, "status": Status(entry.run.status).label}
-        texts.append(_("Attempt %(n)d; the first attempt: %(status)s.") % words)
+        texts.append(_("This is the result of attempt %(n)d. Result of the first attempt: %(status)s.") % words)
     if entry.last_attempt.status != Status.SUCCEEDED:
         texts.append(entry.last_attempt.reason)
     return mask_secrets(" ".join(filter(None, texts)), overview.job.secrets)

@@ -52,7 +52,7 @@ def draw_sparkline(runs: Sequence[PastRun]) -> Sparkline | None:
     is_open = len(closed) < len(runs)
     good, ended = count_succeeded_and_ended(runs)
     words = {"n": len(closed), "good": good, "bad": ended - good}
-    label = _("Last %(n)d runs: %(good)d succeeded, %(bad)d failed") % words
+    label = _("Latest runs: %(n)d; %(good)d succeeded, %(bad)d failed") % words
     return Sparkline(bars, BAR_DISTANCE * LATEST_RUN_COUNT + 2 if is_open else None, label)
 
 

@@ -49,7 +49,7 @@ def describe_status(overview: JobStatus, last_run: Run | None, *, may_view_runs:
     elif code == "on_hold":
         text, note = (
             _hold_sentence(overview, last_run),
-            _("Its scheduled times wait. Resume it, or run it: a success resumes it."),
+            _("Its scheduled times wait until it is resumed. Resume it, or run it: a successful run resumes it."),
         )
     elif code == "schedule_error":
         text, note = overview.why, _("Fix the schedule and save the job: then it is scheduled again.")
@@ -148,7 +148,7 @@ def _last_success_sentence(overview: JobStatus) -> str:
     if (at := overview.state.last_success_at) is None:
         return _("It has not run yet.") if overview.state.last_finished_at is None else _latest_run_sentence(overview)
     words = {"time": short_time(at, overview.now), "ago": relative(at, overview.now)}
-    return _("The last run succeeded at %(time)s, %(ago)s.") % words
+    return _("The last successful run ended at %(time)s, %(ago)s.") % words
 
 
 def _latest_run_sentence(overview: JobStatus) -> str:

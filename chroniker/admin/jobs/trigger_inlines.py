@@ -104,7 +104,7 @@ class TriggerTargetsInline(TriggerInline):
     fk_name = "source"
     formset: type[Any] = TriggerTargetFormSet
     autocomplete_fields = ("target",)
-    verbose_name_plural = gettext_lazy("starts, when it has ended")
+    verbose_name_plural = gettext_lazy("starts these jobs at its end")
 
 
 class TriggerSourcesInline(TriggerInline):

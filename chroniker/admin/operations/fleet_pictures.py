@@ -57,7 +57,7 @@ def _bar_height(share: float) -> int:
 
 def _minute_text(minute: MinuteOfTicks) -> str:
     words = {"time": f"{timezone.localtime(minute.start):%H:%M}", "took": short_duration(minute.longest_pass_seconds)}
-    return _("%(time)s: the longest tick took %(took)s, %(n)d runs claimed") % {**words, "n": minute.claimed}
+    return _("%(time)s: the longest tick took %(took)s; runs claimed: %(n)d") % {**words, "n": minute.claimed}
 
 
 def _tick_gap_text(history: TickHistory, first_minute: int, minute_count: int) -> str:

@@ -19,10 +19,13 @@ GUARANTEE_TEXTS: dict[str, tuple[Any, Any]] = {
     Guarantee.CLAIMS_END: (Guarantee.CLAIMS_END.label, gettext_lazy("Claims that were not closed in time")),
     "late_reports": (gettext_lazy("A late report changes nothing"), gettext_lazy("Reports without a lease, refused")),
     "output": (gettext_lazy("No output is lost without a mark"), gettext_lazy("Runs with missing output, marked")),
-    "deliveries": (gettext_lazy("A message alone starts no run"), gettext_lazy("Deliveries that were refused")),
+    "deliveries": (
+        gettext_lazy("A message can only start a claimed run"),
+        gettext_lazy("Deliveries that were refused"),
+    ),
     "messages": (
         gettext_lazy("The end of every run is reported"),
-        gettext_lazy("Messages not sent 10 min after the end"),
+        gettext_lazy("Messages not sent within 10 min after the end of a run"),
     ),
     Guarantee.GROUP_LIMIT: (
         Guarantee.GROUP_LIMIT.label,
@@ -30,7 +33,7 @@ GUARANTEE_TEXTS: dict[str, tuple[Any, Any]] = {
     ),
     "tick": (
         gettext_lazy("The cost of a tick depends only on what is due"),
-        gettext_lazy("Not measured here: tests check it"),
+        gettext_lazy("Not measured here; chroniker's own tests check it"),
     ),
     "dependencies": (
         gettext_lazy("Dependencies are respected"),

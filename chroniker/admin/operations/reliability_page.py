@@ -26,7 +26,7 @@ EVENT_MEANINGS: dict[EventKind, Any] = {
     EventKind.REFUSED_DELIVERY: gettext_lazy(
         "A duplicate or forged message for a run was refused. It started nothing."
     ),
-    EventKind.LATE_REPORT: gettext_lazy("A worker whose lease had expired stopped its command."),
+    EventKind.LATE_REPORT: gettext_lazy("A worker stopped the command of a run whose lease had expired."),
     EventKind.LATE_OUTCOME: gettext_lazy("A worker reported the end of a run that was already closed."),
     EventKind.LOST: gettext_lazy(
         "A run was closed because contact with its worker was lost, or because no worker started it."

@@ -79,4 +79,4 @@ def _failed_share_text(day: DayRunCounts) -> str:
         "share": percent(day.bad, day.runs),
         "runs": day.runs,
     }
-    return _("%(day)s: %(share)s of %(runs)d runs failed") % words if day.runs else _("%(day)s: no runs") % words
+    return _("%(day)s: %(share)s failed (runs: %(runs)d)") % words if day.runs else _("%(day)s: no runs") % words

@@ -144,8 +144,8 @@ def _omitted_data_notes(timeline: RunTimeline) -> list[str]:
     texts = []
     if timeline.rows_left_out:
         text = ngettext(
-            "%(n)s row with less running time is left out.",
-            "%(n)s rows with less running time are left out.",
+            "%(n)s row with less running time than those shown is left out.",
+            "%(n)s rows with less running time than those shown are left out.",
             timeline.rows_left_out,
         )
         texts.append(text % {"n": format_count(timeline.rows_left_out)})
@@ -160,5 +160,5 @@ def _omitted_data_notes(timeline: RunTimeline) -> list[str]:
         texts.append(text % {"n": format_count(timeline.job_read_limit)})
     if timeline.collisions_until is not None:
         until = short_time(timeline.collisions_until, timeline.now)
-        texts.append(_("Collisions are computed until %(time)s.") % {"time": until})
+        texts.append(_("Collisions are shown only up to %(time)s.") % {"time": until})
     return texts

@@ -208,7 +208,7 @@ class _TimelineDrawing:
             "share": percent(band.succeeded, runs),
             "time": short_time(band.start, self.timeline.now),
         }
-        return _("%(name)s, from %(time)s: %(n)s runs, %(share)s succeeded") % words
+        return _("%(name)s, from %(time)s, runs: %(n)s, succeeded: %(share)s") % words
 
 
 def _merge_touching_bands(bands: list[TimelineBand]) -> list[TimelineBand]:

@@ -51,8 +51,8 @@ def _no_free_worker_text(workers: list[HostService]) -> str:
     if len(slots) == n and busy >= sum(slots):
         words = {"n": n, "slots": sum(slots)}
         text = ngettext(
-            "all %(slots)d slots of the only worker for this run are busy",
-            "all %(slots)d slots of the %(n)d workers for this run are busy", n,
+            "the only worker for this run has no free slot (%(slots)d of %(slots)d busy)",
+            "none of the %(n)d workers for this run has a free slot (%(slots)d of %(slots)d busy)", n,
         )  # fmt: skip
         return text % words
     text = ngettext(

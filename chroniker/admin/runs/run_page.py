@@ -211,7 +211,11 @@ def _no_output_text(run: Run) -> str:
         return _("No output yet.")
     if not (run.job.log_stdout or run.job.log_stderr):
         return _("Output is not kept for this job.")
-    return _("It wrote nothing.") if run.started_at is not None else _("It did not start, so there is no output.")
+    return (
+        _("The run wrote no output.")
+        if run.started_at is not None
+        else _("The run did not start, so there is no output.")
+    )
 
 
 def _missing_output_text(details: RunDetails) -> str:
@@ -219,7 +223,7 @@ def _missing_output_text(details: RunDetails) -> str:
     if details.run.status in OPEN_STATUSES or details.run.started_at is None:
         return ""
     lost = {Code.OUTPUT_MISSING, Code.OUTPUT_UNSTORED} & {event.code for event in details.events}
-    return _("The end of the output may be missing.") if lost else _("No output is known to be missing.")
+    return _("The end of the output may be missing.") if lost else _("There is no sign that output is missing.")
 
 
 def _celery_result_url(request: HttpRequest, run: Run) -> str | None:

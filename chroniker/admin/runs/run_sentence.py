@@ -100,7 +100,7 @@ def _time_limit_notes(details: RunDetails) -> list[str]:
     run, found = details.run, []
     since = run.started_at or details.now
     if details.state.p95 and (details.now - since).total_seconds() > details.state.p95:
-        found.append(_("Slower than 95 of 100 runs."))
+        found.append(_("It is slower than 95 of 100 runs of this job."))
     if run.job.timeout_seconds:
         limit = since + dt.timedelta(seconds=run.job.timeout_seconds)
         words = {
@@ -199,7 +199,9 @@ def _same_error_notes(details: RunDetails) -> list[str]:
     if not details.same_error_count:
         return []
     text = ngettext(
-        "The same error ended %(n)s other run within 7 days.", "The same error ended %(n)s other runs within 7 days.",
+        "The same error ended %(n)s other run in the 7 days before this run or later.", 
+            "The same error ended %(n)s other runs in the 7 days before this run or later."
+        ,
         details.same_error_count,
     )  # fmt: skip
     return [text % {"n": format_count(details.same_error_count)}]

@@ -124,5 +124,5 @@ def _total_time_caption(details: RunDetails, parts: list[dict[str, Any]]) -> str
     words = {"time": short_duration((run.finished_at or details.now) - begins)}
     text = _("Total %(time)s.") % words if run.finished_at else _("%(time)s so far.") % words
     if any(part["part"].is_widened for part in parts):
-        text += " " + _("Short parts are drawn wider than to scale.")
+        text += " " + _("Short parts are drawn wider than their real length.")
     return text

@@ -44,8 +44,8 @@ class GroupAdmin(SiteLinksMixin, ChangedValuesMixin, AuditedHistoryMixin, GroupM
             _("Alerts"),
             {
                 "description": _(
-                    "For jobs of this group that have no values of their own. Empty fields: the project's "
-                    "settings apply."
+                    "These values apply to jobs of this group that have no values of their own. If a field is "
+                    "empty, the project's setting applies."
                 ),
                 "fields": ALERT_FIELDSET,
                 "classes": ("collapse",),

@@ -92,7 +92,7 @@ def stop_run(request: HttpRequest, run: Run) -> None:
     requested = stopping.stop_run(run.pk, requested_by=request.user.get_username())
     run.refresh_from_db()
     if requested:
-        log_job_action(request, [run.job], _("Stop of run %(token)d requested.") % {"token": run.token})
+        log_job_action(request, [run.job], _("Stop requested for run %(token)d.") % {"token": run.token})
     words = {"run": _run_link(request, run), "job": run.job, "status": Status(run.status).label}
     if run.status in OPEN_STATUSES:
         messages.success(request, format_html(_("{run} of “{job}”: stop requested."), **words))
@@ -120,7 +120,7 @@ def stop_jobs(request: HttpRequest, jobs: Iterable[Job]) -> None:
     }
     log_job_action(request, [by_id[pk] for pk in stopped], _("Stop requested."))
     if stopped:
-        text = ngettext("Stop of %(n)d job requested.", "Stop of %(n)d jobs requested.", len(stopped))
+        text = ngettext("Stop requested for %(n)d job.", "Stop requested for %(n)d jobs.", len(stopped))
         messages.success(request, text % {"n": len(stopped)})
     if idle := len(by_id) - len(stopped):
         text = ngettext("%(n)d job has no open run.", "%(n)d jobs have no open run.", idle)

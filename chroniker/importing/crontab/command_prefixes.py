@@ -167,8 +167,8 @@ def _remove_flock(words: list[str], unwrapped: UnwrappedCommand) -> list[str] | 
     unwrapped.overlap = Overlap.SKIP.value if skips else Overlap.WAIT.value
     unwrapped.notes.append(
         _(
-            "The lock %(file)s (flock) became the overlap rule “%(overlap)s”. If other commands use this lock, put "
-            "their jobs into a group with a limit of 1."
+            "The lock %(file)s (flock) became the overlap rule “%(overlap)s”. If other commands use this lock, "
+            "put their jobs and this one into a group with a limit of 1."
         )
         % {"file": rest[0], "overlap": Overlap(unwrapped.overlap).label}
     )

@@ -36,7 +36,7 @@ def to_command_line(command: str, text: str, *, like_a_shell: bool) -> tuple[str
         else:
             words += _words_of_argument(actions[name] if actions else None, name, value)
             if actions and actions[name].nargs == 0 and value and value.lower() in FALSE_WORDS:
-                notes.append(_("“%(word)s” switched the option on there; here it switches it off.") % {"word": word})
+                notes.append(_("“%(word)s” switched the option on there; here the option is off.") % {"word": word})
     return shlex.join(words), notes
 
 

@@ -52,5 +52,5 @@ def omission_notes(source: OldDataSource) -> list[str]:
     older = sum(counts[old.pk] - logs.count_logs_to_keep(old, counts[old.pk]) for old in source.jobs)
     notes = list(source.notes)
     if older:
-        notes.append(_("%(n)d logs were not imported: they exceed maximum_log_entries of their job.") % {"n": older})
+        notes.append(_("Logs not imported (more than maximum_log_entries of their job): %(n)d.") % {"n": older})
     return notes

@@ -61,7 +61,9 @@ def candidates_of_jobs(
         name = old.name if names[old.name] == 1 else f"{old.name} ({names[old.name]})"
         found[old.pk] = _candidate_of_job(old, name, options, log_counts.get(old.pk, 0))
         if name != old.name:
-            found[old.pk].differences.append(_("Several jobs have this name there; here names are unique."))
+            found[old.pk].differences.append(
+                _("Several jobs have the same name there; here names are unique, so this one gets a number.")
+            )
     return found
 
 
@@ -88,7 +90,7 @@ def _add_next_run(
     job, is_overdue = candidate.job, next_run <= options.now
     if job.frequency == schedule.Frequency.ONCE and is_overdue and not options.catch_up:
         job.enabled = False
-        candidate.differences.append(_("Its only run is overdue: it is disabled here."))
+        candidate.differences.append(_("Its only run is overdue: the job is disabled here."))
     if not old.enabled:
         return
     if is_overdue and options.catch_up:

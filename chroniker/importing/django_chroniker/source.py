@@ -47,9 +47,9 @@ class TableSource:
         if not table_exists(OldJob, self._using):
             raise ImportRefused(
                 _(
-                    "There are no tables of django-chroniker in this database. If it was used here, run "
-                    "“migrate”, which renames them to chroniker_v1_…. Otherwise pass a FILE written by "
-                    "“dumpdata chroniker -o FILE”."
+                    "There are no tables of django-chroniker in this database. If django-chroniker was used "
+                    "here, run “migrate”, which renames its tables to chroniker_v1_…. Otherwise pass a FILE "
+                    "written by “dumpdata chroniker -o FILE”."
                 )
             )
         self.jobs = read_rows(OldJob, self._using)
@@ -115,7 +115,9 @@ class DumpSource:
             field = users.model.USERNAME_FIELD
             found += users.filter(**{field: key[0]}).values_list("pk", flat=True)
         if len(found) < len(given):
-            self.notes.append(_("%(n)d subscribers in the file do not exist here.") % {"n": len(given) - len(found)})
+            self.notes.append(
+                _("Subscribers in the file that do not exist here: %(n)d.") % {"n": len(given) - len(found)}
+            )
         return found
 
     def log_sizes(self, job_id: int) -> list[LogIdAndSize]:

@@ -101,7 +101,9 @@ class Command(ConsoleCommand):
             made = requests.request_backfill(wish, command_actor("backfill"))
         except BackfillRefused as refusal:
             raise CommandError(to_one_line(str(refusal))) from refusal
-        self.stdout.write(f"Backfill {made.pk}: {made.planned} runs, from the next tick on.")
+        self.stdout.write(
+            f"Backfill {made.pk} was requested (number of runs: {made.planned}). It can start at the next tick."
+        )
         if options["wait"]:
             self.wait(made)
 
@@ -135,7 +137,9 @@ class Command(ConsoleCommand):
 
     def retry_now(self, text: str) -> None:
         changed = requests.make_backfill_retry_due_now(find_backfill(text), command_actor("backfill"))
-        self.stdout.write("Its retry is due now." if changed else "It has no pending retry that is not yet due.")
+        self.stdout.write(
+            "Its retry is due now." if changed else "It has no pending retry, or its retry is already due."
+        )
         if not changed:
             raise SystemExit(1)
 

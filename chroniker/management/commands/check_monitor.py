@@ -57,7 +57,10 @@ def attention_failure_text(records: RecordCount) -> str:
     try:
         return monitors.render(job.monitor_error_template, error_template_values(job, records, plain)).strip("\n")
     except MonitorError as error:
-        return _("%(plain)s\nIts error template was not used. %(error)s") % {"plain": plain, "error": error}
+        return _("%(plain)s\nThe error template of the monitor was not used. %(error)s") % {
+            "plain": plain,
+            "error": error,
+        }
 
 
 def error_template_values(job: Job, records: RecordCount, plain: str) -> dict[str, Any]:

@@ -26,7 +26,7 @@ POLL_SECONDS = 1.0
 
 class Command(ConsoleCommand):
     help = (
-        "Prepares a shutdown of this host: it claims and starts nothing more; its running runs continue, and the "
+        "Prepares a shutdown of this host: it no longer claims or starts runs; its running runs continue, and the "
         "command waits for them. Other hosts take over what is due. Exit status: 0 no run is left, 1 runs are left, "
         "2 the request failed. The drain ends with --undo, or when a worker, beat or cronserver starts on this host."
     )

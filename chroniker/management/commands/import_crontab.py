@@ -57,7 +57,9 @@ class Command(ImportCommand):
             save_candidates(found, by=self.actor, dry_run=dry_run, disabled=disabled)
         self.write_report(found, import_options.now, options["json"])
         if any(each.outcome is ImportOutcome.IMPORTED and each.job.enabled for each in found) and not options["json"]:
-            self.write_lines(["Now remove these lines from the crontab. Until then cron runs them, too."])
+            self.write_lines(
+                ["Now remove the lines of the imported jobs from the crontab. Until then cron runs them, too."]
+            )
 
 
 def _read_crontab(file: str) -> str:

@@ -24,8 +24,8 @@ class Command(ConsoleCommand):
     help = (
         "Lists jobs: state, next run, last result, and why each does not run now. "
         "With --json one object per line: id, name, group, tags, enabled, state, next_run, last_result, "
-        "last_finished_at, run (the open one), progress ({complete, total}), why, handed_over (the work is handed over "
-        "and not tracked); times in ISO 8601, null for missing values."
+        "last_finished_at, run (the open one), progress ({complete, total}), why, handed_over (the work is handed "
+        "over, its result is not tracked); times in ISO 8601, null for missing values."
     )
     requires_system_checks = SYSTEM_CHECK_TAGS
 

@@ -19,7 +19,7 @@ from chroniker.models.audit import command_actor
 from chroniker.scheduler import requests
 
 MAX_LISTED_RETRIES = 1000
-NO_RETRY_TEXT, NO_WAITING_RETRY_TEXT = "no pending retry", "no pending retry that is not yet due"
+NO_RETRY_TEXT, NO_WAITING_RETRY_TEXT = "no pending retry", "no pending retry, or its retry is already due"
 
 
 class Command(ConsoleCommand):

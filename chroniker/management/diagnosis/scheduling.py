@@ -78,7 +78,7 @@ def diagnose_hosts() -> Findings:
         )
     for host in live:
         if abs(host.clock_skew_seconds or 0) > host_list.CLOCK_SKEW_WARNING_SECONDS:
-            text = f"The clock of “{host.name}” is {host.clock_skew_seconds:+.1f} s off the database's."
+            text = f"The clock of “{host.name}” differs from the database's clock by {host.clock_skew_seconds:+.1f} s."
             yield (
                 FindingLevel.WARNING,
                 text,
@@ -98,7 +98,8 @@ def _names_of_shut_down_hosts() -> set[str]:
 def _no_live_host_finding(known: list[Host]) -> tuple[FindingLevel, str, str]:
     last = f"The last one was “{known[0].name}”, {local_time_text(known[0].last_seen)}." if known else "None is known."
     text = f"No host was seen in the last {host_list.HOST_SILENT_AFTER.seconds // 60} minutes. {last}"
-    return FindingLevel.ERROR, text, "Start celery beat and a worker; or cronserver; or put cron into a crontab."
+    advice = "Start celery beat and a worker; or cronserver; or run manage.py cron from a crontab once a minute."
+    return FindingLevel.ERROR, text, advice
 
 
 def diagnose_ticks_and_messages() -> Findings:
@@ -117,7 +118,8 @@ def diagnose_ticks_and_messages() -> Findings:
             advice = "Correct the mail server (EMAIL_HOST), webhook or channel: see Outgoing messages in the admin."
         yield levels[mails.level], f"Messages: {mails.headline}. {mails.detail}", advice
     for queue in figures_of_health.queues_without_worker(facts, now)[:MAX_NAMES_PER_MESSAGE]:
-        runs = "1 run waits" if queue.queued_run_count == 1 else f"{queue.queued_run_count} runs wait, the oldest"
+        count = queue.queued_run_count
+        runs = "1 run has been waiting" if count == 1 else f"{count} runs have been waiting, the oldest"
         text = f"No worker consumes the queue “{queue.name or queue.executor}”, in which {runs}"
         yield (
             FindingLevel.ERROR,

@@ -151,7 +151,7 @@ def test_open_alerts_need_attention(admin_client: Client) -> None:
     assert [item.kind for item in fetch_attention_items(now).items if item.job == job] == ["alert_slow"]
     assert count_attention_items(now) >= 1
     shown = page(admin_client, "/admin/chroniker/job/now/")
-    text = f"Run 7, started at {short_time(started, now)}, takes longer than 1 min."
+    text = f"Run 7, started at {short_time(started, now)}, has taken longer than 1 min."
     assert text in shown and "03:00:00" not in shown and f"add/?job={job.pk}" in shown
 
 

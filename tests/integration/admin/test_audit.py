@@ -58,7 +58,7 @@ def test_run_and_stop_by_command(admin: Client) -> None:
     with pytest.raises(SystemExit):
         manage("stop_job", "night", "--run", str(Run.objects.get().pk))  # the second finds no open run
     assert entries(job) == [
-        (command_actor("stop_job"), "Stop of run 1 requested."),
+        (command_actor("stop_job"), "Stop requested for run 1."),
         (command_actor("run_job"), "Run 1 started manually."),
     ]
     history = admin.get(reverse("admin:chroniker_job_history", args=[job.pk])).content.decode()
@@ -75,7 +75,7 @@ def test_each_action_of_a_program_is_audited() -> None:
     chroniker.pause("deploy", "a deploy")
     chroniker.resume("deploy")
     stopped, ran = entries(job)
-    assert stopped == ("deploy", "Stop of run 1 requested.")
+    assert stopped == ("deploy", "Stop requested for run 1.")
     assert ran == ("deploy", "Run 1 started manually with the arguments: --verbosity 2")
     assert entries(Switch.objects.get()) == [("deploy", "Resumed."), ("deploy", "Paused. a deploy")]
 
@@ -134,7 +134,7 @@ def test_a_drain_and_its_end_by_command(admin: Client) -> None:
     host = settings.hostname
     assert entries(Switch(pk=1)) == [
         (by, f"The host “{host}” claims and starts runs again."),
-        (by, f"The host “{host}” claims and starts nothing more."),
+        (by, f"The host “{host}” no longer claims or starts runs."),
     ]
     assert by in admin.get(reverse("admin:chroniker_job_pause")).content.decode()
 

@@ -59,7 +59,7 @@ def test_a_preview_says_what_would_run_and_changes_nothing(admin_client: Client,
 def test_a_backfill_is_started_shows_its_progress_and_is_cancelled(admin_client: Client, job: Job) -> None:
     page = admin_client.post(url(job), a_range(start="1", note="after the fix"), follow=True).content.decode()
     row = Backfill.objects.get()
-    assert "The backfill was requested: 3 runs" in page and "after the fix" in page
+    assert "The backfill was requested (number of runs: 3)" in page and "after the fix" in page
     assert (row.asked_by, row.planned) == ("admin", 3)
     [run] = tick().claimed
     started(run)
@@ -70,7 +70,7 @@ def test_a_backfill_is_started_shows_its_progress_and_is_cancelled(admin_client:
     run.refresh_from_db()
     assert run.stop_requested_by == "admin"
     texts = [entry.get_change_message() for entry in LogEntry.objects.order_by("pk")]
-    assert texts == ["Backfill requested: 3 runs.", "Backfill cancelled."]
+    assert texts == ["Backfill requested; number of runs: 3.", "Backfill cancelled."]
 
 
 def test_a_pending_retry_of_a_backfill_can_be_made_due(admin_client: Client, job: Job) -> None:
@@ -85,7 +85,7 @@ def test_a_pending_retry_of_a_backfill_can_be_made_due(admin_client: Client, job
     assert "“report” is retried by the next tick." in page
     assert [each.attempt for each in tick().claimed] == [2]
     page = admin_client.post(url(job), {"retry_now": str(row.pk)}, follow=True).content.decode()
-    assert "“report” has no pending retry that is not yet due." in page
+    assert "“report” has no pending retry, or its retry is already due." in page
     assert admin_client.post(url(job), {"retry_now": "x"}).status_code == 403
 
 
@@ -100,9 +100,11 @@ def a_pending_retry(client: Client, job: Job) -> Backfill:
 def test_a_second_click_changes_nothing_and_adds_no_entry_to_the_history(admin_client: Client, job: Job) -> None:
     button = {"retry_now": str(a_pending_retry(admin_client, job).pk)}
     pages = [admin_client.post(url(job), button, follow=True).content.decode() for _click in range(2)]
-    assert "is retried by the next tick." in pages[0] and "has no pending retry that is not yet due." in pages[1]
+    assert (
+        "is retried by the next tick." in pages[0] and "has no pending retry, or its retry is already due." in pages[1]
+    )
     entries = LogEntry.objects.filter(object_id=str(job.pk)).order_by("pk").values_list("change_message", flat=True)
-    assert list(entries) == ["Backfill requested: 3 runs.", "Retry moved to the current time."]
+    assert list(entries) == ["Backfill requested; number of runs: 3.", "Retry moved to the current time."]
 
 
 def test_only_a_post_to_the_own_job_by_a_permitted_user_makes_a_retry_due(admin_client: Client, job: Job) -> None:
@@ -147,7 +149,7 @@ def test_the_schedule_history_names_the_backfill_run_of_a_time(admin_client: Cli
     query = {"d": f"{run.instant:%Y-%m-%d}", "t": f"{run.instant:%H:%M}"}
     page = admin_client.get(reverse("admin:chroniker_job_schedule", args=[job.pk]), query).content.decode()
     assert "No: " in page and f"Backfill run {run.token} at " in page
-    assert "1 of them succeeded in a backfill." in page
+    assert "1 of these scheduled times succeeded in a backfill." in page
 
 
 def test_the_row_of_one_time_names_its_backfill_run(admin_client: Client) -> None:

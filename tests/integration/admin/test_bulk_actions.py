@@ -46,7 +46,7 @@ def test_jobs_are_run_in_bulk_and_the_refusals_are_named(admin: Client) -> None:
 def test_jobs_are_stopped_in_bulk(admin: Client) -> None:
     running, idle = a_booked_job(), a_booked_job()
     run = run_now(running, requested_by="a test")
-    assert act(admin, "stop", running, idle) == "Stop of 1 job requested. 1 job has no open run."
+    assert act(admin, "stop", running, idle) == "Stop requested for 1 job. 1 job has no open run."
     run.refresh_from_db()
     assert run.status == Status.STOPPED
 
@@ -174,12 +174,12 @@ def test_the_question_says_what_happens_to_each_job(admin: Client) -> None:
         return [effect.text for effect in page.context_data["effects"]]
 
     assert effects("run_now") == [
-        "Runs at once: default", "Is left out. It is disabled.", "Is left out. It is running."
+        "Runs at once; executor, queue: default", "Is left out. It is disabled.", "Is left out. It is running."
     ]  # fmt: skip
     assert [text.partition(" for ")[0] for text in effects("stop")] == [
         "Is left as it is: it has no open run", "Is left as it is: it has no open run",
         "Run 1 is stopped; it has been running",
     ]  # fmt: skip
     first, second, third = effects("disable")
-    assert first.startswith("Is not started any more; the next run was due at")
+    assert first.startswith("Is not started any more; the run due at")
     assert second == "Is disabled already" and third.endswith("Its open run continues")

@@ -52,7 +52,7 @@ def test_each_activation_is_listed_with_its_cause_and_result(admin_client: Clien
 
 def test_the_schedule_page_of_a_job_without_a_schedule_shows_only_the_causes(admin_client: Client) -> None:
     text = page(admin_client, a_target())
-    assert "It has no schedule: it runs by hand or by a trigger." in text
+    assert "This job has no schedule: it is started by hand, by a trigger or by a program." in text
     assert "No trigger and no program has requested a run in the last 30 days." in text
     assert "Did it run?" not in text
     text = page(admin_client, a_booked_job(name="hourly"))
@@ -67,7 +67,7 @@ def test_what_waits_can_be_discarded(admin_client: Client) -> None:
     response = discard(admin_client, report)
     assert "2 activations of “report” were discarded." in response.content.decode()
     assert set(Activation.objects.values_list("outcome", "code")) == {("PASSED", "DISCARDED")}
-    assert LogEntry.objects.get().change_message == "2 waiting activations were discarded."
+    assert LogEntry.objects.get().change_message == "Waiting activations discarded: 2."
     assert "Someone discarded it." in page(admin_client, report)
     assert "0 activations" in discard(admin_client, report).content.decode()
     assert LogEntry.objects.count() == 1

@@ -77,7 +77,7 @@ def test_a_masked_integration_key_is_not_sent_to_another_address(
     channel = a_channel(**before, secret="s3cret", name="ops")
     data = form(kind="PAGERDUTY", secret="••••••", **change)
     answer = admin.post(f"{LIST}{channel.pk}/change/", data)
-    assert "Write the integration key again" in answer.content.decode()
+    assert "Enter the integration key again" in answer.content.decode()
     data = {**data, "secret": "new key"}
     assert admin.post(f"{LIST}{channel.pk}/change/", data).status_code == 302
     channel.refresh_from_db()
@@ -110,11 +110,11 @@ def test_who_may_only_view_channels_sees_no_target(admin: Client) -> None:
         ({"target": "https://user:pass@example.com/"}, "without user name or password"),
         ({"target": "http://169.254.169.254/latest"}, "in a private network"),
         ({"target": "http://[::1]/"}, "in a private network"),
-        ({"target": "env:DATABASE_URL"}, "begins with CHRONIKER_CHANNEL_"),
-        ({"target": "setting:SECRET_KEY"}, "begins with CHRONIKER_CHANNEL_"),
+        ({"target": "env:DATABASE_URL"}, "must begin with CHRONIKER_CHANNEL_"),
+        ({"target": "setting:SECRET_KEY"}, "must begin with CHRONIKER_CHANNEL_"),
         ({"kind": "MAIL", "target": "nobody"}, "“nobody” is not an e-mail address"),
         ({"kind": "MAIL", "target": ", ,"}, "Write at least one e-mail address, user:NAME or owner."),
-        ({"name": "a\x07b"}, "A name is one line of text, without control characters."),
+        ({"name": "a\x07b"}, "The name must be one line of text without control characters."),
         ({"kind": "PAGERDUTY", "target": ""}, "The integration key is missing"),
         ({"kind": "WEBHOOK", "secret": "whsec_not base64"}, "The key after whsec_ must be written in base64"),
         ({"secret": "x"}, "Only webhooks and PagerDuty have a secret"),

@@ -23,7 +23,7 @@ EVERY_MINUTE = "* * * * *"
         ({}, 150, "Up to 863 of 1,440 scheduled times of a day will be merged into a later run."),
         ({"catch_up": "EACH"}, 90, "Up to 1,439 of 1,440 scheduled times of a day will wait for the previous run."),
         ({"overlap": "REPLACE"}, 90, "Up to 1,439 of 1,440 runs of a day will be stopped by the next one."),
-        ({}, 50, "No run should still be running when the next one is due."),
+        ({}, 50, "Each run is expected to end before the next one is due."),
     ],
 )
 def test_runs_that_take_longer_than_a_period_have_a_sentence_for_each_policy(
@@ -55,4 +55,4 @@ def test_a_minute_with_more_jobs_than_slots_names_the_queue(admin: Client, queue
     [(tone, text, why)] = [each for each in effects(preview(admin, job, cron="0 3 * * *")) if "More runs" in each[1]]
     assert tone == "wait" and re.fullmatch(r"More runs are due at (.* )?03:00 than can start\.", text)
     named = queue or "default"
-    assert why.startswith(f"2 jobs of queue {named} start in the same minute; its workers have 1 slots. Estimated")
+    assert why.startswith(f"2 jobs of queue {named} start in the same minute; slots of its workers: 1. Estimated")

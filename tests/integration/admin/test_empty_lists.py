@@ -10,7 +10,7 @@ from tests.support.factories import a_booked_job
 
 LISTS = {
     "job": "Add one, declare jobs in code",
-    "run": "when someone selects “Run now”",
+    "run": "when someone starts the job by hand",
     "monitor": "select “is a monitor”",
     "group": "limits how many of its jobs run at once",
     "calendar": "skips scheduled times",

@@ -120,7 +120,7 @@ def test_minutes_without_a_tick_have_a_frame_and_the_longest_gap_is_named(admin:
             TickMinute.objects.create(host="app-1", minute=minute - dt.timedelta(minutes=number), **values)
     html = shown(admin)
     assert "no tick for 2 min" in html and "2 min 5 s" in html and "of the last hour; 1 gap" in html
-    assert 'data-say="' in html and "the longest tick took 50 ms, 2 runs claimed" in html
+    assert 'data-say="' in html and "the longest tick took 50 ms; runs claimed: 2" in html
 
 
 def test_it_costs_the_same_statements_for_many_workers(admin: Client) -> None:

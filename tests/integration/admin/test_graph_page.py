@@ -40,7 +40,7 @@ def test_the_sentence_names_the_job_that_holds_back_others(client: Client) -> No
     a_dependency(report, load, wait_for_success=True)
     started(run_now(load, requested_by="a test"))
     page = text(client)
-    assert "2 jobs depend on one another; 0 have no dependencies." in page
+    assert "2 jobs are connected by dependencies; 0 have no dependencies." in page
     assert re.search(r"<strong>.*load &amp; go.*</strong> holds back 1 job\.", page)
     assert 'aria-label="load &amp; go: Running' in page and "Holds back" in page
     assert 'data-tone="wait" d="M' in page

@@ -51,7 +51,7 @@ def test_the_start_page_names_the_run_and_offers_to_resume(admin: Client) -> Non
     job = a_held_job()
     html = admin.get(NOW).content.decode()
     assert "Held since run 1 failed at " in html
-    assert "Its scheduled times wait until it is resumed." in html
+    assert "Its scheduled runs wait until it is resumed." in html
     assert f'formaction="{resume_url(job)}"' in html
     assert 'aria-label="Resume import"' in html
 
@@ -68,7 +68,7 @@ def test_the_page_of_the_job_says_why_and_offers_to_resume(admin: Client) -> Non
     job = a_held_job()
     html = admin.get(reverse("admin:chroniker_job_status", args=[job.pk])).content.decode()
     assert "It has been held since run 1 failed: no such file" in html
-    assert "Its scheduled times wait. Resume it, or run it: a success resumes it." in html
+    assert "Its scheduled times wait until it is resumed. Resume it, or run it: a successful run resumes it." in html
     assert f'formaction="{resume_url(job)}"' in html
 
 

@@ -42,7 +42,10 @@ def test_the_import_makes_jobs_with_an_entry_of_the_user_and_repeats_none(admin_
     assert (job.cron, job.timezone, job.raw_command, job.enabled) == (
         "30 3 * * 1-5", "Europe/Paris", "/usr/bin/report --day yesterday", True
     )  # fmt: skip
-    assert "1 job from 2 lines was imported." in found and "remove these lines from the crontab" in found
+    assert (
+        "1 job was imported (lines with a command: 2)." in found
+        and "remove the lines of the imported jobs from the crontab" in found
+    )
     entry = LogEntry.objects.get()
     assert (entry.object_id, entry.action_flag) == (str(job.pk), ADDITION)
     assert not AuditEntry.objects.exists(), "it names programs, not users"
@@ -54,7 +57,7 @@ def test_the_import_makes_jobs_with_an_entry_of_the_user_and_repeats_none(admin_
 def test_jobs_may_be_imported_disabled_with_users_in_the_lines(admin_client: Client) -> None:
     text = "0 4 * * * root /usr/bin/clean\n"
     found = page(admin_client, text=text, system="on", disabled="on", **{"import": "1"})
-    assert not Job.objects.get().enabled and "remove these lines" not in found
+    assert not Job.objects.get().enabled and "remove the lines" not in found
 
 
 def test_a_booked_job_has_its_next_run(admin_client: Client, django_capture_on_commit_callbacks: object) -> None:

@@ -62,7 +62,7 @@ def test_a_job_with_an_open_run_is_stopped_and_deleted_after_its_end(admin: Clie
     run = run_now(job, requested_by="a test")
     nonce = started(run)
     question = admin.get(delete_url(job)).content.decode()
-    assert "“backup” has an open run: the job is disabled, the run is stopped" in question
+    assert "“backup” has an open run: the job will be disabled, the run stopped" in question
     messages = delete(admin, [job, idle]) if bulk else delete_one(admin, job)
     assert (
         messages[-1] == "“backup” was disabled and its run is being stopped. The job will be deleted when the run ends."

@@ -165,7 +165,7 @@ def test_a_row_has_the_last_runs_their_success_and_the_usual_duration(admin: Cli
     [row] = shown_rows(admin)
     assert (row.success_percentage, row.took, row.usual_duration) == ("90 %", "2 s", "usually 4 s")
     assert len(row.spark.bars) == 20
-    assert row.spark.label == "Last 20 runs: 18 succeeded, 2 failed"
+    assert row.spark.label == "Latest runs: 20; 18 succeeded, 2 failed"
     assert {bar.y > 17 for bar in row.spark.bars[-2:]} == {True}  # below the line
     assert {bar.y > 17 for bar in row.spark.bars[:-2]} == {False}
 
@@ -199,7 +199,7 @@ def test_the_addresses_of_a_row_are_those_of_the_pages(admin: Client) -> None:
 def test_a_job_without_a_schedule_says_so_once(admin: Client) -> None:
     a_booked_job(frequency="MANUAL", cron="")
     [row] = shown_rows(admin)
-    assert row.schedule_in_words == "no schedule: it runs by hand or by a trigger" and row.reason == ""
+    assert row.schedule_in_words == "no schedule: started by hand or by a trigger" and row.reason == ""
 
 
 def test_an_empty_list_and_an_empty_filter_have_texts(admin: Client) -> None:

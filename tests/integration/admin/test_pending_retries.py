@@ -72,9 +72,9 @@ def test_a_retry_that_is_due_already_is_not_called_missing(admin_client: Client)
     err = io.StringIO()
     with pytest.raises(SystemExit):
         manage("retries", "--now", "import", err=err)
-    assert err.getvalue() == "“import” has no pending retry that is not yet due.\n"
+    assert err.getvalue() == "“import” has no pending retry, or its retry is already due.\n"
     now = admin_client.post(reverse("admin:chroniker_job_retry_now", args=[job.pk]), follow=True).content.decode()
-    assert "has no pending retry that is not yet due." in now
+    assert "has no pending retry, or its retry is already due." in now
 
 
 def test_a_claim_that_was_planned_before_the_cancellation_is_not_written() -> None:

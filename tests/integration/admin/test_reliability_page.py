@@ -113,9 +113,9 @@ def test_messages_are_late_ten_minutes_after_the_end_of_their_run(client: Client
     Run.objects.filter(pk=run.pk).update(finished_at=database_now() - dt.timedelta(minutes=11))
     text, rows = page(client)
     assert rows["messages"].result_text == "Late: 1 message" and "1 message is more than 10 min late." in text
-    assert "Attempt 4 of 22; the next one at" in text and ". smtp.example.org: connection refused" in text
+    assert "Attempts so far: 4 of 22; the next one is at" in text and ". smtp.example.org: connection refused" in text
     Outbox.objects.filter(pk=message.pk).update(send_at=None)
-    assert "Given up after 4 attempts." in page(client)[0]
+    assert "Given up; attempts made: 4." in page(client)[0]
 
 
 def test_the_pictures_show_the_counts_of_all_runs(client: Client) -> None:
@@ -128,7 +128,7 @@ def test_the_pictures_show_the_counts_of_all_runs(client: Client) -> None:
     text, _rows = page(client)
     assert "5.0 % of 200 runs failed" in text and "over 5 min" in text
     assert "&lt; 0.5 s: 90; 0.5–1 s: 0;" in text  # noqa: RUF001
-    assert "The slowest:" in text and "slow one</a>" in text and "punctual" not in text
+    assert "Jobs with the most late starts:" in text and "slow one</a>" in text and "punctual" not in text
 
 
 def test_the_page_needs_the_right_to_view_runs(staff: Callable[..., Client]) -> None:

@@ -95,7 +95,7 @@ def test_stop_requests_the_stop_of_a_running_run_and_cancels_a_queued_one(admin:
     other.refresh_from_db()
     assert (run.status, run.stop_requested_by) == (Status.RUNNING, "root")
     assert other.status == Status.STOPPED
-    assert history() == ["Stop of run 1 requested."] * 2
+    assert history() == ["Stop requested for run 1."] * 2
 
 
 def test_the_message_after_a_stop_gives_the_state_of_the_run(admin: Client) -> None:

@@ -118,7 +118,7 @@ def test_a_queued_run_says_why_and_what_to_do(admin: Client) -> None:
     assert "no worker consumes the queue “gpu”" in say and "<code>celery worker -Q gpu</code>" in say
     assert "If the run has not started by " in say and ", it is closed as lost." in say
     HostService.objects.filter(pk=worker.pk).update(queues=["gpu"])
-    assert "all 2 slots of the only worker for this run are busy" in fragments(admin, run)["run-say"]
+    assert "the only worker for this run has no free slot (2 of 2 busy)" in fragments(admin, run)["run-say"]
     HostService.objects.filter(pk=worker.pk).update(busy=1)
     assert "the only worker for this run has not taken it yet" in fragments(admin, run)["run-say"]
 
@@ -216,4 +216,4 @@ def test_suspended_hosts_are_shown_with_the_reason(admin: Client) -> None:
     assert "&lt;It jumped.&gt;" in html and "long ago" not in html
     for address in ("/admin/chroniker/job/", f"/admin/chroniker/job/{job.pk}/change/", "/admin/chroniker/run/"):
         html = admin.get(address).content.decode()
-        assert "starts suspended" in html and "&lt;It jumped.&gt; Starts on “there” are suspended" in html, address
+        assert "host suspended" in html and "&lt;It jumped.&gt; The host “there” starts no runs until" in html, address

@@ -74,6 +74,6 @@ def test_a_failed_attempt_names_its_retry_and_what_became_of_it(admin: Client, s
 def test_a_running_run_says_that_it_is_slow(admin: Client) -> None:
     run = a_running_run()
     JobState.objects.filter(pk=run.job_id).update(p50=60, p95=600)
-    assert "Slower than" not in say(admin, run)
+    assert "It is slower than" not in say(admin, run)
     Run.objects.filter(pk=run.pk).update(started_at=database_now() - HOUR)
-    assert "Slower than 95 of 100 runs." in say(admin, run)
+    assert "It is slower than 95 of 100 runs of this job." in say(admin, run)

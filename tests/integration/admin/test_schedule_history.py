@@ -50,8 +50,12 @@ def test_whether_it_ran_at_a_time_has_an_answer(admin: Client) -> None:
     assert answers[3].startswith("Yes, but it did not succeed.") and "and failed after 6 s." in answers[3]
     assert answers[4].startswith("Not yet: it has been due since")
     between = answer_at(admin, job, since + 7 * MINUTE)
-    assert between.startswith("Nothing was due then. By its present schedule the next scheduled time is")
-    assert answer(admin, job, "2100-01-01", "03:00").startswith("That time is in the future. By its present schedule")
+    assert between.startswith(
+        "Nothing was due then. According to the present schedule, the first scheduled time from then on is"
+    )
+    assert answer(admin, job, "2100-01-01", "03:00").startswith(
+        "That time is in the future. According to the present schedule"
+    )
     assert answer(admin, job, "2001-01-01", "03:00").startswith("The history of this job does not reach back")
 
 
@@ -90,7 +94,7 @@ def test_times_of_an_earlier_schedule_are_marked_as_computed(admin: Client) -> N
     job, since = a_history(*[Status.SUCCEEDED] * 3)
     Run.objects.filter(token__gt=1).delete()
     Run.objects.update(covered_until=since + 15 * MINUTE)
-    doubt = "Computed from the present schedule, which has changed since then."
+    doubt = "The scheduled times are computed from the present schedule, which has changed since then."
     assert doubt not in page(admin, job).content.decode()
     JobState.objects.filter(pk=job.pk).update(last_fingerprint="that of another schedule")
     assert [doubt in answer_at(admin, job, since + n * 5 * MINUTE) for n in (1, 2, 3)] == [False, True, False]
@@ -148,7 +152,10 @@ def test_the_result_is_that_of_the_last_attempt_and_names_the_first(admin: Clien
     values = {"trigger": Trigger.RETRY, "attempt": 2, "chain": 1, **times}
     Run.objects.create(job=job, token=2, status=Status.SUCCEEDED, **values)
     row = rows(admin, job)[-1]
-    assert row[1:3] == ["Succeeded", "1 , 2"] and row[5] == "Attempt 2; the first attempt: failed."
+    assert (
+        row[1:3] == ["Succeeded", "1 , 2"]
+        and row[5] == "This is the result of attempt 2. Result of the first attempt: failed."
+    )
     assert answer_at(admin, job, moment).startswith("Yes. The run due at")
     assert "was repeated. Attempt 2" in answer_at(admin, job, moment)
     Run.objects.filter(token=1).update(reason_text="it exited with status 1", code="")

@@ -110,7 +110,7 @@ def test_a_frequent_job_is_a_band_with_its_failures(admin: Client) -> None:
     hour = database_now().replace(minute=0, second=0, microsecond=0) - 3 * HOUR
     RunHour.objects.create(job=job, hour=hour, succeeded=59, failed=1)
     texts = says(context(admin))
-    assert any("60 runs, 98.3 % succeeded" in text for text in texts)
+    assert any("runs: 60, succeeded: 98.3 %" in text for text in texts)
     assert any("many runs expected" in text for text in texts)
     assert sum("failed after" in text for text in texts) == 1
     assert not any("succeeded after" in text for text in texts)
@@ -128,13 +128,13 @@ def test_the_picture_is_bounded_and_says_what_is_left_out(admin: Client, monkeyp
     assert len(shown) == 3 and sum(len(row["shapes"]) for row in shown) <= 20
     text = " ".join(found["left_out"])
     for part in (
-        "3 rows with less running time are left out.",
+        "3 rows with less running time than those shown are left out.",
         "bars are left out.",
         "are shown as hourly totals.",
         "Expected runs are shown only for the 4 jobs",
     ):
         assert part in text
-    assert "Collisions are computed until" in text
+    assert "Collisions are shown only up to" in text
 
 
 def test_a_frequent_job_is_in_the_lane_of_its_latest_worker(admin: Client) -> None:

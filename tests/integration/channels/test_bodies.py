@@ -63,7 +63,7 @@ def test_a_webhook_gets_the_alert_signed(web_server: WebServer) -> None:
     first, second = web_server.posts
     body = json.loads(first.body)
     assert body["type"] == "alert.failing" and json.loads(second.body)["type"] == "alert.recovered"
-    assert body["data"]["alert"]["text"].startswith("It failed 3 times in a row since ")
+    assert body["data"]["alert"]["text"].startswith("It has failed 3 times in a row since ")
     assert body["data"]["job"] == {
         "id": job.pk, "name": job.name, "owner": "data@example.com", "runbook_url": RUNBOOK,
         "tags": ["billing", "nightly"],
@@ -159,7 +159,7 @@ def test_a_mail_goes_to_addresses_users_and_the_owner(mail_server: MailServer) -
     assert first["To"] == "ops@example.com, bob@example.com, data@example.com"
     assert first["Subject"] == "nightly <a|b> & c: failing" and "no longer" in second["Subject"]
     text = first.get_content()
-    assert "It failed 3 times" in text and f"Runbook: {RUNBOOK}" in text and f"{BASE}/admin/" in text
+    assert "It has failed 3 times" in text and f"Runbook: {RUNBOOK}" in text and f"{BASE}/admin/" in text
 
 
 def test_a_mail_to_an_owner_without_an_address_is_given_up(mail_server: MailServer) -> None:

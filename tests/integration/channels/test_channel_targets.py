@@ -31,7 +31,7 @@ def test_a_target_is_read_from_a_setting_or_a_variable(web_server: WebServer, mo
 def test_no_other_setting_or_variable_is_read(target: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("DATABASE_URL", "postgres://hunter2@db/shop")
     message = sent(target=target)
-    assert message.send_at is None and "begins with CHRONIKER_CHANNEL_" in message.error
+    assert message.send_at is None and "must begin with CHRONIKER_CHANNEL_" in message.error
     assert "hunter2" not in message.error
 
 

@@ -84,4 +84,4 @@ def test_a_live_host_with_a_wrong_clock_is_named(skew: float) -> None:
     Host.objects.create(name="gone", last_seen=database_now() - dt.timedelta(hours=1), clock_skew_seconds=90)
     [message] = problems()
     assert message.id == "chroniker.W011"
-    assert f"“wrong” is {skew:+.1f} s off" in message.msg
+    assert f"“wrong” differs from the database's clock by {skew:+.1f} s." in message.msg

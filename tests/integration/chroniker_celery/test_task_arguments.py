@@ -94,14 +94,14 @@ def test_the_same_words_are_shown_by_the_form_run_now_and_a_declaration(admin_cl
 
 @pytest.mark.parametrize("sends", [True, False])
 def test_a_task_that_is_handed_over_says_so_wherever_its_job_is_shown(admin_client: Client, sends: bool) -> None:
-    name, note = "testapp.takes", "handed over, not tracked"
+    name, note = "testapp.takes", "work handed over, its result is not tracked"
     args = words(name, "--args", '["--send-not"]', *(["--send"] if sends else []))
     job = a_booked_job(name="report", command=COMMAND, args=args, cron=NEVER)
     run = manual_runs.run_now(job, "a test")
     for view, pk in (("job_changelist", None), ("job_status", job.pk), ("run_change", run.pk)):
         page = admin_client.get(reverse(f"admin:chroniker_{view}", args=[] if pk is None else [pk]))
         assert (note in page.content.decode()) == sends, view
-    assert ("# Handed over, not tracked" in source_code.module_source(job)) == sends
+    assert ("# Work handed over, its result is not tracked" in source_code.module_source(job)) == sends
     out = io.StringIO()
     call_command("jobs", stdout=out)
     assert (note in out.getvalue()) == sends
@@ -116,7 +116,7 @@ def test_the_note_of_a_run_follows_from_the_arguments_of_the_run(admin_client: C
     run = manual_runs.run_now(job, "a test", args=args)
     for view, pk, is_noted in (("job_status", job.pk, True), ("run_change", run.pk, False)):
         page = admin_client.get(reverse(f"admin:chroniker_{view}", args=[pk]))
-        assert ("handed over, not tracked" in page.content.decode()) == is_noted, view
+        assert ("work handed over, its result is not tracked" in page.content.decode()) == is_noted, view
 
 
 @pytest.mark.parametrize("args", ["--send '", 'testapp.takes --send "x', "\\"])

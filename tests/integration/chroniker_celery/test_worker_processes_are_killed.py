@@ -97,8 +97,8 @@ def test_a_worker_that_ends_at_once_logs_what_happens_to_its_run(
         assert not living(pidfile)
         closed = wait_until_closed(run, ticking=False)
         assert closed.status == Status.LOST
-        assert "had to end at once" in closed.reason
-        assert "had to end at once" in "".join(closed.chunks.filter(stream=0).values_list("text", flat=True))
+        assert "had to exit immediately" in closed.reason
+        assert "had to exit immediately" in "".join(closed.chunks.filter(stream=0).values_list("text", flat=True))
         assert closed.job.state.retry_at is not None
         assert "Traceback" not in worker.log
     assert not worker.survivors()

@@ -76,7 +76,7 @@ def test_tags_that_are_not_declared_belong_to_people(shop: Shop) -> None:
     [
         ('["a/b"]', "“a/b” is not a valid tag."),
         ('"etl"', 'must be a list of names, like ["nightly"]'),
-        ("[f't{n}' for n in range(21)]", "A job has at most 20 tags."),
+        ("[f't{n}' for n in range(21)]", "A job can have at most 20 tags."),
     ],
 )
 def test_invalid_tags_are_a_problem_of_the_declaration(shop: Shop, tags: str, error: str) -> None:

@@ -83,7 +83,7 @@ def test_a_job_does_not_wait_for_the_lease_of_a_host_whose_run_on_every_host_has
 def test_a_job_waits_for_the_next_run_of_its_dependee() -> None:
     load, report = a_due_job(name="load"), a_due_job(name="report")
     a_dependency(report, load, wait_for_next_run=True)
-    assert waits(report) == ["waits until the scheduled times of “load” have run"]
+    assert waits(report) == ["waits for “load” to run for its due scheduled times"]
 
 
 def test_the_page_lists_the_dependents_of_a_job_with_links(admin: Client) -> None:
@@ -116,7 +116,8 @@ def test_a_job_waits_for_the_scheduled_times_of_another_and_nothing_else() -> No
     for dependent in (late, other):
         a_dependency(dependent, early, wait_for_next_run=True)
     [wait] = dependencies.read_reasons_to_wait([late.pk])[late.pk]
-    assert wait.blocks_scheduled_runs_only and "waits until the scheduled times of" in str(wait.text)
+    assert wait.blocks_scheduled_runs_only
+    assert f"waits for “{early.name}” to run for its due scheduled times" in str(wait.text)
     assert dependencies.read_first_pending_dependee_instants([late.pk], database_now()).keys() == {late.pk}
 
 

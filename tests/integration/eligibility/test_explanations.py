@@ -44,9 +44,9 @@ CLAIMED: dict[str, Any] = {"status": Status.CLAIMED, "started_at": None, "nonce"
         ({"stop_requested_at": dt.datetime(2026, 1, 1, tzinfo=dt.UTC)}, "It is running; a stop was requested."),
         (
             {"required_host": EVERY_HOST, "parts": (2, 3)},
-            "It is running on every host; 2 of 3 have reported.",
+            "It is running on every host; results received: 2 of 3.",
         ),
-        ({"required_host": EVERY_HOST}, "It is running on every host; 0 of 0 have reported."),
+        ({"required_host": EVERY_HOST}, "It is running on every host; results received: 0 of 0."),
         ({"required_host": "web1"}, "It is running."),
         (CLAIMED | {"reason_text": "No slot."}, "It is claimed; no executor has taken it yet. No slot."),
     ],
@@ -157,11 +157,16 @@ BOOKS, TO_SUCCEED = "It was edited; the next tick applies the edit.", "It is due
         (False, [has_edits, waits_for_success], BOOKS, False),
         (True, [waits_for_success], TO_SUCCEED, True),
         (False, [waits_for_success], NEXT, False),
-        (True, [waits_for_scheduled_times], "It is due, but waits until the scheduled times of “load” have run.", True),
+        (
+            True,
+            [waits_for_scheduled_times],
+            "It is due, but waits for “load” to run for its due scheduled times.",
+            True,
+        ),
         (False, [waits_for_scheduled_times, with_a_force_run_flag], DUE, False),
         (False, [has_a_backfill], "The next tick starts the next run of its backfill.", False),
         (False, [has_a_backfill_in_a_group_with_room], "The next tick starts the next run of its backfill.", False),
-        (False, [has_a_backfill, waits_for_success], "Its backfill waits: waits for “load” to succeed.", True),
+        (False, [has_a_backfill, waits_for_success], "Its backfill is due, but waits for “load” to succeed.", True),
     ],
 )
 def test_what_keeps_a_job_from_running_is_explained(

@@ -114,5 +114,7 @@ def test_a_clock_skew_is_recorded_for_this_host_and_a_large_one_gets_a_warning(
             hosts.record_clock_skew(ClockReading(now, skew))
             if skew == 7.2:
                 assert dict(Host.objects.values_list("name", "clock_skew_seconds")) == {"here": 7.123, "web1": 0}
-    assert caplog.messages == [f"This host's clock is {skew} s off the database's." for skew in ("+7.1", "-3.0")]
+    assert caplog.messages == [
+        f"This host's clock differs from the database's clock by {skew} s." for skew in ("+7.1", "-3.0")
+    ]
     assert Host.objects.get(name="here").clock_skew_seconds == -3

@@ -45,7 +45,7 @@ def test_each_job_has_its_own_reason_or_none() -> None:
     found = reasons(*jobs)
     assert found[:2] == ["It is claimed; no executor has taken it yet. No slot.", "It is disabled."]
     assert str(found[2]).startswith("The group “paused” has been paused since ")
-    assert found[3] == "It has to wait: its group “night” is full (1 of 1: load)."
+    assert found[3] == "It must wait: its group “night” is full (1 of 1: load)."
     assert str(found[4]).startswith("No live host: in the last ")
     assert found[5] == "It waits for “extract” to succeed; waits for “load” to end."
     assert found[6:] == 4 * [None], "a run for one host can wait for it, and one by hand has no turn to wait for"

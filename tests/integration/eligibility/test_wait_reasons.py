@@ -90,9 +90,9 @@ CASES: list[tuple[str, Callable[[Job], None], str]] = [
     (TURN, failed, ""),
     (TURN, running, ""),
     (TURN, will_be_retried, ""),
-    (TURN, due, "waits until the scheduled times of “load” have run"),
-    (TURN, never_booked, "waits until the scheduled times of “load” have run"),
-    (TURN, with_an_error, "waits until the scheduled times of “load” have run"),
+    (TURN, due, "waits for “load” to run for its due scheduled times"),
+    (TURN, never_booked, "waits for “load” to run for its due scheduled times"),
+    (TURN, with_an_error, "waits for “load” to run for its due scheduled times"),
 ]
 
 
@@ -130,7 +130,7 @@ def test_the_first_condition_that_is_not_fulfilled_is_named() -> None:
         named.append((reason.text, reason.blocks_scheduled_runs_only))
     assert named == [
         ("waits for “load” to succeed", False),
-        *3 * [("waits until the scheduled times of “load” have run", True)],
+        *3 * [("waits for “load” to run for its due scheduled times", True)],
         ("waits for “load” to succeed", False),
         ("waits for the retry of “load”", False),
         ("waits for “load” to end", False),

@@ -31,7 +31,7 @@ def the_import(tmp_path: Path, options: dict[str, Any] | None = None, **fields: 
         ("dumpdata", "colour_name=red", "--colour-name=red", "The command has no option “colour_name” (colour_name="),
         ("dumpdata", "all=True", "--all", ""),
         ("dumpdata", "all=", "", ""),
-        ("dumpdata", "all=False", "", "“all=False” switched the option on there; here it switches it off."),
+        ("dumpdata", "all=False", "", "“all=False” switched the option on there; here the option is off."),
         ("no_such_command", "a_b=1", "--a-b=1", ""),
         ("cannot_load", "a_b=1 c", "--a-b=1 c", ""),
     ],
@@ -61,7 +61,7 @@ def test_other_values_have_notes(tmp_path: Path, fields: dict[str, Any], note: s
 def test_an_overdue_single_run_is_disabled_without_catch_up(tmp_path: Path, catches_up: bool) -> None:
     found = the_import(tmp_path, {"catch_up": catches_up}, frequency="HOURLY", params="count:1", next_run=LATE)
     assert found.job.enabled == catches_up
-    assert ("Its only run is overdue: it is disabled here." in found.differences) != catches_up
+    assert ("Its only run is overdue: the job is disabled here." in found.differences) != catches_up
 
 
 def test_a_disabled_job_without_a_next_run_has_no_note(tmp_path: Path) -> None:

@@ -123,14 +123,14 @@ def test_system_lines_name_a_user(tmp_path: Path) -> None:
 
 def test_a_second_run_changes_nothing(tmp_path: Path) -> None:
     text = "@daily /bin/a\n@daily /bin/a\n@weekly /bin/a\n"
-    assert "Now remove these lines from the crontab" in printed(text, tmp_path)
+    assert "Now remove the lines of the imported jobs from the crontab" in printed(text, tmp_path)
     assert set(Job.objects.values_list("name", flat=True)) == {"/bin/a", "/bin/a (2)", "/bin/a (3)"}
     Job.objects.filter(name="/bin/a").update(name="renamed")
     before = list(Job.objects.order_by("pk").values())
     report = printed(text, tmp_path)
     assert list(Job.objects.order_by("pk").values()) == before
     assert "3 imported before, unchanged" in report
-    assert "Now remove these lines" not in report
+    assert "Now remove the lines" not in report
 
 
 def test_a_dry_run_changes_nothing(tmp_path: Path) -> None:

@@ -29,7 +29,7 @@ def test_a_run_that_takes_too_long_is_slow_while_it_runs(clock: AlertClock) -> N
     assert clock.reported == []
     clock.tick(days=1, seconds=65)
     assert clock.reported == ["alert.slow nightly"]
-    assert "Run 1, started at 2026-03-03 00:00:05 UTC, takes longer than 1 min." in Alert.objects.get().text
+    assert "Run 1, started at 2026-03-03 00:00:05 UTC, has taken longer than 1 min." in Alert.objects.get().text
     clock.tick(days=1, seconds=100)
     finish(run)
     clock.tick(days=1, seconds=200)
@@ -67,8 +67,8 @@ def test_a_slow_run_on_every_host_names_the_hosts_and_is_one_alert(clock: AlertC
     assert clock.reported == ["alert.slow nightly"]
     alert = Alert.objects.get()
     assert (alert.job, alert.run_id) == (job, parent.pk)
-    expected = "It succeeded on 1 of 3 hosts. The others: web2: running, web3: queued."
-    assert alert.text == f"Run {parent.token}, started at 2026-03-02 00:01:00 UTC, takes longer than 1 min. {expected}"
+    started_at = f"Run {parent.token}, started at 2026-03-02 00:01:00 UTC, has taken longer than 1 min."
+    assert alert.text == f"{started_at} It succeeded on 1 of 3 hosts. The others: web2: running, web3: queued."
     assert lifecycle.finish(second.pk, second.token, nonces[second.pk], Outcome(Status.FAILED))
     assert clock.reported == ["alert.slow nightly"], "the end of a child says nothing"
     nonce = started(third, third.required_host)
@@ -87,7 +87,7 @@ def test_a_slow_run_on_every_host_that_has_ended_before_a_tick_names_the_slow_ho
         clock.at(minutes=1, seconds=seconds)
         assert lifecycle.finish(run.pk, run.token, nonces[run.pk], Outcome(Status.SUCCEEDED))
     assert clock.reported == ["alert.slow nightly", "alert.recovered nightly"]
-    started_at = f"Run {parent.token}, started at 2026-03-02 00:01:00 UTC, takes longer than 1 min."
+    started_at = f"Run {parent.token}, started at 2026-03-02 00:01:00 UTC, has taken longer than 1 min."
     assert Alert.objects.get().text == f"{started_at} Web3: 2 min, web2: 1 min 30 s."
 
 
@@ -122,7 +122,8 @@ def test_a_job_that_is_not_done_by_its_deadline_is_overdue(clock: AlertClock) ->
     assert clock.reported == []
     clock.tick(hours=5)
     assert clock.reported == ["alert.overdue nightly"]
-    assert "No run for 2026-03-02 02:00:00 UTC had succeeded by 2026-03-02 05:00:00 UTC" in Alert.objects.get().text
+    expected = "No run for the scheduled time 2026-03-02 02:00:00 UTC had succeeded by 2026-03-02 05:00:00 UTC"
+    assert expected in Alert.objects.get().text
     finish(run_now(Job.objects.get(), "anna"))  # a run by hand that is for a later time
     clock.tick(hours=5, minutes=1)
     assert clock.reported == ["alert.overdue nightly", "alert.recovered nightly"]

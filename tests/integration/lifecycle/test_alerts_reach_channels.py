@@ -57,7 +57,7 @@ def test_a_channel_gets_exactly_the_messages_of_the_specification(clock: AlertCl
     assert sent(channel) == posted(web_server)
     assert sent(other) == [] and not Alert.objects.filter(ended_at=None).exists()
     alerts = [json.loads(each.body)["data"]["alert"] for each in web_server.posts]
-    assert alerts[0]["text"].startswith("It failed 3 times in a row since 2026-03-02 00:10:00 UTC.")
+    assert alerts[0]["text"].startswith("It has failed 3 times in a row since 2026-03-02 00:10:00 UTC.")
     assert alerts[1]["text"].startswith(
         "It was scheduled for 2026-03-02 00:50:00 UTC and had not started by 2026-03-02 00:52"
     )

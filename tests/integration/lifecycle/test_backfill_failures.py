@@ -177,7 +177,7 @@ def test_a_schedule_that_cannot_be_computed_ends_the_backfill_and_not_the_schedu
     row.refresh_from_db()
     assert not row.is_open and "nonsense" in row.error
     [(text, is_open)] = alerts()
-    assert "its times cannot be computed" in text and "nonsense" in text and is_open
+    assert "its scheduled times cannot be computed" in text and "nonsense" in text and is_open
     assert (state_of(job).schedule_error, state_of(job).backfill_at) == ("", None)
 
 

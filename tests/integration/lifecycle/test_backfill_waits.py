@@ -108,8 +108,16 @@ def _resume() -> None:
 @pytest.mark.parametrize(
     ("hold", "release", "expected"),
     [
-        (_wait_for_another, JobDependency.objects.all().delete, "Its backfill waits: waits for “load” to succeed."),
-        (_fill_the_group, Group.objects.all().delete, "Its backfill waits: its group “night” is full (1 of 1: load)."),
+        (
+            _wait_for_another,
+            JobDependency.objects.all().delete,
+            "Its backfill is due, but waits for “load” to succeed.",
+        ),
+        (
+            _fill_the_group,
+            Group.objects.all().delete,
+            "Its backfill is due, but its group “night” is full (1 of 1: load).",
+        ),
         (_pause, pauses.resume, "The scheduler has been paused since "),
         (_disable, _enable, "It is disabled."),
         (_hold, _resume, "It has been held since run 1 failed."),
@@ -139,7 +147,7 @@ def test_it_leaves_the_last_place_of_a_group_to_a_due_job() -> None:
     assert tick().claimed == [], "the job of the group is due, though it waits for another one"
     state = JobState.objects.select_related("job").get(pk=job.pk)
     found = explanations.explanation_texts([state], database_now())[job.pk]
-    assert found == "Its backfill waits: another job of its group is due."
+    assert found == "Its backfill is due, but another job of its group is due."
     waiting.delete()
     assert claimed().origin == Trigger.BACKFILL
 

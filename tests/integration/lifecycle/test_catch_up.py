@@ -80,7 +80,7 @@ def test_one_run_for_the_last_skips_the_others_with_the_reason() -> None:
     ]
     assert (run.scheduled_for, run.interval_start) == (last, last - MINUTE)
     assert str(Run.objects.get(job=job, status=Status.SKIPPED).reason) == (
-        "A later scheduled time runs instead: of those that wait, only the last runs."
+        "A later scheduled time gets the run instead: if several wait, only the last one gets a run."
     )
 
 

@@ -232,9 +232,9 @@ def test_closing_needs_the_same_number_of_statements_for_any_number_of_hosts() -
 def test_the_reason_counts_the_hosts_that_have_reported() -> None:
     parent, (first, *_others) = a_parent_with_children()
     state = JobState.objects.select_related("job").get(job=parent.job_id)
-    assert "0 of 3 have reported" in str(explanations.reason_job_cannot_run_now(state))
+    assert "results received: 0 of 3." in str(explanations.reason_job_cannot_run_now(state))
     end(first)
-    assert "1 of 3 have reported" in str(explanations.reason_job_cannot_run_now(state))
+    assert "results received: 1 of 3." in str(explanations.reason_job_cannot_run_now(state))
 
 
 def test_a_failure_on_one_host_holds_the_job() -> None:

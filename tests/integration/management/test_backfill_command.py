@@ -57,7 +57,7 @@ def test_a_request_makes_a_backfill_that_ticks_execute() -> None:
     job = daily(args="-v 1")
     text = run(*in_range(job), "--which", "not-run", "--stop-on-failure", "--note", "why", "--arguments=-v 2")
     row = Backfill.objects.get(job=job)
-    assert text == f"Backfill {row.pk}: 3 runs, from the next tick on.\n"
+    assert text == f"Backfill {row.pk} was requested (number of runs: 3). It can start at the next tick.\n"
     assert (row.which, row.on_failure, row.note, row.args) == (
         InstantSelection.NOT_RUN,
         BackfillFailurePolicy.STOP,
@@ -66,7 +66,7 @@ def test_a_request_makes_a_backfill_that_ticks_execute() -> None:
     )
     assert row.asked_by.endswith(" (manage.py backfill)")
     [entry] = AuditEntry.objects.entries_of_row(job)
-    assert str(entry) == f"Backfill {row.pk} requested: 3 runs."
+    assert str(entry) == f"Backfill {row.pk} requested (planned runs: 3)."
     [claimed] = tick().claimed
     assert (claimed.backfill, claimed.args, claimed.asked_by) == (row.pk, "-v 2", row.asked_by)
     listed = run("--list")
@@ -157,7 +157,11 @@ REFUSALS: dict[str, tuple[dict[str, Any], dict[str, Any], str]] = {
     ),
     "no scheduled time": ({}, {"first": lambda: database_now() - DAY / 24}, "has no scheduled time"),
     "too many": ({"cron": "* * * * * */5"}, {}, "more than 10000 scheduled times"),
-    "more than are kept": ({"maximum_log_entries": 2}, {}, "The backfill needs 3 runs, but only the last 2 runs"),
+    "more than are kept": (
+        {"maximum_log_entries": 2},
+        {},
+        r"The backfill needs 3 runs, but the number of runs that the job keeps \(“runs kept”\) is 2\.",
+    ),
     "bad arguments": ({}, {"args": "--nonsense"}, "--nonsense"),
     "an unknown choice": ({}, {"which": "SOME"}, "“SOME, GO_ON” is not a known choice"),
 }

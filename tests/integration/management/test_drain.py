@@ -68,7 +68,7 @@ def test_a_draining_host_starts_nothing_and_the_run_goes_to_another() -> None:
     run.refresh_from_db()
     assert run.status == Status.CLAIMED and run.nonce is None
     host = settings.hostname
-    assert run.reason == f"The host “{host}” is draining: the run waits for another host or the end of the drain."
+    assert run.reason == f"The host “{host}” is draining: the run waits until another host takes it or the drain ends."
     assert run.redispatch_at is not None and (run.redispatch_at - database_now()).total_seconds() < 2
     with override_settings(CHRONIKER_HOSTNAME="another"):
         assert begin(run, "another")

@@ -53,7 +53,7 @@ def test_the_title_says_what_is_wrong() -> None:
     assert str(Alert(job=job, kind=AlertKind.BACKFILL)) == "Alert: a backfill of “nightly import” has failed"
     assert str(Alert(job=job, kind="other")) == "Alert: nightly import: other"  # of another version
     assert str(Alert(kind=AlertKind.OVERDUE)) == "Alert: overdue"
-    assert str(Alert(job_id=99, kind=AlertKind.LATE)) == "Alert: job 99, which was deleted: late"
+    assert str(Alert(job_id=99, kind=AlertKind.LATE)) == "Alert: deleted job 99: late"
 
 
 def test_the_title_of_a_message_says_what_it_is_about() -> None:
@@ -75,5 +75,5 @@ def test_the_title_of_a_message_says_what_it_is_about() -> None:
 
 def test_the_text_names_what_was_expected() -> None:
     alert = Alert(kind=AlertKind.FAILING, args={"n": 3, "since": "2026-11-28T03:00:00+00:00", "why": "exit status 3"})
-    assert alert.text == "It failed 3 times in a row since 2026-11-28 03:00:00 UTC. Exit status 3."
+    assert alert.text == "It has failed 3 times in a row since 2026-11-28 03:00:00 UTC. Exit status 3."
     assert Alert(kind=AlertKind.SLOW, args={"token": 7}).text == "slow token=7"

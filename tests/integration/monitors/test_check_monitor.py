@@ -116,17 +116,23 @@ def test_check_monitor_accepts_relative_dates() -> None:
         (["--model", "auth.User", "--filter", "is_staff=maybe"], "is_staff: “maybe” is neither true nor false"),
         (["--model", "auth.User", "--filter", "last_login__lt=soon"], "last_login__lt: “soon” is not a date"),
         (["--model", "auth.Usr"], "Did you mean “auth.User”?"),
-        (["--model", "chroniker.Run", "--filter", "status=FAILD"], "is not one of its choices: CLAIMED, RUNNING"),
+        (
+            ["--model", "chroniker.Run", "--filter", "status=FAILD"],
+            "is not one of the choices of this field: CLAIMED, RUNNING",
+        ),
         ([], "Give either --model"),
         ([f"{__name__}.nothing"], "a queryset, a number (0 or more), or an iterable"),
-        ([f"{__name__}.missing"], "is not a function"),
-        ([f"{__name__}.A_NUMBER"], "A_NUMBER” is not a function but int."),
+        ([f"{__name__}.missing"], "missing” could not be imported: "),
+        ([f"{__name__}.A_NUMBER"], "A_NUMBER” is not a function: its type is int."),
         ([f"{__name__}.how_many", "--filter", "a=b"], "--filter and --exclude need --model."),
         ([f"{__name__}.how_many", "--exclude", "a=b"], "--filter and --exclude need --model."),
         ([f"{__name__}.how_many", "--imports", "os"], "--imports needs --query."),
         (["--model", "auth.User", "--show", "-1"], "--show -1: give a number of records, 0 or more."),
-        (["--query", "1", "--imports", "os,path,p,q"], "“os,path,p,q” in --imports is not MODULE, MODULE,NAME or"),
-        (["--query", "1", "--imports", ",path"], "“,path” in --imports is not MODULE, MODULE,NAME or"),
+        (
+            ["--query", "1", "--imports", "os,path,p,q"],
+            "“os,path,p,q” in --imports must have the form MODULE or MODULE,NAME or",
+        ),
+        (["--query", "1", "--imports", ",path"], "“,path” in --imports must have the form MODULE or MODULE,NAME or"),
         (["--query", "1", "--imports", "no_such_module"], "--imports: No module named 'no_such_module'."),
         (["--query", "1", "--imports", "os,no_name"], "--imports: No module named 'os.no_name'"),
     ],
@@ -224,6 +230,6 @@ def test_monitor_arguments_are_validated_by_the_form(field: str, value: str, nam
 def test_a_function_whose_module_cannot_be_imported_is_refused(shop: Shop, error: str) -> None:
     shop.write("stock.py", f"raise {error}")
     path = f"{shop.name}.stock.count"
-    named = f"“{path}” is not a function: {error.split('(')[0]}: no pandas."
+    named = f"“{path}” could not be imported: {error.split('(')[0]}: no pandas."
     with override_settings(CHRONIKER_MONITOR_FUNCTIONS=[path]):
         assert check(path) == (2, named) and monitors.argument_error([path]) == named

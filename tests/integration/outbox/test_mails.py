@@ -57,11 +57,11 @@ def test_subscribers_are_mailed_on_success_if_the_job_enables_it(mail_server: Ma
 
 
 def test_a_timed_out_run_is_mailed(mail_server: MailServer) -> None:
-    ended(a_job_with_subscribers(a_subscriber()), Status.TIMED_OUT, reason="it ran longer than 5 seconds")
+    ended(a_job_with_subscribers(a_subscriber()), Status.TIMED_OUT, reason="it ran longer than its timeout of 5 s")
     assert outbox.send_due_messages() == 0, "its last output is stored after its outcome"
     make_due()
     assert outbox.send_due_messages() == 1
-    assert "timed out" in text_of(mail_server) and "longer than 5 seconds" in text_of(mail_server)
+    assert "timed out" in text_of(mail_server) and "longer than its timeout of 5 s" in text_of(mail_server)
 
 
 def test_a_lost_run_is_mailed(mail_server: MailServer) -> None:

@@ -80,7 +80,7 @@ def test_a_timeout_ends_the_whole_process_tree(run: Run) -> None:
     ending = run(report)
     assert ending.end_kind == "timed_out"
     assert ending.exit_code == -signal.SIGKILL
-    assert "longer than 2 seconds" in str(ending.reason)
+    assert "longer than its timeout of 2 s" in str(ending.reason)
     assert "SIGTERM to the whole tree; SIGKILL to those left after 0.3 seconds" in report.text(0)
     assert report.living_at_finish == []
 

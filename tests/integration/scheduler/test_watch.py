@@ -45,7 +45,7 @@ def test_a_silent_scheduler_is_reported_once_and_its_return_once(mail_server: Ma
     assert title.startswith("Nothing has ticked since ") and title.endswith(": no run starts.")
     assert look() == look() == []
     Ticker.objects.filter(pk=ticker.pk).update(last_at=database_now())
-    assert look() == ["The scheduler ticks again, after 4 min."]
+    assert look() == ["The scheduler ticks again after 4 min without a tick."]
     assert look() == []
     assert outbox.send_due_messages() == 2
     first, second = mail_server.mails

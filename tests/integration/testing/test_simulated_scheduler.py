@@ -83,7 +83,7 @@ def test_a_run_that_is_too_long_times_out() -> None:
         simulated.advance(hours=4)
         (run,) = simulated.runs("slow")
     assert run.started_at and run.finished_at and run.finished_at - run.started_at == 5 * MINUTES
-    assert (run.status, run.reason) == (Status.TIMED_OUT, "it ran longer than 300 seconds")
+    assert (run.status, run.reason) == (Status.TIMED_OUT, "it ran longer than its timeout of 300 s")
 
 
 def test_a_scheduled_time_within_a_run_is_skipped() -> None:

@@ -114,7 +114,7 @@ def test_a_finish_that_is_too_late_is_reported(supervise: Supervise) -> None:
     report.held = False
     ending = supervised.end()
     assert ending.end_kind == "lost"
-    assert "it exited with status 0; the report came too late" in str(ending.reason)
+    assert "it exited with status 0; the result was reported too late" in str(ending.reason)
     assert "may be missing" in report.notes[-1][1]
 
 
@@ -144,7 +144,7 @@ def test_output_that_could_not_be_stored_is_counted_in_an_event(run: Run, monkey
     report = FakeReport("echo", "hello")
     report.failing["output"] = 1000
     assert run(report).exit_code == 0
-    assert "characters were not stored" in report.notes[-1][1]
+    assert "may be missing. Characters not known to be stored: " in report.notes[-1][1]
 
 
 def test_the_connection_is_closed_after_a_failure(run: Run) -> None:

@@ -161,7 +161,7 @@ def test_any_text_is_filled_in_or_refused(text: str) -> None:
         ('{{ scheduled_for|zone:"Europe/Pari" }}', "Europe/Paris"),
         ('{{ last_success|default:"x"|date:"Y" }}', "In {{ last_success }} the filter “default” must be the last one."),
         ("{{ scheduled_for|date:'Y' }}", 'In {{ scheduled_for }} write the filter like |date:"Y-m-d".'),
-        ('a {{ token|default:"1" x }}', 'A placeholder cannot be read at “{{ token|default:"1" x }}”.'),
+        ('a {{ token|default:"1" x }}', 'The placeholder at “{{ token|default:"1" x }}” is not valid.'),
         ("{{ last_success }}", '{{ last_success }} has no value for this run. Write {{ last_success|default:"…" }} to'),
         ("{{ job }} \ue000", "A text with placeholders cannot contain the characters U+E000 to U+E031."),
         ("{{ job }}" * 51, "There are more than 50 placeholders."),

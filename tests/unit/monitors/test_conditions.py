@@ -54,7 +54,7 @@ def test_values_of_json_fields_are_parsed() -> None:
         ("=x", "is not a condition"),
         (
             "usernam=x",
-            "auth.User has no field “usernam”. Did you mean “username”? Its fields: chroniker_jobs,",
+            "auth.User has no field “usernam”. Did you mean “username”? The fields of the model: chroniker_jobs,",
         ),
         ("groups__nam=x", "there is no field or lookup “nam”. Did you mean “name”?"),
         ("date_joined__les=now", "there is no field or lookup “les”"),
@@ -81,7 +81,7 @@ def test_generic_relations_are_compared_by_their_parts() -> None:
 def test_unknown_choices_are_refused() -> None:
     assert parse_condition(Run, "status=LOST") == Q(status="LOST")
     assert parse_condition(Run, "status__startswith=L") == Q(status__startswith="L")
-    with pytest.raises(MonitorError, match="status__in: “LOOST” is not one of its choices: CLAIMED"):
+    with pytest.raises(MonitorError, match="status__in: “LOOST” is not one of the choices of this field: CLAIMED"):
         parse_condition(Run, "status__in=LOST,LOOST")
 
 

@@ -95,7 +95,7 @@ def test_cron_expressions(expression: str, words: str) -> None:
         ("HOURLY", "byweekday:mo", "every hour, by the rule “byweekday:mo”"),
         ("MINUTELY", "interval:15;byhour:7,8,9", "every 15 minutes in the hours 7, 8 and 9"),
         ("SECONDLY", "", "every second"),
-        ("DAILY", "count:3", "every day at 09:30, 3 times"),
+        ("DAILY", "count:3", "every day at 09:30, scheduled times in total: 3"),
         ("MONTHLY", "bysetpos:-1;byweekday:mo", "every month, by the rule “bysetpos:-1;byweekday:mo”"),
     ],
 )
@@ -164,5 +164,5 @@ def test_a_translation_may_change_the_word_order(monkeypatch: pytest.MonkeyPatch
 def test_a_job_without_a_schedule() -> None:
     assert (
         describe_schedule(ScheduleSpec("MANUAL", starts_at=utc(2026, 1, 1)))
-        == "no schedule: it runs by hand or by a trigger"
+        == "no schedule: started by hand or by a trigger"
     )

@@ -37,24 +37,25 @@ def test_a_schedule_that_ends_has_a_shorter_preview() -> None:
             "30 2 * * *",
             {},
             [
-                f"{SPRING}. The skipped times (02:30) run once, at 03:00.",
-                f"{AUTUMN}. Times in this period (02:30) run the first time only.",
+                f"{SPRING}. For the skipped times (02:30), the job runs once, at 03:00.",
+                f"{AUTUMN}. For times in this period (02:30), the job runs only at the first occurrence.",
             ],
         ),
         (
             "0,30 2 * * *",
             {"dst_gap": "SKIP", "dst_fold": "SECOND"},
             [
-                f"{SPRING}. The skipped times (02:00, 02:30) do not run.",
-                f"{AUTUMN}. Times in this period (02:00, 02:30) run the second time only.",
+                f"{SPRING}. The job does not run for the skipped times (02:00, 02:30).",
+                f"{AUTUMN}. For times in this period (02:00, 02:30), the job runs only at the second occurrence.",
             ],
         ),
         (
             "0-40/10 2 * * *",
             {"dst_fold": "BOTH"},
             [
-                f"{SPRING}. The skipped times (02:00, 02:10, 02:20, 02:30, …) run once, at 03:00.",
-                f"{AUTUMN}. Times in this period (02:00, 02:10, 02:20, 02:30, …) run both times.",
+                f"{SPRING}. For the skipped times (02:00, 02:10, 02:20, 02:30, …), the job runs once, at 03:00.",
+                f"{AUTUMN}. For times in this period (02:00, 02:10, 02:20, 02:30, …), the job runs at both "
+                "occurrences.",
             ],
         ),
         (
@@ -62,15 +63,17 @@ def test_a_schedule_that_ends_has_a_shorter_preview() -> None:
             {},
             [
                 f"{SPRING}. This schedule follows real time, so no run is left out.",
-                f"{AUTUMN}. This schedule follows real time, so times in this period (02:00) run both times.",
+                f"{AUTUMN}. This schedule follows real time, so for times in this period (02:00) the job runs at both "
+                "occurrences.",
             ],
         ),
         (
             "0 */2 * * *",
             {},
             [
-                f"{SPRING}. This schedule follows real time, so the skipped times (02:00) do not run.",
-                f"{AUTUMN}. This schedule follows real time, so times in this period (02:00) run both times.",
+                f"{SPRING}. This schedule follows real time, so the job does not run for the skipped times (02:00).",
+                f"{AUTUMN}. This schedule follows real time, so for times in this period (02:00) the job runs at both "
+                "occurrences.",
             ],
         ),
         ("0 5 * * *", {}, []),
@@ -102,7 +105,7 @@ def test_the_date_of_a_clock_change_is_that_of_its_time_zone() -> None:
 def test_a_twelve_hourly_schedule_does_not_run_in_a_gap_at_midnight(policy: str) -> None:
     spec = cron("0 */12 * * *", "Africa/Cairo", dst_gap=policy)
     note = clock_change_notes(spec, utc(2026, 3, 1))[0]
-    assert "so the skipped times (00:00) do not run" in note
+    assert "so the job does not run for the skipped times (00:00)" in note
     midnight = utc(2026, 4, 23, 22)  # 00:00 in Cairo, where the clock jumps to 01:00
     assert next_instants(spec, utc(2026, 4, 23, 12), 1) == [utc(2026, 4, 24, 9)] and midnight not in next_instants(
         spec, NOW, 200
@@ -111,7 +114,7 @@ def test_a_twelve_hourly_schedule_does_not_run_in_a_gap_at_midnight(policy: str)
 
 def test_a_note_on_a_skipped_day() -> None:
     (note,) = clock_change_notes(cron("0 5 * * *", "Pacific/Apia"), utc(2011, 12, 1))
-    assert "from 2011-12-30 00:00 to 2011-12-31 00:00. The skipped times (05:00) run once" in note
+    assert "from 2011-12-30 00:00 to 2011-12-31 00:00. For the skipped times (05:00), the job runs once," in note
 
 
 def test_no_note_without_a_clock_change() -> None:
@@ -129,16 +132,21 @@ def test_no_note_without_a_clock_change() -> None:
         ("*/90 * * * *", "“*/90” means only minute 0, not a step."),
         ("*/7 * * * *", "“*/7” restarts at 0: the step after minute 56 is only 4."),
         ("0 */5 * * *", "“*/5” restarts at 0: the step after hour 20 is only 4."),
-        ("* 3 * * *", "“* 3” fires in every minute of the hour; for once an hour write “0 3”."),
+        ("* 3 * * *", "“* 3” fires in every minute of the hour; to fire once an hour, write “0 3”."),
         ("0 0 29 * *", "Months without day 29 are skipped. For the last day of each month write “L”."),
         ("0 0 31 * *", "Months without day 31 are skipped. For the last day of each month write “L”."),
-        ("*/1 3 * * *", "“*/1 3” fires in every minute of the hour; for once an hour write “0 3”."),
-        ("0 0 31 2 1-5", "None of its months has day 31: it fires on the days of the week only."),
+        ("*/1 3 * * *", "“*/1 3” fires in every minute of the hour; to fire once an hour, write “0 3”."),
+        ("0 0 31 2 1-5", "None of the given months has day 31: the schedule fires only on the given days of the week."),
         (
             "0 0 1 * mon",
-            "Day of the month and day of the week are both given: it fires on days that match either of them.",
+            "Day of the month and day of the week are both given: the schedule fires on days that match either "
+            "of them.",
         ),
-        ("0 0 */2 * mon", "The day of the month or of the week begins with “*”: it fires on days that match both."),
+        (
+            "0 0 */2 * mon",
+            "The field for the day of the month or of the week begins with “*”: the schedule fires only on days "
+            "that match both fields.",
+        ),
     ],
 )
 def test_unusual_expressions_get_a_warning(expression: str, expected: str) -> None:

@@ -46,7 +46,8 @@ def test_a_reason_of_several_parts_keeps_the_code_of_the_first() -> None:
     )
     assert reason.code == Code.TIMEOUT
     assert str(reason) == (
-        "it ran longer than 5 seconds; it was killed by SIGKILL; these processes could not be killed: sleep (12)"
+        "it ran longer than its timeout of 5 s; it was killed by SIGKILL; these processes could not be killed: "
+        "sleep (12)"
     )
     late = Reason.joined(reason, Reason.of(Code.REPORT_LATE))
-    assert str(late) == f"{reason}; the report came too late"
+    assert str(late) == f"{reason}; the result was reported too late"

@@ -137,7 +137,7 @@ def test_output_may_follow_the_outcome_and_missing_output_is_counted() -> None:
     assert isinstance(insert, InsertOutput)
     report.on_failure(insert, OSError(), at(2.0))
     assert report.next_action(at(33.0)) == NothingToReport()
-    assert "characters were not stored" in str(report.missing_output_reason)
+    assert "may be missing. Characters not known to be stored: " in str(report.missing_output_reason)
 
 
 def test_a_finish_without_a_response_is_abandoned() -> None:
